@@ -1,0 +1,170 @@
+//! [`Budget`]: what one attempt to render may cost, checked on each loop turn, call and append.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::Limits;
+
+/// Which edge a render met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Exceeded {
+    /// The time of one attempt ([`Limits::render_ms`]).
+    #[error("it took longer than {0} ms (the limit `render_ms`)")]
+    Time(u64),
+    /// The caller's own deadline.
+    #[error("the deadline of the caller has passed")]
+    Deadline,
+    /// [`Limits::render_steps`].
+    #[error("it took more than {0} steps (the limit `render_steps`)")]
+    Steps(u64),
+    /// [`Limits::output_bytes`].
+    #[error("its output is larger than {0} bytes (the limit `output_bytes`)")]
+    Output(usize),
+    /// [`Limits::call_depth`].
+    #[error("its calls go deeper than {0} levels (the limit `call_depth`)")]
+    Depth(u32),
+    /// The caller gave up.
+    #[error("it was cancelled by the caller")]
+    Cancelled,
+}
+
+impl Exceeded {
+    /// Whether the caller ended it, rather than the template costing too much.
+    #[must_use]
+    pub fn by_caller(self) -> bool {
+        matches!(self, Self::Deadline | Self::Cancelled)
+    }
+}
+
+/// Steps between two looks at the clock: some microseconds.
+const STEPS_PER_CHECK: u32 = 1024;
+
+/// What is left of the costs that one attempt may have.
+#[derive(Debug)]
+pub struct Budget {
+    /// Steps until the next look at clock and token. Counting down one number is all that a step costs.
+    until_check: u32,
+    /// Steps left behind `until_check`.
+    steps_left: u64,
+    steps_max: u64,
+    time_max: Duration,
+    ends: Option<Instant>,
+    deadline: Option<Instant>,
+    cancel: Option<CancellationToken>,
+    /// Most bytes of output.
+    pub output_bytes: usize,
+    /// Most calls inside calls.
+    pub call_depth: u32,
+}
+
+impl Budget {
+    /// A full budget that begins at `now`.
+    #[must_use]
+    pub fn new(limits: &Limits, now: Instant, deadline: Option<Instant>, cancel: Option<CancellationToken>) -> Self {
+        let first = u64::from(STEPS_PER_CHECK).min(limits.render_steps);
+        Self {
+            until_check: u32::try_from(first).unwrap_or(STEPS_PER_CHECK),
+            steps_left: limits.render_steps - first,
+            steps_max: limits.render_steps,
+            time_max: limits.render_time(),
+            ends: now.checked_add(limits.render_time()),
+            deadline,
+            cancel,
+            output_bytes: limits.output_bytes,
+            call_depth: limits.call_depth,
+        }
+    }
+
+    /// Takes one step.
+    ///
+    /// # Errors
+    /// [`Exceeded`] when there is none left, the time is over, or the caller gave up.
+    #[inline]
+    pub fn step(&mut self) -> Result<(), Exceeded> {
+        match self.until_check.checked_sub(1) {
+            Some(left) => {
+                self.until_check = left;
+                Ok(())
+            }
+            None => self.refill(),
+        }
+    }
+
+    #[cold]
+    fn refill(&mut self) -> Result<(), Exceeded> {
+        self.check(Instant::now())?;
+        if self.steps_left == 0 {
+            return Err(Exceeded::Steps(self.steps_max));
+        }
+        let next = u64::from(STEPS_PER_CHECK).min(self.steps_left);
+        self.steps_left -= next;
+        self.until_check = u32::try_from(next).unwrap_or(STEPS_PER_CHECK) - 1;
+        Ok(())
+    }
+
+    /// Looks at clock and token without taking a step.
+    ///
+    /// # Errors
+    /// [`Exceeded`] when the time is over or the caller gave up.
+    pub fn check(&self, now: Instant) -> Result<(), Exceeded> {
+        if self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled) {
+            return Err(Exceeded::Cancelled);
+        }
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            return Err(Exceeded::Deadline);
+        }
+        if self.ends.is_some_and(|ends| now >= ends) {
+            return Err(Exceeded::Time(
+                u64::try_from(self.time_max.as_millis()).unwrap_or(u64::MAX),
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_end_exactly_at_the_limit() {
+        for steps in [0, 1, 1023, 1024, 1025, 5000] {
+            let limits = Limits {
+                render_steps: steps,
+                render_ms: 3_600_000,
+                ..Limits::default()
+            };
+            let mut budget = Budget::new(&limits, Instant::now(), None, None);
+            let taken = std::iter::repeat_with(|| budget.step())
+                .take_while(Result::is_ok)
+                .count();
+            assert_eq!(taken as u64, steps);
+            assert_eq!(budget.step(), Err(Exceeded::Steps(steps)));
+        }
+    }
+
+    #[test]
+    fn clock_and_token_are_looked_at() {
+        let now = Instant::now();
+        let limits = Limits {
+            render_ms: 10,
+            ..Limits::default()
+        };
+        let later = now + Duration::from_millis(10);
+        assert_eq!(
+            Budget::new(&limits, now, None, None).check(later),
+            Err(Exceeded::Time(10))
+        );
+        assert_eq!(
+            Budget::new(&limits, now, Some(now), None).check(now),
+            Err(Exceeded::Deadline)
+        );
+        let token = CancellationToken::new();
+        let budget = Budget::new(&limits, now, None, Some(token.clone()));
+        assert_eq!(budget.check(now), Ok(()));
+        token.cancel();
+        assert_eq!(budget.check(now), Err(Exceeded::Cancelled));
+    }
+}

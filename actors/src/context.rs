@@ -1,0 +1,46 @@
+//! [`Context`]: data that travels in a message and becomes a value where it is rendered.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::limits::Limits;
+use crate::value::{Arena, ContextError, Value, build};
+
+/// Owned data for one render, of any type that serializes.
+///
+/// It is turned into a value in the thread that renders; inside, the code is made for the very type (passing `Serialize`
+/// through a trait object made renders more than twice as slow when it was measured).
+pub struct Context(Box<dyn Build>);
+
+trait Build: Send {
+    fn build<'a>(&self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError>;
+}
+
+impl<T: Serialize + Send> Build for T {
+    fn build<'a>(&self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+        build(self, arena, limits)
+    }
+}
+
+impl Context {
+    /// Takes the data as it is; nothing is serialized yet.
+    #[must_use]
+    pub fn new<T: Serialize + Send + 'static>(data: T) -> Self {
+        Self(Box::new(data))
+    }
+
+    /// Builds the value.
+    ///
+    /// # Errors
+    /// [`ContextError`] where the data does not serialize or goes over a limit.
+    pub fn build<'a>(&self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+        self.0.build(arena, limits)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Context(..)")
+    }
+}

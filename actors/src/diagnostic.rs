@@ -1,0 +1,319 @@
+//! [`Diagnostic`]: what is wrong with a template, for the person who must act, and how it is shown.
+
+use std::fmt;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde::Serialize;
+
+use crate::template::TemplateName;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It works, and is probably not what was meant.
+    Warning,
+    /// It is not served.
+    Error,
+}
+
+/// A place on one line of a text: 1-based, counted in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct Span {
+    /// Counted from 1.
+    pub line: u32,
+    /// In characters, counted from 1.
+    pub column: u32,
+    /// In characters, all on this line.
+    pub length: u32,
+}
+
+/// A `call` on the way from an entry to the place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallSite {
+    /// Who calls.
+    pub template: TemplateName,
+    /// Where it calls.
+    pub span: Span,
+}
+
+/// The line that a span is on, as much of it as can be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Excerpt {
+    text: Arc<str>,
+    /// Characters of the line that were cut off before `text`.
+    skipped: u32,
+}
+
+/// Characters of a line that an excerpt keeps.
+const EXCERPT_CHARACTERS: usize = 240;
+
+/// One finding about one template.
+///
+/// `Display` shows it for people, with the line, a caret, the call chain and the help; `Serialize` shows it for programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad.
+    pub severity: Severity,
+    /// A stable word for programs, such as `missing-path`.
+    pub code: &'static str,
+    /// Whose text; a dialect knows no name and leaves this out, the Compiler adds it.
+    pub template: Option<TemplateName>,
+    /// Where in that text.
+    pub span: Option<Span>,
+    /// One sentence, no full stop.
+    pub message: String,
+    /// What to write or do instead.
+    pub help: Option<String>,
+    /// The calls that led there, the caller nearest to the place first, the entry last.
+    pub chain: Vec<CallSite>,
+    excerpt: Option<Excerpt>,
+}
+
+impl Diagnostic {
+    /// An error without a place.
+    #[must_use]
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            code,
+            template: None,
+            span: None,
+            message: message.into(),
+            help: None,
+            chain: Vec::new(),
+            excerpt: None,
+        }
+    }
+
+    /// A warning without a place.
+    #[must_use]
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, message)
+        }
+    }
+
+    /// In which template.
+    #[must_use]
+    pub fn in_template(mut self, name: &TemplateName) -> Self {
+        self.template = Some(name.clone());
+        self
+    }
+
+    /// At which bytes of `text`. A range that leaves its line ends with the line.
+    #[must_use]
+    pub fn at(self, text: &str, bytes: std::ops::Range<usize>) -> Self {
+        let span = span_of(text, bytes);
+        self.at_span(text, span)
+    }
+
+    /// At which span of `text`.
+    #[must_use]
+    pub fn at_span(mut self, text: &str, span: Span) -> Self {
+        self.span = Some(span);
+        self.excerpt = excerpt_of(text, span);
+        self
+    }
+
+    /// What to write or do instead.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the next caller, going outwards.
+    pub fn called_from(&mut self, template: TemplateName, span: Span) {
+        self.chain.push(CallSite { template, span });
+    }
+
+    /// For people, with colours if asked.
+    #[must_use]
+    pub fn human(&self, colours: bool) -> String {
+        let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let path = self.template.as_ref().map_or("template", TemplateName::as_str);
+        let mut group = level
+            .primary_title(self.message.as_str())
+            .id(self.code)
+            .elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
+        match (self.span, &self.excerpt) {
+            (Some(span), Some(excerpt)) => {
+                let range = excerpt.range_of(span);
+                group = group.element(
+                    Snippet::source(&*excerpt.text)
+                        .path(path)
+                        .line_start(span.line as usize)
+                        .annotation(AnnotationKind::Primary.span(range)),
+                );
+            }
+            (span, _) => {
+                let mut origin = annotate_snippets::Origin::path(path);
+                if let Some(span) = span {
+                    origin = origin.line(span.line as usize).char_column(span.column as usize);
+                }
+                group = group.element(origin);
+            }
+        }
+        for site in &self.chain {
+            let Span { line, column, .. } = site.span;
+            group = group.element(Level::NOTE.message(format!("called from {}:{line}:{column}", site.template)));
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[group])
+    }
+}
+
+impl Excerpt {
+    /// The bytes of the excerpt that a span covers.
+    fn range_of(&self, span: Span) -> std::ops::Range<usize> {
+        let first = (span.column - 1).saturating_sub(self.skipped) as usize;
+        let byte = |character: usize| {
+            self.text
+                .char_indices()
+                .nth(character)
+                .map_or(self.text.len(), |(at, _)| at)
+        };
+        byte(first)..byte(first + span.length as usize)
+    }
+}
+
+/// Turns a range of bytes into a span; the range may start anywhere, also inside a character.
+#[must_use]
+pub fn span_of(text: &str, bytes: std::ops::Range<usize>) -> Span {
+    let start = text.floor_char_boundary(bytes.start.min(text.len()));
+    let end = text.floor_char_boundary(bytes.end.clamp(start, text.len()));
+    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let on_line = text[start..end].split('\n').next().unwrap_or_default();
+    let count = |part: &str| u32::try_from(part.chars().count()).unwrap_or(u32::MAX);
+    let lines = memchr::memchr_iter(b'\n', &text.as_bytes()[..line_start]).count();
+    Span {
+        line: u32::try_from(lines + 1).unwrap_or(u32::MAX),
+        column: count(&text[line_start..start]).saturating_add(1),
+        length: count(on_line),
+    }
+}
+
+fn excerpt_of(text: &str, span: Span) -> Option<Excerpt> {
+    let line = text.split('\n').nth(span.line as usize - 1)?;
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let column = span.column as usize - 1;
+    let skipped = column.saturating_sub(EXCERPT_CHARACTERS / 2);
+    let shown: String = line.chars().skip(skipped).take(EXCERPT_CHARACTERS).collect();
+    Some(Excerpt {
+        text: shown.into(),
+        skipped: u32::try_from(skipped).unwrap_or(u32::MAX),
+    })
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.human(false))
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+impl Serialize for Diagnostic {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shape<'a> {
+            severity: Severity,
+            code: &'a str,
+            template: Option<&'a TemplateName>,
+            #[serde(flatten)]
+            span: Option<Span>,
+            message: &'a str,
+            help: Option<&'a str>,
+            chain: &'a [CallSite],
+            source: Option<&'a str>,
+        }
+        Shape {
+            severity: self.severity,
+            code: self.code,
+            template: self.template.as_ref(),
+            span: self.span,
+            message: &self.message,
+            help: self.help.as_deref(),
+            chain: &self.chain,
+            source: self.excerpt.as_ref().map(|excerpt| &*excerpt.text),
+        }
+        .serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_count_characters_and_stay_on_their_line() {
+        let text = "one\r\nzwei ü {ß}\nthree";
+        let at = text.find("{ß}").expect("is there");
+        assert_eq!(
+            span_of(text, at..at + 4),
+            Span {
+                line: 2,
+                column: 8,
+                length: 3
+            }
+        );
+        assert_eq!(span_of(text, at..text.len()).length, 3);
+        assert_eq!(
+            span_of(text, 999..1000),
+            Span {
+                line: 3,
+                column: 6,
+                length: 0
+            }
+        );
+    }
+
+    #[test]
+    fn a_diagnostic_shows_place_line_caret_chain_and_help() {
+        let text = "<p>\n  Ünï {nmae}\n";
+        let at = text.find("{nmae}").expect("is there");
+        let name = TemplateName::new("shop/item.html").expect("valid");
+        let mut diagnostic = Diagnostic::error("missing-path", "there is no `nmae` here")
+            .in_template(&name)
+            .at(text, at..at + 6)
+            .help("write `{name}`");
+        diagnostic.called_from(
+            TemplateName::new("index.html").expect("valid"),
+            Span {
+                line: 7,
+                column: 3,
+                length: 20,
+            },
+        );
+        let shown = diagnostic.to_string();
+        for part in [
+            "shop/item.html:2:7",
+            "error[missing-path]",
+            "  Ünï {nmae}",
+            "^^^^^^",
+            "called from index.html:7:3",
+            "write `{name}`",
+        ] {
+            assert!(shown.contains(part), "{part} is not in:\n{shown}");
+        }
+        let json = serde_json::to_value(&diagnostic).expect("serializes");
+        assert_eq!((json["line"].as_u64(), json["column"].as_u64()), (Some(2), Some(7)));
+    }
+
+    #[test]
+    fn a_line_of_a_megabyte_is_cut_around_the_place() {
+        let text = format!("{}{{x}}{}", "ä".repeat(500_000), "b".repeat(500_000));
+        let diagnostic = Diagnostic::error("c", "m").at(&text, 1_000_000..1_000_003);
+        let shown = diagnostic.to_string();
+        assert!(shown.len() < 4000 && shown.contains("^^^"), "{shown}");
+    }
+}

@@ -1,0 +1,2 @@
+//! The dialect `tiny`.
+pub mod escape;

@@ -1,0 +1,116 @@
+//! Every limit: its name, unit, default, and why it is what it is.
+
+use std::time::Duration;
+
+/// The edges of everything. Each field has a default; set the ones that your service needs otherwise.
+///
+/// ```
+/// use hotplate_actors::Limits;
+///
+/// let limits = Limits { output_bytes: 64 * 1024 * 1024, ..Limits::default() };
+/// assert_eq!(limits.source_bytes, 1024 * 1024);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Limits {
+    // --- a source ---
+    /// Bytes of one template. 1 MiB is fifty times a large page; a compiled megabyte costs tens of megabytes in the judge.
+    pub source_bytes: usize,
+    /// Tags in one template. Bounds what a unit costs in memory.
+    pub source_tags: usize,
+    /// Blocks open at once in one template. Bounds the scopes of a unit.
+    pub source_nesting: usize,
+    /// Bytes that the judge would scan again because many tags stand on one line (its cost is quadratic in the length of a
+    /// line). 64 MiB is about 50 ms of it.
+    pub source_rescan_bytes: usize,
+    /// Diagnostics that are kept of one template: after some, more do not help its author.
+    pub source_diagnostics: usize,
+    /// Templates of one engine. Bounds ids, edges and the size of a whole batch.
+    pub templates: usize,
+
+    // --- a render ---
+    /// Time of one attempt to render, in milliseconds. A caller's own deadline can only shorten it.
+    pub render_ms: u64,
+    /// Steps (loop turns, calls and tags) of one attempt. At some nanoseconds each this is below a second.
+    pub render_steps: u64,
+    /// Bytes of output of one render.
+    pub output_bytes: usize,
+    /// How deep calls may go into calls. Each level costs a kilobyte or two of stack.
+    pub call_depth: u32,
+    /// Bytes of a context in the arena of one render.
+    pub context_bytes: usize,
+    /// How deep a context may nest: `Serialize` recurses on the stack of the caller.
+    pub context_depth: u32,
+
+    // --- what is kept ---
+    /// Earlier versions whose views are kept, for answers when an edit that compiles fails in renders, and for rolling back.
+    pub history_versions: usize,
+    /// Bytes of sources whose units the compiler's cache keeps.
+    pub compile_cache_bytes: u64,
+    /// Events that a subscriber may be behind before it is told `Lagged`.
+    pub subscriber_events: usize,
+
+    // --- queues and waiting ---
+    /// Names in the queue of hints. When it is full, the loader looks at everything instead.
+    pub hints: usize,
+    /// `Render` messages under way or waiting at once; one more is answered `Busy`.
+    pub renders_in_flight: usize,
+    /// `Reload` messages under way or waiting at once; one more is answered `Busy`.
+    pub reloads_in_flight: usize,
+    /// Threads of the Renderer. 0 is one per processor.
+    pub render_threads: usize,
+    /// Threads that compile. 0 is one per processor.
+    pub compile_threads: usize,
+    /// After the last write to a file that was not closed, in milliseconds: it may be half written until then.
+    pub settle_ms: u64,
+    /// The longest that such a file is waited for, in milliseconds.
+    pub settle_max_ms: u64,
+    /// How long a file may be gone before it counts as deleted, in milliseconds: editors remove and create.
+    pub grace_ms: u64,
+    /// Time between two looks at everything, in milliseconds, for file systems that send no events.
+    pub sweep_ms: u64,
+    /// How long a `Reload` may take, in milliseconds.
+    pub reload_ms: u64,
+    /// How long `start` waits for the first version, in milliseconds.
+    pub start_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            source_bytes: 1024 * 1024,
+            source_tags: 100_000,
+            source_nesting: 256,
+            source_rescan_bytes: 64 * 1024 * 1024,
+            source_diagnostics: 20,
+            templates: 1_000_000,
+            render_ms: 2_000,
+            render_steps: 50_000_000,
+            output_bytes: 16 * 1024 * 1024,
+            call_depth: 128,
+            context_bytes: 64 * 1024 * 1024,
+            context_depth: 128,
+            history_versions: 32,
+            compile_cache_bytes: 64 * 1024 * 1024,
+            subscriber_events: 1024,
+            hints: 4096,
+            renders_in_flight: 1024,
+            reloads_in_flight: 64,
+            render_threads: 0,
+            compile_threads: 0,
+            settle_ms: 25,
+            settle_max_ms: 250,
+            grace_ms: 50,
+            sweep_ms: 30_000,
+            reload_ms: 30_000,
+            start_ms: 60_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Time of one attempt to render.
+    #[must_use]
+    pub fn render_time(&self) -> Duration {
+        Duration::from_millis(self.render_ms)
+    }
+}

@@ -1,0 +1,220 @@
+//! What a template is called and what it says: [`TemplateName`], [`Source`], [`Digest`].
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// The longest name of a template, in bytes.
+pub const NAME_BYTES_MAX: usize = 1024;
+
+/// A path relative to its root, separated by `/`, that is valid because it exists.
+///
+/// No `..`, no absolute path, no NUL or other control character, no backslash, no empty or hidden component, at most
+/// [`NAME_BYTES_MAX`] bytes of UTF-8.
+///
+/// ```
+/// use hotplate_actors::TemplateName;
+///
+/// let name = TemplateName::new("mail/order.txt")?;
+/// assert_eq!(name.extension(), Some("txt"));
+/// assert!(TemplateName::new("../secret").is_err());
+/// # Ok::<(), hotplate_actors::NameError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TemplateName(Arc<str>);
+
+/// Why a text is not the name of a template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is not a template name: {reason}")]
+pub struct NameError {
+    name: String,
+    reason: &'static str,
+}
+
+impl TemplateName {
+    /// Takes a name after checking it.
+    ///
+    /// # Errors
+    /// [`NameError`] says which rule the text breaks.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        match fault_in(name) {
+            None => Ok(Self(name.into())),
+            Some(reason) => Err(NameError {
+                name: shorten(name),
+                reason,
+            }),
+        }
+    }
+
+    /// The whole name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What follows the last dot of the last component, if it has one.
+    #[must_use]
+    pub fn extension(&self) -> Option<&str> {
+        let file = self.0.rsplit('/').next()?;
+        file.rsplit_once('.').map(|(_, extension)| extension)
+    }
+}
+
+fn fault_in(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        return Some("it is empty");
+    }
+    if name.len() > NAME_BYTES_MAX {
+        return Some("it is longer than 1024 bytes");
+    }
+    if name.starts_with('/') {
+        return Some("it is an absolute path; names are relative to the root");
+    }
+    if name.contains('\\') {
+        return Some("it has a backslash; components are separated by `/`");
+    }
+    if name.chars().any(char::is_control) {
+        return Some("it has a control character");
+    }
+    name.split('/').find_map(|component| match component {
+        "" => Some("it has an empty component"),
+        ".." | "." => Some("it has a `.` or `..` component"),
+        hidden if hidden.starts_with('.') => Some("it has a hidden component (one that starts with a dot)"),
+        _ => None,
+    })
+}
+
+/// Names in messages stay readable however long the input was.
+fn shorten(name: &str) -> String {
+    match name.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", name[..end].escape_debug()),
+        None => name.escape_debug().to_string(),
+    }
+}
+
+impl fmt::Debug for TemplateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for TemplateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Borrow<str> for TemplateName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for TemplateName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// BLAKE3 of some content: what decides whether something really changed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of no content at all.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// Digests some bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+
+    /// Digests the digests of parts, in their order.
+    #[must_use]
+    pub fn over<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        Self(*hasher.finalize().as_bytes())
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// The first 16 hexadecimal digits, or with `{:#}` all 64.
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = if f.alternate() { 32 } else { 8 };
+        self.0[..shown].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// One template as a loader read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Where it stands below its root.
+    pub name: TemplateName,
+    /// The whole text.
+    pub text: Arc<str>,
+    /// BLAKE3 of the text.
+    pub digest: Digest,
+}
+
+impl Source {
+    /// A source with the digest of its text.
+    #[must_use]
+    pub fn new(name: TemplateName, text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
+        let digest = Digest::of(text.as_bytes());
+        Self { name, text, digest }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_valid_or_says_why_not() {
+        for good in [
+            "a",
+            "a/b.html",
+            "_partials/nav bar.html",
+            "ünïcode/ß.txt",
+            "a..b",
+            "x/...",
+        ] {
+            let hidden = good.ends_with("...");
+            assert_eq!(TemplateName::new(good).is_ok(), !hidden, "{good}");
+        }
+        let long = "a/".repeat(600) + "a";
+        for bad in [
+            "", "/a", "a//b", "a/", "../a", "a/../b", "./a", ".git/a", "a/.b", "a\0b", "a\nb", "a\\b", &long,
+        ] {
+            assert!(TemplateName::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(TemplateName::new(&"x".repeat(NAME_BYTES_MAX)).is_ok());
+        let shown = TemplateName::new(&long).expect_err("too long").to_string();
+        assert!(shown.len() < 200 && shown.contains("1024 bytes"), "{shown}");
+    }
+}

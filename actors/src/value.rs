@@ -1,0 +1,200 @@
+//! The value that a context becomes: built by one pass of `Serialize` into an arena, gone with the render.
+//!
+//! Its meaning is that of `serde_json::to_value`: four forms of enums, bytes as numbers, `f32` widened, integer keys as text, not
+//! a number as null, the last of two equal keys wins.
+
+mod build;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bumpalo::Bump;
+use serde::Serialize;
+use serde::ser::{SerializeMap, SerializeSeq};
+
+pub use build::{ContextError, build};
+
+/// Objects with more fields than this are sorted by key and searched by halves; smaller ones keep the order of `Serialize`.
+pub(crate) const LINEAR_FIELDS_MAX: usize = 32;
+
+/// Where the values of one render live.
+#[derive(Default)]
+pub struct Arena(Bump);
+
+impl Arena {
+    /// An empty arena.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets every value, and keeps the largest piece of memory for the next render.
+    pub fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    /// Bytes that are held.
+    #[must_use]
+    pub fn allocated_bytes(&self) -> usize {
+        self.0.allocated_bytes()
+    }
+
+    pub(crate) fn bump(&self) -> &Bump {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Arena {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arena")
+            .field("allocated_bytes", &self.0.allocated_bytes())
+            .finish()
+    }
+}
+
+/// One value of a context.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// `None`, `()`, and floats that are no number.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// An integer that is not negative.
+    Unsigned(u64),
+    /// A negative integer.
+    Signed(i64),
+    /// A finite float.
+    Float(f64),
+    /// A string, a character, or a unit variant.
+    Text(&'a str),
+    /// A sequence, a tuple, or bytes.
+    Array(&'a [Value<'a>]),
+    /// A map or a struct.
+    Object(Object<'a>),
+}
+
+impl<'a> Value<'a> {
+    /// The word for this kind of value in messages.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Unsigned(_) | Value::Signed(_) | Value::Float(_) => "a number",
+            Value::Text(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        }
+    }
+
+    /// Whether `{{ if }}` takes it as true: null, false, zero, the empty string and the empty array are not.
+    #[must_use]
+    pub fn is_truthy(&self) -> bool {
+        match self {
+            Value::Null => false,
+            Value::Bool(truth) => *truth,
+            Value::Unsigned(number) => *number != 0,
+            Value::Signed(number) => *number != 0,
+            Value::Float(number) => *number != 0.0,
+            Value::Text(text) => !text.is_empty(),
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(_) => true,
+        }
+    }
+
+    /// The text, if it is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&'a str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// The fields of a map or struct; each key once.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Object<'a>(pub(crate) &'a [(&'a str, Value<'a>)]);
+
+impl<'a> Object<'a> {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Value<'a>> {
+        self.position(key).map(|at| self.0[at].1)
+    }
+
+    /// The value of a key that stood at `hint` in the last object asked: the same struct has the same fields in the same order.
+    #[inline]
+    #[must_use]
+    pub fn get_hinted(&self, key: &str, hint: &AtomicU32) -> Option<Value<'a>> {
+        if let Some((found, value)) = self.0.get(hint.load(Ordering::Relaxed) as usize)
+            && *found == key
+        {
+            return Some(*value);
+        }
+        let at = self.position(key)?;
+        hint.store(u32::try_from(at).unwrap_or(0), Ordering::Relaxed);
+        Some(self.0[at].1)
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        if self.0.len() > LINEAR_FIELDS_MAX {
+            self.0.binary_search_by(|(found, _)| (*found).cmp(key)).ok()
+        } else {
+            self.0.iter().position(|(found, _)| *found == key)
+        }
+    }
+
+    /// All fields.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
+        self.0.iter().copied()
+    }
+
+    /// How many fields.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// As JSON would have it, keys in sorted order, so that the text of a value does not depend on the order of a struct's fields.
+impl Serialize for Value<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(truth) => serializer.serialize_bool(*truth),
+            Value::Unsigned(number) => serializer.serialize_u64(*number),
+            Value::Signed(number) => serializer.serialize_i64(*number),
+            Value::Float(number) => serializer.serialize_f64(*number),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Array(items) => {
+                let mut sequence = serializer.serialize_seq(Some(items.len()))?;
+                for item in *items {
+                    sequence.serialize_element(item)?;
+                }
+                sequence.end()
+            }
+            Value::Object(object) => {
+                let mut fields = object.0.to_vec();
+                fields.sort_unstable_by_key(|(key, _)| *key);
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                for (key, value) in fields {
+                    map.serialize_entry(key, &value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
