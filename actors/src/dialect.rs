@@ -97,6 +97,9 @@ pub struct Member {
     pub callees: Box<[TemplateId]>,
     /// For each of [`Unit::formatters`], which that is.
     pub formatters: Box<[Formatter]>,
+    /// What travels with it without being called, such as the data of a page: published in one swap with it, and held back
+    /// with it. Unlike a callee it may be absent.
+    pub companions: Box<[TemplateId]>,
 }
 
 impl fmt::Debug for Member {
@@ -146,6 +149,12 @@ impl<'s> Closure<'s> {
         })
     }
 
+    /// The companions that are there, in their order.
+    pub fn companions(&self) -> impl Iterator<Item = &'s Member> + use<'s> {
+        let Self { members, top } = *self;
+        top.companions.iter().filter_map(move |id| members.member(*id))
+    }
+
     /// Every member, each once, this one first, in the order in which calls reach them.
     #[must_use]
     pub fn members(&self) -> Vec<&'s Member> {
@@ -163,10 +172,11 @@ impl<'s> Closure<'s> {
         members
     }
 
-    /// A digest of the names and texts of every member: equal closures print the same for the same context.
+    /// A digest of the names and texts of every member and companion: equal closures print the same for the same context.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut members = self.members();
+        members.extend(self.companions());
         members[1..].sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Digest::over(members.iter().flat_map(|member| {
             [
