@@ -3,6 +3,8 @@
 //! What comes out means what `serde_json::to_value` means; what `to_value` refuses is refused. Besides, the pass has an edge in
 //! bytes and in depth, trusts no size hint, and asks nothing of the heap but pieces of the arena.
 
+mod compound;
+mod embedded;
 mod fields;
 mod key;
 mod serializer;
@@ -97,3 +99,6 @@ impl serde::ser::Error for Failure {
         Self::new(ContextError::Serialize(message.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,11 @@
 
 use std::fmt::Display;
 
-use bumpalo::collections::Vec as BumpVec;
-use serde::ser::{self, Serialize};
+use serde::ser::Serialize;
 
 use super::Failure;
-use super::fields::Fields;
+use super::compound::{Entries, Items};
+use super::embedded::Embedded;
 use super::key::KeySerializer;
 use super::space::Space;
 use crate::value::{Object, Value};
@@ -14,7 +14,7 @@ use crate::value::{Object, Value};
 /// Takes one value. It is a copy of two words, so that passing it on costs nothing.
 #[derive(Clone, Copy)]
 pub(super) struct Serializer<'s, 'a> {
-    space: &'s Space<'a>,
+    pub(super) space: &'s Space<'a>,
     depth_left: u32,
 }
 
@@ -29,15 +29,22 @@ impl<'s, 'a> Serializer<'s, 'a> {
     /// A value inside this one. Every call that may recurse comes through here, also those that leave no level in the outcome,
     /// such as `Some`: the stack does not know the difference.
     #[inline]
-    fn nested<T: Serialize + ?Sized>(self, value: &T) -> Result<Value<'a>, Failure> {
+    pub(super) fn nested<T: Serialize + ?Sized>(self, value: &T) -> Result<Value<'a>, Failure> {
         match self.depth_left.checked_sub(1) {
             Some(depth_left) => value.serialize(Self { depth_left, ..self }),
             None => Err(self.space.too_deep()),
         }
     }
 
+    /// The text of a key.
+    #[inline]
+    pub(super) fn key<T: Serialize + ?Sized>(self, key: &T) -> Result<&'a str, Failure> {
+        let Self { space, depth_left } = self;
+        key.serialize(KeySerializer { space, depth_left })
+    }
+
     /// `{"variant": content}`.
-    fn tagged(self, variant: &'static str, content: Value<'a>) -> Result<Value<'a>, Failure> {
+    pub(super) fn tagged(self, variant: &'static str, content: Value<'a>) -> Result<Value<'a>, Failure> {
         Ok(Value::Object(Object(self.space.slice([(variant, content)])?)))
     }
 }
@@ -206,8 +213,10 @@ impl<'s, 'a> serde::Serializer for Serializer<'s, 'a> {
     }
 
     #[inline]
-    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Entries<'s, 'a>, Failure> {
-        Entries::new(self, None, len)
+    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Entries<'s, 'a>, Failure> {
+        let mut entries = Entries::new(self, None, len)?;
+        entries.embedded = Embedded::of(name);
+        Ok(entries)
     }
 
     fn serialize_struct_variant(
@@ -222,173 +231,5 @@ impl<'s, 'a> serde::Serializer for Serializer<'s, 'a> {
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<Value<'a>, Failure> {
         self.space.display(value).map(Value::Text)
-    }
-}
-
-/// A sequence, tuple or tuple variant while its items come.
-pub(super) struct Items<'s, 'a> {
-    serializer: Serializer<'s, 'a>,
-    variant: Option<&'static str>,
-    items: BumpVec<'a, Value<'a>>,
-}
-
-impl<'s, 'a> Items<'s, 'a> {
-    #[inline]
-    fn new(serializer: Serializer<'s, 'a>, variant: Option<&'static str>, hint: usize) -> Result<Self, Failure> {
-        Ok(Self {
-            serializer,
-            variant,
-            items: serializer.space.list(hint)?,
-        })
-    }
-}
-
-impl<'a> ser::SerializeSeq for Items<'_, 'a> {
-    type Ok = Value<'a>;
-    type Error = Failure;
-
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
-        let item = self.serializer.nested(value)?;
-        self.serializer.space.push(&mut self.items, item)
-    }
-
-    #[inline]
-    fn end(self) -> Result<Value<'a>, Failure> {
-        let items = Value::Array(self.items.into_bump_slice());
-        match self.variant {
-            None => Ok(items),
-            Some(variant) => self.serializer.tagged(variant, items),
-        }
-    }
-}
-
-impl<'a> ser::SerializeTuple for Items<'_, 'a> {
-    type Ok = Value<'a>;
-    type Error = Failure;
-
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
-        ser::SerializeSeq::serialize_element(self, value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<Value<'a>, Failure> {
-        ser::SerializeSeq::end(self)
-    }
-}
-
-impl<'a> ser::SerializeTupleStruct for Items<'_, 'a> {
-    type Ok = Value<'a>;
-    type Error = Failure;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
-        ser::SerializeSeq::serialize_element(self, value)
-    }
-
-    fn end(self) -> Result<Value<'a>, Failure> {
-        ser::SerializeSeq::end(self)
-    }
-}
-
-impl<'a> ser::SerializeTupleVariant for Items<'_, 'a> {
-    type Ok = Value<'a>;
-    type Error = Failure;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
-        ser::SerializeSeq::serialize_element(self, value)
-    }
-
-    fn end(self) -> Result<Value<'a>, Failure> {
-        ser::SerializeSeq::end(self)
-    }
-}
-
-/// A map, struct or struct variant while its fields come.
-pub(super) struct Entries<'s, 'a> {
-    serializer: Serializer<'s, 'a>,
-    variant: Option<&'static str>,
-    fields: Fields<'a>,
-    /// The key that waits for its value.
-    key: Option<&'a str>,
-}
-
-impl<'s, 'a> Entries<'s, 'a> {
-    #[inline]
-    fn new(serializer: Serializer<'s, 'a>, variant: Option<&'static str>, hint: usize) -> Result<Self, Failure> {
-        Ok(Self {
-            serializer,
-            variant,
-            fields: Fields::new(serializer.space, hint)?,
-            key: None,
-        })
-    }
-
-    #[inline]
-    fn push<T: Serialize + ?Sized>(&mut self, key: &'a str, value: &T) -> Result<(), Failure> {
-        let value = self.serializer.nested(value)?;
-        self.fields.push(self.serializer.space, key, value)
-    }
-
-    #[inline]
-    fn finish(self) -> Result<Value<'a>, Failure> {
-        let object = Value::Object(self.fields.end());
-        match self.variant {
-            None => Ok(object),
-            Some(variant) => self.serializer.tagged(variant, object),
-        }
-    }
-}
-
-impl<'a> ser::SerializeMap for Entries<'_, 'a> {
-    type Ok = Value<'a>;
-    type Error = Failure;
-
-    #[inline]
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Failure> {
-        let Serializer { space, depth_left } = self.serializer;
-        self.key = Some(key.serialize(KeySerializer { space, depth_left })?);
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
-        match self.key.take() {
-            Some(key) => self.push(key, value),
-            None => Err(Failure::serialize("a map gave a value before its key")),
-        }
-    }
-
-    #[inline]
-    fn end(self) -> Result<Value<'a>, Failure> {
-        self.finish()
-    }
-}
-
-impl<'a> ser::SerializeStruct for Entries<'_, 'a> {
-    type Ok = Value<'a>;
-    type Error = Failure;
-
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Failure> {
-        self.push(key, value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<Value<'a>, Failure> {
-        self.finish()
-    }
-}
-
-impl<'a> ser::SerializeStructVariant for Entries<'_, 'a> {
-    type Ok = Value<'a>;
-    type Error = Failure;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Failure> {
-        self.push(key, value)
-    }
-
-    fn end(self) -> Result<Value<'a>, Failure> {
-        self.finish()
     }
 }
