@@ -1,0 +1,4 @@
+//! The engine's parts from outside.
+
+mod dialect;
+mod set;
