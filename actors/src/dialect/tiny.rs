@@ -6,7 +6,7 @@
 mod compile;
 mod execute;
 mod failure;
-mod judge;
+pub(super) mod judge;
 mod lint;
 mod path;
 mod piece;
@@ -17,6 +17,7 @@ mod unit;
 
 pub mod escape;
 pub mod formatters;
+pub(super) mod outline;
 
 use std::sync::Arc;
 
