@@ -87,7 +87,7 @@ fn explain(error: &Error, stopped: Option<Stopped>, part: &Part<'_>) -> (RenderF
     match (stopped, error) {
         (Some(stopped), Error::CalledFormatterError { line, column, .. }) => {
             let whole = part.spot(*line, *column).whole;
-            let (fault, diagnostic) = of_ours(stopped, &text[whole.clone()]);
+            let (fault, diagnostic) = of_ours(stopped, text.get(whole.clone()).unwrap_or_default());
             (fault, diagnostic.at(text, whole))
         }
         (Some(stopped), _) => of_ours(stopped, ""),
@@ -112,10 +112,14 @@ fn of_ours(stopped: Stopped, written: &str) -> (RenderFault, Diagnostic) {
 
 /// The crate itself refused, and says so in one of a few sentences.
 fn of_the_crate(said: &str, text: &str, Spot { at, whole }: Spot) -> (RenderFault, Diagnostic) {
-    let written = &text[whole.clone()];
+    let written = text.get(whole.clone()).unwrap_or_default();
     if said.starts_with("Failed to find value") {
-        let step = text[at.clone()].split('.').next().unwrap_or_default();
-        let message = match text[whole.start..at.start].strip_suffix('.') {
+        let step = text
+            .get(at.clone())
+            .and_then(|rest| rest.split('.').next())
+            .unwrap_or_default();
+        let before = text.get(whole.start..at.start).unwrap_or_default();
+        let message = match before.strip_suffix('.') {
             Some(parent) => format!("there is no `{step}` in `{parent}`"),
             None => format!("there is no `{written}` in the data"),
         };

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde::ser::{SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
 use super::*;
+use crate::value::KEPT_BYTES_MAX;
 
 /// Builds what `to_value` builds, or refuses where it refuses.
 #[track_caller]
@@ -179,6 +180,47 @@ fn keys_of_a_struct_are_not_copied() {
         ..Limits::default()
     };
     assert!(build(&Known { sku: 1, unit: () }, &arena, &exactly).is_ok());
+}
+
+#[test]
+fn an_arena_is_reused_and_not_grown_by_each_render() {
+    let row = |at| Row {
+        sku: "x",
+        kind: Kind::Pair(at, 1),
+        more: BTreeMap::from([("more".into(), at)]),
+        known: Known { sku: at, unit: () },
+        gone: None,
+        by_number: HashMap::from([(-1, (0.1, 'ß'))]),
+    };
+    let page: Vec<_> = (0..50).map(row).collect();
+    let mut arena = Arena::new();
+    let mut render = || {
+        arena.reset();
+        build(&page, &arena, &Limits::default()).expect("builds");
+        arena.allocated_bytes()
+    };
+    // The first finds its size in pieces, the second may need one more beside the largest of these.
+    let warm = (render(), render(), render()).2;
+    assert!((0..10).all(|_| render() == warm));
+    let edge = edge_of(|bytes| {
+        let limits = Limits {
+            context_bytes: bytes,
+            ..Limits::default()
+        };
+        build(&page, &Arena::new(), &limits).is_ok()
+    });
+    assert!(edge < 50 * 1024, "{edge} bytes for 50 rows");
+}
+
+#[test]
+fn an_arena_lets_go_of_the_memory_of_a_large_context() {
+    let mut arena = Arena::new();
+    assert!(build(&"x".repeat(KEPT_BYTES_MAX + 1), &arena, &Limits::default()).is_ok());
+    arena.reset();
+    assert_eq!(arena.allocated_bytes(), 0);
+    assert!(build(&"small", &arena, &Limits::default()).is_ok());
+    arena.reset();
+    assert_ne!(arena.allocated_bytes(), 0);
 }
 
 #[test]
