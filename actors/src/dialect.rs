@@ -80,7 +80,15 @@ pub struct FormatterUse {
 pub struct TemplateId(pub(crate) u32);
 
 impl TemplateId {
-    pub(crate) fn index(self) -> usize {
+    /// The id with a number: for those who answer [`Members`] themselves.
+    #[must_use]
+    pub fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Its number as a position.
+    #[must_use]
+    pub fn index(self) -> usize {
         self.0 as usize
     }
 }

@@ -17,6 +17,9 @@ pub use build::{ContextError, build};
 /// Objects with more fields than this are sorted by key and searched by halves; smaller ones keep the order of `Serialize`.
 pub(crate) const LINEAR_FIELDS_MAX: usize = 32;
 
+/// Bytes that an arena keeps for the next render. One large context must not cost its memory in each thread for ever.
+const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Where the values of one render live.
 #[derive(Default)]
 pub struct Arena(Bump);
@@ -28,9 +31,12 @@ impl Arena {
         Self::default()
     }
 
-    /// Forgets every value, and keeps the largest piece of memory for the next render.
+    /// Forgets every value, and keeps the largest piece of memory for the next render unless that is very large.
     pub fn reset(&mut self) {
         self.0.reset();
+        if self.0.allocated_bytes() > KEPT_BYTES_MAX {
+            *self = Self::new();
+        }
     }
 
     /// Bytes that are held.

@@ -1,2 +1,52 @@
-//! The dialect `tiny`.
+//! The dialect `tiny`: the language of the crate `tinytemplate`, made fit to serve.
+//!
+//! A text is scanned (ours, linear, every fault with its place and what to write instead), judged by the crate itself, and only
+//! then compiled into a unit that any number of threads render at once, byte for byte as the crate would.
+
+mod compile;
+mod execute;
+mod failure;
+pub(super) mod judge;
+mod lint;
+mod path;
+mod piece;
+mod program;
+mod scan;
+mod tag;
+mod unit;
+
 pub mod escape;
+pub mod formatters;
+pub(super) mod outline;
+
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::limits::Limits;
+
+use super::{Dialect, Unit};
+
+/// The dialect `tiny`.
+///
+/// ```
+/// use hotplate_actors::Limits;
+/// use hotplate_actors::dialect::{Dialect, tiny::Tiny};
+///
+/// assert!(Tiny.compile("Hello {name}!", &Limits::default()).is_ok());
+/// let faults = Tiny.compile("{{ if a == b }}", &Limits::default()).err().expect("no comparisons");
+/// assert_eq!(faults[0].code, "comparison");
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tiny;
+
+impl Dialect for Tiny {
+    fn id(&self) -> &'static str {
+        "tiny"
+    }
+
+    fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>> {
+        let tokens = scan::scan(text, limits)?;
+        judge::judge(text).map_err(|fault| vec![*fault])?;
+        Ok(Arc::new(compile::compile(text, &tokens, limits)))
+    }
+}

@@ -1,0 +1,293 @@
+//! From tokens to a unit: names become slots, blocks become jumps.
+
+use std::ops::Range;
+use std::sync::atomic::AtomicU32;
+
+use crate::diagnostic::Span;
+use crate::dialect::{Call, FormatterUse};
+use crate::limits::Limits;
+
+use super::lint::lint;
+use super::path::Path;
+use super::piece::Piece;
+use super::program::{NO_INDEX, Op, PathRef, Step};
+use super::scan::Token;
+use super::tag::Tag;
+use super::unit::TinyUnit;
+
+/// Compiles the tokens that a scan of `text` accepted.
+pub(super) fn compile(text: &str, tokens: &[Token<'_>], limits: &Limits) -> TinyUnit {
+    let mut compiler = Compiler {
+        ops: Vec::with_capacity(tokens.len()),
+        steps: Vec::with_capacity(tokens.len()),
+        spans: Spans::new(text),
+        ..Compiler::default()
+    };
+    for token in tokens {
+        match token {
+            Token::Text(piece) => {
+                if !piece.text.is_empty() {
+                    let Range { start, end } = piece.range();
+                    compiler.ops.push(Op::Text {
+                        start: small(start),
+                        end: small(end),
+                    });
+                }
+            }
+            Token::Tag(tag) => compiler.tag(tag),
+        }
+    }
+    TinyUnit {
+        text: text.into(),
+        ops: compiler.ops.into(),
+        steps: compiler.steps.into(),
+        slots: compiler.slots_max + 1,
+        calls: compiler.calls.into(),
+        formatters: compiler.formatters.into(),
+        warnings: lint(text, tokens, limits).into(),
+        output_bytes: AtomicU32::new(0),
+    }
+}
+
+#[derive(Default)]
+struct Compiler<'t> {
+    ops: Vec<Op>,
+    steps: Vec<Step>,
+    calls: Vec<Call>,
+    formatters: Vec<FormatterUse>,
+    /// The operations that wait to hear where they jump to.
+    open: Vec<usize>,
+    /// What is in scope, the innermost last: slot n is at n - 1.
+    scopes: Vec<Scope<'t>>,
+    slots_max: usize,
+    spans: Spans<'t>,
+}
+
+struct Scope<'t> {
+    name: &'t str,
+    is_loop: bool,
+}
+
+impl<'t> Compiler<'t> {
+    fn tag(&mut self, tag: &Tag<'t>) {
+        match tag {
+            Tag::Value { path, formatter } => self.value(path, formatter.as_ref()),
+            Tag::If { path, negated } => self.condition(path, *negated),
+            Tag::Else => {
+                let goto = self.ops.len();
+                self.ops.push(Op::Goto(0));
+                self.close();
+                self.open.push(goto);
+            }
+            Tag::EndIf => self.close(),
+            Tag::For { path, name } => self.scope(path, name, true),
+            Tag::EndFor => {
+                if let Some(start) = self.open.last() {
+                    let body = small(start + 1);
+                    let slot = self.slot();
+                    self.ops.push(Op::Next { slot, body });
+                }
+                self.close();
+                self.scopes.pop();
+            }
+            Tag::With { path, name } => self.scope(path, name, false),
+            Tag::EndWith => {
+                self.close();
+                self.scopes.pop();
+            }
+            Tag::Call { name, place, path } => {
+                let path = self.path(path);
+                let call = small(self.calls.len());
+                self.calls.push(Call {
+                    name: name.clone(),
+                    span: self.spans.span(place),
+                });
+                self.ops.push(Op::Call { path, call });
+            }
+        }
+    }
+
+    fn value(&mut self, path: &Path<'t>, formatter: Option<&Piece<'t>>) {
+        let op = match (path, formatter) {
+            (Path::Turn(turn, piece), _) => Op::Turn {
+                turn: *turn,
+                slot: self.loop_slot(),
+                at: small(piece.start),
+            },
+            (path, None) => Op::Value(self.path(path)),
+            (path, Some(piece)) => {
+                let formatter = small(self.formatters.len());
+                self.formatters.push(FormatterUse {
+                    name: piece.text.into(),
+                    span: self.spans.span(piece),
+                });
+                let path = self.path(path);
+                Op::Formatted { path, formatter }
+            }
+        };
+        self.ops.push(op);
+    }
+
+    fn condition(&mut self, path: &Path<'t>, negated: bool) {
+        let op = match path {
+            Path::Turn(turn, _) => Op::IfTurn {
+                turn: *turn,
+                negated,
+                slot: self.loop_slot(),
+                otherwise: 0,
+            },
+            path => Op::If {
+                path: self.path(path),
+                negated,
+                otherwise: 0,
+            },
+        };
+        self.open.push(self.ops.len());
+        self.ops.push(op);
+    }
+
+    fn scope(&mut self, path: &Path<'t>, name: &Piece<'t>, is_loop: bool) {
+        let path = self.path(path);
+        self.scopes.push(Scope {
+            name: name.text,
+            is_loop,
+        });
+        self.slots_max = self.slots_max.max(self.scopes.len());
+        let slot = self.slot();
+        self.open.push(self.ops.len());
+        self.ops.push(match is_loop {
+            true => Op::For { path, slot, end: 0 },
+            false => Op::With { path, slot, end: 0 },
+        });
+    }
+
+    /// Tells the innermost operation that waits for it that it jumps to here.
+    fn close(&mut self) {
+        let here = small(self.ops.len());
+        let waiting = self.open.pop().and_then(|at| self.ops.get_mut(at));
+        match waiting {
+            Some(Op::If { otherwise: target, .. } | Op::IfTurn { otherwise: target, .. })
+            | Some(Op::Goto(target))
+            | Some(Op::With { end: target, .. } | Op::For { end: target, .. }) => *target = here,
+            _ => {}
+        }
+    }
+
+    /// The slot of the innermost scope.
+    fn slot(&self) -> u16 {
+        slot(self.scopes.len())
+    }
+
+    /// The slot of the innermost loop. The scan made sure that there is one.
+    fn loop_slot(&self) -> u16 {
+        slot(
+            self.scopes
+                .iter()
+                .rposition(|scope| scope.is_loop)
+                .map_or(0, |at| at + 1),
+        )
+    }
+
+    fn path(&mut self, path: &Path<'t>) -> PathRef {
+        let piece = match path {
+            Path::Root(piece) | Path::Turn(_, piece) => {
+                return PathRef {
+                    slot: 0,
+                    count: 0,
+                    first: small(piece.start),
+                };
+            }
+            Path::Steps(piece) => *piece,
+        };
+        let name = piece.text.split('.').next().unwrap_or_default();
+        let named = self.scopes.iter().rposition(|scope| scope.name == name);
+        let mut skip = 0;
+        if named.is_some() {
+            if name.len() == piece.text.len() {
+                return PathRef {
+                    slot: slot(named.map_or(0, |at| at + 1)),
+                    count: 0,
+                    first: small(piece.start),
+                };
+            }
+            skip = name.len() + 1;
+        }
+        let first = self.steps.len();
+        let mut start = piece.start + skip;
+        for step in piece.text[skip..].split('.') {
+            let digits = step.bytes().all(|byte| byte.is_ascii_digit());
+            self.steps.push(Step {
+                start: small(start),
+                length: narrow(step.len()),
+                lead: narrow(start - piece.start),
+                index: if digits {
+                    step.parse().unwrap_or(NO_INDEX)
+                } else {
+                    NO_INDEX
+                },
+                hint: AtomicU32::new(0),
+            });
+            start += step.len() + 1;
+        }
+        PathRef {
+            slot: slot(named.map_or(0, |at| at + 1)),
+            count: narrow(self.steps.len() - first),
+            first: small(first),
+        }
+    }
+}
+
+/// Positions in a text, and in what is made of it: the scan refuses longer texts.
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Lengths in a path: the scan refuses longer ones.
+fn narrow(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
+}
+
+/// Scopes: the scan refuses deeper ones.
+fn slot(number: usize) -> u16 {
+    narrow(number)
+}
+
+/// Lines and columns of places that are asked for from first to last, in one pass over the text.
+#[derive(Default)]
+struct Spans<'t> {
+    text: &'t str,
+    at: usize,
+    line: u32,
+    column: u32,
+}
+
+impl<'t> Spans<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            text,
+            at: 0,
+            line: 1,
+            column: 1,
+        }
+    }
+
+    fn span(&mut self, piece: &Piece<'_>) -> Span {
+        let between = &self.text[self.at..piece.start];
+        let lines = memchr::memchr_iter(b'\n', between.as_bytes()).count();
+        let on_line = match between.rfind('\n') {
+            Some(newline) => {
+                self.column = 1;
+                &between[newline + 1..]
+            }
+            None => between,
+        };
+        self.line += small(lines);
+        self.column += small(on_line.chars().count());
+        self.at = piece.start;
+        Span {
+            line: self.line,
+            column: self.column,
+            length: small(piece.text.chars().count()),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Runs a program over a context.
+//!
+//! Bounded: each tag, turn and call is a step of the budget, and text without tags is bounded by the limit of the output.
+
+use std::time::Instant;
+
+use crate::budget::Exceeded;
+use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
+use crate::value::Value;
+
+use super::escape::escape_html;
+use super::failure::Failure;
+use super::path::Turn;
+use super::program::{NO_INDEX, Op, PathRef};
+use super::unit::TinyUnit;
+
+/// Slots that cost no allocation: more blocks in blocks than most templates have.
+const SLOTS_INLINE: usize = 6;
+
+/// Text longer than this may keep a formatter busy without any output, so the clock is looked at.
+const LONG_TEXT_BYTES: usize = 4096;
+
+/// Renders the template of `closure`, whose unit is `unit`, at the end of the output.
+pub(super) fn execute(
+    unit: &TinyUnit,
+    closure: &Closure<'_>,
+    context: &Value<'_>,
+    frame: &mut Frame<'_>,
+) -> Result<(), RenderError> {
+    let mut inline = [Slot::EMPTY; SLOTS_INLINE];
+    let mut spilled = Vec::new();
+    let slots = match inline.get_mut(..unit.slots) {
+        Some(slots) => slots,
+        None => {
+            spilled.resize(unit.slots, Slot::EMPTY);
+            &mut spilled[..]
+        }
+    };
+    slots[0].value = *context;
+    let mut run = Run { unit, closure, slots };
+    let mut at = 0;
+    while let Some(op) = unit.ops.get(at) {
+        at = match run.op(op, at, frame) {
+            Ok(next) => next,
+            Err(failure) => return Err(failure.explain(unit, closure, at)),
+        };
+    }
+    Ok(())
+}
+
+/// What is in scope under one name: a value, and for a loop where it is.
+#[derive(Clone, Copy)]
+struct Slot<'v> {
+    value: Value<'v>,
+    items: &'v [Value<'v>],
+    index: usize,
+}
+
+impl Slot<'_> {
+    const EMPTY: Self = Self {
+        value: Value::Null,
+        items: &[],
+        index: 0,
+    };
+}
+
+struct Run<'r, 'v> {
+    unit: &'r TinyUnit,
+    closure: &'r Closure<'r>,
+    slots: &'r mut [Slot<'v>],
+}
+
+/// A value, or which step of its path is not there and in what.
+type Found<'v> = Result<Value<'v>, (usize, Value<'v>)>;
+
+impl<'v> Run<'_, 'v> {
+    /// Runs one operation and answers which is next.
+    #[inline]
+    fn op(&mut self, op: &Op, at: usize, frame: &mut Frame<'_>) -> Result<usize, Failure<'v>> {
+        match *op {
+            Op::Text { start, end } => {
+                frame.append(&self.unit.text[start as usize..end as usize])?;
+            }
+            Op::Value(path) => {
+                frame.budget.step()?;
+                if let Some(value) = self.value(path, frame)? {
+                    print(&value, frame).map_err(|stop| stop.of(path, value))?;
+                }
+            }
+            Op::Formatted { path, formatter } => {
+                frame.budget.step()?;
+                if let Some(value) = self.value(path, frame)? {
+                    self.format(&value, formatter, frame)?;
+                }
+            }
+            Op::Turn { turn, slot, .. } => {
+                frame.budget.step()?;
+                let Slot { items, index, .. } = self.slots[slot as usize];
+                match turn {
+                    Turn::Index => frame.append(itoa::Buffer::new().format(index))?,
+                    Turn::First => frame.append(truth(index == 0))?,
+                    Turn::Last => frame.append(truth(index + 1 == items.len()))?,
+                }
+            }
+            Op::If {
+                path,
+                negated,
+                otherwise,
+            } => {
+                frame.budget.step()?;
+                let is_true = self.value(path, frame)?.is_some_and(|value| value.is_truthy());
+                if is_true == negated {
+                    return Ok(otherwise as usize);
+                }
+            }
+            Op::IfTurn {
+                turn,
+                negated,
+                slot,
+                otherwise,
+            } => {
+                frame.budget.step()?;
+                let Slot { items, index, .. } = self.slots[slot as usize];
+                let is_true = match turn {
+                    Turn::Index => index != 0,
+                    Turn::First => index == 0,
+                    Turn::Last => index + 1 == items.len(),
+                };
+                if is_true == negated {
+                    return Ok(otherwise as usize);
+                }
+            }
+            Op::Goto(target) => return Ok(target as usize),
+            Op::With { path, slot, end } => {
+                frame.budget.step()?;
+                match self.value(path, frame)? {
+                    Some(value) => self.slots[slot as usize].value = value,
+                    None => return Ok(end as usize),
+                }
+            }
+            Op::For { path, slot, end } => {
+                frame.budget.step()?;
+                let items: &[Value<'v>] = match self.value(path, frame)? {
+                    Some(Value::Array(items)) => items,
+                    Some(value) => return Err(Failure::NotIterable(path, value)),
+                    None => &[],
+                };
+                let Some(first) = items.first() else {
+                    return Ok(end as usize);
+                };
+                self.slots[slot as usize] = Slot {
+                    value: *first,
+                    items,
+                    index: 0,
+                };
+            }
+            Op::Next { slot, body } => {
+                frame.budget.step()?;
+                let slot = &mut self.slots[slot as usize];
+                if let Some(item) = slot.items.get(slot.index + 1) {
+                    slot.index += 1;
+                    slot.value = *item;
+                    return Ok(body as usize);
+                }
+            }
+            Op::Call { path, call } => {
+                frame.budget.step()?;
+                if let Some(value) = self.value(path, frame)? {
+                    self.call(&value, call, frame)?;
+                }
+            }
+        }
+        Ok(at + 1)
+    }
+
+    /// The value of a path. `None` is one that is missing and may be.
+    #[inline]
+    fn value(&self, path: PathRef, frame: &Frame<'_>) -> Result<Option<Value<'v>>, Failure<'v>> {
+        match self.look_up(path) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) if frame.missing == Missing::Lenient => Ok(None),
+            Err((step, within)) => Err(Failure::Missing { path, step, within }),
+        }
+    }
+
+    #[inline]
+    fn look_up(&self, path: PathRef) -> Found<'v> {
+        let mut current = self.slots[path.slot as usize].value;
+        for (at, step) in self.unit.steps_of(path).iter().enumerate() {
+            let next = match &current {
+                Value::Object(object) => object.get_hinted(self.unit.key(step), &step.hint),
+                Value::Array(items) if step.index != NO_INDEX => items.get(step.index as usize).copied(),
+                _ => None,
+            };
+            match next {
+                Some(next) => current = next,
+                None => return Err((at, current)),
+            }
+        }
+        Ok(current)
+    }
+
+    fn format(&self, value: &Value<'v>, formatter: u32, frame: &mut Frame<'_>) -> Result<(), Failure<'v>> {
+        let Some(function) = self.closure.top().formatters.get(formatter as usize) else {
+            return Err(Failure::UnknownFormatter(formatter));
+        };
+        let result = function.format(value, frame);
+        result.map_err(|error| Failure::Formatter(formatter, Box::new(error)))?;
+        let is_long = match value {
+            Value::Text(text) => text.len() > LONG_TEXT_BYTES,
+            Value::Array(_) | Value::Object(_) => true,
+            _ => false,
+        };
+        if is_long {
+            frame.budget.check(Instant::now())?;
+        }
+        Ok(())
+    }
+
+    fn call(&self, value: &Value<'v>, call: u32, frame: &mut Frame<'_>) -> Result<(), Failure<'v>> {
+        let Some(callee) = self.closure.callee(call as usize) else {
+            return Err(Failure::UnknownTemplate(call));
+        };
+        if frame.depth >= frame.budget.call_depth {
+            return Err(Exceeded::Depth(frame.budget.call_depth).into());
+        }
+        frame.depth += 1;
+        let result = callee.top().unit.render(&callee, value, frame);
+        frame.depth -= 1;
+        result.map_err(|error| Failure::Called(call, Box::new(error)))
+    }
+}
+
+/// Why a value did not get printed.
+pub(super) enum Unprinted {
+    NoText,
+    Exceeded(Exceeded),
+}
+
+impl Unprinted {
+    #[cold]
+    fn of(self, path: PathRef, value: Value<'_>) -> Failure<'_> {
+        match self {
+            Self::NoText => Failure::Unprintable(path, value),
+            Self::Exceeded(exceeded) => exceeded.into(),
+        }
+    }
+}
+
+impl From<Exceeded> for Unprinted {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::Exceeded(exceeded)
+    }
+}
+
+#[inline]
+fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), Unprinted> {
+    match value {
+        Value::Null => {}
+        Value::Text(text) => match frame.escape {
+            Escape::Html => escape_html(text, frame)?,
+            Escape::None => frame.append(text)?,
+        },
+        Value::Bool(value) => frame.append(truth(*value))?,
+        Value::Unsigned(number) => frame.append(itoa::Buffer::new().format(*number))?,
+        Value::Signed(number) => frame.append(itoa::Buffer::new().format(*number))?,
+        // What `serde_json` prints floats with.
+        Value::Float(number) => frame.append(zmij::Buffer::new().format_finite(*number))?,
+        Value::Array(_) | Value::Object(_) => return Err(Unprinted::NoText),
+    }
+    Ok(())
+}
+
+fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}

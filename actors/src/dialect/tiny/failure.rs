@@ -1,0 +1,175 @@
+//! Why a render failed, and what to tell people about it.
+
+use crate::budget::Exceeded;
+use crate::diagnostic::Diagnostic;
+use crate::dialect::{Closure, FormatterError, RenderError, RenderFault};
+use crate::value::Value;
+
+use super::path::{nearest, shorten};
+use super::program::{Op, PathRef};
+use super::unit::TinyUnit;
+
+/// What went wrong in one operation; the words for it are only made when it leaves the template.
+pub(super) enum Failure<'v> {
+    /// The step with this number is not in the value that the steps before led to.
+    Missing {
+        path: PathRef,
+        step: usize,
+        within: Value<'v>,
+    },
+    NotIterable(PathRef, Value<'v>),
+    Unprintable(PathRef, Value<'v>),
+    Formatter(u32, Box<FormatterError>),
+    UnknownFormatter(u32),
+    UnknownTemplate(u32),
+    Called(u32, Box<RenderError>),
+    Exceeded(Exceeded),
+}
+
+impl From<Exceeded> for Failure<'_> {
+    #[cold]
+    fn from(exceeded: Exceeded) -> Self {
+        Self::Exceeded(exceeded)
+    }
+}
+
+impl Failure<'_> {
+    /// The error of operation `at` of a unit.
+    #[cold]
+    pub(super) fn explain(self, unit: &TinyUnit, closure: &Closure<'_>, at: usize) -> RenderError {
+        let name = &closure.top().name;
+        let (fault, diagnostic) = match self {
+            Self::Called(call, mut error) => {
+                if let Some(call) = unit.calls.get(call as usize) {
+                    error.diagnostic.called_from(name.clone(), call.span);
+                }
+                return *error;
+            }
+            Self::Missing { path, step, within } => (RenderFault::MissingPath, missing(unit, path, step, &within)),
+            Self::NotIterable(path, value) => {
+                let place = unit.range_of(path);
+                let message = format!(
+                    "`{}` is {}, not an array",
+                    shorten(&unit.text[place.clone()]),
+                    value.kind()
+                );
+                let diagnostic = Diagnostic::error("not-iterable", message).at(&unit.text, place);
+                (RenderFault::NotIterable, diagnostic.help("`for` goes over arrays only"))
+            }
+            Self::Unprintable(path, value) => {
+                let place = unit.range_of(path);
+                let text = shorten(&unit.text[place.clone()]);
+                let message = format!("`{text}` is {}, which has no text", value.kind());
+                let help = match value {
+                    Value::Array(_) => "print its items with `for`, or write it as JSON with `| json`",
+                    _ => "print one of its fields, or write it as JSON with `| json`",
+                };
+                let diagnostic = Diagnostic::error("unprintable", message).at(&unit.text, place);
+                (RenderFault::Unprintable, diagnostic.help(help))
+            }
+            Self::Formatter(formatter, error) => {
+                let fault = error.exceeded().map_or(RenderFault::Formatter, RenderFault::Budget);
+                let (code, message) = match (fault, unit.formatters.get(formatter as usize)) {
+                    (RenderFault::Formatter, Some(used)) => (
+                        "formatter",
+                        format!("the formatter `{}` refused: {error}", shorten(&used.name)),
+                    ),
+                    _ => ("budget", format!("the render was stopped: {error}")),
+                };
+                (fault, at_formatter(unit, formatter, Diagnostic::error(code, message)))
+            }
+            Self::UnknownFormatter(formatter) => {
+                let diagnostic = Diagnostic::error("unknown-formatter", "there is no such formatter");
+                (RenderFault::Formatter, at_formatter(unit, formatter, diagnostic))
+            }
+            Self::UnknownTemplate(call) => {
+                let diagnostic = match unit.calls.get(call as usize) {
+                    Some(call) => {
+                        let message = format!("there is no template `{}`", call.name);
+                        Diagnostic::error("unknown-template", message).at_span(&unit.text, call.span)
+                    }
+                    None => Diagnostic::error("unknown-template", "there is no such template"),
+                };
+                (RenderFault::UnknownTemplate, diagnostic)
+            }
+            Self::Exceeded(exceeded) => {
+                let message = format!("the render was stopped: {exceeded}");
+                let diagnostic = Diagnostic::error("budget", message);
+                (RenderFault::Budget(exceeded), at_op(unit, at, diagnostic))
+            }
+        };
+        RenderError::new(fault, diagnostic.in_template(name))
+    }
+}
+
+fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Diagnostic {
+    let steps = unit.steps_of(path);
+    let Some(step) = steps.get(at) else {
+        return Diagnostic::error("missing-path", "a path leads nowhere");
+    };
+    let whole = unit.range_of(path);
+    let key = unit.key(step);
+    let text = shorten(&unit.text[whole.clone()]);
+    let before = &unit.text[whole.start..step.range().start];
+    let message = match (before.strip_suffix('.'), within) {
+        (None, Value::Object(_)) => format!("there is no `{text}` in the data"),
+        (None, other) => format!("there is no `{text}`: the data is {}", other.kind()),
+        (Some(parent), Value::Object(_)) => format!("there is no `{}` in `{}`", shorten(key), shorten(parent)),
+        (Some(parent), Value::Array(items)) => {
+            let count = items.len();
+            format!(
+                "there is no `{}` in `{}`, an array of {count}",
+                shorten(key),
+                shorten(parent)
+            )
+        }
+        (Some(parent), other) => {
+            format!(
+                "there is no `{}` in `{}`, which is {}",
+                shorten(key),
+                shorten(parent),
+                other.kind()
+            )
+        }
+    };
+    let diagnostic = Diagnostic::error("missing-path", message).at(&unit.text, step.range());
+    // Only a key that was nearly written: the others may be nobody's business.
+    let near = match within {
+        Value::Object(object) => nearest(key, object.iter().map(|(key, _)| key)),
+        _ => None,
+    };
+    let looks_like_css = key.contains([':', '/', '$', '?']) || key.bytes().all(|byte| byte.is_ascii_digit());
+    match near {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None if at == 0 && before.is_empty() && looks_like_css => {
+            diagnostic.help("for a brace that is text write `\\{`")
+        }
+        None => diagnostic,
+    }
+}
+
+fn at_formatter(unit: &TinyUnit, formatter: u32, diagnostic: Diagnostic) -> Diagnostic {
+    match unit.formatters.get(formatter as usize) {
+        Some(used) => diagnostic.at_span(&unit.text, used.span),
+        None => diagnostic,
+    }
+}
+
+/// Where the operation stands that met the edge of the budget.
+fn at_op(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
+    let range = match unit.ops.get(at) {
+        Some(Op::Text { start, end }) => *start as usize..*end as usize,
+        Some(Op::Turn { at, .. }) => *at as usize..unit.word_end(*at as usize),
+        Some(Op::Next { body, .. }) => return at_op(unit, *body as usize - 1, diagnostic),
+        Some(
+            Op::Value(path)
+            | Op::Formatted { path, .. }
+            | Op::If { path, .. }
+            | Op::With { path, .. }
+            | Op::For { path, .. }
+            | Op::Call { path, .. },
+        ) => unit.range_of(*path),
+        Some(Op::IfTurn { .. } | Op::Goto(_)) | None => return diagnostic,
+    };
+    diagnostic.at(&unit.text, range)
+}

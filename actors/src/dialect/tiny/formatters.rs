@@ -1,0 +1,143 @@
+//! The formatters that ship: `upper lower title trim json url unescaped`.
+
+use std::borrow::Cow;
+use std::io;
+
+use crate::dialect::{Formatter, FormatterError, Formatters, Output};
+use crate::value::Value;
+
+/// The formatters that every engine has.
+///
+/// - `upper`, `lower`, `title` (the first letter of each word large, the others small) and `trim` (no blanks at the ends) are
+///   escaped where the entry is.
+/// - `json` writes any value as JSON, keys sorted, that is safe inside `<script>`.
+/// - `url` percent-encodes everything but letters, digits and `- . _ ~`.
+/// - `unescaped` writes text as it is: for HTML that comes from you, never for what a visitor sent.
+///
+/// All but `json` take strings, numbers and booleans, print nothing for null, and refuse arrays and objects.
+///
+/// ```
+/// use hotplate_actors::dialect::tiny::formatters::standard;
+///
+/// assert!(standard().names().eq(["json", "lower", "title", "trim", "unescaped", "upper", "url"]));
+/// ```
+#[must_use]
+pub fn standard() -> Formatters {
+    let mut formatters = Formatters::default();
+    let mut add = |name, function| formatters.insert(name, Formatter::new(function));
+    add(
+        "upper",
+        upper as fn(&Value<'_>, &mut Output<'_, '_>) -> Result<(), FormatterError>,
+    );
+    add("lower", lower);
+    add("title", title);
+    add("trim", trim);
+    add("json", json);
+    add("url", url);
+    add("unescaped", unescaped);
+    formatters
+}
+
+fn upper(value: &Value<'_>, output: &mut Output<'_, '_>) -> Result<(), FormatterError> {
+    output.text(&text_of(value)?.to_uppercase())
+}
+
+fn lower(value: &Value<'_>, output: &mut Output<'_, '_>) -> Result<(), FormatterError> {
+    output.text(&text_of(value)?.to_lowercase())
+}
+
+fn title(value: &Value<'_>, output: &mut Output<'_, '_>) -> Result<(), FormatterError> {
+    let text = text_of(value)?;
+    let mut titled = String::with_capacity(text.len());
+    for word in text.split_inclusive(char::is_whitespace) {
+        let mut characters = word.chars();
+        titled.extend(characters.by_ref().take(1).flat_map(char::to_uppercase));
+        titled.push_str(&characters.as_str().to_lowercase());
+    }
+    output.text(&titled)
+}
+
+fn trim(value: &Value<'_>, output: &mut Output<'_, '_>) -> Result<(), FormatterError> {
+    output.text(text_of(value)?.trim())
+}
+
+fn unescaped(value: &Value<'_>, output: &mut Output<'_, '_>) -> Result<(), FormatterError> {
+    output.raw(&text_of(value)?)
+}
+
+fn url(value: &Value<'_>, output: &mut Output<'_, '_>) -> Result<(), FormatterError> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let text = text_of(value)?;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            encoded.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            encoded.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+    output.raw(&encoded)
+}
+
+fn json(value: &Value<'_>, output: &mut Output<'_, '_>) -> Result<(), FormatterError> {
+    let mut script = Script { output, refusal: None };
+    match serde_json::to_writer(&mut script, value) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(script.refusal.unwrap_or_else(|| FormatterError::new(error.to_string()))),
+    }
+}
+
+/// Writes JSON so that nothing in it ends a `<script>` or a line of JavaScript. All of these stand only inside its strings.
+struct Script<'s, 'o, 'f> {
+    output: &'s mut Output<'o, 'f>,
+    refusal: Option<FormatterError>,
+}
+
+impl io::Write for Script<'_, '_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        let written = text
+            .split_inclusive(['<', '>', '&', '\u{2028}', '\u{2029}'])
+            .try_for_each(|part| {
+                let (clean, escaped) = match part.char_indices().next_back() {
+                    Some((at, '<')) => (&part[..at], "\\u003c"),
+                    Some((at, '>')) => (&part[..at], "\\u003e"),
+                    Some((at, '&')) => (&part[..at], "\\u0026"),
+                    Some((at, '\u{2028}')) => (&part[..at], "\\u2028"),
+                    Some((at, '\u{2029}')) => (&part[..at], "\\u2029"),
+                    _ => (part, ""),
+                };
+                self.output.raw(clean)?;
+                self.output.raw(escaped)
+            });
+        match written {
+            Ok(()) => Ok(bytes.len()),
+            Err(refusal) => {
+                self.refusal = Some(refusal);
+                Err(io::Error::other("the output is full"))
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The text of a value that has one.
+fn text_of<'a>(value: &Value<'a>) -> Result<Cow<'a, str>, FormatterError> {
+    Ok(match value {
+        Value::Null => Cow::Borrowed(""),
+        Value::Text(text) => Cow::Borrowed(text),
+        Value::Bool(truth) => Cow::Borrowed(if *truth { "true" } else { "false" }),
+        Value::Unsigned(number) => Cow::Owned(number.to_string()),
+        Value::Signed(number) => Cow::Owned(number.to_string()),
+        Value::Float(number) => Cow::Owned(zmij::Buffer::new().format_finite(*number).to_owned()),
+        Value::Array(_) | Value::Object(_) => {
+            let message = format!("it takes a string, a number or a boolean, and this is {}", value.kind());
+            return Err(FormatterError::new(message));
+        }
+    })
+}

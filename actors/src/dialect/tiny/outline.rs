@@ -1,0 +1,60 @@
+//! [`outline`]: where paths, names, loops and calls stand in a text, for a dialect that speaks the same language by other means.
+
+use std::ops::Range;
+
+use super::path::Path;
+use super::scan::{Token, scan};
+use super::tag::Tag;
+use crate::diagnostic::Diagnostic;
+use crate::limits::Limits;
+use crate::template::TemplateName;
+
+/// A part of a tag, by its bytes in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::dialect) enum Mark {
+    /// The path of a value or a condition, or path and name of a `with`.
+    Path(Range<usize>),
+    /// The name of a formatter.
+    Formatter(Range<usize>),
+    /// A `for`: the name it gives, and over what.
+    Loop { name: Range<usize>, path: Range<usize> },
+    /// A `call`: who, where that is said, and with what.
+    Call {
+        name: TemplateName,
+        place: Range<usize>,
+        path: Range<usize>,
+    },
+}
+
+/// The marks of a text in their order, or everything that its author has to change.
+pub(in crate::dialect) fn outline(text: &str, limits: &Limits) -> Result<Vec<Mark>, Vec<Diagnostic>> {
+    let mut marks = Vec::new();
+    for token in scan(text, limits)? {
+        let Token::Tag(tag) = token else { continue };
+        match tag {
+            Tag::Value { path, formatter } => {
+                marks.push(Mark::Path(range(path)));
+                marks.extend(formatter.map(|name| Mark::Formatter(name.range())));
+            }
+            Tag::If { path, .. } => marks.push(Mark::Path(range(path))),
+            Tag::With { path, name } => marks.extend([Mark::Path(range(path)), Mark::Path(name.range())]),
+            Tag::For { path, name } => marks.push(Mark::Loop {
+                name: name.range(),
+                path: range(path),
+            }),
+            Tag::Call { name, place, path } => marks.push(Mark::Call {
+                name,
+                place: place.range(),
+                path: range(path),
+            }),
+            Tag::Else | Tag::EndIf | Tag::EndFor | Tag::EndWith => {}
+        }
+    }
+    Ok(marks)
+}
+
+fn range(path: Path<'_>) -> Range<usize> {
+    match path {
+        Path::Root(piece) | Path::Turn(_, piece) | Path::Steps(piece) => piece.range(),
+    }
+}

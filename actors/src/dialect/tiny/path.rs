@@ -1,0 +1,232 @@
+//! Paths such as `order.items.0.name` and the words that begin with `@`.
+
+use super::piece::Piece;
+use super::tag::Fault;
+
+/// Where a value is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Path<'t> {
+    /// `@root`: the whole context.
+    Root(Piece<'t>),
+    /// `@index`, `@first` or `@last` of the innermost loop.
+    Turn(Turn, Piece<'t>),
+    /// Steps with dots between them, each valid.
+    Steps(Piece<'t>),
+}
+
+/// What can be asked of the turn that a loop is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Index,
+    First,
+    Last,
+}
+
+/// What a path is for, which decides what it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Value,
+    Formatted,
+    Condition,
+    Loop,
+    With,
+    Call,
+}
+
+impl Place {
+    fn of_tag(self) -> &'static str {
+        match self {
+            Self::Value => "a value",
+            Self::Formatted => "a value with a formatter",
+            Self::Condition => "`if`",
+            Self::Loop => "`for`",
+            Self::With => "`with`",
+            Self::Call => "`call`",
+        }
+    }
+}
+
+/// The longest path, in bytes.
+pub(super) const PATH_BYTES_MAX: usize = u16::MAX as usize;
+
+const KEYWORDS: [&str; 4] = ["@index", "@first", "@last", "@root"];
+
+/// Reads a path that stands in `place`, inside a loop or not.
+pub(super) fn path<'t>(piece: Piece<'t>, place: Place, in_loop: bool) -> Result<Path<'t>, Fault> {
+    if piece.text.starts_with('@') {
+        return keyword(piece, place, in_loop);
+    }
+    if piece.text.is_empty() {
+        let help = "name what to look up, such as `name` or `order.total`";
+        return Err(Fault::new("empty-path", piece.range(), "a path is missing here").help(help));
+    }
+    if piece.text.len() > PATH_BYTES_MAX {
+        let message = format!("a path of more than {PATH_BYTES_MAX} bytes");
+        return Err(Fault::new("path-too-long", piece.range(), message).help("is a closing `}` missing?"));
+    }
+    if piece.text.bytes().any(is_odd) || (!piece.text.is_ascii() && piece.text.chars().any(char::is_whitespace)) {
+        return Err(no_path(piece, place));
+    }
+    let mut start = piece.start;
+    for step in piece.text.split('.') {
+        let range = start..start + step.len();
+        start = range.end + 1;
+        if step.is_empty() {
+            let message = format!("the path `{}` has an empty step", shorten(piece.text));
+            return Err(Fault::new("empty-step", range, message).help("write one name between two dots"));
+        }
+        if step.starts_with('+') && step.parse::<usize>().is_ok() {
+            let help = format!("write `{}`", &step[1..]);
+            return Err(Fault::new("signed-index", range, "an index has no sign").help(help));
+        }
+    }
+    Ok(Path::Steps(piece))
+}
+
+/// Bytes that a key may have in JSON, but that mean a mistake in a template.
+fn is_odd(byte: u8) -> bool {
+    matches!(
+        byte,
+        0..=b' '
+            | 0x7f
+            | b'"'
+            | b'\''
+            | b'`'
+            | b'('
+            | b')'
+            | b'['
+            | b']'
+            | b'{'
+            | b'}'
+            | b';'
+            | b','
+            | b'='
+            | b'<'
+            | b'>'
+            | b'!'
+            | b'&'
+            | b'|'
+            | b'\\'
+    )
+}
+
+fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path<'_>, Fault> {
+    let turn = match piece.text {
+        "@root" => None,
+        "@index" => Some(Turn::Index),
+        "@first" => Some(Turn::First),
+        "@last" => Some(Turn::Last),
+        other => {
+            let help = match (other.strip_prefix("@root."), nearest(other, KEYWORDS)) {
+                (Some(rest), _) => format!("`@root` has no steps; write `{}`", shorten(rest)),
+                (_, Some(near)) => format!("did you mean `{near}`?"),
+                _ => "there are `@index`, `@first`, `@last` and `@root`".into(),
+            };
+            let message = format!("there is no `{}`", shorten(other));
+            return Err(Fault::new("unknown-keyword", piece.range(), message).help(help));
+        }
+    };
+    let misplaced = |help: &str| {
+        let message = format!("`{}` does not work in {}", piece.text, place.of_tag());
+        Err(Fault::new("misplaced-keyword", piece.range(), message).help(help))
+    };
+    match (turn, place) {
+        (None, Place::Value | Place::Condition | Place::Loop) => Ok(Path::Root(piece)),
+        (None, _) => misplaced("give it a path; what it needs has to have a name in the data"),
+        (Some(_), Place::Loop) => misplaced("loop over an array"),
+        (Some(_), Place::With | Place::Call | Place::Formatted) => {
+            misplaced("it works in a value without a formatter and in `if`")
+        }
+        (Some(_), _) if !in_loop => {
+            let message = format!("`{}` stands outside of a loop", piece.text);
+            let help = "it belongs between `{{ for … }}` and `{{ endfor }}` of the same template";
+            Err(Fault::new("outside-loop", piece.range(), message).help(help))
+        }
+        (Some(turn), _) => Ok(Path::Turn(turn, piece)),
+    }
+}
+
+/// Says what somebody meant who wrote something that is no path.
+fn no_path(piece: Piece<'_>, place: Place) -> Fault {
+    let text = piece.text;
+    let words = || text.split_whitespace();
+    let is_value = matches!(place, Place::Value | Place::Formatted);
+    let first = words().next().unwrap_or_default();
+    let block = matches!(
+        first,
+        "if" | "else" | "for" | "with" | "call" | "endif" | "endfor" | "endwith"
+    );
+    if is_value && block {
+        let help = format!("blocks take two braces: `{{{{ {} }}}}`", shorten(text));
+        return Fault::new(
+            "block-in-value",
+            piece.range(),
+            format!("`{first}` in single braces is no block"),
+        )
+        .help(help);
+    }
+    let compares = ["==", "!=", "<", ">"].iter().any(|sign| text.contains(sign));
+    let joins = words().any(|word| matches!(word, "and" | "or" | "&&" | "||"));
+    if !is_value && joins {
+        let message = "conditions cannot be joined";
+        let help = "nest one `{{ if }}` in another, or put the answer into the data";
+        return Fault::new("boolean-operator", piece.range(), message).help(help);
+    }
+    if !is_value && compares || text.contains("==") {
+        let message = "there are no comparisons";
+        let help = "put the answer into the data and test that: `{{ if is_sold_out }}`";
+        return Fault::new("comparison", piece.range(), message).help(help);
+    }
+    if !is_value && text.starts_with('!') {
+        let help = format!("write `not {}`", shorten(text[1..].trim_start()));
+        return Fault::new("not-a-path", piece.range(), "`!` is not part of the language").help(help);
+    }
+    let message = format!("`{}` is not a path", shorten(text));
+    let fault = Fault::new("not-a-path", piece.range(), message);
+    if text.bytes().any(|byte| {
+        matches!(
+            byte,
+            b':' | b';' | b'(' | b'=' | b'"' | b'\'' | b',' | b'\\' | b'&' | b'{'
+        )
+    }) && is_value
+    {
+        return fault.help("for a brace that is text, as in CSS or JavaScript, write `\\{`");
+    }
+    if text.contains('[') {
+        return fault.help("an item of an array is reached with a dot: `items.0`");
+    }
+    if is_value {
+        return fault.help("a path has no blanks: `order.total`; for a brace that is text write `\\{`");
+    }
+    fault.help("write names with dots between them, such as `order.total`")
+}
+
+/// The candidate that somebody who wrote `word` most probably meant, if one is close.
+pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    // Longer words are not typed by accident, and the distance costs the product of the lengths.
+    if word.len() > 64 {
+        return None;
+    }
+    let far = (word.chars().count() / 3).clamp(1, 3) + 1;
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.len() <= 64 && candidate.len().abs_diff(word.len()) <= 12)
+        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
+        .filter(|(distance, _)| (1..far).contains(distance))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// As much of a text as a message bears, on one line.
+pub(super) fn shorten(text: &str) -> String {
+    const CHARACTERS: usize = 60;
+    let mut shown: String = text
+        .chars()
+        .take(CHARACTERS)
+        .map(|each| if each.is_control() { ' ' } else { each })
+        .collect();
+    if text.chars().nth(CHARACTERS).is_some() {
+        shown.push('…');
+    }
+    shown
+}

@@ -1,0 +1,64 @@
+//! [`Piece`]: a part of a template that knows where it stands.
+
+use std::ops::Range;
+
+/// A part of a text and the byte at which it begins there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece<'t> {
+    pub(super) text: &'t str,
+    pub(super) start: usize,
+}
+
+impl<'t> Piece<'t> {
+    /// The bytes `range` of `text`.
+    pub(super) fn of(text: &'t str, range: Range<usize>) -> Self {
+        Self {
+            start: range.start,
+            text: &text[range],
+        }
+    }
+
+    /// The bytes that it covers.
+    pub(super) fn range(self) -> Range<usize> {
+        self.start..self.start + self.text.len()
+    }
+
+    /// Without blanks at both ends.
+    pub(super) fn trim(self) -> Self {
+        self.trim_start().trim_end()
+    }
+
+    /// Without blanks at its start.
+    pub(super) fn trim_start(self) -> Self {
+        let text = self.text.trim_start();
+        Self {
+            start: self.start + (self.text.len() - text.len()),
+            text,
+        }
+    }
+
+    /// Without blanks at its end.
+    pub(super) fn trim_end(self) -> Self {
+        let text = self.text.trim_end();
+        Self { text, ..self }
+    }
+
+    /// What stands before byte `at` of it, and the rest.
+    pub(super) fn split_at(self, at: usize) -> (Self, Self) {
+        let (before, rest) = self.text.split_at(at);
+        let start = self.start + at;
+        (Self { text: before, ..self }, Self { text: rest, start })
+    }
+
+    /// What follows the first `length` bytes.
+    pub(super) fn skip(self, length: usize) -> Self {
+        self.split_at(length).1
+    }
+
+    /// What stands before and after the first `separator`.
+    pub(super) fn split_once(self, separator: &str) -> Option<(Self, Self)> {
+        let at = self.text.find(separator)?;
+        let (before, rest) = self.split_at(at);
+        Some((before, rest.skip(separator.len())))
+    }
+}

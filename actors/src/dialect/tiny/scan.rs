@@ -1,0 +1,281 @@
+//! One pass over a text: tokens with their places, or everything that its author has to change.
+//!
+//! Linear, bounded, never panics. It refuses, besides what `tinytemplate` refuses, what that crate panics on, what it silently
+//! reads as something else, and what it only fails on while rendering; whatever it accepts, it reads exactly as the crate does.
+
+mod blocks;
+
+use memchr::{memchr, memchr2, memmem};
+
+use crate::diagnostic::Diagnostic;
+use crate::limits::Limits;
+
+use self::blocks::Blocks;
+use super::piece::Piece;
+use super::tag::{self, Fault, Tag};
+
+/// A part of a template.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Token<'t> {
+    Text(Piece<'t>),
+    Tag(Tag<'t>),
+}
+
+/// Reads a whole text.
+pub(super) fn scan<'t>(text: &'t str, limits: &Limits) -> Result<Vec<Token<'t>>, Vec<Diagnostic>> {
+    let most = limits.source_bytes.min(u32::MAX as usize - 1);
+    if text.len() > most {
+        let message = format!(
+            "the text has {} bytes, more than {most} (the limit `source_bytes`)",
+            text.len()
+        );
+        return Err(vec![Diagnostic::error("too-large", message).help("split it")]);
+    }
+    let mut scan = Scan::new(text, limits);
+    // A fault that stops the scan is already noted.
+    let _ = scan.run();
+    if scan.faults.is_empty() {
+        Ok(scan.tokens)
+    } else {
+        Err(scan.faults)
+    }
+}
+
+/// The scan cannot or need not go on.
+struct Stopped;
+
+struct Scan<'t, 'l> {
+    text: &'t str,
+    limits: &'l Limits,
+    at: usize,
+    /// Where the line of the last tag ends: looked for once a line, not once a tag.
+    line_end: usize,
+    /// Bytes that the judge will look at again.
+    rescan_bytes: usize,
+    tags: usize,
+    tokens: Vec<Token<'t>>,
+    blocks: Blocks,
+    /// The token that a dash in the next tag trims, if that is text.
+    last_text: Option<usize>,
+    /// The last tag ended in a dash, and text follows.
+    trims_next: bool,
+    faults: Vec<Diagnostic>,
+}
+
+impl<'t, 'l> Scan<'t, 'l> {
+    fn new(text: &'t str, limits: &'l Limits) -> Self {
+        Self {
+            text,
+            limits,
+            at: 0,
+            line_end: 0,
+            rescan_bytes: 0,
+            tags: 0,
+            tokens: Vec::with_capacity(text.len() / 24),
+            blocks: Blocks::default(),
+            last_text: None,
+            trims_next: false,
+            faults: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) -> Result<(), Stopped> {
+        while let Some(rest) = self.text.as_bytes().get(self.at..).filter(|rest| !rest.is_empty()) {
+            match rest {
+                [b'{', b'#', ..] => self.comment()?,
+                [b'{', b'{', ..] => self.block()?,
+                [b'{', ..] => self.value()?,
+                _ => self.text()?,
+            }
+        }
+        while let Some(fault) = self.blocks.unclosed() {
+            self.note(fault)?;
+        }
+        Ok(())
+    }
+
+    /// Text up to the next tag. A backslash before a brace makes the brace text.
+    fn text(&mut self) -> Result<(), Stopped> {
+        let mut from = self.at;
+        let mut search = from;
+        loop {
+            let bytes = self.text.as_bytes();
+            let brace = memchr(b'{', &bytes[search..]).map(|found| search + found);
+            let end = brace.unwrap_or(bytes.len());
+            let mut piece = Piece::of(self.text, from..end);
+            if std::mem::take(&mut self.trims_next) {
+                piece = piece.trim_start();
+            }
+            let escaped = piece.text.ends_with('\\');
+            if escaped {
+                piece.text = &piece.text[..piece.text.len() - 1];
+            }
+            self.last_text = (!piece.text.is_empty()).then_some(self.tokens.len());
+            if self.last_text.is_some() {
+                self.tokens.push(Token::Text(piece));
+            }
+            self.at = end;
+            if !escaped {
+                return Ok(());
+            }
+            if brace.is_none() {
+                let help = "add a character or a line break after it; a backslash before `{` makes the brace text";
+                let fault = Fault::new("trailing-backslash", end - 1..end, "the text ends in a backslash");
+                return self.note(fault.help(help));
+            }
+            self.count_tag(end)?;
+            if bytes.get(end + 1) == Some(&b'{') {
+                let message = "only the first of these two braces is text";
+                let help = "for two braces write `\\{\\{`; for a brace and then a value `\\{ {- name}`";
+                self.note(Fault::new("escaped-block", end - 1..end + 2, message).help(help))?;
+            }
+            from = end;
+            search = end + 1;
+        }
+    }
+
+    fn comment(&mut self) -> Result<(), Stopped> {
+        let Some(tag) = self.take("#}")? else { return Ok(()) };
+        if tag.text == "{#}" {
+            let fault = Fault::new("empty-comment", tag.range(), "this comment has no end of its own");
+            return self.note(fault.help("write `{# … #}`"));
+        }
+        let comment = tag.text[2..tag.text.len() - 2].trim();
+        if comment.starts_with('-') {
+            self.trim_last();
+        }
+        self.trims_next = comment.ends_with('-');
+        Ok(())
+    }
+
+    fn value(&mut self) -> Result<(), Stopped> {
+        let Some(tag) = self.take("}")? else { return Ok(()) };
+        let inner = self.dashes(Piece::of(self.text, tag.start + 1..self.at - 1));
+        if inner.text.is_empty() {
+            let fault = Fault::new("empty-tag", tag.range(), "there is nothing in this tag");
+            return self.note(fault.help("for a brace that is text write `\\{`"));
+        }
+        match tag::value(inner, self.blocks.in_loop()) {
+            Ok(tag) => self.push(tag),
+            Err(fault) => self.note(fault)?,
+        }
+        Ok(())
+    }
+
+    fn block(&mut self) -> Result<(), Stopped> {
+        let Some(whole) = self.take("}}")? else { return Ok(()) };
+        let inner = self.dashes(Piece::of(self.text, whole.start + 2..self.at - 2));
+        let tag = match tag::block(inner, self.blocks.in_loop()) {
+            Ok(tag) => tag,
+            Err(fault) => {
+                self.blocks.recover(&fault, whole.range());
+                return self.note(fault);
+            }
+        };
+        if let Err(fault) = self.blocks.take(&tag, whole.range()) {
+            return self.note(fault);
+        }
+        let depth = self.blocks.depth();
+        let most = self.limits.source_nesting.min(super::program::SLOTS_MAX);
+        if depth > most {
+            let message = format!("more than {most} blocks are open at once (the limit `source_nesting`)");
+            return self.stop(
+                Fault::new("too-deep", whole.range(), message)
+                    .help("move the inner ones to a template of their own and call it"),
+            );
+        }
+        self.push(tag);
+        Ok(())
+    }
+
+    fn push(&mut self, tag: Tag<'t>) {
+        // In the crate the end of an `if` is no instruction, so a dash reaches across it.
+        if tag != Tag::EndIf {
+            self.last_text = None;
+        }
+        self.tokens.push(Token::Tag(tag));
+    }
+
+    /// The tag that begins here, up to `close` on the same line. Without one, notes that and steps over the opening.
+    fn take(&mut self, close: &str) -> Result<Option<Piece<'t>>, Stopped> {
+        let start = self.at;
+        self.trims_next = false;
+        self.count_tag(start)?;
+        let bytes = self.text.as_bytes();
+        if start >= self.line_end {
+            self.line_end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |found| start + found);
+        }
+        self.rescan_bytes = self.rescan_bytes.saturating_add(self.line_end - start);
+        if self.rescan_bytes > self.limits.source_rescan_bytes {
+            let message = "too many tags stand on this long line (the limit `source_rescan_bytes`)";
+            let opening = Fault::new("long-line", start..start + 1, message);
+            return self.stop(opening.help("break the line somewhere")).map(|()| None);
+        }
+        let line = &bytes[start..self.line_end];
+        let found = match close {
+            "}" => memchr(b'}', line),
+            _ => memmem::find(line, close.as_bytes()),
+        };
+        if let Some(found) = found {
+            self.at = start + found + close.len();
+            return Ok(Some(Piece::of(self.text, start..self.at)));
+        }
+        let opening = start..start + close.len();
+        self.at = opening.end;
+        let message = format!("`{}` is not closed on this line", &self.text[opening.clone()]);
+        let help = match close {
+            "}" => "close it with `}`; for a brace that is text, as in CSS or JavaScript, write `\\{`".into(),
+            "}}" => "close it with `}}`; for braces that are text write `\\{\\{`".into(),
+            _ => format!("close it with `{close}`; each line of a comment is a comment of its own"),
+        };
+        // What stands on this line up to the next brace belongs to the tag: nothing more is to be said of it.
+        self.at = memchr2(b'{', b'\n', &bytes[self.at..]).map_or(bytes.len(), |found| self.at + found);
+        self.last_text = None;
+        self.note(Fault::new("unclosed-tag", opening, message).help(help))?;
+        Ok(None)
+    }
+
+    /// Takes dashes and blanks off a tag, and does to the text around what the dashes say.
+    fn dashes(&mut self, inner: Piece<'t>) -> Piece<'t> {
+        let mut inner = inner.trim();
+        if inner.text.starts_with('-') {
+            inner = inner.skip(1).trim();
+            self.trim_last();
+        }
+        if inner.text.ends_with('-') {
+            inner = inner.split_at(inner.text.len() - 1).0.trim();
+            self.trims_next = true;
+        }
+        inner
+    }
+
+    fn trim_last(&mut self) {
+        if let Some(Token::Text(piece)) = self.last_text.and_then(|last| self.tokens.get_mut(last)) {
+            *piece = piece.trim_end();
+        }
+    }
+
+    fn count_tag(&mut self, at: usize) -> Result<(), Stopped> {
+        self.tags += 1;
+        if self.tags <= self.limits.source_tags {
+            return Ok(());
+        }
+        let most = self.limits.source_tags;
+        let message = format!("there are more than {most} tags (the limit `source_tags`)");
+        self.stop(Fault::new("too-many-tags", at..at + 1, message).help("split it into templates that call each other"))
+    }
+
+    fn note(&mut self, fault: Fault) -> Result<(), Stopped> {
+        self.faults.push(fault.diagnostic(self.text));
+        if self.faults.len() < self.limits.source_diagnostics {
+            Ok(())
+        } else {
+            Err(Stopped)
+        }
+    }
+
+    fn stop(&mut self, fault: Fault) -> Result<(), Stopped> {
+        self.faults.push(fault.diagnostic(self.text));
+        Err(Stopped)
+    }
+}

@@ -1,0 +1,118 @@
+//! Which blocks are open, and whether each is closed by its own end.
+
+use std::ops::Range;
+
+use crate::dialect::tiny::tag::{Block, Fault, Tag};
+
+/// The blocks that are open, the innermost last.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    open: Vec<Open>,
+    loops: usize,
+}
+
+#[derive(Debug)]
+struct Open {
+    block: Block,
+    has_else: bool,
+    tag: Range<usize>,
+}
+
+impl Blocks {
+    pub(super) fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether a loop of this template is open.
+    pub(super) fn in_loop(&self) -> bool {
+        self.loops > 0
+    }
+
+    /// Opens or closes what `tag` does.
+    pub(super) fn take(&mut self, tag: &Tag<'_>, place: Range<usize>) -> Result<(), Fault> {
+        match tag {
+            Tag::If { .. } => self.push(Block::If, place),
+            Tag::For { .. } => self.push(Block::For, place),
+            Tag::With { .. } => self.push(Block::With, place),
+            Tag::Else => return self.other_branch(place),
+            Tag::EndIf => return self.close(Block::If, place),
+            Tag::EndFor => return self.close(Block::For, place),
+            Tag::EndWith => return self.close(Block::With, place),
+            Tag::Value { .. } | Tag::Call { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Opens or closes what a refused tag was meant to, so that one mistake is one fault.
+    pub(super) fn recover(&mut self, fault: &Fault, place: Range<usize>) {
+        if let Some(block) = fault.opens {
+            self.push(block, place);
+        } else if let Some(block) = fault.closes {
+            let _ = self.close(block, place);
+        }
+    }
+
+    /// The outermost of the blocks that are still open at the end.
+    pub(super) fn unclosed(&mut self) -> Option<Fault> {
+        if self.open.is_empty() {
+            return None;
+        }
+        let Open { block, tag, .. } = self.open.remove(0);
+        let word = block.word();
+        let message = format!("this `{word}` is never closed");
+        Some(Fault::new("unclosed-block", tag, message).help(format!("close it with `{{{{ end{word} }}}}`")))
+    }
+
+    fn push(&mut self, block: Block, tag: Range<usize>) {
+        self.loops += usize::from(block == Block::For);
+        self.open.push(Open {
+            block,
+            has_else: false,
+            tag,
+        });
+    }
+
+    fn other_branch(&mut self, place: Range<usize>) -> Result<(), Fault> {
+        match self.open.last_mut() {
+            Some(open) if open.block == Block::If && open.has_else => {
+                let message = "this `if` already has an `else`";
+                Err(Fault::new("second-else", place, message).help("take one of them out, or nest another `if`"))
+            }
+            Some(open) if open.block == Block::If => {
+                open.has_else = true;
+                Ok(())
+            }
+            Some(open) => {
+                let word = open.block.word();
+                let message = format!("this `else` stands in a `{word}`, which has none");
+                let help = format!("close the `{word}` before it, or open an `if`");
+                Err(Fault::new("unmatched-else", place, message).help(help))
+            }
+            None => {
+                let fault = Fault::new("unmatched-else", place, "this `else` belongs to no `if`");
+                Err(fault.help("write `{{ if … }}` before it"))
+            }
+        }
+    }
+
+    fn close(&mut self, block: Block, place: Range<usize>) -> Result<(), Fault> {
+        let word = block.word();
+        let Some(innermost) = self.open.last().map(|open| open.block) else {
+            let message = format!("this `end{word}` closes nothing");
+            return Err(
+                Fault::new("unmatched-end", place, message).help(format!("write `{{{{ {word} … }}}}` before it"))
+            );
+        };
+        // Up to the block that it can only mean, everything counts as closed: the rest may be right.
+        if let Some(at) = self.open.iter().rposition(|open| open.block == block) {
+            let closed = self.open.drain(at..);
+            self.loops -= closed.filter(|open| open.block == Block::For).count();
+        }
+        if innermost == block {
+            return Ok(());
+        }
+        let inner = innermost.word();
+        let message = format!("this `end{word}` stands where the `{inner}` before it is still open");
+        Err(Fault::new("unmatched-end", place, message).help(format!("write `{{{{ end{inner} }}}}` before it")))
+    }
+}

@@ -1,0 +1,333 @@
+//! What stands between the braces of one tag.
+
+use std::ops::Range;
+
+use crate::diagnostic::Diagnostic;
+use crate::template::TemplateName;
+
+use super::path::{Path, Place, nearest, path, shorten};
+use super::piece::Piece;
+
+/// A part of a template that does something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Tag<'t> {
+    Value {
+        path: Path<'t>,
+        formatter: Option<Piece<'t>>,
+    },
+    If {
+        path: Path<'t>,
+        negated: bool,
+    },
+    Else,
+    EndIf,
+    For {
+        path: Path<'t>,
+        name: Piece<'t>,
+    },
+    EndFor,
+    With {
+        path: Path<'t>,
+        name: Piece<'t>,
+    },
+    EndWith,
+    Call {
+        name: TemplateName,
+        place: Piece<'t>,
+        path: Path<'t>,
+    },
+}
+
+/// What opens and has to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Block {
+    If,
+    For,
+    With,
+}
+
+impl Block {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::If => "if",
+            Self::For => "for",
+            Self::With => "with",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        match word {
+            "if" => Some(Self::If),
+            "for" => Some(Self::For),
+            "with" => Some(Self::With),
+            _ => None,
+        }
+    }
+}
+
+/// Why a tag is refused.
+#[derive(Debug)]
+pub(super) struct Fault {
+    code: &'static str,
+    range: Range<usize>,
+    message: String,
+    help: Option<String>,
+    /// What this tag opens nevertheless, so that its end is not a second fault.
+    pub(super) opens: Option<Block>,
+    /// What this tag closes nevertheless.
+    pub(super) closes: Option<Block>,
+}
+
+impl Fault {
+    pub(super) fn new(code: &'static str, range: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            range,
+            message: message.into(),
+            help: None,
+            opens: None,
+            closes: None,
+        }
+    }
+
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
+    }
+
+    /// As people see it.
+    pub(super) fn diagnostic(self, text: &str) -> Diagnostic {
+        let diagnostic = Diagnostic::error(self.code, self.message).at(text, self.range);
+        match self.help {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
+        }
+    }
+}
+
+/// Reads what stands in single braces, its dashes already taken off.
+pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+    let Some((before, after)) = inner.split_once("|") else {
+        let path = path(inner, Place::Value, in_loop)?;
+        return Ok(Tag::Value { path, formatter: None });
+    };
+    let path = path(before.trim(), Place::Formatted, in_loop)?;
+    let formatter = after.trim();
+    let refuse = |code, message: &str, help: &str| Err(Fault::new(code, formatter.range(), message).help(help));
+    let name = formatter.text;
+    if name.is_empty() {
+        return refuse(
+            "empty-formatter",
+            "the name of a formatter is missing after `|`",
+            "name one, such as `{name | upper}`",
+        );
+    }
+    if name.contains('|') {
+        return refuse(
+            "chained-formatters",
+            "formatters cannot be chained",
+            "use one formatter that does both, or prepare the value in the data",
+        );
+    }
+    let is_odd = |each: char| each.is_whitespace() || each.is_control() || "()[]{}\"'`,;=<>\\".contains(each);
+    if name.contains(is_odd) {
+        return refuse(
+            "formatter-arguments",
+            "formatters take no arguments",
+            "write its name alone, such as `{name | upper}`",
+        );
+    }
+    Ok(Tag::Value {
+        path,
+        formatter: Some(formatter),
+    })
+}
+
+/// Reads what stands in double braces, its dashes already taken off.
+pub(super) fn block(inner: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+    let word = inner.text.split_whitespace().next().unwrap_or(inner.text);
+    let rest = inner.skip(word.len()).trim();
+    let tag = match word {
+        "if" => condition(rest, in_loop),
+        "for" => for_loop(rest, in_loop),
+        "with" => with(rest, in_loop),
+        "call" => call(rest, in_loop),
+        "else" => alone(Tag::Else, inner, rest),
+        "endif" => alone(Tag::EndIf, inner, rest),
+        "endfor" => alone(Tag::EndFor, inner, rest),
+        "endwith" => alone(Tag::EndWith, inner, rest),
+        _ => Err(unknown(inner, word, rest)),
+    };
+    tag.map_err(|fault| Fault {
+        opens: fault.opens.or(Block::of(word)),
+        closes: fault.closes.or(word.strip_prefix("end").and_then(Block::of)),
+        ..fault
+    })
+}
+
+fn alone<'t>(tag: Tag<'t>, inner: Piece<'t>, rest: Piece<'t>) -> Result<Tag<'t>, Fault> {
+    if rest.text.is_empty() {
+        return Ok(tag);
+    }
+    if tag == Tag::Else && rest.text.starts_with("if") {
+        return Err(else_if(inner));
+    }
+    let word = &inner.text[..inner.text.len() - rest.text.len()].trim_end();
+    let message = format!("`{word}` stands alone, but `{}` follows", shorten(rest.text));
+    Err(Fault::new("unexpected-text", rest.range(), message).help(format!("write `{{{{ {word} }}}}`")))
+}
+
+fn else_if(inner: Piece<'_>) -> Fault {
+    let help = "nest it: `{{ else }}{{ if … }} … {{ endif }}{{ endif }}`";
+    Fault::new("else-if", inner.range(), "there is no else-if").help(help)
+}
+
+fn condition(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+    let Some(after) = rest.text.strip_prefix("not") else {
+        let path = path(rest, Place::Condition, in_loop)?;
+        return Ok(Tag::If { path, negated: false });
+    };
+    // The crate drops four bytes after seeing `not`, whatever the fourth is.
+    if after.is_empty() {
+        let help = "write `{{ if not path }}`; a field that is called `not` needs another name";
+        return Err(Fault::new("empty-path", rest.range(), "a path is missing after `not`").help(help));
+    }
+    if !after.starts_with(char::is_whitespace) {
+        let name = shorten(rest.text);
+        let message = format!("`{name}` would be read as `not` something, because it begins with `not`");
+        let help = format!("give it another name first: `{{{{ with {name} as it }}}}{{{{ if it }}}}`");
+        return Err(Fault::new("not-prefix", rest.range(), message).help(help));
+    }
+    let trimmed = after.trim_start();
+    if after.len() - trimmed.len() != 1 {
+        let message = "more than one plain blank after `not`";
+        let help = format!("write `not {}`", shorten(trimmed));
+        return Err(Fault::new("blanks-after-not", rest.range(), message).help(help));
+    }
+    let path = path(rest.skip("not ".len()), Place::Condition, in_loop)?;
+    Ok(Tag::If { path, negated: true })
+}
+
+fn for_loop(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+    let Some((name, of)) = rest.split_once(" in ") else {
+        let help = "write `{{ for item in items }}`, with blanks around `in`";
+        return Err(Fault::new("missing-in", rest.range(), "this loop does not say over what").help(help));
+    };
+    let path = path(of.trim(), Place::Loop, in_loop)?;
+    let name = new_name(name.trim())?;
+    Ok(Tag::For { path, name })
+}
+
+fn with(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+    let Some((of, name)) = rest.split_once(" as ") else {
+        let help = "write `{{ with order.customer as customer }}`, with blanks around `as`";
+        return Err(Fault::new("missing-as", rest.range(), "this `with` does not say as what").help(help));
+    };
+    let path = path(of.trim(), Place::With, in_loop)?;
+    let name = new_name(name.trim())?;
+    Ok(Tag::With { path, name })
+}
+
+/// A name that `for` or `with` gives. One that no path can begin with would never be found.
+fn new_name(name: Piece<'_>) -> Result<Piece<'_>, Fault> {
+    let code = "bad-name";
+    let fault = |message: &str, help: &str| Err(Fault::new(code, name.range(), message).help(help));
+    if name.text.is_empty() {
+        return fault("a name is missing here", "name it, such as `item`");
+    }
+    if name.text.starts_with('@') {
+        return fault("a name cannot begin with `@`", "such words are part of the language");
+    }
+    if name.text.contains('.') {
+        return fault("a name has no dots", "a path is looked up by its first step");
+    }
+    match path(name, Place::Value, false) {
+        Ok(_) => Ok(name),
+        Err(_) if name.text.contains(',') => fault(
+            "a loop gives one name",
+            "write `{{ for item in items }}`, and `{@index}` for its position",
+        ),
+        Err(_) => fault("this is not one name", "write a single word, such as `item`"),
+    }
+}
+
+fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+    let Some((place, of)) = rest.split_once(" with ") else {
+        let message = "this call does not say with what";
+        let help = match rest.text.split_whitespace().next() {
+            Some(name) if name != "with" => format!("write `{{{{ call {} with path }}}}`", shorten(name)),
+            _ => "write `{{ call page/item.html with path }}`".into(),
+        };
+        return Err(Fault::new("missing-with", rest.range(), message).help(help));
+    };
+    let path = path(of.trim(), Place::Call, in_loop)?;
+    let place = place.trim();
+    let quoted = |quote| place.text.len() > 1 && place.text.starts_with(quote) && place.text.ends_with(quote);
+    if quoted('"') || quoted('\'') {
+        let bare = &place.text[1..place.text.len() - 1];
+        let help = format!(
+            "write `{{{{ call {} with {} }}}}`",
+            shorten(bare),
+            shorten(of.text.trim())
+        );
+        return Err(Fault::new("call-name", place.range(), "the name of a template takes no quotes").help(help));
+    }
+    match TemplateName::new(place.text) {
+        Ok(name) => Ok(Tag::Call { name, place, path }),
+        Err(error) => {
+            let help = "write the path of the template below its root, such as `page/item.html`";
+            Err(Fault::new("call-name", place.range(), error.to_string()).help(help))
+        }
+    }
+}
+
+const WORDS: [&str; 8] = ["if", "else", "endif", "for", "endfor", "with", "endwith", "call"];
+
+/// A word that begins no block, and what was probably meant.
+fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>) -> Fault {
+    if word.is_empty() {
+        let help = "for braces that are text write `\\{\\{`";
+        return Fault::new("empty-tag", inner.range(), "there is nothing in this tag").help(help);
+    }
+    if matches!(word, "elseif" | "elif" | "elsif") {
+        return else_if(inner);
+    }
+    let joined = format!("{word}{}", rest.text);
+    let meant = match word {
+        "end" if WORDS.contains(&joined.as_str()) => WORDS.iter().copied().find(|known| *known == joined),
+        "end" | "/" => None,
+        "foreach" | "each" | "#each" | "#for" => Some("for"),
+        "unless" | "#if" => Some("if"),
+        "include" | "partial" | "render" | "import" | ">" => Some("call"),
+        "/if" | "fi" => Some("endif"),
+        "/for" | "/each" | "endeach" | "endforeach" => Some("endfor"),
+        "/with" => Some("endwith"),
+        _ => nearest(word, WORDS),
+    };
+    let code = "unknown-block";
+    let message = format!("`{}` begins no block", shorten(word));
+    let first = inner.start..inner.start + word.len();
+    let Some(meant) = meant else {
+        let help = if rest.text.is_empty() || rest.text.starts_with('|') {
+            format!("a value takes single braces: `{{{}}}`", shorten(inner.text))
+        } else {
+            "blocks are `if`, `else`, `for`, `with` and `call`; for braces that are text write `\\{\\{`".into()
+        };
+        return Fault::new(code, first, message).help(help);
+    };
+    let help = match (meant, word) {
+        ("if", "unless") => "write `{{ if not … }}`".into(),
+        ("call", _) if word != "call" => "did you mean `{{ call page/item.html with path }}`?".into(),
+        _ if rest.text.is_empty() && matches!(meant, "if" | "for" | "with" | "call") => {
+            format!("did you mean `{meant}`? A value takes single braces: `{{{word}}}`")
+        }
+        _ => format!("did you mean `{meant}`?"),
+    };
+    Fault {
+        opens: Block::of(meant),
+        closes: meant.strip_prefix("end").and_then(Block::of),
+        ..Fault::new(code, first, message).help(help)
+    }
+}

@@ -1,0 +1,132 @@
+//! [`Space`]: the arena with what may still be taken from it.
+
+use std::cell::Cell;
+use std::fmt::{self, Display, Write};
+
+use bumpalo::Bump;
+use bumpalo::collections::{String as BumpString, Vec as BumpVec};
+
+use super::{ContextError, Failure};
+use crate::limits::Limits;
+
+/// Items that a size hint may reserve at once. A hint can be wrong, up to `usize::MAX`; beyond this, items have to come first.
+const RESERVED_ITEMS_MAX: usize = 4096;
+
+/// Items that the first push makes room for where there was no hint.
+const FIRST_ITEMS: usize = 4;
+
+/// The arena of one context, and the edges of that context.
+pub(super) struct Space<'a> {
+    bump: &'a Bump,
+    bytes_left: Cell<usize>,
+    bytes_max: usize,
+    pub(super) depth_max: u32,
+}
+
+impl<'a> Space<'a> {
+    pub(super) fn new(bump: &'a Bump, limits: &Limits) -> Self {
+        Self {
+            bump,
+            bytes_left: Cell::new(limits.context_bytes),
+            bytes_max: limits.context_bytes,
+            depth_max: limits.context_depth,
+        }
+    }
+
+    #[inline]
+    fn take(&self, bytes: usize) -> Result<(), Failure> {
+        match self.bytes_left.get().checked_sub(bytes) {
+            Some(left) => {
+                self.bytes_left.set(left);
+                Ok(())
+            }
+            None => Err(self.too_large()),
+        }
+    }
+
+    #[cold]
+    fn too_large(&self) -> Failure {
+        Failure::new(ContextError::TooLarge { limit: self.bytes_max })
+    }
+
+    #[cold]
+    pub(super) fn too_deep(&self) -> Failure {
+        Failure::new(ContextError::TooDeep { limit: self.depth_max })
+    }
+
+    /// A copy of `text`.
+    #[inline]
+    pub(super) fn text(&self, text: &str) -> Result<&'a str, Failure> {
+        self.take(text.len())?;
+        Ok(self.bump.alloc_str(text))
+    }
+
+    /// What `shown` displays.
+    pub(super) fn display(&self, shown: &(impl Display + ?Sized)) -> Result<&'a str, Failure> {
+        let mut page = Page {
+            space: self,
+            text: BumpString::new_in(self.bump),
+            full: false,
+        };
+        match write!(page, "{shown}") {
+            Ok(()) => Ok(page.text.into_bump_str()),
+            Err(fmt::Error) if page.full => Err(self.too_large()),
+            Err(fmt::Error) => Err(Failure::serialize("a `Display` implementation returned an error")),
+        }
+    }
+
+    /// One item for each of `items`.
+    pub(super) fn slice<T, I>(&self, items: I) -> Result<&'a [T], Failure>
+    where
+        I: IntoIterator<Item = T>,
+        I::IntoIter: ExactSizeIterator,
+    {
+        let items = items.into_iter();
+        self.take(items.len().saturating_mul(size_of::<T>()))?;
+        Ok(self.bump.alloc_slice_fill_iter(items))
+    }
+
+    /// A list with room for as many items as `hint` says, within reason.
+    #[inline]
+    pub(super) fn list<T>(&self, hint: usize) -> Result<BumpVec<'a, T>, Failure> {
+        let items = hint.min(RESERVED_ITEMS_MAX);
+        self.take(items * size_of::<T>())?;
+        Ok(BumpVec::with_capacity_in(items, self.bump))
+    }
+
+    /// Adds an item to a list of this space.
+    #[inline]
+    pub(super) fn push<T>(&self, list: &mut BumpVec<'a, T>, item: T) -> Result<(), Failure> {
+        if list.len() == list.capacity() {
+            self.grow(list)?;
+        }
+        list.push(item);
+        Ok(())
+    }
+
+    #[cold]
+    fn grow<T>(&self, list: &mut BumpVec<'a, T>) -> Result<(), Failure> {
+        let items = list.capacity().saturating_mul(2).max(FIRST_ITEMS);
+        self.take(items.saturating_mul(size_of::<T>()))?;
+        list.reserve_exact(items - list.len());
+        Ok(())
+    }
+}
+
+/// Text that is being written, as long as there is space.
+struct Page<'s, 'a> {
+    space: &'s Space<'a>,
+    text: BumpString<'a>,
+    full: bool,
+}
+
+impl Write for Page<'_, '_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if self.space.take(part.len()).is_err() {
+            self.full = true;
+            return Err(fmt::Error);
+        }
+        self.text.push_str(part);
+        Ok(())
+    }
+}

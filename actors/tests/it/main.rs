@@ -1,0 +1,5 @@
+//! The engine's parts from outside.
+
+mod dialect;
+mod reference;
+mod set;

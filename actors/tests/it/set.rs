@@ -1,0 +1,97 @@
+//! A few templates that call each other, without an engine around them.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use hotplate_actors::budget::Budget;
+use hotplate_actors::diagnostic::Diagnostic;
+use hotplate_actors::dialect::tiny::{Tiny, formatters::standard};
+use hotplate_actors::dialect::{
+    Closure, Dialect, Escape, Formatter, FormatterError, Frame, Member, Members, Missing, RenderError, TemplateId,
+};
+use hotplate_actors::value::{Arena, build};
+use hotplate_actors::{Digest, Limits, TemplateName};
+
+/// How to render.
+#[derive(Debug, Clone)]
+pub(crate) struct How {
+    pub(crate) escape: Escape,
+    pub(crate) missing: Missing,
+    pub(crate) limits: Limits,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        Self {
+            escape: Escape::Html,
+            missing: Missing::Error,
+            limits: Limits::default(),
+        }
+    }
+}
+
+pub(crate) struct Set(Vec<Option<Member>>);
+
+impl Members for Set {
+    fn member(&self, id: TemplateId) -> Option<&Member> {
+        self.0.get(id.index())?.as_ref()
+    }
+}
+
+impl Set {
+    /// Compiles templates; the first is the entry.
+    pub(crate) fn compile<'a>(
+        templates: impl IntoIterator<Item = (&'a str, &'a str)>,
+        limits: &Limits,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        Self::compile_in(&Tiny, templates, limits)
+    }
+
+    /// The same in a dialect.
+    pub(crate) fn compile_in<'a>(
+        dialect: &dyn Dialect,
+        templates: impl IntoIterator<Item = (&'a str, &'a str)>,
+        limits: &Limits,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut formatters = standard();
+        formatters.insert("refuse", Formatter::new(|_, _| Err(FormatterError::new("never"))));
+        formatters.insert("panic", Formatter::new(|_, _| panic!("on purpose")));
+        let mut units = Vec::new();
+        for (name, text) in templates {
+            let name = TemplateName::new(name).expect("a valid name");
+            units.push((name, dialect.compile(text, limits)?));
+        }
+        let ids: HashMap<_, _> = units.iter().map(|(name, _)| name.clone()).zip(0..).collect();
+        let nobody = TemplateId::new(u32::MAX);
+        let members = units.into_iter().map(|(name, unit)| {
+            let callees = unit.calls().iter().map(|call| ids.get(&call.name).copied());
+            let used = unit.formatters().iter().map_while(|each| formatters.get(&each.name));
+            Some(Member {
+                name,
+                digest: Digest::of(unit.text().as_bytes()),
+                callees: callees.map(|id| id.map_or(nobody, TemplateId::new)).collect(),
+                formatters: used.cloned().collect(),
+                companions: Box::default(),
+                unit,
+            })
+        });
+        Ok(Self(members.collect()))
+    }
+
+    pub(crate) fn entry(&self) -> Closure<'_> {
+        let top = self.0.first().and_then(Option::as_ref).expect("an entry");
+        Closure::new(self, top)
+    }
+
+    /// Renders the entry.
+    pub(crate) fn render(&self, context: &serde_json::Value, how: &How) -> Result<String, RenderError> {
+        let arena = Arena::new();
+        let value = build(context, &arena, &how.limits).expect("JSON is a context");
+        let mut budget = Budget::new(&how.limits, Instant::now(), None, None);
+        let mut frame = Frame::new(&mut budget, how.escape, how.missing, 0);
+        let closure = self.entry();
+        closure.top().unit.render(&closure, &value, &mut frame)?;
+        assert_eq!(frame.depth, 0, "every call came back");
+        Ok(frame.output)
+    }
+}
