@@ -1,4 +1,7 @@
 //! The engine's parts from outside.
 
+mod against_the_crate;
 mod dialect;
+mod differential;
+mod generator;
 mod set;
