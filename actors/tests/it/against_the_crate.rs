@@ -33,7 +33,7 @@ pub(crate) fn compare(case: &Case) -> Result<Verdict, String> {
         render_steps: 1_000_000,
         ..Limits::default()
     };
-    let templates = || case.templates.iter().map(|(name, text)| (*name, text.as_str()));
+    let templates = || case.templates.iter().map(|(name, text)| (name.as_str(), text.as_str()));
     let set = match Set::compile(templates(), &limits) {
         Ok(set) => set,
         Err(faults) => {
@@ -80,7 +80,7 @@ fn theirs(case: &Case, escape: Escape) -> Result<String, Error> {
     if escape == Escape::None {
         engine.set_default_formatter(&tinytemplate::format_unescaped);
     }
-    engine.render(case.templates[0].0, &case.context)
+    engine.render(&case.templates[0].0, &case.context)
 }
 
 /// The reason that the crate's error gives.

@@ -54,7 +54,7 @@ impl<'b> Choices<'b> {
 /// Templates that call each other, the entry first, and a context.
 #[derive(Debug)]
 pub(crate) struct Case {
-    pub(crate) templates: Vec<(&'static str, String)>,
+    pub(crate) templates: Vec<(String, String)>,
     pub(crate) context: Value,
     /// Every template is right as it stands; others may have been spoilt.
     pub(crate) is_tame: bool,
@@ -99,7 +99,7 @@ impl Case {
             } else if text.ends_with('\\') {
                 text.push('.');
             }
-            (*name, text)
+            ((*name).to_owned(), text)
         });
         let templates = templates.collect();
         Self {

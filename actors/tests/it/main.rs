@@ -4,4 +4,5 @@ mod against_the_crate;
 mod dialect;
 mod differential;
 mod generator;
+mod harm;
 mod set;
