@@ -10,6 +10,8 @@ pub mod scope;
 pub mod snapshot;
 pub mod supervision;
 pub mod template;
+#[cfg(test)]
+mod testing;
 pub mod value;
 pub mod version;
 

@@ -21,6 +21,9 @@ impl Why {
     /// Whether it tells the author the same. Help may differ: it depends on which other names there were at the time.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
+        if Arc::ptr_eq(&self.diagnostics, &other.diagnostics) {
+            return self.cause == other.cause;
+        }
         let without_help = |diagnostic: &Diagnostic| {
             let mut diagnostic = diagnostic.clone();
             diagnostic.help = None;
