@@ -7,6 +7,7 @@ mod chunks;
 pub(crate) mod entry;
 pub(crate) mod index;
 mod layer;
+pub(crate) mod served;
 pub(crate) mod view;
 
 use std::fmt;

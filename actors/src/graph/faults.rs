@@ -15,7 +15,7 @@ const FAULTS_MAX: usize = 20;
 /// milliseconds, not minutes. Later ones go without.
 const COMPARISONS_MAX: usize = 20_000;
 /// Bytes of a name that is compared.
-const COMPARED_BYTES_MAX: usize = 128;
+const COMPARED_BYTES_MAX: usize = 64;
 /// Names of formatters that are listed in a help.
 const FORMATTERS_LISTED_MAX: usize = 24;
 

@@ -77,7 +77,9 @@ impl fmt::Debug for CompiledText {
 
 /// What travels with a template of this name without being called, such as the data of a page. A pure function.
 #[derive(Clone)]
-pub struct Companions(Arc<dyn Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync>);
+pub struct Companions(Arc<Travel>);
+
+type Travel = dyn Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync;
 
 impl Companions {
     /// Wraps a function.
@@ -227,7 +229,7 @@ impl Graph {
         let faults = |name: &TemplateName| {
             nodes
                 .get(name)
-                .map_or_else(|| Arc::default(), |node| Arc::clone(&node.faults))
+                .map_or_else(Arc::default, |node| Arc::clone(&node.faults))
         };
         let mut judged = decide(&region, faults, &self.edges, &mut self.bad);
 
@@ -275,6 +277,13 @@ impl Graph {
             let callees = links.calls.iter().map(|call| &call.name);
             callees.map(move |callee| (caller, callee, self.nodes.contains_key(callee)))
         })
+    }
+
+    /// Whether a loader was heard of. A graph that is made anew should be told everything by every loader before its plans are
+    /// published, or the names of the others would be missing.
+    #[must_use]
+    pub fn has_heard_from(&self, loader: LoaderId) -> bool {
+        self.loaders.contains_key(&loader)
     }
 
     /// Every name that is defined.

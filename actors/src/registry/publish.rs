@@ -9,6 +9,7 @@ use crate::graph::plan::{Placement, Plan, Verdict};
 use crate::limits::Limits;
 use crate::snapshot::entry::{Entry, State};
 use crate::snapshot::index::Index;
+use crate::snapshot::served::Closures;
 use crate::snapshot::view::View;
 use crate::snapshot::{Seed, Snapshot, Why};
 use crate::template::TemplateName;
@@ -100,6 +101,8 @@ struct Draft<'t> {
     truth: &'t Truth,
     formatters: &'t Formatters,
     index: Index,
+    /// Of the view that is the base.
+    closures: Closures<'t>,
     /// What became of names whose record is another now.
     changes: HashMap<TemplateName, Option<Record>, Seed>,
 }
@@ -110,6 +113,7 @@ impl<'t> Draft<'t> {
             truth,
             formatters,
             index: truth.index.clone(),
+            closures: Closures::new(&truth.head.content.view),
             changes: HashMap::default(),
         }
     }
@@ -187,9 +191,16 @@ impl<'t> Draft<'t> {
     fn bad(&mut self, name: &TemplateName, member: Option<Arc<Member>>, why: &Arc<Why>) {
         let before = self.before(name);
         let entry = match before {
-            Some(Record { id, entry, .. }) => match (&entry.state, self.base().closure(*id)) {
-                (State::Current, Some(closure)) => {
-                    Entry::stale(closure, Arc::clone(self.base()), self.since(), Arc::clone(why))
+            Some(Record { id, entry, member }) => match (&entry.state, member) {
+                (State::Current, Some(member)) => {
+                    let closure = self.closures.digest(*id, member);
+                    Entry::stale(
+                        name.clone(),
+                        closure,
+                        Arc::clone(self.base()),
+                        self.since(),
+                        Arc::clone(why),
+                    )
                 }
                 (State::Current, None) => Entry::broken(name.clone(), Arc::clone(why)),
                 (State::Stale { why: was, .. } | State::Broken { why: was }, _) if was.says_the_same(why) => {

@@ -69,10 +69,9 @@ impl Entry {
         }
     }
 
-    /// An entry that goes on with `closure`, which is its closure in `view`.
-    pub(crate) fn stale(closure: Closure<'_>, view: Arc<View>, since: Version, why: Arc<Why>) -> Self {
-        let name = closure.top().name.clone();
-        let served = served(b"stale", &name, &closure.digest());
+    /// An entry that goes on with its closure in `view`, whose digest is given.
+    pub(crate) fn stale(name: TemplateName, closure: Digest, view: Arc<View>, since: Version, why: Arc<Why>) -> Self {
+        let served = served(b"stale", &name, &closure);
         let state = State::Stale { view, since, why };
         Self { name, state, served }
     }
