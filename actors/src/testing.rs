@@ -2,8 +2,10 @@
 //!
 //! A line `call x` calls a template, `fmt y` uses a formatter, `bad` does not compile; anything else is text.
 
+mod edits;
 mod model;
 mod properties;
+mod versions;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -56,29 +58,32 @@ pub(crate) fn compile(of: &TemplateName, text: &str) -> CompiledText {
     let digest = Digest::of(text.as_bytes());
     let (mut calls, mut formatters) = (Vec::new(), Vec::new());
     for (line, content) in (1..).zip(text.lines()) {
-        let word = |length: usize| Span {
-            line,
-            column: 5,
-            length: u32::try_from(length).expect("short"),
+        // What follows the first word of the line, or the whole line.
+        let last_word = || {
+            let (before, word) = content.rsplit_once(' ').unwrap_or(("", content));
+            let small = |number: usize| u32::try_from(number).expect("short");
+            let column = if before.is_empty() { 1 } else { small(before.len()) + 2 };
+            let length = small(word.len());
+            Span { line, column, length }
         };
         if content == "bad" {
             let fault = Diagnostic::error("bad", "this line is bad")
                 .in_template(of)
-                .at_span(text, word(1));
+                .at_span(text, last_word());
             return CompiledText::Broken {
                 digest: Some(digest),
                 diagnostics: Arc::new([fault]),
             };
         }
         if let Some(callee) = content.strip_prefix("call ") {
-            let span = word(callee.len());
+            let span = last_word();
             calls.push(Call {
                 name: name(callee),
                 span,
             });
         }
         if let Some(formatter) = content.strip_prefix("fmt ") {
-            let span = word(formatter.len());
+            let span = last_word();
             formatters.push(FormatterUse {
                 name: formatter.into(),
                 span,

@@ -19,7 +19,7 @@ use crate::version::Version;
 pub struct Truth {
     pub(super) index: Index,
     /// What the last accepted plan made.
-    pub(super) head: State,
+    pub(crate) head: State,
     /// What is served, unless that is the head.
     pub(super) held: Option<State>,
     pub(super) snapshot: Snapshot,
@@ -30,17 +30,17 @@ pub struct Truth {
 
 /// What a name is to the Registry, for every name that is defined.
 #[derive(Debug, Clone)]
-pub(super) struct Record {
+pub(crate) struct Record {
     pub(super) id: TemplateId,
     /// Of its newest text that compiled, which need not be what is served.
     pub(super) member: Option<Arc<Member>>,
-    pub(super) entry: Entry,
+    pub(crate) entry: Entry,
 }
 
 /// One content, twice: by name, for whoever decides; flattened by id, for whoever reads.
 #[derive(Debug, Clone, Default)]
-pub(super) struct State {
-    pub(super) records: Names<Record>,
+pub(crate) struct State {
+    pub(crate) records: Names<Record>,
     pub(super) content: Content,
 }
 
