@@ -110,7 +110,7 @@ impl<'v> Closures<'v> {
         }
     }
 
-    /// Digests a circle, which mostly is one template.
+    /// Digests a circle, which mostly is one template. All in it have the same closure.
     fn close(&mut self, circle: Vec<TemplateId>) {
         let mut members: Vec<(TemplateId, &'v Member)> = Vec::with_capacity(circle.len());
         members.extend(circle.into_iter().filter_map(|id| Some((id, self.view.member(id)?))));
@@ -125,9 +125,8 @@ impl<'v> Closures<'v> {
             }));
         }
         let together = Digest::over(parts);
-        for (id, member) in members {
-            let digest = Digest::over(named(&member.name, &together));
-            self.seen.insert(id, Seen::Done(digest));
+        for (id, _) in members {
+            self.seen.insert(id, Seen::Done(together));
         }
     }
 
@@ -141,4 +140,72 @@ impl<'v> Closures<'v> {
 
 fn named<'p>(name: &'p TemplateName, digest: &'p Digest) -> [&'p [u8]; 3] {
     [name.as_str().as_bytes(), &[0], digest.as_bytes()]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::graph::plan::CompiledText;
+    use crate::testing;
+
+    const NAMES: u32 = 6;
+
+    /// Whom a template calls, and which of two texts it has otherwise.
+    type Text = (std::collections::BTreeSet<u32>, bool);
+
+    /// The template with number 0 has number 5 as its companion.
+    fn view(texts: &[Text]) -> View {
+        let name = |number: u32| testing::name(&format!("n{number}"));
+        let member = |(number, (callees, other)): (u32, &Text)| {
+            let calls: String = callees.iter().map(|callee| format!("call n{callee}\n")).collect();
+            let CompiledText::Unit { digest, unit } = testing::compile(&name(number), &format!("{calls}{other}"))
+            else {
+                panic!("it compiles");
+            };
+            let member = Member {
+                name: name(number),
+                digest,
+                unit,
+                callees: callees.iter().copied().map(TemplateId).collect(),
+                formatters: Box::default(),
+                companions: (number == 0).then_some(TemplateId(NAMES - 1)).into_iter().collect(),
+            };
+            (TemplateId(number), Some(Arc::new(member)))
+        };
+        View::default().with((0..).zip(texts).map(member))
+    }
+
+    /// What is compared: digests made together, and digests made one by one in the simple way.
+    fn digests(view: &View) -> Vec<(Digest, Digest)> {
+        let mut closures = Closures::new(view);
+        let closure = |number| view.closure(TemplateId(number)).expect("is there");
+        let both = |number| {
+            (
+                closures.digest(TemplateId(number), closure(number).top()),
+                closure(number).digest(),
+            )
+        };
+        (0..NAMES).rev().map(both).collect()
+    }
+
+    fn texts() -> impl Strategy<Value = Vec<Text>> {
+        vec((btree_set(0..NAMES, 0..3), any::<bool>()), NAMES as usize)
+    }
+
+    proptest! {
+        #[test]
+        fn digests_are_equal_exactly_if_the_closures_are(before in texts(), number in 0..NAMES as usize, text in texts()) {
+            let mut after = before.clone();
+            after[number] = text[number].clone();
+            let (before, after) = (view(&before), view(&after));
+            for ((together, alone), (together_after, alone_after)) in digests(&before).into_iter().zip(digests(&after)) {
+                prop_assert_eq!(together == together_after, alone == alone_after);
+            }
+        }
+    }
 }
