@@ -1,0 +1,116 @@
+//! [`Edges`]: who calls whom, in both directions, persistent.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::dialect::Call;
+use crate::snapshot::{Names, Seed};
+use crate::template::TemplateName;
+
+/// What leads away from one template.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Links {
+    /// In the order of the text, each name once, at its first place.
+    pub(crate) calls: Vec<Call>,
+    /// What travels with it, if it is there. Each name once.
+    pub(crate) companions: Arc<[TemplateName]>,
+}
+
+impl Links {
+    pub(crate) fn new(name: &TemplateName, calls: &[Call], companions: Vec<TemplateName>) -> Self {
+        let mut seen: HashSet<&TemplateName, Seed> = HashSet::default();
+        let calls = calls.iter().filter(|call| seen.insert(&call.name)).cloned().collect();
+        let mut companions = companions;
+        let mut seen: HashSet<TemplateName, Seed> = HashSet::from_iter([name.clone()]);
+        companions.retain(|companion| seen.insert(companion.clone()));
+        Self {
+            calls,
+            companions: companions.into(),
+        }
+    }
+
+    /// Everything that it leads to: calls first. A companion that is called too comes twice.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &TemplateName> {
+        let calls = self.calls.iter().map(|call| &call.name);
+        calls.chain(self.companions.iter())
+    }
+}
+
+/// The links of every template and, backwards, who has them. A clone shares all memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Edges {
+    out: Names<Arc<Links>>,
+    into: Names<im::HashSet<TemplateName, Seed>>,
+}
+
+impl Edges {
+    /// What leads away from a template; also from one that is broken now, by its last text that compiled.
+    pub(crate) fn links(&self, name: &str) -> Option<&Arc<Links>> {
+        self.out.get(name)
+    }
+
+    /// Every template with its links.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&TemplateName, &Links)> {
+        self.out.iter().map(|(name, links)| (name, &**links))
+    }
+
+    /// Who calls a name, or has it as a companion.
+    pub(crate) fn callers<'e>(&'e self, name: &str) -> impl Iterator<Item = &'e TemplateName> + use<'e> {
+        self.into.get(name).into_iter().flatten()
+    }
+
+    /// Replaces what leads away from a template.
+    pub(crate) fn set(&mut self, name: &TemplateName, links: Option<Links>) {
+        let before = match links {
+            Some(links) => {
+                let links = Arc::new(links);
+                let before = self.out.insert(name.clone(), Arc::clone(&links));
+                for target in links.targets() {
+                    self.into.entry(target.clone()).or_default().insert(name.clone());
+                }
+                before
+            }
+            None => self.out.remove(name),
+        };
+        let Some(before) = before else { return };
+        let after: HashSet<TemplateName, Seed> = self
+            .links(name.as_str())
+            .into_iter()
+            .flat_map(|links| links.targets().cloned())
+            .collect();
+        for target in before.targets().filter(|target| !after.contains(*target)) {
+            if let Some(callers) = self.into.get_mut(target) {
+                callers.remove(name);
+                if callers.is_empty() {
+                    self.into.remove(target);
+                }
+            }
+        }
+    }
+
+    /// The names given and everything that leads to them, each once, nearest first.
+    pub(crate) fn backwards(&self, from: Vec<TemplateName>) -> Vec<TemplateName> {
+        walk(from, |name| self.callers(name.as_str()))
+    }
+
+    /// The names given and everything that they lead to, each once, nearest first.
+    pub(crate) fn forwards(&self, from: Vec<TemplateName>) -> Vec<TemplateName> {
+        walk(from, |name| {
+            self.links(name.as_str()).into_iter().flat_map(|links| links.targets())
+        })
+    }
+}
+
+fn walk<'e, I: Iterator<Item = &'e TemplateName>>(
+    from: Vec<TemplateName>,
+    next: impl Fn(&TemplateName) -> I,
+) -> Vec<TemplateName> {
+    let mut seen: HashSet<TemplateName, Seed> = from.iter().cloned().collect();
+    let mut found = from;
+    let mut at = 0;
+    while let Some(name) = found.get(at).cloned() {
+        at += 1;
+        found.extend(next(&name).filter(|name| seen.insert((*name).clone())).cloned());
+    }
+    found
+}

@@ -1,0 +1,164 @@
+//! What is wrong with one template by itself: its text, or what it calls and uses and nobody has.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::plan::CompiledText;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::dialect::Unit;
+use crate::snapshot::Seed;
+use crate::template::TemplateName;
+
+/// Faults listed of one template: after some, more do not help its author.
+const FAULTS_MAX: usize = 20;
+/// Names that are compared for "did you mean" in one batch, so that a thousand misspelt calls among a million names cost
+/// milliseconds, not minutes. Later ones go without.
+const COMPARISONS_MAX: usize = 20_000;
+/// Bytes of a name that is compared.
+const COMPARED_BYTES_MAX: usize = 64;
+/// Names of formatters that are listed in a help.
+const FORMATTERS_LISTED_MAX: usize = 24;
+
+/// What faults are found against, for one batch.
+pub(crate) struct Inspector<'g, E, N> {
+    pub(crate) formatters: &'g BTreeSet<Box<str>>,
+    /// Whether a template is defined.
+    pub(crate) exists: E,
+    /// All that are.
+    pub(crate) names: N,
+    pub(crate) nearest: Nearest,
+}
+
+/// Answers of "did you mean" and how much may still be spent on them.
+pub(crate) struct Nearest {
+    answers: HashMap<TemplateName, Option<TemplateName>, Seed>,
+    comparisons_left: usize,
+}
+
+impl Default for Nearest {
+    fn default() -> Self {
+        Self {
+            answers: HashMap::default(),
+            comparisons_left: COMPARISONS_MAX,
+        }
+    }
+}
+
+impl<'n, E, N, I> Inspector<'_, E, N>
+where
+    E: Fn(&TemplateName) -> bool,
+    N: Fn() -> I,
+    I: Iterator<Item = &'n TemplateName>,
+{
+    /// The faults of a template, in the order of its text; none if it is good by itself.
+    pub(crate) fn faults(&mut self, name: &TemplateName, text: &CompiledText) -> Arc<[Diagnostic]> {
+        match text {
+            CompiledText::Broken { diagnostics, .. } if diagnostics.is_empty() => {
+                let fault = Diagnostic::error("not-compiled", "it does not compile").in_template(name);
+                Arc::new([fault])
+            }
+            CompiledText::Broken { diagnostics, .. } => Arc::clone(diagnostics),
+            CompiledText::Unit { unit, .. } => self.faults_of_unit(name, &**unit),
+        }
+    }
+
+    fn faults_of_unit(&mut self, name: &TemplateName, unit: &dyn Unit) -> Arc<[Diagnostic]> {
+        let exists = &self.exists;
+        let calls = unit.calls().iter().filter(|call| !exists(&call.name)).take(FAULTS_MAX);
+        let calls: Vec<_> = calls.collect();
+        let formatters = &self.formatters;
+        let uses = unit.formatters().iter().filter(|used| !formatters.contains(&used.name));
+        let uses = uses
+            .take(FAULTS_MAX)
+            .map(|used| (used.span, self.unknown_formatter(&used.name)));
+        let mut found: Vec<(Span, Diagnostic)> = uses.collect();
+        for call in calls {
+            found.push((call.span, self.unknown_template(&call.name)));
+        }
+        found.sort_by_key(|(span, _)| (span.line, span.column));
+        found.truncate(FAULTS_MAX);
+        let placed = found
+            .into_iter()
+            .map(|(span, fault)| fault.in_template(name).at_span(unit.text(), span));
+        placed.collect()
+    }
+
+    fn unknown_template(&mut self, wanted: &TemplateName) -> Diagnostic {
+        let help = match self.nearest.to(wanted, (self.names)()) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => format!("create `{wanted}`, or remove the call"),
+        };
+        Diagnostic::error("unknown-template", format!("there is no template `{wanted}`")).help(help)
+    }
+
+    fn unknown_formatter(&self, wanted: &str) -> Diagnostic {
+        let names = self.formatters.iter().map(AsRef::as_ref);
+        let scored = names.filter_map(|name| Some((misspelt(wanted, name)?, name)));
+        let help = match scored.min() {
+            Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+            None if self.formatters.is_empty() => "no formatter is registered".into(),
+            None => {
+                let listed: Vec<&str> = self
+                    .formatters
+                    .iter()
+                    .map(AsRef::as_ref)
+                    .take(FORMATTERS_LISTED_MAX)
+                    .collect();
+                let more = if self.formatters.len() > listed.len() {
+                    ", …"
+                } else {
+                    ""
+                };
+                format!("there are: {}{more}", listed.join(", "))
+            }
+        };
+        Diagnostic::error("unknown-formatter", format!("there is no formatter `{wanted}`")).help(help)
+    }
+}
+
+impl Nearest {
+    fn to<'n>(&mut self, wanted: &TemplateName, names: impl Iterator<Item = &'n TemplateName>) -> Option<TemplateName> {
+        if let Some(answer) = self.answers.get(wanted) {
+            return answer.clone();
+        }
+        let left = &mut self.comparisons_left;
+        let affordable = names.take_while(|_| {
+            let any_left = *left > 0;
+            *left = left.saturating_sub(1);
+            any_left
+        });
+        let scored = affordable.filter_map(|name| Some((likeness(wanted.as_str(), name.as_str())?, name)));
+        let nearest = scored.min().map(|(_, name)| name.clone());
+        self.answers.insert(wanted.clone(), nearest.clone());
+        nearest
+    }
+}
+
+/// How far a name is from the wanted one, if it may be what was meant: the same file in another folder, the same but for the
+/// extension, or misspelt.
+fn likeness(wanted: &str, name: &str) -> Option<usize> {
+    fn file(name: &str) -> &str {
+        name.rsplit_once('/').map_or(name, |(_, file)| file)
+    }
+    fn stem(name: &str) -> &str {
+        name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+    }
+    if file(wanted) == file(name) {
+        return Some(1);
+    }
+    let misspelt = misspelt(wanted, name);
+    if stem(wanted) == stem(name) {
+        return Some(misspelt.unwrap_or(2).min(2));
+    }
+    misspelt.or_else(|| (stem(file(wanted)) == stem(file(name))).then_some(3))
+}
+
+/// Edits between two names, if they are few for their length.
+fn misspelt(wanted: &str, name: &str) -> Option<usize> {
+    let shorter = wanted.len().min(name.len());
+    let edits_max = (shorter / 3).max(1);
+    let comparable =
+        wanted.len().max(name.len()) <= COMPARED_BYTES_MAX && wanted.len().abs_diff(name.len()) <= edits_max * 4;
+    let edits = comparable.then(|| strsim::osa_distance(wanted, name))?;
+    (edits <= edits_max).then_some(edits)
+}

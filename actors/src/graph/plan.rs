@@ -1,0 +1,386 @@
+//! [`Graph`]: what a batch of compiled texts makes of every entry, as a [`Plan`].
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use super::edges::{Edges, Links};
+use super::faults::{Inspector, Nearest};
+use super::verdicts::{Bad, decide};
+use crate::diagnostic::Diagnostic;
+use crate::dialect::{Formatters, Unit};
+use crate::snapshot::{Names, Seed};
+use crate::template::{Digest, TemplateName};
+use crate::version::{LoaderId, Revision};
+
+pub use crate::snapshot::Why;
+
+/// The texts of one loader that changed, compiled.
+#[derive(Debug, Clone)]
+pub struct CompiledBatch {
+    /// Whose, and which.
+    pub revision: Revision,
+    /// Whether `texts` are all that the loader has: what it had before and is not named is removed.
+    pub complete: bool,
+    /// What is new or changed. The last one counts if a name comes twice.
+    pub texts: Vec<(TemplateName, CompiledText)>,
+    /// What the loader no longer has. A name that is among the texts too is not removed.
+    pub removed: Vec<TemplateName>,
+}
+
+/// What became of one text.
+#[derive(Clone)]
+pub enum CompiledText {
+    /// It compiled.
+    Unit {
+        /// Of the text.
+        digest: Digest,
+        /// What the text does.
+        unit: Arc<dyn Unit>,
+    },
+    /// It did not.
+    Broken {
+        /// Of the text, if it could be read.
+        digest: Option<Digest>,
+        /// What its author has to change.
+        diagnostics: Arc<[Diagnostic]>,
+    },
+}
+
+impl CompiledText {
+    fn is_the_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unit { digest: a, .. }, Self::Unit { digest: b, .. }) => a == b,
+            (
+                Self::Broken { digest, diagnostics },
+                Self::Broken {
+                    digest: other_digest,
+                    diagnostics: other_diagnostics,
+                },
+            ) => digest == other_digest && diagnostics == other_diagnostics,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for CompiledText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unit { digest, .. } => f.debug_struct("Unit").field("digest", digest).finish_non_exhaustive(),
+            Self::Broken { digest, diagnostics } => {
+                let mut shown = f.debug_struct("Broken");
+                shown.field("digest", digest).field("diagnostics", diagnostics).finish()
+            }
+        }
+    }
+}
+
+/// What travels with a template of this name without being called, such as the data of a page. A pure function.
+#[derive(Clone)]
+pub struct Companions(Arc<Travel>);
+
+type Travel = dyn Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync;
+
+impl Companions {
+    /// Wraps a function.
+    pub fn new(companions: impl Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(companions))
+    }
+}
+
+impl Default for Companions {
+    /// Templates travel alone.
+    fn default() -> Self {
+        Self::new(|_| Vec::new())
+    }
+}
+
+impl fmt::Debug for Companions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Companions(..)")
+    }
+}
+
+/// What the next version is to be, as far as it differs from the last one that was accepted.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Whether it says everything: names that it does not name are gone.
+    pub whole: bool,
+    /// New texts that compiled.
+    pub units: Vec<Placement>,
+    /// Names that are not defined any more.
+    pub removed: Vec<TemplateName>,
+    /// What is to be thought of each entry that changed or about which something else is to be thought than before.
+    pub verdicts: Vec<(TemplateName, Verdict)>,
+}
+
+/// A unit and the name that it is to have.
+#[derive(Clone)]
+pub struct Placement {
+    /// The name.
+    pub name: TemplateName,
+    /// Of the text.
+    pub digest: Digest,
+    /// What the text does.
+    pub unit: Arc<dyn Unit>,
+    /// What travels with it, if it is there.
+    pub companions: Arc<[TemplateName]>,
+}
+
+impl fmt::Debug for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Placement");
+        shown
+            .field("name", &self.name)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is to be thought of the newest closure of an entry.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// It can be served.
+    Good,
+    /// It cannot.
+    Bad(Arc<Why>),
+    /// The entry is not defined any more.
+    Gone,
+}
+
+/// Every text of every loader, who calls whom, and who is bad. A clone shares all memory, so a caller applies a batch to a clone
+/// and keeps that only if the plan was accepted.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    formatters: Arc<BTreeSet<Box<str>>>,
+    companions: Companions,
+    /// In the order in which they are asked for a name.
+    loaders: BTreeMap<LoaderId, Names<CompiledText>>,
+    nodes: Names<Node>,
+    edges: Edges,
+    bad: Names<Bad>,
+}
+
+/// A name that is defined.
+#[derive(Debug, Clone)]
+struct Node {
+    /// That of the first loader that has one.
+    text: CompiledText,
+    /// What is wrong with it by itself.
+    faults: Arc<[Diagnostic]>,
+}
+
+impl Graph {
+    /// A graph without templates.
+    #[must_use]
+    pub fn new(formatters: &Formatters, companions: Companions) -> Self {
+        Self {
+            formatters: Arc::new(formatters.names().map(Into::into).collect()),
+            companions,
+            loaders: BTreeMap::new(),
+            nodes: Names::default(),
+            edges: Edges::default(),
+            bad: Names::default(),
+        }
+    }
+
+    /// Takes in a batch and says what has to change.
+    ///
+    /// Costs what changed, if what changed was good before, is good, and calls nothing bad. Otherwise it costs the dependents of
+    /// the rest.
+    pub fn apply(&mut self, batch: CompiledBatch) -> Plan {
+        let mut plan = Plan::default();
+        // Texts that are new, and those whose faults may be others because a name that they call came or went.
+        let mut placed = Vec::new();
+        let mut inspected: HashSet<TemplateName, Seed> = HashSet::default();
+        for name in self.take_in(batch) {
+            let text = self.loaders.values().find_map(|texts| texts.get(&name)).cloned();
+            let before = self.nodes.get(&name).map(|node| &node.text);
+            let came_or_went = before.is_some() != text.is_some();
+            match (before, text) {
+                (Some(before), Some(text)) if before.is_the_same_as(&text) => continue,
+                (_, Some(text)) => {
+                    self.place(&name, text);
+                    inspected.insert(name.clone());
+                    placed.push(name.clone());
+                }
+                (Some(_), None) => {
+                    self.nodes.remove(&name);
+                    self.bad.remove(&name);
+                    self.edges.set(&name, None);
+                    plan.verdicts.push((name.clone(), Verdict::Gone));
+                    plan.removed.push(name.clone());
+                }
+                (None, None) => continue,
+            }
+            if came_or_went {
+                inspected.extend(self.edges.callers(name.as_str()).cloned());
+            }
+        }
+        inspected.retain(|name| self.nodes.contains_key(name));
+        self.inspect(&inspected);
+
+        let doubtful = inspected
+            .into_iter()
+            .filter(|name| !self.is_plainly_good(name))
+            .collect();
+        let region = self.edges.backwards(doubtful);
+        let nodes = &self.nodes;
+        let faults = |name: &TemplateName| {
+            nodes
+                .get(name)
+                .map_or_else(Arc::default, |node| Arc::clone(&node.faults))
+        };
+        let mut judged = decide(&region, faults, &self.edges, &mut self.bad);
+
+        let already: HashSet<&TemplateName, Seed> = placed.iter().collect();
+        judged.retain(|name| !already.contains(name));
+        plan.units.extend(placed.iter().filter_map(|name| self.placement(name)));
+        let verdicts = placed
+            .iter()
+            .chain(&judged)
+            .map(|name| (name.clone(), self.verdict(name)));
+        plan.verdicts.extend(verdicts);
+        plan
+    }
+
+    /// A plan that says everything, for a Registry that has something else than what it was last told.
+    #[must_use]
+    pub fn whole(&self) -> Plan {
+        Plan {
+            whole: true,
+            units: self.nodes.keys().filter_map(|name| self.placement(name)).collect(),
+            removed: Vec::new(),
+            verdicts: self
+                .nodes
+                .keys()
+                .map(|name| (name.clone(), self.verdict(name)))
+                .collect(),
+        }
+    }
+
+    /// Every template that reaches a name by calls or companions, nearest first: what a change of that name may change.
+    #[must_use]
+    pub fn dependents(&self, name: &TemplateName) -> Vec<TemplateName> {
+        self.edges.backwards(vec![name.clone()]).split_off(1)
+    }
+
+    /// Every name that a template reaches by calls or companions, nearest first, whether it is defined or not.
+    #[must_use]
+    pub fn dependencies(&self, name: &TemplateName) -> Vec<TemplateName> {
+        self.edges.forwards(vec![name.clone()]).split_off(1)
+    }
+
+    /// Every call as (caller, callee, whether the callee is defined), each pair once.
+    pub fn edges(&self) -> impl Iterator<Item = (&TemplateName, &TemplateName, bool)> {
+        self.edges.iter().flat_map(move |(caller, links)| {
+            let callees = links.calls.iter().map(|call| &call.name);
+            callees.map(move |callee| (caller, callee, self.nodes.contains_key(callee)))
+        })
+    }
+
+    /// Whether a loader was heard of. A graph that is made anew should be told everything by every loader before its plans are
+    /// published, or the names of the others would be missing.
+    #[must_use]
+    pub fn has_heard_from(&self, loader: LoaderId) -> bool {
+        self.loaders.contains_key(&loader)
+    }
+
+    /// Every name that is defined.
+    pub fn names(&self) -> impl Iterator<Item = &TemplateName> {
+        self.nodes.keys()
+    }
+
+    /// Writes the batch into its loader's texts, and answers the names that it is about.
+    fn take_in(&mut self, batch: CompiledBatch) -> Vec<TemplateName> {
+        let texts = self.loaders.entry(batch.revision.loader).or_default();
+        let named: HashSet<TemplateName, Seed> = batch.texts.iter().map(|(name, _)| name.clone()).collect();
+        let mut removed = batch.removed;
+        if batch.complete {
+            removed = texts.keys().cloned().collect();
+        }
+        removed.retain(|name| !named.contains(name) && texts.remove(name).is_some());
+        for (name, text) in batch.texts {
+            texts.insert(name, text);
+        }
+        removed.extend(named);
+        removed
+    }
+
+    /// Gives a name its text. One that did not compile keeps the calls of the last one that did.
+    fn place(&mut self, name: &TemplateName, text: CompiledText) {
+        match &text {
+            CompiledText::Unit { unit, .. } => {
+                let links = Links::new(name, unit.calls(), (self.companions.0)(name));
+                self.edges.set(name, Some(links));
+            }
+            CompiledText::Broken { .. } if self.edges.links(name.as_str()).is_none() => {
+                let links = Links::new(name, &[], (self.companions.0)(name));
+                self.edges.set(name, Some(links));
+            }
+            CompiledText::Broken { .. } => {}
+        }
+        let faults = Arc::default();
+        self.nodes.insert(name.clone(), Node { text, faults });
+    }
+
+    /// Finds the faults of some templates anew.
+    fn inspect(&mut self, names: &HashSet<TemplateName, Seed>) {
+        let nodes = &self.nodes;
+        let mut inspector = Inspector {
+            formatters: &self.formatters,
+            exists: |name: &TemplateName| nodes.contains_key(name),
+            names: || nodes.keys(),
+            nearest: Nearest::default(),
+        };
+        let nodes = names.iter().filter_map(|name| Some((name, nodes.get(name)?)));
+        let found = nodes.map(|(name, node)| {
+            let faults = inspector.faults(name, &node.text);
+            (
+                name.clone(),
+                Node {
+                    text: node.text.clone(),
+                    faults,
+                },
+            )
+        });
+        let found: Vec<(TemplateName, Node)> = found.collect();
+        for (name, node) in found {
+            self.nodes.insert(name, node);
+        }
+    }
+
+    /// Whether nobody need be asked: it was not bad, has no fault, and leads to nothing that is bad.
+    fn is_plainly_good(&self, name: &TemplateName) -> bool {
+        let faultless = self.nodes.get(name).is_some_and(|node| node.faults.is_empty());
+        let mut targets = self
+            .edges
+            .links(name.as_str())
+            .into_iter()
+            .flat_map(|links| links.targets());
+        faultless && !self.bad.contains_key(name) && !targets.any(|target| self.bad.contains_key(target))
+    }
+
+    fn placement(&self, name: &TemplateName) -> Option<Placement> {
+        let CompiledText::Unit { digest, unit } = &self.nodes.get(name)?.text else {
+            return None;
+        };
+        let companions = self
+            .edges
+            .links(name.as_str())
+            .map(|links| Arc::clone(&links.companions));
+        Some(Placement {
+            name: name.clone(),
+            digest: *digest,
+            unit: Arc::clone(unit),
+            companions: companions.unwrap_or_default(),
+        })
+    }
+
+    fn verdict(&self, name: &TemplateName) -> Verdict {
+        match self.bad.get(name) {
+            Some(bad) => Verdict::Bad(Arc::clone(&bad.why)),
+            None => Verdict::Good,
+        }
+    }
+}

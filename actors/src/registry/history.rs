@@ -1,0 +1,66 @@
+//! Going back to a version that is kept, and forward again.
+
+use super::report::Report;
+use super::truth::{State, Truth};
+use crate::limits::Limits;
+use crate::snapshot::Snapshot;
+use crate::version::Version;
+
+/// A version that is not, or no longer, kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("version {wanted} is not kept; kept are: {}", listed(kept))]
+pub struct NotKept {
+    /// Which.
+    pub wanted: Version,
+    /// Those that are, oldest first, the current one last.
+    pub kept: Vec<Version>,
+}
+
+fn listed(versions: &[Version]) -> String {
+    let versions: Vec<String> = versions.iter().map(Version::to_string).collect();
+    versions.join(", ")
+}
+
+/// The versions that can be gone back to, oldest first, the current one last.
+#[must_use]
+pub fn kept(truth: &Truth) -> Vec<Version> {
+    let earlier = truth.history.iter().map(|kept| kept.generation.version);
+    let current = Some(truth.snapshot().version()).filter(|version| *version != Version::NONE);
+    earlier.chain(current).collect()
+}
+
+/// Makes a new version with the content of an earlier one, and holds it: plans are accepted and wait until [`resume`]. Renders
+/// that fail in it are answered from still earlier ones only.
+///
+/// # Errors
+/// [`NotKept`] where there is no such version, or no more.
+pub fn roll_back(truth: &Truth, to: Version, limits: &Limits) -> Result<(Truth, Snapshot, Report), NotKept> {
+    let kept_version = truth.history.iter().find(|kept| kept.generation.version == to);
+    let state = match kept_version {
+        Some(kept) => State {
+            records: kept.records.clone(),
+            content: kept.generation.content.clone(),
+        },
+        None if to == truth.snapshot().version() && to != Version::NONE => truth.served().clone(),
+        None => {
+            return Err(NotKept {
+                wanted: to,
+                kept: kept(truth),
+            });
+        }
+    };
+    let mut next = truth.clone();
+    next.held = Some(state.clone());
+    let names = truth.served().records.keys().chain(state.records.keys());
+    Ok(next.publish(truth, names, |version| version < to, limits))
+}
+
+/// Ends what [`roll_back`] began: a new version with what the newest plan says. `None` if nothing is held.
+#[must_use]
+pub fn resume(truth: &Truth, limits: &Limits) -> Option<(Truth, Snapshot, Report)> {
+    let held = truth.held.as_ref()?;
+    let mut next = truth.clone();
+    next.held = None;
+    let names = held.records.keys().chain(truth.head.records.keys());
+    Some(next.publish(truth, names, |_| true, limits))
+}

@@ -1,0 +1,122 @@
+//! [`Truth`]: everything that the Registry knows, persistent. A clone shares all memory, so it can be kept in a Vault with every
+//! version.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use super::report::Report;
+use crate::dialect::{Member, TemplateId};
+use crate::limits::Limits;
+use crate::snapshot::entry::Entry;
+use crate::snapshot::index::Index;
+use crate::snapshot::{Content, Generation, Names, Snapshot};
+use crate::template::TemplateName;
+use crate::version::Version;
+
+/// What is served, what would be served if nothing were held back, and what was.
+#[derive(Debug, Clone)]
+pub struct Truth {
+    pub(super) index: Index,
+    /// What the last accepted plan made.
+    pub(crate) head: State,
+    /// What is served, unless that is the head.
+    pub(super) held: Option<State>,
+    pub(super) snapshot: Snapshot,
+    /// Oldest first.
+    pub(super) history: VecDeque<Kept>,
+    live: Arc<AtomicUsize>,
+}
+
+/// What a name is to the Registry, for every name that is defined.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(super) id: TemplateId,
+    /// Of its newest text that compiled, which need not be what is served.
+    pub(super) member: Option<Arc<Member>>,
+    pub(crate) entry: Entry,
+}
+
+/// One content, twice: by name, for whoever decides; flattened by id, for whoever reads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    pub(crate) records: Names<Record>,
+    pub(super) content: Content,
+}
+
+/// An earlier version, for rolling back and for answers when a render fails.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) records: Names<Record>,
+    pub(super) generation: Arc<Generation>,
+}
+
+impl Default for Truth {
+    fn default() -> Self {
+        let snapshot = Snapshot::empty();
+        Self {
+            index: Index::default(),
+            head: State::default(),
+            held: None,
+            live: snapshot.counter(),
+            snapshot,
+            history: VecDeque::new(),
+        }
+    }
+}
+
+impl Truth {
+    /// Nothing is defined, nothing was.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is served.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Whether what is served was chosen by rolling back, so that new plans wait.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// The state that is served.
+    pub(super) fn served(&self) -> &State {
+        self.held.as_ref().unwrap_or(&self.head)
+    }
+
+    /// Makes a new version of what [`Truth::served`] says by now, after `before`, which is kept. Names that may differ are
+    /// reported on; a failed render is answered from kept versions that `may_answer`.
+    pub(super) fn publish<'n>(
+        mut self,
+        before: &Self,
+        names: impl Iterator<Item = &'n TemplateName>,
+        may_answer: impl Fn(Version) -> bool,
+        limits: &Limits,
+    ) -> (Self, Snapshot, Report) {
+        let generation = Arc::clone(before.snapshot.generation());
+        let version = generation.version.next();
+        if generation.version != Version::NONE {
+            let records = before.served().records.clone();
+            self.history.push_back(Kept { records, generation });
+        }
+        while self.history.len() > limits.history_versions {
+            self.history.pop_front();
+        }
+        let kept = self.history.iter().rev().map(|kept| &kept.generation);
+        let earlier = kept
+            .filter(|generation| may_answer(generation.version))
+            .cloned()
+            .collect();
+        let content = self.served().content.clone();
+        let generation = Arc::new(Generation { version, content });
+        self.snapshot = Snapshot::new(generation, self.index.clone(), earlier, &self.live);
+        let snapshot = self.snapshot.clone();
+        let report = Report::of(&snapshot, &before.served().records, &self.served().records, names);
+        (self, snapshot, report)
+    }
+}

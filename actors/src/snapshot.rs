@@ -1,0 +1,291 @@
+//! [`Snapshot`]: everything that is served, immutable, with its version.
+//!
+//! A snapshot is read by any number of threads without a lock and never changes. Whoever holds one sees one version, however
+//! many are published meanwhile; its memory goes with the last holder. Snapshots are made in [`registry`](crate::registry) only.
+
+mod chunks;
+pub(crate) mod entry;
+pub(crate) mod index;
+mod layer;
+pub(crate) mod served;
+pub(crate) mod view;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::dialect::{Closure, Member, TemplateId};
+use crate::template::{Digest, TemplateName};
+use crate::version::Version;
+
+use chunks::Chunks;
+use entry::{Entry, State, Sum};
+use index::Index;
+use view::View;
+
+pub use entry::Why;
+
+/// The seed of every hash of a name: quick, and not to be foreseen from outside.
+pub(crate) type Seed = foldhash::fast::RandomState;
+/// A persistent map by name.
+pub(crate) type Names<V> = im::HashMap<TemplateName, V, Seed>;
+
+/// Everything that is served in one version. A clone is the same snapshot.
+#[derive(Clone)]
+pub struct Snapshot(Arc<Inner>);
+
+struct Inner {
+    generation: Arc<Generation>,
+    index: Index,
+    /// Newest first, for answers when a render of this version fails.
+    earlier: Box<[Arc<Generation>]>,
+    live: Live,
+}
+
+/// What one version serves. Holds no other generation, so that keeping some is no chain.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    pub(crate) version: Version,
+    pub(crate) content: Content,
+}
+
+/// What is served, apart from its version. A clone shares nearly all memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Content {
+    pub(crate) view: Arc<View>,
+    entries: Chunks<Entry>,
+    sum: Sum,
+    len: usize,
+}
+
+/// How an entry stands in a snapshot, and what to render of it.
+#[derive(Debug, Clone, Copy)]
+pub enum Standing<'s> {
+    /// Its newest text, with the newest text of everything that it calls.
+    Current(Closure<'s>),
+    /// The newest is not good; it goes on as it was, and so does everything that it calls.
+    Stale {
+        /// As it was.
+        closure: Closure<'s>,
+        /// The last version in which this was current.
+        since: Version,
+        /// What is wrong with the newest.
+        why: &'s Arc<Why>,
+    },
+    /// The newest is not good, and there never was a good one.
+    Broken {
+        /// What is wrong.
+        why: &'s Arc<Why>,
+    },
+    /// There is no such template.
+    Gone,
+}
+
+impl<'s> Standing<'s> {
+    /// What to render, if there is something.
+    #[must_use]
+    pub fn closure(self) -> Option<Closure<'s>> {
+        match self {
+            Self::Current(closure) | Self::Stale { closure, .. } => Some(closure),
+            Self::Broken { .. } | Self::Gone => None,
+        }
+    }
+}
+
+impl Snapshot {
+    /// A snapshot without templates, of [`Version::NONE`].
+    #[must_use]
+    pub fn empty() -> Self {
+        let generation = Generation {
+            version: Version::NONE,
+            content: Content::default(),
+        };
+        Self::new(Arc::new(generation), Index::default(), Box::default(), &Arc::default())
+    }
+
+    pub(crate) fn new(
+        generation: Arc<Generation>,
+        index: Index,
+        earlier: Box<[Arc<Generation>]>,
+        live: &Arc<AtomicUsize>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            generation,
+            index,
+            earlier,
+            live: Live::one_more(live),
+        }))
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.0.generation.version
+    }
+
+    /// A digest of what is served: of each entry its name, how it stands and the texts that it is rendered from. Equal for equal
+    /// content, however that came about.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.content().digest()
+    }
+
+    /// The id of a name that is, or was, defined or called. Good in every later snapshot too.
+    #[inline]
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<TemplateId> {
+        self.0.index.get(name)
+    }
+
+    /// How an entry stands.
+    #[inline]
+    #[must_use]
+    pub fn standing(&self, id: TemplateId) -> Standing<'_> {
+        self.content().standing(id)
+    }
+
+    /// What this entry was in kept versions, newest first, as far as it was something else: each closure differs from what is
+    /// served now and from those before it. Made as it is asked for; only renders that fail ask.
+    pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
+        let mut seen: Vec<Digest> = Vec::new();
+        seen.extend(self.standing(id).closure().map(|closure| closure.digest()));
+        self.0.earlier.iter().filter_map(move |generation| {
+            let closure = generation.content.standing(id).closure()?;
+            let digest = closure.digest();
+            if seen.contains(&digest) {
+                return None;
+            }
+            seen.push(digest);
+            Some((generation.version, closure))
+        })
+    }
+
+    /// Every entry, by id.
+    pub fn entries(&self) -> impl Iterator<Item = (TemplateId, &TemplateName, Standing<'_>)> {
+        let content = self.content();
+        let entries = content.entries.iter();
+        entries.map(|(id, entry)| (id, &entry.name, content.standing_of(id, entry)))
+    }
+
+    /// What is served under a name: its unit, as it is now or as it goes on.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Member> {
+        let closure = self.standing(self.id(name)?).closure()?;
+        Some(closure.top())
+    }
+
+    /// How many entries there are, however they stand.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.content().len
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many snapshots of this engine are in memory, this one and the current one included: old ones that stay are held by
+    /// somebody.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.0.live.0.load(Ordering::Relaxed)
+    }
+
+    /// What counts the snapshots of this engine.
+    pub(crate) fn counter(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.0.live.0)
+    }
+
+    pub(crate) fn generation(&self) -> &Arc<Generation> {
+        &self.0.generation
+    }
+
+    fn content(&self) -> &Content {
+        &self.0.generation.content
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("version", &self.version())
+            .field("digest", &self.digest())
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Content {
+    pub(crate) fn digest(&self) -> Digest {
+        self.sum.digest()
+    }
+
+    #[inline]
+    fn standing(&self, id: TemplateId) -> Standing<'_> {
+        match self.entries.get(id) {
+            Some(entry) => self.standing_of(id, entry),
+            None => Standing::Gone,
+        }
+    }
+
+    fn standing_of<'s>(&'s self, id: TemplateId, entry: &'s Entry) -> Standing<'s> {
+        match (entry.closure(id, &self.view), &entry.state) {
+            (Some(closure), State::Current) => Standing::Current(closure),
+            (Some(closure), State::Stale { since, why, .. }) => Standing::Stale {
+                closure,
+                since: *since,
+                why,
+            },
+            (_, State::Stale { why, .. } | State::Broken { why }) => Standing::Broken { why },
+            (None, State::Current) => Standing::Gone,
+        }
+    }
+
+    /// Writes what became of some names: the newest member and the entry, or nothing where the name is gone. Costs what is
+    /// written, plus a pointer for each chunk.
+    pub(crate) fn write(
+        &mut self,
+        members: Vec<(TemplateId, Option<Arc<Member>>)>,
+        entries: Vec<(TemplateId, Option<Entry>)>,
+    ) {
+        if !members.is_empty() {
+            self.view = Arc::new(self.view.with(members));
+        }
+        for (id, entry) in entries {
+            if let Some(before) = self.entries.get(id) {
+                self.sum.take(before);
+                self.len -= 1;
+            }
+            if let Some(after) = &entry {
+                self.sum.add(after);
+                self.len += 1;
+            }
+            self.entries.set(id, entry);
+        }
+    }
+
+    /// How many chunks of members and of entries are not the very same as in `other`.
+    #[cfg(test)]
+    pub(crate) fn chunks_not_shared(&self, other: &Self) -> (usize, usize) {
+        let entries = self.entries.chunks_not_shared(&other.entries);
+        (self.view.chunks_not_shared(&other.view), entries)
+    }
+}
+
+/// Counts itself while it lives.
+struct Live(Arc<AtomicUsize>);
+
+impl Live {
+    fn one_more(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,211 @@
+//! [`Closures`]: digests of many closures in one view, each member looked at once.
+
+use std::collections::HashMap;
+
+use super::Seed;
+use super::view::View;
+use crate::dialect::{Member, Members, TemplateId};
+use crate::template::{Digest, TemplateName};
+
+/// Digests of closures, found on demand and remembered.
+///
+/// A page's digest is made of its text and its callees' digests, so pages that share partials share the work; digesting each
+/// closure by itself would be quadratic in a long chain of calls. Templates that call each other in a circle have no last one
+/// to begin with: they are digested together (strongly connected components, after Tarjan, 1972; without recursion, because a
+/// chain of calls may be longer than a stack).
+pub(crate) struct Closures<'v> {
+    view: &'v View,
+    seen: HashMap<TemplateId, Seen, Seed>,
+    /// Those seen whose circle is not complete yet.
+    open: Vec<TemplateId>,
+}
+
+#[derive(Clone, Copy)]
+enum Seen {
+    /// On the way, as the `order`-th; leads back to the `back`-th.
+    Open {
+        order: usize,
+        back: usize,
+    },
+    Done(Digest),
+}
+
+/// A template whose callees are being looked at.
+struct Visit<'v> {
+    id: TemplateId,
+    member: &'v Member,
+    next: usize,
+}
+
+impl<'v> Closures<'v> {
+    pub(crate) fn new(view: &'v View) -> Self {
+        Self {
+            view,
+            seen: HashMap::default(),
+            open: Vec::new(),
+        }
+    }
+
+    /// A digest of what `top` is rendered from: equal for equal texts and companions, in any view.
+    pub(crate) fn digest(&mut self, id: TemplateId, top: &'v Member) -> Digest {
+        let closure = self.digest_of_calls(id, top);
+        let companions = top
+            .companions
+            .iter()
+            .filter_map(|companion| self.view.member(*companion));
+        let mut companions: Vec<_> = companions
+            .map(|companion| (&companion.name, companion.digest))
+            .collect();
+        companions.sort_unstable();
+        let parts = companions.iter().flat_map(|(name, digest)| named(name, digest));
+        Digest::over([closure.as_bytes().as_slice()].into_iter().chain(parts))
+    }
+
+    fn digest_of_calls(&mut self, id: TemplateId, top: &'v Member) -> Digest {
+        let mut way = Vec::new();
+        self.enter(id, top, &mut way);
+        while let Some(visit) = way.last_mut() {
+            let Some(callee) = visit.member.callees.get(visit.next).copied() else {
+                let id = visit.id;
+                way.pop();
+                self.leave(id, way.last().map(|caller| caller.id));
+                continue;
+            };
+            visit.next += 1;
+            let caller = visit.id;
+            match (self.seen.get(&callee), self.view.member(callee)) {
+                (Some(Seen::Open { order, .. }), _) => self.leads_back(caller, *order),
+                (None, Some(member)) => self.enter(callee, member, &mut way),
+                (Some(Seen::Done(_)), _) | (None, None) => {}
+            }
+        }
+        self.done(id)
+    }
+
+    fn enter(&mut self, id: TemplateId, member: &'v Member, way: &mut Vec<Visit<'v>>) {
+        if self.seen.contains_key(&id) {
+            return;
+        }
+        let order = self.open.len();
+        self.seen.insert(id, Seen::Open { order, back: order });
+        self.open.push(id);
+        way.push(Visit { id, member, next: 0 });
+    }
+
+    fn leads_back(&mut self, id: TemplateId, to: usize) {
+        if let Some(Seen::Open { back, .. }) = self.seen.get_mut(&id) {
+            *back = to.min(*back);
+        }
+    }
+
+    /// All callees of a template are known: it closes a circle, or its caller leads back as far as it does.
+    fn leave(&mut self, id: TemplateId, caller: Option<TemplateId>) {
+        match (self.seen.get(&id).copied(), caller) {
+            (Some(Seen::Open { order, back }), _) if order == back => {
+                let circle = self.open.split_off(order);
+                self.close(circle);
+            }
+            (Some(Seen::Open { back, .. }), Some(caller)) => self.leads_back(caller, back),
+            _ => {}
+        }
+    }
+
+    /// Digests a circle, which mostly is one template. All in it have the same closure.
+    fn close(&mut self, circle: Vec<TemplateId>) {
+        let mut members: Vec<(TemplateId, &'v Member)> = Vec::with_capacity(circle.len());
+        members.extend(circle.into_iter().filter_map(|id| Some((id, self.view.member(id)?))));
+        members.sort_unstable_by_key(|(_, member)| &member.name);
+        let mut parts: Vec<&[u8]> = Vec::new();
+        for (_, member) in &members {
+            parts.extend(named(&member.name, &member.digest));
+            // Callees inside the circle are told by the texts.
+            parts.extend(member.callees.iter().filter_map(|callee| match self.seen.get(callee)? {
+                Seen::Done(digest) => Some(digest.as_bytes().as_slice()),
+                Seen::Open { .. } => None,
+            }));
+        }
+        let together = Digest::over(parts);
+        for (id, _) in members {
+            self.seen.insert(id, Seen::Done(together));
+        }
+    }
+
+    fn done(&self, id: TemplateId) -> Digest {
+        match self.seen.get(&id) {
+            Some(Seen::Done(digest)) => *digest,
+            _ => Digest::ZERO,
+        }
+    }
+}
+
+fn named<'p>(name: &'p TemplateName, digest: &'p Digest) -> [&'p [u8]; 3] {
+    [name.as_str().as_bytes(), &[0], digest.as_bytes()]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::graph::plan::CompiledText;
+    use crate::testing;
+
+    const NAMES: u32 = 6;
+
+    /// Whom a template calls, and which of two texts it has otherwise.
+    type Text = (std::collections::BTreeSet<u32>, bool);
+
+    /// The template with number 0 has number 5 as its companion.
+    fn view(texts: &[Text]) -> View {
+        let name = |number: u32| testing::name(&format!("n{number}"));
+        let member = |(number, (callees, other)): (u32, &Text)| {
+            let calls: String = callees.iter().map(|callee| format!("call n{callee}\n")).collect();
+            let CompiledText::Unit { digest, unit } = testing::compile(&name(number), &format!("{calls}{other}"))
+            else {
+                panic!("it compiles");
+            };
+            let member = Member {
+                name: name(number),
+                digest,
+                unit,
+                callees: callees.iter().copied().map(TemplateId).collect(),
+                formatters: Box::default(),
+                companions: (number == 0).then_some(TemplateId(NAMES - 1)).into_iter().collect(),
+            };
+            (TemplateId(number), Some(Arc::new(member)))
+        };
+        View::default().with((0..).zip(texts).map(member))
+    }
+
+    /// What is compared: digests made together, and digests made one by one in the simple way.
+    fn digests(view: &View) -> Vec<(Digest, Digest)> {
+        let mut closures = Closures::new(view);
+        let closure = |number| view.closure(TemplateId(number)).expect("is there");
+        let both = |number| {
+            (
+                closures.digest(TemplateId(number), closure(number).top()),
+                closure(number).digest(),
+            )
+        };
+        (0..NAMES).rev().map(both).collect()
+    }
+
+    fn texts() -> impl Strategy<Value = Vec<Text>> {
+        vec((btree_set(0..NAMES, 0..3), any::<bool>()), NAMES as usize)
+    }
+
+    proptest! {
+        #[test]
+        fn digests_are_equal_exactly_if_the_closures_are(before in texts(), number in 0..NAMES as usize, text in texts()) {
+            let mut after = before.clone();
+            after[number] = text[number].clone();
+            let (before, after) = (view(&before), view(&after));
+            for ((together, alone), (together_after, alone_after)) in digests(&before).into_iter().zip(digests(&after)) {
+                prop_assert_eq!(together == together_after, alone == alone_after);
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The naive model: recomputes everything after each change, in the simplest way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Closure, Snapshot, Standing};
+use crate::template::TemplateName;
+
+/// Name → text.
+pub(super) type Texts = BTreeMap<String, String>;
+
+/// What is served under a name: the texts of its closure and its companions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Served {
+    Current(Texts),
+    Stale(Texts),
+    Broken,
+}
+
+/// Name → what is served.
+pub(super) type Content = BTreeMap<String, Served>;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Model {
+    /// In the order in which they win.
+    pub(super) loaders: BTreeMap<u16, Texts>,
+    pub(super) content: Content,
+}
+
+impl Model {
+    /// The texts that win.
+    pub(super) fn winners(&self) -> Texts {
+        let mut winners = Texts::new();
+        for texts in self.loaders.values() {
+            for (name, text) in texts {
+                winners.entry(name.clone()).or_insert_with(|| text.clone());
+            }
+        }
+        winners
+    }
+
+    /// Brings the content up to the loaders' texts.
+    pub(super) fn settle(&mut self, companions: fn(&str) -> Vec<String>) {
+        let texts = self.winners();
+        let bad = bad(&texts, companions);
+        let entry = |name: &String| {
+            let served = match (bad.contains(name), self.content.get(name)) {
+                (false, _) => Served::Current(closure(name, &texts, companions)),
+                (true, Some(Served::Current(texts) | Served::Stale(texts))) => Served::Stale(texts.clone()),
+                (true, Some(Served::Broken) | None) => Served::Broken,
+            };
+            (name.clone(), served)
+        };
+        self.content = texts.keys().map(entry).collect();
+    }
+}
+
+fn words<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = &'t str> {
+    text.lines()
+        .filter_map(move |line| line.strip_prefix(word)?.strip_prefix(' '))
+}
+
+/// Everybody who is at fault or reaches somebody who is.
+pub(super) fn bad(texts: &Texts, companions: fn(&str) -> Vec<String>) -> BTreeSet<String> {
+    let at_fault = |text: &str| {
+        text.lines().any(|line| line == "bad")
+            || words(text, "call").any(|callee| !texts.contains_key(callee))
+            || words(text, "fmt").any(|formatter| !["upper", "lower"].contains(&formatter))
+    };
+    let mut bad: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let before = bad.len();
+        for (name, text) in texts {
+            let leads_to_bad = words(text, "call")
+                .map(String::from)
+                .chain(companions(name))
+                .any(|to| bad.contains(&to));
+            if at_fault(text) || leads_to_bad {
+                bad.insert(name.clone());
+            }
+        }
+        if bad.len() == before {
+            return bad;
+        }
+    }
+}
+
+/// What a page is rendered from: everything that it reaches by calls, and its own companions.
+fn closure(name: &str, texts: &Texts, companions: fn(&str) -> Vec<String>) -> Texts {
+    let mut closure = Texts::new();
+    let mut next = vec![name.to_string()];
+    while let Some(name) = next.pop() {
+        if let Some(text) = texts.get(&name).filter(|_| !closure.contains_key(&name)) {
+            next.extend(words(text, "call").map(String::from));
+            closure.insert(name, text.clone());
+        }
+    }
+    for companion in companions(name) {
+        if let Some(text) = texts.get(&companion) {
+            closure.insert(companion, text.clone());
+        }
+    }
+    closure
+}
+
+/// What a snapshot serves, in the words of the model.
+pub(super) fn content_of(snapshot: &Snapshot) -> Content {
+    let served = |(_, name, standing): (_, &TemplateName, Standing<'_>)| {
+        let served = match standing {
+            Standing::Current(closure) => Served::Current(texts_of(closure)),
+            Standing::Stale { closure, .. } => Served::Stale(texts_of(closure)),
+            Standing::Broken { .. } => Served::Broken,
+            Standing::Gone => panic!("{name} is an entry and gone"),
+        };
+        (name.to_string(), served)
+    };
+    snapshot.entries().map(served).collect()
+}
+
+pub(super) fn texts_of(closure: Closure<'_>) -> Texts {
+    let members = closure.members();
+    let members = members.into_iter().chain(closure.companions());
+    members
+        .map(|member| (member.name.to_string(), member.unit.text().to_string()))
+        .collect()
+}

@@ -1,0 +1,308 @@
+//! What must hold after any history, compared with the naive [`Model`](super::model::Model).
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::model::{Content, Model, Served, Texts, bad, content_of, texts_of};
+use super::{World, compile, formatters, name};
+use crate::graph::plan::{Companions, CompiledBatch, Graph, Plan, Verdict};
+use crate::registry::history::{kept, resume, roll_back};
+use crate::registry::publish::{Decision, publish};
+use crate::template::Digest;
+use crate::version::{LoaderId, Revision, Version};
+
+const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "d0", "d1", "d2"];
+
+/// A data file that two pages share, one of a page of its own, one that itself has a companion: `d2` and `f` make a cycle if
+/// `f` calls `d2`.
+fn companions(of: &str) -> Vec<String> {
+    let companions: &[&str] = match of {
+        "a" => &["d0"],
+        "b" => &["d0", "d1"],
+        "c" | "e" => &["d2"],
+        "d2" => &["f"],
+        _ => &[],
+    };
+    companions.iter().map(ToString::to_string).collect()
+}
+
+fn world() -> World {
+    World::new(Companions::new(|of| {
+        companions(of.as_str())
+            .iter()
+            .map(|companion| name(companion))
+            .collect()
+    }))
+}
+
+#[derive(Debug, Clone)]
+struct Edit {
+    loader: u16,
+    complete: bool,
+    texts: Texts,
+    removed: Vec<String>,
+}
+
+impl Edit {
+    fn batch(&self, backwards: bool) -> CompiledBatch {
+        let mut texts: Vec<_> = self
+            .texts
+            .iter()
+            .map(|(of, text)| (name(of), compile(&name(of), text)))
+            .collect();
+        if backwards {
+            texts.reverse();
+        }
+        CompiledBatch {
+            revision: Revision {
+                loader: LoaderId(self.loader),
+                number: 1,
+            },
+            complete: self.complete,
+            texts,
+            removed: self.removed.iter().map(|removed| name(removed)).collect(),
+        }
+    }
+
+    fn apply_to(&self, model: &mut Model) {
+        let texts = model.loaders.entry(self.loader).or_default();
+        if self.complete {
+            texts.clear();
+        }
+        self.removed.iter().for_each(|removed| _ = texts.remove(removed));
+        texts.extend(self.texts.clone());
+        model.settle(companions);
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Edit(Edit),
+    RollBack(prop::sample::Index),
+    Resume,
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        6 => select(&NAMES[..]).prop_map(|callee| format!("call {callee}")),
+        6 => (0..3).prop_map(|number| format!("text {number}")),
+        2 => Just("fmt upper".to_string()),
+        1 => Just("fmt shout".to_string()),
+        1 => Just("bad".to_string()),
+    ];
+    vec(line, 0..4).prop_map(|lines| lines.join("\n"))
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let texts = vec((select(&NAMES[..]).prop_map(String::from), text()), 0..6);
+    let removed = vec(select(&NAMES[..]).prop_map(String::from), 0..2);
+    let loader = prop_oneof![4 => Just(0), 1 => Just(1), 1 => Just(2)];
+    (loader, prop::bool::weighted(0.1), texts, removed).prop_map(|(loader, complete, texts, removed)| Edit {
+        loader,
+        complete,
+        texts: texts.into_iter().collect(),
+        removed,
+    })
+}
+
+/// Everything is there and good, so that what follows has something to break.
+fn good_start() -> Edit {
+    let texts = NAMES.iter().enumerate().map(|(number, name)| {
+        let callee = NAMES
+            .get(number + 1)
+            .map(|callee| format!("call {callee}\n"))
+            .unwrap_or_default();
+        (name.to_string(), format!("{callee}text 0"))
+    });
+    Edit {
+        loader: 0,
+        complete: true,
+        texts: texts.collect(),
+        removed: Vec::new(),
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => edit().prop_map(Step::Edit),
+        1 => Just(Step::Edit(good_start())),
+        1 => any::<prop::sample::Index>().prop_map(Step::RollBack),
+        2 => Just(Step::Resume),
+    ]
+}
+
+/// Verdicts by name, without the help, which depends on the names that there were at the time.
+fn verdicts(plan: &Plan) -> BTreeMap<String, String> {
+    let shown = |verdict: &Verdict| match verdict {
+        Verdict::Good => "good".to_string(),
+        Verdict::Gone => "gone".to_string(),
+        Verdict::Bad(why) => {
+            let said = why
+                .diagnostics
+                .iter()
+                .map(|fault| (fault.code, &fault.template, fault.span, &fault.message, &fault.chain));
+            format!("{} {:?}", why.cause, said.collect::<Vec<_>>())
+        }
+    };
+    plan.verdicts
+        .iter()
+        .map(|(name, verdict)| (name.to_string(), shown(verdict)))
+        .collect()
+}
+
+/// A graph that was told everything at once.
+fn recomputed(model: &Model) -> Graph {
+    let mut graph = world().graph;
+    for (loader, texts) in model.loaders.iter().rev() {
+        let edit = Edit {
+            loader: *loader,
+            complete: true,
+            texts: texts.clone(),
+            removed: Vec::new(),
+        };
+        graph.apply(edit.batch(true));
+    }
+    graph
+}
+
+/// What is served now, and was in each kept version.
+struct Past {
+    live: Content,
+    held: bool,
+    /// Oldest first, the current one included.
+    versions: Vec<(Version, Content)>,
+    /// Failed renders are answered from versions before this one.
+    answers_before: Option<Version>,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn any_history_serves_what_the_model_says(steps in vec(step(), 1..14), history_versions in 0_usize..5) {
+        let (mut world, mut twin) = (world(), world());
+        world.limits.history_versions = history_versions;
+        twin.limits.history_versions = history_versions;
+        // The twin's ids are others: it has heard of the names backwards before.
+        let mut backwards = good_start();
+        backwards.texts.values_mut().for_each(|text| *text = "text".into());
+        twin.apply(backwards.batch(true));
+        twin.apply(Edit { texts: Texts::new(), ..backwards }.batch(true));
+
+        let mut model = Model::default();
+        let mut past = Past { live: Content::new(), held: false, versions: Vec::new(), answers_before: None };
+        let mut digests: BTreeMap<Digest, Content> = BTreeMap::new();
+        for step in steps {
+            let version = world.snapshot().version();
+            match step {
+                Step::Edit(edit) => {
+                    edit.apply_to(&mut model);
+                    world.apply(edit.batch(false));
+                    twin.apply(edit.batch(true));
+                    if !past.held {
+                        past.live = model.content.clone();
+                    }
+                }
+                Step::RollBack(index) => {
+                    if past.versions.is_empty() {
+                        continue;
+                    }
+                    let place = index.index(past.versions.len());
+                    let (to, content) = &past.versions[place];
+                    // The twin has older versions besides.
+                    let twins = kept(&twin.truth);
+                    let twins = twins[twins.len() - past.versions.len() + place];
+                    world.truth = roll_back(&world.truth, *to, &world.limits).expect("is kept").0;
+                    twin.truth = roll_back(&twin.truth, twins, &twin.limits).expect("is kept").0;
+                    past.live = content.clone();
+                    past.held = true;
+                    past.answers_before = Some(*to);
+                }
+                Step::Resume => {
+                    let resumed = resume(&world.truth, &world.limits);
+                    prop_assert_eq!(resumed.is_some(), past.held);
+                    let Some((truth, _, _)) = resumed else { continue };
+                    world.truth = truth;
+                    twin.truth = resume(&twin.truth, &twin.limits).expect("is held too").0;
+                    past.live = model.content.clone();
+                    past.held = false;
+                }
+            }
+            let snapshot = world.snapshot();
+            prop_assert_eq!(content_of(snapshot), past.live.clone());
+            prop_assert_eq!(snapshot.len(), past.live.len());
+            if !past.held {
+                past.answers_before = None;
+            }
+
+            // Equal content has an equal digest, whatever the ids; other content has another.
+            prop_assert_eq!(snapshot.digest(), twin.snapshot().digest());
+            let known = digests.entry(snapshot.digest()).or_insert_with(|| past.live.clone());
+            prop_assert_eq!(&*known, &past.live);
+            prop_assert_eq!(digests.values().filter(|content| **content == past.live).count(), 1);
+
+            // A whole plan says nothing new, and neither does a graph that was told everything at once.
+            let whole = publish(&world.truth, &world.graph.whole(), &formatters(), &world.limits);
+            prop_assert!(matches!(whole, Decision::Unchanged), "{whole:?}");
+            let fresh = recomputed(&model);
+            prop_assert_eq!(verdicts(&world.graph.whole()), verdicts(&fresh.whole()));
+            let whole = publish(&world.truth, &fresh.whole(), &formatters(), &world.limits);
+            prop_assert!(matches!(whole, Decision::Unchanged), "{whole:?}");
+
+            // The history is bounded, and says what was served.
+            if snapshot.version() != version {
+                past.versions.push((snapshot.version(), past.live.clone()));
+                let first = past.versions.len().saturating_sub(history_versions + 1);
+                past.versions.drain(..first);
+            }
+            prop_assert_eq!(kept(&world.truth), past.versions.iter().map(|(version, _)| *version).collect::<Vec<_>>());
+            for (id, name, standing) in snapshot.entries() {
+                let mut expected = Vec::new();
+                let now = standing.closure().map(texts_of);
+                for (version, content) in past.versions.iter().rev().skip(1) {
+                    let may_answer = past.answers_before.is_none_or(|before| *version < before);
+                    let Some(Served::Current(texts) | Served::Stale(texts)) = content.get(name.as_str()).filter(|_| may_answer) else { continue };
+                    if now.as_ref() != Some(texts) && expected.iter().all(|(_, seen)| seen != texts) {
+                        expected.push((*version, texts.clone()));
+                    }
+                }
+                let earlier: Vec<_> = snapshot.earlier(id).map(|(version, closure)| (version, texts_of(closure))).collect();
+                prop_assert_eq!(earlier, expected, "{}", name);
+            }
+
+            // Nobody holds a snapshot but the truth.
+            prop_assert_eq!(snapshot.live(), 1);
+        }
+    }
+
+    #[test]
+    fn a_batch_may_come_in_parts(before in vec(edit(), 0..4), edit in edit()) {
+        let mut model = Model::default();
+        let mut whole = world();
+        for edit in &before {
+            edit.apply_to(&mut model);
+            whole.apply(edit.batch(false));
+        }
+        let mut parts = whole.clone();
+        edit.apply_to(&mut model);
+        whole.apply(edit.batch(false));
+        for (name, text) in edit.texts.iter().rev() {
+            let one = Edit { complete: false, texts: Texts::from([(name.clone(), text.clone())]), removed: Vec::new(), ..edit };
+            parts.apply(one.batch(false));
+        }
+        parts.apply(edit.batch(false));
+        let good = bad(&model.winners(), companions).is_empty();
+        let (whole, parts) = (content_of(whole.snapshot()), content_of(parts.snapshot()));
+        for (name, served) in &whole {
+            if let Served::Current(_) = served {
+                prop_assert_eq!(parts.get(name), Some(served));
+            }
+        }
+        if good {
+            prop_assert_eq!(whole, parts);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What versions cost and keep: work, memory, limits, going back.
+
+use std::sync::{Arc, Weak};
+
+use super::{World, batch, companions, formatters, name};
+use crate::graph::plan::{Plan, Verdict};
+use crate::registry::history::{kept, resume, roll_back};
+use crate::registry::publish::{Decision, Refusal, publish};
+use crate::snapshot::entry::State;
+use crate::snapshot::view::View;
+use crate::version::Version;
+
+/// `pages` pages that call one partial, all good.
+fn site(pages: usize) -> World {
+    let names: Vec<String> = (0..pages).map(|number| format!("page-{number}")).collect();
+    let mut texts: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "call part\npage")).collect();
+    texts.push(("part", "part 1"));
+    World::with(&texts)
+}
+
+/// The view that a stale entry goes on with.
+fn pinned(world: &World, of: &str) -> Arc<View> {
+    match &world.truth.head.records[of].entry.state {
+        State::Stale { view, .. } => Arc::clone(view),
+        other => panic!("{of} is {other:?}"),
+    }
+}
+
+#[test]
+fn a_good_change_of_a_partial_costs_one_name_and_one_chunk_of_each() {
+    let mut world = site(5000);
+    let before = world.snapshot().clone();
+    let (plan, report) = world.edit(&[("part", "part 2")], &[]);
+    assert_eq!((plan.units.len(), plan.verdicts.len()), (1, 1));
+    assert_eq!(report.expect("is published").changed, [name("part")]);
+    let not_shared = |world: &World| {
+        let after = &world.snapshot().generation().content;
+        after.chunks_not_shared(&before.generation().content)
+    };
+    assert_eq!(not_shared(&world), (1, 1));
+    assert_eq!(world.shown("page-4999"), "current: page part 2");
+
+    // Another list of calls is as cheap while everything is good.
+    let (plan, _) = world.edit(&[("part", "call page-0\npart 3"), ("page-0", "no calls")], &[]);
+    assert_eq!(plan.verdicts.len(), 2);
+    // A break is told to every page, and places nothing.
+    let (plan, _) = world.edit(&[("part", "bad")], &[]);
+    assert_eq!((plan.units.len(), plan.verdicts.len()), (0, 5000));
+}
+
+#[test]
+fn nothing_new_is_no_version() {
+    let mut world = site(3);
+    assert_eq!(world.edit(&[("part", "part 1")], &[]).1, None);
+    assert_eq!(world.edit(&[], &["nobody"]).1, None);
+    world.edit(&[("part", "bad")], &[]);
+    assert_eq!(world.edit(&[("part", "bad")], &[]).1, None);
+    let whole = world.graph.whole();
+    assert_eq!(world.publish(&whole), None);
+    assert_eq!(world.snapshot().version(), Version::from_number(2));
+    // The same break at another place of the text is told anew.
+    assert!(world.edit(&[("part", "text\nbad")], &[]).1.is_some());
+}
+
+#[test]
+fn breaking_and_mending_ends_in_the_same_digest() {
+    let mut world = site(3);
+    let before = world.snapshot().digest();
+    world.edit(&[("part", "bad")], &[]);
+    assert_ne!(world.snapshot().digest(), before);
+    world.edit(&[("part", "part 1")], &[]);
+    assert_eq!(world.snapshot().digest(), before);
+}
+
+#[test]
+fn entries_that_break_together_share_one_view_and_let_it_go() {
+    let mut world = site(3);
+    world.limits.history_versions = 0;
+    world.edit(&[("part", "bad")], &[]);
+    let view = pinned(&world, "page-0");
+    for of in ["page-1", "page-2", "part"] {
+        assert!(Arc::ptr_eq(&view, &pinned(&world, of)), "{of}");
+    }
+    world.edit(&[("page-1", "no calls")], &[]);
+    assert!(Arc::ptr_eq(&view, &pinned(&world, "page-2")));
+    let weak: Weak<View> = Arc::downgrade(&view);
+    drop(view);
+    assert!(weak.upgrade().is_some());
+    world.edit(&[("part", "part 2")], &[]);
+    assert!(weak.upgrade().is_none(), "nobody needs it any more");
+}
+
+#[test]
+fn versions_die_with_their_last_reader() {
+    let mut world = site(3);
+    world.limits.history_versions = 2;
+    let reader = world.snapshot().clone();
+    let generation = Arc::downgrade(reader.generation());
+    for number in 0..5 {
+        world.edit(&[("part", &format!("part {number} again"))], &[]);
+    }
+    assert_eq!((reader.live(), world.snapshot().live()), (2, 2));
+    let second = reader.clone();
+    drop(reader);
+    assert_eq!(second.live(), 2);
+    assert!(generation.upgrade().is_some());
+    drop(second);
+    assert_eq!(world.snapshot().live(), 1);
+    assert!(
+        generation.upgrade().is_none(),
+        "kept generations do not hold older ones"
+    );
+    assert_eq!(kept(&world.truth), [4, 5, 6].map(Version::from_number));
+}
+
+#[test]
+fn a_plan_over_the_limit_of_names_is_refused_as_a_whole() {
+    let mut world = World::new(companions());
+    world.limits.templates = 3;
+    world.edit(&[("a", "call b"), ("b", "b"), ("c", "c")], &[]);
+    let mut graph = world.graph.clone();
+    let plan = graph.apply(batch(&[("a", "call b\ncall d")], &[]));
+    let decision = publish(&world.truth, &plan, &formatters(), &world.limits);
+    let Decision::Refused { reason } = decision else {
+        panic!("{decision:?}");
+    };
+    assert_eq!(reason, Refusal::TooManyTemplates { templates: 4, limit: 3 });
+    assert!(reason.to_string().contains("the limit `templates` is 3"), "{reason}");
+    assert!(world.edit(&[("c", "c 2")], &[]).1.is_some(), "what fits goes on");
+}
+
+#[test]
+fn a_plan_for_something_else_is_refused() {
+    let world = site(1);
+    let mut plan = Plan::default();
+    plan.verdicts.push((name("page-7"), Verdict::Good));
+    let decision = publish(&world.truth, &plan, &formatters(), &world.limits);
+    let expected = Refusal::Incoherent { name: name("page-7") };
+    assert!(matches!(decision, Decision::Refused { reason } if reason == expected));
+}
+
+#[test]
+fn a_failing_render_finds_what_the_entry_was() {
+    let mut world = site(1);
+    for text in ["part 2", "part 3", "part 2", "bad", "part 4"] {
+        world.edit(&[("part", text), ("other", text)], &[]);
+    }
+    let snapshot = world.snapshot();
+    let id = snapshot.id("page-0").expect("has an id");
+    let earlier = snapshot
+        .earlier(id)
+        .map(|(version, closure)| (version.number(), super::texts(closure)));
+    let earlier: Vec<_> = earlier.collect();
+    let expected = [(5, " page part 2"), (3, " page part 3"), (1, " page part 1")];
+    assert_eq!(earlier, expected.map(|(version, texts)| (version, texts.to_string())));
+}
+
+#[test]
+fn going_back_holds_until_it_is_resumed() {
+    let mut world = site(1);
+    world.edit(&[("part", "part 2")], &[]);
+    let digest = world.snapshot().digest();
+    world.edit(&[("part", "part 3"), ("new", "new")], &[]);
+    let (truth, snapshot, report) = roll_back(&world.truth, Version::from_number(2), &world.limits).expect("is kept");
+    world.truth = truth;
+    assert_eq!((snapshot.version().number(), snapshot.digest()), (4, digest));
+    assert_eq!(
+        (report.changed, report.removed),
+        (vec![name("part")], vec![name("new")])
+    );
+    assert_eq!(
+        (world.shown("page-0"), world.shown("new")),
+        ("current: page part 2".into(), "gone".into())
+    );
+    let id = snapshot.id("page-0").expect("has an id");
+    let answers = snapshot.earlier(id).map(|(version, _)| version.number());
+    assert_eq!(answers.collect::<Vec<_>>(), [1], "not from the version that was left");
+
+    assert_eq!(world.edit(&[("part", "part 4")], &[]).1, None);
+    world.edit(&[("part", "bad")], &[]);
+    assert!(world.truth.is_held());
+    assert_eq!(
+        (world.shown("page-0"), world.snapshot().version().number()),
+        ("current: page part 2".into(), 4)
+    );
+    let (truth, _, report) = resume(&world.truth, &world.limits).expect("is held");
+    world.truth = truth;
+    assert_eq!(world.shown("page-0"), "stale since 4: page part 4");
+    assert_eq!(world.shown("new"), "current: new");
+    assert_eq!((report.version.number(), report.stale.len()), (5, 2));
+    assert!(resume(&world.truth, &world.limits).is_none());
+
+    let refused = roll_back(&world.truth, Version::from_number(9), &world.limits).expect_err("never was");
+    assert_eq!(refused.to_string(), "version 9 is not kept; kept are: 1, 2, 3, 4, 5");
+}
