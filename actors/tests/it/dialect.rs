@@ -1,18 +1,181 @@
-//! The dialect `tiny`: cases as data, and inputs that mean harm.
+//! The dialect `tiny`, case by case. Each file in `tests/fixtures/dialect` holds cases:
+//!
+//! ```text
+//! === what it shows
+//! --- page.html            a template: the first is the entry, the others can be called
+//! Hello {name}!
+//! --- data                 the context as JSON; without it `{}`
+//! {"name": "World"}
+//! --- how lenient plain    how to render, if otherwise than strictly and as HTML
+//! --- prints               what comes out, or `--- fails`, or `--- refused`, with one line for each diagnostic
+//! Hello World!
+//! ```
+//!
+//! `HOTPLATE_UPDATE=1 cargo test` writes what comes out into the files: read the difference before you keep it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 use hotplate_actors::Limits;
-use serde_json::json;
+use hotplate_actors::diagnostic::{Diagnostic, Severity};
+use hotplate_actors::dialect::{Escape, Missing};
 
+use crate::against_the_crate::{Verdict, compare};
+use crate::generator;
 use crate::set::{How, Set};
 
-fn render(text: &str, context: serde_json::Value) -> String {
-    let set = Set::compile([("page.html", text)], &Limits::default()).expect("compiles");
-    set.render(&context, &How::default()).expect("renders")
+#[derive(Debug, Default)]
+struct Case<'f> {
+    title: &'f str,
+    templates: Vec<(&'f str, &'f str)>,
+    data: Option<&'f str>,
+    how: &'f str,
+    outcome: &'f str,
+    expected: &'f str,
 }
 
 #[test]
-fn a_page_renders() {
-    let text = "{{ for x in xs -}}\n {@index}/{x.name}{{ if not @last }}, {{ endif }}{{ endfor }}!";
-    let context = json!({"xs": [{"name": "<a>"}, {"name": 1.0}, {"name": null}]});
-    assert_eq!(render(text, context), "0/&lt;a&gt;, 1/1.0, 2/!");
+fn every_case_comes_out_as_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialect");
+    let update = std::env::var_os("HOTPLATE_UPDATE").is_some();
+    let mut failures = String::new();
+    let mut count = 0;
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the fixtures")
+        .map(|file| file.expect("a file").path())
+        .collect();
+    files.sort();
+    for file in files {
+        let written = "\n".to_owned() + &fs::read_to_string(&file).expect("text");
+        let mut updated = String::new();
+        for text in written.split("\n=== ").skip(1) {
+            let case = parse(text);
+            let (outcome, actual) = run(&case);
+            count += 1;
+            if (outcome, actual.as_str()) != (case.outcome, case.expected) {
+                let _ = writeln!(
+                    failures,
+                    "{}: {}\n{}:\n{}\ninstead it {outcome}:\n{actual}\n",
+                    file.display(),
+                    case.title,
+                    case.outcome,
+                    case.expected
+                );
+            }
+            if outcome == "prints" && case.how.is_empty() {
+                check_with_the_crate(&case, &mut failures);
+            }
+            let head = text
+                .find("\n--- prints\n")
+                .or(text.find("\n--- fails\n"))
+                .or(text.find("\n--- refused\n"));
+            let head = &text[..head.unwrap_or(text.trim_end().len())];
+            let _ = write!(updated, "=== {head}\n--- {outcome}\n{actual}\n\n");
+        }
+        if update {
+            fs::write(&file, updated.trim_end().to_owned() + "\n").expect("written");
+        }
+    }
+    assert!(update || failures.is_empty(), "{failures}");
+    assert!(count >= 60, "only {count} cases were found");
+}
+
+fn parse(text: &str) -> Case<'_> {
+    let mut sections = text.trim_end_matches('\n').split("\n--- ");
+    let mut case = Case {
+        title: sections.next().unwrap_or_default(),
+        ..Case::default()
+    };
+    for section in sections {
+        let (head, body) = section.split_once('\n').unwrap_or((section, ""));
+        match head {
+            "data" => case.data = Some(body),
+            "prints" | "fails" | "refused" => {
+                case.outcome = head;
+                case.expected = body;
+            }
+            _ => match head.strip_prefix("how ") {
+                Some(how) => case.how = how,
+                None => case.templates.push((head, body)),
+            },
+        }
+    }
+    case
+}
+
+fn run(case: &Case<'_>) -> (&'static str, String) {
+    let set = match Set::compile(case.templates.iter().copied(), &Limits::default()) {
+        Ok(set) => set,
+        Err(faults) => return ("refused", faults.iter().map(line).collect::<Vec<_>>().join("\n")),
+    };
+    let how = How {
+        escape: if case.how.contains("plain") {
+            Escape::None
+        } else {
+            Escape::Html
+        },
+        missing: if case.how.contains("lenient") {
+            Missing::Lenient
+        } else {
+            Missing::Error
+        },
+        ..How::default()
+    };
+    let mut outcome = match set.render(&data(case), &how) {
+        Ok(printed) => ("prints", printed),
+        Err(error) => ("fails", line(&error.diagnostic)),
+    };
+    if case.how.contains("warnings") {
+        for warning in set.entry().top().unit.warnings() {
+            let _ = write!(outcome.1, "\n{}", line(warning));
+        }
+    }
+    outcome
+}
+
+fn data(case: &Case<'_>) -> serde_json::Value {
+    serde_json::from_str(case.data.unwrap_or("{}")).unwrap_or_else(|error| panic!("{}: {error}", case.title))
+}
+
+/// A diagnostic on a line.
+fn line(diagnostic: &Diagnostic) -> String {
+    let mut line = String::new();
+    if diagnostic.severity == Severity::Warning {
+        line.push_str("warning ");
+    }
+    if let Some(name) = &diagnostic.template {
+        let _ = write!(line, "{name} ");
+    }
+    if let Some(span) = diagnostic.span {
+        let _ = write!(line, "{}:{}+{} ", span.line, span.column, span.length);
+    }
+    let _ = write!(line, "{}: {}", diagnostic.code, diagnostic.message);
+    if let Some(help) = &diagnostic.help {
+        let _ = write!(line, " ({help})");
+    }
+    for site in &diagnostic.chain {
+        let _ = write!(line, " < {} {}:{}", site.template, site.span.line, site.span.column);
+    }
+    line
+}
+
+/// What is printed without formatters of ours, the crate prints too.
+fn check_with_the_crate(case: &Case<'_>, failures: &mut String) {
+    let known = |text: &str| !text.contains('|') || text.contains("unescaped");
+    if !case.templates.iter().all(|(_, text)| known(text)) {
+        return;
+    }
+    let verdict = compare(&generator::Case {
+        templates: case
+            .templates
+            .iter()
+            .map(|(name, text)| (name.to_string(), text.to_string()))
+            .collect(),
+        context: data(case),
+        is_tame: true,
+    });
+    if verdict != Ok(Verdict::Same) {
+        let _ = writeln!(failures, "{}: the crate prints something else: {verdict:?}", case.title);
+    }
 }

@@ -1,5 +1,9 @@
 //! The engine's parts from outside.
 
+mod against_the_crate;
 mod dialect;
+mod differential;
+mod generator;
+mod harm;
 mod reference;
 mod set;

@@ -56,6 +56,7 @@ impl Set {
         let mut formatters = standard();
         formatters.insert("refuse", Formatter::new(|_, _| Err(FormatterError::new("never"))));
         formatters.insert("panic", Formatter::new(|_, _| panic!("on purpose")));
+        let unknown = Formatter::new(|_, _| Err(FormatterError::new("there is none")));
         let mut units = Vec::new();
         for (name, text) in templates {
             let name = TemplateName::new(name).expect("a valid name");
@@ -65,7 +66,10 @@ impl Set {
         let nobody = TemplateId::new(u32::MAX);
         let members = units.into_iter().map(|(name, unit)| {
             let callees = unit.calls().iter().map(|call| ids.get(&call.name).copied());
-            let used = unit.formatters().iter().map_while(|each| formatters.get(&each.name));
+            let used = unit
+                .formatters()
+                .iter()
+                .map(|each| formatters.get(&each.name).unwrap_or(&unknown));
             Some(Member {
                 name,
                 digest: Digest::of(unit.text().as_bytes()),

@@ -1,11 +1,310 @@
-//! Warnings where a value stands in a place that HTML escaping does not protect.
+//! Warnings where a value stands in a place of HTML that escaping does not protect: an attribute without quotes, an event
+//! handler, a `javascript:` URL, a script, a stylesheet.
+//!
+//! Follows tags and attributes as far as that takes, in one pass. It knows no types: a number is as suspicious as a text. A formatter
+//! that does not ship with the engine counts as made for its place.
+
+use memchr::{memchr, memmem};
 
 use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 
+use super::path::Path;
+use super::piece::Piece;
 use super::scan::Token;
+use super::tag::Tag;
 
 /// What is probably a hole in a template that makes HTML.
-pub(super) fn lint(_text: &str, _tokens: &[Token<'_>], _limits: &Limits) -> Vec<Diagnostic> {
-    Vec::new()
+pub(super) fn lint(text: &str, tokens: &[Token<'_>], limits: &Limits) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    let mut place = Place::Text;
+    // Where each open `if` began, so that both of its branches begin there.
+    let mut branches = Vec::new();
+    for token in tokens {
+        match token {
+            Token::Text(piece) => place = place.after(piece.text.as_bytes()),
+            Token::Tag(Tag::If { .. }) => branches.push(place),
+            Token::Tag(Tag::Else) => place = branches.last().copied().unwrap_or(place),
+            Token::Tag(Tag::EndIf) => {
+                branches.pop();
+            }
+            Token::Tag(Tag::Value { path, formatter }) => {
+                if let Some(hole) = place.hole(path, *formatter)
+                    && warnings.len() < limits.source_diagnostics
+                {
+                    warnings.push(hole.warning(text, path.piece()));
+                }
+                place = place.after_value();
+            }
+            Token::Tag(_) => {}
+        }
+    }
+    warnings
+}
+
+/// Where in a page of HTML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Text,
+    Comment,
+    /// A closing tag, a declaration: nothing to see until `>`.
+    Skipped,
+    /// Between the attributes of a tag, and what its content is.
+    Tag(Content),
+    /// After the `=` of an attribute.
+    Equals(Content, Attribute),
+    Unquoted(Content, Attribute),
+    Quoted {
+        content: Content,
+        attribute: Attribute,
+        quote: u8,
+        /// Bytes of `javascript:` that the value began with; [`OTHER_URL`] if it began with something else.
+        scheme: u8,
+    },
+    Inside(Content),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Text,
+    Script,
+    Style,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attribute {
+    Handler,
+    Other,
+}
+
+const SCHEME: &[u8] = b"javascript:";
+const OTHER_URL: u8 = u8::MAX;
+
+impl Place {
+    /// Where it is after some text.
+    fn after(mut self, mut text: &[u8]) -> Self {
+        while !text.is_empty() {
+            let (next, taken) = self.step(text);
+            self = next;
+            text = text.get(taken.max(1)..).unwrap_or_default();
+        }
+        self
+    }
+
+    /// Where the next step of some text leads, and how many bytes it takes.
+    fn step(self, text: &[u8]) -> (Self, usize) {
+        let end = text.len();
+        match self {
+            Self::Text => match memchr(b'<', text) {
+                Some(at) => {
+                    let (place, taken) = opened(&text[at + 1..]);
+                    (place, at + 1 + taken)
+                }
+                None => (self, end),
+            },
+            Self::Comment => match memmem::find(text, b"-->") {
+                Some(at) => (Self::Text, at + 3),
+                None => (self, end),
+            },
+            Self::Skipped => match memchr(b'>', text) {
+                Some(at) => (Self::Text, at + 1),
+                None => (self, end),
+            },
+            Self::Tag(content) => match text.iter().position(|byte| matches!(byte, b'>' | b'=')) {
+                Some(at) if text[at] == b'>' => (content.place(), at + 1),
+                Some(at) => (Self::Equals(content, Attribute::before(&text[..at])), at + 1),
+                None => (self, end),
+            },
+            Self::Equals(content, attribute) => match text[0] {
+                blank if blank.is_ascii_whitespace() => (self, 1),
+                quote @ (b'"' | b'\'') => {
+                    let scheme = 0;
+                    let quoted = Self::Quoted {
+                        content,
+                        attribute,
+                        quote,
+                        scheme,
+                    };
+                    (quoted, 1)
+                }
+                b'>' => (content.place(), 1),
+                _ => (Self::Unquoted(content, attribute), 1),
+            },
+            Self::Unquoted(content, _) => {
+                match text.iter().position(|byte| *byte == b'>' || byte.is_ascii_whitespace()) {
+                    Some(at) if text[at] == b'>' => (content.place(), at + 1),
+                    Some(at) => (Self::Tag(content), at + 1),
+                    None => (self, end),
+                }
+            }
+            Self::Quoted {
+                content,
+                attribute,
+                quote,
+                scheme,
+            } => match memchr(quote, text) {
+                Some(at) => (Self::Tag(content), at + 1),
+                None => {
+                    let scheme = scheme_after(scheme, text);
+                    let quoted = Self::Quoted {
+                        content,
+                        attribute,
+                        quote,
+                        scheme,
+                    };
+                    (quoted, end)
+                }
+            },
+            Self::Inside(content) => match memchr(b'<', text) {
+                Some(at) if content.is_closed_by(&text[at..]) => (Self::Skipped, at + 1),
+                Some(at) => (self, at + 1),
+                None => (self, end),
+            },
+        }
+    }
+
+    /// Where it is after a value.
+    fn after_value(self) -> Self {
+        match self {
+            Self::Equals(content, attribute) => Self::Unquoted(content, attribute),
+            Self::Quoted {
+                content,
+                attribute,
+                quote,
+                scheme,
+            } if usize::from(scheme) != SCHEME.len() => Self::Quoted {
+                content,
+                attribute,
+                quote,
+                scheme: OTHER_URL,
+            },
+            _ => self,
+        }
+    }
+
+    /// What is wrong with a value here.
+    fn hole(self, path: &Path<'_>, formatter: Option<Piece<'_>>) -> Option<Hole> {
+        if matches!(path, Path::Turn(..)) {
+            return None;
+        }
+        let formatter = formatter.map_or("", |piece| piece.text);
+        match formatter {
+            "" | "upper" | "lower" | "title" | "trim" | "unescaped" => {}
+            "json" if self == Self::Inside(Content::Script) => return None,
+            "json" => {}
+            // What is percent-encoded means nothing anywhere; what the user added was made for its place.
+            _ => return None,
+        }
+        match self {
+            Self::Equals(_, Attribute::Handler)
+            | Self::Unquoted(_, Attribute::Handler)
+            | Self::Quoted {
+                attribute: Attribute::Handler,
+                ..
+            } => Some(Hole::Handler),
+            Self::Equals(..) | Self::Unquoted(..) => Some(Hole::Unquoted),
+            Self::Quoted { scheme, .. } if usize::from(scheme) == SCHEME.len() => Some(Hole::Url),
+            Self::Inside(Content::Script) => Some(Hole::Script),
+            Self::Inside(Content::Style) => Some(Hole::Style),
+            _ => None,
+        }
+    }
+}
+
+/// What begins after a `<`, and how many bytes say so.
+fn opened(text: &[u8]) -> (Place, usize) {
+    match text {
+        [b'!', b'-', b'-', ..] => (Place::Comment, 3),
+        [b'!' | b'/' | b'?', ..] => (Place::Skipped, 1),
+        [first, ..] if first.is_ascii_alphabetic() => {
+            let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/');
+            let length = text.iter().position(is_end).unwrap_or(text.len());
+            let name = &text[..length];
+            let content = if name.eq_ignore_ascii_case(b"script") {
+                Content::Script
+            } else if name.eq_ignore_ascii_case(b"style") {
+                Content::Style
+            } else {
+                Content::Text
+            };
+            (Place::Tag(content), length)
+        }
+        _ => (Place::Text, 0),
+    }
+}
+
+/// How much of `javascript:` a value began with, after more of its text.
+fn scheme_after(mut scheme: u8, text: &[u8]) -> u8 {
+    for byte in text {
+        match SCHEME.get(usize::from(scheme)) {
+            None => break,
+            Some(_) if byte.is_ascii_whitespace() => {}
+            Some(expected) if byte.eq_ignore_ascii_case(expected) => scheme += 1,
+            Some(_) => return OTHER_URL,
+        }
+    }
+    scheme
+}
+
+impl Content {
+    fn place(self) -> Place {
+        match self {
+            Self::Text => Place::Text,
+            _ => Place::Inside(self),
+        }
+    }
+
+    fn is_closed_by(self, text: &[u8]) -> bool {
+        let end: &[u8] = if self == Self::Script { b"</script" } else { b"</style" };
+        text.get(..end.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(end))
+    }
+}
+
+impl Attribute {
+    /// The attribute whose `=` follows this text of its tag.
+    fn before(text: &[u8]) -> Self {
+        let text = text.trim_ascii_end();
+        let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'/');
+        let name = text.rsplit(is_end).next().unwrap_or_default();
+        let is_handler =
+            name.len() > 4 && name[..2].eq_ignore_ascii_case(b"on") && name.iter().all(u8::is_ascii_alphabetic);
+        if is_handler { Self::Handler } else { Self::Other }
+    }
+}
+
+/// What escaping does not protect.
+#[derive(Debug, Clone, Copy)]
+enum Hole {
+    Unquoted,
+    Handler,
+    Url,
+    Script,
+    Style,
+}
+
+impl Hole {
+    fn warning(self, text: &str, piece: Piece<'_>) -> Diagnostic {
+        let (code, place, help) = match self {
+            Self::Unquoted => (
+                "unquoted-attribute",
+                "an attribute without quotes",
+                "put quotes around the attribute",
+            ),
+            Self::Handler => (
+                "event-handler",
+                "an event handler",
+                "put the value into a `data-` attribute and let a script read it there",
+            ),
+            Self::Url => (
+                "javascript-url",
+                "a `javascript:` URL",
+                "put the value into a `data-` attribute and let a script read it there",
+            ),
+            Self::Script => ("value-in-script", "a script", "write it as JSON with `| json`"),
+            Self::Style => ("value-in-style", "a stylesheet", "choose between classes instead"),
+        };
+        let message = format!("HTML escaping does not protect a value in {place}");
+        Diagnostic::warning(code, message).at(text, piece.range()).help(help)
+    }
 }

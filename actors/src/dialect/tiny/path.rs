@@ -14,6 +14,15 @@ pub(super) enum Path<'t> {
     Steps(Piece<'t>),
 }
 
+impl<'t> Path<'t> {
+    /// Where it stands.
+    pub(super) fn piece(&self) -> Piece<'t> {
+        match self {
+            Self::Root(piece) | Self::Turn(_, piece) | Self::Steps(piece) => *piece,
+        }
+    }
+}
+
 /// What can be asked of the turn that a loop is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {

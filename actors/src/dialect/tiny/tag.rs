@@ -297,7 +297,10 @@ fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>) -> Fault {
     let joined = format!("{word}{}", rest.text);
     let meant = match word {
         "end" if WORDS.contains(&joined.as_str()) => WORDS.iter().copied().find(|known| *known == joined),
-        "end" | "/" => None,
+        "end" | "/" => {
+            let help = "say what ends: `endif`, `endfor` or `endwith`";
+            return Fault::new("unknown-block", inner.range(), "this does not say what ends").help(help);
+        }
         "foreach" | "each" | "#each" | "#for" => Some("for"),
         "unless" | "#if" => Some("if"),
         "include" | "partial" | "render" | "import" | ">" => Some("call"),
