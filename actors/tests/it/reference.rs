@@ -254,8 +254,14 @@ fn endless_renders_stop_where_tiny_stops() {
     assert_eq!(fault_of(&[("page.html", &bomb)], &numbers), output);
     assert_eq!(fault_of(&[("page.html", &"x".repeat(10_001))], &numbers), output);
     let big = json!({"big": "b".repeat(1000)});
-    assert_eq!(fault_of(&[("page.html", &"{big}".repeat(1000))], &big), output);
-    assert_eq!(fault_of(&[("page.html", &"{big | upper}".repeat(1000))], &big), output);
+    assert_eq!(
+        fault_of(&[("page.html", &("{big}".repeat(1000) + "{nope}"))], &big),
+        output
+    );
+    assert_eq!(
+        fault_of(&[("page.html", &("{big | upper}".repeat(1000) + "{nope}"))], &big),
+        output
+    );
 }
 
 #[test]
