@@ -5,7 +5,7 @@
 
 mod blocks;
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr2};
 
 use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
@@ -212,10 +212,7 @@ impl<'t, 'l> Scan<'t, 'l> {
             return self.stop(opening.help("break the line somewhere")).map(|()| None);
         }
         let line = &bytes[start..self.line_end];
-        let found = match close {
-            "}" => memchr(b'}', line),
-            _ => memmem::find(line, close.as_bytes()),
-        };
+        let found = find(line, close.as_bytes());
         if let Some(found) = found {
             self.at = start + found + close.len();
             return Ok(Some(Piece::of(self.text, start..self.at)));
@@ -278,4 +275,17 @@ impl<'t, 'l> Scan<'t, 'l> {
         self.faults.push(fault.diagnostic(self.text));
         Err(Stopped)
     }
+}
+
+/// The first place of a short word that begins with a rare byte.
+fn find(line: &[u8], word: &[u8]) -> Option<usize> {
+    let (first, rest) = word.split_first()?;
+    let mut from = 0;
+    while let Some(at) = memchr(*first, &line[from..]).map(|at| from + at) {
+        if line[at + 1..].starts_with(rest) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
 }
