@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 
 use self::blocks::Blocks;
-use super::piece::Piece;
+use super::piece::{Piece, find};
 use super::tag::{self, Fault, Tag};
 
 /// A part of a template.
@@ -277,15 +277,42 @@ impl<'t, 'l> Scan<'t, 'l> {
     }
 }
 
-/// The first place of a short word that begins with a rare byte.
-fn find(line: &[u8], word: &[u8]) -> Option<usize> {
-    let (first, rest) = word.split_first()?;
-    let mut from = 0;
-    while let Some(at) = memchr(*first, &line[from..]).map(|at| from + at) {
-        if line[at + 1..].starts_with(rest) {
-            return Some(at);
-        }
-        from = at + 1;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> Vec<&str> {
+        let tokens = scan(text, &Limits::default()).expect("right");
+        let texts = tokens.iter().filter_map(|token| match token {
+            Token::Text(piece) => Some(piece.text),
+            Token::Tag(_) => None,
+        });
+        texts.collect()
     }
-    None
+
+    #[test]
+    fn dashes_trim_the_nearest_piece_of_text() {
+        assert_eq!(texts("a {b} c"), ["a ", " c"]);
+        assert_eq!(texts("a {- b -} c"), ["a", "c"]);
+        assert_eq!(texts("a \\{ {- b -} \\{ c"), ["a ", "{", "{ c"]);
+        assert_eq!(texts("a {# c #}{{ if x }}b {{ endif }}{- d}"), ["a ", "b"]);
+    }
+
+    #[test]
+    fn pieces_know_where_they_stand() {
+        let text = "ü {{- if not  größe -}} x {{ endif }}".replace("not  ", "not ");
+        let tokens = scan(&text, &Limits::default()).expect("right");
+        let Some(Token::Tag(Tag::If { path, negated: true })) = tokens.get(1) else {
+            panic!("{tokens:?}");
+        };
+        assert_eq!(&text[path.piece().range()], "größe");
+    }
+
+    #[test]
+    fn one_mistake_is_one_fault_and_all_are_reported() {
+        let text = "{{ fro x in xs }}{{ if a == b }}{x y}{{ endif }}{{ endfor }}{{ endwith }}";
+        let faults = scan(text, &Limits::default()).expect_err("wrong");
+        let codes: Vec<_> = faults.iter().map(|fault| fault.code).collect();
+        assert_eq!(codes, ["unknown-block", "comparison", "not-a-path", "unmatched-end"]);
+    }
 }
