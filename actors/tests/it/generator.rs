@@ -101,7 +101,14 @@ impl Case {
             template.body(3);
             let mut text = template.text;
             if !is_tame {
-                spoil(&mut text, choices);
+                // Now and then there is nothing to spoil, only rubble.
+                let rounds = if choices.one_in(6) { 8 } else { 1 };
+                if rounds > 1 {
+                    text.clear();
+                }
+                for _ in 0..rounds {
+                    spoil(&mut text, choices);
+                }
             } else if text.ends_with('\\') {
                 text.push('.');
             }
