@@ -1,13 +1,15 @@
 //! A few templates that call each other, without an engine around them.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use hotplate_actors::budget::Budget;
 use hotplate_actors::diagnostic::Diagnostic;
 use hotplate_actors::dialect::tiny::{Tiny, formatters::standard};
 use hotplate_actors::dialect::{
-    Closure, Dialect, Escape, Formatter, FormatterError, Frame, Member, Members, Missing, RenderError, TemplateId,
+    Closure, Dialect, Escape, Formatter, FormatterError, Formatters, Frame, Member, Members, Missing, RenderError,
+    TemplateId,
 };
 use hotplate_actors::value::{Arena, build};
 use hotplate_actors::{Digest, Limits, TemplateName};
@@ -30,6 +32,15 @@ impl Default for How {
     }
 }
 
+/// The formatters, made once, and what stands in for those that there are not.
+static FORMATTERS: LazyLock<(Formatters, Formatter)> = LazyLock::new(|| {
+    let mut formatters = standard();
+    formatters.insert("refuse", Formatter::new(|_, _| Err(FormatterError::new("never"))));
+    formatters.insert("panic", Formatter::new(|_, _| panic!("on purpose")));
+    let unknown = Formatter::new(|_, _| Err(FormatterError::new("there is none")));
+    (formatters, unknown)
+});
+
 pub(crate) struct Set(Vec<Option<Member>>);
 
 impl Members for Set {
@@ -44,10 +55,7 @@ impl Set {
         templates: impl IntoIterator<Item = (&'a str, &'a str)>,
         limits: &Limits,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let mut formatters = standard();
-        formatters.insert("refuse", Formatter::new(|_, _| Err(FormatterError::new("never"))));
-        formatters.insert("panic", Formatter::new(|_, _| panic!("on purpose")));
-        let unknown = Formatter::new(|_, _| Err(FormatterError::new("there is none")));
+        let (formatters, unknown) = &*FORMATTERS;
         let mut units = Vec::new();
         for (name, text) in templates {
             let name = TemplateName::new(name).expect("a valid name");
@@ -60,7 +68,7 @@ impl Set {
             let used = unit
                 .formatters()
                 .iter()
-                .map(|each| formatters.get(&each.name).unwrap_or(&unknown));
+                .map(|each| formatters.get(&each.name).unwrap_or(unknown));
             Some(Member {
                 name,
                 digest: Digest::of(unit.text().as_bytes()),
