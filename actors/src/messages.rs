@@ -191,17 +191,6 @@ pub struct Edge {
 #[error(transparent)]
 pub struct Unanswered(#[from] pub Fault);
 
-macro_rules! unanswered_by_fault {
-    ($($answer:ty),*) => {$(
-        impl crate::supervision::Failed for $answer {
-            fn failed(fault: Fault) -> Self {
-                Err(Unanswered(fault))
-            }
-        }
-    )*};
-}
-unanswered_by_fault!(Result<Snapshot, Unanswered>, Result<Vec<Version>, Unanswered>, Result<Vec<TemplateName>, Unanswered>, Result<Vec<Edge>, Unanswered>);
-
 // --- to the Renderer --------------------------------------------------------------------------------------------------------
 
 /// Render one entry with data of its own.

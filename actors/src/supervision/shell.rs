@@ -35,6 +35,13 @@ pub struct Fault {
     pub said: String,
 }
 
+/// A reply that can fail says so with its error.
+impl<T, E: From<Fault>> From<Fault> for Result<T, E> {
+    fn from(fault: Fault) -> Self {
+        Err(fault.into())
+    }
+}
+
 /// Counts the faults of one actor and tells who wants to know.
 #[derive(Clone)]
 pub struct Faults {
@@ -173,17 +180,8 @@ impl<B: Behavior> Drop for Shell<B> {
 mod tests {
     use super::*;
 
-    #[derive(Debug, PartialEq)]
-    struct Answer(Result<u32, Fault>);
-
-    impl From<Fault> for Answer {
-        fn from(fault: Fault) -> Self {
-            Self(Err(fault))
-        }
-    }
-
     #[derive(Message)]
-    #[rtype(result = "Answer")]
+    #[rtype(result = "Result<u32, Fault>")]
     enum Ask {
         Count,
         PanicNow,
@@ -210,10 +208,10 @@ mod tests {
     }
 
     impl Serve<Ask> for Counter {
-        async fn serve(&mut self, message: Ask) -> Answer {
+        async fn serve(&mut self, message: Ask) -> Result<u32, Fault> {
             self.asked += 1;
             match message {
-                Ask::Count => Answer(Ok(self.asked)),
+                Ask::Count => Ok(self.asked),
                 Ask::PanicNow => panic!("now"),
                 Ask::PanicLater => {
                     actix::clock::sleep(std::time::Duration::ZERO).await;
@@ -241,13 +239,13 @@ mod tests {
             for (ask, said) in
                 [(Ask::PanicNow, "now"), (Ask::PanicLater, "later"), (Ask::PanicInDrop, "it did not say why")]
             {
-                assert_eq!(shell.send(Ask::Count).await.expect("alive"), Answer(Ok(11)));
+                assert_eq!(shell.send(Ask::Count).await.expect("alive"), Ok(11));
                 let queued = shell.send(ask);
                 let behind = shell.send(Ask::Count);
-                let fault = queued.await.expect("alive").0.expect_err("panicked");
+                let fault = queued.await.expect("alive").expect_err("panicked");
                 assert_eq!((fault.actor, fault.said.as_str()), ("counter", said));
-                assert_eq!(behind.await.expect("the mailbox outlives the fault"), Answer(Ok(11)));
-                let restarted = shell.send(Ask::PanicNow).await.expect("alive").0;
+                assert_eq!(behind.await.expect("the mailbox outlives the fault"), Ok(11));
+                let restarted = shell.send(Ask::PanicNow).await.expect("alive");
                 assert!(restarted.is_err(), "back to a fresh one");
             }
         });
