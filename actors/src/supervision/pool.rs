@@ -58,10 +58,11 @@ impl Pool {
     ///
     /// # Errors
     /// [`Lost`] when the job panicked or there was no room for it.
-    pub fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> impl Future<Output = Result<T, Lost>> + use<T> {
+    pub fn run<T, J>(&self, job: J) -> impl Future<Output = Result<T, Lost>> + use<T, J>
+    where
+        T: Send + 'static,
+        J: FnOnce() -> T + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let queued = self.jobs.try_send(Box::new(move || {
             let _ = answer.send(contain(job));
