@@ -34,7 +34,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn show(hotplate: &Hotplate, greeting: &Greeting) {
     match hotplate.render("hello.html", greeting) {
         Ok(page) => {
-            let old = if matches!(page.freshness, Freshness::Current) { "" } else { ", not the newest text" };
+            let old = if matches!(page.freshness, Freshness::Current) {
+                ""
+            } else {
+                ", not the newest text"
+            };
             println!("--- version {}{old}\n{}", page.version, page.body);
         }
         Err(failure) => eprintln!("{failure}"),

@@ -193,7 +193,9 @@ pub struct SiteData;
 
 impl Supply for SiteData {
     fn supply<'a>(&self, closure: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
-        let units = closure.companions().filter_map(|member| member.unit.as_any().downcast_ref());
+        let units = closure
+            .companions()
+            .filter_map(|member| member.unit.as_any().downcast_ref());
         let layers = units.map(|unit: &data::DataUnit| &unit.value).collect();
         build(&merge::Merged(layers), arena, limits)
     }
@@ -203,7 +205,10 @@ impl fmt::Display for SiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let directory = self.directory.display();
         match &self.reason {
-            Reason::NoDirectory => write!(f, "`{directory}` is not a directory: name the site, or a folder of templates"),
+            Reason::NoDirectory => write!(
+                f,
+                "`{directory}` is not a directory: name the site, or a folder of templates"
+            ),
             Reason::Unreadable(error) => write!(f, "`{directory}` cannot be opened: {error}"),
         }
     }

@@ -52,7 +52,11 @@ impl Check {
             Format::Human => findings.tell(&site, &mut terminal)?,
             Format::Json => terminal.line(findings.json())?,
         }
-        Ok(ExitCode::from(if findings.count(Severity::Error) > 0 { FOUND } else { 0 }))
+        Ok(ExitCode::from(if findings.count(Severity::Error) > 0 {
+            FOUND
+        } else {
+            0
+        }))
     }
 
     fn find(&self, site: &Site) -> Result<Findings, Failure> {
@@ -73,7 +77,9 @@ impl Check {
         for diagnostic in hotplate.diagnostics() {
             findings.add(names::diagnostic(site, &diagnostic), None);
         }
-        let current = snapshot.entries().filter(|(_, _, standing)| matches!(standing, Standing::Current(_)));
+        let current = snapshot
+            .entries()
+            .filter(|(_, _, standing)| matches!(standing, Standing::Current(_)));
         let mut entries: Vec<&TemplateName> = current.map(|(_, name, _)| name).collect();
         entries.retain(|name| site.is_entry(name) && site.has_data(snapshot, name));
         entries.sort_unstable();
@@ -106,7 +112,12 @@ impl Findings {
         let same = |found: &&mut Finding| {
             let found = &found.diagnostic;
             (found.code, &found.template, found.span, &found.message)
-                == (diagnostic.code, &diagnostic.template, diagnostic.span, &diagnostic.message)
+                == (
+                    diagnostic.code,
+                    &diagnostic.template,
+                    diagnostic.span,
+                    &diagnostic.message,
+                )
         };
         match self.findings.iter_mut().find(same) {
             Some(finding) => finding.entries.extend(entry.cloned()),
@@ -118,7 +129,10 @@ impl Findings {
     }
 
     fn count(&self, severity: Severity) -> usize {
-        let found = self.findings.iter().filter(|finding| finding.diagnostic.severity == severity);
+        let found = self
+            .findings
+            .iter()
+            .filter(|finding| finding.diagnostic.severity == severity);
         found.count()
     }
 
@@ -138,16 +152,25 @@ impl Findings {
             (0, 0) => "nothing is wrong".to_owned(),
             (errors, 0) => names::count(errors, "error"),
             (0, warnings) => names::count(warnings, "warning"),
-            (errors, warnings) => format!("{}, {}", names::count(errors, "error"), names::count(warnings, "warning")),
+            (errors, warnings) => format!(
+                "{}, {}",
+                names::count(errors, "error"),
+                names::count(warnings, "warning")
+            ),
         };
-        let alike = self.alike.map_or_else(String::new, |alike| format!(", {alike} alike in both dialects"));
+        let alike = self
+            .alike
+            .map_or_else(String::new, |alike| format!(", {alike} alike in both dialects"));
         let rendered = self.rendered;
-        terminal.line(format_args!("{templates}, {rendered} rendered with their data{alike}: {found}"))?;
+        terminal.line(format_args!(
+            "{templates}, {rendered} rendered with their data{alike}: {found}"
+        ))?;
         Ok(())
     }
 
     fn json(&self) -> String {
-        let finding = |Finding { diagnostic, entries }: &Finding| json!({ "diagnostic": diagnostic, "entries": entries });
+        let finding =
+            |Finding { diagnostic, entries }: &Finding| json!({ "diagnostic": diagnostic, "entries": entries });
         json!({
             "templates": self.templates,
             "rendered": self.rendered,

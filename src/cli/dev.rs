@@ -47,7 +47,10 @@ fn begin(story: &mut Story, site: &Site, hotplate: &Hotplate, listener: &TcpList
     let templates = snapshot.entries().filter(|(_, name, _)| site.is_template(name)).count();
     let directory = site.directory().display();
     let templates = names::count(templates, "template");
-    story.line(&format!("hotplate serves {directory}: {templates}, version {}", snapshot.version()))?;
+    story.line(&format!(
+        "hotplate serves {directory}: {templates}, version {}",
+        snapshot.version()
+    ))?;
     if let Ok(address) = listener.local_addr() {
         story.line(&format!("open http://{address}/ (end with Ctrl-C)\n"))?;
     }

@@ -33,7 +33,12 @@ impl Failure {
             Self::NobodyReads => return ExitCode::SUCCESS,
             Self::Wrong(said) => (WRONG, stderr.error(&said)),
             Self::Said(said) => (FOUND, stderr.error(&said)),
-            Self::Found(diagnostics) => (FOUND, diagnostics.iter().try_for_each(|diagnostic| stderr.diagnostic(diagnostic))),
+            Self::Found(diagnostics) => (
+                FOUND,
+                diagnostics
+                    .iter()
+                    .try_for_each(|diagnostic| stderr.diagnostic(diagnostic)),
+            ),
         };
         drop(said);
         ExitCode::from(code)

@@ -60,7 +60,11 @@ fn text(nodes: &[Node], edges: &[Edge]) -> String {
         let _ = writeln!(text, "{name}");
         let first = edges.partition_point(|edge| edge.caller < *name);
         for edge in edges[first..].iter().take_while(|edge| edge.caller == *name) {
-            let missing = if edge.exists { "" } else { " (there is no such template)" };
+            let missing = if edge.exists {
+                ""
+            } else {
+                " (there is no such template)"
+            };
             let _ = writeln!(text, "  {}{missing}", edge.callee);
         }
     }

@@ -22,7 +22,9 @@ pub(crate) fn start(format: Format) {
         Some(Err(error)) => (EnvFilter::new(DEFAULT), Some(error)),
         None => (EnvFilter::new(DEFAULT), None),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let started = match format {
         Format::Human => builder.try_init(),
         Format::Json => builder.json().try_init(),

@@ -36,7 +36,10 @@ impl Render {
 
     fn render(&self, site: &Site, hotplate: &Hotplate) -> Result<Rendered, Failure> {
         if TemplateName::new(&self.name).is_ok_and(|name| !site.is_template(&name)) {
-            return Err(Failure::Said(format!("`{}` is data; only templates are rendered", self.name)));
+            return Err(Failure::Said(format!(
+                "`{}` is data; only templates are rendered",
+                self.name
+            )));
         }
         let options = RenderOptions::default();
         let rendered = match &self.data {
@@ -60,7 +63,10 @@ fn failed(site: &Site, failure: RenderFailure) -> Failure {
         }
         RenderFailure::Failed(error) => Failure::Found(vec![*error.diagnostic]),
         RenderFailure::Broken { why, .. } => {
-            let shown = why.diagnostics.iter().map(|diagnostic| names::diagnostic(site, diagnostic));
+            let shown = why
+                .diagnostics
+                .iter()
+                .map(|diagnostic| names::diagnostic(site, diagnostic));
             Failure::Found(shown.collect())
         }
         other => Failure::Said(other.to_string()),
@@ -79,7 +85,9 @@ fn read(file: &Path, limits: &Limits) -> Result<String, Failure> {
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     input.take(most).read_to_string(&mut text).map_err(wrong)?;
     match text.len() > limit {
-        true => Err(Failure::Said(format!("the data is larger than {limit} bytes (the limit `context_bytes`)"))),
+        true => Err(Failure::Said(format!(
+            "the data is larger than {limit} bytes (the limit `context_bytes`)"
+        ))),
         false => Ok(text),
     }
 }

@@ -62,7 +62,8 @@ impl Story {
             Event::ActorFailed(fault) => self.terminal.error(&format!("{fault}")),
             Event::Lagged { missed, current } => {
                 let missed = names::count(usize::try_from(*missed).unwrap_or(usize::MAX), "event");
-                self.terminal.headline(&format!("version {current} ({missed} went by untold)"))
+                self.terminal
+                    .headline(&format!("version {current} ({missed} went by untold)"))
             }
             _ => Ok(()),
         }
@@ -82,8 +83,13 @@ impl Story {
         .flatten()
         .collect();
         let Published { version, micros, .. } = published;
-        let what = if parts.is_empty() { "nothing new is good".to_owned() } else { parts.join("; ") };
-        self.terminal.headline(&format!("version {version}: {what} ({})", duration(*micros)))?;
+        let what = if parts.is_empty() {
+            "nothing new is good".to_owned()
+        } else {
+            parts.join("; ")
+        };
+        self.terminal
+            .headline(&format!("version {version}: {what} ({})", duration(*micros)))?;
         self.told.clear();
         self.held_back(&published.stale, &published.broken, snapshot)
     }
@@ -98,7 +104,10 @@ impl Story {
         let mut held: Vec<Held<'_>> = Vec::new();
         for (name, why) in stale.iter().chain(broken) {
             let at = held.iter().position(|held| same(held.why, why)).unwrap_or_else(|| {
-                held.push(Held { why, entries: Vec::new() });
+                held.push(Held {
+                    why,
+                    entries: Vec::new(),
+                });
                 held.len() - 1
             });
             if self.site.is_entry(name) {
@@ -137,8 +146,12 @@ impl Story {
     fn serving(&mut self, version: Option<Version>, names: &[TemplateName]) -> io::Result<()> {
         let list = names::list(&self.site, names);
         match version {
-            Some(version) => self.terminal.line(format_args!("still serving version {version} of {list}\n")),
-            None => self.terminal.line(format_args!("a stand-in is served for {list}: there is no good version yet\n")),
+            Some(version) => self
+                .terminal
+                .line(format_args!("still serving version {version} of {list}\n")),
+            None => self.terminal.line(format_args!(
+                "a stand-in is served for {list}: there is no good version yet\n"
+            )),
         }
     }
 

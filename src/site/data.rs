@@ -52,7 +52,10 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Json, Box<Diagnostic>> {
     if depth(&value) > limits.context_depth {
         let fault = Diagnostic::error(
             CODE,
-            format!("the data nests deeper than {} levels (the limit `context_depth`)", limits.context_depth),
+            format!(
+                "the data nests deeper than {} levels (the limit `context_depth`)",
+                limits.context_depth
+            ),
         );
         return Err(Box::new(fault));
     }
@@ -163,7 +166,11 @@ mod tests {
             let span = fault.span.expect("a place");
             assert!(fault.message.contains(said), "{text:?}: {}", fault.message);
             assert_eq!((span.line, span.column), (line, column), "{text:?}: {fault}");
-            assert!(!fault.message.contains("at line"), "the place is said once: {}", fault.message);
+            assert!(
+                !fault.message.contains("at line"),
+                "the place is said once: {}",
+                fault.message
+            );
         }
     }
 

@@ -24,7 +24,9 @@ pub(super) fn candidates(path: &str) -> impl Iterator<Item = TemplateName> {
     } else {
         [path.to_owned(), format!("{path}.html")]
     };
-    [exact, page].into_iter().filter_map(|name| TemplateName::new(&name).ok())
+    [exact, page]
+        .into_iter()
+        .filter_map(|name| TemplateName::new(&name).ok())
 }
 
 /// The data of an entry, each laid over the one before: what every entry has, what those of one stem share, its own.
@@ -42,9 +44,12 @@ pub(super) fn data_of(entry: &TemplateName) -> Vec<TemplateName> {
     names.into_iter().filter_map(name).collect()
 }
 
-/// A name as its author knows it: the file below the site's directory where that is not a template's own name.
+/// The file below the site's directory, for a name of data.
 pub(super) fn shown(name: &TemplateName) -> Option<TemplateName> {
-    let file = name.as_str().strip_prefix(DATA_PREFIX)?;
+    let file = name
+        .as_str()
+        .strip_prefix(DATA_PREFIX)
+        .filter(|_| is_data(name.as_str()))?;
     TemplateName::new(&format!("data/{file}")).ok()
 }
 
@@ -97,9 +102,18 @@ mod tests {
     #[test]
     fn an_entry_has_its_data_by_stem_and_by_name() {
         for (entry, expected) in [
-            ("index.html", ["data:_all.json", "data:index.json", "data:index.html.json"]),
-            ("mail/order.txt", ["data:_all.json", "data:mail/order.json", "data:mail/order.txt.json"]),
-            ("v1.2/a.b.xml", ["data:_all.json", "data:v1.2/a.b.json", "data:v1.2/a.b.xml.json"]),
+            (
+                "index.html",
+                ["data:_all.json", "data:index.json", "data:index.html.json"],
+            ),
+            (
+                "mail/order.txt",
+                ["data:_all.json", "data:mail/order.json", "data:mail/order.txt.json"],
+            ),
+            (
+                "v1.2/a.b.xml",
+                ["data:_all.json", "data:v1.2/a.b.json", "data:v1.2/a.b.xml.json"],
+            ),
         ] {
             let found: Vec<String> = data_of(&name(entry)).iter().map(ToString::to_string).collect();
             assert_eq!(found, expected, "{entry}");
@@ -107,7 +121,11 @@ mod tests {
         let plain: Vec<String> = data_of(&name("v1.2/LICENSE")).iter().map(ToString::to_string).collect();
         assert_eq!(plain, ["data:_all.json", "data:v1.2/LICENSE.json"]);
         let long = name(&"x".repeat(1024));
-        assert_eq!(data_of(&long).len(), 1, "a name that is too long for data has none of its own");
+        assert_eq!(
+            data_of(&long).len(),
+            1,
+            "a name that is too long for data has none of its own"
+        );
     }
 
     #[test]

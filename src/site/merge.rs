@@ -44,7 +44,10 @@ mod tests {
         for (layers, expected) in [
             (vec![], json!({})),
             (vec![json!({"a": 1})], json!({"a": 1})),
-            (vec![json!({"a": 1, "b": 2}), json!({"b": 3, "c": 4})], json!({"a": 1, "b": 3, "c": 4})),
+            (
+                vec![json!({"a": 1, "b": 2}), json!({"b": 3, "c": 4})],
+                json!({"a": 1, "b": 3, "c": 4}),
+            ),
             (
                 vec![json!({"p": {"title": "x", "lang": "en"}}), json!({"p": {"title": "y"}})],
                 json!({"p": {"title": "y", "lang": "en"}}),
@@ -56,7 +59,11 @@ mod tests {
                 json!({"a": {"c": 2}}),
             ),
             (
-                vec![json!({"a": {"b": {"x": 1}}}), json!({"a": {"b": {"y": 2}}}), json!({"a": {"b": {"x": 3}}})],
+                vec![
+                    json!({"a": {"b": {"x": 1}}}),
+                    json!({"a": {"b": {"y": 2}}}),
+                    json!({"a": {"b": {"x": 3}}}),
+                ],
                 json!({"a": {"b": {"x": 3, "y": 2}}}),
             ),
         ] {

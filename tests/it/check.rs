@@ -44,7 +44,13 @@ fn a_field_that_is_missing_is_found_by_rendering() {
     ]);
     let ran = run(&["check", text(files.path())]);
     assert_eq!(ran.code, 1, "{}", ran.stdout);
-    for part in ["_part.html:1:2", "called from a.html:1:", "the same in b.html", "2 rendered", "1 error"] {
+    for part in [
+        "_part.html:1:2",
+        "called from a.html:1:",
+        "the same in b.html",
+        "2 rendered",
+        "1 error",
+    ] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
     let said = json(&run(&["check", text(files.path()), "--format", "json"]).stdout);
@@ -59,7 +65,11 @@ fn data_that_is_no_json_is_shown_as_its_file() {
     let files = Files::new(&[("templates/a.html", "{b}"), ("data/a.json", "{\n  \"b\": 1,\n}\n")]);
     let ran = run(&["check", text(files.path())]);
     assert_eq!(ran.code, 1);
-    assert!(ran.stdout.contains("error[bad-json]") && ran.stdout.contains("data/a.json:3:1"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("error[bad-json]") && ran.stdout.contains("data/a.json:3:1"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]

@@ -30,7 +30,10 @@ pub(crate) fn run(arguments: &[&str]) -> Ran {
 /// Runs the command to its end, with a text on stdin.
 pub(crate) fn run_with(arguments: &[&str], stdin: &str) -> Ran {
     let mut command = hotplate(arguments);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().expect("starts");
     // A command that does not read it closes it.
     let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
@@ -56,12 +59,19 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = hotplate(arguments);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("starts");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts");
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             let lines = stdout.lines().map_while(Result::ok);
-            lines.map(|line| sender.send(line)).take_while(Result::is_ok).for_each(drop);
+            lines
+                .map(|line| sender.send(line))
+                .take_while(Result::is_ok)
+                .for_each(drop);
         });
         Self { child, lines }
     }
@@ -81,7 +91,10 @@ impl Running {
 
     /// Ends it with a signal (`INT`, `TERM`), and waits.
     pub(crate) fn end(mut self, signal: &str) -> ExitStatus {
-        let kill = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status();
+        let kill = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(self.child.id().to_string())
+            .status();
         assert!(kill.expect("kill runs").success());
         self.child.wait().expect("ends")
     }
@@ -103,10 +116,20 @@ impl Drop for Running {
 /// A command of which nobody reads a single line.
 pub(crate) fn run_unread(arguments: &[&str]) -> (ExitStatus, String) {
     let mut command = hotplate(arguments);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
     drop(child.stdout.take());
     let mut stderr = String::new();
-    child.stderr.take().expect("a pipe").read_to_string(&mut stderr).expect("text");
+    child
+        .stderr
+        .take()
+        .expect("a pipe")
+        .read_to_string(&mut stderr)
+        .expect("text");
     (child.wait().expect("ends"), stderr)
 }
 

@@ -30,12 +30,19 @@ impl Server {
 
     fn ask(&self, method: &str, path: &str) -> Answer {
         let mut stream = TcpStream::connect(&self.address).expect("connects");
-        let request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            self.address
+        );
         stream.write_all(request.as_bytes()).expect("sent");
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("an answer");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .expect("a status");
         let (head, body) = (head.to_lowercase(), body.to_owned());
         Answer { status, head, body }
     }
@@ -58,7 +65,10 @@ impl Answer {
 
 fn site() -> Files {
     Files::new(&[
-        ("templates/index.html", "<p>{title}</p>{{ call _parts/foot.html with @root }}"),
+        (
+            "templates/index.html",
+            "<p>{title}</p>{{ call _parts/foot.html with @root }}",
+        ),
         ("templates/a/b.html", "a b"),
         ("templates/feed.xml", "<a/>"),
         ("templates/note.txt", "{title}"),
@@ -85,7 +95,11 @@ fn paths_are_answered() {
         ("/static/site.css", 200, "text/css; charset=utf-8", "p {}"),
     ] {
         let answer = server.get(path);
-        let found = (answer.status, answer.header("content-type").unwrap_or("none"), &*answer.body);
+        let found = (
+            answer.status,
+            answer.header("content-type").unwrap_or("none"),
+            &*answer.body,
+        );
         assert_eq!(found, (status, content_type, body), "{path}");
     }
     for path in [
@@ -106,7 +120,11 @@ fn paths_are_answered() {
     ] {
         let answer = server.get(path);
         assert_eq!(answer.status, 404, "{path}: {}", answer.body);
-        assert!(!answer.body.contains("foot") && !answer.body.contains("title"), "{path}: {}", answer.body);
+        assert!(
+            !answer.body.contains("foot") && !answer.body.contains("title"),
+            "{path}: {}",
+            answer.body
+        );
     }
     assert_eq!(server.running.end("TERM").code(), Some(0));
 }
@@ -115,10 +133,17 @@ fn paths_are_answered() {
 fn head_has_no_body_and_nothing_else_is_allowed() {
     let server = Server::start(&site());
     let head = server.ask("HEAD", "/a/b");
-    assert_eq!((head.status, head.body.as_str(), head.header("content-length")), (200, "", Some("3")));
+    assert_eq!(
+        (head.status, head.body.as_str(), head.header("content-length")),
+        (200, "", Some("3"))
+    );
     for method in ["POST", "PUT", "DELETE"] {
         let answer = server.ask(method, "/a/b");
-        assert_eq!((answer.status, answer.header("allow")), (405, Some("get, head")), "{method}");
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("get, head")),
+            "{method}"
+        );
     }
     assert_eq!(server.running.end("INT").code(), Some(0));
 }
@@ -128,11 +153,17 @@ fn an_edit_shows_at_the_next_request() {
     let files = site();
     let server = Server::start(&files);
     let before = server.get("/");
-    assert_eq!((before.header("x-hotplate-version"), before.freshness()), (Some("1"), "current"));
+    assert_eq!(
+        (before.header("x-hotplate-version"), before.freshness()),
+        (Some("1"), "current")
+    );
     files.write("templates/_parts/foot.html", "new foot");
     server.running.wait_for("version 2: changed _parts/foot.html");
     let after = server.get("/");
-    assert_eq!((after.body.as_str(), after.header("x-hotplate-version")), ("<p>&lt;ä&gt;</p>new foot", Some("2")));
+    assert_eq!(
+        (after.body.as_str(), after.header("x-hotplate-version")),
+        ("<p>&lt;ä&gt;</p>new foot", Some("2"))
+    );
     files.write("data/_all.json", r#"{"title": "t"}"#);
     server.running.wait_for("changed data/_all.json");
     assert_eq!(server.get("/note.txt").body, "t");
@@ -147,7 +178,10 @@ fn a_broken_edit_does_not_reach_visitors() {
     server.running.wait_for("_parts/foot.html:2:");
     server.running.wait_for("still serving version 1 of index.html");
     let stale = server.get("/");
-    assert_eq!((stale.status, stale.freshness(), stale.body.as_str()), (200, "stale", "<p>&lt;ä&gt;</p>foot"));
+    assert_eq!(
+        (stale.status, stale.freshness(), stale.body.as_str()),
+        (200, "stale", "<p>&lt;ä&gt;</p>foot")
+    );
     assert_eq!(server.get("/a/b").freshness(), "current");
     files.write("templates/_parts/foot.html", "mended");
     server.running.wait_for("mended");
@@ -162,7 +196,10 @@ fn an_edit_that_fails_when_it_is_rendered_does_not_either() {
     files.write("templates/index.html", "<p>{titel}</p>");
     server.running.wait_for("version 2");
     let stale = server.get("/");
-    assert_eq!((stale.status, stale.freshness(), stale.body.as_str()), (200, "stale", "<p>&lt;ä&gt;</p>foot"));
+    assert_eq!(
+        (stale.status, stale.freshness(), stale.body.as_str()),
+        (200, "stale", "<p>&lt;ä&gt;</p>foot")
+    );
     server.running.wait_for("index.html:1:5");
     server.running.wait_for("still serving version 1 of index.html");
 }
@@ -175,7 +212,12 @@ fn what_never_was_good_has_a_stand_in() {
     server.running.wait_for("new.html:1:");
     server.running.wait_for("a stand-in is served for new.html");
     let answer = server.get("/new");
-    assert_eq!((answer.status, answer.freshness()), (503, "fallback"), "{}", answer.body);
+    assert_eq!(
+        (answer.status, answer.freshness()),
+        (503, "fallback"),
+        "{}",
+        answer.body
+    );
     assert!(!answer.body.contains("{{ if }}"), "{}", answer.body);
 }
 
@@ -193,9 +235,22 @@ fn the_site_says_what_is_missing() {
 fn the_shop_is_served() {
     let files = copy_of_the_shop();
     let server = Server::start(&files);
-    for path in ["/", "/category/tea", "/product/zaatar", "/de/home", "/mail/order.txt", "/sitemap.xml", "/robots.txt"] {
+    for path in [
+        "/",
+        "/category/tea",
+        "/product/zaatar",
+        "/de/home",
+        "/mail/order.txt",
+        "/sitemap.xml",
+        "/robots.txt",
+    ] {
         let answer = server.get(path);
-        assert_eq!((answer.status, answer.freshness()), (200, "current"), "{path}: {}", answer.body);
+        assert_eq!(
+            (answer.status, answer.freshness()),
+            (200, "current"),
+            "{path}: {}",
+            answer.body
+        );
     }
     assert_eq!(server.get("/no/such/page").status, 404);
     files.remove("templates/_partials/price.html");
@@ -210,7 +265,11 @@ fn a_port_in_use_is_said() {
     let server = Server::start(&files);
     let ran = run(&["dev", text(files.path()), "--bind", &server.address]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
-    assert!(ran.stderr.contains(&server.address) && ran.stderr.contains("in use"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(&server.address) && ran.stderr.contains("in use"),
+        "{}",
+        ran.stderr
+    );
     let ran = run(&["dev", text(files.path()), "--bind", "nonsense"]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
 }

@@ -26,7 +26,11 @@ fn the_text_and_nothing_else() {
     ];
     for (arguments, stdin, expected) in cases {
         let ran = run_with(&[&["render", text(files.path())], arguments].concat(), stdin);
-        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str(), ran.code), (expected, "", 0), "{arguments:?}");
+        assert_eq!(
+            (ran.stdout.as_str(), ran.stderr.as_str(), ran.code),
+            (expected, "", 0),
+            "{arguments:?}"
+        );
     }
 }
 
@@ -47,7 +51,12 @@ fn what_is_wrong_goes_to_stderr() {
     ];
     for (arguments, stdin, code, said) in cases {
         let ran = run_with(&[&["render", text(files.path())], arguments].concat(), stdin);
-        assert_eq!((ran.stdout.as_str(), ran.code), ("", code), "{arguments:?}: {}", ran.stderr);
+        assert_eq!(
+            (ran.stdout.as_str(), ran.code),
+            ("", code),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
         assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
     }
 }
@@ -56,7 +65,11 @@ fn what_is_wrong_goes_to_stderr() {
 fn the_shop_renders() {
     let ran = run(&["render", text(&shop()), "mail/order.txt"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    assert!(!ran.stdout.contains("&amp;") && ran.stdout.lines().count() > 10, "{}", ran.stdout);
+    assert!(
+        !ran.stdout.contains("&amp;") && ran.stdout.lines().count() > 10,
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]

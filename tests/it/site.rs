@@ -89,7 +89,10 @@ fn data_is_laid_over_data() {
         ("templates/mail/order.html", "{brand.name} {title}"),
         ("templates/mail/order.txt", "{brand.name} {title}"),
         ("templates/bare.html", "{title}"),
-        ("data/_all.json", r#"{"brand": {"name": "all", "city": "Ulm"}, "title": "all"}"#),
+        (
+            "data/_all.json",
+            r#"{"brand": {"name": "all", "city": "Ulm"}, "title": "all"}"#,
+        ),
         ("data/index.json", r#"{"brand": {"name": "index"}}"#),
         ("data/mail/order.json", r#"{"title": "both"}"#),
         ("data/mail/order.txt.json", r#"{"title": "text"}"#),
@@ -175,7 +178,11 @@ async fn data_that_is_no_json_holds_back_its_pages_and_no_other() {
     assert_eq!(body(&hotplate, "index.html"), "one");
     assert_eq!(body(&hotplate, "other.html"), "other two");
     let fault = &report.diagnostics[0];
-    assert_eq!((fault.code, fault.span.map(|span| span.line)), ("bad-json", Some(2)), "{fault}");
+    assert_eq!(
+        (fault.code, fault.span.map(|span| span.line)),
+        ("bad-json", Some(2)),
+        "{fault}"
+    );
 }
 
 #[tokio::test]
@@ -214,7 +221,10 @@ fn the_shop_renders_with_its_data() {
     let hotplate = site.builder().watch(false).start().expect("starts");
     assert_eq!(hotplate.diagnostics(), []);
     let page = body(&hotplate, "index.html");
-    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"), "{page}");
+    assert!(
+        page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"),
+        "{page}"
+    );
 }
 
 #[test]

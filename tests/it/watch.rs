@@ -24,8 +24,14 @@ fn one_object_for_each_version() {
 
     files.write("templates/_b.html", "bb");
     let second = next();
-    assert_eq!((&second["changed"], &second["version"]), (&json!(["_b.html"]), &json!(version + 1)));
-    assert!(second["digest"] != first["digest"] && second["microseconds"].is_u64(), "{second}");
+    assert_eq!(
+        (&second["changed"], &second["version"]),
+        (&json!(["_b.html"]), &json!(version + 1))
+    );
+    assert!(
+        second["digest"] != first["digest"] && second["microseconds"].is_u64(),
+        "{second}"
+    );
 
     files.write("templates/_b.html", "{{ if }}");
     assert_eq!(next()["stale"], json!(["_b.html", "a.html"]));

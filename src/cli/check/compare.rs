@@ -13,7 +13,11 @@ pub(super) struct Reference(Hotplate);
 
 impl Reference {
     pub(super) fn start(site: &Site) -> Result<Self, Failure> {
-        let builder = site.builder().watch(false).on_failure(OnFailure::Return).dialect(reference::Reference);
+        let builder = site
+            .builder()
+            .watch(false)
+            .on_failure(OnFailure::Return)
+            .dialect(reference::Reference);
         Ok(Self(start(builder, site.directory())?))
     }
 
@@ -22,7 +26,10 @@ impl Reference {
     /// # Errors
     /// What differs.
     pub(super) fn compare(&self, entry: &TemplateName, body: &str) -> Result<(), Diagnostic> {
-        let theirs = match self.0.render_supplied(entry.as_str(), &SiteData, &RenderOptions::default()) {
+        let theirs = match self
+            .0
+            .render_supplied(entry.as_str(), &SiteData, &RenderOptions::default())
+        {
             Ok(rendered) => rendered.body,
             Err(failure) => {
                 let fault = fault_of(failure, entry);
