@@ -29,4 +29,11 @@ pub mod site;
 #[cfg(feature = "web")]
 pub mod web;
 
-pub use hotplate_actors::*;
+pub use hotplate_actors::{
+    Builder, CallError, Context, Diagnostic, Digest, DirectoryLoader, Event, Fallback, Freshness, Hotplate, Limits,
+    Loader, MemoryHandle, MemoryLoader, Mount, NameError, OnFailure, Pinned, Published, Reload, ReloadOutcome,
+    ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Serving, Severity, Source,
+    StartError, Subscription, Supply, TemplateHandle, TemplateName, Value, Version,
+};
+/// For those who bring a dialect, a loader or formatters of their own, or look inside what is served.
+pub use hotplate_actors::{budget, diagnostic, dialect, loader, messages, snapshot, value};

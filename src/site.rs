@@ -114,7 +114,6 @@ impl Site {
 
     /// An engine for this site, to be set further and started. Its loader, the dialect of
     /// its data, its companions and its fallback are set.
-    #[must_use]
     pub fn builder(&self) -> Builder {
         let builder = Hotplate::builder();
         if self.layout == Layout::Folder {
@@ -124,7 +123,7 @@ impl Site {
         let data = Mount::new(layout::DATA_PREFIX, self.directory.join("data")).extensions(["json"]);
         let site = self.clone();
         builder
-            .loader(DirectoryLoader::new([templates, data]))
+            .loader(DirectoryLoader::new([templates, data], &Limits::default()))
             .fallback("maintenance.html")
             .dialect_for(|name| layout::is_data(name.as_str()).then(|| Arc::new(data::Data) as Arc<dyn Dialect>))
             .companions(move |name| match site.is_entry(name) {

@@ -2,6 +2,7 @@
 
 mod response;
 
+use actix_files::Files;
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::web::{self, Data, ServiceConfig};
@@ -56,7 +57,7 @@ impl Pages {
     /// Adds the pages and the static files to an app. Routes that were added before keep their paths.
     pub fn configure(&self, app: &mut ServiceConfig) {
         if let Some(directory) = self.site.static_directory() {
-            app.service(actix_files::Files::new("/static", directory));
+            app.service(Files::new("/static", directory).default_handler(web::to(nothing)));
         }
         app.app_data(Data::new(self.clone()));
         app.service(web::resource("/{path:.*}").to(page));
@@ -69,8 +70,13 @@ impl Pages {
         if let Some(entry) = self.site.entry_at(pinned.snapshot(), path) {
             return self.render(&pinned, entry.as_str());
         }
+        self.nothing_there(&pinned)
+    }
+
+    /// The answer to a path that leads nowhere.
+    fn nothing_there(&self, pinned: &Pinned) -> HttpResponse {
         match self.site.entry_at(pinned.snapshot(), "/404.html") {
-            Some(entry) => response::not_found(self.render(&pinned, entry.as_str())),
+            Some(entry) => response::not_found(self.render(pinned, entry.as_str())),
             None => response::nothing_there(),
         }
     }
@@ -90,4 +96,8 @@ async fn page(request: HttpRequest, path: web::Path<String>, pages: Data<Pages>)
             .insert_header((ALLOW, HeaderValue::from_static("GET, HEAD")))
             .finish(),
     }
+}
+
+async fn nothing(pages: Data<Pages>) -> HttpResponse {
+    pages.nothing_there(&pages.hotplate.snapshot())
 }

@@ -102,7 +102,7 @@ impl Findings {
         };
         match reference.map(|reference| reference.compare(entry, &rendered.body)) {
             Some(Ok(())) => self.alike = self.alike.map(|alike| alike + 1),
-            Some(Err(difference)) => self.add(difference, Some(entry)),
+            Some(Err(difference)) => self.add(*difference, Some(entry)),
             None => {}
         }
     }

@@ -54,7 +54,7 @@ fn begin(story: &mut Story, site: &Site, hotplate: &Hotplate, listener: &TcpList
     if let Ok(address) = listener.local_addr() {
         story.line(&format!("open http://{address}/ (end with Ctrl-C)\n"))?;
     }
-    Ok(story.standing(snapshot)?)
+    Ok(story.wrong(&hotplate.diagnostics(), snapshot)?)
 }
 
 /// Answers requests until a signal comes, and tells each event meanwhile.

@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use hotplate::{Edge, TemplateName};
+use hotplate::TemplateName;
+use hotplate::messages::Edge;
 use serde_json::json;
 
 use super::terminal::Terminal;
@@ -37,7 +38,7 @@ impl Graph {
         let site = self.directory.open()?;
         let hotplate = start(site.builder().watch(false), site.directory())?;
         let mut edges = super::block_on(hotplate.edges())?.map_err(|error| Failure::Said(error.to_string()))?;
-        edges.sort_by(|a, b| (&a.caller, &a.callee).cmp(&(&b.caller, &b.callee)));
+        edges.sort_unstable();
         let pinned = hotplate.snapshot();
         let names = pinned.snapshot().entries().map(|(_, name, _)| name);
         let templates = names.filter(|name| site.is_template(name));

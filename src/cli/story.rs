@@ -1,11 +1,11 @@
 //! What happened to a site, in sentences: for `dev`.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
-use hotplate::snapshot::{Snapshot, Standing, Why};
+use hotplate::snapshot::{Snapshot, Standing};
 use hotplate::{Event, Fallback, Hotplate, Published, Serving, TemplateName, Version};
 
 use super::names;
@@ -15,15 +15,8 @@ use super::terminal::Terminal;
 pub(crate) struct Story {
     site: Site,
     terminal: Terminal,
-    /// What was told with the last version, so that no fault is told twice.
-    told: Vec<Arc<Why>>,
-}
-
-/// Entries that one fault holds back.
-struct Held<'w> {
-    why: &'w Arc<Why>,
-    /// By the version that goes on being served, if there is one.
-    entries: Vec<(Option<Version>, TemplateName)>,
+    /// What was told with the last version: nothing is told twice.
+    told: (Version, Vec<TemplateName>),
 }
 
 impl Story {
@@ -31,7 +24,7 @@ impl Story {
         Self {
             site: site.clone(),
             terminal: Terminal::stdout(),
-            told: Vec::new(),
+            told: (Version::NONE, Vec::new()),
         }
     }
 
@@ -41,17 +34,12 @@ impl Story {
     }
 
     /// What is wrong at the beginning.
-    pub(crate) fn standing(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        let mut stale = Vec::new();
-        let mut broken = Vec::new();
-        for (_, name, standing) in snapshot.entries() {
-            match standing {
-                Standing::Stale { why, .. } => stale.push((name.clone(), Arc::clone(why))),
-                Standing::Broken { why } => broken.push((name.clone(), Arc::clone(why))),
-                Standing::Current(_) | Standing::Gone => {}
-            }
-        }
-        self.held_back(&stale, &broken, snapshot)
+    pub(crate) fn wrong(&mut self, diagnostics: &[Diagnostic], snapshot: &Snapshot) -> io::Result<()> {
+        let broken = snapshot.entries().filter_map(|(_, name, standing)| match standing {
+            Standing::Stale { .. } | Standing::Broken { .. } => Some(name.clone()),
+            Standing::Current(_) | Standing::Gone => None,
+        });
+        self.held_back(diagnostics, broken.collect(), snapshot)
     }
 
     /// One event.
@@ -59,7 +47,7 @@ impl Story {
         match event {
             Event::Published(published) => self.published(published, hotplate.snapshot().snapshot()),
             Event::Fallback(fallback) => self.fallback(fallback),
-            Event::ActorFailed(fault) => self.terminal.error(&format!("{fault}")),
+            Event::ActorFailed(fault) => self.terminal.error(&fault.to_string()),
             Event::Lagged { missed, current } => {
                 let missed = names::count(usize::try_from(*missed).unwrap_or(usize::MAX), "event");
                 self.terminal
@@ -70,67 +58,50 @@ impl Story {
     }
 
     fn published(&mut self, published: &Published, snapshot: &Snapshot) -> io::Result<()> {
-        let said = |verb: &str, names: &[TemplateName]| match names {
-            [] => None,
-            names => Some(format!("{verb} {}", names::list(&self.site, names))),
-        };
-        let parts: Vec<String> = [
-            said("changed", &published.changed),
-            said("removed", &published.removed),
-            said("mended", &published.recovered),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let lists = [
+            ("changed", &published.changed),
+            ("removed", &published.removed),
+            ("mended", &published.recovered),
+            ("held back", &published.stale),
+            ("broken", &published.broken),
+        ];
+        let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
+        let said: Vec<String> = lists
+            .map(|(word, names)| format!("{word} {}", names::list(&self.site, names)))
+            .collect();
         let Published { version, micros, .. } = published;
-        let what = if parts.is_empty() {
-            "nothing new is good".to_owned()
-        } else {
-            parts.join("; ")
-        };
+        let took = duration(*micros);
         self.terminal
-            .headline(&format!("version {version}: {what} ({})", duration(*micros)))?;
-        self.told.clear();
-        self.held_back(&published.stale, &published.broken, snapshot)
+            .headline(&format!("version {version}: {} ({took})", said.join("; ")))?;
+        let names = [&published.stale[..], &published.broken[..]].concat();
+        self.held_back(&published.diagnostics, names, snapshot)
     }
 
     /// Each fault once, and what is served while it is there.
     fn held_back(
         &mut self,
-        stale: &[(TemplateName, Arc<Why>)],
-        broken: &[(TemplateName, Arc<Why>)],
+        diagnostics: &[Diagnostic],
+        names: Vec<TemplateName>,
         snapshot: &Snapshot,
     ) -> io::Result<()> {
-        let mut held: Vec<Held<'_>> = Vec::new();
-        for (name, why) in stale.iter().chain(broken) {
-            let at = held.iter().position(|held| same(held.why, why)).unwrap_or_else(|| {
-                held.push(Held {
-                    why,
-                    entries: Vec::new(),
-                });
-                held.len() - 1
-            });
-            if self.site.is_entry(name) {
-                held[at].entries.push((since(snapshot, name), name.clone()));
-            }
+        for diagnostic in diagnostics {
+            self.diagnostic(diagnostic)?;
         }
-        for Held { why, mut entries } in held {
-            for diagnostic in why.diagnostics.iter() {
-                self.diagnostic(diagnostic)?;
-            }
-            entries.sort_unstable();
-            for group in entries.chunk_by(|(a, _), (b, _)| a == b) {
-                let names: Vec<TemplateName> = group.iter().map(|(_, name)| name.clone()).collect();
-                self.serving(group[0].0, &names)?;
-            }
-            self.told.push(Arc::clone(why));
+        let mut served: BTreeMap<Option<Version>, Vec<TemplateName>> = BTreeMap::new();
+        for name in names.iter().filter(|name| self.site.is_entry(name)) {
+            served.entry(since(snapshot, name)).or_default().push(name.clone());
         }
+        for (version, names) in served {
+            self.serving(version, &names)?;
+        }
+        self.told = (snapshot.version(), names);
         Ok(())
     }
 
-    /// An edit that compiled and failed when it was rendered, mostly.
+    /// An edit that compiled and failed when it was rendered; others were told with their version.
     fn fallback(&mut self, fallback: &Fallback) -> io::Result<()> {
-        if self.told.iter().any(|told| same(told, &fallback.why)) {
+        let Fallback { template, version, .. } = fallback;
+        if *version <= self.told.0 && self.told.1.contains(template) {
             return Ok(());
         }
         for diagnostic in fallback.why.diagnostics.iter() {
@@ -140,7 +111,7 @@ impl Story {
             Serving::LastGood(version) => Some(version),
             Serving::StandIn => None,
         };
-        self.serving(version, std::slice::from_ref(&fallback.template))
+        self.serving(version, std::slice::from_ref(template))
     }
 
     fn serving(&mut self, version: Option<Version>, names: &[TemplateName]) -> io::Result<()> {
@@ -158,15 +129,6 @@ impl Story {
     fn diagnostic(&mut self, diagnostic: &Diagnostic) -> io::Result<()> {
         self.terminal.diagnostic(&names::diagnostic(&self.site, diagnostic))
     }
-}
-
-/// Whether two reasons have the same fault at their end. The calls that lead there may differ.
-fn same(a: &Arc<Why>, b: &Arc<Why>) -> bool {
-    let places = |why: &Why| -> Vec<_> {
-        let place = |diagnostic: &Diagnostic| (diagnostic.code, diagnostic.template.clone(), diagnostic.span);
-        why.diagnostics.iter().map(place).collect()
-    };
-    Arc::ptr_eq(a, b) || (a.cause == b.cause && places(a) == places(b))
 }
 
 fn since(snapshot: &Snapshot, name: &TemplateName) -> Option<Version> {

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
-use hotplate::snapshot::{Snapshot, Standing};
-use hotplate::{Digest, Event, Published, Subscription, TemplateName, Version};
+use hotplate::snapshot::Standing;
+use hotplate::{Digest, Event, Hotplate, Published, Subscription, TemplateName, Version};
 use serde::Serialize;
 
 use super::terminal::Terminal;
@@ -31,6 +32,8 @@ struct Line {
     stale: Vec<TemplateName>,
     broken: Vec<TemplateName>,
     recovered: Vec<TemplateName>,
+    /// What is newly wrong.
+    diagnostics: Vec<Diagnostic>,
     microseconds: u64,
 }
 
@@ -41,7 +44,7 @@ impl Watch {
         let hotplate = start(site.builder(), site.directory())?;
         let subscription = hotplate.subscribe();
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let first = Line::of_all(&site, hotplate.snapshot().snapshot(), took);
+        let first = Line::of_all(&site, &hotplate, took);
         super::block_on(async {
             tokio::select! {
                 told = self.follow(&site, first, subscription) => told,
@@ -79,21 +82,23 @@ impl Watch {
 
 impl Line {
     fn of(site: &Site, published: &Published) -> Self {
-        let held = |held: &[(TemplateName, _)]| held.iter().map(|(name, _)| site.shown(name)).collect();
         Self {
             version: published.version,
             digest: published.digest,
             changed: names::shown(site, &published.changed),
             removed: names::shown(site, &published.removed),
-            stale: held(&published.stale),
-            broken: held(&published.broken),
+            stale: names::shown(site, &published.stale),
+            broken: names::shown(site, &published.broken),
             recovered: names::shown(site, &published.recovered),
+            diagnostics: diagnostics(site, &published.diagnostics),
             microseconds: published.micros,
         }
     }
 
     /// The version that everything begins with.
-    fn of_all(site: &Site, snapshot: &Snapshot, microseconds: u64) -> Self {
+    fn of_all(site: &Site, hotplate: &Hotplate, microseconds: u64) -> Self {
+        let pinned = hotplate.snapshot();
+        let snapshot = pinned.snapshot();
         let mut line = Self {
             version: snapshot.version(),
             digest: snapshot.digest(),
@@ -102,6 +107,7 @@ impl Line {
             stale: Vec::new(),
             broken: Vec::new(),
             recovered: Vec::new(),
+            diagnostics: diagnostics(site, &hotplate.diagnostics()),
             microseconds,
         };
         for (_, name, standing) in snapshot.entries() {
@@ -133,4 +139,11 @@ impl Line {
         }
         sentence + &format!(" · {}", story::duration(self.microseconds))
     }
+}
+
+fn diagnostics(site: &Site, diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
+    diagnostics
+        .iter()
+        .map(|diagnostic| names::diagnostic(site, diagnostic))
+        .collect()
 }

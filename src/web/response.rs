@@ -10,15 +10,15 @@ use super::Faults;
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
-/// An answer of the engine. A stand-in is a page of its own, whatever was asked for.
+/// An answer of the engine.
 pub(super) fn rendered(entry: &str, rendered: Rendered) -> HttpResponse {
-    let (status, freshness, content_type) = match rendered.freshness {
-        Freshness::Current => (StatusCode::OK, "current", content_type(entry)),
-        Freshness::Stale { .. } => (StatusCode::OK, "stale", content_type(entry)),
-        Freshness::Fallback { .. } => (StatusCode::SERVICE_UNAVAILABLE, "fallback", HTML),
+    let (status, freshness) = match rendered.freshness {
+        Freshness::Current => (StatusCode::OK, "current"),
+        Freshness::Stale { .. } => (StatusCode::OK, "stale"),
+        Freshness::Fallback { .. } => (StatusCode::SERVICE_UNAVAILABLE, "fallback"),
     };
     HttpResponse::build(status)
-        .insert_header((CONTENT_TYPE, content_type))
+        .insert_header((CONTENT_TYPE, content_type(entry)))
         .insert_header(("cache-control", "no-cache"))
         .insert_header(("x-hotplate-version", rendered.version.number()))
         .insert_header(("x-hotplate-freshness", freshness))

@@ -37,15 +37,15 @@ fn what_does_not_compile_is_shown_with_its_place() {
 #[test]
 fn a_field_that_is_missing_is_found_by_rendering() {
     let files = Files::new(&[
-        ("templates/a.html", "{{ call _part.html with page }}"),
-        ("templates/b.html", "{{ call _part.html with page }}"),
-        ("templates/_part.html", "{titel}"),
+        ("templates/a.html", "{{ call _parts/a.html with page }}"),
+        ("templates/b.html", "{{ call _parts/a.html with page }}"),
+        ("templates/_parts/a.html", "{titel}"),
         ("data/_all.json", r#"{"page": {"title": "x"}}"#),
     ]);
     let ran = run(&["check", text(files.path())]);
     assert_eq!(ran.code, 1, "{}", ran.stdout);
     for part in [
-        "_part.html:1:2",
+        "_parts/a.html:1:2",
         "called from a.html:1:",
         "the same in b.html",
         "2 rendered",
@@ -56,7 +56,7 @@ fn a_field_that_is_missing_is_found_by_rendering() {
     let said = json(&run(&["check", text(files.path()), "--format", "json"]).stdout);
     let finding = &said["findings"][0];
     assert_eq!(finding["diagnostic"]["code"], "missing-path");
-    assert_eq!(finding["diagnostic"]["template"], "_part.html");
+    assert_eq!(finding["diagnostic"]["template"], "_parts/a.html");
     assert_eq!(finding["entries"], serde_json::json!(["a.html", "b.html"]));
 }
 

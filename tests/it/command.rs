@@ -98,12 +98,6 @@ impl Running {
         assert!(kill.expect("kill runs").success());
         self.child.wait().expect("ends")
     }
-
-    /// Waits for its end after nobody reads its lines any more.
-    pub(crate) fn end_of_a_deaf_reader(mut self, provoke: impl FnOnce()) -> ExitStatus {
-        provoke();
-        self.child.wait().expect("ends")
-    }
 }
 
 impl Drop for Running {

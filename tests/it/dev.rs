@@ -67,14 +67,14 @@ fn site() -> Files {
     Files::new(&[
         (
             "templates/index.html",
-            "<p>{title}</p>{{ call _parts/foot.html with @root }}",
+            "<p>{title}</p>{{ call _parts/foot.html with page }}",
         ),
         ("templates/a/b.html", "a b"),
         ("templates/feed.xml", "<a/>"),
         ("templates/note.txt", "{title}"),
         ("templates/picture.svg", "<svg/>"),
         ("templates/_parts/foot.html", "foot"),
-        ("data/_all.json", r#"{"title": "<ä>"}"#),
+        ("data/_all.json", r#"{"title": "<ä>", "page": {}}"#),
         ("static/site.css", "p {}"),
         ("static/.secret", "hidden"),
         ("static/folder/x.txt", "x"),
@@ -83,7 +83,8 @@ fn site() -> Files {
 
 #[test]
 fn paths_are_answered() {
-    let server = Server::start(&site());
+    let files = site();
+    let server = Server::start(&files);
     for (path, status, content_type, body) in [
         ("/", 200, "text/html; charset=utf-8", "<p>&lt;ä&gt;</p>foot"),
         ("/?a=b/../c", 200, "text/html; charset=utf-8", "<p>&lt;ä&gt;</p>foot"),
@@ -119,7 +120,12 @@ fn paths_are_answered() {
         "/%ff",
     ] {
         let answer = server.get(path);
-        assert_eq!(answer.status, 404, "{path}: {}", answer.body);
+        assert!(
+            matches!(answer.status, 400 | 404),
+            "{path}: {} {}",
+            answer.status,
+            answer.body
+        );
         assert!(
             !answer.body.contains("foot") && !answer.body.contains("title"),
             "{path}: {}",
@@ -131,7 +137,8 @@ fn paths_are_answered() {
 
 #[test]
 fn head_has_no_body_and_nothing_else_is_allowed() {
-    let server = Server::start(&site());
+    let files = site();
+    let server = Server::start(&files);
     let head = server.ask("HEAD", "/a/b");
     assert_eq!(
         (head.status, head.body.as_str(), head.header("content-length")),
@@ -164,7 +171,7 @@ fn an_edit_shows_at_the_next_request() {
         (after.body.as_str(), after.header("x-hotplate-version")),
         ("<p>&lt;ä&gt;</p>new foot", Some("2"))
     );
-    files.write("data/_all.json", r#"{"title": "t"}"#);
+    files.write("data/_all.json", r#"{"title": "t", "page": {}}"#);
     server.running.wait_for("changed data/_all.json");
     assert_eq!(server.get("/note.txt").body, "t");
 }

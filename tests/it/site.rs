@@ -68,7 +68,7 @@ fn paths_lead_to_entries_and_to_nothing_else() {
 #[test]
 fn in_a_plain_folder_every_file_is_an_entry_without_data() {
     let files = Files::new(&[
-        ("index.html", "{{ call _part.html with @root }}"),
+        ("index.html", "{{ if @root }}whole{{ endif }}"),
         ("_part.html", "part"),
         ("partials/x.txt", "x"),
         ("data/index.json", r#"{"a": 1}"#),
@@ -79,7 +79,7 @@ fn in_a_plain_folder_every_file_is_an_entry_without_data() {
         let entry = site.entry_at(pinned.snapshot(), path).expect("an entry");
         assert!(!site.has_data(pinned.snapshot(), &entry), "{path}");
     }
-    assert_eq!(body(&hotplate, "index.html"), "part");
+    assert_eq!(body(&hotplate, "index.html"), "whole");
 }
 
 #[test]
@@ -143,21 +143,21 @@ async fn data_and_templates_of_one_batch_are_swapped_together() {
 #[tokio::test]
 async fn a_page_that_is_held_back_keeps_its_older_data() {
     let files = Files::new(&[
-        ("templates/index.html", "{title}, {{ call _part.html with @root }}"),
-        ("templates/_part.html", "part"),
+        ("templates/index.html", "{title}, {{ call _parts/a.html with page }}"),
+        ("templates/_parts/a.html", "part"),
         ("templates/other.html", "other {title}"),
-        ("data/_all.json", r#"{"title": "old"}"#),
+        ("data/_all.json", r#"{"title": "old", "page": {}}"#),
     ]);
     let (_, hotplate) = open(&files);
-    files.write("templates/_part.html", "{{ if }}");
-    files.write("data/_all.json", r#"{"title": "new"}"#);
+    files.write("templates/_parts/a.html", "{{ if }}");
+    files.write("data/_all.json", r#"{"title": "new", "page": {}}"#);
     hotplate.reload().await.expect("reloads");
     let page = render(&hotplate, "index.html").expect("renders");
     assert_eq!(page.body, "old, part");
     assert!(matches!(page.freshness, Freshness::Stale { .. }), "{page:?}");
     assert_eq!(body(&hotplate, "other.html"), "other new");
 
-    files.write("templates/_part.html", "mended");
+    files.write("templates/_parts/a.html", "mended");
     hotplate.reload().await.expect("reloads");
     assert_eq!(body(&hotplate, "index.html"), "new, mended");
 }
@@ -204,8 +204,8 @@ async fn data_may_come_and_go() {
 #[test]
 fn data_cannot_be_called() {
     let files = Files::new(&[
-        ("templates/index.html", "{{ call data:index.json with @root }}"),
-        ("data/index.json", "{}"),
+        ("templates/index.html", "{{ call data:index.json with page }}"),
+        ("data/index.json", r#"{"page": {}}"#),
     ]);
     let (_, hotplate) = open(&files);
     let said = match render(&hotplate, "index.html") {
@@ -222,7 +222,7 @@ fn the_shop_renders_with_its_data() {
     assert_eq!(hotplate.diagnostics(), []);
     let page = body(&hotplate, "index.html");
     assert!(
-        page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"),
+        page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"),
         "{page}"
     );
 }

@@ -25,7 +25,7 @@ impl Reference {
     ///
     /// # Errors
     /// What differs.
-    pub(super) fn compare(&self, entry: &TemplateName, body: &str) -> Result<(), Diagnostic> {
+    pub(super) fn compare(&self, entry: &TemplateName, body: &str) -> Result<(), Box<Diagnostic>> {
         let theirs = match self
             .0
             .render_supplied(entry.as_str(), &SiteData, &RenderOptions::default())
@@ -34,14 +34,14 @@ impl Reference {
             Err(failure) => {
                 let fault = fault_of(failure, entry);
                 let message = format!("tinytemplate does not render it: {}", fault.message);
-                return Err(Diagnostic::error(CODE, message).in_template(entry));
+                return Err(Box::new(Diagnostic::error(CODE, message).in_template(entry)));
             }
         };
         match first_difference(body, &theirs) {
             None => Ok(()),
             Some((line, ours, theirs)) => {
-                let message = format!("line {line} of its output is {}, and {} by tinytemplate", ours, theirs);
-                Err(Diagnostic::error(CODE, message).in_template(entry))
+                let message = format!("line {line} of its output is {ours}, and {theirs} by tinytemplate");
+                Err(Box::new(Diagnostic::error(CODE, message).in_template(entry)))
             }
         }
     }
