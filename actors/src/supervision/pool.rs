@@ -36,15 +36,20 @@ impl Pool {
         let threads = (0..threads)
             .map(|number| {
                 let queued = queued.clone();
-                std::thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
-                    for job in queued {
-                        // The job answers for its own panic; this guards what its answer may drop.
-                        let _ = contain(job);
-                    }
-                })
+                std::thread::Builder::new()
+                    .name(format!("{name}-{number}"))
+                    .spawn(move || {
+                        for job in queued {
+                            // The job answers for its own panic; this guards what its answer may drop.
+                            let _ = contain(job);
+                        }
+                    })
             })
             .collect::<std::io::Result<_>>()?;
-        Ok(Self { jobs, threads: Arc::new(threads) })
+        Ok(Self {
+            jobs,
+            threads: Arc::new(threads),
+        })
     }
 
     /// How many threads work.
