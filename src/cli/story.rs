@@ -16,15 +16,27 @@ pub(crate) struct Story {
     site: Site,
     terminal: Terminal,
     /// What was told with the last version: nothing is told twice.
-    told: (Version, Vec<TemplateName>),
+    told: Told,
 }
+
+#[derive(Default)]
+struct Told {
+    version: Option<Version>,
+    /// Templates that do not go forward with that version.
+    held_back: Vec<TemplateName>,
+    /// What was wrong when pages of that version were rendered.
+    late: Vec<Diagnostic>,
+}
+
+/// Diagnostics that are shown of one version. Who renames a folder has more, and knows why.
+const SHOWN_MAX: usize = 10;
 
 impl Story {
     pub(crate) fn new(site: &Site) -> Self {
         Self {
             site: site.clone(),
             terminal: Terminal::stdout(),
-            told: (Version::NONE, Vec::new()),
+            told: Told::default(),
         }
     }
 
@@ -84,28 +96,45 @@ impl Story {
         names: Vec<TemplateName>,
         snapshot: &Snapshot,
     ) -> io::Result<()> {
-        for diagnostic in diagnostics {
+        for diagnostic in diagnostics.iter().take(SHOWN_MAX) {
             self.diagnostic(diagnostic)?;
+        }
+        if let more @ 1.. = diagnostics.len().saturating_sub(SHOWN_MAX) {
+            let directory = self.site.directory().display();
+            self.terminal
+                .line(format_args!("and {more} more: `hotplate check {directory}` shows all"))?;
         }
         let mut served: BTreeMap<Option<Version>, Vec<TemplateName>> = BTreeMap::new();
         for name in names.iter().filter(|name| self.site.is_entry(name)) {
             served.entry(since(snapshot, name)).or_default().push(name.clone());
         }
-        for (version, names) in served {
+        for (version, mut names) in served {
+            names.sort_unstable();
             self.serving(version, &names)?;
         }
-        self.told = (snapshot.version(), names);
+        self.told = Told {
+            version: Some(snapshot.version()),
+            held_back: names,
+            late: Vec::new(),
+        };
         Ok(())
     }
 
     /// An edit that compiled and failed when it was rendered; others were told with their version.
     fn fallback(&mut self, fallback: &Fallback) -> io::Result<()> {
         let Fallback { template, version, .. } = fallback;
-        if *version <= self.told.0 && self.told.1.contains(template) {
+        if self.told.version >= Some(*version) && self.told.held_back.contains(template) {
             return Ok(());
         }
         for diagnostic in fallback.why.diagnostics.iter() {
-            self.diagnostic(diagnostic)?;
+            let told = |late: &Diagnostic| {
+                (&late.template, late.span, &late.message)
+                    == (&diagnostic.template, diagnostic.span, &diagnostic.message)
+            };
+            if !self.told.late.iter().any(told) {
+                self.diagnostic(diagnostic)?;
+                self.told.late.push(diagnostic.clone());
+            }
         }
         let version = match fallback.serving {
             Serving::LastGood(version) => Some(version),

@@ -78,13 +78,21 @@ impl Running {
 
     /// The next line that contains a text.
     pub(crate) fn wait_for(&self, text: &str) -> String {
+        let lines = self.lines_until(text);
+        lines.lines().last().unwrap_or_default().to_owned()
+    }
+
+    /// All lines up to the next that contains a text.
+    pub(crate) fn lines_until(&self, text: &str) -> String {
         let mut seen = String::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) if line.contains(text) => return line,
                 Ok(line) => seen += &(line + "\n"),
                 Err(RecvTimeoutError::Timeout) => panic!("no line with {text:?} in time, but:\n{seen}"),
                 Err(RecvTimeoutError::Disconnected) => panic!("it ended without a line with {text:?}:\n{seen}"),
+            }
+            if seen.lines().last().is_some_and(|line| line.contains(text)) {
+                return seen;
             }
         }
     }

@@ -212,6 +212,38 @@ fn an_edit_that_fails_when_it_is_rendered_does_not_either() {
 }
 
 #[test]
+fn a_fault_is_told_once_and_every_page_that_it_reaches() {
+    let files = site();
+    files.write("templates/two.html", "{{ call _parts/foot.html with page }}");
+    let server = Server::start(&files);
+    files.write("templates/_parts/foot.html", "{none}");
+    server.running.wait_for("version 2: changed _parts/foot.html");
+    assert_eq!(server.get("/two").freshness(), "stale");
+    let told = server.running.lines_until("still serving version 1 of two.html");
+    assert!(told.contains("called from two.html:1:"), "{told}");
+    assert_eq!(
+        (server.get("/").freshness(), server.get("/").freshness()),
+        ("stale", "stale")
+    );
+    let told = server.running.lines_until("still serving version 1 of index.html");
+    assert!(!told.contains("error"), "{told}");
+}
+
+#[test]
+fn of_many_faults_some_are_shown() {
+    let files = site();
+    for number in 10..30 {
+        files.write(&format!("templates/{number}.html"), "{{ endif }}");
+    }
+    let server = Server::start(&files);
+    let told = server
+        .running
+        .lines_until("a stand-in is served for 10.html, 11.html, 12.html and 17 more");
+    assert_eq!(told.matches("error[").count(), 10, "{told}");
+    assert!(told.contains("and 10 more: `hotplate check"), "{told}");
+}
+
+#[test]
 fn what_never_was_good_has_a_stand_in() {
     let files = site();
     files.write("templates/new.html", "{{ if }}");
