@@ -1,1 +1,39 @@
-//! hotplate
+//! Reload templates inside a running Rust service with no downtime.
+//!
+//! ```
+//! use hotplate::Hotplate;
+//! use serde::Serialize;
+//!
+//! #[derive(Serialize)]
+//! struct Page { name: &'static str }
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let templates = directory.path();
+//! # std::fs::write(templates.join("hello.html"), "<p>Hello {name}!</p>")?;
+//! let hotplate = Hotplate::builder().root(templates).start()?;
+//! let page = hotplate.render("hello.html", &Page { name: "<you>" })?;
+//! assert_eq!(page.body, "<p>Hello &lt;you&gt;!</p>");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! From here on, saving `hello.html` changes what `render` answers. Every answer comes from one whole version, the old one or
+//! the new one. An edit that is broken, or that only fails when it is rendered, is answered from the last good version, and
+//! the answer says so: [`Rendered::freshness`].
+//!
+//! [`Hotplate`] is a handle: clone it, send it, use it from an Actix app, from tokio or from a plain thread. [`site`] is the
+//! layout of a directory that the command `hotplate` serves.
+//!
+//! Features, none on by default: `web` (serve a site with actix-web), `cli` (the command).
+
+pub mod site;
+#[cfg(feature = "web")]
+pub mod web;
+
+pub use hotplate_actors::{
+    Builder, CallError, Context, Diagnostic, Digest, DirectoryLoader, Event, Fallback, Freshness, Hotplate, Limits,
+    Loader, MemoryHandle, MemoryLoader, Mount, NameError, OnFailure, Pinned, Published, Reload, ReloadOutcome,
+    ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Serving, Severity, Source,
+    StartError, Subscription, Supply, TemplateHandle, TemplateName, Value, Version,
+};
+/// For those who bring a dialect, a loader or formatters of their own, or look inside what is served.
+pub use hotplate_actors::{budget, diagnostic, dialect, loader, messages, snapshot, value};

@@ -1,0 +1,193 @@
+//! `hotplate check`: everything that is wrong with a site, found before a visitor finds it.
+
+mod compare;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use hotplate::diagnostic::{Diagnostic, Severity};
+use hotplate::site::{Site, SiteData};
+use hotplate::snapshot::Standing;
+use hotplate::{OnFailure, Pinned, RenderFailure, RenderOptions, TemplateName};
+use serde_json::json;
+
+use super::failure::FOUND;
+use super::terminal::Terminal;
+use super::{Directory, Failure, Format, names, start};
+use compare::Reference;
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    directory: Directory,
+    /// Sentences, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Render through the crate tinytemplate as well, and compare
+    #[arg(long)]
+    reference: bool,
+}
+
+/// One thing that is wrong, and which entries fail for it, if that showed in a render.
+struct Finding {
+    diagnostic: Diagnostic,
+    entries: Vec<TemplateName>,
+}
+
+/// What a check came to.
+struct Findings {
+    templates: usize,
+    rendered: usize,
+    /// How many were alike in both dialects, if that was asked.
+    alike: Option<usize>,
+    findings: Vec<Finding>,
+}
+
+impl Check {
+    pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
+        let site = self.directory.open()?;
+        let findings = self.find(&site)?;
+        let mut terminal = Terminal::stdout();
+        match self.format {
+            Format::Human => findings.tell(&site, &mut terminal)?,
+            Format::Json => terminal.line(findings.json())?,
+        }
+        Ok(ExitCode::from(if findings.count(Severity::Error) > 0 {
+            FOUND
+        } else {
+            0
+        }))
+    }
+
+    fn find(&self, site: &Site) -> Result<Findings, Failure> {
+        let builder = site.builder().watch(false).on_failure(OnFailure::Return);
+        let hotplate = start(builder, site.directory())?;
+        let reference = match self.reference {
+            true => Some(Reference::start(site)?),
+            false => None,
+        };
+        let pinned = hotplate.snapshot();
+        let snapshot = pinned.snapshot();
+        let mut findings = Findings {
+            templates: snapshot.entries().filter(|(_, name, _)| site.is_template(name)).count(),
+            rendered: 0,
+            alike: reference.as_ref().map(|_| 0),
+            findings: Vec::new(),
+        };
+        for diagnostic in hotplate.diagnostics() {
+            findings.add(names::diagnostic(site, &diagnostic), None);
+        }
+        let current = snapshot
+            .entries()
+            .filter(|(_, _, standing)| matches!(standing, Standing::Current(_)));
+        let mut entries: Vec<&TemplateName> = current.map(|(_, name, _)| name).collect();
+        entries.retain(|name| site.is_entry(name) && site.has_data(snapshot, name));
+        entries.sort_unstable();
+        for entry in entries {
+            findings.render(&pinned, entry, reference.as_ref());
+        }
+        for diagnostic in hotplate.warnings().into_iter().chain(site.unused_data(snapshot)) {
+            findings.add(names::diagnostic(site, &diagnostic), None);
+        }
+        Ok(findings)
+    }
+}
+
+impl Findings {
+    fn render(&mut self, pinned: &Pinned, entry: &TemplateName, reference: Option<&Reference>) {
+        self.rendered += 1;
+        let rendered = match pinned.render_supplied(entry.as_str(), &SiteData, &RenderOptions::default()) {
+            Ok(rendered) => rendered,
+            Err(failure) => return self.add(fault_of(failure, entry), Some(entry)),
+        };
+        match reference.map(|reference| reference.compare(entry, &rendered.body)) {
+            Some(Ok(())) => self.alike = self.alike.map(|alike| alike + 1),
+            Some(Err(difference)) => self.add(*difference, Some(entry)),
+            None => {}
+        }
+    }
+
+    /// The same fault in many pages is one finding.
+    fn add(&mut self, diagnostic: Diagnostic, entry: Option<&TemplateName>) {
+        let same = |found: &&mut Finding| {
+            let found = &found.diagnostic;
+            (found.code, &found.template, found.span, &found.message)
+                == (
+                    diagnostic.code,
+                    &diagnostic.template,
+                    diagnostic.span,
+                    &diagnostic.message,
+                )
+        };
+        match self.findings.iter_mut().find(same) {
+            Some(finding) => finding.entries.extend(entry.cloned()),
+            None => self.findings.push(Finding {
+                diagnostic,
+                entries: entry.into_iter().cloned().collect(),
+            }),
+        }
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        let found = self
+            .findings
+            .iter()
+            .filter(|finding| finding.diagnostic.severity == severity);
+        found.count()
+    }
+
+    fn tell(&self, site: &Site, terminal: &mut Terminal) -> Result<(), Failure> {
+        for Finding { diagnostic, entries } in &self.findings {
+            terminal.diagnostic(diagnostic)?;
+            if let [_, others @ ..] = &entries[..]
+                && !others.is_empty()
+            {
+                terminal.line(format_args!("the same in {}", names::list(site, others)))?;
+            }
+            terminal.line("")?;
+        }
+        let templates = names::count(self.templates, "template");
+        let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
+        let found = match (errors, warnings) {
+            (0, 0) => "nothing is wrong".to_owned(),
+            (errors, 0) => names::count(errors, "error"),
+            (0, warnings) => names::count(warnings, "warning"),
+            (errors, warnings) => format!(
+                "{}, {}",
+                names::count(errors, "error"),
+                names::count(warnings, "warning")
+            ),
+        };
+        let alike = self
+            .alike
+            .map_or_else(String::new, |alike| format!(", {alike} alike in both dialects"));
+        let rendered = self.rendered;
+        terminal.line(format_args!(
+            "{templates}, {rendered} rendered with their data{alike}: {found}"
+        ))?;
+        Ok(())
+    }
+
+    fn json(&self) -> String {
+        let finding =
+            |Finding { diagnostic, entries }: &Finding| json!({ "diagnostic": diagnostic, "entries": entries });
+        json!({
+            "templates": self.templates,
+            "rendered": self.rendered,
+            "alike": self.alike,
+            "errors": self.count(Severity::Error),
+            "warnings": self.count(Severity::Warning),
+            "findings": self.findings.iter().map(finding).collect::<Vec<_>>(),
+        })
+        .to_string()
+    }
+}
+
+/// What a render that failed tells the author.
+fn fault_of(failure: RenderFailure, entry: &TemplateName) -> Diagnostic {
+    match failure {
+        RenderFailure::Failed(error) => *error.diagnostic,
+        RenderFailure::Broken { why, .. } if !why.diagnostics.is_empty() => why.diagnostics[0].clone(),
+        other => Diagnostic::error("not-rendered", other.to_string()).in_template(entry),
+    }
+}

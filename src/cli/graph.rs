@@ -1,0 +1,101 @@
+//! `hotplate graph`: which template calls which.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use hotplate::TemplateName;
+use hotplate::messages::Edge;
+use serde_json::json;
+
+use super::terminal::Terminal;
+use super::{Directory, Failure, start};
+
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    #[command(flatten)]
+    directory: Directory,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Each template, and below it those that it calls
+    Text,
+    /// For Graphviz
+    Dot,
+    /// One object
+    Json,
+}
+
+/// A template, and whether it can be visited.
+type Node = (TemplateName, bool);
+
+impl Graph {
+    pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
+        let site = self.directory.open()?;
+        let hotplate = start(site.builder().watch(false), site.directory())?;
+        let mut edges = super::block_on(hotplate.edges())?.map_err(|error| Failure::Said(error.to_string()))?;
+        edges.sort_unstable();
+        let pinned = hotplate.snapshot();
+        let names = pinned.snapshot().entries().map(|(_, name, _)| name);
+        let templates = names.filter(|name| site.is_template(name));
+        let mut nodes: Vec<Node> = templates.map(|name| (name.clone(), site.is_entry(name))).collect();
+        nodes.sort_unstable();
+        let shown = match self.format {
+            Format::Text => text(&nodes, &edges),
+            Format::Dot => dot(&nodes, &edges),
+            Format::Json => json(&nodes, &edges),
+        };
+        Terminal::stdout().line(shown.trim_end())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// `edges` are sorted by caller.
+fn text(nodes: &[Node], edges: &[Edge]) -> String {
+    let mut text = String::new();
+    for (name, _) in nodes {
+        let _ = writeln!(text, "{name}");
+        let first = edges.partition_point(|edge| edge.caller < *name);
+        for edge in edges[first..].iter().take_while(|edge| edge.caller == *name) {
+            let missing = if edge.exists {
+                ""
+            } else {
+                " (there is no such template)"
+            };
+            let _ = writeln!(text, "  {}{missing}", edge.callee);
+        }
+    }
+    text
+}
+
+fn dot(nodes: &[Node], edges: &[Edge]) -> String {
+    let mut dot = String::from("digraph templates {\n  rankdir=LR;\n  node [shape=box];\n");
+    for (name, entry) in nodes {
+        let style = if *entry { "" } else { " [style=rounded]" };
+        let _ = writeln!(dot, "  {}{style};", quoted(name));
+    }
+    for edge in edges {
+        let style = if edge.exists { "" } else { " [color=red, style=dashed]" };
+        let _ = writeln!(dot, "  {} -> {}{style};", quoted(&edge.caller), quoted(&edge.callee));
+    }
+    dot + "}\n"
+}
+
+/// In DOT a quote is the only thing to escape; a name has no backslash.
+fn quoted(name: &TemplateName) -> String {
+    format!("\"{}\"", name.as_str().replace('"', "\\\""))
+}
+
+fn json(nodes: &[Node], edges: &[Edge]) -> String {
+    let node = |(name, entry): &Node| json!({ "name": name, "entry": entry });
+    let call = |edge: &Edge| json!({ "caller": edge.caller, "callee": edge.callee, "exists": edge.exists });
+    json!({
+        "templates": nodes.iter().map(node).collect::<Vec<_>>(),
+        "calls": edges.iter().map(call).collect::<Vec<_>>(),
+    })
+    .to_string()
+}

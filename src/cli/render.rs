@@ -1,0 +1,99 @@
+//! `hotplate render`: one text on stdout, and nothing else.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use hotplate::diagnostic::Diagnostic;
+use hotplate::site::{Site, SiteData, parse};
+use hotplate::{Hotplate, Limits, OnFailure, RenderFailure, RenderOptions, Rendered, TemplateName};
+
+use super::{Directory, Failure, names, start};
+
+#[derive(Debug, Args)]
+pub(crate) struct Render {
+    #[command(flatten)]
+    directory: Directory,
+    /// The template, such as `mail/order.txt`
+    name: String,
+    /// A file with a JSON object as the context, `-` for stdin; without it, the site's own data
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+}
+
+impl Render {
+    pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
+        let site = self.directory.open()?;
+        let builder = site.builder().watch(false).on_failure(OnFailure::Return);
+        let hotplate = start(builder, site.directory())?;
+        let rendered = self.render(&site, &hotplate)?;
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(rendered.body.as_bytes())?;
+        stdout.flush()?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn render(&self, site: &Site, hotplate: &Hotplate) -> Result<Rendered, Failure> {
+        if TemplateName::new(&self.name).is_ok_and(|name| !site.is_template(&name)) {
+            return Err(Failure::Said(format!(
+                "`{}` is data; only templates are rendered",
+                self.name
+            )));
+        }
+        let options = RenderOptions::default();
+        let rendered = match &self.data {
+            Some(file) => {
+                let text = read(file, &Limits::default())?;
+                let data = parse(&text, &Limits::default()).map_err(|fault| in_file(*fault, file))?;
+                hotplate.render_with(&self.name, &data, &options)
+            }
+            None => hotplate.render_supplied(&self.name, &SiteData, &options),
+        };
+        rendered.map_err(|failure| failed(site, failure))
+    }
+}
+
+fn failed(site: &Site, failure: RenderFailure) -> Failure {
+    match failure {
+        RenderFailure::NotFound { name, nearest } => {
+            let nearest = nearest.filter(|name| site.is_template(name));
+            let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+            Failure::Said(format!("there is no template `{name}`{hint}"))
+        }
+        RenderFailure::Failed(error) => Failure::Found(vec![*error.diagnostic]),
+        RenderFailure::Broken { why, .. } => {
+            let shown = why
+                .diagnostics
+                .iter()
+                .map(|diagnostic| names::diagnostic(site, diagnostic));
+            Failure::Found(shown.collect())
+        }
+        other => Failure::Said(other.to_string()),
+    }
+}
+
+/// The whole text of a file or of stdin, within the limit of a context.
+fn read(file: &Path, limits: &Limits) -> Result<String, Failure> {
+    let wrong = |error: std::io::Error| Failure::Wrong(format!("`{}` cannot be read: {error}", file.display()));
+    let input: Box<dyn Read> = match file.as_os_str() == "-" {
+        true => Box::new(std::io::stdin().lock()),
+        false => Box::new(std::fs::File::open(file).map_err(wrong)?),
+    };
+    let mut text = String::new();
+    let limit = limits.context_bytes;
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    input.take(most).read_to_string(&mut text).map_err(wrong)?;
+    match text.len() > limit {
+        true => Err(Failure::Said(format!(
+            "the data is larger than {limit} bytes (the limit `context_bytes`)"
+        ))),
+        false => Ok(text),
+    }
+}
+
+fn in_file(mut fault: Diagnostic, file: &Path) -> Failure {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("stdin");
+    fault.template = TemplateName::new(name).ok();
+    Failure::Found(vec![fault])
+}

@@ -1,0 +1,177 @@
+//! What happened to a site, in sentences: for `dev`.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use hotplate::diagnostic::Diagnostic;
+use hotplate::site::Site;
+use hotplate::snapshot::{Snapshot, Standing};
+use hotplate::{Event, Fallback, Hotplate, Published, Serving, TemplateName, Version};
+
+use super::names;
+use super::terminal::Terminal;
+
+/// Tells on stdout what becomes of the templates of a site.
+pub(crate) struct Story {
+    site: Site,
+    terminal: Terminal,
+    /// What was told with the last version: nothing is told twice.
+    told: Told,
+}
+
+#[derive(Default)]
+struct Told {
+    version: Option<Version>,
+    /// Templates that do not go forward with that version.
+    held_back: Vec<TemplateName>,
+    /// What was wrong when pages of that version were rendered.
+    late: Vec<Diagnostic>,
+}
+
+/// Diagnostics that are shown of one version. Who renames a folder has more, and knows why.
+const SHOWN_MAX: usize = 10;
+
+impl Story {
+    pub(crate) fn new(site: &Site) -> Self {
+        Self {
+            site: site.clone(),
+            terminal: Terminal::stdout(),
+            told: Told::default(),
+        }
+    }
+
+    /// A line of the beginning.
+    pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
+        self.terminal.line(line)
+    }
+
+    /// What is wrong at the beginning.
+    pub(crate) fn wrong(&mut self, diagnostics: &[Diagnostic], snapshot: &Snapshot) -> io::Result<()> {
+        let broken = snapshot.entries().filter_map(|(_, name, standing)| match standing {
+            Standing::Stale { .. } | Standing::Broken { .. } => Some(name.clone()),
+            Standing::Current(_) | Standing::Gone => None,
+        });
+        self.held_back(diagnostics, broken.collect(), snapshot)
+    }
+
+    /// One event.
+    pub(crate) fn event(&mut self, event: &Event, hotplate: &Hotplate) -> io::Result<()> {
+        match event {
+            Event::Published(published) => self.published(published, hotplate.snapshot().snapshot()),
+            Event::Fallback(fallback) => self.fallback(fallback),
+            Event::ActorFailed(fault) => self.terminal.error(&fault.to_string()),
+            Event::Lagged { missed, current } => {
+                let missed = names::count(usize::try_from(*missed).unwrap_or(usize::MAX), "event");
+                self.terminal
+                    .headline(&format!("version {current} ({missed} went by untold)"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn published(&mut self, published: &Published, snapshot: &Snapshot) -> io::Result<()> {
+        let lists = [
+            ("changed", &published.changed),
+            ("removed", &published.removed),
+            ("mended", &published.recovered),
+            ("held back", &published.stale),
+            ("broken", &published.broken),
+        ];
+        let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
+        let said: Vec<String> = lists
+            .map(|(word, names)| format!("{word} {}", names::list(&self.site, names)))
+            .collect();
+        let Published { version, micros, .. } = published;
+        let took = duration(*micros);
+        self.terminal
+            .headline(&format!("version {version}: {} ({took})", said.join("; ")))?;
+        let names = [&published.stale[..], &published.broken[..]].concat();
+        self.held_back(&published.diagnostics, names, snapshot)
+    }
+
+    /// Each fault once, and what is served while it is there.
+    fn held_back(
+        &mut self,
+        diagnostics: &[Diagnostic],
+        names: Vec<TemplateName>,
+        snapshot: &Snapshot,
+    ) -> io::Result<()> {
+        for diagnostic in diagnostics.iter().take(SHOWN_MAX) {
+            self.diagnostic(diagnostic)?;
+        }
+        if let more @ 1.. = diagnostics.len().saturating_sub(SHOWN_MAX) {
+            let directory = self.site.directory().display();
+            self.terminal
+                .line(format_args!("and {more} more: `hotplate check {directory}` shows all"))?;
+        }
+        let mut served: BTreeMap<Option<Version>, Vec<TemplateName>> = BTreeMap::new();
+        for name in names.iter().filter(|name| self.site.is_entry(name)) {
+            served.entry(since(snapshot, name)).or_default().push(name.clone());
+        }
+        for (version, mut names) in served {
+            names.sort_unstable();
+            self.serving(version, &names)?;
+        }
+        self.told = Told {
+            version: Some(snapshot.version()),
+            held_back: names,
+            late: Vec::new(),
+        };
+        Ok(())
+    }
+
+    /// An edit that compiled and failed when it was rendered; others were told with their version.
+    fn fallback(&mut self, fallback: &Fallback) -> io::Result<()> {
+        let Fallback { template, version, .. } = fallback;
+        if self.told.version >= Some(*version) && self.told.held_back.contains(template) {
+            return Ok(());
+        }
+        for diagnostic in fallback.why.diagnostics.iter() {
+            let told = |late: &Diagnostic| {
+                (&late.template, late.span, &late.message)
+                    == (&diagnostic.template, diagnostic.span, &diagnostic.message)
+            };
+            if !self.told.late.iter().any(told) {
+                self.diagnostic(diagnostic)?;
+                self.told.late.push(diagnostic.clone());
+            }
+        }
+        let version = match fallback.serving {
+            Serving::LastGood(version) => Some(version),
+            Serving::StandIn => None,
+        };
+        self.serving(version, std::slice::from_ref(template))
+    }
+
+    fn serving(&mut self, version: Option<Version>, names: &[TemplateName]) -> io::Result<()> {
+        let list = names::list(&self.site, names);
+        match version {
+            Some(version) => self
+                .terminal
+                .line(format_args!("still serving version {version} of {list}\n")),
+            None => self.terminal.line(format_args!(
+                "a stand-in is served for {list}: there is no good version yet\n"
+            )),
+        }
+    }
+
+    fn diagnostic(&mut self, diagnostic: &Diagnostic) -> io::Result<()> {
+        self.terminal.diagnostic(&names::diagnostic(&self.site, diagnostic))
+    }
+}
+
+fn since(snapshot: &Snapshot, name: &TemplateName) -> Option<Version> {
+    match snapshot.standing(snapshot.id(name.as_str())?) {
+        Standing::Stale { since, .. } => Some(since),
+        _ => None,
+    }
+}
+
+/// Microseconds for people.
+pub(crate) fn duration(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..1_000_000 => format!("{}.{} ms", micros / 1_000, micros / 100 % 10),
+        _ => format!("{}.{} s", micros / 1_000_000, micros / 100_000 % 10),
+    }
+}

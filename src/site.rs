@@ -1,0 +1,223 @@
+//! The layout of a site: which files are pages, which data they get, which path shows which.
+//!
+//! A directory with `templates/` in it is a site:
+//!
+//! | where | what |
+//! |---|---|
+//! | `templates/**` | templates. Under a folder whose name begins with `_` or is `partials` they are pieces for others; all the rest are entries, which can be visited |
+//! | `templates/404.html` | the page for paths that lead nowhere, if it is there |
+//! | `templates/maintenance.html` | the stand-in for a page that has no good version yet, if it is there |
+//! | `data/_all.json` | what every entry knows |
+//! | `data/a/b.json` | what `a/b.html` (and `a/b.txt`, …) knows besides; `data/a/b.html.json` is laid over that for `a/b.html` alone |
+//! | `static/**` | files that are served as they are |
+//!
+//! Data merges deeply where both sides are objects; anything else, `null` too, replaces. It is read when it changes, never in a
+//! request, and what changed together with templates is published together with them: a page that goes on in an older version
+//! goes on with its older data.
+//!
+//! Any other directory is a plain folder of templates: every file is an entry, and there is no data.
+
+mod data;
+mod layout;
+mod merge;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hotplate_actors::diagnostic::Diagnostic;
+use hotplate_actors::dialect::{Closure, Dialect};
+use hotplate_actors::loader::{DirectoryLoader, Mount};
+use hotplate_actors::snapshot::{Snapshot, Standing};
+use hotplate_actors::value::{Arena, ContextError, Value, build};
+use hotplate_actors::{Builder, Hotplate, Limits, Supply, TemplateName};
+
+pub use data::parse;
+
+/// A directory, understood as a site or as a plain folder of templates.
+///
+/// ```
+/// use hotplate::RenderOptions;
+/// use hotplate::site::{Site, SiteData};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let root = directory.path();
+/// # std::fs::create_dir_all(root.join("templates"))?;
+/// # std::fs::create_dir_all(root.join("data"))?;
+/// std::fs::write(root.join("templates/index.html"), "Hello {name}!")?;
+/// std::fs::write(root.join("data/index.json"), r#"{"name": "site"}"#)?;
+///
+/// let site = Site::open(root)?;
+/// let hotplate = site.builder().watch(false).start()?;
+/// let page = hotplate.render_supplied("index.html", &SiteData, &RenderOptions::default())?;
+/// assert_eq!(page.body, "Hello site!");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Site {
+    directory: PathBuf,
+    layout: Layout,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// `templates`, `data`, `static`.
+    Site,
+    /// Every file is an entry.
+    Folder,
+}
+
+/// Why a directory cannot be opened as a site.
+#[derive(Debug)]
+pub struct SiteError {
+    directory: PathBuf,
+    reason: Reason,
+}
+
+#[derive(Debug)]
+enum Reason {
+    NoDirectory,
+    Unreadable(std::io::Error),
+}
+
+impl Site {
+    /// Looks at a directory. Nothing is loaded yet.
+    ///
+    /// # Errors
+    /// [`SiteError`] where there is no such directory.
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, SiteError> {
+        let directory = directory.into();
+        let layout = match std::fs::metadata(&directory) {
+            Ok(found) if !found.is_dir() => Err(Reason::NoDirectory),
+            Ok(_) if directory.join("templates").is_dir() => Ok(Layout::Site),
+            Ok(_) => Ok(Layout::Folder),
+            Err(error) => Err(Reason::Unreadable(error)),
+        };
+        match layout {
+            Ok(layout) => Ok(Self { directory, layout }),
+            Err(reason) => Err(SiteError { directory, reason }),
+        }
+    }
+
+    /// The directory as it was given.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// `static/`, if this is a site and has one.
+    #[must_use]
+    pub fn static_directory(&self) -> Option<PathBuf> {
+        let directory = self.directory.join("static");
+        (self.layout == Layout::Site && directory.is_dir()).then_some(directory)
+    }
+
+    /// An engine for this site, to be set further and started. Its loader, the dialect of
+    /// its data, its companions and its fallback are set.
+    pub fn builder(&self) -> Builder {
+        let builder = Hotplate::builder();
+        if self.layout == Layout::Folder {
+            return builder.root(&self.directory);
+        }
+        let templates = Mount::new("", self.directory.join("templates"));
+        let data = Mount::new(layout::DATA_PREFIX, self.directory.join("data")).extensions(["json"]);
+        let site = self.clone();
+        builder
+            .loader(DirectoryLoader::new([templates, data], &Limits::default()))
+            .fallback("maintenance.html")
+            .dialect_for(|name| layout::is_data(name.as_str()).then(|| Arc::new(data::Data) as Arc<dyn Dialect>))
+            .companions(move |name| match site.is_entry(name) {
+                true => layout::data_of(name),
+                false => Vec::new(),
+            })
+    }
+
+    /// Whether a name is a template rather than data.
+    #[must_use]
+    pub fn is_template(&self, name: &TemplateName) -> bool {
+        self.layout == Layout::Folder || !layout::is_data(name.as_str())
+    }
+
+    /// Whether a name is a template that can be visited.
+    #[must_use]
+    pub fn is_entry(&self, name: &TemplateName) -> bool {
+        self.layout == Layout::Folder || (self.is_template(name) && !layout::is_partial(name.as_str()))
+    }
+
+    /// The entry that a path shows, if there is one: `/` is `index.html`, `/a/b` is `a/b.html`, `/x/` is `x/index.html`, and
+    /// exact names such as `/feed.xml` are themselves. The path is decoded and has no query.
+    #[must_use]
+    pub fn entry_at(&self, snapshot: &Snapshot, path: &str) -> Option<TemplateName> {
+        layout::candidates(path).find(|name| self.is_entry(name) && exists(snapshot, name))
+    }
+
+    /// Whether an entry has data: its own, or that of all entries.
+    #[must_use]
+    pub fn has_data(&self, snapshot: &Snapshot, entry: &TemplateName) -> bool {
+        self.layout == Layout::Site && layout::data_of(entry).iter().any(|name| exists(snapshot, name))
+    }
+
+    /// A warning for each file of data that no entry uses: mostly a name that was misspelt.
+    #[must_use]
+    pub fn unused_data(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
+        let names = || snapshot.entries().map(|(_, name, _)| name);
+        let entries = names().filter(|name| self.is_entry(name));
+        let used: std::collections::HashSet<TemplateName> = entries.flat_map(layout::data_of).collect();
+        let mut unused: Vec<&TemplateName> = names().filter(|name| !self.is_template(name)).collect();
+        unused.retain(|name| !used.contains(*name));
+        unused.sort_unstable();
+        let warning = |name| {
+            Diagnostic::warning("unused-data", "no entry uses this data")
+                .in_template(&self.shown(name))
+                .help("`data/a/b.json` belongs to `templates/a/b.html`")
+        };
+        unused.into_iter().map(warning).collect()
+    }
+
+    /// A name as people know it: that of a template as it is, that of data as its file.
+    #[must_use]
+    pub fn shown(&self, name: &TemplateName) -> TemplateName {
+        layout::shown(name).unwrap_or_else(|| name.clone())
+    }
+}
+
+fn exists(snapshot: &Snapshot, name: &TemplateName) -> bool {
+    let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
+    !matches!(standing, None | Some(Standing::Gone))
+}
+
+/// The context of an entry of a site: its data, from the very version that it is rendered from. Without data it is empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SiteData;
+
+impl Supply for SiteData {
+    fn supply<'a>(&self, closure: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+        let units = closure
+            .companions()
+            .filter_map(|member| member.unit.as_any().downcast_ref());
+        let layers = units.map(|unit: &data::DataUnit| &unit.value).collect();
+        build(&merge::Merged(layers), arena, limits)
+    }
+}
+
+impl fmt::Display for SiteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let directory = self.directory.display();
+        match &self.reason {
+            Reason::NoDirectory => write!(
+                f,
+                "`{directory}` is not a directory: name the site, or a folder of templates"
+            ),
+            Reason::Unreadable(error) => write!(f, "`{directory}` cannot be opened: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SiteError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.reason {
+            Reason::NoDirectory => None,
+            Reason::Unreadable(error) => Some(error),
+        }
+    }
+}

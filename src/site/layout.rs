@@ -1,0 +1,137 @@
+//! The rules of names: what is an entry, what answers a path, which data belongs to whom.
+
+use hotplate_actors::TemplateName;
+
+/// What names of data begin with, so that `data/a.json` and `templates/a.json` are two things.
+pub(super) const DATA_PREFIX: &str = "data:";
+
+/// Whether a name is one of data rather than of a template.
+pub(super) fn is_data(name: &str) -> bool {
+    name.starts_with(DATA_PREFIX) && name.ends_with(".json")
+}
+
+/// Whether some folder on the way says that its templates are pieces for others: its name begins with `_` or is `partials`.
+pub(super) fn is_partial(name: &str) -> bool {
+    let mut folders = name.rsplit('/').skip(1);
+    folders.any(|folder| folder.starts_with('_') || folder == "partials")
+}
+
+/// The names that may answer a path, the first that exists does. The path is decoded and has no query.
+pub(super) fn candidates(path: &str) -> impl Iterator<Item = TemplateName> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let [exact, page] = if path.is_empty() || path.ends_with('/') {
+        [format!("{path}index.html"), String::new()]
+    } else {
+        [path.to_owned(), format!("{path}.html")]
+    };
+    [exact, page]
+        .into_iter()
+        .filter_map(|name| TemplateName::new(&name).ok())
+}
+
+/// The data of an entry, each laid over the one before: what every entry has, what those of one stem share, its own.
+pub(super) fn data_of(entry: &TemplateName) -> Vec<TemplateName> {
+    let entry = entry.as_str();
+    let file = entry.rfind('/').map_or(0, |slash| slash + 1);
+    let stem = match entry[file..].rfind('.') {
+        Some(dot) => &entry[..file + dot],
+        None => entry,
+    };
+    let mut names = vec!["_all"];
+    names.extend([stem, entry]);
+    names.dedup();
+    let name = |name: &str| TemplateName::new(&format!("{DATA_PREFIX}{name}.json")).ok();
+    names.into_iter().filter_map(name).collect()
+}
+
+/// The file below the site's directory, for a name of data.
+pub(super) fn shown(name: &TemplateName) -> Option<TemplateName> {
+    let file = name
+        .as_str()
+        .strip_prefix(DATA_PREFIX)
+        .filter(|_| is_data(name.as_str()))?;
+    TemplateName::new(&format!("data/{file}")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> TemplateName {
+        TemplateName::new(name).expect("a name")
+    }
+
+    #[test]
+    fn folders_decide_what_is_a_partial() {
+        for (template, expected) in [
+            ("index.html", false),
+            ("_index.html", false),
+            ("partials.html", false),
+            ("partials/a.html", true),
+            ("_layout/head.html", true),
+            ("mail/_parts/line.txt", true),
+            ("_a/b/c.html", true),
+            ("shop/partials/x/y.html", true),
+            ("my_partials/a.html", false),
+        ] {
+            assert_eq!(is_partial(template), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn a_path_has_its_candidates_in_order() {
+        let cases: [(&str, &[&str]); 11] = [
+            ("/", &["index.html"]),
+            ("", &["index.html"]),
+            ("/a/b", &["a/b", "a/b.html"]),
+            ("/a/", &["a/index.html"]),
+            ("/feed.xml", &["feed.xml", "feed.xml.html"]),
+            ("/mail/order.txt", &["mail/order.txt", "mail/order.txt.html"]),
+            ("/../secret", &[]),
+            ("//a", &[]),
+            ("/a//b", &[]),
+            ("/.git/config", &[]),
+            ("/a\0b", &[]),
+        ];
+        for (path, expected) in cases {
+            let found: Vec<String> = candidates(path).map(|name| name.to_string()).collect();
+            assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_entry_has_its_data_by_stem_and_by_name() {
+        for (entry, expected) in [
+            (
+                "index.html",
+                ["data:_all.json", "data:index.json", "data:index.html.json"],
+            ),
+            (
+                "mail/order.txt",
+                ["data:_all.json", "data:mail/order.json", "data:mail/order.txt.json"],
+            ),
+            (
+                "v1.2/a.b.xml",
+                ["data:_all.json", "data:v1.2/a.b.json", "data:v1.2/a.b.xml.json"],
+            ),
+        ] {
+            let found: Vec<String> = data_of(&name(entry)).iter().map(ToString::to_string).collect();
+            assert_eq!(found, expected, "{entry}");
+        }
+        let plain: Vec<String> = data_of(&name("v1.2/LICENSE")).iter().map(ToString::to_string).collect();
+        assert_eq!(plain, ["data:_all.json", "data:v1.2/LICENSE.json"]);
+        let long = name(&"x".repeat(1024));
+        assert_eq!(
+            data_of(&long).len(),
+            1,
+            "a name that is too long for data has none of its own"
+        );
+    }
+
+    #[test]
+    fn data_is_shown_as_its_file() {
+        assert_eq!(shown(&name("data:mail/order.json")), Some(name("data/mail/order.json")));
+        assert_eq!(shown(&name("data/a.html")), None);
+        assert!(is_data("data:a.json") && !is_data("data:a.html") && !is_data("data/a.json"));
+    }
+}

@@ -1,0 +1,74 @@
+//! [`Merged`]: several JSON objects seen as one, without a copy of any.
+
+use std::collections::BTreeMap;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value as Json;
+
+/// Layers of data, each laid over the one before: objects merge deeply, anything else (`null` too) replaces.
+///
+/// The merging is done while it is serialized into the arena of a render, so there is no merged copy to keep, to bound and to
+/// forget.
+pub(super) struct Merged<'d>(pub(super) Vec<&'d Json>);
+
+impl Serialize for Merged<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let covered = self.0.iter().rposition(|layer| !layer.is_object());
+        let objects = &self.0[covered.map_or(0, |at| at + 1)..];
+        match (objects, covered) {
+            ([], Some(at)) => self.0[at].serialize(serializer),
+            ([object], _) => object.serialize(serializer),
+            (objects, _) => {
+                let mut fields: BTreeMap<&str, Vec<&Json>> = BTreeMap::new();
+                for (key, value) in objects.iter().filter_map(|layer| layer.as_object()).flatten() {
+                    fields.entry(key).or_default().push(value);
+                }
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                for (key, layers) in fields {
+                    map.serialize_entry(key, &Merged(layers))?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn objects_merge_and_everything_else_replaces() {
+        for (layers, expected) in [
+            (vec![], json!({})),
+            (vec![json!({"a": 1})], json!({"a": 1})),
+            (
+                vec![json!({"a": 1, "b": 2}), json!({"b": 3, "c": 4})],
+                json!({"a": 1, "b": 3, "c": 4}),
+            ),
+            (
+                vec![json!({"p": {"title": "x", "lang": "en"}}), json!({"p": {"title": "y"}})],
+                json!({"p": {"title": "y", "lang": "en"}}),
+            ),
+            (vec![json!({"a": [1, 2]}), json!({"a": [3]})], json!({"a": [3]})),
+            (vec![json!({"a": {"b": 1}}), json!({"a": null})], json!({"a": null})),
+            (
+                vec![json!({"a": {"b": 1}}), json!({"a": 5}), json!({"a": {"c": 2}})],
+                json!({"a": {"c": 2}}),
+            ),
+            (
+                vec![
+                    json!({"a": {"b": {"x": 1}}}),
+                    json!({"a": {"b": {"y": 2}}}),
+                    json!({"a": {"b": {"x": 3}}}),
+                ],
+                json!({"a": {"b": {"x": 3, "y": 2}}}),
+            ),
+        ] {
+            let merged = serde_json::to_value(Merged(layers.iter().collect())).expect("serializes");
+            assert_eq!(merged, expected, "{layers:?}");
+        }
+    }
+}

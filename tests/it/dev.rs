@@ -1,0 +1,314 @@
+//! `hotplate dev`, over real HTTP.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::command::{Running, run, text};
+use crate::files::{Files, copy_of_the_shop};
+
+/// A server of a directory, and where it listens.
+struct Server {
+    running: Running,
+    address: String,
+}
+
+/// An answer over HTTP.
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Server {
+    fn start(files: &Files) -> Self {
+        let running = Running::start(&["dev", text(files.path()), "--bind", "127.0.0.1:0"]);
+        let line = running.wait_for("http://");
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        let address = address.expect("an address").to_owned();
+        Self { running, address }
+    }
+
+    fn ask(&self, method: &str, path: &str) -> Answer {
+        let mut stream = TcpStream::connect(&self.address).expect("connects");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            self.address
+        );
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .expect("a status");
+        let (head, body) = (head.to_lowercase(), body.to_owned());
+        Answer { status, head, body }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path)
+    }
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    fn freshness(&self) -> &str {
+        self.header("x-hotplate-freshness").unwrap_or("none")
+    }
+}
+
+fn site() -> Files {
+    Files::new(&[
+        (
+            "templates/index.html",
+            "<p>{title}</p>{{ call _parts/foot.html with page }}",
+        ),
+        ("templates/a/b.html", "a b"),
+        ("templates/feed.xml", "<a/>"),
+        ("templates/note.txt", "{title}"),
+        ("templates/picture.svg", "<svg/>"),
+        ("templates/_parts/foot.html", "foot"),
+        ("data/_all.json", r#"{"title": "<ä>", "page": {}}"#),
+        ("static/site.css", "p {}"),
+        ("static/.secret", "hidden"),
+        ("static/folder/x.txt", "x"),
+    ])
+}
+
+#[test]
+fn paths_are_answered() {
+    let files = site();
+    let server = Server::start(&files);
+    for (path, status, content_type, body) in [
+        ("/", 200, "text/html; charset=utf-8", "<p>&lt;ä&gt;</p>foot"),
+        ("/?a=b/../c", 200, "text/html; charset=utf-8", "<p>&lt;ä&gt;</p>foot"),
+        ("/a/b", 200, "text/html; charset=utf-8", "a b"),
+        ("/a%2Fb", 200, "text/html; charset=utf-8", "a b"),
+        ("/feed.xml", 200, "application/xml; charset=utf-8", "<a/>"),
+        ("/note.txt", 200, "text/plain; charset=utf-8", "<ä>"),
+        ("/picture.svg", 200, "image/svg+xml; charset=utf-8", "<svg/>"),
+        ("/static/site.css", 200, "text/css; charset=utf-8", "p {}"),
+    ] {
+        let answer = server.get(path);
+        let found = (
+            answer.status,
+            answer.header("content-type").unwrap_or("none"),
+            &*answer.body,
+        );
+        assert_eq!(found, (status, content_type, body), "{path}");
+    }
+    for path in [
+        "/nothing",
+        "/_parts/foot.html",
+        "/_parts/foot",
+        "/data:_all.json",
+        "/data/_all.json",
+        "/..%2f..%2fetc/passwd",
+        "/static/.secret",
+        "/static/folder/",
+        "/static/folder",
+        "/static/../data/_all.json",
+        "/static/%2e%2e/data/_all.json",
+        "//index.html",
+        "/%00",
+        "/%ff",
+    ] {
+        let answer = server.get(path);
+        assert!(
+            matches!(answer.status, 400 | 404),
+            "{path}: {} {}",
+            answer.status,
+            answer.body
+        );
+        assert!(
+            !answer.body.contains("foot") && !answer.body.contains("title"),
+            "{path}: {}",
+            answer.body
+        );
+    }
+    assert_eq!(server.running.end("TERM").code(), Some(0));
+}
+
+#[test]
+fn head_has_no_body_and_nothing_else_is_allowed() {
+    let files = site();
+    let server = Server::start(&files);
+    let head = server.ask("HEAD", "/a/b");
+    assert_eq!(
+        (head.status, head.body.as_str(), head.header("content-length")),
+        (200, "", Some("3"))
+    );
+    for method in ["POST", "PUT", "DELETE"] {
+        let answer = server.ask(method, "/a/b");
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("get, head")),
+            "{method}"
+        );
+    }
+    assert_eq!(server.running.end("INT").code(), Some(0));
+}
+
+#[test]
+fn an_edit_shows_at_the_next_request() {
+    let files = site();
+    let server = Server::start(&files);
+    let before = server.get("/");
+    assert_eq!(
+        (before.header("x-hotplate-version"), before.freshness()),
+        (Some("1"), "current")
+    );
+    files.write("templates/_parts/foot.html", "new foot");
+    server.running.wait_for("version 2: changed _parts/foot.html");
+    let after = server.get("/");
+    assert_eq!(
+        (after.body.as_str(), after.header("x-hotplate-version")),
+        ("<p>&lt;ä&gt;</p>new foot", Some("2"))
+    );
+    files.write("data/_all.json", r#"{"title": "t", "page": {}}"#);
+    server.running.wait_for("changed data/_all.json");
+    assert_eq!(server.get("/note.txt").body, "t");
+}
+
+#[test]
+fn a_broken_edit_does_not_reach_visitors() {
+    let files = site();
+    let server = Server::start(&files);
+    files.write("templates/_parts/foot.html", "a\n{{ if a == b }}");
+    server.running.wait_for("error[comparison]");
+    server.running.wait_for("_parts/foot.html:2:");
+    server.running.wait_for("still serving version 1 of index.html");
+    let stale = server.get("/");
+    assert_eq!(
+        (stale.status, stale.freshness(), stale.body.as_str()),
+        (200, "stale", "<p>&lt;ä&gt;</p>foot")
+    );
+    assert_eq!(server.get("/a/b").freshness(), "current");
+    files.write("templates/_parts/foot.html", "mended");
+    server.running.wait_for("mended");
+    assert_eq!(server.get("/").freshness(), "current");
+}
+
+#[test]
+fn an_edit_that_fails_when_it_is_rendered_does_not_either() {
+    let files = site();
+    let server = Server::start(&files);
+    server.get("/");
+    files.write("templates/index.html", "<p>{titel}</p>");
+    server.running.wait_for("version 2");
+    let stale = server.get("/");
+    assert_eq!(
+        (stale.status, stale.freshness(), stale.body.as_str()),
+        (200, "stale", "<p>&lt;ä&gt;</p>foot")
+    );
+    server.running.wait_for("index.html:1:5");
+    server.running.wait_for("still serving version 1 of index.html");
+}
+
+#[test]
+fn a_fault_is_told_once_and_every_page_that_it_reaches() {
+    let files = site();
+    files.write("templates/two.html", "{{ call _parts/foot.html with page }}");
+    let server = Server::start(&files);
+    files.write("templates/_parts/foot.html", "{none}");
+    server.running.wait_for("version 2: changed _parts/foot.html");
+    assert_eq!(server.get("/two").freshness(), "stale");
+    let told = server.running.lines_until("still serving version 1 of two.html");
+    assert!(told.contains("called from two.html:1:"), "{told}");
+    assert_eq!(
+        (server.get("/").freshness(), server.get("/").freshness()),
+        ("stale", "stale")
+    );
+    let told = server.running.lines_until("still serving version 1 of index.html");
+    assert!(!told.contains("error"), "{told}");
+}
+
+#[test]
+fn of_many_faults_some_are_shown() {
+    let files = site();
+    for number in 10..30 {
+        files.write(&format!("templates/{number}.html"), "{{ endif }}");
+    }
+    let server = Server::start(&files);
+    let told = server
+        .running
+        .lines_until("a stand-in is served for 10.html, 11.html, 12.html and 17 more");
+    assert_eq!(told.matches("error[").count(), 10, "{told}");
+    assert!(told.contains("and 10 more: `hotplate check"), "{told}");
+}
+
+#[test]
+fn what_never_was_good_has_a_stand_in() {
+    let files = site();
+    files.write("templates/new.html", "{{ if }}");
+    let server = Server::start(&files);
+    server.running.wait_for("new.html:1:");
+    server.running.wait_for("a stand-in is served for new.html");
+    let answer = server.get("/new");
+    assert_eq!(
+        (answer.status, answer.freshness()),
+        (503, "fallback"),
+        "{}",
+        answer.body
+    );
+    assert!(!answer.body.contains("{{ if }}"), "{}", answer.body);
+}
+
+#[test]
+fn the_site_says_what_is_missing() {
+    let files = site();
+    files.write("templates/404.html", "<h1>not {title}</h1>");
+    let server = Server::start(&files);
+    let answer = server.get("/nothing");
+    assert_eq!((answer.status, answer.body.as_str()), (404, "<h1>not &lt;ä&gt;</h1>"));
+    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+}
+
+#[test]
+fn the_shop_is_served() {
+    let files = copy_of_the_shop();
+    let server = Server::start(&files);
+    for path in [
+        "/",
+        "/category/tea",
+        "/product/zaatar",
+        "/de/home",
+        "/mail/order.txt",
+        "/sitemap.xml",
+        "/robots.txt",
+    ] {
+        let answer = server.get(path);
+        assert_eq!(
+            (answer.status, answer.freshness()),
+            (200, "current"),
+            "{path}: {}",
+            answer.body
+        );
+    }
+    assert_eq!(server.get("/no/such/page").status, 404);
+    files.remove("templates/_partials/price.html");
+    server.running.wait_for("still serving version 1 of");
+    assert_eq!(server.get("/category/tea").freshness(), "stale");
+    assert_eq!(server.get("/terms").freshness(), "current");
+}
+
+#[test]
+fn a_port_in_use_is_said() {
+    let files = site();
+    let server = Server::start(&files);
+    let ran = run(&["dev", text(files.path()), "--bind", &server.address]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(
+        ran.stderr.contains(&server.address) && ran.stderr.contains("in use"),
+        "{}",
+        ran.stderr
+    );
+    let ran = run(&["dev", text(files.path()), "--bind", "nonsense"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+}
