@@ -36,15 +36,20 @@ impl Pool {
         let threads = (0..threads)
             .map(|number| {
                 let queued = queued.clone();
-                std::thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
-                    for job in queued {
-                        // The job answers for its own panic; this guards what its answer may drop.
-                        let _ = contain(job);
-                    }
-                })
+                std::thread::Builder::new()
+                    .name(format!("{name}-{number}"))
+                    .spawn(move || {
+                        for job in queued {
+                            // The job answers for its own panic; this guards what its answer may drop.
+                            let _ = contain(job);
+                        }
+                    })
             })
             .collect::<std::io::Result<_>>()?;
-        Ok(Self { jobs, threads: Arc::new(threads) })
+        Ok(Self {
+            jobs,
+            threads: Arc::new(threads),
+        })
     }
 
     /// How many threads work.
@@ -58,10 +63,11 @@ impl Pool {
     ///
     /// # Errors
     /// [`Lost`] when the job panicked or there was no room for it.
-    pub fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> impl Future<Output = Result<T, Lost>> + use<T> {
+    pub fn run<T, J>(&self, job: J) -> impl Future<Output = Result<T, Lost>> + use<T, J>
+    where
+        T: Send + 'static,
+        J: FnOnce() -> T + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let queued = self.jobs.try_send(Box::new(move || {
             let _ = answer.send(contain(job));
