@@ -53,7 +53,7 @@ pub(crate) struct Generation {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Content {
     pub(crate) view: Arc<View>,
-    entries: Chunks<Entry>,
+    entries: Arc<Chunks<Entry>>,
     sum: Sum,
     len: usize,
 }
@@ -253,8 +253,12 @@ impl Content {
         if !members.is_empty() {
             self.view = Arc::new(self.view.with(members));
         }
+        if entries.is_empty() {
+            return;
+        }
+        let written = Arc::make_mut(&mut self.entries);
         for (id, entry) in entries {
-            if let Some(before) = self.entries.get(id) {
+            if let Some(before) = written.get(id) {
                 self.sum.take(before);
                 self.len -= 1;
             }
@@ -262,7 +266,7 @@ impl Content {
                 self.sum.add(after);
                 self.len += 1;
             }
-            self.entries.set(id, entry);
+            written.set(id, entry);
         }
     }
 

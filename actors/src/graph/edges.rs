@@ -1,4 +1,4 @@
-//! [`Edges`]: who calls whom, in both directions, persistent.
+//! Who calls whom, in both directions, persistent.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -11,95 +11,10 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::{Formatters, Unit};
 use crate::snapshot::{Names, Seed};
 use crate::template::{Digest, TemplateName};
-use crate::version::{LoaderId, Revision};
+use crate::version::LoaderId;
 
+pub use super::batch::{Companions, CompiledBatch, CompiledText};
 pub use crate::snapshot::Why;
-
-/// The texts of one loader that changed, compiled.
-#[derive(Debug, Clone)]
-pub struct CompiledBatch {
-    /// Whose, and which.
-    pub revision: Revision,
-    /// Whether `texts` are all that the loader has: what it had before and is not named is removed.
-    pub complete: bool,
-    /// What is new or changed. The last one counts if a name comes twice.
-    pub texts: Vec<(TemplateName, CompiledText)>,
-    /// What the loader no longer has. A name that is among the texts too is not removed.
-    pub removed: Vec<TemplateName>,
-}
-
-/// What became of one text.
-#[derive(Clone)]
-pub enum CompiledText {
-    /// It compiled.
-    Unit {
-        /// Of the text.
-        digest: Digest,
-        /// What the text does.
-        unit: Arc<dyn Unit>,
-    },
-    /// It did not.
-    Broken {
-        /// Of the text, if it could be read.
-        digest: Option<Digest>,
-        /// What its author has to change.
-        diagnostics: Arc<[Diagnostic]>,
-    },
-}
-
-impl CompiledText {
-    fn is_the_same_as(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Unit { digest: a, .. }, Self::Unit { digest: b, .. }) => a == b,
-            (
-                Self::Broken { digest, diagnostics },
-                Self::Broken {
-                    digest: other_digest,
-                    diagnostics: other_diagnostics,
-                },
-            ) => digest == other_digest && diagnostics == other_diagnostics,
-            _ => false,
-        }
-    }
-}
-
-impl fmt::Debug for CompiledText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unit { digest, .. } => f.debug_struct("Unit").field("digest", digest).finish_non_exhaustive(),
-            Self::Broken { digest, diagnostics } => {
-                let mut shown = f.debug_struct("Broken");
-                shown.field("digest", digest).field("diagnostics", diagnostics).finish()
-            }
-        }
-    }
-}
-
-/// What travels with a template of this name without being called, such as the data of a page. A pure function.
-#[derive(Clone)]
-pub struct Companions(Arc<Travel>);
-
-type Travel = dyn Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync;
-
-impl Companions {
-    /// Wraps a function.
-    pub fn new(companions: impl Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(companions))
-    }
-}
-
-impl Default for Companions {
-    /// Templates travel alone.
-    fn default() -> Self {
-        Self::new(|_| Vec::new())
-    }
-}
-
-impl fmt::Debug for Companions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Companions(..)")
-    }
-}
 
 /// What the next version is to be, as far as it differs from the last one that was accepted.
 #[derive(Debug, Clone, Default)]
@@ -311,11 +226,11 @@ impl Graph {
     fn place(&mut self, name: &TemplateName, text: CompiledText) {
         match &text {
             CompiledText::Unit { unit, .. } => {
-                let links = Links::new(name, unit.calls(), (self.companions.0)(name));
+                let links = Links::new(name, unit.calls(), self.companions.of(name));
                 self.edges.set(name, Some(links));
             }
             CompiledText::Broken { .. } if self.edges.links(name.as_str()).is_none() => {
-                let links = Links::new(name, &[], (self.companions.0)(name));
+                let links = Links::new(name, &[], self.companions.of(name));
                 self.edges.set(name, Some(links));
             }
             CompiledText::Broken { .. } => {}

@@ -11,14 +11,17 @@ use crate::template::TemplateName;
 /// new name copies one shard.
 const SHARD_NAMES: usize = 16;
 
-/// Every name that was ever defined or called, with its id. A clone shares every shard.
+/// Every name that was ever defined or called, with its id. A clone shares all memory until one of the two gets a new name, and
+/// then all shards but that name's.
 #[derive(Debug, Clone)]
 pub(crate) struct Index {
     seed: Seed,
     /// A power of two of them.
-    shards: Vec<Arc<Vec<Slot>>>,
+    shards: Arc<Vec<Shard>>,
     len: u32,
 }
+
+type Shard = Arc<Vec<Slot>>;
 
 #[derive(Debug, Clone)]
 struct Slot {
@@ -31,7 +34,7 @@ impl Default for Index {
     fn default() -> Self {
         Self {
             seed: Seed::default(),
-            shards: vec![Arc::default()],
+            shards: Arc::new(vec![Arc::default()]),
             len: 0,
         }
     }
@@ -70,7 +73,8 @@ impl Index {
             id,
         };
         let shard = self.shard_of(hash);
-        Arc::make_mut(&mut self.shards[shard]).push(slot);
+        let shards = Arc::make_mut(&mut self.shards);
+        Arc::make_mut(&mut shards[shard]).push(slot);
         self.len += 1;
         id
     }
@@ -87,7 +91,7 @@ impl Index {
         for slot in self.shards.iter().flat_map(|shard| shard.iter()) {
             shards[(slot.hash & mask) as usize].push(slot.clone());
         }
-        self.shards = shards.into_iter().map(Arc::new).collect();
+        self.shards = Arc::new(shards.into_iter().map(Arc::new).collect());
     }
 }
 
@@ -132,7 +136,7 @@ mod tests {
         let copied = index
             .shards
             .iter()
-            .zip(&older.shards)
+            .zip(older.shards.iter())
             .filter(|(a, b)| !Arc::ptr_eq(a, b));
         assert_eq!(copied.count(), 1);
     }

@@ -35,6 +35,13 @@ pub struct Fault {
     pub said: String,
 }
 
+/// A reply that can fail says so with its error.
+impl<T, E: From<Fault>> From<Fault> for Result<T, E> {
+    fn from(fault: Fault) -> Self {
+        Err(fault.into())
+    }
+}
+
 /// Counts the faults of one actor and tells who wants to know.
 #[derive(Clone)]
 pub struct Faults {

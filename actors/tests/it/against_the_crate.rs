@@ -64,6 +64,7 @@ pub(crate) fn compare(case: &Case) -> Result<Verdict, String> {
             _ => return Err(format!("ours: {ours:?}\ntheirs: {theirs:?}")),
         };
         if let Ok(printed) = ours
+            && escape == Escape::Html
             && set.render(&case.context, &how(Missing::Lenient)).as_ref() != Ok(&printed)
         {
             return Err("it prints something else when missing data is allowed, although none is".into());

@@ -74,13 +74,19 @@ const TEXTS: [&str; 20] = [
 impl Case {
     pub(crate) fn choose(choices: &mut Choices<'_>) -> Self {
         let mut context = Map::new();
-        for _ in 0..choices.below(8) {
-            context.insert(choices.of(&KEYS).into(), value(choices, 4));
+        for key in KEYS {
+            // Most of what a template asks for is there: one that fails at once shows little.
+            if !choices.one_in(8) {
+                let value = match key {
+                    "items" => (0..choices.below(4)).map(|_| value(choices, 2)).collect(),
+                    _ => value(choices, 3),
+                };
+                context.insert(key.into(), value);
+            }
         }
-        let context = if choices.one_in(12) {
-            value(choices, 4)
-        } else {
-            Value::Object(context)
+        let context = match choices.one_in(12) {
+            true => value(choices, 4),
+            false => Value::Object(context),
         };
         let is_tame = !choices.one_in(3);
         let count = 1 + choices.below(NAMES.len());
@@ -95,7 +101,14 @@ impl Case {
             template.body(3);
             let mut text = template.text;
             if !is_tame {
-                spoil(&mut text, choices);
+                // Now and then there is nothing to spoil, only rubble.
+                let rounds = if choices.one_in(6) { 8 } else { 1 };
+                if rounds > 1 {
+                    text.clear();
+                }
+                for _ in 0..rounds {
+                    spoil(&mut text, choices);
+                }
             } else if text.ends_with('\\') {
                 text.push('.');
             }
@@ -210,7 +223,7 @@ impl Template<'_, '_> {
             // The last of the keys begins with `@`: right as a later step only.
             KEYS[self.choices.below(KEYS.len() - 1)].to_owned()
         };
-        while self.choices.one_in(4) {
+        while self.choices.one_in(6) {
             path.push('.');
             path.push_str(self.choices.of(&KEYS));
         }
@@ -220,15 +233,19 @@ impl Template<'_, '_> {
     fn keyword(&mut self) -> &'static str {
         match self.loops {
             0 => "@root",
-            _ => self.choices.of(&["@root", "@index", "@first", "@last"]),
+            _ => self.choices.of(&["@root", "@index", "@first", "@last", "@index"]),
         }
     }
 
     fn value(&mut self) {
         let inner = match self.choices.below(6) {
-            0 => self.keyword().to_owned(),
+            // The whole context has no text, most of the time.
+            0 if self.loops > 0 || self.choices.one_in(16) => self.keyword().to_owned(),
             1 => {
-                let formatter = self.choices.of(&["|unescaped", " | unescaped", "| gone"]);
+                let formatter = match self.choices.one_in(16) {
+                    true => "| gone",
+                    false => self.choices.of(&["|unescaped", " | unescaped"]),
+                };
                 self.path() + formatter
             }
             _ => self.path(),
@@ -256,10 +273,10 @@ impl Template<'_, '_> {
     }
 
     fn scope(&mut self, depth: usize, is_loop: bool) {
-        let path = if is_loop && self.choices.one_in(8) {
-            "@root".into()
-        } else {
-            self.path()
+        let path = match self.choices.below(8) {
+            0 if is_loop => "@root".into(),
+            1..=5 if is_loop => "items".into(),
+            _ => self.path(),
         };
         let name = self.choices.of(&["x", "item", "a", "0", "in", "as"]);
         let blank = self.choices.of(&[" ", "  ", "\t "]);
@@ -277,7 +294,7 @@ impl Template<'_, '_> {
     }
 
     fn call(&mut self) {
-        let which = self.choices.below(self.templates + 1);
+        let which = self.choices.below(self.templates * 4 + 1) / 4;
         let name = NAMES[..self.templates].get(which).unwrap_or(&"gone.html");
         let path = self.path();
         self.block(&format!("call {name} with {path}"));

@@ -1,14 +1,17 @@
 //! The dialect `tinytemplate` prints and refuses what `tiny` does, and can be stopped.
 
+use std::fs;
+use std::path::Path;
+
 use hotplate_actors::Limits;
 use hotplate_actors::budget::Exceeded;
+use hotplate_actors::diagnostic::Diagnostic;
 use hotplate_actors::dialect::reference::Reference;
 use hotplate_actors::dialect::tiny::Tiny;
-use hotplate_actors::dialect::{Escape, Missing, RenderError, RenderFault};
-use proptest::prelude::*;
+use hotplate_actors::dialect::{Dialect, Escape, Missing, RenderError, RenderFault};
 use serde_json::{Value, json};
-use tinytemplate::TinyTemplate;
 
+use crate::generator::{Case, Choices};
 use crate::set::{How, Set};
 
 fn render(templates: &[(&str, &str)], context: &Value, how: &How) -> Result<String, RenderError> {
@@ -33,7 +36,8 @@ fn assert_same(templates: &[(&str, &str)], context: &Value, how: &How) {
             assert_eq!(said.chain, tiny_said.chain, "{templates:?}");
             // The crate does not say where it could not print a value.
             if error.fault != RenderFault::Unprintable {
-                assert_eq!(said.span, tiny_said.span, "{templates:?}\n{error}\n{tiny}");
+                let begin = |said: &Diagnostic| said.span.map(|span| (span.line, span.column));
+                assert_eq!(begin(said), begin(tiny_said), "{templates:?}\n{error}\n{tiny}");
             }
         }
         (text, tiny) => panic!("{templates:?}: {text:?} against {tiny:?}"),
@@ -132,6 +136,59 @@ fn refuses_what_tiny_refuses_at_the_same_place() {
     assert_eq!(callers, ["mid.html", "page.html"]);
 }
 
+/// The cases of `tiny` (see `dialect.rs`), but for what is lenient: there the crate has no opinion.
+#[test]
+fn every_case_of_tiny_comes_out_the_same() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialect");
+    let mut rendered = 0;
+    for file in fs::read_dir(folder).expect("the fixtures") {
+        let text = fs::read_to_string(file.expect("a file").path()).expect("text");
+        for case in text.split("=== ").skip(1) {
+            let parts: Vec<_> = case.split("\n--- ").skip(1).collect();
+            let part_of = |head: &str| parts.iter().find_map(|part| part.strip_prefix(head));
+            let how = part_of("how ").unwrap_or_default();
+            if how.contains("lenient") {
+                continue;
+            }
+            let templates: Vec<_> = parts
+                .iter()
+                .map(|part| part.split_once('\n').unwrap_or((part, "")))
+                .filter(|(head, _)| head.contains('.'))
+                .collect();
+            let limits = Limits::default();
+            let codes_in = |dialect: &dyn Dialect| {
+                let faults = Set::compile_in(dialect, templates.iter().copied(), &limits).err()?;
+                Some(
+                    faults
+                        .into_iter()
+                        .map(|fault| (fault.code, fault.span))
+                        .collect::<Vec<_>>(),
+                )
+            };
+            let refused = codes_in(&Reference);
+            assert_eq!(refused, codes_in(&Tiny), "{case}");
+            if refused.is_none() {
+                let escape = if how.contains("plain") {
+                    Escape::None
+                } else {
+                    Escape::Html
+                };
+                let data = part_of("data\n").map_or(json!({}), |data| serde_json::from_str(data).expect("JSON"));
+                assert_same(
+                    &templates,
+                    &data,
+                    &How {
+                        escape,
+                        ..How::default()
+                    },
+                );
+                rendered += 1;
+            }
+        }
+    }
+    assert_ne!(rendered, 0);
+}
+
 #[test]
 fn a_missing_path_lists_no_other_keys() {
     let error = render(&[("page.html", "{nmae}")], &data(), &How::default()).expect_err("there is none");
@@ -197,8 +254,14 @@ fn endless_renders_stop_where_tiny_stops() {
     assert_eq!(fault_of(&[("page.html", &bomb)], &numbers), output);
     assert_eq!(fault_of(&[("page.html", &"x".repeat(10_001))], &numbers), output);
     let big = json!({"big": "b".repeat(1000)});
-    assert_eq!(fault_of(&[("page.html", &"{big}".repeat(1000))], &big), output);
-    assert_eq!(fault_of(&[("page.html", &"{big | upper}".repeat(1000))], &big), output);
+    assert_eq!(
+        fault_of(&[("page.html", &("{big}".repeat(1000) + "{nope}"))], &big),
+        output
+    );
+    assert_eq!(
+        fault_of(&[("page.html", &("{big | upper}".repeat(1000) + "{nope}"))], &big),
+        output
+    );
 }
 
 #[test]
@@ -234,72 +297,38 @@ fn calls_go_as_deep_as_in_tiny() {
     }
 }
 
-/// A template of tags and blanks, balanced, with dashes anywhere.
-fn template() -> impl Strategy<Value = String> {
-    let text = prop::sample::select(vec!["", " ", "\n", "  a  ", "\\{", " é\r\n ", "\\", "b \\{ ", "-"]);
-    let open = || prop::sample::select(vec!["{{", "{{-", "{{ ", "{{ - "]);
-    let close = || prop::sample::select(vec!["}}", "-}}", " }}", " - }}"]);
-    let path = || {
-        prop::sample::select(vec![
-            "items",
-            "name",
-            "item",
-            "item.name",
-            "tree.kids",
-            "nope",
-            "it",
-            "n",
-        ])
+/// Our tags change nothing: neither what is printed nor where errors are.
+#[test]
+fn generated_templates_mean_the_same_in_both() {
+    let limits = Limits {
+        render_steps: 20_000,
+        ..Limits::default()
     };
-    let leaf = prop_oneof![
-        4 => text.prop_map(str::to_owned),
-        1 => (path(), prop::sample::select(vec!["{p}", "{- p -}", "{ p|upper -}", "{-p | unescaped}"]))
-            .prop_map(|(path, tag)| tag.replace('p', "\0").replace("u\0\0er", "upper").replace("unesca\0ed", "unescaped").replace('\0', path)),
-        1 => (open(), path(), close())
-            .prop_map(|(open, path, close)| format!("{open} call leaf.html with {path} {close}")),
-        1 => Just("{#- note -#}".to_owned()),
-    ];
-    leaf.prop_recursive(3, 40, 6, move |inner| {
-        let body = prop::collection::vec(inner, 0..6)
-            .prop_map(|parts| parts.concat())
-            .boxed();
-        let tags = (open(), close(), open(), close(), path());
-        prop_oneof![
-            (tags.clone(), body.clone())
-                .prop_map(|((a, b, c, d, path), body)| { format!("{a} for item in {path} {b}{body}{c} endfor {d}") }),
-            (tags.clone(), body.clone())
-                .prop_map(|((a, b, c, d, path), body)| { format!("{a} if {path} {b}{body}{c} endif {d}") }),
-            (tags, body.clone())
-                .prop_map(|((a, b, c, d, path), body)| format!("{a} with {path} as it {b}{body}{c} endwith {d}")),
-            body,
-        ]
-    })
+    let mut rendered = 0;
+    for seed in 0..5000 {
+        let case = Case::choose(&mut Choices::of_seed(seed));
+        let templates: Vec<_> = case
+            .templates
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
+        let how = How {
+            limits: limits.clone(),
+            ..How::default()
+        };
+        match Set::compile_in(&Reference, templates.iter().copied(), &limits) {
+            Err(_) => assert!(Set::compile(templates, &limits).is_err(), "seed {seed}"),
+            // How many steps there are is each dialect's own.
+            Ok(set) if is_stopped(set.render(&case.context, &how)) => {}
+            Ok(_) => {
+                assert_same(&templates, &case.context, &how);
+                rendered += 1;
+            }
+        }
+    }
+    assert!(rendered > 2000, "{rendered}");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    /// Our tags change nothing: neither what is printed nor where errors are.
-    #[test]
-    fn random_templates_mean_the_same_here_in_tiny_and_in_the_crate(text in template()) {
-        let leaf = "[ {- name }\n]";
-        let templates = [("page.html", text.as_str()), ("leaf.html", leaf)];
-        let Ok(set) = Set::compile_in(&Reference, templates, &Limits::default()) else {
-            prop_assert!(Set::compile(templates, &Limits::default()).is_err());
-            return Ok(());
-        };
-        assert_same(&templates, &data(), &How::default());
-        assert_same(&templates, &data(), &How::default());
-        let mut plain = TinyTemplate::new();
-        plain.add_formatter("upper", |value, output| {
-            let mut text = String::new();
-            tinytemplate::format_unescaped(value, &mut text)?;
-            tinytemplate::escape(&text.to_uppercase(), output);
-            Ok(())
-        });
-        plain.add_template("page.html", &text).expect("compiles");
-        plain.add_template("leaf.html", leaf).expect("compiles");
-        let printed = plain.render("page.html", &data()).ok();
-        prop_assert_eq!(set.render(&data(), &How::default()).ok(), printed);
-    }
+fn is_stopped(rendered: Result<String, RenderError>) -> bool {
+    matches!(rendered, Err(error) if matches!(error.fault, RenderFault::Budget(_)))
 }

@@ -199,42 +199,45 @@ impl<'t> Compiler<'t> {
             }
             Path::Steps(piece) => *piece,
         };
-        let name = piece.text.split('.').next().unwrap_or_default();
+        let bytes = piece.text.as_bytes();
+        let name_length = bytes.iter().position(|byte| *byte == b'.').unwrap_or(bytes.len());
+        let name = &piece.text[..name_length];
         let named = self.scopes.iter().rposition(|scope| scope.name == name);
-        let mut skip = 0;
-        if named.is_some() {
-            if name.len() == piece.text.len() {
-                return PathRef {
-                    slot: slot(named.map_or(0, |at| at + 1)),
-                    count: 0,
-                    first: small(piece.start),
-                };
-            }
-            skip = name.len() + 1;
+        let scope = slot(named.map_or(0, |at| at + 1));
+        if named.is_some() && name_length == bytes.len() {
+            return PathRef {
+                slot: scope,
+                count: 0,
+                first: small(piece.start),
+            };
         }
         let first = self.steps.len();
-        let mut start = piece.start + skip;
-        for step in piece.text[skip..].split('.') {
-            let digits = step.bytes().all(|byte| byte.is_ascii_digit());
+        let mut lead = if named.is_some() { name_length + 1 } else { 0 };
+        for step in bytes[lead..].split(|byte| *byte == b'.') {
             self.steps.push(Step {
-                start: small(start),
+                start: small(piece.start + lead),
                 length: narrow(step.len()),
-                lead: narrow(start - piece.start),
-                index: if digits {
-                    step.parse().unwrap_or(NO_INDEX)
-                } else {
-                    NO_INDEX
-                },
+                lead: narrow(lead),
+                index: index_of(step),
                 hint: AtomicU32::new(0),
             });
-            start += step.len() + 1;
+            lead += step.len() + 1;
         }
         PathRef {
-            slot: slot(named.map_or(0, |at| at + 1)),
+            slot: scope,
             count: narrow(self.steps.len() - first),
             first: small(first),
         }
     }
+}
+
+/// The number that a step is; for a name and for what is larger than any array [`NO_INDEX`].
+fn index_of(step: &[u8]) -> u32 {
+    let number = step.iter().try_fold(0_u32, |number, byte| match byte {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u32::from(byte - b'0')),
+        _ => None,
+    });
+    number.unwrap_or(NO_INDEX)
 }
 
 /// Positions in a text, and in what is made of it: the scan refuses longer texts.

@@ -11,7 +11,7 @@ use crate::value::Value;
 use super::escape::escape_html;
 use super::failure::Failure;
 use super::path::Turn;
-use super::program::{NO_INDEX, Op, PathRef};
+use super::program::{Op, PathRef, Step};
 use super::unit::TinyUnit;
 
 /// Slots that cost no allocation: more blocks in blocks than most templates have.
@@ -70,13 +70,13 @@ struct Run<'r, 'v> {
     slots: &'r mut [Slot<'v>],
 }
 
-/// A value, or which step of its path is not there and in what.
-type Found<'v> = Result<Value<'v>, (usize, Value<'v>)>;
+/// In a box, so that what an operation answers fits into registers.
+type Failed<'v> = Box<Failure<'v>>;
 
 impl<'v> Run<'_, 'v> {
     /// Runs one operation and answers which is next.
     #[inline]
-    fn op(&mut self, op: &Op, at: usize, frame: &mut Frame<'_>) -> Result<usize, Failure<'v>> {
+    fn op(&mut self, op: &Op, at: usize, frame: &mut Frame<'_>) -> Result<usize, Failed<'v>> {
         match *op {
             Op::Text { start, end } => {
                 frame.append(&self.unit.text[start as usize..end as usize])?;
@@ -142,7 +142,7 @@ impl<'v> Run<'_, 'v> {
                 frame.budget.step()?;
                 let items: &[Value<'v>] = match self.value(path, frame)? {
                     Some(Value::Array(items)) => items,
-                    Some(value) => return Err(Failure::NotIterable(path, value)),
+                    Some(value) => return Err(Failure::NotIterable(path, value).into()),
                     None => &[],
                 };
                 let Some(first) = items.first() else {
@@ -175,37 +175,54 @@ impl<'v> Run<'_, 'v> {
 
     /// The value of a path. `None` is one that is missing and may be.
     #[inline]
-    fn value(&self, path: PathRef, frame: &Frame<'_>) -> Result<Option<Value<'v>>, Failure<'v>> {
-        match self.look_up(path) {
-            Ok(value) => Ok(Some(value)),
-            Err(_) if frame.missing == Missing::Lenient => Ok(None),
-            Err((step, within)) => Err(Failure::Missing { path, step, within }),
+    fn value(&self, path: PathRef, frame: &Frame<'_>) -> Result<Option<Value<'v>>, Failed<'v>> {
+        let found = self.look_up(path);
+        if found.is_none() && frame.missing == Missing::Error {
+            return Err(self.missing(path).into());
         }
+        Ok(found)
     }
 
     #[inline]
-    fn look_up(&self, path: PathRef) -> Found<'v> {
+    fn look_up(&self, path: PathRef) -> Option<Value<'v>> {
         let mut current = self.slots[path.slot as usize].value;
-        for (at, step) in self.unit.steps_of(path).iter().enumerate() {
-            let next = match &current {
-                Value::Object(object) => object.get_hinted(self.unit.key(step), &step.hint),
-                Value::Array(items) if step.index != NO_INDEX => items.get(step.index as usize).copied(),
-                _ => None,
-            };
-            match next {
-                Some(next) => current = next,
-                None => return Err((at, current)),
-            }
+        for step in self.unit.steps_of(path) {
+            current = self.go(current, step)?;
         }
-        Ok(current)
+        Some(current)
     }
 
-    fn format(&self, value: &Value<'v>, formatter: u32, frame: &mut Frame<'_>) -> Result<(), Failure<'v>> {
+    /// One step down into a value.
+    #[inline]
+    fn go(&self, from: Value<'v>, step: &Step) -> Option<Value<'v>> {
+        match from {
+            Value::Object(object) => object.get_hinted(self.unit.key(step), &step.hint),
+            Value::Array(items) => items.get(step.index as usize).copied(),
+            _ => None,
+        }
+    }
+
+    /// Walks a path again that leads nowhere, to see where it ends.
+    #[cold]
+    fn missing(&self, path: PathRef) -> Failure<'v> {
+        let mut within = self.slots[path.slot as usize].value;
+        let mut step = 0;
+        for next in self.unit.steps_of(path) {
+            match self.go(within, next) {
+                Some(value) => within = value,
+                None => break,
+            }
+            step += 1;
+        }
+        Failure::Missing { path, step, within }
+    }
+
+    fn format(&self, value: &Value<'v>, formatter: u32, frame: &mut Frame<'_>) -> Result<(), Failed<'v>> {
         let Some(function) = self.closure.top().formatters.get(formatter as usize) else {
-            return Err(Failure::UnknownFormatter(formatter));
+            return Err(Failure::UnknownFormatter(formatter).into());
         };
         let result = function.format(value, frame);
-        result.map_err(|error| Failure::Formatter(formatter, Box::new(error)))?;
+        result.map_err(|error| Failure::Formatter(formatter, error))?;
         let is_long = match value {
             Value::Text(text) => text.len() > LONG_TEXT_BYTES,
             Value::Array(_) | Value::Object(_) => true,
@@ -217,9 +234,9 @@ impl<'v> Run<'_, 'v> {
         Ok(())
     }
 
-    fn call(&self, value: &Value<'v>, call: u32, frame: &mut Frame<'_>) -> Result<(), Failure<'v>> {
+    fn call(&self, value: &Value<'v>, call: u32, frame: &mut Frame<'_>) -> Result<(), Failed<'v>> {
         let Some(callee) = self.closure.callee(call as usize) else {
-            return Err(Failure::UnknownTemplate(call));
+            return Err(Failure::UnknownTemplate(call).into());
         };
         if frame.depth >= frame.budget.call_depth {
             return Err(Exceeded::Depth(frame.budget.call_depth).into());
@@ -227,7 +244,7 @@ impl<'v> Run<'_, 'v> {
         frame.depth += 1;
         let result = callee.top().unit.render(&callee, value, frame);
         frame.depth -= 1;
-        result.map_err(|error| Failure::Called(call, Box::new(error)))
+        result.map_err(|error| Failure::Called(call, error).into())
     }
 }
 
@@ -239,9 +256,9 @@ pub(super) enum Unprinted {
 
 impl Unprinted {
     #[cold]
-    fn of(self, path: PathRef, value: Value<'_>) -> Failure<'_> {
+    fn of(self, path: PathRef, value: Value<'_>) -> Box<Failure<'_>> {
         match self {
-            Self::NoText => Failure::Unprintable(path, value),
+            Self::NoText => Failure::Unprintable(path, value).into(),
             Self::Exceeded(exceeded) => exceeded.into(),
         }
     }

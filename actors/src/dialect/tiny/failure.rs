@@ -19,17 +19,17 @@ pub(super) enum Failure<'v> {
     },
     NotIterable(PathRef, Value<'v>),
     Unprintable(PathRef, Value<'v>),
-    Formatter(u32, Box<FormatterError>),
+    Formatter(u32, FormatterError),
     UnknownFormatter(u32),
     UnknownTemplate(u32),
-    Called(u32, Box<RenderError>),
+    Called(u32, RenderError),
     Exceeded(Exceeded),
 }
 
-impl From<Exceeded> for Failure<'_> {
+impl From<Exceeded> for Box<Failure<'_>> {
     #[cold]
     fn from(exceeded: Exceeded) -> Self {
-        Self::Exceeded(exceeded)
+        Self::new(Failure::Exceeded(exceeded))
     }
 }
 
@@ -43,7 +43,7 @@ impl Failure<'_> {
                 if let Some(call) = unit.calls.get(call as usize) {
                     error.diagnostic.called_from(name.clone(), call.span);
                 }
-                return *error;
+                return error;
             }
             Self::Missing { path, step, within } => (RenderFault::MissingPath, missing(unit, path, step, &within)),
             Self::NotIterable(path, value) => {

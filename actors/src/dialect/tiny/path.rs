@@ -1,5 +1,7 @@
 //! Paths such as `order.items.0.name` and the words that begin with `@`.
 
+use std::ops::Range;
+
 use super::piece::Piece;
 use super::tag::Fault;
 
@@ -73,50 +75,67 @@ pub(super) fn path<'t>(piece: Piece<'t>, place: Place, in_loop: bool) -> Result<
         let message = format!("a path of more than {PATH_BYTES_MAX} bytes");
         return Err(Fault::new("path-too-long", piece.range(), message).help("is a closing `}` missing?"));
     }
-    if piece.text.bytes().any(is_odd) || (!piece.text.is_ascii() && piece.text.chars().any(char::is_whitespace)) {
+    let mut bad_step = None;
+    let mut start = 0;
+    let bytes = piece.text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'.' => {
+                bad_step = bad_step.or_else(|| fault_in_step(piece, start..at));
+                start = at + 1;
+            }
+            byte if is_odd(*byte) => return Err(no_path(piece, place)),
+            _ => {}
+        }
+    }
+    if !piece.text.is_ascii() && piece.text.contains(char::is_whitespace) {
         return Err(no_path(piece, place));
     }
-    let mut start = piece.start;
-    for step in piece.text.split('.') {
-        let range = start..start + step.len();
-        start = range.end + 1;
-        if step.is_empty() {
-            let message = format!("the path `{}` has an empty step", shorten(piece.text));
-            return Err(Fault::new("empty-step", range, message).help("write one name between two dots"));
-        }
-        if step.starts_with('+') && step.parse::<usize>().is_ok() {
-            let help = format!("write `{}`", &step[1..]);
-            return Err(Fault::new("signed-index", range, "an index has no sign").help(help));
-        }
+    match bad_step.or_else(|| fault_in_step(piece, start..bytes.len())) {
+        None => Ok(Path::Steps(piece)),
+        Some(fault) => Err(fault),
     }
-    Ok(Path::Steps(piece))
+}
+
+/// What is wrong with one step of a path, if anything.
+#[inline]
+fn fault_in_step(piece: Piece<'_>, range: Range<usize>) -> Option<Fault> {
+    let step = &piece.text.as_bytes()[range.clone()];
+    if !step.is_empty() && step[0] != b'+' {
+        return None;
+    }
+    let place = piece.start + range.start..piece.start + range.end;
+    let digits = step.strip_prefix(b"+").unwrap_or_default();
+    if step.is_empty() {
+        let message = format!("the path `{}` has an empty step", shorten(piece.text));
+        Some(Fault::new("empty-step", place, message).help("write one name between two dots"))
+    } else if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
+        let help = format!("write `{}`", &piece.text[range.start + 1..range.end]);
+        Some(Fault::new("signed-index", place, "an index has no sign").help(help))
+    } else {
+        None
+    }
 }
 
 /// Bytes that a key may have in JSON, but that mean a mistake in a template.
+#[inline]
 fn is_odd(byte: u8) -> bool {
-    matches!(
-        byte,
-        0..=b' '
-            | 0x7f
-            | b'"'
-            | b'\''
-            | b'`'
-            | b'('
-            | b')'
-            | b'['
-            | b']'
-            | b'{'
-            | b'}'
-            | b';'
-            | b','
-            | b'='
-            | b'<'
-            | b'>'
-            | b'!'
-            | b'&'
-            | b'|'
-            | b'\\'
-    )
+    static ODD: [bool; 256] = {
+        let mut odd = [false; 256];
+        let mut blank = 0;
+        while blank <= b' ' {
+            odd[blank as usize] = true;
+            blank += 1;
+        }
+        let others = b"\x7f\"'`()[]{};,=<>!&|\\";
+        let mut at = 0;
+        while at < others.len() {
+            odd[others[at] as usize] = true;
+            at += 1;
+        }
+        odd
+    };
+    ODD[usize::from(byte)]
 }
 
 fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path<'_>, Fault> {

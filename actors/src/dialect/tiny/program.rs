@@ -60,13 +60,13 @@ pub(super) struct Step {
     pub(super) length: u16,
     /// Bytes between where its path begins in the text and this step.
     pub(super) lead: u16,
-    /// Its number, if it is one that an array can have as index; else [`NO_INDEX`].
+    /// Its number; for a name [`NO_INDEX`].
     pub(super) index: u32,
     /// Where its key was in the last object.
     pub(super) hint: AtomicU32,
 }
 
-/// A step that is no index.
+/// An index that no array has: its items would not fit into memory.
 pub(super) const NO_INDEX: u32 = u32::MAX;
 
 const _: () = assert!(size_of::<Op>() == 16 && size_of::<Step>() == 16);

@@ -5,13 +5,13 @@
 
 mod blocks;
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr2};
 
 use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 
 use self::blocks::Blocks;
-use super::piece::Piece;
+use super::piece::{Piece, find};
 use super::tag::{self, Fault, Tag};
 
 /// A part of a template.
@@ -212,10 +212,7 @@ impl<'t, 'l> Scan<'t, 'l> {
             return self.stop(opening.help("break the line somewhere")).map(|()| None);
         }
         let line = &bytes[start..self.line_end];
-        let found = match close {
-            "}" => memchr(b'}', line),
-            _ => memmem::find(line, close.as_bytes()),
-        };
+        let found = find(line, close.as_bytes());
         if let Some(found) = found {
             self.at = start + found + close.len();
             return Ok(Some(Piece::of(self.text, start..self.at)));
@@ -277,5 +274,45 @@ impl<'t, 'l> Scan<'t, 'l> {
     fn stop(&mut self, fault: Fault) -> Result<(), Stopped> {
         self.faults.push(fault.diagnostic(self.text));
         Err(Stopped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> Vec<&str> {
+        let tokens = scan(text, &Limits::default()).expect("right");
+        let texts = tokens.iter().filter_map(|token| match token {
+            Token::Text(piece) => Some(piece.text),
+            Token::Tag(_) => None,
+        });
+        texts.collect()
+    }
+
+    #[test]
+    fn dashes_trim_the_nearest_piece_of_text() {
+        assert_eq!(texts("a {b} c"), ["a ", " c"]);
+        assert_eq!(texts("a {- b -} c"), ["a", "c"]);
+        assert_eq!(texts("a \\{ {- b -} \\{ c"), ["a ", "{", "{ c"]);
+        assert_eq!(texts("a {# c #}{{ if x }}b {{ endif }}{- d}"), ["a ", "b"]);
+    }
+
+    #[test]
+    fn pieces_know_where_they_stand() {
+        let text = "ü {{- if not  größe -}} x {{ endif }}".replace("not  ", "not ");
+        let tokens = scan(&text, &Limits::default()).expect("right");
+        let Some(Token::Tag(Tag::If { path, negated: true })) = tokens.get(1) else {
+            panic!("{tokens:?}");
+        };
+        assert_eq!(&text[path.piece().range()], "größe");
+    }
+
+    #[test]
+    fn one_mistake_is_one_fault_and_all_are_reported() {
+        let text = "{{ fro x in xs }}{{ if a == b }}{x y}{{ endif }}{{ endfor }}{{ endwith }}";
+        let faults = scan(text, &Limits::default()).expect_err("wrong");
+        let codes: Vec<_> = faults.iter().map(|fault| fault.code).collect();
+        assert_eq!(codes, ["unknown-block", "comparison", "not-a-path", "unmatched-end"]);
     }
 }

@@ -147,7 +147,7 @@ pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
 
 /// Reads what stands in double braces, its dashes already taken off.
 pub(super) fn block(inner: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
-    let word = inner.text.split_whitespace().next().unwrap_or(inner.text);
+    let word = first_word(inner.text);
     let rest = inner.skip(word.len()).trim();
     let tag = match word {
         "if" => condition(rest, in_loop),
@@ -165,6 +165,16 @@ pub(super) fn block(inner: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
         closes: fault.closes.or(word.strip_prefix("end").and_then(Block::of)),
         ..fault
     })
+}
+
+/// What stands before the first blank.
+fn first_word(text: &str) -> &str {
+    let letters = text.bytes().take_while(u8::is_ascii_lowercase).count();
+    match text.as_bytes().get(letters) {
+        // Every block that there is: no need to know blanks of other scripts.
+        None | Some(b' ') if letters > 0 => &text[..letters],
+        _ => text.split_whitespace().next().unwrap_or(text),
+    }
 }
 
 fn alone<'t>(tag: Tag<'t>, inner: Piece<'t>, rest: Piece<'t>) -> Result<Tag<'t>, Fault> {

@@ -107,3 +107,74 @@ impl Step {
         start..start + self.length as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::span_of;
+    use crate::limits::Limits;
+
+    use crate::dialect::tiny::{compile::compile, scan::scan};
+
+    fn unit(text: &str) -> TinyUnit {
+        let limits = Limits::default();
+        compile(text, &scan(text, &limits).expect("right"), &limits)
+    }
+
+    #[test]
+    fn calls_and_formatters_are_listed_with_their_places() {
+        let text = "ü\n {a | upper}{{ call x/y.html with a }}\r\nß{b|json}\n\n{{ call z with b.c }}{c|upper}";
+        let unit = unit(text);
+        let calls: Vec<_> = unit
+            .calls()
+            .iter()
+            .map(|call| (call.name.as_str(), call.span))
+            .collect();
+        let span = |word: &str, from: usize| {
+            let at = from + text[from..].find(word).expect("is there");
+            span_of(text, at..at + word.len())
+        };
+        assert_eq!(
+            calls,
+            [("x/y.html", span("x/y", 0)), ("z", span("z", 0))].map(|(name, mut at)| {
+                at.length = u32::try_from(name.len()).expect("short");
+                (name, at)
+            })
+        );
+        let used: Vec<_> = unit.formatters().iter().map(|used| (&*used.name, used.span)).collect();
+        let last = text.rfind("upper").expect("is there");
+        assert_eq!(
+            used,
+            [
+                ("upper", span("upper", 0)),
+                ("json", span("json", 0)),
+                ("upper", span("upper", last))
+            ]
+        );
+    }
+
+    #[test]
+    fn a_path_knows_its_place_whatever_it_begins_with() {
+        let text = "{{ for item in a.b }}{item}{item.c.d}{ @root }{{ if item.x }}{{ endif }}{{ endfor }}";
+        let unit = unit(text);
+        let paths = unit.ops.iter().filter_map(|op| match op {
+            Op::Value(path) | Op::For { path, .. } | Op::If { path, .. } => Some(&text[unit.range_of(*path)]),
+            _ => None,
+        });
+        assert_eq!(
+            paths.collect::<Vec<_>>(),
+            ["a.b", "item", "item.c.d", "@root", "item.x"]
+        );
+    }
+
+    #[test]
+    fn a_unit_is_small_and_shared_by_threads() {
+        fn shared<T: Send + Sync>(_: &T) {}
+        let row = "<td>{item.name}</td><td>{item.price}</td>\n";
+        let text = format!("{{{{ for item in items }}}}{}{{{{ endfor }}}}", row.repeat(50));
+        let unit = unit(&text);
+        shared(&unit);
+        let bytes = unit.text.len() + size_of_val(&*unit.ops) + size_of_val(&*unit.steps) + size_of::<TinyUnit>();
+        assert!(bytes < 4 * text.len(), "{bytes} bytes for {}", text.len());
+    }
+}

@@ -1,0 +1,214 @@
+//! The whole protocol, in the order of the flow.
+//!
+//! Commands are imperative or name what is handed on, have one receiver and a typed reply. The reply of `SourcesChanged`,
+//! `Compiled` and `PublishBatch` is the outcome of the rest of the line, so a Watcher has one batch in flight. Events are past
+//! tense and have no reply; queries are the noun asked for.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::Message;
+
+use crate::context::Context;
+use crate::diagnostic::Diagnostic;
+use crate::graph::plan::{CompiledBatch, Graph, Plan};
+use crate::reader::{RenderFailure, RenderOptions, Rendered};
+use crate::registry::history::NotKept;
+use crate::registry::publish::Report;
+use crate::snapshot::Snapshot;
+use crate::supervision::Fault;
+use crate::template::{Source, TemplateName};
+use crate::version::{Revision, Version};
+
+// --- to the Watcher ---------------------------------------------------------------------------------------------------------
+
+/// A loader has a hint that something changed: look. Several hints are one look.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Looked")]
+pub struct Look;
+
+/// Answers when everything that was written before the call is live, or named in the diagnostics.
+#[derive(Debug, Clone, Copy, Default, Message)]
+#[rtype(result = "Looked")]
+pub struct Reload {
+    /// Reads every byte again, for what no event and no time stamp can show.
+    pub full: bool,
+}
+
+/// What came of a look.
+#[derive(Debug)]
+pub enum Looked {
+    /// Nothing differed from what was handed on before.
+    Nothing,
+    /// Something differed, and this came of it.
+    Decided(Outcome),
+    /// The loader could not look; what was served goes on.
+    Unreadable(String),
+    /// The Watcher failed.
+    Failed(Fault),
+}
+
+impl From<Fault> for Looked {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}
+
+// --- Watcher → Compiler → Graph → Registry ----------------------------------------------------------------------------------
+
+/// Sources whose content really differs.
+#[derive(Debug, Message)]
+#[rtype(result = "Outcome")]
+pub struct SourcesChanged {
+    /// Whose, and which.
+    pub revision: Revision,
+    /// Whether these are all sources of the loader.
+    pub complete: bool,
+    /// New or with other content.
+    pub changed: Vec<Source>,
+    /// There, but they cannot be read, with the reason.
+    pub unreadable: Vec<(TemplateName, Arc<[Diagnostic]>)>,
+    /// No longer there.
+    pub removed: Vec<TemplateName>,
+    /// When the first of these changes was noticed.
+    pub noticed: Instant,
+}
+
+/// The same sources as units, or with what is wrong with them.
+#[derive(Debug, Message)]
+#[rtype(result = "Outcome")]
+pub struct Compiled {
+    /// What became of each text.
+    pub batch: CompiledBatch,
+    /// When the first change of the batch was noticed.
+    pub noticed: Instant,
+}
+
+/// What the next version is to be.
+#[derive(Debug, Message)]
+#[rtype(result = "Outcome")]
+pub struct PublishBatch {
+    /// What changes.
+    pub plan: Plan,
+    /// What the Registry keeps for the Graph, together with the version.
+    pub graph: Graph,
+    /// When the first change of the batch was noticed.
+    pub noticed: Instant,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It is a new version.
+    Published(Arc<Report>),
+    /// It is what is served already.
+    Unchanged(Version),
+    /// It is accepted, and waits until a roll-back is ended.
+    Held(Version),
+    /// It is not accepted; what was served goes on.
+    Refused(String),
+    /// The Registry has something else than the plan was made for.
+    Conflict,
+    /// It is unknown what became of it: send everything again.
+    Lost(String),
+}
+
+impl From<Fault> for Outcome {
+    fn from(fault: Fault) -> Self {
+        Self::Lost(fault.to_string())
+    }
+}
+
+// --- to the Registry --------------------------------------------------------------------------------------------------------
+
+/// Serve an earlier version again, under a new number, and hold it until [`Resume`].
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "RolledBack")]
+pub struct RollBack {
+    /// One of [`History`].
+    pub to: Version,
+}
+
+/// End what [`RollBack`] began: serve the newest again.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "RolledBack")]
+pub struct Resume;
+
+/// What came of a [`RollBack`] or [`Resume`].
+#[derive(Debug, Clone)]
+pub enum RolledBack {
+    /// This is served now.
+    Published(Arc<Report>),
+    /// Nothing was held.
+    Unchanged(Version),
+    /// There is no such version, or no more.
+    NotKept(NotKept),
+    /// The Registry failed: it is unknown whether it was done.
+    Lost(String),
+}
+
+impl From<Fault> for RolledBack {
+    fn from(fault: Fault) -> Self {
+        Self::Lost(fault.to_string())
+    }
+}
+
+/// What is served now.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Snapshot, Unanswered>")]
+pub struct CurrentSnapshot;
+
+/// The versions that can be gone back to, oldest first, the current one last.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Vec<Version>, Unanswered>")]
+pub struct History;
+
+// --- to the Graph -----------------------------------------------------------------------------------------------------------
+
+/// Everything that reaches a template by calls, itself not included.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Vec<TemplateName>, Unanswered>")]
+pub struct Dependents(pub TemplateName);
+
+/// Who calls whom.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Vec<Edge>, Unanswered>")]
+pub struct Edges;
+
+/// One template calls another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Edge {
+    /// Who calls.
+    pub caller: TemplateName,
+    /// Who is called.
+    pub callee: TemplateName,
+    /// Whether the called template is there.
+    pub exists: bool,
+}
+
+/// The actor that was asked failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct Unanswered(#[from] pub Fault);
+
+// --- to the Renderer --------------------------------------------------------------------------------------------------------
+
+/// Render one entry with data of its own.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Rendered, RenderFailure>")]
+pub struct Render {
+    /// Which entry.
+    pub name: String,
+    /// With what.
+    pub context: Context,
+    /// How.
+    pub options: RenderOptions,
+}
+
+impl Render {
+    /// A render with the default options.
+    #[must_use]
+    pub fn new(name: impl Into<String>, context: Context) -> Self {
+        Self { name: name.into(), context, options: RenderOptions::default() }
+    }
+}

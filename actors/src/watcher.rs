@@ -1,0 +1,152 @@
+//! The Watcher: makes its loader look, and hands on what really differs.
+//!
+//! One batch is in flight: while its outcome is awaited, hints wait as one message in the mailbox. What was handed on and not
+//! answered is handed on again, as everything that there is.
+
+pub mod known;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use actix::Recipient;
+
+use crate::loader::{Changes, Depth, Hints, Loader};
+use crate::messages::{Look, Looked, Outcome, Reload, SourcesChanged};
+use crate::supervision::{Behavior, Pool, Serve};
+use crate::version::{LoaderId, Revision};
+
+use known::Known;
+
+/// How long to wait before a batch whose outcome is unknown is sent again.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// What a Watcher is started from.
+pub struct Setup {
+    /// Which loader this is.
+    pub loader: LoaderId,
+    /// The loader's own thread.
+    pub eyes: Eyes,
+    /// Counts batches; outside the behaviour, so that a restart does not begin anew.
+    pub revisions: Arc<AtomicU64>,
+    /// Where sources go.
+    pub compiler: Recipient<SourcesChanged>,
+    /// Hints to this very Watcher.
+    pub hints: Hints,
+    /// Set while a hint waits in the mailbox.
+    pub hinted: Arc<AtomicBool>,
+}
+
+/// A loader on its thread.
+#[derive(Clone)]
+pub struct Eyes {
+    loader: Arc<std::sync::Mutex<Box<dyn Loader>>>,
+    thread: Pool,
+}
+
+impl Eyes {
+    /// Gives a loader a thread of its own.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
+        let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64)?;
+        Ok(Self { loader: Arc::new(std::sync::Mutex::new(loader)), thread })
+    }
+
+    /// Runs something with the loader, on its thread.
+    pub(crate) async fn with<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut dyn Loader) -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let loader = Arc::clone(&self.loader);
+        let job = move || run(&mut **loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        self.thread.run(job).await.map_err(|lost| lost.to_string())
+    }
+}
+
+/// The behaviour of a Watcher.
+pub struct Watcher {
+    loader: LoaderId,
+    eyes: Eyes,
+    revisions: Arc<AtomicU64>,
+    compiler: Recipient<SourcesChanged>,
+    hints: Hints,
+    hinted: Arc<AtomicBool>,
+    /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
+    known: Option<Known>,
+}
+
+impl Behavior for Watcher {
+    type Setup = Setup;
+
+    fn start(setup: &Setup) -> Self {
+        Self {
+            loader: setup.loader,
+            eyes: setup.eyes.clone(),
+            revisions: Arc::clone(&setup.revisions),
+            compiler: setup.compiler.clone(),
+            hints: setup.hints.clone(),
+            hinted: Arc::clone(&setup.hinted),
+            known: None,
+        }
+    }
+}
+
+impl Serve<Look> for Watcher {
+    async fn serve(&mut self, _: Look) -> Looked {
+        self.hinted.store(false, Ordering::Release);
+        self.look(Depth::Hinted).await
+    }
+}
+
+impl Serve<Reload> for Watcher {
+    async fn serve(&mut self, reload: Reload) -> Looked {
+        self.look(if reload.full { Depth::Bytes } else { Depth::Everything }).await
+    }
+}
+
+impl Watcher {
+    async fn look(&mut self, depth: Depth) -> Looked {
+        let noticed = Instant::now();
+        let depth = if self.known.is_some() { depth } else { Depth::Afresh };
+        let changes = match self.eyes.with(move |loader| loader.sync(depth)).await {
+            Ok(Ok(changes)) => changes,
+            Ok(Err(error)) => return Looked::Unreadable(error.to_string()),
+            Err(lost) => {
+                self.send_again();
+                return Looked::Unreadable(lost);
+            }
+        };
+        let known = self.known.take().unwrap_or_default();
+        let (changes, known) = known.compare(changes);
+        if changes.is_empty() {
+            self.known = Some(known);
+            return Looked::Nothing;
+        }
+        let outcome = self.hand_on(changes, noticed).await;
+        match &outcome {
+            Outcome::Lost(_) | Outcome::Conflict | Outcome::Refused(_) => self.send_again(),
+            Outcome::Published(_) | Outcome::Unchanged(_) | Outcome::Held(_) => self.known = Some(known),
+        }
+        Looked::Decided(outcome)
+    }
+
+    async fn hand_on(&self, changes: Changes, noticed: Instant) -> Outcome {
+        let number = self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
+        let Changes { complete, changed, unreadable, removed } = changes;
+        let revision = Revision { loader: self.loader, number };
+        let batch = SourcesChanged { revision, complete, changed, unreadable, removed, noticed };
+        self.compiler.send(batch).await.unwrap_or_else(|gone| Outcome::Lost(gone.to_string()))
+    }
+
+    /// Everything is handed on with the next look, which comes soon by itself.
+    fn send_again(&mut self) {
+        self.known = None;
+        let hints = self.hints.clone();
+        actix::spawn(async move {
+            actix::clock::sleep(RETRY).await;
+            hints.hint();
+        });
+    }
+}
