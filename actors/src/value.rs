@@ -132,15 +132,19 @@ impl<'a> Object<'a> {
     /// The value of a key that stood at `hint` in the last object asked: the same struct has the same fields in the same order.
     #[inline]
     #[must_use]
-    pub fn get_hinted(&self, key: &str, hint: &AtomicU32) -> Option<Value<'a>> {
-        if let Some((found, value)) = self.0.get(hint.load(Ordering::Relaxed) as usize)
-            && *found == key
-        {
-            return Some(*value);
+    pub fn get_hinted(&self, key: &str, hint: &AtomicU32) -> Option<&'a Value<'a>> {
+        match self.0.get(hint.load(Ordering::Relaxed) as usize) {
+            Some((found, value)) if *found == key => Some(value),
+            _ => self.search(key, hint),
         }
+    }
+
+    /// Looks everywhere, and remembers where it was.
+    #[cold]
+    fn search(&self, key: &str, hint: &AtomicU32) -> Option<&'a Value<'a>> {
         let at = self.position(key)?;
         hint.store(u32::try_from(at).unwrap_or(0), Ordering::Relaxed);
-        Some(self.0[at].1)
+        Some(&self.0[at].1)
     }
 
     fn position(&self, key: &str) -> Option<usize> {
