@@ -174,16 +174,15 @@ impl<'v> Run<'_, 'v> {
     }
 
     /// The value of a path. `None` is one that is missing and may be.
-    #[inline]
+    #[inline(always)]
     fn value(&self, path: PathRef, frame: &Frame<'_>) -> Result<Option<&'v Value<'v>>, Failed<'v>> {
-        let found = self.look_up(path);
-        if found.is_none() && frame.missing == Missing::Error {
-            return Err(self.missing(path).into());
+        match self.look_up(path) {
+            None if frame.missing == Missing::Error => Err(self.missing(path).into()),
+            found => Ok(found),
         }
-        Ok(found)
     }
 
-    #[inline]
+    #[inline(always)]
     fn look_up(&self, path: PathRef) -> Option<&'v Value<'v>> {
         let mut current = self.slots[path.slot as usize].value;
         for step in self.unit.steps_of(path) {
