@@ -192,7 +192,7 @@ impl<'v> Run<'_, 'v> {
     }
 
     /// One step down into a value.
-    #[inline]
+    #[inline(always)]
     fn go(&self, from: &'v Value<'v>, step: &Step) -> Option<&'v Value<'v>> {
         match from {
             Value::Object(object) => object.get_hinted(self.unit.key(step), &step.hint),
