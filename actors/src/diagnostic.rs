@@ -130,6 +130,15 @@ impl Diagnostic {
         self.chain.push(CallSite { template, span });
     }
 
+    /// The finding itself, whoever reaches it.
+    #[must_use]
+    pub fn without_chain(&self) -> Self {
+        Self {
+            chain: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// For people, with colours if asked.
     #[must_use]
     pub fn human(&self, colours: bool) -> String {

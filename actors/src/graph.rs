@@ -1,6 +1,82 @@
-//! Who calls whom, and what a batch of changes makes of each entry.
+//! The Graph: who calls whom, and what a batch of changes makes of each entry.
+//!
+//! It works on a draft of the graph that the Registry's last answer acknowledged, so a batch that is lost changes nothing, and a
+//! Graph that failed goes on from there.
+
 mod batch;
 pub mod edges;
 mod faults;
 pub mod plan;
 mod verdicts;
+
+use actix::Recipient;
+
+use crate::messages::{Compiled, Dependents, Edge, Edges, Outcome, PublishBatch, Unanswered};
+use crate::supervision::{Behavior, Serve, Vault};
+use crate::template::TemplateName;
+
+use plan::{Graph, Plan};
+
+/// What a Graph is started from.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    /// The graph that belongs to what the Registry has accepted.
+    pub(crate) accepted: Vault<Graph>,
+    pub(crate) registry: Recipient<PublishBatch>,
+}
+
+/// The behaviour of the Graph.
+pub(crate) struct Grapher(Setup);
+
+impl Behavior for Grapher {
+    type Setup = Setup;
+
+    fn start(setup: &Setup) -> Self {
+        Self(setup.clone())
+    }
+}
+
+impl Serve<Compiled> for Grapher {
+    async fn serve(&mut self, compiled: Compiled) -> Outcome {
+        let mut graph = self.0.accepted.draft();
+        let plan = graph.apply(compiled.batch);
+        match self.publish(plan, &graph, compiled.noticed).await {
+            Outcome::Conflict => self.publish(graph.whole(), &graph, compiled.noticed).await,
+            outcome => outcome,
+        }
+    }
+}
+
+impl Grapher {
+    async fn publish(&self, plan: Plan, graph: &Graph, noticed: std::time::Instant) -> Outcome {
+        let batch = PublishBatch {
+            plan,
+            graph: graph.clone(),
+            noticed,
+        };
+        let answer = self.0.registry.send(batch).await;
+        answer.unwrap_or_else(|gone| Outcome::Lost(gone.to_string()))
+    }
+}
+
+impl Serve<Dependents> for Grapher {
+    async fn serve(&mut self, query: Dependents) -> Result<Vec<TemplateName>, Unanswered> {
+        Ok(self.0.accepted.draft().dependents(&query.0))
+    }
+}
+
+impl Serve<Edges> for Grapher {
+    async fn serve(&mut self, _: Edges) -> Result<Vec<Edge>, Unanswered> {
+        let graph = self.0.accepted.draft();
+        let mut edges: Vec<Edge> = graph
+            .edges()
+            .map(|(caller, callee, exists)| Edge {
+                caller: caller.clone(),
+                callee: callee.clone(),
+                exists,
+            })
+            .collect();
+        edges.sort();
+        Ok(edges)
+    }
+}

@@ -1,19 +1,51 @@
-//! The engine of hotplate.
-pub mod budget;
-pub mod context;
-pub mod diagnostic;
-pub mod dialect;
-pub mod graph;
-pub mod limits;
-pub mod registry;
+//! The engine of hotplate: actors that carry a template from the disk to an answer.
+//!
+//! ```text
+//!  hints    ┌─────────┐ SourcesChanged ┌──────────┐ Compiled ┌───────┐ PublishBatch ┌──────────┐ Snapshot ┌──────────┐
+//!  Loader ─▶│ Watcher │───────────────▶│ Compiler │─────────▶│ Graph │─────────────▶│ Registry │─────────▶│ Renderer │
+//!           └─────────┘◀───────────────└──────────┘◀─────────└───────┘◀─────────────└──────────┘          └──────────┘
+//!             ▲ Reload        the outcome travels back along the same line            │ Published, Fallback   ▲ Render
+//! ```
+//!
+//! The modules in reading order: what things are, how a text becomes a unit, what is served, the protocol, the actors along the
+//! line, and the handle. There is no HTTP server here and no command.
+
+pub mod template;
+pub mod version;
 pub mod scope;
+pub mod diagnostic;
+pub mod limits;
+pub mod value;
+pub mod context;
+pub mod budget;
+pub mod dialect;
 pub mod snapshot;
 pub mod supervision;
-pub mod template;
+pub mod loader;
+pub mod messages;
+pub mod events;
+mod watcher;
+mod compiler;
+pub mod graph;
+pub mod registry;
+pub mod reader;
+mod renderer;
+mod engine;
+mod handle;
 #[cfg(test)]
 mod testing;
-pub mod value;
-pub mod version;
 
+pub use context::Context;
+pub use diagnostic::{Diagnostic, Severity};
+pub use engine::StartError;
+pub use events::{Event, Fallback, Published, Serving, Subscription};
+pub use handle::{
+    Builder, CallError, Hotplate, Pinned, ReloadOutcome, ReloadReport, Reloader, Renders, TemplateHandle,
+};
 pub use limits::Limits;
+pub use loader::{DirectoryLoader, Loader, MemoryHandle, MemoryLoader, Mount};
+pub use messages::{Reload, Render};
+pub use reader::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered, Supply};
 pub use template::{Digest, NameError, Source, TemplateName};
+pub use value::Value;
+pub use version::Version;

@@ -35,6 +35,21 @@ pub struct Reload {
     pub full: bool,
 }
 
+/// The last message to a Watcher: it is answered once the batch in hand is decided, and no hint is followed any more.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Drained")]
+pub struct Drain;
+
+/// No batch is in flight.
+#[derive(Debug, Clone, Copy)]
+pub struct Drained;
+
+impl From<Fault> for Drained {
+    fn from(_: Fault) -> Self {
+        Self
+    }
+}
+
 /// What came of a look.
 #[derive(Debug)]
 pub enum Looked {
@@ -209,6 +224,10 @@ impl Render {
     /// A render with the default options.
     #[must_use]
     pub fn new(name: impl Into<String>, context: Context) -> Self {
-        Self { name: name.into(), context, options: RenderOptions::default() }
+        Self {
+            name: name.into(),
+            context,
+            options: RenderOptions::default(),
+        }
     }
 }

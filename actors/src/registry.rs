@@ -1,5 +1,175 @@
-//! What is served, and how the next version is made of the last.
+//! The Registry: the only writer of what is served.
+//!
+//! It commits before it replies, swaps one pointer, and then tells.
+
 pub mod history;
 pub mod publish;
 mod report;
 pub mod truth;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+
+use crate::diagnostic::Diagnostic;
+use crate::dialect::Formatters;
+use crate::events::{Event, Fallback, Published, Serving, Teller};
+use crate::graph::plan::Graph;
+use crate::limits::Limits;
+use crate::messages::{CurrentSnapshot, History, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered};
+use crate::snapshot::{Snapshot, Standing, Why};
+use crate::supervision::{Behavior, Serve, Vault};
+use crate::version::Version;
+
+use publish::{Decision, Refusal, Report};
+use truth::Truth;
+
+/// What a Registry is started from. All of it outlives a fault.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) truth: Vault<Truth>,
+    /// What the Graph goes on from: committed together with the truth.
+    pub(crate) graph: Vault<Graph>,
+    /// What readers read.
+    pub(crate) served: Arc<ArcSwap<Snapshot>>,
+    pub(crate) formatters: Formatters,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) teller: Teller,
+}
+
+/// The behaviour of the Registry.
+pub(crate) struct Registry(Setup);
+
+impl Behavior for Registry {
+    type Setup = Setup;
+
+    /// A fault between commit and swap must not leave readers behind.
+    fn start(setup: &Setup) -> Self {
+        let committed = setup.truth.draft().snapshot().clone();
+        if committed.version() != setup.served.load().version() {
+            setup.served.store(Arc::new(committed));
+        }
+        Self(setup.clone())
+    }
+}
+
+impl Serve<PublishBatch> for Registry {
+    async fn serve(&mut self, batch: PublishBatch) -> Outcome {
+        let PublishBatch { plan, graph, noticed } = batch;
+        let truth = self.0.truth.draft();
+        match publish::publish(&truth, &plan, &self.0.formatters, &self.0.limits) {
+            Decision::Published {
+                truth,
+                snapshot,
+                report,
+            } => {
+                self.0.graph.commit(graph);
+                Outcome::Published(self.swap(truth, snapshot, report, noticed))
+            }
+            Decision::Held { truth: held } => {
+                self.0.graph.commit(graph);
+                self.0.truth.commit(held);
+                Outcome::Held(truth.snapshot().version())
+            }
+            Decision::Unchanged => {
+                self.0.graph.commit(graph);
+                Outcome::Unchanged(truth.snapshot().version())
+            }
+            Decision::Refused {
+                reason: Refusal::Incoherent { .. },
+            } if !plan.whole => Outcome::Conflict,
+            Decision::Refused { reason } => Outcome::Refused(reason.to_string()),
+        }
+    }
+}
+
+impl Serve<RollBack> for Registry {
+    async fn serve(&mut self, command: RollBack) -> RolledBack {
+        match history::roll_back(&self.0.truth.draft(), command.to, &self.0.limits) {
+            Ok((truth, snapshot, report)) => RolledBack::Published(self.swap(truth, snapshot, report, Instant::now())),
+            Err(not_kept) => RolledBack::NotKept(not_kept),
+        }
+    }
+}
+
+impl Serve<Resume> for Registry {
+    async fn serve(&mut self, _: Resume) -> RolledBack {
+        let truth = self.0.truth.draft();
+        match history::resume(&truth, &self.0.limits) {
+            Some((truth, snapshot, report)) => {
+                RolledBack::Published(self.swap(truth, snapshot, report, Instant::now()))
+            }
+            None => RolledBack::Unchanged(truth.snapshot().version()),
+        }
+    }
+}
+
+impl Serve<CurrentSnapshot> for Registry {
+    async fn serve(&mut self, _: CurrentSnapshot) -> Result<Snapshot, Unanswered> {
+        Ok(self.0.truth.draft().snapshot().clone())
+    }
+}
+
+impl Serve<History> for Registry {
+    async fn serve(&mut self, _: History) -> Result<Vec<Version>, Unanswered> {
+        Ok(history::kept(&self.0.truth.draft()))
+    }
+}
+
+impl Registry {
+    /// Commits, swaps, tells: in this order.
+    fn swap(&self, truth: Truth, snapshot: Snapshot, report: Report, noticed: Instant) -> Arc<Report> {
+        self.0.truth.commit(truth);
+        self.0.served.store(Arc::new(snapshot.clone()));
+        let report = Arc::new(report);
+        for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
+            self.0.teller.tell(event);
+        }
+        report
+    }
+}
+
+/// What subscribers are told of a new version.
+fn told(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> {
+    let failed = || report.stale.iter().chain(&report.broken);
+    let diagnostics = causes(failed().map(|(_, why)| why));
+    let names = |list: &[(_, _)]| list.iter().map(|(name, _)| Clone::clone(name)).collect();
+    let published = Published {
+        version: report.version,
+        digest: report.digest,
+        changed: report.changed.clone(),
+        removed: report.removed.clone(),
+        stale: names(&report.stale),
+        broken: names(&report.broken),
+        recovered: report.recovered.clone(),
+        diagnostics,
+        micros: u64::try_from(micros).unwrap_or(u64::MAX),
+    };
+    let mut events = vec![Event::Published(Arc::new(published))];
+    events.extend(failed().map(|(template, why)| {
+        let serving = match snapshot.id(template.as_str()).map(|id| snapshot.standing(id)) {
+            Some(Standing::Stale { since, .. }) => Serving::LastGood(since),
+            _ => Serving::StandIn,
+        };
+        let (template, why) = (template.clone(), Arc::clone(why));
+        Event::Fallback(Arc::new(Fallback {
+            template,
+            version: report.version,
+            serving,
+            why,
+        }))
+    }));
+    events
+}
+
+/// The findings behind some failed entries: one cause reaches many entries, through other calls each, and is said once.
+pub(crate) fn causes<'w>(whys: impl Iterator<Item = &'w Arc<Why>>) -> Vec<Diagnostic> {
+    let mut by_cause = BTreeMap::new();
+    for why in whys {
+        by_cause.entry(&why.cause).or_insert(&why.diagnostics);
+    }
+    let findings = by_cause.into_values().flat_map(|diagnostics| diagnostics.iter());
+    findings.map(Diagnostic::without_chain).collect()
+}

@@ -3,7 +3,7 @@
 //! One batch is in flight: while its outcome is awaited, hints wait as one message in the mailbox. What was handed on and not
 //! answered is handed on again, as everything that there is.
 
-pub mod known;
+pub(crate) mod known;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 
 use crate::loader::{Changes, Depth, Hints, Loader};
-use crate::messages::{Look, Looked, Outcome, Reload, SourcesChanged};
+use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
 use crate::supervision::{Behavior, Pool, Serve};
 use crate::version::{LoaderId, Revision};
 
@@ -22,24 +22,24 @@ use known::Known;
 const RETRY: Duration = Duration::from_millis(100);
 
 /// What a Watcher is started from.
-pub struct Setup {
+pub(crate) struct Setup {
     /// Which loader this is.
-    pub loader: LoaderId,
+    pub(crate) loader: LoaderId,
     /// The loader's own thread.
-    pub eyes: Eyes,
+    pub(crate) eyes: Eyes,
     /// Counts batches; outside the behaviour, so that a restart does not begin anew.
-    pub revisions: Arc<AtomicU64>,
+    pub(crate) revisions: Arc<AtomicU64>,
     /// Where sources go.
-    pub compiler: Recipient<SourcesChanged>,
+    pub(crate) compiler: Recipient<SourcesChanged>,
     /// Hints to this very Watcher.
-    pub hints: Hints,
+    pub(crate) hints: Hints,
     /// Set while a hint waits in the mailbox.
-    pub hinted: Arc<AtomicBool>,
+    pub(crate) hinted: Arc<AtomicBool>,
 }
 
 /// A loader on its thread.
 #[derive(Clone)]
-pub struct Eyes {
+pub(crate) struct Eyes {
     loader: Arc<std::sync::Mutex<Box<dyn Loader>>>,
     thread: Pool,
 }
@@ -49,9 +49,12 @@ impl Eyes {
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
+    pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
         let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64)?;
-        Ok(Self { loader: Arc::new(std::sync::Mutex::new(loader)), thread })
+        Ok(Self {
+            loader: Arc::new(std::sync::Mutex::new(loader)),
+            thread,
+        })
     }
 
     /// Runs something with the loader, on its thread.
@@ -66,7 +69,7 @@ impl Eyes {
 }
 
 /// The behaviour of a Watcher.
-pub struct Watcher {
+pub(crate) struct Watcher {
     loader: LoaderId,
     eyes: Eyes,
     revisions: Arc<AtomicU64>,
@@ -75,6 +78,7 @@ pub struct Watcher {
     hinted: Arc<AtomicBool>,
     /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
     known: Option<Known>,
+    drained: bool,
 }
 
 impl Behavior for Watcher {
@@ -89,6 +93,7 @@ impl Behavior for Watcher {
             hints: setup.hints.clone(),
             hinted: Arc::clone(&setup.hinted),
             known: None,
+            drained: false,
         }
     }
 }
@@ -96,13 +101,24 @@ impl Behavior for Watcher {
 impl Serve<Look> for Watcher {
     async fn serve(&mut self, _: Look) -> Looked {
         self.hinted.store(false, Ordering::Release);
+        if self.drained {
+            return Looked::Nothing;
+        }
         self.look(Depth::Hinted).await
     }
 }
 
 impl Serve<Reload> for Watcher {
     async fn serve(&mut self, reload: Reload) -> Looked {
-        self.look(if reload.full { Depth::Bytes } else { Depth::Everything }).await
+        self.look(if reload.full { Depth::Bytes } else { Depth::Everything })
+            .await
+    }
+}
+
+impl Serve<Drain> for Watcher {
+    async fn serve(&mut self, _: Drain) -> Drained {
+        self.drained = true;
+        Drained
     }
 }
 
@@ -134,10 +150,28 @@ impl Watcher {
 
     async fn hand_on(&self, changes: Changes, noticed: Instant) -> Outcome {
         let number = self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
-        let Changes { complete, changed, unreadable, removed } = changes;
-        let revision = Revision { loader: self.loader, number };
-        let batch = SourcesChanged { revision, complete, changed, unreadable, removed, noticed };
-        self.compiler.send(batch).await.unwrap_or_else(|gone| Outcome::Lost(gone.to_string()))
+        let Changes {
+            complete,
+            changed,
+            unreadable,
+            removed,
+        } = changes;
+        let revision = Revision {
+            loader: self.loader,
+            number,
+        };
+        let batch = SourcesChanged {
+            revision,
+            complete,
+            changed,
+            unreadable,
+            removed,
+            noticed,
+        };
+        self.compiler
+            .send(batch)
+            .await
+            .unwrap_or_else(|gone| Outcome::Lost(gone.to_string()))
     }
 
     /// Everything is handed on with the next look, which comes soon by itself.

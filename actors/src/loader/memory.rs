@@ -73,11 +73,22 @@ impl Loader for MemoryLoader {
         let mut shelf = lock(&self.0);
         let touched = std::mem::take(&mut shelf.touched);
         if depth == Depth::Afresh {
-            return Ok(Changes { complete: true, changed: shelf.sources.values().cloned().collect(), ..Changes::default() });
+            return Ok(Changes {
+                complete: true,
+                changed: shelf.sources.values().cloned().collect(),
+                ..Changes::default()
+            });
         }
         let (there, removed): (Vec<_>, Vec<_>) = touched.into_iter().partition(|name| shelf.sources.contains_key(name));
-        let changed = there.iter().filter_map(|name| shelf.sources.get(name).cloned()).collect();
-        Ok(Changes { changed, removed, ..Changes::default() })
+        let changed = there
+            .iter()
+            .filter_map(|name| shelf.sources.get(name).cloned())
+            .collect();
+        Ok(Changes {
+            changed,
+            removed,
+            ..Changes::default()
+        })
     }
 }
 

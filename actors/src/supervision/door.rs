@@ -31,7 +31,11 @@ impl Door {
     #[must_use]
     pub fn new(places: usize) -> Self {
         let size = places.min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(size)), closed: Arc::default(), size }
+        Self {
+            places: Arc::new(Semaphore::new(size)),
+            closed: Arc::default(),
+            size,
+        }
     }
 
     /// Takes a place, without waiting.
@@ -42,7 +46,10 @@ impl Door {
         if self.closed.load(Ordering::Acquire) {
             return Err(Turned::Closed);
         }
-        Arc::clone(&self.places).try_acquire_owned().map(Admitted).map_err(|_| Turned::Busy)
+        Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map(Admitted)
+            .map_err(|_| Turned::Busy)
     }
 
     /// Lets nobody in any more. Those inside stay until they are done.

@@ -52,7 +52,10 @@ pub struct Faults {
 impl Faults {
     /// `tell` is called in the actor's thread, once for each fault.
     pub fn new(tell: impl Fn(&Fault) + Send + Sync + 'static) -> Self {
-        Self { count: Arc::default(), tell: Arc::new(tell) }
+        Self {
+            count: Arc::default(),
+            tell: Arc::new(tell),
+        }
     }
 
     /// How many there were.
@@ -63,7 +66,11 @@ impl Faults {
 
     fn note(&self, fault: &Fault) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(actor = fault.actor, said = fault.said, "an actor failed and is started again");
+        tracing::error!(
+            actor = fault.actor,
+            said = fault.said,
+            "an actor failed and is started again"
+        );
         let _ = contain(|| (self.tell)(fault));
     }
 }
@@ -86,7 +93,12 @@ pub struct Shell<B: Behavior> {
 impl<B: Behavior> Shell<B> {
     /// A shell that starts its behaviour with the first message.
     pub fn new(actor: &'static str, setup: B::Setup, faults: Faults) -> Self {
-        Self { actor, setup, behavior: None, faults }
+        Self {
+            actor,
+            setup,
+            behavior: None,
+            faults,
+        }
     }
 
     fn take_behavior(&mut self) -> Result<B, String> {
@@ -122,7 +134,10 @@ where
                 reply
             }
             Err(said) => {
-                let fault = Fault { actor: shell.actor, said };
+                let fault = Fault {
+                    actor: shell.actor,
+                    said,
+                };
                 shell.faults.note(&fault);
                 fault.into()
             }
@@ -197,7 +212,10 @@ mod tests {
     impl Behavior for Counter {
         type Setup = u32;
         fn start(setup: &u32) -> Self {
-            Self { asked: *setup, drops_badly: false }
+            Self {
+                asked: *setup,
+                drops_badly: false,
+            }
         }
     }
 
@@ -236,9 +254,11 @@ mod tests {
         let seen = faults.clone();
         actix::System::new().block_on(async move {
             let shell = Shell::<Counter>::new("counter", 10, faults).start();
-            for (ask, said) in
-                [(Ask::PanicNow, "now"), (Ask::PanicLater, "later"), (Ask::PanicInDrop, "it did not say why")]
-            {
+            for (ask, said) in [
+                (Ask::PanicNow, "now"),
+                (Ask::PanicLater, "later"),
+                (Ask::PanicInDrop, "it did not say why"),
+            ] {
                 assert_eq!(shell.send(Ask::Count).await.expect("alive"), Ok(11));
                 let queued = shell.send(ask);
                 let behind = shell.send(Ask::Count);

@@ -9,7 +9,7 @@ use crate::template::Digest;
 
 /// What was handed on of each name. Persistent: a clone is cheap, so a batch that gets lost changes nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Known(Names<State>);
+pub(crate) struct Known(Names<State>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
@@ -20,7 +20,7 @@ enum State {
 impl Known {
     /// What really differs, and what is known once that was accepted.
     #[must_use]
-    pub fn compare(mut self, mut changes: Changes) -> (Changes, Self) {
+    pub(crate) fn compare(mut self, mut changes: Changes) -> (Changes, Self) {
         if changes.complete {
             self.0.clear();
         }
@@ -48,20 +48,29 @@ mod tests {
     }
 
     fn changed(sources: &[Source]) -> Changes {
-        Changes { changed: sources.to_vec(), ..Changes::default() }
+        Changes {
+            changed: sources.to_vec(),
+            ..Changes::default()
+        }
     }
 
     #[test]
     fn only_what_differs_in_content_is_handed_on() {
         let (a, b) = (source("a", "1"), source("b", "1"));
-        let all = Changes { complete: true, ..changed(&[a.clone(), b.clone()]) };
+        let all = Changes {
+            complete: true,
+            ..changed(&[a.clone(), b.clone()])
+        };
         let (first, known) = Known::default().compare(all);
         assert_eq!(first.changed.len(), 2);
         let (touched, known) = known.compare(changed(std::slice::from_ref(&a)));
         assert!(touched.is_empty(), "a touch is no change");
         let (edited, known) = known.compare(changed(&[source("a", "2"), b.clone()]));
         assert_eq!(edited.changed, [source("a", "2")]);
-        let gone = Changes { removed: vec![b.name.clone(), source("c", "").name], ..Changes::default() };
+        let gone = Changes {
+            removed: vec![b.name.clone(), source("c", "").name],
+            ..Changes::default()
+        };
         let (removed, known) = known.compare(gone);
         assert_eq!(removed.removed, [b.name.clone()], "what was never there is not removed");
         let (again, _) = known.compare(changed(std::slice::from_ref(&b)));
@@ -71,7 +80,10 @@ mod tests {
     #[test]
     fn a_whole_batch_says_everything_again() {
         let a = source("a", "1");
-        let whole = || Changes { complete: true, ..changed(std::slice::from_ref(&a)) };
+        let whole = || Changes {
+            complete: true,
+            ..changed(std::slice::from_ref(&a))
+        };
         let (_, known) = Known::default().compare(whole());
         let (again, _) = known.compare(whole());
         assert_eq!(again.changed.len(), 1);

@@ -3,6 +3,7 @@
 mod against_the_crate;
 mod dialect;
 mod differential;
+mod engine;
 mod generator;
 mod harm;
 mod reference;

@@ -1,0 +1,148 @@
+//! The Compiler: each changed source alone, on threads of its own, from a bounded cache if the same text was seen before.
+
+mod cache;
+
+use std::fmt;
+use std::sync::Arc;
+
+use actix::Recipient;
+
+use crate::diagnostic::Diagnostic;
+use crate::dialect::Dialect;
+use crate::graph::plan::{CompiledBatch, CompiledText};
+use crate::limits::Limits;
+use crate::messages::{Compiled, Outcome, SourcesChanged};
+use crate::supervision::{Behavior, Pool, Serve, contain};
+use crate::template::{Source, TemplateName};
+
+pub(crate) use cache::Cache;
+
+/// Sources that one job compiles: enough that handing it over costs little.
+const SOURCES_PER_JOB: usize = 64;
+
+/// Which dialect a template is written in.
+#[derive(Clone)]
+pub(crate) struct Dialects {
+    pub(crate) default: Arc<dyn Dialect>,
+    pub(crate) choose: Arc<Choose>,
+}
+
+type Choose = dyn Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync;
+
+impl Dialects {
+    fn of(&self, name: &TemplateName) -> Arc<dyn Dialect> {
+        (self.choose)(name).unwrap_or_else(|| Arc::clone(&self.default))
+    }
+}
+
+impl fmt::Debug for Dialects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Dialects").field(&self.default.id()).finish()
+    }
+}
+
+/// What a Compiler is started from. All of it outlives a fault.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) dialects: Dialects,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) pool: Pool,
+    pub(crate) graph: Recipient<Compiled>,
+}
+
+/// The behaviour of the Compiler.
+pub(crate) struct Compiler(Setup);
+
+impl Behavior for Compiler {
+    type Setup = Setup;
+
+    fn start(setup: &Setup) -> Self {
+        Self(setup.clone())
+    }
+}
+
+impl Serve<SourcesChanged> for Compiler {
+    async fn serve(&mut self, message: SourcesChanged) -> Outcome {
+        let SourcesChanged {
+            revision,
+            complete,
+            changed,
+            unreadable,
+            removed,
+            noticed,
+        } = message;
+        let mut texts = match self.compile(changed).await {
+            Ok(texts) => texts,
+            Err(lost) => return Outcome::Lost(lost),
+        };
+        texts.extend(unreadable.into_iter().map(|(name, diagnostics)| {
+            (
+                name,
+                CompiledText::Broken {
+                    digest: None,
+                    diagnostics,
+                },
+            )
+        }));
+        let batch = CompiledBatch {
+            revision,
+            complete,
+            texts,
+            removed,
+        };
+        let answer = self.0.graph.send(Compiled { batch, noticed }).await;
+        answer.unwrap_or_else(|gone| Outcome::Lost(gone.to_string()))
+    }
+}
+
+impl Compiler {
+    async fn compile(&self, sources: Vec<Source>) -> Result<Vec<(TemplateName, CompiledText)>, String> {
+        let mut texts = Vec::with_capacity(sources.len());
+        let mut waiting = std::collections::VecDeque::new();
+        let mut sources = sources.into_iter();
+        loop {
+            let job: Vec<Source> = sources.by_ref().take(SOURCES_PER_JOB).collect();
+            let last = job.is_empty();
+            if !last {
+                let setup = self.0.clone();
+                waiting.push_back(self.0.pool.run(move || {
+                    job.into_iter()
+                        .map(|source| compile(source, &setup))
+                        .collect::<Vec<_>>()
+                }));
+            }
+            // Never more jobs under way than the pool has room for.
+            while waiting.len() > if last { 0 } else { self.0.pool.threads() * 2 } {
+                let Some(job) = waiting.pop_front() else { break };
+                texts.extend(job.await.map_err(|lost| lost.to_string())?);
+            }
+            if last {
+                return Ok(texts);
+            }
+        }
+    }
+}
+
+/// Compiles one source. A panic of its dialect is a diagnostic.
+fn compile(source: Source, setup: &Setup) -> (TemplateName, CompiledText) {
+    let Source { name, text, digest } = source;
+    let dialect = setup.dialects.of(&name);
+    let compiled = setup.cache.get_or_make(digest, dialect.id(), text.len(), || {
+        contain(|| dialect.compile(&text, &setup.limits)).unwrap_or_else(|said| {
+            let message = format!("the dialect `{}` failed on this text: {said}", dialect.id());
+            Err(vec![Diagnostic::error("dialect-panicked", message)])
+        })
+    });
+    let text = match compiled {
+        Ok(unit) => CompiledText::Unit { digest, unit },
+        Err(diagnostics) => CompiledText::Broken {
+            digest: Some(digest),
+            diagnostics: diagnostics
+                .iter()
+                .map(|diagnostic| diagnostic.clone().in_template(&name))
+                .collect(),
+        },
+    };
+    (name, text)
+}

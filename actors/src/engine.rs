@@ -1,0 +1,385 @@
+//! Wiring, start and stop: the only file that names all actors.
+//!
+//! One thread owns the actix `System` with the control actors, none of whose handlers blocks. Each loader, the compilers and the
+//! Renderers have threads of their own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix::{Actor, Addr, Arbiter, AsyncContext};
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::compiler::{self, Cache, Compiler, Dialects};
+use crate::dialect::Formatters;
+use crate::events::{Event, Teller};
+use crate::graph::plan::{Companions, Graph};
+use crate::graph::{self, Grapher};
+use crate::limits::Limits;
+use crate::loader::{Hints, Loader};
+use crate::messages::{Drain, Look, Looked, Reload};
+use crate::reader::{OnFailure, Reader, StandIn};
+use crate::registry::truth::Truth;
+use crate::registry::{self, Registry};
+use crate::renderer::Renderer;
+use crate::supervision::{Door, Faults, Pool, Shell, Vault};
+use crate::version::LoaderId;
+use crate::watcher::{self, Eyes, Watcher};
+
+/// Everything that an engine is made from.
+pub(crate) struct Plan {
+    pub(crate) loaders: Vec<Box<dyn Loader>>,
+    pub(crate) dialects: Dialects,
+    pub(crate) formatters: Formatters,
+    pub(crate) companions: Companions,
+    pub(crate) limits: Limits,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) stand_in: StandIn,
+    pub(crate) watch: bool,
+}
+
+/// Why an engine does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Nothing to load from.
+    #[error("there is nothing to load templates from: name a directory with `root`, or give a `loader`")]
+    NoLoader,
+    /// A loader cannot look.
+    #[error("the templates cannot be loaded: {0}")]
+    Load(String),
+    /// A loader cannot watch.
+    #[error("the templates cannot be watched: {0}; start with `watch(false)` to reload only when asked to")]
+    Watch(String),
+    /// The first version was not accepted.
+    #[error("the first version is not accepted: {0}")]
+    Refused(String),
+    /// The system has no threads left.
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The first version took too long.
+    #[error("the first version was not ready within {0} ms (the limit `start_ms`)")]
+    TooSlow(u64),
+    /// Something in the engine failed.
+    #[error("the engine failed while it started")]
+    Failed,
+}
+
+/// A running engine, from outside its threads.
+pub(crate) struct Engine {
+    pub(crate) reader: Reader,
+    pub(crate) teller: Teller,
+    pub(crate) actors: Actors,
+    pub(crate) reloads: Door,
+    pub(crate) renders: Door,
+    pub(crate) limits: Arc<Limits>,
+    control: mpsc::UnboundedSender<Control>,
+}
+
+/// The addresses of the actors. They stay good through every fault.
+#[derive(Clone)]
+pub(crate) struct Actors {
+    pub(crate) watchers: Arc<[Addr<Shell<Watcher>>]>,
+    pub(crate) graph: Addr<Shell<Grapher>>,
+    pub(crate) registry: Addr<Shell<Registry>>,
+    pub(crate) renderers: Arc<[Seat]>,
+    /// Faults by actor.
+    pub(crate) faults: Arc<BTreeMap<&'static str, Faults>>,
+}
+
+/// A Renderer, and how many renders wait for it or are under way.
+#[derive(Clone)]
+pub(crate) struct Seat {
+    pub(crate) renderer: Addr<Shell<Renderer>>,
+    pub(crate) taken: Arc<AtomicUsize>,
+}
+
+type Task = Box<dyn FnOnce() + Send>;
+
+enum Control {
+    Run(Task),
+    Stop {
+        within: Duration,
+        done: oneshot::Sender<bool>,
+    },
+}
+
+impl Engine {
+    /// Starts everything, and waits until the first version is decided.
+    pub(crate) fn start(plan: Plan) -> Result<Self, StartError> {
+        let limits = Arc::new(plan.limits.clone());
+        let teller = Teller::new(limits.subscriber_events);
+        let served = Arc::new(ArcSwap::from_pointee(Truth::new().snapshot().clone()));
+        let reader = Reader::new(
+            Arc::clone(&served),
+            Arc::clone(&limits),
+            plan.on_failure,
+            plan.stand_in.clone(),
+            teller.clone(),
+        );
+        let (reloads, renders) = (Door::new(limits.reloads_in_flight), Door::new(limits.renders_in_flight));
+        let (control, commands) = mpsc::unbounded_channel();
+        let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
+        let start_ms = limits.start_ms;
+        let inside = Inside {
+            plan,
+            limits: Arc::clone(&limits),
+            teller: teller.clone(),
+            served,
+            reader: reader.clone(),
+            doors: [reloads.clone(), renders.clone()],
+        };
+        std::thread::Builder::new()
+            .name("hotplate".into())
+            .spawn(move || inside.run(commands, &ready))?;
+        match is_ready.recv_timeout(Duration::from_millis(start_ms)) {
+            Ok(started) => {
+                let actors = started?;
+                Ok(Self {
+                    reader,
+                    teller,
+                    actors,
+                    reloads,
+                    renders,
+                    limits,
+                    control,
+                })
+            }
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(StartError::TooSlow(start_ms)),
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(StartError::Failed),
+        }
+    }
+
+    /// Runs something in the thread of the control actors, where timers work whatever runtime the caller has.
+    pub(crate) fn run<T, F>(&self, task: impl FnOnce() -> F + Send + 'static) -> oneshot::Receiver<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let task = Box::new(move || {
+            actix::spawn(async move {
+                let _ = answer.send(task().await);
+            });
+        });
+        // Once the engine has ended, the task is dropped, and with it the sender.
+        let _ = self.control.send(Control::Run(task));
+        answered
+    }
+
+    /// Closes the doors, lets what is inside come to its end, and stops. Answers whether everything was done in time.
+    pub(crate) async fn stop(&self, within: Duration) -> bool {
+        self.reloads.close();
+        self.renders.close();
+        let (done, is_done) = oneshot::channel();
+        if self.control.send(Control::Stop { within, done }).is_err() {
+            return true;
+        }
+        is_done.await.unwrap_or(true)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let (done, _) = oneshot::channel();
+        let _ = self.control.send(Control::Stop {
+            within: Duration::ZERO,
+            done,
+        });
+    }
+}
+
+/// What the control thread takes along.
+struct Inside {
+    plan: Plan,
+    limits: Arc<Limits>,
+    teller: Teller,
+    served: Arc<ArcSwap<crate::snapshot::Snapshot>>,
+    reader: Reader,
+    doors: [Door; 2],
+}
+
+type Ready = std::sync::mpsc::SyncSender<Result<Actors, StartError>>;
+
+impl Inside {
+    fn run(self, mut commands: mpsc::UnboundedReceiver<Control>, ready: &Ready) {
+        let doors = self.doors.clone();
+        let mut arbiters = Vec::new();
+        let stopped = actix::System::new().block_on(async {
+            let actors = match self.start(&mut arbiters).await {
+                Ok(actors) => actors,
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                    return None;
+                }
+            };
+            let watchers = Arc::clone(&actors.watchers);
+            let _ = ready.send(Ok(actors));
+            while let Some(command) = commands.recv().await {
+                match command {
+                    Control::Run(task) => task(),
+                    Control::Stop { within, done } => {
+                        let drained = actix::clock::timeout(within, drain(&doors, &watchers)).await.is_ok();
+                        return Some((done, drained));
+                    }
+                }
+            }
+            None
+        });
+        for arbiter in &arbiters {
+            arbiter.stop();
+        }
+        if let Some((done, drained)) = stopped {
+            if drained {
+                for arbiter in arbiters {
+                    let _ = arbiter.join();
+                }
+            }
+            let _ = done.send(drained);
+        }
+    }
+
+    async fn start(self, arbiters: &mut Vec<Arbiter>) -> Result<Actors, StartError> {
+        let Self {
+            plan,
+            limits,
+            teller,
+            served,
+            reader,
+            ..
+        } = self;
+        let faults: BTreeMap<&'static str, Faults> = ["watcher", "compiler", "graph", "registry", "renderer"]
+            .map(|actor| {
+                let teller = teller.clone();
+                (
+                    actor,
+                    Faults::new(move |fault| teller.tell(Event::ActorFailed(fault.clone()))),
+                )
+            })
+            .into();
+        let faults = Arc::new(faults);
+
+        let accepted = Vault::new(Graph::new(&plan.formatters, plan.companions));
+        let registry = registry::Setup {
+            truth: Vault::new(Truth::new()),
+            graph: accepted.clone(),
+            served,
+            formatters: plan.formatters,
+            limits: Arc::clone(&limits),
+            teller: teller.clone(),
+        };
+        let registry = Shell::<Registry>::new("registry", registry, faults["registry"].clone()).start();
+        let graph = graph::Setup {
+            accepted,
+            registry: registry.clone().recipient(),
+        };
+        let graph = Shell::<Grapher>::new("graph", graph, faults["graph"].clone()).start();
+        let compiler = compiler::Setup {
+            dialects: plan.dialects,
+            cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
+            pool: Pool::start("hotplate-compile", limits.compile_threads, 1024)?,
+            limits: Arc::clone(&limits),
+            graph: graph.clone().recipient(),
+        };
+        let compiler = Shell::<Compiler>::new("compiler", compiler, faults["compiler"].clone()).start();
+
+        let renderers = match limits.render_threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            given => given,
+        };
+        let renderers = (0..renderers).map(|_| {
+            let arbiter = Arbiter::new();
+            let shell = Shell::<Renderer>::new("renderer", reader.clone(), faults["renderer"].clone());
+            let renderer = Shell::start_in_arbiter(&arbiter.handle(), move |_| shell);
+            arbiters.push(arbiter);
+            Seat {
+                renderer,
+                taken: Arc::default(),
+            }
+        });
+        let renderers = renderers.collect();
+
+        let mut watchers = Vec::with_capacity(plan.loaders.len());
+        for (number, loader) in plan.loaders.into_iter().enumerate() {
+            let id = LoaderId(u16::try_from(number).unwrap_or(u16::MAX));
+            let eyes = Eyes::new(loader, id)?;
+            let compiler = compiler.clone().recipient();
+            let (watcher, hints) = start_watcher(id, eyes.clone(), compiler, faults["watcher"].clone());
+            if plan.watch {
+                let watching = eyes.with(move |loader| loader.watch(hints)).await;
+                watching
+                    .map_err(StartError::Watch)?
+                    .map_err(|error| StartError::Watch(error.to_string()))?;
+            }
+            watchers.push(watcher);
+        }
+        for watcher in &watchers {
+            first_look(watcher).await?;
+        }
+        Ok(Actors {
+            watchers: watchers.into(),
+            graph,
+            registry,
+            renderers,
+            faults,
+        })
+    }
+}
+
+fn start_watcher(
+    loader: LoaderId,
+    eyes: Eyes,
+    compiler: actix::Recipient<crate::messages::SourcesChanged>,
+    faults: Faults,
+) -> (Addr<Shell<Watcher>>, Hints) {
+    let hinted = Arc::new(AtomicBool::new(false));
+    let mut given = None;
+    let watcher = Shell::<Watcher>::create(|context| {
+        let look = context.address().recipient::<Look>();
+        let waiting = Arc::clone(&hinted);
+        let hints = Hints::new(move || {
+            if !waiting.swap(true, Ordering::AcqRel) && look.try_send(Look).is_err() {
+                waiting.store(false, Ordering::Release);
+            }
+        });
+        given = Some(hints.clone());
+        let revisions = Arc::new(AtomicU64::new(0));
+        Shell::new(
+            "watcher",
+            watcher::Setup {
+                loader,
+                eyes,
+                revisions,
+                compiler,
+                hints,
+                hinted,
+            },
+            faults,
+        )
+    });
+    let hints = given.unwrap_or_else(|| Hints::new(|| {}));
+    (watcher, hints)
+}
+
+async fn first_look(watcher: &Addr<Shell<Watcher>>) -> Result<(), StartError> {
+    use crate::messages::Outcome;
+    match watcher.send(Reload::default()).await.map_err(|_| StartError::Failed)? {
+        Looked::Nothing => Ok(()),
+        Looked::Decided(Outcome::Published(_) | Outcome::Unchanged(_) | Outcome::Held(_)) => Ok(()),
+        Looked::Decided(Outcome::Refused(reason) | Outcome::Lost(reason)) => Err(StartError::Refused(reason)),
+        Looked::Decided(Outcome::Conflict) | Looked::Failed(_) => Err(StartError::Failed),
+        Looked::Unreadable(reason) => Err(StartError::Load(reason)),
+    }
+}
+
+/// Waits until nobody is inside the doors and every Watcher has finished the batch in hand.
+async fn drain(doors: &[Door], watchers: &[Addr<Shell<Watcher>>]) {
+    for door in doors {
+        door.emptied().await;
+    }
+    for watcher in watchers {
+        let _ = watcher.send(Drain).await;
+    }
+}

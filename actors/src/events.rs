@@ -1,0 +1,139 @@
+//! What is told after the fact, to any number of listeners: [`Published`], [`Fallback`], [`Event`].
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::diagnostic::Diagnostic;
+use crate::snapshot::Why;
+use crate::supervision::Fault;
+use crate::template::{Digest, TemplateName};
+use crate::version::Version;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A new version is served.
+    Published(Arc<Published>),
+    /// Of one template something else than its newest text is served. One event for each that failed, after its `Published`, or
+    /// when a render fails that an older version could answer.
+    Fallback(Arc<Fallback>),
+    /// An actor failed and was started again.
+    ActorFailed(Fault),
+    /// This subscriber was too slow: some events are lost to it. What is served now is `current`.
+    Lagged {
+        /// How many were lost.
+        missed: u64,
+        /// What is served now.
+        current: Version,
+    },
+}
+
+/// A new version is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Published {
+    /// Its number.
+    pub version: Version,
+    /// A digest of what it serves.
+    pub digest: Digest,
+    /// Templates with a new text.
+    pub changed: Vec<TemplateName>,
+    /// Templates that are gone.
+    pub removed: Vec<TemplateName>,
+    /// Entries that go on as they were, newly or for a new reason.
+    pub stale: Vec<TemplateName>,
+    /// Entries that cannot be served, newly or for a new reason.
+    pub broken: Vec<TemplateName>,
+    /// Entries that are current again.
+    pub recovered: Vec<TemplateName>,
+    /// What is newly wrong, each finding once.
+    pub diagnostics: Vec<Diagnostic>,
+    /// From noticing the first change to the swap, in microseconds.
+    pub micros: u64,
+}
+
+/// Of one template something else than its newest text is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    /// Which.
+    pub template: TemplateName,
+    /// The version in which that is so.
+    pub version: Version,
+    /// What is served in its place.
+    pub serving: Serving,
+    /// What is wrong.
+    pub why: Arc<Why>,
+}
+
+/// What is served in the place of a text that is not good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serving {
+    /// The closure of the entry in this version.
+    LastGood(Version),
+    /// The fallback page: there is no good one.
+    StandIn,
+}
+
+/// Tells subscribers. Never waits for one.
+#[derive(Debug, Clone)]
+pub(crate) struct Teller(broadcast::Sender<Event>);
+
+impl Teller {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self(broadcast::Sender::new(capacity.clamp(1, usize::MAX / 4)))
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        // Nobody listening is fine.
+        let _ = self.0.send(event);
+    }
+
+    pub(crate) fn subscribe(&self, current: Arc<dyn Fn() -> Version + Send + Sync>) -> Subscription {
+        Subscription {
+            events: self.0.subscribe(),
+            current,
+        }
+    }
+}
+
+/// The events from now on, in their order.
+pub struct Subscription {
+    events: broadcast::Receiver<Event>,
+    current: Arc<dyn Fn() -> Version + Send + Sync>,
+}
+
+impl Subscription {
+    /// The next event; `None` once the engine has ended.
+    pub async fn next(&mut self) -> Option<Event> {
+        let received = self.events.recv().await;
+        self.event(received)
+    }
+
+    /// The same for a thread without a runtime.
+    ///
+    /// # Panics
+    /// Inside an async runtime.
+    pub fn blocking_next(&mut self) -> Option<Event> {
+        let received = self.events.blocking_recv();
+        self.event(received)
+    }
+
+    fn event(&self, received: Result<Event, broadcast::error::RecvError>) -> Option<Event> {
+        match received {
+            Ok(event) => Some(event),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Event::Lagged {
+                missed,
+                current: (self.current)(),
+            }),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Subscription(..)")
+    }
+}

@@ -1,0 +1,335 @@
+//! [`Hotplate`]: the handle that users hold. It works from any thread and any runtime.
+
+mod builder;
+mod call;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::diagnostic::Diagnostic;
+use crate::dialect::{Escape, TemplateId};
+use crate::engine::Engine;
+use crate::events::Subscription;
+use crate::messages::{Dependents, Edge, Edges, History, Resume, RollBack, RolledBack};
+use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
+use crate::registry::causes;
+use crate::snapshot::{Snapshot, Standing};
+use crate::template::TemplateName;
+use crate::version::Version;
+
+pub use builder::Builder;
+pub use call::{CallError, ReloadOutcome, ReloadReport, Reloader, Renders};
+
+/// A running engine. A clone is the same engine; it ends with its last handle, or with [`Hotplate::shutdown`].
+///
+/// ```
+/// # let site = tempfile::tempdir()?;
+/// # std::fs::write(site.path().join("hello.html"), "Hello {name}!")?;
+/// use hotplate_actors::Hotplate;
+///
+/// let hotplate = Hotplate::builder().root(site.path()).start()?;
+/// let answer = hotplate.render("hello.html", &serde_json::json!({ "name": "<World>" }))?;
+/// assert_eq!(answer.body, "Hello &lt;World&gt;!");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Hotplate(Arc<Engine>);
+
+impl Hotplate {
+    /// Says what an engine is made of.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Renders an entry of what is served now, in this thread: no message, no lock, no I/O.
+    ///
+    /// # Errors
+    /// [`RenderFailure`]; with the default policy only where no kept version does better.
+    pub fn render<T: Serialize + ?Sized>(&self, name: &str, context: &T) -> Result<Rendered, RenderFailure> {
+        self.render_with(name, context, &RenderOptions::default())
+    }
+
+    /// The same, with a deadline, a cancellation token, or leniency.
+    ///
+    /// # Errors
+    /// As [`Hotplate::render`].
+    pub fn render_with<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        context: &T,
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        self.0.reader.render(name, None, &Given(context), options)
+    }
+
+    /// The same, with a context that is made from what travels with the template.
+    ///
+    /// # Errors
+    /// As [`Hotplate::render`].
+    pub fn render_supplied(
+        &self,
+        name: &str,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        self.0.reader.render(name, None, supply, options)
+    }
+
+    /// What is served now, to render several entries from one version.
+    #[must_use]
+    pub fn snapshot(&self) -> Pinned {
+        Pinned {
+            snapshot: self.0.reader.current(),
+            reader: self.0.reader.clone(),
+        }
+    }
+
+    /// A name that is looked up once. The template need not be there yet.
+    #[must_use]
+    pub fn handle(&self, name: &str) -> TemplateHandle {
+        TemplateHandle {
+            name: name.into(),
+            id: Arc::default(),
+            hotplate: self.clone(),
+        }
+    }
+
+    /// Answers when everything that was written before the call is live, or named in the report's diagnostics.
+    ///
+    /// # Errors
+    /// [`CallError`] when it is not known what came of it.
+    pub async fn reload(&self) -> Result<ReloadReport, CallError> {
+        self.reloader().reload(false).await
+    }
+
+    /// The same after reading every byte again, for what no event and no time stamp can show.
+    ///
+    /// # Errors
+    /// As [`Hotplate::reload`].
+    pub async fn reload_full(&self) -> Result<ReloadReport, CallError> {
+        self.reloader().reload(true).await
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        let reader = self.0.reader.clone();
+        self.0.teller.subscribe(Arc::new(move || reader.current().version()))
+    }
+
+    /// Where `Reload` messages are sent to.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        Reloader(Arc::clone(&self.0))
+    }
+
+    /// Where `Render` messages are sent to.
+    #[must_use]
+    pub fn renderer(&self) -> Renders {
+        Renders(Arc::clone(&self.0))
+    }
+
+    /// Everything that is wrong now, each finding once, sorted by template.
+    #[must_use]
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        standing_diagnostics(&self.0.reader)
+    }
+
+    /// What probably is not meant in entries that escape as HTML.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        let snapshot = self.0.reader.current();
+        let mut members: Vec<_> = snapshot
+            .entries()
+            .filter_map(|(_, _, standing)| standing.closure())
+            .map(|closure| closure.top())
+            .collect();
+        members.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let escaped = members
+            .into_iter()
+            .filter(|member| Escape::of(&member.name) == Escape::Html);
+        let warnings = escaped.flat_map(|member| {
+            member
+                .unit
+                .warnings()
+                .iter()
+                .map(|warning| warning.clone().in_template(&member.name))
+        });
+        warnings.collect()
+    }
+
+    /// Serves an earlier version again, under a new number, and holds it until [`Hotplate::resume`]. Edits are taken in meanwhile
+    /// and wait.
+    ///
+    /// # Errors
+    /// [`CallError`] when it is not known what came of it.
+    pub async fn roll_back(&self, to: Version) -> Result<RolledBack, CallError> {
+        self.0.ask(self.0.actors.registry.clone(), RollBack { to }).await
+    }
+
+    /// Serves the newest again.
+    ///
+    /// # Errors
+    /// [`CallError`] when it is not known what came of it.
+    pub async fn resume(&self) -> Result<RolledBack, CallError> {
+        self.0.ask(self.0.actors.registry.clone(), Resume).await
+    }
+
+    /// The versions that can be gone back to, oldest first, the current one last.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn history(&self) -> Result<Vec<Version>, CallError> {
+        Ok(self.0.ask(self.0.actors.registry.clone(), History).await??)
+    }
+
+    /// Every template that reaches this one by calls.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn dependents(&self, name: &TemplateName) -> Result<Vec<TemplateName>, CallError> {
+        Ok(self
+            .0
+            .ask(self.0.actors.graph.clone(), Dependents(name.clone()))
+            .await??)
+    }
+
+    /// Who calls whom, sorted.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn edges(&self) -> Result<Vec<Edge>, CallError> {
+        Ok(self.0.ask(self.0.actors.graph.clone(), Edges).await??)
+    }
+
+    /// How often each actor failed and was started again.
+    pub fn faults(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0
+            .actors
+            .faults
+            .iter()
+            .map(|(actor, faults)| (*actor, faults.count()))
+    }
+
+    /// Lets nobody in any more, lets what is under way come to its end, and stops the engine. Answers whether that was done in
+    /// time. Direct renders go on from the last version.
+    pub async fn shutdown(&self, within: Duration) -> bool {
+        self.0.stop(within).await
+    }
+}
+
+impl fmt::Debug for Hotplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hotplate").field(&*self.0.reader.current()).finish()
+    }
+}
+
+fn standing_diagnostics(reader: &Reader) -> Vec<Diagnostic> {
+    let snapshot = reader.current();
+    let whys = snapshot.entries().filter_map(|(_, _, standing)| match standing {
+        Standing::Stale { why, .. } | Standing::Broken { why } => Some(why),
+        Standing::Current(_) | Standing::Gone => None,
+    });
+    causes(whys)
+}
+
+/// One version, for as long as this is held.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    snapshot: Arc<Snapshot>,
+    reader: Reader,
+}
+
+impl Pinned {
+    /// Its number.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.snapshot.version()
+    }
+
+    /// What is in it.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Renders an entry of this version.
+    ///
+    /// # Errors
+    /// As [`Hotplate::render`].
+    pub fn render<T: Serialize + ?Sized>(&self, name: &str, context: &T) -> Result<Rendered, RenderFailure> {
+        self.render_supplied(name, &Given(context), &RenderOptions::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    /// As [`Hotplate::render`].
+    pub fn render_with<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        context: &T,
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        self.render_supplied(name, &Given(context), options)
+    }
+
+    /// The same, with a context that is made from what travels with the template.
+    ///
+    /// # Errors
+    /// As [`Hotplate::render`].
+    pub fn render_supplied(
+        &self,
+        name: &str,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        self.reader.render_in(&self.snapshot, name, None, supply, options)
+    }
+}
+
+/// A name that is looked up once.
+#[derive(Clone)]
+pub struct TemplateHandle {
+    name: Arc<str>,
+    /// Ids are never reused, so one that was found is good for ever.
+    id: Arc<OnceLock<TemplateId>>,
+    hotplate: Hotplate,
+}
+
+impl TemplateHandle {
+    /// Renders what is served now under this name.
+    ///
+    /// # Errors
+    /// As [`Hotplate::render`].
+    pub fn render<T: Serialize + ?Sized>(&self, context: &T) -> Result<Rendered, RenderFailure> {
+        self.render_with(context, &RenderOptions::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    /// As [`Hotplate::render`].
+    pub fn render_with<T: Serialize + ?Sized>(
+        &self,
+        context: &T,
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        let reader = &self.hotplate.0.reader;
+        let id = self.id.get().copied().or_else(|| {
+            let found = reader.current().id(&self.name)?;
+            Some(*self.id.get_or_init(|| found))
+        });
+        reader.render(&self.name, id, &Given(context), options)
+    }
+}
+
+impl fmt::Debug for TemplateHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TemplateHandle").field(&self.name).finish()
+    }
+}

@@ -1,0 +1,168 @@
+//! [`Builder`]: what an engine is made of.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Hotplate;
+use crate::compiler::Dialects;
+use crate::dialect::tiny::{Tiny, formatters};
+use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Output};
+use crate::engine::{Engine, Plan, StartError};
+use crate::graph::plan::Companions;
+use crate::limits::Limits;
+use crate::loader::{DirectoryLoader, Loader, Mount};
+use crate::reader::{OnFailure, StandIn};
+use crate::template::{NameError, TemplateName};
+use crate::value::Value;
+
+enum From {
+    Root(PathBuf),
+    Loader(Box<dyn Loader>),
+}
+
+/// Says what an engine is made of, then starts it.
+#[must_use]
+pub struct Builder {
+    from: Vec<From>,
+    dialects: Dialects,
+    formatters: Formatters,
+    companions: Companions,
+    limits: Limits,
+    on_failure: OnFailure,
+    stand_in: Option<String>,
+    watch: bool,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            from: Vec::new(),
+            dialects: Dialects {
+                default: Arc::new(Tiny),
+                choose: Arc::new(|_| None),
+            },
+            formatters: formatters::standard(),
+            companions: Companions::default(),
+            limits: Limits::default(),
+            on_failure: OnFailure::default(),
+            stand_in: None,
+            watch: true,
+        }
+    }
+
+    /// Loads the templates below a directory. With several roots, the first that has a name wins it.
+    pub fn root(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.from.push(From::Root(directory.into()));
+        self
+    }
+
+    /// Loads templates from somewhere else; in order with the roots.
+    pub fn loader(mut self, loader: impl Loader) -> Self {
+        self.from.push(From::Loader(Box::new(loader)));
+        self
+    }
+
+    /// The language of the templates; [`Tiny`] unless said otherwise.
+    pub fn dialect(mut self, dialect: impl Dialect) -> Self {
+        self.dialects.default = Arc::new(dialect);
+        self
+    }
+
+    /// The language of some templates, by name; `None` is the language of the others.
+    pub fn dialect_for(
+        mut self,
+        choose: impl Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync + 'static,
+    ) -> Self {
+        self.dialects.choose = Arc::new(choose);
+        self
+    }
+
+    /// Adds a formatter, or replaces one that ships.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, Value};
+    ///
+    /// let builder = Hotplate::builder().formatter("shout", |value, out| match value {
+    ///     Value::Text(text) => out.text(&format!("{text}!")),
+    ///     other => out.text(other.kind()),
+    /// });
+    /// ```
+    pub fn formatter<F>(mut self, name: &str, format: F) -> Self
+    where
+        F: Fn(&Value<'_>, &mut Output<'_, '_>) -> Result<(), FormatterError> + Send + Sync + 'static,
+    {
+        self.formatters.insert(name, Formatter::new(format));
+        self
+    }
+
+    /// What travels with a template without being called, such as its data: it is published and held back with it.
+    pub fn companions(
+        mut self,
+        companions: impl Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync + 'static,
+    ) -> Self {
+        self.companions = Companions::new(companions);
+        self
+    }
+
+    /// The edges of everything.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What a render is answered with that fails.
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = on_failure;
+        self
+    }
+
+    /// The template that stands in for an entry without a good version. Its context is `{name, version, status}`.
+    pub fn fallback(mut self, template: &str) -> Self {
+        self.stand_in = Some(template.to_owned());
+        self
+    }
+
+    /// Whether to watch for changes; without, they are seen by `reload` only.
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Starts the engine, and waits until the first version is decided. Broken templates do not keep it from starting.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is missing.
+    pub fn start(self) -> Result<Hotplate, StartError> {
+        if self.from.is_empty() {
+            return Err(StartError::NoLoader);
+        }
+        let limits = &self.limits;
+        let loaders = self.from.into_iter().map(|from| match from {
+            From::Root(directory) => Box::new(DirectoryLoader::new([Mount::new("", directory)], limits)),
+            From::Loader(loader) => loader,
+        });
+        let loaders = loaders.collect();
+        let template = self.stand_in.map(|name| TemplateName::new(&name)).transpose();
+        let template = template.map_err(|error: NameError| StartError::Load(error.to_string()))?;
+        let plan = Plan {
+            loaders,
+            dialects: self.dialects,
+            formatters: self.formatters,
+            companions: self.companions,
+            limits: self.limits,
+            on_failure: self.on_failure,
+            stand_in: StandIn { template },
+            watch: self.watch,
+        };
+        Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,202 @@
+//! [`Tree`]: what the directories held when they were last looked at, and what differs now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Mount;
+use super::read::{Content, Signature, read, signature};
+use crate::diagnostic::Diagnostic;
+use crate::loader::{Changes, LoaderError};
+use crate::template::{Source, TemplateName};
+
+/// Directories inside directories; a link that leads back up ends here at the latest.
+const DEPTH_MAX: usize = 64;
+
+/// The files of some mounts.
+pub(super) struct Tree {
+    mounts: Vec<Mount>,
+    bytes_max: usize,
+    files: BTreeMap<TemplateName, Option<Signature>>,
+    /// Directories under the name of a template, until they are something else.
+    misnamed: BTreeSet<TemplateName>,
+}
+
+impl Tree {
+    pub(super) fn new(mounts: Vec<Mount>, bytes_max: usize) -> Self {
+        Self {
+            mounts,
+            bytes_max,
+            files: BTreeMap::new(),
+            misnamed: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn roots(&self) -> impl Iterator<Item = &Path> {
+        self.mounts.iter().map(|mount| mount.path.as_path())
+    }
+
+    /// Whatever is there is new.
+    pub(super) fn forget(&mut self) {
+        self.files.clear();
+    }
+
+    /// Looks at every file; with `bytes`, reads every one.
+    pub(super) fn look(&mut self, bytes: bool) -> Result<Changes, LoaderError> {
+        let mut found = BTreeMap::new();
+        for (number, mount) in self.mounts.iter().enumerate() {
+            let root = fs::read_dir(&mount.path);
+            match root {
+                Ok(_) => walk(mount, &mount.path, &mut Vec::new(), &mut found),
+                Err(error) if number > 0 && error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    return Err(LoaderError(format!(
+                        "the directory {} cannot be read: {error}",
+                        mount.path.display()
+                    )));
+                }
+            }
+        }
+        let mut changes = Changes::default();
+        for name in self.files.keys().filter(|name| !found.contains_key(*name)) {
+            changes.removed.push(name.clone());
+        }
+        for name in &changes.removed {
+            self.files.remove(name);
+        }
+        for (name, (path, metadata)) in found {
+            self.look_at_file(name, &path, &metadata, bytes, &mut changes);
+        }
+        Ok(changes)
+    }
+
+    /// Looks at some paths and what is below them.
+    pub(super) fn look_at(&mut self, paths: &[PathBuf]) -> Result<Changes, LoaderError> {
+        let mut changes = Changes::default();
+        for path in paths {
+            let Some((mount, name)) = self.name_of(path) else {
+                // The root itself, something above it, or a hidden name that a link may go through.
+                return self.look(false);
+            };
+            match fs::metadata(path) {
+                Ok(metadata) if metadata.is_file() => {
+                    if mount.takes(file_name(path)) {
+                        self.look_at_file(name, path, &metadata, true, &mut changes);
+                    }
+                }
+                // A directory that came or went: its files are not named one by one.
+                Ok(_) => return self.look(false),
+                Err(_) if self.files.contains_key(&name) => self.gone(name, &mut changes),
+                Err(_) if self.has_below(&name) => return self.look(false),
+                Err(_) => {}
+            }
+        }
+        Ok(changes)
+    }
+
+    fn look_at_file(
+        &mut self,
+        name: TemplateName,
+        path: &Path,
+        metadata: &Metadata,
+        bytes: bool,
+        changes: &mut Changes,
+    ) {
+        if metadata.is_dir() {
+            if self.misnamed.insert(name.clone()) {
+                tracing::warn!(directory = %path.display(), "a directory has the name of a template; no template is loaded from it");
+            }
+            return;
+        }
+        self.misnamed.remove(&name);
+        let seen = signature(metadata);
+        let known = self.files.get(&name).and_then(Option::as_ref);
+        if !bytes && known.is_some_and(|known| !known.racy && known.same_file_state(&seen)) {
+            return;
+        }
+        match read(path, self.bytes_max) {
+            Content::Text(text, seen) => {
+                self.files.insert(name.clone(), Some(seen));
+                changes.changed.push(Source::new(name, text));
+            }
+            Content::Unreadable(diagnostic, seen) => {
+                self.files.insert(name.clone(), seen);
+                let diagnostics: Arc<[Diagnostic]> = Arc::new([diagnostic.in_template(&name)]);
+                changes.unreadable.push((name, diagnostics));
+            }
+            Content::Gone => self.gone(name, changes),
+        }
+    }
+
+    fn gone(&mut self, name: TemplateName, changes: &mut Changes) {
+        if self.files.remove(&name).is_some() {
+            changes.removed.push(name);
+        }
+    }
+
+    fn has_below(&self, name: &TemplateName) -> bool {
+        let prefix = format!("{name}/");
+        self.files.keys().any(|each| each.as_str().starts_with(&prefix))
+    }
+
+    fn name_of(&self, path: &Path) -> Option<(Mount, TemplateName)> {
+        self.mounts.iter().find_map(|mount| {
+            let below = path.strip_prefix(&mount.path).ok()?;
+            let below: Vec<&str> = below
+                .components()
+                .map(|part| part.as_os_str().to_str())
+                .collect::<Option<_>>()?;
+            let name = TemplateName::new(&format!("{}{}", mount.prefix, below.join("/"))).ok()?;
+            (!below.is_empty()).then(|| (mount.clone(), name))
+        })
+    }
+}
+
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+type Found = BTreeMap<TemplateName, (PathBuf, Metadata)>;
+
+/// Collects the files of a mount below `directory`. A directory that cannot be read, or that goes while it is read, has none.
+fn walk(mount: &Mount, directory: &Path, above: &mut Vec<PathBuf>, found: &mut Found) {
+    let Ok(real) = fs::canonicalize(directory) else { return };
+    if above.len() >= DEPTH_MAX || above.contains(&real) {
+        return;
+    }
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    above.push(real);
+    for entry in entries.flatten() {
+        let file_name = entry.file_name();
+        let Some(file_name) = file_name.to_str() else {
+            tracing::warn!(path = %entry.path().display(), "a name that is not UTF-8 is left out");
+            continue;
+        };
+        if file_name.starts_with('.') {
+            continue;
+        }
+        let path = entry.path();
+        // Follows links: what counts is where they lead.
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if metadata.is_dir() {
+            walk(mount, &path, above, found);
+        }
+        if !mount.takes(file_name) || !(metadata.is_file() || metadata.is_dir()) {
+            continue;
+        }
+        let below = path.strip_prefix(&mount.path).unwrap_or(&path);
+        let below: Vec<String> = below
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy().into_owned())
+            .collect();
+        match TemplateName::new(&format!("{}{}", mount.prefix, below.join("/"))) {
+            Ok(name) => {
+                found.insert(name, (path, metadata));
+            }
+            Err(error) => tracing::warn!(%error, "a file is left out"),
+        }
+    }
+    above.pop();
+}

@@ -1,0 +1,357 @@
+//! The one render path: reads one immutable snapshot, answers text. The Renderer and the direct reader both use it.
+//!
+//! It takes no lock that a writer holds and does no I/O. A render that fails for a reason that lies in the template is tried again
+//! with what the entry was before, with the same context: a bad edit does not reach visitors, even one that compiles.
+
+mod late;
+mod standin;
+mod supply;
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
+
+use crate::budget::{Budget, Exceeded};
+use crate::diagnostic::Diagnostic;
+use crate::dialect::{Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
+use crate::events::Teller;
+use crate::limits::Limits;
+use crate::snapshot::{Snapshot, Standing, Why};
+use crate::supervision::{Fault, contain};
+use crate::template::TemplateName;
+use crate::value::{Arena, ContextError};
+use crate::version::Version;
+
+pub use standin::StandIn;
+pub use supply::{Given, Supply};
+
+use late::Late;
+
+/// What a render answers.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// The text, whole.
+    pub body: String,
+    /// The version that it was read from.
+    pub version: Version,
+    /// Whether that is the newest text of the entry.
+    pub freshness: Freshness,
+}
+
+/// How an answer relates to the newest text of its entry.
+#[derive(Debug, Clone)]
+pub enum Freshness {
+    /// It is that text.
+    Current,
+    /// An older good version of the entry.
+    Stale {
+        /// The last version in which it was current.
+        since: Version,
+        /// What is wrong with the newest.
+        why: Arc<Why>,
+    },
+    /// A stand-in: there is no good version.
+    Fallback {
+        /// What is wrong.
+        why: Arc<Why>,
+    },
+}
+
+/// How to render.
+#[derive(Debug, Clone, Default)]
+pub struct RenderOptions {
+    /// After this the answer is of no use any more.
+    pub deadline: Option<Instant>,
+    /// Ends the render at its next step.
+    pub cancel: Option<CancellationToken>,
+    /// What a path that leads nowhere means.
+    pub missing: Missing,
+}
+
+/// What a failed render is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnFailure {
+    /// What the entry was before, as far as that does better; else the failure. An entry that never was good: the stand-in.
+    #[default]
+    LastGood,
+    /// The stand-in. An entry that broke still goes on as it was.
+    Fallback,
+    /// The failure. An entry that broke still goes on as it was.
+    Return,
+}
+
+/// Why there is no answer. `Display` is for people: place, line, caret, calls and help where there are any.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenderFailure {
+    /// There is no such template.
+    #[error("there is no template `{name}`{}", nearest.as_ref().map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default())]
+    NotFound {
+        /// As it was asked for.
+        name: String,
+        /// One with a name much like it.
+        nearest: Option<TemplateName>,
+    },
+    /// The template is broken and there never was a good one.
+    #[error("`{name}` cannot be served: {}", why.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Broken {
+        /// Which.
+        name: TemplateName,
+        /// What is wrong.
+        why: Arc<Why>,
+    },
+    /// The render failed.
+    #[error("{0}")]
+    Failed(RenderError),
+    /// The data does not become a context.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// The caller's deadline passed, or the caller gave up.
+    #[error("the render was ended: {0}")]
+    Timeout(Exceeded),
+    /// As many renders as there may be are under way: try again later, or raise the limit `renders_in_flight`.
+    #[error("too many renders are under way (the limit `renders_in_flight`)")]
+    Busy,
+    /// The engine has ended.
+    #[error("the engine has ended")]
+    Down,
+    /// The Renderer failed with this render in hand.
+    #[error("the render was lost: {0}")]
+    Lost(String),
+}
+
+impl From<Fault> for RenderFailure {
+    fn from(fault: Fault) -> Self {
+        Self::Lost(fault.to_string())
+    }
+}
+
+/// Reads what is served. A clone reads the same.
+#[derive(Clone)]
+pub(crate) struct Reader(Arc<Inner>);
+
+struct Inner {
+    served: Arc<ArcSwap<Snapshot>>,
+    limits: Arc<Limits>,
+    on_failure: OnFailure,
+    stand_in: StandIn,
+    late: Late,
+}
+
+impl Reader {
+    pub(crate) fn new(
+        served: Arc<ArcSwap<Snapshot>>,
+        limits: Arc<Limits>,
+        on_failure: OnFailure,
+        stand_in: StandIn,
+        teller: Teller,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            served,
+            limits,
+            on_failure,
+            stand_in,
+            late: Late::new(teller),
+        }))
+    }
+
+    /// What is served now.
+    pub(crate) fn current(&self) -> Arc<Snapshot> {
+        self.0.served.load_full()
+    }
+
+    /// Renders an entry of what is served now.
+    pub(crate) fn render(
+        &self,
+        name: &str,
+        id: Option<TemplateId>,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        // A guard, not a clone: thousands of readers at once must not fight over one counter.
+        let snapshot = self.0.served.load();
+        self.render_in(&snapshot, name, id, supply, options)
+    }
+
+    /// Renders an entry of one snapshot.
+    pub(crate) fn render_in(
+        &self,
+        snapshot: &Snapshot,
+        name: &str,
+        id: Option<TemplateId>,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        let version = snapshot.version();
+        let answer = |body, freshness| Rendered {
+            body,
+            version,
+            freshness,
+        };
+        let Some(id) = id.or_else(|| snapshot.id(name)) else {
+            return Err(not_found(snapshot, name));
+        };
+        let (closure, freshness) = match snapshot.standing(id) {
+            Standing::Current(closure) => (closure, Freshness::Current),
+            Standing::Stale { closure, since, why } => (
+                closure,
+                Freshness::Stale {
+                    since,
+                    why: Arc::clone(why),
+                },
+            ),
+            Standing::Broken { why } => return self.stand_in(snapshot, name, Arc::clone(why)),
+            Standing::Gone => return Err(not_found(snapshot, name)),
+        };
+        let failure = match self.attempt(&closure, supply, options) {
+            Ok(body) => return Ok(answer(body, freshness)),
+            Err(failure) => failure,
+        };
+        let RenderFailure::Failed(error) = &failure else {
+            return Err(failure);
+        };
+        if !error.fault.lies_in_the_template() {
+            return Err(failure);
+        }
+        let why = || {
+            Arc::new(Why {
+                diagnostics: Arc::new([(*error.diagnostic).clone()]),
+                cause: cause_of(error, &closure),
+            })
+        };
+        match self.0.on_failure {
+            OnFailure::Return => Err(failure),
+            OnFailure::Fallback => self.stand_in(snapshot, name, why()),
+            OnFailure::LastGood => {
+                // Several bad edits may have come one after the other, so each kept closure that differs is tried.
+                let better = snapshot.earlier(id).find_map(|(since, closure)| {
+                    self.attempt(&closure, supply, options).ok().map(|body| (since, body))
+                });
+                let Some((since, body)) = better else {
+                    return Err(failure);
+                };
+                let why = why();
+                self.0.late.report(&closure.top().name, id, version, since, &why);
+                Ok(answer(body, Freshness::Stale { since, why }))
+            }
+        }
+    }
+
+    /// Renders one closure with a budget of its own.
+    fn attempt(
+        &self,
+        closure: &Closure<'_>,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<String, RenderFailure> {
+        let limits = &*self.0.limits;
+        let mut budget = Budget::new(limits, Instant::now(), options.deadline, options.cancel.clone());
+        if options.deadline.is_some() || options.cancel.is_some() {
+            budget.check(Instant::now()).map_err(RenderFailure::Timeout)?;
+        }
+        let top = closure.top();
+        with_arena(|arena| {
+            // What the user's `Serialize` and a dialect of the user's do is contained; a formatter is contained where it is called.
+            let attempted = contain(|| {
+                let context = supply.supply(closure, arena, limits)?;
+                let mut frame = Frame::new(&mut budget, Escape::of(&top.name), options.missing, 0);
+                match top.unit.render(closure, &context, &mut frame) {
+                    Ok(()) => Ok(frame.output),
+                    Err(RenderError {
+                        fault: RenderFault::Budget(exceeded),
+                        ..
+                    }) if exceeded.by_caller() => Err(RenderFailure::Timeout(exceeded)),
+                    Err(error) => Err(RenderFailure::Failed(error)),
+                }
+            });
+            attempted.unwrap_or_else(|said| {
+                let diagnostic = Diagnostic::error("render-panicked", format!("the render panicked: {said}"));
+                Err(RenderFailure::Failed(RenderError::new(
+                    RenderFault::Internal,
+                    diagnostic.in_template(&top.name),
+                )))
+            })
+        })
+    }
+
+    /// The answer for an entry that has no good version: a template of the user's, or the built-in last resort.
+    fn stand_in(&self, snapshot: &Snapshot, name: &str, why: Arc<Why>) -> Result<Rendered, RenderFailure> {
+        let entry = TemplateName::new(name).map_err(|_| not_found(snapshot, name))?;
+        if self.0.on_failure == OnFailure::Return {
+            return Err(RenderFailure::Broken { name: entry, why });
+        }
+        let version = snapshot.version();
+        let context = standin::About {
+            name,
+            version: version.number(),
+            status: 503,
+        };
+        let configured = self
+            .0
+            .stand_in
+            .template
+            .as_ref()
+            .filter(|template| Escape::of(template) == Escape::of(&entry));
+        let body = configured
+            .and_then(|template| snapshot.standing(snapshot.id(template.as_str())?).closure())
+            .and_then(|closure| self.attempt(&closure, &Given(&context), &RenderOptions::default()).ok())
+            .unwrap_or_else(|| standin::last_resort(&entry).to_owned());
+        Ok(Rendered {
+            body,
+            version,
+            freshness: Freshness::Fallback { why },
+        })
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("version", &self.current().version())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which template has the place that failed.
+fn cause_of(error: &RenderError, closure: &Closure<'_>) -> TemplateName {
+    error
+        .diagnostic
+        .template
+        .clone()
+        .unwrap_or_else(|| closure.top().name.clone())
+}
+
+fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
+    let shown: String = name.chars().take(200).collect();
+    let near = |other: &TemplateName| {
+        let distance = strsim::damerau_levenshtein(&shown, other.as_str());
+        (distance <= 1 + shown.len() / 5).then_some(distance)
+    };
+    // Bounded: a visitor may ask for anything.
+    let named = snapshot
+        .entries()
+        .take(2_000)
+        .filter_map(|(_, other, _)| near(other).map(|distance| (distance, other)));
+    let nearest = named
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, other)| other.clone());
+    RenderFailure::NotFound { name: shown, nearest }
+}
+
+thread_local! {
+    /// The arena of the last render in this thread, for the next.
+    static ARENA: Cell<Option<Arena>> = const { Cell::new(None) };
+}
+
+/// Runs with an empty arena. A render inside a render, as a formatter may do, gets one of its own.
+fn with_arena<T>(run: impl FnOnce(&Arena) -> T) -> T {
+    let mut arena = ARENA.take().unwrap_or_default();
+    let result = run(&arena);
+    arena.reset();
+    ARENA.set(Some(arena));
+    result
+}

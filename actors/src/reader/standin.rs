@@ -1,0 +1,33 @@
+//! The stand-in: what visitors see of an entry that has no good version.
+
+use serde::Serialize;
+
+use crate::dialect::Escape;
+use crate::template::TemplateName;
+
+/// Which template stands in, if one does.
+#[derive(Debug, Clone, Default)]
+pub struct StandIn {
+    /// Rendered with `{name, version, status}` and never with the page's own data. It stands in for entries that escape as it does.
+    pub template: Option<TemplateName>,
+}
+
+/// The context of a stand-in.
+#[derive(Debug, Serialize)]
+pub(super) struct About<'n> {
+    pub(super) name: &'n str,
+    pub(super) version: u64,
+    pub(super) status: u16,
+}
+
+/// When there is no template that stands in, or it fails too.
+pub(super) fn last_resort(entry: &TemplateName) -> &'static str {
+    match (Escape::of(entry), entry.extension()) {
+        (Escape::Html, Some("html" | "htm")) => concat!(
+            "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Back soon</title>\n",
+            "<h1>Back soon</h1>\n<p>This page cannot be shown right now. Please try again in a while.</p>\n</html>\n",
+        ),
+        (Escape::Html, _) => "<?xml version=\"1.0\"?>\n<unavailable/>\n",
+        _ => "This cannot be shown right now. Please try again in a while.\n",
+    }
+}

@@ -1,0 +1,131 @@
+//! The engine from a user's side: files are edited, requests are answered.
+
+use std::fs;
+use std::path::Path;
+
+use hotplate_actors::{Context, Event, Freshness, Hotplate, Render, RenderFailure, Serving};
+use serde_json::json;
+
+fn write(root: &Path, name: &str, text: &str) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().expect("below the root")).expect("a directory");
+    fs::write(path, text).expect("written");
+}
+
+fn start(root: &Path) -> Hotplate {
+    Hotplate::builder().root(root).watch(false).start().expect("starts")
+}
+
+fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+#[test]
+fn an_edit_is_live_after_a_reload_and_a_bad_one_keeps_the_last_good() {
+    let root = tempfile::tempdir().expect("a directory");
+    write(
+        root.path(),
+        "page.html",
+        "{{ call _p/foot.html with page }}{page.title}",
+    );
+    write(root.path(), "_p/foot.html", "old {title} ");
+    let hotplate = start(root.path());
+    let data = json!({ "page": { "title": "T<" } });
+    let first = hotplate.render("page.html", &data).expect("renders");
+    assert_eq!(first.body, "old T&lt; T&lt;");
+    assert!(matches!(first.freshness, Freshness::Current));
+
+    write(root.path(), "_p/foot.html", "new {title} ");
+    let report = block(hotplate.reload()).expect("reloads");
+    assert_eq!(report.changed.len(), 1);
+    let second = hotplate.render("page.html", &data).expect("renders");
+    assert_eq!(
+        (second.body.as_str(), second.version),
+        ("new T&lt; T&lt;", report.version)
+    );
+
+    let mut events = hotplate.subscribe();
+    write(root.path(), "_p/foot.html", "bad {{ if a == b }}");
+    let report = block(hotplate.reload()).expect("reloads");
+    assert!(!report.diagnostics.is_empty());
+    let stale = hotplate.render("page.html", &data).expect("goes on");
+    assert_eq!(stale.body, "new T&lt; T&lt;");
+    assert!(matches!(stale.freshness, Freshness::Stale { .. }));
+    let Some(Event::Published(published)) = block(events.next()) else {
+        panic!("no Published")
+    };
+    assert_eq!(published.stale.len(), 2);
+    let Some(Event::Fallback(fallback)) = block(events.next()) else {
+        panic!("no Fallback")
+    };
+    assert!(matches!(fallback.serving, Serving::LastGood(since) if since == second.version));
+
+    write(root.path(), "_p/foot.html", "fixed {title} ");
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(
+        hotplate.render("page.html", &data).expect("renders").body,
+        "fixed T&lt; T&lt;"
+    );
+
+    let answer = block(hotplate.renderer().send(Render::new("page.html", Context::new(data)))).expect("renders");
+    assert_eq!(answer.body, "fixed T&lt; T&lt;");
+    assert!(matches!(
+        hotplate.render("pgae.html", &json!({})),
+        Err(RenderFailure::NotFound { nearest: Some(_), .. })
+    ));
+    assert!(block(hotplate.shutdown(std::time::Duration::from_secs(10))));
+    assert!(block(hotplate.reload()).is_err());
+    assert!(
+        hotplate
+            .render("page.html", &json!({ "page": { "title": "" } }))
+            .is_ok(),
+        "rendering goes on"
+    );
+}
+
+#[test]
+fn a_bad_edit_that_compiles_does_not_reach_visitors_and_is_told_once() {
+    let root = tempfile::tempdir().expect("a directory");
+    write(root.path(), "page.html", "{name}");
+    let hotplate = start(root.path());
+    let data = json!({ "name": "N" });
+    for misspelt in ["{nmae}", "{mane}"] {
+        write(root.path(), "page.html", misspelt);
+        block(hotplate.reload()).expect("reloads");
+    }
+    let mut events = hotplate.subscribe();
+    for _ in 0..3 {
+        let answer = hotplate.render("page.html", &data).expect("answered as it was");
+        assert_eq!(answer.body, "N");
+        let Freshness::Stale { why, .. } = answer.freshness else {
+            panic!("not stale")
+        };
+        assert_eq!(why.diagnostics[0].code, "missing-path");
+    }
+    write(root.path(), "page.html", "{name}!");
+    block(hotplate.reload()).expect("reloads");
+    assert!(matches!(block(events.next()), Some(Event::Fallback(_))));
+    assert!(matches!(block(events.next()), Some(Event::Published(_))), "told once");
+    assert_eq!(hotplate.render("page.html", &data).expect("renders").body, "N!");
+}
+
+#[test]
+fn watching_needs_no_reload() {
+    let root = tempfile::tempdir().expect("a directory");
+    write(root.path(), "a.html", "1");
+    let hotplate = Hotplate::builder().root(root.path()).start().expect("starts");
+    let mut events = hotplate.subscribe();
+    write(root.path(), "a.html", "2");
+    write(root.path(), "new/b.html", "3");
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        if let Some(Event::Published(published)) = events.blocking_next() {
+            seen.extend(published.changed.iter().map(ToString::to_string));
+        }
+    }
+    assert_eq!(hotplate.render("a.html", &()).expect("renders").body, "2");
+    assert_eq!(hotplate.render("new/b.html", &()).expect("renders").body, "3");
+}
