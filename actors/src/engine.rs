@@ -291,8 +291,9 @@ impl Inside {
         };
         let renderers = (0..renderers).map(|_| {
             let arbiter = Arbiter::new();
-            let shell = Shell::<Renderer>::new("renderer", reader.clone(), faults["renderer"].clone());
-            let renderer = Shell::start_in_arbiter(&arbiter.handle(), move |_| shell);
+            let (reader, faults) = (reader.clone(), faults["renderer"].clone());
+            let shell = move |_: &mut _| Shell::<Renderer>::new("renderer", reader, faults);
+            let renderer = Shell::start_in_arbiter(&arbiter.handle(), shell);
             arbiters.push(arbiter);
             Seat {
                 renderer,

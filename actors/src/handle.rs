@@ -41,7 +41,6 @@ pub struct Hotplate(Arc<Engine>);
 
 impl Hotplate {
     /// Says what an engine is made of.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }

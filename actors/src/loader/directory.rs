@@ -10,7 +10,7 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Changes, Depth, Hints, Loader, LoaderError};
 use crate::limits::Limits;
@@ -70,6 +70,8 @@ impl Mount {
 pub struct DirectoryLoader {
     tree: Tree,
     settle: Arc<Mutex<Settle>>,
+    /// Between two looks at everything without any hint, for file systems that send no events.
+    sweep: Duration,
     watching: Option<watch::Watching>,
 }
 
@@ -80,6 +82,7 @@ impl DirectoryLoader {
         Self {
             tree: Tree::new(mounts.into_iter().collect(), limits.source_bytes),
             settle: Arc::new(Mutex::new(Settle::new(limits))),
+            sweep: Duration::from_millis(limits.sweep_ms),
             watching: None,
         }
     }
@@ -93,7 +96,12 @@ impl Loader for DirectoryLoader {
 
     fn watch(&mut self, hints: Hints) -> Result<(), LoaderError> {
         let roots: Vec<PathBuf> = self.tree.roots().map(Path::to_path_buf).collect();
-        self.watching = Some(watch::Watching::start(&roots, Arc::clone(&self.settle), hints)?);
+        self.watching = Some(watch::Watching::start(
+            &roots,
+            Arc::clone(&self.settle),
+            self.sweep,
+            hints,
+        )?);
         Ok(())
     }
 

@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll};
 
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
+use tokio::sync::Mutex;
 
 use super::contain;
 
@@ -110,8 +112,9 @@ impl std::fmt::Debug for Faults {
 pub struct Shell<B: Behavior> {
     actor: &'static str,
     setup: B::Setup,
-    /// Absent until the first message, while one is served, and after a fault.
-    behavior: Option<B>,
+    /// Absent until the first message and after a fault. Stays here while a message is served, so that a panic does not drop it
+    /// while it unwinds: a second panic in its `Drop` would end the process.
+    behavior: Option<Rc<Mutex<B>>>,
     faults: Faults,
 }
 
@@ -126,11 +129,17 @@ impl<B: Behavior> Shell<B> {
         }
     }
 
-    fn take_behavior(&mut self) -> Result<B, String> {
-        match self.behavior.take() {
-            Some(behavior) => Ok(behavior),
-            None => contain(|| B::start(&self.setup)),
+    fn behavior(&mut self) -> Result<Rc<Mutex<B>>, String> {
+        if let Some(behavior) = &self.behavior {
+            return Ok(Rc::clone(behavior));
         }
+        let behavior = Rc::new(Mutex::new(contain(|| B::start(&self.setup))?));
+        Ok(Rc::clone(self.behavior.insert(behavior)))
+    }
+
+    fn discard_behavior(&mut self) {
+        let behavior = self.behavior.take();
+        let _ = contain(move || drop(behavior));
     }
 }
 
@@ -147,28 +156,26 @@ where
     type Result = AtomicResponse<Self, M::Result>;
 
     fn handle(&mut self, message: M, _: &mut Context<Self>) -> Self::Result {
-        let behavior = self.take_behavior();
+        let behavior = self.behavior();
         let faults = self.faults.clone();
         let served = Contained::new(async move {
-            let mut behavior = behavior?;
+            let behavior = behavior?;
+            let mut behavior = behavior.lock().await;
             faults.strike(Moment::Before);
             let reply = behavior.serve(message).await;
             faults.strike(Moment::After);
-            Ok((behavior, reply))
+            Ok(reply)
         });
-        AtomicResponse::new(Box::pin(served.into_actor(self).map(|served, shell, _| match served {
-            Ok((behavior, reply)) => {
-                shell.behavior = Some(behavior);
-                reply
-            }
-            Err(said) => {
+        AtomicResponse::new(Box::pin(served.into_actor(self).map(|served, shell, _| {
+            served.unwrap_or_else(|said| {
+                shell.discard_behavior();
                 let fault = Fault {
                     actor: shell.actor,
                     said,
                 };
                 shell.faults.note(&fault);
                 fault.into()
-            }
+            })
         })))
     }
 }
@@ -214,8 +221,7 @@ impl<F> Drop for Contained<F> {
 
 impl<B: Behavior> Drop for Shell<B> {
     fn drop(&mut self) {
-        let behavior = self.behavior.take();
-        let _ = contain(move || drop(behavior));
+        self.discard_behavior();
     }
 }
 

@@ -26,7 +26,9 @@ pub fn escape_html(text: &str, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
 #[inline]
 fn first_special(bytes: &[u8]) -> Option<usize> {
     let Some(last) = bytes.last_chunk::<STEP_BYTES>() else {
-        return bytes.iter().position(|byte| matches!(byte, b'<' | b'>' | b'&' | b'\'' | b'"'));
+        return bytes
+            .iter()
+            .position(|byte| matches!(byte, b'<' | b'>' | b'&' | b'\'' | b'"'));
     };
     for (number, step) in bytes.as_chunks::<STEP_BYTES>().0.iter().enumerate() {
         if let Some(within) = first_special_of(*step) {

@@ -1,6 +1,6 @@
 //! [`Tree`]: what the directories held when they were last looked at, and what differs now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,6 @@ pub(super) struct Tree {
     mounts: Vec<Mount>,
     bytes_max: usize,
     files: BTreeMap<TemplateName, Option<Signature>>,
-    /// Directories under the name of a template, until they are something else.
-    misnamed: BTreeSet<TemplateName>,
 }
 
 impl Tree {
@@ -30,7 +28,6 @@ impl Tree {
             mounts,
             bytes_max,
             files: BTreeMap::new(),
-            misnamed: BTreeSet::new(),
         }
     }
 
@@ -104,19 +101,17 @@ impl Tree {
         bytes: bool,
         changes: &mut Changes,
     ) {
-        if metadata.is_dir() {
-            if self.misnamed.insert(name.clone()) {
-                tracing::warn!(directory = %path.display(), "a directory has the name of a template; no template is loaded from it");
-            }
-            return;
-        }
-        self.misnamed.remove(&name);
         let seen = signature(metadata);
         let known = self.files.get(&name).and_then(Option::as_ref);
         if !bytes && known.is_some_and(|known| !known.racy && known.same_file_state(&seen)) {
             return;
         }
-        match read(path, self.bytes_max) {
+        let content = if metadata.is_dir() {
+            Content::Unreadable(directory_in_the_way(), Some(seen))
+        } else {
+            read(path, self.bytes_max)
+        };
+        match content {
             Content::Text(text, seen) => {
                 self.files.insert(name.clone(), Some(seen));
                 changes.changed.push(Source::new(name, text));
@@ -152,6 +147,11 @@ impl Tree {
             (!below.is_empty()).then(|| (mount.clone(), name))
         })
     }
+}
+
+fn directory_in_the_way() -> Diagnostic {
+    Diagnostic::error("directory", "this is a directory, but its name is that of a template")
+        .help("rename it without the extension; templates inside of it are loaded all the same")
 }
 
 fn file_name(path: &Path) -> &str {

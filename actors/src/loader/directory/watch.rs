@@ -11,9 +11,6 @@ use notify::{Config, Event, EventKindMask, RecommendedWatcher, RecursiveMode, Wa
 use super::settle::{Hint, Settle};
 use crate::loader::{Hints, LoaderError};
 
-/// Between two looks at everything without any hint, for file systems that send no events.
-const SWEEP: Duration = Duration::from_secs(30);
-
 /// Watches until it is dropped.
 pub(super) struct Watching {
     _watcher: RecommendedWatcher,
@@ -23,7 +20,12 @@ pub(super) struct Watching {
 
 impl Watching {
     /// Watches some directories.
-    pub(super) fn start(roots: &[PathBuf], settle: Arc<Mutex<Settle>>, hints: Hints) -> Result<Self, LoaderError> {
+    pub(super) fn start(
+        roots: &[PathBuf],
+        settle: Arc<Mutex<Settle>>,
+        sweep: Duration,
+        hints: Hints,
+    ) -> Result<Self, LoaderError> {
         let (wake, woken) = crossbeam_channel::bounded(1);
         let (ends, ended) = crossbeam_channel::bounded(0);
         let noting = Arc::clone(&settle);
@@ -47,7 +49,7 @@ impl Watching {
         }
         std::thread::Builder::new()
             .name("hotplate-settle".into())
-            .spawn(move || wait(&settle, &hints, &woken, &ended))
+            .spawn(move || wait(&settle, sweep, &hints, &woken, &ended))
             .map_err(|error| LoaderError(format!("no thread to wait for changes: {error}")))?;
         Ok(Self {
             _watcher: watcher,
@@ -57,7 +59,7 @@ impl Watching {
 }
 
 /// Hints when something is due, until the other end is dropped.
-fn wait(settle: &Mutex<Settle>, hints: &Hints, woken: &Receiver<()>, ended: &Receiver<()>) {
+fn wait(settle: &Mutex<Settle>, sweep: Duration, hints: &Hints, woken: &Receiver<()>, ended: &Receiver<()>) {
     let mut last = Instant::now();
     loop {
         let now = Instant::now();
@@ -65,7 +67,7 @@ fn wait(settle: &Mutex<Settle>, hints: &Hints, woken: &Receiver<()>, ended: &Rec
         if next.is_some_and(|next| next <= now) {
             last = now;
             hints.hint();
-        } else if now >= last + SWEEP {
+        } else if now >= last + sweep {
             last = now;
             settle.lock().unwrap_or_else(PoisonError::into_inner).note_doubt();
             hints.hint();
@@ -73,7 +75,7 @@ fn wait(settle: &Mutex<Settle>, hints: &Hints, woken: &Receiver<()>, ended: &Rec
         // What is due stays in the queue until it is looked at: a hint that got lost on its way is given again.
         let until = match next {
             Some(next) => next.max(now + Duration::from_millis(5)),
-            None => last + SWEEP,
+            None => last + sweep,
         };
         crossbeam_channel::select! {
             recv(ended) -> _ => return,
@@ -92,17 +94,12 @@ fn note(settle: &mut Settle, event: notify::Result<Event>, now: Instant) {
     let hint = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Hint::Whole,
         EventKind::Access(_) => return,
+        // A new directory too: what came into it before it was watched is found when it is looked at after a while.
         EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => Hint::Writing,
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => Hint::Gone,
         _ => Hint::Whole,
     };
     for path in event.paths {
-        // A directory that came is whole at once, and its files may have come before the watch.
-        let hint = if hint == Hint::Writing && path.is_dir() {
-            Hint::Whole
-        } else {
-            hint
-        };
         settle.note(path, hint, now);
     }
 }
