@@ -13,10 +13,11 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::{Escape, TemplateId};
 use crate::engine::Engine;
 use crate::events::Subscription;
-use crate::messages::{Dependents, Edge, Edges, History, Resume, RollBack, RolledBack};
+use crate::messages::{Dependents, Edge, Edges, History, Kept, Resume, RollBack, RolledBack};
 use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
 use crate::registry::causes;
 use crate::snapshot::{Snapshot, Standing};
+use crate::supervision::Faults;
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -179,11 +180,11 @@ impl Hotplate {
         self.0.ask(self.0.actors.registry.clone(), Resume).await
     }
 
-    /// The versions that can be gone back to, oldest first, the current one last.
+    /// The versions that can be gone back to, and whether one of them is held.
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
-    pub async fn history(&self) -> Result<Vec<Version>, CallError> {
+    pub async fn history(&self) -> Result<Kept, CallError> {
         Ok(self.0.ask(self.0.actors.registry.clone(), History).await??)
     }
 
@@ -206,13 +207,9 @@ impl Hotplate {
         Ok(self.0.ask(self.0.actors.graph.clone(), Edges).await??)
     }
 
-    /// How often each actor failed and was started again.
-    pub fn faults(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.0
-            .actors
-            .faults
-            .iter()
-            .map(|(actor, faults)| (*actor, faults.count()))
+    /// The faults of each actor: how many there were, and a way to order one for a drill.
+    pub fn faults(&self) -> impl Iterator<Item = (&'static str, &Faults)> {
+        self.0.actors.faults.iter().map(|(actor, faults)| (*actor, faults))
     }
 
     /// Lets nobody in any more, lets what is under way come to its end, and stops the engine. Answers whether that was done in

@@ -173,10 +173,19 @@ impl From<Fault> for RolledBack {
 #[rtype(result = "Result<Snapshot, Unanswered>")]
 pub struct CurrentSnapshot;
 
-/// The versions that can be gone back to, oldest first, the current one last.
+/// What can be gone back to.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Vec<Version>, Unanswered>")]
+#[rtype(result = "Result<Kept, Unanswered>")]
 pub struct History;
+
+/// What can be gone back to, and whether somebody did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Oldest first, the current one last.
+    pub versions: Vec<Version>,
+    /// Whether what is served was chosen by a [`RollBack`], so that edits wait.
+    pub held: bool,
+}
 
 // --- to the Graph -----------------------------------------------------------------------------------------------------------
 

@@ -18,10 +18,11 @@ use crate::dialect::Formatters;
 use crate::events::{Event, Fallback, Published, Serving, Teller};
 use crate::graph::plan::Graph;
 use crate::limits::Limits;
-use crate::messages::{CurrentSnapshot, History, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered};
+use crate::messages::{
+    CurrentSnapshot, History, Kept, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered,
+};
 use crate::snapshot::{Snapshot, Standing, Why};
 use crate::supervision::{Behavior, Serve, Vault};
-use crate::version::Version;
 
 use publish::{Decision, Refusal, Report};
 use truth::Truth;
@@ -113,8 +114,12 @@ impl Serve<CurrentSnapshot> for Registry {
 }
 
 impl Serve<History> for Registry {
-    async fn serve(&mut self, _: History) -> Result<Vec<Version>, Unanswered> {
-        Ok(history::kept(&self.0.truth.draft()))
+    async fn serve(&mut self, _: History) -> Result<Kept, Unanswered> {
+        let truth = self.0.truth.draft();
+        Ok(Kept {
+            versions: history::kept(&truth),
+            held: truth.is_held(),
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use std::any::Any;
 
 pub use door::{Admitted, Door, Turned};
 pub use pool::{Lost, Pool};
-pub use shell::{Behavior, Fault, Faults, Serve, Shell};
+pub use shell::{Behavior, Fault, Faults, Moment, Serve, Shell};
 pub use vault::Vault;
 
 #[cfg(panic = "abort")]

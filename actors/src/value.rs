@@ -126,28 +126,33 @@ impl<'a> Object<'a> {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
-        self.position(key).map(|at| self.0[at].1)
+        self.position(key.as_bytes()).map(|at| self.0[at].1)
     }
 
-    /// The value of a key that stood at `hint` in the last object asked: the same struct has the same fields in the same order.
+    /// The value of a key, given as its bytes, that stood at `hint` in the last object asked: the same struct has the same
+    /// fields in the same order.
     #[inline]
     #[must_use]
-    pub fn get_hinted(&self, key: &str, hint: &AtomicU32) -> Option<Value<'a>> {
-        if let Some((found, value)) = self.0.get(hint.load(Ordering::Relaxed) as usize)
-            && *found == key
-        {
-            return Some(*value);
+    pub fn get_hinted(&self, key: &[u8], hint: &AtomicU32) -> Option<&'a Value<'a>> {
+        match self.0.get(hint.load(Ordering::Relaxed) as usize) {
+            Some((found, value)) if found.as_bytes() == key => Some(value),
+            _ => self.search(key, hint),
         }
-        let at = self.position(key)?;
-        hint.store(u32::try_from(at).unwrap_or(0), Ordering::Relaxed);
-        Some(self.0[at].1)
     }
 
-    fn position(&self, key: &str) -> Option<usize> {
+    /// Looks everywhere, and remembers where it was.
+    #[cold]
+    fn search(&self, key: &[u8], hint: &AtomicU32) -> Option<&'a Value<'a>> {
+        let at = self.position(key)?;
+        hint.store(u32::try_from(at).unwrap_or(0), Ordering::Relaxed);
+        Some(&self.0[at].1)
+    }
+
+    fn position(&self, key: &[u8]) -> Option<usize> {
         if self.0.len() > LINEAR_FIELDS_MAX {
-            self.0.binary_search_by(|(found, _)| (*found).cmp(key)).ok()
+            self.0.binary_search_by(|(found, _)| found.as_bytes().cmp(key)).ok()
         } else {
-            self.0.iter().position(|(found, _)| *found == key)
+            self.0.iter().position(|(found, _)| found.as_bytes() == key)
         }
     }
 

@@ -11,11 +11,14 @@ use serde::Serialize;
 use super::standing_diagnostics;
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
-use crate::messages::{Looked, Outcome, Reload, Render, Unanswered};
+use crate::messages::{History, Looked, Outcome, Reload, Render, Unanswered};
 use crate::reader::{RenderFailure, Rendered};
 use crate::supervision::{Behavior, Shell, Turned};
 use crate::template::TemplateName;
 use crate::version::Version;
+
+/// How often a reload that was lost on its way is sent again before its caller is told.
+const RETRIES: usize = 4;
 
 /// Why a call has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +77,7 @@ pub enum ReloadOutcome {
     Published,
     /// Nothing differs from what is served.
     Unchanged,
-    /// What changed waits until a roll-back is ended.
+    /// What is served was chosen by a roll-back; what changed waits until that is ended.
     Held,
     /// What changed is not accepted, for this reason; what was served goes on.
     Refused(String),
@@ -129,18 +132,30 @@ impl Reloader {
         };
         for watcher in engine.actors.watchers.iter() {
             let mut looked = engine.ask(watcher.clone(), Reload { full }).await?;
-            if matches!(
-                looked,
-                Looked::Failed(_) | Looked::Decided(Outcome::Lost(_) | Outcome::Conflict)
-            ) {
-                // Whoever failed is a fresh one now, and is handed everything.
+            // Whoever failed is a fresh one now, and is handed everything.
+            for _ in 0..RETRIES {
+                if !looked.is_lost() {
+                    break;
+                }
                 looked = engine.ask(watcher.clone(), Reload { full }).await?;
             }
             report.take(looked)?;
         }
+        if engine.ask(engine.actors.registry.clone(), History).await??.held {
+            report.outcome = ReloadOutcome::Held;
+        }
         report.version = engine.reader.current().version();
         report.diagnostics = standing_diagnostics(&engine.reader);
         Ok(report)
+    }
+}
+
+impl Looked {
+    fn is_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::Failed(_) | Self::Decided(Outcome::Lost(_) | Outcome::Conflict)
+        )
     }
 }
 
@@ -180,26 +195,30 @@ impl Renders {
     ///
     /// # Errors
     /// [`RenderFailure`]: `Busy` at once when too many are under way, `Timeout` after its deadline, `Lost` when a Renderer failed.
-    pub async fn send(&self, mut render: Render) -> Result<Rendered, RenderFailure> {
-        let engine = &self.0;
-        let _inside = engine.renders.enter().map_err(|turned| match turned {
-            Turned::Busy => RenderFailure::Busy,
-            Turned::Closed => RenderFailure::Down,
-        })?;
-        let token = render
-            .options
-            .cancel
-            .take()
-            .map_or_else(Default::default, |token| token.child_token());
-        render.options.cancel = Some(token.clone());
-        let _ends_with_this_future = token.drop_guard();
-        let seats = &engine.actors.renderers;
-        let Some(seat) = seats.iter().min_by_key(|seat| seat.taken.load(Ordering::Relaxed)) else {
-            return Err(RenderFailure::Down);
-        };
-        let _taken = Taken::take(&seat.taken);
-        seat.renderer.send(render).await.unwrap_or(Err(RenderFailure::Down))
+    pub fn send(&self, render: Render) -> impl Future<Output = Result<Rendered, RenderFailure>> + Send + use<> {
+        let engine = Arc::clone(&self.0);
+        async move { send(&engine, render).await }
     }
+}
+
+async fn send(engine: &Engine, mut render: Render) -> Result<Rendered, RenderFailure> {
+    let _inside = engine.renders.enter().map_err(|turned| match turned {
+        Turned::Busy => RenderFailure::Busy,
+        Turned::Closed => RenderFailure::Down,
+    })?;
+    let token = render
+        .options
+        .cancel
+        .take()
+        .map_or_else(Default::default, |token| token.child_token());
+    render.options.cancel = Some(token.clone());
+    let _ends_with_this_future = token.drop_guard();
+    let seats = &engine.actors.renderers;
+    let Some(seat) = seats.iter().min_by_key(|seat| seat.taken.load(Ordering::Relaxed)) else {
+        return Err(RenderFailure::Down);
+    };
+    let _taken = Taken::take(&seat.taken);
+    seat.renderer.send(render).await.unwrap_or(Err(RenderFailure::Down))
 }
 
 impl std::fmt::Debug for Renders {

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll};
 
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
@@ -47,6 +47,18 @@ impl<T, E: From<Fault>> From<Fault> for Result<T, E> {
 pub struct Faults {
     count: Arc<AtomicU64>,
     tell: Arc<dyn Fn(&Fault) + Send + Sync>,
+    /// A fault that somebody ordered: 0 for none, else a [`Moment`].
+    ordered: Arc<AtomicU8>,
+}
+
+/// When an ordered fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Moment {
+    /// Before the message is served.
+    Before = 1,
+    /// After it is served, and before it is answered.
+    After = 2,
 }
 
 impl Faults {
@@ -55,7 +67,20 @@ impl Faults {
         Self {
             count: Arc::default(),
             tell: Arc::new(tell),
+            ordered: Arc::default(),
         }
+    }
+
+    /// Makes the next message of this actor fail, to see in a drill that nothing comes of it.
+    pub fn order(&self, moment: Moment) {
+        self.ordered.store(moment as u8, Ordering::Relaxed);
+    }
+
+    fn strike(&self, moment: Moment) {
+        let due = self
+            .ordered
+            .compare_exchange(moment as u8, 0, Ordering::Relaxed, Ordering::Relaxed);
+        assert!(due.is_err(), "a fault was ordered");
     }
 
     /// How many there were.
@@ -123,9 +148,12 @@ where
 
     fn handle(&mut self, message: M, _: &mut Context<Self>) -> Self::Result {
         let behavior = self.take_behavior();
+        let faults = self.faults.clone();
         let served = Contained::new(async move {
             let mut behavior = behavior?;
+            faults.strike(Moment::Before);
             let reply = behavior.serve(message).await;
+            faults.strike(Moment::After);
             Ok((behavior, reply))
         });
         AtomicResponse::new(Box::pin(served.into_actor(self).map(|served, shell, _| match served {

@@ -3,8 +3,10 @@
 mod against_the_crate;
 mod dialect;
 mod differential;
+mod edits;
 mod engine;
 mod generator;
 mod harm;
+mod promises;
 mod reference;
 mod set;

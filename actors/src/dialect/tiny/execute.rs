@@ -36,7 +36,7 @@ pub(super) fn execute(
             &mut spilled[..]
         }
     };
-    slots[0].value = *context;
+    slots[0].value = context;
     let mut run = Run { unit, closure, slots };
     let mut at = 0;
     while let Some(op) = unit.ops.get(at) {
@@ -51,14 +51,14 @@ pub(super) fn execute(
 /// What is in scope under one name: a value, and for a loop where it is.
 #[derive(Clone, Copy)]
 struct Slot<'v> {
-    value: Value<'v>,
+    value: &'v Value<'v>,
     items: &'v [Value<'v>],
     index: usize,
 }
 
 impl Slot<'_> {
     const EMPTY: Self = Self {
-        value: Value::Null,
+        value: &Value::Null,
         items: &[],
         index: 0,
     };
@@ -84,13 +84,13 @@ impl<'v> Run<'_, 'v> {
             Op::Value(path) => {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
-                    print(&value, frame).map_err(|stop| stop.of(path, value))?;
+                    print(value, frame).map_err(|stop| stop.of(path, *value))?;
                 }
             }
             Op::Formatted { path, formatter } => {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
-                    self.format(&value, formatter, frame)?;
+                    self.format(value, formatter, frame)?;
                 }
             }
             Op::Turn { turn, slot, .. } => {
@@ -142,14 +142,14 @@ impl<'v> Run<'_, 'v> {
                 frame.budget.step()?;
                 let items: &[Value<'v>] = match self.value(path, frame)? {
                     Some(Value::Array(items)) => items,
-                    Some(value) => return Err(Failure::NotIterable(path, value).into()),
+                    Some(value) => return Err(Failure::NotIterable(path, *value).into()),
                     None => &[],
                 };
                 let Some(first) = items.first() else {
                     return Ok(end as usize);
                 };
                 self.slots[slot as usize] = Slot {
-                    value: *first,
+                    value: first,
                     items,
                     index: 0,
                 };
@@ -159,14 +159,14 @@ impl<'v> Run<'_, 'v> {
                 let slot = &mut self.slots[slot as usize];
                 if let Some(item) = slot.items.get(slot.index + 1) {
                     slot.index += 1;
-                    slot.value = *item;
+                    slot.value = item;
                     return Ok(body as usize);
                 }
             }
             Op::Call { path, call } => {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
-                    self.call(&value, call, frame)?;
+                    self.call(value, call, frame)?;
                 }
             }
         }
@@ -174,17 +174,16 @@ impl<'v> Run<'_, 'v> {
     }
 
     /// The value of a path. `None` is one that is missing and may be.
-    #[inline]
-    fn value(&self, path: PathRef, frame: &Frame<'_>) -> Result<Option<Value<'v>>, Failed<'v>> {
-        let found = self.look_up(path);
-        if found.is_none() && frame.missing == Missing::Error {
-            return Err(self.missing(path).into());
+    #[inline(always)]
+    fn value(&self, path: PathRef, frame: &Frame<'_>) -> Result<Option<&'v Value<'v>>, Failed<'v>> {
+        match self.look_up(path) {
+            None if frame.missing == Missing::Error => Err(self.missing(path).into()),
+            found => Ok(found),
         }
-        Ok(found)
     }
 
-    #[inline]
-    fn look_up(&self, path: PathRef) -> Option<Value<'v>> {
+    #[inline(always)]
+    fn look_up(&self, path: PathRef) -> Option<&'v Value<'v>> {
         let mut current = self.slots[path.slot as usize].value;
         for step in self.unit.steps_of(path) {
             current = self.go(current, step)?;
@@ -193,11 +192,11 @@ impl<'v> Run<'_, 'v> {
     }
 
     /// One step down into a value.
-    #[inline]
-    fn go(&self, from: Value<'v>, step: &Step) -> Option<Value<'v>> {
+    #[inline(always)]
+    fn go(&self, from: &'v Value<'v>, step: &Step) -> Option<&'v Value<'v>> {
         match from {
             Value::Object(object) => object.get_hinted(self.unit.key(step), &step.hint),
-            Value::Array(items) => items.get(step.index as usize).copied(),
+            Value::Array(items) => items.get(step.index as usize),
             _ => None,
         }
     }
@@ -214,7 +213,11 @@ impl<'v> Run<'_, 'v> {
             }
             step += 1;
         }
-        Failure::Missing { path, step, within }
+        Failure::Missing {
+            path,
+            step,
+            within: *within,
+        }
     }
 
     fn format(&self, value: &Value<'v>, formatter: u32, frame: &mut Frame<'_>) -> Result<(), Failed<'v>> {

@@ -108,7 +108,7 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
         return Diagnostic::error("missing-path", "a path leads nowhere");
     };
     let whole = unit.range_of(path);
-    let key = unit.key(step);
+    let key = &unit.text[step.range()];
     let text = shorten(&unit.text[whole.clone()]);
     let before = &unit.text[whole.start..step.range().start];
     let message = match (before.strip_suffix('.'), within) {

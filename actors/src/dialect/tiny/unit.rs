@@ -74,10 +74,10 @@ impl TinyUnit {
         }
     }
 
-    /// The text of a step.
+    /// The text of a step. As bytes, since only whether it equals a key is asked: cutting a `str` looks for characters.
     #[inline]
-    pub(super) fn key(&self, step: &Step) -> &str {
-        &self.text[step.range()]
+    pub(super) fn key(&self, step: &Step) -> &[u8] {
+        &self.text.as_bytes()[step.range()]
     }
 
     /// The bytes of the text where a path stands.

@@ -1,0 +1,146 @@
+//! Edits as data: what was there, what was changed, what is answered then, and which texts were compiled for it.
+//!
+//! A file of `tests/fixtures/edits` has sections. `== start`, `== edit` hold templates, each after a line `-- name`, a `-- name
+//! (removed)` without text; `== expect` has lines `compiled a b`, `stale a`, `broken a`, `says code`, and `name: text` for what is
+//! rendered with the object in `data.json`. Every edit is one batch.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use hotplate_actors::dialect::tiny::Tiny;
+use hotplate_actors::dialect::{Dialect, Unit};
+use hotplate_actors::snapshot::Standing;
+use hotplate_actors::{Diagnostic, Hotplate, Limits, MemoryLoader, TemplateName};
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Notes the name of what is compiled, which a dialect itself does not know.
+struct Noting(String, Log);
+
+impl Dialect for Noting {
+    fn id(&self) -> &'static str {
+        "noting"
+    }
+
+    fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>> {
+        self.1.lock().expect("not poisoned").push(self.0.clone());
+        Tiny.compile(text, limits)
+    }
+}
+
+#[test]
+fn every_edit_has_its_outcome_and_its_work() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/edits");
+    let mut cases: Vec<_> = std::fs::read_dir(folder)
+        .expect("the fixtures")
+        .map(|each| each.expect("an entry").path())
+        .collect();
+    cases.sort();
+    assert!(cases.len() >= 8, "the fixtures are there");
+    for case in cases {
+        let told = std::fs::read_to_string(&case).expect("text");
+        check(&case.display().to_string(), &told);
+    }
+}
+
+fn check(case: &str, told: &str) {
+    let (loader, shelf) = MemoryLoader::new();
+    let log = Log::default();
+    let noting = Arc::clone(&log);
+    let hotplate = Hotplate::builder()
+        .loader(loader)
+        .watch(false)
+        .dialect_for(move |each| Some(Arc::new(Noting(each.to_string(), Arc::clone(&noting))) as Arc<dyn Dialect>))
+        .start()
+        .expect("starts");
+    let mut data = serde_json::Value::Null;
+    for section in told.split("== ").skip(1) {
+        let (kind, text) = section.split_once('\n').expect("a section");
+        if kind == "expect" {
+            expect(case, text, &hotplate, &data, &log);
+            continue;
+        }
+        assert!(["start", "edit"].contains(&kind), "{case}: what is `{kind}`?");
+        let mut edits = templates(text);
+        if let Some(Some(json)) = edits.remove("data.json") {
+            data = serde_json::from_str(&json).expect("JSON");
+        }
+        log.lock().expect("not poisoned").clear();
+        shelf.edit(
+            edits
+                .into_iter()
+                .map(|(each, text)| (TemplateName::new(each).expect("a name"), text)),
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(hotplate.reload()).expect("reloads");
+    }
+}
+
+/// The templates of a section; `None` is one that is removed.
+fn templates(section: &str) -> BTreeMap<&str, Option<String>> {
+    section
+        .split("-- ")
+        .skip(1)
+        .map(|part| {
+            let (heading, text) = part.split_once('\n').expect("a heading");
+            match heading.strip_suffix(" (removed)") {
+                Some(name) => (name, None),
+                None => (heading, Some(text.trim_end_matches('\n').to_owned())),
+            }
+        })
+        .collect()
+}
+
+fn expect(case: &str, lines: &str, hotplate: &Hotplate, data: &serde_json::Value, log: &Log) {
+    let snapshot = hotplate.snapshot();
+    let standing = |wanted: fn(&Standing<'_>) -> bool| {
+        let entries = snapshot
+            .snapshot()
+            .entries()
+            .filter(|(_, _, standing)| wanted(standing));
+        let mut names: Vec<String> = entries.map(|(_, each, _)| each.to_string()).collect();
+        names.sort();
+        names.join(" ")
+    };
+    let mut unsaid = BTreeMap::from([
+        ("compiled", {
+            let mut compiled = log.lock().expect("not poisoned").clone();
+            compiled.sort();
+            compiled.join(" ")
+        }),
+        ("stale", standing(|standing| matches!(standing, Standing::Stale { .. }))),
+        (
+            "broken",
+            standing(|standing| matches!(standing, Standing::Broken { .. })),
+        ),
+        (
+            "says",
+            hotplate
+                .diagnostics()
+                .iter()
+                .map(|each| each.code)
+                .collect::<Vec<_>>()
+                .join(" "),
+        ),
+    ]);
+    for line in lines.lines().filter(|line| !line.is_empty()) {
+        if let Some((name, text)) = line.split_once(": ") {
+            let rendered = hotplate
+                .render(name, data)
+                .map_or_else(|failure| format!("({failure})"), |answer| answer.body);
+            assert_eq!(rendered, text, "{case}: {name}");
+        } else {
+            let (what, names) = line.split_once(' ').unwrap_or((line, ""));
+            let found = unsaid
+                .remove(what)
+                .unwrap_or_else(|| panic!("{case}: what is `{line}`?"));
+            assert_eq!(found, names, "{case}: {what}");
+        }
+    }
+    for (what, found) in unsaid {
+        assert_eq!(found, "", "{case}: {what} is not expected");
+    }
+}

@@ -1,0 +1,345 @@
+//! What must always hold (ARCHITECTURE.md), while everything happens at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hotplate_actors::dialect::RenderFault;
+use hotplate_actors::supervision::Moment;
+use hotplate_actors::{
+    Context, Event, Freshness, Hotplate, Limits, MemoryHandle, MemoryLoader, OnFailure, ReloadOutcome, Render,
+    RenderFailure, RenderOptions, TemplateName,
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+fn name(text: &str) -> TemplateName {
+    TemplateName::new(text).expect("a valid name")
+}
+
+fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+fn engine(limits: Limits, templates: &[(&str, &str)]) -> (Hotplate, MemoryHandle) {
+    let (loader, shelf) = MemoryLoader::new();
+    shelf.edit(templates.iter().map(|(each, text)| (name(each), Some(*text))));
+    (
+        Hotplate::builder()
+            .loader(loader)
+            .limits(limits)
+            .start()
+            .expect("starts"),
+        shelf,
+    )
+}
+
+#[test]
+fn no_answer_mixes_two_versions_while_a_thousand_are_published() {
+    const PARTIALS: usize = 6;
+    const VERSIONS: u64 = 1000;
+    let page: String = (0..PARTIALS)
+        .map(|each| format!("{{{{ call p{each}.html with it }}}},"))
+        .collect();
+    let (hotplate, shelf) = engine(Limits::default(), &[("page.html", &page)]);
+    let publish = |number: u64| {
+        shelf.edit((0..PARTIALS).map(|each| (name(&format!("p{each}.html")), Some(format!("{number}{{x}}")))));
+    };
+    publish(0);
+    block(hotplate.reload()).expect("reloads");
+    let (over, renders) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            let (hotplate, over, renders) = (hotplate.clone(), Arc::clone(&over), Arc::clone(&renders));
+            scope.spawn(move || {
+                let handle = hotplate.handle("page.html");
+                let (data, mut newest) = (json!({ "it": { "x": "" } }), 0);
+                while !over.load(Ordering::Relaxed) {
+                    let answer = handle.render(&data).expect("never fails");
+                    assert!(matches!(answer.freshness, Freshness::Current));
+                    let mut numbers = answer
+                        .body
+                        .split_terminator(',')
+                        .map(|part| part.parse::<u64>().expect("a number"));
+                    let first = numbers.next().expect("a partial");
+                    assert!(numbers.all(|number| number == first), "a mix: {}", answer.body);
+                    assert!(first >= newest, "time went backwards");
+                    newest = first;
+                    renders.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let before = hotplate.snapshot().version();
+        for number in 1..=VERSIONS {
+            publish(number);
+            block(hotplate.reload()).expect("reloads");
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(hotplate.snapshot().version().number() >= before.number() + VERSIONS);
+    });
+    assert!(renders.load(Ordering::Relaxed) > 0);
+    let kept = hotplate.snapshot().snapshot().live();
+    assert!(kept <= 2, "old versions die with their readers, but {kept} live");
+}
+
+#[test]
+fn after_a_fault_in_any_actor_the_next_message_is_served_and_nothing_is_lost() {
+    let (hotplate, shelf) = engine(Limits::default(), &[("a.html", "0")]);
+    let mut events = hotplate.subscribe();
+    let mut number = 0;
+    for actor in ["watcher", "compiler", "graph", "registry", "renderer"] {
+        for moment in [Moment::Before, Moment::After] {
+            let (_, faults) = hotplate.faults().find(|(each, _)| *each == actor).expect("is there");
+            let before = faults.count();
+            faults.order(moment);
+            number += 1;
+            shelf.set(name("a.html"), number.to_string());
+            let report = block(hotplate.reload()).expect("a reload survives the fault");
+            assert!(report.diagnostics.is_empty(), "{actor} {moment:?}: {report:?}");
+            assert_eq!(
+                hotplate.render("a.html", &()).expect("renders").body,
+                number.to_string(),
+                "{actor} {moment:?}"
+            );
+            // Each Renderer is asked, so that the one with the fault is among them.
+            let render = || block(hotplate.renderer().send(Render::new("a.html", Context::new(()))));
+            let answers: Vec<_> = std::iter::repeat_with(render).take(3).collect();
+            let lost = answers
+                .iter()
+                .filter(|answer| matches!(answer, Err(RenderFailure::Lost(_))))
+                .count();
+            assert_eq!(lost, usize::from(actor == "renderer"), "{actor} {moment:?}");
+            assert_eq!(faults.count(), before + 1, "{actor} {moment:?}");
+            while !matches!(block(events.next()), Some(Event::ActorFailed(fault)) if fault.actor == actor) {}
+        }
+    }
+}
+
+#[test]
+fn what_is_written_while_the_loader_fails_is_live_once_it_does_not() {
+    let root = tempfile::tempdir().expect("a directory");
+    let templates = root.path().join("templates");
+    std::fs::create_dir(&templates).expect("created");
+    std::fs::write(templates.join("a.txt"), "1").expect("written");
+    let hotplate = Hotplate::builder()
+        .root(&templates)
+        .watch(false)
+        .start()
+        .expect("starts");
+    std::fs::rename(&templates, root.path().join("away")).expect("renamed");
+    let report = block(hotplate.reload()).expect("answers");
+    assert!(
+        matches!(&report.outcome, ReloadOutcome::Unreadable(reason) if reason.contains("templates")),
+        "{report:?}"
+    );
+    assert_eq!(hotplate.render("a.txt", &()).expect("goes on").body, "1");
+    std::fs::write(root.path().join("away/a.txt"), "2").expect("written");
+    std::fs::rename(root.path().join("away"), &templates).expect("renamed");
+    assert_eq!(
+        block(hotplate.reload()).expect("reloads").outcome,
+        ReloadOutcome::Published
+    );
+    assert_eq!(hotplate.render("a.txt", &()).expect("renders").body, "2");
+}
+
+#[test]
+fn the_policy_says_how_a_failed_render_is_answered() {
+    let templates = [
+        ("never.html", "{{ if a == b }}"),
+        ("late.html", "{nmae}"),
+        ("down.html", "down: {status} {name}"),
+    ];
+    for policy in [OnFailure::LastGood, OnFailure::Fallback, OnFailure::Return] {
+        let (loader, shelf) = MemoryLoader::new();
+        shelf.edit(templates.map(|(each, text)| (name(each), Some(text))));
+        let hotplate = Hotplate::builder()
+            .loader(loader)
+            .on_failure(policy)
+            .fallback("down.html")
+            .start()
+            .expect("starts");
+        let (never, late) = (
+            hotplate.render("never.html", &()),
+            hotplate.render("late.html", &json!({ "name": "" })),
+        );
+        if policy == OnFailure::Return {
+            assert!(matches!(never, Err(RenderFailure::Broken { .. })), "{never:?}");
+        } else {
+            let never = never.expect("a stand-in");
+            assert_eq!(never.body, "down: 503 never.html");
+            assert!(matches!(never.freshness, Freshness::Fallback { .. }));
+        }
+        if policy == OnFailure::Fallback {
+            assert_eq!(late.expect("a stand-in").body, "down: 503 late.html");
+        } else {
+            let Err(RenderFailure::Failed(error)) = late else {
+                panic!("{late:?}")
+            };
+            assert_eq!(error.fault, RenderFault::MissingPath);
+        }
+    }
+}
+
+#[test]
+fn bad_input_is_named_and_everything_else_is_served() {
+    let limits = Limits {
+        source_bytes: 64 * 1024,
+        context_bytes: 1024 * 1024,
+        render_steps: 100_000,
+        ..Limits::default()
+    };
+    let root = tempfile::tempdir().expect("a directory");
+    let write = |each: &str, text: &[u8]| std::fs::write(root.path().join(each), text).expect("written");
+    write("good.html", b"good {x}");
+    write("latin1.html", b"caf\xe9");
+    write("large.html", &vec![b'x'; 70_000]);
+    std::fs::create_dir(root.path().join("folder.html")).expect("created");
+    write("loops.html", b"{{ for a in l }}{{ for b in l }}{{ for c in l }}{{ for d in l }}{{ endfor }}{{ endfor }}{{ endfor }}{{ endfor }}");
+    let formatter =
+        |_: &hotplate_actors::Value<'_>, _: &mut hotplate_actors::dialect::Output<'_, '_>| panic!("a formatter");
+    write("formatter.html", b"{x | faulty}");
+    let hotplate = Hotplate::builder()
+        .root(root.path())
+        .limits(limits)
+        .formatter("faulty", formatter)
+        .start()
+        .expect("starts");
+    let codes: Vec<_> = hotplate.diagnostics().iter().map(|each| each.code).collect();
+    assert_eq!(codes, ["too-large", "not-utf8"]);
+    assert_eq!(
+        hotplate.render("good.html", &json!({ "x": 1 })).expect("renders").body,
+        "good 1"
+    );
+    for bad in ["../x", "", "folder.html", "/etc/passwd", "a\0b", &"x".repeat(1 << 20)] {
+        let failure = hotplate.render(bad, &()).expect_err("is not there");
+        assert!(matches!(failure, RenderFailure::NotFound { .. }), "{failure:?}");
+        assert!(failure.to_string().len() < 1000);
+    }
+    let numbers: Vec<u32> = (0..5000).collect();
+    let failed = |each: &str, data: &serde_json::Value| match hotplate.render(each, data) {
+        Err(RenderFailure::Failed(error)) => error.fault,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(
+        failed("loops.html", &json!({ "l": numbers })),
+        RenderFault::Budget(_)
+    ));
+    assert_eq!(failed("formatter.html", &json!({ "x": 1 })), RenderFault::Formatter);
+    let deep = (0..10_000).fold(json!(1), |inner, _| serde_json::Value::Array(vec![inner]));
+    assert!(matches!(
+        hotplate.render("good.html", &deep),
+        Err(RenderFailure::Context(_))
+    ));
+    drop_deep(deep);
+    assert!(matches!(
+        hotplate.render("good.html", &"x".repeat(1 << 22)),
+        Err(RenderFailure::Context(_))
+    ));
+    struct Panics;
+    impl serde::Serialize for Panics {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("a context")
+        }
+    }
+    assert!(
+        hotplate
+            .render("good.html", &Panics)
+            .expect_err("fails")
+            .to_string()
+            .contains("a context")
+    );
+    assert_eq!(
+        hotplate.render("good.html", &json!({ "x": 2 })).expect("goes on").body,
+        "good 2"
+    );
+}
+
+/// Without recursion.
+fn drop_deep(mut value: serde_json::Value) {
+    while let serde_json::Value::Array(mut items) = value {
+        value = items.pop().unwrap_or_default();
+    }
+}
+
+#[test]
+fn a_render_ends_with_its_deadline_its_token_or_its_future() {
+    let limits = Limits {
+        render_ms: 3_600_000,
+        render_steps: u64::MAX,
+        render_threads: 1,
+        ..Limits::default()
+    };
+    let endless = "{{ for a in l }}{{ for b in l }}{{ for c in l }}{{ for d in l }}{{ endfor }}{{ endfor }}{{ endfor }}{{ endfor }}";
+    let (hotplate, _shelf) = engine(limits, &[("endless.html", endless), ("quick.html", "quick")]);
+    let data = json!({ "l": (0..5000).collect::<Vec<u32>>() });
+    let timeout = |options: &RenderOptions| {
+        let failure = hotplate
+            .render_with("endless.html", &data, options)
+            .expect_err("is ended");
+        assert!(matches!(failure, RenderFailure::Timeout(_)), "{failure}");
+    };
+    timeout(&RenderOptions {
+        deadline: Some(Instant::now() + Duration::from_millis(20)),
+        ..RenderOptions::default()
+    });
+    let token = CancellationToken::new();
+    token.cancel();
+    timeout(&RenderOptions {
+        cancel: Some(token),
+        ..RenderOptions::default()
+    });
+    // The only Renderer is taken by a render without end, until its future is dropped.
+    block(async {
+        let quick = || hotplate.renderer().send(Render::new("quick.html", Context::new(())));
+        quick().await.expect("the Renderer is up");
+        let render = Render::new("endless.html", Context::new(data.clone()));
+        let renderer = hotplate.renderer();
+        let endless = renderer.send(render);
+        tokio::select! {
+            biased;
+            _ = endless => panic!("it has no end"),
+            () = tokio::task::yield_now() => {}
+        }
+        quick().await.expect("the Renderer is free again");
+    });
+}
+
+#[test]
+fn a_roll_back_is_held_until_it_is_resumed() {
+    let (hotplate, shelf) = engine(Limits::default(), &[("a.txt", "1")]);
+    let first = hotplate.snapshot().version();
+    let body = || hotplate.render("a.txt", &()).expect("renders").body;
+    shelf.set(name("a.txt"), "2");
+    block(hotplate.reload()).expect("reloads");
+    block(hotplate.roll_back(first)).expect("rolls back");
+    assert_eq!(body(), "1");
+    shelf.set(name("a.txt"), "3");
+    assert_eq!(block(hotplate.reload()).expect("reloads").outcome, ReloadOutcome::Held);
+    assert_eq!(body(), "1");
+    block(hotplate.resume()).expect("resumes");
+    assert_eq!(body(), "3");
+    let history = block(hotplate.history()).expect("answers");
+    assert!(
+        history.versions.is_sorted() && history.versions.len() >= 4 && !history.held,
+        "{history:?}"
+    );
+}
+
+#[test]
+fn handles_names_and_pinned_versions_agree() {
+    let (hotplate, shelf) = engine(Limits::default(), &[("a.txt", "1")]);
+    let later = hotplate.handle("later.txt");
+    assert!(matches!(later.render(&()), Err(RenderFailure::NotFound { .. })));
+    let pinned = hotplate.snapshot();
+    shelf.edit([(name("later.txt"), Some("here")), (name("a.txt"), None)]);
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(later.render(&()).expect("renders").body, "here");
+    assert_eq!(pinned.render("a.txt", &()).expect("its own version").body, "1");
+    assert!(matches!(
+        hotplate.render("a.txt", &()),
+        Err(RenderFailure::NotFound { .. })
+    ));
+}

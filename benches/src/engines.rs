@@ -1,0 +1,154 @@
+//! The engines under one shape: make something ready once, render a workload many times.
+
+mod askama;
+mod handlebars;
+mod hotplate;
+mod minijinja;
+mod sailfish;
+mod tera;
+mod tinytemplate;
+
+use serde::Serialize;
+
+use crate::data::Workload;
+
+pub use hotplate::{Set, hotplate};
+
+/// A render that is ready to be run again and again, each time from the struct.
+pub type Render<'w> = Box<dyn Fn() -> String + 'w>;
+
+/// An engine and how it is made ready.
+pub struct Engine {
+    /// Its name, which is also that of its package.
+    pub name: &'static str,
+    pub ready: for<'w> fn(&'w Workload) -> Render<'w>,
+}
+
+/// What every other is compared with.
+pub const BASE: &str = "askama";
+
+/// All engines, hotplate first.
+pub const ENGINES: [Engine; 7] = [
+    Engine {
+        name: "hotplate",
+        ready: hotplate::ready,
+    },
+    Engine {
+        name: BASE,
+        ready: askama::ready,
+    },
+    Engine {
+        name: "sailfish",
+        ready: sailfish::ready,
+    },
+    Engine {
+        name: "tinytemplate",
+        ready: tinytemplate::ready,
+    },
+    Engine {
+        name: "minijinja",
+        ready: minijinja::ready,
+    },
+    Engine {
+        name: "tera",
+        ready: tera::ready,
+    },
+    Engine {
+        name: "handlebars",
+        ready: handlebars::ready,
+    },
+];
+
+/// A version from this workspace's lock file.
+pub fn version_of(package: &str) -> &'static str {
+    let lock = include_str!("../Cargo.lock");
+    let named = format!("name = \"{package}\"\nversion = \"");
+    lock.split_once(&named)
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map_or("?", |(version, _)| version)
+}
+
+/// An engine that finds templates by name while the program runs, and takes any data that serializes.
+trait ByName {
+    fn render<T: Serialize>(&self, name: &str, data: &T) -> String;
+}
+
+fn by_name<'w>(engine: impl ByName + 'w, workload: &'w Workload) -> Render<'w> {
+    let name = format!("{}.html", workload.name());
+    match workload {
+        Workload::Teams(data) => Box::new(move || engine.render(&name, data)),
+        Workload::Table(data) => Box::new(move || engine.render(&name, data)),
+        Workload::Page(data) => Box::new(move || engine.render(&name, data)),
+    }
+}
+
+/// The templates of a folder. The newline at the end of a file belongs to the file, not to the template.
+macro_rules! templates {
+    ($folder:literal) => {
+        [
+            (
+                "teams.html",
+                include_str!(concat!("../../templates/", $folder, "/teams.html")).trim_end(),
+            ),
+            (
+                "table.html",
+                include_str!(concat!("../../templates/", $folder, "/table.html")).trim_end(),
+            ),
+            (
+                "page.html",
+                include_str!(concat!("../../templates/", $folder, "/page.html")).trim_end(),
+            ),
+            (
+                "_head.html",
+                include_str!(concat!("../../templates/", $folder, "/_head.html")).trim_end(),
+            ),
+            (
+                "_header.html",
+                include_str!(concat!("../../templates/", $folder, "/_header.html")).trim_end(),
+            ),
+            (
+                "_nav.html",
+                include_str!(concat!("../../templates/", $folder, "/_nav.html")).trim_end(),
+            ),
+            (
+                "_row.html",
+                include_str!(concat!("../../templates/", $folder, "/_row.html")).trim_end(),
+            ),
+            (
+                "_footer.html",
+                include_str!(concat!("../../templates/", $folder, "/_footer.html")).trim_end(),
+            ),
+        ]
+    };
+}
+use templates;
+
+/// What an output means: engines write the same entities in different ways, so all are decoded. (That everything was escaped
+/// shows before: a decoded output is shorter.)
+pub fn decoded(output: &str) -> String {
+    const ENTITIES: [(&str, &str); 14] = [
+        ("&lt;", "<"),
+        ("&#60;", "<"),
+        ("&gt;", ">"),
+        ("&#62;", ">"),
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#039;", "'"),
+        ("&#x27;", "'"),
+        ("&#x2f;", "/"),
+        ("&#x2F;", "/"),
+        ("&#x3D;", "="),
+        ("&#38;", "&"),
+        ("&amp;", "&"),
+    ];
+    let decoded = ENTITIES
+        .iter()
+        .fold(output.to_owned(), |text, (entity, means)| text.replace(entity, means));
+    decoded.trim_end().to_owned()
+}
+
+/// Entities in an output: how much was escaped.
+pub fn escapes(output: &str) -> usize {
+    output.matches('&').count() - output.matches("&#x2f;").count() - output.matches("&#x3D;").count()
+}
