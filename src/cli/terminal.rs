@@ -31,6 +31,11 @@ impl Terminal {
         }
     }
 
+    /// Whether it is in colour.
+    pub(crate) fn colours(&self) -> bool {
+        self.colours
+    }
+
     /// A line, or several.
     pub(crate) fn line(&mut self, line: impl Display) -> io::Result<()> {
         writeln!(self.out, "{line}")?;

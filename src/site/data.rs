@@ -40,6 +40,8 @@ impl Dialect for Data {
 /// # Errors
 /// What is wrong, with its place in the text.
 pub fn parse(text: &str, limits: &Limits) -> Result<Json, Box<Diagnostic>> {
+    // Some editors begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: Json = serde_json::from_str(text).map_err(|error| Box::new(not_json(text, &error)))?;
     if !value.is_object() {
         let start = text.len() - text.trim_start().len();
@@ -185,6 +187,11 @@ mod tests {
         let fault = parse(&nested(5), &limits).expect_err("too deep");
         assert!(fault.message.contains("context_depth"), "{fault}");
         assert!(parse(&nested(100_000), &Limits::default()).is_err());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_fault() {
+        assert!(parse("\u{feff}{\"a\": 1}", &Limits::default()).is_ok());
     }
 
     #[test]
