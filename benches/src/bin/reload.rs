@@ -15,27 +15,31 @@ const ENTRY: &str = "00/0.html";
 fn main() {
     let directory = std::env::temp_dir().join(format!("hotplate-benches-{}", std::process::id()));
     let mut sites = [100, 10_000].map(|templates| Site::start(directory.join(templates.to_string()), templates));
-    // What happens in each round: which file of which site changes.
-    let edits = [(ENTRY, 0), (ENTRY, 1), (PARTIAL, 0), (PARTIAL, 1)];
-    let mut samples = [const { (Samples(Vec::new()), Samples(Vec::new())) }; 4];
+    let outside = directory.join("aside");
+    // What happens in each round: which file changes, and where the new text is written before it is moved there.
+    let edits = [
+        ("one template", ENTRY, outside.as_path()),
+        (
+            "one template, written to a hidden file beside it",
+            ENTRY,
+            Path::new(".aside"),
+        ),
+        ("the partial of all", PARTIAL, outside.as_path()),
+    ];
+    let mut samples = [const { (Samples(Vec::new()), Samples(Vec::new())) }; 6];
     for round in 0..rounds(201) {
-        for ((file, site), (seen, swapped)) in edits.into_iter().zip(&mut samples) {
-            let edit = sites[site].edit(file, &format!("edit {round} of {file}"));
+        for (at, (seen, swapped)) in samples.iter_mut().enumerate() {
+            let (what, file, aside) = edits[at / 2];
+            let edit = sites[at % 2].edit(file, aside, &format!("{what} {round}"));
             seen.0.push(edit.until_seen);
             swapped.0.push(edit.until_swapped);
         }
     }
     let row = |at: usize| {
-        let (file, site) = edits[at];
         let (seen, swapped) = &samples[at];
-        let what = if file == PARTIAL {
-            "the partial of all"
-        } else {
-            "one template"
-        };
-        let ratio = seen.ratio_to(&samples[at - site].0);
+        let ratio = seen.ratio_to(&samples[at - at % 2].0);
         vec![
-            format!("{what}, {} templates", sites[site].templates),
+            format!("{}, {} templates", edits[at / 2].0, sites[at % 2].templates),
             table::time(seen.median()),
             table::time(seen.quantile(0.99)),
             table::time(swapped.median()),
@@ -52,7 +56,7 @@ fn main() {
         "ratio to 100 templates",
         "half of the rounds",
     ];
-    table::print(&columns, &(0..edits.len()).map(row).collect::<Vec<_>>());
+    table::print(&columns, &(0..samples.len()).map(row).collect::<Vec<_>>());
     println!(
         "Start with 100 and 10,000 templates: {} and {}.",
         sites[0].started, sites[1].started
@@ -98,14 +102,13 @@ impl Site {
         }
     }
 
-    fn edit(&mut self, file: &str, marker: &str) -> Edit {
+    fn edit(&mut self, file: &str, aside: &Path, marker: &str) -> Edit {
         let text = if file == PARTIAL {
             marker.to_owned()
         } else {
             page(marker)
         };
-        // Hidden, so that the engine does not take it for a template.
-        let aside = self.directory.join(".aside");
+        let aside = self.directory.join(aside);
         fs::write(&aside, text).expect("a file");
         let start = Instant::now();
         fs::rename(&aside, self.directory.join(Path::new(file))).expect("a new text");
