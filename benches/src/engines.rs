@@ -12,15 +12,14 @@ use serde::Serialize;
 
 use crate::data::Workload;
 
-pub use hotplate::{Set, hotplate};
-
 /// A render that is ready to be run again and again, each time from the struct.
 pub type Render<'w> = Box<dyn Fn() -> String + 'w>;
 
 /// An engine and how it is made ready.
 pub struct Engine {
-    /// Its name, which is also that of its package.
+    /// What its row is called.
     pub name: &'static str,
+    pub package: &'static str,
     pub ready: for<'w> fn(&'w Workload) -> Render<'w>,
 }
 
@@ -28,36 +27,22 @@ pub struct Engine {
 pub const BASE: &str = "askama";
 
 /// All engines, hotplate first.
-pub const ENGINES: [Engine; 7] = [
-    Engine {
-        name: "hotplate",
-        ready: hotplate::ready,
-    },
-    Engine {
-        name: BASE,
-        ready: askama::ready,
-    },
-    Engine {
-        name: "sailfish",
-        ready: sailfish::ready,
-    },
-    Engine {
-        name: "tinytemplate",
-        ready: tinytemplate::ready,
-    },
-    Engine {
-        name: "minijinja",
-        ready: minijinja::ready,
-    },
-    Engine {
-        name: "tera",
-        ready: tera::ready,
-    },
-    Engine {
-        name: "handlebars",
-        ready: handlebars::ready,
-    },
+pub const ENGINES: [Engine; 8] = [
+    Engine::new("hotplate, by handle", "hotplate-actors", hotplate::by_handle),
+    Engine::new("hotplate, by name", "hotplate-actors", hotplate::ready),
+    Engine::new(BASE, BASE, askama::ready),
+    Engine::new("sailfish", "sailfish", sailfish::ready),
+    Engine::new("tinytemplate", "tinytemplate", tinytemplate::ready),
+    Engine::new("minijinja", "minijinja", minijinja::ready),
+    Engine::new("tera", "tera", tera::ready),
+    Engine::new("handlebars", "handlebars", handlebars::ready),
 ];
+
+impl Engine {
+    const fn new(name: &'static str, package: &'static str, ready: for<'w> fn(&'w Workload) -> Render<'w>) -> Self {
+        Self { name, package, ready }
+    }
+}
 
 /// A version from this workspace's lock file.
 pub fn version_of(package: &str) -> &'static str {

@@ -2,7 +2,7 @@
 
 use hotplate_benches::allocations::{self, Counting};
 use hotplate_benches::data::Workload;
-use hotplate_benches::engines::{BASE, ENGINES, decoded, escapes, version_of};
+use hotplate_benches::engines::{BASE, ENGINES, Engine, decoded, escapes, version_of};
 use hotplate_benches::measure::{Subject, interleaved, rounds};
 use hotplate_benches::table;
 
@@ -47,8 +47,7 @@ fn compare_engines(workload: &Workload) {
     let rows: Vec<_> = rows
         .into_iter()
         .map(|at| {
-            let name = ENGINES[at].name;
-            let package = if name == "hotplate" { "hotplate-actors" } else { name };
+            let Engine { name, package, .. } = ENGINES[at];
             let ratio = samples[at].ratio_to(&samples[base]);
             vec![
                 format!("{name} {}", version_of(package)),
