@@ -145,18 +145,22 @@ impl Snapshot {
     }
 
     /// What this entry was in kept versions, newest first, as far as it was something else: each closure differs from what is
-    /// served now and from those before it. Made as it is asked for; only renders that fail ask.
+    /// served now and from those before it, and comes with the last version in which it was current. Made as it is asked for; only renders that fail ask.
     pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
         let mut seen: Vec<Digest> = Vec::new();
         seen.extend(self.standing(id).closure().map(|closure| closure.digest()));
         self.0.earlier.iter().filter_map(move |generation| {
-            let closure = generation.content.standing(id).closure()?;
+            let (closure, since) = match generation.content.standing(id) {
+                Standing::Current(closure) => (closure, generation.version),
+                Standing::Stale { closure, since, .. } => (closure, since),
+                Standing::Broken { .. } | Standing::Gone => return None,
+            };
             let digest = closure.digest();
             if seen.contains(&digest) {
                 return None;
             }
             seen.push(digest);
-            Some((generation.version, closure))
+            Some((since, closure))
         })
     }
 

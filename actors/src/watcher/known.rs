@@ -72,7 +72,11 @@ mod tests {
             ..Changes::default()
         };
         let (removed, known) = known.compare(gone);
-        assert_eq!(removed.removed, [b.name.clone()], "what was never there is not removed");
+        assert_eq!(
+            removed.removed,
+            std::slice::from_ref(&b.name),
+            "what was never there is not removed"
+        );
         let (again, _) = known.compare(changed(std::slice::from_ref(&b)));
         assert_eq!(again.changed, [b], "what comes back is new");
     }

@@ -129,3 +129,25 @@ fn watching_needs_no_reload() {
     assert_eq!(hotplate.render("a.html", &()).expect("renders").body, "2");
     assert_eq!(hotplate.render("new/b.html", &()).expect("renders").body, "3");
 }
+
+#[test]
+fn a_root_that_is_replaced_is_followed() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let root = parent.path().join("templates");
+    write(&root, "a.html", "1");
+    let hotplate = Hotplate::builder().root(&root).start().expect("starts");
+    let mut events = hotplate.subscribe();
+    fs::remove_dir_all(&root).expect("removed");
+    write(&root, "a.html", "2");
+    let mut wait_for = |text: &str| {
+        // Removing it one by one may have been seen as a version of its own.
+        while hotplate.render("a.html", &()).is_ok_and(|answer| answer.body != text)
+            || hotplate.render("a.html", &()).is_err()
+        {
+            events.blocking_next();
+        }
+    };
+    wait_for("2");
+    write(&root, "a.html", "3");
+    wait_for("3");
+}

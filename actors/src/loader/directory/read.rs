@@ -15,7 +15,7 @@ const RACY: Duration = Duration::from_millis(20);
 /// What tells cheaply that a file may have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signature {
-    identity: [u64; 2],
+    pub(super) identity: [u64; 2],
     bytes: u64,
     times: [i128; 2],
     /// Read so soon after its last change that the next look must not trust the stamps.

@@ -1,6 +1,7 @@
 //! [`Watching`]: the kernel's events as hints, and the thread that waits until they are due.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,18 +9,23 @@ use crossbeam_channel::{Receiver, Sender};
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
 use notify::{Config, Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
 
+use super::read::signature;
 use super::settle::{Hint, Settle};
 use crate::loader::{Hints, LoaderError};
 
+/// How often the roots themselves are looked at: one that is replaced sends no events.
+const ROOTS: Duration = Duration::from_millis(250);
+/// What is due and not yet looked at is hinted at again after this time.
+const AGAIN: Duration = Duration::from_millis(5);
+
 /// Watches until it is dropped.
 pub(super) struct Watching {
-    _watcher: RecommendedWatcher,
     /// Dropped with this: that ends the thread.
     _ends: Sender<()>,
 }
 
 impl Watching {
-    /// Watches some directories.
+    /// Watches some directories. Those that are missing are watched once they are there.
     pub(super) fn start(
         roots: &[PathBuf],
         settle: Arc<Mutex<Settle>>,
@@ -29,54 +35,98 @@ impl Watching {
         let (wake, woken) = crossbeam_channel::bounded(1);
         let (ends, ended) = crossbeam_channel::bounded(0);
         let noting = Arc::clone(&settle);
-        let mut watcher = RecommendedWatcher::new(
+        let watcher = RecommendedWatcher::new(
             move |event: notify::Result<Event>| {
-                note(
-                    &mut noting.lock().unwrap_or_else(PoisonError::into_inner),
-                    event,
-                    Instant::now(),
-                );
+                note(&mut lock(&noting), event, Instant::now());
                 // A wake-up that waits already is as good as two.
                 let _ = wake.try_send(());
             },
             Config::default().with_event_kinds(EventKindMask::CORE | EventKindMask::ACCESS_CLOSE),
-        )
-        .map_err(|error| LoaderError(format!("the system does not let us watch files: {error}")))?;
-        for root in roots.iter().filter(|root| root.exists()) {
-            watcher
-                .watch(root, RecursiveMode::Recursive)
-                .map_err(|error| LoaderError(format!("{} cannot be watched: {error}", root.display())))?;
-        }
+        );
+        let watcher =
+            watcher.map_err(|error| LoaderError(format!("the system does not let us watch files: {error}")))?;
+        let mut roots = Roots {
+            watcher,
+            watched: roots.iter().map(|root| (root.clone(), None)).collect(),
+        };
+        roots.follow()?;
         std::thread::Builder::new()
             .name("hotplate-settle".into())
-            .spawn(move || wait(&settle, sweep, &hints, &woken, &ended))
+            .spawn(move || wait(&settle, sweep, &hints, &woken, &ended, roots))
             .map_err(|error| LoaderError(format!("no thread to wait for changes: {error}")))?;
-        Ok(Self {
-            _watcher: watcher,
-            _ends: ends,
-        })
+        Ok(Self { _ends: ends })
     }
 }
 
+/// The roots with the directory that each was when it was last watched.
+struct Roots {
+    watcher: RecommendedWatcher,
+    watched: Vec<(PathBuf, Option<Identity>)>,
+}
+
+type Identity = [u64; 2];
+
+impl Roots {
+    /// Watches roots that came, came back or are another directory now. Answers whether there were any, or some went.
+    fn follow(&mut self) -> Result<bool, LoaderError> {
+        let mut differs = false;
+        for (root, watched) in &mut self.watched {
+            let now = identity(root);
+            if now == *watched {
+                continue;
+            }
+            differs = true;
+            if watched.take().is_some() {
+                // The watch of a directory that is gone may be gone with it.
+                let _ = self.watcher.unwatch(root);
+            }
+            if now.is_some() {
+                self.watcher
+                    .watch(root, RecursiveMode::Recursive)
+                    .map_err(|error| LoaderError(format!("{} cannot be watched: {error}", root.display())))?;
+            }
+            *watched = now;
+        }
+        Ok(differs)
+    }
+}
+
+fn identity(root: &Path) -> Option<Identity> {
+    fs::metadata(root).ok().map(|metadata| signature(&metadata).identity)
+}
+
 /// Hints when something is due, until the other end is dropped.
-fn wait(settle: &Mutex<Settle>, sweep: Duration, hints: &Hints, woken: &Receiver<()>, ended: &Receiver<()>) {
-    let mut last = Instant::now();
+fn wait(
+    settle: &Mutex<Settle>,
+    sweep: Duration,
+    hints: &Hints,
+    woken: &Receiver<()>,
+    ended: &Receiver<()>,
+    mut roots: Roots,
+) {
+    let mut swept = Instant::now();
+    let mut looked_at_roots = swept;
     loop {
         let now = Instant::now();
-        let next = settle.lock().unwrap_or_else(PoisonError::into_inner).next(now);
+        if now >= looked_at_roots + ROOTS {
+            looked_at_roots = now;
+            match roots.follow() {
+                Ok(false) => {}
+                Ok(true) => lock(settle).note_doubt(),
+                Err(error) => tracing::warn!(%error, "changes are seen by looking at everything from time to time"),
+            }
+        }
+        if now >= swept + sweep {
+            swept = now;
+            lock(settle).note_doubt();
+        }
+        let next = lock(settle).next(now);
         if next.is_some_and(|next| next <= now) {
-            last = now;
-            hints.hint();
-        } else if now >= last + sweep {
-            last = now;
-            settle.lock().unwrap_or_else(PoisonError::into_inner).note_doubt();
             hints.hint();
         }
-        // What is due stays in the queue until it is looked at: a hint that got lost on its way is given again.
-        let until = match next {
-            Some(next) => next.max(now + Duration::from_millis(5)),
-            None => last + sweep,
-        };
+        // What is due stays due until it is looked at: a hint that got lost on its way is given again.
+        let timers = (looked_at_roots + ROOTS).min(swept + sweep);
+        let until = next.map_or(timers, |next| timers.min(next.max(now + AGAIN)));
         crossbeam_channel::select! {
             recv(ended) -> _ => return,
             recv(woken) -> word => if word.is_err() { return },
@@ -85,9 +135,15 @@ fn wait(settle: &Mutex<Settle>, sweep: Duration, hints: &Hints, woken: &Receiver
     }
 }
 
+fn lock(settle: &Mutex<Settle>) -> std::sync::MutexGuard<'_, Settle> {
+    settle.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Takes an event as hints. Anything that is not clear is a doubt.
 fn note(settle: &mut Settle, event: notify::Result<Event>, now: Instant) {
-    let Ok(event) = event else { return settle.note_doubt() };
+    let Ok(event) = event else {
+        return settle.note_doubt();
+    };
     if event.need_rescan() || event.paths.is_empty() {
         return settle.note_doubt();
     }
