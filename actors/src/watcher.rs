@@ -20,6 +20,8 @@ use known::Known;
 
 /// How long to wait before a batch whose outcome is unknown is sent again.
 const RETRY: Duration = Duration::from_millis(100);
+/// How often that time doubles with each further loss: up to 13 seconds.
+const RETRY_DOUBLINGS: u32 = 7;
 
 /// What a Watcher is started from.
 pub(crate) struct Setup {
@@ -79,6 +81,8 @@ pub(crate) struct Watcher {
     /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
     known: Option<Known>,
     drained: bool,
+    /// Batches lost one after the other.
+    losses: u32,
 }
 
 impl Behavior for Watcher {
@@ -94,6 +98,7 @@ impl Behavior for Watcher {
             hinted: Arc::clone(&setup.hinted),
             known: None,
             drained: false,
+            losses: 0,
         }
     }
 }
@@ -142,8 +147,15 @@ impl Watcher {
         }
         let outcome = self.hand_on(changes, noticed).await;
         match &outcome {
-            Outcome::Lost(_) | Outcome::Conflict | Outcome::Refused(_) => self.send_again(),
-            Outcome::Published(_) | Outcome::Unchanged(_) | Outcome::Held(_) => self.known = Some(known),
+            Outcome::Lost(_) | Outcome::Conflict => self.send_again(),
+            // The same would be refused again: everything is handed on with the next change.
+            Outcome::Refused(reason) => {
+                tracing::error!(reason, "the templates are not accepted; what was served goes on")
+            }
+            Outcome::Published(_) | Outcome::Unchanged(_) | Outcome::Held(_) => {
+                self.known = Some(known);
+                self.losses = 0;
+            }
         }
         Looked::Decided(outcome)
     }
@@ -174,12 +186,14 @@ impl Watcher {
             .unwrap_or_else(|gone| Outcome::Lost(gone.to_string()))
     }
 
-    /// Everything is handed on with the next look, which comes soon by itself.
+    /// Everything is handed on with the next look, which comes by itself: soon, and later after each further loss.
     fn send_again(&mut self) {
         self.known = None;
+        let pause = RETRY * (1 << self.losses.min(RETRY_DOUBLINGS));
+        self.losses = self.losses.saturating_add(1);
         let hints = self.hints.clone();
         actix::spawn(async move {
-            actix::clock::sleep(RETRY).await;
+            actix::clock::sleep(pause).await;
             hints.hint();
         });
     }

@@ -270,7 +270,12 @@ proptest! {
                     }
                 }
                 let earlier: Vec<_> = snapshot.earlier(id).map(|(version, closure)| (version, texts_of(closure))).collect();
-                prop_assert_eq!(earlier, expected, "{}", name);
+                prop_assert_eq!(earlier.len(), expected.len(), "{}", name);
+                for ((since, texts), (version, expected)) in earlier.iter().zip(&expected) {
+                    prop_assert_eq!(texts, expected, "{}", name);
+                    // Stale in that version, it was current in an older one.
+                    prop_assert!(since <= version, "{}", name);
+                }
             }
 
             // Nobody holds a snapshot but the truth.
