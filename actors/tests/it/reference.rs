@@ -317,7 +317,9 @@ fn generated_templates_mean_the_same_in_both() {
             ..How::default()
         };
         match Set::compile_in(&Reference, templates.iter().copied(), &limits) {
-            Err(_) => assert!(Set::compile(templates, &limits).is_err(), "seed {seed}"),
+            // A path that begins with a dash is the one thing that only this dialect refuses.
+            Err(refused) if refused.iter().any(|each| each.code == "dashed-path") => {}
+            Err(refused) => assert!(Set::compile(templates, &limits).is_err(), "seed {seed}: {refused:?}"),
             // How many steps there are is each dialect's own.
             Ok(set) if is_stopped(set.render(&case.context, &how)) => {}
             Ok(_) => {
