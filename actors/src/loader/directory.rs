@@ -1,6 +1,6 @@
 //! [`DirectoryLoader`]: templates from one or several directories, watched through the kernel and by looking.
 //!
-//! Events are hints only: they say when to look, never what is there. What is there is decided by [`tree`] from the content, so a
+//! Events are hints only: they say when to look, never what is there. What is there is decided by `tree.rs` from the content, so a
 //! lost, doubled or reordered event costs time and nothing else. [`settle`] decides when a file that is being written is whole.
 
 mod read;
