@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use hotplate_actors::diagnostic::Diagnostic;
 use hotplate_actors::dialect::{Closure, Dialect};
-use hotplate_actors::loader::{DirectoryLoader, Mount};
+use hotplate_actors::loader::Mount;
 use hotplate_actors::snapshot::{Snapshot, Standing};
 use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, Hotplate, Limits, Supply, TemplateName};
@@ -123,7 +123,7 @@ impl Site {
         let data = Mount::new(layout::DATA_PREFIX, self.directory.join("data")).extensions(["json"]);
         let site = self.clone();
         builder
-            .loader(DirectoryLoader::new([templates, data], &Limits::default()))
+            .mounts([templates, data])
             .fallback("maintenance.html")
             .dialect_for(|name| layout::is_data(name.as_str()).then(|| Arc::new(data::Data) as Arc<dyn Dialect>))
             .companions(move |name| match site.is_entry(name) {

@@ -4,8 +4,8 @@
 //! Renderers have threads of their own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, AsyncContext};
@@ -14,17 +14,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::compiler::{self, Cache, Compiler, Dialects};
 use crate::dialect::Formatters;
-use crate::events::{Event, Teller};
+use crate::events::{Event, Subscription, Teller};
 use crate::graph::plan::{Companions, Graph};
 use crate::graph::{self, Grapher};
 use crate::limits::Limits;
 use crate::loader::{Hints, Loader};
-use crate::messages::{Drain, Look, Looked, Reload};
+use crate::messages::{Drain, Look, Looked, Reload, Waiting};
 use crate::reader::{OnFailure, Reader, StandIn};
 use crate::registry::truth::Truth;
 use crate::registry::{self, Registry};
 use crate::renderer::Renderer;
-use crate::supervision::{Door, Faults, Pool, Shell, Vault};
+use crate::snapshot::Snapshot;
+use crate::supervision::{Door, Fault, Faults, Pool, Shell, Vault};
 use crate::version::LoaderId;
 use crate::watcher::{self, Eyes, Watcher};
 
@@ -70,11 +71,13 @@ pub enum StartError {
 /// A running engine, from outside its threads.
 pub(crate) struct Engine {
     pub(crate) reader: Reader,
-    pub(crate) teller: Teller,
+    /// Until the engine has ended.
+    teller: Mutex<Option<Teller>>,
     pub(crate) actors: Actors,
     pub(crate) reloads: Door,
     pub(crate) renders: Door,
     pub(crate) limits: Arc<Limits>,
+    served: Arc<ArcSwap<Snapshot>>,
     control: mpsc::UnboundedSender<Control>,
 }
 
@@ -117,7 +120,7 @@ impl Engine {
             Arc::clone(&limits),
             plan.on_failure,
             plan.stand_in.clone(),
-            teller.clone(),
+            &teller,
         );
         let (reloads, renders) = (Door::new(limits.reloads_in_flight), Door::new(limits.renders_in_flight));
         let (control, commands) = mpsc::unbounded_channel();
@@ -127,7 +130,7 @@ impl Engine {
             plan,
             limits: Arc::clone(&limits),
             teller: teller.clone(),
-            served,
+            served: Arc::clone(&served),
             reader: reader.clone(),
             doors: [reloads.clone(), renders.clone()],
         };
@@ -139,11 +142,12 @@ impl Engine {
                 let actors = started?;
                 Ok(Self {
                     reader,
-                    teller,
+                    teller: Mutex::new(Some(teller)),
                     actors,
                     reloads,
                     renders,
                     limits,
+                    served,
                     control,
                 })
             }
@@ -169,10 +173,19 @@ impl Engine {
         answered
     }
 
+    /// Subscribes somebody; once the engine has ended, to nothing.
+    pub(crate) fn subscribe(&self) -> Subscription {
+        let teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        teller
+            .unwrap_or_else(|| Teller::new(1))
+            .subscribe(Arc::clone(&self.served))
+    }
+
     /// Closes the doors, lets what is inside come to its end, and stops. Answers whether everything was done in time.
     pub(crate) async fn stop(&self, within: Duration) -> bool {
         self.reloads.close();
         self.renders.close();
+        let _ends_with_this = self.teller.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (done, is_done) = oneshot::channel();
         if self.control.send(Control::Stop { within, done }).is_err() {
             return true;
@@ -196,7 +209,7 @@ struct Inside {
     plan: Plan,
     limits: Arc<Limits>,
     teller: Teller,
-    served: Arc<ArcSwap<crate::snapshot::Snapshot>>,
+    served: Arc<ArcSwap<Snapshot>>,
     reader: Reader,
     doors: [Door; 2],
 }
@@ -221,8 +234,23 @@ impl Inside {
                 match command {
                     Control::Run(task) => task(),
                     Control::Stop { within, done } => {
-                        let drained = actix::clock::timeout(within, drain(&doors, &watchers)).await.is_ok();
-                        return Some((done, drained));
+                        // Who is inside may still need this thread in order to come out.
+                        let run = async {
+                            loop {
+                                match commands.recv().await {
+                                    Some(Control::Run(task)) => task(),
+                                    Some(Control::Stop { .. }) => {}
+                                    None => std::future::pending().await,
+                                }
+                            }
+                        };
+                        let drained = actix::clock::timeout(within, async {
+                            tokio::select! {
+                                () = drain(&doors, &watchers) => {}
+                                () = run => {}
+                            }
+                        });
+                        return Some((done, drained.await.is_ok()));
                     }
                 }
             }
@@ -250,13 +278,23 @@ impl Inside {
             reader,
             ..
         } = self;
+        // A Watcher that failed looks again by itself: nobody else asks for what it had in hand.
+        let look_again = Arc::<Mutex<Vec<Hints>>>::default();
         let faults: BTreeMap<&'static str, Faults> = ["watcher", "compiler", "graph", "registry", "renderer"]
             .map(|actor| {
-                let teller = teller.clone();
-                (
-                    actor,
-                    Faults::new(move |fault| teller.tell(Event::ActorFailed(fault.clone()))),
-                )
+                // Weak, for handles keep these.
+                let (teller, look_again) = (teller.weak(), Arc::clone(&look_again));
+                let tell = move |fault: &Fault| {
+                    teller.tell(Event::ActorFailed(fault.clone()));
+                    if fault.actor == "watcher" {
+                        look_again
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .iter()
+                            .for_each(Hints::hint);
+                    }
+                };
+                (actor, Faults::new(tell))
             })
             .into();
         let faults = Arc::new(faults);
@@ -308,6 +346,10 @@ impl Inside {
             let eyes = Eyes::new(loader, id)?;
             let compiler = compiler.clone().recipient();
             let (watcher, hints) = start_watcher(id, eyes.clone(), compiler, faults["watcher"].clone());
+            look_again
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(hints.clone());
             if plan.watch {
                 let watching = eyes.with(move |loader| loader.watch(hints)).await;
                 watching
@@ -341,8 +383,9 @@ fn start_watcher(
         let look = context.address().recipient::<Look>();
         let waiting = Arc::clone(&hinted);
         let hints = Hints::new(move || {
-            if !waiting.swap(true, Ordering::AcqRel) && look.try_send(Look).is_err() {
-                waiting.store(false, Ordering::Release);
+            if let Some(waiting) = Waiting::begin(&waiting) {
+                // A full mailbox holds reloads, which look at everything.
+                let _ = look.try_send(Look(waiting));
             }
         });
         given = Some(hints.clone());
@@ -355,7 +398,6 @@ fn start_watcher(
                 revisions,
                 compiler,
                 hints,
-                hinted,
             },
             faults,
         )

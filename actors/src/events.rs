@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::diagnostic::Diagnostic;
-use crate::snapshot::Why;
+use crate::snapshot::{Snapshot, Why};
 use crate::supervision::Fault;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
@@ -85,15 +86,32 @@ impl Teller {
         Self(broadcast::Sender::new(capacity.clamp(1, usize::MAX / 4)))
     }
 
+    /// One that does not keep the events from ending.
+    pub(crate) fn weak(&self) -> WeakTeller {
+        WeakTeller(self.0.downgrade())
+    }
+
     pub(crate) fn tell(&self, event: Event) {
         // Nobody listening is fine.
         let _ = self.0.send(event);
     }
 
-    pub(crate) fn subscribe(&self, current: Arc<dyn Fn() -> Version + Send + Sync>) -> Subscription {
+    pub(crate) fn subscribe(&self, served: Arc<ArcSwap<Snapshot>>) -> Subscription {
         Subscription {
             events: self.0.subscribe(),
-            current,
+            served,
+        }
+    }
+}
+
+/// Tells while somebody else keeps the engine going.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakTeller(broadcast::WeakSender<Event>);
+
+impl WeakTeller {
+    pub(crate) fn tell(&self, event: Event) {
+        if let Some(sender) = self.0.upgrade() {
+            Teller(sender).tell(event);
         }
     }
 }
@@ -101,7 +119,7 @@ impl Teller {
 /// The events from now on, in their order.
 pub struct Subscription {
     events: broadcast::Receiver<Event>,
-    current: Arc<dyn Fn() -> Version + Send + Sync>,
+    served: Arc<ArcSwap<Snapshot>>,
 }
 
 impl Subscription {
@@ -125,7 +143,7 @@ impl Subscription {
             Ok(event) => Some(event),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Event::Lagged {
                 missed,
-                current: (self.current)(),
+                current: self.served.load().version(),
             }),
             Err(broadcast::error::RecvError::Closed) => None,
         }

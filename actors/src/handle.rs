@@ -117,8 +117,7 @@ impl Hotplate {
     /// What happens from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
-        let reader = self.0.reader.clone();
-        self.0.teller.subscribe(Arc::new(move || reader.current().version()))
+        self.0.subscribe()
     }
 
     /// Where `Reload` messages are sent to.

@@ -5,6 +5,7 @@
 //! tense and have no reply; queries are the noun asked for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use actix::Message;
@@ -23,9 +24,26 @@ use crate::version::{Revision, Version};
 // --- to the Watcher ---------------------------------------------------------------------------------------------------------
 
 /// A loader has a hint that something changed: look. Several hints are one look.
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Message)]
 #[rtype(result = "Looked")]
-pub struct Look;
+pub struct Look(#[expect(dead_code, reason = "held for its Drop")] pub(crate) Waiting);
+
+/// That a hint waits in the mailbox. Over once the message is taken out, or dropped however that comes.
+#[derive(Debug)]
+pub(crate) struct Waiting(Arc<AtomicBool>);
+
+impl Waiting {
+    /// Unless one waits already.
+    pub(crate) fn begin(waits: &Arc<AtomicBool>) -> Option<Self> {
+        (!waits.swap(true, Ordering::AcqRel)).then(|| Self(Arc::clone(waits)))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
 
 /// Answers when everything that was written before the call is live, or named in the diagnostics.
 #[derive(Debug, Clone, Copy, Default, Message)]

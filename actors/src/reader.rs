@@ -148,7 +148,7 @@ impl Reader {
         limits: Arc<Limits>,
         on_failure: OnFailure,
         stand_in: StandIn,
-        teller: Teller,
+        teller: &Teller,
     ) -> Self {
         Self(Arc::new(Inner {
             served,
@@ -228,7 +228,10 @@ impl Reader {
             OnFailure::Fallback => self.stand_in(snapshot, name, why()),
             OnFailure::LastGood => {
                 // Several bad edits may have come one after the other, so each kept closure that differs is tried.
-                let better = snapshot.earlier(id).find_map(|(since, closure)| {
+                // Bounded as a whole, for a visitor's own data may be what is too much for each of them.
+                let until = Instant::now() + 2 * self.0.limits.render_time();
+                let mut earlier = snapshot.earlier(id).take_while(|_| Instant::now() < until);
+                let better = earlier.find_map(|(since, closure)| {
                     self.attempt(&closure, supply, options).ok().map(|body| (since, body))
                 });
                 let Some((since, body)) = better else {
@@ -325,16 +328,22 @@ fn cause_of(error: &RenderError, closure: &Closure<'_>) -> TemplateName {
         .unwrap_or_else(|| closure.top().name.clone())
 }
 
+/// Names that are compared with one that is not there, and how long that may be.
+const NEAR_NAMES_MAX: usize = 2_000;
+const NEAR_BYTES_MAX: usize = 64;
+
 fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
     let shown: String = name.chars().take(200).collect();
-    let near = |other: &TemplateName| {
-        let distance = strsim::damerau_levenshtein(&shown, other.as_str());
-        (distance <= 1 + shown.len() / 5).then_some(distance)
-    };
     // Bounded: a visitor may ask for anything.
+    let room = 1 + shown.len() / 5;
+    let near = |other: &TemplateName| {
+        let comparable = shown.len() <= NEAR_BYTES_MAX && shown.len().abs_diff(other.as_str().len()) <= room;
+        let distance = comparable.then(|| strsim::damerau_levenshtein(&shown, other.as_str()))?;
+        (distance <= room).then_some(distance)
+    };
     let named = snapshot
         .entries()
-        .take(2_000)
+        .take(NEAR_NAMES_MAX)
         .filter_map(|(_, other, _)| near(other).map(|distance| (distance, other)));
     let nearest = named
         .min_by_key(|(distance, _)| *distance)

@@ -66,12 +66,14 @@ impl Serve<PublishBatch> for Registry {
                 snapshot,
                 report,
             } => {
+                let report = self.swap(truth, snapshot, report, noticed);
+                // After the truth: a graph that is behind catches up with what is sent again, one that is ahead never would.
                 self.0.graph.commit(graph);
-                Outcome::Published(self.swap(truth, snapshot, report, noticed))
+                Outcome::Published(report)
             }
             Decision::Held { truth: held } => {
-                self.0.graph.commit(graph);
                 self.0.truth.commit(held);
+                self.0.graph.commit(graph);
                 Outcome::Held(truth.snapshot().version())
             }
             Decision::Unchanged => {

@@ -6,7 +6,7 @@
 pub(crate) mod known;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
@@ -35,8 +35,6 @@ pub(crate) struct Setup {
     pub(crate) compiler: Recipient<SourcesChanged>,
     /// Hints to this very Watcher.
     pub(crate) hints: Hints,
-    /// Set while a hint waits in the mailbox.
-    pub(crate) hinted: Arc<AtomicBool>,
 }
 
 /// A loader on its thread.
@@ -77,12 +75,13 @@ pub(crate) struct Watcher {
     revisions: Arc<AtomicU64>,
     compiler: Recipient<SourcesChanged>,
     hints: Hints,
-    hinted: Arc<AtomicBool>,
     /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
     known: Option<Known>,
     drained: bool,
     /// Batches lost one after the other.
     losses: u32,
+    /// Why the last look that a hint made could not be.
+    unreadable: Option<String>,
 }
 
 impl Behavior for Watcher {
@@ -95,21 +94,35 @@ impl Behavior for Watcher {
             revisions: Arc::clone(&setup.revisions),
             compiler: setup.compiler.clone(),
             hints: setup.hints.clone(),
-            hinted: Arc::clone(&setup.hinted),
             known: None,
             drained: false,
             losses: 0,
+            unreadable: None,
         }
     }
 }
 
 impl Serve<Look> for Watcher {
-    async fn serve(&mut self, _: Look) -> Looked {
-        self.hinted.store(false, Ordering::Release);
+    async fn serve(&mut self, look: Look) -> Looked {
+        // From here on a hint is a look of its own.
+        drop(look);
         if self.drained {
             return Looked::Nothing;
         }
-        self.look(Depth::Hinted).await
+        let looked = self.look(Depth::Hinted).await;
+        // Nobody waits for this answer, so the log says once what is the matter.
+        let unreadable = match &looked {
+            Looked::Unreadable(reason) => Some(reason.clone()),
+            _ => None,
+        };
+        if unreadable != self.unreadable {
+            match &unreadable {
+                Some(reason) => tracing::warn!(reason, "the templates cannot be read; what was served goes on"),
+                None => tracing::info!("the templates can be read again"),
+            }
+            self.unreadable = unreadable;
+        }
+        looked
     }
 }
 

@@ -17,7 +17,7 @@ use crate::template::{NameError, TemplateName};
 use crate::value::Value;
 
 enum From {
-    Root(PathBuf),
+    Mounts(Vec<Mount>),
     Loader(Box<dyn Loader>),
 }
 
@@ -52,8 +52,13 @@ impl Builder {
     }
 
     /// Loads the templates below a directory. With several roots, the first that has a name wins it.
-    pub fn root(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.from.push(From::Root(directory.into()));
+    pub fn root(self, directory: impl Into<PathBuf>) -> Self {
+        self.mounts([Mount::new("", directory)])
+    }
+
+    /// Loads from several directories as one set: what changes in several of them is one batch. The first must exist.
+    pub fn mounts(mut self, mounts: impl IntoIterator<Item = Mount>) -> Self {
+        self.from.push(From::Mounts(mounts.into_iter().collect()));
         self
     }
 
@@ -139,7 +144,7 @@ impl Builder {
         }
         let limits = &self.limits;
         let loaders = self.from.into_iter().map(|from| match from {
-            From::Root(directory) => Box::new(DirectoryLoader::new([Mount::new("", directory)], limits)),
+            From::Mounts(mounts) => Box::new(DirectoryLoader::new(mounts, limits)) as Box<dyn Loader>,
             From::Loader(loader) => loader,
         });
         let loaders = loaders.collect();

@@ -142,7 +142,7 @@ impl Reloader {
             report.take(looked)?;
         }
         if engine.ask(engine.actors.registry.clone(), History).await??.held {
-            report.outcome = ReloadOutcome::Held;
+            report.worsen(ReloadOutcome::Held);
         }
         report.version = engine.reader.current().version();
         report.diagnostics = standing_diagnostics(&engine.reader);
@@ -161,7 +161,7 @@ impl Looked {
 
 impl ReloadReport {
     fn take(&mut self, looked: Looked) -> Result<(), CallError> {
-        self.outcome = match looked {
+        let outcome = match looked {
             Looked::Nothing | Looked::Decided(Outcome::Unchanged(_)) => return Ok(()),
             Looked::Decided(Outcome::Published(published)) => {
                 self.changed.extend_from_slice(&published.changed);
@@ -175,7 +175,22 @@ impl ReloadReport {
             Looked::Decided(Outcome::Conflict) => return Err(CallError::Lost("the versions did not agree".into())),
             Looked::Failed(fault) => return Err(CallError::Lost(fault.to_string())),
         };
+        self.worsen(outcome);
         Ok(())
+    }
+
+    /// Of several outcomes the one that somebody must know of.
+    fn worsen(&mut self, outcome: ReloadOutcome) {
+        let weight = |outcome: &ReloadOutcome| match outcome {
+            ReloadOutcome::Unchanged => 0,
+            ReloadOutcome::Published => 1,
+            ReloadOutcome::Held => 2,
+            ReloadOutcome::Refused(_) => 3,
+            ReloadOutcome::Unreadable(_) => 4,
+        };
+        if weight(&outcome) > weight(&self.outcome) {
+            self.outcome = outcome;
+        }
     }
 }
 

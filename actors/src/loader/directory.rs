@@ -111,6 +111,9 @@ impl Loader for DirectoryLoader {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take(Instant::now(), depth != Depth::Hinted);
+        if let Due::Paths(paths) = &due {
+            self.tree.distrust(paths);
+        }
         let found = match (depth, due) {
             (Depth::Hinted, Due::Paths(paths)) => self.tree.look_at(&paths),
             (Depth::Hinted | Depth::Everything, _) => self.tree.look(false),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dialect::TemplateId;
-use crate::events::{Event, Fallback, Serving, Teller};
+use crate::events::{Event, Fallback, Serving, Teller, WeakTeller};
 use crate::snapshot::Why;
 use crate::template::TemplateName;
 use crate::version::Version;
@@ -16,14 +16,14 @@ const TOLD_MAX: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Late {
     told: Mutex<(Version, HashSet<TemplateId>)>,
-    teller: Teller,
+    teller: WeakTeller,
 }
 
 impl Late {
-    pub(super) fn new(teller: Teller) -> Self {
+    pub(super) fn new(teller: &Teller) -> Self {
         Self {
             told: Mutex::new((Version::NONE, HashSet::new())),
-            teller,
+            teller: teller.weak(),
         }
     }
 

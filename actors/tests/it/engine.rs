@@ -113,6 +113,43 @@ fn a_bad_edit_that_compiles_does_not_reach_visitors_and_is_told_once() {
 }
 
 #[test]
+fn what_goes_together_with_a_directory_is_gone_and_what_comes_with_one_is_there() {
+    let root = tempfile::tempdir().expect("a directory");
+    write(root.path(), "a.html", "a");
+    write(root.path(), "blog/b.html", "b");
+    let hotplate = Hotplate::builder().root(root.path()).start().expect("starts");
+    let mut events = hotplate.subscribe();
+    fs::remove_file(root.path().join("a.html")).expect("removed");
+    fs::remove_dir_all(root.path().join("blog")).expect("removed");
+    write(root.path(), "z/new.html", "new");
+    write(root.path(), "c.html", "c");
+    let there = |name: &str| hotplate.render(name, &()).is_ok();
+    while there("a.html") || there("blog/b.html") || !there("z/new.html") || !there("c.html") {
+        events.blocking_next();
+    }
+    let snapshot = hotplate.snapshot();
+    assert_eq!(snapshot.snapshot().len(), 2);
+}
+
+#[test]
+fn a_shutdown_waits_for_the_reload_under_way_and_ends_the_events() {
+    let root = tempfile::tempdir().expect("a directory");
+    write(root.path(), "a.html", "1");
+    let hotplate = start(root.path());
+    let mut events = hotplate.subscribe();
+    write(root.path(), "a.html", "2");
+    block(async {
+        let second = hotplate.clone();
+        let (report, drained) = tokio::join!(hotplate.reload(), second.shutdown(std::time::Duration::from_secs(60)));
+        assert!(drained, "in time");
+        assert_eq!(report.expect("came to its end").changed.len(), 1);
+    });
+    assert!(matches!(events.blocking_next(), Some(Event::Published(_))));
+    assert!(events.blocking_next().is_none(), "no event comes any more");
+    assert_eq!(hotplate.render("a.html", &()).expect("renders on").body, "2");
+}
+
+#[test]
 fn watching_needs_no_reload() {
     let root = tempfile::tempdir().expect("a directory");
     write(root.path(), "a.html", "1");

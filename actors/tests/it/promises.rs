@@ -119,6 +119,27 @@ fn after_a_fault_in_any_actor_the_next_message_is_served_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_watcher_that_failed_over_a_hint_looks_again_by_itself() {
+    let (hotplate, shelf) = engine(Limits::default(), &[("a.html", "0")]);
+    let mut events = hotplate.subscribe();
+    for (number, moment) in [(1, Moment::Before), (2, Moment::After), (3, Moment::Before)] {
+        let (_, faults) = hotplate
+            .faults()
+            .find(|(each, _)| *each == "watcher")
+            .expect("is there");
+        faults.order(moment);
+        shelf.set(name("a.html"), number.to_string());
+        while hotplate.render("a.html", &()).expect("renders").body != number.to_string() {
+            block(events.next());
+        }
+        // The fault may come after the swap.
+        while faults.count() < number {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
 fn what_is_written_while_the_loader_fails_is_live_once_it_does_not() {
     let root = tempfile::tempdir().expect("a directory");
     let templates = root.path().join("templates");

@@ -40,14 +40,24 @@ impl Tree {
         self.files.clear();
     }
 
+    /// What was hinted at is read when it is looked at next, whatever its stamps say.
+    pub(super) fn distrust(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            if let Some((_, name)) = self.name_of(path)
+                && let Some(known) = self.files.get_mut(&name)
+            {
+                *known = None;
+            }
+        }
+    }
+
     /// Looks at every file; with `bytes`, reads every one.
     pub(super) fn look(&mut self, bytes: bool) -> Result<Changes, LoaderError> {
-        let mut found = BTreeMap::new();
+        let mut found = Found::default();
         for (number, mount) in self.mounts.iter().enumerate() {
-            let root = fs::read_dir(&mount.path);
-            match root {
+            match fs::read_dir(&mount.path) {
                 Ok(_) => walk(mount, &mount.path, &mut Vec::new(), &mut found),
-                Err(error) if number > 0 && error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if number > 0 && is_gone(&error) => {}
                 Err(error) => {
                     return Err(LoaderError(format!(
                         "the directory {} cannot be read: {error}",
@@ -57,13 +67,13 @@ impl Tree {
             }
         }
         let mut changes = Changes::default();
-        for name in self.files.keys().filter(|name| !found.contains_key(*name)) {
+        for name in self.files.keys().filter(|name| !found.has(name)) {
             changes.removed.push(name.clone());
         }
         for name in &changes.removed {
             self.files.remove(name);
         }
-        for (name, (path, metadata)) in found {
+        for (name, (path, metadata)) in found.files {
             self.look_at_file(name, &path, &metadata, bytes, &mut changes);
         }
         Ok(changes)
@@ -72,6 +82,8 @@ impl Tree {
     /// Looks at some paths and what is below them.
     pub(super) fn look_at(&mut self, paths: &[PathBuf]) -> Result<Changes, LoaderError> {
         let mut changes = Changes::default();
+        let mut seen = Vec::with_capacity(paths.len());
+        // Nothing is taken in before it is clear that these paths suffice.
         for path in paths {
             let Some((mount, name)) = self.name_of(path) else {
                 // The root itself, something above it, or a hidden name that a link may go through.
@@ -80,14 +92,18 @@ impl Tree {
             match fs::metadata(path) {
                 Ok(metadata) if metadata.is_file() => {
                     if mount.takes(file_name(path)) {
-                        self.look_at_file(name, path, &metadata, true, &mut changes);
+                        seen.push((name, path, Some(metadata)));
                     }
                 }
-                // A directory that came or went: its files are not named one by one.
-                Ok(_) => return self.look(false),
-                Err(_) if self.files.contains_key(&name) => self.gone(name, &mut changes),
-                Err(_) if self.has_below(&name) => return self.look(false),
-                Err(_) => {}
+                Err(error) if is_gone(&error) && !self.has_below(&name) => seen.push((name, path, None)),
+                // A directory that came or went, whose files are not named one by one, or something that cannot be seen.
+                Ok(_) | Err(_) => return self.look(false),
+            }
+        }
+        for (name, path, metadata) in seen {
+            match metadata {
+                Some(metadata) => self.look_at_file(name, path, &metadata, true, &mut changes),
+                None => self.gone(name, &mut changes),
             }
         }
         Ok(changes)
@@ -158,17 +174,63 @@ fn file_name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-type Found = BTreeMap<TemplateName, (PathBuf, Metadata)>;
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
 
-/// Collects the files of a mount below `directory`. A directory that cannot be read, or that goes while it is read, has none.
+/// What a walk saw.
+#[derive(Default)]
+struct Found {
+    files: BTreeMap<TemplateName, (PathBuf, Metadata)>,
+    /// Names under which, or below which, something could not be seen: whatever is known there stays as it is.
+    unseen: Vec<String>,
+}
+
+impl Found {
+    fn has(&self, name: &TemplateName) -> bool {
+        let below = |unseen: &String| {
+            let rest = name.as_str().strip_prefix(unseen.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || unseen.is_empty())
+        };
+        self.files.contains_key(name) || self.unseen.iter().any(below)
+    }
+
+    fn cannot_see(&mut self, mount: &Mount, path: &Path, error: &io::Error) {
+        if !is_gone(error) {
+            tracing::warn!(path = %path.display(), %error, "what is there cannot be seen, so what was stays");
+            self.unseen.push(name_below(mount, path));
+        }
+    }
+}
+
+fn name_below(mount: &Mount, path: &Path) -> String {
+    let below = path.strip_prefix(&mount.path).unwrap_or(path);
+    let below: Vec<_> = below
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect();
+    format!("{}{}", mount.prefix, below.join("/"))
+}
+
+/// Collects the files of a mount below `directory`.
 fn walk(mount: &Mount, directory: &Path, above: &mut Vec<PathBuf>, found: &mut Found) {
-    let Ok(real) = fs::canonicalize(directory) else { return };
+    let entries = fs::canonicalize(directory).and_then(|real| Ok((real, fs::read_dir(directory)?)));
+    let (real, entries) = match entries {
+        Ok(entries) => entries,
+        Err(error) => return found.cannot_see(mount, directory, &error),
+    };
     if above.len() >= DEPTH_MAX || above.contains(&real) {
         return;
     }
-    let Ok(entries) = fs::read_dir(directory) else { return };
     above.push(real);
-    for entry in entries.flatten() {
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                found.cannot_see(mount, directory, &error);
+                continue;
+            }
+        };
         let file_name = entry.file_name();
         let Some(file_name) = file_name.to_str() else {
             tracing::warn!(path = %entry.path().display(), "a name that is not UTF-8 is left out");
@@ -179,21 +241,22 @@ fn walk(mount: &Mount, directory: &Path, above: &mut Vec<PathBuf>, found: &mut F
         }
         let path = entry.path();
         // Follows links: what counts is where they lead.
-        let Ok(metadata) = fs::metadata(&path) else { continue };
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                found.cannot_see(mount, &path, &error);
+                continue;
+            }
+        };
         if metadata.is_dir() {
             walk(mount, &path, above, found);
         }
         if !mount.takes(file_name) || !(metadata.is_file() || metadata.is_dir()) {
             continue;
         }
-        let below = path.strip_prefix(&mount.path).unwrap_or(&path);
-        let below: Vec<String> = below
-            .components()
-            .map(|part| part.as_os_str().to_string_lossy().into_owned())
-            .collect();
-        match TemplateName::new(&format!("{}{}", mount.prefix, below.join("/"))) {
+        match TemplateName::new(&name_below(mount, &path)) {
             Ok(name) => {
-                found.insert(name, (path, metadata));
+                found.files.insert(name, (path, metadata));
             }
             Err(error) => tracing::warn!(%error, "a file is left out"),
         }

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender};
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
@@ -16,7 +17,7 @@ use crate::loader::{Hints, LoaderError};
 /// How often the roots themselves are looked at: one that is replaced sends no events.
 const ROOTS: Duration = Duration::from_millis(250);
 /// What is due and not yet looked at is hinted at again after this time.
-const AGAIN: Duration = Duration::from_millis(5);
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Watches until it is dropped.
 pub(super) struct Watching {
@@ -35,8 +36,17 @@ impl Watching {
         let (wake, woken) = crossbeam_channel::bounded(1);
         let (ends, ended) = crossbeam_channel::bounded(0);
         let noting = Arc::clone(&settle);
+        let went = Arc::new(AtomicBool::new(false));
+        let (notes_went, named) = (Arc::clone(&went), roots.to_vec());
         let watcher = RecommendedWatcher::new(
             move |event: notify::Result<Event>| {
+                let of_root = |event: &Event| event.paths.iter().any(|path| named.contains(path));
+                if event
+                    .as_ref()
+                    .is_ok_and(|event| event.kind.is_remove() && of_root(event))
+                {
+                    notes_went.store(true, Ordering::Release);
+                }
                 note(&mut lock(&noting), event, Instant::now());
                 // A wake-up that waits already is as good as two.
                 let _ = wake.try_send(());
@@ -47,6 +57,7 @@ impl Watching {
             watcher.map_err(|error| LoaderError(format!("the system does not let us watch files: {error}")))?;
         let mut roots = Roots {
             watcher,
+            went,
             watched: roots.iter().map(|root| (root.clone(), None)).collect(),
         };
         roots.follow()?;
@@ -61,18 +72,22 @@ impl Watching {
 /// The roots with the directory that each was when it was last watched.
 struct Roots {
     watcher: RecommendedWatcher,
+    /// Set when one of them was removed: its watch went with it, even if it looks the same again.
+    went: Arc<AtomicBool>,
     watched: Vec<(PathBuf, Option<Identity>)>,
 }
 
-type Identity = [u64; 2];
+/// Device, inode, and when it was made: an inode number is given again soon.
+type Identity = ([u64; 2], Option<SystemTime>);
 
 impl Roots {
     /// Watches roots that came, came back or are another directory now. Answers whether there were any, or some went.
     fn follow(&mut self) -> Result<bool, LoaderError> {
-        let mut differs = false;
+        let (mut differs, mut failed) = (false, Ok(()));
+        let went = self.went.swap(false, Ordering::AcqRel);
         for (root, watched) in &mut self.watched {
             let now = identity(root);
-            if now == *watched {
+            if now == *watched && !went {
                 continue;
             }
             differs = true;
@@ -80,19 +95,20 @@ impl Roots {
                 // The watch of a directory that is gone may be gone with it.
                 let _ = self.watcher.unwatch(root);
             }
-            if now.is_some() {
-                self.watcher
-                    .watch(root, RecursiveMode::Recursive)
-                    .map_err(|error| LoaderError(format!("{} cannot be watched: {error}", root.display())))?;
-            }
             *watched = now;
+            if now.is_some()
+                && let Err(error) = self.watcher.watch(root, RecursiveMode::Recursive)
+            {
+                failed = Err(LoaderError(format!("{} cannot be watched: {error}", root.display())));
+            }
         }
-        Ok(differs)
+        failed.map(|()| differs)
     }
 }
 
 fn identity(root: &Path) -> Option<Identity> {
-    fs::metadata(root).ok().map(|metadata| signature(&metadata).identity)
+    let metadata = fs::metadata(root).ok()?;
+    Some((signature(&metadata).identity, metadata.created().ok()))
 }
 
 /// Hints when something is due, until the other end is dropped.
@@ -113,7 +129,10 @@ fn wait(
             match roots.follow() {
                 Ok(false) => {}
                 Ok(true) => lock(settle).note_doubt(),
-                Err(error) => tracing::warn!(%error, "changes are seen by looking at everything from time to time"),
+                Err(error) => {
+                    tracing::warn!(%error, "changes are seen by looking at everything from time to time");
+                    lock(settle).note_doubt();
+                }
             }
         }
         if now >= swept + sweep {
@@ -126,7 +145,7 @@ fn wait(
         }
         // What is due stays due until it is looked at: a hint that got lost on its way is given again.
         let timers = (looked_at_roots + ROOTS).min(swept + sweep);
-        let until = next.map_or(timers, |next| timers.min(next.max(now + AGAIN)));
+        let until = next.map_or(timers, |next| timers.min(if next <= now { now + AGAIN } else { next }));
         crossbeam_channel::select! {
             recv(ended) -> _ => return,
             recv(woken) -> word => if word.is_err() { return },
@@ -155,7 +174,10 @@ fn note(settle: &mut Settle, event: notify::Result<Event>, now: Instant) {
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)) => Hint::Gone,
         _ => Hint::Whole,
     };
-    for path in event.paths {
+    let last = event.paths.len() - 1;
+    for (place, path) in event.paths.into_iter().enumerate() {
+        // A rename that names both ends says that the first is gone, which may be the first half of a save.
+        let hint = if place < last { Hint::Gone } else { hint };
         settle.note(path, hint, now);
     }
 }
