@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 /// One context, and with it which template.
+#[expect(clippy::large_enum_variant, reason = "there are three of them")]
 pub enum Workload {
     /// A short list, as many benchmarks of template engines have it.
     Teams(Teams),
@@ -183,9 +184,9 @@ fn product(number: u32) -> Product {
         name: format!("Saucepan <no. {number}> & lid"),
         url: format!("/products/{}?from=kitchen&row={number}", 1000 + number),
         price: cents(19 + number),
-        was: (number % 5 == 0).then(|| cents(29 + number)),
+        was: (number.is_multiple_of(5)).then(|| cents(29 + number)),
         stock: number * 7 % 23,
-        is_new: number % 7 == 0,
+        is_new: number.is_multiple_of(7),
         tags: ["steel", "induction", "dishwasher safe"][..1 + number as usize % 3]
             .iter()
             .map(|tag| (*tag).into())

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -85,8 +86,11 @@ impl Tree {
         let mut seen = Vec::with_capacity(paths.len());
         // Nothing is taken in before it is clear that these paths suffice.
         for path in paths {
+            if self.is_hidden(path) {
+                continue;
+            }
             let Some((mount, name)) = self.name_of(path) else {
-                // The root itself, something above it, or a hidden name that a link may go through.
+                // The root itself, something above it, or a name that links of a mounted volume go through.
                 return self.look(false);
             };
             match fs::metadata(path) {
@@ -149,7 +153,23 @@ impl Tree {
 
     fn has_below(&self, name: &TemplateName) -> bool {
         let prefix = format!("{name}/");
-        self.files.keys().any(|each| each.as_str().starts_with(&prefix))
+        let mut after = self
+            .files
+            .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        after.next().is_some_and(|(each, _)| each.as_str().starts_with(&prefix))
+    }
+
+    /// Whether it is of no concern: an editor's own files, a repository's. Names that begin with two dots are how mounted volumes
+    /// swap what visible links lead to.
+    fn is_hidden(&self, path: &Path) -> bool {
+        self.roots()
+            .filter_map(|root| path.strip_prefix(root).ok())
+            .any(|below| {
+                below.components().any(|part| {
+                    let part = part.as_os_str().as_encoded_bytes();
+                    part.starts_with(b".") && !part.starts_with(b"..")
+                })
+            })
     }
 
     fn name_of(&self, path: &Path) -> Option<(Mount, TemplateName)> {
