@@ -30,8 +30,8 @@ pub mod site;
 pub mod web;
 
 pub use hotplate_actors::{
-    Builder, CallError, Context, Diagnostic, Digest, DirectoryLoader, Event, Fallback, Freshness, Hotplate, Limits,
-    Loader, MemoryHandle, MemoryLoader, Mount, NameError, OnFailure, Pinned, Published, Reload, ReloadOutcome,
+    Builder, CallError, Context, Diagnostic, Digest, DirectoryLoader, Event, Fallback, Freshness, Health, Hotplate,
+    Limits, Loader, MemoryHandle, MemoryLoader, Mount, NameError, OnFailure, Pinned, Published, Reload, ReloadOutcome,
     ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Serving, Severity, Source,
     StartError, Subscription, Supply, TemplateHandle, TemplateName, Value, Version,
 };

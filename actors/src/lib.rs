@@ -21,6 +21,7 @@ pub mod budget;
 pub mod dialect;
 pub mod snapshot;
 pub mod supervision;
+pub mod health;
 pub mod loader;
 pub mod messages;
 pub mod events;
@@ -42,6 +43,7 @@ pub use events::{Event, Fallback, Published, Serving, Subscription};
 pub use handle::{
     Builder, CallError, Hotplate, Pinned, ReloadOutcome, ReloadReport, Reloader, Renders, TemplateHandle,
 };
+pub use health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth, LoaderStatus, WatchMode};
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Loader, MemoryHandle, MemoryLoader, Mount};
 pub use messages::{Reload, Render};

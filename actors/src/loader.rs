@@ -6,6 +6,7 @@ mod memory;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
+use crate::health::LoaderStatus;
 use crate::template::{Source, TemplateName};
 
 pub use directory::{DirectoryLoader, Mount};
@@ -27,6 +28,11 @@ pub trait Loader: Send + 'static {
     /// # Errors
     /// Why it cannot look at all, such as a root that is missing. What was served then goes on.
     fn sync(&mut self, depth: Depth) -> Result<Changes, LoaderError>;
+
+    /// How it learns of changes, for health and metrics. Asked after each look.
+    fn status(&self) -> LoaderStatus {
+        LoaderStatus::default()
+    }
 }
 
 /// How closely to look.

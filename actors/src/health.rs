@@ -1,0 +1,122 @@
+//! [`Health`]: how an engine is, for whoever answers for it at 3 a.m.
+
+use serde::Serialize;
+
+use crate::version::Version;
+
+/// How an engine is. Asking costs no message and waits for nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Whether edits come through and renders are answered. Rendering goes on even where this is `false`.
+    pub ready: bool,
+    /// What keeps it from being ready, a sentence each.
+    pub reasons: Vec<String>,
+    /// What is served now.
+    pub version: Version,
+    /// Each actor, in the order of the flow.
+    pub actors: Vec<ActorHealth>,
+    /// Each loader, in the order of precedence.
+    pub loaders: Vec<LoaderHealth>,
+    /// What users send to.
+    pub doors: Vec<DoorHealth>,
+}
+
+/// How an actor is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ActorHealth {
+    /// Which: `watcher`, `compiler`, `graph`, `registry`, `renderer`.
+    pub actor: &'static str,
+    /// Which of several.
+    pub number: u16,
+    /// What it is doing.
+    pub state: ActorState,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// What it said when it failed last.
+    pub last_fault: Option<String>,
+    /// Messages that wait for it.
+    pub backlog: usize,
+    /// How long the oldest of them has waited, in milliseconds.
+    pub oldest_ms: u64,
+    /// Threads of it that hang and were replaced.
+    pub quarantined: usize,
+}
+
+/// What an actor is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActorState {
+    /// It serves.
+    Up,
+    /// It failed and waits before it is started again; its messages are kept.
+    BackingOff,
+    /// It failed too often, and an operator has to reset it.
+    Down,
+    /// The engine has ended.
+    Stopped,
+}
+
+/// How a loader sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoaderHealth {
+    /// What and where it is.
+    pub loader: String,
+    /// How it learns of changes.
+    #[serde(flatten)]
+    pub status: LoaderStatus,
+}
+
+/// How a loader learns of changes, and what it noticed about that.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LoaderStatus {
+    /// By what means.
+    pub watch_mode: WatchMode,
+    /// Why by these.
+    pub why: String,
+    /// Files that it knows.
+    pub files: u64,
+    /// Directories that the kernel watches for it.
+    pub directories: u64,
+    /// How often the kernel's queue, or ours, overflowed.
+    pub overflows: u64,
+    /// How often it looked at everything.
+    pub reconciles: u64,
+    /// What such a look found that no event had told.
+    pub missed_by_events: u64,
+    /// Files that are there and cannot be read now.
+    pub unreadable: u64,
+    /// Whether its root is missing now; what was served goes on.
+    pub root_missing: bool,
+}
+
+/// By what means a loader learns of changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WatchMode {
+    /// Not at all: by `Reload` only.
+    #[default]
+    Unwatched,
+    /// The kernel tells.
+    Native,
+    /// The kernel tells, and it looks for itself as well, for it does not trust the kernel there.
+    NativeAndPoll,
+    /// It looks for itself.
+    Poll,
+}
+
+/// How a door is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DoorHealth {
+    /// Which: `reloads`, `renders`, `queries`.
+    pub door: &'static str,
+    /// How many are inside, waiting or under way.
+    pub inside: usize,
+    /// How many may be.
+    pub capacity: usize,
+    /// How many were turned away because it was full.
+    pub busy: u64,
+    /// How many were answered `Timeout`.
+    pub timeouts: u64,
+    /// How many were answered `Lost`.
+    pub lost: u64,
+}
