@@ -52,13 +52,18 @@ impl Eyes {
     /// # Errors
     /// When the system has no thread left.
     pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
-        let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64)?;
+        let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64, None)?;
         Ok(Self {
             description: contain(|| loader.describe()).unwrap_or_default().into(),
             status: Arc::default(),
             loader: Arc::new(std::sync::Mutex::new(loader)),
             thread,
         })
+    }
+
+    /// Its thread.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.thread
     }
 
     /// How the loader is.

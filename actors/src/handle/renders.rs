@@ -1,0 +1,70 @@
+//! Rendering by message from outside: [`Renders`].
+
+use std::sync::Arc;
+
+use actix::Recipient;
+
+use crate::engine::Engine;
+use crate::messages::Render;
+use crate::reader::{RenderFailure, Rendered};
+use crate::supervision::{Line, Turned};
+
+/// Where `Render` messages are sent to.
+///
+/// A message has admission (`Busy`), a deadline (`Timeout`) and isolation: a panic is answered `Lost`, and a formatter that blocks
+/// for ever hurts one thread of the Renderer, which is replaced. A direct [`render`](crate::Hotplate::render) has none of these
+/// and cannot be protected from such a formatter, for it runs in the caller's own thread; it is what costs least.
+///
+/// Where neither formatters nor dialects of the user's are registered, a caller inside an actix arbiter is answered in place,
+/// with no hop to another thread. [`Renders::pooled`] never is: for renders that take long.
+#[derive(Clone)]
+pub struct Renders {
+    pub(super) engine: Arc<Engine>,
+    pub(super) pooled: bool,
+}
+
+impl Renders {
+    /// The same, always in a thread of the Renderer.
+    #[must_use]
+    pub fn pooled(mut self) -> Self {
+        self.pooled = true;
+        self
+    }
+
+    /// Sends a `Render`. Dropping the future skips it while it waits, and ends it at its next step once it runs.
+    ///
+    /// # Errors
+    /// [`RenderFailure`]: `Busy` at once when too many are under way, `Timeout` after its deadline, `Lost` when the Renderer
+    /// failed or hung with it.
+    pub fn send(&self, render: Render) -> impl Future<Output = Result<Rendered, RenderFailure>> + Send + use<> {
+        let (engine, pooled) = (Arc::clone(&self.engine), self.pooled);
+        async move {
+            let door = &engine.doors.renders;
+            let _inside = door.enter().map_err(|turned| match turned {
+                Turned::Busy => RenderFailure::Busy,
+                Turned::Closed => RenderFailure::Down,
+            })?;
+            let rendered = engine.renderer.render(render, pooled).await;
+            match &rendered {
+                Err(RenderFailure::Timeout(_)) => door.timed_out(),
+                Err(RenderFailure::Lost(_)) => door.lost(),
+                _ => {}
+            }
+            rendered
+        }
+    }
+
+    /// From now on an actor of the user's renders what is sent here, `None` the engine's own again. Admission, deadline and typed
+    /// answers stay. Direct renders are not concerned.
+    pub fn replace(&self, with: Option<Recipient<Render>>) {
+        let renderer = &self.engine.renderer;
+        let line = with.map(|to| Arc::new(Line::to(to, renderer.desk.child.meter())));
+        renderer.instead.store(line);
+    }
+}
+
+impl std::fmt::Debug for Renders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Renders(..)")
+    }
+}
