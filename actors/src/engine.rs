@@ -30,8 +30,8 @@ use crate::registry::truth::Truth;
 use crate::renderer::{Desk, Renderer};
 use crate::snapshot::Snapshot;
 use crate::supervision::{
-    Alarms, Behavior, Child, Circle, Door, Fault, Faults, Incident, Line, Patience, PolicyError, Pool, Serve, Shell,
-    Strategy, Supervisor,
+    Alarms, Behavior, Child, Circle, Door, Fault, Faults, GroupError, Incident, Line, Patience, PolicyError, Pool,
+    Serve, Shell, Strategy, Supervisor,
 };
 use crate::watcher::{Eyes, Watcher};
 
@@ -255,29 +255,24 @@ impl Engine {
             .subscribe(Arc::clone(&self.served))
     }
 
-    /// The supervisor of the actors of users.
-    pub(crate) fn supervisor(&self) -> std::io::Result<Supervisor> {
+    /// The supervisor of the actors of users, from the first group on.
+    pub(crate) fn supervisor(&self) -> Result<Supervisor, GroupError> {
+        // Under the lock of the teller, so that there is one, and none once the engine has ended.
+        let teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
+        let weak = teller.as_ref().map(Teller::weak).ok_or(GroupError::Ended)?;
         if let Some(supervisor) = self.supervisor.get() {
             return Ok(supervisor.clone());
         }
-        let teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
-        let weak = teller.as_ref().map(Teller::weak);
-        let tell = move |incident: &Incident| {
-            if let Some(teller) = &weak {
-                teller.tell(Event::from(incident.clone()));
-            }
-        };
+        let tell = move |incident: &Incident| weak.tell(Event::from(incident.clone()));
         let supervisor = Supervisor::start(self.alarms.clone(), tell)?;
-        // Under the lock of the teller, so that there is one. Once the engine has ended it is not kept, and ends at once.
-        Ok(match teller.is_some() {
-            true => self.supervisor.get_or_init(|| supervisor).clone(),
-            false => supervisor,
-        })
+        Ok(self.supervisor.get_or_init(|| supervisor).clone())
     }
 
     /// Closes the doors, lets what is inside come to its end, and stops. Answers whether everything was done in time.
     pub(crate) async fn stop(&self, within: Duration) -> bool {
         self.doors.all().into_iter().for_each(Door::close);
+        // It may hold a handle of this engine.
+        self.renderer.instead.store(None);
         let _ends_with_this = self.teller.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (done, is_done) = oneshot::channel();
         let supervisor = self.supervisor.get().cloned();

@@ -5,6 +5,7 @@
 //! that it is bounded by its budget, a caller inside an actix arbiter is answered in place: handing the message over to another
 //! thread costs more than most renders.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,9 +28,14 @@ pub(crate) struct Renderer {
     limits: Arc<Limits>,
     /// Whether nothing of the user's runs in a render.
     trusted: bool,
-    /// An actor of the user's that renders instead.
-    pub(crate) instead: Arc<ArcSwapOption<Line<Render>>>,
+    /// What the user has put in its place.
+    pub(crate) instead: Arc<ArcSwapOption<Instead>>,
 }
+
+/// An actor of the user's that renders.
+pub(crate) struct Instead(pub(crate) Box<dyn Fn(Render) -> Answering + Send + Sync>);
+
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Rendered, RenderFailure>> + Send>>;
 
 /// Where one render is done, in whatever thread.
 pub(crate) struct Desk {
@@ -80,9 +86,8 @@ impl Renderer {
     /// Renders in place where that is safe and wanted, else in one of the threads; counted while it is under way.
     pub(crate) async fn render(&self, render: Render, pooled: bool) -> Result<Rendered, RenderFailure> {
         let _counted = self.desk.child.meter().ticket();
-        let instead = self.instead.load_full();
-        if let Some(line) = instead {
-            return self.render_instead(&line, render).await;
+        if let Some(instead) = self.instead.load_full() {
+            return self.render_instead(&instead, render).await;
         }
         if !pooled && self.trusted && actix::Arbiter::try_current().is_some() {
             // A caller's arbiter does not pause.
@@ -122,15 +127,12 @@ impl Renderer {
     }
 
     /// Has an actor of the user's render.
-    async fn render_instead(&self, line: &Line<Render>, mut render: Render) -> Result<Rendered, RenderFailure> {
-        if !line.is_connected() {
-            return Err(RenderFailure::Down);
-        }
+    async fn render_instead(&self, instead: &Instead, mut render: Render) -> Result<Rendered, RenderFailure> {
         let (late, is_late) = oneshot::channel();
         let (late, _) = Once::pair(late);
         let _deadline = self.deadline(&mut render, late);
         tokio::select! {
-            rendered = line.send(render) => rendered.unwrap_or_else(|gone| Err(RenderFailure::Lost(gone.to_string()))),
+            rendered = instead.0(render) => rendered,
             Ok(late) = is_late => late,
         }
     }

@@ -7,7 +7,8 @@ use actix::Recipient;
 use crate::engine::Engine;
 use crate::messages::Render;
 use crate::reader::{RenderFailure, Rendered};
-use crate::supervision::{Line, Turned};
+use crate::renderer::Instead;
+use crate::supervision::{Serve, Supervised, Turned, Undelivered};
 
 /// Where `Render` messages are sent to.
 ///
@@ -54,12 +55,47 @@ impl Renders {
         }
     }
 
-    /// From now on an actor of the user's renders what is sent here, `None` the engine's own again. Admission, deadline and typed
+    /// From now on an actor renders what is sent here, `None` the engine's own Renderer again. Admission, deadline and typed
     /// answers stay. Direct renders are not concerned.
     pub fn replace(&self, with: Option<Recipient<Render>>) {
-        let renderer = &self.engine.renderer;
-        let line = with.map(|to| Arc::new(Line::to(to, renderer.desk.child.meter())));
-        renderer.instead.store(line);
+        self.set(with.map(|to| {
+            Instead(Box::new(move |render| {
+                let connected = to.connected();
+                let sent = to.send(render);
+                Box::pin(async move {
+                    match sent.await {
+                        Ok(rendered) => rendered,
+                        Err(gone) if connected => Err(RenderFailure::Lost(gone.to_string())),
+                        Err(_) => Err(RenderFailure::Down),
+                    }
+                })
+            }))
+        }));
+    }
+
+    /// The same with a supervised actor, which keeps its place through its restarts.
+    pub fn replace_by<B>(&self, with: &Supervised<B>)
+    where
+        B: Serve<Render>,
+        B::Setup: Send + Sync,
+    {
+        let with = with.clone();
+        self.set(Some(Instead(Box::new(move |render| {
+            let sent = with.send(render);
+            Box::pin(async move {
+                sent.await.unwrap_or_else(|undelivered| {
+                    Err(match undelivered {
+                        Undelivered::Busy(_) => RenderFailure::Busy,
+                        Undelivered::Down(_) => RenderFailure::Down,
+                        lost => RenderFailure::Lost(lost.to_string()),
+                    })
+                })
+            })
+        }))));
+    }
+
+    fn set(&self, instead: Option<Instead>) {
+        self.engine.renderer.instead.store(instead.map(Arc::new));
     }
 }
 

@@ -83,19 +83,6 @@ where
         }
     }
 
-    /// A line to whoever takes this message.
-    #[must_use]
-    pub fn to(to: Recipient<M>, meter: &Meter) -> Self {
-        let meter = meter.clone();
-        Self { to, meter }
-    }
-
-    /// Whether the actor is there.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.to.connected()
-    }
-
     /// Sends, and waits for the answer.
     ///
     /// # Errors
