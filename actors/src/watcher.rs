@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
+use arc_swap::ArcSwap;
 
+use crate::health::LoaderHealth;
 use crate::loader::{Changes, Depth, Hints, Loader};
 use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
 use crate::supervision::{Behavior, Pool, Serve};
@@ -42,6 +44,8 @@ pub(crate) struct Setup {
 pub(crate) struct Eyes {
     loader: Arc<std::sync::Mutex<Box<dyn Loader>>>,
     thread: Pool,
+    /// As of the last time that it ran.
+    health: Arc<ArcSwap<LoaderHealth>>,
 }
 
 impl Eyes {
@@ -51,10 +55,18 @@ impl Eyes {
     /// When the system has no thread left.
     pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
         let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64)?;
+        let health = Arc::new(ArcSwap::from_pointee(health_of(&*loader)));
         Ok(Self {
             loader: Arc::new(std::sync::Mutex::new(loader)),
             thread,
+            health,
         })
+    }
+
+    /// How the loader sees, as of its last look: read from where it is kept, so asking waits for nobody.
+    #[expect(dead_code, reason = "the health of the engine is made of it")]
+    pub(crate) fn health(&self) -> LoaderHealth {
+        LoaderHealth::clone(&self.health.load())
     }
 
     /// Runs something with the loader, on its thread.
@@ -62,9 +74,24 @@ impl Eyes {
         &self,
         run: impl FnOnce(&mut dyn Loader) -> T + Send + 'static,
     ) -> Result<T, String> {
-        let loader = Arc::clone(&self.loader);
-        let job = move || run(&mut **loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let (loader, health) = (Arc::clone(&self.loader), Arc::clone(&self.health));
+        let job = move || {
+            let mut loader = loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let answer = run(&mut **loader);
+            let seen = health_of(&**loader);
+            if seen != **health.load() {
+                health.store(Arc::new(seen));
+            }
+            answer
+        };
         self.thread.run(job).await.map_err(|lost| lost.to_string())
+    }
+}
+
+fn health_of(loader: &dyn Loader) -> LoaderHealth {
+    LoaderHealth {
+        loader: loader.describe(),
+        status: loader.status(),
     }
 }
 
