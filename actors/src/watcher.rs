@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::health::{LoaderHealth, LoaderStatus};
+use arc_swap::ArcSwap;
+
+use crate::health::LoaderHealth;
 use crate::loader::{Changes, Depth, Hints, Loader};
 use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
 use crate::supervision::{Behavior, Line, Pool, Serve, Started, contain};
@@ -41,9 +43,8 @@ pub(crate) struct Setup {
 pub(crate) struct Eyes {
     loader: Arc<std::sync::Mutex<Box<dyn Loader>>>,
     thread: Pool,
-    description: Arc<str>,
-    /// What the loader said of itself last, for whoever asks while it is at work.
-    status: Arc<std::sync::Mutex<LoaderStatus>>,
+    /// As of the last time that it ran.
+    health: Arc<ArcSwap<LoaderHealth>>,
 }
 
 impl Eyes {
@@ -53,24 +54,17 @@ impl Eyes {
     /// When the system has no thread left.
     pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
         let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64)?;
+        let health = Arc::new(ArcSwap::from_pointee(contain(|| health_of(&*loader)).unwrap_or_default()));
         Ok(Self {
-            description: contain(|| loader.describe()).unwrap_or_default().into(),
-            status: Arc::default(),
             loader: Arc::new(std::sync::Mutex::new(loader)),
             thread,
+            health,
         })
     }
 
-    /// How the loader is.
+    /// How the loader sees, as of its last look: read from where it is kept, so asking waits for nobody.
     pub(crate) fn health(&self) -> LoaderHealth {
-        LoaderHealth {
-            loader: self.description.to_string(),
-            status: self
-                .status
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .clone(),
-        }
+        LoaderHealth::clone(&self.health.load())
     }
 
     /// Runs something with the loader, on its thread.
@@ -78,17 +72,26 @@ impl Eyes {
         &self,
         run: impl FnOnce(&mut dyn Loader) -> T + Send + 'static,
     ) -> Result<T, String> {
-        let loader = Arc::clone(&self.loader);
-        let status = Arc::clone(&self.status);
+        let (loader, health) = (Arc::clone(&self.loader), Arc::clone(&self.health));
         let job = move || {
             let mut loader = loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let done = run(&mut **loader);
-            if let Ok(said) = contain(|| loader.status()) {
-                *status.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = said;
+            let answer = run(&mut **loader);
+            // It may be a loader of the user's.
+            if let Ok(seen) = contain(|| health_of(&**loader))
+                && seen != **health.load()
+            {
+                health.store(Arc::new(seen));
             }
-            done
+            answer
         };
         self.thread.run(job).await.map_err(|lost| lost.to_string())
+    }
+}
+
+fn health_of(loader: &dyn Loader) -> LoaderHealth {
+    LoaderHealth {
+        loader: loader.describe(),
+        status: loader.status(),
     }
 }
 
