@@ -80,6 +80,12 @@ impl Hotplate {
         self.0.reader.render(name, None, supply, options)
     }
 
+    /// Whether this template can be rendered from a good version, the newest or an older one.
+    #[must_use]
+    pub fn serves(&self, name: &str) -> bool {
+        self.0.reader.serves(name, None)
+    }
+
     /// What is served now, to render several entries from one version.
     #[must_use]
     pub fn snapshot(&self) -> Pinned {
@@ -315,6 +321,21 @@ pub struct TemplateHandle {
 }
 
 impl TemplateHandle {
+    /// Whether this template can be rendered from a good version, the newest or an older one.
+    #[inline]
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.hotplate.0.reader.serves(&self.name, self.id())
+    }
+
+    #[inline]
+    fn id(&self) -> Option<TemplateId> {
+        self.id.get().copied().or_else(|| {
+            let found = self.hotplate.0.reader.current().id(&self.name)?;
+            Some(*self.id.get_or_init(|| found))
+        })
+    }
+
     /// Renders what is served now under this name.
     ///
     /// # Errors
@@ -333,11 +354,7 @@ impl TemplateHandle {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let reader = &self.hotplate.0.reader;
-        let id = self.id.get().copied().or_else(|| {
-            let found = reader.current().id(&self.name)?;
-            Some(*self.id.get_or_init(|| found))
-        });
-        reader.render(&self.name, id, &Given(context), options)
+        reader.render(&self.name, self.id(), &Given(context), options)
     }
 }
 
