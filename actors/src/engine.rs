@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::compiler::{self, Cache, Compiler, Dialects};
+use crate::counters::Tally;
 use crate::dialect::Formatters;
 use crate::events::{Event, Subscription, Teller};
 use crate::graph::plan::{Companions, Graph};
@@ -77,6 +78,7 @@ pub(crate) struct Engine {
     pub(crate) reloads: Door,
     pub(crate) renders: Door,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) tally: Arc<Tally>,
     served: Arc<ArcSwap<Snapshot>>,
     control: mpsc::UnboundedSender<Control>,
 }
@@ -115,12 +117,14 @@ impl Engine {
         let limits = Arc::new(plan.limits.clone());
         let teller = Teller::new(limits.subscriber_events);
         let served = Arc::new(ArcSwap::from_pointee(Truth::new().snapshot().clone()));
+        let tally = Tally::new(limits.history_versions);
         let reader = Reader::new(
             Arc::clone(&served),
             Arc::clone(&limits),
             plan.on_failure,
             plan.stand_in.clone(),
             &teller,
+            Arc::clone(&tally),
         );
         let (reloads, renders) = (Door::new(limits.reloads_in_flight), Door::new(limits.renders_in_flight));
         let (control, commands) = mpsc::unbounded_channel();
@@ -133,6 +137,7 @@ impl Engine {
             served: Arc::clone(&served),
             reader: reader.clone(),
             doors: [reloads.clone(), renders.clone()],
+            tally: Arc::clone(&tally),
         };
         std::thread::Builder::new()
             .name("hotplate".into())
@@ -147,6 +152,7 @@ impl Engine {
                     reloads,
                     renders,
                     limits,
+                    tally,
                     served,
                     control,
                 })
@@ -212,6 +218,7 @@ struct Inside {
     served: Arc<ArcSwap<Snapshot>>,
     reader: Reader,
     doors: [Door; 2],
+    tally: Arc<Tally>,
 }
 
 type Ready = std::sync::mpsc::SyncSender<Result<Actors, StartError>>;
@@ -276,6 +283,7 @@ impl Inside {
             teller,
             served,
             reader,
+            tally,
             ..
         } = self;
         // A Watcher that failed looks again by itself: nobody else asks for what it had in hand.
@@ -307,6 +315,7 @@ impl Inside {
             formatters: plan.formatters,
             limits: Arc::clone(&limits),
             teller: teller.clone(),
+            tally: Arc::clone(&tally),
         };
         let registry = Shell::<Registry>::new("registry", registry, faults["registry"].clone()).start();
         let graph = graph::Setup {
@@ -319,6 +328,7 @@ impl Inside {
             cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
             pool: Pool::start("hotplate-compile", limits.compile_threads, 1024)?,
             limits: Arc::clone(&limits),
+            tally: Arc::clone(&tally),
             graph: graph.clone().recipient(),
         };
         let compiler = Shell::<Compiler>::new("compiler", compiler, faults["compiler"].clone()).start();
@@ -345,7 +355,13 @@ impl Inside {
             let id = LoaderId(u16::try_from(number).unwrap_or(u16::MAX));
             let eyes = Eyes::new(loader, id)?;
             let compiler = compiler.clone().recipient();
-            let (watcher, hints) = start_watcher(id, eyes.clone(), compiler, faults["watcher"].clone());
+            let (watcher, hints) = start_watcher(
+                id,
+                eyes.clone(),
+                compiler,
+                Arc::clone(&tally),
+                faults["watcher"].clone(),
+            );
             look_again
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -375,6 +391,7 @@ fn start_watcher(
     loader: LoaderId,
     eyes: Eyes,
     compiler: actix::Recipient<crate::messages::SourcesChanged>,
+    tally: Arc<Tally>,
     faults: Faults,
 ) -> (Addr<Shell<Watcher>>, Hints) {
     let hinted = Arc::new(AtomicBool::new(false));
@@ -398,6 +415,7 @@ fn start_watcher(
                 revisions,
                 compiler,
                 hints,
+                tally,
             },
             faults,
         )

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use actix::Recipient;
 
+use crate::counters::Tally;
 use crate::loader::{Changes, Depth, Hints, Loader};
 use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
 use crate::supervision::{Behavior, Pool, Serve};
@@ -35,6 +36,7 @@ pub(crate) struct Setup {
     pub(crate) compiler: Recipient<SourcesChanged>,
     /// Hints to this very Watcher.
     pub(crate) hints: Hints,
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// A loader on its thread.
@@ -75,6 +77,7 @@ pub(crate) struct Watcher {
     revisions: Arc<AtomicU64>,
     compiler: Recipient<SourcesChanged>,
     hints: Hints,
+    tally: Arc<Tally>,
     /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
     known: Option<Known>,
     drained: bool,
@@ -94,6 +97,7 @@ impl Behavior for Watcher {
             revisions: Arc::clone(&setup.revisions),
             compiler: setup.compiler.clone(),
             hints: setup.hints.clone(),
+            tally: Arc::clone(&setup.tally),
             known: None,
             drained: false,
             losses: 0,
@@ -110,6 +114,7 @@ impl Serve<Look> for Watcher {
             return Looked::Nothing;
         }
         let looked = self.look(Depth::Hinted).await;
+        self.tally.reloads.looked(&looked, false);
         // Nobody waits for this answer, so the log says once what is the matter.
         let unreadable = match &looked {
             Looked::Unreadable(reason) => Some(reason.clone()),
@@ -128,8 +133,11 @@ impl Serve<Look> for Watcher {
 
 impl Serve<Reload> for Watcher {
     async fn serve(&mut self, reload: Reload) -> Looked {
-        self.look(if reload.full { Depth::Bytes } else { Depth::Everything })
-            .await
+        let looked = self
+            .look(if reload.full { Depth::Bytes } else { Depth::Everything })
+            .await;
+        self.tally.reloads.looked(&looked, true);
+        looked
     }
 }
 
