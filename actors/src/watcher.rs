@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
+use crate::counters::Tally;
 use crate::health::LoaderHealth;
 use crate::loader::{Changes, Depth, Hints, Loader};
 use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
@@ -36,6 +37,7 @@ pub(crate) struct Setup {
     pub(crate) compiler: Line<SourcesChanged>,
     /// Hints to this very Watcher.
     pub(crate) hints: Hints,
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// A loader on its thread.
@@ -54,7 +56,9 @@ impl Eyes {
     /// When the system has no thread left.
     pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
         let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64)?;
-        let health = Arc::new(ArcSwap::from_pointee(contain(|| health_of(&*loader)).unwrap_or_default()));
+        let health = Arc::new(ArcSwap::from_pointee(
+            contain(|| health_of(&*loader)).unwrap_or_default(),
+        ));
         Ok(Self {
             loader: Arc::new(std::sync::Mutex::new(loader)),
             thread,
@@ -102,6 +106,7 @@ pub(crate) struct Watcher {
     revisions: Arc<AtomicU64>,
     compiler: Line<SourcesChanged>,
     hints: Hints,
+    tally: Arc<Tally>,
     /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
     known: Option<Known>,
     drained: bool,
@@ -121,6 +126,7 @@ impl Behavior for Watcher {
             revisions: Arc::clone(&setup.revisions),
             compiler: setup.compiler.clone(),
             hints: setup.hints.clone(),
+            tally: Arc::clone(&setup.tally),
             known: None,
             drained: false,
             losses: 0,
@@ -137,6 +143,7 @@ impl Serve<Look> for Watcher {
             return Looked::Nothing;
         }
         let looked = self.look(Depth::Hinted).await;
+        self.tally.reloads.looked(&looked, false);
         // Nobody waits for this answer, so the log says once what is the matter.
         let unreadable = match &looked {
             Looked::Unreadable(reason) => Some(reason.clone()),
@@ -155,8 +162,11 @@ impl Serve<Look> for Watcher {
 
 impl Serve<Reload> for Watcher {
     async fn serve(&mut self, reload: Reload) -> Looked {
-        self.look(if reload.full { Depth::Bytes } else { Depth::Everything })
-            .await
+        let looked = self
+            .look(if reload.full { Depth::Bytes } else { Depth::Everything })
+            .await;
+        self.tally.reloads.looked(&looked, true);
+        looked
     }
 }
 
