@@ -23,9 +23,11 @@
 //! [`Hotplate`] is a handle: clone it, send it, use it from an Actix app, from tokio or from a plain thread. [`site`] is the
 //! layout of a directory that the command `hotplate` serves.
 //!
-//! Features, none on by default: `web` (serve a site with actix-web), `cli` (the command).
+//! Features, none on by default: `web` (serve a site with actix-web), `config` (read `hotplate.toml`), `cli` (the command).
 
 pub mod site;
+#[cfg(feature = "config")]
+pub mod config;
 #[cfg(feature = "web")]
 pub mod web;
 
