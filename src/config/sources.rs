@@ -119,13 +119,13 @@ impl Sources {
             match variable(name, value) {
                 Ok(Some(setting)) => assigned.push(setting),
                 Ok(None) => warnings.extend(hint(name, value)),
-                Err(finding) => findings.push(finding),
+                Err(finding) => findings.push(*finding),
             }
         }
         for flag in &self.flags {
             match flag.read() {
                 Ok(setting) => assigned.push(setting),
-                Err(finding) => findings.push(finding),
+                Err(finding) => findings.push(*finding),
             }
         }
         if !findings.is_empty() {
@@ -187,7 +187,7 @@ impl Settings {
 const PREFIX: &str = "HOTPLATE_";
 
 /// The setting in a variable; `None` if it is not meant as one.
-fn variable(name: &str, value: &str) -> Result<Option<Assigned>, Finding> {
+fn variable(name: &str, value: &str) -> Result<Option<Assigned>, Box<Finding>> {
     let Some(path) = name.strip_prefix(PREFIX).filter(|rest| rest.contains("__")) else {
         return Ok(None);
     };
@@ -203,7 +203,7 @@ fn variable(name: &str, value: &str) -> Result<Option<Assigned>, Finding> {
             None => "`hotplate config` shows every key".to_owned(),
         };
         let message = format!("there is no key `{path}`");
-        return Err(place(0..name.len()).error("unknown-key", message, help));
+        return Err(Box::new(place(0..name.len()).error("unknown-key", message, help)));
     };
     let place = place(name.len() + 1..name.len() + 1 + value.len());
     assign(
@@ -233,7 +233,7 @@ fn hint(name: &str, value: &str) -> Option<Finding> {
 }
 
 impl Flag {
-    fn read(&self) -> Result<Assigned, Finding> {
+    fn read(&self) -> Result<Assigned, Box<Finding>> {
         let text = format!("{}{}", self.written, self.value);
         let start = self.written.len();
         let place = |bytes| Place {
@@ -247,14 +247,14 @@ impl Flag {
                 None => "`hotplate config` shows every key".to_owned(),
             };
             let message = format!("there is no key `{}`", self.path);
-            return Err(place(0..start).error("unknown-key", message, help));
+            return Err(Box::new(place(0..start).error("unknown-key", message, help)));
         };
         let origin = Origin::Flag(self.written.trim_end_matches([' ', '=']).to_owned());
         assign(key, &self.value, &self.written, origin, place(start..text.len()))
     }
 }
 
-fn assign(key: &'static Key, text: &str, before: &str, origin: Origin, place: Place) -> Result<Assigned, Finding> {
+fn assign(key: &'static Key, text: &str, before: &str, origin: Origin, place: Place) -> Result<Assigned, Box<Finding>> {
     let default = key.get(&Config::default());
     match judge(key, Raw::untyped(text, key.kind), &default) {
         Ok(value) => Ok(Assigned {
@@ -274,7 +274,7 @@ fn assign(key: &'static Key, text: &str, before: &str, origin: Origin, place: Pl
                 true => format!("write `{before}{instead}`"),
                 false => format!("for example `{before}{instead}`"),
             };
-            Err(place.error(wrong.code, wrong.message, help))
+            Err(Box::new(place.error(wrong.code, wrong.message, help)))
         }
     }
 }
