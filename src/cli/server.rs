@@ -21,6 +21,8 @@ use super::{Failure, start, systemd};
 
 /// An author who presses Ctrl-C wants the prompt back.
 const GOODBYE_MS: u64 = 1_000;
+/// How far apart two signals are that are meant as two.
+const ONE_PRESS: Duration = Duration::from_millis(500);
 /// What the engine gets at the end, however long requests took.
 const LAST_MS: u64 = 100;
 /// The server's own deadline is never the one that counts.
@@ -192,7 +194,7 @@ impl Server {
         let answered = tokio::select! {
             () = server.stop(true) => true,
             () = tokio::time::sleep(within) => false,
-            () = signals.end() => false,
+            () = insisted(signals) => false,
         };
         let left = until.saturating_duration_since(Instant::now());
         let left = if answered { left } else { Duration::ZERO };
@@ -200,7 +202,7 @@ impl Server {
         let drained = answered && stopped;
         let told = self.tell.stopped(drained);
         self.heard(told)?;
-        match drained {
+        match drained || self.audience == Audience::Author {
             true => Ok(ExitCode::SUCCESS),
             false => {
                 tracing::warn!(drain_ms = within.as_millis(), "requests under way were cut off");
@@ -224,6 +226,14 @@ impl Server {
         if self.audience == Audience::World {
             tell();
         }
+    }
+}
+
+/// Somebody wants it to end now. One Ctrl-C may arrive twice: from the terminal, and from a program in between.
+async fn insisted(signals: &mut Signals) {
+    let since = Instant::now();
+    while since.elapsed() < ONE_PRESS {
+        signals.end().await;
     }
 }
 

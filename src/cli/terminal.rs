@@ -57,14 +57,6 @@ impl Terminal {
         }
     }
 
-    /// Something to look at, that is not wrong yet.
-    pub(crate) fn warning(&mut self, said: &str) -> io::Result<()> {
-        match self.colours {
-            true => self.line(format_args!("\x1b[1;33mwarning\x1b[0m: {said}")),
-            false => self.line(format_args!("warning: {said}")),
-        }
-    }
-
     /// A diagnostic with its caret.
     pub(crate) fn diagnostic(&mut self, diagnostic: &Diagnostic) -> io::Result<()> {
         let shown = diagnostic.human(self.colours);
