@@ -96,6 +96,21 @@ impl Running {
         Self { child, lines }
     }
 
+    /// The next lines that contain these texts, in whatever order they come.
+    pub(crate) fn lines_with(&self, texts: &[&str]) -> Vec<String> {
+        let mut found = vec![None; texts.len()];
+        let mut seen = String::new();
+        while found.contains(&None) {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no lines with {texts:?} in time, but:\n{seen}"));
+            seen += &format!("{line}\n");
+            if let Some(at) = texts.iter().position(|text| line.contains(text)) {
+                found[at].get_or_insert(line);
+            }
+        }
+        found.into_iter().flatten().collect()
+    }
+
     /// Sends it a signal (`HUP`).
     pub(crate) fn signal(&self, signal: &str) {
         let kill = Command::new("kill")

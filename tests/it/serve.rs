@@ -15,6 +15,7 @@ fn site() -> Files {
         ("templates/index.html", "<body>{title}</body>"),
         ("templates/other.html", "other"),
         ("data/_all.json", r#"{"title": "first"}"#),
+        ("static/site.css", "p {}"),
         ("hotplate.toml", "[server]\nbind = \"127.0.0.1:0\"\nworkers = 2\n"),
     ])
 }
@@ -143,9 +144,10 @@ fn sighup_takes_what_can_change_and_names_what_cannot() {
         "[server]\nbind = \"127.0.0.1:1\"\nworkers = 2\ndrain_ms = 1234\n[log]\nlevel = \"info\"\n",
     );
     server.running.signal("HUP");
-    let told = server.running.lines_until("\"event\":\"reloaded\"");
-    assert!(told.contains("needs a restart: server.bind"), "{told}");
-    let reloaded: Value = serde_json::from_str(told.lines().last().expect("a line")).expect("JSON");
+    let told = server
+        .running
+        .lines_with(&["\"event\":\"reloaded\"", "needs a restart: server.bind"]);
+    let reloaded: Value = serde_json::from_str(&told[0]).expect("JSON");
     assert_eq!(reloaded["live"], json!(["server.drain_ms", "log.level"]));
     assert_eq!(reloaded["restart"], json!(["server.bind"]));
     assert_eq!(reloaded["report"]["outcome"], "published");
@@ -171,12 +173,11 @@ fn sighup_with_a_bad_configuration_changes_nothing() {
     ] {
         files.write("hotplate.toml", toml);
         server.running.signal("HUP");
-        let told = server.running.lines_until("\"event\":\"not-reloaded\"");
-        assert!(
-            told.contains("the configuration is refused, and what held goes on"),
-            "{told}"
-        );
-        let refused: Value = serde_json::from_str(told.lines().last().expect("a line")).expect("JSON");
+        let told = server.running.lines_with(&[
+            "\"event\":\"not-reloaded\"",
+            "the configuration is refused, and what held goes on",
+        ]);
+        let refused: Value = serde_json::from_str(&told[0]).expect("JSON");
         let finding = &refused["findings"][0];
         assert_eq!(
             (finding["code"].as_str(), finding["line"].as_u64()),
@@ -231,7 +232,7 @@ fn nobody_has_to_read_what_it_says() {
         files.write("data/_all.json", &format!(r#"{{"title": "{number}"}}"#));
         let expected = format!("<body>{number}</body>");
         assert!((0..600).any(|_| {
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::park_timeout(Duration::from_millis(20));
             server.get("/").body == expected
         }));
     }
