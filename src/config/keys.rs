@@ -309,9 +309,9 @@ keys! {
         render_ms: milliseconds(1, DAY), restart, "Time of one attempt to render. A caller's deadline only shortens it.";
         render_steps: count(1, u64::MAX >> 1), restart, "Loop turns, calls and tags of one attempt.";
         output_bytes: bytes(1, 16 * GIB), restart, "The largest output of one render.";
-        call_depth: count(1, 512), restart, "How deep calls may go into calls. Each level costs stack, so there is an end to it.";
+        call_depth: count(1, 256), restart, "How deep calls may go into calls. Each level costs stack, and a thread has 2 MiB of it.";
         context_bytes: bytes(1, 16 * GIB), restart, "The largest context of one render.";
-        context_depth: count(1, 512), restart, "How deep a context may nest. Each level costs stack.";
+        context_depth: count(1, 256), restart, "How deep a context may nest. Each level costs stack.";
         history_versions: count(0, 100_000), restart,
             "Earlier versions that are kept, for pages that fail when they are rendered, and for rolling back.";
         compile_cache_bytes: bytes(0, 1024 * GIB), restart, "Sources whose compiled form is kept.";

@@ -56,6 +56,52 @@ fn pages_are_as_they_were_written_and_faults_stay_inside() {
     assert_eq!(server.running.end("TERM").code(), Some(0));
 }
 
+#[test]
+fn everything_that_happens_is_an_object_on_a_line() {
+    let files = site();
+    let server = serve(&files, &["--format", "json"]);
+    // The first line is gone with the address.
+    files.write("templates/other.html", "{{ if }}");
+    let published = next(&server.running, "published");
+    assert_eq!(
+        (&published["stale"], &published["version"]),
+        (&json!(["other.html"]), &json!(2))
+    );
+    assert_eq!(published["diagnostics"][0]["template"], "other.html");
+    let fallback = next(&server.running, "fallback");
+    assert_eq!(
+        (&fallback["serving"], &fallback["since"]),
+        (&json!("last-good"), &json!(1))
+    );
+    files.write("data/_all.json", "{");
+    let fallback = next(&server.running, "fallback");
+    assert_eq!(fallback["diagnostics"][0]["template"], "data/_all.json", "{fallback}");
+    assert_eq!(server.running.end("TERM").code(), Some(0));
+    let running = Running::start(&["dev", text(files.path()), "--bind", "127.0.0.1:0", "--format", "json"]);
+    let started = next(&running, "started");
+    assert_eq!(
+        (&started["broken"], &started["version"]),
+        (&json!(["data/_all.json", "index.html", "other.html"]), &json!(1))
+    );
+    let listening = next(&running, "listening");
+    assert!(
+        listening["url"]
+            .as_str()
+            .is_some_and(|url| url.starts_with("http://127.0.0.1:")),
+        "{listening}"
+    );
+}
+
+#[test]
+fn a_directory_without_templates_says_where_the_first_goes() {
+    let files = Files::new(&[]);
+    let running = Running::start(&["dev", text(files.path()), "--bind", "127.0.0.1:0"]);
+    let line = running.wait_for("there is no template yet");
+    assert!(line.ends_with(text(&files.path().join("index.html"))), "{line}");
+    files.write("index.html", "first");
+    running.wait_for("changed index.html");
+}
+
 /// Bytes of a file that is too large for all buffers between server and reader.
 const LARGE: usize = 32 * 1024 * 1024;
 
