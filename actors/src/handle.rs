@@ -13,6 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::{Escape, TemplateId};
 use crate::engine::Engine;
 use crate::events::Subscription;
+use crate::health::Health;
 use crate::messages::{Dependents, Edge, Edges, History, Kept, Resume, RollBack, RolledBack};
 use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
 use crate::registry::causes;
@@ -167,7 +168,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn roll_back(&self, to: Version) -> Result<RolledBack, CallError> {
-        self.0.ask(self.0.actors.registry.clone(), RollBack { to }).await
+        self.0.ask(&self.0.actors.registry, RollBack { to }).await
     }
 
     /// Serves the newest again.
@@ -175,7 +176,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn resume(&self) -> Result<RolledBack, CallError> {
-        self.0.ask(self.0.actors.registry.clone(), Resume).await
+        self.0.ask(&self.0.actors.registry, Resume).await
     }
 
     /// The versions that can be gone back to, and whether one of them is held.
@@ -183,7 +184,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when there is no answer.
     pub async fn history(&self) -> Result<Kept, CallError> {
-        Ok(self.0.ask(self.0.actors.registry.clone(), History).await??)
+        Ok(self.0.ask(&self.0.actors.registry, History).await??)
     }
 
     /// Every template that reaches this one by calls.
@@ -191,10 +192,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when there is no answer.
     pub async fn dependents(&self, name: &TemplateName) -> Result<Vec<TemplateName>, CallError> {
-        Ok(self
-            .0
-            .ask(self.0.actors.graph.clone(), Dependents(name.clone()))
-            .await??)
+        Ok(self.0.ask(&self.0.actors.graph, Dependents(name.clone())).await??)
     }
 
     /// Who calls whom, sorted.
@@ -202,12 +200,32 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when there is no answer.
     pub async fn edges(&self) -> Result<Vec<Edge>, CallError> {
-        Ok(self.0.ask(self.0.actors.graph.clone(), Edges).await??)
+        Ok(self.0.ask(&self.0.actors.graph, Edges).await??)
     }
 
     /// The faults of each actor: how many there were, and a way to order one for a drill.
     pub fn faults(&self) -> impl Iterator<Item = (&'static str, &Faults)> {
         self.0.actors.faults.iter().map(|(actor, faults)| (*actor, faults))
+    }
+
+    /// How it is: each actor, each loader, each door. Asking costs no message and waits for nobody.
+    ///
+    /// ```
+    /// # use hotplate_actors::{Hotplate, MemoryLoader};
+    /// # let hotplate = Hotplate::builder().loader(MemoryLoader::new().0).start()?;
+    /// let health = hotplate.health();
+    /// assert!(health.ready, "{:?}", health.reasons);
+    /// # Ok::<(), hotplate_actors::StartError>(())
+    /// ```
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.0.health()
+    }
+
+    /// Starts what was given up (or came to its end) again, with a fresh budget of restarts. `actor` is its name in [`Health`], or
+    /// `"engine"` for all of them. Answers how many were down.
+    pub fn reset(&self, actor: &str) -> usize {
+        self.0.reset(actor)
     }
 
     /// Lets nobody in any more, lets what is under way come to its end, and stops the engine. Answers whether that was done in

@@ -56,6 +56,8 @@ pub struct Limits {
     pub renders_in_flight: usize,
     /// `Reload` messages under way or waiting at once; one more is answered `Busy`.
     pub reloads_in_flight: usize,
+    /// Questions and commands (`history`, `edges`, `roll_back`, …) under way or waiting at once; one more is answered `Busy`.
+    pub queries_in_flight: usize,
     /// Threads of the Renderer. 0 is one per processor.
     pub render_threads: usize,
     /// Threads that compile. 0 is one per processor.
@@ -95,6 +97,7 @@ impl Default for Limits {
             hints: 4096,
             renders_in_flight: 1024,
             reloads_in_flight: 64,
+            queries_in_flight: 64,
             render_threads: 0,
             compile_threads: 0,
             settle_ms: 25,

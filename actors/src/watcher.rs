@@ -9,11 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use actix::Recipient;
-
+use crate::health::{LoaderHealth, LoaderStatus};
 use crate::loader::{Changes, Depth, Hints, Loader};
 use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
-use crate::supervision::{Behavior, Pool, Serve};
+use crate::supervision::{Behavior, Line, Pool, Serve, Started, contain};
 use crate::version::{LoaderId, Revision};
 
 use known::Known;
@@ -32,7 +31,7 @@ pub(crate) struct Setup {
     /// Counts batches; outside the behaviour, so that a restart does not begin anew.
     pub(crate) revisions: Arc<AtomicU64>,
     /// Where sources go.
-    pub(crate) compiler: Recipient<SourcesChanged>,
+    pub(crate) compiler: Line<SourcesChanged>,
     /// Hints to this very Watcher.
     pub(crate) hints: Hints,
 }
@@ -42,6 +41,9 @@ pub(crate) struct Setup {
 pub(crate) struct Eyes {
     loader: Arc<std::sync::Mutex<Box<dyn Loader>>>,
     thread: Pool,
+    description: Arc<str>,
+    /// What the loader said of itself last, for whoever asks while it is at work.
+    status: Arc<std::sync::Mutex<LoaderStatus>>,
 }
 
 impl Eyes {
@@ -52,9 +54,23 @@ impl Eyes {
     pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
         let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64)?;
         Ok(Self {
+            description: contain(|| loader.describe()).unwrap_or_default().into(),
+            status: Arc::default(),
             loader: Arc::new(std::sync::Mutex::new(loader)),
             thread,
         })
+    }
+
+    /// How the loader is.
+    pub(crate) fn health(&self) -> LoaderHealth {
+        LoaderHealth {
+            loader: self.description.to_string(),
+            status: self
+                .status
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .clone(),
+        }
     }
 
     /// Runs something with the loader, on its thread.
@@ -63,7 +79,15 @@ impl Eyes {
         run: impl FnOnce(&mut dyn Loader) -> T + Send + 'static,
     ) -> Result<T, String> {
         let loader = Arc::clone(&self.loader);
-        let job = move || run(&mut **loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let status = Arc::clone(&self.status);
+        let job = move || {
+            let mut loader = loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let done = run(&mut **loader);
+            if let Ok(said) = contain(|| loader.status()) {
+                *status.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = said;
+            }
+            done
+        };
         self.thread.run(job).await.map_err(|lost| lost.to_string())
     }
 }
@@ -73,7 +97,7 @@ pub(crate) struct Watcher {
     loader: LoaderId,
     eyes: Eyes,
     revisions: Arc<AtomicU64>,
-    compiler: Recipient<SourcesChanged>,
+    compiler: Line<SourcesChanged>,
     hints: Hints,
     /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
     known: Option<Known>,
@@ -87,8 +111,8 @@ pub(crate) struct Watcher {
 impl Behavior for Watcher {
     type Setup = Setup;
 
-    fn start(setup: &Setup) -> Self {
-        Self {
+    fn start(setup: &Setup) -> Started<Self> {
+        Ok(Self {
             loader: setup.loader,
             eyes: setup.eyes.clone(),
             revisions: Arc::clone(&setup.revisions),
@@ -98,7 +122,7 @@ impl Behavior for Watcher {
             drained: false,
             losses: 0,
             unreadable: None,
-        }
+        })
     }
 }
 
