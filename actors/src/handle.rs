@@ -13,6 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::{Escape, TemplateId};
 use crate::engine::Engine;
 use crate::events::Subscription;
+use crate::limits::Limits;
 use crate::messages::{Dependents, Edge, Edges, History, Kept, Resume, RollBack, RolledBack};
 use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
 use crate::registry::causes;
@@ -112,6 +113,12 @@ impl Hotplate {
     /// As [`Hotplate::reload`].
     pub async fn reload_full(&self) -> Result<ReloadReport, CallError> {
         self.reloader().reload(true).await
+    }
+
+    /// The edges of everything, as this engine was given them.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// What happens from now on.
