@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::{App, HttpServer, rt};
 use clap::Args;
 use hotplate::site::Site;
-use hotplate::web::{Faults, Pages};
+use hotplate::web::{Editor, Pages, Web};
 use hotplate::{Hotplate, Subscription};
 
 use super::story::Story;
@@ -25,6 +25,9 @@ pub(crate) struct Dev {
     /// The address to listen on; port 0 lets the system choose one
     #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
     bind: String,
+    /// The editor that links in the browser open: vscode, vscodium, cursor, zed, idea, subl, or a link with {file}, {line}, {column}
+    #[arg(long, default_value = "vscode", value_name = "EDITOR")]
+    editor: Editor,
 }
 
 impl Dev {
@@ -35,7 +38,9 @@ impl Dev {
         let subscription = hotplate.subscribe();
         let mut story = Story::new(&site);
         begin(&mut story, &site, &hotplate, &listener)?;
-        let served = rt::System::new().block_on(serve(story, site, hotplate.clone(), subscription, listener));
+        let web = Web::new(hotplate.clone()).development(true).editor(self.editor.clone());
+        let pages = Pages::of(web, site);
+        let served = rt::System::new().block_on(serve(story, pages, hotplate.clone(), subscription, listener));
         super::block_on(hotplate.shutdown(GOODBYE))?;
         served.map(|()| ExitCode::SUCCESS)
     }
@@ -60,12 +65,11 @@ fn begin(story: &mut Story, site: &Site, hotplate: &Hotplate, listener: &TcpList
 /// Answers requests until a signal comes, and tells each event meanwhile.
 async fn serve(
     mut story: Story,
-    site: Site,
+    pages: Pages,
     hotplate: Hotplate,
     mut subscription: Subscription,
     listener: TcpListener,
 ) -> Result<(), Failure> {
-    let pages = Pages::new(hotplate.clone(), site, Faults::Shown);
     let server = HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
         .workers(WORKERS)
         .shutdown_timeout(GOODBYE.as_secs())
