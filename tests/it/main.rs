@@ -3,6 +3,8 @@
 mod site;
 
 #[cfg(feature = "cli")]
+mod browser;
+#[cfg(feature = "cli")]
 mod check;
 #[cfg(feature = "cli")]
 mod command;
@@ -11,8 +13,12 @@ mod dev;
 #[cfg(feature = "cli")]
 mod graph;
 #[cfg(feature = "cli")]
+mod live;
+#[cfg(feature = "cli")]
 mod render;
 #[cfg(feature = "cli")]
 mod watch;
 
+#[cfg(feature = "web")]
+mod web;
 mod files;
