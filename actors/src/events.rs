@@ -152,6 +152,12 @@ impl Subscription {
         self.event(received)
     }
 
+    /// What is served now. A subscriber that looks here keeps no engine going.
+    #[must_use]
+    pub fn current(&self) -> Snapshot {
+        Snapshot::clone(&self.served.load())
+    }
+
     fn event(&self, received: Result<Event, broadcast::error::RecvError>) -> Option<Event> {
         match received {
             Ok(event) => Some(event),

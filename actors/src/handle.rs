@@ -15,6 +15,7 @@ use crate::dialect::{Escape, TemplateId};
 use crate::engine::Engine;
 use crate::events::Subscription;
 use crate::health::Health;
+use crate::limits::Limits;
 use crate::messages::{Compare, Dependents, Edge, Edges, History, Kept, Resume, RollBack, RolledBack};
 use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
 use crate::registry::causes;
@@ -121,6 +122,12 @@ impl Hotplate {
     /// As [`Hotplate::reload`].
     pub async fn reload_full(&self) -> Result<ReloadReport, CallError> {
         self.reloader().reload(true).await
+    }
+
+    /// The edges of everything, as this engine was given them.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// What happens from now on.

@@ -74,6 +74,15 @@ pub struct Limits {
     pub reload_ms: u64,
     /// How long `start` waits for the first version, in milliseconds.
     pub start_ms: u64,
+
+    // --- development ---
+    /// Browsers that may follow a service in development at once; one more is answered 503 and tries again. A browser needs one
+    /// stream for all its tabs.
+    pub live_clients: usize,
+    /// Pages that one such stream may follow.
+    pub live_entries: usize,
+    /// Findings that an overlay shows of one page. Who sees ten begins with the first.
+    pub live_faults: usize,
 }
 
 impl Default for Limits {
@@ -106,6 +115,9 @@ impl Default for Limits {
             sweep_ms: 30_000,
             reload_ms: 30_000,
             start_ms: 60_000,
+            live_clients: 2_048,
+            live_entries: 64,
+            live_faults: 10,
         }
     }
 }
