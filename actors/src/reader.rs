@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Budget, Exceeded};
@@ -43,7 +44,8 @@ pub struct Rendered {
 }
 
 /// How an answer relates to the newest text of its entry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Freshness {
     /// It is that text.
     Current,
