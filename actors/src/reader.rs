@@ -6,8 +6,8 @@
 mod late;
 mod standin;
 mod supply;
+mod workspace;
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,19 +18,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Budget, Exceeded};
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
+use crate::dialect::{Body, Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
 use crate::events::Teller;
 use crate::limits::Limits;
 use crate::snapshot::{Snapshot, Standing, Why};
 use crate::supervision::{Fault, contain};
 use crate::template::TemplateName;
-use crate::value::{Arena, ContextError};
+use crate::value::ContextError;
 use crate::version::Version;
 
 pub use standin::StandIn;
 pub use supply::{Given, Supply};
 
 use late::Late;
+use workspace::Workspace;
 
 /// What a render answers.
 #[derive(Debug, Clone)]
@@ -254,18 +255,22 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<String, RenderFailure> {
         let limits = &*self.0.limits;
-        let mut budget = Budget::new(limits, Instant::now(), options.deadline, options.cancel.clone());
+        let mut budget = Budget::new(limits, options.deadline, options.cancel.clone());
         if options.deadline.is_some() || options.cancel.is_some() {
             budget.check(Instant::now()).map_err(RenderFailure::Timeout)?;
         }
         let top = closure.top();
-        with_arena(|arena| {
+        Workspace::with(|arena, room| {
             // What the user's `Serialize` and a dialect of the user's do is contained; a formatter is contained where it is called.
             let attempted = contain(|| {
                 let context = supply.supply(closure, arena, limits)?;
-                let mut frame = Frame::new(&mut budget, Escape::of(&top.name), options.missing, 0);
-                match top.unit.render(closure, &context, &mut frame) {
-                    Ok(()) => Ok(frame.output),
+                let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
+                let mut frame = Frame::writing_to(body, &mut budget, Escape::of(&top.name), options.missing);
+                let rendered = top.unit.render(closure, &context, &mut frame);
+                let text = rendered.map(|()| frame.body.to_text());
+                *room = frame.body.into_room();
+                match text {
+                    Ok(text) => Ok(text),
                     Err(RenderError {
                         fault: RenderFault::Budget(exceeded),
                         ..
@@ -351,18 +356,4 @@ fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other.clone());
     RenderFailure::NotFound { name: shown, nearest }
-}
-
-thread_local! {
-    /// The arena of the last render in this thread, for the next.
-    static ARENA: Cell<Option<Arena>> = const { Cell::new(None) };
-}
-
-/// Runs with an empty arena. A render inside a render, as a formatter may do, gets one of its own.
-fn with_arena<T>(run: impl FnOnce(&Arena) -> T) -> T {
-    let mut arena = ARENA.take().unwrap_or_default();
-    let result = run(&arena);
-    arena.reset();
-    ARENA.set(Some(arena));
-    result
 }
