@@ -173,7 +173,10 @@ impl Web {
 
     fn live(&self) -> Option<&Live> {
         let setting = self.setting.as_ref()?;
-        Some(self.live.get_or_init(|| Live::start(&self.hotplate, setting, &self.digests)))
+        Some(
+            self.live
+                .get_or_init(|| Live::start(&self.hotplate, setting, &self.digests)),
+        )
     }
 
     /// What a browser gets besides the page, if this one may.

@@ -78,6 +78,11 @@ mod tests {
         assert_eq!(ETag::of_closure(&one, "x"), ETag::of_closure(&one, "x"));
         assert_ne!(ETag::of_closure(&one, "x"), ETag::of_closure(&one, "y"));
         assert_ne!(ETag::of_closure(&one, "x"), ETag::of_closure(&two, "x"));
-        assert!(ETag::of_body(b"a").value().to_str().is_ok_and(|value| value.starts_with("W/\"") && value.len() == 36));
+        assert!(
+            ETag::of_body(b"a")
+                .value()
+                .to_str()
+                .is_ok_and(|value| value.starts_with("W/\"") && value.len() == 36)
+        );
     }
 }

@@ -144,10 +144,13 @@ impl Live {
 
     /// The address of the script, for the app or the scope that a request went to.
     fn script_address(&self, request: &HttpRequest) -> String {
-        let path = self.0.script_path.get_or_init(|| match request.url_for_static(SCRIPT_NAME) {
-            Ok(url) => url.path().to_owned(),
-            Err(_) => SCRIPT.to_owned(),
-        });
+        let path = self
+            .0
+            .script_path
+            .get_or_init(|| match request.url_for_static(SCRIPT_NAME) {
+                Ok(url) => url.path().to_owned(),
+                Err(_) => SCRIPT.to_owned(),
+            });
         format!("{path}?{}", self.0.script_digest)
     }
 }
@@ -215,7 +218,10 @@ fn script() -> String {
 async fn answer_script(live: Data<Live>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8")))
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")))
+        .insert_header((
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        ))
         .insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
         .body(live.0.script.clone())
 }
@@ -226,7 +232,8 @@ async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
         return HttpResponse::Forbidden().body(refusal);
     }
     let Some(entries) = entries(request.query_string(), live.0.hotplate.limits().live_entries) else {
-        return HttpResponse::BadRequest().body("Say which pages to follow: `?entry=index.html`, some of them at most.\n");
+        return HttpResponse::BadRequest()
+            .body("Say which pages to follow: `?entry=index.html`, some of them at most.\n");
     };
     let Some(feed) = Feed::join(&live.0.hub, &live.0.hotplate, entries) else {
         return HttpResponse::ServiceUnavailable()
@@ -245,9 +252,13 @@ async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
 
 /// The names in a query; none if there are no valid ones, or too many.
 fn entries(query: &str, max: usize) -> Option<Vec<TemplateName>> {
-    let pairs = web::Query::<Vec<(String, String)>>::from_query(query).ok()?.into_inner();
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
+        .ok()?
+        .into_inner();
     let named = pairs.into_iter().filter(|(key, _)| key == "entry");
-    let mut names: Vec<TemplateName> = named.map(|(_, name)| TemplateName::new(&name).ok()).collect::<Option<_>>()?;
+    let mut names: Vec<TemplateName> = named
+        .map(|(_, name)| TemplateName::new(&name).ok())
+        .collect::<Option<_>>()?;
     names.sort_unstable();
     names.dedup();
     (1..=max).contains(&names.len()).then_some(names)

@@ -95,7 +95,10 @@ fn told(request: &HttpRequest, status: StatusCode, text: &str, shown: Option<Sho
 }
 
 fn accepts_html(request: &HttpRequest) -> bool {
-    let mut accepted = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
+    let mut accepted = request
+        .headers()
+        .get_all(ACCEPT)
+        .filter_map(|value| value.to_str().ok());
     accepted.any(|value| value.contains("text/html"))
 }
 

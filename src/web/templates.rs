@@ -9,8 +9,8 @@ use actix_web::error::ErrorInternalServerError;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use hotplate_actors::dialect::Missing;
-use hotplate_actors::snapshot::Standing;
 use hotplate_actors::reader::Given;
+use hotplate_actors::snapshot::Standing;
 use hotplate_actors::{Context, Freshness, Hotplate, Pinned, Render, RenderFailure, RenderOptions, Rendered, Supply};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +70,9 @@ impl Templates {
         render.options = options;
         let rendered = self.web.hotplate.renderer().send(render).await;
         // What was rendered may be newer than what was looked at.
-        let newer = rendered.as_ref().is_ok_and(|rendered| rendered.version != pinned.version());
+        let newer = rendered
+            .as_ref()
+            .is_ok_and(|rendered| rendered.version != pinned.version());
         let validator = if newer { Validator::Body } else { validator };
         self.after(&pinned, name, rendered, validator)
     }
@@ -169,12 +171,7 @@ impl Templates {
         self.answer(name, rendered, validator).shown(shown)
     }
 
-    fn answer(
-        &self,
-        name: &str,
-        rendered: Result<Rendered, RenderFailure>,
-        validator: Validator,
-    ) -> Page {
+    fn answer(&self, name: &str, rendered: Result<Rendered, RenderFailure>, validator: Validator) -> Page {
         Page::new(
             name,
             match rendered {

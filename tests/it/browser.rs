@@ -52,7 +52,10 @@ impl Browser {
         let Ok(mut driver) = driver else {
             let test = std::thread::current().name().unwrap_or("a test").to_owned();
             // Past the harness, which would keep it from whoever runs the tests.
-            let said = writeln!(std::io::stderr(), "skipped: {test}: there is no chromedriver (and Chromium) here");
+            let said = writeln!(
+                std::io::stderr(),
+                "skipped: {test}: there is no chromedriver (and Chromium) here"
+            );
             said.expect("written");
             return None;
         };
@@ -121,7 +124,10 @@ impl Browser {
             self.runtime.block_on(async { tokio::time::sleep(AGAIN).await });
         }
         let page = self.run("return document.documentElement.outerHTML");
-        panic!("`{expression}` was not so in time in:\n{}", page.as_str().unwrap_or_default());
+        panic!(
+            "`{expression}` was not so in time in:\n{}",
+            page.as_str().unwrap_or_default()
+        );
     }
 
     /// Opens one more tab, and goes there.
@@ -145,7 +151,9 @@ impl Browser {
 
     /// Presses keys, wherever the focus is.
     pub(crate) fn press(&self, keys: &str) {
-        let pressed = self.runtime.block_on(async { self.client.active_element().await?.send_keys(keys).await });
+        let pressed = self
+            .runtime
+            .block_on(async { self.client.active_element().await?.send_keys(keys).await });
         pressed.expect("pressed");
     }
 

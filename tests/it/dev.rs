@@ -38,7 +38,10 @@ impl Server {
 
     pub(crate) fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut stream = TcpStream::connect(&self.address).expect("connects");
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
         let request = format!("{method} {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
         let mut text = String::new();

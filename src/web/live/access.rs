@@ -16,7 +16,9 @@ pub(super) fn is_known_host(headers: &HeaderMap, hosts: &[String]) -> bool {
 /// Refuses whoever is not the page itself, with what to tell.
 pub(super) fn check(headers: &HeaderMap, hosts: &[String]) -> Result<(), &'static str> {
     if !is_known_host(headers, hosts) {
-        return Err("This server is not known by this name: use its address or `localhost`, or name it with `Web::host`.\n");
+        return Err(
+            "This server is not known by this name: use its address or `localhost`, or name it with `Web::host`.\n",
+        );
     }
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let authority = |origin: &str| origin.split_once("://").map(|(_, authority)| authority.to_owned());

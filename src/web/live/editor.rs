@@ -106,7 +106,10 @@ mod tests {
         let file = Path::new("/a b/\"ü\"/{line}.html");
         for (editor, expected) in [
             ("vscode", "vscode://file/a%20b/%22%C3%BC%22/%7Bline%7D.html:3:7"),
-            ("idea", "idea://open?file=/a%20b/%22%C3%BC%22/%7Bline%7D.html&line=3&column=7"),
+            (
+                "idea",
+                "idea://open?file=/a%20b/%22%C3%BC%22/%7Bline%7D.html&line=3&column=7",
+            ),
             ("x-ed:{file}#{line}", "x-ed:/a%20b/%22%C3%BC%22/%7Bline%7D.html#3"),
         ] {
             let editor: Editor = editor.parse().expect("an editor");
@@ -117,7 +120,15 @@ mod tests {
 
     #[test]
     fn what_runs_is_no_editor() {
-        for text in ["", "emacs", "javascript:alert('{file}')", "JavaScript:{file}", "data:{file}", "ed:nothing", "1:{file}"] {
+        for text in [
+            "",
+            "emacs",
+            "javascript:alert('{file}')",
+            "JavaScript:{file}",
+            "data:{file}",
+            "ed:nothing",
+            "1:{file}",
+        ] {
             let refused = text.parse::<Editor>().expect_err(text);
             assert!(refused.to_string().contains("vscode"), "{refused}");
         }

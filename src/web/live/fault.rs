@@ -64,7 +64,10 @@ impl Findings {
         let mut seen = HashSet::new();
         let mut once: Vec<&Diagnostic> = diagnostics.iter().collect();
         once.retain(|told| seen.insert((&told.template, told.span, &told.message)));
-        let faults = once.iter().take(max).map(|diagnostic| Fault::new(diagnostic, sources, editor));
+        let faults = once
+            .iter()
+            .take(max)
+            .map(|diagnostic| Fault::new(diagnostic, sources, editor));
         Self {
             standing,
             since,
@@ -111,7 +114,10 @@ impl Fault {
             code: diagnostic.code,
             message: diagnostic.message.clone(),
             help: diagnostic.help.clone(),
-            place: diagnostic.template.as_ref().map(|template| place(template, diagnostic.span)),
+            place: diagnostic
+                .template
+                .as_ref()
+                .map(|template| place(template, diagnostic.span)),
             source: source.map(|((text, start), span)| Line {
                 text: text.to_owned(),
                 start,

@@ -76,7 +76,11 @@ impl Follower {
             if self.changes.borrow().is_none() {
                 return None;
             }
-            let news = if sign_of_life { Bytes::from_static(b":\n\n") } else { self.news() };
+            let news = if sign_of_life {
+                Bytes::from_static(b":\n\n")
+            } else {
+                self.news()
+            };
             if !news.is_empty() {
                 return Some((self, news));
             }

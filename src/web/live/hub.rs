@@ -107,13 +107,15 @@ impl Hub {
         self.wake(serial);
     }
 
-    pub(super) fn findings(
-        &self,
-        standing: &'static str,
-        since: Option<u64>,
-        diagnostics: &[Diagnostic],
-    ) -> Findings {
-        Findings::new(standing, since, diagnostics, self.faults_max, &self.sources, &self.editor)
+    pub(super) fn findings(&self, standing: &'static str, since: Option<u64>, diagnostics: &[Diagnostic]) -> Findings {
+        Findings::new(
+            standing,
+            since,
+            diagnostics,
+            self.faults_max,
+            &self.sources,
+            &self.editor,
+        )
     }
 
     /// Takes one more client that follows some entries, unless there are as many as may be.
@@ -194,7 +196,9 @@ impl Hub {
         let Some(followee) = followed.entries.get_mut(entry) else {
             return;
         };
-        if snapshot.version() != version || !matches!(current, Some(Standing::Current(_))) || followee.failed_in.is_some()
+        if snapshot.version() != version
+            || !matches!(current, Some(Standing::Current(_)))
+            || followee.failed_in.is_some()
         {
             return;
         }

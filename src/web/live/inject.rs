@@ -59,14 +59,20 @@ fn nonce_in(policy: &str) -> Option<String> {
             found.eq_ignore_ascii_case(name).then_some(values)
         })
     };
-    let values = ["script-src-elem", "script-src", "default-src"].into_iter().find_map(directive)?;
-    let quoted = values.split_whitespace().find_map(|value| value.strip_prefix("'nonce-"))?;
+    let values = ["script-src-elem", "script-src", "default-src"]
+        .into_iter()
+        .find_map(directive)?;
+    let quoted = values
+        .split_whitespace()
+        .find_map(|value| value.strip_prefix("'nonce-"))?;
     quoted.strip_suffix('\'').map(str::to_owned)
 }
 
 /// The tag of the script.
 pub(super) fn tag(address: &str, state: &str, nonce: Option<&str>) -> String {
-    let nonce = nonce.map(|nonce| format!(" nonce=\"{}\"", escaped(nonce))).unwrap_or_default();
+    let nonce = nonce
+        .map(|nonce| format!(" nonce=\"{}\"", escaped(nonce)))
+        .unwrap_or_default();
     format!(
         "<script src=\"{}\" data-hotplate=\"{}\"{nonce} async></script>",
         escaped(address),
@@ -128,7 +134,9 @@ fn is_body_end(text: &str) -> bool {
 }
 
 /// Elements whose content is text to a browser, however it looks.
-const RAW: [&str; 8] = ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"];
+const RAW: [&str; 8] = [
+    "script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes",
+];
 
 /// Where the last `</body>` stands outside of comments, attributes and elements that hold text only.
 fn last_tag(html: &str) -> Option<usize> {
@@ -220,7 +228,12 @@ mod tests {
 
     #[test]
     fn a_piece_is_left_alone() {
-        for piece in ["<li>1</li>", "", "<p>a</p><script>'</body>'</script>", "<!-- </body> --> a"] {
+        for piece in [
+            "<li>1</li>",
+            "",
+            "<p>a</p><script>'</body>'</script>",
+            "<!-- </body> --> a",
+        ] {
             assert_eq!(place(piece, AskedFor::Unknown), None, "{piece}");
             assert_eq!(place(piece, AskedFor::Document), Some(piece.len()), "{piece}");
         }
@@ -228,7 +241,19 @@ mod tests {
 
     #[test]
     fn no_text_is_too_strange() {
-        for html in ["<", "</", "</body", "<!--", "<script", "<script>", "<a b='", "<ü", "ü</body", "</body>ü", "<script>ü</s"] {
+        for html in [
+            "<",
+            "</",
+            "</body",
+            "<!--",
+            "<script",
+            "<script>",
+            "<a b='",
+            "<ü",
+            "ü</body",
+            "</body>ü",
+            "<script>ü</s",
+        ] {
             for asked in [AskedFor::Document, AskedFor::Unknown] {
                 assert!(place(html, asked).is_none_or(|at| html.is_char_boundary(at)), "{html}");
             }
@@ -250,7 +275,11 @@ mod tests {
 
     #[test]
     fn nothing_leaves_its_attribute() {
-        let tag = tag("/a?1", r#"{"message":"'\"></script><script>alert(1)</script>&"}"#, Some("\" onload=\"x"));
+        let tag = tag(
+            "/a?1",
+            r#"{"message":"'\"></script><script>alert(1)</script>&"}"#,
+            Some("\" onload=\"x"),
+        );
         assert_eq!(tag.matches('<').count(), 2, "{tag}");
         assert_eq!(tag.matches('"').count(), 6, "{tag}");
     }

@@ -34,7 +34,9 @@ impl Default for Sheets {
 
 impl Sheets {
     fn new(sheets: BTreeMap<String, String>) -> Self {
-        let parts = sheets.iter().flat_map(|(path, digest)| [path.as_bytes(), digest.as_bytes()]);
+        let parts = sheets
+            .iter()
+            .flat_map(|(path, digest)| [path.as_bytes(), digest.as_bytes()]);
         Self {
             digest: Digest::over(parts).to_string().into(),
             sheets,
@@ -44,7 +46,11 @@ impl Sheets {
     /// The same after some changed.
     fn after(&self, path: &str, changes: Changes) -> Self {
         let path = path.trim_end_matches('/');
-        let mut sheets = if changes.complete { BTreeMap::new() } else { self.sheets.clone() };
+        let mut sheets = if changes.complete {
+            BTreeMap::new()
+        } else {
+            self.sheets.clone()
+        };
         for removed in changes.removed {
             sheets.remove(&format!("{path}/{removed}"));
         }
@@ -85,7 +91,8 @@ impl Styles {
                     watched = loader.watch(hints.clone()).is_ok();
                 }
                 match (hinted.recv_timeout(AGAIN), ended.try_recv()) {
-                    (_, Err(std::sync::mpsc::TryRecvError::Disconnected)) | (Err(RecvTimeoutError::Disconnected), _) => {
+                    (_, Err(std::sync::mpsc::TryRecvError::Disconnected))
+                    | (Err(RecvTimeoutError::Disconnected), _) => {
                         return;
                     }
                     (Ok(()), _) => look(&mut loader, &path, &hub, Depth::Hinted),
