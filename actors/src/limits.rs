@@ -56,6 +56,8 @@ pub struct Limits {
     pub renders_in_flight: usize,
     /// `Reload` messages under way or waiting at once; one more is answered `Busy`.
     pub reloads_in_flight: usize,
+    /// Questions and commands (`history`, `edges`, `roll_back`, …) under way or waiting at once; one more is answered `Busy`.
+    pub queries_in_flight: usize,
     /// Threads of the Renderer. 0 is one per processor.
     pub render_threads: usize,
     /// Threads that compile. 0 is one per processor.
@@ -79,6 +81,9 @@ pub struct Limits {
     pub live_clients: usize,
     /// Pages that one such stream may follow.
     pub live_entries: usize,
+    /// How long a browser may leave what it was sent unread before its connection is ended, in milliseconds. One that sleeps comes
+    /// back by itself.
+    pub live_stalled_ms: u64,
     /// Findings that an overlay shows of one page. Who sees ten begins with the first.
     pub live_faults: usize,
 }
@@ -104,6 +109,7 @@ impl Default for Limits {
             hints: 4096,
             renders_in_flight: 1024,
             reloads_in_flight: 64,
+            queries_in_flight: 64,
             render_threads: 0,
             compile_threads: 0,
             settle_ms: 25,
@@ -114,6 +120,7 @@ impl Default for Limits {
             start_ms: 60_000,
             live_clients: 2_048,
             live_entries: 64,
+            live_stalled_ms: 30_000,
             live_faults: 10,
         }
     }

@@ -16,7 +16,7 @@ use crate::graph::plan::{CompiledBatch, Graph, Plan};
 use crate::reader::{RenderFailure, RenderOptions, Rendered};
 use crate::registry::history::NotKept;
 use crate::registry::publish::Report;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Compared, Snapshot};
 use crate::supervision::Fault;
 use crate::template::{Source, TemplateName};
 use crate::version::{Revision, Version};
@@ -203,6 +203,16 @@ pub struct Kept {
     pub versions: Vec<Version>,
     /// Whether what is served was chosen by a [`RollBack`], so that edits wait.
     pub held: bool,
+}
+
+/// Two versions of [`History`], to be compared.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Result<Compared, NotKept>, Unanswered>")]
+pub struct Compare {
+    /// The first.
+    pub from: Version,
+    /// The second.
+    pub to: Version,
 }
 
 // --- to the Graph -----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Budget, Exceeded};
+use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
 use crate::events::Teller;
@@ -140,6 +141,7 @@ struct Inner {
     on_failure: OnFailure,
     stand_in: StandIn,
     late: Late,
+    tally: Arc<Tally>,
 }
 
 impl Reader {
@@ -149,6 +151,7 @@ impl Reader {
         on_failure: OnFailure,
         stand_in: StandIn,
         teller: &Teller,
+        tally: Arc<Tally>,
     ) -> Self {
         Self(Arc::new(Inner {
             served,
@@ -156,12 +159,21 @@ impl Reader {
             on_failure,
             stand_in,
             late: Late::new(teller),
+            tally,
         }))
     }
 
     /// What is served now.
     pub(crate) fn current(&self) -> Arc<Snapshot> {
         self.0.served.load_full()
+    }
+
+    /// Whether an entry has something good to render.
+    #[inline]
+    pub(crate) fn serves(&self, name: &str, id: Option<TemplateId>) -> bool {
+        let snapshot = self.0.served.load();
+        let id = id.or_else(|| snapshot.id(name));
+        id.is_some_and(|id| snapshot.standing(id).closure().is_some())
     }
 
     /// Renders an entry of what is served now.
@@ -186,13 +198,29 @@ impl Reader {
         supply: &(impl Supply + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
+        let started = Instant::now();
+        let id = id.or_else(|| snapshot.id(name));
+        let result = self.answer(snapshot, name, id, supply, options, started);
+        self.0.tally.rendered(id, &result, started);
+        result
+    }
+
+    fn answer(
+        &self,
+        snapshot: &Snapshot,
+        name: &str,
+        id: Option<TemplateId>,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+        started: Instant,
+    ) -> Result<Rendered, RenderFailure> {
         let version = snapshot.version();
         let answer = |body, freshness| Rendered {
             body,
             version,
             freshness,
         };
-        let Some(id) = id.or_else(|| snapshot.id(name)) else {
+        let Some(id) = id else {
             return Err(not_found(snapshot, name));
         };
         let (closure, freshness) = match snapshot.standing(id) {
@@ -207,7 +235,7 @@ impl Reader {
             Standing::Broken { why } => return self.stand_in(snapshot, name, Arc::clone(why)),
             Standing::Gone => return Err(not_found(snapshot, name)),
         };
-        let failure = match self.attempt(&closure, supply, options) {
+        let failure = match self.attempt(&closure, supply, options, started) {
             Ok(body) => return Ok(answer(body, freshness)),
             Err(failure) => failure,
         };
@@ -232,12 +260,15 @@ impl Reader {
                 let until = Instant::now() + 2 * self.0.limits.render_time();
                 let mut earlier = snapshot.earlier(id).take_while(|_| Instant::now() < until);
                 let better = earlier.find_map(|(since, closure)| {
-                    self.attempt(&closure, supply, options).ok().map(|body| (since, body))
+                    self.attempt(&closure, supply, options, Instant::now())
+                        .ok()
+                        .map(|body| (since, body))
                 });
                 let Some((since, body)) = better else {
                     return Err(failure);
                 };
                 let why = why();
+                self.0.tally.rescued(id, &error.diagnostic);
                 self.0.late.report(&closure.top().name, id, version, since, &why);
                 Ok(answer(body, Freshness::Stale { since, why }))
             }
@@ -250,9 +281,10 @@ impl Reader {
         closure: &Closure<'_>,
         supply: &(impl Supply + ?Sized),
         options: &RenderOptions,
+        now: Instant,
     ) -> Result<String, RenderFailure> {
         let limits = &*self.0.limits;
-        let mut budget = Budget::new(limits, Instant::now(), options.deadline, options.cancel.clone());
+        let mut budget = Budget::new(limits, now, options.deadline, options.cancel.clone());
         if options.deadline.is_some() || options.cancel.is_some() {
             budget.check(Instant::now()).map_err(RenderFailure::Timeout)?;
         }
@@ -301,7 +333,10 @@ impl Reader {
             .filter(|template| Escape::of(template) == Escape::of(&entry));
         let body = configured
             .and_then(|template| snapshot.standing(snapshot.id(template.as_str())?).closure())
-            .and_then(|closure| self.attempt(&closure, &Given(&context), &RenderOptions::default()).ok())
+            .and_then(|closure| {
+                self.attempt(&closure, &Given(&context), &RenderOptions::default(), Instant::now())
+                    .ok()
+            })
             .unwrap_or_else(|| standin::last_resort(&entry).to_owned());
         Ok(Rendered {
             body,

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::browser::{Browser, browser};
-use crate::dev::Server;
 use crate::files::{Files, copy_of_the_shop};
+use crate::http::Server;
 
 /// Whether the overlay is open, and what is in it.
 const OVERLAY: &str = "document.querySelector('hotplate-overlay')?.shadowRoot";
