@@ -83,6 +83,9 @@ pub struct Limits {
     pub live_clients: usize,
     /// Pages that one such stream may follow.
     pub live_entries: usize,
+    /// How long a browser may leave what it was sent unread before its connection is ended, in milliseconds. One that sleeps comes
+    /// back by itself.
+    pub live_stalled_ms: u64,
     /// Findings that an overlay shows of one page. Who sees ten begins with the first.
     pub live_faults: usize,
 }
@@ -120,6 +123,7 @@ impl Default for Limits {
             start_ms: 60_000,
             live_clients: 2_048,
             live_entries: 64,
+            live_stalled_ms: 30_000,
             live_faults: 10,
         }
     }

@@ -19,7 +19,10 @@ use super::hub::{self, Hub};
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// A body that goes on: how some entries stand, now and whenever that changes.
-pub(super) struct Feed(Pin<Box<dyn Future<Output = Option<(Follower, Bytes)>>>>);
+pub(super) struct Feed(Next);
+
+/// What is sent next, and who goes on after that.
+type Next = Pin<Box<dyn Future<Output = Option<(Follower, Bytes)>>>>;
 
 impl Feed {
     /// Follows some entries; `None` if as many follow as may.
