@@ -38,4 +38,4 @@ pub use hotplate_actors::{
     StartError, Subscription, Supply, TemplateHandle, TemplateName, Value, Version,
 };
 /// For those who bring a dialect, a loader or formatters of their own, or look inside what is served.
-pub use hotplate_actors::{budget, diagnostic, dialect, loader, messages, snapshot, value};
+pub use hotplate_actors::{budget, diagnostic, dialect, loader, messages, snapshot, supervision, value};
