@@ -43,4 +43,4 @@ pub use hotplate_actors::{
     Source, StartError, Subscription, Supply, TemplateHandle, TemplateName, Value, Version,
 };
 /// For those who bring a dialect, a loader or formatters of their own, or look inside what is served.
-pub use hotplate_actors::{budget, counters, diagnostic, dialect, loader, messages, snapshot, value};
+pub use hotplate_actors::{budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, value};
