@@ -83,7 +83,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Err(fault) => eprintln!("asked again, for {fault}"),
         }
     };
-    println!("published {versions:?}, the audit was started again {} time(s)", audit.child().restarts());
+    println!(
+        "published {versions:?}, the audit was started again {} time(s)",
+        audit.child().restarts()
+    );
     assert!(hotplate.shutdown(Duration::from_secs(10)).await);
     Ok(())
 }

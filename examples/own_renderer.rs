@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use hotplate::supervision::{Behavior, Serve, Started};
-use hotplate::{Context, Hotplate, MemoryLoader, Policy, Render, RenderFailure, Rendered, Strategy, TemplateName, Version};
+use hotplate::{
+    Context, Hotplate, MemoryLoader, Policy, Render, RenderFailure, Rendered, Strategy, TemplateName, Version,
+};
 
 /// Pages without data, as they were rendered last. It may be lost at any time, so it needs no `Vault`.
 struct Caching {

@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::compiler::Dialects;
+use crate::counters::Tally;
 use crate::dialect::Formatters;
 use crate::events::{Event, Subscription, Teller};
 use crate::graph::Grapher;
@@ -98,6 +99,7 @@ pub(crate) struct Engine {
     pub(crate) doors: Doors,
     pub(crate) limits: Arc<Limits>,
     alarms: Alarms,
+    pub(crate) tally: Arc<Tally>,
     served: Arc<ArcSwap<Snapshot>>,
     control: mpsc::Sender<Command>,
     /// Of the actors of users, once there are some.
@@ -177,12 +179,14 @@ impl Engine {
         let limits = Arc::new(plan.limits.clone());
         let teller = Teller::new(limits.subscriber_events);
         let served = Arc::new(ArcSwap::from_pointee(Truth::new().snapshot().clone()));
+        let tally = Tally::new(limits.history_versions);
         let reader = Reader::new(
             Arc::clone(&served),
             Arc::clone(&limits),
             plan.on_failure,
             plan.stand_in.clone(),
             &teller,
+            Arc::clone(&tally),
         );
         let alarms = Alarms::start("hotplate-alarms")?;
         // A Watcher that failed looks again by itself: nobody else asks for what it had in hand.
@@ -217,6 +221,7 @@ impl Engine {
             circle,
             look_again,
             faults: Arc::new(faults),
+            tally: Arc::clone(&tally),
         };
         std::thread::Builder::new()
             .name("hotplate".into())
@@ -229,6 +234,7 @@ impl Engine {
                 renderer,
                 doors,
                 limits,
+                tally,
                 alarms,
                 served,
                 control,

@@ -17,7 +17,7 @@ use crate::budget::Exceeded;
 use crate::limits::Limits;
 use crate::messages::Render;
 use crate::reader::{Reader, RenderFailure, Rendered};
-use crate::supervision::{Abandoned, Alarm, Alarms, Child, FaultKind, Faults, Line, Moment, Once, Pool, Rest, contain};
+use crate::supervision::{Abandoned, Alarm, Alarms, Child, FaultKind, Faults, Moment, Once, Pool, Rest, contain};
 
 /// The Renderer, or what a user has put in its place.
 #[derive(Clone)]

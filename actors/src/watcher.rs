@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::health::{LoaderHealth, LoaderStatus};
+use arc_swap::ArcSwap;
+
+use crate::counters::Tally;
+use crate::health::LoaderHealth;
 use crate::loader::{Changes, Depth, Hints, Loader};
 use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
 use crate::supervision::{Behavior, Line, Pool, Serve, Started, contain};
@@ -34,6 +37,7 @@ pub(crate) struct Setup {
     pub(crate) compiler: Line<SourcesChanged>,
     /// Hints to this very Watcher.
     pub(crate) hints: Hints,
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// A loader on its thread.
@@ -41,9 +45,8 @@ pub(crate) struct Setup {
 pub(crate) struct Eyes {
     loader: Arc<std::sync::Mutex<Box<dyn Loader>>>,
     thread: Pool,
-    description: Arc<str>,
-    /// What the loader said of itself last, for whoever asks while it is at work.
-    status: Arc<std::sync::Mutex<LoaderStatus>>,
+    /// As of the last time that it ran.
+    health: Arc<ArcSwap<LoaderHealth>>,
 }
 
 impl Eyes {
@@ -53,11 +56,13 @@ impl Eyes {
     /// When the system has no thread left.
     pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
         let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64, None)?;
+        let health = Arc::new(ArcSwap::from_pointee(
+            contain(|| health_of(&*loader)).unwrap_or_default(),
+        ));
         Ok(Self {
-            description: contain(|| loader.describe()).unwrap_or_default().into(),
-            status: Arc::default(),
             loader: Arc::new(std::sync::Mutex::new(loader)),
             thread,
+            health,
         })
     }
 
@@ -68,14 +73,7 @@ impl Eyes {
 
     /// How the loader is.
     pub(crate) fn health(&self) -> LoaderHealth {
-        LoaderHealth {
-            loader: self.description.to_string(),
-            status: self
-                .status
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .clone(),
-        }
+        LoaderHealth::clone(&self.health.load())
     }
 
     /// Runs something with the loader, on its thread.
@@ -83,17 +81,26 @@ impl Eyes {
         &self,
         run: impl FnOnce(&mut dyn Loader) -> T + Send + 'static,
     ) -> Result<T, String> {
-        let loader = Arc::clone(&self.loader);
-        let status = Arc::clone(&self.status);
+        let (loader, health) = (Arc::clone(&self.loader), Arc::clone(&self.health));
         let job = move || {
             let mut loader = loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let done = run(&mut **loader);
-            if let Ok(said) = contain(|| loader.status()) {
-                *status.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = said;
+            let answer = run(&mut **loader);
+            // It may be a loader of the user's.
+            if let Ok(seen) = contain(|| health_of(&**loader))
+                && seen != **health.load()
+            {
+                health.store(Arc::new(seen));
             }
-            done
+            answer
         };
         self.thread.run(job).await.map_err(|lost| lost.to_string())
+    }
+}
+
+fn health_of(loader: &dyn Loader) -> LoaderHealth {
+    LoaderHealth {
+        loader: loader.describe(),
+        status: loader.status(),
     }
 }
 
@@ -104,6 +111,7 @@ pub(crate) struct Watcher {
     revisions: Arc<AtomicU64>,
     compiler: Line<SourcesChanged>,
     hints: Hints,
+    tally: Arc<Tally>,
     /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
     known: Option<Known>,
     drained: bool,
@@ -123,6 +131,7 @@ impl Behavior for Watcher {
             revisions: Arc::clone(&setup.revisions),
             compiler: setup.compiler.clone(),
             hints: setup.hints.clone(),
+            tally: Arc::clone(&setup.tally),
             known: None,
             drained: false,
             losses: 0,
@@ -139,6 +148,7 @@ impl Serve<Look> for Watcher {
             return Looked::Nothing;
         }
         let looked = self.look(Depth::Hinted).await;
+        self.tally.reloads.looked(&looked, false);
         // Nobody waits for this answer, so the log says once what is the matter.
         let unreadable = match &looked {
             Looked::Unreadable(reason) => Some(reason.clone()),
@@ -157,8 +167,11 @@ impl Serve<Look> for Watcher {
 
 impl Serve<Reload> for Watcher {
     async fn serve(&mut self, reload: Reload) -> Looked {
-        self.look(if reload.full { Depth::Bytes } else { Depth::Everything })
-            .await
+        let looked = self
+            .look(if reload.full { Depth::Bytes } else { Depth::Everything })
+            .await;
+        self.tally.reloads.looked(&looked, true);
+        looked
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Actors, Doors, Engine, Plan, StartError};
+use crate::counters::Tally;
 use crate::events::Teller;
 use crate::limits::Limits;
 use crate::loader::Hints;
@@ -62,6 +63,7 @@ pub(super) struct Inside {
     pub(super) renderer: Renderer,
     pub(super) doors: Doors,
     pub(super) alarms: Alarms,
+    pub(super) tally: Arc<Tally>,
     pub(super) circle: Arc<Circle>,
     pub(super) look_again: Arc<Mutex<Vec<Hints>>>,
     pub(super) faults: Arc<BTreeMap<&'static str, Faults>>,

@@ -9,6 +9,7 @@ use actix::{Actor, AsyncContext};
 use super::control::Inside;
 use super::{Actors, Post, StartError, patience};
 use crate::compiler::{self, Cache, Compiler};
+use crate::counters::Tally;
 use crate::graph::plan::Graph;
 use crate::graph::{self, Grapher};
 use crate::loader::Hints;
@@ -30,6 +31,7 @@ impl Inside {
             served,
             renderer,
             alarms,
+            tally,
             circle,
             look_again,
             faults,
@@ -44,6 +46,7 @@ impl Inside {
             formatters: plan.formatters,
             limits: Arc::clone(&limits),
             teller: teller.clone(),
+            tally: Arc::clone(&tally),
         };
         let registry: Post<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
         let graph = graph::Setup {
@@ -58,6 +61,7 @@ impl Inside {
             cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
             pool: compilers.clone(),
             limits: Arc::clone(&limits),
+            tally: Arc::clone(&tally),
             graph: graph.line(),
         };
         let compiler: Post<Compiler> = start(compiler, child(ActorKind::Compiler, 0), &faults);
@@ -69,7 +73,8 @@ impl Inside {
             let eyes = Eyes::new(loader, id)?;
             let child = child(ActorKind::Watcher, id.0);
             let faults = faults["watcher"].clone();
-            let (watcher, hints) = start_watcher(id, eyes.clone(), compiler.line(), child, faults);
+            let tally = Arc::clone(&tally);
+            let (watcher, hints) = start_watcher(id, eyes.clone(), compiler.line(), tally, child, faults);
             look_again
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -111,6 +116,7 @@ fn start_watcher(
     loader: LoaderId,
     eyes: Eyes,
     compiler: Line<SourcesChanged>,
+    tally: Arc<Tally>,
     child: Arc<Child>,
     faults: Faults,
 ) -> (Post<Watcher>, Hints) {
@@ -133,6 +139,7 @@ fn start_watcher(
             revisions: Arc::new(AtomicU64::new(0)),
             compiler,
             hints,
+            tally,
         };
         Shell::new(setup, of_shell, faults)
     });

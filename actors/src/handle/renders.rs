@@ -41,15 +41,19 @@ impl Renders {
         let (engine, pooled) = (Arc::clone(&self.engine), self.pooled);
         async move {
             let door = &engine.doors.renders;
-            let _inside = door.enter().map_err(|turned| match turned {
-                Turned::Busy => RenderFailure::Busy,
-                Turned::Closed => RenderFailure::Down,
-            })?;
-            let rendered = engine.renderer.render(render, pooled).await;
+            let rendered = match door.enter() {
+                Ok(_inside) => engine.renderer.render(render, pooled).await,
+                Err(Turned::Busy) => Err(RenderFailure::Busy),
+                Err(Turned::Closed) => Err(RenderFailure::Down),
+            };
             match &rendered {
                 Err(RenderFailure::Timeout(_)) => door.timed_out(),
                 Err(RenderFailure::Lost(_)) => door.lost(),
                 _ => {}
+            }
+            // A render that was begun is counted where it ends.
+            if let Err(failure @ (RenderFailure::Busy | RenderFailure::Down | RenderFailure::Lost(_))) = &rendered {
+                engine.tally.turned(failure);
             }
             rendered
         }
