@@ -56,6 +56,8 @@ pub struct Limits {
     pub renders_in_flight: usize,
     /// `Reload` messages under way or waiting at once; one more is answered `Busy`.
     pub reloads_in_flight: usize,
+    /// Questions and commands (`history`, `edges`, `roll_back`, …) under way or waiting at once; one more is answered `Busy`.
+    pub queries_in_flight: usize,
     /// Threads of the Renderer. 0 is one per processor.
     pub render_threads: usize,
     /// Threads that compile. 0 is one per processor.
@@ -74,6 +76,18 @@ pub struct Limits {
     pub reload_ms: u64,
     /// How long `start` waits for the first version, in milliseconds.
     pub start_ms: u64,
+
+    // --- development ---
+    /// Browsers that may follow a service in development at once; one more is answered 503 and tries again. A browser needs one
+    /// stream for all its tabs.
+    pub live_clients: usize,
+    /// Pages that one such stream may follow.
+    pub live_entries: usize,
+    /// How long a browser may leave what it was sent unread before its connection is ended, in milliseconds. One that sleeps comes
+    /// back by itself.
+    pub live_stalled_ms: u64,
+    /// Findings that an overlay shows of one page. Who sees ten begins with the first.
+    pub live_faults: usize,
 }
 
 impl Default for Limits {
@@ -97,6 +111,7 @@ impl Default for Limits {
             hints: 4096,
             renders_in_flight: 1024,
             reloads_in_flight: 64,
+            queries_in_flight: 64,
             render_threads: 0,
             compile_threads: 0,
             settle_ms: 25,
@@ -106,6 +121,10 @@ impl Default for Limits {
             poll_ms: 1_000,
             reload_ms: 30_000,
             start_ms: 60_000,
+            live_clients: 2_048,
+            live_entries: 64,
+            live_stalled_ms: 30_000,
+            live_faults: 10,
         }
     }
 }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use actix::Recipient;
 use arc_swap::ArcSwap;
 
+use crate::counters::Tally;
 use crate::health::LoaderHealth;
 use crate::loader::{Changes, Depth, Hints, Loader};
 use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
-use crate::supervision::{Behavior, Pool, Serve};
+use crate::supervision::{Behavior, Line, Pool, Serve, Started, contain};
 use crate::version::{LoaderId, Revision};
 
 use known::Known;
@@ -34,9 +34,10 @@ pub(crate) struct Setup {
     /// Counts batches; outside the behaviour, so that a restart does not begin anew.
     pub(crate) revisions: Arc<AtomicU64>,
     /// Where sources go.
-    pub(crate) compiler: Recipient<SourcesChanged>,
+    pub(crate) compiler: Line<SourcesChanged>,
     /// Hints to this very Watcher.
     pub(crate) hints: Hints,
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// A loader on its thread.
@@ -55,7 +56,9 @@ impl Eyes {
     /// When the system has no thread left.
     pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
         let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64)?;
-        let health = Arc::new(ArcSwap::from_pointee(health_of(&*loader)));
+        let health = Arc::new(ArcSwap::from_pointee(
+            contain(|| health_of(&*loader)).unwrap_or_default(),
+        ));
         Ok(Self {
             loader: Arc::new(std::sync::Mutex::new(loader)),
             thread,
@@ -64,7 +67,6 @@ impl Eyes {
     }
 
     /// How the loader sees, as of its last look: read from where it is kept, so asking waits for nobody.
-    #[expect(dead_code, reason = "the health of the engine is made of it")]
     pub(crate) fn health(&self) -> LoaderHealth {
         LoaderHealth::clone(&self.health.load())
     }
@@ -78,8 +80,10 @@ impl Eyes {
         let job = move || {
             let mut loader = loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let answer = run(&mut **loader);
-            let seen = health_of(&**loader);
-            if seen != **health.load() {
+            // It may be a loader of the user's.
+            if let Ok(seen) = contain(|| health_of(&**loader))
+                && seen != **health.load()
+            {
                 health.store(Arc::new(seen));
             }
             answer
@@ -100,8 +104,9 @@ pub(crate) struct Watcher {
     loader: LoaderId,
     eyes: Eyes,
     revisions: Arc<AtomicU64>,
-    compiler: Recipient<SourcesChanged>,
+    compiler: Line<SourcesChanged>,
     hints: Hints,
+    tally: Arc<Tally>,
     /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
     known: Option<Known>,
     drained: bool,
@@ -114,18 +119,19 @@ pub(crate) struct Watcher {
 impl Behavior for Watcher {
     type Setup = Setup;
 
-    fn start(setup: &Setup) -> Self {
-        Self {
+    fn start(setup: &Setup) -> Started<Self> {
+        Ok(Self {
             loader: setup.loader,
             eyes: setup.eyes.clone(),
             revisions: Arc::clone(&setup.revisions),
             compiler: setup.compiler.clone(),
             hints: setup.hints.clone(),
+            tally: Arc::clone(&setup.tally),
             known: None,
             drained: false,
             losses: 0,
             unreadable: None,
-        }
+        })
     }
 }
 
@@ -137,6 +143,7 @@ impl Serve<Look> for Watcher {
             return Looked::Nothing;
         }
         let looked = self.look(Depth::Hinted).await;
+        self.tally.reloads.looked(&looked, false);
         // Nobody waits for this answer, so the log says once what is the matter.
         let unreadable = match &looked {
             Looked::Unreadable(reason) => Some(reason.clone()),
@@ -155,8 +162,11 @@ impl Serve<Look> for Watcher {
 
 impl Serve<Reload> for Watcher {
     async fn serve(&mut self, reload: Reload) -> Looked {
-        self.look(if reload.full { Depth::Bytes } else { Depth::Everything })
-            .await
+        let looked = self
+            .look(if reload.full { Depth::Bytes } else { Depth::Everything })
+            .await;
+        self.tally.reloads.looked(&looked, true);
+        looked
     }
 }
 
