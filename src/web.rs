@@ -90,6 +90,7 @@ impl Pages {
 }
 
 async fn page(request: HttpRequest, path: web::Path<String>, pages: Data<Pages>) -> HttpResponse {
+    let _span = tracing::info_span!("request", method = request.method().as_str(), path = request.path()).entered();
     match *request.method() {
         Method::GET | Method::HEAD => pages.answer(&format!("/{path}")),
         _ => HttpResponse::MethodNotAllowed()

@@ -83,6 +83,7 @@ impl Serve<SourcesChanged> for Compiler {
                 },
             )
         }));
+        tracing::debug!(texts = texts.len(), "compiled");
         let batch = CompiledBatch {
             revision,
             complete,
@@ -104,7 +105,9 @@ impl Compiler {
             let last = job.is_empty();
             if !last {
                 let setup = self.0.clone();
+                let span = tracing::Span::current();
                 waiting.push_back(self.0.pool.run(move || {
+                    let _batch = span.entered();
                     job.into_iter()
                         .map(|source| compile(source, &setup))
                         .collect::<Vec<_>>()

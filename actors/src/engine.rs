@@ -153,7 +153,7 @@ impl<B: Behavior> Post<B> {
         M: actix::Message + Send + 'static,
         M::Result: From<Fault> + Send,
     {
-        Line::new(&self.addr, self.child.meter())
+        Line::new(&self.addr, self.child.actor(), self.child.meter())
     }
 }
 
@@ -474,7 +474,7 @@ fn start_watcher(
         let hints = Hints::new(move || {
             if let Some(waiting) = Waiting::begin(&waiting) {
                 // A full mailbox holds reloads, which look at everything.
-                let _ = look.try_send(Look(waiting));
+                let _ = look.try_send(Look(waiting, watcher::batch(loader)));
             }
         });
         given = Some(hints.clone());

@@ -147,6 +147,15 @@ impl Registry {
         self.0.truth.commit(truth)?;
         self.0.served.store(Arc::new(snapshot.clone()));
         let report = Arc::new(report);
+        tracing::info!(
+            version = report.version.number(),
+            changed = report.changed.len(),
+            removed = report.removed.len(),
+            stale = report.stale.len(),
+            broken = report.broken.len(),
+            recovered = report.recovered.len(),
+            "published"
+        );
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
             self.0.teller.tell(event);
         }

@@ -26,7 +26,7 @@ pub use meter::{Line, Meter, Ticket};
 pub use policy::{Escalation, Policy, PolicyError, RESTARTS_MAX, Restart, TIME_MAX_MS};
 pub use pool::{Lost, Pool};
 pub use restarts::{Ending, Restarts, Verdict};
-pub use shell::{Answer, Behavior, Serve, Shell, Started};
+pub use shell::{Answer, Behavior, Serve, Shell, Started, Traced};
 pub use vault::{Fenced, Vault};
 
 #[cfg(panic = "abort")]

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
+
 use crate::health::{LoaderHealth, LoaderStatus};
 use crate::loader::{Changes, Depth, Hints, Loader};
 use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
@@ -80,7 +82,9 @@ impl Eyes {
     ) -> Result<T, String> {
         let loader = Arc::clone(&self.loader);
         let status = Arc::clone(&self.status);
+        let span = tracing::Span::current();
         let job = move || {
+            let _batch = span.entered();
             let mut loader = loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let done = run(&mut **loader);
             if let Ok(said) = contain(|| loader.status()) {
@@ -90,6 +94,11 @@ impl Eyes {
         };
         self.thread.run(job).await.map_err(|lost| lost.to_string())
     }
+}
+
+/// The span of a batch, from the hint to the answer. It has its number once something really differs.
+pub(crate) fn batch(loader: LoaderId) -> tracing::Span {
+    tracing::info_span!("batch", loader = loader.0, batch = tracing::field::Empty)
 }
 
 /// The behaviour of a Watcher.
@@ -129,11 +138,12 @@ impl Behavior for Watcher {
 impl Serve<Look> for Watcher {
     async fn serve(&mut self, look: Look) -> Looked {
         // From here on a hint is a look of its own.
-        drop(look);
+        let Look(waiting, batch) = look;
+        drop(waiting);
         if self.drained {
             return Looked::Nothing;
         }
-        let looked = self.look(Depth::Hinted).await;
+        let looked = self.look(Depth::Hinted).instrument(batch).await;
         // Nobody waits for this answer, so the log says once what is the matter.
         let unreadable = match &looked {
             Looked::Unreadable(reason) => Some(reason.clone()),
@@ -152,7 +162,9 @@ impl Serve<Look> for Watcher {
 
 impl Serve<Reload> for Watcher {
     async fn serve(&mut self, reload: Reload) -> Looked {
+        let batch = batch(self.loader);
         self.look(if reload.full { Depth::Bytes } else { Depth::Everything })
+            .instrument(batch)
             .await
     }
 }
@@ -209,6 +221,8 @@ impl Watcher {
             loader: self.loader,
             number,
         };
+        tracing::Span::current().record("batch", tracing::field::display(revision));
+        tracing::debug!(changed = changed.len(), removed = removed.len(), complete, "handed on");
         let batch = SourcesChanged {
             revision,
             complete,

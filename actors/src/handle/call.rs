@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::Message;
 use serde::Serialize;
+use tracing::Instrument;
 
 use super::standing_diagnostics;
 use crate::diagnostic::Diagnostic;
@@ -107,8 +108,11 @@ impl Engine {
     {
         let limit_ms = self.limits.reload_ms;
         let line = post.line();
-        let answered = self.run(move || async move {
-            actix::clock::timeout(Duration::from_millis(limit_ms), line.send(message)).await
+        // The control thread works for the caller.
+        let span = tracing::Span::current();
+        let answered = self.run(move || {
+            let asked = async move { actix::clock::timeout(Duration::from_millis(limit_ms), line.send(message)).await };
+            asked.instrument(span)
         });
         match answered.await {
             Ok(Ok(Ok(answer))) => Ok(answer),
