@@ -23,19 +23,24 @@
 //! [`Hotplate`] is a handle: clone it, send it, use it from an Actix app, from tokio or from a plain thread. [`site`] is the
 //! layout of a directory that the command `hotplate` serves.
 //!
-//! Features, none on by default: `web` (serve a site with actix-web), `config` (read `hotplate.toml`), `cli` (the command).
+//! Features, none on by default: `web` (serve a site with actix-web), `config` (read `hotplate.toml`), `metrics` (what is counted,
+//! for prometheus-client), `admin` (dashboard, admin API and metrics on a listener of their own), `cli` (the command).
 
 pub mod site;
 #[cfg(feature = "config")]
 pub mod config;
 #[cfg(feature = "web")]
 pub mod web;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(feature = "admin")]
+pub mod admin;
 
 pub use hotplate_actors::{
-    Builder, CallError, Context, Diagnostic, Digest, DirectoryLoader, Event, Fallback, Freshness, Health, Hotplate,
-    Limits, Loader, MemoryHandle, MemoryLoader, Mount, NameError, OnFailure, Pinned, Published, Reload, ReloadOutcome,
-    ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Serving, Severity, Source,
-    StartError, Subscription, Supply, TemplateHandle, TemplateName, Value, Version,
+    Builder, CallError, Context, Counters, Diagnostic, Digest, DirectoryLoader, Event, Fallback, Freshness, Health,
+    Hotplate, Limits, Loader, MemoryHandle, MemoryLoader, Mount, NameError, OnFailure, Pinned, Published, Reload,
+    ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Serving, Severity,
+    Source, StartError, Subscription, Supply, TemplateHandle, TemplateName, Value, Version,
 };
 /// For those who bring a dialect, a loader or formatters of their own, or look inside what is served.
-pub use hotplate_actors::{budget, diagnostic, dialect, loader, messages, snapshot, supervision, value};
+pub use hotplate_actors::{budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, value};

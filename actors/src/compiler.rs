@@ -5,6 +5,7 @@ mod cache;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::Dialect;
 use crate::graph::plan::{CompiledBatch, CompiledText};
@@ -46,6 +47,7 @@ pub(crate) struct Setup {
     pub(crate) limits: Arc<Limits>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) pool: Pool,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) graph: Line<Compiled>,
 }
 
@@ -75,6 +77,7 @@ impl Serve<SourcesChanged> for Compiler {
             Err(lost) => return Outcome::Lost(lost),
         };
         texts.extend(unreadable.into_iter().map(|(name, diagnostics)| {
+            self.0.tally.compiles.failed(&diagnostics);
             (
                 name,
                 CompiledText::Broken {
@@ -129,12 +132,18 @@ impl Compiler {
 fn compile(source: Source, setup: &Setup) -> (TemplateName, CompiledText) {
     let Source { name, text, digest } = source;
     let dialect = setup.dialects.of(&name);
+    let mut cached = true;
     let compiled = setup.cache.get_or_make(digest, dialect.id(), text.len(), || {
+        cached = false;
         contain(|| dialect.compile(&text, &setup.limits)).unwrap_or_else(|said| {
             let message = format!("the dialect `{}` failed on this text: {said}", dialect.id());
             Err(vec![Diagnostic::error("dialect-panicked", message)])
         })
     });
+    setup.tally.compiles.looked_up(cached);
+    if let Err(diagnostics) = &compiled {
+        setup.tally.compiles.failed(diagnostics);
+    }
     let text = match compiled {
         Ok(unit) => CompiledText::Unit { digest, unit },
         Err(diagnostics) => CompiledText::Broken {

@@ -125,6 +125,14 @@ impl Diagnostic {
         self
     }
 
+    /// The line of the place, as much of it as is shown, and where in it the place begins, in characters.
+    #[must_use]
+    pub fn excerpt(&self) -> Option<(&str, usize)> {
+        let (span, excerpt) = (self.span?, self.excerpt.as_ref()?);
+        let first = (span.column - 1).saturating_sub(excerpt.skipped);
+        Some((&excerpt.text, first as usize))
+    }
+
     /// Adds the next caller, going outwards.
     pub fn called_from(&mut self, template: TemplateName, span: Span) {
         self.chain.push(CallSite { template, span });

@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::compiler::{self, Cache, Compiler, Dialects};
+use crate::counters::Tally;
 use crate::dialect::Formatters;
 use crate::events::{Subscription, Teller};
 use crate::graph::plan::{Companions, Graph};
@@ -91,6 +92,7 @@ pub(crate) struct Engine {
     pub(crate) actors: Actors,
     pub(crate) doors: Doors,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) tally: Arc<Tally>,
     served: Arc<ArcSwap<Snapshot>>,
     control: mpsc::Sender<Control>,
 }
@@ -183,12 +185,14 @@ impl Engine {
         let limits = Arc::new(plan.limits.clone());
         let teller = Teller::new(limits.subscriber_events);
         let served = Arc::new(ArcSwap::from_pointee(Truth::new().snapshot().clone()));
+        let tally = Tally::new(limits.history_versions);
         let reader = Reader::new(
             Arc::clone(&served),
             Arc::clone(&limits),
             plan.on_failure,
             plan.stand_in.clone(),
             &teller,
+            Arc::clone(&tally),
         );
         let doors = Doors::new(&limits);
         let capacities = doors.all().map(Door::capacity).into_iter();
@@ -203,6 +207,7 @@ impl Engine {
             served: Arc::clone(&served),
             reader: reader.clone(),
             doors: doors.clone(),
+            tally: Arc::clone(&tally),
         };
         std::thread::Builder::new()
             .name("hotplate".into())
@@ -216,6 +221,7 @@ impl Engine {
                     actors,
                     doors,
                     limits,
+                    tally,
                     served,
                     control,
                 })
@@ -281,6 +287,7 @@ struct Inside {
     served: Arc<ArcSwap<Snapshot>>,
     reader: Reader,
     doors: Doors,
+    tally: Arc<Tally>,
 }
 
 type Ready = std::sync::mpsc::SyncSender<Result<Actors, StartError>>;
@@ -345,6 +352,7 @@ impl Inside {
             teller,
             served,
             reader,
+            tally,
             ..
         } = self;
         // A Watcher that failed looks again by itself: nobody else asks for what it had in hand.
@@ -377,6 +385,7 @@ impl Inside {
             formatters: plan.formatters,
             limits: Arc::clone(&limits),
             teller: teller.clone(),
+            tally: Arc::clone(&tally),
         };
         let registry: Post<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
         let graph = graph::Setup {
@@ -389,6 +398,7 @@ impl Inside {
             cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
             pool: Pool::start("hotplate-compile", limits.compile_threads, 1024)?,
             limits: Arc::clone(&limits),
+            tally: Arc::clone(&tally),
             graph: graph.line(),
         };
         let compiler: Post<Compiler> = start(compiler, child(ActorKind::Compiler, 0), &faults);
@@ -418,7 +428,8 @@ impl Inside {
             let eyes = Eyes::new(loader, id)?;
             let child = child(ActorKind::Watcher, id.0);
             let faults = faults["watcher"].clone();
-            let (watcher, hints) = start_watcher(id, eyes.clone(), compiler.line(), child, faults);
+            let tally = Arc::clone(&tally);
+            let (watcher, hints) = start_watcher(id, eyes.clone(), compiler.line(), tally, child, faults);
             look_again
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -462,6 +473,7 @@ fn start_watcher(
     loader: LoaderId,
     eyes: Eyes,
     compiler: Line<crate::messages::SourcesChanged>,
+    tally: Arc<Tally>,
     child: Arc<Child>,
     faults: Faults,
 ) -> (Post<Watcher>, Hints) {
@@ -484,6 +496,7 @@ fn start_watcher(
             revisions: Arc::new(AtomicU64::new(0)),
             compiler,
             hints,
+            tally,
         };
         Shell::new(setup, of_shell, faults)
     });

@@ -70,7 +70,7 @@ pub struct Published {
 }
 
 /// Of one template something else than its newest text is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fallback {
     /// Which.
     pub template: TemplateName,
@@ -83,7 +83,8 @@ pub struct Fallback {
 }
 
 /// What is served in the place of a text that is not good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Serving {
     /// The closure of the entry in this version.
     LastGood(Version),
@@ -150,6 +151,12 @@ impl Subscription {
     pub fn blocking_next(&mut self) -> Option<Event> {
         let received = self.events.blocking_recv();
         self.event(received)
+    }
+
+    /// What is served now. A subscriber that looks here keeps no engine going.
+    #[must_use]
+    pub fn current(&self) -> Snapshot {
+        Snapshot::clone(&self.served.load())
     }
 
     fn event(&self, received: Result<Event, broadcast::error::RecvError>) -> Option<Event> {

@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::counters::{Counters, Publication, Usage};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Escape, TemplateId};
 use crate::engine::Engine;
 use crate::events::Subscription;
 use crate::health::Health;
-use crate::messages::{Dependents, Edge, Edges, History, Kept, Resume, RollBack, RolledBack};
+use crate::limits::Limits;
+use crate::messages::{Compare, Dependents, Edge, Edges, History, Kept, Resume, RollBack, RolledBack};
 use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
 use crate::registry::causes;
-use crate::snapshot::{Snapshot, Standing};
+use crate::registry::history::NotKept;
+use crate::snapshot::{Compared, Snapshot, Standing};
 use crate::supervision::Faults;
 use crate::template::TemplateName;
 use crate::version::Version;
@@ -80,6 +83,12 @@ impl Hotplate {
         self.0.reader.render(name, None, supply, options)
     }
 
+    /// Whether this template can be rendered from a good version, the newest or an older one.
+    #[must_use]
+    pub fn serves(&self, name: &str) -> bool {
+        self.0.reader.serves(name, None)
+    }
+
     /// What is served now, to render several entries from one version.
     #[must_use]
     pub fn snapshot(&self) -> Pinned {
@@ -113,6 +122,12 @@ impl Hotplate {
     /// As [`Hotplate::reload`].
     pub async fn reload_full(&self) -> Result<ReloadReport, CallError> {
         self.reloader().reload(true).await
+    }
+
+    /// The edges of everything, as this engine was given them.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// What happens from now on.
@@ -187,6 +202,14 @@ impl Hotplate {
         Ok(self.0.ask(&self.0.actors.registry, History).await??)
     }
 
+    /// What two kept versions serve otherwise.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer; inside, [`NotKept`] where one of them is not kept, or no more.
+    pub async fn compare(&self, from: Version, to: Version) -> Result<Result<Compared, NotKept>, CallError> {
+        Ok(self.0.ask(&self.0.actors.registry, Compare { from, to }).await??)
+    }
+
     /// Every template that reaches this one by calls.
     ///
     /// # Errors
@@ -201,6 +224,25 @@ impl Hotplate {
     /// [`CallError`] when there is no answer.
     pub async fn edges(&self) -> Result<Vec<Edge>, CallError> {
         Ok(self.0.ask(&self.0.actors.graph, Edges).await??)
+    }
+
+    /// What happened since the start, as plain figures. Costs no message; takes no lock that a render takes.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.0.tally.read(&self.0.reader.current())
+    }
+
+    /// What is known of the renders of one template; nothing of a name that never was a template.
+    #[must_use]
+    pub fn usage(&self, name: &str) -> Usage {
+        let id = self.0.reader.current().id(name);
+        id.map(|id| self.0.tally.usage(id)).unwrap_or_default()
+    }
+
+    /// The versions that were published last, oldest first, as many as are kept for going back.
+    #[must_use]
+    pub fn publications(&self) -> Vec<Publication> {
+        self.0.tally.publications()
     }
 
     /// The faults of each actor: how many there were, and a way to order one for a drill.
@@ -315,6 +357,21 @@ pub struct TemplateHandle {
 }
 
 impl TemplateHandle {
+    /// Whether this template can be rendered from a good version, the newest or an older one.
+    #[inline]
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.hotplate.0.reader.serves(&self.name, self.id())
+    }
+
+    #[inline]
+    fn id(&self) -> Option<TemplateId> {
+        self.id.get().copied().or_else(|| {
+            let found = self.hotplate.0.reader.current().id(&self.name)?;
+            Some(*self.id.get_or_init(|| found))
+        })
+    }
+
     /// Renders what is served now under this name.
     ///
     /// # Errors
@@ -333,11 +390,7 @@ impl TemplateHandle {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let reader = &self.hotplate.0.reader;
-        let id = self.id.get().copied().or_else(|| {
-            let found = reader.current().id(&self.name)?;
-            Some(*self.id.get_or_init(|| found))
-        });
-        reader.render(&self.name, id, &Given(context), options)
+        reader.render(&self.name, self.id(), &Given(context), options)
     }
 }
 

@@ -23,6 +23,7 @@ pub mod snapshot;
 pub mod supervision;
 pub mod policies;
 pub mod health;
+pub mod counters;
 pub mod loader;
 pub mod messages;
 pub mod events;
@@ -38,6 +39,7 @@ mod handle;
 mod testing;
 
 pub use context::Context;
+pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Published, Serving, Subscription};
@@ -46,10 +48,11 @@ pub use handle::{
 };
 pub use health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth, LoaderStatus, WatchMode};
 pub use limits::Limits;
-pub use loader::{DirectoryLoader, Loader, MemoryHandle, MemoryLoader, Mount};
+pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, Rules, WatchBy};
 pub use messages::{Reload, Render};
 pub use policies::ActorKind;
 pub use reader::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered, Supply};
+pub use registry::history::NotKept;
 pub use supervision::{Policy, Restart};
 pub use template::{Digest, NameError, Source, TemplateName};
 pub use value::Value;

@@ -16,7 +16,7 @@ use crate::graph::plan::{CompiledBatch, Graph, Plan};
 use crate::reader::{RenderFailure, RenderOptions, Rendered};
 use crate::registry::history::NotKept;
 use crate::registry::publish::Report;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Compared, Snapshot};
 use crate::supervision::Fault;
 use crate::template::{Source, TemplateName};
 use crate::version::{Revision, Version};
@@ -168,7 +168,8 @@ pub struct RollBack {
 pub struct Resume;
 
 /// What came of a [`RollBack`] or [`Resume`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RolledBack {
     /// This is served now.
     Published(Arc<Report>),
@@ -197,12 +198,22 @@ pub struct CurrentSnapshot;
 pub struct History;
 
 /// What can be gone back to, and whether somebody did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Kept {
     /// Oldest first, the current one last.
     pub versions: Vec<Version>,
     /// Whether what is served was chosen by a [`RollBack`], so that edits wait.
     pub held: bool,
+}
+
+/// Two versions of [`History`], to be compared.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Result<Compared, NotKept>, Unanswered>")]
+pub struct Compare {
+    /// The first.
+    pub from: Version,
+    /// The second.
+    pub to: Version,
 }
 
 // --- to the Graph -----------------------------------------------------------------------------------------------------------

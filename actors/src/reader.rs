@@ -6,30 +6,33 @@
 mod late;
 mod standin;
 mod supply;
+mod workspace;
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Budget, Exceeded};
+use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
+use crate::dialect::{Body, Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
 use crate::events::Teller;
 use crate::limits::Limits;
 use crate::snapshot::{Snapshot, Standing, Why};
 use crate::supervision::{Fault, contain};
 use crate::template::TemplateName;
-use crate::value::{Arena, ContextError};
+use crate::value::ContextError;
 use crate::version::Version;
 
 pub use standin::StandIn;
 pub use supply::{Given, Supply};
 
 use late::Late;
+use workspace::Workspace;
 
 /// What a render answers.
 #[derive(Debug, Clone)]
@@ -43,7 +46,8 @@ pub struct Rendered {
 }
 
 /// How an answer relates to the newest text of its entry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Freshness {
     /// It is that text.
     Current,
@@ -140,6 +144,7 @@ struct Inner {
     on_failure: OnFailure,
     stand_in: StandIn,
     late: Late,
+    tally: Arc<Tally>,
 }
 
 impl Reader {
@@ -149,6 +154,7 @@ impl Reader {
         on_failure: OnFailure,
         stand_in: StandIn,
         teller: &Teller,
+        tally: Arc<Tally>,
     ) -> Self {
         Self(Arc::new(Inner {
             served,
@@ -156,12 +162,21 @@ impl Reader {
             on_failure,
             stand_in,
             late: Late::new(teller),
+            tally,
         }))
     }
 
     /// What is served now.
     pub(crate) fn current(&self) -> Arc<Snapshot> {
         self.0.served.load_full()
+    }
+
+    /// Whether an entry has something good to render.
+    #[inline]
+    pub(crate) fn serves(&self, name: &str, id: Option<TemplateId>) -> bool {
+        let snapshot = self.0.served.load();
+        let id = id.or_else(|| snapshot.id(name));
+        id.is_some_and(|id| snapshot.standing(id).closure().is_some())
     }
 
     /// Renders an entry of what is served now.
@@ -186,6 +201,21 @@ impl Reader {
         supply: &(impl Supply + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
+        let started = Instant::now();
+        let id = id.or_else(|| snapshot.id(name));
+        let result = self.answer(snapshot, name, id, supply, options);
+        self.0.tally.rendered(id, &result, started);
+        result
+    }
+
+    fn answer(
+        &self,
+        snapshot: &Snapshot,
+        name: &str,
+        id: Option<TemplateId>,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
         let version = snapshot.version();
         let _span = tracing::debug_span!("render", name, version = version.number()).entered();
         let answer = |body, freshness| Rendered {
@@ -193,7 +223,7 @@ impl Reader {
             version,
             freshness,
         };
-        let Some(id) = id.or_else(|| snapshot.id(name)) else {
+        let Some(id) = id else {
             return Err(not_found(snapshot, name));
         };
         let (closure, freshness) = match snapshot.standing(id) {
@@ -239,6 +269,7 @@ impl Reader {
                     return Err(failure);
                 };
                 let why = why();
+                self.0.tally.rescued(id, &error.diagnostic);
                 self.0.late.report(&closure.top().name, id, version, since, &why);
                 Ok(answer(body, Freshness::Stale { since, why }))
             }
@@ -253,18 +284,22 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<String, RenderFailure> {
         let limits = &*self.0.limits;
-        let mut budget = Budget::new(limits, Instant::now(), options.deadline, options.cancel.clone());
+        let mut budget = Budget::new(limits, options.deadline, options.cancel.clone());
         if options.deadline.is_some() || options.cancel.is_some() {
             budget.check(Instant::now()).map_err(RenderFailure::Timeout)?;
         }
         let top = closure.top();
-        with_arena(|arena| {
+        Workspace::with(|arena, room| {
             // What the user's `Serialize` and a dialect of the user's do is contained; a formatter is contained where it is called.
             let attempted = contain(|| {
                 let context = supply.supply(closure, arena, limits)?;
-                let mut frame = Frame::new(&mut budget, Escape::of(&top.name), options.missing, 0);
-                match top.unit.render(closure, &context, &mut frame) {
-                    Ok(()) => Ok(frame.output),
+                let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
+                let mut frame = Frame::writing_to(body, &mut budget, Escape::of(&top.name), options.missing);
+                let rendered = top.unit.render(closure, &context, &mut frame);
+                let text = rendered.map(|()| frame.body.to_text());
+                *room = frame.body.into_room();
+                match text {
+                    Ok(text) => Ok(text),
                     Err(RenderError {
                         fault: RenderFault::Budget(exceeded),
                         ..
@@ -350,18 +385,4 @@ fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other.clone());
     RenderFailure::NotFound { name: shown, nearest }
-}
-
-thread_local! {
-    /// The arena of the last render in this thread, for the next.
-    static ARENA: Cell<Option<Arena>> = const { Cell::new(None) };
-}
-
-/// Runs with an empty arena. A render inside a render, as a formatter may do, gets one of its own.
-fn with_arena<T>(run: impl FnOnce(&Arena) -> T) -> T {
-    let mut arena = ARENA.take().unwrap_or_default();
-    let result = run(&arena);
-    arena.reset();
-    ARENA.set(Some(arena));
-    result
 }

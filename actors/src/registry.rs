@@ -13,17 +13,19 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
+use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::Formatters;
 use crate::events::{Event, Fallback, Published, Serving, Teller};
 use crate::graph::plan::Graph;
 use crate::limits::Limits;
 use crate::messages::{
-    CurrentSnapshot, History, Kept, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered,
+    Compare, CurrentSnapshot, History, Kept, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered,
 };
-use crate::snapshot::{Snapshot, Standing, Why};
+use crate::snapshot::{Compared, Snapshot, Standing, Why};
 use crate::supervision::{Behavior, Fenced, Serve, Started, Vault};
 
+use history::NotKept;
 use publish::{Decision, Refusal, Report};
 use truth::Truth;
 
@@ -38,6 +40,7 @@ pub(crate) struct Setup {
     pub(crate) formatters: Formatters,
     pub(crate) limits: Arc<Limits>,
     pub(crate) teller: Teller,
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// The behaviour of the Registry.
@@ -102,6 +105,12 @@ impl Serve<History> for Registry {
     }
 }
 
+impl Serve<Compare> for Registry {
+    async fn serve(&mut self, asked: Compare) -> Result<Result<Compared, NotKept>, Unanswered> {
+        Ok(history::compare(&self.0.truth.draft(), asked.from, asked.to))
+    }
+}
+
 impl Registry {
     fn publish(&self, batch: PublishBatch) -> Result<Outcome, Fenced> {
         let PublishBatch { plan, graph, noticed } = batch;
@@ -114,6 +123,7 @@ impl Registry {
                     report,
                 } => {
                     let report = self.swap(truth, snapshot, report, noticed)?;
+                    self.0.tally.edited(noticed);
                     // After the truth: a graph that is behind catches up with what is sent again, one that is ahead never would.
                     self.0.graph.commit(graph)?;
                     Outcome::Published(report)
@@ -144,6 +154,7 @@ impl Registry {
 
     /// Commits, swaps, tells: in this order.
     fn swap(&self, truth: Truth, snapshot: Snapshot, report: Report, noticed: Instant) -> Result<Arc<Report>, Fenced> {
+        let held = truth.is_held();
         self.0.truth.commit(truth)?;
         self.0.served.store(Arc::new(snapshot.clone()));
         let report = Arc::new(report);
@@ -157,6 +168,9 @@ impl Registry {
             "published"
         );
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
+            if let Event::Published(published) = &event {
+                self.0.tally.published(published, held, &snapshot);
+            }
             self.0.teller.tell(event);
         }
         Ok(report)

@@ -9,6 +9,7 @@ pub(crate) mod index;
 mod layer;
 pub(crate) mod served;
 pub(crate) mod view;
+mod differences;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use entry::{Entry, State, Sum};
 use index::Index;
 use view::View;
 
+pub use differences::{Compared, Difference, Served, Stands};
 pub use entry::Why;
 
 /// The seed of every hash of a name: quick, and not to be foreseen from outside.

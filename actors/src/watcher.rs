@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tracing::Instrument;
 
-use crate::health::{LoaderHealth, LoaderStatus};
+use crate::counters::Tally;
+use crate::health::LoaderHealth;
 use crate::loader::{Changes, Depth, Hints, Loader};
 use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
 use crate::supervision::{Behavior, Line, Pool, Serve, Started, contain};
@@ -36,6 +38,7 @@ pub(crate) struct Setup {
     pub(crate) compiler: Line<SourcesChanged>,
     /// Hints to this very Watcher.
     pub(crate) hints: Hints,
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// A loader on its thread.
@@ -43,9 +46,8 @@ pub(crate) struct Setup {
 pub(crate) struct Eyes {
     loader: Arc<std::sync::Mutex<Box<dyn Loader>>>,
     thread: Pool,
-    description: Arc<str>,
-    /// What the loader said of itself last, for whoever asks while it is at work.
-    status: Arc<std::sync::Mutex<LoaderStatus>>,
+    /// As of the last time that it ran.
+    health: Arc<ArcSwap<LoaderHealth>>,
 }
 
 impl Eyes {
@@ -55,24 +57,19 @@ impl Eyes {
     /// When the system has no thread left.
     pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
         let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64)?;
+        let health = Arc::new(ArcSwap::from_pointee(
+            contain(|| health_of(&*loader)).unwrap_or_default(),
+        ));
         Ok(Self {
-            description: contain(|| loader.describe()).unwrap_or_default().into(),
-            status: Arc::default(),
             loader: Arc::new(std::sync::Mutex::new(loader)),
             thread,
+            health,
         })
     }
 
-    /// How the loader is.
+    /// How the loader sees, as of its last look: read from where it is kept, so asking waits for nobody.
     pub(crate) fn health(&self) -> LoaderHealth {
-        LoaderHealth {
-            loader: self.description.to_string(),
-            status: self
-                .status
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .clone(),
-        }
+        LoaderHealth::clone(&self.health.load())
     }
 
     /// Runs something with the loader, on its thread.
@@ -80,19 +77,28 @@ impl Eyes {
         &self,
         run: impl FnOnce(&mut dyn Loader) -> T + Send + 'static,
     ) -> Result<T, String> {
-        let loader = Arc::clone(&self.loader);
-        let status = Arc::clone(&self.status);
+        let (loader, health) = (Arc::clone(&self.loader), Arc::clone(&self.health));
         let span = tracing::Span::current();
         let job = move || {
             let _batch = span.entered();
             let mut loader = loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let done = run(&mut **loader);
-            if let Ok(said) = contain(|| loader.status()) {
-                *status.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = said;
+            let answer = run(&mut **loader);
+            // It may be a loader of the user's.
+            if let Ok(seen) = contain(|| health_of(&**loader))
+                && seen != **health.load()
+            {
+                health.store(Arc::new(seen));
             }
-            done
+            answer
         };
         self.thread.run(job).await.map_err(|lost| lost.to_string())
+    }
+}
+
+fn health_of(loader: &dyn Loader) -> LoaderHealth {
+    LoaderHealth {
+        loader: loader.describe(),
+        status: loader.status(),
     }
 }
 
@@ -108,6 +114,7 @@ pub(crate) struct Watcher {
     revisions: Arc<AtomicU64>,
     compiler: Line<SourcesChanged>,
     hints: Hints,
+    tally: Arc<Tally>,
     /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
     known: Option<Known>,
     drained: bool,
@@ -127,6 +134,7 @@ impl Behavior for Watcher {
             revisions: Arc::clone(&setup.revisions),
             compiler: setup.compiler.clone(),
             hints: setup.hints.clone(),
+            tally: Arc::clone(&setup.tally),
             known: None,
             drained: false,
             losses: 0,
@@ -144,6 +152,7 @@ impl Serve<Look> for Watcher {
             return Looked::Nothing;
         }
         let looked = self.look(Depth::Hinted).instrument(batch).await;
+        self.tally.reloads.looked(&looked, false);
         // Nobody waits for this answer, so the log says once what is the matter.
         let unreadable = match &looked {
             Looked::Unreadable(reason) => Some(reason.clone()),
@@ -163,9 +172,10 @@ impl Serve<Look> for Watcher {
 impl Serve<Reload> for Watcher {
     async fn serve(&mut self, reload: Reload) -> Looked {
         let batch = batch(self.loader);
-        self.look(if reload.full { Depth::Bytes } else { Depth::Everything })
-            .instrument(batch)
-            .await
+        let depth = if reload.full { Depth::Bytes } else { Depth::Everything };
+        let looked = self.look(depth).instrument(batch).await;
+        self.tally.reloads.looked(&looked, true);
+        looked
     }
 }
 

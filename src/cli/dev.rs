@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use hotplate::web::Editor;
 
 use super::server::{Audience, Server};
 use super::setup::{Flag, Setup};
@@ -19,6 +20,9 @@ pub(crate) struct Dev {
     /// The address to listen on; port 0 lets the system choose one [default: 127.0.0.1:7878]
     #[arg(long, value_name = "ADDRESS")]
     bind: Option<String>,
+    /// The editor that links in the browser open: vscode, vscodium, cursor, zed, idea, subl, or a link with {file}, {line}, {column}
+    #[arg(long, default_value = "vscode", value_name = "EDITOR")]
+    editor: Editor,
     /// Sentences, or one JSON object for each event
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -37,6 +41,7 @@ impl Dev {
             tell: Tell::new(&site, self.format),
             site,
             audience: Audience::Author,
+            editor: self.editor.clone(),
             bind: setup.config().dev.bind.clone(),
             http,
             setup,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use hotplate::web::Editor;
 
 use super::server::{Audience, Server};
 use super::setup::{Flag, Setup};
@@ -32,6 +33,7 @@ impl Serve {
             tell: Tell::new(&site, self.format),
             site,
             audience: Audience::World,
+            editor: Editor::default(),
             bind: setup.config().server.bind.clone(),
             http: setup.config().server.clone(),
             setup,

@@ -9,7 +9,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, rt};
 use hotplate::config::{Changes, Server as Http};
 use hotplate::site::Site;
-use hotplate::web::{Faults, Pages};
+use hotplate::web::{Editor, Pages, Web};
 use hotplate::{CallError, Hotplate, ReloadReport};
 
 use super::failure::FAILED;
@@ -52,6 +52,8 @@ pub(crate) struct Server {
     pub(crate) site: Site,
     pub(crate) setup: Setup,
     pub(crate) audience: Audience,
+    /// What links on an author's pages open.
+    pub(crate) editor: Editor,
     pub(crate) bind: String,
     pub(crate) http: Http,
     pub(crate) tell: Tell,
@@ -75,12 +77,14 @@ impl Server {
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let subscription = hotplate.subscribe();
 
-        let faults = match self.audience {
-            Audience::Author => Faults::Shown,
-            Audience::World => Faults::Hidden,
-        };
-        let pages = Pages::new(hotplate.clone(), self.site.clone(), faults);
+        let is_for_author = self.audience == Audience::Author;
+        let web = Web::new(hotplate.clone())
+            .development(is_for_author)
+            .editor(self.editor.clone());
+        let pages = Pages::of(web, self.site.clone());
+        let connected = pages.web().connected();
         let server = HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
+            .on_connect(connected)
             .disable_signals()
             .shutdown_timeout(NEVER)
             .max_connections(self.http.connections)

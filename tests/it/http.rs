@@ -22,7 +22,12 @@ pub(crate) struct Answer {
 impl Server {
     /// `hotplate dev`.
     pub(crate) fn start(files: &Files) -> Self {
-        Self::run(Running::start(&["dev", text(files.path()), "--bind", "127.0.0.1:0"]))
+        Self::at(files, "127.0.0.1:0")
+    }
+
+    /// `hotplate dev`, at an address.
+    pub(crate) fn at(files: &Files, address: &str) -> Self {
+        Self::run(Running::start(&["dev", text(files.path()), "--bind", address]))
     }
 
     /// Any command that says where it listens.
@@ -35,13 +40,22 @@ impl Server {
 
     /// A request that is sent, and whose answer is not read yet.
     pub(crate) fn send(&self, method: &str, path: &str) -> TcpStream {
+        self.send_with(method, path, &[("host", &self.address)])
+    }
+
+    fn send_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).expect("connects");
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
-            self.address
-        );
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let request = format!("{method} {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
         stream
+    }
+
+    pub(crate) fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        Answer::read(self.send_with(method, path, headers))
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str) -> Answer {

@@ -3,6 +3,8 @@
 mod site;
 
 #[cfg(feature = "cli")]
+mod browser;
+#[cfg(feature = "cli")]
 mod check;
 #[cfg(feature = "cli")]
 mod command;
@@ -17,6 +19,8 @@ mod init;
 #[cfg(feature = "cli")]
 mod reload;
 #[cfg(feature = "cli")]
+mod live;
+#[cfg(feature = "cli")]
 mod render;
 #[cfg(feature = "cli")]
 mod serve;
@@ -25,6 +29,8 @@ mod trace;
 #[cfg(feature = "cli")]
 mod watch;
 
+#[cfg(feature = "web")]
+mod web;
 mod files;
 #[cfg(feature = "cli")]
 mod http;

@@ -242,7 +242,14 @@ impl Renders {
     /// [`RenderFailure`]: `Busy` at once when too many are under way, `Timeout` after its deadline, `Lost` when a Renderer failed.
     pub fn send(&self, render: Render) -> impl Future<Output = Result<Rendered, RenderFailure>> + Send + use<> {
         let engine = Arc::clone(&self.0);
-        async move { send(&engine, render).await }
+        async move {
+            let result = send(&engine, render).await;
+            // A render that was begun is counted where it ends.
+            if let Err(failure @ (RenderFailure::Busy | RenderFailure::Down | RenderFailure::Lost(_))) = &result {
+                engine.tally.turned(failure);
+            }
+            result
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use super::report::Report;
 use super::truth::{State, Truth};
 use crate::limits::Limits;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Compared, Snapshot};
 use crate::version::Version;
 
 /// A version that is not, or no longer, kept.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 #[error("version {wanted} is not kept; kept are: {}", listed(kept))]
 pub struct NotKept {
     /// Which.
@@ -27,6 +27,26 @@ pub fn kept(truth: &Truth) -> Vec<Version> {
     let earlier = truth.history.iter().map(|kept| kept.generation.version);
     let current = Some(truth.snapshot().version()).filter(|version| *version != Version::NONE);
     earlier.chain(current).collect()
+}
+
+/// Takes two kept versions in hand.
+///
+/// # Errors
+/// [`NotKept`] where one of them is not kept, or no more.
+pub fn compare(truth: &Truth, from: Version, to: Version) -> Result<Compared, NotKept> {
+    let find = |wanted: Version| {
+        let current = Some(truth.snapshot().generation()).filter(|current| current.version != Version::NONE);
+        let earlier = truth.history.iter().map(|kept| &kept.generation);
+        let found = earlier.chain(current).find(|generation| generation.version == wanted);
+        found.cloned().ok_or_else(|| NotKept {
+            wanted,
+            kept: kept(truth),
+        })
+    };
+    Ok(Compared {
+        from: find(from)?,
+        to: find(to)?,
+    })
 }
 
 /// Makes a new version with the content of an earlier one, and holds it: plans are accepted and wait until [`resume`]. Renders

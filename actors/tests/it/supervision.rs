@@ -78,14 +78,28 @@ fn an_actor_that_fails_too_often_is_given_up_rendering_goes_on_and_a_reset_bring
         for number in 1..=3 {
             faults.order(Moment::Before);
             shelf.set(name("a.txt"), number.to_string());
-            wait_for(&mut events, |event| matches!(event, Event::ActorFailed(fault) if fault.actor == actor));
+            wait_for(
+                &mut events,
+                |event| matches!(event, Event::ActorFailed(fault) if fault.actor == actor),
+            );
         }
-        wait_for(&mut events, |event| matches!(event, Event::GaveUp(given_up) if given_up.actor == actor));
+        wait_for(
+            &mut events,
+            |event| matches!(event, Event::GaveUp(given_up) if given_up.actor == actor),
+        );
         let health = hotplate.health();
-        assert!(!health.ready && health.reasons.iter().any(|reason| reason.contains(actor)), "{health:?}");
+        assert!(
+            !health.ready && health.reasons.iter().any(|reason| reason.contains(actor)),
+            "{health:?}"
+        );
         let of_actor = health.actors.iter().find(|each| each.actor == actor).expect("is there");
         assert_eq!((of_actor.state, of_actor.restarts), (ActorState::Down, 2));
-        assert!(of_actor.last_fault.as_ref().is_some_and(|said| said.contains("ordered")));
+        assert!(
+            of_actor
+                .last_fault
+                .as_ref()
+                .is_some_and(|said| said.contains("ordered"))
+        );
         assert!(hotplate.render("a.txt", &()).is_ok(), "{actor}: renders go on");
         let reloaded = block(hotplate.reload());
         assert!(

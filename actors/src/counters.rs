@@ -1,0 +1,253 @@
+//! [`Counters`]: what happened in an engine since it started, as plain figures; and the tally that counts it where it happens.
+//!
+//! Counting is relaxed atomics that threads mostly have to themselves, so a render pays some nanoseconds for it. Nobody is
+//! waited for and nothing is ever reset: rates are differences between two readings.
+
+mod compiles;
+mod histogram;
+mod publications;
+mod reloads;
+mod renders;
+mod usage;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::dialect::TemplateId;
+use crate::reader::{RenderFailure, Rendered};
+use crate::snapshot::{Snapshot, Standing};
+use crate::version::Version;
+
+pub use compiles::CacheCounters;
+pub use histogram::Histogram;
+pub use publications::Publication;
+pub use reloads::{ReloadCounters, ReloadResult};
+pub use renders::RenderOutcome;
+pub use usage::{LastFailure, Usage};
+
+use compiles::Compiles;
+use publications::{Publications, Standings};
+use reloads::Reloads;
+use renders::Renders;
+use usage::Usages;
+
+/// What happened in an engine since it started. Every count only grows; a count and another one next to it may be a few events
+/// apart.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Counters {
+    /// When the engine was started, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// Renders by what came of them. Every outcome is there.
+    pub renders: BTreeMap<RenderOutcome, u64>,
+    /// How long renders took. Of small ones (below 16 KiB of output) a sample is timed and counted for all of them.
+    pub render_seconds: Histogram,
+    /// Renders of an edit that compiles and failed, which were answered from an older version. They count as stale too.
+    pub renders_rescued: u64,
+    /// Reloads by what came of them.
+    pub reloads: ReloadCounters,
+    /// From noticing a change to the swap that shows it.
+    pub publish_seconds: Histogram,
+    /// Findings that kept a text from being served, by their code. Codes that can occur are there from the start.
+    pub compile_failures: BTreeMap<&'static str, u64>,
+    /// The cache of compiled units.
+    pub compile_cache: CacheCounters,
+    /// What is served now.
+    pub live_version: Version,
+    /// What the sources ask for: the live version if all of it is served as its newest text has it, else one more.
+    pub desired_version: Version,
+    /// Whether an operator went back to an earlier version, so that edits wait.
+    pub held: bool,
+    /// Entries by how they stand.
+    pub entries: EntryCounters,
+    /// Snapshots in memory, the current one included: old ones that stay are held by somebody.
+    pub snapshots_live: usize,
+    /// The most that there were at once.
+    pub snapshots_high_water: usize,
+}
+
+impl Counters {
+    /// All renders, whatever came of them.
+    #[must_use]
+    pub fn renders_total(&self) -> u64 {
+        self.renders.values().sum()
+    }
+}
+
+/// Entries by how they stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct EntryCounters {
+    /// Served as their newest text has it.
+    pub current: usize,
+    /// Served as they were before an edit that is not good.
+    pub stale: usize,
+    /// Not served: there never was a good text.
+    pub broken: usize,
+}
+
+/// Counts. Shared by everything that something happens in.
+pub(crate) struct Tally {
+    clock: Clock,
+    renders: Renders,
+    usages: Usages,
+    pub(crate) reloads: Reloads,
+    pub(crate) compiles: Compiles,
+    publish_seconds: histogram::Buckets,
+    publications: Publications,
+    standings: Standings,
+    snapshots_high_water: AtomicUsize,
+}
+
+/// When things happen, as people say it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    started: Instant,
+    started_ms: u64,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            started: Instant::now(),
+            started_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Whole seconds since the start, and one more: 0 is never.
+    fn seconds(self, now: Instant) -> u32 {
+        let seconds = now.saturating_duration_since(self.started).as_secs();
+        u32::try_from(seconds).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// Since 1970.
+    fn ms_of_seconds(self, seconds: u32) -> Option<u64> {
+        let since_start = seconds.checked_sub(1)?;
+        Some(self.started_ms.saturating_add(u64::from(since_start) * 1000))
+    }
+
+    /// Since 1970.
+    fn ms(self, now: Instant) -> u64 {
+        let since_start = now.saturating_duration_since(self.started).as_millis();
+        self.started_ms
+            .saturating_add(u64::try_from(since_start).unwrap_or(u64::MAX))
+    }
+}
+
+impl Tally {
+    /// Everything at zero. `publications` is how many are remembered.
+    pub(crate) fn new(publications: usize) -> Arc<Self> {
+        let clock = Clock::start();
+        Arc::new(Self {
+            clock,
+            renders: Renders::default(),
+            usages: Usages::default(),
+            reloads: Reloads::new(clock),
+            compiles: Compiles::default(),
+            publish_seconds: histogram::Buckets::default(),
+            publications: Publications::new(publications),
+            standings: Standings::default(),
+            snapshots_high_water: AtomicUsize::new(1),
+        })
+    }
+
+    /// A render that began at `started` has come to its end.
+    #[inline]
+    pub(crate) fn rendered(&self, id: Option<TemplateId>, result: &Result<Rendered, RenderFailure>, started: Instant) {
+        let timed = self.renders.count(result, started);
+        let Some(id) = id else { return };
+        let usage = self.usages.of(id);
+        usage.rendered(self.clock.seconds(started), timed);
+        if let Err(failure) = result {
+            self.usages.failed(id, failure, self.clock.ms(started));
+        }
+    }
+
+    /// A render failed and was answered from an older version.
+    pub(crate) fn rescued(&self, id: TemplateId, diagnostic: &crate::Diagnostic) {
+        self.renders.rescued();
+        self.usages.rescued(id, diagnostic, self.clock.ms(Instant::now()));
+    }
+
+    /// A render was not begun.
+    pub(crate) fn turned(&self, failure: &RenderFailure) {
+        self.renders.turned(failure);
+    }
+
+    /// A version is served from now on. `noticed` is when the first change of it was.
+    pub(crate) fn published(&self, published: &Arc<crate::Published>, held: bool, snapshot: &Snapshot) {
+        let now = Instant::now();
+        self.publications.add(Publication {
+            at_ms: self.clock.ms(now),
+            held,
+            published: Arc::clone(published),
+        });
+        self.compiles.unresolved(&published.diagnostics);
+        self.snapshots_high_water.fetch_max(snapshot.live(), Ordering::Relaxed);
+    }
+
+    /// A batch of edits is served from now on.
+    pub(crate) fn edited(&self, noticed: Instant) {
+        self.publish_seconds.record(noticed.elapsed(), 1);
+    }
+
+    /// Versions that were published, oldest first.
+    pub(crate) fn publications(&self) -> Vec<Publication> {
+        self.publications.all()
+    }
+
+    /// What is known of one template.
+    pub(crate) fn usage(&self, id: TemplateId) -> Usage {
+        self.usages.read(id, self.clock)
+    }
+
+    /// Everything, with what a snapshot says of itself.
+    pub(crate) fn read(&self, snapshot: &Snapshot) -> Counters {
+        let entries = self.standings.of(snapshot);
+        let held = self.publications.held();
+        let reloads = self.reloads.read();
+        let (renders, render_seconds, renders_rescued) = self.renders.read();
+        let live_version = snapshot.version();
+        let whole = entries.stale + entries.broken == 0 && !held && reloads.last.is_none_or(ReloadResult::is_success);
+        Counters {
+            started_ms: self.clock.started_ms,
+            renders,
+            render_seconds,
+            renders_rescued,
+            reloads,
+            publish_seconds: self.publish_seconds.read(),
+            compile_failures: self.compiles.failures(),
+            compile_cache: self.compiles.cache(),
+            live_version,
+            desired_version: if whole { live_version } else { live_version.next() },
+            held,
+            entries,
+            snapshots_live: snapshot.live(),
+            snapshots_high_water: self.snapshots_high_water.load(Ordering::Relaxed).max(snapshot.live()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tally(..)")
+    }
+}
+
+/// Counts how the entries of a snapshot stand.
+fn standings(snapshot: &Snapshot) -> EntryCounters {
+    let mut entries = EntryCounters::default();
+    for (_, _, standing) in snapshot.entries() {
+        match standing {
+            Standing::Current(_) => entries.current += 1,
+            Standing::Stale { .. } => entries.stale += 1,
+            Standing::Broken { .. } => entries.broken += 1,
+            Standing::Gone => {}
+        }
+    }
+    entries
+}

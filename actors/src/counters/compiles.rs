@@ -1,0 +1,159 @@
+//! What compiling came to: failures by code, and how the cache does.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::diagnostic::{Diagnostic, Severity};
+
+/// Codes that are counted apart. A dialect of a user's may have more; beyond this they are `other`.
+const CODES_MAX: usize = 256;
+/// Where codes beyond [`CODES_MAX`] are counted.
+const OTHER: &str = "other";
+
+/// The codes of the dialect `tiny`, of the loaders and of the graph, so that their zeros are there from the start.
+const CODES: &[&str] = &[
+    "bad-json",
+    "bad-name",
+    "blanks-after-not",
+    "block-in-value",
+    "boolean-operator",
+    "call-name",
+    "chained-formatters",
+    "dialect-panicked",
+    "directory",
+    "else-if",
+    "empty-comment",
+    "empty-formatter",
+    "empty-path",
+    "empty-step",
+    "empty-tag",
+    "escaped-block",
+    "formatter-arguments",
+    "judge-disagrees",
+    "long-line",
+    "misplaced-keyword",
+    "missing-as",
+    "missing-in",
+    "missing-with",
+    "not-a-path",
+    "not-a-template",
+    "not-compiled",
+    "not-prefix",
+    "outside-loop",
+    "path-too-long",
+    "second-else",
+    "signed-index",
+    "too-deep",
+    "too-large",
+    "too-many-tags",
+    "trailing-backslash",
+    "unclosed-block",
+    "unclosed-tag",
+    "unexpected-text",
+    "unknown-block",
+    "unknown-formatter",
+    "unknown-keyword",
+    "unknown-template",
+    "unmatched-else",
+    "unmatched-end",
+    "unreadable",
+    OTHER,
+];
+
+/// Codes of what a text is found to lack only among others. The Compiler does not see these.
+const UNRESOLVED: [&str; 2] = ["unknown-template", "unknown-formatter"];
+
+/// The cache of compiled units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct CacheCounters {
+    /// Texts that were compiled before.
+    pub hits: u64,
+    /// Texts that had to be compiled.
+    pub misses: u64,
+}
+
+/// Counts what compiling comes to.
+#[derive(Debug)]
+pub(crate) struct Compiles {
+    /// Taken for texts that do not compile, and by no render.
+    failures: Mutex<BTreeMap<&'static str, u64>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl Default for Compiles {
+    fn default() -> Self {
+        Self {
+            failures: Mutex::new(CODES.iter().map(|code| (*code, 0)).collect()),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Compiles {
+    /// A text does not compile, or cannot be read.
+    pub(crate) fn failed(&self, diagnostics: &[Diagnostic]) {
+        self.add(diagnostics.iter());
+    }
+
+    /// These are new findings about a version; what the Compiler counted is left out.
+    pub(super) fn unresolved(&self, diagnostics: &[Diagnostic]) {
+        self.add(
+            diagnostics
+                .iter()
+                .filter(|diagnostic| UNRESOLVED.contains(&diagnostic.code)),
+        );
+    }
+
+    fn add<'d>(&self, diagnostics: impl Iterator<Item = &'d Diagnostic>) {
+        let errors = diagnostics.filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        for diagnostic in errors {
+            let known = failures.contains_key(diagnostic.code) || failures.len() < CODES_MAX;
+            let code = if known { diagnostic.code } else { OTHER };
+            *failures.entry(code).or_default() += 1;
+        }
+    }
+
+    /// A text was looked up in the cache.
+    pub(crate) fn looked_up(&self, found: bool) {
+        let count = if found { &self.hits } else { &self.misses };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn failures(&self) -> BTreeMap<&'static str, u64> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn cache(&self) -> CacheCounters {
+        CacheCounters {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_without_end_are_counted_without_growing() {
+        let compiles = Compiles::default();
+        for number in 0..1_000 {
+            let code: &'static str = Box::leak(format!("code-{number}").into_boxed_str());
+            compiles.failed(&[
+                Diagnostic::error(code, "m"),
+                Diagnostic::warning("unquoted-attribute", "m"),
+            ]);
+        }
+        let failures = compiles.failures();
+        assert_eq!(failures.len(), CODES_MAX);
+        assert_eq!(failures.values().sum::<u64>(), 1_000);
+        assert!(failures[OTHER] > 0 && !failures.contains_key("unquoted-attribute"));
+    }
+}

@@ -1,0 +1,170 @@
+//! [`Histogram`]: durations in fixed buckets.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Upper bounds of the buckets, in nanoseconds: from a render of one word to the longest that `render_ms` allows by default.
+const BOUNDS: [u64; 22] = [
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    10_000_000_000,
+];
+
+/// Durations in buckets, and their sum.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Histogram {
+    /// Each bucket: its upper bound in seconds, and how many durations are in it and in no lower one. The last has no bound.
+    pub buckets: Vec<(Option<f64>, u64)>,
+    /// The sum of all durations, in seconds.
+    pub sum_seconds: f64,
+}
+
+impl Histogram {
+    /// How many durations there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(|(_, count)| count).sum()
+    }
+
+    /// What came after an earlier reading.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before = |bucket: usize| earlier.buckets.get(bucket).map_or(0, |(_, count)| *count);
+        let buckets = self.buckets.iter().enumerate();
+        Self {
+            buckets: buckets
+                .map(|(number, (bound, count))| (*bound, count.saturating_sub(before(number))))
+                .collect(),
+            sum_seconds: (self.sum_seconds - earlier.sum_seconds).max(0.0),
+        }
+    }
+
+    /// The duration in seconds that a share (0 to 1) of all stays below, as exactly as the buckets say; `None` of nothing.
+    ///
+    /// ```
+    /// use hotplate_actors::counters::Histogram;
+    ///
+    /// let histogram = Histogram { buckets: vec![(Some(0.1), 90), (Some(0.2), 10), (None, 0)], sum_seconds: 6.0 };
+    /// assert!((histogram.quantile(0.95).unwrap() - 0.15).abs() < 1e-9);
+    /// ```
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a quantile is an estimate")]
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        let count = self.count();
+        if count == 0 {
+            return None;
+        }
+        let wanted = share.clamp(0.0, 1.0) * count as f64;
+        let (mut below, mut lower) = (0.0, 0.0);
+        for (bound, inside) in &self.buckets {
+            let inside = *inside as f64;
+            let Some(upper) = *bound else { return Some(lower) };
+            if below + inside >= wanted && inside > 0.0 {
+                return Some(lower + (upper - lower) * (wanted - below) / inside);
+            }
+            below += inside;
+            lower = upper;
+        }
+        Some(lower)
+    }
+}
+
+/// The same while it is counted.
+#[derive(Debug, Default)]
+pub(super) struct Buckets {
+    counts: [AtomicU64; BOUNDS.len() + 1],
+    sum_ns: AtomicU64,
+}
+
+impl Buckets {
+    /// Adds a duration that stands for `weight` of its like.
+    pub(super) fn record(&self, duration: Duration, weight: u64) {
+        let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS.partition_point(|bound| *bound < ns);
+        self.counts[bucket].fetch_add(weight, Ordering::Relaxed);
+        self.sum_ns.fetch_add(ns.saturating_mul(weight), Ordering::Relaxed);
+    }
+
+    /// What was counted.
+    pub(super) fn read(&self) -> Histogram {
+        Self::sum([self])
+    }
+
+    /// What several counted together.
+    #[expect(clippy::cast_precision_loss, reason = "seconds are shown as a floating number")]
+    pub(super) fn sum<'b>(all: impl IntoIterator<Item = &'b Self>) -> Histogram {
+        let (mut counts, mut sum_ns) = ([0_u64; BOUNDS.len() + 1], 0_u64);
+        for buckets in all {
+            for (sum, count) in counts.iter_mut().zip(&buckets.counts) {
+                *sum += count.load(Ordering::Relaxed);
+            }
+            sum_ns = sum_ns.saturating_add(buckets.sum_ns.load(Ordering::Relaxed));
+        }
+        let bounds = BOUNDS.iter().map(|ns| Some(*ns as f64 / 1e9)).chain([None]);
+        Histogram {
+            buckets: bounds.zip(counts).collect(),
+            sum_seconds: sum_ns as f64 / 1e9,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_in_the_first_bucket_that_it_does_not_exceed() {
+        let buckets = Buckets::default();
+        for ns in [0, 1_000, 1_001, 10_000_000_000, 10_000_000_001] {
+            buckets.record(Duration::from_nanos(ns), 1);
+        }
+        let histogram = buckets.read();
+        let filled: Vec<_> = histogram.buckets.iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(
+            filled,
+            [
+                &(Some(0.000_001), 2),
+                &(Some(0.000_002_5), 1),
+                &(Some(10.0), 1),
+                &(None, 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn quantiles_and_differences_of_what_was_counted() {
+        let buckets = Buckets::default();
+        assert_eq!(buckets.read().quantile(0.5), None);
+        buckets.record(Duration::from_micros(2), 50);
+        let before = buckets.read();
+        buckets.record(Duration::from_millis(80), 99);
+        buckets.record(Duration::from_secs(60), 1);
+        let since = buckets.read().since(&before);
+        assert_eq!(since.count(), 100);
+        let median = since.quantile(0.5).expect("there are some");
+        assert!((0.05..=0.1).contains(&median), "{median}");
+        // Beyond the last bound nothing is known but that.
+        assert_eq!(since.quantile(1.0), Some(10.0));
+    }
+}

@@ -1,0 +1,140 @@
+//! The API: what is asked by which path, and the document that says so.
+
+mod commands;
+mod events;
+mod graph;
+mod health;
+mod templates;
+mod versions;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{Error, HttpRequest, HttpResponse, Resource, Route, guard};
+use serde::Serialize;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::problem::Problem;
+use super::state::{State, json};
+use super::{model, state};
+
+type Answered = Result<HttpResponse, Problem>;
+
+/// Mounts everything below `/admin/v1`.
+pub(super) fn configure(app: &mut ServiceConfig) {
+    // Whoever probes has no token, and learns nothing but a word.
+    app.service(only(web::resource("/admin/v1/health/live"), "GET, HEAD").route(read().to(health::live)));
+    app.service(only(web::resource("/admin/v1/health/ready"), "GET, HEAD").route(read().to(health::ready)));
+    let api = web::scope("/admin/v1")
+        .wrap(from_fn(program))
+        .service(only(web::resource("/health"), "GET, HEAD").route(read().to(health::health)))
+        .service(only(web::resource("/version"), "GET, HEAD").route(read().to(versions::version)))
+        .service(only(web::resource("/versions"), "GET, HEAD").route(read().to(versions::versions)))
+        .service(only(web::resource("/diff"), "GET, HEAD").route(read().to(versions::diff)))
+        .service(only(web::resource("/templates"), "GET, HEAD").route(read().to(templates::templates)))
+        .service(only(web::resource("/template/{name:.*}"), "GET, HEAD").route(read().to(templates::template)))
+        .service(only(web::resource("/graph"), "GET, HEAD").route(read().to(graph::graph)))
+        .service(only(web::resource("/events"), "GET").route(web::get().to(events::events)))
+        .service(only(web::resource("/metrics"), "GET, HEAD").route(read().to(health::metrics)))
+        .service(only(web::resource("/openapi.json"), "GET, HEAD").route(read().to(openapi)))
+        .service(only(web::resource("/reload"), "POST").route(web::post().to(commands::reload)))
+        .service(only(web::resource("/rollback"), "POST").route(web::post().to(commands::roll_back)))
+        .service(only(web::resource("/resume"), "POST").route(web::post().to(commands::resume)))
+        .service(
+            only(web::resource("/log-level"), "GET, HEAD, PUT")
+                .route(read().to(commands::log_level))
+                .route(web::put().to(commands::set_log_level)),
+        )
+        .default_service(web::to(nothing_here));
+    app.service(api);
+}
+
+/// Asks that change nothing.
+fn read() -> Route {
+    web::route().guard(guard::fn_guard(|context| {
+        matches!(context.head().method, Method::GET | Method::HEAD)
+    }))
+}
+
+/// Other methods are told which there are.
+fn only(resource: Resource, allowed: &'static str) -> Resource {
+    resource.default_service(web::to(move || async move {
+        Err::<HttpResponse, _>(Problem::method(allowed))
+    }))
+}
+
+/// Lets in programs that know the token.
+async fn program(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let state = request.app_data::<Data<State>>();
+    let admitted = match state {
+        Some(state) => state.access.program(request.headers()),
+        None => Err(Problem::internal("the listener is not complete")),
+    };
+    match admitted {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
+    }
+}
+
+async fn nothing_here(request: HttpRequest) -> Answered {
+    Err(Problem::nothing_here(request.path()))
+}
+
+fn answer(value: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(json(value))
+}
+
+/// This document
+#[utoipa::path(get, path = "/admin/v1/openapi.json", tag = "listener",
+    responses((status = 200, description = "What can be asked, and what is answered", body = Object), (status = "default", response = Problem)))]
+async fn openapi() -> HttpResponse {
+    answer(&Document::openapi())
+}
+
+/// What can be asked, and what is answered.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "hotplate admin API",
+        description = "What an engine of hotplate serves, how it is, and what an operator can do. Every error is a problem \
+            (RFC 9457). Times are milliseconds since 1970. Fields may be added; they do not change or go within v1.",
+    ),
+    paths(
+        health::live, health::ready, health::health, health::metrics,
+        versions::version, versions::versions, versions::diff,
+        templates::templates, templates::template, graph::graph, events::events,
+        commands::reload, commands::roll_back, commands::resume, commands::log_level, commands::set_log_level,
+        openapi,
+    ),
+    components(responses(Problem), schemas(Problem, model::CurrentAnswer, model::PublicationAnswer, state::FallbackEvent, state::ActorFailedEvent)),
+    modifiers(&Complete),
+    tags(
+        (name = "health", description = "How it is"),
+        (name = "versions", description = "What is served, and what was"),
+        (name = "templates", description = "Templates one by one"),
+        (name = "commands", description = "What changes something"),
+        (name = "listener", description = "The listener itself"),
+    ),
+)]
+struct Document;
+
+/// What cannot be said in an attribute.
+struct Complete;
+
+impl Modify for Complete {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The token of this listener, if it has one"))
+            .build();
+        if let Some(components) = &mut document.components {
+            components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        }
+    }
+}

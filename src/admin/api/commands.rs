@@ -1,0 +1,127 @@
+//! What changes something.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use hotplate_actors::Version;
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+use super::{Answered, answer};
+use crate::admin::model::{LogLevelAnswer, ReloadAnswer, RollBackRequest, RolledBackAnswer};
+use crate::admin::once::Answer;
+use crate::admin::problem::Problem;
+use crate::admin::state::{State, json};
+use crate::admin::{LogLevel, body};
+
+/// How to reload.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct How {
+    /// Whether to read every byte again, for what no time stamp can show.
+    #[serde(default)]
+    full: bool,
+}
+
+/// Reload, and say what came of it
+///
+/// A barrier: the answer comes when everything that was written before the call is served, or named in the diagnostics. With an
+/// `Idempotency-Key`, what was answered before is answered again.
+#[utoipa::path(post, path = "/admin/v1/reload", tag = "commands", security(("token" = [])),
+    params(How, ("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated")),
+    responses((status = 200, description = "It is decided", body = ReloadAnswer), (status = "default", response = Problem)))]
+pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
+    let How { full } = body::query(&request)?;
+    let body = body::read(payload, &state.limits).await?;
+    let engine = state.clone();
+    let run = async move {
+        let hotplate = &engine.hotplate;
+        let report = match full {
+            true => engine.ask(hotplate.reload_full()).await?,
+            false => engine.ask(hotplate.reload()).await?,
+        };
+        Ok(remembered(&ReloadAnswer::from(report)))
+    };
+    Ok(given(state.once.answer(&request, &body, run).await?))
+}
+
+/// Serve an earlier version again
+///
+/// It gets a new number and is held until `resume`: edits are taken in meanwhile, and wait.
+#[utoipa::path(post, path = "/admin/v1/rollback", tag = "commands", security(("token" = [])), request_body = RollBackRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated")),
+    responses(
+        (status = 200, description = "It is served", body = RolledBackAnswer),
+        (status = 404, description = "The version is not kept, or no more", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = Problem),
+    ))]
+pub(super) async fn roll_back(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
+    let body = body::read(payload, &state.limits).await?;
+    let RollBackRequest { to } = body::json(&request, &body)?;
+    let engine = state.clone();
+    let run = async move {
+        let rolled_back = engine.ask(engine.hotplate.roll_back(Version::from_number(to))).await?;
+        Ok(remembered(&RolledBackAnswer::of(&rolled_back)?))
+    };
+    Ok(given(state.once.answer(&request, &body, run).await?))
+}
+
+/// Serve the newest again
+#[utoipa::path(post, path = "/admin/v1/resume", tag = "commands", security(("token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated")),
+    responses((status = 200, description = "It is served", body = RolledBackAnswer), (status = "default", response = Problem)))]
+pub(super) async fn resume(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
+    let body = body::read(payload, &state.limits).await?;
+    let engine = state.clone();
+    let run = async move {
+        let resumed = engine.ask(engine.hotplate.resume()).await?;
+        Ok(remembered(&RolledBackAnswer::of(&resumed)?))
+    };
+    Ok(given(state.once.answer(&request, &body, run).await?))
+}
+
+/// What the log is about
+#[utoipa::path(get, path = "/admin/v1/log-level", tag = "listener", security(("token" = [])),
+    responses(
+        (status = 200, description = "The filter that is in force", body = LogLevelAnswer),
+        (status = 404, description = "This program does not let its log be changed", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = Problem),
+    ))]
+pub(super) async fn log_level(state: Data<State>) -> Answered {
+    let filter = log(&state)?.filter();
+    Ok(answer(&LogLevelAnswer { filter }))
+}
+
+/// Change what the log is about
+#[utoipa::path(put, path = "/admin/v1/log-level", tag = "listener", security(("token" = [])), request_body = LogLevelAnswer,
+    responses(
+        (status = 200, description = "The filter that is in force now", body = LogLevelAnswer),
+        (status = 404, description = "This program does not let its log be changed", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The filter is not understood", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = Problem),
+    ))]
+pub(super) async fn set_log_level(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
+    let body = body::read(payload, &state.limits).await?;
+    let log = log(&state)?;
+    let LogLevelAnswer { filter } = body::json(&request, &body)?;
+    log.set_filter(&filter).map_err(Problem::refused)?;
+    Ok(answer(&LogLevelAnswer { filter: log.filter() }))
+}
+
+fn log(state: &State) -> Result<&dyn LogLevel, Problem> {
+    state.log.as_deref().ok_or_else(Problem::no_log)
+}
+
+fn remembered(value: &impl Serialize) -> Answer {
+    Answer {
+        status: StatusCode::OK,
+        json: json(value).into(),
+    }
+}
+
+fn given(answer: Answer) -> HttpResponse {
+    HttpResponse::build(answer.status)
+        .content_type("application/json")
+        .body(answer.json)
+}

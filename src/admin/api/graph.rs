@@ -1,0 +1,49 @@
+//! Who calls whom.
+
+use actix_web::HttpRequest;
+use actix_web::web::Data;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{Answered, answer};
+use crate::admin::body;
+use crate::admin::calls::Calls;
+use crate::admin::model::GraphAnswer;
+use crate::admin::problem::Problem;
+use crate::admin::state::State;
+
+/// Which part of the graph.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Part {
+    /// Only what is near this template, in both directions.
+    around: Option<String>,
+    /// How many calls away; 2 unless said.
+    depth: Option<usize>,
+}
+
+/// Who calls whom
+#[utoipa::path(get, path = "/admin/v1/graph", tag = "templates", security(("token" = [])), params(Part),
+    responses(
+        (status = 200, description = "Templates and the calls between them", body = GraphAnswer),
+        (status = 404, description = "There is no such template", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = Problem),
+    ))]
+pub(super) async fn graph(request: HttpRequest, state: Data<State>) -> Answered {
+    let Part { around, depth } = body::query(&request)?;
+    let edges = state.ask(state.hotplate.edges()).await?;
+    let (pinned, most) = (state.hotplate.snapshot(), state.limits.graph_nodes);
+    let graph = state.work(move || {
+        let calls = Calls::new(pinned.snapshot(), &edges);
+        let part = match &around {
+            Some(name) => calls
+                .around(name, depth.unwrap_or(2), most)
+                .ok_or_else(|| Problem::no_template(name))?,
+            None => calls.first(most),
+        };
+        Ok(calls.answer(&part, pinned.version().number()))
+    });
+    let graph: Result<GraphAnswer, Problem> = graph.await?;
+    Ok(answer(&graph?))
+}

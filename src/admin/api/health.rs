@@ -1,0 +1,69 @@
+//! How it is.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+
+use super::Answered;
+use crate::admin::model::{HealthAnswer, Probe};
+use crate::admin::problem::Problem;
+use crate::admin::state::{State, json};
+use crate::metrics::CONTENT_TYPE;
+
+/// Whether the process answers
+///
+/// Needs no token. Restart the process if this has no answer.
+#[utoipa::path(get, path = "/admin/v1/health/live", tag = "health",
+    responses((status = 200, description = "It answers", body = Probe), (status = "default", response = Problem)))]
+pub(super) async fn live() -> HttpResponse {
+    super::answer(&Probe { status: "live" })
+}
+
+/// Whether edits come through and renders are answered
+///
+/// Needs no token. Rendering goes on from the last version even where this says no.
+#[utoipa::path(get, path = "/admin/v1/health/ready", tag = "health",
+    responses(
+        (status = 200, description = "It is ready", body = Probe),
+        (status = 503, description = "It is not: `/admin/v1/health` says why", body = Probe),
+        (status = "default", response = Problem),
+    ))]
+pub(super) async fn ready(state: Data<State>) -> HttpResponse {
+    let ready = state.health().ready;
+    let status = if ready { "ready" } else { "not-ready" };
+    HttpResponse::build(status_of(ready))
+        .content_type("application/json")
+        .body(json(&Probe { status }))
+}
+
+/// How the engine is
+#[utoipa::path(get, path = "/admin/v1/health", tag = "health", security(("token" = [])),
+    responses(
+        (status = 200, description = "It is ready", body = HealthAnswer),
+        (status = 503, description = "It is not ready, for these reasons", body = HealthAnswer),
+        (status = "default", response = Problem),
+    ))]
+pub(super) async fn health(state: Data<State>) -> HttpResponse {
+    let health = state.health();
+    HttpResponse::build(status_of(health.ready))
+        .content_type("application/json")
+        .body(json(&health))
+}
+
+/// What it counts
+#[utoipa::path(get, path = "/admin/v1/metrics", tag = "health", security(("token" = [])),
+    responses(
+        (status = 200, description = "Metrics as OpenMetrics text", body = String, content_type = "application/openmetrics-text"),
+        (status = "default", response = Problem),
+    ))]
+pub(super) async fn metrics(state: Data<State>) -> Answered {
+    let metrics = state.metrics.clone();
+    let text = state.work(move || metrics.text()).await?;
+    Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(text))
+}
+
+fn status_of(ready: bool) -> actix_web::http::StatusCode {
+    match ready {
+        true => actix_web::http::StatusCode::OK,
+        false => actix_web::http::StatusCode::SERVICE_UNAVAILABLE,
+    }
+}

@@ -1,0 +1,171 @@
+//! Templates one by one.
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Path};
+use hotplate_actors::dialect::Escape;
+use hotplate_actors::snapshot::Standing;
+use hotplate_actors::{Hotplate, TemplateName};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{Answered, answer};
+use crate::admin::body;
+use crate::admin::limits::AdminLimits;
+use crate::admin::model::{
+    Dependency, Finding, StandingAnswer, Stats, TemplateAnswer, TemplateSummary, TemplatesAnswer,
+};
+use crate::admin::problem::Problem;
+use crate::admin::state::State;
+
+/// Which templates.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct Which {
+    /// Whether to give the texts too.
+    #[serde(default)]
+    content: bool,
+    /// Those that come after this name.
+    after: Option<String>,
+    /// How many at most.
+    limit: Option<usize>,
+    /// Those that stand so: `current`, `stale` or `broken`.
+    standing: Option<StandingAnswer>,
+    /// Those with this in their names, whatever its case.
+    search: Option<String>,
+}
+
+/// Templates, sorted by name
+#[utoipa::path(get, path = "/admin/v1/templates", tag = "templates", security(("token" = [])), params(Which),
+    responses((status = 200, description = "As many as fit into one answer", body = TemplatesAnswer), (status = "default", response = Problem)))]
+pub(super) async fn templates(request: HttpRequest, state: Data<State>) -> Answered {
+    let which = body::query(&request)?;
+    let (hotplate, limits) = (state.hotplate.clone(), state.limits.clone());
+    Ok(answer(&state.work(move || list(&hotplate, &which, &limits)).await?))
+}
+
+fn list(hotplate: &Hotplate, which: &Which, limits: &AdminLimits) -> TemplatesAnswer {
+    let pinned = hotplate.snapshot();
+    let search = which.search.as_deref().map(str::to_lowercase);
+    let mut found: Vec<(&TemplateName, Standing<'_>)> = pinned
+        .snapshot()
+        .entries()
+        .filter(|(_, name, _)| which.after.as_deref().is_none_or(|after| name.as_str() > after))
+        .filter(|(_, _, standing)| {
+            which
+                .standing
+                .is_none_or(|wanted| wanted == StandingAnswer::of(standing))
+        })
+        .filter(|(_, name, _)| {
+            search
+                .as_deref()
+                .is_none_or(|search| name.as_str().to_lowercase().contains(search))
+        })
+        .map(|(_, name, standing)| (name, standing))
+        .collect();
+    found.sort_unstable_by_key(|(name, _)| *name);
+    let most = which
+        .limit
+        .unwrap_or(limits.page_templates)
+        .clamp(1, limits.page_templates);
+    let (mut templates, mut bytes) = (Vec::new(), 0);
+    for (name, standing) in found.iter().take(most) {
+        let summary = summary(name, standing, which.content);
+        bytes += summary.content.as_ref().map_or(0, String::len);
+        // One is always given, so that whoever asks for the rest comes to an end.
+        if bytes > limits.page_bytes && !templates.is_empty() {
+            break;
+        }
+        templates.push(summary);
+    }
+    let more = templates.len() < found.len();
+    TemplatesAnswer {
+        version: pinned.version().number(),
+        next: templates.last().filter(|_| more).map(|last| last.name.clone()),
+        templates,
+    }
+}
+
+fn summary(name: &TemplateName, standing: &Standing<'_>, content: bool) -> TemplateSummary {
+    let top = standing.closure().map(|closure| closure.top());
+    TemplateSummary {
+        name: name.to_string(),
+        standing: StandingAnswer::of(standing),
+        since: since(standing),
+        digest: top.map(|member| member.digest.to_string()),
+        bytes: top.map(|member| member.unit.text().len()),
+        content: top.filter(|_| content).map(|member| member.unit.text().to_owned()),
+    }
+}
+
+fn since(standing: &Standing<'_>) -> Option<u64> {
+    match standing {
+        Standing::Stale { since, .. } => Some(since.number()),
+        _ => None,
+    }
+}
+
+/// Everything about a template
+#[utoipa::path(get, path = "/admin/v1/template/{name}", tag = "templates", security(("token" = [])),
+    params(("name" = String, Path, description = "Its name, slashes included", example = "shop/item.html")),
+    responses(
+        (status = 200, description = "Everything about it", body = TemplateAnswer),
+        (status = 404, description = "There is no such template", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = Problem),
+    ))]
+pub(super) async fn template(name: Path<String>, state: Data<State>) -> Answered {
+    Ok(answer(&about(&state, &name).await?))
+}
+
+/// Everything about a template.
+pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<TemplateAnswer, Problem> {
+    let name = TemplateName::new(name).map_err(|_| Problem::no_template(name))?;
+    let dependents = state.ask(state.hotplate.dependents(&name)).await?;
+    let pinned = state.hotplate.snapshot();
+    let snapshot = pinned.snapshot();
+    let standing = snapshot
+        .id(name.as_str())
+        .map_or(Standing::Gone, |id| snapshot.standing(id));
+    let why = match standing {
+        Standing::Gone => return Err(Problem::no_template(name.as_str())),
+        Standing::Stale { why, .. } | Standing::Broken { why } => Some(why),
+        Standing::Current(_) => None,
+    };
+    let top = standing.closure().map(|closure| closure.top());
+    let exists = |name: &TemplateName| {
+        let id = snapshot.id(name.as_str());
+        id.is_some_and(|id| !matches!(snapshot.standing(id), Standing::Gone))
+    };
+    let calls = top.map_or(&[][..], |member| member.unit.calls()).iter();
+    let mut dependencies: Vec<Dependency> = calls
+        .map(|call| Dependency {
+            name: call.name.to_string(),
+            exists: exists(&call.name),
+        })
+        .collect();
+    dependencies.sort_by(|a, b| a.name.cmp(&b.name));
+    dependencies.dedup_by(|a, b| a.name == b.name);
+    let warnings = top.filter(|member| Escape::of(&member.name) == Escape::Html);
+    let warnings = warnings.map_or(&[][..], |member| member.unit.warnings()).iter();
+    Ok(TemplateAnswer {
+        name: name.to_string(),
+        version: pinned.version().number(),
+        standing: StandingAnswer::of(&standing),
+        since: since(&standing),
+        cause: why.map(|why| why.cause.to_string()),
+        digest: top.map(|member| member.digest.to_string()),
+        bytes: top.map(|member| member.unit.text().len()),
+        content: top.map(|member| member.unit.text().to_owned()),
+        diagnostics: why
+            .map_or(&[][..], |why| &why.diagnostics[..])
+            .iter()
+            .map(Finding::of)
+            .collect(),
+        warnings: warnings
+            .map(|warning| Finding::of(&warning.clone().in_template(&name)))
+            .collect(),
+        dependencies,
+        dependents: dependents.iter().map(ToString::to_string).collect(),
+        stats: Stats::from(state.hotplate.usage(name.as_str())),
+    })
+}

@@ -1,0 +1,102 @@
+//! What is served, and what was.
+
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use hotplate_actors::Version;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{Answered, answer};
+use crate::admin::body;
+use crate::admin::model::{ChangedTemplate, DiffAnswer, PublicationAnswer, VersionAnswer, VersionsAnswer};
+use crate::admin::problem::Problem;
+use crate::admin::state::State;
+
+/// What is served now
+#[utoipa::path(get, path = "/admin/v1/version", tag = "versions", security(("token" = [])),
+    responses((status = 200, description = "The version that is served", body = VersionAnswer), (status = "default", response = Problem)))]
+pub(super) async fn version(state: Data<State>) -> HttpResponse {
+    answer(&state.version())
+}
+
+/// What was served, newest first
+#[utoipa::path(get, path = "/admin/v1/versions", tag = "versions", security(("token" = [])),
+    responses((status = 200, description = "The last versions", body = VersionsAnswer), (status = "default", response = Problem)))]
+pub(super) async fn versions(state: Data<State>) -> Answered {
+    Ok(answer(&history(&state).await?))
+}
+
+pub(in crate::admin) async fn history(state: &State) -> Result<VersionsAnswer, Problem> {
+    let kept = state.ask(state.hotplate.history()).await?;
+    let publications = state.hotplate.publications();
+    let newest_first = publications.iter().rev();
+    let versions = newest_first
+        .map(|publication| PublicationAnswer::of(publication, kept.versions.contains(&publication.published.version)));
+    Ok(VersionsAnswer {
+        current: kept.versions.last().map_or(0, |version| version.number()),
+        held: kept.held,
+        versions: versions.collect(),
+    })
+}
+
+/// Which versions to compare.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Between {
+    /// The first.
+    from: u64,
+    /// The second; the current one unless said.
+    to: Option<u64>,
+    /// Whether to say which lines differ.
+    #[serde(default)]
+    content: bool,
+}
+
+/// What two versions serve otherwise
+#[utoipa::path(get, path = "/admin/v1/diff", tag = "versions", security(("token" = [])), params(Between),
+    responses(
+        (status = 200, description = "The templates that are served otherwise", body = DiffAnswer),
+        (status = 404, description = "One of them is not kept, or no more", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = Problem),
+    ))]
+pub(super) async fn diff(request: HttpRequest, state: Data<State>) -> Answered {
+    let Between { from, to, content } = body::query(&request)?;
+    Ok(answer(&differences(&state, from, to, content).await?))
+}
+
+pub(in crate::admin) async fn differences(
+    state: &State,
+    from: u64,
+    to: Option<u64>,
+    content: bool,
+) -> Result<DiffAnswer, Problem> {
+    let to = to.map_or_else(|| state.hotplate.snapshot().version(), Version::from_number);
+    let compared = state
+        .ask(state.hotplate.compare(Version::from_number(from), to))
+        .await?;
+    let compared = compared.map_err(|not_kept| Problem::not_kept(not_kept.to_string()))?;
+    let (most, mut bytes_left) = (state.limits.page_templates, state.limits.page_bytes);
+    state
+        .work(move || {
+            let differences = compared.differences();
+            let mut templates = Vec::new();
+            for difference in differences.iter().take(most) {
+                let changed = ChangedTemplate::of(difference, content);
+                let Some(left) = bytes_left.checked_sub(changed.unified.as_ref().map_or(0, String::len)) else {
+                    break;
+                };
+                bytes_left = left;
+                templates.push(changed);
+            }
+            let truncated = templates.len() < differences.len();
+            DiffAnswer {
+                from,
+                to: to.number(),
+                templates,
+                truncated,
+            }
+        })
+        .await
+}

@@ -1,0 +1,237 @@
+//! What the API answers with, field by field. These are the names that programs rely on: they follow the engine's types, but do
+//! not change with them.
+
+mod diagnostic;
+mod health;
+mod version;
+
+use hotplate_actors::snapshot::{Standing, Stands};
+use hotplate_actors::{TemplateName, counters};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub(super) use diagnostic::Finding;
+pub(super) use health::{HealthAnswer, Probe};
+pub(super) use version::{
+    ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, VersionAnswer,
+    VersionsAnswer,
+};
+
+/// Names in an answer that is not about one template: more do not help anybody.
+const NAMES_MAX: usize = 100;
+
+/// Some names, and how many there are.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+pub(super) struct Names {
+    /// How many there are.
+    pub(super) count: usize,
+    /// The first hundred of them.
+    pub(super) names: Vec<String>,
+}
+
+impl Names {
+    pub(super) fn of(names: &[TemplateName]) -> Self {
+        Self {
+            count: names.len(),
+            names: names.iter().take(NAMES_MAX).map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// How a template stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum StandingAnswer {
+    /// Served as its newest text has it.
+    Current,
+    /// Served as it was before an edit that is not good.
+    Stale,
+    /// Not served: there never was a good text.
+    Broken,
+    /// Called, and not there.
+    Missing,
+}
+
+impl StandingAnswer {
+    pub(super) fn of(standing: &Standing<'_>) -> Self {
+        match standing {
+            Standing::Current(_) => Self::Current,
+            Standing::Stale { .. } => Self::Stale,
+            Standing::Broken { .. } => Self::Broken,
+            Standing::Gone => Self::Missing,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Stale => "stale",
+            Self::Broken => "broken",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+impl From<Stands> for StandingAnswer {
+    fn from(stands: Stands) -> Self {
+        match stands {
+            Stands::Current => Self::Current,
+            Stands::Stale => Self::Stale,
+            Stands::Broken => Self::Broken,
+        }
+    }
+}
+
+/// Templates, sorted by name.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TemplatesAnswer {
+    /// The version that this is about.
+    pub(super) version: u64,
+    /// As many as fit into one answer.
+    pub(super) templates: Vec<TemplateSummary>,
+    /// If there are more: what to give as `after` for the rest.
+    pub(super) next: Option<String>,
+}
+
+/// A template in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TemplateSummary {
+    /// Its name.
+    pub(super) name: String,
+    /// How it stands.
+    pub(super) standing: StandingAnswer,
+    /// If it is stale: the last version in which what is served was the newest.
+    pub(super) since: Option<u64>,
+    /// BLAKE3 of the text that is served, the first 16 hexadecimal digits.
+    pub(super) digest: Option<String>,
+    /// Bytes of the text that is served.
+    pub(super) bytes: Option<usize>,
+    /// The text that is served, if asked for with `content=true`.
+    pub(super) content: Option<String>,
+}
+
+/// Everything about a template.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TemplateAnswer {
+    /// Its name.
+    pub(super) name: String,
+    /// The version that this is about.
+    pub(super) version: u64,
+    /// How it stands.
+    pub(super) standing: StandingAnswer,
+    /// If it is stale: the last version in which what is served was the newest.
+    pub(super) since: Option<u64>,
+    /// If it is not current: the template to repair.
+    pub(super) cause: Option<String>,
+    /// BLAKE3 of the text that is served, the first 16 hexadecimal digits.
+    pub(super) digest: Option<String>,
+    /// Bytes of the text that is served.
+    pub(super) bytes: Option<usize>,
+    /// The text that is served.
+    pub(super) content: Option<String>,
+    /// Why it is not current.
+    pub(super) diagnostics: Vec<Finding>,
+    /// What probably is not meant, although it compiles.
+    pub(super) warnings: Vec<Finding>,
+    /// Templates that it calls.
+    pub(super) dependencies: Vec<Dependency>,
+    /// Templates that reach it by calls, sorted.
+    pub(super) dependents: Vec<String>,
+    /// Of its renders.
+    pub(super) stats: Stats,
+}
+
+/// A template that is called.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Dependency {
+    /// Its name.
+    pub(super) name: String,
+    /// Whether it is there.
+    pub(super) exists: bool,
+}
+
+/// Renders of one template as a page, since the start.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Stats {
+    /// How many; an estimate once there are more than a hundred.
+    pub(super) renders: u64,
+    /// Of these, renders that failed, those included that an older version could answer.
+    pub(super) failures: u64,
+    /// When it was rendered last, to the second, in milliseconds since 1970.
+    pub(super) last_render_ms: Option<u64>,
+    /// The last render that failed.
+    pub(super) last_failure: Option<LastFailure>,
+}
+
+/// A render that failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LastFailure {
+    /// When, in milliseconds since 1970.
+    pub(super) at_ms: u64,
+    /// What was wrong.
+    pub(super) message: String,
+    /// Where and why.
+    pub(super) diagnostic: Option<Finding>,
+}
+
+impl From<counters::Usage> for Stats {
+    fn from(usage: counters::Usage) -> Self {
+        Self {
+            renders: usage.renders,
+            failures: usage.failures,
+            last_render_ms: usage.last_render_ms,
+            last_failure: usage.last_failure.map(|failure| LastFailure {
+                at_ms: failure.at_ms,
+                message: failure.said,
+                diagnostic: failure.diagnostic.as_ref().map(Finding::of),
+            }),
+        }
+    }
+}
+
+/// Who calls whom.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GraphAnswer {
+    /// The version that this is about.
+    pub(super) version: u64,
+    /// Templates, and names that are called and not there; sorted.
+    pub(super) nodes: Vec<Node>,
+    /// Calls between these, sorted.
+    pub(super) edges: Vec<Edge>,
+    /// Whether there are more than fit into an answer: ask with `around`.
+    pub(super) truncated: bool,
+}
+
+/// A template in the graph.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Node {
+    /// Its name.
+    pub(super) name: String,
+    /// How it stands.
+    pub(super) standing: StandingAnswer,
+}
+
+/// A call in the graph.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Edge {
+    /// Who calls.
+    pub(super) caller: String,
+    /// Who is called.
+    pub(super) callee: String,
+}
+
+/// What the log is about.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogLevelAnswer {
+    /// As `RUST_LOG` writes it, such as `info,hotplate=debug`.
+    pub(super) filter: String,
+}
+
+/// Which version to go back to.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RollBackRequest {
+    /// One of those that `/admin/v1/versions` says are kept.
+    pub(super) to: u64,
+}

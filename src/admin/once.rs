@@ -1,0 +1,140 @@
+//! [`Once`]: what was asked for with an `Idempotency-Key` is done once, however often it is asked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, rt};
+use tokio::sync::OnceCell;
+
+use super::limits::AdminLimits;
+use super::problem::Problem;
+
+/// The header that names a key.
+const HEADER: &str = "idempotency-key";
+/// The longest key, in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
+/// An answer that can be given again.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) json: Bytes,
+}
+
+/// Remembers answers by key, so many and so long.
+#[derive(Debug)]
+pub(super) struct Once {
+    known: Mutex<HashMap<String, Known>>,
+    most: usize,
+    lives: Duration,
+}
+
+#[derive(Debug)]
+struct Known {
+    since: Instant,
+    /// What was asked for: a key belongs to one request.
+    asked: blake3::Hash,
+    answer: Arc<OnceCell<Answer>>,
+}
+
+impl Once {
+    pub(super) fn new(limits: &AdminLimits) -> Self {
+        Self {
+            known: Mutex::default(),
+            most: limits.idempotency_keys.max(1),
+            lives: Duration::from_millis(limits.idempotency_ms),
+        }
+    }
+
+    /// Does something, or answers what came of it when it was asked for with the same key. A failure is not remembered. What was
+    /// begun is brought to its end even if the client goes away.
+    pub(super) async fn answer<F>(&self, request: &HttpRequest, body: &[u8], run: F) -> Result<Answer, Problem>
+    where
+        F: Future<Output = Result<Answer, Problem>> + 'static,
+    {
+        let Some(key) = request.headers().get(HEADER) else {
+            return finish(run).await;
+        };
+        let key = key
+            .to_str()
+            .ok()
+            .filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
+        let key =
+            key.ok_or_else(|| Problem::bad_request("an Idempotency-Key has 1 to 255 visible ASCII characters"))?;
+        let mut asked = blake3::Hasher::new();
+        for part in [request.method().as_str(), request.path(), request.query_string()] {
+            asked.update(part.as_bytes()).update(&[0]);
+        }
+        let asked = asked.update(body).finalize();
+        let answer = self.find(key, asked, Instant::now())?;
+        answer.get_or_try_init(|| finish(run)).await.cloned()
+    }
+
+    /// Where the answer for a key is, or will be.
+    fn find(&self, key: &str, asked: blake3::Hash, now: Instant) -> Result<Arc<OnceCell<Answer>>, Problem> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, known| now.saturating_duration_since(known.since) < self.lives);
+        if let Some(known) = known.get(key) {
+            if known.asked != asked {
+                return Err(Problem::refused("this Idempotency-Key was used for something else"));
+            }
+            return Ok(Arc::clone(&known.answer));
+        }
+        if known.len() >= self.most {
+            let oldest = known.iter().min_by_key(|(_, known)| known.since);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                known.remove(&oldest);
+            }
+        }
+        let answer = Arc::<OnceCell<Answer>>::default();
+        let since = now;
+        known.insert(
+            key.to_owned(),
+            Known {
+                since,
+                asked,
+                answer: Arc::clone(&answer),
+            },
+        );
+        Ok(answer)
+    }
+}
+
+async fn finish<F>(run: F) -> Result<Answer, Problem>
+where
+    F: Future<Output = Result<Answer, Problem>> + 'static,
+{
+    rt::spawn(run)
+        .await
+        .unwrap_or_else(|_| Err(Problem::internal("it failed, and it is not known how far it came")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_without_end_are_bounded_and_a_key_belongs_to_one_request() {
+        let limits = AdminLimits {
+            idempotency_keys: 3,
+            idempotency_ms: 1_000,
+            ..AdminLimits::default()
+        };
+        let once = Once::new(&limits);
+        let now = Instant::now();
+        let (reload, other) = (blake3::hash(b"reload"), blake3::hash(b"other"));
+        let first = once.find("a", reload, now).expect("is new");
+        assert!(Arc::ptr_eq(&first, &once.find("a", reload, now).expect("is known")));
+        assert!(once.find("a", other, now).is_err());
+        for key in ["b", "c", "d", "e"] {
+            once.find(key, reload, now + Duration::from_millis(1))
+                .expect("there is room");
+        }
+        assert_eq!(once.known.lock().expect("no panic").len(), 3);
+        // It was forgotten: as the oldest, and by now for its age.
+        assert!(once.find("a", other, now + Duration::from_secs(2)).is_ok());
+    }
+}

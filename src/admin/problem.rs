@@ -1,0 +1,268 @@
+//! [`Problem`]: an answer that says what went wrong (RFC 9457).
+
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpResponse, ResponseError};
+use hotplate_actors::CallError;
+use serde::Serialize;
+use utoipa::{ToResponse, ToSchema};
+
+/// What went wrong, as `application/problem+json`.
+#[derive(Debug, Clone, Serialize, ToSchema, ToResponse)]
+#[response(description = "What went wrong", content_type = "application/problem+json")]
+pub(super) struct Problem {
+    /// A stable word for programs: `urn:hotplate:problem:` and what is listed in the documentation.
+    #[serde(rename = "type")]
+    #[schema(rename = "type")]
+    kind: String,
+    /// What kind of problem it is, in words.
+    title: &'static str,
+    /// The status of the answer.
+    status: u16,
+    /// What happened this time, and what to do.
+    detail: String,
+    #[serde(skip)]
+    header: Option<(&'static str, String)>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:hotplate:problem:{kind}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            header: None,
+        }
+    }
+
+    fn with(mut self, header: &'static str, value: impl Into<String>) -> Self {
+        self.header = Some((header, value.into()));
+        self
+    }
+
+    /// What it says for people.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Its status.
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "The request is not understood",
+            detail,
+        )
+    }
+
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "A valid token is needed",
+            detail,
+        )
+        .with("www-authenticate", "Bearer realm=\"hotplate\"")
+    }
+
+    pub(super) fn host_not_known(host: &str) -> Self {
+        let shown: String = host.chars().take(100).collect();
+        let detail = format!(
+            "this listener does not go by the name `{}`: call it by its address or as localhost, or allow the name with `host`",
+            shown.escape_debug()
+        );
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "host-not-known",
+            "The name is not known here",
+            detail,
+        )
+    }
+
+    pub(super) fn another_site() -> Self {
+        let detail = "a page of another site asked for this, so it was not done";
+        Self::new(StatusCode::FORBIDDEN, "another-site", "Not from another site", detail)
+    }
+
+    pub(super) fn nothing_here(path: &str) -> Self {
+        let shown: String = path.chars().take(200).collect();
+        let detail = format!(
+            "there is nothing at `{}`; /admin/v1/openapi.json says what there is",
+            shown.escape_debug()
+        );
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", detail)
+    }
+
+    pub(super) fn no_template(name: &str) -> Self {
+        let shown: String = name.chars().take(200).collect();
+        let detail = format!("there is no template `{}`", shown.escape_debug());
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-such-template",
+            "There is no such template",
+            detail,
+        )
+    }
+
+    pub(super) fn not_kept(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "version-not-kept",
+            "The version is not kept",
+            detail,
+        )
+    }
+
+    pub(super) fn no_log() -> Self {
+        let detail = "this program does not let its log be changed at run time";
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-log-level",
+            "The log cannot be changed",
+            detail,
+        )
+    }
+
+    pub(super) fn method(allowed: &'static str) -> Self {
+        let detail = format!("this can be asked with {allowed}");
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "The method is not allowed",
+            detail,
+        )
+        .with("allow", allowed)
+    }
+
+    pub(super) fn too_slow(ms: u64) -> Self {
+        let detail = format!("the body was not there within {ms} ms");
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too-slow",
+            "The request took too long",
+            detail,
+        )
+    }
+
+    pub(super) fn too_large(bytes: usize) -> Self {
+        let detail = format!("the body may have {bytes} bytes");
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "The body is too large",
+            detail,
+        )
+    }
+
+    pub(super) fn not_json() -> Self {
+        let detail = "the body must be JSON, with `content-type: application/json`";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not-json",
+            "The body is not JSON",
+            detail,
+        )
+    }
+
+    pub(super) fn refused(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "refused",
+            "The value is not accepted",
+            detail,
+        )
+    }
+
+    pub(super) fn too_many(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + 1;
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-requests",
+            "There are too many requests",
+            format!("try again in {seconds} s"),
+        )
+        .with("retry-after", seconds.to_string())
+    }
+
+    pub(super) fn busy(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much is under way", detail).with("retry-after", "1")
+    }
+
+    pub(super) fn engine_timeout(ms: u64) -> Self {
+        let detail = format!("the engine did not answer within {ms} ms; what was asked for may be done all the same");
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "engine-timeout",
+            "The engine took too long",
+            detail,
+        )
+    }
+
+    pub(super) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something failed",
+            detail,
+        )
+    }
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Busy => Self::busy(error.to_string()),
+            CallError::Timeout(ms) => Self::engine_timeout(ms),
+            CallError::Down => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "down",
+                "The engine has ended",
+                error.to_string(),
+            ),
+            CallError::Lost(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "lost",
+                "The call was lost",
+                error.to_string(),
+            )
+            .with("retry-after", "1"),
+            _ => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<actix_web::error::BlockingError> for Problem {
+    fn from(error: actix_web::error::BlockingError) -> Self {
+        Self::busy(error.to_string())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status());
+        response.insert_header((CONTENT_TYPE, "application/problem+json"));
+        if let Some((name, value)) = &self.header {
+            response.insert_header((*name, value.as_str()));
+        }
+        // Strings and numbers always serialize.
+        response.body(serde_json::to_string(self).unwrap_or_default())
+    }
+}

@@ -1,0 +1,187 @@
+//! The listener itself: its threads, and what is decided about every request before it is looked at.
+
+use std::any::Any;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Extensions, Server, ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use actix_web::http::{KeepAlive, Method};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, Data};
+use actix_web::{App, Error, HttpRequest, HttpServer, rt};
+
+use super::problem::Problem;
+use super::state::State;
+use super::{AdminError, api, dashboard};
+
+/// Threads that answer. What takes long runs elsewhere.
+const WORKERS: usize = 2;
+/// Threads for what takes long: looking at every template, comparing versions, laying out a graph.
+const BLOCKING_THREADS: usize = 2;
+/// Bytes that the system keeps for a client that does not read.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// How long what is under way may take at the end.
+const GOODBYE_SECONDS: u64 = 1;
+
+/// A running admin listener. It ends when this is dropped.
+#[must_use = "the listener ends when this is dropped"]
+pub struct AdminHandle {
+    address: SocketAddr,
+    server: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl AdminHandle {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it. Answers that are under way have a second.
+    pub fn stop(self) {}
+}
+
+impl Drop for AdminHandle {
+    fn drop(&mut self) {
+        // The command is sent at once; the answer to it is not waited for, the thread is.
+        drop(self.server.stop(true));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for AdminHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("AdminHandle").field(&self.address).finish()
+    }
+}
+
+/// Starts the threads.
+pub(super) fn start(listener: TcpListener, address: SocketAddr, state: State) -> Result<AdminHandle, AdminError> {
+    let (ready, is_ready) = sync_channel(1);
+    let state = Data::new(state);
+    let run = move || {
+        rt::System::new().block_on(async move {
+            match serve(listener, state.clone()) {
+                Ok(server) => {
+                    let _ = ready.send(Ok(server.handle()));
+                    let telling = rt::spawn(State::tell(Arc::downgrade(&state.into_inner())));
+                    let _ = server.await;
+                    telling.abort();
+                }
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                }
+            }
+        });
+    };
+    let thread = std::thread::Builder::new()
+        .name("hotplate-admin".into())
+        .spawn(run)
+        .map_err(AdminError::Start)?;
+    let ended = || AdminError::Start(std::io::Error::other("its thread ended"));
+    let server = is_ready.recv().map_err(|_| ended())?.map_err(AdminError::Start)?;
+    Ok(AdminHandle {
+        address,
+        server,
+        thread: Some(thread),
+    })
+}
+
+fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
+    let limits = state.limits.clone();
+    let stalled = Duration::from_millis(limits.stalled_ms);
+    let app = move || {
+        App::new()
+            .app_data(state.clone())
+            .wrap(from_fn(admit))
+            .configure(api::configure)
+            .configure(dashboard::configure)
+            .default_service(web::to(nothing_here))
+    };
+    let server = HttpServer::new(app)
+        .workers(WORKERS)
+        .worker_max_blocking_threads(BLOCKING_THREADS)
+        .max_connections(limits.connections.div_ceil(WORKERS))
+        .client_request_timeout(Duration::from_millis(limits.request_ms))
+        .client_disconnect_timeout(Duration::from_millis(500))
+        .keep_alive(KeepAlive::Timeout(Duration::from_secs(15)))
+        .shutdown_timeout(GOODBYE_SECONDS)
+        .disable_signals()
+        .on_connect(move |connection, _: &mut Extensions| bound(connection, stalled))
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// Bounds what a client that never reads holds, and for how long.
+fn bound(connection: &dyn Any, stalled: Duration) {
+    if let Some(stream) = connection.downcast_ref::<rt::net::TcpStream>() {
+        let socket = socket2::SockRef::from(stream);
+        let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
+        #[cfg(target_os = "linux")]
+        let _ = socket.set_tcp_user_timeout(Some(stalled));
+        #[cfg(not(target_os = "linux"))]
+        let _ = stalled;
+    }
+}
+
+/// Decides about every request before anything of it is looked at but its head.
+async fn admit(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let refused = refuse(&request).err();
+    let response = match refused {
+        Some(problem) => request.error_response(problem).map_into_left_body(),
+        None => next.call(request).await?.map_into_right_body(),
+    };
+    Ok(with_headers(response))
+}
+
+fn refuse(request: &ServiceRequest) -> Result<(), Problem> {
+    let Some(state) = request.app_data::<Data<State>>() else {
+        return Err(Problem::internal("the listener is not complete"));
+    };
+    state.access.same_site(request.request())?;
+    let now = Instant::now();
+    state.requests.take(now).map_err(Problem::too_many)?;
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        state.changes.take(now).map_err(Problem::too_many)?;
+    }
+    let length = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    let length = length.and_then(|length| length.parse::<u64>().ok()).unwrap_or_default();
+    if length > state.limits.body_bytes as u64 {
+        return Err(Problem::too_large(state.limits.body_bytes));
+    }
+    Ok(())
+}
+
+fn with_headers<B>(mut response: ServiceResponse<B>) -> ServiceResponse<B> {
+    let headers = response.headers_mut();
+    let mut set = |name: &'static str, value: &'static str| {
+        let name = HeaderName::from_static(name);
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    };
+    set("cache-control", "no-store");
+    set("x-content-type-options", "nosniff");
+    set("referrer-policy", "no-referrer");
+    set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+    response
+}
+
+async fn nothing_here(request: HttpRequest, state: Data<State>) -> Result<actix_web::HttpResponse, Problem> {
+    state.access.program(request.headers())?;
+    Err(Problem::nothing_here(request.path()))
+}

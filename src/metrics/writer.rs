@@ -1,0 +1,87 @@
+//! [`Writer`]: one line for each kind of metric.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use hotplate_actors::counters::Histogram;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Unit;
+
+/// A label's name and value.
+pub(super) type Label = (&'static str, Cow<'static, str>);
+
+/// Writes metrics of families that are known by their name.
+pub(super) struct Writer<'e>(pub(super) DescriptorEncoder<'e>);
+
+impl Writer<'_> {
+    /// One count.
+    pub(super) fn counter(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(count).encode(encoder)
+    }
+
+    /// Counts by labels.
+    pub(super) fn counters<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        counts: impl IntoIterator<Item = ([Label; N], u64)>,
+    ) -> fmt::Result {
+        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, count) in counts {
+            ConstCounter::new(count).encode(encoder.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    /// One value that goes up and down.
+    pub(super) fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(encoder)
+    }
+
+    /// Values by labels.
+    pub(super) fn gauges<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = ([Label; N], u64)>,
+    ) -> fmt::Result {
+        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in values {
+            ConstGauge::new(value).encode(encoder.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    /// One value in seconds; the unit becomes the end of the name.
+    pub(super) fn seconds(&mut self, name: &str, help: &str, seconds: f64) -> fmt::Result {
+        let encoder = self
+            .0
+            .encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
+        ConstGauge::new(seconds).encode(encoder)
+    }
+
+    /// Durations; the unit becomes the end of the name.
+    pub(super) fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> fmt::Result {
+        let mut encoder = self
+            .0
+            .encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        // The encoder adds the buckets up.
+        let buckets = histogram.buckets.iter();
+        let buckets: Vec<_> = buckets
+            .map(|(bound, count)| (bound.unwrap_or(f64::INFINITY), *count))
+            .collect();
+        encoder.encode_histogram::<[Label; 0]>(histogram.sum_seconds, histogram.count(), &buckets, None)
+    }
+
+    /// What does not change.
+    pub(super) fn info(&mut self, name: &str, help: &str, labels: &[(&'static str, &'static str)]) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Info)?;
+        Info::new(labels.to_vec()).encode(encoder)
+    }
+}
