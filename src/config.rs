@@ -104,6 +104,8 @@ pub struct Log {
     pub level: String,
     /// For people or for programs.
     pub format: LogFormat,
+    /// Whether the end of each span is logged.
+    pub spans: bool,
 }
 
 /// How the log looks.
@@ -210,6 +212,7 @@ impl Default for Log {
         Self {
             level: "warn".to_owned(),
             format: LogFormat::default(),
+            spans: false,
         }
     }
 }

@@ -220,6 +220,7 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let version = snapshot.version();
+        let _span = tracing::debug_span!("render", name, version = version.number()).entered();
         let answer = |body, freshness| Rendered {
             body,
             version,

@@ -184,6 +184,15 @@ impl Registry {
         let held = ledger.truth.is_held();
         self.0.ledger.commit(ledger)?;
         self.0.served.store(Arc::new(snapshot.clone()));
+        tracing::info!(
+            version = report.version.number(),
+            changed = report.changed.len(),
+            removed = report.removed.len(),
+            stale = report.stale.len(),
+            broken = report.broken.len(),
+            recovered = report.recovered.len(),
+            "published"
+        );
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {
                 self.0.tally.published(published, held, &snapshot);

@@ -342,6 +342,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             level: Kind::Text, live,
                 "What is logged: off, error, warn, info, debug or trace, or by module: \"warn,hotplate=debug\". RUST_LOG overrides it.";
             format: Kind::Choice(LOG_FORMATS), restart, "For people (human), or an object on each line (json).";
+            spans: Kind::Flag, restart,
+                "Whether the end of each span is logged, with the time that it took: of a batch, of each actor's part in it, of a render.";
         }
         templates {
             watch: Kind::Flag, restart, "Whether changes are seen by themselves; else by `hotplate reload` and SIGHUP only.";

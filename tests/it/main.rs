@@ -25,6 +25,8 @@ mod render;
 #[cfg(feature = "cli")]
 mod serve;
 #[cfg(feature = "cli")]
+mod trace;
+#[cfg(feature = "cli")]
 mod watch;
 
 #[cfg(feature = "web")]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix::Message;
+use tracing::Instrument;
 
 use crate::engine::{Engine, Post};
 use crate::messages::{Key, Resume, RollBack, RolledBack, Unanswered};
@@ -114,9 +115,12 @@ impl Engine {
         M::Result: From<Fault> + Send + 'static,
     {
         let line = post.line();
-        let answered = self.run(move || async move {
+        // The control thread works for the caller.
+        let span = tracing::Span::current();
+        let answered = self.run(move || {
             let left = until.at.saturating_duration_since(Instant::now());
-            actix::clock::timeout(left, line.send(message)).await
+            let asked = async move { actix::clock::timeout(left, line.send(message)).await };
+            asked.instrument(span)
         })?;
         match answered.await {
             Ok(Ok(Ok(answer))) => Ok(answer),
