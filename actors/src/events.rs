@@ -70,7 +70,7 @@ pub struct Published {
 }
 
 /// Of one template something else than its newest text is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fallback {
     /// Which.
     pub template: TemplateName,
@@ -83,7 +83,8 @@ pub struct Fallback {
 }
 
 /// What is served in the place of a text that is not good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Serving {
     /// The closure of the entry in this version.
     LastGood(Version),

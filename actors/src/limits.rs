@@ -50,7 +50,7 @@ pub struct Limits {
     pub subscriber_events: usize,
 
     // --- queues and waiting ---
-    /// Names in the queue of hints. When it is full, the loader looks at everything instead.
+    /// Paths that were hinted at and not looked at yet. When there are more, the loader looks at everything instead.
     pub hints: usize,
     /// `Render` messages under way or waiting at once; one more is answered `Busy`.
     pub renders_in_flight: usize,
@@ -68,8 +68,10 @@ pub struct Limits {
     pub settle_max_ms: u64,
     /// How long a file may be gone before it counts as deleted, in milliseconds: editors remove and create.
     pub grace_ms: u64,
-    /// Time between two looks at everything, in milliseconds, for file systems that send no events.
+    /// Time between two looks at everything, in milliseconds, for what no event tells of. Costs a question to the disk for each file.
     pub sweep_ms: u64,
+    /// The same where there are no events that can be trusted: network file systems, overlays, no watches left.
+    pub poll_ms: u64,
     /// How long a `Reload` may take, in milliseconds.
     pub reload_ms: u64,
     /// How long `start` waits for the first version, in milliseconds.
@@ -116,6 +118,7 @@ impl Default for Limits {
             settle_max_ms: 250,
             grace_ms: 50,
             sweep_ms: 30_000,
+            poll_ms: 1_000,
             reload_ms: 30_000,
             start_ms: 60_000,
             live_clients: 2_048,

@@ -168,7 +168,8 @@ pub struct RollBack {
 pub struct Resume;
 
 /// What came of a [`RollBack`] or [`Resume`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RolledBack {
     /// This is served now.
     Published(Arc<Report>),
@@ -197,7 +198,7 @@ pub struct CurrentSnapshot;
 pub struct History;
 
 /// What can be gone back to, and whether somebody did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Kept {
     /// Oldest first, the current one last.
     pub versions: Vec<Version>,

@@ -6,31 +6,33 @@
 mod late;
 mod standin;
 mod supply;
+mod workspace;
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Budget, Exceeded};
 use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
+use crate::dialect::{Body, Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
 use crate::events::Teller;
 use crate::limits::Limits;
 use crate::snapshot::{Snapshot, Standing, Why};
 use crate::supervision::{Fault, contain};
 use crate::template::TemplateName;
-use crate::value::{Arena, ContextError};
+use crate::value::ContextError;
 use crate::version::Version;
 
 pub use standin::StandIn;
 pub use supply::{Given, Supply};
 
 use late::Late;
+use workspace::Workspace;
 
 /// What a render answers.
 #[derive(Debug, Clone)]
@@ -44,7 +46,8 @@ pub struct Rendered {
 }
 
 /// How an answer relates to the newest text of its entry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Freshness {
     /// It is that text.
     Current,
@@ -200,7 +203,7 @@ impl Reader {
     ) -> Result<Rendered, RenderFailure> {
         let started = Instant::now();
         let id = id.or_else(|| snapshot.id(name));
-        let result = self.answer(snapshot, name, id, supply, options, started);
+        let result = self.answer(snapshot, name, id, supply, options);
         self.0.tally.rendered(id, &result, started);
         result
     }
@@ -212,7 +215,6 @@ impl Reader {
         id: Option<TemplateId>,
         supply: &(impl Supply + ?Sized),
         options: &RenderOptions,
-        started: Instant,
     ) -> Result<Rendered, RenderFailure> {
         let version = snapshot.version();
         let answer = |body, freshness| Rendered {
@@ -235,7 +237,7 @@ impl Reader {
             Standing::Broken { why } => return self.stand_in(snapshot, name, Arc::clone(why)),
             Standing::Gone => return Err(not_found(snapshot, name)),
         };
-        let failure = match self.attempt(&closure, supply, options, started) {
+        let failure = match self.attempt(&closure, supply, options) {
             Ok(body) => return Ok(answer(body, freshness)),
             Err(failure) => failure,
         };
@@ -260,9 +262,7 @@ impl Reader {
                 let until = Instant::now() + 2 * self.0.limits.render_time();
                 let mut earlier = snapshot.earlier(id).take_while(|_| Instant::now() < until);
                 let better = earlier.find_map(|(since, closure)| {
-                    self.attempt(&closure, supply, options, Instant::now())
-                        .ok()
-                        .map(|body| (since, body))
+                    self.attempt(&closure, supply, options).ok().map(|body| (since, body))
                 });
                 let Some((since, body)) = better else {
                     return Err(failure);
@@ -281,21 +281,24 @@ impl Reader {
         closure: &Closure<'_>,
         supply: &(impl Supply + ?Sized),
         options: &RenderOptions,
-        now: Instant,
     ) -> Result<String, RenderFailure> {
         let limits = &*self.0.limits;
-        let mut budget = Budget::new(limits, now, options.deadline, options.cancel.clone());
+        let mut budget = Budget::new(limits, options.deadline, options.cancel.clone());
         if options.deadline.is_some() || options.cancel.is_some() {
             budget.check(Instant::now()).map_err(RenderFailure::Timeout)?;
         }
         let top = closure.top();
-        with_arena(|arena| {
+        Workspace::with(|arena, room| {
             // What the user's `Serialize` and a dialect of the user's do is contained; a formatter is contained where it is called.
             let attempted = contain(|| {
                 let context = supply.supply(closure, arena, limits)?;
-                let mut frame = Frame::new(&mut budget, Escape::of(&top.name), options.missing, 0);
-                match top.unit.render(closure, &context, &mut frame) {
-                    Ok(()) => Ok(frame.output),
+                let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
+                let mut frame = Frame::writing_to(body, &mut budget, Escape::of(&top.name), options.missing);
+                let rendered = top.unit.render(closure, &context, &mut frame);
+                let text = rendered.map(|()| frame.body.to_text());
+                *room = frame.body.into_room();
+                match text {
+                    Ok(text) => Ok(text),
                     Err(RenderError {
                         fault: RenderFault::Budget(exceeded),
                         ..
@@ -333,10 +336,7 @@ impl Reader {
             .filter(|template| Escape::of(template) == Escape::of(&entry));
         let body = configured
             .and_then(|template| snapshot.standing(snapshot.id(template.as_str())?).closure())
-            .and_then(|closure| {
-                self.attempt(&closure, &Given(&context), &RenderOptions::default(), Instant::now())
-                    .ok()
-            })
+            .and_then(|closure| self.attempt(&closure, &Given(&context), &RenderOptions::default()).ok())
             .unwrap_or_else(|| standin::last_resort(&entry).to_owned());
         Ok(Rendered {
             body,
@@ -384,18 +384,4 @@ fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other.clone());
     RenderFailure::NotFound { name: shown, nearest }
-}
-
-thread_local! {
-    /// The arena of the last render in this thread, for the next.
-    static ARENA: Cell<Option<Arena>> = const { Cell::new(None) };
-}
-
-/// Runs with an empty arena. A render inside a render, as a formatter may do, gets one of its own.
-fn with_arena<T>(run: impl FnOnce(&Arena) -> T) -> T {
-    let mut arena = ARENA.take().unwrap_or_default();
-    let result = run(&arena);
-    arena.reset();
-    ARENA.set(Some(arena));
-    result
 }
