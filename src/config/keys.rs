@@ -386,6 +386,11 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "Time between two looks at everything, for file systems that send no events.";
             reload_ms: milliseconds(1, DAY), restart, "How long a reload may take.";
             start_ms: milliseconds(1, DAY), restart, "How long the first version may take.";
+            live_clients: count(0, 1_000_000), restart, "Browsers that may follow a site in development at once.";
+            live_entries: count(1, 10_000), restart, "Pages that one of them may follow by one stream.";
+            live_stalled_ms: milliseconds(100, DAY), restart,
+                "How long a browser may leave what it was sent unread before its connection is ended.";
+            live_faults: count(1, 1_000), restart, "Findings that the overlay shows of one page.";
         }
     }
     policies!(keys: watcher, compiler, graph, registry, renderer, engine);

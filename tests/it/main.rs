@@ -21,6 +21,8 @@ mod reload;
 #[cfg(feature = "cli")]
 mod live;
 #[cfg(feature = "cli")]
+mod pace;
+#[cfg(feature = "cli")]
 mod render;
 #[cfg(feature = "cli")]
 mod serve;
