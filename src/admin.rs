@@ -77,7 +77,9 @@ pub trait LogLevel: Send + Sync + 'static {
 #[non_exhaustive]
 pub enum AdminError {
     /// Whoever reaches it could reload, roll back and read every template.
-    #[error("{address} can be reached from other machines, so the admin listener needs a token: set one, or bind it to 127.0.0.1")]
+    #[error(
+        "{address} can be reached from other machines, so the admin listener needs a token: set one, or bind it to 127.0.0.1"
+    )]
     TokenRequired {
         /// Where it was to listen.
         address: SocketAddr,
@@ -86,7 +88,9 @@ pub enum AdminError {
     #[error("the admin token must be visible ASCII characters without blanks, at least one and at most 1024")]
     UnusableToken,
     /// Another program listens there.
-    #[error("{address} is in use by another program: end it, or choose another address for the admin listener (port 0 lets the system choose)")]
+    #[error(
+        "{address} is in use by another program: end it, or choose another address for the admin listener (port 0 lets the system choose)"
+    )]
     AddressInUse {
         /// Where it was to listen.
         address: String,
@@ -168,7 +172,8 @@ impl Admin {
         if !address.ip().is_loopback() && self.token.is_none() {
             return Err(AdminError::TokenRequired { address });
         }
-        let usable = |token: &String| (1..=1024).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
+        let usable =
+            |token: &String| (1..=1024).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
         if self.token.as_ref().is_some_and(|token| !usable(token)) {
             return Err(AdminError::UnusableToken);
         }

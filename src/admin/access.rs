@@ -53,7 +53,9 @@ impl Access {
         match bearer(headers) {
             Some(said) if self.is_token(said) => Ok(()),
             Some(_) => Err(Problem::unauthorized("the token is not the right one")),
-            None => Err(Problem::unauthorized("send `Authorization: Bearer` and the token of this listener")),
+            None => Err(Problem::unauthorized(
+                "send `Authorization: Bearer` and the token of this listener",
+            )),
         }
     }
 
@@ -76,7 +78,9 @@ impl Access {
 
     fn has_session(&self, headers: &HeaderMap, now_ms: u64) -> bool {
         let cookies = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let mut pairs = cookies
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='));
         pairs.any(|(name, value)| name == SESSION && self.is_session(value, now_ms))
     }
 
@@ -153,10 +157,25 @@ mod tests {
     #[test]
     fn on_loopback_only_names_of_this_machine_are_answered() {
         let local = access(None, "127.0.0.1:9901");
-        for good in ["127.0.0.1:9901", "localhost", "LOCALHOST:1", "a.localhost:9901", "[::1]:9901", "admin.example", "localhost."] {
+        for good in [
+            "127.0.0.1:9901",
+            "localhost",
+            "LOCALHOST:1",
+            "a.localhost:9901",
+            "[::1]:9901",
+            "admin.example",
+            "localhost.",
+        ] {
             assert!(local.is_name(good), "{good}");
         }
-        for bad in ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:9901", "10.0.0.1", "[::2]:1"] {
+        for bad in [
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:9901",
+            "10.0.0.1",
+            "[::2]:1",
+        ] {
             assert!(!local.is_name(bad), "{bad}");
         }
         assert!(access(Some("t"), "0.0.0.0:9901").is_name("anything.example"));
@@ -166,12 +185,19 @@ mod tests {
     fn a_page_of_another_site_changes_nothing() {
         let local = access(None, "127.0.0.1:9901");
         let ask = |method: Method, headers: &[(&'static str, &'static str)]| {
-            let request = TestRequest::default().method(method).insert_header(("host", "localhost:9901"));
-            let request = headers.iter().fold(request, |request, header| request.insert_header(*header));
+            let request = TestRequest::default()
+                .method(method)
+                .insert_header(("host", "localhost:9901"));
+            let request = headers
+                .iter()
+                .fold(request, |request, header| request.insert_header(*header));
             local.same_site(&request.to_http_request()).is_ok()
         };
         assert!(ask(Method::POST, &[]));
-        assert!(ask(Method::POST, &[("origin", "http://localhost:9901"), ("sec-fetch-site", "same-origin")]));
+        assert!(ask(
+            Method::POST,
+            &[("origin", "http://localhost:9901"), ("sec-fetch-site", "same-origin")]
+        ));
         assert!(ask(Method::GET, &[("origin", "http://evil.example")]));
         for bad in ["http://evil.example", "http://localhost:9902", "null"] {
             assert!(!ask(Method::POST, &[("origin", bad)]), "{bad}");
@@ -187,7 +213,14 @@ mod tests {
             request.headers().clone()
         };
         assert!(far.program(&headers("authorization", "bearer right")).is_ok());
-        for wrong in ["Bearer wrong", "Bearer rightt", "Bearer righ", "Bearer ", "right", "Basic right"] {
+        for wrong in [
+            "Bearer wrong",
+            "Bearer rightt",
+            "Bearer righ",
+            "Bearer ",
+            "right",
+            "Basic right",
+        ] {
             assert!(far.program(&headers("authorization", wrong)).is_err(), "{wrong}");
         }
         let cookie = far.session(2_000, 1_000);
@@ -195,7 +228,13 @@ mod tests {
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Max-Age=1;"));
         assert!(far.is_known(&headers("cookie", &format!("a=b; {value}")), 1_999));
         assert!(!far.is_known(&headers("cookie", &value), 2_000), "it has ended");
-        assert!(!far.is_known(&headers("cookie", &value.replace("2000.", "9000.")), 1_999), "another end");
-        assert!(!access(Some("right"), "10.0.0.1:9901").is_known(&headers("cookie", &value), 1_999), "another program");
+        assert!(
+            !far.is_known(&headers("cookie", &value.replace("2000.", "9000.")), 1_999),
+            "another end"
+        );
+        assert!(
+            !access(Some("right"), "10.0.0.1:9901").is_known(&headers("cookie", &value), 1_999),
+            "another program"
+        );
     }
 }

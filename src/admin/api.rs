@@ -7,8 +7,8 @@ mod health;
 mod templates;
 mod versions;
 
-use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
@@ -54,16 +54,23 @@ pub(super) fn configure(app: &mut ServiceConfig) {
 
 /// Asks that change nothing.
 fn read() -> Route {
-    web::route().guard(guard::fn_guard(|context| matches!(context.head().method, Method::GET | Method::HEAD)))
+    web::route().guard(guard::fn_guard(|context| {
+        matches!(context.head().method, Method::GET | Method::HEAD)
+    }))
 }
 
 /// Other methods are told which there are.
 fn only(resource: Resource, allowed: &'static str) -> Resource {
-    resource.default_service(web::to(move || async move { Err::<HttpResponse, _>(Problem::method(allowed)) }))
+    resource.default_service(web::to(move || async move {
+        Err::<HttpResponse, _>(Problem::method(allowed))
+    }))
 }
 
 /// Lets in programs that know the token.
-async fn program(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+async fn program(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let state = request.app_data::<Data<State>>();
     let admitted = match state {
         Some(state) => state.access.program(request.headers()),
@@ -122,7 +129,10 @@ struct Complete;
 
 impl Modify for Complete {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The token of this listener, if it has one")).build();
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The token of this listener, if it has one"))
+            .build();
         if let Some(components) = &mut document.components {
             components.add_security_scheme("token", SecurityScheme::Http(scheme));
         }

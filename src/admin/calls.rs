@@ -42,7 +42,11 @@ impl Calls {
         }
         let mut names: Vec<_> = standings.into_iter().collect();
         names.sort_unstable_by_key(|(name, _)| *name);
-        let number: HashMap<&TemplateName, usize> = names.iter().enumerate().map(|(number, (name, _))| (*name, number)).collect();
+        let number: HashMap<&TemplateName, usize> = names
+            .iter()
+            .enumerate()
+            .map(|(number, (name, _))| (*name, number))
+            .collect();
         let mut callees = vec![Vec::new(); names.len()];
         let mut callers = vec![Vec::new(); names.len()];
         for edge in edges {
@@ -56,8 +60,15 @@ impl Calls {
             list.sort_unstable();
             list.dedup();
         }
-        let nodes = names.into_iter().map(|(name, standing)| Node { name: name.to_string(), standing });
-        Self { nodes: nodes.collect(), callees, callers }
+        let nodes = names.into_iter().map(|(name, standing)| Node {
+            name: name.to_string(),
+            standing,
+        });
+        Self {
+            nodes: nodes.collect(),
+            callees,
+            callers,
+        }
     }
 
     /// The number of a name.
@@ -76,7 +87,10 @@ impl Calls {
     /// What is up to `depth` calls away from a name, in both directions; the nearest `most`.
     pub(super) fn around(&self, name: &str, depth: usize, most: usize) -> Option<Part> {
         let start = self.number(name)?;
-        let mut part = Part { nodes: BTreeSet::from([start]), truncated: false };
+        let mut part = Part {
+            nodes: BTreeSet::from([start]),
+            truncated: false,
+        };
         // Callees of callees and callers of callers, but not whoever else calls a callee: that would soon be everybody.
         for neighbours in [&self.callees, &self.callers] {
             let mut seen = BTreeSet::from([start]);
@@ -104,7 +118,9 @@ impl Calls {
     /// A part as it is answered.
     pub(super) fn answer(&self, part: &Part, version: u64) -> GraphAnswer {
         let edges = part.nodes.iter().flat_map(|caller| {
-            let callees = self.callees[*caller].iter().filter(|callee| part.nodes.contains(callee));
+            let callees = self.callees[*caller]
+                .iter()
+                .filter(|callee| part.nodes.contains(callee));
             callees.map(|callee| Edge {
                 caller: self.nodes[*caller].name.clone(),
                 callee: self.nodes[*callee].name.clone(),

@@ -105,9 +105,24 @@ mod tests {
         for number in 0..5 {
             feed.tell("e", &number.to_string());
         }
-        assert_eq!([missed(&feed, "boot-5"), missed(&feed, "boot-3"), missed(&feed, "boot-2")], [Some(0), Some(2), Some(3)]);
+        assert_eq!(
+            [
+                missed(&feed, "boot-5"),
+                missed(&feed, "boot-3"),
+                missed(&feed, "boot-2")
+            ],
+            [Some(0), Some(2), Some(3)]
+        );
         assert_eq!(missed(&feed, "boot-1"), None, "no longer kept");
-        for unknown in ["boot-6", "boot-18446744073709551615", "other-4", "boot", "", "boot--1", "boot-x"] {
+        for unknown in [
+            "boot-6",
+            "boot-18446744073709551615",
+            "other-4",
+            "boot",
+            "",
+            "boot--1",
+            "boot-x",
+        ] {
             assert_eq!(missed(&feed, unknown), None, "{unknown}");
         }
         assert!(feed.start(None).missed.is_none());
@@ -121,6 +136,11 @@ mod tests {
             feed.tell("e", &"x".repeat(300));
         }
         let kept = feed.lock();
-        assert!(kept.bytes <= 1_000 && kept.frames.len() == 2, "{} {}", kept.bytes, kept.frames.len());
+        assert!(
+            kept.bytes <= 1_000 && kept.frames.len() == 2,
+            "{} {}",
+            kept.bytes,
+            kept.frames.len()
+        );
     }
 }

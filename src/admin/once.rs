@@ -58,8 +58,12 @@ impl Once {
         let Some(key) = request.headers().get(HEADER) else {
             return finish(run).await;
         };
-        let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
-        let key = key.ok_or_else(|| Problem::bad_request("an Idempotency-Key has 1 to 255 visible ASCII characters"))?;
+        let key = key
+            .to_str()
+            .ok()
+            .filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
+        let key =
+            key.ok_or_else(|| Problem::bad_request("an Idempotency-Key has 1 to 255 visible ASCII characters"))?;
         let mut asked = blake3::Hasher::new();
         for part in [request.method().as_str(), request.path(), request.query_string()] {
             asked.update(part.as_bytes()).update(&[0]);
@@ -87,7 +91,14 @@ impl Once {
         }
         let answer = Arc::<OnceCell<Answer>>::default();
         let since = now;
-        known.insert(key.to_owned(), Known { since, asked, answer: Arc::clone(&answer) });
+        known.insert(
+            key.to_owned(),
+            Known {
+                since,
+                asked,
+                answer: Arc::clone(&answer),
+            },
+        );
         Ok(answer)
     }
 }
@@ -96,7 +107,9 @@ async fn finish<F>(run: F) -> Result<Answer, Problem>
 where
     F: Future<Output = Result<Answer, Problem>> + 'static,
 {
-    rt::spawn(run).await.unwrap_or_else(|_| Err(Problem::internal("it failed, and it is not known how far it came")))
+    rt::spawn(run)
+        .await
+        .unwrap_or_else(|_| Err(Problem::internal("it failed, and it is not known how far it came")))
 }
 
 #[cfg(test)]
@@ -105,7 +118,11 @@ mod tests {
 
     #[test]
     fn keys_without_end_are_bounded_and_a_key_belongs_to_one_request() {
-        let limits = AdminLimits { idempotency_keys: 3, idempotency_ms: 1_000, ..AdminLimits::default() };
+        let limits = AdminLimits {
+            idempotency_keys: 3,
+            idempotency_ms: 1_000,
+            ..AdminLimits::default()
+        };
         let once = Once::new(&limits);
         let now = Instant::now();
         let (reload, other) = (blake3::hash(b"reload"), blake3::hash(b"other"));
@@ -113,7 +130,8 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &once.find("a", reload, now).expect("is known")));
         assert!(once.find("a", other, now).is_err());
         for key in ["b", "c", "d", "e"] {
-            once.find(key, reload, now + Duration::from_millis(1)).expect("there is room");
+            once.find(key, reload, now + Duration::from_millis(1))
+                .expect("there is room");
         }
         assert_eq!(once.known.lock().expect("no panic").len(), 3);
         // It was forgotten: as the oldest, and by now for its age.

@@ -55,12 +55,22 @@ impl Problem {
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request is not understood", detail)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "The request is not understood",
+            detail,
+        )
     }
 
     pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed", detail)
-            .with("www-authenticate", "Bearer realm=\"hotplate\"")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "A valid token is needed",
+            detail,
+        )
+        .with("www-authenticate", "Bearer realm=\"hotplate\"")
     }
 
     pub(super) fn host_not_known(host: &str) -> Self {
@@ -69,7 +79,12 @@ impl Problem {
             "this listener does not go by the name `{}`: call it by its address or as localhost, or allow the name with `host`",
             shown.escape_debug()
         );
-        Self::new(StatusCode::FORBIDDEN, "host-not-known", "The name is not known here", detail)
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "host-not-known",
+            "The name is not known here",
+            detail,
+        )
     }
 
     pub(super) fn another_site() -> Self {
@@ -79,48 +94,91 @@ impl Problem {
 
     pub(super) fn nothing_here(path: &str) -> Self {
         let shown: String = path.chars().take(200).collect();
-        let detail = format!("there is nothing at `{}`; /admin/v1/openapi.json says what there is", shown.escape_debug());
+        let detail = format!(
+            "there is nothing at `{}`; /admin/v1/openapi.json says what there is",
+            shown.escape_debug()
+        );
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", detail)
     }
 
     pub(super) fn no_template(name: &str) -> Self {
         let shown: String = name.chars().take(200).collect();
         let detail = format!("there is no template `{}`", shown.escape_debug());
-        Self::new(StatusCode::NOT_FOUND, "no-such-template", "There is no such template", detail)
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-such-template",
+            "There is no such template",
+            detail,
+        )
     }
 
     pub(super) fn not_kept(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "version-not-kept", "The version is not kept", detail)
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "version-not-kept",
+            "The version is not kept",
+            detail,
+        )
     }
 
     pub(super) fn no_log() -> Self {
         let detail = "this program does not let its log be changed at run time";
-        Self::new(StatusCode::NOT_FOUND, "no-log-level", "The log cannot be changed", detail)
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-log-level",
+            "The log cannot be changed",
+            detail,
+        )
     }
 
     pub(super) fn method(allowed: &'static str) -> Self {
         let detail = format!("this can be asked with {allowed}");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed", detail)
-            .with("allow", allowed)
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "The method is not allowed",
+            detail,
+        )
+        .with("allow", allowed)
     }
 
     pub(super) fn too_slow(ms: u64) -> Self {
         let detail = format!("the body was not there within {ms} ms");
-        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long", detail)
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too-slow",
+            "The request took too long",
+            detail,
+        )
     }
 
     pub(super) fn too_large(bytes: usize) -> Self {
         let detail = format!("the body may have {bytes} bytes");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "The body is too large",
+            detail,
+        )
     }
 
     pub(super) fn not_json() -> Self {
         let detail = "the body must be JSON, with `content-type: application/json`";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "The body is not JSON", detail)
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not-json",
+            "The body is not JSON",
+            detail,
+        )
     }
 
     pub(super) fn refused(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", "The value is not accepted", detail)
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "refused",
+            "The value is not accepted",
+            detail,
+        )
     }
 
     pub(super) fn too_many(wait: Duration) -> Self {
@@ -135,17 +193,26 @@ impl Problem {
     }
 
     pub(super) fn busy(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much is under way", detail)
-            .with("retry-after", "1")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much is under way", detail).with("retry-after", "1")
     }
 
     pub(super) fn engine_timeout(ms: u64) -> Self {
         let detail = format!("the engine did not answer within {ms} ms; what was asked for may be done all the same");
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "engine-timeout", "The engine took too long", detail)
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "engine-timeout",
+            "The engine took too long",
+            detail,
+        )
     }
 
     pub(super) fn internal(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed", detail)
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something failed",
+            detail,
+        )
     }
 }
 
@@ -154,9 +221,19 @@ impl From<CallError> for Problem {
         match error {
             CallError::Busy => Self::busy(error.to_string()),
             CallError::Timeout(ms) => Self::engine_timeout(ms),
-            CallError::Down => Self::new(StatusCode::SERVICE_UNAVAILABLE, "down", "The engine has ended", error.to_string()),
-            CallError::Lost(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "lost", "The call was lost", error.to_string())
-                .with("retry-after", "1"),
+            CallError::Down => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "down",
+                "The engine has ended",
+                error.to_string(),
+            ),
+            CallError::Lost(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "lost",
+                "The call was lost",
+                error.to_string(),
+            )
+            .with("retry-after", "1"),
             _ => Self::internal(error.to_string()),
         }
     }
@@ -184,6 +261,10 @@ impl ResponseError for Problem {
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
         if let Some((name, value)) = &self.header {
             response.insert_header((*name, value.as_str()));
+        }
+        if matches!(self.status(), StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+            // Else the rest would be read in order to be thrown away.
+            response.force_close();
         }
         // Strings and numbers always serialize.
         response.body(serde_json::to_string(self).unwrap_or_default())

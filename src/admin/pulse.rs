@@ -68,13 +68,22 @@ impl Pulse {
             let renders = to.renders.saturating_sub(from.renders) as f64;
             if seconds > 0.0 { renders / seconds } else { 0.0 }
         };
-        let recent = readings.len().checked_sub(1 + RECENT.min(readings.len().saturating_sub(1)));
+        let recent = readings
+            .len()
+            .checked_sub(1 + RECENT.min(readings.len().saturating_sub(1)));
         let recent = recent.and_then(|first| readings.get(first)).zip(readings.back());
-        let seconds = recent.map(|(from, to)| to.seconds.since(&from.seconds)).unwrap_or_default();
+        let seconds = recent
+            .map(|(from, to)| to.seconds.since(&from.seconds))
+            .unwrap_or_default();
         let ms = |seconds: Option<f64>| seconds.map(|seconds| seconds * 1000.0);
         let pairs = readings.iter().zip(readings.iter().skip(1));
         Vitals {
-            renders_per_second: readings.iter().rev().nth(1).zip(readings.back()).map_or(0.0, |(from, to)| rate(from, to)),
+            renders_per_second: readings
+                .iter()
+                .rev()
+                .nth(1)
+                .zip(readings.back())
+                .map_or(0.0, |(from, to)| rate(from, to)),
             p50_ms: ms(seconds.quantile(0.5)),
             p99_ms: ms(seconds.quantile(0.99)),
             reload_p50_ms: ms(counters.publish_seconds.quantile(0.5)),

@@ -52,7 +52,10 @@ mod tests {
         assert_eq!([at(0), at(0), at(0), at(0)], [true, true, true, false]);
         assert_eq!([at(50), at(101), at(102)], [false, true, false]);
         // It never holds more than it holds, and a clock that stands still harms nobody.
-        assert_eq!([at(60_000), at(60_000), at(60_000), at(60_000), at(0)], [true, true, true, false, false]);
+        assert_eq!(
+            [at(60_000), at(60_000), at(60_000), at(60_000), at(0)],
+            [true, true, true, false, false]
+        );
         let wait = bucket.take(start + Duration::from_secs(60)).expect_err("is empty");
         assert!(wait <= Duration::from_millis(101), "{wait:?}");
     }

@@ -15,6 +15,8 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, Error, HttpRequest, HttpServer, rt};
 
+use super::body::{self, WithUnread};
+use super::limits::AdminLimits;
 use super::problem::Problem;
 use super::state::State;
 use super::{AdminError, api, dashboard};
@@ -82,10 +84,17 @@ pub(super) fn start(listener: TcpListener, address: SocketAddr, state: State) ->
             }
         });
     };
-    let thread = std::thread::Builder::new().name("hotplate-admin".into()).spawn(run).map_err(AdminError::Start)?;
+    let thread = std::thread::Builder::new()
+        .name("hotplate-admin".into())
+        .spawn(run)
+        .map_err(AdminError::Start)?;
     let ended = || AdminError::Start(std::io::Error::other("its thread ended"));
     let server = is_ready.recv().map_err(|_| ended())?.map_err(AdminError::Start)?;
-    Ok(AdminHandle { address, server, thread: Some(thread) })
+    Ok(AdminHandle {
+        address,
+        server,
+        thread: Some(thread),
+    })
 }
 
 fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
@@ -105,7 +114,8 @@ fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
         .max_connections(limits.connections.div_ceil(WORKERS))
         .client_request_timeout(Duration::from_millis(limits.request_ms))
         .client_disconnect_timeout(Duration::from_millis(500))
-        .keep_alive(KeepAlive::Timeout(Duration::from_secs(15)))
+        // A second request on a connection would have all the time in the world for its head.
+        .keep_alive(KeepAlive::Disabled)
         .shutdown_timeout(GOODBYE_SECONDS)
         .disable_signals()
         .on_connect(move |connection, _: &mut Extensions| bound(connection, stalled))
@@ -126,16 +136,25 @@ fn bound(connection: &dyn Any, stalled: Duration) {
 }
 
 /// Decides about every request before anything of it is looked at but its head.
-async fn admit(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let refused = refuse(&request).err();
-    let response = match refused {
-        Some(problem) => request.error_response(problem).map_into_left_body(),
-        None => next.call(request).await?.map_into_right_body(),
+async fn admit(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let admitted = match refuse(&request) {
+        Ok(limits) => body::arrive(&mut request, &limits).await,
+        Err(problem) => Err(problem.into()),
+    };
+    let response = match admitted {
+        Ok(()) => next.call(request).await?.map_into_left_body(),
+        Err(refused) => {
+            let response = request.error_response(refused.problem);
+            response.map_body(|_, body| WithUnread::new(body, refused.unread)).map_into_right_body()
+        }
     };
     Ok(with_headers(response))
 }
 
-fn refuse(request: &ServiceRequest) -> Result<(), Problem> {
+fn refuse(request: &ServiceRequest) -> Result<AdminLimits, Problem> {
     let Some(state) = request.app_data::<Data<State>>() else {
         return Err(Problem::internal("the listener is not complete"));
     };
@@ -145,12 +164,15 @@ fn refuse(request: &ServiceRequest) -> Result<(), Problem> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         state.changes.take(now).map_err(Problem::too_many)?;
     }
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let length = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
     let length = length.and_then(|length| length.parse::<u64>().ok()).unwrap_or_default();
     if length > state.limits.body_bytes as u64 {
         return Err(Problem::too_large(state.limits.body_bytes));
     }
-    Ok(())
+    Ok(state.limits.clone())
 }
 
 fn with_headers<B>(mut response: ServiceResponse<B>) -> ServiceResponse<B> {

@@ -187,13 +187,16 @@ impl State {
             Event::Published(published) => {
                 told.begin(published.version, published.stale.iter().chain(&published.broken));
                 let publications = self.hotplate.publications();
-                let publication = publications.into_iter().find(|known| known.published.version == published.version);
+                let publication = publications
+                    .into_iter()
+                    .find(|known| known.published.version == published.version);
                 let publication = publication.unwrap_or_else(|| Publication {
                     at_ms: now_ms(),
                     held: false,
                     published: Arc::clone(published),
                 });
-                self.events.tell("published", &json(&PublicationAnswer::of(&publication, true)));
+                self.events
+                    .tell("published", &json(&PublicationAnswer::of(&publication, true)));
             }
             Event::Fallback(fallback) => {
                 if told.is_new(fallback) {
@@ -201,7 +204,10 @@ impl State {
                 }
             }
             Event::ActorFailed(fault) => {
-                let failed = ActorFailedEvent { actor: fault.actor, said: fault.said.clone() };
+                let failed = ActorFailedEvent {
+                    actor: fault.actor,
+                    said: fault.said.clone(),
+                };
                 self.events.tell("actor-failed", &json(&failed));
             }
             // Whoever listens here knows then what there is.
@@ -252,7 +258,13 @@ impl FallbackEvent {
             serving,
             since,
             cause: fallback.why.cause.to_string(),
-            diagnostics: fallback.why.diagnostics.iter().take(FINDINGS_MAX).map(Finding::of).collect(),
+            diagnostics: fallback
+                .why
+                .diagnostics
+                .iter()
+                .take(FINDINGS_MAX)
+                .map(Finding::of)
+                .collect(),
         }
     }
 }

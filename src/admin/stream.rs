@@ -36,7 +36,10 @@ struct Place(Arc<AtomicUsize>);
 
 impl Places {
     pub(super) fn new(most: usize) -> Self {
-        Self { taken: Arc::default(), most }
+        Self {
+            taken: Arc::default(),
+            most,
+        }
     }
 
     /// How many are taken.
@@ -80,7 +83,11 @@ impl MessageBody for Stream {
 }
 
 /// Answers with events from `start` on. `everything` is told to a client of which it is not known what it has seen.
-pub(super) fn answer(places: &Places, start: Start, everything: impl FnOnce() -> (&'static str, String)) -> Result<HttpResponse, Problem> {
+pub(super) fn answer(
+    places: &Places,
+    start: Start,
+    everything: impl FnOnce() -> (&'static str, String),
+) -> Result<HttpResponse, Problem> {
     let place = places.take()?;
     let (hand, frames) = mpsc::channel(HANDED_ON);
     let Start { missed, id, next } = start;

@@ -15,4 +15,11 @@ mod render;
 #[cfg(feature = "cli")]
 mod watch;
 
+#[cfg(feature = "admin")]
+mod admin;
+#[cfg(feature = "admin")]
+mod http;
+#[cfg(feature = "admin")]
+mod metrics;
+
 mod files;

@@ -1,8 +1,8 @@
 //! What changes something.
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use actix_web::http::StatusCode;
 use hotplate_actors::Version;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
@@ -121,5 +121,7 @@ fn remembered(value: &impl Serialize) -> Answer {
 }
 
 fn given(answer: Answer) -> HttpResponse {
-    HttpResponse::build(answer.status).content_type("application/json").body(answer.json)
+    HttpResponse::build(answer.status)
+        .content_type("application/json")
+        .body(answer.json)
 }

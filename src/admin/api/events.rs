@@ -22,5 +22,7 @@ use crate::admin::stream;
     ))]
 pub(super) async fn events(request: HttpRequest, state: Data<State>) -> Answered {
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
-    stream::answer(&state.places, state.events.start(last), || ("current", json(&state.current())))
+    stream::answer(&state.places, state.events.start(last), || {
+        ("current", json(&state.current()))
+    })
 }

@@ -37,7 +37,9 @@ pub(super) async fn graph(request: HttpRequest, state: Data<State>) -> Answered 
     let graph = state.work(move || {
         let calls = Calls::new(pinned.snapshot(), &edges);
         let part = match &around {
-            Some(name) => calls.around(name, depth.unwrap_or(2), most).ok_or_else(|| Problem::no_template(name))?,
+            Some(name) => calls
+                .around(name, depth.unwrap_or(2), most)
+                .ok_or_else(|| Problem::no_template(name))?,
             None => calls.first(most),
         };
         Ok(calls.answer(&part, pinned.version().number()))

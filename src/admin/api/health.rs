@@ -30,7 +30,9 @@ pub(super) async fn live() -> HttpResponse {
 pub(super) async fn ready(state: Data<State>) -> HttpResponse {
     let ready = state.health().ready;
     let status = if ready { "ready" } else { "not-ready" };
-    HttpResponse::build(status_of(ready)).content_type("application/json").body(json(&Probe { status }))
+    HttpResponse::build(status_of(ready))
+        .content_type("application/json")
+        .body(json(&Probe { status }))
 }
 
 /// How the engine is
@@ -42,7 +44,9 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
     ))]
 pub(super) async fn health(state: Data<State>) -> HttpResponse {
     let health = state.health();
-    HttpResponse::build(status_of(health.ready)).content_type("application/json").body(json(&health))
+    HttpResponse::build(status_of(health.ready))
+        .content_type("application/json")
+        .body(json(&health))
 }
 
 /// What it counts

@@ -11,7 +11,9 @@ use utoipa::IntoParams;
 use super::{Answered, answer};
 use crate::admin::body;
 use crate::admin::limits::AdminLimits;
-use crate::admin::model::{Dependency, Finding, StandingAnswer, Stats, TemplateAnswer, TemplateSummary, TemplatesAnswer};
+use crate::admin::model::{
+    Dependency, Finding, StandingAnswer, Stats, TemplateAnswer, TemplateSummary, TemplatesAnswer,
+};
 use crate::admin::problem::Problem;
 use crate::admin::state::State;
 
@@ -49,12 +51,23 @@ fn list(hotplate: &Hotplate, which: &Which, limits: &AdminLimits) -> TemplatesAn
         .snapshot()
         .entries()
         .filter(|(_, name, _)| which.after.as_deref().is_none_or(|after| name.as_str() > after))
-        .filter(|(_, _, standing)| which.standing.is_none_or(|wanted| wanted == StandingAnswer::of(standing)))
-        .filter(|(_, name, _)| search.as_deref().is_none_or(|search| name.as_str().to_lowercase().contains(search)))
+        .filter(|(_, _, standing)| {
+            which
+                .standing
+                .is_none_or(|wanted| wanted == StandingAnswer::of(standing))
+        })
+        .filter(|(_, name, _)| {
+            search
+                .as_deref()
+                .is_none_or(|search| name.as_str().to_lowercase().contains(search))
+        })
         .map(|(_, name, standing)| (name, standing))
         .collect();
     found.sort_unstable_by_key(|(name, _)| *name);
-    let most = which.limit.unwrap_or(limits.page_templates).clamp(1, limits.page_templates);
+    let most = which
+        .limit
+        .unwrap_or(limits.page_templates)
+        .clamp(1, limits.page_templates);
     let (mut templates, mut bytes) = (Vec::new(), 0);
     for (name, standing) in found.iter().take(most) {
         let summary = summary(name, standing, which.content);
@@ -110,7 +123,9 @@ pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<Templat
     let dependents = state.ask(state.hotplate.dependents(&name)).await?;
     let pinned = state.hotplate.snapshot();
     let snapshot = pinned.snapshot();
-    let standing = snapshot.id(name.as_str()).map_or(Standing::Gone, |id| snapshot.standing(id));
+    let standing = snapshot
+        .id(name.as_str())
+        .map_or(Standing::Gone, |id| snapshot.standing(id));
     let why = match standing {
         Standing::Gone => return Err(Problem::no_template(name.as_str())),
         Standing::Stale { why, .. } | Standing::Broken { why } => Some(why),
@@ -123,7 +138,10 @@ pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<Templat
     };
     let calls = top.map_or(&[][..], |member| member.unit.calls()).iter();
     let mut dependencies: Vec<Dependency> = calls
-        .map(|call| Dependency { name: call.name.to_string(), exists: exists(&call.name) })
+        .map(|call| Dependency {
+            name: call.name.to_string(),
+            exists: exists(&call.name),
+        })
         .collect();
     dependencies.sort_by(|a, b| a.name.cmp(&b.name));
     dependencies.dedup_by(|a, b| a.name == b.name);
@@ -138,8 +156,14 @@ pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<Templat
         digest: top.map(|member| member.digest.to_string()),
         bytes: top.map(|member| member.unit.text().len()),
         content: top.map(|member| member.unit.text().to_owned()),
-        diagnostics: why.map_or(&[][..], |why| &why.diagnostics[..]).iter().map(Finding::of).collect(),
-        warnings: warnings.map(|warning| Finding::of(&warning.clone().in_template(&name))).collect(),
+        diagnostics: why
+            .map_or(&[][..], |why| &why.diagnostics[..])
+            .iter()
+            .map(Finding::of)
+            .collect(),
+        warnings: warnings
+            .map(|warning| Finding::of(&warning.clone().in_template(&name)))
+            .collect(),
         dependencies,
         dependents: dependents.iter().map(ToString::to_string).collect(),
         stats: Stats::from(state.hotplate.usage(name.as_str())),

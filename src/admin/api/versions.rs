@@ -31,9 +31,8 @@ pub(in crate::admin) async fn history(state: &State) -> Result<VersionsAnswer, P
     let kept = state.ask(state.hotplate.history()).await?;
     let publications = state.hotplate.publications();
     let newest_first = publications.iter().rev();
-    let versions = newest_first.map(|publication| {
-        PublicationAnswer::of(publication, kept.versions.contains(&publication.published.version))
-    });
+    let versions = newest_first
+        .map(|publication| PublicationAnswer::of(publication, kept.versions.contains(&publication.published.version)));
     Ok(VersionsAnswer {
         current: kept.versions.last().map_or(0, |version| version.number()),
         held: kept.held,
@@ -67,9 +66,16 @@ pub(super) async fn diff(request: HttpRequest, state: Data<State>) -> Answered {
     Ok(answer(&differences(&state, from, to, content).await?))
 }
 
-pub(in crate::admin) async fn differences(state: &State, from: u64, to: Option<u64>, content: bool) -> Result<DiffAnswer, Problem> {
+pub(in crate::admin) async fn differences(
+    state: &State,
+    from: u64,
+    to: Option<u64>,
+    content: bool,
+) -> Result<DiffAnswer, Problem> {
     let to = to.map_or_else(|| state.hotplate.snapshot().version(), Version::from_number);
-    let compared = state.ask(state.hotplate.compare(Version::from_number(from), to)).await?;
+    let compared = state
+        .ask(state.hotplate.compare(Version::from_number(from), to))
+        .await?;
     let compared = compared.map_err(|not_kept| Problem::not_kept(not_kept.to_string()))?;
     let (most, mut bytes_left) = (state.limits.page_templates, state.limits.page_bytes);
     state
@@ -85,7 +91,12 @@ pub(in crate::admin) async fn differences(state: &State, from: u64, to: Option<u
                 templates.push(changed);
             }
             let truncated = templates.len() < differences.len();
-            DiffAnswer { from, to: to.number(), templates, truncated }
+            DiffAnswer {
+                from,
+                to: to.number(),
+                templates,
+                truncated,
+            }
         })
         .await
 }

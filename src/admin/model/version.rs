@@ -284,7 +284,11 @@ impl ChangedTemplate {
 /// The lines that differ, with three around them.
 fn unified(difference: &Difference) -> String {
     let text = |served: &Option<hotplate_actors::snapshot::Served>| {
-        served.as_ref().and_then(|served| served.text()).unwrap_or_default().to_owned()
+        served
+            .as_ref()
+            .and_then(|served| served.text())
+            .unwrap_or_default()
+            .to_owned()
     };
     let (before, after) = (text(&difference.before), text(&difference.after));
     let diff = TextDiff::configure().timeout(COMPARING).diff_lines(&before, &after);
