@@ -113,7 +113,7 @@ fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
         .worker_max_blocking_threads(BLOCKING_THREADS)
         .max_connections(limits.connections.div_ceil(WORKERS))
         .client_request_timeout(Duration::from_millis(limits.request_ms))
-        .client_disconnect_timeout(Duration::from_millis(500))
+        .client_disconnect_timeout(Duration::from_millis(100))
         // A second request on a connection would have all the time in the world for its head.
         .keep_alive(KeepAlive::Disabled)
         .shutdown_timeout(GOODBYE_SECONDS)

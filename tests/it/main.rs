@@ -18,7 +18,7 @@ mod watch;
 #[cfg(feature = "admin")]
 mod admin;
 #[cfg(feature = "admin")]
-mod http;
+mod wire;
 #[cfg(feature = "admin")]
 mod metrics;
 
