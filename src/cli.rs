@@ -1,44 +1,88 @@
 //! The command: arguments in, text and an exit code out.
 //!
-//! Results go to stdout, everything about them to stderr. The exit code is 0 if all is well, 1 if templates or data are not,
-//! 2 if the command was used wrongly. A reader of stdout that goes away ends the command quietly.
+//! Results go to stdout, everything about them to stderr. A reader of stdout that goes away ends the command quietly, but for
+//! `serve`, which goes on.
 
 mod check;
+mod completions;
+mod config;
 mod dev;
 mod failure;
 mod graph;
+mod init;
+mod lines;
+mod live;
 mod log;
 mod names;
+mod progress;
+mod reload;
 mod render;
+mod serve;
+mod server;
+mod setup;
+mod signals;
 mod story;
+mod systemd;
+mod tell;
 mod terminal;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use hotplate::Builder;
-use hotplate::Hotplate;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use hotplate::site::Site;
+use hotplate::{Builder, Hotplate};
 
 use failure::Failure;
+use setup::{Common, Flag};
 
 /// Reload templates inside a running service with no downtime.
 #[derive(Debug, Parser)]
-#[command(name = "hotplate", version, about)]
+#[command(name = "hotplate", version, about, after_help = EXIT_CODES, after_long_help = LONG)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// How the log on stderr looks; RUST_LOG says what is in it
-    #[arg(long, global = true, value_enum, default_value_t = log::Format::Human, value_name = "FORMAT")]
-    log_format: log::Format,
+    #[command(flatten)]
+    common: Common,
 }
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well
+  1  templates or data are at fault
+  2  the command was used wrongly: arguments, settings, a directory, an address
+  3  it could not be done: no answer from a running instance, requests cut off at the end";
+
+const LONG: &str = "\
+Exit codes:
+  0  all is well
+  1  templates or data are at fault
+  2  the command was used wrongly: arguments, settings, a directory, an address
+  3  it could not be done: no answer from a running instance, requests cut off at the end
+
+Settings come from `hotplate.toml` in DIR (or `--config FILE`), then from variables such as
+HOTPLATE_LIMITS__RENDER_MS=500, then from flags. `hotplate config DIR` shows what holds and where it
+comes from; `hotplate config --sample` prints every setting with its default.
+
+Variables:
+  HOTPLATE_CONFIG             the settings to use
+  HOTPLATE_SECTION__KEY       one setting
+  RUST_LOG                    what is logged
+  NO_COLOR, CLICOLOR_FORCE    never or always in colour; else on a terminal only
+
+Signals, for `dev`, `serve` and `watch`:
+  SIGHUP             read the settings again and look at everything
+  SIGTERM, SIGINT    answer what is under way, then end; a second one ends at once";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve a site and show each edit at the next request
+    /// Write a small site to begin with
+    Init(init::Init),
+    /// Serve a site to its author: each edit at the next request, each fault in the terminal
     Dev(dev::Dev),
+    /// Serve a site to the world
+    Serve(serve::Serve),
     /// Say what is wrong with a site, and render every entry that has data
     Check(check::Check),
     /// Write one rendered template to stdout
@@ -47,6 +91,12 @@ enum Command {
     Graph(graph::Graph),
     /// Write a line for each version that is published
     Watch(watch::Watch),
+    /// Ask a running instance to look at everything, and say what came of it
+    Reload(reload::Reload),
+    /// Show the settings that hold, and where each comes from
+    Config(config::Config),
+    /// Write what a shell needs in order to complete this command
+    Completions(completions::Completions),
 }
 
 /// What every command works on.
@@ -66,16 +116,56 @@ enum Format {
 
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    log::start(arguments.log_format);
-    let done = match &arguments.command {
-        Command::Dev(dev) => dev.run(),
-        Command::Check(check) => check.run(),
-        Command::Render(render) => render.run(),
-        Command::Graph(graph) => graph.run(),
-        Command::Watch(watch) => watch.run(),
-    };
-    done.unwrap_or_else(Failure::tell)
+    let Arguments { command, common } = Arguments::parse();
+    command.run(&common).unwrap_or_else(Failure::tell)
+}
+
+impl Command {
+    fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
+        // Neither is about a running hotplate, so what is set does not matter.
+        match self {
+            Self::Init(init) => return init.run(),
+            Self::Completions(completions) => return completions.run(Arguments::command()),
+            _ => {}
+        }
+        let setup = common.setup(self.directory(), &self.flags())?;
+        match self {
+            Self::Init(init) => init.run(),
+            Self::Dev(dev) => dev.run(setup),
+            Self::Serve(serve) => serve.run(setup),
+            Self::Check(check) => check.run(&setup),
+            Self::Render(render) => render.run(&setup),
+            Self::Graph(graph) => graph.run(&setup),
+            Self::Watch(watch) => watch.run(setup),
+            Self::Reload(reload) => reload.run(&setup),
+            Self::Config(config) => config.run(&setup),
+            Self::Completions(completions) => completions.run(Arguments::command()),
+        }
+    }
+
+    /// Where `hotplate.toml` is looked for.
+    fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Dev(dev::Dev { directory, .. })
+            | Self::Serve(serve::Serve { directory, .. })
+            | Self::Check(check::Check { directory, .. })
+            | Self::Render(render::Render { directory, .. })
+            | Self::Graph(graph::Graph { directory, .. })
+            | Self::Watch(watch::Watch { directory, .. }) => Some(&directory.directory),
+            Self::Config(config) => config.directory.as_deref(),
+            Self::Init(_) | Self::Reload(_) | Self::Completions(_) => None,
+        }
+    }
+
+    /// Flags that are settings.
+    fn flags(&self) -> Vec<Flag<'_>> {
+        match self {
+            Self::Dev(dev) => dev.flags(),
+            Self::Serve(serve) => serve.flags(),
+            Self::Reload(reload) => reload.flags(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Directory {
@@ -85,31 +175,25 @@ impl Directory {
 }
 
 /// Starts an engine; on the way out, what is missing is said with the directory.
-fn start(builder: Builder, directory: &Path) -> Result<Hotplate, Failure> {
-    builder
-        .start()
-        .map_err(|error| Failure::Wrong(format!("`{}` cannot be loaded: {error}", directory.display())))
+fn start(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
+    let directory = site.directory().display();
+    let started = builder.start();
+    started.map_err(|error| Failure::Wrong(format!("`{directory}` cannot be loaded: {error}")))
 }
 
 /// Waits in place. Commands are one after the other; only what they wait for runs at once.
 fn block_on<F: Future>(waiting: F) -> Result<F::Output, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Said(format!("there is no runtime: {error}")))?;
+    let runtime = runtime.map_err(|error| Failure::Failed(format!("there is no runtime: {error}")))?;
     Ok(runtime.block_on(waiting))
 }
 
-/// Waits for Ctrl-C or, where there is such a thing, SIGTERM.
-async fn signal() -> Result<(), Failure> {
-    let failed = |error| Failure::Said(format!("signals cannot be waited for: {error}"));
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(failed),
-            _ = terminate.recv() => Ok(()),
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_make_sense() {
+        Arguments::command().debug_assert();
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.map_err(failed)
 }

@@ -23,10 +23,12 @@
 //! [`Hotplate`] is a handle: clone it, send it, use it from an Actix app, from tokio or from a plain thread. [`site`] is the
 //! layout of a directory that the command `hotplate` serves.
 //!
-//! Features, none on by default: `web` (serve a site with actix-web), `metrics` (what is counted, for prometheus-client), `admin`
-//! (dashboard, admin API and metrics on a listener of their own), `cli` (the command).
+//! Features, none on by default: `web` (serve a site with actix-web), `config` (read `hotplate.toml`), `metrics` (what is counted,
+//! for prometheus-client), `admin` (dashboard, admin API and metrics on a listener of their own), `cli` (the command).
 
 pub mod site;
+#[cfg(feature = "config")]
+pub mod config;
 #[cfg(feature = "web")]
 pub mod web;
 #[cfg(feature = "metrics")]

@@ -108,8 +108,28 @@ impl Site {
     /// `static/`, if this is a site and has one.
     #[must_use]
     pub fn static_directory(&self) -> Option<PathBuf> {
-        let directory = self.directory.join("static");
-        (self.layout == Layout::Site && directory.is_dir()).then_some(directory)
+        self.static_place().filter(|directory| directory.is_dir())
+    }
+
+    /// Where `static/` is or may come to be, if this is a site.
+    pub(crate) fn static_place(&self) -> Option<PathBuf> {
+        (self.layout == Layout::Site).then(|| self.directory.join("static"))
+    }
+
+    /// The file that a name was read from.
+    #[cfg(feature = "web")]
+    pub(crate) fn file(&self, name: &TemplateName) -> PathBuf {
+        match (self.layout, layout::shown(name)) {
+            (Layout::Folder, _) => self.directory.join(name.as_str()),
+            (Layout::Site, Some(data)) => self.directory.join(data.as_str()),
+            (Layout::Site, None) => self.directory.join("templates").join(name.as_str()),
+        }
+    }
+
+    /// The page that would answer a path if it were written, for a path that nothing answers.
+    #[cfg(feature = "web")]
+    pub(crate) fn page_for(path: &str) -> Option<TemplateName> {
+        layout::candidates(path).last()
     }
 
     /// An engine for this site, to be set further and started. Its loader, the dialect of

@@ -1,15 +1,52 @@
-//! Serving a site over HTTP with actix-web.
+//! hotplate over HTTP with actix-web: one call mounts it, an extractor renders, a responder answers.
+//!
+//! - [`Web`] is the one call: `App::new().configure(web.mount())`.
+//! - [`Templates`] is the extractor, [`Page`] what it answers with.
+//! - [`Pages`] serves a whole [site](crate::site) by the same path.
+//! - [`live`] is what a browser gets while templates are written, and never in production.
+//!
+//! ```no_run
+//! use actix_web::{App, HttpServer, Responder, get, web::Path};
+//! use hotplate::{Hotplate, web::{Templates, Web}};
+//!
+//! #[get("/hello/{name}")]
+//! async fn hello(templates: Templates, name: Path<String>) -> impl Responder {
+//!     templates.page("hello.html", &serde_json::json!({ "name": name.as_str() }))
+//! }
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let web = Web::new(Hotplate::builder().root("templates").start()?).development(cfg!(debug_assertions));
+//! HttpServer::new(move || App::new().configure(web.mount()).service(hello)).bind("127.0.0.1:8080")?.run().await?;
+//! # Ok(())
+//! # }
+//! ```
 
+mod templates;
+mod page;
+mod etag;
 mod response;
+mod digests;
+mod pages;
+mod files;
+pub mod live;
 
-use actix_files::Files;
-use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, HeaderValue};
-use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
-use hotplate_actors::{Hotplate, Pinned, RenderOptions};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use crate::site::{Site, SiteData};
+use actix_web::HttpRequest;
+use actix_web::web::{Data, ServiceConfig};
+use hotplate_actors::{Hotplate, TemplateName};
+
+use digests::Digests;
+use live::Live;
+use live::setting::Setting;
+
+pub use live::editor::{Editor, EditorError};
+pub use live::inject::Nonce;
+pub use page::Page;
+pub use pages::Pages;
+pub use templates::{Deadline, Templates};
 
 /// What a visitor sees of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,84 +57,138 @@ pub enum Faults {
     Hidden,
 }
 
-/// A site over HTTP: entries by their path, `static/**` under `/static/`.
+/// How hotplate answers over HTTP. A clone is the same; one serves all workers.
 ///
-/// Each answer says its version (`x-hotplate-version`) and how fresh it is (`x-hotplate-freshness`: `current`, `stale` or
-/// `fallback`). Current and stale are 200, a stand-in is 503, an unknown path is 404 with the site's `404.html`.
-///
-/// ```no_run
-/// use actix_web::{App, HttpServer};
-/// use hotplate::site::Site;
-/// use hotplate::web::{Faults, Pages};
-///
-/// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
-/// let site = Site::open("examples/site")?;
-/// let pages = Pages::new(site.builder().start()?, site, Faults::Hidden);
-/// HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
-///     .bind("127.0.0.1:7878")?
-///     .run()
-///     .await?;
-/// # Ok(())
-/// # }
-/// ```
+/// What is set after the first [`mount`](Web::mount) has no effect on it.
 #[derive(Debug, Clone)]
-pub struct Pages {
+pub struct Web {
     hotplate: Hotplate,
-    site: Site,
     faults: Faults,
+    deadline: Option<Duration>,
+    /// For development, if it is that.
+    setting: Option<Setting>,
+    live: Arc<OnceLock<Live>>,
+    digests: Arc<Digests>,
 }
 
-impl Pages {
-    /// The pages of a site, from the engine that was started for it.
+impl Web {
+    /// For production: faults are hidden, and nothing is added to a page.
     #[must_use]
-    pub fn new(hotplate: Hotplate, site: Site, faults: Faults) -> Self {
-        Self { hotplate, site, faults }
-    }
-
-    /// Adds the pages and the static files to an app. Routes that were added before keep their paths.
-    pub fn configure(&self, app: &mut ServiceConfig) {
-        if let Some(directory) = self.site.static_directory() {
-            app.service(Files::new("/static", directory).default_handler(web::to(nothing)));
+    pub fn new(hotplate: Hotplate) -> Self {
+        Self {
+            hotplate,
+            faults: Faults::Hidden,
+            deadline: None,
+            setting: None,
+            live: Arc::default(),
+            digests: Arc::default(),
         }
-        app.app_data(Data::new(self.clone()));
-        app.service(web::resource("/{path:.*}").to(page));
     }
 
-    /// Answers a path, decoded and without its query.
+    /// Whether this is for the author of the templates: then browsers follow each edit by themselves and show what is wrong with
+    /// it, source lines included ([`live`]).
     #[must_use]
-    pub fn answer(&self, path: &str) -> HttpResponse {
-        let pinned = self.hotplate.snapshot();
-        if let Some(entry) = self.site.entry_at(pinned.snapshot(), path) {
-            return self.render(&pinned, entry.as_str());
+    pub fn development(mut self, on: bool) -> Self {
+        self.faults = if on { Faults::Shown } else { Faults::Hidden };
+        self.setting = on.then(Setting::default);
+        self
+    }
+
+    /// What visitors see of a fault.
+    #[must_use]
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// How long a request may take until its page is rendered, counted from when its handler asks for [`Templates`]. A
+    /// [`Deadline`] in the extensions of a request goes before this.
+    #[must_use]
+    pub fn deadline(mut self, within: Duration) -> Self {
+        self.deadline = Some(within);
+        self
+    }
+
+    /// The editor that links in the overlay open. Without effect in production, like everything below.
+    #[must_use]
+    pub fn editor(self, editor: Editor) -> Self {
+        self.set(|setting| setting.editor = editor)
+    }
+
+    /// The directory that the names of templates are relative to, so that the overlay can link to them.
+    #[must_use]
+    pub fn sources(self, directory: impl Into<PathBuf>) -> Self {
+        let directory = directory.into();
+        let directory = std::path::absolute(&directory).unwrap_or(directory);
+        self.set(|setting| setting.sources.file = Arc::new(move |name| Some(directory.join(name.as_str()))))
+    }
+
+    /// A directory of stylesheets, and the path that they are served under: pages exchange those that change.
+    #[must_use]
+    pub fn styles(self, path: impl Into<String>, directory: impl Into<PathBuf>) -> Self {
+        self.set(|setting| setting.styles = Some((path.into(), directory.into())))
+    }
+
+    /// One more name that browsers may know this server by. Addresses and `localhost` need none; any other name could be that of
+    /// a stranger's page, which has had itself resolved to this machine in order to read your sources.
+    #[must_use]
+    pub fn host(self, name: impl Into<String>) -> Self {
+        self.set(|setting| setting.hosts.push(name.into()))
+    }
+
+    /// How names are shown, and where their files are.
+    pub(crate) fn shown(
+        self,
+        shown: impl Fn(&TemplateName) -> TemplateName + Send + Sync + 'static,
+        file: impl Fn(&TemplateName) -> Option<PathBuf> + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|setting| {
+            setting.sources.shown = Arc::new(shown);
+            setting.sources.file = Arc::new(file);
+        })
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Setting)) -> Self {
+        self.setting.as_mut().map(set);
+        self
+    }
+
+    /// For [`App::configure`](actix_web::App::configure), or the `configure` of a scope. In development it has to come before
+    /// anything that takes every path.
+    pub fn mount(&self) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
+        let web = self.clone();
+        move |app| {
+            if let Some(live) = web.live() {
+                live.routes(app);
+            }
+            app.app_data(Data::new(web));
         }
-        self.nothing_there(&pinned)
     }
 
-    /// The answer to a path that leads nowhere.
-    fn nothing_there(&self, pinned: &Pinned) -> HttpResponse {
-        match self.site.entry_at(pinned.snapshot(), "/404.html") {
-            Some(entry) => response::not_found(self.render(pinned, entry.as_str())),
-            None => response::nothing_there(),
+    /// The engine.
+    #[must_use]
+    pub fn hotplate(&self) -> &Hotplate {
+        &self.hotplate
+    }
+
+    fn live(&self) -> Option<&Live> {
+        let setting = self.setting.as_ref()?;
+        Some(
+            self.live
+                .get_or_init(|| Live::start(&self.hotplate, setting, &self.digests)),
+        )
+    }
+
+    /// What a browser gets besides the page, if this one may.
+    fn live_for(&self, request: &HttpRequest) -> Option<&Live> {
+        self.live().filter(|live| live.trusts(request))
+    }
+
+    /// What the sender of a request may see of a fault.
+    fn faults_for(&self, request: &HttpRequest) -> Faults {
+        match self.live() {
+            Some(live) if !live.trusts(request) => Faults::Hidden,
+            _ => self.faults,
         }
     }
-
-    fn render(&self, pinned: &Pinned, entry: &str) -> HttpResponse {
-        match pinned.render_supplied(entry, &SiteData, &RenderOptions::default()) {
-            Ok(rendered) => response::rendered(entry, rendered),
-            Err(failure) => response::failed(entry, &failure, self.faults),
-        }
-    }
-}
-
-async fn page(request: HttpRequest, path: web::Path<String>, pages: Data<Pages>) -> HttpResponse {
-    match *request.method() {
-        Method::GET | Method::HEAD => pages.answer(&format!("/{path}")),
-        _ => HttpResponse::MethodNotAllowed()
-            .insert_header((ALLOW, HeaderValue::from_static("GET, HEAD")))
-            .finish(),
-    }
-}
-
-async fn nothing(pages: Data<Pages>) -> HttpResponse {
-    pages.nothing_there(&pages.hotplate.snapshot())
 }

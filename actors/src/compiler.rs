@@ -5,15 +5,13 @@ mod cache;
 use std::fmt;
 use std::sync::Arc;
 
-use actix::Recipient;
-
 use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::Dialect;
 use crate::graph::plan::{CompiledBatch, CompiledText};
 use crate::limits::Limits;
 use crate::messages::{Compiled, Outcome, SourcesChanged};
-use crate::supervision::{Behavior, Pool, Serve, contain};
+use crate::supervision::{Behavior, Line, Pool, Serve, Started, contain};
 use crate::template::{Source, TemplateName};
 
 pub(crate) use cache::Cache;
@@ -50,7 +48,7 @@ pub(crate) struct Setup {
     pub(crate) cache: Arc<Cache>,
     pub(crate) pool: Pool,
     pub(crate) tally: Arc<Tally>,
-    pub(crate) graph: Recipient<Compiled>,
+    pub(crate) graph: Line<Compiled>,
 }
 
 /// The behaviour of the Compiler.
@@ -59,8 +57,8 @@ pub(crate) struct Compiler(Setup);
 impl Behavior for Compiler {
     type Setup = Setup;
 
-    fn start(setup: &Setup) -> Self {
-        Self(setup.clone())
+    fn start(setup: &Setup) -> Started<Self> {
+        Ok(Self(setup.clone()))
     }
 }
 

@@ -125,6 +125,14 @@ impl Diagnostic {
         self
     }
 
+    /// The line of the place, as much of it as is shown, and where in it the place begins, in characters.
+    #[must_use]
+    pub fn excerpt(&self) -> Option<(&str, usize)> {
+        let (span, excerpt) = (self.span?, self.excerpt.as_ref()?);
+        let first = (span.column - 1).saturating_sub(excerpt.skipped);
+        Some((&excerpt.text, first as usize))
+    }
+
     /// Adds the next caller, going outwards.
     pub fn called_from(&mut self, template: TemplateName, span: Span) {
         self.chain.push(CallSite { template, span });
@@ -142,12 +150,17 @@ impl Diagnostic {
     /// For people, with colours if asked.
     #[must_use]
     pub fn human(&self, colours: bool) -> String {
+        self.human_in(self.template.as_ref().map_or("template", TemplateName::as_str), colours)
+    }
+
+    /// The same for a text that is no template, such as a configuration.
+    #[must_use]
+    pub fn human_in(&self, path: &str, colours: bool) -> String {
         let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let path = self.template.as_ref().map_or("template", TemplateName::as_str);
         let mut group = level
             .primary_title(self.message.as_str())
             .id(self.code)

@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 
 use crate::diagnostic::Diagnostic;
 use crate::snapshot::{Snapshot, Why};
-use crate::supervision::Fault;
+use crate::supervision::{Fault, GivenUp, Incident, Restarted};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
@@ -21,8 +21,12 @@ pub enum Event {
     /// Of one template something else than its newest text is served. One event for each that failed, after its `Published`, or
     /// when a render fails that an older version could answer.
     Fallback(Arc<Fallback>),
-    /// An actor failed and was started again.
+    /// An actor failed. What follows is one of the next two.
     ActorFailed(Fault),
+    /// It is up again.
+    ActorRestarted(Restarted),
+    /// It failed too often, and stays down until an operator resets it.
+    GaveUp(GivenUp),
     /// This subscriber was too slow: some events are lost to it. What is served now is `current`.
     Lagged {
         /// How many were lost.
@@ -30,6 +34,16 @@ pub enum Event {
         /// What is served now.
         current: Version,
     },
+}
+
+impl From<Incident> for Event {
+    fn from(incident: Incident) -> Self {
+        match incident {
+            Incident::Failed(fault) => Self::ActorFailed(fault),
+            Incident::Restarted(restarted) => Self::ActorRestarted(restarted),
+            Incident::GivenUp(given_up) => Self::GaveUp(given_up),
+        }
+    }
 }
 
 /// A new version is served.
@@ -136,6 +150,12 @@ impl Subscription {
     pub fn blocking_next(&mut self) -> Option<Event> {
         let received = self.events.blocking_recv();
         self.event(received)
+    }
+
+    /// What is served now. A subscriber that looks here keeps no engine going.
+    #[must_use]
+    pub fn current(&self) -> Snapshot {
+        Snapshot::clone(&self.served.load())
     }
 
     fn event(&self, received: Result<Event, broadcast::error::RecvError>) -> Option<Event> {

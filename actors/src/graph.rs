@@ -9,10 +9,8 @@ mod faults;
 pub mod plan;
 mod verdicts;
 
-use actix::Recipient;
-
 use crate::messages::{Compiled, Dependents, Edge, Edges, Outcome, PublishBatch, Unanswered};
-use crate::supervision::{Behavior, Serve, Vault};
+use crate::supervision::{Behavior, Line, Serve, Started, Vault};
 use crate::template::TemplateName;
 
 use plan::{Graph, Plan};
@@ -22,7 +20,7 @@ use plan::{Graph, Plan};
 pub(crate) struct Setup {
     /// The graph that belongs to what the Registry has accepted.
     pub(crate) accepted: Vault<Graph>,
-    pub(crate) registry: Recipient<PublishBatch>,
+    pub(crate) registry: Line<PublishBatch>,
 }
 
 /// The behaviour of the Graph.
@@ -31,8 +29,8 @@ pub(crate) struct Grapher(Setup);
 impl Behavior for Grapher {
     type Setup = Setup;
 
-    fn start(setup: &Setup) -> Self {
-        Self(setup.clone())
+    fn start(setup: &Setup) -> Started<Self> {
+        Ok(Self(setup.clone()))
     }
 }
 

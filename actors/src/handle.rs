@@ -14,6 +14,8 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::{Escape, TemplateId};
 use crate::engine::Engine;
 use crate::events::Subscription;
+use crate::health::Health;
+use crate::limits::Limits;
 use crate::messages::{Compare, Dependents, Edge, Edges, History, Kept, Resume, RollBack, RolledBack};
 use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
 use crate::registry::causes;
@@ -81,6 +83,12 @@ impl Hotplate {
         self.0.reader.render(name, None, supply, options)
     }
 
+    /// Whether this template can be rendered from a good version, the newest or an older one.
+    #[must_use]
+    pub fn serves(&self, name: &str) -> bool {
+        self.0.reader.serves(name, None)
+    }
+
     /// What is served now, to render several entries from one version.
     #[must_use]
     pub fn snapshot(&self) -> Pinned {
@@ -114,6 +122,12 @@ impl Hotplate {
     /// As [`Hotplate::reload`].
     pub async fn reload_full(&self) -> Result<ReloadReport, CallError> {
         self.reloader().reload(true).await
+    }
+
+    /// The edges of everything, as this engine was given them.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// What happens from now on.
@@ -169,7 +183,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn roll_back(&self, to: Version) -> Result<RolledBack, CallError> {
-        self.0.ask(self.0.actors.registry.clone(), RollBack { to }).await
+        self.0.ask(&self.0.actors.registry, RollBack { to }).await
     }
 
     /// Serves the newest again.
@@ -177,7 +191,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn resume(&self) -> Result<RolledBack, CallError> {
-        self.0.ask(self.0.actors.registry.clone(), Resume).await
+        self.0.ask(&self.0.actors.registry, Resume).await
     }
 
     /// The versions that can be gone back to, and whether one of them is held.
@@ -185,7 +199,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when there is no answer.
     pub async fn history(&self) -> Result<Kept, CallError> {
-        Ok(self.0.ask(self.0.actors.registry.clone(), History).await??)
+        Ok(self.0.ask(&self.0.actors.registry, History).await??)
     }
 
     /// What two kept versions serve otherwise.
@@ -193,10 +207,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when there is no answer; inside, [`NotKept`] where one of them is not kept, or no more.
     pub async fn compare(&self, from: Version, to: Version) -> Result<Result<Compared, NotKept>, CallError> {
-        Ok(self
-            .0
-            .ask(self.0.actors.registry.clone(), Compare { from, to })
-            .await??)
+        Ok(self.0.ask(&self.0.actors.registry, Compare { from, to }).await??)
     }
 
     /// Every template that reaches this one by calls.
@@ -204,10 +215,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when there is no answer.
     pub async fn dependents(&self, name: &TemplateName) -> Result<Vec<TemplateName>, CallError> {
-        Ok(self
-            .0
-            .ask(self.0.actors.graph.clone(), Dependents(name.clone()))
-            .await??)
+        Ok(self.0.ask(&self.0.actors.graph, Dependents(name.clone())).await??)
     }
 
     /// Who calls whom, sorted.
@@ -215,7 +223,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when there is no answer.
     pub async fn edges(&self) -> Result<Vec<Edge>, CallError> {
-        Ok(self.0.ask(self.0.actors.graph.clone(), Edges).await??)
+        Ok(self.0.ask(&self.0.actors.graph, Edges).await??)
     }
 
     /// What happened since the start, as plain figures. Costs no message; takes no lock that a render takes.
@@ -240,6 +248,26 @@ impl Hotplate {
     /// The faults of each actor: how many there were, and a way to order one for a drill.
     pub fn faults(&self) -> impl Iterator<Item = (&'static str, &Faults)> {
         self.0.actors.faults.iter().map(|(actor, faults)| (*actor, faults))
+    }
+
+    /// How it is: each actor, each loader, each door. Asking costs no message and waits for nobody.
+    ///
+    /// ```
+    /// # use hotplate_actors::{Hotplate, MemoryLoader};
+    /// # let hotplate = Hotplate::builder().loader(MemoryLoader::new().0).start()?;
+    /// let health = hotplate.health();
+    /// assert!(health.ready, "{:?}", health.reasons);
+    /// # Ok::<(), hotplate_actors::StartError>(())
+    /// ```
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.0.health()
+    }
+
+    /// Starts what was given up (or came to its end) again, with a fresh budget of restarts. `actor` is its name in [`Health`], or
+    /// `"engine"` for all of them. Answers how many were down.
+    pub fn reset(&self, actor: &str) -> usize {
+        self.0.reset(actor)
     }
 
     /// Lets nobody in any more, lets what is under way come to its end, and stops the engine. Answers whether that was done in
@@ -329,6 +357,21 @@ pub struct TemplateHandle {
 }
 
 impl TemplateHandle {
+    /// Whether this template can be rendered from a good version, the newest or an older one.
+    #[inline]
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.hotplate.0.reader.serves(&self.name, self.id())
+    }
+
+    #[inline]
+    fn id(&self) -> Option<TemplateId> {
+        self.id.get().copied().or_else(|| {
+            let found = self.hotplate.0.reader.current().id(&self.name)?;
+            Some(*self.id.get_or_init(|| found))
+        })
+    }
+
     /// Renders what is served now under this name.
     ///
     /// # Errors
@@ -347,11 +390,7 @@ impl TemplateHandle {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let reader = &self.hotplate.0.reader;
-        let id = self.id.get().copied().or_else(|| {
-            let found = reader.current().id(&self.name)?;
-            Some(*self.id.get_or_init(|| found))
-        });
-        reader.render(&self.name, id, &Given(context), options)
+        reader.render(&self.name, self.id(), &Given(context), options)
     }
 }
 

@@ -57,7 +57,7 @@ pub enum ActorState {
 }
 
 /// How a loader sees.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LoaderHealth {
     /// What and where it is.
     pub loader: String,

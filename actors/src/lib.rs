@@ -21,6 +21,7 @@ pub mod budget;
 pub mod dialect;
 pub mod snapshot;
 pub mod supervision;
+pub mod policies;
 pub mod health;
 pub mod counters;
 pub mod loader;
@@ -49,8 +50,10 @@ pub use health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth, Load
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Loader, MemoryHandle, MemoryLoader, Mount};
 pub use messages::{Reload, Render};
+pub use policies::ActorKind;
 pub use reader::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered, Supply};
 pub use registry::history::NotKept;
+pub use supervision::{Policy, Restart};
 pub use template::{Digest, NameError, Source, TemplateName};
 pub use value::Value;
 pub use version::Version;

@@ -56,6 +56,8 @@ pub struct Limits {
     pub renders_in_flight: usize,
     /// `Reload` messages under way or waiting at once; one more is answered `Busy`.
     pub reloads_in_flight: usize,
+    /// Questions and commands (`history`, `edges`, `roll_back`, …) under way or waiting at once; one more is answered `Busy`.
+    pub queries_in_flight: usize,
     /// Threads of the Renderer. 0 is one per processor.
     pub render_threads: usize,
     /// Threads that compile. 0 is one per processor.
@@ -72,6 +74,15 @@ pub struct Limits {
     pub reload_ms: u64,
     /// How long `start` waits for the first version, in milliseconds.
     pub start_ms: u64,
+
+    // --- development ---
+    /// Browsers that may follow a service in development at once; one more is answered 503 and tries again. A browser needs one
+    /// stream for all its tabs.
+    pub live_clients: usize,
+    /// Pages that one such stream may follow.
+    pub live_entries: usize,
+    /// Findings that an overlay shows of one page. Who sees ten begins with the first.
+    pub live_faults: usize,
 }
 
 impl Default for Limits {
@@ -95,6 +106,7 @@ impl Default for Limits {
             hints: 4096,
             renders_in_flight: 1024,
             reloads_in_flight: 64,
+            queries_in_flight: 64,
             render_threads: 0,
             compile_threads: 0,
             settle_ms: 25,
@@ -103,6 +115,9 @@ impl Default for Limits {
             sweep_ms: 30_000,
             reload_ms: 30_000,
             start_ms: 60_000,
+            live_clients: 2_048,
+            live_entries: 64,
+            live_faults: 10,
         }
     }
 }

@@ -168,6 +168,14 @@ impl Reader {
         self.0.served.load_full()
     }
 
+    /// Whether an entry has something good to render.
+    #[inline]
+    pub(crate) fn serves(&self, name: &str, id: Option<TemplateId>) -> bool {
+        let snapshot = self.0.served.load();
+        let id = id.or_else(|| snapshot.id(name));
+        id.is_some_and(|id| snapshot.standing(id).closure().is_some())
+    }
+
     /// Renders an entry of what is served now.
     pub(crate) fn render(
         &self,

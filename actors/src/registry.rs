@@ -23,7 +23,7 @@ use crate::messages::{
     Compare, CurrentSnapshot, History, Kept, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered,
 };
 use crate::snapshot::{Compared, Snapshot, Standing, Why};
-use crate::supervision::{Behavior, Serve, Vault};
+use crate::supervision::{Behavior, Fenced, Serve, Started, Vault};
 
 use history::NotKept;
 use publish::{Decision, Refusal, Report};
@@ -50,52 +50,30 @@ impl Behavior for Registry {
     type Setup = Setup;
 
     /// A fault between commit and swap must not leave readers behind.
-    fn start(setup: &Setup) -> Self {
+    fn start(setup: &Setup) -> Started<Self> {
         let committed = setup.truth.draft().snapshot().clone();
         if committed.version() != setup.served.load().version() {
             setup.served.store(Arc::new(committed));
         }
-        Self(setup.clone())
+        Ok(Self(Setup {
+            truth: setup.truth.open(),
+            graph: setup.graph.open(),
+            ..setup.clone()
+        }))
     }
 }
 
 impl Serve<PublishBatch> for Registry {
     async fn serve(&mut self, batch: PublishBatch) -> Outcome {
-        let PublishBatch { plan, graph, noticed } = batch;
-        let truth = self.0.truth.draft();
-        match publish::publish(&truth, &plan, &self.0.formatters, &self.0.limits) {
-            Decision::Published {
-                truth,
-                snapshot,
-                report,
-            } => {
-                let report = self.swap(truth, snapshot, report, noticed);
-                self.0.tally.edited(noticed);
-                // After the truth: a graph that is behind catches up with what is sent again, one that is ahead never would.
-                self.0.graph.commit(graph);
-                Outcome::Published(report)
-            }
-            Decision::Held { truth: held } => {
-                self.0.truth.commit(held);
-                self.0.graph.commit(graph);
-                Outcome::Held(truth.snapshot().version())
-            }
-            Decision::Unchanged => {
-                self.0.graph.commit(graph);
-                Outcome::Unchanged(truth.snapshot().version())
-            }
-            Decision::Refused {
-                reason: Refusal::Incoherent { .. },
-            } if !plan.whole => Outcome::Conflict,
-            Decision::Refused { reason } => Outcome::Refused(reason.to_string()),
-        }
+        self.publish(batch)
+            .unwrap_or_else(|fenced| Outcome::Lost(fenced.to_string()))
     }
 }
 
 impl Serve<RollBack> for Registry {
     async fn serve(&mut self, command: RollBack) -> RolledBack {
         match history::roll_back(&self.0.truth.draft(), command.to, &self.0.limits) {
-            Ok((truth, snapshot, report)) => RolledBack::Published(self.swap(truth, snapshot, report, Instant::now())),
+            Ok((truth, snapshot, report)) => self.answer(truth, snapshot, report),
             Err(not_kept) => RolledBack::NotKept(not_kept),
         }
     }
@@ -105,9 +83,7 @@ impl Serve<Resume> for Registry {
     async fn serve(&mut self, _: Resume) -> RolledBack {
         let truth = self.0.truth.draft();
         match history::resume(&truth, &self.0.limits) {
-            Some((truth, snapshot, report)) => {
-                RolledBack::Published(self.swap(truth, snapshot, report, Instant::now()))
-            }
+            Some((truth, snapshot, report)) => self.answer(truth, snapshot, report),
             None => RolledBack::Unchanged(truth.snapshot().version()),
         }
     }
@@ -136,10 +112,50 @@ impl Serve<Compare> for Registry {
 }
 
 impl Registry {
+    fn publish(&self, batch: PublishBatch) -> Result<Outcome, Fenced> {
+        let PublishBatch { plan, graph, noticed } = batch;
+        let truth = self.0.truth.draft();
+        Ok(
+            match publish::publish(&truth, &plan, &self.0.formatters, &self.0.limits) {
+                Decision::Published {
+                    truth,
+                    snapshot,
+                    report,
+                } => {
+                    let report = self.swap(truth, snapshot, report, noticed)?;
+                    self.0.tally.edited(noticed);
+                    // After the truth: a graph that is behind catches up with what is sent again, one that is ahead never would.
+                    self.0.graph.commit(graph)?;
+                    Outcome::Published(report)
+                }
+                Decision::Held { truth: held } => {
+                    self.0.truth.commit(held)?;
+                    self.0.graph.commit(graph)?;
+                    Outcome::Held(truth.snapshot().version())
+                }
+                Decision::Unchanged => {
+                    self.0.graph.commit(graph)?;
+                    Outcome::Unchanged(truth.snapshot().version())
+                }
+                Decision::Refused {
+                    reason: Refusal::Incoherent { .. },
+                } if !plan.whole => Outcome::Conflict,
+                Decision::Refused { reason } => Outcome::Refused(reason.to_string()),
+            },
+        )
+    }
+
+    fn answer(&self, truth: Truth, snapshot: Snapshot, report: Report) -> RolledBack {
+        match self.swap(truth, snapshot, report, Instant::now()) {
+            Ok(report) => RolledBack::Published(report),
+            Err(fenced) => RolledBack::Lost(fenced.to_string()),
+        }
+    }
+
     /// Commits, swaps, tells: in this order.
-    fn swap(&self, truth: Truth, snapshot: Snapshot, report: Report, noticed: Instant) -> Arc<Report> {
+    fn swap(&self, truth: Truth, snapshot: Snapshot, report: Report, noticed: Instant) -> Result<Arc<Report>, Fenced> {
         let held = truth.is_held();
-        self.0.truth.commit(truth);
+        self.0.truth.commit(truth)?;
         self.0.served.store(Arc::new(snapshot.clone()));
         let report = Arc::new(report);
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
@@ -148,7 +164,7 @@ impl Registry {
             }
             self.0.teller.tell(event);
         }
-        report
+        Ok(report)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::messages::Render;
 use crate::reader::{Reader, RenderFailure, Rendered};
-use crate::supervision::{Behavior, Serve};
+use crate::supervision::{Behavior, Serve, Started};
 
 /// The behaviour of a Renderer.
 pub(crate) struct Renderer(Reader);
@@ -12,8 +12,8 @@ pub(crate) struct Renderer(Reader);
 impl Behavior for Renderer {
     type Setup = Reader;
 
-    fn start(setup: &Reader) -> Self {
-        Self(setup.clone())
+    fn start(setup: &Reader) -> Started<Self> {
+        Ok(Self(setup.clone()))
     }
 }
 

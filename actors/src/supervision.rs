@@ -1,19 +1,33 @@
 //! What keeps a fault where it happened. Knows nothing of templates.
 //!
 //! actix ends an actor with its first panic and loses what its mailbox held. Here every line of ours runs inside a [`Shell`],
-//! which is all that actix sees and which cannot panic; what was acknowledged lives outside, in a [`Vault`].
+//! which is all that actix sees and which cannot panic; what was acknowledged lives outside, in a [`Vault`]; and a [`Policy`]
+//! says how often, and after how long, what failed is started again.
 
+mod policy;
+mod restarts;
+mod family;
+mod meter;
+mod child;
+mod drill;
+mod vault;
+mod contained;
+mod shell;
 mod door;
 mod pool;
-mod shell;
-mod vault;
 
 use std::any::Any;
 
+pub use child::{Child, Circle, Fault, FaultKind, GivenUp, Incident, Restarted};
 pub use door::{Admitted, Door, Turned};
+pub use drill::{Faults, Moment};
+pub use family::{Family, Fate, Orders, Standing, Strategy};
+pub use meter::{Line, Meter, Ticket};
+pub use policy::{Escalation, Policy, PolicyError, RESTARTS_MAX, Restart, TIME_MAX_MS};
 pub use pool::{Lost, Pool};
-pub use shell::{Behavior, Fault, Faults, Moment, Serve, Shell};
-pub use vault::Vault;
+pub use restarts::{Ending, Restarts, Verdict};
+pub use shell::{Answer, Behavior, Serve, Shell, Started};
+pub use vault::{Fenced, Vault};
 
 #[cfg(panic = "abort")]
 compile_error!("hotplate isolates faults by unwinding: `panic = \"abort\"` cannot be supported");

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use actix::Recipient;
+use arc_swap::ArcSwap;
 
 use crate::counters::Tally;
+use crate::health::LoaderHealth;
 use crate::loader::{Changes, Depth, Hints, Loader};
 use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
-use crate::supervision::{Behavior, Pool, Serve};
+use crate::supervision::{Behavior, Line, Pool, Serve, Started, contain};
 use crate::version::{LoaderId, Revision};
 
 use known::Known;
@@ -33,7 +34,7 @@ pub(crate) struct Setup {
     /// Counts batches; outside the behaviour, so that a restart does not begin anew.
     pub(crate) revisions: Arc<AtomicU64>,
     /// Where sources go.
-    pub(crate) compiler: Recipient<SourcesChanged>,
+    pub(crate) compiler: Line<SourcesChanged>,
     /// Hints to this very Watcher.
     pub(crate) hints: Hints,
     pub(crate) tally: Arc<Tally>,
@@ -44,6 +45,8 @@ pub(crate) struct Setup {
 pub(crate) struct Eyes {
     loader: Arc<std::sync::Mutex<Box<dyn Loader>>>,
     thread: Pool,
+    /// As of the last time that it ran.
+    health: Arc<ArcSwap<LoaderHealth>>,
 }
 
 impl Eyes {
@@ -53,10 +56,19 @@ impl Eyes {
     /// When the system has no thread left.
     pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
         let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64)?;
+        let health = Arc::new(ArcSwap::from_pointee(
+            contain(|| health_of(&*loader)).unwrap_or_default(),
+        ));
         Ok(Self {
             loader: Arc::new(std::sync::Mutex::new(loader)),
             thread,
+            health,
         })
+    }
+
+    /// How the loader sees, as of its last look: read from where it is kept, so asking waits for nobody.
+    pub(crate) fn health(&self) -> LoaderHealth {
+        LoaderHealth::clone(&self.health.load())
     }
 
     /// Runs something with the loader, on its thread.
@@ -64,9 +76,26 @@ impl Eyes {
         &self,
         run: impl FnOnce(&mut dyn Loader) -> T + Send + 'static,
     ) -> Result<T, String> {
-        let loader = Arc::clone(&self.loader);
-        let job = move || run(&mut **loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let (loader, health) = (Arc::clone(&self.loader), Arc::clone(&self.health));
+        let job = move || {
+            let mut loader = loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let answer = run(&mut **loader);
+            // It may be a loader of the user's.
+            if let Ok(seen) = contain(|| health_of(&**loader))
+                && seen != **health.load()
+            {
+                health.store(Arc::new(seen));
+            }
+            answer
+        };
         self.thread.run(job).await.map_err(|lost| lost.to_string())
+    }
+}
+
+fn health_of(loader: &dyn Loader) -> LoaderHealth {
+    LoaderHealth {
+        loader: loader.describe(),
+        status: loader.status(),
     }
 }
 
@@ -75,7 +104,7 @@ pub(crate) struct Watcher {
     loader: LoaderId,
     eyes: Eyes,
     revisions: Arc<AtomicU64>,
-    compiler: Recipient<SourcesChanged>,
+    compiler: Line<SourcesChanged>,
     hints: Hints,
     tally: Arc<Tally>,
     /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
@@ -90,8 +119,8 @@ pub(crate) struct Watcher {
 impl Behavior for Watcher {
     type Setup = Setup;
 
-    fn start(setup: &Setup) -> Self {
-        Self {
+    fn start(setup: &Setup) -> Started<Self> {
+        Ok(Self {
             loader: setup.loader,
             eyes: setup.eyes.clone(),
             revisions: Arc::clone(&setup.revisions),
@@ -102,7 +131,7 @@ impl Behavior for Watcher {
             drained: false,
             losses: 0,
             unreadable: None,
-        }
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod askama;
 mod handlebars;
-mod hotplate;
+pub mod hotplate;
 mod minijinja;
 mod sailfish;
 mod tera;

@@ -7,4 +7,5 @@ pub mod allocations;
 pub mod data;
 pub mod engines;
 pub mod measure;
+pub mod serve;
 pub mod table;

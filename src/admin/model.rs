@@ -228,6 +228,21 @@ pub(super) struct LogLevelAnswer {
     pub(super) filter: String,
 }
 
+/// What to start again.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResetRequest {
+    /// The name of an actor as `/admin/v1/health` has it, or `engine` for all.
+    pub(super) actor: String,
+}
+
+/// What was started again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ResetAnswer {
+    /// How many were down.
+    pub(super) started: usize,
+}
+
 /// Which version to go back to.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

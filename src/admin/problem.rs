@@ -262,7 +262,10 @@ impl ResponseError for Problem {
         if let Some((name, value)) = &self.header {
             response.insert_header((*name, value.as_str()));
         }
-        if matches!(self.status(), StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+        if matches!(
+            self.status(),
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
+        ) {
             // Else the rest would be read in order to be thrown away.
             response.force_close();
         }

@@ -148,7 +148,9 @@ async fn admit(
         Ok(()) => next.call(request).await?.map_into_left_body(),
         Err(refused) => {
             let response = request.error_response(refused.problem);
-            response.map_body(|_, body| WithUnread::new(body, refused.unread)).map_into_right_body()
+            response
+                .map_body(|_, body| WithUnread::new(body, refused.unread))
+                .map_into_right_body()
         }
     };
     Ok(with_headers(response))

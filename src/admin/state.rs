@@ -21,7 +21,7 @@ use super::pulse::Pulse;
 use super::rate::Bucket;
 use super::stream::Places;
 use super::{AdminError, LogLevel};
-use crate::metrics::{Metrics, health};
+use crate::metrics::Metrics;
 
 /// Between two readings of the counters.
 const BEAT: Duration = Duration::from_secs(1);
@@ -108,7 +108,7 @@ impl State {
 
     /// How the engine is.
     pub(super) fn health(&self) -> HealthAnswer {
-        HealthAnswer::from(health(&self.hotplate))
+        HealthAnswer::from(self.hotplate.health())
     }
 
     /// What is served.

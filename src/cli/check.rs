@@ -12,6 +12,8 @@ use hotplate::{OnFailure, Pinned, RenderFailure, RenderOptions, TemplateName};
 use serde_json::json;
 
 use super::failure::FOUND;
+use super::progress::Progress;
+use super::setup::Setup;
 use super::terminal::Terminal;
 use super::{Directory, Failure, Format, names, start};
 use compare::Reference;
@@ -19,7 +21,7 @@ use compare::Reference;
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     #[command(flatten)]
-    directory: Directory,
+    pub(crate) directory: Directory,
     /// Sentences, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -44,9 +46,9 @@ struct Findings {
 }
 
 impl Check {
-    pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
         let site = self.directory.open()?;
-        let findings = self.find(&site)?;
+        let findings = self.find(&site, setup)?;
         let mut terminal = Terminal::stdout();
         match self.format {
             Format::Human => findings.tell(&site, &mut terminal)?,
@@ -59,11 +61,13 @@ impl Check {
         }))
     }
 
-    fn find(&self, site: &Site) -> Result<Findings, Failure> {
-        let builder = site.builder().watch(false).on_failure(OnFailure::Return);
-        let hotplate = start(builder, site.directory())?;
+    fn find(&self, site: &Site, setup: &Setup) -> Result<Findings, Failure> {
+        let loading = Progress::waiting("loading templates");
+        let builder = setup.config().apply(site.builder());
+        let hotplate = start(site, builder.watch(false).on_failure(OnFailure::Return))?;
+        drop(loading);
         let reference = match self.reference {
-            true => Some(Reference::start(site)?),
+            true => Some(Reference::start(site, setup)?),
             false => None,
         };
         let pinned = hotplate.snapshot();
@@ -83,9 +87,12 @@ impl Check {
         let mut entries: Vec<&TemplateName> = current.map(|(_, name, _)| name).collect();
         entries.retain(|name| site.is_entry(name) && site.has_data(snapshot, name));
         entries.sort_unstable();
+        let progress = Progress::counting("rendering", entries.len());
         for entry in entries {
             findings.render(&pinned, entry, reference.as_ref());
+            progress.step();
         }
+        drop(progress);
         for diagnostic in hotplate.warnings().into_iter().chain(site.unused_data(snapshot)) {
             findings.add(names::diagnostic(site, &diagnostic), None);
         }

@@ -8,13 +8,14 @@ use hotplate::TemplateName;
 use hotplate::messages::Edge;
 use serde_json::json;
 
+use super::setup::Setup;
 use super::terminal::Terminal;
 use super::{Directory, Failure, start};
 
 #[derive(Debug, Args)]
 pub(crate) struct Graph {
     #[command(flatten)]
-    directory: Directory,
+    pub(crate) directory: Directory,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -34,10 +35,10 @@ enum Format {
 type Node = (TemplateName, bool);
 
 impl Graph {
-    pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
         let site = self.directory.open()?;
-        let hotplate = start(site.builder().watch(false), site.directory())?;
-        let mut edges = super::block_on(hotplate.edges())?.map_err(|error| Failure::Said(error.to_string()))?;
+        let hotplate = start(&site, setup.config().apply(site.builder()).watch(false))?;
+        let mut edges = super::block_on(hotplate.edges())?.map_err(|error| Failure::Failed(error.to_string()))?;
         edges.sort_unstable();
         let pinned = hotplate.snapshot();
         let names = pinned.snapshot().entries().map(|(_, name, _)| name);

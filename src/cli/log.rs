@@ -1,41 +1,79 @@
-//! The log on stderr, through `tracing`.
+//! The log on stderr, through `tracing`: what is in it can be changed while the command runs.
 
-use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use hotplate::config::LogFormat;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::terminal::Terminal;
 
-/// How the log looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Human,
-    Json,
+/// The log of this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Log(reload::Handle<EnvFilter, Registry>);
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+impl Log {
+    /// Starts it. `level` was judged before.
+    pub(crate) fn start(format: LogFormat, level: &str) -> Self {
+        let filter = understood(level).unwrap_or_else(|_| EnvFilter::new("warn"));
+        let (filter, handle) = reload::Layer::new(filter);
+        let lines = fmt::layer()
+            .with_ansi(Terminal::stderr().colours())
+            .with_writer(std::io::stderr)
+            // It would panic where stderr is closed.
+            .log_internal_errors(false);
+        let lines = match format {
+            LogFormat::Human => lines.boxed(),
+            LogFormat::Json => lines.json().boxed(),
+        };
+        if let Err(error) = tracing_subscriber::registry().with(filter).with(lines).try_init() {
+            let _ = Terminal::stderr().error(&format!("there is no log: {error}"));
+        }
+        Self(handle)
+    }
+
+    /// Says what is in it from now on.
+    ///
+    /// # Errors
+    /// A sentence about a level that makes no sense; then everything stays as it was.
+    pub(crate) fn change(&self, level: &str) -> Result<(), String> {
+        let filter = understood(level)?;
+        self.0.reload(filter).map_err(|error| error.to_string())
+    }
 }
 
-/// What is logged unless RUST_LOG says otherwise. The command itself tells what happens to templates.
-const DEFAULT: &str = "warn";
-
-/// Starts the log. A filter that makes no sense is said and not used.
-pub(crate) fn start(format: Format) {
-    let asked = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
-    let parsed = asked.as_deref().map(|filter| EnvFilter::builder().parse(filter));
-    let (filter, refused) = match parsed {
-        Some(Ok(filter)) => (filter, None),
-        Some(Err(error)) => (EnvFilter::new(DEFAULT), Some(error)),
-        None => (EnvFilter::new(DEFAULT), None),
-    };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(Terminal::stderr().colours())
-        .with_writer(std::io::stderr);
-    let started = match format {
-        Format::Human => builder.try_init(),
-        Format::Json => builder.json().try_init(),
-    };
-    if let Err(error) = started {
-        let _ = Terminal::stderr().error(&format!("there is no log: {error}"));
+/// What is to be logged, strictly: a word that is no level is not taken for the name of a module, as `RUST_LOG=debgu` is.
+pub(crate) fn understood(level: &str) -> Result<EnvFilter, String> {
+    let word = |part: &&str| part.chars().all(char::is_alphanumeric) && !LEVELS.contains(&part.to_lowercase().as_str());
+    if let Some(word) = level.split(',').map(str::trim).find(word) {
+        return Err(format!("`{word}` is no level"));
     }
-    if let Some(error) = refused {
-        tracing::warn!("RUST_LOG is not understood and not used: {error}");
+    EnvFilter::builder().parse(level).map_err(|error| error.to_string())
+}
+
+/// What to write instead.
+pub(crate) const HELP: &str =
+    "the levels are off, error, warn, info, debug and trace; for one module, write \"warn,hotplate=debug\"";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        for level in [
+            "warn",
+            "INFO",
+            "warn,hotplate=debug",
+            "hotplate_actors::watcher=trace",
+            "off",
+            "[batch]=trace",
+        ] {
+            assert!(understood(level).is_ok(), "{level}");
+        }
+        for level in ["debgu", "warn,debgu", "", "warn,,info", "hotplate=loud", "a=b=c"] {
+            assert!(understood(level).is_err(), "{level}");
+        }
     }
 }

@@ -9,12 +9,13 @@ use hotplate::diagnostic::Diagnostic;
 use hotplate::site::{Site, SiteData, parse};
 use hotplate::{Hotplate, Limits, OnFailure, RenderFailure, RenderOptions, Rendered, TemplateName};
 
+use super::setup::Setup;
 use super::{Directory, Failure, names, start};
 
 #[derive(Debug, Args)]
 pub(crate) struct Render {
     #[command(flatten)]
-    directory: Directory,
+    pub(crate) directory: Directory,
     /// The template, such as `mail/order.txt`
     name: String,
     /// A file with a JSON object as the context, `-` for stdin; without it, the site's own data
@@ -23,18 +24,18 @@ pub(crate) struct Render {
 }
 
 impl Render {
-    pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
         let site = self.directory.open()?;
-        let builder = site.builder().watch(false).on_failure(OnFailure::Return);
-        let hotplate = start(builder, site.directory())?;
-        let rendered = self.render(&site, &hotplate)?;
+        let builder = setup.config().apply(site.builder());
+        let hotplate = start(&site, builder.watch(false).on_failure(OnFailure::Return))?;
+        let rendered = self.render(&site, &hotplate, &setup.config().limits)?;
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(rendered.body.as_bytes())?;
         stdout.flush()?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn render(&self, site: &Site, hotplate: &Hotplate) -> Result<Rendered, Failure> {
+    fn render(&self, site: &Site, hotplate: &Hotplate, limits: &Limits) -> Result<Rendered, Failure> {
         if TemplateName::new(&self.name).is_ok_and(|name| !site.is_template(&name)) {
             return Err(Failure::Said(format!(
                 "`{}` is data; only templates are rendered",
@@ -44,8 +45,8 @@ impl Render {
         let options = RenderOptions::default();
         let rendered = match &self.data {
             Some(file) => {
-                let text = read(file, &Limits::default())?;
-                let data = parse(&text, &Limits::default()).map_err(|fault| in_file(*fault, file))?;
+                let text = read(file, limits)?;
+                let data = parse(&text, limits).map_err(|fault| in_file(*fault, file))?;
                 hotplate.render_with(&self.name, &data, &options)
             }
             None => hotplate.render_supplied(&self.name, &SiteData, &options),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use hotplate::config::Finding;
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 use hotplate::snapshot::{Snapshot, Standing};
@@ -43,6 +44,11 @@ impl Story {
     /// A line of the beginning.
     pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
         self.terminal.line(line)
+    }
+
+    /// What is wrong with the configuration.
+    pub(crate) fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        self.terminal.finding(finding)
     }
 
     /// What is wrong at the beginning.

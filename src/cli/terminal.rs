@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
+use hotplate::config::Finding;
 use hotplate::diagnostic::Diagnostic;
 
 /// Where text for people goes. Each call writes whole lines and flushes them.
@@ -22,12 +23,10 @@ impl Terminal {
         Self::new(io::stderr(), io::stderr().is_terminal())
     }
 
-    /// Colours need a terminal and somebody who has not said NO_COLOR (<https://no-color.org>).
     fn new(out: impl Write + Send + 'static, terminal: bool) -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             out: Box::new(out),
-            colours: terminal && !refused,
+            colours: colours(terminal, |name| std::env::var(name).ok()),
         }
     }
 
@@ -62,5 +61,52 @@ impl Terminal {
     pub(crate) fn diagnostic(&mut self, diagnostic: &Diagnostic) -> io::Result<()> {
         let shown = diagnostic.human(self.colours);
         self.line(shown)
+    }
+
+    /// What is wrong with a configuration, with its caret.
+    pub(crate) fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        let shown = finding.human(self.colours);
+        self.line(shown)
+    }
+}
+
+/// What people say about colours by <https://no-color.org> and <https://bixense.com/clicolors>; else a terminal has them.
+fn colours(terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
+    let said = |name| variable(name).filter(|value| !value.is_empty());
+    if said("NO_COLOR").is_some() {
+        return false;
+    }
+    if said("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+        return true;
+    }
+    let refused =
+        said("CLICOLOR").is_some_and(|value| value == "0") || said("TERM").is_some_and(|value| value == "dumb");
+    terminal && !refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_wants_colours_gets_them() {
+        for (terminal, said, expected) in [
+            (true, &[][..], true),
+            (false, &[], false),
+            (true, &[("NO_COLOR", "1")], false),
+            (true, &[("NO_COLOR", "")], true),
+            (true, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], false),
+            (false, &[("CLICOLOR_FORCE", "1")], true),
+            (false, &[("CLICOLOR_FORCE", "0")], false),
+            (true, &[("CLICOLOR", "0")], false),
+            (true, &[("TERM", "dumb")], false),
+        ] {
+            let variable = |name: &str| {
+                said.iter()
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(colours(terminal, variable), expected, "{said:?}");
+        }
     }
 }

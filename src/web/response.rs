@@ -1,66 +1,125 @@
 //! What an outcome looks like over HTTP.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
-use hotplate_actors::{Freshness, RenderFailure, Rendered};
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use hotplate_actors::{Freshness, RenderFailure, Version};
 
 use super::Faults;
+use super::etag::ETag;
+use super::live::Shown;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
-const HTML: &str = "text/html; charset=utf-8";
+/// What pages are.
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+/// Keep it, and ask before you show it.
+pub(super) const NO_CACHE: &str = "no-cache";
+/// In development the answer to a script is another one.
+pub(super) const VARIES: &str = "sec-fetch-dest, x-hotplate-live";
 
-/// An answer of the engine.
-pub(super) fn rendered(entry: &str, rendered: Rendered) -> HttpResponse {
-    let (status, freshness) = match rendered.freshness {
+/// Status and word for a freshness.
+pub(super) fn status(freshness: &Freshness) -> (StatusCode, &'static str) {
+    match freshness {
         Freshness::Current => (StatusCode::OK, "current"),
         Freshness::Stale { .. } => (StatusCode::OK, "stale"),
         Freshness::Fallback { .. } => (StatusCode::SERVICE_UNAVAILABLE, "fallback"),
-    };
-    HttpResponse::build(status)
-        .insert_header((CONTENT_TYPE, content_type(entry)))
-        .insert_header(("cache-control", "no-cache"))
-        .insert_header(("x-hotplate-version", rendered.version.number()))
-        .insert_header(("x-hotplate-freshness", freshness))
-        .body(rendered.body)
+    }
 }
 
-/// The site's own page for unknown paths. A page that failed says that it did.
-pub(super) fn not_found(mut page: HttpResponse) -> HttpResponse {
-    if page.status() == StatusCode::OK {
-        *page.status_mut() = StatusCode::NOT_FOUND;
-    }
-    page
+/// Says which version it is, and how fresh.
+pub(super) fn describe<'b>(
+    answer: &'b mut HttpResponseBuilder,
+    version: Version,
+    freshness: &'static str,
+) -> &'b mut HttpResponseBuilder {
+    answer.insert_header(("x-hotplate-version", version.number()));
+    answer.insert_header(("x-hotplate-freshness", HeaderValue::from_static(freshness)))
+}
+
+/// The browser has it already.
+pub(super) fn unchanged(etag: &ETag, version: Version, freshness: &'static str) -> HttpResponse {
+    let mut answer = HttpResponse::NotModified();
+    answer.insert_header((ETAG, etag.value()));
+    answer.insert_header((CACHE_CONTROL, HeaderValue::from_static(NO_CACHE)));
+    describe(&mut answer, version, freshness).finish()
 }
 
 /// For a site that has no page for unknown paths.
-pub(super) fn nothing_there() -> HttpResponse {
-    HttpResponse::NotFound()
-        .insert_header((CONTENT_TYPE, PLAIN))
-        .body("There is no page here.\n")
+pub(super) fn nothing_there(request: &HttpRequest, shown: Option<Shown>) -> HttpResponse {
+    told(request, StatusCode::NOT_FOUND, "There is no page here.", shown)
 }
 
 /// No answer of the engine.
-pub(super) fn failed(entry: &str, failure: &RenderFailure, faults: Faults) -> HttpResponse {
+pub(super) fn failed(
+    request: &HttpRequest,
+    entry: &str,
+    failure: &RenderFailure,
+    faults: Faults,
+    shown: Option<Shown>,
+) -> HttpResponse {
     let status = match failure {
-        RenderFailure::NotFound { .. } => StatusCode::NOT_FOUND,
-        RenderFailure::Failed(_) | RenderFailure::Context(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        // Who names a template that is not there has made a mistake; that the address is wrong would be another thing to say.
+        RenderFailure::NotFound { .. } | RenderFailure::Failed(_) | RenderFailure::Context(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let text = match faults {
-        Faults::Shown => format!("{failure}\n"),
-        Faults::Hidden => "This page cannot be shown at the moment.\n".to_owned(),
-    };
-    if faults == Faults::Hidden {
-        tracing::error!(entry, %failure, "a page cannot be shown");
+    match faults {
+        Faults::Shown => told(request, status, &failure.to_string(), shown),
+        Faults::Hidden => {
+            tracing::error!(entry, %failure, "a page cannot be shown");
+            told(request, status, "This page cannot be shown at the moment.", None)
+        }
     }
-    HttpResponse::build(status)
-        .insert_header((CONTENT_TYPE, PLAIN))
-        .insert_header(("cache-control", "no-cache"))
-        .body(text)
 }
 
-fn content_type(entry: &str) -> &'static str {
+/// An answer in words: plain text, or in development a page that can follow what becomes of it.
+fn told(request: &HttpRequest, status: StatusCode, text: &str, shown: Option<Shown>) -> HttpResponse {
+    let html = shown.filter(|_| accepts_html(request)).map(|shown| {
+        let text = escaped(text);
+        let page = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{}</title></head>\n\
+             <body><pre>{text}</pre></body>\n</html>\n",
+            status.canonical_reason().unwrap_or("Not now"),
+        );
+        shown.inject(request, page, &HeaderMap::new())
+    });
+    let (kind, body) = match html {
+        Some(page) => (HTML, page),
+        None => (PLAIN, format!("{text}\n")),
+    };
+    HttpResponse::build(status)
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static(kind)))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static(NO_CACHE)))
+        .body(body)
+}
+
+fn accepts_html(request: &HttpRequest) -> bool {
+    let mut accepted = request
+        .headers()
+        .get_all(ACCEPT)
+        .filter_map(|value| value.to_str().ok());
+    accepted.any(|value| value.contains("text/html"))
+}
+
+/// Text inside of HTML, also inside of a quoted attribute.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + text.len() / 8);
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// By the extension of an entry.
+pub(super) fn content_type(entry: &str) -> &'static str {
     match entry.rsplit_once('.').map(|(_, extension)| extension) {
         Some("html" | "htm") => HTML,
         Some("xml") => "application/xml; charset=utf-8",

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// Nothing takes that long; a test that waits for it has failed.
@@ -18,7 +18,11 @@ pub(crate) struct Ran {
 
 fn hotplate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotplate"));
-    command.args(arguments).env_remove("RUST_LOG").env_remove("NO_COLOR");
+    command.args(arguments);
+    let ours = |name: &str| name.starts_with("HOTPLATE_") || name.contains("COLOR") || name == "RUST_LOG";
+    for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -27,9 +31,19 @@ pub(crate) fn run(arguments: &[&str]) -> Ran {
     run_with(arguments, "")
 }
 
+/// Runs the command to its end, with variables.
+pub(crate) fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> Ran {
+    let mut command = hotplate(arguments);
+    command.envs(environment.iter().copied());
+    finish(command, "")
+}
+
 /// Runs the command to its end, with a text on stdin.
 pub(crate) fn run_with(arguments: &[&str], stdin: &str) -> Ran {
-    let mut command = hotplate(arguments);
+    finish(hotplate(arguments), stdin)
+}
+
+fn finish(mut command: Command, stdin: &str) -> Ran {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -58,22 +72,68 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::spawn(hotplate(arguments), false)
+    }
+
+    /// With variables, and with the lines of its log among the others.
+    pub(crate) fn start_logged(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut command = hotplate(arguments);
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        command.envs(environment.iter().copied());
+        Self::spawn(command, true)
+    }
+
+    fn spawn(mut command: Command, logged: bool) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        if logged {
+            command.stderr(Stdio::piped());
+        }
+        let mut child = command.spawn().expect("starts");
         let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            let lines = stdout.lines().map_while(Result::ok);
-            lines
-                .map(|line| sender.send(line))
-                .take_while(Result::is_ok)
-                .for_each(drop);
-        });
+        forward(child.stdout.take().expect("a pipe"), sender.clone());
+        if let Some(stderr) = child.stderr.take() {
+            forward(stderr, sender);
+        }
         Self { child, lines }
+    }
+
+    /// The next lines that contain these texts, in whatever order they come.
+    pub(crate) fn lines_with(&self, texts: &[&str]) -> Vec<String> {
+        let mut found = vec![None; texts.len()];
+        let mut seen = String::new();
+        while found.contains(&None) {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no lines with {texts:?} in time, but:\n{seen}"));
+            seen += &format!("{line}\n");
+            if let Some(at) = texts.iter().position(|text| line.contains(text)) {
+                found[at].get_or_insert(line);
+            }
+        }
+        found.into_iter().flatten().collect()
+    }
+
+    /// Sends it a signal (`HUP`).
+    pub(crate) fn signal(&self, signal: &str) {
+        let kill = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(kill.expect("kill runs").success());
+    }
+
+    /// The next line, if there is one in time.
+    pub(crate) fn line_within(&self, time: Duration) -> Option<String> {
+        self.lines.recv_timeout(time).ok()
+    }
+
+    /// Closes both of its pipes.
+    pub(crate) fn stop_reading(&mut self) {
+        let (_, nothing) = channel();
+        drop(std::mem::replace(&mut self.lines, nothing));
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().expect("ends")
     }
 
     /// The next line that contains a text.
@@ -98,13 +158,9 @@ impl Running {
     }
 
     /// Ends it with a signal (`INT`, `TERM`), and waits.
-    pub(crate) fn end(mut self, signal: &str) -> ExitStatus {
-        let kill = Command::new("kill")
-            .arg(format!("-{signal}"))
-            .arg(self.child.id().to_string())
-            .status();
-        assert!(kill.expect("kill runs").success());
-        self.child.wait().expect("ends")
+    pub(crate) fn end(self, signal: &str) -> ExitStatus {
+        self.signal(signal);
+        self.wait()
     }
 }
 
@@ -113,6 +169,16 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
+    std::thread::spawn(move || {
+        let output = BufReader::new(output).lines().map_while(Result::ok);
+        output
+            .map(|line| lines.send(line))
+            .take_while(Result::is_ok)
+            .for_each(drop);
+    });
 }
 
 /// A command of which nobody reads a single line.
@@ -149,9 +215,74 @@ fn wrong_use_is_2_and_help_is_0() {
         (&["graph", "Cargo.toml"], 2, "not a directory"),
         (&["render", "Cargo.toml", "x"], 2, "not a directory"),
         (&["check", ".", "--format", "xml"], 2, "xml"),
+        (&["serve", "/nowhere/at/all"], 2, "hotplate init"),
+        (&["check", ".", "--set", "limits.render_ms"], 2, "has no value"),
+        (&["completions", "cobol"], 2, "cobol"),
     ] {
         let ran = run(arguments);
         assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_long_help_says_what_the_exit_codes_are() {
+    let ran = run(&["--help"]);
+    for part in ["Exit codes:", "0  all is well", "HOTPLATE_CONFIG", "SIGHUP", "NO_COLOR"] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn every_shell_can_complete_it() {
+    for (shell, part) in [
+        ("bash", "_hotplate()"),
+        ("zsh", "#compdef hotplate"),
+        ("fish", "complete -c hotplate"),
+        ("elvish", "hotplate"),
+        ("powershell", "hotplate"),
+    ] {
+        let ran = run(&["completions", shell]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{shell}");
+        assert!(
+            ran.stdout.contains(part) && ran.stdout.contains("reload"),
+            "{shell}: {}",
+            ran.stdout
+        );
+        // Where the shell is there, it says whether that is a script.
+        if let Ok(parsed) = Command::new(shell).args(["-n", "-c", &ran.stdout]).status()
+            && shell == "bash"
+        {
+            assert!(parsed.success(), "{shell}");
+        }
+    }
+}
+
+#[test]
+fn colours_are_asked_for_and_refused() {
+    let files = crate::files::Files::new(&[("a.html", "{{ if }}")]);
+    let check = ["check", text(files.path())];
+    assert!(run_in(&[("CLICOLOR_FORCE", "1")], &check).stdout.contains("\x1b["));
+    for refused in [
+        &[][..],
+        &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")],
+        &[("CLICOLOR_FORCE", "0")],
+    ] {
+        assert!(!run_in(refused, &check).stdout.contains('\x1b'), "{refused:?}");
+    }
+}
+
+#[test]
+fn nobody_has_to_read_any_of_it() {
+    let shop = crate::files::shop();
+    for arguments in [
+        &["graph", text(&shop)][..],
+        &["watch", text(&shop)],
+        &["completions", "bash"],
+        &["config", text(&shop)],
+        &["dev", text(&shop), "--bind", "127.0.0.1:0"],
+    ] {
+        let (status, stderr) = run_unread(arguments);
+        assert_eq!((status.code(), stderr.as_str()), (Some(0), ""), "{arguments:?}");
     }
 }

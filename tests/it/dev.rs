@@ -1,67 +1,8 @@
 //! `hotplate dev`, over real HTTP.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
-use crate::command::{Running, run, text};
+use crate::command::{run, text};
 use crate::files::{Files, copy_of_the_shop};
-
-/// A server of a directory, and where it listens.
-struct Server {
-    running: Running,
-    address: String,
-}
-
-/// An answer over HTTP.
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Server {
-    fn start(files: &Files) -> Self {
-        let running = Running::start(&["dev", text(files.path()), "--bind", "127.0.0.1:0"]);
-        let line = running.wait_for("http://");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        let address = address.expect("an address").to_owned();
-        Self { running, address }
-    }
-
-    fn ask(&self, method: &str, path: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).expect("connects");
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
-            self.address
-        );
-        stream.write_all(request.as_bytes()).expect("sent");
-        let mut text = String::new();
-        stream.read_to_string(&mut text).expect("an answer");
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok())
-            .expect("a status");
-        let (head, body) = (head.to_lowercase(), body.to_owned());
-        Answer { status, head, body }
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path)
-    }
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(found, _)| *found == name).map(|(_, value)| value)
-    }
-
-    fn freshness(&self) -> &str {
-        self.header("x-hotplate-freshness").unwrap_or("none")
-    }
-}
+use crate::http::Server;
 
 fn site() -> Files {
     Files::new(&[

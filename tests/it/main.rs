@@ -3,15 +3,27 @@
 mod site;
 
 #[cfg(feature = "cli")]
+mod browser;
+#[cfg(feature = "cli")]
 mod check;
 #[cfg(feature = "cli")]
 mod command;
+#[cfg(feature = "cli")]
+mod config;
 #[cfg(feature = "cli")]
 mod dev;
 #[cfg(feature = "cli")]
 mod graph;
 #[cfg(feature = "cli")]
+mod init;
+#[cfg(feature = "cli")]
+mod reload;
+#[cfg(feature = "cli")]
+mod live;
+#[cfg(feature = "cli")]
 mod render;
+#[cfg(feature = "cli")]
+mod serve;
 #[cfg(feature = "cli")]
 mod watch;
 
@@ -22,4 +34,8 @@ mod wire;
 #[cfg(feature = "admin")]
 mod metrics;
 
+#[cfg(feature = "web")]
+mod web;
 mod files;
+#[cfg(feature = "cli")]
+mod http;

@@ -12,7 +12,9 @@ use crate::engine::{Engine, Plan, StartError};
 use crate::graph::plan::Companions;
 use crate::limits::Limits;
 use crate::loader::{DirectoryLoader, Loader, Mount};
+use crate::policies::{ActorKind, Policies};
 use crate::reader::{OnFailure, StandIn};
+use crate::supervision::Policy;
 use crate::template::{NameError, TemplateName};
 use crate::value::Value;
 
@@ -32,6 +34,7 @@ pub struct Builder {
     on_failure: OnFailure,
     stand_in: Option<String>,
     watch: bool,
+    policies: Policies,
 }
 
 impl Builder {
@@ -48,6 +51,7 @@ impl Builder {
             on_failure: OnFailure::default(),
             stand_in: None,
             watch: true,
+            policies: Policies::default(),
         }
     }
 
@@ -134,6 +138,19 @@ impl Builder {
         self
     }
 
+    /// How an actor that failed is started again; its [default](ActorKind::default_policy) unless said otherwise.
+    ///
+    /// ```
+    /// use hotplate_actors::{ActorKind, Hotplate, Policy};
+    ///
+    /// let patient = Policy { restarts: 100, ..ActorKind::Watcher.default_policy() };
+    /// let builder = Hotplate::builder().policy(ActorKind::Watcher, patient);
+    /// ```
+    pub fn policy(mut self, actor: ActorKind, policy: Policy) -> Self {
+        self.policies.set(actor, policy);
+        self
+    }
+
     /// Starts the engine, and waits until the first version is decided. Broken templates do not keep it from starting.
     ///
     /// # Errors
@@ -142,6 +159,10 @@ impl Builder {
         if self.from.is_empty() {
             return Err(StartError::NoLoader);
         }
+        self.policies.check().map_err(|(actor, error)| {
+            let actor = actor.name();
+            StartError::Policy { actor, error }
+        })?;
         let limits = &self.limits;
         let loaders = self.from.into_iter().map(|from| match from {
             From::Mounts(mounts) => Box::new(DirectoryLoader::new(mounts, limits)) as Box<dyn Loader>,
@@ -159,6 +180,7 @@ impl Builder {
             on_failure: self.on_failure,
             stand_in: StandIn { template },
             watch: self.watch,
+            policies: self.policies,
         };
         Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))
     }

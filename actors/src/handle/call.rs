@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix::dev::ToEnvelope;
-use actix::{Addr, Handler, Message};
+use actix::Message;
 use serde::Serialize;
 
 use super::standing_diagnostics;
 use crate::diagnostic::Diagnostic;
-use crate::engine::Engine;
+use crate::engine::{Engine, Post};
 use crate::messages::{History, Looked, Outcome, Reload, Render, Unanswered};
 use crate::reader::{RenderFailure, Rendered};
-use crate::supervision::{Behavior, Shell, Turned};
+use crate::supervision::{Door, Fault, Serve, Turned};
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -86,23 +85,45 @@ pub enum ReloadOutcome {
 }
 
 impl Engine {
-    /// Asks an actor, within the limit of a reload.
-    pub(super) async fn ask<B, M>(&self, actor: Addr<Shell<B>>, message: M) -> Result<M::Result, CallError>
+    /// Comes in by the door for questions and asks an actor.
+    pub(super) async fn ask<B, M>(&self, post: &Post<B>, message: M) -> Result<M::Result, CallError>
     where
-        B: Behavior,
-        Shell<B>: Handler<M>,
-        <Shell<B> as actix::Actor>::Context: ToEnvelope<Shell<B>, M>,
+        B: Serve<M>,
         M: Message + Send + 'static,
-        M::Result: Send + 'static,
+        M::Result: From<Fault> + Send + 'static,
+    {
+        let door = &self.doors.queries;
+        let _inside = door.enter()?;
+        let asked = self.ask_inside(post, message).await;
+        asked.inspect_err(|error| error.note(door))
+    }
+
+    /// Asks an actor, within the limit of a reload.
+    async fn ask_inside<B, M>(&self, post: &Post<B>, message: M) -> Result<M::Result, CallError>
+    where
+        B: Serve<M>,
+        M: Message + Send + 'static,
+        M::Result: From<Fault> + Send + 'static,
     {
         let limit_ms = self.limits.reload_ms;
+        let line = post.line();
         let answered = self.run(move || async move {
-            actix::clock::timeout(Duration::from_millis(limit_ms), actor.send(message)).await
+            actix::clock::timeout(Duration::from_millis(limit_ms), line.send(message)).await
         });
         match answered.await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Err(_)) => Err(CallError::Timeout(limit_ms)),
             Ok(Ok(Err(_))) | Err(_) => Err(CallError::Down),
+        }
+    }
+}
+
+impl CallError {
+    fn note(&self, door: &Door) {
+        match self {
+            Self::Timeout(_) => door.timed_out(),
+            Self::Lost(_) => door.lost(),
+            Self::Busy | Self::Down => {}
         }
     }
 }
@@ -121,8 +142,13 @@ impl Reloader {
     }
 
     pub(super) async fn reload(&self, full: bool) -> Result<ReloadReport, CallError> {
+        let door = &self.0.doors.reloads;
+        let _inside = door.enter()?;
+        self.reload_inside(full).await.inspect_err(|error| error.note(door))
+    }
+
+    async fn reload_inside(&self, full: bool) -> Result<ReloadReport, CallError> {
         let engine = &self.0;
-        let _inside = engine.reloads.enter()?;
         let mut report = ReloadReport {
             version: Version::NONE,
             outcome: ReloadOutcome::Unchanged,
@@ -131,17 +157,17 @@ impl Reloader {
             diagnostics: Vec::new(),
         };
         for watcher in engine.actors.watchers.iter() {
-            let mut looked = engine.ask(watcher.clone(), Reload { full }).await?;
+            let mut looked = engine.ask_inside(watcher, Reload { full }).await?;
             // Whoever failed is a fresh one now, and is handed everything.
             for _ in 0..RETRIES {
                 if !looked.is_lost() {
                     break;
                 }
-                looked = engine.ask(watcher.clone(), Reload { full }).await?;
+                looked = engine.ask_inside(watcher, Reload { full }).await?;
             }
             report.take(looked)?;
         }
-        if engine.ask(engine.actors.registry.clone(), History).await??.held {
+        if engine.ask_inside(&engine.actors.registry, History).await??.held {
             report.worsen(ReloadOutcome::Held);
         }
         report.version = engine.reader.current().version();
@@ -224,7 +250,7 @@ impl Renders {
 }
 
 async fn send(engine: &Engine, mut render: Render) -> Result<Rendered, RenderFailure> {
-    let _inside = engine.renders.enter().map_err(|turned| match turned {
+    let _inside = engine.doors.renders.enter().map_err(|turned| match turned {
         Turned::Busy => RenderFailure::Busy,
         Turned::Closed => RenderFailure::Down,
     })?;
@@ -240,7 +266,11 @@ async fn send(engine: &Engine, mut render: Render) -> Result<Rendered, RenderFai
         return Err(RenderFailure::Down);
     };
     let _taken = Taken::take(&seat.taken);
-    seat.renderer.send(render).await.unwrap_or(Err(RenderFailure::Down))
+    seat.renderer
+        .line()
+        .send(render)
+        .await
+        .unwrap_or(Err(RenderFailure::Down))
 }
 
 impl std::fmt::Debug for Renders {

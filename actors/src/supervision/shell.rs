@@ -1,24 +1,39 @@
 //! [`Shell`]: the actor that actix knows, around a behaviour that may fail.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::task::{Context as TaskContext, Poll};
 
-use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
+use actix::dev::{MessageResponse, OneshotSender};
+use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
+use super::child::{Child, Fault, FaultKind};
 use super::contain;
+use super::contained::Contained;
+use super::drill::{Faults, Moment};
+use super::family::Standing;
+use super::restarts::Ending;
+
+/// A fresh behaviour, or why there is none.
+pub type Started<B> = Result<B, Box<dyn Error + Send + Sync>>;
 
 /// What an actor does, made anew after each fault from a setup that no fault reaches.
 pub trait Behavior: Sized + Unpin + 'static {
     /// What it is started from.
     type Setup: Unpin + 'static;
 
-    /// A fresh behaviour.
-    fn start(setup: &Self::Setup) -> Self;
+    /// A fresh behaviour. Messages wait until there is one.
+    ///
+    /// # Errors
+    /// Why it cannot start. It is tried again by its policy.
+    fn start(setup: &Self::Setup) -> Started<Self>;
+
+    /// Whether its work is done. Asked after each message; its policy says whether it is then started again.
+    fn is_finished(&self) -> bool {
+        false
+    }
 }
 
 /// A message that a behaviour serves. One at a time: the next waits in the mailbox until the reply is ready.
@@ -27,119 +42,137 @@ pub trait Serve<M: Message>: Behavior {
     fn serve(&mut self, message: M) -> impl Future<Output = M::Result>;
 }
 
-/// A behaviour panicked. It is unknown whether the work in hand was done; the next message is served by a fresh behaviour.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the {actor} failed: {said}")]
-pub struct Fault {
-    /// Whose behaviour.
-    pub actor: &'static str,
-    /// What the panic said.
-    pub said: String,
-}
-
-/// A reply that can fail says so with its error.
-impl<T, E: From<Fault>> From<Fault> for Result<T, E> {
-    fn from(fault: Fault) -> Self {
-        Err(fault.into())
-    }
-}
-
-/// Counts the faults of one actor and tells who wants to know.
-#[derive(Clone)]
-pub struct Faults {
-    count: Arc<AtomicU64>,
-    tell: Arc<dyn Fn(&Fault) + Send + Sync>,
-    /// A fault that somebody ordered: 0 for none, else a [`Moment`].
-    ordered: Arc<AtomicU8>,
-}
-
-/// When an ordered fault strikes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Moment {
-    /// Before the message is served.
-    Before = 1,
-    /// After it is served, and before it is answered.
-    After = 2,
-}
-
-impl Faults {
-    /// `tell` is called in the actor's thread, once for each fault.
-    pub fn new(tell: impl Fn(&Fault) + Send + Sync + 'static) -> Self {
-        Self {
-            count: Arc::default(),
-            tell: Arc::new(tell),
-            ordered: Arc::default(),
-        }
-    }
-
-    /// Makes the next message of this actor fail, to see in a drill that nothing comes of it.
-    pub fn order(&self, moment: Moment) {
-        self.ordered.store(moment as u8, Ordering::Relaxed);
-    }
-
-    fn strike(&self, moment: Moment) {
-        let due = self
-            .ordered
-            .compare_exchange(moment as u8, 0, Ordering::Relaxed, Ordering::Relaxed);
-        assert!(due.is_err(), "a fault was ordered");
-    }
-
-    /// How many there were.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    fn note(&self, fault: &Fault) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(
-            actor = fault.actor,
-            said = fault.said,
-            "an actor failed and is started again"
-        );
-        let _ = contain(|| (self.tell)(fault));
-    }
-}
-
-impl std::fmt::Debug for Faults {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Faults").field(&self.count()).finish()
-    }
-}
-
-/// All that actix sees of an actor of ours. Its mailbox outlives every fault of the behaviour inside.
+/// All that actix sees of an actor of ours. Its mailbox outlives every fault of the behaviour inside, and waits while that is
+/// started again.
 pub struct Shell<B: Behavior> {
-    actor: &'static str,
+    core: Rc<Core<B>>,
+    caretaker: JoinHandle<()>,
+}
+
+struct Core<B: Behavior> {
     setup: B::Setup,
-    /// Absent until the first message and after a fault. Stays here while a message is served, so that a panic does not drop it
-    /// while it unwinds: a second panic in its `Drop` would end the process.
-    behavior: Option<Rc<Mutex<B>>>,
+    child: Arc<Child>,
     faults: Faults,
+    held: Mutex<Held<B>>,
+}
+
+struct Held<B> {
+    /// Stays here while a message is served, so that a panic does not drop it while it unwinds: a second panic in its `Drop` would
+    /// end the process.
+    behavior: Option<B>,
+    /// Which start it is of.
+    generation: u64,
 }
 
 impl<B: Behavior> Shell<B> {
-    /// A shell that starts its behaviour with the first message.
-    pub fn new(actor: &'static str, setup: B::Setup, faults: Faults) -> Self {
-        Self {
-            actor,
+    /// A shell that starts its behaviour by itself, and again whenever it is ordered to.
+    ///
+    /// # Panics
+    /// Outside of an arbiter.
+    pub fn new(setup: B::Setup, child: Arc<Child>, faults: Faults) -> Self {
+        let core = Rc::new(Core {
             setup,
-            behavior: None,
+            child,
             faults,
+            held: Mutex::new(Held {
+                behavior: None,
+                generation: 0,
+            }),
+        });
+        let caretaker = actix::spawn(take_care(Rc::clone(&core)));
+        Self { core, caretaker }
+    }
+}
+
+/// Starts the behaviour whenever it is to be started and no message is there to make it.
+async fn take_care<B: Behavior>(core: Rc<Core<B>>) {
+    let mut changes = core.child.changes();
+    loop {
+        changes.mark_unchanged();
+        let mut held = core.held.lock().await;
+        // While it is down, whoever asks is told; here is nothing to do.
+        let _ = core.rise(&mut held).await;
+        drop(held);
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+impl<B: Behavior> Core<B> {
+    /// Makes sure that there is a behaviour of the start that was ordered last.
+    async fn rise(&self, held: &mut Held<B>) -> Result<(), Fault> {
+        loop {
+            let orders = self.child.orders();
+            if held.behavior.is_some() && held.generation == orders.generation && orders.standing == Standing::Up {
+                return Ok(());
+            }
+            self.discard(held);
+            held.generation = self.child.turn().await?;
+            let started = contain(|| {
+                self.faults.strike(Moment::Start);
+                B::start(&self.setup).map_err(|error| error.to_string())
+            });
+            match started.and_then(|started| started) {
+                Ok(behavior) => {
+                    held.behavior = Some(behavior);
+                    self.child.up(held.generation);
+                }
+                Err(said) => {
+                    self.fail(held, FaultKind::NotStarted, said);
+                }
+            }
         }
     }
 
-    fn behavior(&mut self) -> Result<Rc<Mutex<B>>, String> {
-        if let Some(behavior) = &self.behavior {
-            return Ok(Rc::clone(behavior));
+    async fn serve<M>(&self, message: M) -> Result<M::Result, Fault>
+    where
+        B: Serve<M>,
+        M: Message,
+    {
+        let mut held = self.held.lock().await;
+        self.rise(&mut held).await?;
+        if let Err(said) = contain(|| self.faults.strike(Moment::Before)) {
+            // Before anybody is told: who hears of the fault may send the same again, and some messages are sent once at a time.
+            let _ = contain(move || drop(message));
+            return Err(self.fail(&mut held, FaultKind::Panicked, said));
         }
-        let behavior = Rc::new(Mutex::new(contain(|| B::start(&self.setup))?));
-        Ok(Rc::clone(self.behavior.insert(behavior)))
+        let Some(behavior) = held.behavior.as_mut() else {
+            return Err(self.child.down());
+        };
+        let served = Contained::new(async {
+            let reply = behavior.serve(message).await;
+            self.faults.strike(Moment::After);
+            reply
+        });
+        let served = served.await;
+        let finished = || contain(|| held.behavior.as_ref().is_some_and(B::is_finished));
+        match served.and_then(|reply| Ok((reply, finished()?))) {
+            Ok((reply, finished)) => {
+                if finished {
+                    self.discard(&mut held);
+                    self.child.ended(held.generation, Ending::Finished);
+                }
+                Ok(reply)
+            }
+            Err(said) => Err(self.fail(&mut held, FaultKind::Panicked, said)),
+        }
     }
 
-    fn discard_behavior(&mut self) {
-        let behavior = self.behavior.take();
-        let _ = contain(move || drop(behavior));
+    fn fail(&self, held: &mut Held<B>, kind: FaultKind, said: String) -> Fault {
+        self.discard(held);
+        self.faults.note();
+        self.child.failed(held.generation, kind, said)
+    }
+
+    fn discard(&self, held: &mut Held<B>) {
+        let Some(behavior) = held.behavior.take() else { return };
+        let dropped = contain(move || drop(behavior)).and_then(|()| contain(|| self.faults.strike(Moment::Drop)));
+        if let Err(said) = dropped {
+            // It is gone all the same, and its successor begins as any other.
+            tracing::error!(actor = self.child.actor(), said, "a behaviour failed in its Drop");
+            self.faults.note();
+        }
     }
 }
 
@@ -153,157 +186,60 @@ where
     M: Message + 'static,
     M::Result: From<Fault>,
 {
-    type Result = AtomicResponse<Self, M::Result>;
+    type Result = Answer<B, M>;
 
     fn handle(&mut self, message: M, _: &mut Context<Self>) -> Self::Result {
-        let behavior = self.behavior();
-        let faults = self.faults.clone();
-        let served = Contained::new(async move {
-            let behavior = behavior?;
-            let mut behavior = behavior.lock().await;
-            faults.strike(Moment::Before);
-            let reply = behavior.serve(message).await;
-            faults.strike(Moment::After);
-            Ok(reply)
-        });
-        AtomicResponse::new(Box::pin(served.into_actor(self).map(|served, shell, _| {
-            served.unwrap_or_else(|said| {
-                shell.discard_behavior();
-                let fault = Fault {
-                    actor: shell.actor,
-                    said,
-                };
-                shell.faults.note(&fault);
-                fault.into()
-            })
-        })))
+        let core = Rc::clone(&self.core);
+        let serving = Rc::clone(&core);
+        // Whatever of this panics is known by `serve` already; this guards what a reply's own conversion does.
+        let reply = Contained::new(async move { serving.serve(message).await.unwrap_or_else(Into::into) });
+        Answer { core, reply }
     }
 }
 
-/// A future whose panics, in `poll` or in `Drop`, become its error.
-struct Contained<F>(Option<Pin<Box<F>>>);
-
-impl<F> Contained<F> {
-    fn new(future: F) -> Self {
-        Self(Some(Box::pin(future)))
-    }
+/// A reply that is awaited. The mailbox waits with it.
+pub struct Answer<B: Behavior, M: Message> {
+    core: Rc<Core<B>>,
+    reply: Contained<'static, M::Result>,
 }
 
-impl<T, F: Future<Output = Result<T, String>>> Future for Contained<F> {
-    type Output = Result<T, String>;
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let Some(future) = self.0.as_mut() else {
-            return Poll::Ready(Err("it was asked after its end".into()));
-        };
-        let polled = contain(|| future.as_mut().poll(task));
-        match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            ended => {
-                let future = self.0.take();
-                let dropped = contain(move || drop(future));
-                match (ended, dropped) {
-                    (Ok(Poll::Ready(ready)), Ok(())) => Poll::Ready(ready),
-                    (Err(said), _) | (_, Err(said)) => Poll::Ready(Err(said)),
-                    (Ok(Poll::Pending), Ok(())) => Poll::Pending,
+impl<B, M> MessageResponse<Shell<B>, M> for Answer<B, M>
+where
+    B: Serve<M>,
+    M: Message + 'static,
+    M::Result: From<Fault>,
+{
+    fn handle(self, context: &mut Context<Shell<B>>, to: Option<OneshotSender<M::Result>>) {
+        let Self { core, reply } = self;
+        let answered = async move {
+            let Ok(reply) = reply.await else { return };
+            let reply = match contain(|| core.faults.strike(Moment::Reply)) {
+                Ok(()) => reply,
+                Err(said) => {
+                    let _ = contain(move || drop(reply));
+                    let mut held = core.held.lock().await;
+                    core.fail(&mut held, FaultKind::Panicked, said).into()
                 }
-            }
-        }
-    }
-}
-
-impl<F> Drop for Contained<F> {
-    fn drop(&mut self) {
-        let future = self.0.take();
-        let _ = contain(move || drop(future));
+            };
+            // Nobody may wait for it any more: then it is dropped here, and its `Drop` may panic.
+            let _ = contain(move || to.map(|to| drop(to.send(reply))));
+        };
+        context.wait(actix::fut::wrap_future::<_, Shell<B>>(answered));
     }
 }
 
 impl<B: Behavior> Drop for Shell<B> {
     fn drop(&mut self) {
-        self.discard_behavior();
+        self.caretaker.abort();
+    }
+}
+
+impl<B: Behavior> Drop for Core<B> {
+    fn drop(&mut self) {
+        let behavior = self.held.get_mut().behavior.take();
+        let _ = contain(move || drop(behavior));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Message)]
-    #[rtype(result = "Result<u32, Fault>")]
-    enum Ask {
-        Count,
-        PanicNow,
-        PanicLater,
-        PanicInDrop,
-    }
-
-    struct Counter {
-        asked: u32,
-        drops_badly: bool,
-    }
-
-    impl Behavior for Counter {
-        type Setup = u32;
-        fn start(setup: &u32) -> Self {
-            Self {
-                asked: *setup,
-                drops_badly: false,
-            }
-        }
-    }
-
-    impl Drop for Counter {
-        fn drop(&mut self) {
-            assert!(!self.drops_badly, "in drop");
-        }
-    }
-
-    impl Serve<Ask> for Counter {
-        async fn serve(&mut self, message: Ask) -> Result<u32, Fault> {
-            self.asked += 1;
-            match message {
-                Ask::Count => Ok(self.asked),
-                Ask::PanicNow => panic!("now"),
-                Ask::PanicLater => {
-                    actix::clock::sleep(std::time::Duration::ZERO).await;
-                    panic!("later")
-                }
-                Ask::PanicInDrop => {
-                    self.drops_badly = true;
-                    std::panic::panic_any(7)
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn after_every_kind_of_panic_the_next_message_is_served_by_a_fresh_behavior() {
-        let told = Arc::new(AtomicU64::new(0));
-        let teller = Arc::clone(&told);
-        let faults = Faults::new(move |_| {
-            teller.fetch_add(1, Ordering::Relaxed);
-            panic!("who listens may fail too")
-        });
-        let seen = faults.clone();
-        actix::System::new().block_on(async move {
-            let shell = Shell::<Counter>::new("counter", 10, faults).start();
-            for (ask, said) in [
-                (Ask::PanicNow, "now"),
-                (Ask::PanicLater, "later"),
-                (Ask::PanicInDrop, "it did not say why"),
-            ] {
-                assert_eq!(shell.send(Ask::Count).await.expect("alive"), Ok(11));
-                let queued = shell.send(ask);
-                let behind = shell.send(Ask::Count);
-                let fault = queued.await.expect("alive").expect_err("panicked");
-                assert_eq!((fault.actor, fault.said.as_str()), ("counter", said));
-                assert_eq!(behind.await.expect("the mailbox outlives the fault"), Ok(11));
-                let restarted = shell.send(Ask::PanicNow).await.expect("alive");
-                assert!(restarted.is_err(), "back to a fresh one");
-            }
-        });
-        assert_eq!(seen.count(), 6);
-        assert_eq!(told.load(Ordering::Relaxed), 6);
-    }
-}
+mod tests;

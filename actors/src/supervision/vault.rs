@@ -4,31 +4,94 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// State that outlives the behaviour that works on it. Reading and committing are O(1) for persistent states.
 ///
+/// Each behaviour opens the vault when it starts, which fences every earlier one: an incarnation that was overtaken, and goes on
+/// because its thread hung, gets [`Fenced`] instead of writing over what its successor has acknowledged.
+///
 /// A lock is enough: it is held for one clone or one move, and never while anything of the state runs or is dropped.
 #[derive(Debug)]
-pub struct Vault<S>(Arc<Mutex<S>>);
+pub struct Vault<S> {
+    stored: Arc<Mutex<Stored<S>>>,
+    epoch: u64,
+}
+
+#[derive(Debug)]
+struct Stored<S> {
+    epoch: u64,
+    state: S,
+}
+
+/// Somebody else has opened the vault since: nothing was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a later incarnation has taken over")]
+pub struct Fenced;
 
 impl<S> Clone for Vault<S> {
+    /// The same incarnation.
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self {
+            stored: Arc::clone(&self.stored),
+            epoch: self.epoch,
+        }
     }
 }
 
 impl<S: Clone> Vault<S> {
     /// A vault that holds a first state.
     pub fn new(state: S) -> Self {
-        Self(Arc::new(Mutex::new(state)))
+        Self {
+            stored: Arc::new(Mutex::new(Stored { epoch: 0, state })),
+            epoch: 0,
+        }
+    }
+
+    /// The same vault for a new incarnation. Every earlier one is fenced from now on.
+    #[must_use]
+    pub fn open(&self) -> Self {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.epoch += 1;
+        Self {
+            stored: Arc::clone(&self.stored),
+            epoch: stored.epoch,
+        }
     }
 
     /// A draft of the state to work on.
     #[must_use]
     pub fn draft(&self) -> S {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner).state.clone()
     }
 
     /// Puts a draft in place. Do this before the reply leaves.
-    pub fn commit(&self, state: S) {
-        let old = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), state);
+    ///
+    /// # Errors
+    /// [`Fenced`] where a later incarnation has opened the vault.
+    pub fn commit(&self, state: S) -> Result<(), Fenced> {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        if stored.epoch != self.epoch {
+            drop(stored);
+            return Err(Fenced);
+        }
+        let old = std::mem::replace(&mut stored.state, state);
+        drop(stored);
         drop(old);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overtaken_incarnation_is_fenced_and_may_still_read() {
+        let vault = Vault::new(1);
+        let first = vault.open();
+        assert_eq!(first.commit(2), Ok(()));
+        let second = vault.open();
+        assert_eq!(first.commit(3), Err(Fenced));
+        assert_eq!(first.clone().commit(3), Err(Fenced));
+        assert_eq!((first.draft(), second.draft()), (2, 2));
+        assert_eq!(second.commit(4), Ok(()));
+        assert_eq!(first.draft(), 4);
     }
 }

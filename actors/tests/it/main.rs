@@ -10,3 +10,4 @@ mod harm;
 mod promises;
 mod reference;
 mod set;
+mod supervision;

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::{ByName, Render, by_name, templates};
 use crate::data::Workload;
 
-fn start() -> Hotplate {
+/// An engine with the templates of all workloads, in memory.
+pub fn start() -> Hotplate {
     let (loader, shelf) = MemoryLoader::new();
     shelf.edit(templates!("tiny").map(|(name, text)| (TemplateName::new(name).expect("a name"), Some(text))));
     Hotplate::builder()

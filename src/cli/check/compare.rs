@@ -7,18 +7,15 @@ use hotplate::{Hotplate, OnFailure, RenderOptions, TemplateName};
 
 use super::{fault_of, start};
 use crate::cli::Failure;
+use crate::cli::setup::Setup;
 
 /// An engine for the same site with the dialect `tinytemplate`.
 pub(super) struct Reference(Hotplate);
 
 impl Reference {
-    pub(super) fn start(site: &Site) -> Result<Self, Failure> {
-        let builder = site
-            .builder()
-            .watch(false)
-            .on_failure(OnFailure::Return)
-            .dialect(reference::Reference);
-        Ok(Self(start(builder, site.directory())?))
+    pub(super) fn start(site: &Site, setup: &Setup) -> Result<Self, Failure> {
+        let builder = setup.config().apply(site.builder()).dialect(reference::Reference);
+        Ok(Self(start(site, builder.watch(false).on_failure(OnFailure::Return))?))
     }
 
     /// Whether an entry says the same there.

@@ -180,6 +180,8 @@ fn answers_are_what_the_document_says() {
     ask("get", &v1("graph"), &v1("graph?around=nobody.html&depth=1"), "", 200);
     ask("get", &v1("log-level"), &v1("log-level"), "", 404);
     ask("put", &v1("log-level"), &v1("log-level"), r#"{"filter":"info"}"#, 404);
+    ask("post", &v1("reset"), &v1("reset"), r#"{"actor":"engine"}"#, 200);
+    ask("post", &v1("reset"), &v1("reset"), r#"{"actor":"nobody"}"#, 422);
     ask("post", &v1("reload"), &v1("reload"), "", 200);
     ask("post", &v1("rollback"), &v1("rollback"), r#"{"to":1}"#, 200);
     ask("post", &v1("rollback"), &v1("rollback"), r#"{"too":1}"#, 400);

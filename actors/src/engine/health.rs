@@ -1,0 +1,100 @@
+//! How an engine is, read from what its parts write down as they go.
+
+use std::time::Duration;
+
+use super::Engine;
+use crate::health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth};
+use crate::policies::ActorKind;
+use crate::supervision::{Child, Door, Standing};
+use crate::watcher::Eyes;
+
+impl Engine {
+    /// How it is.
+    pub(crate) fn health(&self) -> Health {
+        let ended = self.control.is_closed();
+        let actors: Vec<_> = self.actors.children.iter().map(|child| actor(child, ended)).collect();
+        let loaders: Vec<_> = self.actors.eyes.iter().map(Eyes::health).collect();
+        let mut reasons = Vec::new();
+        if ended {
+            reasons.push("the engine has ended; its last version is rendered on".to_owned());
+        } else if self.doors.renders.is_closed() {
+            reasons.push("the engine is shutting down".to_owned());
+        }
+        let escalated = self.actors.children.iter().filter(|child| child.escalates());
+        reasons.extend(
+            escalated
+                .filter(|child| matches!(child.orders().standing, Standing::Down | Standing::Ended))
+                .map(|child| format!("{}; `reset` starts it again", child.down())),
+        );
+        let patience = Duration::from_millis(self.limits.reload_ms);
+        reasons.extend(actors.iter().filter_map(|actor| late(actor, patience)));
+        reasons.extend(loaders.iter().filter_map(missing));
+        Health {
+            ready: reasons.is_empty(),
+            reasons,
+            version: self.reader.current().version(),
+            actors,
+            loaders,
+            doors: self.doors.all().map(door).into(),
+        }
+    }
+
+    /// Starts those of this name again that are down. Answers how many were.
+    pub(crate) fn reset(&self, actor: &str) -> usize {
+        let all = actor == ActorKind::Engine.name();
+        let meant = (self.actors.children.iter()).filter(|child| all || child.actor() == actor);
+        meant.filter(|child| child.reset()).count()
+    }
+}
+
+fn actor(child: &Child, ended: bool) -> ActorHealth {
+    let (backlog, oldest) = child.meter().read();
+    let last_fault = child.last_fault();
+    let state = match child.orders().standing {
+        _ if ended => ActorState::Stopped,
+        Standing::Starting(_) if last_fault.is_some() => ActorState::BackingOff,
+        Standing::Up | Standing::Starting(_) => ActorState::Up,
+        Standing::Down => ActorState::Down,
+        Standing::Ended => ActorState::Stopped,
+    };
+    ActorHealth {
+        actor: child.actor(),
+        number: child.number(),
+        state,
+        restarts: child.restarts(),
+        last_fault,
+        backlog,
+        oldest_ms: u64::try_from(oldest.as_millis()).unwrap_or(u64::MAX),
+        quarantined: 0,
+    }
+}
+
+fn late(actor: &ActorHealth, patience: Duration) -> Option<String> {
+    let ActorHealth {
+        actor,
+        number,
+        oldest_ms,
+        ..
+    } = actor;
+    let late = Duration::from_millis(*oldest_ms) > patience;
+    late.then(|| format!("the {actor} {number} has not answered for {} s", oldest_ms / 1000))
+}
+
+fn missing(loader: &LoaderHealth) -> Option<String> {
+    loader
+        .status
+        .root_missing
+        .then(|| format!("{} is missing; what was served goes on", loader.loader))
+}
+
+fn door(door: &Door) -> DoorHealth {
+    let [busy, timeouts, lost] = door.told();
+    DoorHealth {
+        door: door.name(),
+        inside: door.inside(),
+        capacity: door.capacity(),
+        busy,
+        timeouts,
+        lost,
+    }
+}

@@ -1,0 +1,344 @@
+//! [`Child`]: what is known of one supervised actor, whoever is behind it at the moment. [`Circle`]: those that share a strategy.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::contain;
+use super::family::{Family, Fate, Orders, Standing, Strategy};
+use super::meter::Meter;
+use super::policy::{Escalation, Policy};
+use super::restarts::Ending;
+
+/// An actor did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Which actor.
+    pub actor: &'static str,
+    /// Which of several.
+    pub number: u16,
+    /// What happened.
+    pub kind: FaultKind,
+    /// In its words.
+    pub said: String,
+}
+
+/// What happened to an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// It panicked: it is unknown whether the work in hand was done. The next message is served by a fresh one.
+    Panicked,
+    /// It could not start. No message is lost by that: they wait.
+    NotStarted,
+    /// It was given up, or has ended: nothing was done.
+    Down,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { actor, said, .. } = self;
+        match self.kind {
+            FaultKind::Panicked => write!(f, "the {actor} failed: {said}"),
+            FaultKind::NotStarted => write!(f, "the {actor} could not start: {said}"),
+            FaultKind::Down => write!(f, "the {actor} is down: {said}"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// A reply that can fail says so with its error.
+impl<T, E: From<Fault>> From<Fault> for Result<T, E> {
+    fn from(fault: Fault) -> Self {
+        Err(fault.into())
+    }
+}
+
+/// What needs no reply cannot say so: the supervisor tells it.
+impl From<Fault> for () {
+    fn from(_: Fault) -> Self {}
+}
+
+/// An actor is up again after a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restarted {
+    /// Which actor.
+    pub actor: &'static str,
+    /// Which of several.
+    pub number: u16,
+    /// How often that was so by now.
+    pub restarts: u64,
+}
+
+/// An actor failed too often: it stays down until an operator resets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GivenUp {
+    /// Which actor.
+    pub actor: &'static str,
+    /// Which of several.
+    pub number: u16,
+    /// What it said last.
+    pub said: String,
+}
+
+/// What a supervisor tells.
+#[derive(Debug, Clone)]
+pub enum Incident {
+    /// An actor failed.
+    Failed(Fault),
+    /// It is up again.
+    Restarted(Restarted),
+    /// It is given up.
+    GivenUp(GivenUp),
+}
+
+type Tell = Arc<dyn Fn(&Incident) + Send + Sync>;
+
+/// Actors that share a strategy, while they live.
+pub struct Circle {
+    family: Mutex<Family>,
+    /// Sent to with every change of anybody's orders.
+    changed: watch::Sender<()>,
+    tell: Tell,
+}
+
+impl Circle {
+    /// Nobody yet. `tell` is called in the threads of the actors.
+    pub fn new(strategy: Strategy, whole: Policy, tell: impl Fn(&Incident) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self {
+            family: Mutex::new(Family::new(strategy, whole)),
+            changed: watch::Sender::new(()),
+            tell: Arc::new(tell),
+        })
+    }
+
+    /// A further actor.
+    pub fn add(self: &Arc<Self>, actor: &'static str, number: u16, policy: Policy) -> Arc<Child> {
+        let member = self.family().add(policy, Instant::now());
+        Arc::new(Child {
+            actor,
+            number,
+            member,
+            circle: Arc::clone(self),
+            restarts: AtomicU64::new(0),
+            last_fault: Mutex::default(),
+            meter: Meter::default(),
+        })
+    }
+
+    fn family(&self) -> MutexGuard<'_, Family> {
+        self.family.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, incident: &Incident) {
+        let _ = contain(|| (self.tell)(incident));
+    }
+}
+
+impl std::fmt::Debug for Circle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Circle").field(&self.family()).finish()
+    }
+}
+
+/// One supervised actor, whoever is behind it at the moment.
+#[derive(Debug)]
+pub struct Child {
+    actor: &'static str,
+    number: u16,
+    member: usize,
+    circle: Arc<Circle>,
+    restarts: AtomicU64,
+    last_fault: Mutex<Option<String>>,
+    meter: Meter,
+}
+
+impl Child {
+    /// Which actor.
+    #[must_use]
+    pub fn actor(&self) -> &'static str {
+        self.actor
+    }
+
+    /// Which of several.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// How often it was started again.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// What it said when it failed last.
+    #[must_use]
+    pub fn last_fault(&self) -> Option<String> {
+        self.last_fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was sent to it and is not answered.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// What it has to do.
+    #[must_use]
+    pub fn orders(&self) -> Orders {
+        let orders = self.circle.family().orders().nth(self.member);
+        orders.expect("a member is never taken away")
+    }
+
+    /// Whether its giving up is a matter of the engine.
+    #[must_use]
+    pub fn escalates(&self) -> bool {
+        self.circle.family().policy(self.member).escalation == Escalation::NotReady
+    }
+
+    /// Wakes with every change of orders, its own and those of others in its circle.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.circle.changed.subscribe()
+    }
+
+    /// How long it has to wait before it may try to start; `None` is until the orders change.
+    fn pause(&self) -> Result<Option<Duration>, Fault> {
+        let family = self.circle.family();
+        let orders = family.orders().nth(self.member);
+        match orders.map(|orders| orders.standing) {
+            Some(Standing::Up) => Ok(Some(Duration::ZERO)),
+            Some(Standing::Starting(due)) => {
+                let left = due.saturating_duration_since(Instant::now());
+                Ok((!left.is_zero() || family.may_start(self.member)).then_some(left))
+            }
+            Some(Standing::Down | Standing::Ended) | None => {
+                drop(family);
+                Err(self.down())
+            }
+        }
+    }
+
+    /// Waits out the pause, and for those that it depends on. Answers which start this is.
+    pub(super) async fn turn(&self) -> Result<u64, Fault> {
+        let mut changes = self.changes();
+        loop {
+            changes.mark_unchanged();
+            match self.pause()? {
+                Some(left) if left.is_zero() => return Ok(self.orders().generation),
+                Some(left) => tokio::select! {
+                    () = actix::clock::sleep(left) => {}
+                    _ = changes.changed() => {}
+                },
+                None => drop(changes.changed().await),
+            }
+        }
+    }
+
+    /// It is up.
+    pub(super) fn up(&self, generation: u64) {
+        let again = {
+            let mut family = self.circle.family();
+            family.up(self.member, generation, Instant::now());
+            generation > 0
+        };
+        self.circle.changed.send_replace(());
+        if again {
+            let restarts = self.restarts.fetch_add(1, Ordering::Relaxed) + 1;
+            let (actor, number) = (self.actor, self.number);
+            tracing::info!(actor, number, restarts, "an actor is up again");
+            let restarted = Restarted {
+                actor,
+                number,
+                restarts,
+            };
+            self.circle.tell(&Incident::Restarted(restarted));
+        }
+    }
+
+    /// It failed, or could not start.
+    pub(super) fn failed(&self, generation: u64, kind: FaultKind, said: String) -> Fault {
+        let fault = Fault {
+            actor: self.actor,
+            number: self.number,
+            kind,
+            said,
+        };
+        let said = Some(fault.said.clone());
+        *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner) = said;
+        tracing::error!(
+            actor = self.actor,
+            number = self.number,
+            said = fault.said,
+            "an actor failed"
+        );
+        // Told before the verdict, so that nobody hears of a restart before the fault.
+        self.circle.tell(&Incident::Failed(fault.clone()));
+        let fate = self.ended(generation, Ending::Failed);
+        let down = self.orders().standing == Standing::Down;
+        if fate == Fate::GivenUp || (fate == Fate::Ended && down) {
+            let (actor, number) = (self.actor, self.number);
+            tracing::error!(actor, number, "an actor is given up until it is reset");
+            let said = fault.said.clone();
+            self.circle.tell(&Incident::GivenUp(GivenUp { actor, number, said }));
+        }
+        fault
+    }
+
+    /// It came to an end.
+    pub(super) fn ended(&self, generation: u64, ending: Ending) -> Fate {
+        let chance = chance();
+        let fate = self
+            .circle
+            .family()
+            .ended(self.member, generation, ending, Instant::now(), chance);
+        self.circle.changed.send_replace(());
+        fate
+    }
+
+    /// An operator wants it to start again. Answers whether it was down.
+    pub(crate) fn reset(&self) -> bool {
+        let was_down = self.circle.family().reset(self.member, Instant::now());
+        self.circle.changed.send_replace(());
+        was_down
+    }
+
+    /// What is answered while it is down.
+    pub(crate) fn down(&self) -> Fault {
+        let said = self.last_fault().map_or_else(
+            || "it has ended".to_owned(),
+            |said| format!("it was given up after a fault: {said}"),
+        );
+        Fault {
+            actor: self.actor,
+            number: self.number,
+            kind: FaultKind::Down,
+            said,
+        }
+    }
+}
+
+/// A random number in [0, 1). The standard hasher is seeded by the system; that is random enough for pauses.
+fn chance() -> f64 {
+    let bits = RandomState::new().hash_one(0_u8) >> 11;
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are what an f64 holds")]
+    let chance = bits as f64 / (1_u64 << 53) as f64;
+    chance
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chances_are_spread() {
+        let chances: Vec<f64> = std::iter::repeat_with(chance).take(200).collect();
+        assert!(chances.iter().all(|chance| (0.0..1.0).contains(chance)));
+        assert!(chances.iter().any(|chance| *chance < 0.25) && chances.iter().any(|chance| *chance > 0.75));
+    }
+}

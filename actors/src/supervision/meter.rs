@@ -1,0 +1,129 @@
+//! [`Meter`]: what was sent and is not answered, and since when. [`Line`]: an address that is metered.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, Handler, MailboxError, Message, Recipient};
+
+/// Counts messages that are on their way, waiting, or in hand.
+#[derive(Debug, Clone, Default)]
+pub struct Meter(Arc<Mutex<Unanswered>>);
+
+#[derive(Debug, Default)]
+struct Unanswered {
+    next: u64,
+    since: BTreeMap<u64, Instant>,
+}
+
+/// One message, until it is answered.
+#[derive(Debug)]
+pub struct Ticket {
+    meter: Meter,
+    number: u64,
+}
+
+impl Meter {
+    /// A message is sent. It counts as long as the ticket is kept.
+    #[must_use]
+    pub fn ticket(&self) -> Ticket {
+        let mut unanswered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = unanswered.next;
+        unanswered.next += 1;
+        unanswered.since.insert(number, Instant::now());
+        drop(unanswered);
+        Ticket {
+            meter: self.clone(),
+            number,
+        }
+    }
+
+    /// How many are not answered, and how long the oldest has waited.
+    #[must_use]
+    pub fn read(&self) -> (usize, Duration) {
+        let unanswered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = unanswered.since.first_key_value().map(|(_, since)| since.elapsed());
+        (unanswered.since.len(), oldest.unwrap_or_default())
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut unanswered = self.meter.0.lock().unwrap_or_else(PoisonError::into_inner);
+        unanswered.since.remove(&self.number);
+    }
+}
+
+/// Where one kind of message is sent to, metered.
+pub struct Line<M>
+where
+    M: Message + Send,
+    M::Result: Send,
+{
+    to: Recipient<M>,
+    meter: Meter,
+}
+
+impl<M> Line<M>
+where
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    /// A line to an actor.
+    #[must_use]
+    pub fn new<A>(to: &Addr<A>, meter: &Meter) -> Self
+    where
+        A: Actor + Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+    {
+        Self {
+            to: to.clone().recipient(),
+            meter: meter.clone(),
+        }
+    }
+
+    /// Sends, and waits for the answer.
+    ///
+    /// # Errors
+    /// [`MailboxError`] when the actor is gone.
+    pub async fn send(&self, message: M) -> Result<M::Result, MailboxError> {
+        let _counted = self.meter.ticket();
+        self.to.send(message).await
+    }
+}
+
+impl<M> Clone for Line<M>
+where
+    M: Message + Send,
+    M::Result: Send,
+{
+    fn clone(&self) -> Self {
+        Self {
+            to: self.to.clone(),
+            meter: self.meter.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_answered_is_counted_and_the_oldest_is_known() {
+        let meter = Meter::default();
+        assert_eq!(meter.read(), (0, Duration::ZERO));
+        let first = meter.ticket();
+        let second = meter.ticket();
+        let (backlog, of_first) = meter.read();
+        assert_eq!(backlog, 2);
+        drop(first);
+        let (backlog, _) = meter.read();
+        assert_eq!(backlog, 1);
+        assert!(meter.0.lock().expect("not poisoned").since.contains_key(&second.number));
+        drop(second);
+        assert_eq!(meter.read(), (0, Duration::ZERO));
+        let _ = of_first;
+    }
+}

@@ -1,0 +1,147 @@
+//! `hotplate reload`: asks a running instance through its admin API.
+
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+use super::failure::FOUND;
+use super::setup::{Flag, Setup};
+use super::terminal::Terminal;
+use super::{Failure, Format};
+
+/// Where the admin API is, unless somebody says otherwise.
+const ADMIN: &str = "127.0.0.1:9901";
+/// How long an instance may take to accept the connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// What is waited beyond the time that the instance itself gives a reload.
+const MARGIN: Duration = Duration::from_secs(5);
+/// Bytes of an answer: thousands of diagnostics.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
+    /// The admin address of the running instance [default: 127.0.0.1:9901]
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
+    /// A file with the admin token [env: HOTPLATE_ADMIN__TOKEN has the token itself]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<String>,
+    /// Read every byte again, for what no event and no time stamp can show
+    #[arg(long)]
+    full: bool,
+    /// Sentences, or the report as one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+impl Reload {
+    pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
+        vec![
+            ("--admin ", "admin.bind", &self.admin),
+            ("--token-file ", "admin.token_file", &self.token_file),
+        ]
+    }
+
+    pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
+        let config = setup.config();
+        let address = match config.admin.bind.as_str() {
+            "" => ADMIN,
+            address => address,
+        };
+        let token = token(&config.admin)?;
+        let within = Duration::from_millis(config.limits.reload_ms) + MARGIN;
+        let report = ask(address, token.as_deref(), self.full, within)?;
+        let mut terminal = Terminal::stdout();
+        match self.format {
+            Format::Json => terminal.line(&report)?,
+            Format::Human => terminal.line(report::told(&report).trim_end())?,
+        }
+        Ok(ExitCode::from(if report::is_clean(&report) { 0 } else { FOUND }))
+    }
+}
+
+/// The token that callers of the admin API have to know, if there is one.
+pub(crate) fn token(admin: &hotplate::config::Admin) -> Result<Option<String>, Failure> {
+    match (admin.token.as_str(), admin.token_file.as_str()) {
+        ("", "") => Ok(None),
+        ("", file) => read_token(Path::new(file)).map(Some),
+        (token, _) => Ok(Some(token.to_owned())),
+    }
+}
+
+fn read_token(file: &Path) -> Result<String, Failure> {
+    let shown = PathBuf::from(file);
+    let wrong = |why: String| {
+        Failure::Wrong(format!(
+            "the admin token cannot be read from `{}`: {why}",
+            shown.display()
+        ))
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    match text.trim() {
+        "" => Err(wrong("the file is empty".to_owned())),
+        token => Ok(token.to_owned()),
+    }
+}
+
+fn ask(address: &str, token: Option<&str>, full: bool, within: Duration) -> Result<Value, Failure> {
+    let agent: Agent = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_connect(Some(CONNECT))
+        .timeout_global(Some(within))
+        .proxy(None)
+        .build()
+        .into();
+    let mut request = agent
+        .post(format!("http://{address}/admin/v1/reload"))
+        .header("content-type", "application/json");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let answer = request.send(json!({ "full": full }).to_string());
+    let answer = answer.map_err(|error| Failure::Failed(unanswered(address, &error)))?;
+    understood(address, answer)
+}
+
+fn unanswered(address: &str, error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => format!(
+            "nobody listens at {address}: is it running with `hotplate serve DIR --admin {address}`? Another address is \
+             named with `--admin`"
+        ),
+        ureq::Error::Timeout(_) => format!("there is no answer from {address} in time: {error}"),
+        error => format!("{address} cannot be asked: {error}"),
+    }
+}
+
+fn understood(address: &str, mut answer: Response<Body>) -> Result<Value, Failure> {
+    let status = answer.status().as_u16();
+    let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+    let text = text.map_err(|error| Failure::Failed(format!("the answer of {address} cannot be read: {error}")))?;
+    let json: Option<Value> = serde_json::from_str(&text).ok();
+    match (status, json) {
+        (200, Some(report)) if report["outcome"] != Value::Null => Ok(report),
+        (401 | 403, _) => Err(Failure::Wrong(format!(
+            "{address} wants another token: give it in HOTPLATE_ADMIN__TOKEN, or in a file with `--token-file`"
+        ))),
+        (_, Some(problem)) if problem["title"].is_string() => {
+            let said = ["title", "detail"].map(|key| problem[key].as_str().unwrap_or_default());
+            let said = said.join(": ");
+            Err(Failure::Failed(format!(
+                "{address} says {status} {}",
+                said.trim_end_matches(": ")
+            )))
+        }
+        (status, _) => Err(Failure::Failed(format!(
+            "{address} answers {status}, and not as the admin API of hotplate does"
+        ))),
+    }
+}

@@ -1,0 +1,43 @@
+//! `hotplate serve`: a site over HTTP for the world.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use hotplate::web::Editor;
+
+use super::server::{Audience, Server};
+use super::setup::{Flag, Setup};
+use super::tell::Tell;
+use super::{Directory, Failure, Format};
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) directory: Directory,
+    /// The address to listen on; port 0 lets the system choose one [default: 127.0.0.1:7878]
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<String>,
+    /// Sentences, or one JSON object for each event
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+impl Serve {
+    pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
+        vec![("--bind ", "server.bind", &self.bind)]
+    }
+
+    pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
+        let site = self.directory.open()?;
+        let server = Server {
+            tell: Tell::new(&site, self.format),
+            site,
+            audience: Audience::World,
+            editor: Editor::default(),
+            bind: setup.config().server.bind.clone(),
+            http: setup.config().server.clone(),
+            setup,
+        };
+        server.run()
+    }
+}

@@ -1,0 +1,133 @@
+//! What every command understands, and what is set once it runs.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use hotplate::config::{Config, ConfigError, Settings, Sources};
+
+use super::failure::Failure;
+use super::log::{self, Log};
+use super::terminal::Terminal;
+
+/// The file in a directory that is read unless another is named.
+pub(crate) const FILE: &str = "hotplate.toml";
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Common {
+    /// The settings to use; `hotplate.toml` in DIR unless said otherwise [env: HOTPLATE_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, over file and environment, such as `limits.render_ms=500`; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// What is logged on stderr: off, error, warn, info, debug, trace, or by module [env: RUST_LOG]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// How the log on stderr looks
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    log_format: Option<Format>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+/// A flag of one command that is a setting: the flag, the key, the value.
+pub(crate) type Flag<'f> = (&'static str, &'static str, &'f Option<String>);
+
+/// What is set, and how to read it again.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) settings: Settings,
+    pub(crate) log: Log,
+    pub(crate) sources: Sources,
+    /// Read with SIGHUP if it was not there at the beginning.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Common {
+    /// Reads what is set, and starts the log.
+    pub(crate) fn setup(&self, directory: Option<&Path>, flags: &[Flag<'_>]) -> Result<Setup, Failure> {
+        let mut sources = Sources::new().environment(variables());
+        let named = self
+            .config
+            .clone()
+            .or_else(|| std::env::var_os("HOTPLATE_CONFIG").map(PathBuf::from));
+        let file = match named {
+            Some(named) => {
+                sources = sources.file(named);
+                None
+            }
+            None => directory.map(|directory| directory.join(FILE)),
+        };
+        if let Some(found) = file.as_deref().filter(|file| file.exists()) {
+            sources = sources.file(found);
+        }
+        let rust_log = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty());
+        // A variable that other programs read as well does not keep this one from starting.
+        let refused = rust_log.as_deref().and_then(|level| log::understood(level).err());
+        if let (Some(level), None) = (&rust_log, &refused) {
+            sources = sources.flag("RUST_LOG=", "log.level", level);
+        }
+        for set in &self.set {
+            let Some((key, value)) = set.split_once('=') else {
+                let message = format!("`--set {set}` has no value: write `--set limits.render_ms=500`");
+                return Err(Failure::Wrong(message));
+            };
+            sources = sources.flag(format!("--set {key}="), key.trim(), value);
+        }
+        let format = self.log_format.map(|format| match format {
+            Format::Human => "human".to_owned(),
+            Format::Json => "json".to_owned(),
+        });
+        let common: [Flag<'_>; 2] = [
+            ("--log-level ", "log.level", &self.log_level),
+            ("--log-format ", "log.format", &format),
+        ];
+        for (flag, key, value) in common.iter().chain(flags) {
+            if let Some(value) = value {
+                sources = sources.flag(*flag, *key, value);
+            }
+        }
+        let settings = read(&sources)?;
+        let log = Log::start(settings.config.log.format, &settings.config.log.level);
+        for warning in &settings.warnings {
+            let _ = Terminal::stderr().finding(warning);
+        }
+        if let Some(refused) = refused {
+            tracing::warn!("RUST_LOG is not used: {refused}");
+        }
+        let file = file.filter(|_| sources.path().is_none());
+        Ok(Setup {
+            settings,
+            log,
+            sources,
+            file,
+        })
+    }
+}
+
+impl Setup {
+    pub(crate) fn config(&self) -> &Config {
+        &self.settings.config
+    }
+}
+
+/// Reads and judges everything, the log's level too.
+pub(crate) fn read(sources: &Sources) -> Result<Settings, ConfigError> {
+    let settings = sources.read()?;
+    match log::understood(&settings.config.log.level) {
+        Ok(_) => Ok(settings),
+        Err(why) => Err(settings.refuse("log.level", why, log::HELP)),
+    }
+}
+
+/// The environment, as far as it is text.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+}

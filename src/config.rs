@@ -1,0 +1,186 @@
+//! The configuration of the command, and of whoever wants the same: `hotplate.toml`, the environment, flags.
+//!
+//! Each is laid over the one before: defaults, the file, variables such as `HOTPLATE_LIMITS__RENDER_MS=500`, flags. It is read
+//! strictly, as a whole: a key that nobody knows or a value that makes no sense refuses all of it and is shown with its place,
+//! the nearest known key and what to write instead. [`sample`] is the whole of it with its defaults and what each is for.
+//!
+//! ```
+//! use hotplate::config::Sources;
+//!
+//! # let directory = tempfile::tempdir()?;
+//! let file = directory.path().join("hotplate.toml");
+//! std::fs::write(&file, "[limits]\nrender_ms = 500\n")?;
+//! let settings = Sources::new().file(&file).read()?;
+//! assert_eq!(settings.config.limits.render_ms, 500);
+//!
+//! std::fs::write(&file, "[limits]\nrender = \"2s\"\n")?;
+//! let refused = Sources::new().file(&file).read().expect_err("there is no such key");
+//! assert!(refused.to_string().contains("write `render_ms = 2000`"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod change;
+mod file;
+mod finding;
+mod judge;
+mod keys;
+mod nearest;
+mod quantity;
+mod sample;
+mod sources;
+mod together;
+
+use hotplate_actors::{Builder, Limits, OnFailure};
+
+pub use change::{Change, Changes};
+pub use finding::{ConfigError, Finding};
+pub use keys::{Key, Kind, Unit, Value, keys};
+pub use sample::sample;
+pub use sources::{Origin, Settings, Sources};
+
+/// Every setting. [`Default`] is what holds where nobody says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// The server of `hotplate serve`.
+    pub server: Server,
+    /// The server of `hotplate dev`.
+    pub dev: Dev,
+    /// What operators and programs talk to.
+    pub admin: Admin,
+    /// The log on stderr.
+    pub log: Log,
+    /// What is served, and what in its place.
+    pub templates: Templates,
+    /// The edges of everything.
+    pub limits: Limits,
+}
+
+/// The server of `hotplate serve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Server {
+    /// Where it listens.
+    pub bind: String,
+    /// Threads that answer requests. 0 is one per processor.
+    pub workers: usize,
+    /// Connections of each worker at once; more wait in the kernel.
+    pub connections: usize,
+    /// How long a connection may be idle, in milliseconds.
+    pub keep_alive_ms: u64,
+    /// How long a request may take to arrive, in milliseconds.
+    pub request_ms: u64,
+    /// How long requests under way may take once the server is to end, in milliseconds.
+    pub drain_ms: u64,
+}
+
+/// The server of `hotplate dev`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dev {
+    /// Where it listens.
+    pub bind: String,
+}
+
+/// What operators and programs talk to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Admin {
+    /// Where it listens; empty is nowhere.
+    pub bind: String,
+    /// What a caller has to know; empty is nothing.
+    pub token: String,
+    /// A file with the token; empty is none.
+    pub token_file: String,
+}
+
+/// The log on stderr.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Log {
+    /// What is in it, as in `RUST_LOG`.
+    pub level: String,
+    /// For people or for programs.
+    pub format: LogFormat,
+}
+
+/// How the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object on each line.
+    Json,
+}
+
+/// What is served, and what in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Templates {
+    /// Whether changes are seen by themselves.
+    pub watch: bool,
+    /// What a render is answered with that fails.
+    pub on_failure: OnFailure,
+    /// The page that stands in for one without a good version; empty is that of the site.
+    pub fallback: String,
+}
+
+impl Config {
+    /// Sets what this says about an engine.
+    pub fn apply(&self, builder: Builder) -> Builder {
+        let Templates {
+            watch,
+            on_failure,
+            fallback,
+        } = &self.templates;
+        let builder = builder
+            .limits(self.limits.clone())
+            .on_failure(*on_failure)
+            .watch(*watch);
+        match fallback.as_str() {
+            "" => builder,
+            fallback => builder.fallback(fallback),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            bind: "127.0.0.1:7878".to_owned(),
+            workers: 0,
+            connections: 10_000,
+            keep_alive_ms: 5_000,
+            request_ms: 5_000,
+            drain_ms: 10_000,
+        }
+    }
+}
+
+impl Default for Dev {
+    fn default() -> Self {
+        Self {
+            bind: "127.0.0.1:7878".to_owned(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "warn".to_owned(),
+            format: LogFormat::default(),
+        }
+    }
+}
+
+impl Default for Templates {
+    fn default() -> Self {
+        Self {
+            watch: true,
+            on_failure: OnFailure::default(),
+            fallback: String::new(),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! A configuration file: TOML in, settings with their places out.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::finding::{Finding, Place, about};
+use super::judge::{Raw, judge};
+use super::keys::{Key, Value, keys};
+use super::sources::{Assigned, Origin};
+use super::{Config, nearest, quantity};
+
+/// Bytes of a file. A hundred times the sample.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Reads a file.
+pub(super) fn read(path: &Path) -> Result<Vec<Assigned>, Vec<Finding>> {
+    let shown = path.display().to_string();
+    let text = text(path).map_err(|(why, help)| vec![about(&shown, "unreadable", why, help)])?;
+    understand(path, &text)
+}
+
+fn text(path: &Path) -> Result<String, (String, &'static str)> {
+    use std::io::Read;
+    const HELP: &str = "name another with `--config FILE`";
+    let cannot = |error: std::io::Error| (format!("the configuration cannot be read: {error}"), HELP);
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    if file.metadata().map_err(cannot)?.is_dir() {
+        return Err(("the configuration is a directory".to_owned(), "name the file in it"));
+    }
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let message = format!("the configuration is larger than {FILE_BYTES_MAX} bytes");
+        return Err((message, HELP));
+    }
+    let text = String::from_utf8(bytes);
+    text.map_err(|_| ("the configuration is not UTF-8".to_owned(), "save it as UTF-8"))
+}
+
+/// The settings in a text.
+pub(super) fn understand(path: &Path, text: &str) -> Result<Vec<Assigned>, Vec<Finding>> {
+    let mut reading = Reading {
+        shown: path.display().to_string().into(),
+        text: text.into(),
+        path,
+        assigned: Vec::new(),
+        findings: Vec::new(),
+    };
+    match DeTable::parse(text) {
+        Ok(table) => reading.table("", table.get_ref()),
+        Err(error) => {
+            let place = reading.place(error.span().unwrap_or_default());
+            reading.findings.push(place.error("bad-toml", error.message(), ""));
+        }
+    }
+    match reading.findings.is_empty() {
+        true => Ok(reading.assigned),
+        false => {
+            reading
+                .findings
+                .sort_by_key(|finding| finding.diagnostic.span.map(|span| (span.line, span.column)));
+            Err(reading.findings)
+        }
+    }
+}
+
+struct Reading<'f> {
+    shown: Arc<str>,
+    text: Arc<str>,
+    path: &'f Path,
+    assigned: Vec<Assigned>,
+    findings: Vec<Finding>,
+}
+
+impl Reading<'_> {
+    fn table(&mut self, section: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let path = match section {
+                "" => name.get_ref().to_string(),
+                section => format!("{section}.{}", name.get_ref()),
+            };
+            let key = keys().iter().find(|key| key.path == path);
+            let is_section = keys().iter().any(|key| within(key, &path));
+            match (key, value.get_ref()) {
+                (Some(key), _) => self.setting(key, value),
+                (None, DeValue::Table(table)) if is_section => self.table(&path, table),
+                (None, _) if is_section => {
+                    let message = format!("`{path}` is a section");
+                    let help = format!("write `[{path}]` on a line of its own, and its keys below it");
+                    let finding = self.place(value.span()).error("wrong-type", message, help);
+                    self.findings.push(finding);
+                }
+                (None, _) => self.unknown(section, &path, name.span(), value),
+            }
+        }
+    }
+
+    fn setting(&mut self, key: &'static Key, value: &Spanned<DeValue<'_>>) {
+        let place = self.place(value.span());
+        match judge(key, raw(value.get_ref()), &key.get(&Config::default())) {
+            Ok(value) => {
+                let line = self.text[..place.bytes.start].matches('\n').count() + 1;
+                let path = self.path.to_owned();
+                self.assigned.push(Assigned {
+                    key,
+                    value,
+                    origin: Origin::File { path, line },
+                    place,
+                });
+            }
+            Err(wrong) => {
+                let written = written(key, &wrong.instead);
+                let help = match wrong.meant {
+                    true => format!("write `{written}`"),
+                    false => format!("for example `{written}`"),
+                };
+                self.findings.push(place.error(wrong.code, wrong.message, help));
+            }
+        }
+    }
+
+    fn unknown(&mut self, section: &str, path: &str, name: Range<usize>, value: &Spanned<DeValue<'_>>) {
+        let place = self.place(name);
+        if let DeValue::Table(_) = value.get_ref() {
+            let help = match nearest::section(path) {
+                Some(known) => format!("did you mean `[{known}]`?"),
+                None => format!("the sections are {}", listed(sections())),
+            };
+            let message = format!("there is no section `{path}`");
+            return self.findings.push(place.error("unknown-key", message, help));
+        }
+        let help = match nearest::key(path) {
+            Some(key) => {
+                let raw = with_unit(path, raw(value.get_ref()));
+                let default = key.get(&Config::default());
+                let meant = judge(key, raw, &default).or_else(|wrong| match wrong.meant {
+                    true => Ok(wrong.instead),
+                    false => Err(()),
+                });
+                let below = match key.section() == section {
+                    true => String::new(),
+                    false => format!(" below `[{}]`", key.section()),
+                };
+                let known = if below.is_empty() { key.name() } else { key.path };
+                match meant {
+                    Ok(value) => format!("did you mean `{known}`? write `{}`{below}", written(key, &value)),
+                    Err(()) => format!("did you mean `{known}`?"),
+                }
+            }
+            None if section.is_empty() => format!("the sections are {}", listed(sections())),
+            None => {
+                let keys = keys().iter().filter(|key| key.section() == section);
+                format!("the keys of `[{section}]` are {}", listed(keys.map(Key::name)))
+            }
+        };
+        let message = format!("there is no key `{path}`");
+        self.findings.push(place.error("unknown-key", message, help));
+    }
+
+    fn place(&self, bytes: Range<usize>) -> Place {
+        Place {
+            shown: Arc::clone(&self.shown),
+            text: Arc::clone(&self.text),
+            bytes,
+        }
+    }
+}
+
+fn within(key: &Key, section: &str) -> bool {
+    key.path.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
+}
+
+fn sections() -> impl Iterator<Item = &'static str> {
+    let mut last = "";
+    let all = keys().iter().map(Key::section);
+    all.filter(move |section| std::mem::replace(&mut last, section) != *section)
+}
+
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+fn written(key: &Key, value: &Value) -> String {
+    format!("{} = {value}", key.name())
+}
+
+/// `render_s = 2` says seconds by its name.
+fn with_unit(path: &str, raw: Raw) -> Raw {
+    match (raw, quantity::without_unit(path).1) {
+        (Raw::Whole(Some(number)), unit) if !matches!(unit, "" | "ms" | "bytes" | "size" | "timeout" | "max") => {
+            Raw::Text(format!("{number}{unit}"))
+        }
+        (raw, _) => raw,
+    }
+}
+
+fn raw(value: &DeValue<'_>) -> Raw {
+    match value {
+        DeValue::String(text) => Raw::Text(text.to_string()),
+        DeValue::Integer(number) => Raw::Whole(i128::from_str_radix(number.as_str(), number.radix()).ok()),
+        DeValue::Float(number) => number.as_str().parse().map_or(Raw::Other("a fraction"), Raw::Fraction),
+        DeValue::Boolean(flag) => Raw::Flag(*flag),
+        DeValue::Array(list) => Raw::List(list.iter().map(|item| raw(item.get_ref())).collect()),
+        DeValue::Datetime(_) => Raw::Other("a date"),
+        DeValue::Table(_) => Raw::Other("a section"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let findings = understand(Path::new("conf/hotplate.toml"), text).expect_err("refused");
+        let shown: Vec<String> = findings.iter().map(Finding::to_string).collect();
+        shown.join("\n")
+    }
+
+    #[test]
+    fn what_is_wrong_has_its_place_and_what_to_write() {
+        for (text, parts) in [
+            (
+                "[limits]\nrender_sm = 5\n",
+                &[
+                    "error[unknown-key]",
+                    "conf/hotplate.toml:2:1",
+                    "render_sm = 5",
+                    "^^^^^^^^^",
+                    "`render_ms = 5`",
+                ][..],
+            ),
+            (
+                "[limits]\nrender = \"2s\"",
+                &[
+                    "hotplate.toml:2:1",
+                    "did you mean `render_ms`? write `render_ms = 2000`",
+                ],
+            ),
+            ("[limits]\nrender_s = 3", &["write `render_ms = 3000`"]),
+            (
+                "[limits]\n  render_ms = \"2s\"",
+                &[
+                    "error[wrong-unit]",
+                    "hotplate.toml:2:15",
+                    "whole number of milliseconds",
+                    "write `render_ms = 2000`",
+                ],
+            ),
+            (
+                "render_ms = 5",
+                &[
+                    "hotplate.toml:1:1",
+                    "did you mean `limits.render_ms`? write `render_ms = 5` below `[limits]`",
+                ],
+            ),
+            (
+                "[limit]\nrender_ms = 5",
+                &["hotplate.toml:1:2", "no section `limit`", "did you mean `[limits]`?"],
+            ),
+            ("[wombat]", &["the sections are `server`, `dev`"]),
+            ("limits = 5", &["`limits` is a section"]),
+            ("[[limits]]", &["`limits` is a section"]),
+            ("[server]\nwombat = 1", &["the keys of `[server]` are `bind`"]),
+            ("[server.bind]\nx = 1", &["this is a section"]),
+            ("[log]\nlevel = [", &["error[bad-toml]", "hotplate.toml:2:"]),
+            (
+                "[log]\nlevel = \"a\"\nlevel = \"b\"",
+                &["error[bad-toml]", "hotplate.toml:3:1", "duplicate"],
+            ),
+            (
+                "\u{feff}[limits]\nrender_ms = -1",
+                &["error[out-of-range]", "hotplate.toml:2:13", "from 1 to"],
+            ),
+            ("[limits]\nrender_ms = 0x", &["out-of-range"]),
+            (
+                "[limits]\nrender_ms = 99999999999999999999999999999999999999999999",
+                &["out-of-range"],
+            ),
+        ] {
+            let shown = refused(text);
+            for part in parts {
+                assert!(shown.contains(part), "{part} is not in:\n{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_from_top_to_bottom() {
+        let shown = refused("[server]\nwombat = 1\n[limits]\nrender_ms = true\na = 1\n[dev]\nbind = 5\n");
+        let order: Vec<usize> = [":2:1", ":4:13", ":5:1", ":7:8"]
+            .iter()
+            .map(|place| shown.find(place).unwrap_or_else(|| panic!("{place}: {shown}")))
+            .collect();
+        assert!(order.is_sorted(), "{shown}");
+    }
+
+    #[test]
+    fn all_ways_to_write_toml() {
+        for text in [
+            "[limits]\nrender_ms = 5_0",
+            "limits.render_ms = 50",
+            "limits = { render_ms = 0x32 }",
+            "[limits]\n\"render_ms\" = 50 # five",
+            "\u{feff}[limits]\r\nrender_ms = 50\r\n",
+        ] {
+            let assigned = understand(Path::new("x"), text).unwrap_or_else(|findings| panic!("{text}: {findings:?}"));
+            let found: Vec<_> = assigned.iter().map(|one| (one.key.path, &one.value)).collect();
+            assert_eq!(found, [("limits.render_ms", &Value::Whole(50))], "{text}");
+        }
+        assert!(understand(Path::new("x"), "").is_ok_and(|assigned| assigned.is_empty()));
+    }
+}

@@ -1,0 +1,287 @@
+//! Whether a value may stand at a key, and what to write if not. Pure.
+
+use super::keys::{Key, Kind, Unit, Value};
+use super::quantity;
+
+/// A value as it was written, whatever it is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Raw {
+    Flag(bool),
+    /// Digits with a sign perhaps, larger than anything perhaps.
+    Whole(Option<i128>),
+    Fraction(f64),
+    Text(String),
+    List(Vec<Raw>),
+    /// Something that is no setting, in words.
+    Other(&'static str),
+}
+
+/// Why a value may not stand there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    /// What could stand there: what was probably meant, or an example.
+    pub(super) instead: Value,
+    /// Whether that is what was meant.
+    pub(super) meant: bool,
+}
+
+impl Raw {
+    /// A text without any sign of its type, from a variable or a flag.
+    pub(super) fn untyped(text: &str, kind: Kind) -> Self {
+        match kind {
+            Kind::Flag => text.parse().map_or_else(|_| Self::Text(text.to_owned()), Self::Flag),
+            Kind::Whole { .. } => {
+                let digits = text.replace('_', "");
+                let number = digits.strip_prefix('-').unwrap_or(&digits);
+                match !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+                    true => Self::Whole(digits.parse().ok()),
+                    false => Self::Text(text.to_owned()),
+                }
+            }
+            Kind::List => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                Self::List(parts.map(|part| Self::Text(part.to_owned())).collect())
+            }
+            Kind::Choice(_) | Kind::Text | Kind::Address | Kind::OptionalAddress => Self::Text(text.to_owned()),
+        }
+    }
+
+    fn is(&self) -> &'static str {
+        match self {
+            Self::Flag(_) => "a flag",
+            Self::Whole(_) => "a number",
+            Self::Fraction(_) => "a fraction",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Other(is) => is,
+        }
+    }
+}
+
+/// What stands at `key`.
+pub(super) fn judge(key: &Key, raw: Raw, default: &Value) -> Result<Value, Wrong> {
+    let wrong = |code, message: String, meant: Option<Value>| Wrong {
+        code,
+        message,
+        meant: meant.is_some(),
+        instead: meant.unwrap_or_else(|| example(key, default)),
+    };
+    let name = key.path;
+    match (key.kind, raw) {
+        (Kind::Flag, Raw::Flag(flag)) => Ok(Value::Flag(flag)),
+        (Kind::Flag, raw) => {
+            let meant = match &raw {
+                Raw::Text(text) => truth(text),
+                Raw::Whole(Some(0)) => Some(false),
+                Raw::Whole(Some(1)) => Some(true),
+                _ => None,
+            };
+            let message = format!("`{name}` is true or false, and this is {}", raw.is());
+            Err(wrong("wrong-type", message, meant.map(Value::Flag)))
+        }
+        (Kind::Whole { least, most, .. }, Raw::Whole(number)) => {
+            let fits = number.and_then(|number| u64::try_from(number).ok());
+            match fits.filter(|number| (least..=most).contains(number)) {
+                Some(number) => Ok(Value::Whole(number)),
+                None => {
+                    let (least, most) = (Value::Whole(least), Value::Whole(most));
+                    let of = of(key.kind);
+                    let message = format!("`{name}` is a whole number{of} from {least} to {most}");
+                    Err(wrong("out-of-range", message, None))
+                }
+            }
+        }
+        (Kind::Whole { unit, least, most }, raw) => {
+            let text = match &raw {
+                Raw::Text(text) => text.clone(),
+                Raw::Fraction(number) => number.to_string(),
+                _ => String::new(),
+            };
+            let meant = quantity::understood(&text, unit).filter(|number| (least..=most).contains(number));
+            let code = if meant.is_some() { "wrong-unit" } else { "wrong-type" };
+            let message = format!("`{name}` is a whole number{}, and this is {}", of(key.kind), raw.is());
+            Err(wrong(code, message, meant.map(Value::Whole)))
+        }
+        (Kind::Choice(words), Raw::Text(text)) => {
+            if words.contains(&text.as_str()) {
+                return Ok(Value::Text(text));
+            }
+            let scored = words.iter().map(|word| (strsim::jaro_winkler(&text, word), word));
+            let nearest = scored
+                .max_by(|(a, _), (b, _)| a.total_cmp(b))
+                .filter(|(score, _)| *score > 0.75);
+            let list: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+            let message = format!("`{name}` is one of {}", list.join(", "));
+            let nearest = nearest.map(|(_, word)| Value::Text((*word).to_owned()));
+            Err(wrong("unknown-value", message, nearest))
+        }
+        (Kind::OptionalAddress, Raw::Text(text)) if text.is_empty() => Ok(Value::Text(text)),
+        (Kind::Address | Kind::OptionalAddress, Raw::Text(text)) => match address(&text) {
+            Ok(()) => Ok(Value::Text(text)),
+            Err(meant) => {
+                let message = format!("`{name}` is an address and a port");
+                Err(wrong("no-address", message, meant.map(Value::Text)))
+            }
+        },
+        (Kind::Address | Kind::OptionalAddress, Raw::Whole(Some(port))) if u16::try_from(port).is_ok() => {
+            let message = format!("`{name}` is an address and a port, and this is a number");
+            Err(wrong(
+                "no-address",
+                message,
+                Some(Value::Text(format!("127.0.0.1:{port}"))),
+            ))
+        }
+        (Kind::Text, Raw::Text(text)) => Ok(Value::Text(text)),
+        (Kind::List, Raw::List(list)) => {
+            let texts = list.iter().map(|item| match item {
+                Raw::Text(text) => Some(text.clone()),
+                _ => None,
+            });
+            let texts: Option<Vec<String>> = texts.collect();
+            texts
+                .map(Value::List)
+                .ok_or_else(|| wrong("wrong-type", format!("`{name}` is a list of texts"), None))
+        }
+        (Kind::List, Raw::Text(text)) => {
+            let message = format!("`{name}` is a list of texts, and this is one text");
+            Err(wrong("wrong-type", message, Some(Value::List(vec![text]))))
+        }
+        (kind, raw) => {
+            let is = match kind {
+                Kind::List => "a list of texts",
+                _ => "a text",
+            };
+            let message = format!("`{name}` is {is}, and this is {}", raw.is());
+            Err(wrong("wrong-type", message, None))
+        }
+    }
+}
+
+fn of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Whole {
+            unit: Unit::Milliseconds,
+            ..
+        } => " of milliseconds",
+        Kind::Whole { unit: Unit::Bytes, .. } => " of bytes",
+        _ => "",
+    }
+}
+
+/// What would be right: the default, or the usual where there is none.
+fn example(key: &Key, default: &Value) -> Value {
+    match (key.kind, default) {
+        (Kind::OptionalAddress, _) => Value::Text("127.0.0.1:9901".to_owned()),
+        (_, default) => default.clone(),
+    }
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// A host and a port; if not, what was probably meant.
+fn address(text: &str) -> Result<(), Option<String>> {
+    if text.parse::<u16>().is_ok() {
+        return Err(Some(format!("127.0.0.1:{text}")));
+    }
+    match text.rsplit_once(':') {
+        Some(("", port)) if port.parse::<u16>().is_ok() => Err(Some(format!("127.0.0.1:{port}"))),
+        // Six groups without brackets are no host.
+        Some((host, port)) if port.parse::<u16>().is_ok() && (!host.contains(':') || host.starts_with('[')) => Ok(()),
+        _ => Err(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::super::keys::keys;
+    use super::*;
+
+    fn judged(path: &str, raw: Raw) -> Result<Value, Wrong> {
+        let key = keys().iter().find(|key| key.path == path).expect("a key");
+        judge(key, raw, &key.get(&Config::default()))
+    }
+
+    #[test]
+    fn what_may_stand_there() {
+        let text = |text: &str| Raw::Text(text.to_owned());
+        for (path, raw, expected) in [
+            ("limits.render_ms", Raw::Whole(Some(5)), Value::Whole(5)),
+            ("templates.watch", Raw::Flag(false), Value::Flag(false)),
+            ("log.format", text("json"), Value::Text("json".into())),
+            ("server.bind", text("[::1]:80"), Value::Text("[::1]:80".into())),
+            ("server.bind", text("localhost:0"), Value::Text("localhost:0".into())),
+            ("admin.bind", text(""), Value::Text(String::new())),
+        ] {
+            assert_eq!(judged(path, raw), Ok(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_and_what_to_write() {
+        let text = |text: &str| Raw::Text(text.to_owned());
+        for (path, raw, code, meant, instead) in [
+            ("limits.render_ms", text("2s"), "wrong-unit", true, "2000"),
+            ("limits.render_ms", text("soon"), "wrong-type", false, "2000"),
+            ("limits.render_ms", Raw::Fraction(1.5), "wrong-type", false, "2000"),
+            ("limits.render_ms", Raw::Whole(Some(0)), "out-of-range", false, "2000"),
+            ("limits.render_ms", Raw::Whole(Some(-1)), "out-of-range", false, "2000"),
+            ("limits.render_ms", Raw::Whole(None), "out-of-range", false, "2000"),
+            ("limits.render_ms", Raw::Flag(true), "wrong-type", false, "2000"),
+            ("limits.output_bytes", text("16 MiB"), "wrong-unit", true, "16_777_216"),
+            ("templates.watch", text("yes"), "wrong-type", true, "true"),
+            ("templates.watch", Raw::Whole(Some(0)), "wrong-type", true, "false"),
+            (
+                "templates.on_failure",
+                text("lastgood"),
+                "unknown-value",
+                true,
+                r#""last-good""#,
+            ),
+            ("log.format", text("xml"), "unknown-value", false, r#""human""#),
+            ("log.level", Raw::Whole(Some(1)), "wrong-type", false, r#""warn""#),
+            ("server.bind", text("8080"), "no-address", true, r#""127.0.0.1:8080""#),
+            ("server.bind", text(":8080"), "no-address", true, r#""127.0.0.1:8080""#),
+            (
+                "server.bind",
+                Raw::Whole(Some(8080)),
+                "no-address",
+                true,
+                r#""127.0.0.1:8080""#,
+            ),
+            (
+                "server.bind",
+                text("::1:80"),
+                "no-address",
+                false,
+                r#""127.0.0.1:7878""#,
+            ),
+            (
+                "server.bind",
+                text("localhost"),
+                "no-address",
+                false,
+                r#""127.0.0.1:7878""#,
+            ),
+            (
+                "server.bind",
+                text("localhost:99999"),
+                "no-address",
+                false,
+                r#""127.0.0.1:7878""#,
+            ),
+        ] {
+            let wrong = judged(path, raw.clone()).expect_err("wrong");
+            let found = (wrong.code, wrong.meant, wrong.instead.to_string());
+            assert_eq!(found, (code, meant, instead.to_owned()), "{path} {raw:?}");
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! Every key that there is: its path, what may stand there, whether it can change while the process runs, and what it is for.
+//!
+//! The file, the environment, flags, the sample and `hotplate config` are all read off this one list.
+
+use hotplate_actors::OnFailure;
+
+use super::{Config, LogFormat};
+
+/// One setting.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Key {
+    /// Section and name, such as `limits.render_ms`.
+    pub path: &'static str,
+    /// What it is for, in a sentence.
+    pub about: &'static str,
+    /// What may stand there.
+    pub kind: Kind,
+    /// Whether SIGHUP changes it; else it needs a restart.
+    pub live: bool,
+    /// Whether its value is not to be shown.
+    pub secret: bool,
+    pub(super) get: fn(&Config) -> Value,
+    pub(super) set: fn(&mut Config, Value),
+}
+
+/// What may stand at a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Whole {
+        /// Of what.
+        unit: Unit,
+        /// The smallest.
+        least: u64,
+        /// The largest.
+        most: u64,
+    },
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Any text.
+    Text,
+    /// `address:port`.
+    Address,
+    /// The same, or nothing for "off".
+    OptionalAddress,
+    /// Texts.
+    List,
+}
+
+/// What a number counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Milliseconds.
+    Milliseconds,
+    /// Bytes.
+    Bytes,
+}
+
+/// What stands at a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Of a [`Kind::Flag`].
+    Flag(bool),
+    /// Of a [`Kind::Whole`].
+    Whole(u64),
+    /// Of a text, a choice or an address.
+    Text(String),
+    /// Of a [`Kind::List`].
+    List(Vec<String>),
+}
+
+impl Key {
+    /// The section.
+    #[must_use]
+    pub fn section(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// The name within the section.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or(self.path, |(_, name)| name)
+    }
+
+    /// The variable that overrides it: `HOTPLATE_LIMITS__RENDER_MS`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("HOTPLATE_{}", self.path.replace('.', "__").to_uppercase())
+    }
+
+    /// What a configuration says.
+    #[must_use]
+    pub fn get(&self, config: &Config) -> Value {
+        (self.get)(config)
+    }
+}
+
+impl std::fmt::Display for Value {
+    /// As it is written in TOML.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Whole(number) => grouped(*number).fmt(f),
+            Self::Text(text) => quoted(text).fmt(f),
+            Self::List(list) => {
+                let list: Vec<String> = list.iter().map(|text| quoted(text)).collect();
+                write!(f, "[{}]", list.join(", "))
+            }
+        }
+    }
+}
+
+/// `50_000_000`: a long number is easily off by a factor of ten.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    if digits.len() < 5 {
+        return digits;
+    }
+    let groups = digits.as_bytes().rchunks(3).rev();
+    let groups: Vec<String> = groups
+        .map(|group| String::from_utf8_lossy(group).into_owned())
+        .collect();
+    groups.join("_")
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            control if control.is_control() => quoted += &format!("\\u{:04X}", u32::from(control)),
+            other => quoted.push(other),
+        }
+    }
+    quoted + "\""
+}
+
+/// A field of [`Config`] and what stands at its key. The kind of a key is checked before; what then does not fit leaves the field.
+trait Field: Sized {
+    fn value(&self) -> Value;
+    fn of(value: Value) -> Option<Self>;
+}
+
+macro_rules! whole_fields {
+    ($($type:ty),*) => {$(
+        impl Field for $type {
+            fn value(&self) -> Value {
+                Value::Whole(u64::try_from(*self).unwrap_or(u64::MAX))
+            }
+
+            fn of(value: Value) -> Option<Self> {
+                match value {
+                    Value::Whole(number) => Self::try_from(number).ok(),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+whole_fields!(u32, u64, usize);
+
+impl Field for bool {
+    fn value(&self) -> Value {
+        Value::Flag(*self)
+    }
+
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::Flag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+}
+
+impl Field for String {
+    fn value(&self) -> Value {
+        Value::Text(self.clone())
+    }
+
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Words for the variants of an enum.
+macro_rules! word_fields {
+    ($($type:ident: $words:ident = $($variant:ident $word:literal),*;)*) => {$(
+        const $words: &[&str] = &[$($word),*];
+
+        impl Field for $type {
+            fn value(&self) -> Value {
+                Value::Text(match self {
+                    $(Self::$variant => $word,)*
+                }.to_owned())
+            }
+
+            fn of(value: Value) -> Option<Self> {
+                match value {
+                    $(Value::Text(text) if text == $word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+word_fields! {
+    OnFailure: ON_FAILURE = LastGood "last-good", Fallback "fallback", Return "return";
+    LogFormat: LOG_FORMATS = Human "human", Json "json";
+}
+
+const fn count(least: u64, most: u64) -> Kind {
+    let unit = Unit::Count;
+    Kind::Whole { unit, least, most }
+}
+
+const fn milliseconds(least: u64, most: u64) -> Kind {
+    let unit = Unit::Milliseconds;
+    Kind::Whole { unit, least, most }
+}
+
+const fn bytes(least: u64, most: u64) -> Kind {
+    let unit = Unit::Bytes;
+    Kind::Whole { unit, least, most }
+}
+
+const KIB: u64 = 1024;
+const GIB: u64 = 1024 * 1024 * KIB;
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+macro_rules! keys {
+    ($($section:ident { $($name:ident: $kind:expr, $when:ident $($secret:ident)?, $about:literal;)* })*) => {
+        /// In the order of the sample.
+        static KEYS: &[Key] = &[$($(
+            Key {
+                path: concat!(stringify!($section), ".", stringify!($name)),
+                about: $about,
+                kind: $kind,
+                live: keys!(@live $when),
+                secret: keys!(@secret $($secret)?),
+                get: |config| Field::value(&config.$section.$name),
+                set: |config, value| {
+                    if let Some(value) = Field::of(value) {
+                        config.$section.$name = value;
+                    }
+                },
+            },
+        )*)*];
+    };
+    (@live live) => { true };
+    (@live restart) => { false };
+    (@secret secret) => { true };
+    (@secret) => { false };
+}
+
+keys! {
+    server {
+        bind: Kind::Address, restart, "Where `hotplate serve` listens; port 0 lets the system choose one.";
+        workers: count(0, 1024), restart, "Threads that answer requests. 0 is one per processor.";
+        connections: count(1, 1_000_000), restart,
+            "Connections of each worker at once; more wait in the kernel, so that a flood costs no memory here.";
+        keep_alive_ms: milliseconds(0, HOUR), restart, "How long a connection may be idle before it is closed. 0 is not at all.";
+        request_ms: milliseconds(1, HOUR), restart,
+            "How long the head of a request may take to arrive; a client that dribbles is answered 408.";
+        drain_ms: milliseconds(0, DAY), live,
+            "How long requests under way may take after SIGTERM or SIGINT; then they are cut off.";
+    }
+    dev {
+        bind: Kind::Address, restart, "Where `hotplate dev` listens.";
+    }
+    admin {
+        bind: Kind::OptionalAddress, restart,
+            "Where operators and programs ask (`hotplate reload` does): \"127.0.0.1:9901\". Empty is nowhere.";
+        token: Kind::Text, restart secret,
+            "What a caller has to send as a bearer token. Needed beyond loopback. Better a variable or a file than here.";
+        token_file: Kind::Text, restart, "A file with that token, for secrets that are mounted.";
+    }
+    log {
+        level: Kind::Text, live,
+            "What is logged: off, error, warn, info, debug or trace, or by module: \"warn,hotplate=debug\". RUST_LOG overrides it.";
+        format: Kind::Choice(LOG_FORMATS), restart, "For people (human), or an object on each line (json).";
+    }
+    templates {
+        watch: Kind::Flag, restart, "Whether changes are seen by themselves; else by `hotplate reload` and SIGHUP only.";
+        on_failure: Kind::Choice(ON_FAILURE), restart,
+            "What answers when a page fails while it is rendered: its last good version, the fallback page, or the error.";
+        fallback: Kind::Text, restart,
+            "The page shown, with status 503, where there never was a good version. Empty is `maintenance.html` of a site.";
+    }
+    limits {
+        source_bytes: bytes(1, GIB), restart, "The largest template. 1 MiB is fifty times a large page.";
+        source_tags: count(1, 100_000_000), restart, "Tags in one template.";
+        source_nesting: count(1, 1_024), restart, "Blocks open at once in one template.";
+        source_rescan_bytes: bytes(1, 64 * GIB), restart,
+            "What the judge may scan again because many tags stand on one line: its cost is quadratic in a line.";
+        source_diagnostics: count(1, 10_000), restart, "Findings that are kept of one template.";
+        templates: count(1, 10_000_000), restart, "Templates of one engine.";
+        render_ms: milliseconds(1, DAY), restart, "Time of one attempt to render. A caller's deadline only shortens it.";
+        render_steps: count(1, u64::MAX >> 1), restart, "Loop turns, calls and tags of one attempt.";
+        output_bytes: bytes(1, 16 * GIB), restart, "The largest output of one render.";
+        call_depth: count(1, 256), restart, "How deep calls may go into calls. Each level costs stack, and a thread has 2 MiB of it.";
+        context_bytes: bytes(1, 16 * GIB), restart, "The largest context of one render.";
+        context_depth: count(1, 256), restart, "How deep a context may nest. Each level costs stack.";
+        history_versions: count(0, 100_000), restart,
+            "Earlier versions that are kept, for pages that fail when they are rendered, and for rolling back.";
+        compile_cache_bytes: bytes(0, 1024 * GIB), restart, "Sources whose compiled form is kept.";
+        subscriber_events: count(1, 10_000_000), restart, "Events that a subscriber may be behind before it is told that it is.";
+        hints: count(1, 100_000_000), restart, "Names in the queue of hints. When it is full, everything is looked at instead.";
+        renders_in_flight: count(1, 1_000_000), restart, "`Render` messages at once; one more is answered `Busy`.";
+        reloads_in_flight: count(1, 1_000_000), restart, "`Reload` messages at once; one more is answered `Busy`.";
+        render_threads: count(0, 1_024), restart, "Threads of the Renderer. 0 is one per processor.";
+        compile_threads: count(0, 1_024), restart, "Threads that compile. 0 is one per processor.";
+        settle_ms: milliseconds(0, HOUR), restart,
+            "After the last write to a file that was not closed: it may be half written until then.";
+        settle_max_ms: milliseconds(0, HOUR), restart, "The longest that such a file is waited for.";
+        grace_ms: milliseconds(0, HOUR), restart,
+            "How long a file may be gone before it counts as deleted: editors remove and create.";
+        sweep_ms: milliseconds(100, DAY), restart,
+            "Time between two looks at everything, for file systems that send no events.";
+        reload_ms: milliseconds(1, DAY), restart, "How long a reload may take.";
+        start_ms: milliseconds(1, DAY), restart, "How long the first version may take.";
+    }
+}
+
+/// Every key, in the order of the sample.
+#[must_use]
+pub fn keys() -> &'static [Key] {
+    KEYS
+}
+
+#[cfg(test)]
+mod tests {
+    use hotplate_actors::Limits;
+
+    use super::*;
+
+    #[test]
+    fn every_limit_has_a_key() {
+        // The names of the fields, from what `derive(Debug)` writes.
+        let limits = format!("{:?}", Limits::default());
+        let fields = limits.trim_start_matches("Limits { ").split(", ");
+        let missing: Vec<&str> = fields
+            .filter_map(|field| field.split(':').next())
+            .filter(|field| !KEYS.iter().any(|key| key.section() == "limits" && key.name() == *field))
+            .collect();
+        assert_eq!(missing, [""; 0], "limits without a key");
+    }
+
+    #[test]
+    fn every_key_is_its_own_field_and_its_default_is_allowed() {
+        for key in KEYS {
+            let mut config = Config::default();
+            let default = key.get(&config);
+            let other = match (&default, key.kind) {
+                (Value::Flag(flag), Kind::Flag) => Value::Flag(!flag),
+                (Value::Whole(number), Kind::Whole { least, most, .. }) => {
+                    assert!((least..=most).contains(number), "{}", key.path);
+                    Value::Whole(if *number == least { most } else { least })
+                }
+                (Value::Text(text), Kind::Choice(words)) => {
+                    let other = words.iter().find(|word| *word != text).expect("a choice");
+                    Value::Text((*other).to_owned())
+                }
+                (Value::Text(_), Kind::Text | Kind::Address | Kind::OptionalAddress) => {
+                    Value::Text("other:1".to_owned())
+                }
+                (Value::List(_), Kind::List) => Value::List(vec!["other".to_owned()]),
+                (default, kind) => panic!("{}: {default:?} is no {kind:?}", key.path),
+            };
+            (key.set)(&mut config, other.clone());
+            assert_eq!(key.get(&config), other, "{}", key.path);
+            let changed: Vec<&str> = KEYS
+                .iter()
+                .filter(|key| key.get(&config) != key.get(&Config::default()))
+                .map(|key| key.path)
+                .collect();
+            assert_eq!(changed, [key.path]);
+        }
+    }
+
+    #[test]
+    fn values_are_written_as_toml() {
+        for (value, written) in [
+            (Value::Whole(9_999), "9999"),
+            (Value::Whole(10_000), "10_000"),
+            (Value::Whole(1_234_567), "1_234_567"),
+            (Value::Text("a\"b\\c\n".into()), r#""a\"b\\c\u000A""#),
+            (Value::List(vec!["a".into(), "b".into()]), r#"["a", "b"]"#),
+        ] {
+            assert_eq!(value.to_string(), written);
+        }
+    }
+}

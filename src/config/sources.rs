@@ -1,0 +1,413 @@
+//! [`Sources`]: where a configuration is read from, and [`Settings`]: what that came to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::finding::{ConfigError, Finding, Place, about};
+use super::judge::{Raw, judge};
+use super::keys::{Key, Value, keys};
+use super::{Config, file, nearest, together};
+
+/// Where a configuration is read from: a file, variables, flags, each laid over the one before. It can be read again.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    file: Option<PathBuf>,
+    variables: Vec<(String, String)>,
+    flags: Vec<Flag>,
+}
+
+#[derive(Debug, Clone)]
+struct Flag {
+    /// As it is given: `--set limits.render_ms=`, `--bind `.
+    written: String,
+    path: String,
+    value: String,
+}
+
+/// A configuration, and what is to be said about it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// What holds.
+    pub config: Config,
+    /// What is probably not meant, and was not used.
+    pub warnings: Vec<Finding>,
+    assigned: BTreeMap<&'static str, (Origin, Place)>,
+}
+
+/// Where a setting comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// Nobody said otherwise.
+    Default,
+    /// A line of a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A variable of the environment.
+    Variable(String),
+    /// A flag of the command.
+    Flag(String),
+}
+
+/// One setting of one source.
+#[derive(Debug)]
+pub(super) struct Assigned {
+    pub(super) key: &'static Key,
+    pub(super) value: Value,
+    pub(super) origin: Origin,
+    pub(super) place: Place,
+}
+
+impl Sources {
+    /// Nothing but the defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A file, which has to be there.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file = Some(path.into());
+        self
+    }
+
+    /// The variables `HOTPLATE_SECTION__KEY` among these; others are left alone.
+    #[must_use]
+    pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let ours = |(name, _): &(String, String)| name.starts_with(PREFIX);
+        self.variables = variables.into_iter().filter(ours).collect();
+        self.variables.sort_unstable();
+        self
+    }
+
+    /// A flag that sets a key, as it is written before its value: `--bind `.
+    #[must_use]
+    pub fn flag(mut self, written: impl Into<String>, path: impl Into<String>, value: impl Into<String>) -> Self {
+        self.flags.push(Flag {
+            written: written.into(),
+            path: path.into(),
+            value: value.into(),
+        });
+        self
+    }
+
+    /// The file, if one is read.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with all that is wrong; then none of it is to be used.
+    pub fn read(&self) -> Result<Settings, ConfigError> {
+        let (mut assigned, mut findings, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        match self.file.as_deref().map(file::read) {
+            Some(Ok(settings)) => assigned.extend(settings),
+            Some(Err(wrong)) => findings.extend(wrong),
+            None => {}
+        }
+        for (name, value) in &self.variables {
+            match variable(name, value) {
+                Ok(Some(setting)) => assigned.push(setting),
+                Ok(None) => warnings.extend(hint(name, value)),
+                Err(finding) => findings.push(*finding),
+            }
+        }
+        for flag in &self.flags {
+            match flag.read() {
+                Ok(setting) => assigned.push(setting),
+                Err(finding) => findings.push(*finding),
+            }
+        }
+        if !findings.is_empty() {
+            return Err(ConfigError { findings });
+        }
+        let mut settings = Settings {
+            config: Config::default(),
+            warnings,
+            assigned: BTreeMap::new(),
+        };
+        for Assigned {
+            key,
+            value,
+            origin,
+            place,
+        } in assigned
+        {
+            (key.set)(&mut settings.config, value);
+            settings.assigned.insert(key.path, (origin, place));
+        }
+        let contradictions = together::contradictions(&settings.config);
+        let findings: Vec<Finding> = contradictions
+            .into_iter()
+            .map(|wrong| settings.refused(wrong.keys, "contradiction", wrong.message, wrong.help))
+            .collect();
+        match findings.is_empty() {
+            true => Ok(settings),
+            false => Err(ConfigError { findings }),
+        }
+    }
+}
+
+impl Settings {
+    /// Where the value of a key comes from.
+    #[must_use]
+    pub fn origin(&self, key: &Key) -> Origin {
+        let assigned = self.assigned.get(key.path);
+        assigned.map_or(Origin::Default, |(origin, _)| origin.clone())
+    }
+
+    /// A finding about a value that only its user can judge, at its place.
+    #[must_use]
+    pub fn refuse(&self, path: &str, message: impl Into<String>, help: impl Into<String>) -> ConfigError {
+        let finding = self.refused(&[path], "unknown-value", message.into(), help.into());
+        ConfigError {
+            findings: vec![finding],
+        }
+    }
+
+    /// At the first of some keys that somebody set.
+    fn refused(&self, paths: &[&str], code: &'static str, message: String, help: String) -> Finding {
+        match paths.iter().find_map(|path| self.assigned.get(path)) {
+            Some((_, place)) => place.error(code, message, help),
+            None => about("the configuration", code, message, help),
+        }
+    }
+}
+
+const PREFIX: &str = "HOTPLATE_";
+
+/// The setting in a variable; `None` if it is not meant as one.
+fn variable(name: &str, value: &str) -> Result<Option<Assigned>, Box<Finding>> {
+    let Some(path) = name.strip_prefix(PREFIX).filter(|rest| rest.contains("__")) else {
+        return Ok(None);
+    };
+    let path = path.to_lowercase().replace("__", ".");
+    let place = |bytes| Place {
+        shown: "the environment".into(),
+        text: format!("{name}={value}").into(),
+        bytes,
+    };
+    let Some(key) = keys().iter().find(|key| key.path == path && key.variable() == name) else {
+        let help = match nearest::key(&path) {
+            Some(key) => format!("did you mean `{}`?", key.variable()),
+            None => "`hotplate config` shows every key".to_owned(),
+        };
+        let message = format!("there is no key `{path}`");
+        return Err(Box::new(place(0..name.len()).error("unknown-key", message, help)));
+    };
+    let place = place(name.len() + 1..name.len() + 1 + value.len());
+    assign(
+        key,
+        value,
+        &format!("{name}="),
+        Origin::Variable(name.to_owned()),
+        place,
+    )
+    .map(Some)
+}
+
+/// A variable of another kind is nobody's business (Kubernetes sets `HOTPLATE_SERVICE_HOST`), unless it looks like a key.
+fn hint(name: &str, value: &str) -> Option<Finding> {
+    let rest = name.strip_prefix(PREFIX)?.to_lowercase();
+    let key = keys()
+        .iter()
+        .find(|key| rest == key.path.replace('.', "_") || (rest == key.name() && rest.contains('_')))?;
+    let place = Place {
+        shown: "the environment".into(),
+        text: format!("{name}={value}").into(),
+        bytes: 0..name.len(),
+    };
+    let message = format!("`{name}` is not used");
+    let help = format!("did you mean `{}`?", key.variable());
+    Some(place.warning("unknown-key", message, help))
+}
+
+impl Flag {
+    fn read(&self) -> Result<Assigned, Box<Finding>> {
+        let text = format!("{}{}", self.written, self.value);
+        let start = self.written.len();
+        let place = |bytes| Place {
+            shown: "the command line".into(),
+            text: text.as_str().into(),
+            bytes,
+        };
+        let Some(key) = keys().iter().find(|key| key.path == self.path) else {
+            let help = match nearest::key(&self.path) {
+                Some(key) => format!("did you mean `{}`?", key.path),
+                None => "`hotplate config` shows every key".to_owned(),
+            };
+            let message = format!("there is no key `{}`", self.path);
+            return Err(Box::new(place(0..start).error("unknown-key", message, help)));
+        };
+        let origin = Origin::Flag(self.written.trim_end_matches([' ', '=']).to_owned());
+        assign(key, &self.value, &self.written, origin, place(start..text.len()))
+    }
+}
+
+fn assign(key: &'static Key, text: &str, before: &str, origin: Origin, place: Place) -> Result<Assigned, Box<Finding>> {
+    let default = key.get(&Config::default());
+    match judge(key, Raw::untyped(text, key.kind), &default) {
+        Ok(value) => Ok(Assigned {
+            key,
+            value,
+            origin,
+            place,
+        }),
+        Err(wrong) => {
+            let instead = match &wrong.instead {
+                Value::Text(text) => text.clone(),
+                Value::Whole(number) => number.to_string(),
+                Value::List(list) => list.join(","),
+                Value::Flag(flag) => flag.to_string(),
+            };
+            let help = match wrong.meant {
+                true => format!("write `{before}{instead}`"),
+                false => format!("for example `{before}{instead}`"),
+            };
+            Err(Box::new(place.error(wrong.code, wrong.message, help)))
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("the default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Variable(name) => name.fmt(f),
+            Self::Flag(flag) => flag.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(variables: &[(&str, &str)]) -> Sources {
+        let owned = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Sources::new().environment(owned)
+    }
+
+    fn key(path: &str) -> &'static Key {
+        keys().iter().find(|key| key.path == path).expect("a key")
+    }
+
+    #[test]
+    fn each_source_is_laid_over_the_one_before() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("hotplate.toml");
+        std::fs::write(&file, "[limits]\nrender_ms = 1\nreload_ms = 1\nstart_ms = 1\n").expect("written");
+        let sources = variables(&[
+            ("HOTPLATE_LIMITS__RELOAD_MS", "2"),
+            ("HOTPLATE_LIMITS__START_MS", "2"),
+            ("PATH", "x__y"),
+        ])
+        .flag("--set limits.start_ms=", "limits.start_ms", "3")
+        .file(&file);
+        let settings = sources.read().expect("good");
+        let limits = &settings.config.limits;
+        assert_eq!((limits.render_ms, limits.reload_ms, limits.start_ms), (1, 2, 3));
+        assert_eq!(
+            settings.origin(key("limits.render_ms")),
+            Origin::File { path: file, line: 2 }
+        );
+        let origins = ["limits.reload_ms", "limits.start_ms", "limits.grace_ms"];
+        let origins = origins.map(|path| settings.origin(key(path)).to_string());
+        assert_eq!(
+            origins,
+            ["HOTPLATE_LIMITS__RELOAD_MS", "--set limits.start_ms", "the default"]
+        );
+    }
+
+    #[test]
+    fn a_variable_or_flag_that_is_wrong_is_shown() {
+        for (name, value, parts) in [
+            (
+                "HOTPLATE_LIMITS__RENDER_MS",
+                "2s",
+                &["the environment:1:28", "^^", "write `HOTPLATE_LIMITS__RENDER_MS=2000`"][..],
+            ),
+            (
+                "HOTPLATE_LIMITS__RENDER",
+                "5",
+                &["did you mean `HOTPLATE_LIMITS__RENDER_MS`?"],
+            ),
+            (
+                "HOTPLATE_TEMPLATES__WATCH",
+                "yes",
+                &["write `HOTPLATE_TEMPLATES__WATCH=true`"],
+            ),
+            ("HOTPLATE_WOMBAT__X", "", &["there is no key `wombat.x`"]),
+            (
+                "HOTPLATE_LIMITS__RENDER_MS",
+                "",
+                &["for example `HOTPLATE_LIMITS__RENDER_MS=2000`"],
+            ),
+        ] {
+            let shown = variables(&[(name, value)]).read().expect_err("wrong").to_string();
+            for part in parts {
+                assert!(shown.contains(part), "{part} is not in:\n{shown}");
+            }
+        }
+        let shown = Sources::new()
+            .flag("--bind ", "server.bind", "80")
+            .read()
+            .expect_err("wrong")
+            .to_string();
+        assert!(shown.contains("write `--bind 127.0.0.1:80`"), "{shown}");
+        let shown = Sources::new()
+            .flag("--set a.b=", "a.b", "80")
+            .read()
+            .expect_err("wrong")
+            .to_string();
+        assert!(shown.contains("there is no key `a.b`"), "{shown}");
+    }
+
+    #[test]
+    fn other_variables_are_left_alone_and_look_alikes_are_told() {
+        let settings = variables(&[
+            ("HOTPLATE_SERVICE_HOST", "10.0.0.1"),
+            ("HOTPLATE_PORT", "tcp://10.0.0.1:80"),
+            ("HOTPLATE_CASES", "5"),
+            ("HOTPLATE_LIMITS_RENDER_MS", "5"),
+            ("HOTPLATE_RENDER_MS", "5"),
+        ]);
+        let warnings: Vec<String> = settings
+            .read()
+            .expect("good")
+            .warnings
+            .iter()
+            .map(Finding::to_string)
+            .collect();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(
+            warnings
+                .iter()
+                .all(|warning| warning.contains("did you mean `HOTPLATE_LIMITS__RENDER_MS`?"))
+        );
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_refused_at_the_one_that_was_set() {
+        let sources = Sources::new().flag("--set limits.settle_ms=", "limits.settle_ms", "5000");
+        let shown = sources.read().expect_err("a contradiction").to_string();
+        assert!(
+            shown.contains("error[contradiction]") && shown.contains("settle_max_ms"),
+            "{shown}"
+        );
+        assert!(shown.contains("^^^^"), "{shown}");
+    }
+}

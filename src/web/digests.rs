@@ -1,0 +1,52 @@
+//! [`Digests`]: digests of the closures of one version, each made once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hotplate_actors::dialect::TemplateId;
+use hotplate_actors::snapshot::{Snapshot, Standing};
+use hotplate_actors::{Digest, Version};
+
+/// Those that were asked for in the newest version. There are at most as many as entries.
+#[derive(Debug)]
+pub(super) struct Digests(RwLock<(Version, HashMap<TemplateId, Digest>)>);
+
+impl Default for Digests {
+    fn default() -> Self {
+        Self(RwLock::new((Version::NONE, HashMap::new())))
+    }
+}
+
+impl Digests {
+    /// What an entry is rendered from, if there is something.
+    pub(super) fn of(&self, snapshot: &Snapshot, id: TemplateId) -> Option<Digest> {
+        let version = snapshot.version();
+        {
+            let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(digest) = known.1.get(&id).filter(|_| known.0 == version) {
+                return Some(*digest);
+            }
+        }
+        let digest = snapshot.standing(id).closure()?.digest();
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.0 < version {
+            *known = (version, HashMap::new());
+        }
+        if known.0 == version {
+            known.1.insert(id, digest);
+        }
+        Some(digest)
+    }
+}
+
+/// A word for what a page of an entry is made from: as long as it is the same, so is the page for the same data.
+pub(super) fn page(digests: &Digests, snapshot: &Snapshot, name: &str) -> Arc<str> {
+    let Some(id) = snapshot.id(name) else {
+        return "gone".into();
+    };
+    match (digests.of(snapshot, id), snapshot.standing(id)) {
+        (Some(digest), _) => digest.to_string().into(),
+        (None, Standing::Broken { .. }) => "broken".into(),
+        (None, _) => "gone".into(),
+    }
+}

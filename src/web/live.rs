@@ -1,0 +1,265 @@
+//! What a browser gets while templates are written: pages that follow each edit by themselves, and an overlay that shows what is
+//! wrong with one. In development only ([`Web::development`](super::Web::development)).
+//!
+//! A page says in a script tag which entry it is and what that was made from. The script follows the entry by server-sent events.
+//! What is sent is always how the entry stands now, never what happened to it, so nothing can be missed: a page that was away, or
+//! that comes from a server since restarted, compares and fetches itself anew if it differs. The new page is laid into the old one
+//! without losing scroll position, focus and what was typed.
+//!
+//! It shows lines of templates, so it answers pages of the same origin only, and browsers that know the server by an address, by
+//! `localhost` or by a [name that was given](super::Web::host).
+
+pub(super) mod editor;
+pub(super) mod inject;
+pub(super) mod setting;
+mod access;
+mod fault;
+mod feed;
+mod hub;
+mod styles;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use hotplate_actors::snapshot::Standing;
+use hotplate_actors::{Freshness, Hotplate, Pinned, RenderFailure, Rendered, TemplateName};
+use serde::Serialize;
+
+use super::digests::Digests;
+use fault::Findings;
+use feed::Feed;
+use hub::Hub;
+use setting::Setting;
+use styles::Styles;
+
+const SCRIPT: &str = "/_hotplate/live.js";
+const FEED: &str = "/_hotplate/live";
+/// How routes find the script, wherever they are mounted.
+const SCRIPT_NAME: &str = "hotplate-live-script";
+
+/// Development, as long as it goes on.
+#[derive(Clone)]
+pub(super) struct Live(Arc<Inner>);
+
+struct Inner {
+    hotplate: Hotplate,
+    hub: Arc<Hub>,
+    hosts: Vec<String>,
+    script: web::Bytes,
+    /// Of the script, so that a browser keeps one for ever and takes the next at once.
+    script_digest: String,
+    /// Where it is mounted.
+    script_path: OnceLock<String>,
+    _styles: Option<Styles>,
+}
+
+impl Live {
+    /// Follows an engine until it ends.
+    pub(super) fn start(hotplate: &Hotplate, setting: &Setting, digests: &Arc<Digests>) -> Self {
+        let hub = Hub::start(hotplate, setting, digests);
+        let styles = setting.styles.as_ref();
+        let styles = styles.and_then(|(path, directory)| Styles::follow(path, directory, &hub));
+        let script = script();
+        Self(Arc::new(Inner {
+            hotplate: hotplate.clone(),
+            hub,
+            hosts: setting.hosts.clone(),
+            script_digest: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(script.as_bytes())),
+            script: script.into(),
+            script_path: OnceLock::new(),
+            _styles: styles,
+        }))
+    }
+
+    pub(super) fn routes(&self, app: &mut ServiceConfig) {
+        app.app_data(Data::new(self.clone()));
+        let script = web::resource(SCRIPT).name(SCRIPT_NAME);
+        app.service(script.route(web::get().to(answer_script)));
+        app.service(web::resource(FEED).route(web::get().to(answer_feed)));
+    }
+
+    /// Whether the sender of a request may see what is wrong with templates.
+    pub(super) fn trusts(&self, request: &HttpRequest) -> bool {
+        access::is_known_host(request.headers(), &self.0.hosts)
+    }
+
+    /// What a browser has to know of the page of an entry that was rendered, or failed, in a version.
+    pub(super) fn shown(
+        &self,
+        entry: &str,
+        page: Arc<str>,
+        pinned: &Pinned,
+        rendered: &Result<Rendered, RenderFailure>,
+    ) -> Shown {
+        let snapshot = pinned.snapshot();
+        let standing = snapshot.id(entry).map(|id| snapshot.standing(id));
+        // How an entry stands is told to whoever follows it; what came out in this very render is known here only.
+        let late = match (rendered, standing) {
+            (Ok(rendered), Some(Standing::Current(_))) => match &rendered.freshness {
+                Freshness::Current => None,
+                Freshness::Stale { since, why } => Some(self.findings("stale", Some(since.number()), &why.diagnostics)),
+                Freshness::Fallback { why } => Some(self.findings("broken", None, &why.diagnostics)),
+            },
+            (Err(RenderFailure::Failed(error)), _) => {
+                Some(self.findings("failed", None, std::slice::from_ref(&*error.diagnostic)))
+            }
+            (Err(RenderFailure::Broken { .. }), _) | (Ok(_), _) => None,
+            (Err(failure), _) => Some(Findings::said("failed", &failure.to_string())),
+        };
+        self.page(entry, page, pinned, late)
+    }
+
+    /// The same for an entry that is not there, and may be written.
+    pub(super) fn awaited(&self, entry: &str, pinned: &Pinned) -> Shown {
+        self.page(entry, "gone".into(), pinned, None)
+    }
+
+    fn page(&self, entry: &str, page: Arc<str>, pinned: &Pinned, late: Option<Findings>) -> Shown {
+        Shown {
+            live: self.clone(),
+            state: State {
+                entry: entry.to_owned(),
+                page,
+                version: pinned.version().number(),
+                run: self.0.hub.run(),
+                styles: self.0.hub.styles(),
+                late,
+            },
+        }
+    }
+
+    fn findings(
+        &self,
+        standing: &'static str,
+        since: Option<u64>,
+        diagnostics: &[hotplate_actors::Diagnostic],
+    ) -> Findings {
+        self.0.hub.findings(standing, since, diagnostics)
+    }
+
+    /// The address of the script, for the app or the scope that a request went to.
+    fn script_address(&self, request: &HttpRequest) -> String {
+        let path = self
+            .0
+            .script_path
+            .get_or_init(|| match request.url_for_static(SCRIPT_NAME) {
+                Ok(url) => url.path().to_owned(),
+                Err(_) => SCRIPT.to_owned(),
+            });
+        format!("{path}?{}", self.0.script_digest)
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Live(..)")
+    }
+}
+
+/// What the script in a page has to know of it.
+#[derive(Debug)]
+pub(super) struct Shown {
+    live: Live,
+    state: State,
+}
+
+#[derive(Debug, Serialize)]
+struct State {
+    entry: String,
+    /// What the entry was made from.
+    page: Arc<str>,
+    version: u64,
+    /// Which start of the server.
+    run: Arc<str>,
+    /// What the stylesheets were.
+    styles: Arc<str>,
+    /// What went wrong in this very render.
+    late: Option<Findings>,
+}
+
+impl Shown {
+    /// The page with the script, if it is one that a person looks at.
+    pub(super) fn inject(self, request: &HttpRequest, body: String, headers: &HeaderMap) -> String {
+        let Some(at) = inject::place(&body, inject::asked_for(request.headers())) else {
+            return body;
+        };
+        // Serializing strings and numbers does not fail.
+        let state = serde_json::to_string(&self.state).unwrap_or_default();
+        let nonce = inject::nonce(request, headers);
+        let address = self.live.script_address(request);
+        inject::insert(body, at, &inject::tag(&address, &state, nonce.as_deref()))
+    }
+}
+
+/// The whole script: one file, which shares no name with the page.
+fn script() -> String {
+    let style = serde_json::to_string(include_str!("live/overlay.css")).unwrap_or_default();
+    [
+        "(() => {\n",
+        include_str!("live/idiomorph.min.js"),
+        "\nconst OVERLAY_STYLE = ",
+        &style,
+        ";\n",
+        include_str!("live/overlay.js"),
+        include_str!("live/morph.js"),
+        include_str!("live/styles.js"),
+        include_str!("live/stream.js"),
+        include_str!("live/live.js"),
+        "})();\n",
+    ]
+    .concat()
+}
+
+async fn answer_script(live: Data<Live>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8")))
+        .insert_header((
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        ))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .body(live.0.script.clone())
+}
+
+/// How the entries named in the query stand, now and whenever that changes.
+async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
+    if let Err(refusal) = access::check(request.headers(), &live.0.hosts) {
+        return HttpResponse::Forbidden().body(refusal);
+    }
+    let Some(entries) = entries(request.query_string(), live.0.hotplate.limits().live_entries) else {
+        return HttpResponse::BadRequest()
+            .body("Say which pages to follow: `?entry=index.html`, some of them at most.\n");
+    };
+    let Some(feed) = Feed::join(&live.0.hub, &live.0.hotplate, entries) else {
+        return HttpResponse::ServiceUnavailable()
+            .insert_header((RETRY_AFTER, HeaderValue::from_static("5")))
+            .body("As many browsers follow as may (the limit `live_clients`).\n");
+    };
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream")))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        // Nobody on the way may collect it: nginx, and the compression of the app itself.
+        .insert_header(("x-accel-buffering", HeaderValue::from_static("no")))
+        .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")))
+        .body(feed)
+}
+
+/// The names in a query; none if there are no valid ones, or too many.
+fn entries(query: &str, max: usize) -> Option<Vec<TemplateName>> {
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
+        .ok()?
+        .into_inner();
+    let named = pairs.into_iter().filter(|(key, _)| key == "entry");
+    let mut names: Vec<TemplateName> = named
+        .map(|(_, name)| TemplateName::new(&name).ok())
+        .collect::<Option<_>>()?;
+    names.sort_unstable();
+    names.dedup();
+    (1..=max).contains(&names.len()).then_some(names)
+}

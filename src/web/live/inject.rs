@@ -1,0 +1,286 @@
+//! Where the script goes in a page, and whether it does.
+
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap};
+use actix_web::{HttpMessage, HttpRequest};
+
+use crate::web::response::escaped;
+
+/// The nonce of the answer's content security policy, put into the extensions of a request by whatever makes that policy: the
+/// script in pages in development carries it.
+///
+/// A policy that a page says itself ([`Page::header`](crate::web::Page::header)) is read without this, and a policy that allows
+/// scripts of its own origin (`'self'`) needs none.
+///
+/// ```
+/// use actix_web::HttpMessage;
+/// use hotplate::web::Nonce;
+///
+/// # let request = actix_web::test::TestRequest::get().to_http_request();
+/// request.extensions_mut().insert(Nonce("bm9uY2U".into()));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nonce(pub String);
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AskedFor {
+    /// Something to look at, or the script asks for its own page.
+    Document,
+    /// A piece for a script.
+    Piece,
+    /// It does not say: browsers do not tell servers without TLS, but for local ones.
+    Unknown,
+}
+
+/// What a request asks for, as far as it says.
+pub(super) fn asked_for(headers: &HeaderMap) -> AskedFor {
+    if headers.contains_key("x-hotplate-live") {
+        return AskedFor::Document;
+    }
+    match headers.get("sec-fetch-dest").map(|value| value.as_bytes()) {
+        None => AskedFor::Unknown,
+        Some(b"document" | b"iframe" | b"frame" | b"object" | b"embed") => AskedFor::Document,
+        Some(_) => AskedFor::Piece,
+    }
+}
+
+/// The nonce that scripts of this answer need, if there is one.
+pub(super) fn nonce(request: &HttpRequest, headers: &HeaderMap) -> Option<String> {
+    let given = request.extensions().get::<Nonce>().map(|nonce| nonce.0.clone());
+    let policies = headers.get_all(CONTENT_SECURITY_POLICY);
+    given.or_else(|| policies.filter_map(|policy| nonce_in(policy.to_str().ok()?)).next())
+}
+
+/// The nonce that a policy says for scripts.
+fn nonce_in(policy: &str) -> Option<String> {
+    let directive = |name: &str| {
+        policy.split(';').find_map(|directive| {
+            let (found, values) = directive.trim().split_once(char::is_whitespace)?;
+            found.eq_ignore_ascii_case(name).then_some(values)
+        })
+    };
+    let values = ["script-src-elem", "script-src", "default-src"]
+        .into_iter()
+        .find_map(directive)?;
+    let quoted = values
+        .split_whitespace()
+        .find_map(|value| value.strip_prefix("'nonce-"))?;
+    quoted.strip_suffix('\'').map(str::to_owned)
+}
+
+/// The tag of the script.
+pub(super) fn tag(address: &str, state: &str, nonce: Option<&str>) -> String {
+    let nonce = nonce
+        .map(|nonce| format!(" nonce=\"{}\"", escaped(nonce)))
+        .unwrap_or_default();
+    format!(
+        "<script src=\"{}\" data-hotplate=\"{}\"{nonce} async></script>",
+        escaped(address),
+        escaped(state)
+    )
+}
+
+/// Where the script goes: before the last `</body>` that is one, or at the end of a page that has none. Not into a piece of a page.
+pub(super) fn place(html: &str, asked_for: AskedFor) -> Option<usize> {
+    if asked_for == AskedFor::Piece {
+        return None;
+    }
+    let whole = asked_for == AskedFor::Document || begins_a_document(html);
+    last_body_end(html).or_else(|| whole.then_some(html.len()))
+}
+
+/// The page with something in it.
+pub(super) fn insert(mut html: String, at: usize, what: &str) -> String {
+    html.insert_str(at, what);
+    html
+}
+
+fn begins_a_document(html: &str) -> bool {
+    let start = html.trim_start_matches('\u{feff}').trim_start();
+    starts_with(start, "<!doctype") || starts_with(start, "<html")
+}
+
+fn starts_with(text: &str, lower: &str) -> bool {
+    let start = text.as_bytes().get(..lower.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(lower.as_bytes()))
+}
+
+/// Where the last `</body>` stands that a browser takes as one.
+fn last_body_end(html: &str) -> Option<usize> {
+    let last = last_text(html)?;
+    // Mostly nothing follows but `</html>`: then it is not inside of anything, unless the page is cut off.
+    let after = html[last..].find('>').map_or("", |end| &html[last + end + 1..]).trim();
+    if after.is_empty() || (starts_with(after, "</html") && after.find('>') == Some(after.len() - 1)) {
+        return Some(last);
+    }
+    last_tag(html)
+}
+
+/// Where `</body` stands last, whatever it is.
+fn last_text(html: &str) -> Option<usize> {
+    let mut end = html.len();
+    while let Some(at) = html.as_bytes()[..end].iter().rposition(|byte| *byte == b'<') {
+        if is_body_end(&html[at..]) {
+            return Some(at);
+        }
+        end = at;
+    }
+    None
+}
+
+fn is_body_end(text: &str) -> bool {
+    let follows = text.as_bytes().get("</body".len());
+    starts_with(text, "</body") && follows.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-')
+}
+
+/// Elements whose content is text to a browser, however it looks.
+const RAW: [&str; 8] = [
+    "script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes",
+];
+
+/// Where the last `</body>` stands outside of comments, attributes and elements that hold text only.
+fn last_tag(html: &str) -> Option<usize> {
+    let mut last = None;
+    let mut at = 0;
+    while let Some(next) = html[at..].find('<') {
+        let start = at + next;
+        let rest = &html[start..];
+        if rest.starts_with("<!--") {
+            at = start + 4;
+            at += html[at..].find("-->").map_or(html.len() - at, |end| end + 3);
+        } else if let Some(raw) = RAW.iter().find(|raw| opens(rest, raw)) {
+            at = start + tag_length(rest);
+            at += end_of_raw(&html[at..], raw);
+        } else {
+            if is_body_end(rest) {
+                last = Some(start);
+            }
+            let is_tag = rest[1..].starts_with(|next: char| next.is_ascii_alphabetic() || next == '/' || next == '!');
+            at = start + if is_tag { tag_length(rest) } else { 1 };
+        }
+    }
+    last
+}
+
+fn opens(text: &str, element: &str) -> bool {
+    let follows = text.as_bytes().get(1 + element.len());
+    text.get(1..).is_some_and(|name| starts_with(name, element))
+        && follows.is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))
+}
+
+/// Bytes of a tag, a `>` inside of quotes not counted as its end.
+fn tag_length(tag: &str) -> usize {
+    let mut quote = None;
+    for (at, byte) in tag.bytes().enumerate() {
+        match (quote, byte) {
+            (None, b'>') => return at + 1,
+            // Only the value of an attribute is quoted.
+            (None, b'"' | b'\'') if tag[..at].trim_end().ends_with('=') => quote = Some(byte),
+            (Some(open), byte) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    tag.len()
+}
+
+/// Bytes until the end tag of an element that holds text only.
+fn end_of_raw(text: &str, element: &str) -> usize {
+    let mut at = 0;
+    while let Some(next) = text[at..].find("</") {
+        at += next;
+        let name = &text[at + 2..];
+        if starts_with(name, element) && !name[element.len()..].starts_with(|next: char| next.is_ascii_alphanumeric()) {
+            return at;
+        }
+        at += 2;
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_goes_before_the_last_end_of_the_body_that_is_one() {
+        // `¦` is where it goes.
+        for page in [
+            "<html><body>a¦</body></html>",
+            "<BODY>a¦</BODY >\n</HTML>\n",
+            "<body>a¦</body>",
+            "<body><script>var s = '</body>';</script>b¦</body></html>",
+            "<body>a¦</body><script>var s = '</body>';</script></html>",
+            "<body>a¦</body></html><!-- </body> -->",
+            "<body><title></body></title><textarea></body></textarea>¦</body><p title='</body>'>",
+            "<body>1 < 2 ¦</body><style>p::after { content: \"</body>\" }</style>",
+            "<body></bodyguard>¦</body></html>",
+            "<!doctype html><title>a</title><p>b¦",
+            "\u{feff} <html><body>no end¦",
+            "<body><script>'</body>'</script>¦</body><script>'</scripty></body>'</script>",
+        ] {
+            let (before, after) = page.split_once('¦').expect("a place");
+            let html = format!("{before}{after}");
+            assert_eq!(place(&html, AskedFor::Unknown), Some(before.len()), "{page}");
+            assert_eq!(place(&html, AskedFor::Document), Some(before.len()), "{page}");
+            assert_eq!(place(&html, AskedFor::Piece), None, "{page}");
+        }
+    }
+
+    #[test]
+    fn a_piece_is_left_alone() {
+        for piece in [
+            "<li>1</li>",
+            "",
+            "<p>a</p><script>'</body>'</script>",
+            "<!-- </body> --> a",
+        ] {
+            assert_eq!(place(piece, AskedFor::Unknown), None, "{piece}");
+            assert_eq!(place(piece, AskedFor::Document), Some(piece.len()), "{piece}");
+        }
+    }
+
+    #[test]
+    fn no_text_is_too_strange() {
+        for html in [
+            "<",
+            "</",
+            "</body",
+            "<!--",
+            "<script",
+            "<script>",
+            "<a b='",
+            "<ü",
+            "ü</body",
+            "</body>ü",
+            "<script>ü</s",
+        ] {
+            for asked in [AskedFor::Document, AskedFor::Unknown] {
+                assert!(place(html, asked).is_none_or(|at| html.is_char_boundary(at)), "{html}");
+            }
+        }
+    }
+
+    #[test]
+    fn policies_say_their_nonce() {
+        for (policy, expected) in [
+            ("script-src 'self' 'nonce-abc='", Some("abc=")),
+            ("default-src 'nonce-d'; img-src *", Some("d")),
+            ("default-src 'nonce-d'; Script-Src  'nonce-s'", Some("s")),
+            ("script-src 'self'; style-src 'nonce-x'", None),
+            ("", None),
+        ] {
+            assert_eq!(nonce_in(policy).as_deref(), expected, "{policy}");
+        }
+    }
+
+    #[test]
+    fn nothing_leaves_its_attribute() {
+        let tag = tag(
+            "/a?1",
+            r#"{"message":"'\"></script><script>alert(1)</script>&"}"#,
+            Some("\" onload=\"x"),
+        );
+        assert_eq!(tag.matches('<').count(), 2, "{tag}");
+        assert_eq!(tag.matches('"').count(), 6, "{tag}");
+    }
+}

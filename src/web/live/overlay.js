@@ -1,0 +1,126 @@
+// What is wrong, over the page: in a shadow root, so that neither touches the other, and with text as text, so that nothing that
+// stands in a template becomes markup.
+const overlay = (() => {
+  let host, dialog, reopen, told;
+
+  const make = (name, attributes = {}, ...children) => {
+    const element = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    element.append(...children.filter((child) => child !== undefined && child !== null && child !== ""));
+    return element;
+  };
+
+  const build = () => {
+    host = make("hotplate-overlay");
+    const root = host.attachShadow({ mode: "open" });
+    // A sheet that is made here is no inline style: a content security policy has nothing against it.
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(OVERLAY_STYLE);
+    root.adoptedStyleSheets = [sheet];
+    dialog = make("dialog", {
+      role: "alertdialog", "aria-modal": "true", "aria-labelledby": "title", "aria-describedby": "serving", tabindex: "-1", lang: "en", dir: "ltr",
+    });
+    reopen = make("button", { type: "button", class: "reopen", lang: "en" });
+    reopen.hidden = true;
+    reopen.addEventListener("click", open);
+    dialog.addEventListener("close", () => { reopen.hidden = !told; });
+    // What is pressed in here is not meant for the page.
+    for (const kind of ["keydown", "keyup", "keypress"]) root.addEventListener(kind, (event) => event.stopPropagation());
+    root.append(dialog, reopen);
+  };
+
+  const open = () => {
+    reopen.hidden = true;
+    if (!host.isConnected) document.documentElement.append(host);
+    // Modal: on top of everything, keeps the focus inside, ends with Escape, and gives the focus back.
+    if (!dialog.open) dialog.showModal();
+    dialog.focus();
+  };
+
+  const characters = (text) => Array.from(text);
+
+  const position = ({ file, line, column }) => [file, line, column].filter((part) => part !== null).join(":");
+
+  const place = (at) => {
+    if (!at.open) return document.createTextNode(position(at));
+    const link = make("a", { href: at.open }, position(at));
+    link.title = "Open in your editor";
+    return link;
+  };
+
+  const source = ({ text, start, length }, line) => {
+    const all = characters(text);
+    const before = all.slice(0, start).join("");
+    const marked = all.slice(start, start + length).join("");
+    const after = all.slice(start + length).join("");
+    // Tabs stay tabs, so that the caret stands below its place.
+    const caret = before.replace(/[^\t]/gu, " ");
+    const number = line === null ? "" : String(line);
+    return make("pre", { tabindex: "0", "aria-label": "Source" },
+      make("span", {}, make("i", {}, number), before, make("mark", {}, marked), after), "\n",
+      make("span", { "aria-hidden": "true" }, make("i"), caret, make("b", {}, "^".repeat(Math.max(1, characters(marked).length)))));
+  };
+
+  const article = (fault) => make("article", {},
+    make("p", { class: "message" }, make("span", { class: "code" }, fault.code), fault.message),
+    fault.place && make("p", { class: "place" }, place(fault.place)),
+    fault.source && source(fault.source, fault.place ? fault.place.line : null),
+    fault.chain.length > 0 && make("ul", { "aria-label": "Calls that led there" },
+      ...fault.chain.map((at) => make("li", {}, "called from ", place(at)))) || "",
+    fault.help && make("p", { class: "help" }, make("b", {}, "Help: "), fault.help));
+
+  const count = (number) => (number === 1 ? "1 problem" : `${number} problems`);
+
+  const title = ({ faults, more }) => {
+    const files = new Set(faults.map((fault) => fault.place && fault.place.file));
+    const [file] = files;
+    const where = files.size === 1 && file ? ` in ${file}` : "";
+    return `${count(faults.length + more)}${where}`;
+  };
+
+  const serving = ({ standing, since }, entry) => {
+    if (standing === "stale") return ["Still serving ", make("b", {}, `version ${since}`), ` of ${entry}.`];
+    if (standing === "broken") return [`There is no good version of ${entry} yet: a stand-in is served.`];
+    return [`${entry} cannot be shown.`];
+  };
+
+  const hide = () => {
+    const button = make("button", { type: "button" }, "Hide", make("kbd", {}, "Esc"));
+    button.addEventListener("click", () => dialog.close());
+    return button;
+  };
+
+  const fill = (findings, entry) => {
+    const { faults, more } = findings;
+    reopen.textContent = `${count(faults.length + more)}: show`;
+    dialog.replaceChildren(
+      make("header", {},
+        make("h1", { id: "title" }, title(findings)),
+        make("p", { id: "serving", class: "serving" }, ...serving(findings, entry))),
+      make("div", { class: "faults" }, ...faults.map(article),
+        more > 0 ? make("p", { class: "more" }, `And ${more} more: \`hotplate check\` shows all.`) : ""),
+      make("footer", {}, make("p", {}, "Save the file without it, and this goes away by itself."), hide()));
+  };
+
+  return {
+    isHost: (node) => node === host,
+    show(findings, entry) {
+      const telling = JSON.stringify([findings, entry]);
+      if (telling === told && host.isConnected) return;
+      if (!host) build();
+      // What was hidden stays hidden until there is something else to tell.
+      const again = telling !== told;
+      told = telling;
+      fill(findings, entry);
+      if (!host.isConnected) document.documentElement.append(host);
+      if (again) open();
+    },
+    clear() {
+      if (!told) return;
+      told = undefined;
+      if (dialog.open) dialog.close();
+      reopen.hidden = true;
+      host.remove();
+    },
+  };
+})();

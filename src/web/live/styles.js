@@ -1,0 +1,51 @@
+// Stylesheets that change are exchanged, and nothing else is touched.
+const styles = (() => {
+  // What is known of the server's stylesheets, by path.
+  let known;
+  // What was put in the place of what the page came with, by path.
+  const taken = new Map();
+
+  const urlOf = (link) => new URL(link.getAttribute("href"), document.baseURI);
+  const links = (page) => Array.from(page.querySelectorAll('link[rel~="stylesheet"][href]:not([data-hotplate-leaves])'))
+    .filter((link) => urlOf(link).origin === location.origin);
+  const pathIn = (paths, link) => paths.find((path) => urlOf(link).pathname.endsWith(path));
+
+  const address = (link, digest) => {
+    const url = urlOf(link);
+    url.searchParams.set("hotplate", digest);
+    return url.href;
+  };
+
+  const exchange = (link, path) => {
+    const digest = known[path] || "gone";
+    taken.set(path, digest);
+    const next = link.cloneNode();
+    next.href = address(link, digest);
+    link.setAttribute("data-hotplate-leaves", "");
+    // Until the new one is there the old one stays, or the page would flash.
+    next.onload = next.onerror = () => link.remove();
+    link.after(next);
+  };
+
+  return {
+    // `digest` is what the page was made with.
+    update({ digest, sheets }, digestOfPage) {
+      const before = known;
+      known = sheets;
+      if (!before && digest === digestOfPage) return;
+      const paths = Object.keys({ ...before, ...sheets });
+      const changed = before ? paths.filter((path) => before[path] !== sheets[path]) : paths;
+      const direct = links(document).filter((link) => pathIn(changed, link));
+      // One that no link names is imported by another, or by none.
+      const concerned = direct.length > 0 ? direct : links(document).filter((link) => pathIn(paths, link));
+      if (changed.length > 0) concerned.forEach((link) => exchange(link, pathIn(paths, link)));
+    },
+    // A new page comes with the addresses that templates say; those that were exchanged stay exchanged.
+    prepare(page) {
+      for (const link of links(page)) {
+        const path = pathIn([...taken.keys()], link);
+        if (path) link.href = address(link, taken.get(path));
+      }
+    },
+  };
+})();

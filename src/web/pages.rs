@@ -1,0 +1,120 @@
+//! [`Pages`]: a whole site over HTTP.
+
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, LOCATION};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use hotplate_actors::{Hotplate, Pinned};
+
+use super::templates::Templates;
+use super::{Faults, Web, files, response};
+use crate::site::{Site, SiteData};
+
+/// A site over HTTP: entries by their path, `static/**` under `/static/`.
+///
+/// Each answer says its version (`x-hotplate-version`) and how fresh it is (`x-hotplate-freshness`: `current`, `stale` or
+/// `fallback`). Current and stale are 200, or 304 where the browser has the page already; a stand-in is 503, an unknown path is
+/// 404 with the site's `404.html`.
+///
+/// ```no_run
+/// use actix_web::{App, HttpServer};
+/// use hotplate::site::Site;
+/// use hotplate::web::{Faults, Pages};
+///
+/// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+/// let site = Site::open("examples/site")?;
+/// let pages = Pages::new(site.builder().start()?, site, Faults::Hidden);
+/// HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
+///     .bind("127.0.0.1:7878")?
+///     .run()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Pages {
+    web: Web,
+    site: Site,
+}
+
+impl Pages {
+    /// The pages of a site, from the engine that was started for it.
+    #[must_use]
+    pub fn new(hotplate: Hotplate, site: Site, faults: Faults) -> Self {
+        Self::of(Web::new(hotplate).faults(faults), site)
+    }
+
+    /// The same, answered as `web` says, such as in development. Links in the overlay and stylesheets are those of the site.
+    #[must_use]
+    pub fn of(web: Web, site: Site) -> Self {
+        let (names, place) = (site.clone(), site.clone());
+        let web = web.shown(
+            move |name| names.shown(name),
+            move |name| std::path::absolute(place.file(name)).ok(),
+        );
+        let web = match site.static_place() {
+            Some(directory) => web.styles("/static", directory),
+            None => web,
+        };
+        Self { web, site }
+    }
+
+    /// Adds the pages and the static files to an app. Routes that were added before keep their paths.
+    pub fn configure(&self, app: &mut ServiceConfig) {
+        self.web.mount()(app);
+        app.app_data(Data::new(self.clone()));
+        app.service(web::resource("/{path:.*}").to(page));
+    }
+
+    /// Answers a path, decoded and without its query.
+    fn answer(&self, templates: &Templates, request: &HttpRequest, path: &str) -> HttpResponse {
+        let pinned = self.web.hotplate.snapshot();
+        let page = |entry: &str| templates.supplied(Some(&pinned), entry, &SiteData, None);
+        if let Some(entry) = self.site.entry_at(pinned.snapshot(), path) {
+            return page(entry.as_str()).into_response(request);
+        }
+        // What `a/index.html` links to is meant to be below `a/`.
+        let folder = format!("{path}/");
+        if !path.ends_with('/') && self.site.entry_at(pinned.snapshot(), &folder).is_some() {
+            return elsewhere(request);
+        }
+        match self.site.entry_at(pinned.snapshot(), "/404.html") {
+            Some(entry) => page(entry.as_str())
+                .status(StatusCode::NOT_FOUND)
+                .into_response(request),
+            None => self.nothing_there(request, &pinned, path),
+        }
+    }
+
+    /// For a site that has no page for unknown paths. In development it waits for the page to be written.
+    fn nothing_there(&self, request: &HttpRequest, pinned: &Pinned, path: &str) -> HttpResponse {
+        let waits = self.web.live_for(request).zip(Site::page_for(path));
+        let shown = waits.map(|(live, entry)| live.awaited(entry.as_str(), pinned));
+        response::nothing_there(request, shown)
+    }
+}
+
+async fn page(request: HttpRequest, path: web::Path<String>, pages: Data<Pages>, web: Data<Web>) -> HttpResponse {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return HttpResponse::MethodNotAllowed()
+            .insert_header((ALLOW, HeaderValue::from_static("GET, HEAD")))
+            .finish();
+    }
+    if let Some(directory) = pages.site.static_place()
+        && let Some(file) = files::answer(&request, &directory).await
+    {
+        return file;
+    }
+    let templates = Templates::new(web, &request);
+    pages.answer(&templates, &request, &format!("/{path}"))
+}
+
+/// The same path with a slash, its query kept.
+fn elsewhere(request: &HttpRequest) -> HttpResponse {
+    let uri = request.uri();
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    HttpResponse::PermanentRedirect()
+        .insert_header((LOCATION, format!("{}/{query}", uri.path())))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static(response::NO_CACHE)))
+        .finish()
+}

@@ -1,0 +1,218 @@
+//! [`Templates`]: what a handler asks for to render with.
+
+use std::borrow::Cow;
+use std::future::{Ready, ready};
+use std::time::Instant;
+
+use actix_web::dev::Payload;
+use actix_web::error::ErrorInternalServerError;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use hotplate_actors::dialect::Missing;
+use hotplate_actors::reader::Given;
+use hotplate_actors::snapshot::Standing;
+use hotplate_actors::{Context, Freshness, Hotplate, Pinned, Render, RenderFailure, RenderOptions, Rendered, Supply};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::etag::{self, ETag};
+use super::page::{Outcome, Page, Validator};
+use super::{Web, digests};
+
+/// Until when the answer to a request is of use. A middleware may put it into the extensions of a request, such as from what a
+/// gateway says; it goes before [`Web::deadline`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline(pub Instant);
+
+/// Renders for one request: an extractor.
+///
+/// ```
+/// use actix_web::{Responder, get};
+/// use hotplate::web::Templates;
+///
+/// #[get("/")]
+/// async fn index(templates: Templates) -> impl Responder {
+///     templates.page("index.html", &serde_json::json!({ "title": "Hello" }))
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Templates {
+    web: Data<Web>,
+    request: HttpRequest,
+    deadline: Option<Instant>,
+    missing: Missing,
+    tag: Option<String>,
+}
+
+impl Templates {
+    /// Renders an entry in this thread, and answers with it: content type by its extension, status by its freshness, `ETag`.
+    /// Data is anything that serializes.
+    #[must_use]
+    pub fn page<T: Serialize + ?Sized>(&self, name: &str, data: &T) -> Page {
+        self.supplied(None, name, &Given(data), self.tag.as_deref())
+    }
+
+    /// The same by a message to the Renderer, in a thread of its own: for pages that take long. It is ended when the handler's
+    /// future is dropped, which actix-web does when the connection of the visitor breaks.
+    pub async fn page_apart<T: Serialize + Send + 'static>(&self, name: &str, data: T) -> Page {
+        let pinned = self.web.hotplate.snapshot();
+        let validator = match self.before(&pinned, name, self.tag.as_deref()) {
+            Ok(validator) => validator,
+            Err(unchanged) => return unchanged,
+        };
+        let cancel = CancellationToken::new();
+        let _gone = cancel.clone().drop_guard();
+        let options = RenderOptions {
+            cancel: Some(cancel),
+            ..self.options()
+        };
+        let mut render = Render::new(name, Context::new(data));
+        render.options = options;
+        let rendered = self.web.hotplate.renderer().send(render).await;
+        // What was rendered may be newer than what was looked at.
+        let newer = rendered
+            .as_ref()
+            .is_ok_and(|rendered| rendered.version != pinned.version());
+        let validator = if newer { Validator::Body } else { validator };
+        self.after(&pinned, name, rendered, validator)
+    }
+
+    /// Says in a word on what the data depends, such as a revision, a date or a user: then the `ETag` is made of this word and of
+    /// the texts of the entry, and a browser that has the page already is answered 304 without rendering it.
+    ///
+    /// Whatever the page shows and the templates do not say has to be in the word.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tag = Some(tag.into());
+        self
+    }
+
+    /// Prints nothing for a path that leads nowhere, rather than failing.
+    #[must_use]
+    pub fn lenient(mut self) -> Self {
+        self.missing = Missing::Lenient;
+        self
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn hotplate(&self) -> &Hotplate {
+        &self.web.hotplate
+    }
+
+    /// Renders an entry, of one version if one is given.
+    pub(super) fn supplied(
+        &self,
+        pinned: Option<&Pinned>,
+        name: &str,
+        supply: &(impl Supply + ?Sized),
+        tag: Option<&str>,
+    ) -> Page {
+        let options = self.options();
+        // A snapshot is only looked into where it is needed: a plain page in production needs none.
+        if pinned.is_none() && tag.is_none() && self.web.setting.is_none() {
+            let rendered = self.web.hotplate.render_supplied(name, supply, &options);
+            return self.answer(name, rendered, Validator::Body);
+        }
+        let pinned = pinned.map_or_else(|| Cow::Owned(self.web.hotplate.snapshot()), Cow::Borrowed);
+        match self.before(&pinned, name, tag) {
+            Ok(validator) => {
+                let rendered = pinned.render_supplied(name, supply, &options);
+                self.after(&pinned, name, rendered, validator)
+            }
+            Err(unchanged) => unchanged,
+        }
+    }
+
+    /// What the `ETag` will be made of, or the answer if the browser has that page already.
+    fn before(&self, pinned: &Pinned, name: &str, tag: Option<&str>) -> Result<Validator, Page> {
+        let snapshot = pinned.snapshot();
+        // In development the page is more than its texts.
+        let tag = tag.filter(|_| self.web.setting.is_none());
+        let Some((tag, id)) = tag.zip(snapshot.id(name)) else {
+            return Ok(Validator::Body);
+        };
+        let Some(digest) = self.web.digests.of(snapshot, id) else {
+            return Ok(Validator::Body);
+        };
+        let etag = ETag::of_closure(&digest, tag);
+        if etag::is_known(&self.request, &etag) {
+            let stale = matches!(snapshot.standing(id), Standing::Stale { .. });
+            let outcome = Outcome::Unchanged {
+                etag,
+                version: pinned.version(),
+                freshness: if stale { "stale" } else { "current" },
+            };
+            return Err(Page::new(name, outcome));
+        }
+        Ok(Validator::Closure(etag))
+    }
+
+    /// A page, with what a browser has to know of it in development.
+    fn after(
+        &self,
+        pinned: &Pinned,
+        name: &str,
+        rendered: Result<Rendered, RenderFailure>,
+        validator: Validator,
+    ) -> Page {
+        let standing = pinned.snapshot().id(name).map(|id| pinned.snapshot().standing(id));
+        let validator = match (&rendered, standing) {
+            // The newest text failed with this data: that says nothing about what other data would come to.
+            (Ok(rendered), Some(Standing::Current(_))) if !matches!(rendered.freshness, Freshness::Current) => {
+                Validator::Body
+            }
+            _ => validator,
+        };
+        let shown = self.web.live_for(&self.request).map(|live| {
+            let page = digests::page(&self.web.digests, pinned.snapshot(), name);
+            live.shown(name, page, pinned, &rendered)
+        });
+        self.answer(name, rendered, validator).shown(shown)
+    }
+
+    fn answer(&self, name: &str, rendered: Result<Rendered, RenderFailure>, validator: Validator) -> Page {
+        Page::new(
+            name,
+            match rendered {
+                Ok(rendered) => Outcome::Rendered(rendered, validator),
+                Err(failure) => Outcome::Failed(failure, self.web.faults_for(&self.request)),
+            },
+        )
+    }
+
+    fn options(&self) -> RenderOptions {
+        RenderOptions {
+            deadline: self.deadline,
+            cancel: None,
+            missing: self.missing,
+        }
+    }
+
+    pub(super) fn new(web: Data<Web>, request: &HttpRequest) -> Self {
+        let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
+        let within = web.deadline.and_then(|within| Instant::now().checked_add(within));
+        Self {
+            web,
+            request: request.clone(),
+            deadline: deadline.or(within),
+            missing: Missing::default(),
+            tag: None,
+        }
+    }
+}
+
+impl FromRequest for Templates {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match request.app_data::<Data<Web>>() {
+            Some(web) => Ok(Self::new(web.clone(), request)),
+            None => {
+                tracing::error!("hotplate is not mounted here: add `.configure(web.mount())` to the app or the scope");
+                Err(ErrorInternalServerError("This page cannot be shown at the moment.\n"))
+            }
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! A real browser: headless Chromium, driven by WebDriver. Without one, tests say that they are skipped.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Nothing takes that long; a test that waits for it has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at a page.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// One at a time: a browser needs more of the machine than the tests beside it.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// A browser with a profile of its own, gone with the test.
+pub(crate) struct Browser {
+    runtime: Runtime,
+    client: Client,
+    driver: Child,
+    _profile: TempDir,
+    _one: MutexGuard<'static, ()>,
+}
+
+/// A browser, or the word that the test is skipped.
+macro_rules! browser {
+    () => {
+        match $crate::browser::Browser::start(&[]) {
+            Some(browser) => browser,
+            None => return,
+        }
+    };
+}
+pub(crate) use browser;
+
+impl Browser {
+    /// Starts one with some more flags; `None` if there is none on this machine.
+    pub(crate) fn start(flags: &[&str]) -> Option<Self> {
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut driver) = driver else {
+            let test = std::thread::current().name().unwrap_or("a test").to_owned();
+            // Past the harness, which would keep it from whoever runs the tests.
+            let said = writeln!(
+                std::io::stderr(),
+                "skipped: {test}: there is no chromedriver (and Chromium) here"
+            );
+            said.expect("written");
+            return None;
+        };
+        let mut lines = BufReader::new(driver.stdout.take().expect("a pipe")).lines();
+        let started = lines.find_map(|line| {
+            let line = line.ok()?;
+            let port = line.strip_prefix("ChromeDriver was started successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        let port = started.expect("chromedriver says its port");
+        let profile = tempfile::tempdir().expect("a directory");
+        let mut arguments = vec![
+            "--headless=new".to_owned(),
+            "--no-sandbox".into(),
+            "--disable-gpu".into(),
+            "--disable-quic".into(),
+            "--no-first-run".into(),
+            "--disable-background-networking".into(),
+            "--disable-component-update".into(),
+            "--disable-sync".into(),
+            "--window-size=1000,720".into(),
+            format!("--user-data-dir={}", profile.path().display()),
+        ];
+        arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        let capabilities = json!({ "goog:chromeOptions": { "args": arguments } });
+        let capabilities = capabilities.as_object().expect("an object").clone();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let client = runtime.block_on(
+            ClientBuilder::new(HttpConnector::new())
+                .capabilities(capabilities)
+                .connect(&format!("http://127.0.0.1:{port}")),
+        );
+        Some(Self {
+            client: client.expect("a session"),
+            runtime,
+            driver,
+            _profile: profile,
+            _one: one,
+        })
+    }
+
+    pub(crate) fn open(&self, url: &str) {
+        self.runtime.block_on(self.client.goto(url)).expect("opened");
+    }
+
+    /// Runs a script in the page, and answers what it returns.
+    pub(crate) fn run(&self, script: &str) -> Value {
+        let ran = self.runtime.block_on(self.client.execute(script, Vec::new()));
+        ran.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// Waits until an expression is true in the page.
+    pub(crate) fn wait_for(&self, expression: &str) {
+        let until = Instant::now() + PATIENCE;
+        let script = format!("return !!({expression})");
+        while Instant::now() < until {
+            // While a page is loaded anew there is nothing to ask.
+            let ran = self.runtime.block_on(self.client.execute(&script, Vec::new()));
+            if ran.is_ok_and(|found| found == json!(true)) {
+                return;
+            }
+            self.runtime.block_on(async { tokio::time::sleep(AGAIN).await });
+        }
+        let page = self.run("return document.documentElement.outerHTML");
+        panic!(
+            "`{expression}` was not so in time in:\n{}",
+            page.as_str().unwrap_or_default()
+        );
+    }
+
+    /// Opens one more tab, and goes there.
+    pub(crate) fn new_tab(&self, url: &str) {
+        let tab = self.runtime.block_on(async {
+            let tab = self.client.new_window(true).await?;
+            self.client.switch_to_window(tab.handle).await
+        });
+        tab.expect("a tab");
+        self.open(url);
+    }
+
+    /// Goes to the `number`-th tab in the order in which they were opened.
+    pub(crate) fn tab(&self, number: usize) {
+        let there = self.runtime.block_on(async {
+            let tabs = self.client.windows().await?;
+            self.client.switch_to_window(tabs[number].clone()).await
+        });
+        there.expect("that tab");
+    }
+
+    /// Presses keys, wherever the focus is.
+    pub(crate) fn press(&self, keys: &str) {
+        let pressed = self
+            .runtime
+            .block_on(async { self.client.active_element().await?.send_keys(keys).await });
+        pressed.expect("pressed");
+    }
+
+    /// What is seen now, as PNG.
+    pub(crate) fn screenshot(&self) -> Vec<u8> {
+        self.runtime.block_on(self.client.screenshot()).expect("a picture")
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let client = self.client.clone();
+        let closed = async { tokio::time::timeout(Duration::from_secs(10), client.close()).await };
+        let _ = self.runtime.block_on(closed);
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}

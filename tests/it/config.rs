@@ -1,0 +1,217 @@
+//! `hotplate.toml`, variables and flags, as the command understands them.
+
+use serde_json::Value;
+
+use crate::command::{run, run_in, text};
+use crate::files::{Files, shop};
+
+fn site(toml: &str) -> Files {
+    Files::new(&[("templates/a.html", "a"), ("hotplate.toml", toml)])
+}
+
+#[test]
+fn a_mistake_in_the_file_is_shown_where_it_is_and_nothing_is_done() {
+    for (toml, parts) in [
+        (
+            "[limits]\nrender_sm = 5\n",
+            &[
+                "error[unknown-key]",
+                "hotplate.toml:2:1",
+                "2 | render_sm = 5",
+                "^^^^^^^^^",
+                "did you mean `render_ms`?",
+            ][..],
+        ),
+        (
+            "[limits]\nrender = \"2s\"\n",
+            &["hotplate.toml:2:1", "write `render_ms = 2000`"],
+        ),
+        (
+            "# comment\n\n[limits]\noutput_bytes = \"16 MiB\"\n",
+            &[
+                "error[wrong-unit]",
+                "hotplate.toml:4:16",
+                "whole number of bytes",
+                "write `output_bytes = 16_777_216`",
+            ],
+        ),
+        (
+            "[limits]\nrender_ms = 0\n",
+            &["error[out-of-range]", "hotplate.toml:2:13", "from 1 to"],
+        ),
+        ("[limits]\nrender_ms = true\n", &["error[wrong-type]", "this is a flag"]),
+        (
+            "[wombat]\n",
+            &["hotplate.toml:1:2", "no section `wombat`", "the sections are"],
+        ),
+        (
+            "[log]\nlevel = \"debgu\"\n",
+            &["hotplate.toml:2:9", "`debgu` is no level", "the levels are"],
+        ),
+        ("limits = [", &["error[bad-toml]", "hotplate.toml:1:"]),
+        (
+            "[limits]\nsettle_ms = 500\n",
+            &["error[contradiction]", "hotplate.toml:2:13", "at most 250 ms"],
+        ),
+    ] {
+        let files = site(toml);
+        for command in ["check", "serve", "dev", "watch", "graph", "config"] {
+            let ran = run(&[command, text(files.path())]);
+            assert_eq!(
+                (ran.code, ran.stdout.as_str()),
+                (2, ""),
+                "{command} {toml}: {}",
+                ran.stderr
+            );
+            for part in parts {
+                assert!(
+                    ran.stderr.contains(part),
+                    "{command}: {part} is not in:\n{}",
+                    ran.stderr
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn flags_are_laid_over_variables_and_these_over_the_file() {
+    let files = site("[limits]\nrender_ms = 100\nreload_ms = 100\nstart_ms = 10000\n");
+    let environment = [
+        ("HOTPLATE_LIMITS__RENDER_MS", "200"),
+        ("HOTPLATE_LIMITS__RELOAD_MS", "200"),
+    ];
+    let arguments = [
+        "config",
+        text(files.path()),
+        "--format",
+        "json",
+        "--set",
+        "limits.render_ms=300",
+    ];
+    let ran = run_in(&environment, &arguments);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let said: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    for (key, value, from) in [
+        ("limits.render_ms", 300, Some("--set limits.render_ms")),
+        ("limits.reload_ms", 200, Some("HOTPLATE_LIMITS__RELOAD_MS")),
+        ("limits.start_ms", 10_000, Some("hotplate.toml:4")),
+        ("limits.grace_ms", 50, None),
+    ] {
+        assert_eq!(said[key]["value"], value, "{key}");
+        let said = said[key]["from"].as_str();
+        assert!(
+            said.is_some() == from.is_some() && said.unwrap_or_default().ends_with(from.unwrap_or_default()),
+            "{key}: {said:?}"
+        );
+    }
+}
+
+#[test]
+fn a_limit_that_is_set_holds() {
+    let files = Files::new(&[
+        (
+            "templates/a.html",
+            "{{ for a in xs }}{{ for b in xs }}{a}{{ endfor }}{{ endfor }}",
+        ),
+        ("data/a.json", &format!(r#"{{"xs": {:?}}}"#, [1; 100])),
+    ]);
+    let render = ["render", text(files.path()), "a.html"];
+    assert_eq!(run(&render).code, 0);
+    let ran = run_in(&[("HOTPLATE_LIMITS__RENDER_STEPS", "100")], &render);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("render_steps"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_variable_that_looks_like_a_key_is_one_or_refused() {
+    let files = site("");
+    let check = ["check", text(files.path())];
+    for (name, code, said) in [
+        (
+            "HOTPLATE_LIMITS__RENDER",
+            2,
+            "did you mean `HOTPLATE_LIMITS__RENDER_MS`?",
+        ),
+        (
+            "HOTPLATE_LIMITS_RENDER_MS",
+            0,
+            "did you mean `HOTPLATE_LIMITS__RENDER_MS`?",
+        ),
+        ("HOTPLATE_SERVICE_HOST", 0, ""),
+    ] {
+        let ran = run_in(&[(name, "5")], &check);
+        assert_eq!(ran.code, code, "{name}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains(said) && ran.stderr.is_empty() == said.is_empty(),
+            "{name}: {}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn another_file_can_be_named_and_has_to_be_there() {
+    let files = site("this is not read");
+    files.write("other.toml", "[limits]\nrender_ms = 7\n");
+    let other = files.path().join("other.toml");
+    let config = ["config", text(files.path()), "--format", "json"];
+    let said = [
+        run(&[&config[..], &["--config", text(&other)]].concat()),
+        run_in(&[("HOTPLATE_CONFIG", text(&other))], &config),
+    ];
+    for ran in said {
+        let said: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert_eq!(said["limits.render_ms"]["value"], 7, "{}", ran.stderr);
+    }
+    for named in ["/nowhere.toml", text(files.path())] {
+        let ran = run(&[&config[..], &["--config", named]].concat());
+        assert_eq!(ran.code, 2);
+        assert!(
+            ran.stderr.contains(named) && ran.stderr.contains("error[unreadable]"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn what_is_shown_can_be_read_again_and_secrets_are_not_in_it() {
+    let sample = run(&["config", "--sample"]);
+    let shipped = std::fs::read_to_string(shop().join("../../docs/hotplate.toml")).expect("the sample");
+    assert_eq!((sample.code, sample.stdout), (0, shipped.clone()));
+    let files = site(&shipped);
+    let shown = run(&["config", text(files.path())]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    files.write("hotplate.toml", &shown.stdout);
+    let values = |shown: &str| -> Vec<String> {
+        let lines = shown.lines().map(|line| line.split(" # ").next().unwrap_or_default());
+        lines.map(|line| line.trim_end().to_owned()).collect()
+    };
+    assert_eq!(
+        values(&run(&["config", text(files.path())]).stdout),
+        values(&shown.stdout)
+    );
+    let secret = run_in(&[("HOTPLATE_ADMIN__TOKEN", "s3cret")], &["config", text(files.path())]);
+    assert!(
+        secret.stdout.contains("(not shown)") && !secret.stdout.contains("s3cret"),
+        "{}",
+        secret.stdout
+    );
+}
+
+#[test]
+fn the_level_of_the_log_is_understood_strictly_where_it_is_ours() {
+    let files = site("");
+    let check = ["check", text(files.path())];
+    let ran = run(&[&check[..], &["--log-level", "debgu"]].concat());
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stderr.contains("--log-level debgu") && ran.stderr.contains("^^^^^"),
+        "{}",
+        ran.stderr
+    );
+    let ran = run_in(&[("RUST_LOG", "debgu")], &check);
+    assert_eq!(ran.code, 0);
+    assert!(ran.stderr.contains("RUST_LOG is not used"), "{}", ran.stderr);
+}

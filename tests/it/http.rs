@@ -1,0 +1,93 @@
+//! A server that the command runs, asked over real HTTP.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::command::{Running, text};
+use crate::files::Files;
+
+/// A server of a directory, and where it listens.
+pub(crate) struct Server {
+    pub(crate) running: Running,
+    pub(crate) address: String,
+}
+
+/// An answer over HTTP.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Server {
+    /// `hotplate dev`.
+    pub(crate) fn start(files: &Files) -> Self {
+        Self::at(files, "127.0.0.1:0")
+    }
+
+    /// `hotplate dev`, at an address.
+    pub(crate) fn at(files: &Files, address: &str) -> Self {
+        Self::run(Running::start(&["dev", text(files.path()), "--bind", address]))
+    }
+
+    /// Any command that says where it listens.
+    pub(crate) fn run(running: Running) -> Self {
+        let line = running.wait_for("http://");
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        let address = address.expect("an address").to_owned();
+        Self { running, address }
+    }
+
+    /// A request that is sent, and whose answer is not read yet.
+    pub(crate) fn send(&self, method: &str, path: &str) -> TcpStream {
+        self.send_with(method, path, &[("host", &self.address)])
+    }
+
+    fn send_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).expect("connects");
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let request = format!("{method} {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        stream
+    }
+
+    pub(crate) fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        Answer::read(self.send_with(method, path, headers))
+    }
+
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Answer {
+        Answer::read(self.send(method, path))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path)
+    }
+}
+
+impl Answer {
+    /// The rest of a connection.
+    pub(crate) fn read(mut stream: TcpStream) -> Self {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .expect("a status");
+        let (head, body) = (head.to_lowercase(), body.to_owned());
+        Self { status, head, body }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn freshness(&self) -> &str {
+        self.header("x-hotplate-freshness").unwrap_or("none")
+    }
+}

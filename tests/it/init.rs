@@ -1,0 +1,60 @@
+//! `hotplate init`.
+
+use crate::command::{run, text};
+use crate::files::Files;
+use crate::http::Server;
+
+#[test]
+fn the_starter_is_right_and_served() {
+    let files = Files::new(&[]);
+    let directory = files.path().join("new/site");
+    let ran = run(&["init", text(&directory)]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(
+        ran.stdout
+            .ends_with(&format!("next: hotplate dev {}\n", text(&directory))),
+        "{}",
+        ran.stdout
+    );
+    let ran = run(&["check", text(&directory), "--reference"]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("nothing is wrong\n"), "{}", ran.stdout);
+    let running = crate::command::Running::start(&["serve", text(&directory), "--bind", "127.0.0.1:0"]);
+    let server = Server::run(running);
+    for (path, status, part) in [
+        ("/", 200, "It works"),
+        ("/about", 200, "About"),
+        ("/no", 404, "nothing at this address"),
+    ] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.body.contains(part), "{path}: {}", answer.body);
+    }
+    assert_eq!(server.get("/static/site.css").status, 200);
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let files = Files::new(&[("templates/index.html", "mine"), ("note", "a file")]);
+    let ran = run(&["init", text(files.path())]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("templates/index.html"), "{}", ran.stderr);
+    assert!(!files.path().join("hotplate.toml").exists(), "nor half of it written");
+    let ran = run(&["init", text(&files.path().join("note"))]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("is a file"), "{}", ran.stderr);
+    let kept = std::fs::read_to_string(files.path().join("templates/index.html")).expect("there");
+    assert_eq!(kept, "mine");
+}
+
+#[test]
+fn as_json() {
+    let files = Files::new(&[("other", "stays")]);
+    let ran = run(&["init", text(files.path()), "--format", "json"]);
+    let said: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert!(
+        said["written"].as_array().is_some_and(|written| written.len() > 5),
+        "{said}"
+    );
+    assert_eq!(said["directory"], text(files.path()));
+}
