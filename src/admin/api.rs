@@ -21,6 +21,9 @@ use super::problem::Problem;
 use super::state::{State, json};
 use super::{model, state};
 
+pub(super) use templates::about;
+pub(super) use versions::{differences, history};
+
 type Answered = Result<HttpResponse, Problem>;
 
 /// Mounts everything below `/admin/v1`.

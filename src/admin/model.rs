@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 pub(super) use diagnostic::Finding;
 pub(super) use health::{HealthAnswer, Probe};
 pub(super) use version::{
-    ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, VersionAnswer,
-    VersionsAnswer,
+    ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
+    VersionAnswer, VersionsAnswer,
 };
 
 /// Names in an answer that is not about one template: more do not help anybody.

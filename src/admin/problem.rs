@@ -44,11 +44,6 @@ impl Problem {
         self
     }
 
-    /// What it says for people.
-    pub(super) fn detail(&self) -> &str {
-        &self.detail
-    }
-
     /// Its status.
     pub(super) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::access::Access;
-use super::dashboard::Dashboard;
+use super::dashboard::{Dashboard, VitalsView};
 use super::feed::Feed;
 use super::limits::AdminLimits;
 use super::model::{CurrentAnswer, Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
@@ -170,7 +170,8 @@ impl State {
     fn beat(&self, before: &mut Option<HealthAnswer>) {
         let counters = self.hotplate.counters();
         self.pulse.take(&counters, Instant::now());
-        self.live.tell("vitals", &json(&self.pulse.vitals(&counters)));
+        self.live
+            .tell("vitals", &json(&VitalsView::of(&self.pulse.vitals(&counters))));
         let health = self.health();
         let shape = |health: &HealthAnswer| {
             let actors = health.actors.iter().map(|actor| (actor.state, actor.restarts));
