@@ -31,6 +31,13 @@ mod trace;
 #[cfg(feature = "cli")]
 mod watch;
 
+#[cfg(feature = "admin")]
+mod admin;
+#[cfg(feature = "admin")]
+mod wire;
+#[cfg(feature = "admin")]
+mod metrics;
+
 #[cfg(feature = "web")]
 mod web;
 mod files;
