@@ -314,12 +314,24 @@ impl TemplateHandle {
         context: &T,
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
+        self.render_supplied(&Given(context), options)
+    }
+
+    /// The same, with a context that was prepared, or is made from what travels with the template.
+    ///
+    /// # Errors
+    /// As [`Hotplate::render`].
+    pub fn render_supplied(
+        &self,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
         let reader = &self.hotplate.0.reader;
         let id = self.id.get().copied().or_else(|| {
             let found = reader.current().id(&self.name)?;
             Some(*self.id.get_or_init(|| found))
         });
-        reader.render(&self.name, id, &Given(context), options)
+        reader.render(&self.name, id, supply, options)
     }
 }
 

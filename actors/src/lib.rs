@@ -36,7 +36,7 @@ mod handle;
 #[cfg(test)]
 mod testing;
 
-pub use context::Context;
+pub use context::{Context, Prepared};
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Published, Serving, Subscription};
