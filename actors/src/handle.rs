@@ -18,7 +18,7 @@ use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Suppl
 use crate::registry::causes;
 use crate::snapshot::{Snapshot, Standing};
 use crate::supervision::Faults;
-use crate::template::TemplateName;
+use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
 pub use builder::Builder;
@@ -77,6 +77,12 @@ impl Hotplate {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         self.0.reader.render(name, None, supply, options)
+    }
+
+    /// The digest of the text that is served under a name now, without those that it calls. `None` where nothing is.
+    #[must_use]
+    pub fn digest(&self, name: &str) -> Option<Digest> {
+        self.0.reader.digest(name, None)
     }
 
     /// What is served now, to render several entries from one version.
@@ -326,12 +332,20 @@ impl TemplateHandle {
         supply: &(impl Supply + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
-        let reader = &self.hotplate.0.reader;
-        let id = self.id.get().copied().or_else(|| {
-            let found = reader.current().id(&self.name)?;
+        self.hotplate.0.reader.render(&self.name, self.id(), supply, options)
+    }
+
+    /// The digest of the text that is served now, without those that it calls. `None` where nothing is.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        self.hotplate.0.reader.digest(&self.name, self.id())
+    }
+
+    fn id(&self) -> Option<TemplateId> {
+        self.id.get().copied().or_else(|| {
+            let found = self.hotplate.0.reader.current().id(&self.name)?;
             Some(*self.id.get_or_init(|| found))
-        });
-        reader.render(&self.name, id, supply, options)
+        })
     }
 }
 

@@ -23,7 +23,7 @@ use crate::events::Teller;
 use crate::limits::Limits;
 use crate::snapshot::{Snapshot, Standing, Why};
 use crate::supervision::{Fault, contain};
-use crate::template::TemplateName;
+use crate::template::{Digest, TemplateName};
 use crate::value::ContextError;
 use crate::version::Version;
 
@@ -165,6 +165,14 @@ impl Reader {
     /// What is served now.
     pub(crate) fn current(&self) -> Arc<Snapshot> {
         self.0.served.load_full()
+    }
+
+    /// The digest of the text that is served under a name now.
+    pub(crate) fn digest(&self, name: &str, id: Option<TemplateId>) -> Option<Digest> {
+        let snapshot = self.0.served.load();
+        let id = id.or_else(|| snapshot.id(name))?;
+        let closure = snapshot.standing(id).closure()?;
+        Some(closure.top().digest)
     }
 
     /// Renders an entry of what is served now.

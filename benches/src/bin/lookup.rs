@@ -1,0 +1,241 @@
+//! What it costs to find the current text of one of 10,000 names, for 1 to 16 readers, while nothing changes and while 100
+//! versions a second are published. Prints Markdown.
+//!
+//! Everybody answers a digest of 32 bytes. Threads read in batches of 64 and take turns, so the time is that of one look-up in a
+//! batch; with more readers than processors it counts what a reader waits while another runs.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use hotplate_actors::loader::MemoryLoader;
+use hotplate_actors::{Hotplate, TemplateHandle, TemplateName};
+use hotplate_benches::measure::{Samples, nanoseconds, rounds};
+use hotplate_benches::table;
+
+const NAMES: usize = 10_000;
+const BATCH: usize = 64;
+/// How long the readers read in one round.
+const TURN: Duration = Duration::from_millis(40);
+
+type Text = [u8; 32];
+
+/// A way to keep what is current.
+trait Subject: Sync {
+    fn name(&self) -> &'static str;
+    /// The current text of the name with this number.
+    fn read(&self, number: usize) -> Text;
+    /// Publishes a new text of it.
+    fn write(&self, number: usize, version: u64);
+}
+
+fn main() {
+    let names: Vec<String> = (0..NAMES)
+        .map(|number| format!("{:02}/{number}.html", number / 100))
+        .collect();
+    let subjects = subjects(&names);
+    for readers in [1, 2, 4, 16] {
+        for writes in [false, true] {
+            compare(&subjects, readers, writes);
+        }
+    }
+    println!(
+        "Go (`sync.Map`, a map with `RWMutex`, 1,000 goroutines): {}.",
+        table::not_installed("go")
+    );
+}
+
+fn compare(subjects: &[Box<dyn Subject>], readers: usize, writes: bool) {
+    let mut samples: Vec<Vec<Samples>> = subjects.iter().map(|_| Vec::new()).collect();
+    for _ in 0..rounds(15) {
+        for (subject, samples) in subjects.iter().zip(&mut samples) {
+            samples.push(round(&**subject, readers, writes));
+        }
+    }
+    let medians = |rounds: &[Samples]| Samples(rounds.iter().map(Samples::median).collect());
+    let base = medians(&samples[0]);
+    let rows: Vec<_> = subjects
+        .iter()
+        .zip(&samples)
+        .map(|(subject, rounds)| {
+            let own = medians(rounds);
+            let ratio = own.ratio_to(&base);
+            let slowest = Samples(rounds.iter().map(|round| round.quantile(0.99)).collect());
+            vec![
+                subject.name().to_owned(),
+                format!("{:.1} ns", own.median()),
+                table::ratio(&ratio),
+                table::spread(&ratio),
+                format!("{:.1} ns", slowest.median()),
+            ]
+        })
+        .collect();
+    let writer = if writes {
+        "100 versions a second"
+    } else {
+        "nothing changes"
+    };
+    println!("### {readers} readers, {writer}\n");
+    table::print(
+        &[
+            "what",
+            "median",
+            "ratio to the first",
+            "half of the rounds",
+            "99 of 100 batches",
+        ],
+        &rows,
+    );
+}
+
+/// Nanoseconds of one look-up, for each batch of each reader.
+fn round(subject: &dyn Subject, readers: usize, writes: bool) -> Samples {
+    let over = AtomicBool::new(false);
+    let over = &over;
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..readers)
+            .map(|reader| scope.spawn(move || read(subject, reader, over)))
+            .collect();
+        let start = Instant::now();
+        let mut version = 0;
+        while start.elapsed() < TURN {
+            thread::park_timeout(Duration::from_millis(10));
+            if writes {
+                version += 1;
+                subject.write(version as usize * 7919 % NAMES, version);
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        let samples = threads.into_iter().flat_map(|thread| thread.join().expect("it reads"));
+        Samples(samples.collect())
+    })
+}
+
+fn read(subject: &dyn Subject, reader: usize, over: &AtomicBool) -> Vec<f64> {
+    let mut samples = Vec::with_capacity(1 << 16);
+    let mut number = reader * 4999;
+    while !over.load(Ordering::Relaxed) && samples.len() < samples.capacity() {
+        let start = Instant::now();
+        for _ in 0..BATCH {
+            number = (number + 1613) % NAMES;
+            black_box(subject.read(number));
+        }
+        samples.push(nanoseconds(start.elapsed()) / BATCH as f64);
+    }
+    samples
+}
+
+fn subjects(names: &[String]) -> [Box<dyn Subject>; 5] {
+    let (loader, shelf) = MemoryLoader::new();
+    let name = |number: usize| TemplateName::new(&names[number]).expect("a name");
+    shelf.edit((0..NAMES).map(|number| (name(number), Some(format!("text {number}")))));
+    let hotplate = Hotplate::builder().loader(loader).start().expect("it starts");
+    let write = Arc::new({
+        let names: Vec<TemplateName> = (0..NAMES).map(name).collect();
+        move |number: usize, version: u64| shelf.set(names[number].clone(), format!("version {version}"))
+    });
+    let texts = || names.iter().map(|name| (name.clone(), [7; 32]));
+    let handles: Vec<TemplateHandle> = names.iter().map(|name| hotplate.handle(name)).collect();
+    handles
+        .iter()
+        .for_each(|handle| _ = handle.digest().expect("it is there"));
+    let all: Arc<[String]> = names.into();
+    [
+        Box::new(Locked(all.clone(), RwLock::new(texts().collect()))),
+        Box::new(Sharded(all.clone(), texts().collect())),
+        Box::new(Swapped(all.clone(), ArcSwap::from_pointee(texts().collect()))),
+        Box::new(ByName(
+            all,
+            hotplate,
+            Box::new({
+                let write = write.clone();
+                move |number, version| write(number, version)
+            }),
+        )),
+        Box::new(ByHandle(
+            handles,
+            Box::new(move |number, version| write(number, version)),
+        )),
+    ]
+}
+
+struct Locked(Arc<[String]>, RwLock<HashMap<String, Text>>);
+
+impl Subject for Locked {
+    fn name(&self) -> &'static str {
+        "RwLock<HashMap>"
+    }
+    fn read(&self, number: usize) -> Text {
+        self.1.read().expect("no panic")[&self.0[number]]
+    }
+    fn write(&self, number: usize, version: u64) {
+        self.1
+            .write()
+            .expect("no panic")
+            .insert(self.0[number].clone(), [version as u8; 32]);
+    }
+}
+
+struct Sharded(Arc<[String]>, DashMap<String, Text>);
+
+impl Subject for Sharded {
+    fn name(&self) -> &'static str {
+        "DashMap"
+    }
+    fn read(&self, number: usize) -> Text {
+        *self.1.get(&self.0[number]).expect("it is there")
+    }
+    fn write(&self, number: usize, version: u64) {
+        self.1.insert(self.0[number].clone(), [version as u8; 32]);
+    }
+}
+
+struct Swapped(Arc<[String]>, ArcSwap<im::HashMap<String, Text>>);
+
+impl Subject for Swapped {
+    fn name(&self) -> &'static str {
+        "ArcSwap<im::HashMap>"
+    }
+    fn read(&self, number: usize) -> Text {
+        self.1.load()[&self.0[number]]
+    }
+    fn write(&self, number: usize, version: u64) {
+        let next = self.1.load().update(self.0[number].clone(), [version as u8; 32]);
+        self.1.store(Arc::new(next));
+    }
+}
+
+type Write = Box<dyn Fn(usize, u64) + Send + Sync>;
+
+struct ByName(Arc<[String]>, Hotplate, Write);
+
+impl Subject for ByName {
+    fn name(&self) -> &'static str {
+        "hotplate, by name"
+    }
+    fn read(&self, number: usize) -> Text {
+        *self.1.digest(&self.0[number]).expect("it is there").as_bytes()
+    }
+    fn write(&self, number: usize, version: u64) {
+        (self.2)(number, version);
+    }
+}
+
+struct ByHandle(Vec<TemplateHandle>, Write);
+
+impl Subject for ByHandle {
+    fn name(&self) -> &'static str {
+        "hotplate, by handle"
+    }
+    fn read(&self, number: usize) -> Text {
+        *self.0[number].digest().expect("it is there").as_bytes()
+    }
+    fn write(&self, number: usize, version: u64) {
+        (self.1)(number, version);
+    }
+}
