@@ -1,12 +1,12 @@
 //! An Actix app whose templates can be edited while it runs.
 //!
-//! `cargo run --example actix_app`, open <http://127.0.0.1:8080/hello/you>, then edit `examples/hello/hello.html` and look
-//! again. `/message/you` shows the same page by a message to the Renderer.
+//! `cargo run --example actix_app --features web`, open <http://127.0.0.1:8080/hello/you>, then edit `examples/hello/hello.html`: the
+//! page follows. `/message/you` is the same page by a message to the Renderer, `/list` one that browsers keep.
 
-use actix_web::http::header::ContentType;
-use actix_web::web::{Data, Path};
-use actix_web::{App, HttpResponse, HttpServer, get};
-use hotplate::{Context, Hotplate, Render, RenderFailure, Rendered};
+use actix_web::web::Path;
+use actix_web::{App, HttpServer, Responder, get};
+use hotplate::Hotplate;
+use hotplate::web::{Templates, Web};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -15,41 +15,45 @@ struct Greeting {
     guests: Vec<&'static str>,
 }
 
-fn greeting(name: Path<String>) -> Greeting {
+fn greeting(name: impl Into<String>) -> Greeting {
     Greeting {
-        name: name.into_inner(),
+        name: name.into(),
         guests: vec!["Ada", "Grace", "<Bobby>"],
     }
 }
 
 /// Rendered in the thread of the request: no message, no lock.
 #[get("/hello/{name}")]
-async fn hello(hotplate: Data<Hotplate>, name: Path<String>) -> HttpResponse {
-    page(hotplate.render("hello.html", &greeting(name)))
+async fn hello(templates: Templates, name: Path<String>) -> impl Responder {
+    templates.page("hello.html", &greeting(name.into_inner()))
 }
 
-/// Rendered by the Renderer: isolated, and skipped when the visitor leaves before it began.
+/// Rendered by the Renderer: isolated, and ended when the visitor leaves.
 #[get("/message/{name}")]
-async fn message(hotplate: Data<Hotplate>, name: Path<String>) -> HttpResponse {
-    let render = Render::new("hello.html", Context::new(greeting(name)));
-    page(hotplate.renderer().send(render).await)
+async fn message(templates: Templates, name: Path<String>) -> impl Responder {
+    templates.page_apart("hello.html", greeting(name.into_inner())).await
 }
 
-fn page(rendered: Result<Rendered, RenderFailure>) -> HttpResponse {
-    match rendered {
-        Ok(rendered) => HttpResponse::Ok().content_type(ContentType::html()).body(rendered.body),
-        Err(failure) => {
-            eprintln!("{failure}");
-            HttpResponse::InternalServerError().body("This page cannot be shown at the moment.")
-        }
-    }
+/// With a word for what the data is: a browser that has the page is answered without rendering it.
+#[get("/list")]
+async fn list(templates: Templates) -> impl Responder {
+    templates.tag("guests of 2026").page("hello.html", &greeting("all"))
 }
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let templates = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/hello");
-    let hotplate = Data::new(Hotplate::builder().root(templates).start()?);
-    let app = move || App::new().app_data(hotplate.clone()).service(hello).service(message);
+    let hotplate = Hotplate::builder().root(templates).start()?;
+    let web = Web::new(hotplate)
+        .development(cfg!(debug_assertions))
+        .sources(templates);
+    let app = move || {
+        App::new()
+            .configure(web.mount())
+            .service(hello)
+            .service(message)
+            .service(list)
+    };
     HttpServer::new(app).bind("127.0.0.1:8080")?.run().await?;
     Ok(())
 }

@@ -30,11 +30,13 @@ mod pages;
 mod files;
 pub mod live;
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
+use actix_web::dev::Extensions;
 use actix_web::web::{Data, ServiceConfig};
 use hotplate_actors::{Hotplate, TemplateName};
 
@@ -162,6 +164,17 @@ impl Web {
                 live.routes(app);
             }
             app.app_data(Data::new(web));
+        }
+    }
+
+    /// For [`HttpServer::on_connect`](actix_web::HttpServer::on_connect), in development: ends the connections of browsers that follow
+    /// edits and never read. Without it they are left to the system.
+    pub fn connected(&self) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + Clone + use<> {
+        let web = self.clone();
+        move |connection, _| {
+            if let Some(live) = web.live() {
+                live.bound(connection);
+            }
         }
     }
 

@@ -16,6 +16,9 @@ pub enum Exceeded {
     /// The caller's own deadline.
     #[error("the deadline of the caller has passed")]
     Deadline,
+    /// [`Limits::render_wait_ms`].
+    #[error("there was no answer within {0} ms (the limit `render_wait_ms`)")]
+    Waited(u64),
     /// [`Limits::render_steps`].
     #[error("it took more than {0} steps (the limit `render_steps`)")]
     Steps(u64),
@@ -50,6 +53,8 @@ pub struct Budget {
     steps_left: u64,
     steps_max: u64,
     time_max: Duration,
+    /// Where the time of this attempt ends; begins to run with the first look at the clock, for most renders are over by then
+    /// and a look costs as much as many steps.
     ends: Option<Instant>,
     deadline: Option<Instant>,
     cancel: Option<CancellationToken>,
@@ -60,16 +65,16 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A full budget that begins at `now`.
+    /// A full budget. Its time begins with the first look at the clock: after some steps, or with the first [`Budget::check`].
     #[must_use]
-    pub fn new(limits: &Limits, now: Instant, deadline: Option<Instant>, cancel: Option<CancellationToken>) -> Self {
+    pub fn new(limits: &Limits, deadline: Option<Instant>, cancel: Option<CancellationToken>) -> Self {
         let first = u64::from(STEPS_PER_CHECK).min(limits.render_steps);
         Self {
             until_check: u32::try_from(first).unwrap_or(STEPS_PER_CHECK),
             steps_left: limits.render_steps - first,
             steps_max: limits.render_steps,
             time_max: limits.render_time(),
-            ends: now.checked_add(limits.render_time()),
+            ends: None,
             deadline,
             cancel,
             output_bytes: limits.output_bytes,
@@ -83,17 +88,14 @@ impl Budget {
     /// [`Exceeded`] when there is none left, the time is over, or the caller gave up.
     #[inline]
     pub fn step(&mut self) -> Result<(), Exceeded> {
-        match self.until_check.checked_sub(1) {
-            Some(left) => {
-                self.until_check = left;
-                Ok(())
-            }
-            None => self.refill(),
-        }
+        let (left, none_left) = self.until_check.overflowing_sub(1);
+        self.until_check = left;
+        if none_left { self.refill() } else { Ok(()) }
     }
 
     #[cold]
     fn refill(&mut self) -> Result<(), Exceeded> {
+        self.until_check = 0;
         self.check(Instant::now())?;
         if self.steps_left == 0 {
             return Err(Exceeded::Steps(self.steps_max));
@@ -104,16 +106,26 @@ impl Budget {
         Ok(())
     }
 
+    /// Lets the time begin now at the latest: before something that takes long in one step.
+    pub(crate) fn begin(&mut self) {
+        if self.ends.is_none() {
+            self.ends = Instant::now().checked_add(self.time_max);
+        }
+    }
+
     /// Looks at clock and token without taking a step.
     ///
     /// # Errors
     /// [`Exceeded`] when the time is over or the caller gave up.
-    pub fn check(&self, now: Instant) -> Result<(), Exceeded> {
+    pub fn check(&mut self, now: Instant) -> Result<(), Exceeded> {
         if self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled) {
             return Err(Exceeded::Cancelled);
         }
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             return Err(Exceeded::Deadline);
+        }
+        if self.ends.is_none() {
+            self.ends = now.checked_add(self.time_max);
         }
         if self.ends.is_some_and(|ends| now >= ends) {
             return Err(Exceeded::Time(
@@ -136,7 +148,7 @@ mod tests {
                 render_ms: 3_600_000,
                 ..Limits::default()
             };
-            let mut budget = Budget::new(&limits, Instant::now(), None, None);
+            let mut budget = Budget::new(&limits, None, None);
             let taken = std::iter::repeat_with(|| budget.step())
                 .take_while(Result::is_ok)
                 .count();
@@ -153,16 +165,21 @@ mod tests {
             ..Limits::default()
         };
         let later = now + Duration::from_millis(10);
+        let mut budget = Budget::new(&limits, None, None);
+        assert_eq!(budget.check(now), Ok(()), "the time begins here");
+        assert_eq!(budget.check(later), Err(Exceeded::Time(10)));
+        let mut begun = Budget::new(&limits, None, None);
+        begun.begin();
         assert_eq!(
-            Budget::new(&limits, now, None, None).check(later),
+            begun.check(Instant::now() + Duration::from_millis(10)),
             Err(Exceeded::Time(10))
         );
         assert_eq!(
-            Budget::new(&limits, now, Some(now), None).check(now),
+            Budget::new(&limits, Some(now), None).check(now),
             Err(Exceeded::Deadline)
         );
         let token = CancellationToken::new();
-        let budget = Budget::new(&limits, now, None, Some(token.clone()));
+        let mut budget = Budget::new(&limits, None, Some(token.clone()));
         assert_eq!(budget.check(now), Ok(()));
         token.cancel();
         assert_eq!(budget.check(now), Err(Exceeded::Cancelled));

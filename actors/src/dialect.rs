@@ -3,6 +3,7 @@
 pub mod reference;
 pub mod tiny;
 
+pub(crate) mod body;
 mod formatter;
 
 use std::any::Any;
@@ -17,6 +18,7 @@ use crate::limits::Limits;
 use crate::template::{Digest, TemplateName};
 use crate::value::Value;
 
+pub use body::Body;
 pub use formatter::{Formatter, FormatterError, Formatters, Output};
 
 /// A template language.
@@ -216,9 +218,11 @@ impl Escape {
     /// By the extension of an entry: `html htm xml svg` escape, others do not.
     #[must_use]
     pub fn of(name: &TemplateName) -> Self {
-        match name.extension() {
-            Some("html" | "htm" | "xml" | "svg") => Self::Html,
-            _ => Self::None,
+        let escaped = [".html", ".htm", ".xml", ".svg"];
+        if escaped.iter().any(|extension| name.as_str().ends_with(extension)) {
+            Self::Html
+        } else {
+            Self::None
         }
     }
 }
@@ -236,8 +240,8 @@ pub enum Missing {
 /// What one render carries through all its templates: the output, the budget, the modes.
 #[derive(Debug)]
 pub struct Frame<'f> {
-    /// What was rendered so far. Append through [`Frame::append`], which knows the limit.
-    pub output: String,
+    /// What was rendered so far.
+    pub body: Body,
     /// What may still be spent.
     pub budget: &'f mut Budget,
     /// Follows the entry: a partial is escaped as the page that calls it.
@@ -249,11 +253,17 @@ pub struct Frame<'f> {
 }
 
 impl<'f> Frame<'f> {
-    /// A frame at the start of a render. `capacity_bytes` is a guess at the output.
+    /// A frame at the start of a render.
     #[must_use]
-    pub fn new(budget: &'f mut Budget, escape: Escape, missing: Missing, capacity_bytes: usize) -> Self {
+    pub fn new(budget: &'f mut Budget, escape: Escape, missing: Missing) -> Self {
+        let body = Body::new(budget.output_bytes, 0);
+        Self::writing_to(body, budget, escape, missing)
+    }
+
+    /// The same, with a body that has room already.
+    pub(crate) fn writing_to(body: Body, budget: &'f mut Budget, escape: Escape, missing: Missing) -> Self {
         Self {
-            output: String::with_capacity(capacity_bytes),
+            body,
             budget,
             escape,
             missing,
@@ -267,11 +277,7 @@ impl<'f> Frame<'f> {
     /// [`Exceeded::Output`] when the output would go over its limit.
     #[inline]
     pub fn append(&mut self, text: &str) -> Result<(), Exceeded> {
-        if self.output.len() + text.len() > self.budget.output_bytes {
-            return Err(Exceeded::Output(self.budget.output_bytes));
-        }
-        self.output.push_str(text);
-        Ok(())
+        self.body.push(text)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix::Message;
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -12,8 +13,9 @@ use crate::supervision::{Fault, GivenUp, Incident, Restarted};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
-/// Something that happened.
-#[derive(Debug, Clone)]
+/// Something that happened. To an actor it is a message without a reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
 #[non_exhaustive]
 pub enum Event {
     /// A new version is served.
@@ -70,7 +72,7 @@ pub struct Published {
 }
 
 /// Of one template something else than its newest text is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fallback {
     /// Which.
     pub template: TemplateName,
@@ -83,7 +85,8 @@ pub struct Fallback {
 }
 
 /// What is served in the place of a text that is not good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Serving {
     /// The closure of the entry in this version.
     LastGood(Version),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::diagnostic::Diagnostic;
 use crate::version::Version;
 
 /// How an engine is. Asking costs no message and waits for nobody.
@@ -87,6 +88,8 @@ pub struct LoaderStatus {
     pub unreadable: u64,
     /// Whether its root is missing now; what was served goes on.
     pub root_missing: bool,
+    /// What is remarkable about files that are no template, or about names: not UTF-8, not portable, a link that is not followed.
+    pub remarks: Vec<Diagnostic>,
 }
 
 /// By what means a loader learns of changes.

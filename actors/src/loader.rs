@@ -9,7 +9,8 @@ use crate::diagnostic::Diagnostic;
 use crate::health::LoaderStatus;
 use crate::template::{Source, TemplateName};
 
-pub use directory::{DirectoryLoader, Mount};
+pub use directory::rules::{Links, Rules};
+pub use directory::{DirectoryLoader, Mount, WatchBy};
 pub use memory::{MemoryHandle, MemoryLoader};
 
 /// Where sources come from. Lives on a thread of its own, so it may block.

@@ -6,31 +6,33 @@
 mod late;
 mod standin;
 mod supply;
+mod workspace;
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Budget, Exceeded};
 use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
+use crate::dialect::{Body, Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
 use crate::events::Teller;
 use crate::limits::Limits;
 use crate::snapshot::{Snapshot, Standing, Why};
-use crate::supervision::{Fault, contain};
+use crate::supervision::{Fault, FaultKind, contain};
 use crate::template::TemplateName;
-use crate::value::{Arena, ContextError};
+use crate::value::ContextError;
 use crate::version::Version;
 
 pub use standin::StandIn;
 pub use supply::{Given, Supply};
 
 use late::Late;
+use workspace::Workspace;
 
 /// What a render answers.
 #[derive(Debug, Clone)]
@@ -44,7 +46,8 @@ pub struct Rendered {
 }
 
 /// How an answer relates to the newest text of its entry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Freshness {
     /// It is that text.
     Current,
@@ -117,8 +120,8 @@ pub enum RenderFailure {
     /// As many renders as there may be are under way: try again later, or raise the limit `renders_in_flight`.
     #[error("too many renders are under way (the limit `renders_in_flight`)")]
     Busy,
-    /// The engine has ended.
-    #[error("the engine has ended")]
+    /// The engine has ended, or its Renderer was given up.
+    #[error("nobody renders by message: the engine has ended, or its Renderer was given up (health says which)")]
     Down,
     /// The Renderer failed with this render in hand.
     #[error("the render was lost: {0}")]
@@ -127,7 +130,10 @@ pub enum RenderFailure {
 
 impl From<Fault> for RenderFailure {
     fn from(fault: Fault) -> Self {
-        Self::Lost(fault.to_string())
+        match fault.kind {
+            FaultKind::Down => Self::Down,
+            _ => Self::Lost(fault.to_string()),
+        }
     }
 }
 
@@ -200,7 +206,7 @@ impl Reader {
     ) -> Result<Rendered, RenderFailure> {
         let started = Instant::now();
         let id = id.or_else(|| snapshot.id(name));
-        let result = self.answer(snapshot, name, id, supply, options, started);
+        let result = self.answer(snapshot, name, id, supply, options);
         self.0.tally.rendered(id, &result, started);
         result
     }
@@ -212,9 +218,9 @@ impl Reader {
         id: Option<TemplateId>,
         supply: &(impl Supply + ?Sized),
         options: &RenderOptions,
-        started: Instant,
     ) -> Result<Rendered, RenderFailure> {
         let version = snapshot.version();
+        let _span = tracing::debug_span!("render", name, version = version.number()).entered();
         let answer = |body, freshness| Rendered {
             body,
             version,
@@ -235,7 +241,7 @@ impl Reader {
             Standing::Broken { why } => return self.stand_in(snapshot, name, Arc::clone(why)),
             Standing::Gone => return Err(not_found(snapshot, name)),
         };
-        let failure = match self.attempt(&closure, supply, options, started) {
+        let failure = match self.attempt(&closure, supply, options) {
             Ok(body) => return Ok(answer(body, freshness)),
             Err(failure) => failure,
         };
@@ -260,9 +266,7 @@ impl Reader {
                 let until = Instant::now() + 2 * self.0.limits.render_time();
                 let mut earlier = snapshot.earlier(id).take_while(|_| Instant::now() < until);
                 let better = earlier.find_map(|(since, closure)| {
-                    self.attempt(&closure, supply, options, Instant::now())
-                        .ok()
-                        .map(|body| (since, body))
+                    self.attempt(&closure, supply, options).ok().map(|body| (since, body))
                 });
                 let Some((since, body)) = better else {
                     return Err(failure);
@@ -281,21 +285,24 @@ impl Reader {
         closure: &Closure<'_>,
         supply: &(impl Supply + ?Sized),
         options: &RenderOptions,
-        now: Instant,
     ) -> Result<String, RenderFailure> {
         let limits = &*self.0.limits;
-        let mut budget = Budget::new(limits, now, options.deadline, options.cancel.clone());
+        let mut budget = Budget::new(limits, options.deadline, options.cancel.clone());
         if options.deadline.is_some() || options.cancel.is_some() {
             budget.check(Instant::now()).map_err(RenderFailure::Timeout)?;
         }
         let top = closure.top();
-        with_arena(|arena| {
+        Workspace::with(|arena, room| {
             // What the user's `Serialize` and a dialect of the user's do is contained; a formatter is contained where it is called.
             let attempted = contain(|| {
                 let context = supply.supply(closure, arena, limits)?;
-                let mut frame = Frame::new(&mut budget, Escape::of(&top.name), options.missing, 0);
-                match top.unit.render(closure, &context, &mut frame) {
-                    Ok(()) => Ok(frame.output),
+                let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
+                let mut frame = Frame::writing_to(body, &mut budget, Escape::of(&top.name), options.missing);
+                let rendered = top.unit.render(closure, &context, &mut frame);
+                let text = rendered.map(|()| frame.body.to_text());
+                *room = frame.body.into_room();
+                match text {
+                    Ok(text) => Ok(text),
                     Err(RenderError {
                         fault: RenderFault::Budget(exceeded),
                         ..
@@ -333,10 +340,7 @@ impl Reader {
             .filter(|template| Escape::of(template) == Escape::of(&entry));
         let body = configured
             .and_then(|template| snapshot.standing(snapshot.id(template.as_str())?).closure())
-            .and_then(|closure| {
-                self.attempt(&closure, &Given(&context), &RenderOptions::default(), Instant::now())
-                    .ok()
-            })
+            .and_then(|closure| self.attempt(&closure, &Given(&context), &RenderOptions::default()).ok())
             .unwrap_or_else(|| standin::last_resort(&entry).to_owned());
         Ok(Rendered {
             body,
@@ -384,18 +388,4 @@ fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other.clone());
     RenderFailure::NotFound { name: shown, nearest }
-}
-
-thread_local! {
-    /// The arena of the last render in this thread, for the next.
-    static ARENA: Cell<Option<Arena>> = const { Cell::new(None) };
-}
-
-/// Runs with an empty arena. A render inside a render, as a formatter may do, gets one of its own.
-fn with_arena<T>(run: impl FnOnce(&Arena) -> T) -> T {
-    let mut arena = ARENA.take().unwrap_or_default();
-    let result = run(&arena);
-    arena.reset();
-    ARENA.set(Some(arena));
-    result
 }

@@ -4,6 +4,7 @@
 //! a number as null, the last of two equal keys wins.
 
 mod build;
+mod words;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,12 +14,13 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq};
 
 pub use build::{ContextError, build};
+pub(crate) use words::Words;
 
 /// Objects with more fields than this are sorted by key and searched by halves; smaller ones keep the order of `Serialize`.
 pub(crate) const LINEAR_FIELDS_MAX: usize = 32;
 
 /// Bytes that an arena keeps for the next render. One large context must not cost its memory in each thread for ever.
-const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Where the values of one render live.
 #[derive(Default)]
@@ -129,14 +131,17 @@ impl<'a> Object<'a> {
         self.position(key.as_bytes()).map(|at| self.0[at].1)
     }
 
-    /// The value of a key, given as its bytes, that stood at `hint` in the last object asked: the same struct has the same
-    /// fields in the same order.
-    #[inline]
-    #[must_use]
-    pub fn get_hinted(&self, key: &[u8], hint: &AtomicU32) -> Option<&'a Value<'a>> {
+    /// The value of a key that stood at `hint` in the last object asked: the same struct has the same fields in the same order.
+    #[inline(always)]
+    pub(crate) fn get_hinted<'k>(
+        &self,
+        key: impl Fn() -> &'k [u8],
+        words: Words,
+        hint: &AtomicU32,
+    ) -> Option<&'a Value<'a>> {
         match self.0.get(hint.load(Ordering::Relaxed) as usize) {
-            Some((found, value)) if found.as_bytes() == key => Some(value),
-            _ => self.search(key, hint),
+            Some((found, value)) if words.tell_equal(&key, found.as_bytes()) => Some(value),
+            _ => self.search(key(), hint),
         }
     }
 

@@ -82,7 +82,9 @@ impl Server {
             .development(is_for_author)
             .editor(self.editor.clone());
         let pages = Pages::of(web, self.site.clone());
+        let connected = pages.web().connected();
         let server = HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
+            .on_connect(connected)
             .disable_signals()
             .shutdown_timeout(NEVER)
             .max_connections(self.http.connections)

@@ -18,12 +18,15 @@ mod feed;
 mod hub;
 mod styles;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::snapshot::Standing;
@@ -39,6 +42,8 @@ use styles::Styles;
 
 const SCRIPT: &str = "/_hotplate/live.js";
 const FEED: &str = "/_hotplate/live";
+/// Bytes that the system keeps for a browser that does not read. A page of that size is sent in one go.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// How routes find the script, wherever they are mounted.
 const SCRIPT_NAME: &str = "hotplate-live-script";
 
@@ -81,6 +86,20 @@ impl Live {
         let script = web::resource(SCRIPT).name(SCRIPT_NAME);
         app.service(script.route(web::get().to(answer_script)));
         app.service(web::resource(FEED).route(web::get().to(answer_feed)));
+    }
+
+    /// Bounds what the system keeps for a browser that does not read, and for how long: what we keep is bounded anyway.
+    pub(super) fn bound(&self, connection: &dyn Any) {
+        let Some(stream) = connection.downcast_ref::<TcpStream>() else {
+            return;
+        };
+        let socket = socket2::SockRef::from(stream);
+        let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
+        #[cfg(target_os = "linux")]
+        {
+            let stalled = Duration::from_millis(self.0.hotplate.limits().live_stalled_ms);
+            let _ = socket.set_tcp_user_timeout(Some(stalled));
+        }
     }
 
     /// Whether the sender of a request may see what is wrong with templates.

@@ -22,17 +22,21 @@ pub(super) enum Validator {
     Closure(ETag),
 }
 
+/// A page that the browser has already.
+#[derive(Debug)]
+pub(super) struct Unchanged {
+    pub(super) etag: ETag,
+    pub(super) version: Version,
+    pub(super) freshness: &'static str,
+}
+
 /// What became of a request for an entry.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// A text.
     Rendered(Rendered, Validator),
     /// The text that the browser has already.
-    Unchanged {
-        etag: ETag,
-        version: Version,
-        freshness: &'static str,
-    },
+    Unchanged(Unchanged),
     /// None, and what of that may be seen.
     Failed(RenderFailure, Faults),
 }
@@ -87,7 +91,7 @@ impl Page {
     pub fn freshness(&self) -> Option<&Freshness> {
         match &self.outcome {
             Outcome::Rendered(rendered, _) => Some(&rendered.freshness),
-            Outcome::Unchanged { .. } | Outcome::Failed(..) => None,
+            Outcome::Unchanged(_) | Outcome::Failed(..) => None,
         }
     }
 
@@ -96,7 +100,7 @@ impl Page {
     pub fn failure(&self) -> Option<&RenderFailure> {
         match &self.outcome {
             Outcome::Failed(failure, _) => Some(failure),
-            Outcome::Rendered(..) | Outcome::Unchanged { .. } => None,
+            Outcome::Rendered(..) | Outcome::Unchanged(_) => None,
         }
     }
 
@@ -116,11 +120,11 @@ impl Page {
                 let shown = shown.filter(|_| is_html(kind, &headers) && !headers.contains_key(CONTENT_ENCODING));
                 text(request, rendered, validator, status, kind, shown, &headers)
             }
-            Outcome::Unchanged {
+            Outcome::Unchanged(Unchanged {
                 etag,
                 version,
                 freshness,
-            } => response::unchanged(&etag, version, freshness),
+            }) => response::unchanged(&etag, version, freshness),
             Outcome::Failed(failure, faults) => response::failed(request, &entry, &failure, faults, shown),
         };
         let named: Vec<HeaderName> = headers.keys().cloned().collect();

@@ -66,6 +66,12 @@ impl Pages {
         app.service(web::resource("/{path:.*}").to(page));
     }
 
+    /// How they are answered.
+    #[must_use]
+    pub fn web(&self) -> &Web {
+        &self.web
+    }
+
     /// Answers a path, decoded and without its query.
     fn answer(&self, templates: &Templates, request: &HttpRequest, path: &str) -> HttpResponse {
         let pinned = self.web.hotplate.snapshot();

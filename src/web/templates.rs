@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::etag::{self, ETag};
-use super::page::{Outcome, Page, Validator};
+use super::page::{Outcome, Page, Unchanged, Validator};
 use super::{Web, digests};
 
 /// Until when the answer to a request is of use. A middleware may put it into the extensions of a request, such as from what a
@@ -47,7 +47,6 @@ pub struct Templates {
 impl Templates {
     /// Renders an entry in this thread, and answers with it: content type by its extension, status by its freshness, `ETag`.
     /// Data is anything that serializes.
-    #[must_use]
     pub fn page<T: Serialize + ?Sized>(&self, name: &str, data: &T) -> Page {
         self.supplied(None, name, &Given(data), self.tag.as_deref())
     }
@@ -58,7 +57,7 @@ impl Templates {
         let pinned = self.web.hotplate.snapshot();
         let validator = match self.before(&pinned, name, self.tag.as_deref()) {
             Ok(validator) => validator,
-            Err(unchanged) => return unchanged,
+            Err(unchanged) => return Page::new(name, Outcome::Unchanged(unchanged)),
         };
         let cancel = CancellationToken::new();
         let _gone = cancel.clone().drop_guard();
@@ -120,12 +119,12 @@ impl Templates {
                 let rendered = pinned.render_supplied(name, supply, &options);
                 self.after(&pinned, name, rendered, validator)
             }
-            Err(unchanged) => unchanged,
+            Err(unchanged) => Page::new(name, Outcome::Unchanged(unchanged)),
         }
     }
 
     /// What the `ETag` will be made of, or the answer if the browser has that page already.
-    fn before(&self, pinned: &Pinned, name: &str, tag: Option<&str>) -> Result<Validator, Page> {
+    fn before(&self, pinned: &Pinned, name: &str, tag: Option<&str>) -> Result<Validator, Unchanged> {
         let snapshot = pinned.snapshot();
         // In development the page is more than its texts.
         let tag = tag.filter(|_| self.web.setting.is_none());
@@ -138,12 +137,11 @@ impl Templates {
         let etag = ETag::of_closure(&digest, tag);
         if etag::is_known(&self.request, &etag) {
             let stale = matches!(snapshot.standing(id), Standing::Stale { .. });
-            let outcome = Outcome::Unchanged {
+            return Err(Unchanged {
                 etag,
                 version: pinned.version(),
                 freshness: if stale { "stale" } else { "current" },
-            };
-            return Err(Page::new(name, outcome));
+            });
         }
         Ok(Validator::Closure(etag))
     }

@@ -23,9 +23,13 @@ mod reload;
 #[cfg(feature = "cli")]
 mod live;
 #[cfg(feature = "cli")]
+mod pace;
+#[cfg(feature = "cli")]
 mod render;
 #[cfg(feature = "cli")]
 mod serve;
+#[cfg(feature = "cli")]
+mod trace;
 #[cfg(feature = "cli")]
 mod watch;
 

@@ -1,1 +1,632 @@
+//! Templates in somebody's own actix app: extractor, responder, what is answered to whom.
 
+use std::time::{Duration, Instant};
+
+use actix_web::body::{MessageBody, to_bytes};
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderName};
+use actix_web::test::{TestRequest, init_service};
+use actix_web::web::{Data, Query, get, scope};
+use actix_web::{App, HttpMessage, HttpRequest, Responder};
+use hotplate::site::Site;
+use hotplate::web::{Deadline, Editor, Faults, Nonce, Pages, Templates, Web};
+use hotplate::{Hotplate, Limits};
+use serde_json::{Value, json};
+
+use crate::files::Files;
+
+const PAGE: &str = "<!doctype html><html><body><p>{name}</p></body></html>";
+
+fn templates() -> Files {
+    Files::new(&[
+        ("page.html", PAGE),
+        ("piece.html", "<li>{name}</li>"),
+        ("note.txt", "{name}"),
+        ("feed.xml", "<name>{name}</name>"),
+        ("never.html", "<p>secret {{ if }}</p>"),
+        (
+            "slow.html",
+            "{{ for a in many }}{{ for b in many }}{{ for c in many }}{{ endfor }}{{ endfor }}{{ endfor }}",
+        ),
+    ])
+}
+
+fn engine(files: &Files) -> Hotplate {
+    Hotplate::builder()
+        .root(files.path())
+        .watch(false)
+        .start()
+        .expect("starts")
+}
+
+/// What an app does with a request, as its query says.
+async fn handler(templates: Templates, request: HttpRequest, Query(query): Query<Value>) -> impl Responder {
+    let word = |name: &str| query[name].as_str().map(str::to_owned);
+    if let Some(nonce) = word("nonce") {
+        request.extensions_mut().insert(Nonce(nonce));
+    }
+    let templates = match word("tag") {
+        Some(tag) => templates.tag(tag),
+        None => templates,
+    };
+    let data = match word("data").as_deref() {
+        Some("none") => json!({}),
+        Some("much") => json!({ "many": vec![0; 1000] }),
+        _ => json!({ "name": "<you>" }),
+    };
+    let page = match word("apart") {
+        Some(_) => templates.page_apart(&word("page").unwrap_or_default(), data).await,
+        None => templates.page(&word("page").unwrap_or_default(), &data),
+    };
+    let page = match word("policy") {
+        Some(policy) => page.header((CONTENT_SECURITY_POLICY, policy)),
+        None => page,
+    };
+    match word("encoding") {
+        Some(encoding) => page.header(("content-encoding", encoding)),
+        None => page,
+    }
+}
+
+/// An answer, read to its end.
+struct Answer {
+    status: StatusCode,
+    headers: actix_web::http::header::HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    async fn read(answer: ServiceResponse<impl MessageBody + 'static>) -> Self {
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = to_bytes(answer.into_body().boxed()).await.expect("a body");
+        let body = String::from_utf8(body.to_vec()).expect("text");
+        Self { status, headers, body }
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+}
+
+async fn ask(web: &Web, request: TestRequest) -> Answer {
+    let app = App::new().configure(web.mount()).route("/", get().to(handler));
+    let app = app.service(scope("/shop").configure(web.mount()).route("/", get().to(handler)));
+    let app = init_service(app).await;
+    Answer::read(app.call(request.to_request()).await.expect("an answer")).await
+}
+
+fn to(query: &str) -> TestRequest {
+    TestRequest::get().uri(&format!("/?{query}"))
+}
+
+#[actix_web::test]
+async fn a_page_has_its_type_its_status_and_no_word_of_a_fault() {
+    let files = templates();
+    let web = Web::new(engine(&files));
+    for (query, status, kind, freshness, body) in [
+        (
+            "page=page.html",
+            200,
+            "text/html; charset=utf-8",
+            "current",
+            "<!doctype html><html><body><p>&lt;you&gt;</p></body></html>",
+        ),
+        ("page=note.txt", 200, "text/plain; charset=utf-8", "current", "<you>"),
+        (
+            "page=feed.xml",
+            200,
+            "application/xml; charset=utf-8",
+            "current",
+            "<name>&lt;you&gt;</name>",
+        ),
+        (
+            "page=page.html&apart=1",
+            200,
+            "text/html; charset=utf-8",
+            "current",
+            "<!doctype html><html><body><p>&lt;you&gt;</p></body></html>",
+        ),
+        (
+            "page=page.html&data=none",
+            500,
+            "text/plain; charset=utf-8",
+            "",
+            "This page cannot be shown at the moment.\n",
+        ),
+        (
+            "page=nothing.html",
+            500,
+            "text/plain; charset=utf-8",
+            "",
+            "This page cannot be shown at the moment.\n",
+        ),
+    ] {
+        let answer = ask(&web, to(query)).await;
+        let found = (
+            answer.status.as_u16(),
+            answer.header("content-type"),
+            answer.header("x-hotplate-freshness"),
+            &*answer.body,
+        );
+        assert_eq!(found, (status, kind, freshness, body), "{query}");
+    }
+    let stand_in = ask(&web, to("page=never.html")).await;
+    assert_eq!(
+        (stand_in.status.as_u16(), stand_in.header("x-hotplate-freshness")),
+        (503, "fallback")
+    );
+    assert!(
+        !stand_in.body.contains("secret") && stand_in.header("etag").is_empty(),
+        "{}",
+        stand_in.body
+    );
+    // For its author, in words.
+    let shown = ask(&web.clone().faults(Faults::Shown), to("page=page.html&data=none")).await;
+    assert!(
+        shown.body.contains("page.html:1:32") && shown.body.contains("missing-path"),
+        "{}",
+        shown.body
+    );
+}
+
+#[actix_web::test]
+async fn a_page_that_the_browser_has_is_not_sent_again() {
+    let files = templates();
+    let web = Web::new(engine(&files));
+    let first = ask(&web, to("page=page.html")).await;
+    let etag = first.header("etag").to_owned();
+    assert!(
+        etag.starts_with("W/\"") && first.header("cache-control") == "no-cache",
+        "{etag}"
+    );
+    let list = format!("\"other\", {}", etag.trim_start_matches("W/"));
+    for (known, status) in [(etag.as_str(), 304), (&list, 304), ("*", 304), ("\"other\"", 200)] {
+        let again = ask(&web, to("page=page.html").insert_header(("if-none-match", known))).await;
+        let body = if status == 304 { "" } else { &*first.body };
+        assert_eq!(
+            (again.status.as_u16(), &*again.body, again.header("etag")),
+            (status, body, &*etag),
+            "{known}"
+        );
+        assert_eq!(again.header("x-hotplate-freshness"), "current");
+    }
+    // Another version with the same texts is the same page; other texts are another one.
+    files.write("piece.html", "<li>edited</li>");
+    web.hotplate().reload().await.expect("reloads");
+    let again = ask(
+        &web,
+        to("page=page.html").insert_header(("if-none-match", etag.as_str())),
+    )
+    .await;
+    assert_eq!((again.status.as_u16(), again.header("x-hotplate-version")), (304, "2"));
+    files.write("page.html", "<p>{name}!</p>");
+    web.hotplate().reload().await.expect("reloads");
+    let again = ask(
+        &web,
+        to("page=page.html").insert_header(("if-none-match", etag.as_str())),
+    )
+    .await;
+    assert_eq!((again.status.as_u16(), &*again.body), (200, "<p>&lt;you&gt;!</p>"));
+    assert_ne!(again.header("etag"), etag);
+}
+
+#[actix_web::test]
+async fn with_a_tag_nothing_is_rendered_for_a_page_that_the_browser_has() {
+    let files = templates();
+    let web = Web::new(engine(&files));
+    for apart in ["", "&apart=1"] {
+        let query = format!("page=page.html&tag=7{apart}");
+        let etag = ask(&web, to(&query)).await.header("etag").to_owned();
+        let known = |query: &str| to(query).insert_header(("if-none-match", etag.as_str()));
+        // This data would fail: so nobody rendered it.
+        let again = ask(&web, known(&format!("{query}&data=none"))).await;
+        assert_eq!((again.status.as_u16(), &*again.body), (304, ""));
+        for other in ["page=page.html&tag=8", "page=piece.html&tag=7", "page=page.html"] {
+            assert_eq!(ask(&web, known(other)).await.status.as_u16(), 200, "{other}");
+        }
+    }
+    let etag = ask(&web, to("page=page.html&tag=7")).await.header("etag").to_owned();
+    let known = || to("page=page.html&tag=7").insert_header(("if-none-match", etag.as_str()));
+    // What is broken goes on as it was, and so does its tag.
+    files.write("page.html", "{{ if }}");
+    web.hotplate().reload().await.expect("reloads");
+    let stale = ask(&web, known()).await;
+    assert_eq!(
+        (stale.status.as_u16(), stale.header("x-hotplate-freshness")),
+        (304, "stale")
+    );
+    // What fails with this data says nothing of other data.
+    files.write("page.html", "<p>{nmae}</p>");
+    web.hotplate().reload().await.expect("reloads");
+    let late = ask(&web, known()).await;
+    assert_eq!(
+        (late.status.as_u16(), late.header("x-hotplate-freshness")),
+        (200, "stale")
+    );
+    assert_ne!(late.header("etag"), etag);
+}
+
+#[actix_web::test]
+async fn a_request_has_its_deadline() {
+    let files = templates();
+    let web = Web::new(engine(&files)).deadline(Duration::ZERO);
+    let late = ask(&web, to("page=page.html")).await;
+    assert_eq!(
+        (late.status.as_u16(), &*late.body),
+        (503, "This page cannot be shown at the moment.\n")
+    );
+    assert_eq!(ask(&web, to("page=page.html&apart=1")).await.status.as_u16(), 503);
+    // That of the request goes before it.
+    let later = to("page=page.html").to_request();
+    later
+        .extensions_mut()
+        .insert(Deadline(Instant::now() + Duration::from_secs(3600)));
+    let app = init_service(App::new().configure(web.mount()).route("/", get().to(handler))).await;
+    assert_eq!(app.call(later).await.expect("an answer").status().as_u16(), 200);
+}
+
+#[actix_web::test]
+async fn who_leaves_ends_the_render_that_runs_apart() {
+    let files = templates();
+    let limits = Limits {
+        render_ms: 600_000,
+        render_steps: u64::MAX,
+        render_threads: 1,
+        ..Limits::default()
+    };
+    let hotplate = Hotplate::builder()
+        .root(files.path())
+        .watch(false)
+        .limits(limits)
+        .start()
+        .expect("starts");
+    let web = Web::new(hotplate);
+    let app = init_service(App::new().configure(web.mount()).route("/", get().to(handler))).await;
+    let asked = app.call(to("page=slow.html&data=much&apart=1").to_request());
+    // The visitor leaves.
+    assert!(
+        actix_web::rt::time::timeout(Duration::from_millis(50), asked)
+            .await
+            .is_err()
+    );
+    // The one Renderer there is has time for the next, a day before the first would be done.
+    let next = app.call(to("page=page.html&apart=1").to_request());
+    let next = actix_web::rt::time::timeout(Duration::from_secs(60), next).await;
+    assert_eq!(next.expect("in time").expect("an answer").status().as_u16(), 200);
+}
+
+#[actix_web::test]
+async fn without_the_mount_the_app_says_so_and_goes_on() {
+    let app = init_service(App::new().app_data(Data::new(())).route("/", get().to(handler))).await;
+    let answer = match app.call(to("page=page.html").to_request()).await {
+        Ok(answer) => answer.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    assert_eq!(answer, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[actix_web::test]
+async fn in_production_nothing_is_added_and_nobody_listens() {
+    let files = templates();
+    let web = Web::new(engine(&files)).editor(Editor::default()).host("a.test");
+    let page = ask(&web, to("page=page.html").insert_header(("x-hotplate-live", "1"))).await;
+    assert!(
+        !page.body.contains("script") && page.header("vary").is_empty(),
+        "{}",
+        page.body
+    );
+    for path in ["/_hotplate/live?entry=page.html", "/_hotplate/live.js"] {
+        assert_eq!(
+            ask(&web, TestRequest::get().uri(path)).await.status.as_u16(),
+            404,
+            "{path}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn in_development_pages_get_the_script_and_nothing_else_does() {
+    let files = templates();
+    let web = Web::new(engine(&files)).development(true);
+    let document = ("sec-fetch-dest", "document");
+    let page = ask(&web, to("page=page.html")).await;
+    assert!(page.body.contains("/_hotplate/live.js?"), "{}", page.body);
+    assert!(page.body.ends_with(" async></script></body></html>"), "{}", page.body);
+    assert_eq!(page.body.matches("<script").count(), 1);
+    for (query, headers, expected) in [
+        ("page=page.html", vec![("sec-fetch-dest", "empty")], false),
+        (
+            "page=page.html",
+            vec![("sec-fetch-dest", "empty"), ("x-hotplate-live", "1")],
+            true,
+        ),
+        ("page=page.html", vec![("host", "evil.example")], false),
+        ("page=page.html", vec![("host", "127.0.0.1:80")], true),
+        ("page=page.html&encoding=gzip", vec![document], false),
+        ("page=piece.html", vec![], false),
+        ("page=piece.html", vec![document], true),
+        ("page=note.txt", vec![document], false),
+        ("page=feed.xml", vec![document], false),
+        ("page=never.html", vec![document], true),
+        (
+            "page=page.html&data=none",
+            vec![document, ("accept", "text/html,*/*")],
+            true,
+        ),
+        ("page=page.html&data=none", vec![], false),
+    ] {
+        let request = headers
+            .iter()
+            .fold(to(query), |request, header| request.insert_header(*header));
+        let answer = ask(&web, request).await;
+        assert_eq!(
+            answer.body.contains("live.js"),
+            expected,
+            "{query} {headers:?}: {}",
+            answer.body
+        );
+    }
+    // Whoever came by a name of his own sees no source.
+    let stranger = to("page=page.html&data=none")
+        .insert_header(("host", "evil.example"))
+        .insert_header(("accept", "text/html"));
+    let answer = ask(&web, stranger).await;
+    assert_eq!(
+        (answer.status.as_u16(), &*answer.body),
+        (500, "This page cannot be shown at the moment.\n")
+    );
+    let named = Web::new(engine(&files)).development(true).host("evil.example");
+    let answer = ask(&named, to("page=page.html").insert_header(("host", "evil.example"))).await;
+    assert!(answer.body.contains("live.js"), "{}", answer.body);
+    // A page is still answered 304 where it is the same, script and all.
+    let known = (HeaderName::from_static("if-none-match"), page.header("etag").to_owned());
+    assert_eq!(
+        ask(&web, to("page=page.html").insert_header(known))
+            .await
+            .status
+            .as_u16(),
+        304
+    );
+}
+
+#[actix_web::test]
+async fn the_script_is_found_and_allowed() {
+    let files = templates();
+    let web = Web::new(engine(&files)).development(true);
+    let page = ask(&web, TestRequest::get().uri("/?page=page.html&nonce=a%22b")).await;
+    assert!(page.body.contains(" nonce=\"a&quot;b\" async>"), "{}", page.body);
+    let page = ask(&web, to("page=page.html&policy=script-src%20%27nonce-xyz%27")).await;
+    assert!(page.body.contains(" nonce=\"xyz\" async>"), "{}", page.body);
+    let address = page
+        .body
+        .split("src=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .expect("an address");
+    let script = ask(&web, TestRequest::get().uri(address)).await;
+    assert_eq!(
+        (script.status.as_u16(), script.header("content-type")),
+        (200, "text/javascript; charset=utf-8")
+    );
+    assert!(script.header("cache-control").contains("immutable") && script.body.contains("Idiomorph"));
+}
+
+#[actix_web::test]
+async fn the_feed_is_for_pages_of_this_server() {
+    let files = templates();
+    let limits = Limits {
+        live_clients: 2,
+        live_entries: 2,
+        ..Limits::default()
+    };
+    let hotplate = Hotplate::builder()
+        .root(files.path())
+        .watch(false)
+        .limits(limits)
+        .start()
+        .expect("starts");
+    let web = Web::new(hotplate).development(true);
+    let app = init_service(App::new().configure(web.mount())).await;
+    let feed = |query: &str| TestRequest::get().uri(&format!("/_hotplate/live?{query}"));
+    for (request, status) in [
+        (feed("entry=page.html"), 200),
+        (feed("entry=page.html&entry=not/there.html"), 200),
+        (
+            feed("entry=page.html").insert_header(("last-event-id", "99999999999999999999")),
+            200,
+        ),
+        (
+            feed("entry=page.html")
+                .insert_header(("host", "localhost:1"))
+                .insert_header(("origin", "http://localhost:1")),
+            200,
+        ),
+        (feed(""), 400),
+        (feed("entry=../secret"), 400),
+        (feed("entry=a.html&entry=b.html&entry=c.html"), 400),
+        (feed("entry=page.html").insert_header(("host", "evil.example")), 403),
+        (
+            feed("entry=page.html")
+                .insert_header(("host", "localhost:1"))
+                .insert_header(("origin", "http://localhost:2")),
+            403,
+        ),
+        (
+            feed("entry=page.html").insert_header(("sec-fetch-site", "cross-site")),
+            403,
+        ),
+        (TestRequest::post().uri("/_hotplate/live?entry=page.html"), 405),
+        (TestRequest::delete().uri("/_hotplate/live.js"), 405),
+    ] {
+        let request = request.to_request();
+        let said = format!("{request:?}");
+        assert_eq!(
+            app.call(request).await.expect("an answer").status().as_u16(),
+            status,
+            "{said}"
+        );
+    }
+    let one = app.call(feed("entry=page.html").to_request()).await.expect("an answer");
+    assert_eq!(
+        one.headers().get("content-type").map(|value| value.as_bytes()),
+        Some(&b"text/event-stream"[..])
+    );
+    let two = app.call(feed("entry=page.html").to_request()).await.expect("an answer");
+    let three = app.call(feed("entry=page.html").to_request()).await.expect("an answer");
+    assert_eq!((two.status().as_u16(), three.status().as_u16()), (200, 503));
+    drop(one);
+    assert_eq!(
+        app.call(feed("entry=page.html").to_request())
+            .await
+            .expect("an answer")
+            .status()
+            .as_u16(),
+        200
+    );
+}
+
+/// The next piece of a body, within a time.
+async fn piece(body: &mut (impl MessageBody + Unpin)) -> Option<String> {
+    let next = std::future::poll_fn(|context| std::pin::Pin::new(&mut *body).poll_next(context));
+    let next = actix_web::rt::time::timeout(Duration::from_secs(60), next)
+        .await
+        .expect("in time");
+    next.map(|piece| String::from_utf8(piece.ok().expect("a piece").to_vec()).expect("text"))
+}
+
+#[actix_web::test]
+async fn the_feed_says_how_an_entry_stands_and_leaves_out_what_does_not_concern_it() {
+    let files = templates();
+    let hotplate = engine(&files);
+    let web = Web::new(hotplate.clone())
+        .development(true)
+        .sources(files.path())
+        .editor("x:{file}".parse().expect("an editor"));
+    let app = init_service(App::new().configure(web.mount())).await;
+    let request = TestRequest::get().uri("/_hotplate/live?entry=page.html").to_request();
+    let mut body = app.call(request).await.expect("an answer").into_body();
+    let data = |piece: &str| -> Value {
+        let line = piece
+            .split("event: page\ndata: ")
+            .nth(1)
+            .and_then(|rest| rest.lines().next());
+        serde_json::from_str(line.unwrap_or_else(|| panic!("no event in {piece}"))).expect("JSON")
+    };
+    let first = data(&piece(&mut body).await.expect("an event"));
+    assert_eq!(
+        (&first["entry"], &first["findings"]),
+        (&json!("page.html"), &json!(null))
+    );
+
+    // This does not concern it, and what comes next does: so the next event is about that.
+    files.write("piece.html", "<li>edited</li>");
+    hotplate.reload().await.expect("reloads");
+    files.write("page.html", "<p>\n  {{ if }}");
+    hotplate.reload().await.expect("reloads");
+    let broken = data(&piece(&mut body).await.expect("an event"));
+    assert_eq!(
+        (&broken["page"], &broken["findings"]["since"]),
+        (&first["page"], &json!(2)),
+        "{broken}"
+    );
+    let fault = &broken["findings"]["faults"][0];
+    let open = format!("x:{}", files.path().join("page.html").display());
+    assert_eq!(
+        (&fault["place"]["line"], &fault["place"]["open"]),
+        (&json!(2), &json!(open)),
+        "{broken}"
+    );
+
+    files.write("page.html", "<p>{nmae}</p>");
+    hotplate.reload().await.expect("reloads");
+    let mended = data(&piece(&mut body).await.expect("an event"));
+    assert_ne!(mended["page"], first["page"]);
+    assert_eq!(
+        (&mended["findings"], &mended["failed_in"]),
+        (&json!(null), &json!(null))
+    );
+    // Somebody's render fails: whoever shows the page looks whether that concerns it.
+    assert!(hotplate.render("page.html", &json!({ "name": "n" })).is_ok());
+    let failed = data(&piece(&mut body).await.expect("an event"));
+    assert_eq!((&failed["page"], &failed["failed_in"]), (&mended["page"], &json!(4)));
+
+    drop((web, app));
+    hotplate.shutdown(Duration::from_secs(10)).await;
+    drop(hotplate);
+    assert_eq!(piece(&mut body).await, None, "the stream ends with the engine");
+}
+
+/// A site over HTTP, asked once.
+async fn visit(pages: &Pages, request: TestRequest) -> Answer {
+    let app = init_service(App::new().configure(|app| pages.configure(app))).await;
+    Answer::read(app.call(request.to_request()).await.expect("an answer")).await
+}
+
+fn pages(files: &Files) -> Pages {
+    let site = Site::open(files.path()).expect("a site");
+    let hotplate = site.builder().watch(false).start().expect("starts");
+    Pages::new(hotplate, site, Faults::Hidden)
+}
+
+#[actix_web::test]
+async fn a_site_says_where_a_folder_is_and_keeps_what_browsers_have() {
+    let files = Files::new(&[
+        ("templates/index.html", "<p>home</p>"),
+        ("templates/a/index.html", "<p>a</p>"),
+        ("templates/404.html", "<p>not here</p>"),
+    ]);
+    let pages = pages(&files);
+    let get = |path: &str| TestRequest::get().uri(path);
+    for (path, status, location) in [
+        ("/a/", 200, ""),
+        ("/a", 308, "/a/"),
+        ("/a?b=c&d=/e", 308, "/a/?b=c&d=/e"),
+        ("/b", 404, ""),
+        ("//a", 404, ""),
+        ("/%2Fa", 404, ""),
+        ("/a%2F", 200, ""),
+    ] {
+        let answer = visit(&pages, get(path)).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("location")),
+            (status, location),
+            "{path}"
+        );
+    }
+    let etag = visit(&pages, get("/")).await.header("etag").to_owned();
+    let again = visit(&pages, get("/").insert_header(("if-none-match", etag))).await;
+    assert_eq!((again.status.as_u16(), &*again.body), (304, ""));
+    let missing = visit(&pages, get("/b").insert_header(("if-none-match", "*"))).await;
+    assert_eq!(
+        (missing.status.as_u16(), &*missing.body, missing.header("etag")),
+        (404, "<p>not here</p>", "")
+    );
+    let posted = visit(&pages, TestRequest::post().uri("/a")).await;
+    assert_eq!((posted.status.as_u16(), posted.header("allow")), (405, "GET, HEAD"));
+}
+
+#[actix_web::test]
+async fn files_are_served_whenever_they_come() {
+    let files = Files::new(&[("templates/static/kept.html", "<p>a page</p>")]);
+    let pages = pages(&files);
+    let get = |path: &str| TestRequest::get().uri(path);
+    assert_eq!(visit(&pages, get("/static/a.css")).await.status.as_u16(), 404);
+    files.write("static/a.css", "p {}");
+    files.write("static/b c.txt", "text");
+    files.write("secret.txt", "secret");
+    for (path, status, body) in [
+        ("/static/a.css", 200, "p {}"),
+        ("/static/b%20c.txt", 200, "text"),
+        ("/static/kept", 200, "<p>a page</p>"),
+        ("/static/../secret.txt", 404, "There is no page here.\n"),
+        ("/static/%2e%2e/secret.txt", 404, "There is no page here.\n"),
+        ("/static/", 404, "There is no page here.\n"),
+        ("/static", 404, "There is no page here.\n"),
+    ] {
+        let answer = visit(&pages, get(path)).await;
+        assert_eq!((answer.status.as_u16(), &*answer.body), (status, body), "{path}");
+    }
+    let part = visit(&pages, get("/static/a.css").insert_header(("range", "bytes=0-0"))).await;
+    assert_eq!((part.status.as_u16(), &*part.body), (206, "p"));
+}

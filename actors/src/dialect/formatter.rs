@@ -78,9 +78,7 @@ impl<'o, 'f> Output<'o, 'f> {
 
 impl fmt::Debug for Output<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output")
-            .field("bytes", &self.frame.output.len())
-            .finish()
+        f.debug_struct("Output").field("bytes", &self.frame.body.len()).finish()
     }
 }
 

@@ -1,135 +1,212 @@
 //! [`DirectoryLoader`]: templates from one or several directories, watched through the kernel and by looking.
 //!
-//! Events are hints only: they say when to look, never what is there. What is there is decided by `tree.rs` from the content, so a
-//! lost, doubled or reordered event costs time and nothing else. [`settle`] decides when a file that is being written is whole.
+//! Events are hints only: they say when to look, never what is there. What is there is decided by content, so a lost, doubled or
+//! reordered event costs time and nothing else. How it goes, in reading order:
+//!
+//! ```text
+//! watches/…  the kernel's events          alarm.rs     when something is due without one
+//! inbox.rs   what was heard of            settle.rs    when that may be looked at
+//! observer.rs  what to look at, and what differs     tree/…  one root, by name     links.rs, rules/…, read.rs
+//! disk.rs    the only file that asks a file system
+//! ```
+//!
+//! The thinking (everything from `inbox.rs` to `read.rs`) is given what was heard, what the disk answers and what time it is.
 
+mod alarm;
+mod disk;
+mod inbox;
+mod links;
+mod observer;
 mod read;
+pub mod rules;
 pub mod settle;
+#[cfg(test)]
+mod simulator;
 mod tree;
-mod watch;
+mod watches;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Changes, Depth, Hints, Loader, LoaderError};
+use crate::health::LoaderStatus;
 use crate::limits::Limits;
 
-use settle::{Due, Settle};
+use alarm::{Alarm, Clock};
+use disk::System;
+use inbox::Inbox;
+use observer::{Means, Observer};
+use rules::{Rules, Sieve};
 use tree::Tree;
+use watches::recursive::Recursive;
+use watches::{WatchError, Watches};
 
-/// Extensions of templates, unless said otherwise. Stylesheets and scripts are full of braces, so they are none.
-pub const EXTENSIONS: [&str; 6] = ["html", "htm", "xml", "svg", "txt", "md"];
+pub use rules::{EXTENSIONS, Links};
 
-/// A directory, and what the names below it begin with.
+/// How long the kernel may take to say everything that it knows, before everything is looked at instead.
+const BARRIER: Duration = Duration::from_secs(2);
+
+/// A directory, which of its files are templates, and what their names begin with.
 #[derive(Debug, Clone)]
 pub struct Mount {
     prefix: String,
     path: PathBuf,
-    extensions: Option<Vec<String>>,
+    rules: Rules,
 }
 
 impl Mount {
-    /// The files below `path` with one of [`EXTENSIONS`]; each name is `prefix` and the path of the file below `path`.
+    /// The files below `path` that are templates by the default [`Rules`]; each name is `prefix` and the path of the file below
+    /// `path`.
     #[must_use]
     pub fn new(prefix: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        let extensions = Some(EXTENSIONS.map(str::to_owned).to_vec());
         Self {
             prefix: prefix.into(),
             path: path.into(),
-            extensions,
+            rules: Rules::default(),
         }
+    }
+
+    /// The files that are templates by other rules.
+    ///
+    /// ```
+    /// use hotplate_actors::{Links, Mount, Rules};
+    ///
+    /// let mail = Mount::new("mail/", "templates/mail").rules(Rules {
+    ///     exclude: vec!["drafts/".into()],
+    ///     links: Links::Inside,
+    ///     ..Rules::default()
+    /// });
+    /// ```
+    #[must_use]
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
     }
 
     /// The files with one of these extensions instead.
     #[must_use]
     pub fn extensions<T: Into<String>>(mut self, extensions: impl IntoIterator<Item = T>) -> Self {
-        self.extensions = Some(extensions.into_iter().map(Into::into).collect());
+        self.rules.extensions = Some(extensions.into_iter().map(Into::into).collect());
         self
     }
 
-    /// All files.
+    /// Files with any extension, or none.
     #[must_use]
     pub fn every_extension(mut self) -> Self {
-        self.extensions = None;
+        self.rules.extensions = None;
         self
-    }
-
-    fn takes(&self, file_name: &str) -> bool {
-        let hidden = file_name.starts_with('.') || file_name.ends_with('~');
-        let extension = file_name.rsplit_once('.').map(|(_, extension)| extension);
-        let listed = match &self.extensions {
-            None => true,
-            Some(listed) => extension.is_some_and(|extension| listed.iter().any(|each| each == extension)),
-        };
-        !hidden && listed
     }
 }
 
-/// Loads the files below some directories as one set: what changes in several of them is one batch.
+/// By what a [`DirectoryLoader`] learns of changes. [`WatchBy::Auto`] is right nearly always.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum WatchBy {
+    /// By the kernel, as exactly as it tells; and by looking where it does not tell of every change.
+    #[default]
+    Auto,
+    /// By looking at all files each `poll_ms`.
+    Poll,
+    /// By the kernel's watches of whole trees, and by looking whenever in doubt: what `Auto` is on macOS and Windows.
+    Recursive,
+}
+
+/// Loads the files below some directories as one set: what changes in several of them is one batch. Of several with a name, the
+/// first has it.
 pub struct DirectoryLoader {
-    tree: Tree,
-    settle: Arc<Mutex<Settle>>,
-    /// Between two looks at everything without any hint, for file systems that send no events.
-    sweep: Duration,
-    watching: Option<watch::Watching>,
+    /// Why it cannot look at all: a rule that is none.
+    wrong: Option<String>,
+    observer: Observer,
+    inbox: Arc<Inbox>,
+    roots: Vec<PathBuf>,
+    by: WatchBy,
+    alarm: Option<Alarm>,
 }
 
 impl DirectoryLoader {
     /// A loader of some directories. The first one must exist when it looks; others may be missing.
     #[must_use]
     pub fn new(mounts: impl IntoIterator<Item = Mount>, limits: &Limits) -> Self {
-        Self {
-            tree: Tree::new(mounts.into_iter().collect(), limits.source_bytes),
-            settle: Arc::new(Mutex::new(Settle::new(limits))),
-            sweep: Duration::from_millis(limits.sweep_ms),
-            watching: None,
+        let (mut wrong, mut trees) = (None, Vec::new());
+        for mount in mounts {
+            let Mount { prefix, path, rules } = mount;
+            match Sieve::new(&rules, limits.source_bytes) {
+                Ok(sieve) => trees.push(Tree::new(prefix, path, sieve, limits.templates)),
+                Err(reason) => wrong = Some(format!("the rules of {}: {reason}", path.display())),
+            }
         }
+        let roots = trees.iter().map(|tree| tree.root.clone()).collect();
+        let inbox = Arc::new(Inbox::new(limits));
+        Self {
+            wrong,
+            observer: Observer::new(trees, Arc::clone(&inbox), limits),
+            inbox,
+            roots,
+            by: WatchBy::default(),
+            alarm: None,
+        }
+    }
+
+    /// By what it learns of changes.
+    #[must_use]
+    pub fn watch_by(mut self, by: WatchBy) -> Self {
+        self.by = by;
+        self
+    }
+
+    fn listen(&mut self, clock: Arc<Clock>) -> Result<Means, WatchError> {
+        let inbox = Arc::clone(&self.inbox);
+        let exact = self.by == WatchBy::Auto && cfg!(target_os = "linux");
+        let kernel: Box<dyn Watches> = match self.by {
+            WatchBy::Poll => return Err(WatchError::NotThere),
+            #[cfg(target_os = "linux")]
+            WatchBy::Auto => Box::new(watches::inotify::Inotify::listen(inbox, move || clock.rouse())?),
+            _ => Box::new(Recursive::listen(self.roots.clone(), inbox, move || clock.rouse())?),
+        };
+        self.inbox.watched().begin(kernel)?;
+        Ok(match exact {
+            true => Means::kernel(),
+            false => Means {
+                exact: false,
+                ..Means::kernel()
+            },
+        })
     }
 }
 
 impl Loader for DirectoryLoader {
     fn describe(&self) -> String {
-        let paths: Vec<String> = self.tree.roots().map(|path| path.display().to_string()).collect();
+        let paths: Vec<String> = self.roots.iter().map(|path| path.display().to_string()).collect();
         paths.join(", ")
     }
 
     fn watch(&mut self, hints: Hints) -> Result<(), LoaderError> {
-        let roots: Vec<PathBuf> = self.tree.roots().map(Path::to_path_buf).collect();
-        self.watching = Some(watch::Watching::start(
-            &roots,
-            Arc::clone(&self.settle),
-            self.sweep,
-            hints,
-        )?);
+        let clock = Clock::new(Arc::clone(&self.inbox), hints);
+        match self.listen(Arc::clone(&clock)) {
+            Ok(means) => self.observer.means = Some(means),
+            Err(WatchError::NotThere) => self.observer.means = Some(Means::asked_to_poll()),
+            Err(WatchError::Exhausted(why)) => self.observer.poll_instead(why, Instant::now()),
+        }
+        let alarm =
+            Alarm::start(clock).map_err(|error| LoaderError(format!("no thread to wait for changes: {error}")))?;
+        self.alarm = Some(alarm);
         Ok(())
     }
 
     fn sync(&mut self, depth: Depth) -> Result<Changes, LoaderError> {
-        let due = self
-            .settle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(Instant::now(), depth != Depth::Hinted);
-        if let Due::Paths(paths) = &due {
-            self.tree.distrust(paths);
+        if let Some(wrong) = &self.wrong {
+            return Err(LoaderError(wrong.clone()));
         }
-        let found = match (depth, due) {
-            (Depth::Hinted, Due::Paths(paths)) => self.tree.look_at(&paths),
-            (Depth::Hinted | Depth::Everything, _) => self.tree.look(false),
-            (Depth::Bytes, _) => self.tree.look(true),
-            (Depth::Afresh, _) => {
-                self.tree.forget();
-                self.tree.look(true).map(|changes| Changes {
-                    complete: true,
-                    ..changes
-                })
-            }
-        };
-        if found.is_err() {
-            // What was taken is not lost: the next look is at everything.
-            self.settle.lock().unwrap_or_else(PoisonError::into_inner).note_doubt();
+        let asks = depth == Depth::Everything && self.observer.trusts_events();
+        let heard_all = asks && self.inbox.barrier(BARRIER);
+        let found = self.observer.look(&System, depth, heard_all, Instant::now());
+        if let Some(alarm) = &self.alarm {
+            alarm.set(self.observer.next(), self.observer.wary.take());
         }
         found
+    }
+
+    fn status(&self) -> LoaderStatus {
+        self.observer.status()
     }
 }

@@ -7,7 +7,7 @@ use crate::snapshot::{Compared, Snapshot};
 use crate::version::Version;
 
 /// A version that is not, or no longer, kept.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 #[error("version {wanted} is not kept; kept are: {}", listed(kept))]
 pub struct NotKept {
     /// Which.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+
 use super::truth::Record;
 use crate::snapshot::entry::State;
 use crate::snapshot::{Names, Snapshot, Why};
@@ -9,7 +11,7 @@ use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
 /// What is new in a version. Every list is sorted by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Which version.
     pub version: Version,
@@ -20,8 +22,10 @@ pub struct Report {
     /// Names that are gone.
     pub removed: Vec<TemplateName>,
     /// Entries that go on as they were, and before did not, or did for another reason.
+    #[serde(serialize_with = "by_name")]
     pub stale: Vec<(TemplateName, Arc<Why>)>,
     /// Entries that cannot be served, and before could, or could not for another reason.
+    #[serde(serialize_with = "by_name")]
     pub broken: Vec<(TemplateName, Arc<Why>)>,
     /// Entries that are current and before were not.
     pub recovered: Vec<TemplateName>,
@@ -71,4 +75,9 @@ impl Report {
             _ => {}
         }
     }
+}
+
+/// `{name: why}`.
+fn by_name<S: Serializer>(entries: &[(TemplateName, Arc<Why>)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(entries.iter().map(|(name, why)| (name, why)))
 }

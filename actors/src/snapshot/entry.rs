@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::view::View;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, Member, TemplateId};
@@ -9,7 +11,7 @@ use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
 /// Why an entry is not served as its newest text has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Why {
     /// What is wrong with the nearest cause, with the calls that lead from there to the entry.
     pub diagnostics: Arc<[Diagnostic]>,

@@ -224,8 +224,8 @@ fn a_passed_deadline_and_a_caller_that_gave_up_end_a_render() {
         ),
         (None, Some(gone), Exceeded::Cancelled),
     ] {
-        let mut budget = Budget::new(&limits, now, deadline, token);
-        let mut frame = Frame::new(&mut budget, Escape::Html, Missing::Error, 0);
+        let mut budget = Budget::new(&limits, deadline, token);
+        let mut frame = Frame::new(&mut budget, Escape::Html, Missing::Error);
         let closure = set.entry();
         let error = closure
             .top()
@@ -243,8 +243,8 @@ fn formatters_that_print_nothing_of_much_look_at_the_clock() {
     let arena = Arena::new();
     let value = build(&json!({ "s": " ".repeat(100_000) }), &arena, &Limits::default()).expect("JSON is a context");
     let now = Instant::now();
-    let mut budget = Budget::new(&Limits::default(), now, Some(now), None);
-    let mut frame = Frame::new(&mut budget, Escape::Html, Missing::Error, 0);
+    let mut budget = Budget::new(&Limits::default(), Some(now), None);
+    let mut frame = Frame::new(&mut budget, Escape::Html, Missing::Error);
     let closure = set.entry();
     let error = closure
         .top()

@@ -1,7 +1,6 @@
 //! A few templates that call each other, without an engine around them.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use hotplate_actors::budget::Budget;
 use hotplate_actors::diagnostic::Diagnostic;
@@ -91,11 +90,11 @@ impl Set {
     pub(crate) fn render(&self, context: &serde_json::Value, how: &How) -> Result<String, RenderError> {
         let arena = Arena::new();
         let value = build(context, &arena, &how.limits).expect("JSON is a context");
-        let mut budget = Budget::new(&how.limits, Instant::now(), None, None);
-        let mut frame = Frame::new(&mut budget, how.escape, how.missing, 0);
+        let mut budget = Budget::new(&how.limits, None, None);
+        let mut frame = Frame::new(&mut budget, how.escape, how.missing);
         let closure = self.entry();
         closure.top().unit.render(&closure, &value, &mut frame)?;
         assert_eq!(frame.depth, 0, "every call came back");
-        Ok(frame.output)
+        Ok(frame.body.to_text())
     }
 }

@@ -37,6 +37,9 @@ const overlay = (() => {
     dialog.focus();
   };
 
+  // What stands in backticks is code.
+  const prose = (text) => text.split(/`([^`]+)`/).map((part, at) => (at % 2 ? make("code", {}, part) : part));
+
   const characters = (text) => Array.from(text);
 
   const position = ({ file, line, column }) => [file, line, column].filter((part) => part !== null).join(":");
@@ -62,12 +65,12 @@ const overlay = (() => {
   };
 
   const article = (fault) => make("article", {},
-    make("p", { class: "message" }, make("span", { class: "code" }, fault.code), fault.message),
+    make("p", { class: "message" }, make("span", { class: "code" }, fault.code), ...prose(fault.message)),
     fault.place && make("p", { class: "place" }, place(fault.place)),
     fault.source && source(fault.source, fault.place ? fault.place.line : null),
     fault.chain.length > 0 && make("ul", { "aria-label": "Calls that led there" },
       ...fault.chain.map((at) => make("li", {}, "called from ", place(at)))) || "",
-    fault.help && make("p", { class: "help" }, make("b", {}, "Help: "), fault.help));
+    fault.help && make("p", { class: "help" }, make("b", {}, "Help: "), ...prose(fault.help)));
 
   const count = (number) => (number === 1 ? "1 problem" : `${number} problems`);
 
@@ -98,8 +101,8 @@ const overlay = (() => {
         make("h1", { id: "title" }, title(findings)),
         make("p", { id: "serving", class: "serving" }, ...serving(findings, entry))),
       make("div", { class: "faults" }, ...faults.map(article),
-        more > 0 ? make("p", { class: "more" }, `And ${more} more: \`hotplate check\` shows all.`) : ""),
-      make("footer", {}, make("p", {}, "Save the file without it, and this goes away by itself."), hide()));
+        more > 0 ? make("p", { class: "more" }, ...prose(`And ${more} more: \`hotplate check\` shows all.`)) : ""),
+      make("footer", {}, make("p", {}, "This goes away by itself as soon as the file is mended."), hide()));
   };
 
   return {

@@ -19,12 +19,16 @@ pub(in crate::web) struct Setting {
     pub(in crate::web) hosts: Vec<String>,
 }
 
+/// Says something of a template.
+type Of<T> = Arc<dyn Fn(&TemplateName) -> T + Send + Sync>;
+
 /// How templates are shown to their author.
 #[derive(Clone)]
 pub(in crate::web) struct Sources {
-    pub(in crate::web) shown: Arc<dyn Fn(&TemplateName) -> TemplateName + Send + Sync>,
-    /// The file of a template, if it has one.
-    pub(in crate::web) file: Arc<dyn Fn(&TemplateName) -> Option<PathBuf> + Send + Sync>,
+    /// The name that people know.
+    pub(in crate::web) shown: Of<TemplateName>,
+    /// The file, if it has one.
+    pub(in crate::web) file: Of<Option<PathBuf>>,
 }
 
 impl Default for Sources {

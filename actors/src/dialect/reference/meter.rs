@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use tinytemplate::error::Error;
 
 use crate::budget::{Budget, Exceeded};
-use crate::dialect::{Escape, Formatter, FormatterError, Frame, Missing, RenderFault};
+use crate::dialect::{Body, Escape, Formatter, FormatterError, Frame, Missing, RenderFault};
 use crate::value::{Arena, LINEAR_FIELDS_MAX, Object, Value};
 
 /// What formatters of one render share. The crate wants them to own it.
@@ -41,7 +41,7 @@ impl Meter {
             escape: frame.escape,
             missing: frame.missing,
             depth: frame.depth,
-            written_bytes: frame.output.len(),
+            written_bytes: frame.body.len(),
             stopped: None,
         })))
     }
@@ -136,16 +136,14 @@ impl State {
     ) -> Result<(), FormatterError> {
         self.step(output.len())?;
         let value = value_of(value, arena, &mut self.budget)?;
+        let body = Body::new(self.budget.output_bytes, self.written_bytes + output.len());
         let mut frame = Frame {
-            output: std::mem::take(output),
-            budget: &mut self.budget,
-            escape: self.escape,
-            missing: self.missing,
             depth: self.depth,
+            ..Frame::writing_to(body, &mut self.budget, self.escape, self.missing)
         };
-        let formatted = formatter.format(&value, &mut frame);
-        *output = frame.output;
-        formatted
+        formatter.format(&value, &mut frame)?;
+        output.push_str(&frame.body.to_text());
+        Ok(())
     }
 
     fn stop(&mut self, fault: RenderFault, message: String) -> Error {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
 
 use serde_json::Value as Json;
 use tinytemplate::TinyTemplate;
@@ -40,7 +39,7 @@ pub(super) fn render(closure: &Closure<'_>, context: &Value<'_>, frame: &mut Fra
         ));
     }
     let parts = parts_of(closure)?;
-    let mut lent = Budget::new(&Limits::default(), Instant::now(), None, None);
+    let mut lent = Budget::new(&Limits::default(), None, None);
     std::mem::swap(&mut lent, frame.budget);
     let meter = Meter::new(frame, lent);
     let outcome = catch_unwind(AssertUnwindSafe(|| run(top, &parts, context, &meter)));

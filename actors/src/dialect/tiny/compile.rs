@@ -4,13 +4,15 @@ use std::ops::Range;
 use std::sync::atomic::AtomicU32;
 
 use crate::diagnostic::Span;
+use crate::dialect::body::BLOCK_BYTES;
 use crate::dialect::{Call, FormatterUse};
 use crate::limits::Limits;
+use crate::value::Words;
 
 use super::lint::lint;
 use super::path::Path;
 use super::piece::Piece;
-use super::program::{NO_INDEX, Op, PathRef, Step};
+use super::program::{Act, Lead, NO_INDEX, Op, PathRef, Step};
 use super::scan::Token;
 use super::tag::Tag;
 use super::unit::TinyUnit;
@@ -25,33 +27,37 @@ pub(super) fn compile(text: &str, tokens: &[Token<'_>], limits: &Limits) -> Tiny
     };
     for token in tokens {
         match token {
-            Token::Text(piece) => {
-                if !piece.text.is_empty() {
-                    let Range { start, end } = piece.range();
-                    compiler.ops.push(Op::Text {
-                        start: small(start),
-                        end: small(end),
-                    });
-                }
-            }
+            Token::Text(piece) => compiler.text(piece.range()),
             Token::Tag(tag) => compiler.tag(tag),
         }
     }
+    compiler.flush();
     TinyUnit {
-        text: text.into(),
+        text: padded(text),
+        text_bytes: text.len(),
         ops: compiler.ops.into(),
         steps: compiler.steps.into(),
         slots: compiler.slots_max + 1,
         calls: compiler.calls.into(),
         formatters: compiler.formatters.into(),
         warnings: lint(text, tokens, limits).into(),
-        output_bytes: AtomicU32::new(0),
     }
+}
+
+/// The text and some more, so that whole blocks can be copied from any place in it.
+fn padded(text: &str) -> Box<str> {
+    const PADDING: &str = match std::str::from_utf8(&[b' '; BLOCK_BYTES]) {
+        Ok(padding) => padding,
+        Err(_) => "",
+    };
+    [text, PADDING].concat().into()
 }
 
 #[derive(Default)]
 struct Compiler<'t> {
     ops: Vec<Op>,
+    /// Text that waits for the operation that it stands before.
+    lead: Lead,
     steps: Vec<Step>,
     calls: Vec<Call>,
     formatters: Vec<FormatterUse>,
@@ -69,13 +75,38 @@ struct Scope<'t> {
 }
 
 impl<'t> Compiler<'t> {
+    fn text(&mut self, range: Range<usize>) {
+        let Lead { start, length } = self.lead;
+        if length > 0 && (start + length) as usize == range.start {
+            self.lead.length += small(range.len());
+            return;
+        }
+        self.flush();
+        self.lead = Lead {
+            start: small(range.start),
+            length: small(range.len()),
+        };
+    }
+
+    fn push(&mut self, act: Act) {
+        let lead = std::mem::take(&mut self.lead);
+        self.ops.push(Op { lead, act });
+    }
+
+    /// Makes an operation of its own of the text that waits, where something else jumps to behind it.
+    fn flush(&mut self) {
+        if self.lead.length > 0 {
+            self.push(Act::None);
+        }
+    }
+
     fn tag(&mut self, tag: &Tag<'t>) {
         match tag {
             Tag::Value { path, formatter } => self.value(path, formatter.as_ref()),
             Tag::If { path, negated } => self.condition(path, *negated),
             Tag::Else => {
                 let goto = self.ops.len();
-                self.ops.push(Op::Goto(0));
+                self.push(Act::Goto(0));
                 self.close();
                 self.open.push(goto);
             }
@@ -85,7 +116,7 @@ impl<'t> Compiler<'t> {
                 if let Some(start) = self.open.last() {
                     let body = small(start + 1);
                     let slot = self.slot();
-                    self.ops.push(Op::Next { slot, body });
+                    self.push(Act::Next { slot, body });
                 }
                 self.close();
                 self.scopes.pop();
@@ -102,19 +133,19 @@ impl<'t> Compiler<'t> {
                     name: name.clone(),
                     span: self.spans.span(place),
                 });
-                self.ops.push(Op::Call { path, call });
+                self.push(Act::Call { path, call });
             }
         }
     }
 
     fn value(&mut self, path: &Path<'t>, formatter: Option<&Piece<'t>>) {
-        let op = match (path, formatter) {
-            (Path::Turn(turn, piece), _) => Op::Turn {
+        let act = match (path, formatter) {
+            (Path::Turn(turn, piece), _) => Act::Turn {
                 turn: *turn,
                 slot: self.loop_slot(),
                 at: small(piece.start),
             },
-            (path, None) => Op::Value(self.path(path)),
+            (path, None) => Act::Value(self.path(path)),
             (path, Some(piece)) => {
                 let formatter = small(self.formatters.len());
                 self.formatters.push(FormatterUse {
@@ -122,28 +153,28 @@ impl<'t> Compiler<'t> {
                     span: self.spans.span(piece),
                 });
                 let path = self.path(path);
-                Op::Formatted { path, formatter }
+                Act::Formatted { path, formatter }
             }
         };
-        self.ops.push(op);
+        self.push(act);
     }
 
     fn condition(&mut self, path: &Path<'t>, negated: bool) {
-        let op = match path {
-            Path::Turn(turn, _) => Op::IfTurn {
+        let act = match path {
+            Path::Turn(turn, _) => Act::IfTurn {
                 turn: *turn,
                 negated,
                 slot: self.loop_slot(),
                 otherwise: 0,
             },
-            path => Op::If {
+            path => Act::If {
                 path: self.path(path),
                 negated,
                 otherwise: 0,
             },
         };
         self.open.push(self.ops.len());
-        self.ops.push(op);
+        self.push(act);
     }
 
     fn scope(&mut self, path: &Path<'t>, name: &Piece<'t>, is_loop: bool) {
@@ -155,20 +186,25 @@ impl<'t> Compiler<'t> {
         self.slots_max = self.slots_max.max(self.scopes.len());
         let slot = self.slot();
         self.open.push(self.ops.len());
-        self.ops.push(match is_loop {
-            true => Op::For { path, slot, end: 0 },
-            false => Op::With { path, slot, end: 0 },
+        self.push(match is_loop {
+            true => Act::For { path, slot, end: 0 },
+            false => Act::With { path, slot, end: 0 },
         });
     }
 
     /// Tells the innermost operation that waits for it that it jumps to here.
     fn close(&mut self) {
+        self.flush();
         let here = small(self.ops.len());
-        let waiting = self.open.pop().and_then(|at| self.ops.get_mut(at));
+        let waiting = self
+            .open
+            .pop()
+            .and_then(|at| self.ops.get_mut(at))
+            .map(|op| &mut op.act);
         match waiting {
-            Some(Op::If { otherwise: target, .. } | Op::IfTurn { otherwise: target, .. })
-            | Some(Op::Goto(target))
-            | Some(Op::With { end: target, .. } | Op::For { end: target, .. }) => *target = here,
+            Some(Act::If { otherwise: target, .. } | Act::IfTurn { otherwise: target, .. })
+            | Some(Act::Goto(target))
+            | Some(Act::With { end: target, .. } | Act::For { end: target, .. }) => *target = here,
             _ => {}
         }
     }
@@ -219,6 +255,7 @@ impl<'t> Compiler<'t> {
                 length: narrow(step.len()),
                 lead: narrow(lead),
                 index: index_of(step),
+                words: Words::of(step),
                 hint: AtomicU32::new(0),
             });
             lead += step.len() + 1;

@@ -5,13 +5,14 @@
 use std::time::Instant;
 
 use crate::budget::Exceeded;
+use crate::dialect::body::short_block;
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
 use crate::value::Value;
 
-use super::escape::escape_html;
+use super::escape::escape;
 use super::failure::Failure;
 use super::path::Turn;
-use super::program::{Op, PathRef, Step};
+use super::program::{Act, Lead, PathRef, Step};
 use super::unit::TinyUnit;
 
 /// Slots that cost no allocation: more blocks in blocks than most templates have.
@@ -38,9 +39,14 @@ pub(super) fn execute(
     };
     slots[0].value = context;
     let mut run = Run { unit, closure, slots };
+    let text = unit.text.as_bytes();
     let mut at = 0;
     while let Some(op) = unit.ops.get(at) {
-        at = match run.op(op, at, frame) {
+        let Lead { start, length } = op.lead;
+        if let Err(exceeded) = frame.body.push_part(text, start, length) {
+            return Err(Failure::Lead(exceeded).explain(unit, closure, at));
+        }
+        at = match run.act(&op.act, at, frame) {
             Ok(next) => next,
             Err(failure) => return Err(failure.explain(unit, closure, at)),
         };
@@ -74,35 +80,33 @@ struct Run<'r, 'v> {
 type Failed<'v> = Box<Failure<'v>>;
 
 impl<'v> Run<'_, 'v> {
-    /// Runs one operation and answers which is next.
-    #[inline]
-    fn op(&mut self, op: &Op, at: usize, frame: &mut Frame<'_>) -> Result<usize, Failed<'v>> {
-        match *op {
-            Op::Text { start, end } => {
-                frame.append(&self.unit.text[start as usize..end as usize])?;
-            }
-            Op::Value(path) => {
+    /// Does what an operation does and answers which is next.
+    #[inline(always)]
+    fn act(&mut self, act: &Act, at: usize, frame: &mut Frame<'_>) -> Result<usize, Failed<'v>> {
+        match *act {
+            Act::None => {}
+            Act::Value(path) => {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
                     print(value, frame).map_err(|stop| stop.of(path, *value))?;
                 }
             }
-            Op::Formatted { path, formatter } => {
+            Act::Formatted { path, formatter } => {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
                     self.format(value, formatter, frame)?;
                 }
             }
-            Op::Turn { turn, slot, .. } => {
+            Act::Turn { turn, slot, .. } => {
                 frame.budget.step()?;
                 let Slot { items, index, .. } = self.slots[slot as usize];
                 match turn {
-                    Turn::Index => frame.append(itoa::Buffer::new().format(index))?,
+                    Turn::Index => print_unsigned(index as u64, frame)?,
                     Turn::First => frame.append(truth(index == 0))?,
                     Turn::Last => frame.append(truth(index + 1 == items.len()))?,
                 }
             }
-            Op::If {
+            Act::If {
                 path,
                 negated,
                 otherwise,
@@ -113,7 +117,7 @@ impl<'v> Run<'_, 'v> {
                     return Ok(otherwise as usize);
                 }
             }
-            Op::IfTurn {
+            Act::IfTurn {
                 turn,
                 negated,
                 slot,
@@ -130,15 +134,15 @@ impl<'v> Run<'_, 'v> {
                     return Ok(otherwise as usize);
                 }
             }
-            Op::Goto(target) => return Ok(target as usize),
-            Op::With { path, slot, end } => {
+            Act::Goto(target) => return Ok(target as usize),
+            Act::With { path, slot, end } => {
                 frame.budget.step()?;
                 match self.value(path, frame)? {
                     Some(value) => self.slots[slot as usize].value = value,
                     None => return Ok(end as usize),
                 }
             }
-            Op::For { path, slot, end } => {
+            Act::For { path, slot, end } => {
                 frame.budget.step()?;
                 let items: &[Value<'v>] = match self.value(path, frame)? {
                     Some(Value::Array(items)) => items,
@@ -154,7 +158,7 @@ impl<'v> Run<'_, 'v> {
                     index: 0,
                 };
             }
-            Op::Next { slot, body } => {
+            Act::Next { slot, body } => {
                 frame.budget.step()?;
                 let slot = &mut self.slots[slot as usize];
                 if let Some(item) = slot.items.get(slot.index + 1) {
@@ -163,7 +167,7 @@ impl<'v> Run<'_, 'v> {
                     return Ok(body as usize);
                 }
             }
-            Op::Call { path, call } => {
+            Act::Call { path, call } => {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
                     self.call(value, call, frame)?;
@@ -184,18 +188,24 @@ impl<'v> Run<'_, 'v> {
 
     #[inline(always)]
     fn look_up(&self, path: PathRef) -> Option<&'v Value<'v>> {
-        let mut current = self.slots[path.slot as usize].value;
-        for step in self.unit.steps_of(path) {
-            current = self.go(current, step)?;
+        let start = self.slots[path.slot as usize].value;
+        match path.count {
+            0 => Some(start),
+            // Nearly every path has one step.
+            1 => self.go(start, self.unit.steps.get(path.first as usize)?),
+            _ => self
+                .unit
+                .steps_of(path)
+                .iter()
+                .try_fold(start, |from, step| self.go(from, step)),
         }
-        Some(current)
     }
 
     /// One step down into a value.
     #[inline(always)]
     fn go(&self, from: &'v Value<'v>, step: &Step) -> Option<&'v Value<'v>> {
         match from {
-            Value::Object(object) => object.get_hinted(self.unit.key(step), &step.hint),
+            Value::Object(object) => object.get_hinted(|| self.unit.key(step), step.words, &step.hint),
             Value::Array(items) => items.get(step.index as usize),
             _ => None,
         }
@@ -224,6 +234,7 @@ impl<'v> Run<'_, 'v> {
         let Some(function) = self.closure.top().formatters.get(formatter as usize) else {
             return Err(Failure::UnknownFormatter(formatter).into());
         };
+        frame.budget.begin();
         let result = function.format(value, frame);
         result.map_err(|error| Failure::Formatter(formatter, error))?;
         let is_long = match value {
@@ -273,22 +284,43 @@ impl From<Exceeded> for Unprinted {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), Unprinted> {
     match value {
         Value::Null => {}
         Value::Text(text) => match frame.escape {
-            Escape::Html => escape_html(text, frame)?,
+            Escape::Html => escape(text, &mut frame.body)?,
             Escape::None => frame.append(text)?,
         },
         Value::Bool(value) => frame.append(truth(*value))?,
-        Value::Unsigned(number) => frame.append(itoa::Buffer::new().format(*number))?,
-        Value::Signed(number) => frame.append(itoa::Buffer::new().format(*number))?,
+        Value::Unsigned(number) => print_unsigned(*number, frame)?,
+        Value::Signed(number) => print_short(itoa::Buffer::new().format(*number), frame)?,
         // What `serde_json` prints floats with.
-        Value::Float(number) => frame.append(zmij::Buffer::new().format_finite(*number))?,
+        Value::Float(number) => print_short(zmij::Buffer::new().format_finite(*number), frame)?,
         Value::Array(_) | Value::Object(_) => return Err(Unprinted::NoText),
     }
     Ok(())
+}
+
+/// Numbers below a hundred are what pages count with.
+#[inline(always)]
+fn print_unsigned(number: u64, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
+    // Below ten each.
+    let digit = |digit: u64| b'0' + digit as u8;
+    match number {
+        0..10 => frame.body.push_block([digit(number)], 1),
+        10..100 => frame.body.push_block([digit(number / 10), digit(number % 10)], 2),
+        _ => print_short(itoa::Buffer::new().format(number), frame),
+    }
+}
+
+/// Text that mostly has less than 16 bytes, and none to be escaped.
+#[inline]
+fn print_short(text: &str, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
+    match text.len() {
+        length @ 0..16 => frame.body.push_block(short_block(text.as_bytes()), length as u32),
+        _ => frame.append(text),
+    }
 }
 
 fn truth(value: bool) -> &'static str {

@@ -6,7 +6,7 @@ use crate::dialect::{Closure, FormatterError, RenderError, RenderFault};
 use crate::value::Value;
 
 use super::path::{nearest, shorten};
-use super::program::{Op, PathRef};
+use super::program::{Act, Lead, PathRef};
 use super::unit::TinyUnit;
 
 /// What went wrong in one operation; the words for it are only made when it leaves the template.
@@ -24,6 +24,8 @@ pub(super) enum Failure<'v> {
     UnknownTemplate(u32),
     Called(u32, RenderError),
     Exceeded(Exceeded),
+    /// The text before the operation was too much.
+    Lead(Exceeded),
 }
 
 impl From<Exceeded> for Box<Failure<'_>> {
@@ -50,21 +52,21 @@ impl Failure<'_> {
                 let place = unit.range_of(path);
                 let message = format!(
                     "`{}` is {}, not an array",
-                    shorten(&unit.text[place.clone()]),
+                    shorten(&unit.source()[place.clone()]),
                     value.kind()
                 );
-                let diagnostic = Diagnostic::error("not-iterable", message).at(&unit.text, place);
+                let diagnostic = Diagnostic::error("not-iterable", message).at(unit.source(), place);
                 (RenderFault::NotIterable, diagnostic.help("`for` goes over arrays only"))
             }
             Self::Unprintable(path, value) => {
                 let place = unit.range_of(path);
-                let text = shorten(&unit.text[place.clone()]);
+                let text = shorten(&unit.source()[place.clone()]);
                 let message = format!("`{text}` is {}, which has no text", value.kind());
                 let help = match value {
                     Value::Array(_) => "print its items with `for`, or write it as JSON with `| json`",
                     _ => "print one of its fields, or write it as JSON with `| json`",
                 };
-                let diagnostic = Diagnostic::error("unprintable", message).at(&unit.text, place);
+                let diagnostic = Diagnostic::error("unprintable", message).at(unit.source(), place);
                 (RenderFault::Unprintable, diagnostic.help(help))
             }
             Self::Formatter(formatter, error) => {
@@ -86,17 +88,14 @@ impl Failure<'_> {
                 let diagnostic = match unit.calls.get(call as usize) {
                     Some(call) => {
                         let message = format!("there is no template `{}`", call.name);
-                        Diagnostic::error("unknown-template", message).at_span(&unit.text, call.span)
+                        Diagnostic::error("unknown-template", message).at_span(unit.source(), call.span)
                     }
                     None => Diagnostic::error("unknown-template", "there is no such template"),
                 };
                 (RenderFault::UnknownTemplate, diagnostic)
             }
-            Self::Exceeded(exceeded) => {
-                let message = format!("the render was stopped: {exceeded}");
-                let diagnostic = Diagnostic::error("budget", message);
-                (RenderFault::Budget(exceeded), at_op(unit, at, diagnostic))
-            }
+            Self::Exceeded(exceeded) => (RenderFault::Budget(exceeded), at_op(unit, at, stopped(exceeded))),
+            Self::Lead(exceeded) => (RenderFault::Budget(exceeded), at_lead(unit, at, stopped(exceeded))),
         };
         RenderError::new(fault, diagnostic.in_template(name))
     }
@@ -108,9 +107,9 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
         return Diagnostic::error("missing-path", "a path leads nowhere");
     };
     let whole = unit.range_of(path);
-    let key = &unit.text[step.range()];
-    let text = shorten(&unit.text[whole.clone()]);
-    let before = &unit.text[whole.start..step.range().start];
+    let key = &unit.source()[step.range()];
+    let text = shorten(&unit.source()[whole.clone()]);
+    let before = &unit.source()[whole.start..step.range().start];
     let message = match (before.strip_suffix('.'), within) {
         (None, Value::Object(_)) => format!("there is no `{text}` in the data"),
         (None, other) => format!("there is no `{text}`: the data is {}", other.kind()),
@@ -132,7 +131,7 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
             )
         }
     };
-    let diagnostic = Diagnostic::error("missing-path", message).at(&unit.text, step.range());
+    let diagnostic = Diagnostic::error("missing-path", message).at(unit.source(), step.range());
     // Only a key that was nearly written: the others may be nobody's business.
     let near = match within {
         Value::Object(object) => nearest(key, object.iter().map(|(key, _)| key)),
@@ -150,26 +149,37 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
 
 fn at_formatter(unit: &TinyUnit, formatter: u32, diagnostic: Diagnostic) -> Diagnostic {
     match unit.formatters.get(formatter as usize) {
-        Some(used) => diagnostic.at_span(&unit.text, used.span),
+        Some(used) => diagnostic.at_span(unit.source(), used.span),
         None => diagnostic,
     }
 }
 
+fn stopped(exceeded: Exceeded) -> Diagnostic {
+    Diagnostic::error("budget", format!("the render was stopped: {exceeded}"))
+}
+
 /// Where the operation stands that met the edge of the budget.
 fn at_op(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
-    let range = match unit.ops.get(at) {
-        Some(Op::Text { start, end }) => *start as usize..*end as usize,
-        Some(Op::Turn { at, .. }) => *at as usize..unit.word_end(*at as usize),
-        Some(Op::Next { body, .. }) => return at_op(unit, *body as usize - 1, diagnostic),
+    let range = match unit.ops.get(at).map(|op| op.act) {
+        Some(Act::Turn { at, .. }) => at as usize..unit.word_end(at as usize),
+        Some(Act::Next { body, .. }) => return at_op(unit, body as usize - 1, diagnostic),
         Some(
-            Op::Value(path)
-            | Op::Formatted { path, .. }
-            | Op::If { path, .. }
-            | Op::With { path, .. }
-            | Op::For { path, .. }
-            | Op::Call { path, .. },
-        ) => unit.range_of(*path),
-        Some(Op::IfTurn { .. } | Op::Goto(_)) | None => return diagnostic,
+            Act::Value(path)
+            | Act::Formatted { path, .. }
+            | Act::If { path, .. }
+            | Act::With { path, .. }
+            | Act::For { path, .. }
+            | Act::Call { path, .. },
+        ) => unit.range_of(path),
+        Some(Act::IfTurn { .. } | Act::Goto(_) | Act::None) | None => return diagnostic,
     };
-    diagnostic.at(&unit.text, range)
+    diagnostic.at(unit.source(), range)
+}
+
+/// Where the text stands before an operation.
+fn at_lead(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
+    match unit.ops.get(at).map(|op| op.lead) {
+        Some(Lead { start, length }) => diagnostic.at(unit.source(), start as usize..(start + length) as usize),
+        None => diagnostic,
+    }
 }

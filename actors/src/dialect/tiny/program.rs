@@ -2,16 +2,33 @@
 
 use std::sync::atomic::AtomicU32;
 
+use crate::value::Words;
+
 use super::path::Turn;
 
 /// Scopes that a template can have at once besides its context.
 pub(super) const SLOTS_MAX: usize = u16::MAX as usize - 1;
 
-/// One operation. Targets are positions in the list; a slot is where a scope keeps its value, slot 0 the context.
+/// One operation, and the text that stands before it: so a turn of a loop that prints `<td>{cell}</td>` is two operations, not
+/// four.
 #[derive(Debug)]
-pub(super) enum Op {
-    /// Prints these bytes of the text.
-    Text { start: u32, end: u32 },
+pub(super) struct Op {
+    pub(super) lead: Lead,
+    pub(super) act: Act,
+}
+
+/// Bytes of the text that are printed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lead {
+    pub(super) start: u32,
+    pub(super) length: u32,
+}
+
+/// What an operation does. Targets are positions in the list; a slot is where a scope keeps its value, slot 0 the context.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    /// Nothing more than its text.
+    None,
     /// Prints a value.
     Value(PathRef),
     /// Prints what a formatter makes of a value.
@@ -62,6 +79,8 @@ pub(super) struct Step {
     pub(super) lead: u16,
     /// Its number; for a name [`NO_INDEX`].
     pub(super) index: u32,
+    /// Its key.
+    pub(super) words: Words,
     /// Where its key was in the last object.
     pub(super) hint: AtomicU32,
 }
@@ -69,4 +88,4 @@ pub(super) struct Step {
 /// An index that no array has: its items would not fit into memory.
 pub(super) const NO_INDEX: u32 = u32::MAX;
 
-const _: () = assert!(size_of::<Op>() == 16 && size_of::<Step>() == 16);
+const _: () = assert!(size_of::<Op>() == 24 && size_of::<Step>() == 40);

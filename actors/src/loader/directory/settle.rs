@@ -1,10 +1,10 @@
 //! [`Settle`]: when a path that was hinted at may be looked at. Pure: time is an argument.
 //!
-//! A file that was closed, renamed or removed is looked at now; one that is being written after it has been quiet for a while, so
+//! A file that was closed, renamed or linked is looked at now; one that is being written after it has been quiet for a while, so
 //! that half a file is not taken for the whole; one that is gone after a grace, because editors remove and create.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::limits::Limits;
@@ -12,8 +12,14 @@ use crate::limits::Limits;
 /// What an event says about a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hint {
-    /// It was closed after writing, moved here, or is a directory that changed.
+    /// It was moved here, or is a directory that changed.
     Whole,
+    /// It was closed after writing.
+    Closed,
+    /// Its rights or times changed, which says nothing about whether somebody is writing.
+    Attributes,
+    /// It is new: whether somebody is about to write it has to be looked at.
+    Created,
     /// Somebody is writing.
     Writing,
     /// It is gone from here.
@@ -21,16 +27,18 @@ pub enum Hint {
 }
 
 /// What to look at.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Due {
-    /// These paths.
-    Paths(Vec<PathBuf>),
-    /// Everything: hints were lost, or too many to keep.
-    Everything,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Hints were lost, or too many to keep: what is not named may have changed as well.
+    pub doubt: bool,
+    /// These paths, with the last that was said about each. One that is [`Hint::Gone`] has had its grace, one that is
+    /// [`Hint::Writing`] has been quiet or was waited for long enough.
+    pub paths: Vec<(PathBuf, Hint)>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
+    hint: Hint,
     since: Instant,
     until: Instant,
 }
@@ -44,6 +52,8 @@ pub struct Settle {
     quiet: Duration,
     quiet_max: Duration,
     grace: Duration,
+    /// No path waits for less. May be too early, never too late.
+    earliest: Option<Instant>,
 }
 
 impl Settle {
@@ -57,50 +67,70 @@ impl Settle {
             quiet: Duration::from_millis(limits.settle_ms),
             quiet_max: Duration::from_millis(limits.settle_max_ms),
             grace: Duration::from_millis(limits.grace_ms),
+            earliest: None,
         }
     }
 
-    /// Notes a hint.
+    /// Notes a hint. One more path than fits is a doubt.
     pub fn note(&mut self, path: PathBuf, hint: Hint, now: Instant) {
         if self.waiting.len() >= self.capacity && !self.waiting.contains_key(&path) {
-            self.note_doubt();
+            return self.note_doubt();
         }
-        if self.doubt {
-            return;
-        }
-        let waiting = self.waiting.entry(path).or_insert(Waiting { since: now, until: now });
-        waiting.until = match hint {
-            Hint::Whole => now,
-            Hint::Writing => (now + self.quiet).min(waiting.since + self.quiet_max),
-            Hint::Gone => now + self.grace,
+        self.note_seen(path, hint, now);
+    }
+
+    /// Notes what a look saw: such paths are no more than there are files, so there is always room.
+    pub fn note_seen(&mut self, path: PathBuf, hint: Hint, now: Instant) {
+        let known = self.waiting.get(&path).copied();
+        let since = known.map_or(now, |known| known.since);
+        let (hint, until) = match (hint, known) {
+            (Hint::Attributes, Some(known)) if matches!(known.hint, Hint::Created | Hint::Writing) => {
+                (known.hint, known.until)
+            }
+            // Told twice, it is gone since the first time.
+            (Hint::Gone, Some(known)) if known.hint == Hint::Gone => (Hint::Gone, known.until),
+            (Hint::Gone, _) => (hint, now + self.grace),
+            (Hint::Writing, _) => (hint, (now + self.quiet).min(since + self.quiet_max)),
+            (Hint::Whole | Hint::Closed | Hint::Attributes | Hint::Created, _) => (hint, now),
         };
+        self.waiting.insert(path, Waiting { hint, since, until });
+        self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
     }
 
     /// Notes that hints may have been lost: the next look is at everything.
     pub fn note_doubt(&mut self) {
         self.doubt = true;
-        self.waiting.clear();
     }
 
-    /// When something is due, if anything is.
+    /// Whether hints were lost since the last look.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubt
+    }
+
+    /// Whether the last that is known of a path is that somebody writes it.
+    #[must_use]
+    pub fn is_written(&self, path: &Path) -> bool {
+        let waiting = self.waiting.get(path);
+        waiting.is_some_and(|waiting| matches!(waiting.hint, Hint::Writing | Hint::Created))
+    }
+
+    /// When something may be due, if anything waits.
     #[must_use]
     pub fn next(&self, now: Instant) -> Option<Instant> {
-        if self.doubt {
-            return Some(now);
-        }
-        self.waiting.values().map(|waiting| waiting.until).min()
+        if self.doubt { Some(now) } else { self.earliest }
     }
 
     /// Takes what is due; with `all`, also what is not yet.
     pub fn take(&mut self, now: Instant, all: bool) -> Due {
-        if std::mem::take(&mut self.doubt) {
-            self.waiting.clear();
-            return Due::Everything;
-        }
         let due = self.waiting.extract_if(|_, waiting| all || waiting.until <= now);
-        let mut paths: Vec<PathBuf> = due.map(|(path, _)| path).collect();
-        paths.sort_unstable();
-        Due::Paths(paths)
+        let mut paths: Vec<(PathBuf, Hint)> = due.map(|(path, waiting)| (path, waiting.hint)).collect();
+        paths.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        self.earliest = self.waiting.values().map(|waiting| waiting.until).min();
+        Due {
+            doubt: std::mem::take(&mut self.doubt),
+            paths,
+        }
     }
 }
 
@@ -112,9 +142,13 @@ mod tests {
         start + Duration::from_millis(ms)
     }
 
-    fn paths(names: &[&str]) -> Due {
-        Due::Paths(names.iter().map(PathBuf::from).collect())
+    fn take(settle: &mut Settle, now: Instant) -> Vec<String> {
+        let due = settle.take(now, false);
+        let paths = due.paths.into_iter().map(|(path, _)| path.display().to_string());
+        paths.chain(due.doubt.then(|| "?".to_owned())).collect()
     }
+
+    const NOTHING: [&str; 0] = [];
 
     #[test]
     fn a_closed_file_is_due_now_a_written_one_when_it_is_quiet_a_lost_one_after_its_grace() {
@@ -123,13 +157,38 @@ mod tests {
         settle.note("closed".into(), Hint::Whole, start);
         settle.note("written".into(), Hint::Writing, start);
         settle.note("gone".into(), Hint::Gone, start);
-        assert_eq!(settle.take(start, false), paths(&["closed"]));
+        assert_eq!(take(&mut settle, start), ["closed"]);
         settle.note("written".into(), Hint::Writing, at(start, 20));
+        assert!(settle.is_written(Path::new("written")));
+        assert!(settle.next(start) <= Some(at(start, 45)));
+        assert_eq!(take(&mut settle, at(start, 44)), NOTHING);
         assert_eq!(settle.next(start), Some(at(start, 45)));
-        assert_eq!(settle.take(at(start, 44), false), paths(&[]));
-        assert_eq!(settle.take(at(start, 45), false), paths(&["written"]));
+        assert_eq!(take(&mut settle, at(start, 45)), ["written"]);
         settle.note("gone".into(), Hint::Whole, at(start, 46));
-        assert_eq!(settle.take(at(start, 46), false), paths(&["gone"]), "it came back");
+        assert_eq!(take(&mut settle, at(start, 46)), ["gone"], "it came back");
+        assert_eq!(settle.next(start), None);
+    }
+
+    #[test]
+    fn what_is_gone_stays_gone_however_often_it_is_told() {
+        let start = Instant::now();
+        let mut settle = Settle::new(&Limits::default());
+        for ms in [0, 20, 40] {
+            settle.note("gone".into(), Hint::Gone, at(start, ms));
+        }
+        assert_eq!(take(&mut settle, at(start, 49)), NOTHING);
+        assert_eq!(take(&mut settle, at(start, 50)), ["gone"]);
+    }
+
+    #[test]
+    fn rights_that_change_while_somebody_writes_do_not_make_it_whole() {
+        let start = Instant::now();
+        let mut settle = Settle::new(&Limits::default());
+        settle.note("written".into(), Hint::Writing, start);
+        settle.note("written".into(), Hint::Attributes, at(start, 1));
+        settle.note("quiet".into(), Hint::Attributes, at(start, 1));
+        assert_eq!(take(&mut settle, at(start, 1)), ["quiet"]);
+        assert_eq!(take(&mut settle, at(start, 25)), ["written"]);
     }
 
     #[test]
@@ -138,13 +197,13 @@ mod tests {
         let mut settle = Settle::new(&Limits::default());
         let first = (0..1000).find(|ms| {
             settle.note("log".into(), Hint::Writing, at(start, *ms));
-            settle.take(at(start, *ms), false) != paths(&[])
+            take(&mut settle, at(start, *ms)) != NOTHING
         });
         assert_eq!(first, Some(250));
     }
 
     #[test]
-    fn more_hints_than_fit_are_a_look_at_everything() {
+    fn more_hints_than_fit_are_a_doubt() {
         let start = Instant::now();
         let limits = Limits {
             hints: 2,
@@ -154,12 +213,12 @@ mod tests {
         for name in ["a", "b", "a"] {
             settle.note(name.into(), Hint::Whole, start);
         }
-        assert_eq!(settle.take(start, false), paths(&["a", "b"]));
+        assert_eq!(take(&mut settle, start), ["a", "b"]);
         for name in ["a", "b", "c", "d"] {
             settle.note(name.into(), Hint::Whole, start);
         }
         assert_eq!(settle.next(start), Some(start));
-        assert_eq!(settle.take(start, false), Due::Everything);
-        assert_eq!(settle.take(start, true), paths(&[]));
+        assert_eq!(take(&mut settle, start), ["a", "b", "?"]);
+        assert_eq!(take(&mut settle, start), NOTHING);
     }
 }

@@ -1,285 +1,629 @@
-//! [`Tree`]: what the directories held when they were last looked at, and what differs now.
+//! [`Tree`]: what one root held when it was last looked at, by name, and what each name depends on.
+//!
+//! Names are paths below the root as people see them, links included; each leads to a real file. One file may have many names. A
+//! look takes a name, asks the disk what is there now, and notes what differs. Nothing here knows why it is asked to look, but for
+//! how much patience it is to have.
 
-use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
-use std::io;
+mod directory;
+mod file;
+mod link;
+mod root;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::Mount;
-use super::read::{Content, Signature, read, signature};
+use super::disk::{Disk, FileId, Kind, Stat, is_gone};
+use super::inbox::Inbox;
+use super::links::Resolved;
+use super::read::Signature;
+use super::rules::{IGNORE_FILE, Ignore, Links, Sieve, is_hidden};
+use super::settle::Hint;
+use super::watches::WatchError;
 use crate::diagnostic::Diagnostic;
-use crate::loader::{Changes, LoaderError};
-use crate::template::{Source, TemplateName};
+use crate::template::{Digest, TemplateName};
 
-/// Directories inside directories; a link that leads back up ends here at the latest.
+/// Directories inside of directories. A link that leads back up ends earlier.
 const DEPTH_MAX: usize = 64;
+/// What is remarkable about names, at most.
+const REMARKS_MAX: usize = 100;
 
-/// The files of some mounts.
+/// A path below the root, separated by `/`; the root itself is empty.
+pub(super) type Rel = Arc<str>;
+
+/// One root, as it was when it was last looked at.
 pub(super) struct Tree {
-    mounts: Vec<Mount>,
-    bytes_max: usize,
-    files: BTreeMap<TemplateName, Option<Signature>>,
+    /// What the names of its templates begin with.
+    pub(super) prefix: String,
+    /// As it was given, absolute.
+    pub(super) root: PathBuf,
+    sieve: Sieve,
+    nodes: BTreeMap<Rel, Node>,
+    links: BTreeMap<Rel, Resolved>,
+    ignores: BTreeMap<Rel, Ignore>,
+    /// Which directories a real one is seen as.
+    seen_as: HashMap<PathBuf, BTreeSet<Rel>>,
+    /// Which names are resolved through a path.
+    resolved_through: HashMap<PathBuf, BTreeSet<Rel>>,
+    /// Which names a file has.
+    names: BTreeSet<(FileId, Rel)>,
+    /// What may change without a word: files that have other names, that are mounted, or that cannot be read.
+    wary: BTreeSet<Rel>,
+    /// File systems that were met, and what those are called that keep changes to themselves.
+    pub(super) silent: BTreeMap<u64, Option<String>>,
+    /// Why the root cannot be looked into now.
+    pub(super) missing: Option<String>,
+    /// Whether there ever was one.
+    pub(super) was_there: bool,
+    files: usize,
+    files_max: usize,
+    /// Names to look at before the look is over.
+    more: Vec<Rel>,
+    /// What differs, and the text where it was read.
+    pub(super) touched: BTreeMap<Rel, Option<String>>,
+    /// Whether what has to be polled may differ from what was last asked for.
+    pub(super) wariness_changed: bool,
+    /// Why directories could not be watched.
+    pub(super) exhausted: Option<String>,
+    /// What is remarkable about names that no template has, each said once.
+    pub(super) remarks: BTreeMap<String, Diagnostic>,
+}
+
+enum Node {
+    Directory(Box<Directory>),
+    File { seen: Option<Signature>, state: State },
+}
+
+struct Directory {
+    real: PathBuf,
+    id: FileId,
+    /// Why what is in it cannot be seen.
+    unreadable: Option<Arc<[Diagnostic]>>,
+    /// Whether a template should be in its place.
+    in_the_way: Option<Arc<[Diagnostic]>>,
+}
+
+/// What was handed on of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    Text(Digest),
+    Unreadable(Arc<[Diagnostic]>),
+}
+
+/// With what a look is made.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub(super) disk: &'a dyn Disk,
+    pub(super) inbox: &'a Inbox,
+    pub(super) mounts: &'a std::collections::HashSet<PathBuf>,
+    pub(super) now: Instant,
+    /// What is there now counts, half written or not.
+    pub(super) forced: bool,
+    /// Read every file, whatever its stamps say.
+    pub(super) bytes: bool,
+    /// Note every file that is read, whether it differs or not.
+    pub(super) afresh: bool,
+    /// Go into every directory.
+    pub(super) deep: bool,
+    /// Directories are not watched one by one, so there may be changes in a new one before it is watched.
+    pub(super) recursive: bool,
+    /// For how long a file must not have changed to be taken for whole, in nanoseconds.
+    pub(super) settle_nanos: i64,
+}
+
+/// With how much patience a name is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// An event says that it is as somebody wants it.
+    Told,
+    /// It was being written, and has been quiet for a while or waited for long enough.
+    Quiet,
+    /// It is new, and may be about to be written.
+    Created,
+    /// It is gone, and its grace is over.
+    Lost,
+    /// Nothing told of it.
+    Found,
+}
+
+impl From<Hint> for Patience {
+    fn from(hint: Hint) -> Self {
+        match hint {
+            Hint::Whole | Hint::Closed | Hint::Attributes => Self::Told,
+            Hint::Writing => Self::Quiet,
+            Hint::Created => Self::Created,
+            Hint::Gone => Self::Lost,
+        }
+    }
+}
+
+/// What has to be looked at from time to time, for nothing tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wary {
+    pub(super) path: PathBuf,
+    /// What was there when it was last looked at.
+    pub(super) expected: Expected,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// A directory: it is the same as long as it is the same one.
+    Directory(FileId),
+    File(Signature),
+    Nothing,
+}
+
+impl Wary {
+    /// Whether something else is there now.
+    pub(super) fn differs(&self, disk: &dyn Disk) -> bool {
+        let now = disk.follow(&self.path).ok();
+        match (&self.expected, now) {
+            (Expected::Directory(id), Some(stat)) => stat.kind != Kind::Directory || stat.id != *id,
+            (Expected::File(seen), Some(stat)) => !seen.is_of(&stat),
+            (Expected::Nothing, now) => now.is_some(),
+            (_, None) => true,
+        }
+    }
 }
 
 impl Tree {
-    pub(super) fn new(mounts: Vec<Mount>, bytes_max: usize) -> Self {
+    pub(super) fn new(prefix: String, root: PathBuf, sieve: Sieve, files_max: usize) -> Self {
         Self {
-            mounts,
-            bytes_max,
-            files: BTreeMap::new(),
+            prefix,
+            root: std::path::absolute(&root).unwrap_or(root),
+            sieve,
+            nodes: BTreeMap::new(),
+            links: BTreeMap::new(),
+            ignores: BTreeMap::new(),
+            seen_as: HashMap::new(),
+            resolved_through: HashMap::new(),
+            names: BTreeSet::new(),
+            wary: BTreeSet::new(),
+            silent: BTreeMap::new(),
+            missing: None,
+            was_there: false,
+            files: 0,
+            files_max,
+            more: Vec::new(),
+            touched: BTreeMap::new(),
+            wariness_changed: true,
+            exhausted: None,
+            remarks: BTreeMap::new(),
         }
     }
 
-    pub(super) fn roots(&self) -> impl Iterator<Item = &Path> {
-        self.mounts.iter().map(|mount| mount.path.as_path())
+    /// How many files it knows.
+    pub(super) fn len(&self) -> usize {
+        self.files
     }
 
-    /// Whatever is there is new.
-    pub(super) fn forget(&mut self) {
-        self.files.clear();
+    /// How many names cannot be read.
+    pub(super) fn unreadable(&self) -> usize {
+        let unreadable = |rel: &&Rel| match self.nodes.get(*rel) {
+            Some(Node::Directory(directory)) => directory.unreadable.is_some() || directory.in_the_way.is_some(),
+            Some(Node::File { state, .. }) => matches!(state, State::Unreadable(_)),
+            None => false,
+        };
+        self.wary.iter().filter(unreadable).count()
     }
 
-    /// What was hinted at is read when it is looked at next, whatever its stamps say.
-    pub(super) fn distrust(&mut self, paths: &[PathBuf]) {
-        for path in paths {
-            if let Some((_, name)) = self.name_of(path)
-                && let Some(known) = self.files.get_mut(&name)
-            {
-                *known = None;
-            }
+    /// What was handed on of a name, if it is one of a template.
+    pub(super) fn state(&self, rel: &str) -> Option<State> {
+        match self.nodes.get(rel)? {
+            Node::File { state, .. } => Some(state.clone()),
+            Node::Directory(directory) => directory.in_the_way.clone().map(State::Unreadable),
         }
     }
 
-    /// Looks at every file; with `bytes`, reads every one.
-    pub(super) fn look(&mut self, bytes: bool) -> Result<Changes, LoaderError> {
-        let mut found = Found::default();
-        for (number, mount) in self.mounts.iter().enumerate() {
-            match fs::read_dir(&mount.path) {
-                Ok(_) => walk(mount, &mount.path, &mut Vec::new(), &mut found),
-                Err(error) if number > 0 && is_gone(&error) => {}
-                Err(error) => {
-                    return Err(LoaderError(format!(
-                        "the directory {} cannot be read: {error}",
-                        mount.path.display()
-                    )));
+    /// Each name of a template.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &Rel> {
+        let is_template = |node: &Node| match node {
+            Node::File { .. } => true,
+            Node::Directory(directory) => directory.in_the_way.is_some(),
+        };
+        self.nodes
+            .iter()
+            .filter(move |(_, node)| is_template(node))
+            .map(|(rel, _)| rel)
+    }
+
+    /// Where the file of a name is.
+    pub(super) fn real(&self, rel: &str) -> Option<PathBuf> {
+        if let Some(link) = self.links.get(rel) {
+            return link.target.clone();
+        }
+        let (parent, name) = split(rel);
+        Some(self.directory(parent)?.real.join(name))
+    }
+
+    /// Whether a name leads to its file without any link.
+    pub(super) fn is_plain(&self, rel: &str, real: &Path) -> bool {
+        let root = self.directory("");
+        root.is_some_and(|root| root.real.join(rel) == real)
+    }
+
+    fn directory(&self, rel: &str) -> Option<&Directory> {
+        match self.nodes.get(rel)? {
+            Node::Directory(directory) => Some(directory),
+            Node::File { .. } => None,
+        }
+    }
+
+    /// The most that a template may have.
+    pub(super) fn bytes_max(&self) -> usize {
+        self.sieve.bytes_max
+    }
+
+    // --- looking ------------------------------------------------------------------------------------------------------------
+
+    /// Looks at every name that a path has to do with. Answers whether there is any.
+    pub(super) fn look_at_path(&mut self, look: &Look<'_>, path: &Path, patience: Patience) -> bool {
+        let mut rels: BTreeSet<Rel> = BTreeSet::new();
+        if path == self.root {
+            rels.insert("".into());
+        }
+        rels.extend(self.resolved_through.get(path).into_iter().flatten().cloned());
+        rels.extend(self.seen_as.get(path).into_iter().flatten().cloned());
+        let mut is_named = !rels.is_empty();
+        // A link is whole as soon as it is there.
+        let patience = match patience {
+            Patience::Created if look.disk.stat(path).is_ok_and(|stat| stat.kind == Kind::Link) => Patience::Told,
+            given => given,
+        };
+        if let (Some(parent), Some(name)) = (path.parent(), path.file_name())
+            && let Some(parents) = self.seen_as.get(parent).cloned()
+        {
+            match name.to_str() {
+                Some(IGNORE_FILE) if patience == Patience::Created && !look.forced => {
+                    look.inbox.settle().note_seen(path.to_owned(), Hint::Writing, look.now);
+                    is_named = true;
                 }
-            }
-        }
-        let mut changes = Changes::default();
-        for name in self.files.keys().filter(|name| !found.has(name)) {
-            changes.removed.push(name.clone());
-        }
-        for name in &changes.removed {
-            self.files.remove(name);
-        }
-        for (name, (path, metadata)) in found.files {
-            self.look_at_file(name, &path, &metadata, bytes, &mut changes);
-        }
-        Ok(changes)
-    }
-
-    /// Looks at some paths and what is below them.
-    pub(super) fn look_at(&mut self, paths: &[PathBuf]) -> Result<Changes, LoaderError> {
-        let mut changes = Changes::default();
-        let mut seen = Vec::with_capacity(paths.len());
-        // Nothing is taken in before it is clear that these paths suffice.
-        for path in paths {
-            if self.is_hidden(path) {
-                continue;
-            }
-            let Some((mount, name)) = self.name_of(path) else {
-                // The root itself, something above it, or a name that links of a mounted volume go through.
-                return self.look(false);
-            };
-            match fs::metadata(path) {
-                Ok(metadata) if metadata.is_file() => {
-                    if mount.takes(file_name(path)) {
-                        seen.push((name, path, Some(metadata)));
+                Some(IGNORE_FILE) => {
+                    for parent in parents {
+                        if let (Patience::Lost, Some(ignore)) = (patience, self.ignores.get_mut(&parent)) {
+                            ignore.is_lost = true;
+                        }
+                        rels.insert(parent);
+                    }
+                    is_named = true;
+                }
+                Some(hidden) if is_hidden(hidden) => {}
+                Some(name) => {
+                    for parent in parents {
+                        let rel: Rel = join(&parent, name).into();
+                        is_named |= self.nodes.contains_key(&rel) || self.sieve.takes(&rel);
+                        rels.insert(rel);
                     }
                 }
-                Err(error) if is_gone(&error) && !self.has_below(&name) => seen.push((name, path, None)),
-                // A directory that came or went, whose files are not named one by one, or something that cannot be seen.
-                Ok(_) | Err(_) => return self.look(false),
+                None => self.remark_not_utf8(path),
             }
         }
-        for (name, path, metadata) in seen {
-            match metadata {
-                Some(metadata) => self.look_at_file(name, path, &metadata, true, &mut changes),
-                None => self.gone(name, &mut changes),
-            }
+        for rel in rels {
+            self.look_at(look, &rel, patience);
         }
-        Ok(changes)
+        if is_named || patience == Patience::Lost {
+            return true;
+        }
+        // It may be another name of a file that is known, or nothing at all.
+        match look.disk.stat(path) {
+            Ok(stat) if stat.kind == Kind::File => {
+                let known: Vec<Rel> = self.names_of(stat.id).collect();
+                let is_known = !known.is_empty();
+                for rel in known {
+                    self.look_at(look, &rel, Patience::Told);
+                }
+                is_known || stat.names > 1
+            }
+            _ => true,
+        }
     }
 
-    fn look_at_file(
-        &mut self,
-        name: TemplateName,
-        path: &Path,
-        metadata: &Metadata,
-        bytes: bool,
-        changes: &mut Changes,
-    ) {
-        let seen = signature(metadata);
-        let known = self.files.get(&name).and_then(Option::as_ref);
-        if !bytes && known.is_some_and(|known| !known.racy && known.same_file_state(&seen)) {
+    fn names_of(&self, id: FileId) -> impl Iterator<Item = Rel> + '_ {
+        let from = (id, Rel::from(""));
+        self.names
+            .range(from..)
+            .take_while(move |(each, _)| *each == id)
+            .map(|(_, rel)| Rel::clone(rel))
+    }
+
+    /// Looks at one name, and at what turns out to have to do with it.
+    pub(super) fn look_at(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
+        self.look_at_one(look, rel, patience);
+        while let Some(rel) = self.more.pop() {
+            self.look_at_one(look, &rel, Patience::Told);
+        }
+    }
+
+    fn look_at_one(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
+        if rel.is_empty() {
+            return self.look_at_root(look);
+        }
+        let (parent, name) = split(rel);
+        let Some(directory) = self.directory(parent) else {
+            return self.remove(look, rel);
+        };
+        let path = directory.real.join(name);
+        match look.disk.stat(&path) {
+            Ok(stat) if stat.kind == Kind::Link => self.look_through(look, rel, &path, patience),
+            Ok(stat) => {
+                self.unlink(look, rel);
+                self.put(look, rel, &path, &stat, patience);
+            }
+            Err(error) if is_gone(&error) => self.absent(look, rel, path, patience),
+            Err(error) => self.cannot_see(look, rel, &error),
+        }
+    }
+
+    /// A name stands for what is at a real path.
+    fn put(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
+        match stat.kind {
+            Kind::Directory if self.enters(rel) => self.enter(look, rel, real, stat),
+            Kind::File if self.takes(rel) => {
+                if self.directory(rel).is_some() {
+                    self.remove_node(look, rel);
+                }
+                self.load(look, rel, real, stat, patience);
+            }
+            _ => self.remove_node(look, rel),
+        }
+    }
+
+    fn takes(&self, rel: &str) -> bool {
+        self.sieve.takes(rel) && !self.is_ignored(rel, false)
+    }
+
+    fn enters(&self, rel: &str) -> bool {
+        self.sieve.enters(rel) && !self.is_ignored(rel, true)
+    }
+
+    /// Whether an ignore file in its directory or one above says so; the nearest that says anything decides.
+    fn is_ignored(&self, rel: &str, directory: bool) -> bool {
+        if self.ignores.is_empty() {
+            return false;
+        }
+        let mut above = rel;
+        while !above.is_empty() {
+            above = split(above).0;
+            if let Some(ignore) = self.ignores.get(above)
+                && let Some(named) = ignore.patterns.names(below(rel, above), directory)
+            {
+                return named;
+            }
+        }
+        false
+    }
+
+    /// Nothing is there. It may be about to come back.
+    fn absent(&mut self, look: &Look<'_>, rel: &str, path: PathBuf, patience: Patience) {
+        if !self.nodes.contains_key(rel) {
+            return self.remove(look, rel);
+        }
+        if look.forced || patience == Patience::Lost {
+            let dangles = self.links.contains_key(rel) && look.disk.stat(&path).is_ok();
+            return match dangles {
+                true => self.remove_node(look, rel),
+                false => self.remove(look, rel),
+            };
+        }
+        look.inbox.settle().note_seen(path, Hint::Gone, look.now);
+    }
+
+    // --- forgetting ---------------------------------------------------------------------------------------------------------
+
+    /// Forgets a name and everything below it.
+    fn remove(&mut self, look: &Look<'_>, rel: &str) {
+        self.unlink(look, rel);
+        self.remove_node(look, rel);
+    }
+
+    /// Forgets what a name stands for and everything below it, but not where it leads.
+    fn remove_node(&mut self, look: &Look<'_>, rel: &str) {
+        let inside: Vec<Rel> = inside(&self.nodes, rel).cloned().collect();
+        for each in inside.iter().map(AsRef::as_ref).chain([rel]) {
+            match self.nodes.remove(each) {
+                Some(Node::File { seen, .. }) => {
+                    self.forget_file(each, seen.as_ref());
+                    self.touched.insert(each.into(), None);
+                }
+                Some(Node::Directory(directory)) => {
+                    self.forget_directory(look, each, &directory);
+                    if directory.in_the_way.is_some() {
+                        self.touched.insert(each.into(), None);
+                    }
+                }
+                None => {}
+            }
+            self.wariness_changed |= self.wary.remove(each);
+        }
+        let linked: Vec<Rel> = self::inside(&self.links, rel).cloned().collect();
+        for each in linked {
+            self.unlink(look, &each);
+        }
+    }
+
+    fn forget_file(&mut self, rel: &str, seen: Option<&Signature>) {
+        self.files -= 1;
+        if let Some(seen) = seen {
+            self.names.remove(&(seen.id, rel.into()));
+        }
+    }
+
+    fn forget_directory(&mut self, look: &Look<'_>, rel: &str, directory: &Directory) {
+        self.ignores.remove(rel);
+        if let Some(seen_as) = self.seen_as.get_mut(&directory.real) {
+            seen_as.remove(rel);
+            if seen_as.is_empty() {
+                self.seen_as.remove(&directory.real);
+            }
+        }
+        look.inbox.watched().release(&directory.real, None);
+    }
+
+    // --- what cannot be seen or should be known -----------------------------------------------------------------------------
+
+    /// Something is there and cannot be looked at: what was there stays.
+    fn cannot_see(&mut self, look: &Look<'_>, rel: &str, error: &std::io::Error) {
+        let message = format!("it cannot be looked at: {error}");
+        let diagnostic = Diagnostic::error("unreadable", message)
+            .help("let the service see it, for example with `chmod a+rx` on the directories above");
+        if self.directory(rel).is_some() {
+            return self.cannot_enter(look, rel, diagnostic);
+        }
+        if self.takes(rel) {
+            self.keep_unreadable(rel, diagnostic, None);
+        }
+    }
+
+    /// Notes the same remark once.
+    fn remark(&mut self, place: String, code: &'static str, message: String, help: &str) {
+        if self.remarks.len() >= REMARKS_MAX || self.remarks.contains_key(&place) {
             return;
         }
-        let content = if metadata.is_dir() {
-            Content::Unreadable(directory_in_the_way(), Some(seen))
-        } else {
-            read(path, self.bytes_max)
-        };
-        match content {
-            Content::Text(text, seen) => {
-                self.files.insert(name.clone(), Some(seen));
-                changes.changed.push(Source::new(name, text));
-            }
-            Content::Unreadable(diagnostic, seen) => {
-                self.files.insert(name.clone(), seen);
-                let diagnostics: Arc<[Diagnostic]> = Arc::new([diagnostic.in_template(&name)]);
-                changes.unreadable.push((name, diagnostics));
-            }
-            Content::Gone => self.gone(name, changes),
+        tracing::warn!(path = place, code, "{message}; {help}");
+        let remark = Diagnostic::warning(code, format!("{message}: {place}")).help(help);
+        self.remarks.insert(place, remark);
+    }
+
+    fn remark_not_utf8(&mut self, path: &Path) {
+        let help = "rename it, for example to plain ASCII";
+        self.remark(
+            path.display().to_string(),
+            "name-not-utf8",
+            "a name that is not UTF-8 is left out".into(),
+            help,
+        );
+    }
+
+    /// The name of the template that a name below this root is, if it is a valid one.
+    pub(super) fn template_name(&self, rel: &str) -> Option<TemplateName> {
+        TemplateName::new(&format!("{}{rel}", self.prefix)).ok()
+    }
+
+    fn note_exhausted(&mut self, result: Result<(), WatchError>) {
+        if let Err(WatchError::Exhausted(why)) = result {
+            self.exhausted = Some(why);
         }
     }
 
-    fn gone(&mut self, name: TemplateName, changes: &mut Changes) {
-        if self.files.remove(&name).is_some() {
-            changes.removed.push(name);
+    // --- what nothing tells of ----------------------------------------------------------------------------------------------
+
+    /// What has to be looked at from time to time.
+    pub(super) fn wary(&self) -> Vec<Wary> {
+        let mut wary = vec![Wary {
+            path: self.root.clone(),
+            expected: match self.directory("") {
+                Some(root) if self.missing.is_none() => Expected::Directory(root.id),
+                _ => Expected::Nothing,
+            },
+        }];
+        let linked = self.links.keys().filter(|rel| !rel.is_empty());
+        for rel in linked.chain(self.wary.iter().filter(|rel| !self.links.contains_key(*rel))) {
+            let (parent, name) = split(rel);
+            let Some(directory) = self.directory(parent) else {
+                continue;
+            };
+            let expected = match self.nodes.get(rel) {
+                Some(Node::Directory(directory)) => Expected::Directory(directory.id),
+                Some(Node::File { seen: Some(seen), .. }) => Expected::File(seen.clone()),
+                Some(Node::File { seen: None, .. }) => Expected::Nothing,
+                // A link that leads nowhere, or to what is no template: whatever it is, events tell.
+                None => continue,
+            };
+            wary.push(Wary {
+                path: directory.real.join(name),
+                expected,
+            });
         }
+        wary
     }
 
-    fn has_below(&self, name: &TemplateName) -> bool {
-        let prefix = format!("{name}/");
-        let mut after = self
-            .files
-            .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
-        after.next().is_some_and(|(each, _)| each.as_str().starts_with(&prefix))
-    }
-
-    /// Whether it is of no concern: an editor's own files, a repository's. Names that begin with two dots are how mounted volumes
-    /// swap what visible links lead to.
-    fn is_hidden(&self, path: &Path) -> bool {
-        self.roots()
-            .filter_map(|root| path.strip_prefix(root).ok())
-            .any(|below| {
-                below.components().any(|part| {
-                    let part = part.as_os_str().as_encoded_bytes();
-                    part.starts_with(b".") && !part.starts_with(b"..")
-                })
-            })
-    }
-
-    fn name_of(&self, path: &Path) -> Option<(Mount, TemplateName)> {
-        self.mounts.iter().find_map(|mount| {
-            let below = path.strip_prefix(&mount.path).ok()?;
-            let below: Vec<&str> = below
-                .components()
-                .map(|part| part.as_os_str().to_str())
-                .collect::<Option<_>>()?;
-            let name = TemplateName::new(&format!("{}{}", mount.prefix, below.join("/"))).ok()?;
-            (!below.is_empty()).then(|| (mount.clone(), name))
-        })
-    }
-}
-
-fn directory_in_the_way() -> Diagnostic {
-    Diagnostic::error("directory", "this is a directory, but its name is that of a template")
-        .help("rename it without the extension; templates inside of it are loaded all the same")
-}
-
-fn file_name(path: &Path) -> &str {
-    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// What a walk saw.
-#[derive(Default)]
-struct Found {
-    files: BTreeMap<TemplateName, (PathBuf, Metadata)>,
-    /// Names under which, or below which, something could not be seen: whatever is known there stays as it is.
-    unseen: Vec<String>,
-}
-
-impl Found {
-    fn has(&self, name: &TemplateName) -> bool {
-        let below = |unseen: &String| {
-            let rest = name.as_str().strip_prefix(unseen.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || unseen.is_empty())
-        };
-        self.files.contains_key(name) || self.unseen.iter().any(below)
-    }
-
-    fn cannot_see(&mut self, mount: &Mount, path: &Path, error: &io::Error) {
-        if !is_gone(error) {
-            tracing::warn!(path = %path.display(), %error, "what is there cannot be seen, so what was stays");
-            self.unseen.push(name_below(mount, path));
+    /// Looks at each file that is known, by its stamps.
+    pub(super) fn sweep(&mut self, look: &Look<'_>) {
+        let files: Vec<Rel> = self.templates().cloned().collect();
+        for rel in files {
+            self.look_at(look, &rel, Patience::Found);
         }
     }
 }
 
-fn name_below(mount: &Mount, path: &Path) -> String {
-    let below = path.strip_prefix(&mount.path).unwrap_or(path);
-    let below: Vec<_> = below
-        .components()
-        .map(|part| part.as_os_str().to_string_lossy())
-        .collect();
-    format!("{}{}", mount.prefix, below.join("/"))
+/// A name's directory and its last component.
+fn split(rel: &str) -> (&str, &str) {
+    rel.rsplit_once('/').unwrap_or(("", rel))
 }
 
-/// Collects the files of a mount below `directory`.
-fn walk(mount: &Mount, directory: &Path, above: &mut Vec<PathBuf>, found: &mut Found) {
-    let entries = fs::canonicalize(directory).and_then(|real| Ok((real, fs::read_dir(directory)?)));
-    let (real, entries) = match entries {
-        Ok(entries) => entries,
-        Err(error) => return found.cannot_see(mount, directory, &error),
+fn join(parent: &str, name: &str) -> String {
+    match parent {
+        "" => name.to_owned(),
+        parent => format!("{parent}/{name}"),
+    }
+}
+
+/// What follows a directory's name and the separator.
+fn below<'a>(rel: &'a str, directory: &str) -> &'a str {
+    match directory {
+        "" => rel,
+        directory => rel.get(directory.len() + 1..).unwrap_or_default(),
+    }
+}
+
+/// The names below one.
+fn inside<'a, T>(map: &'a BTreeMap<Rel, T>, rel: &str) -> impl Iterator<Item = &'a Rel> {
+    let prefix = match rel {
+        "" => String::new(),
+        rel => format!("{rel}/"),
     };
-    if above.len() >= DEPTH_MAX || above.contains(&real) {
-        return;
+    let from = match rel {
+        "" => Bound::Excluded(""),
+        _ => Bound::Included(prefix.as_str()),
+    };
+    let inside = map.range::<str, _>((from, Bound::Unbounded));
+    inside
+        .map(|(each, _)| each)
+        .take_while(move |each| each.starts_with(&prefix))
+}
+
+/// The last components of the names directly below one.
+fn children<T>(map: &BTreeMap<Rel, T>, rel: &str) -> BTreeSet<String> {
+    let mut children = BTreeSet::new();
+    let mut after = Bound::Excluded(match rel {
+        "" => String::new(),
+        rel => format!("{rel}/"),
+    });
+    while let Some((each, _)) = map
+        .range::<str, _>((after.as_ref().map(String::as_str), Bound::Unbounded))
+        .next()
+    {
+        if !rel.is_empty() && each.strip_prefix(rel).is_none_or(|rest| !rest.starts_with('/')) {
+            break;
+        }
+        let child = below(each, rel).split('/').next().unwrap_or_default();
+        let full = join(rel, child);
+        // `0` follows the separator, so what is below the child is skipped and nothing else.
+        after = match full.len() == each.len() {
+            true => Bound::Excluded(full),
+            false => Bound::Included(format!("{full}0")),
+        };
+        children.insert(child.to_owned());
     }
-    above.push(real);
-    for entry in entries {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                found.cannot_see(mount, directory, &error);
-                continue;
-            }
-        };
-        let file_name = entry.file_name();
-        let Some(file_name) = file_name.to_str() else {
-            tracing::warn!(path = %entry.path().display(), "a name that is not UTF-8 is left out");
-            continue;
-        };
-        if file_name.starts_with('.') {
-            continue;
-        }
-        let path = entry.path();
-        // Follows links: what counts is where they lead.
-        let metadata = match fs::metadata(&path) {
-            Ok(metadata) => metadata,
-            Err(error) => {
-                found.cannot_see(mount, &path, &error);
-                continue;
-            }
-        };
-        if metadata.is_dir() {
-            walk(mount, &path, above, found);
-        }
-        if !mount.takes(file_name) || !(metadata.is_file() || metadata.is_dir()) {
-            continue;
-        }
-        match TemplateName::new(&name_below(mount, &path)) {
-            Ok(name) => {
-                found.files.insert(name, (path, metadata));
-            }
-            Err(error) => tracing::warn!(%error, "a file is left out"),
-        }
+    children
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_and_what_is_inside_are_found_whatever_stands_between() {
+        let names = ["", "a", "a-b", "a.html", "a/x", "a/y/z", "a0", "b/c/d"];
+        let map: BTreeMap<Rel, ()> = names.map(|name| (name.into(), ())).into();
+        let found = |rel| children(&map, rel).into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(found(""), "a a-b a.html a0 b");
+        assert_eq!(found("a"), "x y");
+        assert_eq!(found("a/x"), "");
+        let within = |rel| inside(&map, rel).map(AsRef::as_ref).collect::<Vec<_>>().join(" ");
+        assert_eq!(within("a"), "a/x a/y/z");
+        assert_eq!(within("").split(' ').count(), 7);
     }
-    above.pop();
 }

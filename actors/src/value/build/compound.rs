@@ -5,7 +5,7 @@ use serde::ser::{self, Serialize};
 
 use super::Failure;
 use super::embedded::Embedded;
-use super::fields::Fields;
+use super::fields::{Fields, bit_of};
 use super::serializer::Serializer;
 use crate::value::Value;
 
@@ -119,9 +119,9 @@ impl<'s, 'a> Entries<'s, 'a> {
     }
 
     #[inline]
-    fn push<T: Serialize + ?Sized>(&mut self, key: &'a str, value: &T) -> Result<(), Failure> {
+    fn push<T: Serialize + ?Sized>(&mut self, key: &'a str, bit: u64, value: &T) -> Result<(), Failure> {
         let value = self.serializer.nested(value)?;
-        self.fields.push(self.serializer.space, key, value)
+        self.fields.push(self.serializer.space, key, bit, value)
     }
 
     #[inline]
@@ -150,7 +150,7 @@ impl<'a> ser::SerializeMap for Entries<'_, 'a> {
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
         match self.key.take() {
-            Some(key) => self.push(key, value),
+            Some(key) => self.push(key, bit_of(key), value),
             None => Err(Failure::serialize("a map gave a value before its key")),
         }
     }
@@ -165,9 +165,10 @@ impl<'a> ser::SerializeStruct for Entries<'_, 'a> {
     type Ok = Value<'a>;
     type Error = Failure;
 
-    #[inline]
+    /// Where the compiler knows the key, it knows the bit as well.
+    #[inline(always)]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Failure> {
-        self.push(key, value)
+        self.push(key, bit_of(key), value)
     }
 
     #[inline]
@@ -181,7 +182,7 @@ impl<'a> ser::SerializeStructVariant for Entries<'_, 'a> {
     type Error = Failure;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Failure> {
-        self.push(key, value)
+        self.push(key, bit_of(key), value)
     }
 
     fn end(self) -> Result<Value<'a>, Failure> {

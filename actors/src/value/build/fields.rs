@@ -23,9 +23,9 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// `bit` is the key's [`bit_of`].
     #[inline]
-    pub(super) fn push(&mut self, space: &Space<'a>, key: &'a str, value: Value<'a>) -> Result<(), Failure> {
-        let bit = bit_of(key);
+    pub(super) fn push(&mut self, space: &Space<'a>, key: &'a str, bit: u64, value: Value<'a>) -> Result<(), Failure> {
         if self.seen & bit != 0 && self.replace(key, value) {
             return Ok(());
         }
@@ -34,6 +34,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Gives a key that is there its new value. Large objects leave that to the end, or it would cost quadratic time.
+    #[inline(never)]
     fn replace(&mut self, key: &str, value: Value<'a>) -> bool {
         if self.fields.len() > LINEAR_FIELDS_MAX {
             return false;
@@ -57,8 +58,8 @@ impl<'a> Fields<'a> {
 }
 
 /// One of 64 bits, by what is read quickest: length, first and last byte.
-#[inline]
-fn bit_of(key: &str) -> u64 {
+#[inline(always)]
+pub(super) fn bit_of(key: &str) -> u64 {
     let (first, last) = match key.as_bytes() {
         [] => (0, 0),
         [only] => (*only, *only),

@@ -1,0 +1,236 @@
+//! [`Body`]: the text of an answer while it is written.
+
+use std::fmt;
+
+use crate::budget::Exceeded;
+
+/// Bytes that are copied at once: a copy of a length that the compiler knows is two moves and no call.
+pub(crate) const BLOCK_BYTES: usize = 32;
+
+/// What the first growth makes room for.
+const FIRST_BYTES: usize = 1024;
+
+/// Text that grows at its end, up to a limit. What is not UTF-8 by then does not come out: [`Body::to_text`] looks.
+///
+/// Most of what a template prints is short, so the fast way in copies whole blocks of which only the first bytes count. That
+/// takes one comparison for room and limit together, because the room never goes beyond the limit.
+#[derive(Default)]
+pub struct Body {
+    /// Room, all of it initialised; what was written comes first.
+    bytes: Vec<u8>,
+    /// Of what was written. Half a word, so that adding a block to it needs no look for an overflow.
+    len: u32,
+    /// Bytes that count towards the limit and stand elsewhere.
+    before: usize,
+    limit: usize,
+}
+
+/// More is not written, whatever the limit says.
+const BYTES_MAX: usize = u32::MAX as usize - BLOCK_BYTES;
+
+impl Body {
+    /// Nothing yet, and at most so many bytes, `before` of which are written elsewhere.
+    pub(crate) fn new(limit: usize, before: usize) -> Self {
+        Self::within(Vec::new(), limit, before)
+    }
+
+    /// The same, in room that was used before.
+    pub(crate) fn within(bytes: Vec<u8>, limit: usize, before: usize) -> Self {
+        let mut body = Self {
+            bytes,
+            len: 0,
+            before,
+            limit,
+        };
+        body.bytes.truncate(body.most());
+        body
+    }
+
+    /// How many bytes may be written here.
+    fn most(&self) -> usize {
+        self.limit.saturating_sub(self.before).min(BYTES_MAX)
+    }
+
+    /// How many bytes were written.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether nothing was written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Writes text.
+    ///
+    /// # Errors
+    /// [`Exceeded::Output`] when it would go over the limit; nothing of it is written then.
+    #[inline]
+    pub fn push(&mut self, text: &str) -> Result<(), Exceeded> {
+        self.push_bytes(text.as_bytes())
+    }
+
+    #[inline]
+    fn push_bytes(&mut self, part: &[u8]) -> Result<(), Exceeded> {
+        let free = self.bytes.get_mut(self.len as usize..);
+        match free.and_then(|free| free.get_mut(..part.len())) {
+            Some(place) => {
+                place.copy_from_slice(part);
+                // No more than there is room for.
+                self.len += part.len() as u32;
+                Ok(())
+            }
+            None => self.push_slowly(part),
+        }
+    }
+
+    /// Writes `length` bytes of `text` from `start` on. Quickest where they are few, and as many again follow in `text`.
+    #[inline(always)]
+    pub(crate) fn push_part(&mut self, text: &[u8], start: u32, length: u32) -> Result<(), Exceeded> {
+        let start = start as usize;
+        if length <= BLOCK_BYTES as u32
+            && let Some(block) = text.get(start..start + BLOCK_BYTES).and_then(<[u8]>::first_chunk)
+            && let Some(place) = self.room::<BLOCK_BYTES>()
+        {
+            *place = *block;
+            self.len += length;
+            return Ok(());
+        }
+        self.push_long(text, start, length as usize)
+    }
+
+    #[inline(never)]
+    fn push_long(&mut self, text: &[u8], start: usize, length: usize) -> Result<(), Exceeded> {
+        self.push_bytes(text.get(start..start + length).unwrap_or_default())
+    }
+
+    /// Writes the first `length` of some bytes.
+    #[inline(always)]
+    pub(crate) fn push_block<const N: usize>(&mut self, block: [u8; N], length: u32) -> Result<(), Exceeded> {
+        match self.room::<N>() {
+            Some(place) => {
+                *place = block;
+                self.len += length;
+                Ok(())
+            }
+            None => self.push_slowly(block.get(..length as usize).unwrap_or(&block)),
+        }
+    }
+
+    #[inline(always)]
+    fn room<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        let start = self.len as usize;
+        self.bytes.get_mut(start..start + N)?.first_chunk_mut()
+    }
+
+    /// Grows, as far as the limit allows.
+    #[cold]
+    #[inline(never)]
+    fn push_slowly(&mut self, part: &[u8]) -> Result<(), Exceeded> {
+        let most = self.most();
+        let start = self.len();
+        let end = start.saturating_add(part.len());
+        if end > most {
+            return Err(Exceeded::Output(self.limit));
+        }
+        if end > self.bytes.len() {
+            let room = end.saturating_add(BLOCK_BYTES).max(self.bytes.len().saturating_mul(2));
+            self.bytes.resize(room.max(FIRST_BYTES).min(most), 0);
+        }
+        self.bytes[start..end].copy_from_slice(part);
+        self.len += part.len() as u32;
+        Ok(())
+    }
+
+    /// What was written, in memory of its own.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let written = self.bytes.get(..self.len()).unwrap_or(&self.bytes);
+        match simdutf8::basic::from_utf8(written) {
+            Ok(text) => text.to_owned(),
+            // Only text came in, so this does not happen.
+            Err(_) => String::from_utf8_lossy(written).into_owned(),
+        }
+    }
+
+    /// The room, to be used again.
+    pub(crate) fn into_room(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("len", &self.len)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// At most 15 bytes, zeros behind them. Loads overlap, so that there is no loop.
+#[inline(always)]
+pub(crate) fn short_block(bytes: &[u8]) -> [u8; 16] {
+    if let (Some(head), Some(tail)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        let (head, tail) = (u64::from_le_bytes(*head), u64::from_le_bytes(*tail));
+        // What the two have in common goes out of the tail, all of it if there are 8.
+        let common = (8 * (16 - bytes.len()) as u32).min(64);
+        let behind = tail.checked_shr(common).unwrap_or(0);
+        return (u128::from(head) | u128::from(behind) << 64).to_le_bytes();
+    }
+    if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let (head, tail) = (u32::from_le_bytes(*head), u32::from_le_bytes(*tail));
+        let both = u64::from(head) | u64::from(tail) << (8 * (bytes.len() - 4) & 31);
+        return u128::from(both).to_le_bytes();
+    }
+    let few = match *bytes {
+        [] => 0,
+        [a] => u32::from(a),
+        [a, b] => u32::from_le_bytes([a, b, 0, 0]),
+        [a, b, c, ..] => u32::from_le_bytes([a, b, c, 0]),
+    };
+    u128::from(few).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_in_writes_the_same_and_ends_at_the_limit() {
+        let text: String = ('a'..='z').cycle().take(200).collect();
+        for length in 0..120 {
+            for limit in [0, 1, 15, 16, 17, 31, 32, 33, 64, 119, 120, 500] {
+                let expected = if length <= limit {
+                    Ok(text[3..3 + length].to_owned())
+                } else {
+                    Err(Exceeded::Output(limit))
+                };
+                for padding in [0, 200] {
+                    let source = &text.as_bytes()[..(3 + length + padding).min(200)];
+                    let mut body = Body::new(limit, 0);
+                    let pushed = body.push_part(source, 3, length as u32);
+                    assert_eq!(pushed.map(|()| body.to_text()), expected);
+                }
+                let mut body = Body::within(vec![b'?'; 77], limit, 0);
+                assert_eq!(body.push(&text[3..3 + length]).map(|()| body.to_text()), expected);
+                if length < 16 {
+                    let mut body = Body::within(vec![b'?'; 20], limit, 0);
+                    let block = short_block(&text.as_bytes()[3..3 + length]);
+                    assert_eq!(body.push_block(block, length as u32).map(|()| body.to_text()), expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_elsewhere_counts() {
+        let mut body = Body::new(10, 6);
+        assert_eq!(body.push("abc"), Ok(()));
+        assert_eq!(body.push("de"), Err(Exceeded::Output(10)));
+        assert_eq!(body.push_block([b'd', b'e'], 1), Ok(()));
+        assert_eq!((body.to_text().as_str(), body.len()), ("abcd", 4));
+    }
+}

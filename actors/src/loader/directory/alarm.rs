@@ -1,0 +1,140 @@
+//! [`Alarm`]: the thread that waits until something is due, and hints then. It also keeps an eye on what no event tells of.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::disk::System;
+use super::inbox::Inbox;
+use super::settle::Hint;
+use super::tree::Wary;
+use crate::loader::Hints;
+
+/// How often roots, links and the like are looked at.
+const WARY: Duration = Duration::from_millis(250);
+/// That may take this share of the time, one in so many: with very many links it is done less often.
+const WARY_SHARE: u32 = 20;
+/// What is due and not yet looked at is hinted at again after this time.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Hints until it is dropped.
+pub(super) struct Alarm(Arc<Clock>);
+
+/// What the thread and those who rouse it share.
+pub(super) struct Clock {
+    inbox: Arc<Inbox>,
+    hints: Hints,
+    set: Mutex<Set>,
+    changed: Condvar,
+}
+
+struct Set {
+    next: Option<Instant>,
+    wary: Arc<[Wary]>,
+    /// Until when the thread sleeps.
+    until: Instant,
+    ended: bool,
+}
+
+impl Clock {
+    pub(super) fn new(inbox: Arc<Inbox>, hints: Hints) -> Arc<Self> {
+        let set = Set {
+            next: None,
+            wary: Arc::new([]),
+            until: Instant::now(),
+            ended: false,
+        };
+        Arc::new(Self {
+            inbox,
+            hints,
+            set: Mutex::new(set),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// Something was noted: hints at once if it is due, else sees to it that it is not slept through.
+    pub(super) fn rouse(&self) {
+        let now = Instant::now();
+        let next = self.inbox.settle().next(now);
+        match next {
+            Some(next) if next <= now => self.hints.hint(),
+            Some(next) if next < self.set().until => self.changed.notify_one(),
+            _ => {}
+        }
+    }
+
+    fn set(&self) -> MutexGuard<'_, Set> {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        let mut wary_at = Instant::now() + WARY;
+        let mut set = self.set();
+        while !set.ended {
+            let now = Instant::now();
+            if wary_at <= now {
+                let wary = Arc::clone(&set.wary);
+                drop(set);
+                self.look(&wary, now);
+                wary_at = now + WARY.max(now.elapsed().saturating_mul(WARY_SHARE));
+                set = self.set();
+                continue;
+            }
+            let next = [set.next, self.inbox.settle().next(now)].into_iter().flatten().min();
+            let due = next.is_some_and(|next| next <= now);
+            // What is due stays due until it is looked at: a hint that got lost on its way is given again.
+            let until = next.map_or(wary_at, |next| wary_at.min(if due { now + AGAIN } else { next }));
+            set.until = until;
+            if due {
+                self.hints.hint();
+            }
+            let left = until.saturating_duration_since(now);
+            (set, _) = self
+                .changed
+                .wait_timeout(set, left)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn look(&self, wary: &[Wary], now: Instant) {
+        for each in wary.iter().filter(|each| each.differs(&System)) {
+            self.inbox.settle().note_seen(each.path.clone(), Hint::Whole, now);
+        }
+    }
+}
+
+impl Alarm {
+    /// Begins to wait.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub(super) fn start(clock: Arc<Clock>) -> std::io::Result<Self> {
+        let waits = Arc::clone(&clock);
+        std::thread::Builder::new()
+            .name("hotplate-alarm".into())
+            .spawn(move || waits.run())?;
+        Ok(Self(clock))
+    }
+
+    /// Sets when to hint next, besides what the inbox waits for, and what to keep an eye on, if that changed.
+    pub(super) fn set(&self, next: Option<Instant>, wary: Option<Vec<Wary>>) {
+        let mut set = self.0.set();
+        set.next = next;
+        if let Some(wary) = wary {
+            set.wary = wary.into();
+        }
+        let sooner = [next, self.0.inbox.settle().next(Instant::now())]
+            .into_iter()
+            .flatten()
+            .min();
+        if sooner.is_some_and(|sooner| sooner < set.until) {
+            self.0.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.0.set().ended = true;
+        self.0.changed.notify_one();
+    }
+}

@@ -1,0 +1,135 @@
+//! [`Disk`]: what the loader asks of a file system. [`System`] is the real one; the simulator has one of its own.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix as platform;
+#[cfg(not(unix))]
+mod portable;
+#[cfg(not(unix))]
+use portable as platform;
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Which file it is, whatever it is called: device and inode. Zero where the system does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub(super) struct FileId {
+    pub(super) device: u64,
+    pub(super) inode: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Directory,
+    Link,
+    /// A pipe, a socket, a device: never a template.
+    Other,
+}
+
+/// What a name stands for, without its content. Times are nanoseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) id: FileId,
+    pub(super) kind: Kind,
+    pub(super) bytes: u64,
+    pub(super) modified: i64,
+    /// When content, names or rights changed last; nobody can set it. Where there is none it is `modified`.
+    pub(super) changed: i64,
+    /// How many names the file has.
+    pub(super) names: u64,
+}
+
+/// One attempt to read a file, and what it was before and after.
+pub(super) struct Reading {
+    pub(super) before: Stat,
+    pub(super) bytes: Vec<u8>,
+    pub(super) after: Stat,
+}
+
+/// What the loader asks of a file system.
+pub(super) trait Disk {
+    /// What a path itself is: a link is a link.
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+    /// What a path leads to.
+    fn follow(&self, path: &Path) -> io::Result<Stat>;
+    /// The names in a directory.
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
+    /// Where a link leads, as it is written.
+    fn link(&self, path: &Path) -> io::Result<PathBuf>;
+    /// Reads a regular file, one byte more than `bytes_max` at most. Of what is larger nothing is read.
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Reading>;
+    /// What the file system is called, if the kernel does not tell of every change on it.
+    fn silent(&self, path: &Path) -> Option<String>;
+    /// Where other file systems are mounted. A single file that is mounted changes without a word.
+    fn mounts(&self) -> HashSet<PathBuf>;
+    /// The time by which files are stamped.
+    fn clock(&self) -> i64;
+}
+
+/// The file system of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct System;
+
+impl Disk for System {
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        fs::symlink_metadata(path).map(|metadata| platform::stat(&metadata))
+    }
+
+    fn follow(&self, path: &Path) -> io::Result<Stat> {
+        fs::metadata(path).map(|metadata| platform::stat(&metadata))
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect()
+    }
+
+    fn link(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::read_link(path)
+    }
+
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Reading> {
+        let mut file = platform::open(path)?;
+        let before = platform::stat(&file.metadata()?);
+        if before.kind != Kind::File {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if before.bytes > bytes_max {
+            let (bytes, after) = (Vec::new(), before);
+            return Ok(Reading { before, bytes, after });
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(before.bytes).unwrap_or(0) + 1);
+        file.by_ref()
+            .take(bytes_max.saturating_add(1))
+            .read_to_end(&mut bytes)?;
+        let after = platform::stat(&file.metadata()?);
+        Ok(Reading { before, bytes, after })
+    }
+
+    fn silent(&self, path: &Path) -> Option<String> {
+        platform::silent(path)
+    }
+
+    fn mounts(&self) -> HashSet<PathBuf> {
+        platform::mounts()
+    }
+
+    fn clock(&self) -> i64 {
+        since_epoch(SystemTime::now())
+    }
+}
+
+fn since_epoch(time: SystemTime) -> i64 {
+    let passed = time.duration_since(SystemTime::UNIX_EPOCH);
+    passed.map_or(0, |passed| i64::try_from(passed.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Whether an error says that nothing is there.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}

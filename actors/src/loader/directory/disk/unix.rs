@@ -1,0 +1,162 @@
+//! Where files have inodes.
+
+use std::collections::HashSet;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{FileId, Kind, Stat};
+
+pub(super) fn stat(metadata: &Metadata) -> Stat {
+    let kind = metadata.file_type();
+    Stat {
+        id: FileId {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        },
+        kind: if kind.is_file() {
+            Kind::File
+        } else if kind.is_dir() {
+            Kind::Directory
+        } else if kind.is_symlink() {
+            Kind::Link
+        } else {
+            Kind::Other
+        },
+        bytes: metadata.len(),
+        modified: stamp(metadata.mtime(), metadata.mtime_nsec()),
+        changed: stamp(metadata.ctime(), metadata.ctime_nsec()),
+        names: metadata.nlink(),
+    }
+}
+
+fn stamp(seconds: i64, nanos: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+/// A pipe under the name of a template must not block the loader.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+/// File systems that are written to by this kernel alone, so that it tells of every change, or that never change: by the number
+/// that `statfs` answers. Of all others it is not known, or known not to be so (NFS, CIFS, 9p, FUSE, overlay, vboxsf).
+#[cfg(target_os = "linux")]
+const TELLING: [u32; 19] = [
+    0x0000_EF53, // ext2, ext3, ext4
+    0x0102_1994, // tmpfs
+    0x5846_5342, // xfs
+    0x9123_683E, // btrfs
+    0xF2F5_2010, // f2fs
+    0x2FC1_2FC1, // zfs
+    0xCA45_1A4E, // bcachefs
+    0x8584_58F6, // ramfs
+    0x3153_464A, // jfs
+    0x5265_4973, // reiserfs
+    0x0000_3434, // nilfs
+    0x0000_4D44, // fat
+    0x2011_BAB0, // exfat
+    0x7366_746E, // ntfs3
+    0xE0F5_E1E2, // erofs
+    0x7371_7368, // squashfs
+    0x0000_9660, // iso9660
+    0x2405_1905, // ubifs
+    0x0000_4244, // hfs
+];
+
+#[cfg(target_os = "linux")]
+const SILENT: [(u32, &str); 11] = [
+    (0x0000_6969, "nfs"),
+    (0xFF53_4D42, "cifs"),
+    (0xFE53_4D42, "smb2"),
+    (0x0102_1997, "9p"),
+    (0x6573_5546, "fuse"),
+    (0x794C_7630, "overlay"),
+    (0x786F_4256, "vboxsf"),
+    (0x00C3_6400, "ceph"),
+    (0x7461_636F, "ocfs2"),
+    (0x0116_1970, "gfs2"),
+    (0x5346_414F, "afs"),
+];
+
+#[cfg(target_os = "linux")]
+pub(super) fn silent(path: &Path) -> Option<String> {
+    // Of a directory that is not there nothing is known, nor needed.
+    let found = rustix::fs::statfs(path).ok()?;
+    name_of_silent(i128::from(found.f_type))
+}
+
+#[cfg(target_os = "linux")]
+fn name_of_silent(number: i128) -> Option<String> {
+    // The kernel's type is signed on some machines; the numbers have 32 bits.
+    let number = u32::try_from(number & 0xFFFF_FFFF).unwrap_or_default();
+    if TELLING.contains(&number) {
+        return None;
+    }
+    let known = SILENT.iter().find(|(each, _)| *each == number);
+    Some(known.map_or_else(|| format!("unknown (0x{number:x})"), |(_, name)| (*name).to_owned()))
+}
+
+/// The others take the recursive path, which looks at everything whenever in doubt.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn silent(_: &Path) -> Option<String> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn mounts() -> HashSet<PathBuf> {
+    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    table.split(|byte| *byte == b'\n').filter_map(mount_point).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn mounts() -> HashSet<PathBuf> {
+    HashSet::new()
+}
+
+/// The fifth field of a line of `mountinfo`; blanks and the like stand there as `\040`.
+#[cfg(target_os = "linux")]
+fn mount_point(line: &[u8]) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    let mut rest = line.split(|byte| *byte == b' ').nth(4)?;
+    let mut path = Vec::with_capacity(rest.len());
+    while let [first, after @ ..] = rest {
+        let code = match rest {
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
+                Some((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'))
+            }
+            _ => None,
+        };
+        path.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &rest[4..] } else { after };
+    }
+    Some(PathBuf::from(std::ffi::OsString::from_vec(path)))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_to_tell_is_silent() {
+        assert_eq!(name_of_silent(0xEF53), None);
+        assert_eq!(name_of_silent(0x6969).as_deref(), Some("nfs"));
+        assert_eq!(
+            name_of_silent(i128::from(0xFF53_4D42_u32 as i32)).as_deref(),
+            Some("cifs"),
+            "as a signed number"
+        );
+        assert_eq!(name_of_silent(0x1234).as_deref(), Some("unknown (0x1234)"));
+    }
+
+    #[test]
+    fn mount_points_are_unescaped() {
+        let line = br"36 35 98:0 /mnt1 /a\040b/c\134d rw,noatime master:1 - ext3 /dev/root rw";
+        assert_eq!(mount_point(line), Some(PathBuf::from(r"/a b/c\d")));
+        assert_eq!(mount_point(b""), None);
+        assert!(mounts().contains(Path::new("/")));
+    }
+}

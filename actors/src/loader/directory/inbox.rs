@@ -1,0 +1,148 @@
+//! [`Inbox`]: what the kernel said, as hints, for whoever looks. Written by the thread that listens, read by the one that looks.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::settle::{Hint, Settle};
+use super::watches::{WatchId, Watched};
+use crate::limits::Limits;
+
+/// Names of no concern that are remembered. More are as good as none: they only spare work.
+const DULL_MAX: usize = 1024;
+
+/// What the kernel said about a watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard<'a> {
+    /// Events were lost.
+    Overflow,
+    /// The watch has ended, or it was a mark.
+    Ended(WatchId),
+    /// Something about the watched directory itself.
+    Itself(WatchId),
+    /// Something about a name in it.
+    Named(WatchId, &'a OsStr, Hint),
+}
+
+/// What is heard, until it is looked at. Locks are taken in the order of the fields.
+pub(super) struct Inbox {
+    watched: Mutex<Watched>,
+    settle: Mutex<Settle>,
+    /// Written files that turned out to concern nobody, such as a log beside the templates.
+    dull: Mutex<HashSet<PathBuf>>,
+    mark_came: Condvar,
+}
+
+impl Inbox {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            watched: Mutex::default(),
+            settle: Mutex::new(Settle::new(limits)),
+            dull: Mutex::default(),
+            mark_came: Condvar::new(),
+        }
+    }
+
+    pub(super) fn watched(&self) -> MutexGuard<'_, Watched> {
+        lock(&self.watched)
+    }
+
+    pub(super) fn settle(&self) -> MutexGuard<'_, Settle> {
+        lock(&self.settle)
+    }
+
+    /// Hears one event. Answers whether it concerns anybody.
+    pub(super) fn hear(&self, heard: Heard<'_>, now: Instant) -> bool {
+        match heard {
+            Heard::Overflow => {
+                self.settle().note_doubt();
+                // A mark may be among what was lost.
+                self.mark_came.notify_all();
+                true
+            }
+            Heard::Ended(watch) => {
+                let places = self.watched().ended(watch);
+                self.mark_came.notify_all();
+                self.note(places, Hint::Whole, now)
+            }
+            Heard::Itself(watch) => {
+                let places = self.watched().places(watch).to_vec();
+                self.note(places, Hint::Whole, now)
+            }
+            Heard::Named(watch, name, hint) => {
+                let watched = self.watched();
+                let paths: Vec<PathBuf> = watched
+                    .concerned(watch, name)
+                    .map(|directory| directory.join(name))
+                    .collect();
+                drop(watched);
+                self.note(paths, hint, now)
+            }
+        }
+    }
+
+    /// Hears of some paths. Answers whether that concerns anybody.
+    pub(super) fn note(&self, paths: Vec<PathBuf>, hint: Hint, now: Instant) -> bool {
+        let mut concerns = false;
+        for path in paths {
+            let mut dull = lock(&self.dull);
+            if !dull.is_empty() {
+                match hint {
+                    // Closing it is as dull as writing it; anything else may make something of it.
+                    Hint::Writing | Hint::Closed if dull.contains(&path) => continue,
+                    Hint::Writing | Hint::Closed => {}
+                    _ => drop(dull.remove(&path)),
+                }
+            }
+            drop(dull);
+            self.settle().note(path, hint, now);
+            concerns = true;
+        }
+        concerns
+    }
+
+    /// Writing to this file concerns nobody.
+    pub(super) fn bore(&self, path: PathBuf) {
+        let mut dull = lock(&self.dull);
+        if dull.len() >= DULL_MAX {
+            dull.clear();
+        }
+        dull.insert(path);
+    }
+
+    /// Everything may be of concern again.
+    pub(super) fn unbore(&self) {
+        lock(&self.dull).clear();
+    }
+
+    /// Waits until everything that happened before has been heard. Answers `false` if that cannot be said, for events were lost,
+    /// there is no mark, or it takes longer than `within`.
+    pub(super) fn barrier(&self, within: Duration) -> bool {
+        let mut watched = self.watched();
+        let Some(mark) = watched.mark() else {
+            return false;
+        };
+        let until = Instant::now() + within;
+        loop {
+            if !watched.awaits(mark) {
+                return true;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.settle().is_in_doubt() {
+                watched.forget_mark(mark);
+                return false;
+            }
+            let (guard, _) = self
+                .mark_came
+                .wait_timeout(watched, left)
+                .unwrap_or_else(PoisonError::into_inner);
+            watched = guard;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,103 @@
+//! [`resolve`]: where a path leads, one component at a time, and every name on the way that could lead it elsewhere.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
+
+use super::disk::{Disk, Kind};
+
+/// Links on one way. The kernel follows as many.
+const HOPS_MAX: usize = 40;
+
+/// A name that was looked up on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    /// A real directory.
+    pub(super) directory: PathBuf,
+    pub(super) name: OsString,
+}
+
+impl Step {
+    pub(super) fn path(&self) -> PathBuf {
+        self.directory.join(&self.name)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Resolved {
+    /// The real path, without any link in it; absent if it leads nowhere.
+    pub(super) target: Option<PathBuf>,
+    /// The links on the way, what is missing, and the target and its directory in theirs: if one of these changes, it may lead
+    /// elsewhere.
+    pub(super) through: Vec<Step>,
+}
+
+enum Part {
+    Name(OsString),
+    Up,
+}
+
+fn parts(path: &Path) -> impl DoubleEndedIterator<Item = Part> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(Part::Name(name.to_owned())),
+        Component::ParentDir => Some(Part::Up),
+        Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
+    })
+}
+
+/// What an absolute path begins with before its first name.
+fn top(path: &Path) -> PathBuf {
+    path.components()
+        .take_while(|component| matches!(component, Component::Prefix(_) | Component::RootDir))
+        .collect()
+}
+
+/// Follows an absolute path.
+pub(super) fn resolve(disk: &dyn Disk, path: &Path) -> Resolved {
+    let (mut through, mut hops) = (Vec::new(), 0);
+    let mut real = top(path);
+    let mut rest: Vec<Part> = parts(path).rev().collect();
+    while let Some(part) = rest.pop() {
+        let name = match part {
+            Part::Name(name) => name,
+            Part::Up => {
+                real.pop();
+                continue;
+            }
+        };
+        let next = real.join(&name);
+        let step = || Step {
+            directory: real.clone(),
+            name: name.clone(),
+        };
+        match disk.stat(&next).map(|stat| stat.kind) {
+            Ok(Kind::Link) => {
+                through.push(step());
+                hops += 1;
+                let target = match disk.link(&next) {
+                    Ok(target) if hops <= HOPS_MAX => target,
+                    _ => return Resolved { target: None, through },
+                };
+                if target.is_absolute() {
+                    real = top(&target);
+                }
+                rest.extend(parts(&target).rev());
+            }
+            Ok(_) => real = next,
+            Err(_) => {
+                through.push(step());
+                return Resolved { target: None, through };
+            }
+        }
+    }
+    let named = real
+        .ancestors()
+        .filter_map(|path| Some((path.parent()?, path.file_name()?)));
+    through.extend(named.take(2).map(|(directory, name): (&Path, &OsStr)| Step {
+        directory: directory.to_owned(),
+        name: name.to_owned(),
+    }));
+    Resolved {
+        target: Some(real),
+        through,
+    }
+}

@@ -1,0 +1,478 @@
+//! [`Observer`]: the roots of one loader, looked at together. Decides what to look at, and says what differs.
+//!
+//! It thinks and does not wait: what was heard, what the disk answers and what time it is are given to it, so the simulator can
+//! take it through any history.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::disk::Disk;
+use super::inbox::Inbox;
+use super::read::{Content, read};
+use super::settle::{Due, Hint};
+use super::tree::{Look, Patience, Rel, State, Tree, Wary};
+use super::watches::{WatchError, Watches};
+use crate::diagnostic::Diagnostic;
+use crate::health::{LoaderStatus, WatchMode};
+use crate::limits::Limits;
+use crate::loader::{Changes, Depth, LoaderError};
+use crate::template::{Source, TemplateName};
+
+/// Files that are looked at by their stamps at each `Reload`, besides what was heard of. More take longer than people like to wait.
+const SWEEP_FILES_MAX: usize = 2000;
+/// How long an event may be on its way before what a look found counts as missed.
+const EVENT_LATE: Duration = Duration::from_millis(500);
+/// How often everything is looked at after events were found to be missing.
+const DOUBTFUL: Duration = Duration::from_secs(1);
+/// So many looks in a row must find nothing until events are trusted again.
+const TRUST_AGAIN: u32 = 30;
+/// Looking at everything because of lost events may take this share of the time, one in so many.
+const DOUBT_SHARE: u32 = 4;
+/// The longest that such a look is put off.
+const DOUBT_PAUSE_MAX: Duration = Duration::from_millis(200);
+
+/// The roots of one loader.
+pub(super) struct Observer {
+    pub(super) trees: Vec<Tree>,
+    inbox: Arc<Inbox>,
+    settle_nanos: i64,
+    sweep: Duration,
+    poll: Duration,
+    /// Why the kernel does not watch, or why it is not enough; absent while nobody watches.
+    pub(super) means: Option<Means>,
+    /// When everything is looked at next.
+    reconcile_at: Option<Instant>,
+    /// Events were lost, and everything is looked at once this time has come.
+    doubt_until: Option<Instant>,
+    reconciled: Option<Instant>,
+    /// Looks at everything that are still needed until events are trusted.
+    distrust: u32,
+    /// What a look found before any event told of it, if one ever will.
+    unheard: HashMap<PathBuf, Instant>,
+    /// What has not been handed on.
+    pending: BTreeMap<TemplateName, Pending>,
+    overflows: u64,
+    reconciles: u64,
+    missed: u64,
+    /// The kernel's watches, given back because there were not enough, and when to ask for them again.
+    spare: Option<(Box<dyn Watches>, Instant)>,
+    /// What nothing tells of, if it differs from before.
+    pub(super) wary: Option<Vec<Wary>>,
+}
+
+/// By what it learns of changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Means {
+    /// Whether the kernel tells.
+    pub(super) kernel: bool,
+    /// Whether each directory is watched by itself, so that what was heard of is all that there was.
+    pub(super) exact: bool,
+    pub(super) why: String,
+}
+
+impl Means {
+    /// The kernel watches each directory.
+    pub(super) fn kernel() -> Self {
+        Self {
+            kernel: true,
+            exact: true,
+            why: "the kernel tells of every change".into(),
+        }
+    }
+
+    /// It looks for itself, and is not to ask the kernel.
+    pub(super) fn asked_to_poll() -> Self {
+        Self {
+            kernel: false,
+            exact: false,
+            why: "it was asked to look for itself".into(),
+        }
+    }
+}
+
+/// What differs of a name. The text is that of the root with this number.
+struct Pending {
+    text: Option<(usize, String)>,
+}
+
+impl Observer {
+    pub(super) fn new(trees: Vec<Tree>, inbox: Arc<Inbox>, limits: &Limits) -> Self {
+        Self {
+            trees,
+            inbox,
+            settle_nanos: i64::try_from(limits.settle_ms.saturating_mul(1_000_000)).unwrap_or(i64::MAX),
+            sweep: Duration::from_millis(limits.sweep_ms),
+            poll: Duration::from_millis(limits.poll_ms),
+            means: None,
+            reconcile_at: None,
+            doubt_until: None,
+            reconciled: None,
+            distrust: 0,
+            unheard: HashMap::new(),
+            pending: BTreeMap::new(),
+            overflows: 0,
+            reconciles: 0,
+            missed: 0,
+            spare: None,
+            wary: None,
+        }
+    }
+
+    /// When there is something to do besides what the inbox waits for.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let late = self.unheard.values().min().map(|found| *found + EVENT_LATE);
+        let timers = [self.reconcile_at, self.doubt_until, late];
+        timers.into_iter().flatten().min()
+    }
+
+    /// Whether what was heard of is all that there was, so that a mark in the events is enough to know everything.
+    pub(super) fn trusts_events(&self) -> bool {
+        let exact = self.means.as_ref().is_some_and(|means| means.kernel && means.exact);
+        exact && self.silent().is_none() && self.distrust == 0
+    }
+
+    /// Looks as deep as asked, and says what differs from what was said before. `heard_all` is whether everything that happened
+    /// before is in the inbox.
+    pub(super) fn look(
+        &mut self,
+        disk: &dyn Disk,
+        depth: Depth,
+        heard_all: bool,
+        now: Instant,
+    ) -> Result<Changes, LoaderError> {
+        let forced = depth != Depth::Hinted;
+        self.ask_again(now);
+        let due = self.inbox.settle().take(now, forced);
+        if due.doubt {
+            self.overflows += 1;
+            self.put_off(now);
+        }
+        let bytes = matches!(depth, Depth::Bytes | Depth::Afresh);
+        let in_doubt = self.doubt_until.is_some_and(|until| until <= now);
+        let in_time = self.reconcile_at.is_some_and(|at| at <= now);
+        let enough = heard_all && self.trusts_events() && !due.doubt && self.doubt_until.is_none();
+        let everything = in_doubt || in_time || bytes || (forced && !enough);
+        let mounts = if everything { disk.mounts() } else { HashSet::new() };
+        let inbox = Arc::clone(&self.inbox);
+        let look = Look {
+            disk,
+            inbox: &inbox,
+            mounts: &mounts,
+            now,
+            forced,
+            bytes,
+            afresh: depth == Depth::Afresh,
+            deep: false,
+            recursive: self.means.as_ref().is_some_and(|means| means.kernel && !means.exact),
+            settle_nanos: self.settle_nanos,
+        };
+        self.count_missed(&due, now);
+        if !(forced && everything) {
+            self.look_at_due(&look, due);
+            self.gather();
+        }
+        if everything {
+            self.reconcile(&look, in_time && !in_doubt && !forced);
+        } else if forced {
+            self.look_at_wary(&look);
+        }
+        self.after(now);
+        if depth == Depth::Afresh {
+            self.say_everything();
+        }
+        self.changes(disk, depth == Depth::Afresh)
+    }
+
+    /// A look at everything is due, and not so often that nothing else gets done.
+    fn put_off(&mut self, now: Instant) {
+        let until = self.reconciled.map_or(now, |not_before| now.max(not_before));
+        self.doubt_until = Some(self.doubt_until.map_or(until, |earlier| earlier.min(until)));
+    }
+
+    fn look_at_due(&mut self, look: &Look<'_>, due: Due) {
+        let checks = look.forced || due.paths.iter().any(|(_, hint)| *hint == Hint::Gone);
+        let mut concerned: HashSet<&PathBuf> = HashSet::new();
+        for tree in &mut self.trees {
+            // What a root held while it is missing stays, so nothing in it may count as gone.
+            let is_there = !checks || tree.check_root(look);
+            for (path, hint) in &due.paths {
+                let is_root = *path == tree.root;
+                if (is_there || is_root) && tree.look_at_path(look, path, Patience::from(*hint)) {
+                    concerned.insert(path);
+                }
+            }
+        }
+        for (path, hint) in &due.paths {
+            if matches!(hint, Hint::Writing | Hint::Closed) && !concerned.contains(path) && self.all_there() {
+                self.inbox.bore(path.clone());
+            }
+        }
+    }
+
+    fn all_there(&self) -> bool {
+        self.trees.iter().all(|tree| tree.missing.is_none())
+    }
+
+    /// Looks at what nothing tells of, and at every file where that is quick.
+    fn look_at_wary(&mut self, look: &Look<'_>) {
+        for tree in &mut self.trees {
+            if tree.missing.is_some() {
+                continue;
+            }
+            if tree.len() <= SWEEP_FILES_MAX {
+                tree.sweep(look);
+            }
+            let wary: Vec<Wary> = tree.wary();
+            for each in wary.iter().filter(|each| each.differs(look.disk)) {
+                tree.look_at_path(look, &each.path, Patience::Told);
+            }
+        }
+        let found = self.gather();
+        self.suspect(found, look.now);
+    }
+
+    fn reconcile(&mut self, look: &Look<'_>, in_time: bool) {
+        let began = look.disk.clock();
+        self.reconciles += 1;
+        for tree in &mut self.trees {
+            tree.reconcile(look);
+        }
+        let found = self.gather();
+        if in_time {
+            self.distrust = self.distrust.saturating_sub(1);
+            self.suspect(found, look.now);
+        }
+        let took = Duration::from_nanos(look.disk.clock().saturating_sub(began).unsigned_abs());
+        let pause = took.saturating_mul(DOUBT_SHARE).min(DOUBT_PAUSE_MAX);
+        self.doubt_until = None;
+        self.reconciled = Some(look.now + pause);
+        self.reconcile_at = None;
+    }
+
+    // --- what events missed -------------------------------------------------------------------------------------------------
+
+    /// What was found should have been told, or is about to be.
+    fn suspect(&mut self, found: Vec<PathBuf>, now: Instant) {
+        if self.means.as_ref().is_some_and(|means| means.kernel) {
+            for path in found {
+                self.unheard.entry(path).or_insert(now);
+            }
+        }
+    }
+
+    fn count_missed(&mut self, due: &Due, now: Instant) {
+        if self.unheard.is_empty() {
+            return;
+        }
+        let heard = |path: &PathBuf| due.paths.iter().any(|(heard, _)| path.starts_with(heard));
+        self.unheard.retain(|path, _| !heard(path));
+        let before = self.unheard.len();
+        let example = self.unheard.iter().find(|(_, found)| **found + EVENT_LATE <= now);
+        let example = example.map(|(path, _)| path.display().to_string());
+        self.unheard.retain(|_, found| *found + EVENT_LATE > now);
+        let missed = before - self.unheard.len();
+        self.missed += missed as u64;
+        if let Some(path) = example
+            && self.silent().is_none()
+        {
+            tracing::warn!(
+                path,
+                missed,
+                "files changed without a word from the kernel; everything is looked at more often"
+            );
+            self.distrust = TRUST_AGAIN;
+            self.reconcile_at = None;
+        }
+    }
+
+    // --- what differs -------------------------------------------------------------------------------------------------------
+
+    /// Takes over what the trees noted. Answers where it is.
+    fn gather(&mut self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for number in 0..self.trees.len() {
+            let touched = std::mem::take(&mut self.trees[number].touched);
+            for (rel, text) in touched {
+                let tree = &self.trees[number];
+                // What is reached through a link may be told by the name of the link alone.
+                found.extend(tree.real(&rel).filter(|real| tree.is_plain(&rel, real)));
+                let Some(name) = tree.template_name(&rel) else { continue };
+                // What stands behind a name of an earlier root is nobody's concern.
+                if self.winner(&name).is_none_or(|(winner, ..)| winner >= number) {
+                    let text = text.map(|text| (number, text));
+                    self.pending.insert(name, Pending { text });
+                }
+            }
+        }
+        found
+    }
+
+    fn say_everything(&mut self) {
+        for tree in &self.trees {
+            for name in tree.templates().filter_map(|rel| tree.template_name(rel)) {
+                self.pending.entry(name).or_insert(Pending { text: None });
+            }
+        }
+    }
+
+    /// What is pending, as far as it can be said now. Of several roots with a name the first has it.
+    fn changes(&mut self, disk: &dyn Disk, complete: bool) -> Result<Changes, LoaderError> {
+        let mut changes = Changes {
+            complete,
+            ..Changes::default()
+        };
+        if let Some(reason) = self.cannot_look()
+            && (complete || self.pending.is_empty())
+        {
+            return Err(LoaderError(reason));
+        }
+        for (name, pending) in std::mem::take(&mut self.pending) {
+            let Some((number, rel, state)) = self.winner(&name) else {
+                changes.removed.push(name);
+                continue;
+            };
+            match (state, pending.text) {
+                (State::Unreadable(diagnostics), _) => changes.unreadable.push((name, diagnostics)),
+                (State::Text(_), Some((whose, text))) if whose == number => {
+                    changes.changed.push(Source::new(name, text));
+                }
+                (State::Text(_), _) => match self.read_again(disk, number, &rel) {
+                    Some(text) => changes.changed.push(Source::new(name, text)),
+                    // It is changing under our eyes, and is said once it can be read.
+                    None if !complete => drop(self.pending.insert(name, Pending { text: None })),
+                    None => {
+                        let message = "the file is being replaced; it is read again in a moment";
+                        let diagnostic = Diagnostic::error("unreadable", message).in_template(&name);
+                        changes.unreadable.push((name, Arc::new([diagnostic])));
+                    }
+                },
+            }
+        }
+        Ok(changes)
+    }
+
+    fn winner(&self, name: &TemplateName) -> Option<(usize, Rel, State)> {
+        self.trees.iter().enumerate().find_map(|(number, tree)| {
+            let rel = name.as_str().strip_prefix(tree.prefix.as_str())?;
+            Some((number, rel.into(), tree.state(rel)?))
+        })
+    }
+
+    fn read_again(&mut self, disk: &dyn Disk, number: usize, rel: &Rel) -> Option<String> {
+        let tree = self.trees.get(number)?;
+        let real = tree.real(rel)?;
+        match read(disk, &real, tree.bytes_max(), true) {
+            Content::Text(text, _) => Some(text),
+            _ => {
+                self.inbox.settle().note_seen(real, Hint::Writing, Instant::now());
+                None
+            }
+        }
+    }
+
+    /// Why nothing is known of what is there now: a root that should be there is missing.
+    fn cannot_look(&self) -> Option<String> {
+        let needed = |(number, tree): &(usize, &Tree)| *number == 0 || tree.was_there;
+        let trees = self.trees.iter().enumerate().filter(needed);
+        trees.filter_map(|(_, tree)| tree.missing.clone()).next()
+    }
+
+    // --- how it sees --------------------------------------------------------------------------------------------------------
+
+    fn after(&mut self, now: Instant) {
+        let exhausted = self.trees.iter_mut().filter_map(|tree| tree.exhausted.take()).next();
+        if let Some(why) = exhausted {
+            self.poll_instead(why, now);
+        }
+        if self.reconcile_at.is_none() && self.means.is_some() {
+            self.reconcile_at = Some(now + self.pause());
+        }
+        if self
+            .trees
+            .iter_mut()
+            .any(|tree| std::mem::take(&mut tree.wariness_changed))
+        {
+            self.wary = Some(self.trees.iter().flat_map(Tree::wary).collect());
+        }
+    }
+
+    /// The kernel does not watch, or not enough: everything is looked at often.
+    pub(super) fn poll_instead(&mut self, why: String, now: Instant) {
+        tracing::warn!("{why}; until then all files are looked at every {:?}", self.poll);
+        // Half of the watches help nobody, and others may want them.
+        self.spare = self.inbox.watched().end().map(|kernel| (kernel, now + self.sweep));
+        self.means = Some(Means {
+            kernel: false,
+            exact: false,
+            why,
+        });
+        self.reconcile_at = None;
+    }
+
+    /// Asks for the watches once more that there were not enough of.
+    fn ask_again(&mut self, now: Instant) {
+        let Some((kernel, _)) = self.spare.take_if(|(_, at)| *at <= now) else {
+            return;
+        };
+        let begun = self.inbox.watched().begin(kernel);
+        match begun {
+            Err(WatchError::Exhausted(_)) => {
+                self.spare = self.inbox.watched().end().map(|kernel| (kernel, now + self.sweep));
+            }
+            Ok(()) | Err(WatchError::NotThere) => {
+                tracing::info!("the kernel watches all directories again");
+                self.means = Some(Means::kernel());
+                self.inbox.settle().note_doubt();
+            }
+        }
+    }
+
+    /// From one look at everything to the next.
+    fn pause(&self) -> Duration {
+        let polls = self.means.as_ref().is_none_or(|means| !means.kernel) || self.silent().is_some();
+        match (polls, self.distrust > 0) {
+            (true, _) => self.poll.min(self.sweep),
+            (false, true) => DOUBTFUL.min(self.sweep),
+            (false, false) => self.sweep,
+        }
+    }
+
+    /// A file system that keeps changes to itself.
+    fn silent(&self) -> Option<&str> {
+        let names = self.trees.iter().flat_map(|tree| tree.silent.values());
+        names.flatten().map(String::as_str).next()
+    }
+
+    pub(super) fn status(&self) -> LoaderStatus {
+        let (watch_mode, why) = match (&self.means, self.silent()) {
+            (None, _) => (WatchMode::Unwatched, "nobody asked to watch".to_owned()),
+            (Some(Means { kernel: false, why, .. }), _) => (WatchMode::Poll, why.clone()),
+            (Some(_), Some(silent)) => (
+                WatchMode::NativeAndPoll,
+                format!("the file system is {silent}, on which the kernel does not tell of every change"),
+            ),
+            (Some(means), None) => (WatchMode::Native, means.why.clone()),
+        };
+        LoaderStatus {
+            watch_mode,
+            why,
+            files: self.trees.iter().map(|tree| tree.len() as u64).sum(),
+            directories: self.inbox.watched().len() as u64,
+            overflows: self.overflows,
+            reconciles: self.reconciles,
+            missed_by_events: self.missed,
+            unreadable: self.trees.iter().map(|tree| tree.unreadable() as u64).sum(),
+            root_missing: self.cannot_look().is_some(),
+            remarks: self.remarks(),
+        }
+    }
+
+    fn remarks(&self) -> Vec<Diagnostic> {
+        self.trees
+            .iter()
+            .flat_map(|tree| tree.remarks.values().cloned())
+            .collect()
+    }
+}

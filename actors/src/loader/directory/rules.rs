@@ -1,0 +1,204 @@
+//! [`Rules`]: which files of a directory are templates.
+
+mod patterns;
+mod portable;
+
+use super::read::Signature;
+pub(super) use patterns::Patterns;
+pub(super) use portable::unportable;
+
+/// Extensions of templates, unless said otherwise. Stylesheets and scripts are full of braces, so they are none.
+pub const EXTENSIONS: [&str; 6] = ["html", "htm", "xml", "svg", "txt", "md"];
+
+/// The file that says, in any directory, what below it is no template: one pattern on each line, as in `.gitignore`.
+pub const IGNORE_FILE: &str = ".hotplateignore";
+
+/// Which files below a directory are templates. A file is one if every rule lets it pass.
+///
+/// Besides these, a name with a component that begins with a dot is hidden and never a template, nor is what editors leave behind
+/// (`a.html~`, `#a.html#`), nor what a `.hotplateignore` in its directory or one above it names. Directories that are left out are
+/// not even watched: a log that grows there costs nothing.
+///
+/// ```
+/// use hotplate_actors::{Links, Rules};
+///
+/// let rules = Rules {
+///     include: vec!["/pages/".into(), "*.tpl".into()],
+///     exclude: vec!["drafts/".into(), "*.bak.html".into()],
+///     extensions: Some(vec!["html".into(), "tpl".into()]),
+///     links: Links::Inside,
+///     ..Rules::default()
+/// };
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Only what one of these patterns names, or a directory above it, as in `.gitignore`; empty is everything.
+    pub include: Vec<String>,
+    /// Nothing that these patterns name, as in `.gitignore`.
+    pub exclude: Vec<String>,
+    /// Only files with one of these extensions, [`EXTENSIONS`] unless said otherwise; `None` is any, or none.
+    pub extensions: Option<Vec<String>>,
+    /// Which symbolic links are followed.
+    pub links: Links,
+    /// Bytes of one file, where it should be less than the limit `source_bytes`.
+    pub bytes_max: Option<usize>,
+}
+
+/// Which symbolic links are followed. The root itself may be one in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Links {
+    /// All, wherever they lead.
+    #[default]
+    Follow,
+    /// Those that end inside of the root.
+    Inside,
+    /// None: a link is no template.
+    Never,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            include: Vec::new(),
+            exclude: Vec::new(),
+            extensions: Some(EXTENSIONS.map(str::to_owned).to_vec()),
+            links: Links::default(),
+            bytes_max: None,
+        }
+    }
+}
+
+/// [`Rules`], ready to be asked. Names are relative to the root.
+pub(super) struct Sieve {
+    include: Option<Patterns>,
+    exclude: Patterns,
+    extensions: Option<Vec<String>>,
+    pub(super) links: Links,
+    pub(super) bytes_max: usize,
+}
+
+impl Sieve {
+    /// # Errors
+    /// The pattern that is none, and why.
+    pub(super) fn new(rules: &Rules, source_bytes: usize) -> Result<Self, String> {
+        let include = match rules.include.is_empty() {
+            true => None,
+            false => Some(Patterns::new(&rules.include)?),
+        };
+        Ok(Self {
+            include,
+            exclude: Patterns::new(&rules.exclude)?,
+            extensions: rules.extensions.clone(),
+            links: rules.links,
+            bytes_max: rules.bytes_max.map_or(source_bytes, |most| most.min(source_bytes)),
+        })
+    }
+
+    /// Whether a file of this name is a template. The directories above it were entered.
+    pub(super) fn takes(&self, name: &str) -> bool {
+        let file = name.rsplit('/').next().unwrap_or(name);
+        let left_behind = file.ends_with('~') || (file.starts_with('#') && file.ends_with('#'));
+        let extension = || file.rsplit_once('.').map(|(_, extension)| extension);
+        let listed = self
+            .extensions
+            .as_ref()
+            .is_none_or(|listed| extension().is_some_and(|extension| listed.iter().any(|each| each == extension)));
+        let included = || self.include.as_ref().is_none_or(|include| include.name_or_above(name));
+        !left_behind && listed && included() && self.exclude.names(name, false) != Some(true)
+    }
+
+    /// Whether templates may be below a directory of this name.
+    pub(super) fn enters(&self, name: &str) -> bool {
+        self.exclude.names(name, true) != Some(true)
+    }
+}
+
+/// A [`IGNORE_FILE`] as it was read.
+pub(super) struct Ignore {
+    pub(super) seen: Signature,
+    pub(super) text: String,
+    pub(super) patterns: Patterns,
+    /// It is gone, and its grace is over.
+    pub(super) is_lost: bool,
+}
+
+/// Whether a file name is hidden.
+pub(super) fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sieve(rules: &Rules) -> Sieve {
+        Sieve::new(rules, 1000).expect("valid")
+    }
+
+    #[test]
+    fn each_rule_narrows() {
+        let by_default = sieve(&Rules::default());
+        for (name, taken) in [
+            ("a.html", true),
+            ("b/c.txt", true),
+            ("a.css", false),
+            ("html", false),
+            ("a.html~", false),
+            ("a.HTML", false),
+            ("#a.html#", false),
+        ] {
+            assert_eq!(by_default.takes(name), taken, "{name}");
+        }
+        let any = sieve(&Rules {
+            extensions: None,
+            ..Rules::default()
+        });
+        assert!(any.takes("LICENSE") && any.takes("a.css") && !any.takes("a~") && !any.takes("x/#a#"));
+        let narrow = sieve(&Rules {
+            include: vec!["/pages/".into(), "*.xml".into()],
+            exclude: vec!["drafts/".into(), "logs/**".into(), "old.html".into()],
+            ..Rules::default()
+        });
+        for (name, taken) in [
+            ("pages/a.html", true),
+            ("pages/b/c.html", true),
+            ("pages/a.css", false),
+            ("b/pages/a.html", false),
+            ("feed.xml", true),
+            ("a.html", false),
+            ("pages/old.html", false),
+        ] {
+            assert_eq!(narrow.takes(name), taken, "{name}");
+        }
+        for (name, entered) in [
+            ("pages", true),
+            ("other", true),
+            ("pages/drafts", false),
+            ("logs", false),
+        ] {
+            assert_eq!(narrow.enters(name), entered, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_size_is_within_the_limit_of_the_engine() {
+        let most = |bytes_max| {
+            sieve(&Rules {
+                bytes_max,
+                ..Rules::default()
+            })
+            .bytes_max
+        };
+        assert_eq!([most(None), most(Some(10)), most(Some(5000))], [1000, 10, 1000]);
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_said() {
+        let rules = Rules {
+            exclude: vec!["a".into(), "[z-a]".into()],
+            ..Rules::default()
+        };
+        let error = Sieve::new(&rules, 1).err().expect("wrong");
+        assert!(error.contains("`[z-a]`"), "{error}");
+    }
+}

@@ -1,0 +1,85 @@
+//! [`Patterns`]: what lines as in `.gitignore` name.
+
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+/// Lines as in `.gitignore`. The last line that matches decides; one that begins with `!` says no.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Patterns(Gitignore);
+
+impl Patterns {
+    /// # Errors
+    /// The line that is no pattern, and why.
+    pub(super) fn new(lines: &[String]) -> Result<Self, String> {
+        let (patterns, mut wrong) = Self::of_lines(lines.iter().map(String::as_str));
+        match wrong.pop() {
+            None => Ok(patterns),
+            Some(reason) => Err(reason),
+        }
+    }
+
+    /// A file of patterns, and what is wrong with its lines; the others count.
+    pub(in super::super) fn of_file(bytes: &[u8]) -> (Self, Vec<String>) {
+        let text = String::from_utf8_lossy(bytes);
+        Self::of_lines(text.trim_start_matches('\u{feff}').lines())
+    }
+
+    fn of_lines<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> (Self, Vec<String>) {
+        let mut builder = GitignoreBuilder::new("");
+        let mut wrong = Vec::new();
+        let taken_back = lines.clone().any(|line| line.starts_with('!'));
+        for line in lines {
+            if let Err(error) = builder.add_line(None, line) {
+                wrong.push(format!("`{line}` is not a pattern: {error}"));
+            }
+            // `logs/**` leaves nothing in `logs`, so there is nothing to watch in it either.
+            if let (Some(directory), false) = (line.strip_suffix("/**"), taken_back) {
+                let _ = builder.add_line(None, &format!("{directory}/"));
+            }
+        }
+        match builder.build() {
+            Ok(patterns) => (Self(patterns), wrong),
+            Err(error) => {
+                wrong.push(format!("the patterns cannot be used together: {error}"));
+                (Self(Gitignore::empty()), wrong)
+            }
+        }
+    }
+
+    /// Whether they name this, or say that they do not.
+    pub(in super::super) fn names(&self, name: &str, directory: bool) -> Option<bool> {
+        match self.0.matched(name, directory) {
+            Match::None => None,
+            Match::Ignore(_) => Some(true),
+            Match::Whitelist(_) => Some(false),
+        }
+    }
+
+    /// Whether they name this file or a directory above it.
+    pub(super) fn name_or_above(&self, name: &str) -> bool {
+        self.0.matched_path_or_any_parents(name, false).is_ignore()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_mean_what_git_means() {
+        let (patterns, wrong) =
+            Patterns::of_file("\u{feff}# a comment\n*.log\n!keep.log\n/top\nlogs/\n[z-a]\n".as_bytes());
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        for (name, directory, named) in [
+            ("a.log", false, Some(true)),
+            ("b/a.log", false, Some(true)),
+            ("keep.log", false, Some(false)),
+            ("top", false, Some(true)),
+            ("b/top", false, None),
+            ("logs", true, Some(true)),
+            ("logs", false, None),
+        ] {
+            assert_eq!(patterns.names(name, directory), named, "{name}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Taking in one file: when it may be read, and whether its content really differs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Look, Node, Patience, Rel, State, Tree, split};
+use crate::diagnostic::Diagnostic;
+use crate::loader::directory::disk::Stat;
+use crate::loader::directory::read::{Content, Signature, read};
+use crate::loader::directory::settle::Hint;
+use crate::template::Digest;
+
+impl Tree {
+    /// A name stands for a real file.
+    pub(super) fn load(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
+        let known = match self.nodes.get(rel) {
+            Some(Node::File { seen: Some(seen), .. }) => Some(seen),
+            _ => None,
+        };
+        if !look.bytes && known.is_some_and(|seen| !seen.racy && seen.is_of(stat)) {
+            return;
+        }
+        if !look.forced && self.may_be_half(look, rel, stat, patience) {
+            return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
+        }
+        // If somebody writes it now, there will be a better time: when it is closed, or quiet, or was waited for long enough.
+        let has_waited = look.forced || patience == Patience::Quiet;
+        let is_written = || !has_waited && look.inbox.settle().is_written(real);
+        let Some(admitted) = self.admit(rel).filter(|_| !is_written()) else {
+            return;
+        };
+        let content = read(look.disk, real, admitted, look.forced);
+        if is_written() {
+            return;
+        }
+        self.guard(look, rel, real, stat);
+        match content {
+            Content::Text(text, seen) => {
+                let state = State::Text(Digest::of(text.as_bytes()));
+                if self.take_in(rel, Some(seen), state) || look.afresh {
+                    self.touched.insert(rel.into(), Some(text));
+                    self.look_at_other_names(rel, stat);
+                }
+            }
+            Content::Unreadable(diagnostic, seen) => self.keep_unreadable(rel, diagnostic, seen),
+            Content::Changing => look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now),
+            Content::Gone => {
+                let (parent, name) = split(rel);
+                if let Some(path) = self.directory(parent).map(|directory| directory.real.join(name)) {
+                    self.absent(look, rel, path, Patience::Found);
+                }
+            }
+        }
+    }
+
+    /// Whether somebody may be in the middle of writing it, as far as can be told.
+    fn may_be_half(&self, look: &Look<'_>, rel: &str, stat: &Stat, patience: Patience) -> bool {
+        match patience {
+            // A file with several names was there before this name: no close will follow.
+            Patience::Created => stat.names == 1,
+            // What is new in a new directory is read at once. If it is still being written, events will tell.
+            Patience::Found if self.nodes.contains_key(rel) => {
+                let age = look.disk.clock().saturating_sub(stat.changed);
+                age < look.settle_nanos
+            }
+            Patience::Found | Patience::Told | Patience::Quiet | Patience::Lost => false,
+        }
+    }
+
+    /// The most bytes that are read of it, unless it can be no template at all.
+    fn admit(&mut self, rel: &str) -> Option<usize> {
+        if self.nodes.contains_key(rel) {
+            return Some(self.bytes_max());
+        }
+        let name = format!("{}{rel}", self.prefix);
+        if let Err(error) = crate::template::TemplateName::new(&name) {
+            self.remark(name, "name", format!("a file is left out, for {error}"), "rename it");
+            return None;
+        }
+        if self.files >= self.files_max {
+            let message = format!("there are more than {} templates, so some are left out", self.files_max);
+            self.remark(String::new(), "too-many", message, "raise the limit `templates`");
+            return None;
+        }
+        self.remark_name(rel);
+        Some(self.bytes_max())
+    }
+
+    /// Notes whether it may change without a word.
+    fn guard(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat) {
+        let is_mounted = look.mounts.contains(real);
+        let changed = match stat.names > 1 || is_mounted {
+            true => self.wary.insert(rel.into()),
+            false => self.wary.remove(rel),
+        };
+        if stat.names > 1 {
+            look.inbox.unbore();
+        }
+        self.wariness_changed |= changed;
+    }
+
+    fn look_at_other_names(&mut self, rel: &str, stat: &Stat) {
+        let others: Vec<Rel> = self.names_of(stat.id).filter(|other| **other != *rel).collect();
+        self.more.extend(others);
+    }
+
+    /// Notes what a name holds now. Answers whether that differs from what it held.
+    fn take_in(&mut self, rel: &str, seen: Option<Signature>, state: State) -> bool {
+        let id = seen.as_ref().map(|seen| seen.id);
+        let before = self.nodes.get_mut(rel);
+        if let Some(Node::File { seen: was, state: had }) = before {
+            let differs = *had != state;
+            let old = std::mem::replace(was, seen).map(|seen| seen.id);
+            *had = state;
+            if old != id {
+                old.map(|old| self.names.remove(&(old, rel.into())));
+                id.map(|id| self.names.insert((id, rel.into())));
+            }
+            self.wariness_changed |= self.wary.contains(rel) || self.links.contains_key(rel);
+            return differs;
+        }
+        self.files += 1;
+        id.map(|id| self.names.insert((id, rel.into())));
+        self.nodes.insert(rel.into(), Node::File { seen, state });
+        self.wariness_changed |= self.wary.contains(rel) || self.links.contains_key(rel);
+        true
+    }
+
+    /// A template is there and cannot be read: what was good stays.
+    pub(super) fn keep_unreadable(&mut self, rel: &str, diagnostic: Diagnostic, seen: Option<Signature>) {
+        if self.admit(rel).is_none() {
+            return;
+        }
+        let diagnostics: Arc<[Diagnostic]> = Arc::new([self.in_template(diagnostic, rel)]);
+        self.wary.insert(rel.into());
+        self.wariness_changed = true;
+        if self.take_in(rel, seen, State::Unreadable(diagnostics)) {
+            self.touched.insert(rel.into(), None);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The root: it may be missing, be another directory than before, or a link that leads elsewhere now. While it is missing, what
+//! it held stays.
+
+use super::{Look, Tree};
+use crate::loader::directory::disk::Kind;
+
+impl Tree {
+    /// Looks into the root, whatever is there now.
+    pub(super) fn look_at_root(&mut self, look: &Look<'_>) {
+        let root = self.root.clone();
+        let target = self.follow(look, "", &root);
+        let there = target.and_then(|real| look.disk.stat(&real).ok().map(|stat| (real, stat)));
+        let (real, stat) = match there {
+            Some((real, stat)) if stat.kind == Kind::Directory => (real, stat),
+            there => {
+                let reason = match there {
+                    None => "is not there",
+                    Some(_) => "is no directory",
+                };
+                self.wariness_changed |= self.missing.is_none();
+                self.missing = Some(format!("the directory {} {reason}", root.display()));
+                return;
+            }
+        };
+        if self.directory("").is_none_or(|before| before.id != stat.id) {
+            self.silent.clear();
+        }
+        self.wariness_changed |= self.missing.take().is_some();
+        self.enter(look, "", &real, &stat);
+        self.was_there |= self.missing.is_none();
+    }
+
+    /// Whether the root is there and the one that is known; if not, it is looked into. Costs one question to the disk.
+    pub(in super::super) fn check_root(&mut self, look: &Look<'_>) -> bool {
+        let known = self.directory("").map(|root| root.id);
+        let now = look.disk.follow(&self.root).ok();
+        let same = now.is_some_and(|stat| stat.kind == Kind::Directory && Some(stat.id) == known);
+        if !same || self.missing.is_some() {
+            self.look_at_root(look);
+        }
+        self.missing.is_none()
+    }
+
+    /// Looks at everything, by stamps or by every byte.
+    pub(in super::super) fn reconcile(&mut self, look: &Look<'_>) {
+        self.look_at_root(&Look { deep: true, ..*look });
+        while let Some(rel) = self.more.pop() {
+            self.look_at(look, &rel, super::Patience::Told);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The kernel's watches on Linux, one for each directory.
+
+use std::ffi::OsStr;
+use std::io::{PipeReader, PipeWriter};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, Reader, WatchFlags};
+use rustix::io::Errno;
+
+use super::{WatchError, WatchId, Watches};
+use crate::loader::directory::inbox::{Heard, Inbox};
+use crate::loader::directory::settle::Hint;
+
+/// Events are read in pieces of so many bytes: about a thousand.
+const BUFFER_BYTES: usize = 64 * 1024;
+/// What is always there, never changes and is no directory: see [`Watches::mark`].
+const MARKS: [&str; 2] = ["/dev/null", "/proc/version"];
+
+/// The kernel's queue of events, and the thread that listens to it until this is dropped.
+pub(in super::super) struct Inotify {
+    queue: Arc<OwnedFd>,
+    /// Dropped with this: that ends the thread.
+    _ends: PipeWriter,
+}
+
+impl Inotify {
+    /// Listens; `rouse` is called when somebody should look.
+    ///
+    /// # Errors
+    /// Why the kernel does not let us.
+    pub(in super::super) fn listen(inbox: Arc<Inbox>, rouse: impl Fn() + Send + 'static) -> Result<Self, WatchError> {
+        let refused =
+            |error: &dyn std::fmt::Display| WatchError::Exhausted(format!("the kernel does not watch: {error}"));
+        let queue = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(|error| match error {
+            Errno::MFILE => WatchError::Exhausted(instances_exhausted()),
+            other => refused(&other),
+        })?;
+        let queue = Arc::new(queue);
+        let (ended, ends) = std::io::pipe().map_err(|error| refused(&error))?;
+        let listened = Arc::clone(&queue);
+        std::thread::Builder::new()
+            .name("hotplate-listen".into())
+            .spawn(move || listen(&listened, &ended, &inbox, &rouse))
+            .map_err(|error| refused(&error))?;
+        Ok(Self { queue, _ends: ends })
+    }
+}
+
+impl Watches for Inotify {
+    fn watch(&mut self, directory: &Path) -> Result<WatchId, WatchError> {
+        let changes = WatchFlags::CREATE
+            | WatchFlags::DELETE
+            | WatchFlags::MOVED_FROM
+            | WatchFlags::MOVED_TO
+            | WatchFlags::MODIFY
+            | WatchFlags::CLOSE_WRITE
+            | WatchFlags::ATTRIB
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::MOVE_SELF;
+        // What is written to a file after its name is gone concerns nobody.
+        let flags = changes | WatchFlags::ONLYDIR | WatchFlags::EXCL_UNLINK;
+        match inotify::add_watch(&*self.queue, directory, flags) {
+            Ok(watch) => Ok(watch.into()),
+            Err(Errno::NOSPC) => Err(WatchError::Exhausted(watches_exhausted())),
+            Err(_) => Err(WatchError::NotThere),
+        }
+    }
+
+    fn unwatch(&mut self, watch: WatchId) {
+        if let Ok(watch) = i32::try_from(watch) {
+            // One that has ended by itself is not known any more.
+            let _ = inotify::remove_watch(&*self.queue, watch);
+        }
+    }
+
+    /// The kernel ends a watch with an event of its own, behind all that came before. So a watch that is put and ended at once is
+    /// a mark in the queue: nothing is written anywhere, so it works where nothing can be written, and leaves nothing behind.
+    fn mark(&mut self) -> Option<WatchId> {
+        let flags = WatchFlags::DELETE_SELF | WatchFlags::MASK_CREATE;
+        let put = |path| inotify::add_watch(&*self.queue, path, flags).ok();
+        let mark = MARKS.into_iter().find_map(put)?;
+        inotify::remove_watch(&*self.queue, mark).ok()?;
+        Some(mark.into())
+    }
+}
+
+fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, rouse: &dyn Fn()) {
+    let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
+    let mut reader = Reader::new(queue, &mut buffer);
+    let mut concerns = false;
+    loop {
+        if reader.is_buffer_empty() {
+            if std::mem::take(&mut concerns) {
+                rouse();
+            }
+            let mut ready = [PollFd::new(queue, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
+            if poll(&mut ready, None).is_ok() && !ready[1].revents().is_empty() {
+                return;
+            }
+        }
+        match reader.next() {
+            Ok(event) => concerns |= hear(&event, inbox),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => {
+                tracing::error!(%error, "the kernel's events cannot be read any more; files are looked at from time to time");
+                inbox.settle().note_doubt();
+                return rouse();
+            }
+        }
+    }
+}
+
+fn hear(event: &Event<'_>, inbox: &Inbox) -> bool {
+    let (watch, what, now) = (event.wd().into(), event.events(), Instant::now());
+    let heard = if what.contains(ReadFlags::QUEUE_OVERFLOW) {
+        Heard::Overflow
+    } else if what.contains(ReadFlags::IGNORED) {
+        Heard::Ended(watch)
+    } else if let Some(name) = event.file_name() {
+        Heard::Named(watch, OsStr::from_bytes(name.to_bytes()), hint(what))
+    } else {
+        Heard::Itself(watch)
+    };
+    inbox.hear(heard, now)
+}
+
+fn hint(what: ReadFlags) -> Hint {
+    if what.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
+        Hint::Gone
+    } else if what.intersects(ReadFlags::ISDIR | ReadFlags::MOVED_TO) {
+        Hint::Whole
+    } else if what.contains(ReadFlags::CLOSE_WRITE) {
+        Hint::Closed
+    } else if what.contains(ReadFlags::CREATE) {
+        Hint::Created
+    } else if what.contains(ReadFlags::MODIFY) {
+        Hint::Writing
+    } else {
+        Hint::Attributes
+    }
+}
+
+fn watches_exhausted() -> String {
+    exhausted("watches", "max_user_watches", 1_048_576)
+}
+
+fn instances_exhausted() -> String {
+    exhausted("queues", "max_user_instances", 1024)
+}
+
+fn exhausted(what: &str, limit: &str, more: u32) -> String {
+    let now = std::fs::read_to_string(format!("/proc/sys/fs/inotify/{limit}")).unwrap_or_default();
+    format!(
+        "the kernel has no inotify {what} left for this user (fs.inotify.{limit} is {}): allow more with `sysctl fs.inotify.{limit}={more}`",
+        now.trim()
+    )
+}
