@@ -11,6 +11,8 @@ mod command;
 #[cfg(feature = "cli")]
 mod config;
 #[cfg(feature = "cli")]
+mod dashboard;
+#[cfg(feature = "cli")]
 mod dev;
 #[cfg(feature = "cli")]
 mod graph;

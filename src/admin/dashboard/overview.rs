@@ -249,7 +249,10 @@ impl FindingsView {
 impl FindingView {
     fn of(finding: Finding) -> Self {
         // The first line says what the heading says.
-        let text = finding.text.split_once('\n').map_or("", |(_, rest)| rest).to_owned();
+        let mut lines = finding.text.lines().skip(1).peekable();
+        // So does the link of the place.
+        lines.next_if(|line| line.trim_start().starts_with("--> "));
+        let text = lines.collect::<Vec<_>>().join("\n");
         let line = finding.line.map_or_else(String::new, |line| format!(":{line}"));
         Self {
             severity: finding.severity,

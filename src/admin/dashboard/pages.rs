@@ -8,7 +8,7 @@ use hotplate_actors::Hotplate;
 use serde::{Deserialize, Serialize};
 
 use super::overview::{self, Bar, FINDINGS, FindingsView, Overview, Rows, VersionRow, VitalsView};
-use super::templates::{self, Detail, TemplatesView};
+use super::templates::{self, Detail, Inside, TemplatesView};
 use super::versions::{Compared, Other, VersionView, VersionsView};
 use super::{Frame, Status, actions, words};
 use crate::admin::calls::Calls;
@@ -211,7 +211,10 @@ pub(super) async fn templates(request: HttpRequest, state: Data<State>) -> Answe
         list,
         picture,
         only,
-        detail: detail.map(|about| Detail::of(about, now_ms())),
+        detail: detail.map(|about| {
+            let inside = Inside::last(&state.hotplate, &about.dependents, now_ms());
+            Detail::of(about, inside, now_ms())
+        }),
     };
     state.dashboard.page(StatusCode::OK, "templates.html", &view)
 }

@@ -10,15 +10,15 @@ use serde::Serialize;
 use super::templates::href;
 use crate::admin::calls::{Calls, Part};
 
-const WIDTH: usize = 168;
+const WIDTH: usize = 196;
 const HEIGHT: usize = 28;
 const GAP_ACROSS: usize = 56;
 const GAP_DOWN: usize = 10;
 const MARGIN: usize = 16;
 /// A layer with more than this is broken into several columns.
-const ROWS: usize = 18;
+const ROWS: usize = 22;
 /// Characters of a name that fit into a box.
-const LABEL: usize = 23;
+const LABEL: usize = 22;
 /// How often layers are put into order, by their left neighbours and by their right ones in turn.
 const SWEEPS: usize = 8;
 

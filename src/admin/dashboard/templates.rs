@@ -1,5 +1,8 @@
 //! Templates: finding one, what it calls and who calls it, as a picture and in words.
 
+use std::collections::BTreeSet;
+
+use hotplate_actors::Hotplate;
 use serde::Serialize;
 
 use super::overview::FindingsView;
@@ -14,6 +17,8 @@ pub(super) const DRAWN_WHOLE: usize = 400;
 const DRAWN_AROUND: usize = 120;
 /// Names in the list.
 const LISTED: usize = 60;
+/// Templates that are asked when they were rendered last.
+const ASKED: usize = 2_000;
 /// Names in the lists of one template.
 const NEIGHBOURS: usize = 40;
 
@@ -89,8 +94,17 @@ pub(super) fn href(name: &str, search: &str) -> String {
 
 /// What is drawn, and what is left out of it.
 pub(super) fn part(calls: &Calls, at: Option<&str>) -> (Part, Option<String>) {
-    if calls.nodes.len() <= DRAWN_WHOLE {
-        return (calls.first(DRAWN_WHOLE), None);
+    // What neither calls nor is called is nothing to draw, unless it is looked at.
+    let alone = |node: usize| calls.callers[node].is_empty() && calls.callees[node].is_empty();
+    let drawn: BTreeSet<usize> = (0..calls.nodes.len())
+        .filter(|node| !alone(*node) || at == Some(calls.nodes[*node].name.as_str()))
+        .collect();
+    if drawn.len() <= DRAWN_WHOLE {
+        let whole = Part {
+            nodes: drawn,
+            truncated: false,
+        };
+        return (whole, None);
     }
     let central = || (0..calls.nodes.len()).max_by_key(|node| calls.callers[*node].len() + calls.callees[*node].len());
     let at = at.filter(|at| calls.number(at).is_some()).map(str::to_owned);
@@ -118,6 +132,8 @@ pub(super) struct Detail {
     renders: u64,
     failures: u64,
     last_render: Option<String>,
+    /// Where it was rendered last as a part of another.
+    last_inside: Option<Inside>,
     last_failure: Option<String>,
     last_failure_ago: Option<String>,
     findings: FindingsView,
@@ -125,6 +141,27 @@ pub(super) struct Detail {
     calls: Links,
     called_by: Links,
     content: Option<String>,
+}
+
+/// A render of a template that reaches this one.
+#[derive(Debug, Serialize)]
+pub(super) struct Inside {
+    ago: String,
+    name: String,
+    href: String,
+}
+
+impl Inside {
+    /// The last one, of those that reach a template.
+    pub(super) fn last(hotplate: &Hotplate, dependents: &[String], now_ms: u64) -> Option<Self> {
+        let renders = dependents.iter().take(ASKED).filter_map(|name| Some((hotplate.usage(name).last_render_ms?, name)));
+        let (at_ms, name) = renders.max()?;
+        Some(Self {
+            ago: words::ago(at_ms, now_ms),
+            name: name.clone(),
+            href: href(name, ""),
+        })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -158,7 +195,7 @@ impl Links {
 }
 
 impl Detail {
-    pub(super) fn of(about: TemplateAnswer, now_ms: u64) -> Self {
+    pub(super) fn of(about: TemplateAnswer, last_inside: Option<Inside>, now_ms: u64) -> Self {
         let stats = about.stats;
         let failure = stats.last_failure.as_ref();
         let last_failure = failure.map(|failure| match &failure.diagnostic {
@@ -179,6 +216,7 @@ impl Detail {
             renders: stats.renders,
             failures: stats.failures,
             last_render: stats.last_render_ms.map(|ms| words::ago(ms, now_ms)),
+            last_inside,
             last_failure,
             last_failure_ago: failure.map(|failure| words::ago(failure.at_ms, now_ms)),
             findings: FindingsView::of(about.diagnostics, findings),

@@ -102,7 +102,7 @@ function center() {
   const here = canvas?.querySelector(".node.here");
   if (!here) return;
   const zoom = canvas.querySelector("svg").getBoundingClientRect().width / canvas.querySelector("svg").viewBox.baseVal.width;
-  canvas.scrollLeft = Number(here.dataset.x) * zoom - canvas.clientWidth / 2 + 84;
+  canvas.scrollLeft = Number(here.dataset.x) * zoom - canvas.clientWidth / 2 + 98;
   canvas.scrollTop = Number(here.dataset.y) * zoom - canvas.clientHeight / 2 + 14;
 }
 
