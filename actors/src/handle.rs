@@ -2,31 +2,39 @@
 
 mod builder;
 mod call;
+mod keyed;
+mod reload;
+mod renders;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use actix::Recipient;
 use serde::Serialize;
 
 use crate::counters::{Counters, Publication, Usage};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Escape, TemplateId};
 use crate::engine::Engine;
-use crate::events::Subscription;
+use crate::events::{Event, Subscription};
 use crate::health::Health;
 use crate::limits::Limits;
-use crate::messages::{Compare, Dependents, Edge, Edges, History, Kept, Resume, RollBack, RolledBack};
+use crate::messages::{Compare, Dependents, Edge, Edges, History, Kept, Reload, RolledBack};
 use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
 use crate::registry::causes;
 use crate::registry::history::NotKept;
 use crate::snapshot::{Compared, Snapshot, Standing};
-use crate::supervision::Faults;
+use crate::supervision::{Faults, Group, GroupError, Policy, Serve, Strategy, Supervised};
 use crate::template::TemplateName;
 use crate::version::Version;
 
 pub use builder::Builder;
-pub use call::{CallError, ReloadOutcome, ReloadReport, Reloader, Renders};
+pub use call::CallError;
+pub use keyed::Keyed;
+pub(crate) use reload::Answered;
+pub use reload::{ReloadOutcome, ReloadReport, Reloader};
+pub use renders::Renders;
 
 /// A running engine. A clone is the same engine; it ends with its last handle, or with [`Hotplate::shutdown`].
 ///
@@ -113,7 +121,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn reload(&self) -> Result<ReloadReport, CallError> {
-        self.reloader().reload(false).await
+        self.reloader().send(Reload::default()).await
     }
 
     /// The same after reading every byte again, for what no event and no time stamp can show.
@@ -121,7 +129,7 @@ impl Hotplate {
     /// # Errors
     /// As [`Hotplate::reload`].
     pub async fn reload_full(&self) -> Result<ReloadReport, CallError> {
-        self.reloader().reload(true).await
+        self.reloader().send(Reload { full: true }).await
     }
 
     /// The edges of everything, as this engine was given them.
@@ -136,16 +144,70 @@ impl Hotplate {
         self.0.subscribe()
     }
 
+    /// Sends each event to an actor, from now until either ends. One after the other: while it is at work others wait, and one
+    /// that is too slow is sent [`Event::Lagged`].
+    ///
+    /// # Errors
+    /// [`CallError`] where the engine has ended.
+    pub fn subscribe_recipient(&self, to: Recipient<Event>) -> Result<(), CallError> {
+        let mut events = self.subscribe();
+        self.0.run(move || async move {
+            actix::spawn(async move {
+                while let Some(event) = events.next().await {
+                    if to.send(event).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        })?;
+        Ok(())
+    }
+
+    /// The same for a supervised actor: its subscription outlives its restarts. What it fails on is not sent to it again.
+    ///
+    /// # Errors
+    /// As [`Hotplate::subscribe_recipient`].
+    pub fn subscribe_actor<B>(&self, to: &Supervised<B>) -> Result<(), CallError>
+    where
+        B: Serve<Event>,
+        B::Setup: Send + Sync,
+    {
+        let (mut events, to) = (self.subscribe(), to.clone());
+        self.0.run(move || async move {
+            actix::spawn(async move {
+                while let Some(event) = events.next().await {
+                    if let Err(undelivered) = to.send(event).await {
+                        tracing::warn!(actor = to.child().actor(), %undelivered, "an event was not delivered");
+                    }
+                }
+            });
+        })?;
+        Ok(())
+    }
+
+    /// A group of your own actors, under the same supervision as those of the engine: they have a place in [`Health`], their
+    /// faults are [`Event`]s, and they end with the engine. `whole` is what happens to those whom their own policy has given
+    /// up: with [`Policy::never`] they stay down.
+    ///
+    /// # Errors
+    /// [`GroupError`] where the policy makes no sense, or the engine has ended.
+    pub fn group(&self, name: &'static str, strategy: Strategy, whole: Policy) -> Result<Group, GroupError> {
+        self.0.supervisor()?.group(name, strategy, whole)
+    }
+
     /// Where `Reload` messages are sent to.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
-        Reloader(Arc::clone(&self.0))
+        Reloader::new(&self.0)
     }
 
     /// Where `Render` messages are sent to.
     #[must_use]
     pub fn renderer(&self) -> Renders {
-        Renders(Arc::clone(&self.0))
+        Renders {
+            engine: Arc::clone(&self.0),
+            pooled: false,
+        }
     }
 
     /// Everything that is wrong now, each finding once, sorted by template.
@@ -183,7 +245,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn roll_back(&self, to: Version) -> Result<RolledBack, CallError> {
-        self.0.ask(&self.0.actors.registry, RollBack { to }).await
+        self.0.roll_back(to, keyed::fresh()).await
     }
 
     /// Serves the newest again.
@@ -191,7 +253,13 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn resume(&self) -> Result<RolledBack, CallError> {
-        self.0.ask(&self.0.actors.registry, Resume).await
+        self.0.resume(keyed::fresh()).await
+    }
+
+    /// Commands that are done once under a key of the caller's, so that what was lost can be sent again.
+    #[must_use]
+    pub fn keyed(&self, key: &str) -> Keyed {
+        Keyed::new(&self.0, key)
     }
 
     /// The versions that can be gone back to, and whether one of them is held.

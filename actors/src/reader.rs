@@ -23,7 +23,7 @@ use crate::dialect::{Body, Closure, Escape, Frame, Missing, RenderError, RenderF
 use crate::events::Teller;
 use crate::limits::Limits;
 use crate::snapshot::{Snapshot, Standing, Why};
-use crate::supervision::{Fault, contain};
+use crate::supervision::{Fault, FaultKind, contain};
 use crate::template::TemplateName;
 use crate::value::ContextError;
 use crate::version::Version;
@@ -120,8 +120,8 @@ pub enum RenderFailure {
     /// As many renders as there may be are under way: try again later, or raise the limit `renders_in_flight`.
     #[error("too many renders are under way (the limit `renders_in_flight`)")]
     Busy,
-    /// The engine has ended.
-    #[error("the engine has ended")]
+    /// The engine has ended, or its Renderer was given up.
+    #[error("nobody renders by message: the engine has ended, or its Renderer was given up (health says which)")]
     Down,
     /// The Renderer failed with this render in hand.
     #[error("the render was lost: {0}")]
@@ -130,7 +130,10 @@ pub enum RenderFailure {
 
 impl From<Fault> for RenderFailure {
     fn from(fault: Fault) -> Self {
-        Self::Lost(fault.to_string())
+        match fault.kind {
+            FaultKind::Down => Self::Down,
+            _ => Self::Lost(fault.to_string()),
+        }
     }
 }
 

@@ -56,7 +56,7 @@ impl Eyes {
     /// # Errors
     /// When the system has no thread left.
     pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
-        let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64)?;
+        let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64, None)?;
         let health = Arc::new(ArcSwap::from_pointee(
             contain(|| health_of(&*loader)).unwrap_or_default(),
         ));
@@ -67,7 +67,12 @@ impl Eyes {
         })
     }
 
-    /// How the loader sees, as of its last look: read from where it is kept, so asking waits for nobody.
+    /// Its thread.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.thread
+    }
+
+    /// How the loader is.
     pub(crate) fn health(&self) -> LoaderHealth {
         LoaderHealth::clone(&self.health.load())
     }

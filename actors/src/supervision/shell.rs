@@ -1,5 +1,6 @@
 //! [`Shell`]: the actor that actix knows, around a behaviour that may fail.
 
+use std::any::Any;
 use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -64,6 +65,8 @@ impl<B: Serve<M>, M: Message> Serve<Traced<M>> for B {
 pub struct Shell<B: Behavior> {
     core: Rc<Core<B>>,
     caretaker: JoinHandle<()>,
+    /// Dropped with it.
+    kept: Option<Box<dyn Any>>,
 }
 
 struct Core<B: Behavior> {
@@ -97,7 +100,18 @@ impl<B: Behavior> Shell<B> {
             }),
         });
         let caretaker = actix::spawn(take_care(Rc::clone(&core)));
-        Self { core, caretaker }
+        Self {
+            core,
+            caretaker,
+            kept: None,
+        }
+    }
+
+    /// Keeps something until actix lets go of it, because its arbiter was stopped or something of actix's has failed.
+    #[must_use]
+    pub(super) fn keeping(mut self, kept: impl Any) -> Self {
+        self.kept = Some(Box::new(kept));
+        self
     }
 }
 
