@@ -38,9 +38,9 @@ pub mod admin;
 
 pub use hotplate_actors::{
     Builder, CallError, Context, Counters, Diagnostic, Digest, DirectoryLoader, Event, Fallback, Freshness, Health,
-    Hotplate, Limits, Loader, MemoryHandle, MemoryLoader, Mount, NameError, OnFailure, Pinned, Published, Reload,
-    ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Serving, Severity,
-    Source, StartError, Subscription, Supply, TemplateHandle, TemplateName, Value, Version,
+    Hotplate, Limits, Links, Loader, MemoryHandle, MemoryLoader, Mount, NameError, OnFailure, Pinned, Published,
+    Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Rules,
+    Serving, Severity, Source, StartError, Subscription, Supply, TemplateHandle, TemplateName, Value, Version, WatchBy,
 };
 /// For those who bring a dialect, a loader or formatters of their own, or look inside what is served.
 pub use hotplate_actors::{budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, value};

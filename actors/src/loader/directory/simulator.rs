@@ -69,7 +69,10 @@ impl Play {
         };
         let mut observer = Observer::new(vec![tree(ROOT), tree(BASE)], Arc::clone(&inbox), &limits);
         let disk = Shared(Arc::new(Mutex::new(world)));
-        inbox.watched().begin(Box::new(disk.clone())).expect("nothing is claimed yet");
+        inbox
+            .watched()
+            .begin(Box::new(disk.clone()))
+            .expect("nothing is claimed yet");
         observer.means = Some(Means::kernel());
         let mut play = Self {
             disk,
@@ -108,7 +111,9 @@ impl Play {
     /// The listener hears some of what the kernel said.
     fn hear(&self, count: usize) {
         for _ in 0..count {
-            let Some(said) = self.disk.world().queue.pop_front() else { return };
+            let Some(said) = self.disk.world().queue.pop_front() else {
+                return;
+            };
             let heard = match &said {
                 Said::Overflow => Heard::Overflow,
                 Said::Ended(watch) => Heard::Ended(*watch),
@@ -189,12 +194,23 @@ impl Play {
         Ok(())
     }
 
-    fn check_said(&self, changes: &Changes, before: &BTreeMap<String, String>, unreadable: &BTreeSet<String>) -> Checked {
+    fn check_said(
+        &self,
+        changes: &Changes,
+        before: &BTreeMap<String, String>,
+        unreadable: &BTreeSet<String>,
+    ) -> Checked {
         for source in &changes.changed {
-            let same = before.get(source.name.as_str()).is_some_and(|text| **text == *source.text);
+            let same = before
+                .get(source.name.as_str())
+                .is_some_and(|text| **text == *source.text);
             let was_unreadable = unreadable.contains(source.name.as_str());
             // The other root may say the same: the Watcher compares as well.
-            let elsewhere = self.observer.trees.iter().filter(|tree| tree.state(&source.name.to_string()).is_some());
+            let elsewhere = self
+                .observer
+                .trees
+                .iter()
+                .filter(|tree| tree.state(&source.name.to_string()).is_some());
             let shadows = elsewhere.count() > 1 || self.shadowed.contains(source.name.as_str());
             prop_assert!(!same || was_unreadable || shadows, "said without a change: {source:?}");
         }
@@ -241,8 +257,13 @@ impl Play {
             if due.is_some_and(|due| due <= now) {
                 self.hinted()?;
                 // What is put off is not due at once again.
-                let next = [self.inbox.settle().next(now), self.observer.next()].into_iter().flatten().min();
-                prop_assert!(next.is_none_or(|next| next > now) || !self.disk.world().script.is_empty() || self.has_heard(now));
+                let next = [self.inbox.settle().next(now), self.observer.next()]
+                    .into_iter()
+                    .flatten()
+                    .min();
+                prop_assert!(
+                    next.is_none_or(|next| next > now) || !self.disk.world().script.is_empty() || self.has_heard(now)
+                );
                 continue;
             }
             let clock = self.clock();
@@ -284,7 +305,9 @@ impl Play {
 
     fn is_missing(&self) -> bool {
         let world = self.disk.world();
-        [ROOT, BASE].iter().any(|root| !matches!(world.body(Path::new(root)), Some(Body::Directory(_))))
+        [ROOT, BASE]
+            .iter()
+            .any(|root| !matches!(world.body(Path::new(root)), Some(Body::Directory(_))))
     }
 
     /// What is there, without asking the loader: names with their texts, `None` where that cannot be read.
@@ -292,7 +315,14 @@ impl Play {
         let world = self.disk.world();
         let mut found = BTreeMap::new();
         for root in [BASE, ROOT] {
-            walk(&world, Path::new(root), "", &mut Vec::new(), &mut found, &mut BTreeSet::new());
+            walk(
+                &world,
+                Path::new(root),
+                "",
+                &mut Vec::new(),
+                &mut found,
+                &mut BTreeSet::new(),
+            );
         }
         found
     }
@@ -305,7 +335,14 @@ impl Play {
         for root in [BASE, ROOT] {
             match world.body(Path::new(root)) {
                 Some(Body::Directory(_)) => {
-                    walk(&world, Path::new(root), "", &mut Vec::new(), &mut found, &mut directories);
+                    walk(
+                        &world,
+                        Path::new(root),
+                        "",
+                        &mut Vec::new(),
+                        &mut found,
+                        &mut directories,
+                    );
                 }
                 // What a root held that is missing stays: what that was is checked elsewhere.
                 _ => return Ok(()),
@@ -338,7 +375,14 @@ impl Play {
             if !matches!(world.body(Path::new(root)), Some(Body::Directory(_))) {
                 return Ok(());
             }
-            walk(&world, Path::new(root), "", &mut Vec::new(), &mut BTreeMap::new(), &mut directories);
+            walk(
+                &world,
+                Path::new(root),
+                "",
+                &mut Vec::new(),
+                &mut BTreeMap::new(),
+                &mut directories,
+            );
         }
         if directories.iter().any(|path| !world.is_readable(path)) {
             return Ok(());
@@ -368,21 +412,33 @@ fn walk(
 ) {
     let Ok(number) = world.lookup(path, true) else { return };
     match world.body(path) {
-        Some(Body::Directory(entries)) if !above.contains(&number) && above.len() < 60 && name != "log" && !name.ends_with("/log") => {
+        Some(Body::Directory(entries))
+            if !above.contains(&number) && above.len() < 60 && name != "log" && !name.ends_with("/log") =>
+        {
             directories.insert(real(world, path));
             if name.ends_with(".html") {
                 // A directory in the way is said.
                 found.insert(name.to_owned(), None);
             }
             above.push(number);
-            for child in entries.keys().filter_map(|child| child.to_str()).filter(|child| !child.starts_with('.')) {
-                let name = if name.is_empty() { child.to_owned() } else { format!("{name}/{child}") };
+            for child in entries
+                .keys()
+                .filter_map(|child| child.to_str())
+                .filter(|child| !child.starts_with('.'))
+            {
+                let name = if name.is_empty() {
+                    child.to_owned()
+                } else {
+                    format!("{name}/{child}")
+                };
                 walk(world, &path.join(child), &name, above, found, directories);
             }
             above.pop();
         }
         Some(Body::File(bytes)) if name.ends_with(".html") => {
-            let text = world.is_readable(path).then(|| String::from_utf8_lossy(bytes).into_owned());
+            let text = world
+                .is_readable(path)
+                .then(|| String::from_utf8_lossy(bytes).into_owned());
             found.insert(name.to_owned(), text);
         }
         _ => {}
@@ -495,7 +551,9 @@ fn finish(play: &mut Play, trustworthy: bool) -> Checked {
 }
 
 fn histories() -> ProptestConfig {
-    let cases = std::env::var("HOTPLATE_HISTORIES").ok().and_then(|text| text.parse().ok());
+    let cases = std::env::var("HOTPLATE_HISTORIES")
+        .ok()
+        .and_then(|text| text.parse().ok());
     ProptestConfig {
         cases: cases.unwrap_or(300),
         max_shrink_iters: 20_000,

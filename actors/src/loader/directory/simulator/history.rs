@@ -114,11 +114,24 @@ pub(super) const BASE: &str = "/home/base";
 
 /// A start with some of everything.
 pub(super) fn begin(world: &mut World) {
-    let directories = ["/home", "/out", "/home/site", "/home/site/a", "/home/base", "/home/other", "/out/d"];
+    let directories = [
+        "/home",
+        "/out",
+        "/home/site",
+        "/home/site/a",
+        "/home/base",
+        "/home/other",
+        "/out/d",
+    ];
     for path in directories {
         world.make_directory(Path::new(path));
     }
-    for (path, text) in [("/home/site/x.html", 1), ("/home/site/a/y.html", 2), ("/home/base/x.html", 3), ("/out/x.html", 4)] {
+    for (path, text) in [
+        ("/home/site/x.html", 1),
+        ("/home/site/a/y.html", 2),
+        ("/home/base/x.html", 3),
+        ("/out/x.html", 4),
+    ] {
         world.apply(&Op::Write(path.into(), text));
     }
 }
@@ -144,7 +157,17 @@ fn anything() -> impl Strategy<Value = PathBuf> {
 
 /// Where links lead: absolute, or through `..data` as in a mounted volume.
 fn target() -> impl Strategy<Value = PathBuf> {
-    let relative = ["..data/x.html", "..data", "..1", "..2", "../out/x.html", "x.html", ".", ".."].map(PathBuf::from);
+    let relative = [
+        "..data/x.html",
+        "..data",
+        "..1",
+        "..2",
+        "../out/x.html",
+        "x.html",
+        ".",
+        "..",
+    ]
+    .map(PathBuf::from);
     prop_oneof![2 => anything(), 2 => prop::sample::select(relative.to_vec())]
 }
 

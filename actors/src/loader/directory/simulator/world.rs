@@ -187,7 +187,8 @@ impl World {
     }
 
     pub(super) fn is_readable(&self, path: &Path) -> bool {
-        self.lookup(path, true).is_ok_and(|number| self.inodes[&number].readable)
+        self.lookup(path, true)
+            .is_ok_and(|number| self.inodes[&number].readable)
     }
 
     fn stat(&self, number: u64) -> Stat {
@@ -276,7 +277,9 @@ impl World {
 
     /// The name goes, and what it named if that was its last one.
     pub(super) fn remove(&mut self, path: &Path) {
-        let Some((parent, name)) = self.parent(path) else { return };
+        let Some((parent, name)) = self.parent(path) else {
+            return;
+        };
         let Some(number) = self.entries(parent).get(&name).copied() else {
             return;
         };
@@ -351,7 +354,10 @@ impl World {
         // Through a link the kernel names the target, where that is.
         let mut real = path.to_owned();
         for _ in 0..40 {
-            match self.lookup(&real, false).map(|number| self.inodes[&number].body.clone()) {
+            match self
+                .lookup(&real, false)
+                .map(|number| self.inodes[&number].body.clone())
+            {
                 Ok(Body::Link(target)) => real = real.parent().unwrap_or(Path::new("/")).join(target),
                 _ => break,
             }
@@ -425,7 +431,8 @@ impl World {
 
     /// Whether a path leads into a directory.
     fn is_inside(&self, path: &Path, directory: u64) -> bool {
-        path.ancestors().any(|above| self.lookup(above, true).ok() == Some(directory))
+        path.ancestors()
+            .any(|above| self.lookup(above, true).ok() == Some(directory))
     }
 
     pub(super) fn exchange(&mut self, one: &Path, other: &Path) {
