@@ -154,7 +154,10 @@ pub(super) struct Inside {
 impl Inside {
     /// The last one, of those that reach a template.
     pub(super) fn last(hotplate: &Hotplate, dependents: &[String], now_ms: u64) -> Option<Self> {
-        let renders = dependents.iter().take(ASKED).filter_map(|name| Some((hotplate.usage(name).last_render_ms?, name)));
+        let renders = dependents
+            .iter()
+            .take(ASKED)
+            .filter_map(|name| Some((hotplate.usage(name).last_render_ms?, name)));
         let (at_ms, name) = renders.max()?;
         Some(Self {
             ago: words::ago(at_ms, now_ms),
