@@ -30,7 +30,7 @@ mod sample;
 mod sources;
 mod together;
 
-use hotplate_actors::{Builder, Limits, OnFailure};
+use hotplate_actors::{ActorKind, Builder, Limits, OnFailure, Policy};
 
 pub use change::{Change, Changes};
 pub use finding::{ConfigError, Finding};
@@ -54,6 +54,8 @@ pub struct Config {
     pub templates: Templates,
     /// The edges of everything.
     pub limits: Limits,
+    /// How what failed is started again.
+    pub supervision: Supervision,
 }
 
 /// The server of `hotplate serve`.
@@ -102,6 +104,8 @@ pub struct Log {
     pub level: String,
     /// For people or for programs.
     pub format: LogFormat,
+    /// Whether the end of each span is logged.
+    pub spans: bool,
 }
 
 /// How the log looks.
@@ -124,6 +128,43 @@ pub struct Templates {
     pub on_failure: OnFailure,
     /// The page that stands in for one without a good version; empty is that of the site.
     pub fallback: String,
+}
+
+/// How each actor that failed is started again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each is the actor of that name")]
+pub struct Supervision {
+    pub watcher: Policy,
+    pub compiler: Policy,
+    pub graph: Policy,
+    pub registry: Policy,
+    pub renderer: Policy,
+    /// What happens once one of them is given up.
+    pub engine: Policy,
+}
+
+impl Supervision {
+    /// Each with its actor.
+    pub fn policies(&self) -> impl Iterator<Item = (ActorKind, &Policy)> {
+        let Self {
+            watcher,
+            compiler,
+            graph,
+            registry,
+            renderer,
+            engine,
+        } = self;
+        let all = [
+            (ActorKind::Watcher, watcher),
+            (ActorKind::Compiler, compiler),
+            (ActorKind::Graph, graph),
+            (ActorKind::Registry, registry),
+            (ActorKind::Renderer, renderer),
+            (ActorKind::Engine, engine),
+        ];
+        all.into_iter()
+    }
 }
 
 impl Config {
@@ -171,6 +212,20 @@ impl Default for Log {
         Self {
             level: "warn".to_owned(),
             format: LogFormat::default(),
+            spans: false,
+        }
+    }
+}
+
+impl Default for Supervision {
+    fn default() -> Self {
+        Self {
+            watcher: ActorKind::Watcher.default_policy(),
+            compiler: ActorKind::Compiler.default_policy(),
+            graph: ActorKind::Graph.default_policy(),
+            registry: ActorKind::Registry.default_policy(),
+            renderer: ActorKind::Renderer.default_policy(),
+            engine: ActorKind::Engine.default_policy(),
         }
     }
 }

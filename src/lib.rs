@@ -37,10 +37,11 @@ pub mod metrics;
 pub mod admin;
 
 pub use hotplate_actors::{
-    Builder, CallError, Context, Counters, Diagnostic, Digest, DirectoryLoader, Event, Fallback, Freshness, Health,
-    Hotplate, Limits, Loader, MemoryHandle, MemoryLoader, Mount, NameError, OnFailure, Pinned, Published, Reload,
-    ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Serving, Severity,
-    Source, StartError, Subscription, Supply, TemplateHandle, TemplateName, Value, Version,
+    ActorHealth, ActorKind, ActorState, Builder, CallError, Context, Counters, Diagnostic, Digest, DirectoryLoader,
+    Event, Fallback, Freshness, Health, Hotplate, Keyed, Limits, Loader, MemoryHandle, MemoryLoader, Mount, NameError,
+    OnFailure, Pinned, Policy, Published, Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure,
+    RenderOptions, Rendered, Renders, Restart, Serving, Severity, Source, StartError, Strategy, Subscription, Supply,
+    TemplateHandle, TemplateName, Value, Version,
 };
 /// For those who bring a dialect, a loader or formatters of their own, or look inside what is served.
-pub use hotplate_actors::{budget, counters, diagnostic, dialect, loader, messages, snapshot, value};
+pub use hotplate_actors::{budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, value};

@@ -16,6 +16,9 @@ pub enum Exceeded {
     /// The caller's own deadline.
     #[error("the deadline of the caller has passed")]
     Deadline,
+    /// [`Limits::render_wait_ms`].
+    #[error("there was no answer within {0} ms (the limit `render_wait_ms`)")]
+    Waited(u64),
     /// [`Limits::render_steps`].
     #[error("it took more than {0} steps (the limit `render_steps`)")]
     Steps(u64),

@@ -3,7 +3,7 @@
 mod cache;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
@@ -11,8 +11,8 @@ use crate::dialect::Dialect;
 use crate::graph::plan::{CompiledBatch, CompiledText};
 use crate::limits::Limits;
 use crate::messages::{Compiled, Outcome, SourcesChanged};
-use crate::supervision::{Behavior, Line, Pool, Serve, Started, contain};
-use crate::template::{Source, TemplateName};
+use crate::supervision::{Behavior, Line, Lost, Pool, Serve, Started, contain};
+use crate::template::{Digest, Source, TemplateName};
 
 pub(crate) use cache::Cache;
 
@@ -86,6 +86,7 @@ impl Serve<SourcesChanged> for Compiler {
                 },
             )
         }));
+        tracing::debug!(texts = texts.len(), "compiled");
         let batch = CompiledBatch {
             revision,
             complete,
@@ -107,21 +108,68 @@ impl Compiler {
             let last = job.is_empty();
             if !last {
                 let setup = self.0.clone();
-                waiting.push_back(self.0.pool.run(move || {
-                    job.into_iter()
-                        .map(|source| compile(source, &setup))
-                        .collect::<Vec<_>>()
-                }));
+                let in_hand = Arc::new(InHand::default());
+                let seen = Arc::clone(&in_hand);
+                let span = tracing::Span::current();
+                let job = self.0.pool.run(move || {
+                    let _batch = span.entered();
+                    let mut texts = Vec::with_capacity(job.len());
+                    for source in job {
+                        let _begun = seen.begin(&source, &setup);
+                        texts.push(compile(source, &setup));
+                    }
+                    texts
+                });
+                waiting.push_back((job, in_hand));
             }
             // Never more jobs under way than the pool has room for.
             while waiting.len() > if last { 0 } else { self.0.pool.threads() * 2 } {
-                let Some(job) = waiting.pop_front() else { break };
-                texts.extend(job.await.map_err(|lost| lost.to_string())?);
+                let Some((job, in_hand)) = waiting.pop_front() else {
+                    break;
+                };
+                match job.await {
+                    Ok(compiled) => texts.extend(compiled),
+                    Err(lost) => {
+                        in_hand.hold_back(&self.0, &lost);
+                        return Err(lost.to_string());
+                    }
+                }
             }
             if last {
                 return Ok(texts);
             }
         }
+    }
+}
+
+/// The text that a job is at, until it is done with it, also by a panic. A job that hangs is never done.
+#[derive(Default)]
+struct InHand(Mutex<Option<(Digest, &'static str, usize)>>);
+
+struct Begun<'h>(&'h InHand);
+
+impl InHand {
+    fn begin(&self, source: &Source, setup: &Setup) -> Begun<'_> {
+        let dialect = setup.dialects.of(&source.name).id();
+        let text = (source.digest, dialect, source.text.len());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+        Begun(self)
+    }
+
+    /// Has a text that a job hangs on answered as broken from now on: the batch is sent again, and must not end here again.
+    fn hold_back(&self, setup: &Setup, lost: &Lost) {
+        let in_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((digest, dialect, bytes)) = in_hand {
+            let message = format!("the dialect `{dialect}` hangs on this text: {lost}");
+            let diagnostic = Diagnostic::error("dialect-hangs", message);
+            setup.cache.put(digest, dialect, bytes, Err(Arc::new([diagnostic])));
+        }
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

@@ -1,39 +1,42 @@
 //! Wiring, start and stop: the only file that names all actors.
 //!
 //! One thread owns the actix `System` with the control actors, none of whose handlers blocks. Each loader, the compilers and the
-//! Renderers have threads of their own.
+//! Renderer have threads of their own, and so have the actors of users.
 
+mod control;
 mod health;
+mod line;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use actix::{Actor, Addr, Arbiter, AsyncContext};
+use actix::Addr;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::compiler::{self, Cache, Compiler, Dialects};
+use crate::compiler::Dialects;
 use crate::counters::Tally;
 use crate::dialect::Formatters;
-use crate::events::{Subscription, Teller};
-use crate::graph::plan::{Companions, Graph};
-use crate::graph::{self, Grapher};
+use crate::events::{Event, Subscription, Teller};
+use crate::graph::Grapher;
+use crate::graph::plan::Companions;
+use crate::handle::Answered;
 use crate::limits::Limits;
 use crate::loader::{Hints, Loader};
-use crate::messages::{Drain, Look, Looked, Reload, Waiting};
 use crate::policies::{ActorKind, Policies};
 use crate::reader::{OnFailure, Reader, StandIn};
+use crate::registry::Registry;
 use crate::registry::truth::Truth;
-use crate::registry::{self, Registry};
-use crate::renderer::Renderer;
+use crate::renderer::{Desk, Renderer};
 use crate::snapshot::Snapshot;
 use crate::supervision::{
-    Behavior, Child, Circle, Door, Fault, Faults, Incident, Line, PolicyError, Pool, Serve, Shell, Strategy, Vault,
+    Alarms, Behavior, Child, Circle, Door, Fault, Faults, GroupError, Incident, Line, Patience, PolicyError, Pool,
+    Serve, Shell, Strategy, Supervisor,
 };
-use crate::version::LoaderId;
-use crate::watcher::{self, Eyes, Watcher};
+use crate::watcher::{Eyes, Watcher};
+
+use control::{Command, Inside};
 
 /// Everything that an engine is made from.
 pub(crate) struct Plan {
@@ -46,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) stand_in: StandIn,
     pub(crate) watch: bool,
     pub(crate) policies: Policies,
+    /// Whether formatters or dialects of the user's run in renders.
+    pub(crate) foreign: bool,
 }
 
 /// Why an engine does not start.
@@ -90,11 +95,17 @@ pub(crate) struct Engine {
     /// Until the engine has ended.
     teller: Mutex<Option<Teller>>,
     pub(crate) actors: Actors,
+    pub(crate) renderer: Renderer,
     pub(crate) doors: Doors,
     pub(crate) limits: Arc<Limits>,
+    alarms: Alarms,
     pub(crate) tally: Arc<Tally>,
     served: Arc<ArcSwap<Snapshot>>,
-    control: mpsc::Sender<Control>,
+    control: mpsc::Sender<Command>,
+    /// Of the actors of users, once there are some.
+    supervisor: OnceLock<Supervisor>,
+    /// What keyed reloads were answered.
+    pub(crate) reloads: Answered,
 }
 
 /// What users come in by.
@@ -119,21 +130,21 @@ impl Doors {
     }
 }
 
-/// The addresses of the actors. They stay good through every fault.
+/// The addresses of the control actors. They stay good through every fault.
 #[derive(Clone)]
 pub(crate) struct Actors {
     pub(crate) watchers: Arc<[Post<Watcher>]>,
     pub(crate) graph: Post<Grapher>,
     pub(crate) registry: Post<Registry>,
-    pub(crate) renderers: Arc<[Seat]>,
     /// All of them, in the order of the flow.
     children: Arc<[Arc<Child>]>,
     eyes: Arc<[Eyes]>,
+    compilers: Pool,
     /// Faults by actor.
     pub(crate) faults: Arc<BTreeMap<&'static str, Faults>>,
 }
 
-/// An actor, where it can be written to and what is known of it.
+/// An actor: where it can be written to, and what is known of it.
 pub(crate) struct Post<B: Behavior> {
     pub(crate) addr: Addr<Shell<B>>,
     pub(crate) child: Arc<Child>,
@@ -155,29 +166,12 @@ impl<B: Behavior> Post<B> {
         M: actix::Message + Send + 'static,
         M::Result: From<Fault> + Send,
     {
-        Line::new(&self.addr, self.child.meter())
+        Line::new(&self.addr, self.child.actor(), self.child.meter())
     }
-}
-
-/// A Renderer, and how many renders wait for it or are under way.
-#[derive(Clone)]
-pub(crate) struct Seat {
-    pub(crate) renderer: Post<Renderer>,
-    pub(crate) taken: Arc<AtomicUsize>,
 }
 
 /// The most that the queue of the control thread reserves, whatever the doors let in: beyond it callers are told `Busy`.
 const CONTROL_QUEUE_MAX: usize = 4096;
-
-type Task = Box<dyn FnOnce() + Send>;
-
-enum Control {
-    Run(Task),
-    Stop {
-        within: Duration,
-        done: oneshot::Sender<bool>,
-    },
-}
 
 impl Engine {
     /// Starts everything, and waits until the first version is decided.
@@ -194,6 +188,22 @@ impl Engine {
             &teller,
             Arc::clone(&tally),
         );
+        let alarms = Alarms::start("hotplate-alarms")?;
+        // A Watcher that failed looks again by itself: nobody else asks for what it had in hand.
+        let look_again = Arc::<Mutex<Vec<Hints>>>::default();
+        let circle = circle(&plan.policies, &teller, &look_again);
+        let kinds = ActorKind::ALL.into_iter().filter(|actor| *actor != ActorKind::Engine);
+        let faults: BTreeMap<_, _> = kinds.map(|actor| (actor.name(), Faults::default())).collect();
+        let desk = Desk {
+            reader: reader.clone(),
+            child: circle.add(ActorKind::Renderer.name(), 0, plan.policies.of(ActorKind::Renderer)),
+            faults: faults["renderer"].clone(),
+        };
+        let patience = patience(&alarms, &limits, limits.render_hang_ms);
+        let queue = limits.renders_in_flight.min(RENDER_QUEUE_MAX);
+        let pool = Pool::start("hotplate-render", limits.render_threads, queue, Some(patience))?;
+        let renderer = Renderer::new(desk, pool, alarms.clone(), Arc::clone(&limits), !plan.foreign);
+
         let doors = Doors::new(&limits);
         let capacities = doors.all().map(Door::capacity).into_iter();
         // Who sends here has come through a door, but for the one who stops it.
@@ -205,47 +215,42 @@ impl Engine {
             limits: Arc::clone(&limits),
             teller: teller.clone(),
             served: Arc::clone(&served),
-            reader: reader.clone(),
+            renderer: renderer.clone(),
             doors: doors.clone(),
+            alarms: alarms.clone(),
+            circle,
+            look_again,
+            faults: Arc::new(faults),
             tally: Arc::clone(&tally),
         };
         std::thread::Builder::new()
             .name("hotplate".into())
             .spawn(move || inside.run(commands, &ready))?;
         match is_ready.recv_timeout(Duration::from_millis(start_ms)) {
-            Ok(started) => {
-                let actors = started?;
-                Ok(Self {
-                    reader,
-                    teller: Mutex::new(Some(teller)),
-                    actors,
-                    doors,
-                    limits,
-                    tally,
-                    served,
-                    control,
-                })
-            }
+            Ok(started) => Ok(Self {
+                actors: started?,
+                reader,
+                teller: Mutex::new(Some(teller)),
+                renderer,
+                doors,
+                limits,
+                tally,
+                alarms,
+                served,
+                control,
+                supervisor: OnceLock::new(),
+                reloads: Answered::default(),
+            }),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(StartError::TooSlow(start_ms)),
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(StartError::Failed),
         }
     }
 
-    /// Runs something in the thread of the control actors, where timers work whatever runtime the caller has.
-    pub(crate) fn run<T, F>(&self, task: impl FnOnce() -> F + Send + 'static) -> oneshot::Receiver<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = T> + 'static,
-    {
-        let (answer, answered) = oneshot::channel();
-        let task = Box::new(move || {
-            actix::spawn(async move {
-                let _ = answer.send(task().await);
-            });
-        });
-        // Once the engine has ended, the task is dropped, and with it the sender.
-        let _ = self.control.try_send(Control::Run(task));
-        answered
+    /// Whether an actor between the disk and the served version was given up.
+    pub(crate) fn is_cut(&self) -> bool {
+        let renderer = ActorKind::Renderer.name();
+        let line = self.actors.children.iter().filter(|child| child.actor() != renderer);
+        line.into_iter().any(|child| !child.is_coming())
     }
 
     /// Subscribes somebody; once the engine has ended, to nothing.
@@ -256,276 +261,73 @@ impl Engine {
             .subscribe(Arc::clone(&self.served))
     }
 
+    /// The supervisor of the actors of users, from the first group on.
+    pub(crate) fn supervisor(&self) -> Result<Supervisor, GroupError> {
+        // Under the lock of the teller, so that there is one, and none once the engine has ended.
+        let teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
+        let weak = teller.as_ref().map(Teller::weak).ok_or(GroupError::Ended)?;
+        if let Some(supervisor) = self.supervisor.get() {
+            return Ok(supervisor.clone());
+        }
+        let tell = move |incident: &Incident| weak.tell(Event::from(incident.clone()));
+        let supervisor = Supervisor::start(self.alarms.clone(), tell)?;
+        Ok(self.supervisor.get_or_init(|| supervisor).clone())
+    }
+
     /// Closes the doors, lets what is inside come to its end, and stops. Answers whether everything was done in time.
     pub(crate) async fn stop(&self, within: Duration) -> bool {
         self.doors.all().into_iter().for_each(Door::close);
+        // It may hold a handle of this engine.
+        self.renderer.instead.store(None);
         let _ends_with_this = self.teller.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (done, is_done) = oneshot::channel();
-        if self.control.send(Control::Stop { within, done }).await.is_err() {
+        let supervisor = self.supervisor.get().cloned();
+        let stop = Command::Stop {
+            within,
+            supervisor,
+            done,
+        };
+        if self.control.send(stop).await.is_err() {
             return true;
         }
         is_done.await.unwrap_or(true)
     }
 }
 
+/// The most that the queue of renders reserves, whatever the door lets in.
+const RENDER_QUEUE_MAX: usize = 65_536;
+
+/// When a job hangs, and how many may.
+fn patience(alarms: &Alarms, limits: &Limits, hang_ms: u64) -> Patience {
+    Patience {
+        alarms: alarms.clone(),
+        hang: Duration::from_millis(hang_ms),
+        quarantined: limits.quarantined_threads,
+    }
+}
+
+/// Those who keep each other's place in the engine.
+fn circle(policies: &Policies, teller: &Teller, look_again: &Arc<Mutex<Vec<Hints>>>) -> Arc<Circle> {
+    // Weak, for handles keep these.
+    let (teller, look_again) = (teller.weak(), Arc::clone(look_again));
+    let tell = move |incident: &Incident| {
+        if matches!(incident, Incident::Failed(fault) if fault.actor == ActorKind::Watcher.name()) {
+            let hints = look_again.lock().unwrap_or_else(PoisonError::into_inner);
+            hints.iter().for_each(Hints::hint);
+        }
+        teller.tell(incident.clone().into());
+    };
+    Circle::new(Strategy::OneForOne, policies.of(ActorKind::Engine), tell)
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         let (done, _) = oneshot::channel();
         // Where this finds no room the channel closes with it, which is the same.
-        let _ = self.control.try_send(Control::Stop {
+        let _ = self.control.try_send(Command::Stop {
             within: Duration::ZERO,
+            supervisor: self.supervisor.take(),
             done,
         });
-    }
-}
-
-/// What the control thread takes along.
-struct Inside {
-    plan: Plan,
-    limits: Arc<Limits>,
-    teller: Teller,
-    served: Arc<ArcSwap<Snapshot>>,
-    reader: Reader,
-    doors: Doors,
-    tally: Arc<Tally>,
-}
-
-type Ready = std::sync::mpsc::SyncSender<Result<Actors, StartError>>;
-
-impl Inside {
-    fn run(self, mut commands: mpsc::Receiver<Control>, ready: &Ready) {
-        let doors = self.doors.clone();
-        let mut arbiters = Vec::new();
-        let stopped = actix::System::new().block_on(async {
-            let actors = match self.start(&mut arbiters).await {
-                Ok(actors) => actors,
-                Err(error) => {
-                    let _ = ready.send(Err(error));
-                    return None;
-                }
-            };
-            let watchers = Arc::clone(&actors.watchers);
-            let _ = ready.send(Ok(actors));
-            while let Some(command) = commands.recv().await {
-                match command {
-                    Control::Run(task) => task(),
-                    Control::Stop { within, done } => {
-                        // Who is inside may still need this thread in order to come out.
-                        let run = async {
-                            loop {
-                                match commands.recv().await {
-                                    Some(Control::Run(task)) => task(),
-                                    Some(Control::Stop { .. }) => {}
-                                    None => std::future::pending().await,
-                                }
-                            }
-                        };
-                        let drained = actix::clock::timeout(within, async {
-                            tokio::select! {
-                                () = drain(&doors, &watchers) => {}
-                                () = run => {}
-                            }
-                        });
-                        return Some((done, drained.await.is_ok()));
-                    }
-                }
-            }
-            None
-        });
-        for arbiter in &arbiters {
-            arbiter.stop();
-        }
-        if let Some((done, drained)) = stopped {
-            if drained {
-                for arbiter in arbiters {
-                    let _ = arbiter.join();
-                }
-            }
-            let _ = done.send(drained);
-        }
-    }
-
-    async fn start(self, arbiters: &mut Vec<Arbiter>) -> Result<Actors, StartError> {
-        let Self {
-            plan,
-            limits,
-            teller,
-            served,
-            reader,
-            tally,
-            ..
-        } = self;
-        // A Watcher that failed looks again by itself: nobody else asks for what it had in hand.
-        let look_again = Arc::<Mutex<Vec<Hints>>>::default();
-        let tell = {
-            // Weak, for handles keep these.
-            let (teller, look_again) = (teller.weak(), Arc::clone(&look_again));
-            move |incident: &Incident| {
-                if matches!(incident, Incident::Failed(fault) if fault.actor == "watcher") {
-                    let hints = look_again.lock().unwrap_or_else(PoisonError::into_inner);
-                    hints.iter().for_each(Hints::hint);
-                }
-                teller.tell(incident.clone().into());
-            }
-        };
-        let circle = Circle::new(Strategy::OneForOne, plan.policies.of(ActorKind::Engine), tell);
-        let child = |actor: ActorKind, number| circle.add(actor.name(), number, plan.policies.of(actor));
-        let faults: BTreeMap<_, _> = ActorKind::ALL
-            .into_iter()
-            .filter(|actor| *actor != ActorKind::Engine)
-            .map(|actor| (actor.name(), Faults::default()))
-            .collect();
-        let faults = Arc::new(faults);
-
-        let accepted = Vault::new(Graph::new(&plan.formatters, plan.companions));
-        let registry = registry::Setup {
-            truth: Vault::new(Truth::new()),
-            graph: accepted.clone(),
-            served,
-            formatters: plan.formatters,
-            limits: Arc::clone(&limits),
-            teller: teller.clone(),
-            tally: Arc::clone(&tally),
-        };
-        let registry: Post<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
-        let graph = graph::Setup {
-            accepted,
-            registry: registry.line(),
-        };
-        let graph: Post<Grapher> = start(graph, child(ActorKind::Graph, 0), &faults);
-        let compiler = compiler::Setup {
-            dialects: plan.dialects,
-            cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
-            pool: Pool::start("hotplate-compile", limits.compile_threads, 1024)?,
-            limits: Arc::clone(&limits),
-            tally: Arc::clone(&tally),
-            graph: graph.line(),
-        };
-        let compiler: Post<Compiler> = start(compiler, child(ActorKind::Compiler, 0), &faults);
-
-        let renderers = match limits.render_threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            given => given,
-        };
-        let renderers = (0..renderers).map(|number| {
-            let arbiter = Arbiter::new();
-            let child = child(ActorKind::Renderer, u16::try_from(number).unwrap_or(u16::MAX));
-            let (reader, faults, of_shell) = (reader.clone(), faults["renderer"].clone(), Arc::clone(&child));
-            let shell = move |_: &mut _| Shell::<Renderer>::new(reader, of_shell, faults);
-            let addr = Shell::start_in_arbiter(&arbiter.handle(), shell);
-            arbiters.push(arbiter);
-            Seat {
-                renderer: Post { addr, child },
-                taken: Arc::default(),
-            }
-        });
-        let renderers: Arc<[Seat]> = renderers.collect();
-
-        let mut watchers = Vec::with_capacity(plan.loaders.len());
-        let mut all_eyes = Vec::with_capacity(plan.loaders.len());
-        for (number, loader) in plan.loaders.into_iter().enumerate() {
-            let id = LoaderId(u16::try_from(number).unwrap_or(u16::MAX));
-            let eyes = Eyes::new(loader, id)?;
-            let child = child(ActorKind::Watcher, id.0);
-            let faults = faults["watcher"].clone();
-            let tally = Arc::clone(&tally);
-            let (watcher, hints) = start_watcher(id, eyes.clone(), compiler.line(), tally, child, faults);
-            look_again
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(hints.clone());
-            if plan.watch {
-                let watching = eyes.with(move |loader| loader.watch(hints)).await;
-                watching
-                    .map_err(StartError::Watch)?
-                    .map_err(|error| StartError::Watch(error.to_string()))?;
-            }
-            watchers.push(watcher);
-            all_eyes.push(eyes);
-        }
-        for watcher in &watchers {
-            first_look(watcher).await?;
-        }
-        let line = [&compiler.child, &graph.child, &registry.child];
-        let children = (watchers.iter().map(|watcher| &watcher.child))
-            .chain(line)
-            .chain(renderers.iter().map(|seat| &seat.renderer.child));
-        Ok(Actors {
-            children: children.cloned().collect(),
-            watchers: watchers.into(),
-            graph,
-            registry,
-            renderers,
-            eyes: all_eyes.into(),
-            faults,
-        })
-    }
-}
-
-/// Starts a control actor, in this thread.
-fn start<B: Behavior>(setup: B::Setup, child: Arc<Child>, faults: &BTreeMap<&'static str, Faults>) -> Post<B> {
-    let faults = faults.get(child.actor()).cloned().unwrap_or_default();
-    let addr = Shell::new(setup, Arc::clone(&child), faults).start();
-    Post { addr, child }
-}
-
-fn start_watcher(
-    loader: LoaderId,
-    eyes: Eyes,
-    compiler: Line<crate::messages::SourcesChanged>,
-    tally: Arc<Tally>,
-    child: Arc<Child>,
-    faults: Faults,
-) -> (Post<Watcher>, Hints) {
-    let hinted = Arc::new(AtomicBool::new(false));
-    let mut given = None;
-    let of_shell = Arc::clone(&child);
-    let addr = Shell::<Watcher>::create(|context| {
-        let look = context.address().recipient::<Look>();
-        let waiting = Arc::clone(&hinted);
-        let hints = Hints::new(move || {
-            if let Some(waiting) = Waiting::begin(&waiting) {
-                // A full mailbox holds reloads, which look at everything.
-                let _ = look.try_send(Look(waiting));
-            }
-        });
-        given = Some(hints.clone());
-        let setup = watcher::Setup {
-            loader,
-            eyes,
-            revisions: Arc::new(AtomicU64::new(0)),
-            compiler,
-            hints,
-            tally,
-        };
-        Shell::new(setup, of_shell, faults)
-    });
-    let hints = given.unwrap_or_else(|| Hints::new(|| {}));
-    (Post { addr, child }, hints)
-}
-
-async fn first_look(watcher: &Post<Watcher>) -> Result<(), StartError> {
-    use crate::messages::Outcome;
-    match watcher
-        .addr
-        .send(Reload::default())
-        .await
-        .map_err(|_| StartError::Failed)?
-    {
-        Looked::Nothing => Ok(()),
-        Looked::Decided(Outcome::Published(_) | Outcome::Unchanged(_) | Outcome::Held(_)) => Ok(()),
-        Looked::Decided(Outcome::Refused(reason) | Outcome::Lost(reason)) => Err(StartError::Refused(reason)),
-        Looked::Decided(Outcome::Conflict) | Looked::Failed(_) => Err(StartError::Failed),
-        Looked::Unreadable(reason) => Err(StartError::Load(reason)),
-    }
-}
-
-/// Waits until nobody is inside the doors and every Watcher has finished the batch in hand.
-async fn drain(doors: &Doors, watchers: &[Post<Watcher>]) {
-    for door in doors.all() {
-        door.emptied().await;
-    }
-    for watcher in watchers {
-        let _ = watcher.addr.send(Drain).await;
     }
 }

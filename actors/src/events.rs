@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix::Message;
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -12,8 +13,9 @@ use crate::supervision::{Fault, GivenUp, Incident, Restarted};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
-/// Something that happened.
-#[derive(Debug, Clone)]
+/// Something that happened. To an actor it is a message without a reply.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
 #[non_exhaustive]
 pub enum Event {
     /// A new version is served.

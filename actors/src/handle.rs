@@ -2,31 +2,39 @@
 
 mod builder;
 mod call;
+mod keyed;
+mod reload;
+mod renders;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use actix::Recipient;
 use serde::Serialize;
 
 use crate::counters::{Counters, Publication, Usage};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Escape, TemplateId};
 use crate::engine::Engine;
-use crate::events::Subscription;
+use crate::events::{Event, Subscription};
 use crate::health::Health;
 use crate::limits::Limits;
-use crate::messages::{Compare, Dependents, Edge, Edges, History, Kept, Resume, RollBack, RolledBack};
+use crate::messages::{Compare, Dependents, Edge, Edges, History, Kept, Reload, RolledBack};
 use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
 use crate::registry::causes;
 use crate::registry::history::NotKept;
 use crate::snapshot::{Compared, Snapshot, Standing};
-use crate::supervision::Faults;
-use crate::template::TemplateName;
+use crate::supervision::{Faults, Group, GroupError, Policy, Serve, Strategy, Supervised};
+use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
 pub use builder::Builder;
-pub use call::{CallError, ReloadOutcome, ReloadReport, Reloader, Renders};
+pub use call::CallError;
+pub use keyed::Keyed;
+pub(crate) use reload::Answered;
+pub use reload::{ReloadOutcome, ReloadReport, Reloader};
+pub use renders::Renders;
 
 /// A running engine. A clone is the same engine; it ends with its last handle, or with [`Hotplate::shutdown`].
 ///
@@ -83,10 +91,10 @@ impl Hotplate {
         self.0.reader.render(name, None, supply, options)
     }
 
-    /// Whether this template can be rendered from a good version, the newest or an older one.
+    /// The digest of the text that is served under a name now, without those that it calls. `None` where nothing is.
     #[must_use]
-    pub fn serves(&self, name: &str) -> bool {
-        self.0.reader.serves(name, None)
+    pub fn digest(&self, name: &str) -> Option<Digest> {
+        self.0.reader.digest(name, None)
     }
 
     /// What is served now, to render several entries from one version.
@@ -113,7 +121,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn reload(&self) -> Result<ReloadReport, CallError> {
-        self.reloader().reload(false).await
+        self.reloader().send(Reload::default()).await
     }
 
     /// The same after reading every byte again, for what no event and no time stamp can show.
@@ -121,7 +129,7 @@ impl Hotplate {
     /// # Errors
     /// As [`Hotplate::reload`].
     pub async fn reload_full(&self) -> Result<ReloadReport, CallError> {
-        self.reloader().reload(true).await
+        self.reloader().send(Reload { full: true }).await
     }
 
     /// The edges of everything, as this engine was given them.
@@ -136,16 +144,70 @@ impl Hotplate {
         self.0.subscribe()
     }
 
+    /// Sends each event to an actor, from now until either ends. One after the other: while it is at work others wait, and one
+    /// that is too slow is sent [`Event::Lagged`].
+    ///
+    /// # Errors
+    /// [`CallError`] where the engine has ended.
+    pub fn subscribe_recipient(&self, to: Recipient<Event>) -> Result<(), CallError> {
+        let mut events = self.subscribe();
+        self.0.run(move || async move {
+            actix::spawn(async move {
+                while let Some(event) = events.next().await {
+                    if to.send(event).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        })?;
+        Ok(())
+    }
+
+    /// The same for a supervised actor: its subscription outlives its restarts. What it fails on is not sent to it again.
+    ///
+    /// # Errors
+    /// As [`Hotplate::subscribe_recipient`].
+    pub fn subscribe_actor<B>(&self, to: &Supervised<B>) -> Result<(), CallError>
+    where
+        B: Serve<Event>,
+        B::Setup: Send + Sync,
+    {
+        let (mut events, to) = (self.subscribe(), to.clone());
+        self.0.run(move || async move {
+            actix::spawn(async move {
+                while let Some(event) = events.next().await {
+                    if let Err(undelivered) = to.send(event).await {
+                        tracing::warn!(actor = to.child().actor(), %undelivered, "an event was not delivered");
+                    }
+                }
+            });
+        })?;
+        Ok(())
+    }
+
+    /// A group of your own actors, under the same supervision as those of the engine: they have a place in [`Health`], their
+    /// faults are [`Event`]s, and they end with the engine. `whole` is what happens to those whom their own policy has given
+    /// up: with [`Policy::never`] they stay down.
+    ///
+    /// # Errors
+    /// [`GroupError`] where the policy makes no sense, or the engine has ended.
+    pub fn group(&self, name: &'static str, strategy: Strategy, whole: Policy) -> Result<Group, GroupError> {
+        self.0.supervisor()?.group(name, strategy, whole)
+    }
+
     /// Where `Reload` messages are sent to.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
-        Reloader(Arc::clone(&self.0))
+        Reloader::new(&self.0)
     }
 
     /// Where `Render` messages are sent to.
     #[must_use]
     pub fn renderer(&self) -> Renders {
-        Renders(Arc::clone(&self.0))
+        Renders {
+            engine: Arc::clone(&self.0),
+            pooled: false,
+        }
     }
 
     /// Everything that is wrong now, each finding once, sorted by template.
@@ -183,7 +245,7 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn roll_back(&self, to: Version) -> Result<RolledBack, CallError> {
-        self.0.ask(&self.0.actors.registry, RollBack { to }).await
+        self.0.roll_back(to, keyed::fresh()).await
     }
 
     /// Serves the newest again.
@@ -191,7 +253,13 @@ impl Hotplate {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn resume(&self) -> Result<RolledBack, CallError> {
-        self.0.ask(&self.0.actors.registry, Resume).await
+        self.0.resume(keyed::fresh()).await
+    }
+
+    /// Commands that are done once under a key of the caller's, so that what was lost can be sent again.
+    #[must_use]
+    pub fn keyed(&self, key: &str) -> Keyed {
+        Keyed::new(&self.0, key)
     }
 
     /// The versions that can be gone back to, and whether one of them is held.
@@ -357,21 +425,6 @@ pub struct TemplateHandle {
 }
 
 impl TemplateHandle {
-    /// Whether this template can be rendered from a good version, the newest or an older one.
-    #[inline]
-    #[must_use]
-    pub fn is_served(&self) -> bool {
-        self.hotplate.0.reader.serves(&self.name, self.id())
-    }
-
-    #[inline]
-    fn id(&self) -> Option<TemplateId> {
-        self.id.get().copied().or_else(|| {
-            let found = self.hotplate.0.reader.current().id(&self.name)?;
-            Some(*self.id.get_or_init(|| found))
-        })
-    }
-
     /// Renders what is served now under this name.
     ///
     /// # Errors
@@ -389,8 +442,32 @@ impl TemplateHandle {
         context: &T,
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
-        let reader = &self.hotplate.0.reader;
-        reader.render(&self.name, self.id(), &Given(context), options)
+        self.render_supplied(&Given(context), options)
+    }
+
+    /// The same, with a context that was prepared, or is made from what travels with the template.
+    ///
+    /// # Errors
+    /// As [`Hotplate::render`].
+    pub fn render_supplied(
+        &self,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        self.hotplate.0.reader.render(&self.name, self.id(), supply, options)
+    }
+
+    /// The digest of the text that is served now, without those that it calls. `None` where nothing is.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        self.hotplate.0.reader.digest(&self.name, self.id())
+    }
+
+    fn id(&self) -> Option<TemplateId> {
+        self.id.get().copied().or_else(|| {
+            let found = self.hotplate.0.reader.current().id(&self.name)?;
+            Some(*self.id.get_or_init(|| found))
+        })
     }
 }
 

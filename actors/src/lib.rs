@@ -38,13 +38,13 @@ mod handle;
 #[cfg(test)]
 mod testing;
 
-pub use context::Context;
+pub use context::{Context, Prepared};
 pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Published, Serving, Subscription};
 pub use handle::{
-    Builder, CallError, Hotplate, Pinned, ReloadOutcome, ReloadReport, Reloader, Renders, TemplateHandle,
+    Builder, CallError, Hotplate, Keyed, Pinned, ReloadOutcome, ReloadReport, Reloader, Renders, TemplateHandle,
 };
 pub use health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth, LoaderStatus, WatchMode};
 pub use limits::Limits;
@@ -53,7 +53,7 @@ pub use messages::{Reload, Render};
 pub use policies::ActorKind;
 pub use reader::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered, Supply};
 pub use registry::history::NotKept;
-pub use supervision::{Policy, Restart};
+pub use supervision::{Policy, Restart, Strategy};
 pub use template::{Digest, NameError, Source, TemplateName};
 pub use value::Value;
 pub use version::Version;

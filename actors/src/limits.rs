@@ -68,6 +68,19 @@ pub struct Limits {
     pub settle_max_ms: u64,
     /// How long a file may be gone before it counts as deleted, in milliseconds: editors remove and create.
     pub grace_ms: u64,
+    /// How long a `Render` message may take, waiting included, in milliseconds; then it is answered `Timeout`. A caller's own deadline
+    /// can only shorten it.
+    pub render_wait_ms: u64,
+    /// A render by message that takes longer hangs, in milliseconds: it is answered `Lost`, and its thread is replaced. Far more than
+    /// all attempts of a render may take together, so that only a formatter or a context that blocks comes here.
+    pub render_hang_ms: u64,
+    /// A job of the compilers that takes longer hangs, in milliseconds. A text that a dialect hangs on is held back as broken.
+    pub compile_hang_ms: u64,
+    /// Threads of one pool that may hang at once before none is started in their place, and the engine is not ready. Each costs
+    /// its stack until it comes back.
+    pub quarantined_threads: usize,
+    /// Commands whose outcome is remembered by their key, so that one that was lost can be sent again.
+    pub idempotency_keys: usize,
     /// Time between two looks at everything, in milliseconds, for what no event tells of. Costs a question to the disk for each file.
     pub sweep_ms: u64,
     /// The same where there are no events that can be trusted: network file systems, overlays, no watches left.
@@ -117,6 +130,11 @@ impl Default for Limits {
             settle_ms: 25,
             settle_max_ms: 250,
             grace_ms: 50,
+            render_wait_ms: 30_000,
+            render_hang_ms: 10_000,
+            compile_hang_ms: 60_000,
+            quarantined_threads: 8,
+            idempotency_keys: 256,
             sweep_ms: 30_000,
             poll_ms: 1_000,
             reload_ms: 30_000,

@@ -18,7 +18,7 @@ use crate::registry::history::NotKept;
 use crate::registry::publish::Report;
 use crate::snapshot::{Compared, Snapshot};
 use crate::supervision::Fault;
-use crate::template::{Source, TemplateName};
+use crate::template::{Digest, Source, TemplateName};
 use crate::version::{Revision, Version};
 
 // --- to the Watcher ---------------------------------------------------------------------------------------------------------
@@ -26,7 +26,7 @@ use crate::version::{Revision, Version};
 /// A loader has a hint that something changed: look. Several hints are one look.
 #[derive(Debug, Message)]
 #[rtype(result = "Looked")]
-pub struct Look(#[expect(dead_code, reason = "held for its Drop")] pub(crate) Waiting);
+pub struct Look(pub(crate) Waiting, pub(crate) tracing::Span);
 
 /// That a hint waits in the mailbox. Over once the message is taken out, or dropped however that comes.
 #[derive(Debug)]
@@ -154,18 +154,37 @@ impl From<Fault> for Outcome {
 
 // --- to the Registry --------------------------------------------------------------------------------------------------------
 
+/// Under which a command is done once: sent again with the same key, it is answered as it was, and not done again.
+///
+/// A digest, so that a key of any length costs the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key(Digest);
+
+impl Key {
+    /// The key that a caller chose for this kind of command.
+    #[must_use]
+    pub fn new(command: &str, text: &str) -> Self {
+        Self(Digest::over([command.as_bytes(), &[0], text.as_bytes()]))
+    }
+}
+
 /// Serve an earlier version again, under a new number, and hold it until [`Resume`].
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "RolledBack")]
 pub struct RollBack {
     /// One of [`History`].
     pub to: Version,
+    /// Under which it is done once.
+    pub key: Option<Key>,
 }
 
 /// End what [`RollBack`] began: serve the newest again.
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Clone, Copy, Default, Message)]
 #[rtype(result = "RolledBack")]
-pub struct Resume;
+pub struct Resume {
+    /// Under which it is done once.
+    pub key: Option<Key>,
+}
 
 /// What came of a [`RollBack`] or [`Resume`].
 #[derive(Debug, Clone, serde::Serialize)]

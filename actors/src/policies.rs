@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::supervision::{Policy, PolicyError, Restart};
+use crate::supervision::{Policy, PolicyError};
 
 /// The actors of the engine, in the order of the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,10 +73,7 @@ impl ActorKind {
                 backoff_max_ms: 1_000,
                 ..policy
             },
-            Self::Engine => Policy {
-                restart: Restart::Temporary,
-                ..policy
-            },
+            Self::Engine => Policy::never(),
         }
     }
 }

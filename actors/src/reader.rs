@@ -23,8 +23,8 @@ use crate::dialect::{Body, Closure, Escape, Frame, Missing, RenderError, RenderF
 use crate::events::Teller;
 use crate::limits::Limits;
 use crate::snapshot::{Snapshot, Standing, Why};
-use crate::supervision::{Fault, contain};
-use crate::template::TemplateName;
+use crate::supervision::{Fault, FaultKind, contain};
+use crate::template::{Digest, TemplateName};
 use crate::value::ContextError;
 use crate::version::Version;
 
@@ -120,8 +120,8 @@ pub enum RenderFailure {
     /// As many renders as there may be are under way: try again later, or raise the limit `renders_in_flight`.
     #[error("too many renders are under way (the limit `renders_in_flight`)")]
     Busy,
-    /// The engine has ended.
-    #[error("the engine has ended")]
+    /// The engine has ended, or its Renderer was given up.
+    #[error("nobody renders by message: the engine has ended, or its Renderer was given up (health says which)")]
     Down,
     /// The Renderer failed with this render in hand.
     #[error("the render was lost: {0}")]
@@ -130,7 +130,10 @@ pub enum RenderFailure {
 
 impl From<Fault> for RenderFailure {
     fn from(fault: Fault) -> Self {
-        Self::Lost(fault.to_string())
+        match fault.kind {
+            FaultKind::Down => Self::Down,
+            _ => Self::Lost(fault.to_string()),
+        }
     }
 }
 
@@ -171,12 +174,12 @@ impl Reader {
         self.0.served.load_full()
     }
 
-    /// Whether an entry has something good to render.
-    #[inline]
-    pub(crate) fn serves(&self, name: &str, id: Option<TemplateId>) -> bool {
+    /// The digest of the text that is served under a name now.
+    pub(crate) fn digest(&self, name: &str, id: Option<TemplateId>) -> Option<Digest> {
         let snapshot = self.0.served.load();
-        let id = id.or_else(|| snapshot.id(name));
-        id.is_some_and(|id| snapshot.standing(id).closure().is_some())
+        let id = id.or_else(|| snapshot.id(name))?;
+        let closure = snapshot.standing(id).closure()?;
+        Some(closure.top().digest)
     }
 
     /// Renders an entry of what is served now.
@@ -217,6 +220,7 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let version = snapshot.version();
+        let _span = tracing::debug_span!("render", name, version = version.number()).entered();
         let answer = |body, freshness| Rendered {
             body,
             version,

@@ -3,6 +3,7 @@
 //! It commits before it replies, swaps one pointer, and then tells.
 
 pub mod history;
+mod ledger;
 pub mod publish;
 mod report;
 pub mod truth;
@@ -20,19 +21,20 @@ use crate::events::{Event, Fallback, Published, Serving, Teller};
 use crate::graph::plan::Graph;
 use crate::limits::Limits;
 use crate::messages::{
-    Compare, CurrentSnapshot, History, Kept, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered,
+    Compare, CurrentSnapshot, History, Kept, Key, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered,
 };
 use crate::snapshot::{Compared, Snapshot, Standing, Why};
 use crate::supervision::{Behavior, Fenced, Serve, Started, Vault};
 
 use history::NotKept;
+pub(crate) use ledger::Ledger;
 use publish::{Decision, Refusal, Report};
 use truth::Truth;
 
 /// What a Registry is started from. All of it outlives a fault.
 #[derive(Clone)]
 pub(crate) struct Setup {
-    pub(crate) truth: Vault<Truth>,
+    pub(crate) ledger: Vault<Ledger>,
     /// What the Graph goes on from: committed together with the truth.
     pub(crate) graph: Vault<Graph>,
     /// What readers read.
@@ -51,12 +53,12 @@ impl Behavior for Registry {
 
     /// A fault between commit and swap must not leave readers behind.
     fn start(setup: &Setup) -> Started<Self> {
-        let committed = setup.truth.draft().snapshot().clone();
+        let committed = setup.ledger.draft().truth.snapshot().clone();
         if committed.version() != setup.served.load().version() {
             setup.served.store(Arc::new(committed));
         }
         Ok(Self(Setup {
-            truth: setup.truth.open(),
+            ledger: setup.ledger.open(),
             graph: setup.graph.open(),
             ..setup.clone()
         }))
@@ -72,32 +74,31 @@ impl Serve<PublishBatch> for Registry {
 
 impl Serve<RollBack> for Registry {
     async fn serve(&mut self, command: RollBack) -> RolledBack {
-        match history::roll_back(&self.0.truth.draft(), command.to, &self.0.limits) {
-            Ok((truth, snapshot, report)) => self.answer(truth, snapshot, report),
-            Err(not_kept) => RolledBack::NotKept(not_kept),
-        }
+        let limits = Arc::clone(&self.0.limits);
+        self.command(command.key, |truth| {
+            history::roll_back(truth, command.to, &limits).map_err(RolledBack::NotKept)
+        })
     }
 }
 
 impl Serve<Resume> for Registry {
-    async fn serve(&mut self, _: Resume) -> RolledBack {
-        let truth = self.0.truth.draft();
-        match history::resume(&truth, &self.0.limits) {
-            Some((truth, snapshot, report)) => self.answer(truth, snapshot, report),
-            None => RolledBack::Unchanged(truth.snapshot().version()),
-        }
+    async fn serve(&mut self, command: Resume) -> RolledBack {
+        let limits = Arc::clone(&self.0.limits);
+        self.command(command.key, |truth| {
+            history::resume(truth, &limits).ok_or_else(|| RolledBack::Unchanged(truth.snapshot().version()))
+        })
     }
 }
 
 impl Serve<CurrentSnapshot> for Registry {
     async fn serve(&mut self, _: CurrentSnapshot) -> Result<Snapshot, Unanswered> {
-        Ok(self.0.truth.draft().snapshot().clone())
+        Ok(self.0.ledger.draft().truth.snapshot().clone())
     }
 }
 
 impl Serve<History> for Registry {
     async fn serve(&mut self, _: History) -> Result<Kept, Unanswered> {
-        let truth = self.0.truth.draft();
+        let truth = self.0.ledger.draft().truth;
         Ok(Kept {
             versions: history::kept(&truth),
             held: truth.is_held(),
@@ -107,35 +108,36 @@ impl Serve<History> for Registry {
 
 impl Serve<Compare> for Registry {
     async fn serve(&mut self, asked: Compare) -> Result<Result<Compared, NotKept>, Unanswered> {
-        Ok(history::compare(&self.0.truth.draft(), asked.from, asked.to))
+        Ok(history::compare(&self.0.ledger.draft().truth, asked.from, asked.to))
     }
 }
 
 impl Registry {
     fn publish(&self, batch: PublishBatch) -> Result<Outcome, Fenced> {
         let PublishBatch { plan, graph, noticed } = batch;
-        let truth = self.0.truth.draft();
+        let ledger = self.0.ledger.draft();
+        let version = ledger.truth.snapshot().version();
         Ok(
-            match publish::publish(&truth, &plan, &self.0.formatters, &self.0.limits) {
+            match publish::publish(&ledger.truth, &plan, &self.0.formatters, &self.0.limits) {
                 Decision::Published {
                     truth,
                     snapshot,
                     report,
                 } => {
-                    let report = self.swap(truth, snapshot, report, noticed)?;
+                    let report = self.swap(ledger.with(truth), snapshot, Arc::new(report), noticed)?;
                     self.0.tally.edited(noticed);
                     // After the truth: a graph that is behind catches up with what is sent again, one that is ahead never would.
                     self.0.graph.commit(graph)?;
                     Outcome::Published(report)
                 }
-                Decision::Held { truth: held } => {
-                    self.0.truth.commit(held)?;
+                Decision::Held { truth } => {
+                    self.0.ledger.commit(ledger.with(truth))?;
                     self.0.graph.commit(graph)?;
-                    Outcome::Held(truth.snapshot().version())
+                    Outcome::Held(version)
                 }
                 Decision::Unchanged => {
                     self.0.graph.commit(graph)?;
-                    Outcome::Unchanged(truth.snapshot().version())
+                    Outcome::Unchanged(version)
                 }
                 Decision::Refused {
                     reason: Refusal::Incoherent { .. },
@@ -145,27 +147,65 @@ impl Registry {
         )
     }
 
-    fn answer(&self, truth: Truth, snapshot: Snapshot, report: Report) -> RolledBack {
-        match self.swap(truth, snapshot, report, Instant::now()) {
-            Ok(report) => RolledBack::Published(report),
-            Err(fenced) => RolledBack::Lost(fenced.to_string()),
+    /// Does what a command of an operator says, once for each key. What it came to is committed together with the key, so that
+    /// a command whose answer got lost is not done twice.
+    fn command(
+        &self,
+        key: Option<Key>,
+        decide: impl FnOnce(&Truth) -> Result<(Truth, Snapshot, Report), RolledBack>,
+    ) -> RolledBack {
+        let ledger = self.0.ledger.draft();
+        if let Some(answered) = key.and_then(|key| ledger.answered(key)) {
+            return answered;
         }
+        let done = match decide(&ledger.truth) {
+            Ok((truth, snapshot, report)) => {
+                let report = Arc::new(report);
+                let answer = RolledBack::Published(Arc::clone(&report));
+                let next = ledger.with(truth).answer(key, &answer, &self.0.limits);
+                self.swap(next, snapshot, report, Instant::now()).map(|_| answer)
+            }
+            Err(answer) => {
+                let next = ledger.answer(key, &answer, &self.0.limits);
+                self.0.ledger.commit(next).map(|()| answer)
+            }
+        };
+        done.unwrap_or_else(|fenced| RolledBack::Lost(fenced.to_string()))
     }
 
     /// Commits, swaps, tells: in this order.
-    fn swap(&self, truth: Truth, snapshot: Snapshot, report: Report, noticed: Instant) -> Result<Arc<Report>, Fenced> {
-        let held = truth.is_held();
-        self.0.truth.commit(truth)?;
+    fn swap(
+        &self,
+        ledger: Ledger,
+        snapshot: Snapshot,
+        report: Arc<Report>,
+        noticed: Instant,
+    ) -> Result<Arc<Report>, Fenced> {
+        let held = ledger.truth.is_held();
+        self.0.ledger.commit(ledger)?;
         self.0.served.store(Arc::new(snapshot.clone()));
-        let report = Arc::new(report);
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {
                 self.0.tally.published(published, held, &snapshot);
+                log(published);
             }
             self.0.teller.tell(event);
         }
         Ok(report)
     }
+}
+
+fn log(published: &Published) {
+    tracing::info!(
+        version = published.version.number(),
+        changed = published.changed.len(),
+        removed = published.removed.len(),
+        stale = published.stale.len(),
+        broken = published.broken.len(),
+        recovered = published.recovered.len(),
+        micros = published.micros,
+        "published"
+    );
 }
 
 /// What subscribers are told of a new version.

@@ -14,19 +14,25 @@ mod vault;
 mod contained;
 mod shell;
 mod door;
+mod alarm;
 mod pool;
+mod group;
+mod supervisor;
 
 use std::any::Any;
 
+pub use alarm::{Alarm, Alarms};
 pub use child::{Child, Circle, Fault, FaultKind, GivenUp, Incident, Restarted};
 pub use door::{Admitted, Door, Turned};
 pub use drill::{Faults, Moment};
 pub use family::{Family, Fate, Orders, Standing, Strategy};
+pub use group::{Group, GroupError, Supervised, Undelivered};
 pub use meter::{Line, Meter, Ticket};
 pub use policy::{Escalation, Policy, PolicyError, RESTARTS_MAX, Restart, TIME_MAX_MS};
-pub use pool::{Lost, Pool};
+pub use pool::{Abandoned, Lost, Once, Patience, Pool, Rest};
 pub use restarts::{Ending, Restarts, Verdict};
-pub use shell::{Answer, Behavior, Serve, Shell, Started};
+pub use shell::{Answer, Behavior, Serve, Shell, Started, Traced};
+pub use supervisor::Supervisor;
 pub use vault::{Fenced, Vault};
 
 #[cfg(panic = "abort")]

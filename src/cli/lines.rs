@@ -4,6 +4,7 @@ use hotplate::config::{Change, ConfigError};
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 use hotplate::snapshot::Standing;
+use hotplate::supervision::{Fault, GivenUp, Restarted};
 use hotplate::{Digest, Event, Fallback, Hotplate, Published, ReloadReport, Serving, TemplateName, Version};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -84,7 +85,17 @@ pub(crate) fn event(site: &Site, event: &Event) -> Option<Value> {
     match event {
         Event::Published(published) => serde_json::to_value(VersionLine::of(site, published)).ok(),
         Event::Fallback(fallback) => Some(self::fallback(site, fallback)),
-        Event::ActorFailed(fault) => Some(json!({ "event": "actor-failed", "actor": fault.actor, "said": fault.said })),
+        Event::ActorFailed(Fault {
+            actor, number, said, ..
+        }) => Some(json!({ "event": "actor-failed", "actor": actor, "number": number, "said": said })),
+        Event::ActorRestarted(Restarted {
+            actor,
+            number,
+            restarts,
+        }) => Some(json!({ "event": "actor-restarted", "actor": actor, "number": number, "restarts": restarts })),
+        Event::GaveUp(GivenUp { actor, number, said }) => {
+            Some(json!({ "event": "gave-up", "actor": actor, "number": number, "said": said }))
+        }
         Event::Lagged { missed, current } => Some(json!({ "event": "lagged", "missed": missed, "version": current })),
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! The log on stderr, through `tracing`: what is in it can be changed while the command runs.
 
 use hotplate::config::LogFormat;
+use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
@@ -14,16 +15,18 @@ pub(crate) struct Log(reload::Handle<EnvFilter, Registry>);
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl Log {
-    /// Starts it. `level` was judged before.
-    pub(crate) fn start(format: LogFormat, level: &str) -> Self {
-        let filter = understood(level).unwrap_or_else(|_| EnvFilter::new("warn"));
+    /// Starts it. The level was judged before.
+    pub(crate) fn start(config: &hotplate::config::Log) -> Self {
+        let filter = understood(&config.level).unwrap_or_else(|_| EnvFilter::new("warn"));
         let (filter, handle) = reload::Layer::new(filter);
+        let ends = if config.spans { FmtSpan::CLOSE } else { FmtSpan::NONE };
         let lines = fmt::layer()
+            .with_span_events(ends)
             .with_ansi(Terminal::stderr().colours())
             .with_writer(std::io::stderr)
             // It would panic where stderr is closed.
             .log_internal_errors(false);
-        let lines = match format {
+        let lines = match config.format {
             LogFormat::Human => lines.boxed(),
             LogFormat::Json => lines.json().boxed(),
         };

@@ -94,7 +94,7 @@ impl Common {
             }
         }
         let settings = read(&sources)?;
-        let log = Log::start(settings.config.log.format, &settings.config.log.level);
+        let log = Log::start(&settings.config.log);
         for warning in &settings.warnings {
             let _ = Terminal::stderr().finding(warning);
         }

@@ -7,6 +7,7 @@ use hotplate::config::Finding;
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 use hotplate::snapshot::{Snapshot, Standing};
+use hotplate::supervision::GivenUp;
 use hotplate::{Event, Fallback, Hotplate, Published, Serving, TemplateName, Version};
 
 use super::names;
@@ -66,6 +67,9 @@ impl Story {
             Event::Published(published) => self.published(published, hotplate.snapshot().snapshot()),
             Event::Fallback(fallback) => self.fallback(fallback),
             Event::ActorFailed(fault) => self.terminal.error(&fault.to_string()),
+            Event::GaveUp(GivenUp { actor, said, .. }) => self.terminal.error(&format!(
+                "the {actor} failed too often and stays down ({said}): pages go on being served, and edits wait for a reset"
+            )),
             Event::Lagged { missed, current } => {
                 let missed = names::count(usize::try_from(*missed).unwrap_or(usize::MAX), "event");
                 self.terminal

@@ -266,6 +266,18 @@ mod tests {
             ("limits = 5", &["`limits` is a section"]),
             ("[[limits]]", &["`limits` is a section"]),
             ("[server]\nwombat = 1", &["the keys of `[server]` are `bind`"]),
+            (
+                "[supervision.watcher]\nrestart = \"never\"",
+                &["one of `permanent`, `transient`, `temporary`"],
+            ),
+            (
+                "[supervision.watchr]\n",
+                &[
+                    "no section `supervision.watchr`",
+                    "did you mean `[supervision.watcher]`?",
+                ],
+            ),
+            ("[supervision]\nrestarts = 5", &["no key `supervision.restarts`"]),
             ("[server.bind]\nx = 1", &["this is a section"]),
             ("[log]\nlevel = [", &["error[bad-toml]", "hotplate.toml:2:"]),
             (

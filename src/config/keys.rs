@@ -2,7 +2,10 @@
 //!
 //! The file, the environment, flags, the sample and `hotplate config` are all read off this one list.
 
+use std::sync::LazyLock;
+
 use hotplate_actors::OnFailure;
+use hotplate_actors::supervision::{Escalation, RESTARTS_MAX, Restart, TIME_MAX_MS};
 
 use super::{Config, LogFormat};
 
@@ -216,6 +219,8 @@ macro_rules! word_fields {
 word_fields! {
     OnFailure: ON_FAILURE = LastGood "last-good", Fallback "fallback", Return "return";
     LogFormat: LOG_FORMATS = Human "human", Json "json";
+    Restart: RESTARTS = Permanent "permanent", Transient "transient", Temporary "temporary";
+    Escalation: ESCALATIONS = NotReady "not-ready", Tell "tell";
 }
 
 const fn count(least: u64, most: u64) -> Kind {
@@ -240,23 +245,22 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 macro_rules! keys {
-    ($($section:ident { $($name:ident: $kind:expr, $when:ident $($secret:ident)?, $about:literal;)* })*) => {
-        /// In the order of the sample.
-        static KEYS: &[Key] = &[$($(
+    ($keys:ident: $($section:tt { $($name:ident: $kind:expr, $when:ident $($secret:ident)?, $about:literal;)* })*) => {
+        $keys.extend([$($(
             Key {
-                path: concat!(stringify!($section), ".", stringify!($name)),
+                path: path!($section $name),
                 about: $about,
                 kind: $kind,
                 live: keys!(@live $when),
                 secret: keys!(@secret $($secret)?),
-                get: |config| Field::value(&config.$section.$name),
+                get: |config| Field::value(field!(config $section $name)),
                 set: |config, value| {
                     if let Some(value) = Field::of(value) {
-                        config.$section.$name = value;
+                        *field!(mut config $section $name) = value;
                     }
                 },
             },
-        )*)*];
+        )*)*]);
     };
     (@live live) => { true };
     (@live restart) => { false };
@@ -264,84 +268,139 @@ macro_rules! keys {
     (@secret) => { false };
 }
 
-keys! {
-    server {
-        bind: Kind::Address, restart, "Where `hotplate serve` listens; port 0 lets the system choose one.";
-        workers: count(0, 1024), restart, "Threads that answer requests. 0 is one per processor.";
-        connections: count(1, 1_000_000), restart,
-            "Connections of each worker at once; more wait in the kernel, so that a flood costs no memory here.";
-        keep_alive_ms: milliseconds(0, HOUR), restart, "How long a connection may be idle before it is closed. 0 is not at all.";
-        request_ms: milliseconds(1, HOUR), restart,
-            "How long the head of a request may take to arrive; a client that dribbles is answered 408.";
-        drain_ms: milliseconds(0, DAY), live,
-            "How long requests under way may take after SIGTERM or SIGINT; then they are cut off.";
-    }
-    dev {
-        bind: Kind::Address, restart, "Where `hotplate dev` listens.";
-    }
-    admin {
-        bind: Kind::OptionalAddress, restart,
-            "Where operators and programs ask (`hotplate reload` does): \"127.0.0.1:9901\". Empty is nowhere.";
-        token: Kind::Text, restart secret,
-            "What a caller has to send as a bearer token. Needed beyond loopback. Better a variable or a file than here.";
-        token_file: Kind::Text, restart, "A file with that token, for secrets that are mounted.";
-    }
-    log {
-        level: Kind::Text, live,
-            "What is logged: off, error, warn, info, debug or trace, or by module: \"warn,hotplate=debug\". RUST_LOG overrides it.";
-        format: Kind::Choice(LOG_FORMATS), restart, "For people (human), or an object on each line (json).";
-    }
-    templates {
-        watch: Kind::Flag, restart, "Whether changes are seen by themselves; else by `hotplate reload` and SIGHUP only.";
-        on_failure: Kind::Choice(ON_FAILURE), restart,
-            "What answers when a page fails while it is rendered: its last good version, the fallback page, or the error.";
-        fallback: Kind::Text, restart,
-            "The page shown, with status 503, where there never was a good version. Empty is `maintenance.html` of a site.";
-    }
-    limits {
-        source_bytes: bytes(1, GIB), restart, "The largest template. 1 MiB is fifty times a large page.";
-        source_tags: count(1, 100_000_000), restart, "Tags in one template.";
-        source_nesting: count(1, 1_024), restart, "Blocks open at once in one template.";
-        source_rescan_bytes: bytes(1, 64 * GIB), restart,
-            "What the judge may scan again because many tags stand on one line: its cost is quadratic in a line.";
-        source_diagnostics: count(1, 10_000), restart, "Findings that are kept of one template.";
-        templates: count(1, 10_000_000), restart, "Templates of one engine.";
-        render_ms: milliseconds(1, DAY), restart, "Time of one attempt to render. A caller's deadline only shortens it.";
-        render_steps: count(1, u64::MAX >> 1), restart, "Loop turns, calls and tags of one attempt.";
-        output_bytes: bytes(1, 16 * GIB), restart, "The largest output of one render.";
-        call_depth: count(1, 256), restart, "How deep calls may go into calls. Each level costs stack, and a thread has 2 MiB of it.";
-        context_bytes: bytes(1, 16 * GIB), restart, "The largest context of one render.";
-        context_depth: count(1, 256), restart, "How deep a context may nest. Each level costs stack.";
-        history_versions: count(0, 100_000), restart,
-            "Earlier versions that are kept, for pages that fail when they are rendered, and for rolling back.";
-        compile_cache_bytes: bytes(0, 1024 * GIB), restart, "Sources whose compiled form is kept.";
-        subscriber_events: count(1, 10_000_000), restart, "Events that a subscriber may be behind before it is told that it is.";
-        hints: count(1, 100_000_000), restart, "Names in the queue of hints. When it is full, everything is looked at instead.";
-        renders_in_flight: count(1, 1_000_000), restart, "`Render` messages at once; one more is answered `Busy`.";
-        reloads_in_flight: count(1, 1_000_000), restart, "`Reload` messages at once; one more is answered `Busy`.";
-        render_threads: count(0, 1_024), restart, "Threads of the Renderer. 0 is one per processor.";
-        compile_threads: count(0, 1_024), restart, "Threads that compile. 0 is one per processor.";
-        settle_ms: milliseconds(0, HOUR), restart,
-            "After the last write to a file that was not closed: it may be half written until then.";
-        settle_max_ms: milliseconds(0, HOUR), restart, "The longest that such a file is waited for.";
-        grace_ms: milliseconds(0, HOUR), restart,
-            "How long a file may be gone before it counts as deleted: editors remove and create.";
-        sweep_ms: milliseconds(100, DAY), restart,
-            "Time between two looks at everything, for file systems that send no events.";
-        reload_ms: milliseconds(1, DAY), restart, "How long a reload may take.";
-        start_ms: milliseconds(1, DAY), restart, "How long the first version may take.";
-        live_clients: count(0, 1_000_000), restart, "Browsers that may follow a site in development at once.";
-        live_entries: count(1, 10_000), restart, "Pages that one of them may follow by one stream.";
-        live_stalled_ms: milliseconds(100, DAY), restart,
-            "How long a browser may leave what it was sent unread before its connection is ended.";
-        live_faults: count(1, 1_000), restart, "Findings that the overlay shows of one page.";
-    }
+macro_rules! path {
+    (($section:ident $part:ident) $name:ident) => {
+        concat!(stringify!($section), ".", stringify!($part), ".", stringify!($name))
+    };
+    ($section:ident $name:ident) => {
+        concat!(stringify!($section), ".", stringify!($name))
+    };
 }
+
+macro_rules! field {
+    (mut $config:ident ($section:ident $part:ident) $name:ident) => {
+        &mut $config.$section.$part.$name
+    };
+    (mut $config:ident $section:ident $name:ident) => {
+        &mut $config.$section.$name
+    };
+    ($config:ident ($section:ident $part:ident) $name:ident) => {
+        &$config.$section.$part.$name
+    };
+    ($config:ident $section:ident $name:ident) => {
+        &$config.$section.$name
+    };
+}
+
+/// How an actor that failed is started again.
+macro_rules! policies {
+    ($keys:ident: $($actor:ident),*) => {$(
+        keys! { $keys:
+            (supervision $actor) {
+                restart: Kind::Choice(RESTARTS), restart,
+                    "Whether it is started again: always, unless it has finished (transient), or never (temporary).";
+                restarts: count(0, RESTARTS_MAX as u64), restart,
+                    "How often within `period_ms`; one more, and it is given up. Pages go on being served.";
+                period_ms: milliseconds(1, TIME_MAX_MS), restart, "The period in which restarts are counted.";
+                backoff_min_ms: milliseconds(0, TIME_MAX_MS), restart,
+                    "The longest pause before the first restart; it doubles with each further one.";
+                backoff_max_ms: milliseconds(0, TIME_MAX_MS), restart, "The longest of all pauses.";
+                calm_ms: milliseconds(0, TIME_MAX_MS), restart, "How long it has to be up until earlier faults are forgotten.";
+                escalation: Kind::Choice(ESCALATIONS), restart,
+                    "What giving it up means: the engine is not ready until `reset`, or it is told and that is all.";
+            }
+        }
+    )*};
+}
+
+/// In the order of the sample.
+static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    let mut keys = Vec::new();
+    keys! { keys:
+        server {
+            bind: Kind::Address, restart, "Where `hotplate serve` listens; port 0 lets the system choose one.";
+            workers: count(0, 1024), restart, "Threads that answer requests. 0 is one per processor.";
+            connections: count(1, 1_000_000), restart,
+                "Connections of each worker at once; more wait in the kernel, so that a flood costs no memory here.";
+            keep_alive_ms: milliseconds(0, HOUR), restart, "How long a connection may be idle before it is closed. 0 is not at all.";
+            request_ms: milliseconds(1, HOUR), restart,
+                "How long the head of a request may take to arrive; a client that dribbles is answered 408.";
+            drain_ms: milliseconds(0, DAY), live,
+                "How long requests under way may take after SIGTERM or SIGINT; then they are cut off.";
+        }
+        dev {
+            bind: Kind::Address, restart, "Where `hotplate dev` listens.";
+        }
+        admin {
+            bind: Kind::OptionalAddress, restart,
+                "Where operators and programs ask (`hotplate reload` does): \"127.0.0.1:9901\". Empty is nowhere.";
+            token: Kind::Text, restart secret,
+                "What a caller has to send as a bearer token. Needed beyond loopback. Better a variable or a file than here.";
+            token_file: Kind::Text, restart, "A file with that token, for secrets that are mounted.";
+        }
+        log {
+            level: Kind::Text, live,
+                "What is logged: off, error, warn, info, debug or trace, or by module: \"warn,hotplate=debug\". RUST_LOG overrides it.";
+            format: Kind::Choice(LOG_FORMATS), restart, "For people (human), or an object on each line (json).";
+            spans: Kind::Flag, restart,
+                "Whether the end of each span is logged, with the time that it took: of a batch, of each actor's part in it, of a render.";
+        }
+        templates {
+            watch: Kind::Flag, restart, "Whether changes are seen by themselves; else by `hotplate reload` and SIGHUP only.";
+            on_failure: Kind::Choice(ON_FAILURE), restart,
+                "What answers when a page fails while it is rendered: its last good version, the fallback page, or the error.";
+            fallback: Kind::Text, restart,
+                "The page shown, with status 503, where there never was a good version. Empty is `maintenance.html` of a site.";
+        }
+        limits {
+            source_bytes: bytes(1, GIB), restart, "The largest template. 1 MiB is fifty times a large page.";
+            source_tags: count(1, 100_000_000), restart, "Tags in one template.";
+            source_nesting: count(1, 1_024), restart, "Blocks open at once in one template.";
+            source_rescan_bytes: bytes(1, 64 * GIB), restart,
+                "What the judge may scan again because many tags stand on one line: its cost is quadratic in a line.";
+            source_diagnostics: count(1, 10_000), restart, "Findings that are kept of one template.";
+            templates: count(1, 10_000_000), restart, "Templates of one engine.";
+            render_ms: milliseconds(1, DAY), restart, "Time of one attempt to render. A caller's deadline only shortens it.";
+            render_steps: count(1, u64::MAX >> 1), restart, "Loop turns, calls and tags of one attempt.";
+            output_bytes: bytes(1, 16 * GIB), restart, "The largest output of one render.";
+            call_depth: count(1, 256), restart, "How deep calls may go into calls. Each level costs stack, and a thread has 2 MiB of it.";
+            context_bytes: bytes(1, 16 * GIB), restart, "The largest context of one render.";
+            context_depth: count(1, 256), restart, "How deep a context may nest. Each level costs stack.";
+            history_versions: count(0, 100_000), restart,
+                "Earlier versions that are kept, for pages that fail when they are rendered, and for rolling back.";
+            compile_cache_bytes: bytes(0, 1024 * GIB), restart, "Sources whose compiled form is kept.";
+            subscriber_events: count(1, 10_000_000), restart, "Events that a subscriber may be behind before it is told that it is.";
+            hints: count(1, 100_000_000), restart, "Names in the queue of hints. When it is full, everything is looked at instead.";
+            renders_in_flight: count(1, 1_000_000), restart, "`Render` messages at once; one more is answered `Busy`.";
+            reloads_in_flight: count(1, 1_000_000), restart, "`Reload` messages at once; one more is answered `Busy`.";
+            queries_in_flight: count(1, 1_000_000), restart,
+                "Questions and commands (history, edges, roll back) at once; one more is answered `Busy`.";
+            render_threads: count(0, 1_024), restart, "Threads of the Renderer. 0 is one per processor.";
+            compile_threads: count(0, 1_024), restart, "Threads that compile. 0 is one per processor.";
+            settle_ms: milliseconds(0, HOUR), restart,
+                "After the last write to a file that was not closed: it may be half written until then.";
+            settle_max_ms: milliseconds(0, HOUR), restart, "The longest that such a file is waited for.";
+            grace_ms: milliseconds(0, HOUR), restart,
+                "How long a file may be gone before it counts as deleted: editors remove and create.";
+            sweep_ms: milliseconds(100, DAY), restart,
+                "Time between two looks at everything, for file systems that send no events.";
+            reload_ms: milliseconds(1, DAY), restart, "How long a reload may take.";
+            start_ms: milliseconds(1, DAY), restart, "How long the first version may take.";
+            live_clients: count(0, 1_000_000), restart, "Browsers that may follow a site in development at once.";
+            live_entries: count(1, 10_000), restart, "Pages that one of them may follow by one stream.";
+            live_stalled_ms: milliseconds(100, DAY), restart,
+                "How long a browser may leave what it was sent unread before its connection is ended.";
+            live_faults: count(1, 1_000), restart, "Findings that the overlay shows of one page.";
+        }
+    }
+    policies!(keys: watcher, compiler, graph, registry, renderer, engine);
+    keys
+});
 
 /// Every key, in the order of the sample.
 #[must_use]
 pub fn keys() -> &'static [Key] {
-    KEYS
+    &KEYS
 }
 
 #[cfg(test)]
@@ -357,14 +416,18 @@ mod tests {
         let fields = limits.trim_start_matches("Limits { ").split(", ");
         let missing: Vec<&str> = fields
             .filter_map(|field| field.split(':').next())
-            .filter(|field| !KEYS.iter().any(|key| key.section() == "limits" && key.name() == *field))
+            .filter(|field| {
+                !keys()
+                    .iter()
+                    .any(|key| key.section() == "limits" && key.name() == *field)
+            })
             .collect();
         assert_eq!(missing, [""; 0], "limits without a key");
     }
 
     #[test]
     fn every_key_is_its_own_field_and_its_default_is_allowed() {
-        for key in KEYS {
+        for key in keys() {
             let mut config = Config::default();
             let default = key.get(&config);
             let other = match (&default, key.kind) {
@@ -385,7 +448,7 @@ mod tests {
             };
             (key.set)(&mut config, other.clone());
             assert_eq!(key.get(&config), other, "{}", key.path);
-            let changed: Vec<&str> = KEYS
+            let changed: Vec<&str> = keys()
                 .iter()
                 .filter(|key| key.get(&config) != key.get(&Config::default()))
                 .map(|key| key.path)

@@ -1,5 +1,7 @@
 //! The sample: every key with its default and what it is for.
 
+use std::collections::HashSet;
+
 use super::Config;
 use super::keys::{Key, Kind, Unit, Value, keys};
 
@@ -20,13 +22,17 @@ pub fn sample() -> String {
     let default = Config::default();
     let mut sample = HEAD.to_owned();
     let mut section = "";
+    let mut told = HashSet::new();
     for key in keys() {
         if key.section() != section {
             section = key.section();
             sample += &format!("\n[{section}]\n");
         }
-        for line in wrapped(&format!("{}{}", key.about, allowed(key))) {
-            sample += &format!("# {line}\n");
+        // What the policies of all actors have in common is said with the first.
+        if told.insert((key.name(), key.about)) {
+            for line in wrapped(&format!("{}{}", key.about, allowed(key))) {
+                sample += &format!("# {line}\n");
+            }
         }
         sample += &format!("{} = {}\n", key.name(), key.get(&default));
     }

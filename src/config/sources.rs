@@ -149,7 +149,7 @@ impl Sources {
         let contradictions = together::contradictions(&settings.config);
         let findings: Vec<Finding> = contradictions
             .into_iter()
-            .map(|wrong| settings.refused(wrong.keys, "contradiction", wrong.message, wrong.help))
+            .map(|wrong| settings.refused(&wrong.keys, "contradiction", wrong.message, wrong.help))
             .collect();
         match findings.is_empty() {
             true => Ok(settings),
@@ -176,8 +176,8 @@ impl Settings {
     }
 
     /// At the first of some keys that somebody set.
-    fn refused(&self, paths: &[&str], code: &'static str, message: String, help: String) -> Finding {
-        match paths.iter().find_map(|path| self.assigned.get(path)) {
+    fn refused(&self, paths: &[impl AsRef<str>], code: &'static str, message: String, help: String) -> Finding {
+        match paths.iter().find_map(|path| self.assigned.get(path.as_ref())) {
             Some((_, place)) => place.error(code, message, help),
             None => about("the configuration", code, message, help),
         }
@@ -409,5 +409,18 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("^^^^"), "{shown}");
+        let flag = (
+            "--set supervision.graph.backoff_max_ms=",
+            "supervision.graph.backoff_max_ms",
+        );
+        let shown = Sources::new()
+            .flag(flag.0, flag.1, "5")
+            .read()
+            .expect_err("a contradiction")
+            .to_string();
+        assert!(
+            shown.contains("`backoff_min_ms` of the graph is 10") && shown.contains("backoff_max_ms=5"),
+            "{shown}"
+        );
     }
 }

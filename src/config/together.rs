@@ -1,11 +1,13 @@
 //! Settings that make sense one by one, and not together. Pure.
 
+use hotplate_actors::supervision::PolicyError;
+
 use super::Config;
 
 /// What contradicts what.
 pub(super) struct Contradiction {
     /// The keys that it is about; it is shown at the first of them that somebody set.
-    pub(super) keys: &'static [&'static str],
+    pub(super) keys: Vec<String>,
     pub(super) message: String,
     pub(super) help: String,
 }
@@ -15,7 +17,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
     let limits = &config.limits;
     if limits.settle_ms > limits.settle_max_ms {
         found.push(Contradiction {
-            keys: &["limits.settle_ms", "limits.settle_max_ms"],
+            keys: keys(&["limits.settle_ms", "limits.settle_max_ms"]),
             message: format!(
                 "a file would be waited for {} ms, and at most {} ms",
                 limits.settle_ms, limits.settle_max_ms
@@ -25,10 +27,36 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
     }
     if !config.admin.token.is_empty() && !config.admin.token_file.is_empty() {
         found.push(Contradiction {
-            keys: &["admin.token_file", "admin.token"],
+            keys: keys(&["admin.token_file", "admin.token"]),
             message: "there are two tokens".to_owned(),
             help: "give either `token` or `token_file`".to_owned(),
         });
     }
+    let policies = config.supervision.policies();
+    found.extend(policies.filter_map(|(actor, policy)| {
+        let PolicyError {
+            field,
+            given,
+            problem,
+            help,
+            ..
+        } = policy.check().err()?;
+        let of = |field: &str| format!("supervision.{actor}.{field}");
+        let others = [
+            "restart",
+            "restarts",
+            "period_ms",
+            "backoff_min_ms",
+            "backoff_max_ms",
+            "calm_ms",
+        ];
+        let message = format!("`{field}` of the {actor} is {given}, {problem}");
+        let keys = std::iter::once(of(field)).chain(others.map(of)).collect();
+        Some(Contradiction { keys, message, help })
+    }));
     found
+}
+
+fn keys(paths: &[&str]) -> Vec<String> {
+    paths.iter().map(|path| (*path).to_owned()).collect()
 }

@@ -56,15 +56,14 @@ impl Cache {
             return kept.made;
         }
         let made = make().map_err(Arc::from);
+        self.put(digest, dialect, bytes, made.clone());
+        made
+    }
+
+    /// Keeps what a text became.
+    pub(super) fn put(&self, digest: Digest, dialect: &'static str, bytes: usize, made: Made) {
         // A text of no bytes has a unit too.
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(64);
-        self.0.insert(
-            key,
-            Kept {
-                made: made.clone(),
-                bytes,
-            },
-        );
-        made
+        self.0.insert((digest, dialect), Kept { made, bytes });
     }
 }

@@ -1,18 +1,26 @@
 //! How an engine is, read from what its parts write down as they go.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
 use crate::health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth};
 use crate::policies::ActorKind;
-use crate::supervision::{Child, Door, Standing};
+use crate::supervision::{Child, Door, Pool, Standing, Supervisor};
 use crate::watcher::Eyes;
 
 impl Engine {
     /// How it is.
     pub(crate) fn health(&self) -> Health {
         let ended = self.control.is_closed();
-        let actors: Vec<_> = self.actors.children.iter().map(|child| actor(child, ended)).collect();
+        let children = self.children();
+        let mut actors: Vec<_> = children.iter().map(|child| actor(child, ended)).collect();
+        for (kind, pool) in self.pools() {
+            let of_kind = actors.iter_mut().find(|actor| actor.actor == kind.name());
+            of_kind
+                .into_iter()
+                .for_each(|actor| actor.quarantined = pool.quarantined());
+        }
         let loaders: Vec<_> = self.actors.eyes.iter().map(Eyes::health).collect();
         let mut reasons = Vec::new();
         if ended {
@@ -20,12 +28,13 @@ impl Engine {
         } else if self.doors.renders.is_closed() {
             reasons.push("the engine is shutting down".to_owned());
         }
-        let escalated = self.actors.children.iter().filter(|child| child.escalates());
-        reasons.extend(
-            escalated
-                .filter(|child| matches!(child.orders().standing, Standing::Down | Standing::Ended))
-                .map(|child| format!("{}; `reset` starts it again", child.down())),
-        );
+        let down = children.iter().filter(|child| child.escalates() && !child.is_coming());
+        reasons.extend(down.map(|child| format!("{}; `reset` starts it again", child.down())));
+        let hanging = self.pools().into_iter().filter(|(_, pool)| pool.is_exhausted());
+        reasons.extend(hanging.map(|(kind, pool)| {
+            let threads = pool.quarantined();
+            format!("{threads} threads of the {kind} hang (the limit `quarantined_threads`)")
+        }));
         let patience = Duration::from_millis(self.limits.reload_ms);
         reasons.extend(actors.iter().filter_map(|actor| late(actor, patience)));
         reasons.extend(loaders.iter().filter_map(missing));
@@ -42,8 +51,26 @@ impl Engine {
     /// Starts those of this name again that are down. Answers how many were.
     pub(crate) fn reset(&self, actor: &str) -> usize {
         let all = actor == ActorKind::Engine.name();
-        let meant = (self.actors.children.iter()).filter(|child| all || child.actor() == actor);
-        meant.filter(|child| child.reset()).count()
+        let children = self.children();
+        let meant = children.iter().filter(|child| all || child.actor() == actor);
+        let count = meant.filter(|child| child.reset()).count();
+        // It has nothing to start from, so nothing else would notice.
+        let _ = self.renderer.desk.child.ready();
+        count
+    }
+
+    /// The engine's actors in the order of the flow, then those of users.
+    fn children(&self) -> Vec<Arc<Child>> {
+        let own = self.actors.children.iter().cloned();
+        let of_users = self.supervisor.get().map(Supervisor::children);
+        own.chain(of_users.into_iter().flatten()).collect()
+    }
+
+    fn pools(&self) -> [(ActorKind, &Pool); 2] {
+        [
+            (ActorKind::Compiler, &self.actors.compilers),
+            (ActorKind::Renderer, &self.renderer.pool),
+        ]
     }
 }
 

@@ -35,6 +35,7 @@ pub struct Builder {
     stand_in: Option<String>,
     watch: bool,
     policies: Policies,
+    foreign: bool,
 }
 
 impl Builder {
@@ -52,6 +53,7 @@ impl Builder {
             stand_in: None,
             watch: true,
             policies: Policies::default(),
+            foreign: false,
         }
     }
 
@@ -75,6 +77,7 @@ impl Builder {
     /// The language of the templates; [`Tiny`] unless said otherwise.
     pub fn dialect(mut self, dialect: impl Dialect) -> Self {
         self.dialects.default = Arc::new(dialect);
+        self.foreign = true;
         self
     }
 
@@ -84,6 +87,7 @@ impl Builder {
         choose: impl Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync + 'static,
     ) -> Self {
         self.dialects.choose = Arc::new(choose);
+        self.foreign = true;
         self
     }
 
@@ -102,6 +106,7 @@ impl Builder {
         F: Fn(&Value<'_>, &mut Output<'_, '_>) -> Result<(), FormatterError> + Send + Sync + 'static,
     {
         self.formatters.insert(name, Formatter::new(format));
+        self.foreign = true;
         self
     }
 
@@ -181,6 +186,7 @@ impl Builder {
             stand_in: StandIn { template },
             watch: self.watch,
             policies: self.policies,
+            foreign: self.foreign,
         };
         Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))
     }

@@ -20,6 +20,8 @@ mod observer;
 mod read;
 pub mod rules;
 pub mod settle;
+#[cfg(test)]
+mod simulator;
 mod tree;
 mod watches;
 

@@ -136,7 +136,6 @@ impl<'t> Draft<'t> {
         if let Some(name) = members.into_keys().next() {
             return Err(name.clone());
         }
-        plan.removed.iter().for_each(|name| self.gone(name));
         if plan.whole {
             let named: HashSet<&TemplateName, Seed> = plan.verdicts.iter().map(|(name, _)| name).collect();
             let defined = self.truth.head.records.keys();
@@ -241,8 +240,9 @@ impl<'t> Draft<'t> {
         &self.truth.head.content.view
     }
 
+    /// The last version in which what this plan makes stale was current.
     fn since(&self) -> Version {
-        self.truth.snapshot.version()
+        self.truth.head.version
     }
 
     /// The truth with the changes in its head, and the names of the changes.

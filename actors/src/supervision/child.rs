@@ -196,6 +196,12 @@ impl Child {
         orders.expect("a member is never taken away")
     }
 
+    /// Whether it is up, or comes back by itself.
+    #[must_use]
+    pub fn is_coming(&self) -> bool {
+        matches!(self.orders().standing, Standing::Up | Standing::Starting(_))
+    }
+
     /// Whether its giving up is a matter of the engine.
     #[must_use]
     pub fn escalates(&self) -> bool {
@@ -207,8 +213,23 @@ impl Child {
         self.circle.changed.subscribe()
     }
 
+    /// Which start of it serves, for an actor that has nothing to start from: it is up once its pause is over.
+    pub(crate) fn ready(&self) -> Result<u64, Fault> {
+        let orders = self.orders();
+        match orders.standing {
+            Standing::Up => {}
+            Standing::Starting(due) => {
+                if due <= Instant::now() {
+                    self.up(orders.generation);
+                }
+            }
+            Standing::Down | Standing::Ended => return Err(self.down()),
+        }
+        Ok(orders.generation)
+    }
+
     /// How long it has to wait before it may try to start; `None` is until the orders change.
-    fn pause(&self) -> Result<Option<Duration>, Fault> {
+    pub(super) fn pause(&self) -> Result<Option<Duration>, Fault> {
         let family = self.circle.family();
         let orders = family.orders().nth(self.member);
         match orders.map(|orders| orders.standing) {
@@ -242,13 +263,9 @@ impl Child {
 
     /// It is up.
     pub(super) fn up(&self, generation: u64) {
-        let again = {
-            let mut family = self.circle.family();
-            family.up(self.member, generation, Instant::now());
-            generation > 0
-        };
+        let is_new = self.circle.family().up(self.member, generation, Instant::now());
         self.circle.changed.send_replace(());
-        if again {
+        if is_new && generation > 0 {
             let restarts = self.restarts.fetch_add(1, Ordering::Relaxed) + 1;
             let (actor, number) = (self.actor, self.number);
             tracing::info!(actor, number, restarts, "an actor is up again");
@@ -262,7 +279,7 @@ impl Child {
     }
 
     /// It failed, or could not start.
-    pub(super) fn failed(&self, generation: u64, kind: FaultKind, said: String) -> Fault {
+    pub(crate) fn failed(&self, generation: u64, kind: FaultKind, said: String) -> Fault {
         let fault = Fault {
             actor: self.actor,
             number: self.number,

@@ -127,13 +127,15 @@ impl Family {
                 .any(|member| matches!(member.orders.standing, Standing::Starting(_)))
     }
 
-    /// A member is up, in this generation. One that was ordered to begin anew meanwhile is not.
-    pub fn up(&mut self, member: usize, generation: u64, now: Instant) {
+    /// A member is up, in this generation. One that was ordered to begin anew meanwhile is not: answers whether it is, newly.
+    pub fn up(&mut self, member: usize, generation: u64, now: Instant) -> bool {
         let member = &mut self.members[member];
-        if member.orders.generation == generation && matches!(member.orders.standing, Standing::Starting(_)) {
+        let is_new = member.orders.generation == generation && matches!(member.orders.standing, Standing::Starting(_));
+        if is_new {
             member.orders.standing = Standing::Up;
             member.restarts.up(now);
         }
+        is_new
     }
 
     /// A member came to an end in this generation.
@@ -304,7 +306,7 @@ mod tests {
             orders
                 .iter()
                 .enumerate()
-                .for_each(|(member, orders)| family.up(member, orders.generation, now));
+                .for_each(|(member, orders)| assert!(family.up(member, orders.generation, now)));
             fates.push(family.ended(0, orders[0].generation, Ending::Failed, now, 0.0));
         }
         use Fate::{GivenUp, Restarted};
@@ -334,7 +336,7 @@ mod tests {
                 let before: Vec<Orders> = family.orders().collect();
                 let generation = before[member].generation.saturating_sub(behind);
                 match event {
-                    0 => family.up(member, generation, now),
+                    0 => { family.up(member, generation, now); }
                     1 => { family.reset(member, now); }
                     _ => {
                         let fate = family.ended(member, generation, Ending::Failed, now, 0.3);

@@ -93,6 +93,15 @@ pub struct PolicyError {
 }
 
 impl Policy {
+    /// Nothing is started again.
+    #[must_use]
+    pub fn never() -> Self {
+        Self {
+            restart: Restart::Temporary,
+            ..Self::default()
+        }
+    }
+
     /// Whether it makes sense.
     ///
     /// # Errors

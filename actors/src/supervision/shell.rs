@@ -1,5 +1,6 @@
 //! [`Shell`]: the actor that actix knows, around a behaviour that may fail.
 
+use std::any::Any;
 use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
 
 use super::child::{Child, Fault, FaultKind};
 use super::contain;
@@ -42,11 +44,29 @@ pub trait Serve<M: Message>: Behavior {
     fn serve(&mut self, message: M) -> impl Future<Output = M::Result>;
 }
 
+/// A message and the span that serving it is.
+pub struct Traced<M> {
+    pub(super) message: M,
+    pub(super) span: Span,
+}
+
+impl<M: Message> Message for Traced<M> {
+    type Result = M::Result;
+}
+
+impl<B: Serve<M>, M: Message> Serve<Traced<M>> for B {
+    async fn serve(&mut self, Traced { message, span }: Traced<M>) -> M::Result {
+        self.serve(message).instrument(span).await
+    }
+}
+
 /// All that actix sees of an actor of ours. Its mailbox outlives every fault of the behaviour inside, and waits while that is
 /// started again.
 pub struct Shell<B: Behavior> {
     core: Rc<Core<B>>,
     caretaker: JoinHandle<()>,
+    /// Dropped with it.
+    kept: Option<Box<dyn Any>>,
 }
 
 struct Core<B: Behavior> {
@@ -80,7 +100,18 @@ impl<B: Behavior> Shell<B> {
             }),
         });
         let caretaker = actix::spawn(take_care(Rc::clone(&core)));
-        Self { core, caretaker }
+        Self {
+            core,
+            caretaker,
+            kept: None,
+        }
+    }
+
+    /// Keeps something until actix lets go of it, because its arbiter was stopped or something of actix's has failed.
+    #[must_use]
+    pub(super) fn keeping(mut self, kept: impl Any) -> Self {
+        self.kept = Some(Box::new(kept));
+        self
     }
 }
 
@@ -192,7 +223,7 @@ where
         let core = Rc::clone(&self.core);
         let serving = Rc::clone(&core);
         // Whatever of this panics is known by `serve` already; this guards what a reply's own conversion does.
-        let reply = Contained::new(async move { serving.serve(message).await.unwrap_or_else(Into::into) });
+        let reply = Contained::new(async move { Core::serve(&serving, message).await.unwrap_or_else(Into::into) });
         Answer { core, reply }
     }
 }

@@ -1,10 +1,12 @@
 //! The engine's parts from outside.
 
 mod against_the_crate;
+mod chaos;
 mod dialect;
 mod differential;
 mod edits;
 mod engine;
+mod failure_table;
 mod generator;
 mod harm;
 mod promises;

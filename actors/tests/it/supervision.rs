@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use hotplate_actors::messages::RolledBack;
 use hotplate_actors::supervision::Moment;
 use hotplate_actors::{
-    ActorKind, ActorState, CallError, Context, Event, Hotplate, MemoryHandle, MemoryLoader, Policy, Render,
-    RenderFailure, StartError, TemplateName,
+    ActorKind, ActorState, CallError, Context, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, Policy, Reload,
+    Render, RenderFailure, StartError, TemplateName,
 };
 
 fn name(text: &str) -> TemplateName {
@@ -134,4 +135,295 @@ fn health_names_every_part_and_says_when_the_engine_has_ended() {
     let rendered = block(hotplate.renderer().send(Render::new("a.txt", Context::new(()))));
     assert!(matches!(rendered, Err(RenderFailure::Down)), "{rendered:?}");
     assert_eq!(block(hotplate.history()), Err(CallError::Down));
+}
+
+/// A formatter that blocks until its gate is opened, and what opens it.
+fn with_gate(builder: hotplate_actors::Builder, limits: Limits) -> (Hotplate, crossbeam_channel::Sender<()>) {
+    let (open, gate) = crossbeam_channel::bounded::<()>(0);
+    let (loader, shelf) = MemoryLoader::new();
+    shelf.edit([
+        (name("hang.txt"), Some("{x | hang}")),
+        (name("page.txt"), Some("page {x}")),
+    ]);
+    let hotplate = builder
+        .loader(loader)
+        .limits(limits)
+        .formatter("hang", move |_, _| {
+            let _ = gate.recv();
+            Ok(())
+        })
+        .start()
+        .expect("starts");
+    (hotplate, open)
+}
+
+fn render(template: &str) -> Render {
+    Render::new(template, Context::new(serde_json::json!({ "x": 1 })))
+}
+
+#[test]
+fn a_formatter_that_blocks_for_ever_hurts_one_thread_of_the_renderer_and_too_many_make_it_not_ready() {
+    let limits = Limits {
+        render_threads: 1,
+        render_hang_ms: 300,
+        quarantined_threads: 2,
+        ..Limits::default()
+    };
+    let (hotplate, open) = with_gate(Hotplate::builder(), limits);
+    let renderer = hotplate.renderer();
+    for hanging in 1..=2 {
+        let failure = block(renderer.send(render("hang.txt"))).expect_err("hangs");
+        assert!(
+            matches!(&failure, RenderFailure::Lost(why) if why.contains("render_hang_ms")),
+            "{failure}"
+        );
+        assert_eq!(
+            block(renderer.send(render("page.txt"))).expect("renders").body,
+            "page 1"
+        );
+        let health = hotplate.health();
+        let of_renderer = health
+            .actors
+            .iter()
+            .find(|each| each.actor == "renderer")
+            .expect("is there");
+        assert_eq!(
+            (of_renderer.quarantined, health.ready),
+            (hanging, hanging < 2),
+            "{health:?}"
+        );
+    }
+    assert!(hotplate.health().reasons[0].contains("quarantined_threads"));
+    assert_eq!(
+        hotplate
+            .render("page.txt", &serde_json::json!({ "x": 2 }))
+            .expect("renders")
+            .body,
+        "page 2"
+    );
+    drop(open);
+    while !hotplate.health().ready {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_render_is_answered_at_its_deadline_while_all_threads_block() {
+    let limits = Limits {
+        render_threads: 1,
+        ..Limits::default()
+    };
+    let (hotplate, open) = with_gate(Hotplate::builder(), limits);
+    let until = |template| {
+        let mut render = render(template);
+        render.options.deadline = Some(std::time::Instant::now() + Duration::from_millis(50));
+        hotplate.renderer().send(render)
+    };
+    block(async {
+        for (failure, queued) in [tokio::join!(until("hang.txt"), until("page.txt"))] {
+            assert!(matches!(failure, Err(RenderFailure::Timeout(_))), "{failure:?}");
+            assert!(matches!(queued, Err(RenderFailure::Timeout(_))), "{queued:?}");
+        }
+    });
+    assert_eq!(hotplate.health().doors[1].timeouts, 2);
+    drop(open);
+    assert!(block(hotplate.renderer().send(render("page.txt"))).is_ok());
+}
+
+#[test]
+fn a_shutdown_ends_in_time_although_a_thread_hangs_and_says_so() {
+    let (hotplate, open) = with_gate(Hotplate::builder(), Limits::default());
+    let sender = hotplate.renderer();
+    let hanging = std::thread::spawn(move || block(sender.send(render("hang.txt"))));
+    while hotplate.health().doors[1].inside == 0 {
+        std::thread::yield_now();
+    }
+    assert!(
+        !block(hotplate.shutdown(Duration::from_millis(50))),
+        "not everything was done"
+    );
+    assert!(
+        hotplate.render("page.txt", &serde_json::json!({ "x": 2 })).is_ok(),
+        "renders go on"
+    );
+    // What was inside is answered when it comes to its end.
+    drop(open);
+    let _ = hanging.join().expect("is answered");
+}
+
+#[test]
+fn what_panics_also_in_its_drop_hurts_one_render() {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("in drop");
+        }
+    }
+    impl serde::Serialize for Bad {
+        fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_str("bad")
+        }
+    }
+    let (loader, shelf) = MemoryLoader::new();
+    shelf.edit([
+        (name("a.txt"), Some("{x | bad}")),
+        (name("b.txt"), Some("{x | worse}")),
+        (name("page.txt"), Some("page {x}")),
+    ]);
+    let hotplate = Hotplate::builder()
+        .loader(loader)
+        .formatter("bad", |_, _| {
+            let _dropped = Bad;
+            Ok(())
+        })
+        .formatter("worse", |_, _| std::panic::panic_any(Bad))
+        .start()
+        .expect("starts");
+    for template in ["a.txt", "b.txt"] {
+        let failure = block(hotplate.renderer().send(render(template))).expect_err("fails");
+        assert!(matches!(failure, RenderFailure::Failed(_)), "{failure:?}");
+        assert!(hotplate.render(template, &serde_json::json!({ "x": 1 })).is_err());
+        assert!(block(hotplate.renderer().send(render("page.txt"))).is_ok());
+    }
+    let bad_data = Render::new("page.txt", Context::new(std::collections::BTreeMap::from([("x", Bad)])));
+    assert_eq!(
+        block(hotplate.renderer().send(bad_data)).expect("renders").body,
+        "page bad"
+    );
+    assert!(block(hotplate.renderer().send(render("page.txt"))).is_ok());
+    assert!(hotplate.health().ready);
+}
+
+#[test]
+fn a_text_that_its_dialect_hangs_on_is_held_back_and_the_others_go_forward() {
+    use hotplate_actors::dialect::{Dialect, Unit, tiny::Tiny};
+    struct Hangs(crossbeam_channel::Receiver<()>);
+    impl Dialect for Hangs {
+        fn id(&self) -> &'static str {
+            "hangs"
+        }
+        fn compile(
+            &self,
+            text: &str,
+            limits: &Limits,
+        ) -> Result<std::sync::Arc<dyn Unit>, Vec<hotplate_actors::Diagnostic>> {
+            if text == "hang" {
+                let _ = self.0.recv();
+            }
+            Tiny.compile(text, limits)
+        }
+    }
+    let (_open, gate) = crossbeam_channel::bounded::<()>(0);
+    let (loader, shelf) = MemoryLoader::new();
+    shelf.edit([(name("a.txt"), Some("1")), (name("b.txt"), Some("1"))]);
+    let limits = Limits {
+        compile_hang_ms: 300,
+        ..Limits::default()
+    };
+    let builder = Hotplate::builder().loader(loader).limits(limits).dialect(Hangs(gate));
+    let hotplate = builder.start().expect("starts");
+    shelf.edit([(name("a.txt"), Some("hang")), (name("b.txt"), Some("2"))]);
+    let report = block(hotplate.reload()).expect("reloads");
+    let codes: Vec<_> = report.diagnostics.iter().map(|each| each.code).collect();
+    assert_eq!(codes, ["dialect-hangs"], "{report:?}");
+    assert_eq!(hotplate.render("a.txt", &()).expect("the last good").body, "1");
+    assert_eq!(hotplate.render("b.txt", &()).expect("goes forward").body, "2");
+    let health = hotplate.health();
+    let compiler = health
+        .actors
+        .iter()
+        .find(|each| each.actor == "compiler")
+        .expect("is there");
+    assert_eq!((compiler.quarantined, health.ready), (1, true));
+}
+
+#[test]
+fn a_command_is_done_once_for_each_key_also_when_its_answer_is_lost() {
+    let (hotplate, shelf) = engine(|builder| builder);
+    let first = hotplate.snapshot().version();
+    shelf.set(name("a.txt"), "1");
+    let version = || hotplate.snapshot().version();
+    let report = block(hotplate.keyed("k").reload(Reload::default())).expect("reloads");
+    shelf.set(name("a.txt"), "2");
+    let again = block(hotplate.keyed("k").reload(Reload::default())).expect("answers");
+    assert_eq!(again, report, "as it was");
+    block(hotplate.keyed("l").reload(Reload::default())).expect("reloads");
+    assert_eq!(hotplate.render("a.txt", &()).expect("renders").body, "2");
+
+    let (_, faults) = hotplate
+        .faults()
+        .find(|(each, _)| *each == "registry")
+        .expect("is there");
+    let before = version();
+    for moment in [Moment::Before, Moment::After, Moment::Reply] {
+        let key = format!("back {moment:?}");
+        let began = version();
+        faults.order(moment);
+        let answer = block(hotplate.keyed(&key).roll_back(first)).expect("answers");
+        assert!(matches!(answer, RolledBack::Published(_)), "{moment:?}: {answer:?}");
+        assert_eq!(version().number(), began.number() + 1, "{moment:?}: done once");
+        block(hotplate.keyed(&key).roll_back(first)).expect("answers");
+        assert_eq!(version().number(), began.number() + 1, "{moment:?}: and not again");
+        faults.order(moment);
+        block(hotplate.keyed(&key).resume()).expect("answers");
+        assert_eq!(version().number(), began.number() + 2, "{moment:?}");
+    }
+    // Without a key of the caller's it is sent again as well, under one of its own.
+    faults.order(Moment::After);
+    block(hotplate.roll_back(first)).expect("answers");
+    assert_eq!(version().number(), before.number() + 7);
+    block(hotplate.resume()).expect("answers");
+    assert_eq!(version().number(), before.number() + 8);
+}
+
+#[test]
+fn a_full_door_says_so_and_counts_it() {
+    let limits = Limits {
+        queries_in_flight: 0,
+        renders_in_flight: 0,
+        reloads_in_flight: 1,
+        ..Limits::default()
+    };
+    let (hotplate, _shelf) = engine(|builder| builder.limits(limits));
+    assert_eq!(block(hotplate.history()), Err(CallError::Busy));
+    let refused = block(hotplate.renderer().send(render("a.txt")));
+    assert!(matches!(refused, Err(RenderFailure::Busy)));
+    block(async {
+        let (first, second) = tokio::join!(hotplate.reload(), hotplate.reload());
+        assert!(first.is_ok());
+        assert_eq!(second, Err(CallError::Busy));
+    });
+    let busy: Vec<_> = hotplate.health().doors.iter().map(|door| door.busy).collect();
+    assert_eq!(busy, [1, 1, 1]);
+}
+
+#[test]
+fn a_caller_in_an_arbiter_is_answered_in_place_unless_code_of_the_users_runs_in_renders() {
+    struct Where;
+    impl serde::Serialize for Where {
+        fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_str(std::thread::current().name().unwrap_or("here"))
+        }
+    }
+    let render = || Render::new("a.txt", Context::new(std::collections::BTreeMap::from([("x", Where)])));
+    let here = std::thread::current().name().unwrap_or("here").to_owned();
+    for foreign in [false, true] {
+        let (hotplate, shelf) = engine(|builder| match foreign {
+            true => builder.formatter("mine", |_, _| Ok(())),
+            false => builder,
+        });
+        shelf.set(name("a.txt"), "{x}");
+        let (in_place, pooled) = actix::System::new().block_on(async {
+            hotplate.reload().await.expect("reloads");
+            let renderer = hotplate.renderer();
+            (renderer.send(render()).await, renderer.pooled().send(render()).await)
+        });
+        let (in_place, pooled) = (in_place.expect("renders").body, pooled.expect("renders").body);
+        assert_eq!(in_place == here, !foreign, "{in_place}");
+        assert!(pooled.starts_with("hotplate-render"), "{pooled}");
+        // Not in this thread, which was one of an arbiter by now.
+        let outside = std::thread::spawn(move || block(hotplate.renderer().send(render())));
+        let outside = outside.join().expect("no panic").expect("renders").body;
+        assert!(outside.starts_with("hotplate-render"), "{outside}");
+    }
 }

@@ -121,9 +121,7 @@ impl Tree {
             // The watches of what is in it are put by somebody else, and later: what comes before them goes unheard.
             look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
         }
-        if !self.silent.contains_key(&id.device) {
-            self.silent.insert(id.device, look.disk.silent(real));
-        }
+        self.silent.entry(id.device).or_insert_with(|| look.disk.silent(real));
         true
     }
 

@@ -1,0 +1,82 @@
+//! [`Keyed`]: commands that are done once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{CallError, ReloadReport, Reloader};
+use crate::engine::Engine;
+use crate::messages::{Key, Reload, RolledBack};
+use crate::version::Version;
+
+/// Commands under a key of the caller's. Each kind is done once for each key, however often it is sent, and answered as it was the
+/// first time; the last [`idempotency_keys`](crate::Limits::idempotency_keys) are remembered. So what was answered
+/// [`Lost`](CallError::Lost) or [`Timeout`](CallError::Timeout) can be sent again.
+///
+/// ```
+/// # use hotplate_actors::{Hotplate, MemoryLoader, TemplateName};
+/// # let (loader, shelf) = MemoryLoader::new();
+/// # shelf.set(TemplateName::new("a.txt")?, "one");
+/// # let hotplate = Hotplate::builder().loader(loader).watch(false).start()?;
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let first = hotplate.snapshot().version();
+/// let command = hotplate.keyed("incident 4711");
+/// command.roll_back(first).await?;
+/// let after = hotplate.snapshot().version();
+/// command.roll_back(first).await?;
+/// assert_eq!(hotplate.snapshot().version(), after, "it is not done twice");
+/// # Ok::<(), hotplate_actors::CallError>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Keyed {
+    engine: Arc<Engine>,
+    key: String,
+}
+
+impl Keyed {
+    pub(super) fn new(engine: &Arc<Engine>, key: &str) -> Self {
+        Self {
+            engine: Arc::clone(engine),
+            key: key.to_owned(),
+        }
+    }
+
+    /// As [`Hotplate::reload`](crate::Hotplate::reload), or [`reload_full`](crate::Hotplate::reload_full).
+    ///
+    /// # Errors
+    /// [`CallError`] when it is not known what came of it.
+    pub async fn reload(&self, reload: Reload) -> Result<ReloadReport, CallError> {
+        Reloader::new(&self.engine).keyed(&self.key).send(reload).await
+    }
+
+    /// As [`Hotplate::roll_back`](crate::Hotplate::roll_back).
+    ///
+    /// # Errors
+    /// [`CallError`] when it is not known what came of it.
+    pub async fn roll_back(&self, to: Version) -> Result<RolledBack, CallError> {
+        let key = Key::new(&format!("roll back to {to}"), &self.key);
+        self.engine.roll_back(to, key).await
+    }
+
+    /// As [`Hotplate::resume`](crate::Hotplate::resume).
+    ///
+    /// # Errors
+    /// [`CallError`] when it is not known what came of it.
+    pub async fn resume(&self) -> Result<RolledBack, CallError> {
+        self.engine.resume(Key::new("resume", &self.key)).await
+    }
+}
+
+impl std::fmt::Debug for Keyed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Keyed").field(&self.key).finish()
+    }
+}
+
+/// A key that nobody else has, for a caller who chose none: what is lost on the way is sent again under it.
+pub(super) fn fresh() -> Key {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    Key::new("without a key", &number.to_string())
+}

@@ -1,0 +1,110 @@
+//! Rendering by message from outside: [`Renders`].
+
+use std::sync::Arc;
+
+use actix::Recipient;
+
+use crate::engine::Engine;
+use crate::messages::Render;
+use crate::reader::{RenderFailure, Rendered};
+use crate::renderer::Instead;
+use crate::supervision::{Serve, Supervised, Turned, Undelivered};
+
+/// Where `Render` messages are sent to.
+///
+/// A message has admission (`Busy`), a deadline (`Timeout`) and isolation: a panic is answered `Lost`, and a formatter that blocks
+/// for ever hurts one thread of the Renderer, which is replaced. A direct [`render`](crate::Hotplate::render) has none of these
+/// and cannot be protected from such a formatter, for it runs in the caller's own thread; it is what costs least.
+///
+/// Where neither formatters nor dialects of the user's are registered, a caller inside an actix arbiter is answered in place,
+/// with no hop to another thread. [`Renders::pooled`] never is: for renders that take long.
+#[derive(Clone)]
+pub struct Renders {
+    pub(super) engine: Arc<Engine>,
+    pub(super) pooled: bool,
+}
+
+impl Renders {
+    /// The same, always in a thread of the Renderer.
+    #[must_use]
+    pub fn pooled(mut self) -> Self {
+        self.pooled = true;
+        self
+    }
+
+    /// Sends a `Render`. Dropping the future skips it while it waits, and ends it at its next step once it runs.
+    ///
+    /// # Errors
+    /// [`RenderFailure`]: `Busy` at once when too many are under way, `Timeout` after its deadline, `Lost` when the Renderer
+    /// failed or hung with it.
+    pub fn send(&self, render: Render) -> impl Future<Output = Result<Rendered, RenderFailure>> + Send + use<> {
+        let (engine, pooled) = (Arc::clone(&self.engine), self.pooled);
+        async move {
+            let door = &engine.doors.renders;
+            let rendered = match door.enter() {
+                Ok(_inside) => engine.renderer.render(render, pooled).await,
+                Err(Turned::Busy) => Err(RenderFailure::Busy),
+                Err(Turned::Closed) => Err(RenderFailure::Down),
+            };
+            match &rendered {
+                Err(RenderFailure::Timeout(_)) => door.timed_out(),
+                Err(RenderFailure::Lost(_)) => door.lost(),
+                _ => {}
+            }
+            // A render that was begun is counted where it ends.
+            if let Err(failure @ (RenderFailure::Busy | RenderFailure::Down | RenderFailure::Lost(_))) = &rendered {
+                engine.tally.turned(failure);
+            }
+            rendered
+        }
+    }
+
+    /// From now on an actor renders what is sent here, `None` the engine's own Renderer again. Admission, deadline and typed
+    /// answers stay. Direct renders are not concerned.
+    pub fn replace(&self, with: Option<Recipient<Render>>) {
+        self.set(with.map(|to| {
+            Instead(Box::new(move |render| {
+                let connected = to.connected();
+                let sent = to.send(render);
+                Box::pin(async move {
+                    match sent.await {
+                        Ok(rendered) => rendered,
+                        Err(gone) if connected => Err(RenderFailure::Lost(gone.to_string())),
+                        Err(_) => Err(RenderFailure::Down),
+                    }
+                })
+            }))
+        }));
+    }
+
+    /// The same with a supervised actor, which keeps its place through its restarts.
+    pub fn replace_by<B>(&self, with: &Supervised<B>)
+    where
+        B: Serve<Render>,
+        B::Setup: Send + Sync,
+    {
+        let with = with.clone();
+        self.set(Some(Instead(Box::new(move |render| {
+            let sent = with.send(render);
+            Box::pin(async move {
+                sent.await.unwrap_or_else(|undelivered| {
+                    Err(match undelivered {
+                        Undelivered::Busy(_) => RenderFailure::Busy,
+                        Undelivered::Down(_) => RenderFailure::Down,
+                        lost => RenderFailure::Lost(lost.to_string()),
+                    })
+                })
+            })
+        }))));
+    }
+
+    fn set(&self, instead: Option<Instead>) {
+        self.engine.renderer.instead.store(instead.map(Arc::new));
+    }
+}
+
+impl std::fmt::Debug for Renders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Renders(..)")
+    }
+}

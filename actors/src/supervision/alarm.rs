@@ -1,0 +1,157 @@
+//! [`Alarms`]: does something at a time, on a thread of its own. Works whatever runtime the caller has, and while every other
+//! thread hangs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::contain;
+
+type Action = Box<dyn FnOnce() + Send>;
+
+/// What is to be done, and when. The thread ends with the last clone.
+#[derive(Clone)]
+pub struct Alarms(Arc<Owner>);
+
+/// Something that will be done, unless this is dropped before.
+#[must_use]
+pub struct Alarm {
+    key: (Instant, u64),
+    shared: Arc<Shared>,
+}
+
+struct Owner(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    due: Mutex<Due>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Due {
+    actions: BTreeMap<(Instant, u64), Action>,
+    next: u64,
+    over: bool,
+}
+
+impl Alarms {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(name: &str) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let owner = Owner(Arc::clone(&shared));
+        std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || shared.run())?;
+        Ok(Self(Arc::new(owner)))
+    }
+
+    /// Does something quick after a while, on the thread of the alarms.
+    pub fn after(&self, pause: Duration, action: impl FnOnce() + Send + 'static) -> Alarm {
+        let now = Instant::now();
+        // What is further away than can be counted is as good as never.
+        let at = now.checked_add(pause).unwrap_or(now + Duration::from_secs(1 << 31));
+        self.at(at, action)
+    }
+
+    /// The same at a time.
+    pub fn at(&self, at: Instant, action: impl FnOnce() + Send + 'static) -> Alarm {
+        let shared = &self.0.0;
+        let mut due = shared.due();
+        let key = (at, due.next);
+        due.next += 1;
+        due.actions.insert(key, Box::new(action));
+        let first = due.actions.first_key_value().is_some_and(|(first, _)| *first == key);
+        drop(due);
+        if first {
+            shared.changed.notify_one();
+        }
+        Alarm {
+            key,
+            shared: Arc::clone(shared),
+        }
+    }
+}
+
+impl Shared {
+    fn due(&self) -> MutexGuard<'_, Due> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        let mut due = self.due();
+        while !due.over {
+            let now = Instant::now();
+            let first = due.actions.first_key_value().map(|((at, _), _)| *at);
+            due = match first {
+                Some(at) if at <= now => {
+                    let action = due.actions.pop_first();
+                    drop(due);
+                    let _ = contain(|| action.map(|(_, action)| action()));
+                    self.due()
+                }
+                Some(at) => {
+                    let waited = self.changed.wait_timeout(due, at - now);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(due).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.due().over = true;
+        self.0.changed.notify_one();
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        let action = self.shared.due().actions.remove(&self.key);
+        // Outside of the lock.
+        let _ = contain(move || drop(action));
+    }
+}
+
+impl std::fmt::Debug for Alarms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Alarms(..)")
+    }
+}
+
+impl std::fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Alarm").field(&self.key.0).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alarms_go_off_in_the_order_of_their_times_and_those_called_off_do_not() {
+        let alarms = Alarms::start("test").expect("a thread");
+        let (tell, told) = crossbeam_channel::unbounded();
+        let at = |ms, what: &'static str| {
+            let tell = tell.clone();
+            alarms.after(Duration::from_millis(ms), move || {
+                let _ = tell.send(what);
+                assert!(what != "panics", "and the next goes off all the same");
+            })
+        };
+        let _far = at(u64::MAX, "never");
+        let _later = at(30, "later");
+        let _panics = at(20, "panics");
+        let off = at(10, "off");
+        let _soon = at(1, "soon");
+        drop(off);
+        assert_eq!(told.iter().take(3).collect::<Vec<_>>(), ["soon", "panics", "later"]);
+        drop(alarms);
+    }
+}

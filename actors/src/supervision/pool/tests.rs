@@ -1,0 +1,94 @@
+//! Jobs that panic, that hang, and that find nobody.
+
+use super::*;
+
+fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+fn patient(threads: usize, quarantined: usize) -> Pool {
+    let patience = Patience {
+        alarms: Alarms::start("test").expect("a thread"),
+        hang: Duration::from_millis(250),
+        quarantined,
+    };
+    Pool::start("test", threads, 16, Some(patience)).expect("threads")
+}
+
+/// Waits for something that comes for certain.
+fn until(so: impl Fn() -> bool) {
+    while !so() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_job_that_panics_is_lost_and_its_thread_works_on() {
+    let pool = Pool::start("test", 1, 4, None).expect("threads");
+    block(async {
+        assert_eq!(pool.run(|| -> u8 { panic!("no") }).await, Err(Lost("no".into())));
+        assert_eq!(pool.run(|| 7).await, Ok(7));
+    });
+}
+
+#[test]
+fn a_job_beyond_the_queue_is_lost_at_once() {
+    let pool = Pool::start("test", 1, 1, None).expect("threads");
+    let (open, gate) = crossbeam_channel::bounded::<()>(0);
+    let (started, has_started) = crossbeam_channel::bounded::<()>(0);
+    block(async {
+        let busy = pool.run(move || {
+            let _ = started.send(());
+            let _ = gate.recv();
+        });
+        has_started.recv().expect("the first job runs");
+        let waits = pool.run(|| 1);
+        assert!(pool.run(|| 2).await.is_err());
+        drop(open);
+        assert_eq!((busy.await, waits.await), (Ok(()), Ok(1)));
+    });
+}
+
+#[test]
+fn a_thread_that_hangs_is_replaced_and_counted_until_it_comes_back() {
+    let pool = patient(1, 2);
+    let (open, gate) = crossbeam_channel::bounded::<()>(0);
+    block(async {
+        for hanging in 1..=2 {
+            let gate = gate.clone();
+            let lost = pool.run(move || gate.recv().is_ok()).await.expect_err("hangs");
+            assert!(lost.to_string().contains("250 ms"), "{lost}");
+            assert_eq!(pool.quarantined(), hanging);
+            assert_eq!(pool.run(|| 1).await, Ok(1), "another took its place");
+        }
+        assert!(pool.is_exhausted());
+        // The third is not replaced, so nobody is left: what waits, and what comes, is answered at once.
+        let third = gate.clone();
+        let (third, waits) = (pool.run(move || third.recv().is_ok()), pool.run(|| 2));
+        assert!(third.await.is_err());
+        assert!(waits.await.is_err());
+        assert!(pool.run(|| 3).await.is_err());
+        // All come to their end after all, and the one that has no successor takes jobs again.
+        drop(open);
+        until(|| pool.quarantined() == 0);
+        assert_eq!(pool.run(|| 4).await, Ok(4));
+        assert!(!pool.is_exhausted());
+    });
+}
+
+#[test]
+fn a_closed_pool_does_what_is_queued_and_turns_away_what_comes_later() {
+    let pool = patient(2, 2);
+    block(async {
+        let queued: Vec<_> = (0..10).map(|number| pool.run(move || number)).collect();
+        pool.close();
+        for (number, queued) in (0..).zip(queued) {
+            assert_eq!(queued.await, Ok(number));
+        }
+        until(|| pool.has_ended());
+        assert!(pool.run(|| 1).await.is_err());
+    });
+}
