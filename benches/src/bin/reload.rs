@@ -143,7 +143,7 @@ fn tera(directory: &Path, rounds: usize) -> Samples {
         });
         let mut tera = Tera::default();
         tera.add_raw_templates(texts).expect("they compile");
-        let context = tera::Context::from_serialize(Context { title: "T" }).expect("data");
+        let context = tera::Context::from_serialize(&Context { title: "T" }).expect("data");
         assert!(tera.render(ENTRY, &context).expect("it renders").contains(marker));
     })
 }
