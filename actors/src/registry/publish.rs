@@ -182,7 +182,7 @@ impl<'t> Draft<'t> {
             return Err(name.clone());
         };
         let entry = Entry::current(&member);
-        self.record(name, Some(member), entry);
+        self.record(name, Some(member), Arc::new(entry));
         Ok(())
     }
 
@@ -193,21 +193,16 @@ impl<'t> Draft<'t> {
             Some(Record { id, entry, member }) => match (&entry.state, member) {
                 (State::Current, Some(member)) => {
                     let closure = self.closures.digest(*id, member);
-                    Entry::stale(
-                        name.clone(),
-                        closure,
-                        Arc::clone(self.base()),
-                        self.since(),
-                        Arc::clone(why),
-                    )
+                    let base = Arc::clone(self.base());
+                    Arc::new(Entry::stale(name.clone(), closure, base, self.since(), Arc::clone(why)))
                 }
-                (State::Current, None) => Entry::broken(name.clone(), Arc::clone(why)),
+                (State::Current, None) => Arc::new(Entry::broken(name.clone(), Arc::clone(why))),
                 (State::Stale { why: was, .. } | State::Broken { why: was }, _) if was.says_the_same(why) => {
-                    entry.clone()
+                    Arc::clone(entry)
                 }
-                (State::Stale { .. } | State::Broken { .. }, _) => entry.because(why),
+                (State::Stale { .. } | State::Broken { .. }, _) => Arc::new(entry.because(why)),
             },
-            None => Entry::broken(name.clone(), Arc::clone(why)),
+            None => Arc::new(Entry::broken(name.clone(), Arc::clone(why))),
         };
         let member = member.or_else(|| before.and_then(|record| record.member.clone()));
         self.record(name, member, entry);
@@ -220,7 +215,7 @@ impl<'t> Draft<'t> {
     }
 
     /// Notes what became of a name, if it is something else.
-    fn record(&mut self, name: &TemplateName, member: Option<Arc<Member>>, entry: Entry) {
+    fn record(&mut self, name: &TemplateName, member: Option<Arc<Member>>, entry: Arc<Entry>) {
         let same = self.before(name).is_some_and(|before| {
             let same_member = before.member.as_ref().map(Arc::as_ptr) == member.as_ref().map(Arc::as_ptr);
             same_member && before.entry.is_the_same_as(&entry)

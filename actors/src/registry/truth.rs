@@ -34,7 +34,8 @@ pub(crate) struct Record {
     pub(super) id: TemplateId,
     /// Of its newest text that compiled, which need not be what is served.
     pub(super) member: Option<Arc<Member>>,
-    pub(crate) entry: Entry,
+    /// Shared with what readers read.
+    pub(crate) entry: Arc<Entry>,
 }
 
 /// One content, twice: by name, for whoever decides; flattened by id, for whoever reads.
