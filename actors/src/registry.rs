@@ -184,23 +184,28 @@ impl Registry {
         let held = ledger.truth.is_held();
         self.0.ledger.commit(ledger)?;
         self.0.served.store(Arc::new(snapshot.clone()));
-        tracing::info!(
-            version = report.version.number(),
-            changed = report.changed.len(),
-            removed = report.removed.len(),
-            stale = report.stale.len(),
-            broken = report.broken.len(),
-            recovered = report.recovered.len(),
-            "published"
-        );
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {
                 self.0.tally.published(published, held, &snapshot);
+                log(published);
             }
             self.0.teller.tell(event);
         }
         Ok(report)
     }
+}
+
+fn log(published: &Published) {
+    tracing::info!(
+        version = published.version.number(),
+        changed = published.changed.len(),
+        removed = published.removed.len(),
+        stale = published.stale.len(),
+        broken = published.broken.len(),
+        recovered = published.recovered.len(),
+        micros = published.micros,
+        "published"
+    );
 }
 
 /// What subscribers are told of a new version.

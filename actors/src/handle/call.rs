@@ -117,11 +117,11 @@ impl Engine {
         let line = post.line();
         // The control thread works for the caller.
         let span = tracing::Span::current();
-        let answered = self.run(move || {
+        let asked = async move {
             let left = until.at.saturating_duration_since(Instant::now());
-            let asked = async move { actix::clock::timeout(left, line.send(message)).await };
-            asked.instrument(span)
-        })?;
+            actix::clock::timeout(left, line.send(message)).await
+        };
+        let answered = self.run(move || asked.instrument(span))?;
         match answered.await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Err(_)) => Err(CallError::Timeout(until.within_ms)),
