@@ -11,7 +11,7 @@ use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Output};
 use crate::engine::{Engine, Plan, StartError};
 use crate::graph::plan::Companions;
 use crate::limits::Limits;
-use crate::loader::{DirectoryLoader, Loader, Mount};
+use crate::loader::{DirectoryLoader, Loader, Mount, WatchBy};
 use crate::policies::{ActorKind, Policies};
 use crate::reader::{OnFailure, StandIn};
 use crate::supervision::Policy;
@@ -34,6 +34,7 @@ pub struct Builder {
     on_failure: OnFailure,
     stand_in: Option<String>,
     watch: bool,
+    watch_by: WatchBy,
     policies: Policies,
     foreign: bool,
 }
@@ -52,6 +53,7 @@ impl Builder {
             on_failure: OnFailure::default(),
             stand_in: None,
             watch: true,
+            watch_by: WatchBy::default(),
             policies: Policies::default(),
             foreign: false,
         }
@@ -137,6 +139,12 @@ impl Builder {
         self
     }
 
+    /// How the directories learn of changes; [`WatchBy::Auto`] unless said otherwise.
+    pub fn watch_by(mut self, by: WatchBy) -> Self {
+        self.watch_by = by;
+        self
+    }
+
     /// Whether to watch for changes; without, they are seen by `reload` only.
     pub fn watch(mut self, watch: bool) -> Self {
         self.watch = watch;
@@ -170,7 +178,7 @@ impl Builder {
         })?;
         let limits = &self.limits;
         let loaders = self.from.into_iter().map(|from| match from {
-            From::Mounts(mounts) => Box::new(DirectoryLoader::new(mounts, limits)) as Box<dyn Loader>,
+            From::Mounts(mounts) => Box::new(DirectoryLoader::new(mounts, limits).watch_by(self.watch_by)) as Box<dyn Loader>,
             From::Loader(loader) => loader,
         });
         let loaders = loaders.collect();
