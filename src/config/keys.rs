@@ -431,10 +431,11 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "The same where events cannot be trusted: network file systems, overlays, no watches left.";
             reload_ms: milliseconds(1, DAY), restart, "How long a reload may take.";
             start_ms: milliseconds(1, DAY), restart, "How long the first version may take.";
-            live_clients: count(1, 1_000_000), restart, "Browsers that may follow `hotplate dev` at once.";
-            live_entries: count(1, 10_000), restart, "Pages that one browser may follow.";
-            live_stalled_ms: milliseconds(100, DAY), restart, "How long a browser may leave what it was sent unread.";
-            live_faults: count(1, 1_000), restart, "Findings that are shown over one page.";
+            live_clients: count(0, 1_000_000), restart, "Browsers that may follow a site in development at once.";
+            live_entries: count(1, 10_000), restart, "Pages that one of them may follow by one stream.";
+            live_stalled_ms: milliseconds(100, DAY), restart,
+                "How long a browser may leave what it was sent unread before its connection is ended.";
+            live_faults: count(1, 1_000), restart, "Findings that the overlay shows of one page.";
         }
     }
     policies!(keys: watcher, compiler, graph, registry, renderer, engine);

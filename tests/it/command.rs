@@ -285,6 +285,9 @@ fn nobody_has_to_read_any_of_it() {
         let (status, stderr) = run_unread(arguments);
         assert_eq!(status.code(), Some(0), "{arguments:?}: {stderr}");
         // A busy machine may have no watches left, which the log says.
-        assert!(!stderr.contains("error") && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
+        assert!(
+            !stderr.contains("error") && !stderr.contains("panicked"),
+            "{arguments:?}: {stderr}"
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Output};
 use crate::engine::{Engine, Plan, StartError};
 use crate::graph::plan::Companions;
 use crate::limits::Limits;
-use crate::loader::{DirectoryLoader, Loader, Mount, WatchBy};
+use crate::loader::{DirectoryLoader, Loader, Mount, Rules, WatchBy};
 use crate::policies::{ActorKind, Policies};
 use crate::reader::{OnFailure, StandIn};
 use crate::supervision::Policy;
@@ -62,6 +62,17 @@ impl Builder {
     /// Loads the templates below a directory. With several roots, the first that has a name wins it.
     pub fn root(self, directory: impl Into<PathBuf>) -> Self {
         self.mounts([Mount::new("", directory)])
+    }
+
+    /// Loads what other [`Rules`] say is a template, below a directory.
+    pub fn root_with(self, directory: impl Into<PathBuf>, rules: Rules) -> Self {
+        self.mounts([Mount::new("", directory).rules(rules)])
+    }
+
+    /// By what directories are watched; [`WatchBy::Auto`] is right nearly always.
+    pub fn watch_by(mut self, by: WatchBy) -> Self {
+        self.watch_by = by;
+        self
     }
 
     /// Loads from several directories as one set: what changes in several of them is one batch. The first must exist.
@@ -139,12 +150,6 @@ impl Builder {
         self
     }
 
-    /// How the directories learn of changes; [`WatchBy::Auto`] unless said otherwise.
-    pub fn watch_by(mut self, by: WatchBy) -> Self {
-        self.watch_by = by;
-        self
-    }
-
     /// Whether to watch for changes; without, they are seen by `reload` only.
     pub fn watch(mut self, watch: bool) -> Self {
         self.watch = watch;
@@ -176,9 +181,11 @@ impl Builder {
             let actor = actor.name();
             StartError::Policy { actor, error }
         })?;
-        let limits = &self.limits;
+        let (limits, watch_by) = (&self.limits, self.watch_by);
         let loaders = self.from.into_iter().map(|from| match from {
-            From::Mounts(mounts) => Box::new(DirectoryLoader::new(mounts, limits).watch_by(self.watch_by)) as Box<dyn Loader>,
+            From::Mounts(mounts) => {
+                Box::new(DirectoryLoader::new(mounts, limits).watch_by(watch_by)) as Box<dyn Loader>
+            }
             From::Loader(loader) => loader,
         });
         let loaders = loaders.collect();

@@ -136,7 +136,6 @@ impl<'t> Draft<'t> {
         if let Some(name) = members.into_keys().next() {
             return Err(name.clone());
         }
-        plan.removed.iter().for_each(|name| self.gone(name));
         if plan.whole {
             let named: HashSet<&TemplateName, Seed> = plan.verdicts.iter().map(|(name, _)| name).collect();
             let defined = self.truth.head.records.keys();
@@ -183,7 +182,7 @@ impl<'t> Draft<'t> {
             return Err(name.clone());
         };
         let entry = Entry::current(&member);
-        self.record(name, Some(member), entry);
+        self.record(name, Some(member), Arc::new(entry));
         Ok(())
     }
 
@@ -194,21 +193,16 @@ impl<'t> Draft<'t> {
             Some(Record { id, entry, member }) => match (&entry.state, member) {
                 (State::Current, Some(member)) => {
                     let closure = self.closures.digest(*id, member);
-                    Entry::stale(
-                        name.clone(),
-                        closure,
-                        Arc::clone(self.base()),
-                        self.since(),
-                        Arc::clone(why),
-                    )
+                    let base = Arc::clone(self.base());
+                    Arc::new(Entry::stale(name.clone(), closure, base, self.since(), Arc::clone(why)))
                 }
-                (State::Current, None) => Entry::broken(name.clone(), Arc::clone(why)),
+                (State::Current, None) => Arc::new(Entry::broken(name.clone(), Arc::clone(why))),
                 (State::Stale { why: was, .. } | State::Broken { why: was }, _) if was.says_the_same(why) => {
-                    entry.clone()
+                    Arc::clone(entry)
                 }
-                (State::Stale { .. } | State::Broken { .. }, _) => entry.because(why),
+                (State::Stale { .. } | State::Broken { .. }, _) => Arc::new(entry.because(why)),
             },
-            None => Entry::broken(name.clone(), Arc::clone(why)),
+            None => Arc::new(Entry::broken(name.clone(), Arc::clone(why))),
         };
         let member = member.or_else(|| before.and_then(|record| record.member.clone()));
         self.record(name, member, entry);
@@ -221,7 +215,7 @@ impl<'t> Draft<'t> {
     }
 
     /// Notes what became of a name, if it is something else.
-    fn record(&mut self, name: &TemplateName, member: Option<Arc<Member>>, entry: Entry) {
+    fn record(&mut self, name: &TemplateName, member: Option<Arc<Member>>, entry: Arc<Entry>) {
         let same = self.before(name).is_some_and(|before| {
             let same_member = before.member.as_ref().map(Arc::as_ptr) == member.as_ref().map(Arc::as_ptr);
             same_member && before.entry.is_the_same_as(&entry)
@@ -241,8 +235,9 @@ impl<'t> Draft<'t> {
         &self.truth.head.content.view
     }
 
+    /// The last version in which what this plan makes stale was current.
     fn since(&self) -> Version {
-        self.truth.snapshot.version()
+        self.truth.head.version
     }
 
     /// The truth with the changes in its head, and the names of the changes.
