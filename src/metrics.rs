@@ -96,7 +96,7 @@ impl fmt::Debug for Metrics {
 impl Collector for Metrics {
     fn encode(&self, encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let mut writer = Writer(encoder);
-        let (counters, health) = (self.hotplate.counters(), health(&self.hotplate));
+        let (counters, health) = (self.hotplate.counters(), self.hotplate.health());
         writer.info(
             "hotplate_build",
             "What is running",
@@ -381,38 +381,4 @@ fn seconds(ms: u64) -> f64 {
 fn now_ms() -> u64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX >> 1)
-}
-
-/// Stands in until the handle says it itself.
-pub(crate) fn health(hotplate: &Hotplate) -> Health {
-    use hotplate_actors::{ActorHealth, DoorHealth, LoaderHealth};
-    let actors = hotplate.faults().map(|(actor, faults)| ActorHealth {
-        actor,
-        number: 0,
-        state: ActorState::Up,
-        restarts: faults.count(),
-        last_fault: None,
-        backlog: 0,
-        oldest_ms: 0,
-        quarantined: 0,
-    });
-    let doors = ["reloads", "renders", "queries"].map(|door| DoorHealth {
-        door,
-        inside: 0,
-        capacity: 64,
-        busy: 0,
-        timeouts: 0,
-        lost: 0,
-    });
-    Health {
-        ready: true,
-        reasons: Vec::new(),
-        version: hotplate.snapshot().version(),
-        actors: actors.collect(),
-        loaders: vec![LoaderHealth {
-            loader: "templates".into(),
-            status: Default::default(),
-        }],
-        doors: doors.into(),
-    }
 }

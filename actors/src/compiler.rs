@@ -86,6 +86,7 @@ impl Serve<SourcesChanged> for Compiler {
                 },
             )
         }));
+        tracing::debug!(texts = texts.len(), "compiled");
         let batch = CompiledBatch {
             revision,
             complete,
@@ -109,7 +110,9 @@ impl Compiler {
                 let setup = self.0.clone();
                 let in_hand = Arc::new(InHand::default());
                 let seen = Arc::clone(&in_hand);
+                let span = tracing::Span::current();
                 let job = self.0.pool.run(move || {
+                    let _batch = span.entered();
                     let mut texts = Vec::with_capacity(job.len());
                     for source in job {
                         let _begun = seen.begin(&source, &setup);

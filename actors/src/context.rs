@@ -1,11 +1,15 @@
 //! [`Context`]: data that travels in a message and becomes a value where it is rendered.
 
+mod prepared;
+
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::limits::Limits;
 use crate::value::{Arena, ContextError, Value, build};
+
+pub use prepared::Prepared;
 
 /// Owned data for one render, of any type that serializes.
 ///
@@ -14,12 +18,22 @@ use crate::value::{Arena, ContextError, Value, build};
 pub struct Context(Box<dyn Build>);
 
 trait Build: Send {
-    fn build<'a>(&self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError>;
+    fn build<'a>(&'a self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError>;
 }
 
-impl<T: Serialize + Send> Build for T {
-    fn build<'a>(&self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
-        build(self, arena, limits)
+struct Shared(Prepared);
+
+struct Given<T>(T);
+
+impl<T: Serialize + Send> Build for Given<T> {
+    fn build<'a>(&'a self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+        build(&self.0, arena, limits)
+    }
+}
+
+impl Build for Shared {
+    fn build<'a>(&'a self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+        self.0.value(arena, limits)
     }
 }
 
@@ -27,15 +41,29 @@ impl Context {
     /// Takes the data as it is; nothing is serialized yet.
     #[must_use]
     pub fn new<T: Serialize + Send + 'static>(data: T) -> Self {
-        Self(Box::new(data))
+        Self(Box::new(Given(data)))
+    }
+
+    /// Serializes data that many renders share, once.
+    ///
+    /// # Errors
+    /// [`ContextError`] where the data does not serialize or nests deeper than the default of [`Limits::context_depth`].
+    pub fn prepare<T: Serialize + ?Sized>(data: &T) -> Result<Prepared, ContextError> {
+        Prepared::new(data)
     }
 
     /// Builds the value.
     ///
     /// # Errors
     /// [`ContextError`] where the data does not serialize or goes over a limit.
-    pub fn build<'a>(&self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+    pub fn build<'a>(&'a self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         self.0.build(arena, limits)
+    }
+}
+
+impl From<Prepared> for Context {
+    fn from(prepared: Prepared) -> Self {
+        Self(Box::new(Shared(prepared)))
     }
 }
 

@@ -168,7 +168,7 @@ impl<B: Behavior> Post<B> {
         M: actix::Message + Send + 'static,
         M::Result: From<Fault> + Send,
     {
-        Line::new(&self.addr, self.child.meter())
+        Line::new(&self.addr, self.child.actor(), self.child.meter())
     }
 }
 

@@ -38,6 +38,7 @@ impl Serve<Compiled> for Grapher {
     async fn serve(&mut self, compiled: Compiled) -> Outcome {
         let mut graph = self.0.accepted.draft();
         let plan = graph.apply(compiled.batch);
+        tracing::debug!("planned");
         match self.publish(plan, &graph, compiled.noticed).await {
             Outcome::Conflict => self.publish(graph.whole(), &graph, compiled.noticed).await,
             outcome => outcome,

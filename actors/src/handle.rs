@@ -26,7 +26,7 @@ use crate::registry::causes;
 use crate::registry::history::NotKept;
 use crate::snapshot::{Compared, Snapshot, Standing};
 use crate::supervision::{Faults, Group, GroupError, Policy, Serve, Strategy, Supervised};
-use crate::template::TemplateName;
+use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
 pub use builder::Builder;
@@ -91,10 +91,10 @@ impl Hotplate {
         self.0.reader.render(name, None, supply, options)
     }
 
-    /// Whether this template can be rendered from a good version, the newest or an older one.
+    /// The digest of the text that is served under a name now, without those that it calls. `None` where nothing is.
     #[must_use]
-    pub fn serves(&self, name: &str) -> bool {
-        self.0.reader.serves(name, None)
+    pub fn digest(&self, name: &str) -> Option<Digest> {
+        self.0.reader.digest(name, None)
     }
 
     /// What is served now, to render several entries from one version.
@@ -425,21 +425,6 @@ pub struct TemplateHandle {
 }
 
 impl TemplateHandle {
-    /// Whether this template can be rendered from a good version, the newest or an older one.
-    #[inline]
-    #[must_use]
-    pub fn is_served(&self) -> bool {
-        self.hotplate.0.reader.serves(&self.name, self.id())
-    }
-
-    #[inline]
-    fn id(&self) -> Option<TemplateId> {
-        self.id.get().copied().or_else(|| {
-            let found = self.hotplate.0.reader.current().id(&self.name)?;
-            Some(*self.id.get_or_init(|| found))
-        })
-    }
-
     /// Renders what is served now under this name.
     ///
     /// # Errors
@@ -457,8 +442,32 @@ impl TemplateHandle {
         context: &T,
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
-        let reader = &self.hotplate.0.reader;
-        reader.render(&self.name, self.id(), &Given(context), options)
+        self.render_supplied(&Given(context), options)
+    }
+
+    /// The same, with a context that was prepared, or is made from what travels with the template.
+    ///
+    /// # Errors
+    /// As [`Hotplate::render`].
+    pub fn render_supplied(
+        &self,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        self.hotplate.0.reader.render(&self.name, self.id(), supply, options)
+    }
+
+    /// The digest of the text that is served now, without those that it calls. `None` where nothing is.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        self.hotplate.0.reader.digest(&self.name, self.id())
+    }
+
+    fn id(&self) -> Option<TemplateId> {
+        self.id.get().copied().or_else(|| {
+            let found = self.hotplate.0.reader.current().id(&self.name)?;
+            Some(*self.id.get_or_init(|| found))
+        })
     }
 }
 

@@ -38,7 +38,7 @@ mod handle;
 #[cfg(test)]
 mod testing;
 
-pub use context::Context;
+pub use context::{Context, Prepared};
 pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;

@@ -26,7 +26,7 @@ use crate::version::{Revision, Version};
 /// A loader has a hint that something changed: look. Several hints are one look.
 #[derive(Debug, Message)]
 #[rtype(result = "Looked")]
-pub struct Look(#[expect(dead_code, reason = "held for its Drop")] pub(crate) Waiting);
+pub struct Look(pub(crate) Waiting, pub(crate) tracing::Span);
 
 /// That a hint waits in the mailbox. Over once the message is taken out, or dropped however that comes.
 #[derive(Debug)]

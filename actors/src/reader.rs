@@ -24,7 +24,7 @@ use crate::events::Teller;
 use crate::limits::Limits;
 use crate::snapshot::{Snapshot, Standing, Why};
 use crate::supervision::{Fault, FaultKind, contain};
-use crate::template::TemplateName;
+use crate::template::{Digest, TemplateName};
 use crate::value::ContextError;
 use crate::version::Version;
 
@@ -174,12 +174,12 @@ impl Reader {
         self.0.served.load_full()
     }
 
-    /// Whether an entry has something good to render.
-    #[inline]
-    pub(crate) fn serves(&self, name: &str, id: Option<TemplateId>) -> bool {
+    /// The digest of the text that is served under a name now.
+    pub(crate) fn digest(&self, name: &str, id: Option<TemplateId>) -> Option<Digest> {
         let snapshot = self.0.served.load();
-        let id = id.or_else(|| snapshot.id(name));
-        id.is_some_and(|id| snapshot.standing(id).closure().is_some())
+        let id = id.or_else(|| snapshot.id(name))?;
+        let closure = snapshot.standing(id).closure()?;
+        Some(closure.top().digest)
     }
 
     /// Renders an entry of what is served now.
@@ -220,6 +220,7 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let version = snapshot.version();
+        let _span = tracing::debug_span!("render", name, version = version.number()).entered();
         let answer = |body, freshness| Rendered {
             body,
             version,

@@ -187,11 +187,25 @@ impl Registry {
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {
                 self.0.tally.published(published, held, &snapshot);
+                log(published);
             }
             self.0.teller.tell(event);
         }
         Ok(report)
     }
+}
+
+fn log(published: &Published) {
+    tracing::info!(
+        version = published.version.number(),
+        changed = published.changed.len(),
+        removed = published.removed.len(),
+        stale = published.stale.len(),
+        broken = published.broken.len(),
+        recovered = published.recovered.len(),
+        micros = published.micros,
+        "published"
+    );
 }
 
 /// What subscribers are told of a new version.

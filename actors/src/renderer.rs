@@ -102,7 +102,9 @@ impl Renderer {
         let (answer, instead) = Once::pair(answer);
         let _deadline = self.deadline(&mut render, instead.another());
         let desk = Arc::clone(&self.desk);
+        let span = tracing::Span::current();
         let run = move || {
+            let _request = span.entered();
             if !answer.is_wanted() {
                 let _ = contain(move || drop(render));
                 return Rest::No;

@@ -55,7 +55,7 @@ pub(crate) struct Generation {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Content {
     pub(crate) view: Arc<View>,
-    entries: Arc<Chunks<Entry>>,
+    entries: Arc<Chunks<Arc<Entry>>>,
     sum: Sum,
     len: usize,
 }
@@ -254,7 +254,7 @@ impl Content {
     pub(crate) fn write(
         &mut self,
         members: Vec<(TemplateId, Option<Arc<Member>>)>,
-        entries: Vec<(TemplateId, Option<Entry>)>,
+        entries: Vec<(TemplateId, Option<Arc<Entry>>)>,
     ) {
         if !members.is_empty() {
             self.view = Arc::new(self.view.with(members));

@@ -38,7 +38,7 @@ pub use meter::{Line, Meter, Ticket};
 pub use policy::{Escalation, Policy, PolicyError, RESTARTS_MAX, Restart, TIME_MAX_MS};
 pub use pool::{Abandoned, Lost, Once, Patience, Pool, Rest};
 pub use restarts::{Ending, Restarts, Verdict};
-pub use shell::{Answer, Behavior, Serve, Shell, Started};
+pub use shell::{Answer, Behavior, Serve, Shell, Started, Traced};
 pub use supervisor::Supervisor;
 pub use vault::{Fenced, Vault};
 

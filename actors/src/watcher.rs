@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tracing::Instrument;
 
 use crate::counters::Tally;
 use crate::health::LoaderHealth;
@@ -82,7 +83,9 @@ impl Eyes {
         run: impl FnOnce(&mut dyn Loader) -> T + Send + 'static,
     ) -> Result<T, String> {
         let (loader, health) = (Arc::clone(&self.loader), Arc::clone(&self.health));
+        let span = tracing::Span::current();
         let job = move || {
+            let _batch = span.entered();
             let mut loader = loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let answer = run(&mut **loader);
             // It may be a loader of the user's.
@@ -102,6 +105,11 @@ fn health_of(loader: &dyn Loader) -> LoaderHealth {
         loader: loader.describe(),
         status: loader.status(),
     }
+}
+
+/// The span of a batch, from the hint to the answer. It has its number once something really differs.
+pub(crate) fn batch(loader: LoaderId) -> tracing::Span {
+    tracing::info_span!("batch", loader = loader.0, batch = tracing::field::Empty)
 }
 
 /// The behaviour of a Watcher.
@@ -143,11 +151,12 @@ impl Behavior for Watcher {
 impl Serve<Look> for Watcher {
     async fn serve(&mut self, look: Look) -> Looked {
         // From here on a hint is a look of its own.
-        drop(look);
+        let Look(waiting, batch) = look;
+        drop(waiting);
         if self.drained {
             return Looked::Nothing;
         }
-        let looked = self.look(Depth::Hinted).await;
+        let looked = self.look(Depth::Hinted).instrument(batch).await;
         self.tally.reloads.looked(&looked, false);
         // Nobody waits for this answer, so the log says once what is the matter.
         let unreadable = match &looked {
@@ -167,9 +176,9 @@ impl Serve<Look> for Watcher {
 
 impl Serve<Reload> for Watcher {
     async fn serve(&mut self, reload: Reload) -> Looked {
-        let looked = self
-            .look(if reload.full { Depth::Bytes } else { Depth::Everything })
-            .await;
+        let batch = batch(self.loader);
+        let depth = if reload.full { Depth::Bytes } else { Depth::Everything };
+        let looked = self.look(depth).instrument(batch).await;
         self.tally.reloads.looked(&looked, true);
         looked
     }
@@ -227,6 +236,8 @@ impl Watcher {
             loader: self.loader,
             number,
         };
+        tracing::Span::current().record("batch", tracing::field::display(revision));
+        tracing::debug!(changed = changed.len(), removed = removed.len(), complete, "handed on");
         let batch = SourcesChanged {
             revision,
             complete,

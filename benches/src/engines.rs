@@ -3,9 +3,9 @@
 mod askama;
 mod handlebars;
 pub mod hotplate;
-mod minijinja;
+pub mod minijinja;
 mod sailfish;
-mod tera;
+pub mod tera;
 mod tinytemplate;
 
 use serde::Serialize;
@@ -27,14 +27,17 @@ pub struct Engine {
 pub const BASE: &str = "askama";
 
 /// All engines, hotplate first.
-pub const ENGINES: [Engine; 8] = [
+pub const ENGINES: [Engine; 11] = [
     Engine::new("hotplate, by handle", "hotplate-actors", hotplate::by_handle),
     Engine::new("hotplate, by name", "hotplate-actors", hotplate::ready),
+    Engine::new("hotplate, prepared", "hotplate-actors", hotplate::prepared),
     Engine::new(BASE, BASE, askama::ready),
     Engine::new("sailfish", "sailfish", sailfish::ready),
     Engine::new("tinytemplate", "tinytemplate", tinytemplate::ready),
     Engine::new("minijinja", "minijinja", minijinja::ready),
+    Engine::new("minijinja, prepared", "minijinja", minijinja::prepared),
     Engine::new("tera", "tera", tera::ready),
+    Engine::new("tera, prepared", "tera", tera::prepared),
     Engine::new("handlebars", "handlebars", handlebars::ready),
 ];
 
@@ -54,7 +57,7 @@ pub fn version_of(package: &str) -> &'static str {
 }
 
 /// An engine that finds templates by name while the program runs, and takes any data that serializes.
-trait ByName {
+pub(crate) trait ByName {
     fn render<T: Serialize>(&self, name: &str, data: &T) -> String;
 }
 

@@ -21,6 +21,9 @@ use super::problem::Problem;
 use super::state::{State, json};
 use super::{model, state};
 
+pub(super) use templates::about;
+pub(super) use versions::{differences, history};
+
 type Answered = Result<HttpResponse, Problem>;
 
 /// Mounts everything below `/admin/v1`.
@@ -43,6 +46,7 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(only(web::resource("/reload"), "POST").route(web::post().to(commands::reload)))
         .service(only(web::resource("/rollback"), "POST").route(web::post().to(commands::roll_back)))
         .service(only(web::resource("/resume"), "POST").route(web::post().to(commands::resume)))
+        .service(only(web::resource("/reset"), "POST").route(web::post().to(commands::reset)))
         .service(
             only(web::resource("/log-level"), "GET, HEAD, PUT")
                 .route(read().to(commands::log_level))
@@ -109,7 +113,7 @@ async fn openapi() -> HttpResponse {
         health::live, health::ready, health::health, health::metrics,
         versions::version, versions::versions, versions::diff,
         templates::templates, templates::template, graph::graph, events::events,
-        commands::reload, commands::roll_back, commands::resume, commands::log_level, commands::set_log_level,
+        commands::reload, commands::roll_back, commands::resume, commands::reset, commands::log_level, commands::set_log_level,
         openapi,
     ),
     components(responses(Problem), schemas(Problem, model::CurrentAnswer, model::PublicationAnswer, state::FallbackEvent, state::ActorFailedEvent)),

@@ -1,14 +1,90 @@
 //! Reading what a client sends: bounded in bytes and in time.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{Bytes, Payload};
-use actix_web::{HttpRequest, rt};
+use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
+use actix_web::dev::{Payload as Incoming, ServiceRequest};
+use actix_web::http::header::{CONTENT_TYPE, TRANSFER_ENCODING};
+use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::{HttpMessage, HttpRequest, rt};
 use serde::de::DeserializeOwned;
 
 use super::limits::AdminLimits;
 use super::problem::Problem;
+
+type Unread = Pin<Box<BodyStream<Incoming>>>;
+
+/// A request that is not answered otherwise than by a problem.
+pub(super) struct Refused {
+    pub(super) problem: Problem,
+    /// What its client would still send.
+    pub(super) unread: Option<Unread>,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self { problem, unread: None }
+    }
+}
+
+/// Waits for a body of which nobody said how long it is. Once nobody holds such a body any more, the server would read it to its
+/// end, and it may have none.
+pub(super) async fn arrive(request: &mut ServiceRequest, limits: &AdminLimits) -> Result<(), Refused> {
+    if !request.headers().contains_key(TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    let mut unread: Unread = Box::pin(BodyStream::new(request.take_payload()));
+    let reading = async {
+        let mut body = BytesMut::new();
+        while let Some(part) = poll_fn(|context| unread.as_mut().poll_next(context)).await {
+            let part = part.map_err(|error| Problem::bad_request(format!("the body breaks off: {error}")))?;
+            if body.len() + part.len() > limits.body_bytes {
+                return Err(Problem::too_large(limits.body_bytes));
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok(body.freeze())
+    };
+    let read = rt::time::timeout(Duration::from_millis(limits.request_ms), reading).await;
+    match read.unwrap_or_else(|_| Err(Problem::too_slow(limits.request_ms))) {
+        Ok(body) => {
+            request.set_payload(Incoming::from(body));
+            Ok(())
+        }
+        Err(problem) => Err(Refused {
+            problem,
+            unread: Some(unread),
+        }),
+    }
+}
+
+/// The body of an answer to a request of which something is unread: it is held until the answer is sent, so that the server
+/// ends the connection instead of reading on.
+pub(super) struct WithUnread {
+    body: BoxBody,
+    _unread: Option<Unread>,
+}
+
+impl WithUnread {
+    pub(super) fn new(body: BoxBody, unread: Option<Unread>) -> Self {
+        Self { body, _unread: unread }
+    }
+}
+
+impl MessageBody for WithUnread {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
 
 /// The whole body.
 pub(super) async fn read(payload: Payload, limits: &AdminLimits) -> Result<Bytes, Problem> {

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 pub(super) use diagnostic::Finding;
 pub(super) use health::{HealthAnswer, Probe};
 pub(super) use version::{
-    ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, VersionAnswer,
-    VersionsAnswer,
+    ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
+    VersionAnswer, VersionsAnswer,
 };
 
 /// Names in an answer that is not about one template: more do not help anybody.
@@ -226,6 +226,21 @@ pub(super) struct Edge {
 pub(super) struct LogLevelAnswer {
     /// As `RUST_LOG` writes it, such as `info,hotplate=debug`.
     pub(super) filter: String,
+}
+
+/// What to start again.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResetRequest {
+    /// The name of an actor as `/admin/v1/health` has it, or `engine` for all.
+    pub(super) actor: String,
+}
+
+/// What was started again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ResetAnswer {
+    /// How many were down.
+    pub(super) started: usize,
 }
 
 /// Which version to go back to.

@@ -44,11 +44,6 @@ impl Problem {
         self
     }
 
-    /// What it says for people.
-    pub(super) fn detail(&self) -> &str {
-        &self.detail
-    }
-
     /// Its status.
     pub(super) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -261,6 +256,13 @@ impl ResponseError for Problem {
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
         if let Some((name, value)) = &self.header {
             response.insert_header((*name, value.as_str()));
+        }
+        if matches!(
+            self.status(),
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
+        ) {
+            // Else the rest would be read in order to be thrown away.
+            response.force_close();
         }
         // Strings and numbers always serialize.
         response.body(serde_json::to_string(self).unwrap_or_default())

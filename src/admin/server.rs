@@ -15,6 +15,8 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, Error, HttpRequest, HttpServer, rt};
 
+use super::body::{self, WithUnread};
+use super::limits::AdminLimits;
 use super::problem::Problem;
 use super::state::State;
 use super::{AdminError, api, dashboard};
@@ -111,8 +113,9 @@ fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
         .worker_max_blocking_threads(BLOCKING_THREADS)
         .max_connections(limits.connections.div_ceil(WORKERS))
         .client_request_timeout(Duration::from_millis(limits.request_ms))
-        .client_disconnect_timeout(Duration::from_millis(500))
-        .keep_alive(KeepAlive::Timeout(Duration::from_secs(15)))
+        .client_disconnect_timeout(Duration::from_millis(100))
+        // A second request on a connection would have all the time in the world for its head.
+        .keep_alive(KeepAlive::Disabled)
         .shutdown_timeout(GOODBYE_SECONDS)
         .disable_signals()
         .on_connect(move |connection, _: &mut Extensions| bound(connection, stalled))
@@ -134,18 +137,26 @@ fn bound(connection: &dyn Any, stalled: Duration) {
 
 /// Decides about every request before anything of it is looked at but its head.
 async fn admit(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let refused = refuse(&request).err();
-    let response = match refused {
-        Some(problem) => request.error_response(problem).map_into_left_body(),
-        None => next.call(request).await?.map_into_right_body(),
+    let admitted = match refuse(&request) {
+        Ok(limits) => body::arrive(&mut request, &limits).await,
+        Err(problem) => Err(problem.into()),
+    };
+    let response = match admitted {
+        Ok(()) => next.call(request).await?.map_into_left_body(),
+        Err(refused) => {
+            let response = request.error_response(refused.problem);
+            response
+                .map_body(|_, body| WithUnread::new(body, refused.unread))
+                .map_into_right_body()
+        }
     };
     Ok(with_headers(response))
 }
 
-fn refuse(request: &ServiceRequest) -> Result<(), Problem> {
+fn refuse(request: &ServiceRequest) -> Result<AdminLimits, Problem> {
     let Some(state) = request.app_data::<Data<State>>() else {
         return Err(Problem::internal("the listener is not complete"));
     };
@@ -163,7 +174,7 @@ fn refuse(request: &ServiceRequest) -> Result<(), Problem> {
     if length > state.limits.body_bytes as u64 {
         return Err(Problem::too_large(state.limits.body_bytes));
     }
-    Ok(())
+    Ok(state.limits.clone())
 }
 
 fn with_headers<B>(mut response: ServiceResponse<B>) -> ServiceResponse<B> {
@@ -176,7 +187,8 @@ fn with_headers<B>(mut response: ServiceResponse<B>) -> ServiceResponse<B> {
     };
     set("cache-control", "no-store");
     set("x-content-type-options", "nosniff");
-    set("referrer-policy", "no-referrer");
+    // With `no-referrer` a browser would not say of our own forms where they come from.
+    set("referrer-policy", "same-origin");
     set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
     response
 }

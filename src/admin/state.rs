@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::access::Access;
-use super::dashboard::Dashboard;
+use super::dashboard::{Dashboard, VitalsView};
 use super::feed::Feed;
 use super::limits::AdminLimits;
 use super::model::{CurrentAnswer, Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
@@ -21,7 +21,7 @@ use super::pulse::Pulse;
 use super::rate::Bucket;
 use super::stream::Places;
 use super::{AdminError, LogLevel};
-use crate::metrics::{Metrics, health};
+use crate::metrics::Metrics;
 
 /// Between two readings of the counters.
 const BEAT: Duration = Duration::from_secs(1);
@@ -108,7 +108,7 @@ impl State {
 
     /// How the engine is.
     pub(super) fn health(&self) -> HealthAnswer {
-        HealthAnswer::from(health(&self.hotplate))
+        HealthAnswer::from(self.hotplate.health())
     }
 
     /// What is served.
@@ -170,7 +170,8 @@ impl State {
     fn beat(&self, before: &mut Option<HealthAnswer>) {
         let counters = self.hotplate.counters();
         self.pulse.take(&counters, Instant::now());
-        self.live.tell("vitals", &json(&self.pulse.vitals(&counters)));
+        self.live
+            .tell("vitals", &json(&VitalsView::of(&self.pulse.vitals(&counters))));
         let health = self.health();
         let shape = |health: &HealthAnswer| {
             let actors = health.actors.iter().map(|actor| (actor.state, actor.restarts));

@@ -42,11 +42,6 @@ impl Places {
         }
     }
 
-    /// How many are taken.
-    pub(super) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
-    }
-
     fn take(&self) -> Result<Place, Problem> {
         let taken = self.taken.fetch_add(1, Ordering::Relaxed);
         let place = Place(Arc::clone(&self.taken));

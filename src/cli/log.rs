@@ -1,36 +1,49 @@
 //! The log on stderr, through `tracing`: what is in it can be changed while the command runs.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hotplate::admin::LogLevel;
 use hotplate::config::LogFormat;
+use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::terminal::Terminal;
 
-/// The log of this process.
+/// The log of this process. A clone is the same.
 #[derive(Debug, Clone)]
-pub(crate) struct Log(reload::Handle<EnvFilter, Registry>);
+pub(crate) struct Log {
+    handle: reload::Handle<EnvFilter, Registry>,
+    /// What is in it, as it was written.
+    level: Arc<Mutex<String>>,
+}
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl Log {
-    /// Starts it. `level` was judged before.
-    pub(crate) fn start(format: LogFormat, level: &str) -> Self {
-        let filter = understood(level).unwrap_or_else(|_| EnvFilter::new("warn"));
+    /// Starts it. The level was judged before.
+    pub(crate) fn start(config: &hotplate::config::Log) -> Self {
+        let filter = understood(&config.level).unwrap_or_else(|_| EnvFilter::new("warn"));
         let (filter, handle) = reload::Layer::new(filter);
+        let ends = if config.spans { FmtSpan::CLOSE } else { FmtSpan::NONE };
         let lines = fmt::layer()
+            .with_span_events(ends)
             .with_ansi(Terminal::stderr().colours())
             .with_writer(std::io::stderr)
             // It would panic where stderr is closed.
             .log_internal_errors(false);
-        let lines = match format {
+        let lines = match config.format {
             LogFormat::Human => lines.boxed(),
             LogFormat::Json => lines.json().boxed(),
         };
         if let Err(error) = tracing_subscriber::registry().with(filter).with(lines).try_init() {
             let _ = Terminal::stderr().error(&format!("there is no log: {error}"));
         }
-        Self(handle)
+        Self {
+            handle,
+            level: Arc::new(Mutex::new(config.level.clone())),
+        }
     }
 
     /// Says what is in it from now on.
@@ -39,7 +52,20 @@ impl Log {
     /// A sentence about a level that makes no sense; then everything stays as it was.
     pub(crate) fn change(&self, level: &str) -> Result<(), String> {
         let filter = understood(level)?;
-        self.0.reload(filter).map_err(|error| error.to_string())
+        let mut current = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        self.handle.reload(filter).map_err(|error| error.to_string())?;
+        level.clone_into(&mut current);
+        Ok(())
+    }
+}
+
+impl LogLevel for Log {
+    fn filter(&self) -> String {
+        self.level.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_filter(&self, filter: &str) -> Result<(), String> {
+        self.change(filter).map_err(|why| format!("{why}; {HELP}"))
     }
 }
 

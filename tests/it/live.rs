@@ -1,8 +1,15 @@
 //! Pages that follow each edit by themselves, in a real browser.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
+use std::sync::mpsc::channel;
 
+use actix_web::rt::System;
+use actix_web::web::{get, scope};
+use actix_web::{App, HttpServer, Responder};
+use hotplate::Hotplate;
+use hotplate::web::{Templates, Web};
 use serde_json::json;
 
 use crate::browser::{Browser, browser};
@@ -317,6 +324,56 @@ fn a_page_catches_up_with_a_server_that_was_away() {
     files.write("templates/_parts/head.html", "<h1 id=head>after</h1>");
     browser.wait_for("document.querySelector('#head').textContent === 'after'");
     drop(server);
+}
+
+/// A page whose content security policy allows nothing but what carries its nonce.
+async fn strict(templates: Templates) -> impl Responder {
+    let policy = "default-src 'none'; script-src 'nonce-MjAyNg'; connect-src 'self'";
+    templates
+        .page("index.html", &json!({ "title": "own app" }))
+        .header(("content-security-policy", policy))
+}
+
+#[test]
+fn an_app_of_its_own_with_a_strict_policy_follows_too() {
+    let browser = browser!();
+    let files = Files::new(&[(
+        "index.html",
+        "<!doctype html><html><body><h1 id=head>{title}</h1></body></html>",
+    )]);
+    let hotplate = Hotplate::builder().root(files.path()).start().expect("starts");
+    let web = Web::new(hotplate).development(true);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (ready, is_ready) = channel();
+    let serving = std::thread::spawn(move || {
+        System::new().block_on(async move {
+            // Below a scope, as an app may have it.
+            let app = move || App::new().service(scope("/shop").configure(web.mount()).route("/", get().to(strict)));
+            let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0);
+            let server = server.listen(listener).expect("listens").run();
+            ready.send(server.handle()).expect("heard");
+            server.await.expect("serves");
+        });
+    });
+    let handle = is_ready.recv().expect("a server");
+    browser.open(&format!("http://{address}/shop/"));
+    browser.run("window.same = true");
+    files.write(
+        "index.html",
+        "<!doctype html><html><body><h1 id=head>{title}, edited</h1></body></html>",
+    );
+    browser.wait_for("document.querySelector('#head').textContent === 'own app, edited'");
+    files.write("index.html", "<h1 id=head>{titel}</h1>");
+    browser.wait_for(OPEN);
+    // It looks as it should: its style is no inline style.
+    let width = browser.run(&format!(
+        "return getComputedStyle({OVERLAY}.querySelector('dialog')).borderTopWidth"
+    ));
+    assert_eq!((width, browser.run("return window.same")), (json!("4px"), json!(true)));
+    drop(browser);
+    drop(handle.stop(false));
+    serving.join().expect("ended");
 }
 
 /// `HOTPLATE_PICTURES=docs cargo test --test it -- --ignored the_overlay_for_the_readme`

@@ -11,6 +11,8 @@ mod command;
 #[cfg(feature = "cli")]
 mod config;
 #[cfg(feature = "cli")]
+mod dashboard;
+#[cfg(feature = "cli")]
 mod dev;
 #[cfg(feature = "cli")]
 mod graph;
@@ -21,11 +23,22 @@ mod reload;
 #[cfg(feature = "cli")]
 mod live;
 #[cfg(feature = "cli")]
+mod pace;
+#[cfg(feature = "cli")]
 mod render;
 #[cfg(feature = "cli")]
 mod serve;
 #[cfg(feature = "cli")]
+mod trace;
+#[cfg(feature = "cli")]
 mod watch;
+
+#[cfg(feature = "admin")]
+mod admin;
+#[cfg(feature = "admin")]
+mod wire;
+#[cfg(feature = "admin")]
+mod metrics;
 
 #[cfg(feature = "web")]
 mod web;

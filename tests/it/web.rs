@@ -9,7 +9,8 @@ use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderName};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::web::{Data, Query, get, scope};
 use actix_web::{App, HttpMessage, HttpRequest, Responder};
-use hotplate::web::{Deadline, Editor, Faults, Nonce, Templates, Web};
+use hotplate::site::Site;
+use hotplate::web::{Deadline, Editor, Faults, Nonce, Pages, Templates, Web};
 use hotplate::{Hotplate, Limits};
 use serde_json::{Value, json};
 
@@ -76,6 +77,13 @@ struct Answer {
 }
 
 impl Answer {
+    async fn read(answer: ServiceResponse<impl MessageBody + 'static>) -> Self {
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = to_bytes(answer.into_body().boxed()).await.expect("a body");
+        let body = String::from_utf8(body.to_vec()).expect("text");
+        Self { status, headers, body }
+    }
+
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
     }
@@ -85,11 +93,7 @@ async fn ask(web: &Web, request: TestRequest) -> Answer {
     let app = App::new().configure(web.mount()).route("/", get().to(handler));
     let app = app.service(scope("/shop").configure(web.mount()).route("/", get().to(handler)));
     let app = init_service(app).await;
-    let answer: ServiceResponse<_> = app.call(request.to_request()).await.expect("an answer");
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let body = to_bytes(answer.into_body().boxed()).await.expect("a body");
-    let body = String::from_utf8(body.to_vec()).expect("text");
-    Answer { status, headers, body }
+    Answer::read(app.call(request.to_request()).await.expect("an answer")).await
 }
 
 fn to(query: &str) -> TestRequest {
@@ -551,4 +555,78 @@ async fn the_feed_says_how_an_entry_stands_and_leaves_out_what_does_not_concern_
     hotplate.shutdown(Duration::from_secs(10)).await;
     drop(hotplate);
     assert_eq!(piece(&mut body).await, None, "the stream ends with the engine");
+}
+
+/// A site over HTTP, asked once.
+async fn visit(pages: &Pages, request: TestRequest) -> Answer {
+    let app = init_service(App::new().configure(|app| pages.configure(app))).await;
+    Answer::read(app.call(request.to_request()).await.expect("an answer")).await
+}
+
+fn pages(files: &Files) -> Pages {
+    let site = Site::open(files.path()).expect("a site");
+    let hotplate = site.builder().watch(false).start().expect("starts");
+    Pages::new(hotplate, site, Faults::Hidden)
+}
+
+#[actix_web::test]
+async fn a_site_says_where_a_folder_is_and_keeps_what_browsers_have() {
+    let files = Files::new(&[
+        ("templates/index.html", "<p>home</p>"),
+        ("templates/a/index.html", "<p>a</p>"),
+        ("templates/404.html", "<p>not here</p>"),
+    ]);
+    let pages = pages(&files);
+    let get = |path: &str| TestRequest::get().uri(path);
+    for (path, status, location) in [
+        ("/a/", 200, ""),
+        ("/a", 308, "/a/"),
+        ("/a?b=c&d=/e", 308, "/a/?b=c&d=/e"),
+        ("/b", 404, ""),
+        ("//a", 404, ""),
+        ("/%2Fa", 404, ""),
+        ("/a%2F", 200, ""),
+    ] {
+        let answer = visit(&pages, get(path)).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("location")),
+            (status, location),
+            "{path}"
+        );
+    }
+    let etag = visit(&pages, get("/")).await.header("etag").to_owned();
+    let again = visit(&pages, get("/").insert_header(("if-none-match", etag))).await;
+    assert_eq!((again.status.as_u16(), &*again.body), (304, ""));
+    let missing = visit(&pages, get("/b").insert_header(("if-none-match", "*"))).await;
+    assert_eq!(
+        (missing.status.as_u16(), &*missing.body, missing.header("etag")),
+        (404, "<p>not here</p>", "")
+    );
+    let posted = visit(&pages, TestRequest::post().uri("/a")).await;
+    assert_eq!((posted.status.as_u16(), posted.header("allow")), (405, "GET, HEAD"));
+}
+
+#[actix_web::test]
+async fn files_are_served_whenever_they_come() {
+    let files = Files::new(&[("templates/static/kept.html", "<p>a page</p>")]);
+    let pages = pages(&files);
+    let get = |path: &str| TestRequest::get().uri(path);
+    assert_eq!(visit(&pages, get("/static/a.css")).await.status.as_u16(), 404);
+    files.write("static/a.css", "p {}");
+    files.write("static/b c.txt", "text");
+    files.write("secret.txt", "secret");
+    for (path, status, body) in [
+        ("/static/a.css", 200, "p {}"),
+        ("/static/b%20c.txt", 200, "text"),
+        ("/static/kept", 200, "<p>a page</p>"),
+        ("/static/../secret.txt", 404, "There is no page here.\n"),
+        ("/static/%2e%2e/secret.txt", 404, "There is no page here.\n"),
+        ("/static/", 404, "There is no page here.\n"),
+        ("/static", 404, "There is no page here.\n"),
+    ] {
+        let answer = visit(&pages, get(path)).await;
+        assert_eq!((answer.status.as_u16(), &*answer.body), (status, body), "{path}");
+    }
+    let part = visit(&pages, get("/static/a.css").insert_header(("range", "bytes=0-0"))).await;
+    assert_eq!((part.status.as_u16(), &*part.body), (206, "p"));
 }

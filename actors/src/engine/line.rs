@@ -129,7 +129,7 @@ fn start_watcher(
         let hints = Hints::new(move || {
             if let Some(waiting) = Waiting::begin(&waiting) {
                 // A full mailbox holds reloads, which look at everything.
-                let _ = look.try_send(Look(waiting));
+                let _ = look.try_send(Look(waiting, watcher::batch(loader)));
             }
         });
         given = Some(hints.clone());

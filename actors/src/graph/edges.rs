@@ -90,27 +90,14 @@ impl Edges {
 
     /// The names given and everything that leads to them, each once, nearest first.
     pub(crate) fn backwards(&self, from: Vec<TemplateName>) -> Vec<TemplateName> {
-        walk(from, |name| self.callers(name.as_str()))
+        let mut seen: HashSet<TemplateName, Seed> = from.iter().cloned().collect();
+        let mut found = from;
+        let mut at = 0;
+        while let Some(name) = found.get(at).cloned() {
+            at += 1;
+            let callers = self.callers(name.as_str());
+            found.extend(callers.filter(|name| seen.insert((*name).clone())).cloned());
+        }
+        found
     }
-
-    /// The names given and everything that they lead to, each once, nearest first.
-    pub(crate) fn forwards(&self, from: Vec<TemplateName>) -> Vec<TemplateName> {
-        walk(from, |name| {
-            self.links(name.as_str()).into_iter().flat_map(|links| links.targets())
-        })
-    }
-}
-
-fn walk<'e, I: Iterator<Item = &'e TemplateName>>(
-    from: Vec<TemplateName>,
-    next: impl Fn(&TemplateName) -> I,
-) -> Vec<TemplateName> {
-    let mut seen: HashSet<TemplateName, Seed> = from.iter().cloned().collect();
-    let mut found = from;
-    let mut at = 0;
-    while let Some(name) = found.get(at).cloned() {
-        at += 1;
-        found.extend(next(&name).filter(|name| seen.insert((*name).clone())).cloned());
-    }
-    found
 }

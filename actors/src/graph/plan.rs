@@ -23,8 +23,6 @@ pub struct Plan {
     pub whole: bool,
     /// New texts that compiled.
     pub units: Vec<Placement>,
-    /// Names that are not defined any more.
-    pub removed: Vec<TemplateName>,
     /// What is to be thought of each entry that changed or about which something else is to be thought than before.
     pub verdicts: Vec<(TemplateName, Verdict)>,
 }
@@ -124,7 +122,6 @@ impl Graph {
                     self.bad.remove(&name);
                     self.edges.set(&name, None);
                     plan.verdicts.push((name.clone(), Verdict::Gone));
-                    plan.removed.push(name.clone());
                 }
                 (None, None) => continue,
             }
@@ -165,7 +162,6 @@ impl Graph {
         Plan {
             whole: true,
             units: self.nodes.keys().filter_map(|name| self.placement(name)).collect(),
-            removed: Vec::new(),
             verdicts: self
                 .nodes
                 .keys()
@@ -180,25 +176,12 @@ impl Graph {
         self.edges.backwards(vec![name.clone()]).split_off(1)
     }
 
-    /// Every name that a template reaches by calls or companions, nearest first, whether it is defined or not.
-    #[must_use]
-    pub fn dependencies(&self, name: &TemplateName) -> Vec<TemplateName> {
-        self.edges.forwards(vec![name.clone()]).split_off(1)
-    }
-
     /// Every call as (caller, callee, whether the callee is defined), each pair once.
     pub fn edges(&self) -> impl Iterator<Item = (&TemplateName, &TemplateName, bool)> {
         self.edges.iter().flat_map(move |(caller, links)| {
             let callees = links.calls.iter().map(|call| &call.name);
             callees.map(move |callee| (caller, callee, self.nodes.contains_key(callee)))
         })
-    }
-
-    /// Whether a loader was heard of. A graph that is made anew should be told everything by every loader before its plans are
-    /// published, or the names of the others would be missing.
-    #[must_use]
-    pub fn has_heard_from(&self, loader: LoaderId) -> bool {
-        self.loaders.contains_key(&loader)
     }
 
     /// Every name that is defined.

@@ -11,7 +11,7 @@ use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Output};
 use crate::engine::{Engine, Plan, StartError};
 use crate::graph::plan::Companions;
 use crate::limits::Limits;
-use crate::loader::{DirectoryLoader, Loader, Mount};
+use crate::loader::{DirectoryLoader, Loader, Mount, Rules, WatchBy};
 use crate::policies::{ActorKind, Policies};
 use crate::reader::{OnFailure, StandIn};
 use crate::supervision::Policy;
@@ -34,6 +34,7 @@ pub struct Builder {
     on_failure: OnFailure,
     stand_in: Option<String>,
     watch: bool,
+    watch_by: WatchBy,
     policies: Policies,
     foreign: bool,
 }
@@ -52,6 +53,7 @@ impl Builder {
             on_failure: OnFailure::default(),
             stand_in: None,
             watch: true,
+            watch_by: WatchBy::default(),
             policies: Policies::default(),
             foreign: false,
         }
@@ -60,6 +62,17 @@ impl Builder {
     /// Loads the templates below a directory. With several roots, the first that has a name wins it.
     pub fn root(self, directory: impl Into<PathBuf>) -> Self {
         self.mounts([Mount::new("", directory)])
+    }
+
+    /// Loads what other [`Rules`] say is a template, below a directory.
+    pub fn root_with(self, directory: impl Into<PathBuf>, rules: Rules) -> Self {
+        self.mounts([Mount::new("", directory).rules(rules)])
+    }
+
+    /// By what directories are watched; [`WatchBy::Auto`] is right nearly always.
+    pub fn watch_by(mut self, by: WatchBy) -> Self {
+        self.watch_by = by;
+        self
     }
 
     /// Loads from several directories as one set: what changes in several of them is one batch. The first must exist.
@@ -168,9 +181,11 @@ impl Builder {
             let actor = actor.name();
             StartError::Policy { actor, error }
         })?;
-        let limits = &self.limits;
+        let (limits, watch_by) = (&self.limits, self.watch_by);
         let loaders = self.from.into_iter().map(|from| match from {
-            From::Mounts(mounts) => Box::new(DirectoryLoader::new(mounts, limits)) as Box<dyn Loader>,
+            From::Mounts(mounts) => {
+                Box::new(DirectoryLoader::new(mounts, limits).watch_by(watch_by)) as Box<dyn Loader>
+            }
             From::Loader(loader) => loader,
         });
         let loaders = loaders.collect();

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix::Message;
+use tracing::Instrument;
 
 use crate::engine::{Engine, Post};
 use crate::messages::{Key, Resume, RollBack, RolledBack, Unanswered};
@@ -114,10 +115,13 @@ impl Engine {
         M::Result: From<Fault> + Send + 'static,
     {
         let line = post.line();
-        let answered = self.run(move || async move {
+        // The control thread works for the caller.
+        let span = tracing::Span::current();
+        let asked = async move {
             let left = until.at.saturating_duration_since(Instant::now());
             actix::clock::timeout(left, line.send(message)).await
-        })?;
+        };
+        let answered = self.run(move || asked.instrument(span))?;
         match answered.await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Err(_)) => Err(CallError::Timeout(until.within_ms)),

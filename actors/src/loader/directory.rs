@@ -20,6 +20,8 @@ mod observer;
 mod read;
 pub mod rules;
 pub mod settle;
+#[cfg(test)]
+mod simulator;
 mod tree;
 mod watches;
 
@@ -172,6 +174,14 @@ impl DirectoryLoader {
     }
 }
 
+impl Drop for DirectoryLoader {
+    fn drop(&mut self) {
+        // Who listens holds the inbox, and the inbox holds what it listens to: one of them has to let go.
+        let kernel = self.inbox.watched().end();
+        drop(kernel);
+    }
+}
+
 impl Loader for DirectoryLoader {
     fn describe(&self) -> String {
         let paths: Vec<String> = self.roots.iter().map(|path| path.display().to_string()).collect();
@@ -206,5 +216,27 @@ impl Loader for DirectoryLoader {
 
     fn status(&self) -> LoaderStatus {
         self.observer.status()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loader_that_is_dropped_gives_its_watches_and_threads_back() {
+        for by in [WatchBy::Auto, WatchBy::Recursive] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let mut loader = DirectoryLoader::new([Mount::new("", directory.path())], &Limits::default()).watch_by(by);
+            loader.watch(Hints::new(|| {})).expect("watches");
+            loader.sync(Depth::Afresh).expect("loads");
+            let inbox = Arc::downgrade(&loader.inbox);
+            drop(loader);
+            let end = Instant::now() + std::time::Duration::from_secs(30);
+            while inbox.strong_count() > 0 {
+                assert!(Instant::now() < end, "somebody still listens by {by:?}");
+                std::thread::yield_now();
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::context::Context;
+use crate::context::{Context, Prepared};
 use crate::dialect::Closure;
 use crate::limits::Limits;
 use crate::value::{Arena, ContextError, Value, build};
@@ -13,7 +13,12 @@ pub trait Supply {
     ///
     /// # Errors
     /// [`ContextError`] where the data does not serialize or goes over a limit.
-    fn supply<'a>(&self, closure: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError>;
+    fn supply<'a>(
+        &'a self,
+        closure: &Closure<'_>,
+        arena: &'a Arena,
+        limits: &Limits,
+    ) -> Result<Value<'a>, ContextError>;
 }
 
 /// Data that is the same for whatever is rendered.
@@ -21,13 +26,19 @@ pub trait Supply {
 pub struct Given<'d, T: ?Sized>(pub &'d T);
 
 impl<T: Serialize + ?Sized> Supply for Given<'_, T> {
-    fn supply<'a>(&self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+    fn supply<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         build(self.0, arena, limits)
     }
 }
 
 impl Supply for Context {
-    fn supply<'a>(&self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+    fn supply<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         self.build(arena, limits)
+    }
+}
+
+impl Supply for Prepared {
+    fn supply<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+        self.value(arena, limits)
     }
 }

@@ -60,6 +60,7 @@ pub fn roll_back(truth: &Truth, to: Version, limits: &Limits) -> Result<(Truth, 
         Some(kept) => State {
             records: kept.records.clone(),
             content: kept.generation.content.clone(),
+            version: kept.generation.version,
         },
         None if to == truth.snapshot().version() && to != Version::NONE => truth.served().clone(),
         None => {

@@ -104,7 +104,7 @@ struct Draft<'t> {
     /// Of the view that is the base.
     closures: Closures<'t>,
     /// What became of names whose record is another now.
-    changes: HashMap<TemplateName, Option<Record>, Seed>,
+    changes: HashMap<TemplateName, Option<Arc<Record>>, Seed>,
 }
 
 impl<'t> Draft<'t> {
@@ -136,7 +136,6 @@ impl<'t> Draft<'t> {
         if let Some(name) = members.into_keys().next() {
             return Err(name.clone());
         }
-        plan.removed.iter().for_each(|name| self.gone(name));
         if plan.whole {
             let named: HashSet<&TemplateName, Seed> = plan.verdicts.iter().map(|(name, _)| name).collect();
             let defined = self.truth.head.records.keys();
@@ -183,7 +182,7 @@ impl<'t> Draft<'t> {
             return Err(name.clone());
         };
         let entry = Entry::current(&member);
-        self.record(name, Some(member), entry);
+        self.record(name, Some(member), Arc::new(entry));
         Ok(())
     }
 
@@ -194,21 +193,16 @@ impl<'t> Draft<'t> {
             Some(Record { id, entry, member }) => match (&entry.state, member) {
                 (State::Current, Some(member)) => {
                     let closure = self.closures.digest(*id, member);
-                    Entry::stale(
-                        name.clone(),
-                        closure,
-                        Arc::clone(self.base()),
-                        self.since(),
-                        Arc::clone(why),
-                    )
+                    let base = Arc::clone(self.base());
+                    Arc::new(Entry::stale(name.clone(), closure, base, self.since(), Arc::clone(why)))
                 }
-                (State::Current, None) => Entry::broken(name.clone(), Arc::clone(why)),
+                (State::Current, None) => Arc::new(Entry::broken(name.clone(), Arc::clone(why))),
                 (State::Stale { why: was, .. } | State::Broken { why: was }, _) if was.says_the_same(why) => {
-                    entry.clone()
+                    Arc::clone(entry)
                 }
-                (State::Stale { .. } | State::Broken { .. }, _) => entry.because(why),
+                (State::Stale { .. } | State::Broken { .. }, _) => Arc::new(entry.because(why)),
             },
-            None => Entry::broken(name.clone(), Arc::clone(why)),
+            None => Arc::new(Entry::broken(name.clone(), Arc::clone(why))),
         };
         let member = member.or_else(|| before.and_then(|record| record.member.clone()));
         self.record(name, member, entry);
@@ -221,19 +215,20 @@ impl<'t> Draft<'t> {
     }
 
     /// Notes what became of a name, if it is something else.
-    fn record(&mut self, name: &TemplateName, member: Option<Arc<Member>>, entry: Entry) {
+    fn record(&mut self, name: &TemplateName, member: Option<Arc<Member>>, entry: Arc<Entry>) {
         let same = self.before(name).is_some_and(|before| {
             let same_member = before.member.as_ref().map(Arc::as_ptr) == member.as_ref().map(Arc::as_ptr);
             same_member && before.entry.is_the_same_as(&entry)
         });
         if !same {
             let id = self.index.id_of(name);
-            self.changes.insert(name.clone(), Some(Record { id, member, entry }));
+            let record = Arc::new(Record { id, member, entry });
+            self.changes.insert(name.clone(), Some(record));
         }
     }
 
     fn before(&self, name: &TemplateName) -> Option<&'t Record> {
-        self.truth.head.records.get(name)
+        self.truth.head.records.get(name).map(|record| &**record)
     }
 
     /// The view that entries go on with which this plan makes stale: one for all of them.
@@ -241,8 +236,9 @@ impl<'t> Draft<'t> {
         &self.truth.head.content.view
     }
 
+    /// The last version in which what this plan makes stale was current.
     fn since(&self) -> Version {
-        self.truth.snapshot.version()
+        self.truth.head.version
     }
 
     /// The truth with the changes in its head, and the names of the changes.
@@ -259,7 +255,10 @@ impl<'t> Draft<'t> {
             let Some(id) = record.as_ref().or(before.as_ref()).map(|record| record.id) else {
                 continue;
             };
-            let (member, entry) = record.map_or((None, None), |record| (record.member, Some(record.entry)));
+            let (member, entry) = match &record {
+                Some(record) => (record.member.clone(), Some(Arc::clone(&record.entry))),
+                None => (None, None),
+            };
             let member_before = before.as_ref().and_then(|before| before.member.as_ref());
             if member.as_ref().map(Arc::as_ptr) != member_before.map(Arc::as_ptr) {
                 members.push((id, member));

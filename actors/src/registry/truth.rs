@@ -34,21 +34,35 @@ pub(crate) struct Record {
     pub(super) id: TemplateId,
     /// Of its newest text that compiled, which need not be what is served.
     pub(super) member: Option<Arc<Member>>,
-    pub(crate) entry: Entry,
+    /// Shared with what readers read.
+    pub(crate) entry: Arc<Entry>,
 }
 
 /// One content, twice: by name, for whoever decides; flattened by id, for whoever reads.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct State {
-    pub(crate) records: Names<Record>,
+    /// Behind a pointer, because a map that differs in one of them copies some dozens of its neighbours.
+    pub(crate) records: Names<Arc<Record>>,
     pub(super) content: Content,
+    /// The last version in which this, or what it was made from, was served. While another is served by rolling back, this stays.
+    pub(super) version: Version,
 }
 
 /// An earlier version, for rolling back and for answers when a render fails.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
-    pub(super) records: Names<Record>,
+    pub(super) records: Names<Arc<Record>>,
     pub(super) generation: Arc<Generation>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            records: Names::default(),
+            content: Content::default(),
+            version: Version::NONE,
+        }
+    }
 }
 
 impl Default for Truth {
@@ -112,7 +126,9 @@ impl Truth {
             .filter(|generation| may_answer(generation.version))
             .cloned()
             .collect();
-        let content = self.served().content.clone();
+        let served = self.held.as_mut().unwrap_or(&mut self.head);
+        served.version = version;
+        let content = served.content.clone();
         let generation = Arc::new(Generation { version, content });
         self.snapshot = Snapshot::new(generation, self.index.clone(), earlier, &self.live);
         let snapshot = self.snapshot.clone();

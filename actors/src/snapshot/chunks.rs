@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::dialect::TemplateId;
 
 /// Ids of one chunk, and chunks of one group. A write copies one chunk, one group, and a pointer for each group: with a million
-/// ids that is less than 400 pointers, and what a change costs does not grow with the number of templates.
-const CHUNK: usize = 64;
+/// ids those are a thousand pointers, with ten thousand there are ten. Small, for every version that is kept has its own copies.
+const CHUNK: usize = 32;
 
 /// Id → value. A clone shares every chunk; writing copies the one chunk that is written to.
 #[derive(Debug, Clone)]

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, MailboxError, Message, Recipient};
 
+use super::shell::Traced;
+
 /// Counts messages that are on their way, waiting, or in hand.
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<Mutex<Unanswered>>);
@@ -55,13 +57,14 @@ impl Drop for Ticket {
     }
 }
 
-/// Where one kind of message is sent to, metered.
+/// Where one kind of message is sent to, metered and traced.
 pub struct Line<M>
 where
     M: Message + Send,
     M::Result: Send,
 {
-    to: Recipient<M>,
+    to: Recipient<Traced<M>>,
+    actor: &'static str,
     meter: Meter,
 }
 
@@ -70,26 +73,28 @@ where
     M: Message + Send + 'static,
     M::Result: Send,
 {
-    /// A line to an actor.
+    /// A line to an actor of this name.
     #[must_use]
-    pub fn new<A>(to: &Addr<A>, meter: &Meter) -> Self
+    pub fn new<A>(to: &Addr<A>, actor: &'static str, meter: &Meter) -> Self
     where
-        A: Actor + Handler<M>,
-        A::Context: ToEnvelope<A, M>,
+        A: Actor + Handler<Traced<M>>,
+        A::Context: ToEnvelope<A, Traced<M>>,
     {
         Self {
             to: to.clone().recipient(),
+            actor,
             meter: meter.clone(),
         }
     }
 
-    /// Sends, and waits for the answer.
+    /// Sends, and waits for the answer. What the actor does for it is a span within the sender's.
     ///
     /// # Errors
     /// [`MailboxError`] when the actor is gone.
     pub async fn send(&self, message: M) -> Result<M::Result, MailboxError> {
         let _counted = self.meter.ticket();
-        self.to.send(message).await
+        let span = tracing::info_span!("serve", actor = self.actor);
+        self.to.send(Traced { message, span }).await
     }
 }
 
@@ -101,6 +106,7 @@ where
     fn clone(&self) -> Self {
         Self {
             to: self.to.clone(),
+            actor: self.actor,
             meter: self.meter.clone(),
         }
     }

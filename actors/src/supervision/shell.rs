@@ -9,7 +9,7 @@ use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::child::{Child, Fault, FaultKind};
 use super::contain;
@@ -42,6 +42,22 @@ pub trait Behavior: Sized + Unpin + 'static {
 pub trait Serve<M: Message>: Behavior {
     /// Serves one message.
     fn serve(&mut self, message: M) -> impl Future<Output = M::Result>;
+}
+
+/// A message and the span that serving it is.
+pub struct Traced<M> {
+    pub(super) message: M,
+    pub(super) span: Span,
+}
+
+impl<M: Message> Message for Traced<M> {
+    type Result = M::Result;
+}
+
+impl<B: Serve<M>, M: Message> Serve<Traced<M>> for B {
+    async fn serve(&mut self, Traced { message, span }: Traced<M>) -> M::Result {
+        self.serve(message).instrument(span).await
+    }
 }
 
 /// All that actix sees of an actor of ours. Its mailbox outlives every fault of the behaviour inside, and waits while that is
@@ -210,7 +226,7 @@ where
         let core = Rc::clone(&self.core);
         let serving = Rc::clone(&core);
         // Whatever of this panics is known by `serve` already; this guards what a reply's own conversion does.
-        let reply = Contained::new(async move { serving.serve(message).await.unwrap_or_else(Into::into) });
+        let reply = Contained::new(async move { Core::serve(&serving, message).await.unwrap_or_else(Into::into) });
         Answer { core, reply }
     }
 }

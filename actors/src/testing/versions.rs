@@ -156,6 +156,19 @@ fn a_failing_render_finds_what_the_entry_was() {
 }
 
 #[test]
+fn what_breaks_while_an_older_version_is_held_was_current_before_that() {
+    let mut world = site(1);
+    world.edit(&[("part", "part 2")], &[]);
+    world.truth = roll_back(&world.truth, Version::from_number(1), &world.limits)
+        .expect("is kept")
+        .0;
+    world.edit(&[("part", "bad")], &[]);
+    assert_eq!(world.shown("page-0"), "current: page part 1");
+    world.truth = resume(&world.truth, &world.limits).expect("is held").0;
+    assert_eq!(world.shown("page-0"), "stale since 2: page part 2");
+}
+
+#[test]
 fn going_back_holds_until_it_is_resumed() {
     let mut world = site(1);
     world.edit(&[("part", "part 2")], &[]);
@@ -185,7 +198,8 @@ fn going_back_holds_until_it_is_resumed() {
     );
     let (truth, _, report) = resume(&world.truth, &world.limits).expect("is held");
     world.truth = truth;
-    assert_eq!(world.shown("page-0"), "stale since 4: page part 4");
+    // No version ever had part 4; the last one before is the nearest to it.
+    assert_eq!(world.shown("page-0"), "stale since 3: page part 4");
     assert_eq!(world.shown("new"), "current: new");
     assert_eq!((report.version.number(), report.stale.len()), (5, 2));
     assert!(resume(&world.truth, &world.limits).is_none());

@@ -13,3 +13,5 @@ mod promises;
 mod reference;
 mod set;
 mod supervision;
+#[cfg(target_os = "linux")]
+mod watching;

@@ -1,5 +1,5 @@
-//! From an edit (a file renamed over a template) to the first render with the new text, in directories of 100 and of 10,000
-//! templates of 2 KB, each of which calls one partial. Prints Markdown.
+//! From an edit (a file renamed over a template) to the first render with the new text, in directories of 100, 1,000 and 10,000
+//! templates of 2 KB, each of which calls one partial; other sizes by the variable `SIZES`. Prints Markdown.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,26 @@ use std::time::Instant;
 use hotplate_actors::{Event, Hotplate, Subscription, TemplateHandle};
 use hotplate_benches::measure::{Samples, nanoseconds, rounds};
 use hotplate_benches::table;
+use minijinja::Environment;
+use minijinja::value::Serde;
+use minijinja_autoreload::AutoReloader;
+use tera::Tera;
 
 const PARTIAL: &str = "_partial.html";
 const ENTRY: &str = "00/0.html";
 
 fn main() {
     let directory = std::env::temp_dir().join(format!("hotplate-benches-{}", std::process::id()));
-    let mut sites = [100, 10_000].map(|templates| Site::start(directory.join(templates.to_string()), templates));
+    let asked = std::env::var("SIZES").unwrap_or("100,1000,10000".into());
+    let sizes: Vec<usize> = asked.split(',').map(|size| size.parse().expect("a number")).collect();
+    hotplate(&directory.join("hotplate"), &sizes);
+    peers(&directory.join("peers"), &sizes);
+    fs::remove_dir_all(&directory).expect("the directory goes");
+}
+
+fn hotplate(directory: &Path, sizes: &[usize]) {
+    let site = |size: &usize| Site::start(directory.join(size.to_string()), *size);
+    let mut sites: Vec<Site> = sizes.iter().map(site).collect();
     let outside = directory.join("aside");
     // What happens in each round: which file changes, and where the new text is written before it is moved there.
     let edits = [
@@ -26,46 +39,150 @@ fn main() {
             Path::new(".aside"),
         ),
     ];
-    let mut samples = [const { (Samples(Vec::new()), Samples(Vec::new())) }; 6];
+    let none = || (Samples(Vec::new()), Samples(Vec::new()));
+    let mut samples: Vec<Vec<_>> = edits.iter().map(|_| sizes.iter().map(|_| none()).collect()).collect();
     // The last by itself: a hidden name makes the engine look at everything once more when it has gone.
-    for turns in [0..4, 4..6] {
+    for turns in [0..2, 2..3] {
         for round in 0..rounds(201) {
             for at in turns.clone() {
-                let (what, file, aside) = edits[at / 2];
-                let edit = sites[at % 2].edit(file, aside, &format!("{what} {round}"));
-                samples[at].0.0.push(edit.until_seen);
-                samples[at].1.0.push(edit.until_swapped);
+                let (what, file, aside) = edits[at];
+                for (site, (seen, swapped)) in sites.iter_mut().zip(&mut samples[at]) {
+                    let edit = site.edit(file, aside, &format!("{what} {round}"));
+                    seen.0.push(edit.until_seen);
+                    swapped.0.push(edit.until_swapped);
+                }
             }
         }
     }
-    let row = |at: usize| {
-        let (seen, swapped) = &samples[at];
-        let ratio = seen.ratio_to(&samples[at - at % 2].0);
-        vec![
-            format!("{}, {} templates", edits[at / 2].0, sites[at % 2].templates),
-            table::time(seen.median()),
-            table::time(seen.quantile(0.99)),
-            table::time(swapped.median()),
-            table::ratio(&ratio),
-            table::spread(&ratio),
-        ]
-    };
+    let mut rows = Vec::new();
+    for ((what, ..), samples) in edits.iter().zip(&samples) {
+        for (site, (seen, swapped)) in sites.iter().zip(samples) {
+            let ratio = seen.ratio_to(&samples[0].0);
+            rows.push(vec![
+                format!("{what}, {} templates", site.templates),
+                table::time(seen.median()),
+                table::time(seen.quantile(0.99)),
+                table::time(swapped.median()),
+                table::ratio(&ratio),
+                table::spread(&ratio),
+            ]);
+        }
+    }
     println!("### From an edit to the first new render\n");
     let columns = [
         "what changes",
         "median",
         "99 of 100",
         "of that inside the engine",
-        "ratio to 100 templates",
+        "ratio to the fewest templates",
         "half of the rounds",
     ];
-    table::print(&columns, &(0..samples.len()).map(row).collect::<Vec<_>>());
-    println!(
-        "Start with 100 and 10,000 templates: {} and {}.",
-        sites[0].started, sites[1].started
-    );
-    drop(sites);
-    fs::remove_dir_all(&directory).expect("the directory goes");
+    table::print(&columns, &rows);
+    let started = sites
+        .iter()
+        .map(|site| vec![site.templates.to_string(), site.started.clone()]);
+    println!("### A start from files of 2 KB\n");
+    table::print(&["templates", "once"], &started.collect::<Vec<_>>());
+}
+
+/// One template changes; peers are asked again and again until they show it.
+fn peers(directory: &Path, sizes: &[usize]) {
+    let mut rows = Vec::new();
+    for size in sizes {
+        let directory = directory.join(size.to_string());
+        write_site(&directory, *size, jinja);
+        // Each of their reloads costs as much as there are templates.
+        let rounds = rounds(201).min(200_000 / size).max(3);
+        for (name, times) in [
+            (
+                "minijinja with autoreload, `fast_reload`",
+                autoreload(&directory, rounds),
+            ),
+            ("tera, everything loaded again", tera(&directory, rounds)),
+        ] {
+            rows.push(vec![
+                format!("{name}, {size} templates"),
+                table::time(times.median()),
+                table::time(times.quantile(0.99)),
+                rounds.to_string(),
+            ]);
+        }
+    }
+    println!("### The same for peers: one template changes\n");
+    table::print(&["what", "median", "99 of 100", "rounds"], &rows);
+}
+
+fn autoreload(directory: &Path, rounds: usize) -> Samples {
+    let root = directory.to_owned();
+    let reloader = AutoReloader::new(move |notifier| {
+        let mut environment = Environment::new();
+        environment.set_loader(minijinja::path_loader(&root));
+        notifier.set_fast_reload(true);
+        notifier.watch_path(&root, true);
+        Ok(environment)
+    });
+    let show = || -> String {
+        let environment = reloader.acquire_env().expect("it loads");
+        let template = environment.get_template(ENTRY).expect("it is there");
+        template.render(Serde(Context { title: "T" })).expect("it renders")
+    };
+    // All that are kept in memory, as in a service that has run for a while.
+    let environment = reloader.acquire_env().expect("it loads");
+    for name in names(directory) {
+        environment.get_template(&name).expect("it is there");
+    }
+    drop(environment);
+    edits(directory, rounds, |marker| while !show().contains(marker) {})
+}
+
+fn tera(directory: &Path, rounds: usize) -> Samples {
+    edits(directory, rounds, |marker| {
+        let texts = names(directory).into_iter().map(|name| {
+            let text = fs::read_to_string(directory.join(&name)).expect("a file");
+            (name, text)
+        });
+        let mut tera = Tera::default();
+        tera.add_raw_templates(texts).expect("they compile");
+        let context = tera::Context::from_serialize(&Context { title: "T" }).expect("data");
+        assert!(tera.render(ENTRY, &context).expect("it renders").contains(marker));
+    })
+}
+
+/// Moves a new text over the entry so many times, and waits until it is seen.
+fn edits(directory: &Path, rounds: usize, seen: impl Fn(&str)) -> Samples {
+    let times = (0..rounds).map(|round| {
+        let marker = format!("round {round} of {}", directory.display());
+        let aside = directory.with_extension("aside");
+        fs::write(&aside, jinja(&marker)).expect("a file");
+        let start = Instant::now();
+        fs::rename(&aside, directory.join(ENTRY)).expect("a new text");
+        seen(&marker);
+        nanoseconds(start.elapsed())
+    });
+    Samples(times.collect())
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let mut names = vec![PARTIAL.to_owned()];
+    for folder in fs::read_dir(directory).expect("a directory") {
+        let folder = folder.expect("an entry").path();
+        for file in fs::read_dir(&folder).into_iter().flatten() {
+            let path = file.expect("an entry").path();
+            let name = path.strip_prefix(directory).expect("is below").to_str().expect("text");
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+fn write_site(directory: &Path, templates: usize, page: fn(&str) -> String) {
+    fs::create_dir_all(directory).expect("a directory");
+    fs::write(directory.join(PARTIAL), "partial").expect("a file");
+    for number in 0..templates {
+        let place = directory.join(format!("{:02}", number / 100));
+        fs::create_dir_all(&place).expect("a directory");
+        fs::write(place.join(format!("{number}.html")), page(&number.to_string())).expect("a file");
+    }
 }
 
 /// A directory of templates and the engine that watches it.
@@ -86,13 +203,7 @@ struct Edit {
 
 impl Site {
     fn start(directory: PathBuf, templates: usize) -> Self {
-        fs::create_dir_all(&directory).expect("a directory");
-        fs::write(directory.join(PARTIAL), "partial").expect("a file");
-        for number in 0..templates {
-            let place = directory.join(format!("{:02}", number / 100));
-            fs::create_dir_all(&place).expect("a directory");
-            fs::write(place.join(format!("{number}.html")), page(&number.to_string())).expect("a file");
-        }
+        write_site(&directory, templates, page);
         let start = Instant::now();
         let hotplate = Hotplate::builder().root(&directory).start().expect("it starts");
         let started = table::time(nanoseconds(start.elapsed()));
@@ -143,6 +254,15 @@ fn page(marker: &str) -> String {
     let mut text = format!("<p>{marker}</p>{{{{ call {PARTIAL} with title }}}}\n");
     while text.len() < 2_000 {
         text.push_str("<p>{title} and what else there is to say about it</p>\n");
+    }
+    text
+}
+
+/// The same for engines of another language.
+fn jinja(marker: &str) -> String {
+    let mut text = format!("<p>{marker}</p>{{% include '{PARTIAL}' %}}\n");
+    while text.len() < 2_000 {
+        text.push_str("<p>{{ title }} and what else there is to say about it</p>\n");
     }
     text
 }

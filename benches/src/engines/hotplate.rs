@@ -1,13 +1,12 @@
 //! hotplate as a program uses it, with the templates in memory and nothing that changes.
 
 use hotplate_actors::loader::MemoryLoader;
-use hotplate_actors::{Hotplate, TemplateName};
+use hotplate_actors::{Context, Hotplate, RenderOptions, TemplateName};
 use serde::Serialize;
 
 use super::{ByName, Render, by_name, templates};
 use crate::data::Workload;
 
-/// An engine with the templates of all workloads, in memory.
 pub fn start() -> Hotplate {
     let (loader, shelf) = MemoryLoader::new();
     shelf.edit(templates!("tiny").map(|(name, text)| (TemplateName::new(name).expect("a name"), Some(text))));
@@ -31,6 +30,18 @@ pub(super) fn by_handle(workload: &Workload) -> Render<'_> {
         Workload::Table(data) => render!(data),
         Workload::Page(data) => render!(data),
     }
+}
+
+pub(super) fn prepared(workload: &Workload) -> Render<'_> {
+    let template = start().handle(&format!("{}.html", workload.name()));
+    let context = match workload {
+        Workload::Teams(data) => Context::prepare(data),
+        Workload::Table(data) => Context::prepare(data),
+        Workload::Page(data) => Context::prepare(data),
+    };
+    let context = context.expect("data");
+    let options = RenderOptions::default();
+    Box::new(move || template.render_supplied(&context, &options).expect("it renders").body)
 }
 
 pub(super) fn ready(workload: &Workload) -> Render<'_> {

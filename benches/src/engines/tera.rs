@@ -6,10 +6,26 @@ use crate::data::Workload;
 
 struct Loaded(Tera);
 
-pub(super) fn ready(workload: &Workload) -> Render<'_> {
+pub fn loaded() -> Tera {
     let mut tera = Tera::default();
     tera.add_raw_templates(templates!("jinja")).expect("they compile");
-    by_name(Loaded(tera), workload)
+    tera
+}
+
+pub(super) fn ready(workload: &Workload) -> Render<'_> {
+    by_name(Loaded(loaded()), workload)
+}
+
+pub(super) fn prepared(workload: &Workload) -> Render<'_> {
+    let tera = loaded();
+    let name = format!("{}.html", workload.name());
+    let context = match workload {
+        Workload::Teams(data) => Context::from_serialize(data),
+        Workload::Table(data) => Context::from_serialize(data),
+        Workload::Page(data) => Context::from_serialize(data),
+    };
+    let context = context.expect("data");
+    Box::new(move || tera.render(&name, &context).expect("it renders"))
 }
 
 impl ByName for Loaded {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::{Answered, answer};
-use crate::admin::model::{LogLevelAnswer, ReloadAnswer, RollBackRequest, RolledBackAnswer};
+use crate::admin::model::{LogLevelAnswer, ReloadAnswer, ResetAnswer, ResetRequest, RollBackRequest, RolledBackAnswer};
 use crate::admin::once::Answer;
 use crate::admin::problem::Problem;
 use crate::admin::state::{State, json};
@@ -79,6 +79,24 @@ pub(super) async fn resume(request: HttpRequest, payload: Payload, state: Data<S
         Ok(remembered(&RolledBackAnswer::of(&resumed)?))
     };
     Ok(given(state.once.answer(&request, &body, run).await?))
+}
+
+/// Start again what was given up
+///
+/// An actor that failed too often in a short time is down until an operator has looked at it.
+#[utoipa::path(post, path = "/admin/v1/reset", tag = "commands", security(("token" = [])), request_body = ResetRequest,
+    responses((status = 200, description = "So many were down, and are started again", body = ResetAnswer), (status = "default", response = Problem)))]
+pub(super) async fn reset(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
+    let body = body::read(payload, &state.limits).await?;
+    let ResetRequest { actor } = body::json(&request, &body)?;
+    if actor != "engine" && !state.health().actors.iter().any(|known| known.actor == actor) {
+        return Err(Problem::refused(
+            "there is no such actor; `/admin/v1/health` names them, and `engine` is all",
+        ));
+    }
+    Ok(answer(&ResetAnswer {
+        started: state.hotplate.reset(&actor),
+    }))
 }
 
 /// What the log is about

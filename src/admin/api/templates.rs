@@ -120,7 +120,8 @@ pub(super) async fn template(name: Path<String>, state: Data<State>) -> Answered
 /// Everything about a template.
 pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<TemplateAnswer, Problem> {
     let name = TemplateName::new(name).map_err(|_| Problem::no_template(name))?;
-    let dependents = state.ask(state.hotplate.dependents(&name)).await?;
+    let mut dependents = state.ask(state.hotplate.dependents(&name)).await?;
+    dependents.sort_unstable();
     let pinned = state.hotplate.snapshot();
     let snapshot = pinned.snapshot();
     let standing = snapshot

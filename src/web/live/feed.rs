@@ -15,8 +15,9 @@ use tokio::sync::watch;
 
 use super::hub::{self, Hub};
 
-/// A sign of life at least that often, so that the end of a browser that said nothing is noticed.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// A sign of life at least that often, so that it is noticed when a browser has gone: its half of the connection may end
+/// before the other, so that alone says nothing.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// A body that goes on: how some entries stand, now and whenever that changes.
 pub(super) struct Feed(Next);

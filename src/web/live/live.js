@@ -83,5 +83,3 @@ const stream = follow(new URL("live", self.src).href, () => shown.entry, (kind, 
   }
 }));
 whenReady(present);
-// A page that was kept while somebody looked at another one.
-window.addEventListener("pageshow", (event) => { if (event.persisted) stream.entryChanged(); });

@@ -35,6 +35,11 @@ const overlay = (() => {
     // Modal: on top of everything, keeps the focus inside, ends with Escape, and gives the focus back.
     if (!dialog.open) dialog.showModal();
     dialog.focus();
+    // Of a long line, what is meant.
+    for (const line of dialog.querySelectorAll("pre")) {
+      const end = line.querySelector("mark").offsetLeft + line.querySelector("mark").offsetWidth - line.offsetLeft;
+      line.scrollLeft = Math.max(0, end + 48 - line.clientWidth);
+    }
   };
 
   // What stands in backticks is code.

@@ -42,6 +42,36 @@ const follow = (address, entry, tell) => {
 
   const shared = "locks" in navigator && "BroadcastChannel" in window;
   const channel = shared ? new BroadcastChannel(`hotplate ${address}`) : undefined;
+  let release;
+
+  const listen = () => {
+    listens = true;
+    wanted.clear();
+    wanted.add(entry());
+    open();
+    if (channel) channel.postMessage({ listens: true });
+  };
+
+  const start = () => {
+    if (!shared) return listen();
+    channel.postMessage({ want: entry() });
+    const waiting = new AbortController();
+    const asked = navigator.locks.request(`hotplate ${address}`, { signal: waiting.signal }, () => new Promise((resolve) => {
+      release = resolve;
+      listen();
+    }));
+    release = () => waiting.abort();
+    // Where the lock may not be had, each for himself.
+    asked.catch((reason) => { if (reason.name !== "AbortError") listen(); });
+  };
+
+  const stop = () => {
+    listens = false;
+    close();
+    if (release) release();
+    release = undefined;
+  };
+
   if (shared) {
     channel.onmessage = ({ data: said }) => {
       if (said.kind) {
@@ -55,20 +85,11 @@ const follow = (address, entry, tell) => {
         channel.postMessage({ want: entry() });
       }
     };
-    channel.postMessage({ want: entry() });
-    navigator.locks.request(`hotplate ${address}`, () => {
-      listens = true;
-      wanted.clear();
-      wanted.add(entry());
-      open();
-      channel.postMessage({ listens: true });
-      // Until this tab goes.
-      return new Promise(() => {});
-    }).catch(() => { listens = true; open(); });
-  } else {
-    listens = true;
-    open();
   }
+  start();
+  // A page that is left may be kept for a way back: it must not keep the others from listening.
+  window.addEventListener("pagehide", stop);
+  window.addEventListener("pageshow", (event) => { if (event.persisted) start(); });
   // Timers of a hidden tab are slow.
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible" && listens && !source) open();

@@ -85,10 +85,11 @@ impl Styles {
             let _ = hint.try_send(());
         });
         let follow = move || {
-            look(&mut loader, &path, &hub, Depth::Everything);
             loop {
                 if !watched {
+                    // What changes after the look is hinted at.
                     watched = loader.watch(hints.clone()).is_ok();
+                    look(&mut loader, &path, &hub, Depth::Everything);
                 }
                 match (hinted.recv_timeout(AGAIN), ended.try_recv()) {
                     (_, Err(std::sync::mpsc::TryRecvError::Disconnected))
@@ -96,9 +97,6 @@ impl Styles {
                         return;
                     }
                     (Ok(()), _) => look(&mut loader, &path, &hub, Depth::Hinted),
-                    (Err(RecvTimeoutError::Timeout), _) if !watched => {
-                        look(&mut loader, &path, &hub, Depth::Everything);
-                    }
                     (Err(RecvTimeoutError::Timeout), _) => {}
                 }
             }

@@ -1,6 +1,7 @@
 //! From tokens to a unit: names become slots, blocks become jumps.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 
 use crate::diagnostic::Span;
@@ -9,7 +10,6 @@ use crate::dialect::{Call, FormatterUse};
 use crate::limits::Limits;
 use crate::value::Words;
 
-use super::lint::lint;
 use super::path::Path;
 use super::piece::Piece;
 use super::program::{Act, Lead, NO_INDEX, Op, PathRef, Step};
@@ -40,7 +40,8 @@ pub(super) fn compile(text: &str, tokens: &[Token<'_>], limits: &Limits) -> Tiny
         slots: compiler.slots_max + 1,
         calls: compiler.calls.into(),
         formatters: compiler.formatters.into(),
-        warnings: lint(text, tokens, limits).into(),
+        warnings: OnceLock::new(),
+        warnings_max: limits.source_diagnostics,
     }
 }
 

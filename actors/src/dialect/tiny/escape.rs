@@ -21,26 +21,27 @@ pub fn escape_html(text: &str, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
 pub(super) fn escape(text: &str, body: &mut Body) -> Result<(), Exceeded> {
     let mut rest = text.as_bytes();
     loop {
-        let (step, length) = match rest.first_chunk::<STEP_BYTES>() {
-            Some(step) => (*step, STEP_BYTES),
-            None => (short_block(rest), rest.len()),
+        let (step, length, found) = loop {
+            let Some((step, after)) = rest.split_first_chunk::<STEP_BYTES>() else {
+                let step = short_block(rest);
+                break (step, rest.len(), specials(step));
+            };
+            let found = specials(*step);
+            if found != 0 {
+                break (*step, STEP_BYTES, found);
+            }
+            body.push_block(*step, STEP_BYTES as u32)?;
+            rest = after;
         };
-        let specials = specials(step);
-        let clean = if specials == 0 {
-            length
-        } else {
-            specials.trailing_zeros() as usize
-        };
-        body.push_block(step, clean as u32)?;
-        if clean < length {
-            let Entity { bytes, length } = entity(step[clean & (STEP_BYTES - 1)]);
-            body.push_block(bytes, length)?;
-            rest = rest.get(clean + 1..).unwrap_or_default();
-        } else if length == STEP_BYTES {
-            rest = rest.get(STEP_BYTES..).unwrap_or_default();
-        } else {
-            return Ok(());
+        if found == 0 {
+            return body.push_block(step, length as u32);
         }
+        let clean = found.trailing_zeros();
+        body.push_block(step, clean)?;
+        let clean = clean as usize;
+        let Entity { bytes, length } = entity(step[clean & (STEP_BYTES - 1)]);
+        body.push_block(bytes, length)?;
+        rest = rest.get(clean + 1..).unwrap_or_default();
     }
 }
 

@@ -11,11 +11,23 @@ use crate::limits::Limits;
 
 use super::path::Path;
 use super::piece::Piece;
-use super::scan::Token;
+use super::scan::{Token, scan};
 use super::tag::Tag;
 
-/// What is probably a hole in a template that makes HTML.
-pub(super) fn lint(text: &str, tokens: &[Token<'_>], limits: &Limits) -> Vec<Diagnostic> {
+/// What is probably a hole in a template that makes HTML; at most so many. The text was accepted before.
+pub(super) fn lint_accepted(text: &str, warnings_max: usize) -> Vec<Diagnostic> {
+    // Whatever the limits were, it was within them.
+    let limits = Limits {
+        source_bytes: usize::MAX,
+        source_tags: usize::MAX,
+        source_nesting: usize::MAX,
+        source_rescan_bytes: usize::MAX,
+        ..Limits::default()
+    };
+    scan(text, &limits).map_or_else(|_| Vec::new(), |tokens| lint(text, &tokens, warnings_max))
+}
+
+fn lint(text: &str, tokens: &[Token<'_>], warnings_max: usize) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     let mut place = Place::Text;
     // Where each open `if` began, so that both of its branches begin there.
@@ -30,7 +42,7 @@ pub(super) fn lint(text: &str, tokens: &[Token<'_>], limits: &Limits) -> Vec<Dia
             }
             Token::Tag(Tag::Value { path, formatter }) => {
                 if let Some(hole) = place.hole(path, *formatter)
-                    && warnings.len() < limits.source_diagnostics
+                    && warnings.len() < warnings_max
                 {
                     warnings.push(hole.warning(text, path.piece()));
                 }

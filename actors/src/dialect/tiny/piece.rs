@@ -65,12 +65,21 @@ impl<'t> Piece<'t> {
     }
 }
 
-/// The first place of a short word in a short text: cheaper here than a searcher that has to be made first.
+/// Bytes that are looked at one by one: most tags end sooner than a wide search has begun.
+const NEAR_BYTES: usize = 24;
+
+/// The first place of a short word in a text.
 pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     let (first, rest) = word.split_first()?;
-    let mut from = 0;
+    let begins = |at: usize| text[at + 1..].starts_with(rest);
+    let near = &text[..text.len().min(NEAR_BYTES)];
+    let found = (0..near.len()).find(|at| near[*at] == *first && begins(*at));
+    if found.is_some() {
+        return found;
+    }
+    let mut from = near.len();
     while let Some(at) = memchr(*first, text.get(from..)?).map(|at| from + at) {
-        if text[at + 1..].starts_with(rest) {
+        if begins(at) {
             return Some(at);
         }
         from = at + 1;

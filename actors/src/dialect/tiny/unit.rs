@@ -2,12 +2,14 @@
 
 use std::any::Any;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Call, Closure, FormatterUse, Frame, RenderError, Unit};
 use crate::value::Value;
 
 use super::execute::execute;
+use super::lint::lint_accepted;
 use super::program::{Op, PathRef, Step};
 
 /// A text of the dialect `tiny`, compiled: immutable but for hints that change no output.
@@ -22,7 +24,9 @@ pub(super) struct TinyUnit {
     pub(super) slots: usize,
     pub(super) calls: Box<[Call]>,
     pub(super) formatters: Box<[FormatterUse]>,
-    pub(super) warnings: Box<[Diagnostic]>,
+    /// Made when somebody asks: most texts are compiled to be rendered.
+    pub(super) warnings: OnceLock<Box<[Diagnostic]>>,
+    pub(super) warnings_max: usize,
 }
 
 impl Unit for TinyUnit {
@@ -39,7 +43,8 @@ impl Unit for TinyUnit {
     }
 
     fn warnings(&self) -> &[Diagnostic] {
-        &self.warnings
+        self.warnings
+            .get_or_init(|| lint_accepted(self.source(), self.warnings_max).into())
     }
 
     fn render(&self, closure: &Closure<'_>, context: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), RenderError> {

@@ -292,13 +292,18 @@ impl Observer {
     /// Takes over what the trees noted. Answers where it is.
     fn gather(&mut self) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        for (number, tree) in self.trees.iter_mut().enumerate() {
-            for (rel, text) in std::mem::take(&mut tree.touched) {
+        for number in 0..self.trees.len() {
+            let touched = std::mem::take(&mut self.trees[number].touched);
+            for (rel, text) in touched {
+                let tree = &self.trees[number];
                 // What is reached through a link may be told by the name of the link alone.
                 found.extend(tree.real(&rel).filter(|real| tree.is_plain(&rel, real)));
                 let Some(name) = tree.template_name(&rel) else { continue };
-                let text = text.map(|text| (number, text));
-                self.pending.insert(name, Pending { text });
+                // What stands behind a name of an earlier root is nobody's concern.
+                if self.winner(&name).is_none_or(|(winner, ..)| winner >= number) {
+                    let text = text.map(|text| (number, text));
+                    self.pending.insert(name, Pending { text });
+                }
             }
         }
         found
@@ -469,15 +474,5 @@ impl Observer {
             .iter()
             .flat_map(|tree| tree.remarks.values().cloned())
             .collect()
-    }
-
-    /// Each name that the trees have, and whose it is. For tests.
-    #[cfg(test)]
-    pub(super) fn names(&self) -> std::collections::BTreeSet<TemplateName> {
-        let names = self
-            .trees
-            .iter()
-            .flat_map(|tree| tree.templates().filter_map(|rel| tree.template_name(rel)));
-        names.collect()
     }
 }

@@ -75,11 +75,6 @@ impl Watched {
         Some(kernel)
     }
 
-    /// Whether the kernel watches at all.
-    pub(super) fn is_watching(&self) -> bool {
-        self.kernel.is_some()
-    }
-
     /// Wants a directory watched, or only one name in it. What cannot be watched now is claimed all the same.
     pub(super) fn claim(&mut self, directory: &Path, name: Option<&OsStr>) -> Result<(), WatchError> {
         if !self.claims.contains_key(directory) {
@@ -196,9 +191,10 @@ impl Watched {
         self.places.len()
     }
 
-    /// Each directory that is claimed and the watch on it, for tests.
+    /// Each directory that is claimed, whether for all that is in it, and the watch on it. For tests.
     #[cfg(test)]
-    pub(super) fn claimed(&self) -> impl Iterator<Item = (&Path, Option<WatchId>)> {
-        self.claims.iter().map(|(place, claim)| (place.as_path(), claim.watch))
+    pub(super) fn claimed(&self) -> impl Iterator<Item = (&Path, bool, Option<WatchId>)> {
+        let claims = self.claims.iter();
+        claims.map(|(place, claim)| (place.as_path(), claim.whole > 0, claim.watch))
     }
 }

@@ -104,7 +104,7 @@ impl Tree {
             None => self.remark_name(rel),
         }
         self.seen_as.entry(real.to_owned()).or_default().insert(rel.into());
-        let in_the_way = (!rel.is_empty() && self.takes(rel)).then(|| {
+        let in_the_way = (!rel.is_empty() && self.sieve.has_extensions() && self.takes(rel)).then(|| {
             self.touched.insert(rel.into(), None);
             self.wary.insert(rel.into());
             Arc::from([self.in_template(directory_in_the_way(), rel)])
@@ -121,9 +121,7 @@ impl Tree {
             // The watches of what is in it are put by somebody else, and later: what comes before them goes unheard.
             look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
         }
-        if !self.silent.contains_key(&id.device) {
-            self.silent.insert(id.device, look.disk.silent(real));
-        }
+        self.silent.entry(id.device).or_insert_with(|| look.disk.silent(real));
         true
     }
 

@@ -1,0 +1,591 @@
+//! Random histories of a file system in memory, with a kernel that is late and an adversary that loses, repeats and swaps its
+//! events. What is served must be what an independent walk finds, and the promises of the loader must hold on the way.
+//!
+//! `HOTPLATE_HISTORIES` says how many histories of each kind (default 300).
+
+mod history;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+use self::history::{BASE, Event, ROOT, adverse, begin, honest};
+use self::world::{Body, Said, Shared, World};
+use super::inbox::{Heard, Inbox};
+use super::observer::{Means, Observer};
+use super::rules::{Rules, Sieve};
+use super::settle::Hint;
+use super::tree::{Tree, Wary};
+use crate::limits::Limits;
+use crate::loader::{Changes, Depth, LoaderError};
+
+/// How often the alarm looks at what nothing tells of.
+const WARY_MS: u64 = 250;
+const MS: i64 = 1_000_000;
+
+/// A loader in its world.
+struct Play {
+    disk: Shared,
+    inbox: Arc<Inbox>,
+    observer: Observer,
+    limits: Limits,
+    start: Instant,
+    start_clock: i64,
+    wary: Vec<Wary>,
+    wary_at: i64,
+    served: BTreeMap<String, String>,
+    /// When each name was there last.
+    last_there: BTreeMap<String, i64>,
+    /// Names that could not be read when they were said last.
+    unreadable: BTreeSet<String>,
+    /// Names that more than one root had.
+    shadowed: BTreeSet<String>,
+    /// Whether the world stands still while the loader looks and the kernel keeps its word, so that promises about time can be
+    /// checked.
+    exact: bool,
+}
+
+type Checked = Result<(), TestCaseError>;
+
+impl Play {
+    fn new() -> Self {
+        let mut world = World::new();
+        begin(&mut world);
+        let start_clock = world.clock;
+        let limits = Limits::default();
+        let inbox = Arc::new(Inbox::new(&limits));
+        let tree = |root: &str| {
+            let rules = Rules {
+                exclude: vec!["log/".into()],
+                ..Rules::default()
+            };
+            let sieve = Sieve::new(&rules, limits.source_bytes).expect("valid");
+            Tree::new(String::new(), root.into(), sieve, limits.templates)
+        };
+        let mut observer = Observer::new(vec![tree(ROOT), tree(BASE)], Arc::clone(&inbox), &limits);
+        let disk = Shared(Arc::new(Mutex::new(world)));
+        inbox
+            .watched()
+            .begin(Box::new(disk.clone()))
+            .expect("nothing is claimed yet");
+        observer.means = Some(Means::kernel());
+        let mut play = Self {
+            disk,
+            inbox,
+            observer,
+            limits,
+            start: Instant::now(),
+            start_clock,
+            wary: Vec::new(),
+            wary_at: start_clock,
+            served: BTreeMap::new(),
+            last_there: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
+            shadowed: BTreeSet::new(),
+            exact: false,
+        };
+        play.look(Depth::Afresh, false).expect("the first look");
+        play.exact = true;
+        play
+    }
+
+    fn clock(&self) -> i64 {
+        self.disk.world().clock
+    }
+
+    fn now(&self) -> Instant {
+        self.instant(self.clock())
+    }
+
+    fn instant(&self, clock: i64) -> Instant {
+        self.start + Duration::from_nanos((clock - self.start_clock).unsigned_abs())
+    }
+
+    // --- what the threads do ------------------------------------------------------------------------------------------------
+
+    /// The listener hears some of what the kernel said.
+    fn hear(&self, count: usize) {
+        for _ in 0..count {
+            let Some(said) = self.disk.world().queue.pop_front() else {
+                return;
+            };
+            let heard = match &said {
+                Said::Overflow => Heard::Overflow,
+                Said::Ended(watch) => Heard::Ended(*watch),
+                Said::Itself(watch) => Heard::Itself(*watch),
+                Said::Named(watch, name, hint) => Heard::Named(*watch, name, *hint),
+            };
+            self.inbox.hear(heard, self.now());
+        }
+    }
+
+    /// A look, as the loader's thread makes it.
+    fn look(&mut self, depth: Depth, heard_all: bool) -> Result<Changes, LoaderError> {
+        let now = self.now();
+        let changes = self.observer.look(&self.disk, depth, heard_all, now);
+        if let Some(wary) = self.observer.wary.take() {
+            self.wary = wary;
+        }
+        let names = |tree: &Tree| tree.templates().map(ToString::to_string).collect::<BTreeSet<_>>();
+        let [site, base] = [0, 1].map(|number| names(&self.observer.trees[number]));
+        self.shadowed.extend(site.intersection(&base).cloned());
+        if let Ok(changes) = &changes {
+            if changes.complete {
+                self.served.clear();
+            }
+            for source in &changes.changed {
+                self.served.insert(source.name.to_string(), source.text.to_string());
+                self.unreadable.remove(source.name.as_str());
+            }
+            for (name, _) in &changes.unreadable {
+                self.unreadable.insert(name.to_string());
+            }
+            for name in &changes.removed {
+                self.served.remove(name.as_str());
+                self.unreadable.remove(name.as_str());
+            }
+        }
+        changes
+    }
+
+    /// A hinted look, with what must hold of what it says.
+    fn hinted(&mut self) -> Checked {
+        let before = self.served.clone();
+        let was_unreadable = self.unreadable.clone();
+        let missing_before = self.is_missing();
+        let Ok(changes) = self.look(Depth::Hinted, false) else {
+            return Ok(());
+        };
+        self.check_said(&changes, &before, &was_unreadable)?;
+        if !self.exact {
+            return Ok(());
+        }
+        let (clock, world) = (self.clock(), self.disk.world());
+        for source in &changes.changed {
+            let half = source.text.starts_with("half") && !source.text.ends_with("-whole");
+            let (last, first) = world.written.values().copied().max().unwrap_or((0, 0));
+            let waited = clock - last >= self.limits.settle_ms as i64 * MS
+                || clock - first >= self.limits.settle_max_ms as i64 * MS;
+            prop_assert!(
+                !half || waited || !before.contains_key(source.name.as_str()) || world.written.len() != 1,
+                "half a file: {source:?}"
+            );
+        }
+        drop(world);
+        let walked = self.walk();
+        for name in &changes.removed {
+            let there = self.last_there.get(name.as_str()).copied().unwrap_or(0);
+            prop_assert!(
+                !walked.contains_key(name.as_str()) && clock - there >= self.limits.grace_ms as i64 * MS,
+                "{name} is removed, and was there {} ms ago",
+                (clock - there) / MS
+            );
+        }
+        prop_assert!(
+            !missing_before || !self.is_missing() || changes.removed.is_empty(),
+            "a missing root removes nothing: {:?}",
+            changes.removed
+        );
+        Ok(())
+    }
+
+    fn check_said(
+        &self,
+        changes: &Changes,
+        before: &BTreeMap<String, String>,
+        unreadable: &BTreeSet<String>,
+    ) -> Checked {
+        for source in &changes.changed {
+            let same = before
+                .get(source.name.as_str())
+                .is_some_and(|text| **text == *source.text);
+            let was_unreadable = unreadable.contains(source.name.as_str());
+            // The other root may say the same: the Watcher compares as well.
+            let elsewhere = self
+                .observer
+                .trees
+                .iter()
+                .filter(|tree| tree.state(&source.name.to_string()).is_some());
+            let shadows = elsewhere.count() > 1 || self.shadowed.contains(source.name.as_str());
+            prop_assert!(!same || was_unreadable || shadows, "said without a change: {source:?}");
+        }
+        Ok(())
+    }
+
+    /// A `Reload`, as the Watcher asks for it.
+    fn sync(&mut self, depth: Depth) -> Checked {
+        let asks = depth == Depth::Everything && self.observer.trusts_events();
+        let heard_all = asks && {
+            let mark = self.inbox.watched().mark().expect("there is always a mark");
+            self.hear(usize::MAX);
+            let came = !self.inbox.watched().awaits(mark);
+            self.inbox.watched().forget_mark(mark);
+            came
+        };
+        self.hear(usize::MAX);
+        let before = self.served.clone();
+        let was_unreadable = self.unreadable.clone();
+        let calls = self.disk.world().calls;
+        let is_exact = self.disk.world().script.is_empty();
+        let changes = self.look(depth, heard_all);
+        let calls = self.disk.world().calls - calls;
+        prop_assert!(calls < 20_000, "{calls} questions for one sync");
+        if let Ok(changes) = changes {
+            self.check_said(&changes, &before, &was_unreadable)?;
+        }
+        if is_exact {
+            self.check_served("after a sync")?;
+        }
+        Ok(())
+    }
+
+    /// Time passes; the alarm and the looks that it hints at do their work.
+    fn wait(&mut self, ms: u64, deaf: bool) -> Checked {
+        let end = self.clock() + ms as i64 * MS;
+        loop {
+            if !deaf {
+                self.hear(usize::MAX);
+            }
+            let now = self.now();
+            let settle = self.inbox.settle().next(now);
+            let due = [settle, self.observer.next()].into_iter().flatten().min();
+            if due.is_some_and(|due| due <= now) {
+                self.hinted()?;
+                // What is put off is not due at once again.
+                let next = [self.inbox.settle().next(now), self.observer.next()]
+                    .into_iter()
+                    .flatten()
+                    .min();
+                prop_assert!(
+                    next.is_none_or(|next| next > now) || !self.disk.world().script.is_empty() || self.has_heard(now)
+                );
+                continue;
+            }
+            let clock = self.clock();
+            if self.wary_at <= clock {
+                let differ = self.wary.iter().filter(|each| each.differs(&self.disk));
+                for path in differ.map(|each| each.path.clone()).collect::<Vec<_>>() {
+                    self.inbox.settle().note_seen(path, Hint::Whole, now);
+                }
+                self.wary_at = clock + WARY_MS as i64 * MS;
+                continue;
+            }
+            let due = due.map(|due| clock + due.saturating_duration_since(now).as_nanos() as i64);
+            let next = due.unwrap_or(i64::MAX).min(self.wary_at);
+            if next > end {
+                break;
+            }
+            self.turn(next);
+        }
+        self.turn(end);
+        Ok(())
+    }
+
+    fn has_heard(&self, now: Instant) -> bool {
+        self.inbox.settle().next(now).is_some_and(|next| next <= now)
+    }
+
+    fn turn(&mut self, clock: i64) {
+        self.disk.world().clock = clock;
+    }
+
+    fn note_there(&mut self) {
+        let clock = self.clock();
+        for name in self.walk().into_keys() {
+            self.last_there.insert(name, clock);
+        }
+    }
+
+    // --- the independent walk -----------------------------------------------------------------------------------------------
+
+    fn is_missing(&self) -> bool {
+        let world = self.disk.world();
+        [ROOT, BASE]
+            .iter()
+            .any(|root| !matches!(world.body(Path::new(root)), Some(Body::Directory(_))))
+    }
+
+    /// What is there, without asking the loader: names with their texts, `None` where that cannot be read.
+    fn walk(&self) -> BTreeMap<String, Option<String>> {
+        let world = self.disk.world();
+        let mut found = BTreeMap::new();
+        for root in [BASE, ROOT] {
+            walk(
+                &world,
+                Path::new(root),
+                "",
+                &mut Vec::new(),
+                &mut found,
+                &mut BTreeSet::new(),
+            );
+        }
+        found
+    }
+
+    fn check_served(&self, when: &str) -> Checked {
+        let world = self.disk.world();
+        let mut found = BTreeMap::new();
+        let mut directories = BTreeSet::new();
+        let mut closed = false;
+        for root in [BASE, ROOT] {
+            match world.body(Path::new(root)) {
+                Some(Body::Directory(_)) => {
+                    walk(
+                        &world,
+                        Path::new(root),
+                        "",
+                        &mut Vec::new(),
+                        &mut found,
+                        &mut directories,
+                    );
+                }
+                // What a root held that is missing stays: what that was is checked elsewhere.
+                _ => return Ok(()),
+            }
+            closed |= directories.iter().any(|path| !world.is_readable(path));
+        }
+        // What is in a directory that cannot be read is unknown: what was known of it stays.
+        if closed {
+            return Ok(());
+        }
+        let served: BTreeSet<&String> = self.served.keys().chain(&self.unreadable).collect();
+        let there: BTreeSet<&String> = found.keys().collect();
+        prop_assert_eq!(&served, &there, "the names {}", when);
+        for (name, text) in &found {
+            if let Some(text) = text {
+                prop_assert_eq!(self.served.get(name), Some(text), "{} {}", name, when);
+                prop_assert!(!self.unreadable.contains(name), "{} can be read {}", name, when);
+            } else {
+                prop_assert!(self.unreadable.contains(name), "{} cannot be read {}", name, when);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every directory that can be reached is watched under its name of now, and nothing else is.
+    fn check_watches(&self) -> Checked {
+        let world = self.disk.world();
+        let mut directories = BTreeSet::new();
+        for root in [BASE, ROOT] {
+            if !matches!(world.body(Path::new(root)), Some(Body::Directory(_))) {
+                return Ok(());
+            }
+            walk(
+                &world,
+                Path::new(root),
+                "",
+                &mut Vec::new(),
+                &mut BTreeMap::new(),
+                &mut directories,
+            );
+        }
+        if directories.iter().any(|path| !world.is_readable(path)) {
+            return Ok(());
+        }
+        let watched = self.inbox.watched();
+        let whole: BTreeSet<PathBuf> = watched
+            .claimed()
+            .filter(|(_, whole, _)| *whole)
+            .map(|(path, ..)| path.to_owned())
+            .collect();
+        prop_assert_eq!(whole, directories);
+        for (path, _, watch) in watched.claimed() {
+            prop_assert_eq!(watch, world.watch_of(path), "{}", path.display());
+        }
+        prop_assert_eq!(watched.len(), world.watches(), "no watch is left over");
+        Ok(())
+    }
+}
+
+fn walk(
+    world: &World,
+    path: &Path,
+    name: &str,
+    above: &mut Vec<u64>,
+    found: &mut BTreeMap<String, Option<String>>,
+    directories: &mut BTreeSet<PathBuf>,
+) {
+    let Ok(number) = world.lookup(path, true) else { return };
+    match world.body(path) {
+        Some(Body::Directory(entries))
+            if !above.contains(&number) && above.len() < 60 && name != "log" && !name.ends_with("/log") =>
+        {
+            directories.insert(real(world, path));
+            if name.ends_with(".html") {
+                // A directory in the way is said.
+                found.insert(name.to_owned(), None);
+            }
+            above.push(number);
+            for child in entries
+                .keys()
+                .filter_map(|child| child.to_str())
+                .filter(|child| !child.starts_with('.'))
+            {
+                let name = if name.is_empty() {
+                    child.to_owned()
+                } else {
+                    format!("{name}/{child}")
+                };
+                walk(world, &path.join(child), &name, above, found, directories);
+            }
+            above.pop();
+        }
+        Some(Body::File(bytes)) if name.ends_with(".html") => {
+            let text = world
+                .is_readable(path)
+                .then(|| String::from_utf8_lossy(bytes).into_owned());
+            found.insert(name.to_owned(), text);
+        }
+        _ => {}
+    }
+}
+
+/// The path without links.
+fn real(world: &World, path: &Path) -> PathBuf {
+    let mut real = PathBuf::from("/");
+    for component in path.components().skip(1) {
+        if component.as_os_str() == ".." {
+            real.pop();
+            continue;
+        }
+        let next = real.join(component);
+        real = match world.lookup(&next, false).ok().and_then(|_| world.link_at(&next)) {
+            Some(target) => self::real(world, &real.join(target)),
+            None => next,
+        };
+    }
+    real
+}
+
+impl World {
+    fn link_at(&self, path: &Path) -> Option<PathBuf> {
+        let followed = self.lookup(path, true).ok();
+        match (self.lookup(path, false), followed) {
+            (Ok(own), followed) if Some(own) != followed => self.target(own),
+            _ => None,
+        }
+    }
+}
+
+fn play(events: &[Event], trustworthy: bool) -> Checked {
+    let mut play = Play::new();
+    for event in events {
+        match event {
+            Event::Op(op) => {
+                play.note_there();
+                play.disk.world().apply(op);
+                play.note_there();
+            }
+            Event::Meanwhile(after, op) => {
+                play.exact = false;
+                play.disk.world().script.push_back((*after, op.clone()));
+            }
+            Event::Hear(count) => {
+                play.hear(*count);
+                // A listener that hears also hints.
+                play.wait(0, true)?;
+            }
+            Event::Wait(ms) => play.wait(*ms, false)?,
+            Event::Sync if trustworthy => play.sync(Depth::Everything)?,
+            Event::Sync => {
+                // With events lost without a word this promises little; what it says must still be true.
+                let _ = play.look(Depth::Everything, true);
+            }
+            Event::SyncBytes => play.sync(Depth::Bytes)?,
+            Event::Overflow => {
+                let mut world = play.disk.world();
+                world.queue.clear();
+                world.queue.push_back(Said::Overflow);
+            }
+            Event::Drop => drop(play.disk.world().queue.pop_front()),
+            Event::Repeat => {
+                let mut world = play.disk.world();
+                if let Some(said) = world.queue.front().cloned() {
+                    world.queue.push_front(said);
+                }
+            }
+            Event::Swap => {
+                let mut world = play.disk.world();
+                if world.queue.len() > 1 {
+                    world.queue.swap(0, 1);
+                }
+            }
+        }
+        if !trustworthy {
+            play.exact = false;
+        }
+    }
+    finish(&mut play, trustworthy)
+}
+
+/// Whatever happened: once it is quiet, everything is right, and stays quiet.
+fn finish(play: &mut Play, trustworthy: bool) -> Checked {
+    let mut rest: Vec<_> = play.disk.world().script.drain(..).map(|(_, op)| op).collect();
+    rest.drain(..).for_each(|op| play.disk.world().apply(&op));
+    if trustworthy {
+        play.wait(1_000, false)?;
+        play.check_served("by events alone")?;
+        play.sync(Depth::Everything)?;
+    } else {
+        play.wait(play.limits.sweep_ms + 2_000, false)?;
+        play.check_served("after the sweep")?;
+    }
+    play.wait(2 * play.limits.sweep_ms, false)?;
+    play.check_watches()?;
+    let reads = play.disk.world().reads;
+    play.wait(3 * play.limits.sweep_ms, false)?;
+    prop_assert_eq!(play.disk.world().reads, reads, "an idle tree is not read");
+    let before = play.served.clone();
+    for _ in 0..2 {
+        if let Ok(again) = play.look(Depth::Bytes, false) {
+            prop_assert!(again.is_empty(), "nothing changed: {again:?}");
+        }
+    }
+    prop_assert_eq!(&play.served, &before);
+    Ok(())
+}
+
+fn histories() -> ProptestConfig {
+    let cases = std::env::var("HOTPLATE_HISTORIES")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    ProptestConfig {
+        cases: cases.unwrap_or(300),
+        max_shrink_iters: 20_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(histories())]
+
+    #[test]
+    fn a_kernel_that_keeps_its_word_is_enough(events in honest()) {
+        play(&events, true)?;
+    }
+
+    #[test]
+    fn an_adversary_costs_time_and_nothing_else(events in adverse()) {
+        play(&events, false)?;
+    }
+}
+
+#[cfg(test)]
+mod once {
+    use super::history::Op;
+    use super::*;
+    #[test]
+    fn once() {
+        let events = vec![
+            Event::Op(Op::Save("/home/base/x.html".into(), 1)),
+            Event::Op(Op::Remove("/home/site".into())),
+        ];
+        play(&events, true).unwrap();
+    }
+}

@@ -1,0 +1,228 @@
+//! [`Op`]: what may happen in a world, and random histories of it.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::world::World;
+
+/// Something that happens. Paths are short so that histories meet themselves.
+#[derive(Debug, Clone)]
+pub(super) enum Op {
+    /// Emptied, written, closed.
+    Write(PathBuf, u8),
+    /// Emptied and half written.
+    Begin(PathBuf, u8),
+    /// The other half, and closed.
+    Finish(PathBuf),
+    /// Written beside, then renamed over.
+    Save(PathBuf, u8),
+    /// Removed, and written anew at once.
+    Replace(PathBuf, u8),
+    /// Without an event.
+    WriteSilently(PathBuf, u8),
+    /// Same content, other stamps.
+    Touch(PathBuf),
+    Remove(PathBuf),
+    MakeDirectory(PathBuf),
+    Rename(PathBuf, PathBuf),
+    Exchange(PathBuf, PathBuf),
+    Link(PathBuf, PathBuf),
+    HardLink(PathBuf, PathBuf),
+    Allow(PathBuf, bool),
+}
+
+impl World {
+    pub(super) fn apply(&mut self, op: &Op) {
+        match op {
+            Op::Write(path, text) => {
+                if self.open(path) {
+                    self.write(path, &whole(*text));
+                    self.close(path);
+                }
+            }
+            Op::Begin(path, text) => {
+                if self.open(path) {
+                    self.open.insert(path.clone());
+                    self.write(path, &half(*text));
+                }
+            }
+            Op::Finish(path) => {
+                if self.open.contains(path) {
+                    self.write(path, b"-whole");
+                    self.close(path);
+                }
+            }
+            Op::Save(path, text) => {
+                let beside = path.with_file_name(".beside~");
+                self.apply(&Op::Write(beside.clone(), *text));
+                self.rename(&beside, path);
+            }
+            Op::Replace(path, text) => {
+                self.remove(path);
+                self.apply(&Op::Write(path.clone(), *text));
+            }
+            Op::WriteSilently(path, text) => self.write_silently(path, &whole(*text)),
+            Op::Touch(path) => self.allow(path, self.is_readable(path)),
+            Op::Remove(path) => self.remove(path),
+            Op::MakeDirectory(path) => self.make_directory(path),
+            Op::Rename(from, to) => self.rename(from, to),
+            Op::Exchange(one, other) => self.exchange(one, other),
+            Op::Link(target, path) => self.make_link(target, path),
+            Op::HardLink(from, path) => self.hard_link(from, path),
+            Op::Allow(path, readable) => self.allow(path, *readable),
+        }
+    }
+}
+
+pub(super) fn whole(text: u8) -> Vec<u8> {
+    format!("text {text}").into_bytes()
+}
+
+fn half(text: u8) -> Vec<u8> {
+    format!("half {text}").into_bytes()
+}
+
+/// What happens to the loader and its world, one after the other.
+#[derive(Debug, Clone)]
+pub(super) enum Event {
+    Op(Op),
+    /// Something happens while the loader looks, after so many questions to the disk.
+    Meanwhile(usize, Op),
+    /// The listener hears so many events.
+    Hear(usize),
+    /// Time passes, and what is due is done.
+    Wait(u64),
+    /// A `Reload`.
+    Sync,
+    /// The same, for every byte.
+    SyncBytes,
+    /// The kernel loses its queue.
+    Overflow,
+    /// The adversary: what is next in the queue is lost, without a word.
+    Drop,
+    /// It comes twice.
+    Repeat,
+    /// It comes after the next.
+    Swap,
+}
+
+/// The root of the loader. It may be a link.
+pub(super) const ROOT: &str = "/home/site";
+/// The second root, in which names are shadowed.
+pub(super) const BASE: &str = "/home/base";
+
+/// A start with some of everything.
+pub(super) fn begin(world: &mut World) {
+    let directories = [
+        "/home",
+        "/out",
+        "/home/site",
+        "/home/site/a",
+        "/home/base",
+        "/home/other",
+        "/out/d",
+    ];
+    for path in directories {
+        world.make_directory(Path::new(path));
+    }
+    for (path, text) in [
+        ("/home/site/x.html", 1),
+        ("/home/site/a/y.html", 2),
+        ("/home/base/x.html", 3),
+        ("/out/x.html", 4),
+    ] {
+        world.apply(&Op::Write(path.into(), text));
+    }
+}
+
+fn directory() -> impl Strategy<Value = PathBuf> {
+    let site = ["", "a", "b", "a/c", "..1", "..2", "log"].map(|path| Path::new(ROOT).join(path));
+    let others = [BASE, "/home/other", "/out", "/out/d"].map(PathBuf::from);
+    prop_oneof![
+        4 => prop::sample::select(site.to_vec()),
+        1 => prop::sample::select(others.to_vec()),
+    ]
+}
+
+fn file() -> impl Strategy<Value = PathBuf> {
+    let name = prop::sample::select(vec!["x.html", "y.html", "z.html", "n.log", ".h.html"]);
+    (directory(), name).prop_map(|(directory, name)| directory.join(name))
+}
+
+fn anything() -> impl Strategy<Value = PathBuf> {
+    let fixed = [ROOT, "/home/site/..data", "/home/site/a", "/home/site/b"].map(PathBuf::from);
+    prop_oneof![2 => file(), 2 => directory(), 1 => prop::sample::select(fixed.to_vec())]
+}
+
+/// Where links lead: absolute, or through `..data` as in a mounted volume.
+fn target() -> impl Strategy<Value = PathBuf> {
+    let relative = [
+        "..data/x.html",
+        "..data",
+        "..1",
+        "..2",
+        "../out/x.html",
+        "x.html",
+        ".",
+        "..",
+    ]
+    .map(PathBuf::from);
+    prop_oneof![2 => anything(), 2 => prop::sample::select(relative.to_vec())]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let text = || 0_u8..6;
+    prop_oneof![
+        6 => (file(), text()).prop_map(|(path, text)| Op::Write(path, text)),
+        3 => (file(), text()).prop_map(|(path, text)| Op::Begin(path, text)),
+        3 => file().prop_map(Op::Finish),
+        6 => (file(), text()).prop_map(|(path, text)| Op::Save(path, text)),
+        3 => (file(), text()).prop_map(|(path, text)| Op::Replace(path, text)),
+        1 => file().prop_map(Op::Touch),
+        4 => anything().prop_map(Op::Remove),
+        4 => directory().prop_map(Op::MakeDirectory),
+        5 => (anything(), anything()).prop_map(|(from, to)| Op::Rename(from, to)),
+        2 => (anything(), anything()).prop_map(|(one, other)| Op::Exchange(one, other)),
+        4 => (target(), anything()).prop_map(|(target, path)| Op::Link(target, path)),
+        3 => (file(), file()).prop_map(|(from, path)| Op::HardLink(from, path)),
+        1 => (anything(), any::<bool>()).prop_map(|(path, readable)| Op::Allow(path, readable)),
+    ]
+}
+
+fn quiet_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => op(),
+        1 => (file(), 0_u8..6).prop_map(|(path, text)| Op::WriteSilently(path, text)),
+    ]
+}
+
+/// A history in which the kernel keeps its word: events are late, never lost without a word.
+pub(super) fn honest() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        12 => op().prop_map(Event::Op),
+        2 => (0_usize..40, op()).prop_map(|(after, op)| Event::Meanwhile(after, op)),
+        4 => (0_usize..8).prop_map(Event::Hear),
+        4 => (0_u64..120).prop_map(Event::Wait),
+        2 => Just(Event::Sync),
+        1 => Just(Event::Overflow),
+    ];
+    prop::collection::vec(event, 1..40)
+}
+
+/// A history in which it does not.
+pub(super) fn adverse() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        12 => quiet_op().prop_map(Event::Op),
+        2 => (0_usize..40, quiet_op()).prop_map(|(after, op)| Event::Meanwhile(after, op)),
+        2 => (0_usize..8).prop_map(Event::Hear),
+        3 => (0_u64..120).prop_map(Event::Wait),
+        1 => Just(Event::Sync),
+        1 => Just(Event::SyncBytes),
+        1 => Just(Event::Overflow),
+        3 => Just(Event::Drop),
+        2 => Just(Event::Repeat),
+        2 => Just(Event::Swap),
+    ];
+    prop::collection::vec(event, 1..40)
+}

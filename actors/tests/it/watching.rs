@@ -1,0 +1,329 @@
+//! The directory loader on real file systems: each thing that editors, deployments and programs do, and what must be told of it.
+//!
+//! Every case runs on each file system that the machine has (the temporary directory, `/dev/shm`) and by each means of watching.
+
+mod deployments;
+mod directories;
+mod editors;
+mod files;
+mod rules;
+mod soak;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use hotplate_actors::loader::{Changes, Depth, Hints};
+use hotplate_actors::{DirectoryLoader, Limits, Loader, LoaderStatus, Mount, WatchBy};
+use tempfile::TempDir;
+
+/// The longest that anything is waited for: the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What was told of one name, in order: a text, that it cannot be read (`!code`), or that it is gone.
+pub(crate) type Story = Vec<Option<String>>;
+
+#[derive(Default)]
+struct Told {
+    stories: BTreeMap<String, Story>,
+    batches: usize,
+    hints: usize,
+    hinted: bool,
+    ended: bool,
+    error: Option<String>,
+}
+
+impl Told {
+    fn take(&mut self, changes: Changes) {
+        self.batches += usize::from(!changes.is_empty());
+        let texts = changes
+            .changed
+            .iter()
+            .map(|source| (&source.name, Some(source.text.to_string())));
+        let unreadable = changes
+            .unreadable
+            .iter()
+            .map(|(name, why)| (name, Some(format!("!{}", why[0].code))));
+        let removed = changes.removed.iter().map(|name| (name, None));
+        for (name, now) in texts.chain(unreadable).chain(removed) {
+            let story = self.stories.entry(name.to_string()).or_default();
+            // The Watcher compares as well, so what is told twice is told once.
+            if story.last() != Some(&now) {
+                story.push(now);
+            }
+        }
+    }
+
+    fn now(&self) -> BTreeMap<&str, &str> {
+        let told = self.stories.iter();
+        told.filter_map(|(name, story)| Some((name.as_str(), story.last()?.as_deref()?)))
+            .collect()
+    }
+}
+
+/// A directory that is watched, and what was told of it.
+pub(crate) struct Site {
+    pub(crate) root: PathBuf,
+    pub(crate) by: WatchBy,
+    /// What is beside the root, on the same file system.
+    directory: TempDir,
+    told: Arc<(Mutex<Told>, Condvar)>,
+    loader: Arc<Mutex<DirectoryLoader>>,
+    looks: Option<std::thread::JoinHandle<()>>,
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits {
+        poll_ms: 50,
+        ..Limits::default()
+    }
+}
+
+impl Site {
+    /// Some files below a root, watched.
+    pub(crate) fn new(on: &Path, by: WatchBy, files: &[(&str, &str)]) -> Self {
+        Self::with(on, by, |directory| {
+            let root = directory.join("site");
+            fs::create_dir(&root).expect("created");
+            for (path, text) in files {
+                write(&root.join(path), text);
+            }
+            vec![Mount::new("", root)]
+        })
+    }
+
+    /// What `prepare` makes of a directory of its own, watched.
+    pub(crate) fn with(on: &Path, by: WatchBy, prepare: impl FnOnce(&Path) -> Vec<Mount>) -> Self {
+        let directory = tempfile::tempdir_in(on).expect("a directory");
+        let mounts = prepare(directory.path());
+        let limits = match by {
+            // Watching whole trees misses more, and finds it by looking.
+            WatchBy::Recursive => Limits {
+                sweep_ms: 300,
+                ..limits()
+            },
+            _ => limits(),
+        };
+        let mut loader = DirectoryLoader::new(mounts, &limits).watch_by(by);
+        let told = Arc::<(Mutex<Told>, Condvar)>::default();
+        let hinting = Arc::clone(&told);
+        let hint = move || {
+            let mut told = hinting.0.lock().expect("not poisoned");
+            told.hints += 1;
+            told.hinted = true;
+            hinting.1.notify_all();
+        };
+        loader.watch(Hints::new(hint)).expect("watches");
+        let first = loader.sync(Depth::Afresh).expect("loads");
+        told.0.lock().expect("not poisoned").take(first);
+        let loader = Arc::new(Mutex::new(loader));
+        let looks = std::thread::spawn({
+            let (told, loader) = (Arc::clone(&told), Arc::clone(&loader));
+            move || follow(&told, &loader)
+        });
+        let root = directory.path().join("site");
+        Self {
+            root,
+            by,
+            directory,
+            told,
+            loader,
+            looks: Some(looks),
+        }
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// A path beside the root.
+    pub(crate) fn beside(&self, path: &str) -> PathBuf {
+        self.directory.path().join(path)
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        write(&self.path(path), text);
+    }
+
+    /// In one step: beside it first, then renamed.
+    pub(crate) fn save(&self, path: &str, text: &str) {
+        let beside = self.path(path).with_extension("part");
+        write(&beside, text);
+        fs::rename(beside, self.path(path)).expect("renamed");
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.0.lock().expect("not poisoned")
+    }
+
+    /// Waits until a name has this text, or is gone, without asking.
+    pub(crate) fn until(&self, name: &str, text: Option<&str>) {
+        let end = Instant::now() + PATIENCE;
+        let mut told = self.told();
+        while told.now().get(name).copied() != text {
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "{name} should be {text:?} by {:?}; told: {:?}; {:?}",
+                self.by,
+                told.stories,
+                told.error
+            );
+            told = self.told.1.wait_timeout(told, left).expect("not poisoned").0;
+        }
+    }
+
+    /// A `Reload`. Then everything that was done before is told.
+    pub(crate) fn sync(&self) -> BTreeMap<String, String> {
+        self.look(Depth::Everything)
+    }
+
+    pub(crate) fn look(&self, depth: Depth) -> BTreeMap<String, String> {
+        let mut loader = self.loader.lock().expect("not poisoned");
+        let changes = loader.sync(depth);
+        let mut told = self.told();
+        match changes {
+            Ok(changes) => told.take(changes),
+            Err(error) => told.error = Some(error.to_string()),
+        }
+        self.told.1.notify_all();
+        let now = told.now().into_iter();
+        now.map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
+    }
+
+    /// What was told of a name.
+    pub(crate) fn story(&self, name: &str) -> Story {
+        self.told().stories.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Asserts what was told of a name up to now.
+    pub(crate) fn expect(&self, name: &str, story: &[Option<&str>]) {
+        self.sync();
+        let told = self.story(name);
+        let told: Vec<Option<&str>> = told.iter().map(Option::as_deref).collect();
+        assert_eq!(told, story, "{name} by {:?}", self.by);
+    }
+
+    /// Asserts that a name went from one text to the other, without anything in between, and that it did so by itself.
+    pub(crate) fn expect_change(&self, name: &str, from: &str, to: &str) {
+        self.until(name, Some(to));
+        self.expect(name, &[Some(from), Some(to)]);
+    }
+
+    pub(crate) fn batches(&self) -> usize {
+        self.told().batches
+    }
+
+    pub(crate) fn hints(&self) -> usize {
+        self.told().hints
+    }
+
+    pub(crate) fn error(&self) -> Option<String> {
+        self.told().error.clone()
+    }
+
+    pub(crate) fn status(&self) -> LoaderStatus {
+        self.loader.lock().expect("not poisoned").status()
+    }
+}
+
+fn follow(told: &(Mutex<Told>, Condvar), loader: &Mutex<DirectoryLoader>) {
+    loop {
+        {
+            let mut waits = told.0.lock().expect("not poisoned");
+            while !waits.hinted && !waits.ended {
+                waits = told.1.wait(waits).expect("not poisoned");
+            }
+            if waits.ended {
+                return;
+            }
+            waits.hinted = false;
+        }
+        let mut loader = loader.lock().expect("not poisoned");
+        let found = loader.sync(Depth::Hinted);
+        // Told before the loader is let go of, or what comes later could overtake it.
+        let mut told_now = told.0.lock().expect("not poisoned");
+        match found {
+            Ok(changes) => told_now.take(changes),
+            Err(error) => told_now.error = Some(error.to_string()),
+        }
+        told.1.notify_all();
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Ok(mut told) = self.told.0.lock() {
+            told.ended = true;
+        }
+        self.told.1.notify_all();
+        if let Some(looks) = self.looks.take() {
+            let _ = looks.join();
+        }
+    }
+}
+
+pub(crate) fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("a file has a directory")).expect("a directory");
+    fs::write(path, text).expect("written");
+}
+
+/// The file systems that can be tried: the temporary directory, and one in memory.
+pub(crate) fn file_systems() -> Vec<PathBuf> {
+    let memory = PathBuf::from("/dev/shm");
+    let usable = tempfile::tempdir_in(&memory).is_ok();
+    if !usable {
+        println!("skipped: /dev/shm cannot be written");
+    }
+    let temporary = std::env::temp_dir();
+    [temporary].into_iter().chain(usable.then_some(memory)).collect()
+}
+
+/// Runs a case on each file system, by each means of watching.
+pub(crate) fn everywhere(files: &[(&str, &str)], case: impl Fn(&Site)) {
+    for on in file_systems() {
+        for by in [WatchBy::Auto, WatchBy::Recursive, WatchBy::Poll] {
+            case(&Site::new(&on, by, files));
+        }
+    }
+}
+
+/// Runs a case on each file system, with the kernel watching each directory.
+pub(crate) fn natively(files: &[(&str, &str)], case: impl Fn(&Site)) {
+    for on in file_systems() {
+        case(&Site::new(&on, WatchBy::Auto, files));
+    }
+}
+
+/// Runs a program, if it is installed. Answers whether it is.
+pub(crate) fn run(program: &str, arguments: &[&str], directory: &Path) -> bool {
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).current_dir(directory);
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("TERM", "dumb");
+    command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null());
+    command.stderr(std::process::Stdio::null());
+    match command.status() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: {program} is not installed");
+            false
+        }
+        Err(error) => panic!("{program} cannot be run: {error}"),
+        Ok(status) => {
+            assert!(status.success(), "{program} {arguments:?}: {status}");
+            true
+        }
+    }
+}
+
+/// Waits until something is so.
+pub(crate) fn wait_for(mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "it never came to be");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

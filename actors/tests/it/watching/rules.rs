@@ -1,0 +1,197 @@
+//! Which files are templates.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+
+use hotplate_actors::{Hotplate, Links, Mount, Rules, WatchBy};
+
+use super::{Site, everywhere, file_systems, natively, write};
+
+fn names(site: &Site) -> String {
+    site.sync().into_keys().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn an_ignore_file_is_read_again_when_it_changes() {
+    let files = [
+        ("a.html", "a"),
+        ("drafts/b.html", "b"),
+        ("x/c.html", "c"),
+        ("x/d.html", "d"),
+        ("x/y/c.html", "yc"),
+        (".hotplateignore", "drafts/\n"),
+    ];
+    everywhere(&files, |site| {
+        assert_eq!(names(site), "a.html x/c.html x/d.html x/y/c.html");
+        site.save(".hotplateignore", "/x/y/\n*.tmp.html\n");
+        site.until("drafts/b.html", Some("b"));
+        site.until("x/y/c.html", None);
+        site.write("x/.hotplateignore", "c.html\n!/y/c.html\n");
+        site.until("x/c.html", None);
+        assert_eq!(names(site), "a.html drafts/b.html x/d.html");
+        site.write("a.tmp.html", "left out");
+        site.write("x/y/new.html", "left out");
+        assert_eq!(names(site), "a.html drafts/b.html x/d.html");
+        fs::remove_file(site.path(".hotplateignore")).expect("removed");
+        site.until("x/y/c.html", Some("yc"));
+        site.until("x/y/new.html", Some("left out"));
+        fs::write(site.path("drafts/b.html"), "b2").expect("written");
+        site.until("drafts/b.html", Some("b2"));
+    });
+}
+
+#[test]
+fn a_log_in_an_ignored_directory_costs_nothing() {
+    natively(
+        &[("a.html", "a"), ("log/x.log", ""), (".hotplateignore", "log/\n")],
+        |site| {
+            site.sync();
+            let (hints, batches, directories) = (site.hints(), site.batches(), site.status().directories);
+            let mut log = fs::File::options()
+                .append(true)
+                .open(site.path("log/x.log"))
+                .expect("opened");
+            for _ in 0..100_000 {
+                std::io::Write::write_all(&mut log, b"a line\n").expect("written");
+            }
+            site.sync();
+            assert_eq!(
+                (site.hints(), site.batches(), site.status().directories),
+                (hints, batches, directories)
+            );
+            assert_eq!(site.status().overflows, 0);
+            // One beside the templates costs the listener only.
+            fs::write(site.path("y.log"), "").expect("written");
+            let mut log = fs::File::options()
+                .append(true)
+                .open(site.path("y.log"))
+                .expect("opened");
+            for _ in 0..100_000 {
+                std::io::Write::write_all(&mut log, b"a line\n").expect("written");
+            }
+            fs::write(site.path("a.html"), "b").expect("written");
+            site.until("a.html", Some("b"));
+            assert!(site.hints() < hints + 2_000, "{} hints for a log", site.hints() - hints);
+            site.expect("a.html", &[Some("a"), Some("b")]);
+        },
+    );
+}
+
+#[test]
+fn links_are_followed_as_far_as_the_rules_say() {
+    for on in file_systems() {
+        for (links, expected) in [
+            (Links::Follow, "a.html d/o.html in.html out.html"),
+            (Links::Inside, "a.html in.html"),
+            (Links::Never, "a.html"),
+        ] {
+            let site = Site::with(&on, WatchBy::Auto, |directory| {
+                write(&directory.join("site/a.html"), "a");
+                write(&directory.join("out/o.html"), "o");
+                symlink("a.html", directory.join("site/in.html")).expect("linked");
+                symlink("../out/o.html", directory.join("site/out.html")).expect("linked");
+                symlink("../out", directory.join("site/d")).expect("linked");
+                let rules = Rules {
+                    links,
+                    ..Rules::default()
+                };
+                vec![Mount::new("", directory.join("site")).rules(rules)]
+            });
+            assert_eq!(names(&site), expected, "{links:?}");
+            let remarks = site.status().remarks;
+            assert_eq!(remarks.is_empty(), links == Links::Follow, "{remarks:?}");
+            fs::remove_file(site.path("out.html")).expect("removed");
+            fs::write(site.path("out.html"), "a file").expect("written");
+            site.until("out.html", Some("a file"));
+        }
+    }
+}
+
+#[test]
+fn names_that_no_template_can_have_are_said_once() {
+    everywhere(
+        &[("a.html", "a"), ("A.html", "A"), ("con.html", "c"), ("b:c.html", "bc")],
+        |site| {
+            let bad = site.root.join(OsStr::from_bytes(b"caf\xe9.html"));
+            fs::write(&bad, "latin").expect("written");
+            fs::write(site.path("back\\slash.html"), "no").expect("written");
+            assert_eq!(names(site), "A.html a.html b:c.html con.html");
+            fs::write(&bad, "again").expect("written");
+            site.sync();
+            super::wait_for(|| {
+                let remarks = site.status().remarks;
+                let mut codes: Vec<_> = remarks.iter().map(|remark| remark.code).collect();
+                codes.sort_unstable();
+                codes
+                    == [
+                        "name",
+                        "name-clash",
+                        "name-not-portable",
+                        "name-not-portable",
+                        "name-not-utf8",
+                    ]
+            });
+        },
+    );
+}
+
+#[test]
+fn a_rule_that_is_none_keeps_the_engine_from_starting() {
+    let root = tempfile::tempdir().expect("a directory");
+    let rules = Rules {
+        include: vec!["[z-a]".into()],
+        ..Rules::default()
+    };
+    let error = Hotplate::builder()
+        .root_with(root.path(), rules)
+        .start()
+        .expect_err("wrong");
+    assert!(error.to_string().contains("[z-a]"), "{error}");
+}
+
+#[test]
+fn the_size_may_be_less_than_the_limit() {
+    for on in file_systems() {
+        let site = Site::with(&on, WatchBy::Auto, |directory| {
+            write(&directory.join("site/a.html"), "12345678901");
+            let rules = Rules {
+                bytes_max: Some(10),
+                ..Rules::default()
+            };
+            vec![Mount::new("", directory.join("site")).rules(rules)]
+        });
+        site.expect("a.html", &[Some("!too-large")]);
+        fs::write(site.path("a.html"), "1234567890").expect("written");
+        site.until("a.html", Some("1234567890"));
+    }
+}
+
+#[test]
+fn a_shadow_that_comes_and_goes_reaches_the_callers() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let own = directory.path().join("own");
+    let base = directory.path().join("base");
+    write(
+        &own.join("page.html"),
+        "[{{ call part.html with @root }}|{{ call same.html with @root }}]",
+    );
+    write(&base.join("part.html"), "base");
+    symlink("part.html", base.join("same.html")).expect("linked");
+    let hotplate = Hotplate::builder().root(&own).root(&base).start().expect("starts");
+    let page = || {
+        hotplate
+            .render("page.html", &serde_json::json!({}))
+            .expect("renders")
+            .body
+    };
+    let until = |text: &str| super::wait_for(|| page() == text);
+    until("[base|base]");
+    write(&own.join("part.html"), "own");
+    until("[own|base]");
+    write(&base.join("part.html"), "base 2");
+    until("[own|base 2]");
+    fs::remove_file(own.join("part.html")).expect("removed");
+    until("[base 2|base 2]");
+}

@@ -1,0 +1,167 @@
+//! Four writers do what they like for a while; at each sync, what is served is what an independent walk finds.
+//!
+//! `HOTPLATE_SOAK_S` says for how many seconds (default 2).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Barrier, RwLock};
+use std::time::{Duration, Instant};
+
+use hotplate_actors::WatchBy;
+
+use super::{Site, file_systems};
+
+/// A random number generator, small and good enough.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+
+    fn path(&mut self, root: &Path) -> PathBuf {
+        let directories = ["", "a", "b", "a/c", "b/d", "log", "../outside"];
+        let files = ["x.html", "y.html", "z.txt", "w.css", ".h.html"];
+        let directory = root.join(directories[self.roll(directories.len() as u64) as usize]);
+        match self.roll(6) {
+            0 => directory,
+            _ => directory.join(files[self.roll(files.len() as u64) as usize]),
+        }
+    }
+}
+
+/// One random thing. What cannot be done is not done.
+fn act(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
+    let (one, other) = (dice.path(root), dice.path(root));
+    let text = format!("text {}", dice.roll(1_000_000));
+    match dice.roll(14) {
+        0..=3 => fs::write(one, text),
+        4..=5 => {
+            let beside = one.with_file_name(format!(".beside{}", dice.roll(1000)));
+            fs::write(&beside, text)?;
+            fs::rename(&beside, one).or_else(|_| fs::remove_file(beside))
+        }
+        6 => fs::create_dir_all(one),
+        7 => fs::rename(one, other),
+        8 => fs::remove_file(one),
+        9 if dice.roll(3) == 0 && one != *root => fs::remove_dir_all(one),
+        10 => fs::hard_link(one, other),
+        11 => symlink(one, other),
+        12 => {
+            fs::remove_file(&one)?;
+            fs::write(one, text)
+        }
+        13 => {
+            let flags = rustix::fs::RenameFlags::EXCHANGE;
+            Ok(rustix::fs::renameat_with(
+                rustix::fs::CWD,
+                one,
+                rustix::fs::CWD,
+                other,
+                flags,
+            )?)
+        }
+        _ => fs::File::open(one)?.set_modified(std::time::SystemTime::UNIX_EPOCH),
+    }
+}
+
+/// What is there, without asking the loader.
+fn walk(path: &Path, name: &str, above: &mut Vec<PathBuf>, found: &mut BTreeMap<String, String>) {
+    let Ok(metadata) = fs::metadata(path) else { return };
+    let takes = name.ends_with(".html") || name.ends_with(".txt");
+    if metadata.is_dir() {
+        let Ok(real) = fs::canonicalize(path) else { return };
+        if above.contains(&real) || above.len() > 64 {
+            return;
+        }
+        if takes {
+            found.insert(name.to_owned(), "!directory".into());
+        }
+        above.push(real);
+        for entry in fs::read_dir(path).expect("a directory") {
+            let child = entry.expect("an entry").file_name();
+            let child = child.to_str().expect("UTF-8");
+            if !child.starts_with('.') {
+                let name = if name.is_empty() {
+                    child.to_owned()
+                } else {
+                    format!("{name}/{child}")
+                };
+                walk(&path.join(child), &name, above, found);
+            }
+        }
+        above.pop();
+    } else if takes {
+        found.insert(name.to_owned(), fs::read_to_string(path).expect("a text"));
+    }
+}
+
+#[test]
+fn four_writers_and_no_difference() {
+    let seconds = std::env::var("HOTPLATE_SOAK_S").ok().and_then(|text| text.parse().ok());
+    let each = Duration::from_secs_f64(seconds.unwrap_or(2.0) / (2 * file_systems().len()) as f64);
+    for on in file_systems() {
+        for by in [WatchBy::Auto, WatchBy::Recursive] {
+            soak(&on, by, each);
+        }
+    }
+}
+
+fn soak(on: &Path, by: WatchBy, lasts: Duration) {
+    let site = Site::new(on, by, &[("x.html", "start"), ("a/y.html", "start")]);
+    fs::create_dir(site.beside("outside")).expect("created");
+    let (ends, acts) = (AtomicBool::new(false), AtomicU64::new(0));
+    // Writers hold it for one act, the check for itself: a walk that is overtaken finds nothing out.
+    let still = RwLock::new(());
+    let begins = Barrier::new(5);
+    std::thread::scope(|scope| {
+        for writer in 0..4_u64 {
+            let (root, ends, acts, still, begins) = (&site.root, &ends, &acts, &still, &begins);
+            scope.spawn(move || {
+                let mut dice = Dice(0x9E37_79B9_7F4A_7C15 ^ (writer + 1) ^ u64::from(std::process::id()) << 20);
+                begins.wait();
+                while !ends.load(Ordering::Relaxed) {
+                    let guard = still.read().expect("not poisoned");
+                    let _ = act(&mut dice, root);
+                    acts.fetch_add(1, Ordering::Relaxed);
+                    drop(guard);
+                    if dice.roll(50) == 0 {
+                        std::thread::sleep(Duration::from_micros(200));
+                    }
+                }
+            });
+        }
+        begins.wait();
+        let end = Instant::now() + lasts;
+        let mut syncs = 0;
+        // A check that fails must not leave the writers running.
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            while Instant::now() < end {
+                let guard = still.write().expect("not poisoned");
+                let mut found = BTreeMap::new();
+                walk(&site.root, "", &mut Vec::new(), &mut found);
+                let told = site.sync();
+                assert_eq!(told, found, "after {} acts, {by:?}", acts.load(Ordering::Relaxed));
+                drop(guard);
+                syncs += 1;
+                std::thread::sleep(Duration::from_micros(500 * (syncs % 7)));
+            }
+        }));
+        ends.store(true, Ordering::Relaxed);
+        if let Err(panic) = checked {
+            std::panic::resume_unwind(panic);
+        }
+        let acts = acts.load(Ordering::Relaxed);
+        println!(
+            "{} by {by:?}: {acts} acts, {syncs} syncs, no difference; {:?}",
+            on.display(),
+            site.status()
+        );
+    });
+}

@@ -1,0 +1,202 @@
+//! What a change costs the processor behind the compiler, what it keeps in memory, and how long a start takes; by the number of
+//! templates that share a partial. No file system, no threads but those of the start. Prints Markdown.
+
+use std::time::Instant;
+
+use hotplate_actors::dialect::{Dialect, Formatters, tiny::Tiny};
+use hotplate_actors::graph::plan::{Companions, CompiledBatch, CompiledText, Graph};
+use hotplate_actors::loader::MemoryLoader;
+use hotplate_actors::registry::publish::{Decision, publish};
+use hotplate_actors::registry::truth::Truth;
+use hotplate_actors::version::{LoaderId, Revision};
+use hotplate_actors::{Digest, Hotplate, Limits, TemplateName};
+use hotplate_benches::allocations::{Counting, live_bytes};
+use hotplate_benches::measure::{Samples, nanoseconds, rounds};
+use hotplate_benches::table;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const PARTIAL: &str = "_partial.html";
+/// Versions that are kept while memory is counted.
+const KEPT: usize = 100;
+
+fn main() {
+    let sizes = [100, 1_000, 10_000, 100_000];
+    let rows: Vec<_> = sizes.into_iter().map(changes).collect();
+    println!("### Processor time of a change, once it is compiled\n");
+    let columns = [
+        "templates",
+        "partial of all: graph",
+        "and publish",
+        "together, 99 of 100",
+        "break of the partial of all",
+        "its repair",
+    ];
+    table::print(&columns, &rows);
+
+    println!("### Bytes of each version that is kept, with one template changed\n");
+    let rows: Vec<_> = [100, 10_000].into_iter().map(memory).collect();
+    table::print(&["templates", "read side", "with the Registry's history"], &rows);
+
+    println!("### A start from memory, templates of 2 KB\n");
+    let rows: Vec<_> = sizes[..3].iter().map(|templates| start(*templates)).collect();
+    table::print(&["templates", "median", "for each template"], &rows);
+}
+
+/// A graph and what was published of it.
+struct Site {
+    graph: Graph,
+    truth: Truth,
+    formatters: Formatters,
+    limits: Limits,
+    number: u64,
+}
+
+impl Site {
+    fn new(templates: usize, history_versions: usize) -> Self {
+        let formatters = Formatters::default();
+        let mut site = Self {
+            graph: Graph::new(&formatters, Companions::default()),
+            truth: Truth::new(),
+            formatters,
+            limits: Limits {
+                history_versions,
+                ..Limits::default()
+            },
+            number: 0,
+        };
+        let pages = (0..templates).map(|number| (name(number), page(number)));
+        let texts: Vec<_> = pages.chain([(PARTIAL.to_owned(), "partial".to_owned())]).collect();
+        site.change(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+        site
+    }
+
+    /// Nanoseconds in the graph and in publishing.
+    fn change<'t>(&mut self, texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> (f64, f64) {
+        self.number += 1;
+        let batch = CompiledBatch {
+            revision: Revision {
+                loader: LoaderId(0),
+                number: self.number,
+            },
+            complete: false,
+            texts: texts
+                .into_iter()
+                .map(|(name, text)| self.compiled(name, text))
+                .collect(),
+            removed: Vec::new(),
+        };
+        let start = Instant::now();
+        let plan = self.graph.apply(batch);
+        let planned = Instant::now();
+        let decision = publish(&self.truth, &plan, &self.formatters, &self.limits);
+        let published = Instant::now();
+        if let Decision::Published { truth, .. } = decision {
+            self.truth = truth;
+        }
+        (nanoseconds(planned - start), nanoseconds(published - planned))
+    }
+
+    fn compiled(&self, name: &str, text: &str) -> (TemplateName, CompiledText) {
+        let digest = Digest::of(text.as_bytes());
+        let compiled = match Tiny.compile(text, &self.limits) {
+            Ok(unit) => CompiledText::Unit { digest, unit },
+            Err(diagnostics) => CompiledText::Broken {
+                digest: Some(digest),
+                diagnostics: diagnostics.into(),
+            },
+        };
+        (TemplateName::new(name).expect("a name"), compiled)
+    }
+}
+
+fn changes(templates: usize) -> Vec<String> {
+    let mut site = Site::new(templates, 32);
+    let (mut planned, mut published, mut both) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..rounds(201) {
+        let (plan, publish) = site.change([(PARTIAL, format!("partial {round}").as_str())]);
+        planned.push(plan);
+        published.push(publish);
+        both.push(plan + publish);
+    }
+    let (mut broken, mut repaired) = (Vec::new(), Vec::new());
+    for round in 0..rounds(201).div_ceil(40) {
+        let (plan, publish) = site.change([(PARTIAL, "{{ if }}")]);
+        broken.push(plan + publish);
+        let (plan, publish) = site.change([(PARTIAL, format!("again {round}").as_str())]);
+        repaired.push(plan + publish);
+    }
+    let median = |samples| table::time(Samples(samples).median());
+    vec![
+        templates.to_string(),
+        median(planned),
+        median(published),
+        table::time(Samples(both).quantile(0.99)),
+        median(broken),
+        median(repaired),
+    ]
+}
+
+fn memory(templates: usize) -> Vec<String> {
+    let entry = name(templates / 2);
+    let bytes = |history_versions: usize, hold: bool| {
+        let mut site = Site::new(templates, history_versions);
+        let texts: Vec<String> = (0..KEPT).map(|version| format!("version {version}")).collect();
+        // What the first changes make room for once is nothing that a version costs.
+        site.change([(entry.as_str(), "one")]);
+        site.change([(entry.as_str(), "two")]);
+        let mut held = Vec::with_capacity(KEPT);
+        let before = live_bytes();
+        for text in &texts {
+            site.change([(entry.as_str(), text.as_str())]);
+            if hold {
+                held.push(site.truth.snapshot().clone());
+            }
+        }
+        (live_bytes() - before) as f64 / KEPT as f64
+    };
+    let kilobytes = |bytes: f64| format!("{:.1} KB", bytes / 1e3);
+    vec![
+        templates.to_string(),
+        kilobytes(bytes(0, true)),
+        kilobytes(bytes(KEPT + 8, false)),
+    ]
+}
+
+fn start(templates: usize) -> Vec<String> {
+    let times = (0..rounds(201).div_ceil(40)).map(|_| {
+        let (loader, shelf) = MemoryLoader::new();
+        let pages = (0..templates).map(|number| (name(number), page(number)));
+        let texts = pages.chain([(PARTIAL.to_owned(), "partial".to_owned())]);
+        shelf.edit(texts.map(|(name, text)| (TemplateName::new(&name).expect("a name"), Some(text))));
+        let start = Instant::now();
+        let hotplate = Hotplate::builder()
+            .loader(loader)
+            .watch(false)
+            .start()
+            .expect("it starts");
+        let time = nanoseconds(start.elapsed());
+        assert_eq!(hotplate.snapshot().snapshot().len(), templates + 1);
+        time
+    });
+    let median = Samples(times.collect()).median();
+    vec![
+        templates.to_string(),
+        table::time(median),
+        table::time(median / templates as f64),
+    ]
+}
+
+fn name(number: usize) -> String {
+    format!("{:02}/{number}.html", number / 100)
+}
+
+/// A template of 2 KB.
+fn page(number: usize) -> String {
+    let mut text = format!("<p>{number}</p>{{{{ call {PARTIAL} with title }}}}\n");
+    while text.len() < 2_000 {
+        text.push_str("<p>{title} and what else there is to say about it</p>\n");
+    }
+    text
+}

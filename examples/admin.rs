@@ -1,0 +1,37 @@
+//! The dashboard of a shop that is visited: `cargo run --features admin --example admin`, then open the address and edit something
+//! below `examples/site/templates`.
+
+use std::time::Duration;
+
+use hotplate::admin::Admin;
+use hotplate::site::{Site, SiteData};
+use hotplate::{Hotplate, RenderOptions};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = std::env::args().nth(1).unwrap_or_else(|| "examples/site".to_owned());
+    let site = Site::open(directory)?;
+    let hotplate = site.builder().start()?;
+    let admin = Admin::new(hotplate.clone()).start()?;
+    println!("open http://{}/_hotplate/ (end with Enter)", admin.address());
+    std::thread::spawn(move || visit(&hotplate, &site));
+    std::io::stdin().read_line(&mut String::new())?;
+    Ok(())
+}
+
+/// Some hundred visits in a second, to have something to look at.
+fn visit(hotplate: &Hotplate, site: &Site) {
+    let (_never, wait) = std::sync::mpsc::channel::<()>();
+    for round in 0_u64.. {
+        let pinned = hotplate.snapshot();
+        for (_, name, _) in pinned
+            .snapshot()
+            .entries()
+            .filter(|(_, name, _)| site.is_template(name) && !name.as_str().contains('_'))
+        {
+            if name.as_str().len() as u64 % 7 <= round % 5 {
+                let _ = hotplate.render_supplied(name.as_str(), &SiteData, &RenderOptions::default());
+            }
+        }
+        let _ = wait.recv_timeout(Duration::from_millis(50 + 40 * (round % 3)));
+    }
+}

@@ -1,0 +1,170 @@
+// Keeps a page of the dashboard live. Every page works without this.
+"use strict";
+
+const main = document.getElementById("main");
+const link = document.querySelector("[data-link]");
+
+// --- laying a newer page into this one ---------------------------------------------------------------------------------
+
+let asked = 0;
+
+// Fetches a page and replaces the parts that differ. Focus, scrolling and what is unfolded stay.
+async function lay(href) {
+  const number = ++asked;
+  const answer = await fetch(href, { headers: { accept: "text/html" } });
+  if (answer.redirected && new URL(answer.url).pathname.endsWith("/login")) return location.assign(answer.url);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  // A newer question has been asked meanwhile.
+  if (number !== asked) return;
+  for (const part of document.querySelectorAll("[data-part]")) {
+    const newer = page.getElementById(part.id);
+    if (newer) replace(part, newer);
+  }
+  ages();
+}
+
+function replace(part, newer) {
+  for (const open of part.querySelectorAll("details[id]")) {
+    const same = newer.querySelector("#" + CSS.escape(open.id));
+    if (same) same.open = open.open;
+  }
+  if (part.outerHTML === newer.outerHTML) return;
+  const focused = document.activeElement;
+  const path = part.contains(focused) ? place(focused, part) : null;
+  const { scrollTop, scrollLeft } = part;
+  part.replaceWith(newer);
+  newer.scrollTop = scrollTop;
+  newer.scrollLeft = scrollLeft;
+  if (path) newer.querySelector(path)?.focus({ preventScroll: true });
+}
+
+// How to find an element again: by its id, else by its address.
+function place(element, part) {
+  if (element === part) return ":scope";
+  if (element.id) return "#" + CSS.escape(element.id);
+  const href = element.getAttribute("href");
+  return href ? `[href="${CSS.escape(href)}"]` : ":scope";
+}
+
+// --- following what happens ----------------------------------------------------------------------------------------------
+
+let waiting = null;
+
+function refresh() {
+  // A burst of events is one look.
+  waiting ??= setTimeout(() => {
+    waiting = null;
+    lay(location.href).catch(() => {});
+  }, 60);
+}
+
+function follow() {
+  const events = new EventSource("/_hotplate/live");
+  let lost = false;
+  events.addEventListener("open", () => {
+    link.hidden = true;
+    if (lost) refresh();
+    lost = false;
+  });
+  events.addEventListener("error", () => {
+    lost = true;
+    link.hidden = false;
+    link.textContent = "not connected";
+  });
+  events.addEventListener("changed", refresh);
+  events.addEventListener("vitals", (event) => {
+    const vitals = JSON.parse(event.data);
+    for (const shown of document.querySelectorAll("[data-vital]")) shown.textContent = vitals[shown.dataset.vital];
+    for (const path of document.querySelectorAll("[data-vital-path]")) path.setAttribute("d", vitals[path.dataset.vitalPath]);
+  });
+  addEventListener("pagehide", () => events.close());
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+function ages() {
+  for (const time of document.querySelectorAll("time[data-ms]")) {
+    const seconds = Math.max(0, (Date.now() - Number(time.dataset.ms)) / 1000);
+    const [unit, size] = [["s", 1], ["min", 60], ["h", 3600], ["d", 86400]].findLast(([, size]) => seconds >= size) ?? ["s", 1];
+    time.textContent = seconds < 5 ? "just now" : `${Math.floor(seconds / size)} ${unit} ago`;
+    time.title = new Date(Number(time.dataset.ms)).toLocaleString();
+  }
+}
+
+// --- templates: finding one, and moving along the picture ------------------------------------------------------------------
+
+function go(href) {
+  history.pushState(null, "", href);
+  return lay(href).then(center);
+}
+
+function center() {
+  const canvas = document.getElementById("picture");
+  const here = canvas?.querySelector(".node.here");
+  if (!here) return;
+  const zoom = canvas.querySelector("svg").getBoundingClientRect().width / canvas.querySelector("svg").viewBox.baseVal.width;
+  canvas.scrollLeft = Number(here.dataset.x) * zoom - canvas.clientWidth / 2 + 98;
+  canvas.scrollTop = Number(here.dataset.y) * zoom - canvas.clientHeight / 2 + 14;
+}
+
+// The nearest node in a direction; what lies askew counts as further away.
+function neighbour(node, key) {
+  const at = (other) => [Number(other.dataset.x), Number(other.dataset.y)];
+  const [x, y] = at(node);
+  let best = null;
+  for (const other of document.querySelectorAll("#graph .node")) {
+    const [dx, dy] = [at(other)[0] - x, at(other)[1] - y];
+    const along = { ArrowRight: dx, ArrowLeft: -dx, ArrowDown: dy, ArrowUp: -dy }[key];
+    const across = Math.abs(key === "ArrowRight" || key === "ArrowLeft" ? dy : dx);
+    if (along <= 0) continue;
+    const distance = along + 3 * across;
+    if (!best || distance < best.distance) best = { other, distance };
+  }
+  return best?.other;
+}
+
+addEventListener("click", (event) => {
+  const chosen = event.target.closest("#graph .node, #list a, #detail .links a, #detail .reason a");
+  if (!chosen || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+  event.preventDefault();
+  go(chosen.getAttribute("href"));
+});
+
+addEventListener("popstate", () => lay(location.href).then(center));
+
+addEventListener("keydown", (event) => {
+  const typing = event.target.matches("input, select, textarea");
+  if (event.key === "/" && !typing && document.getElementById("q")) {
+    event.preventDefault();
+    document.getElementById("q").focus();
+  }
+  const node = event.target.closest?.("#graph .node");
+  if (node && event.key.startsWith("Arrow")) {
+    event.preventDefault();
+    neighbour(node, event.key)?.focus();
+  }
+});
+
+let typed = null;
+document.querySelector("[data-search]")?.addEventListener("input", (event) => {
+  clearTimeout(typed);
+  typed = setTimeout(() => {
+    const address = new URL(location.href);
+    address.searchParams.set("q", event.target.value);
+    history.replaceState(null, "", address);
+    lay(address.href).catch(() => {});
+  }, 120);
+});
+
+addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !confirm(question)) event.preventDefault();
+});
+
+document.querySelector("[data-submit]")?.addEventListener("change", (event) => event.target.form.requestSubmit());
+
+// What was done is said once.
+if (new URLSearchParams(location.search).has("did")) history.replaceState(null, "", location.pathname);
+ages();
+center();
+setInterval(ages, 10_000);
+follow();

@@ -1,0 +1,328 @@
+//! The first page: how it is.
+
+use serde::Serialize;
+
+use super::{Few, Frame, words};
+use crate::admin::model::{Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
+use crate::admin::pulse::Vitals;
+
+/// Versions that the first page lists.
+const VERSIONS: usize = 8;
+/// Findings that a page shows.
+pub(super) const FINDINGS: usize = 20;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Overview {
+    pub(super) frame: Frame,
+    pub(super) version: VersionAnswer,
+    /// Shares of all templates, for the bar; in percent.
+    pub(super) bar: Bar,
+    pub(super) vitals: VitalsView,
+    pub(super) reasons: Vec<String>,
+    pub(super) actors: Vec<ActorView>,
+    pub(super) loaders: Vec<LoaderView>,
+    pub(super) doors: Vec<DoorView>,
+    pub(super) findings: FindingsView,
+    pub(super) rows: Rows,
+}
+
+/// Versions in a list.
+#[derive(Debug, Serialize)]
+pub(super) struct Rows {
+    pub(super) versions: Vec<VersionRow>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Bar {
+    total: usize,
+    current: f64,
+    stale: f64,
+    broken: f64,
+    /// Where each begins.
+    stale_at: f64,
+    broken_at: f64,
+}
+
+impl Bar {
+    #[expect(clippy::cast_precision_loss, reason = "shares are shown to a tenth of a percent")]
+    pub(super) fn of(version: &VersionAnswer) -> Self {
+        let counts = &version.templates;
+        let total = counts.current + counts.stale + counts.broken;
+        let share = |count: usize| (count as f64 * 1000.0 / total.max(1) as f64).round() / 10.0;
+        let (current, stale, broken) = (share(counts.current), share(counts.stale), share(counts.broken));
+        Self {
+            total,
+            current,
+            stale,
+            broken,
+            stale_at: current,
+            broken_at: current + stale,
+        }
+    }
+}
+
+/// Figures as they are shown; the script puts each where the page has its name.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(in crate::admin) struct VitalsView {
+    rate: String,
+    p50: String,
+    p99: String,
+    reload_p50: String,
+    reload_p99: String,
+    snapshots: String,
+    snapshots_most: String,
+    spark: String,
+}
+
+impl VitalsView {
+    pub(in crate::admin) fn of(vitals: &Vitals) -> Self {
+        Self {
+            rate: words::amount(vitals.renders_per_second),
+            p50: words::duration(vitals.p50_ms),
+            p99: words::duration(vitals.p99_ms),
+            reload_p50: words::duration(vitals.reload_p50_ms),
+            reload_p99: words::duration(vitals.reload_p99_ms),
+            snapshots: vitals.snapshots.to_string(),
+            snapshots_most: vitals.snapshots_high_water.to_string(),
+            spark: words::spark(&vitals.history),
+        }
+    }
+}
+
+/// The actors of a kind, together.
+#[derive(Debug, Serialize)]
+pub(super) struct ActorView {
+    name: &'static str,
+    many: bool,
+    number: usize,
+    /// `up`, `backing-off`, `down` or `stopped`: of the one that is worst off.
+    state: &'static str,
+    /// `good`, `warn` or `bad`.
+    kind: &'static str,
+    restarts: u64,
+    backlog: usize,
+    quarantined: usize,
+    last_fault: Option<String>,
+    can_reset: bool,
+    last: bool,
+}
+
+pub(super) fn actors(health: &HealthAnswer) -> Vec<ActorView> {
+    let weight = |state: &str| {
+        ["up", "backing-off", "stopped", "down"]
+            .iter()
+            .position(|known| *known == state)
+    };
+    let mut views: Vec<ActorView> = Vec::new();
+    for actor in &health.actors {
+        let view = match views.iter_mut().position(|view| view.name == actor.actor) {
+            Some(known) => &mut views[known],
+            None => {
+                views.push(ActorView {
+                    name: actor.actor,
+                    many: false,
+                    number: 0,
+                    state: "up",
+                    kind: "good",
+                    restarts: 0,
+                    backlog: 0,
+                    quarantined: 0,
+                    last_fault: None,
+                    can_reset: false,
+                    last: false,
+                });
+                let newest = views.len() - 1;
+                &mut views[newest]
+            }
+        };
+        view.number += 1;
+        view.many = view.number > 1;
+        if weight(actor.state) > weight(view.state) {
+            view.state = actor.state;
+        }
+        view.restarts += actor.restarts;
+        view.backlog += actor.backlog;
+        view.quarantined += actor.quarantined;
+        view.last_fault = view.last_fault.take().or_else(|| actor.last_fault.clone());
+    }
+    for view in &mut views {
+        view.kind = match view.state {
+            "up" if view.quarantined == 0 => "good",
+            "up" | "backing-off" => "warn",
+            _ => "bad",
+        };
+        view.can_reset = view.state == "down";
+    }
+    if let Some(last) = views.last_mut() {
+        last.last = true;
+    }
+    views
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct LoaderView {
+    name: String,
+    mode: &'static str,
+    why: String,
+    files: u64,
+    directories: u64,
+    overflows: u64,
+    missed: u64,
+    unreadable: u64,
+    root_missing: bool,
+}
+
+pub(super) fn loaders(health: &HealthAnswer) -> Vec<LoaderView> {
+    let loaders = health.loaders.iter().map(|loader| LoaderView {
+        name: loader.loader.clone(),
+        mode: match loader.watch_mode {
+            "native" => "told by the kernel",
+            "native-and-poll" => "told by the kernel, and looks itself",
+            "poll" => "looks itself",
+            _ => "not watched",
+        },
+        why: loader.why.clone(),
+        files: loader.files,
+        directories: loader.directories,
+        overflows: loader.overflows,
+        missed: loader.missed_by_events,
+        unreadable: loader.unreadable,
+        root_missing: loader.root_missing,
+    });
+    loaders.collect()
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct DoorView {
+    name: &'static str,
+    inside: usize,
+    capacity: usize,
+    busy: u64,
+    timeouts: u64,
+    lost: u64,
+}
+
+pub(super) fn doors(health: &HealthAnswer) -> Vec<DoorView> {
+    let doors = health.doors.iter().map(|door| DoorView {
+        name: door.door,
+        inside: door.inside,
+        capacity: door.capacity,
+        busy: door.busy,
+        timeouts: door.timeouts,
+        lost: door.lost,
+    });
+    doors.collect()
+}
+
+/// What is wrong, with the lines and carets.
+#[derive(Debug, Serialize)]
+pub(super) struct FindingsView {
+    any: bool,
+    list: Vec<FindingView>,
+    more: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingView {
+    /// `error` or `warning`.
+    severity: &'static str,
+    code: &'static str,
+    message: String,
+    /// Its template and line, if it has them.
+    place: Option<String>,
+    href: Option<String>,
+    /// The line with its caret, and what to do.
+    text: String,
+}
+
+impl FindingsView {
+    pub(super) fn of(findings: Vec<Finding>, all: usize) -> Self {
+        let list: Vec<FindingView> = findings.into_iter().take(FINDINGS).map(FindingView::of).collect();
+        Self {
+            any: !list.is_empty(),
+            more: all.saturating_sub(list.len()),
+            list,
+        }
+    }
+}
+
+impl FindingView {
+    fn of(finding: Finding) -> Self {
+        // The first line says what the heading says.
+        let mut lines = finding.text.lines().skip(1).peekable();
+        // So does the link of the place.
+        lines.next_if(|line| line.trim_start().starts_with("--> "));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let line = finding.line.map_or_else(String::new, |line| format!(":{line}"));
+        Self {
+            severity: finding.severity,
+            code: finding.code,
+            message: finding.message,
+            place: finding.template.as_ref().map(|template| format!("{template}{line}")),
+            href: finding
+                .template
+                .as_deref()
+                .map(|template| format!("/_hotplate/templates?at={}", words::in_query(template))),
+            text,
+        }
+    }
+}
+
+/// A version in a list.
+#[derive(Debug, Serialize)]
+pub(super) struct VersionRow {
+    pub(super) number: u64,
+    pub(super) at_ms: u64,
+    pub(super) ago: String,
+    pub(super) micros: String,
+    pub(super) is_current: bool,
+    pub(super) can_go_back: bool,
+    pub(super) held: bool,
+    pub(super) changed: Few,
+    pub(super) removed: Few,
+    pub(super) stale: Few,
+    pub(super) broken: Few,
+    pub(super) recovered: Few,
+    /// `good`, `warn` or `bad`.
+    pub(super) kind: &'static str,
+}
+
+/// Names that a row shows of each kind.
+const ROW_NAMES: usize = 3;
+
+impl VersionRow {
+    pub(super) fn of(publication: &PublicationAnswer, current: u64, now_ms: u64) -> Self {
+        let few = |names| Few::of(names, ROW_NAMES);
+        #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+        let ms = publication.micros as f64 / 1000.0;
+        Self {
+            number: publication.version,
+            at_ms: publication.at_ms,
+            ago: words::ago(publication.at_ms, now_ms),
+            micros: words::duration(Some(ms)),
+            is_current: publication.version == current,
+            can_go_back: publication.kept && publication.version != current,
+            held: publication.held,
+            changed: few(&publication.changed),
+            removed: few(&publication.removed),
+            stale: few(&publication.stale),
+            broken: few(&publication.broken),
+            recovered: few(&publication.recovered),
+            kind: match (publication.broken.count, publication.stale.count) {
+                (0, 0) => "good",
+                (0, _) => "warn",
+                _ => "bad",
+            },
+        }
+    }
+}
+
+/// The newest few.
+pub(super) fn newest(publications: &[PublicationAnswer], current: u64, now_ms: u64) -> Rows {
+    let newest = publications.iter().take(VERSIONS);
+    Rows {
+        versions: newest
+            .map(|publication| VersionRow::of(publication, current, now_ms))
+            .collect(),
+    }
+}

@@ -1,0 +1,291 @@
+//! The pages, as they are asked for.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use hotplate_actors::Hotplate;
+use serde::{Deserialize, Serialize};
+
+use super::overview::{self, Bar, FINDINGS, FindingsView, Overview, Rows, VersionRow, VitalsView};
+use super::templates::{self, Detail, Inside, TemplatesView};
+use super::versions::{Compared, Other, VersionView, VersionsView};
+use super::{Frame, Status, actions, words};
+use crate::admin::calls::Calls;
+use crate::admin::dashboard::picture::Picture;
+use crate::admin::model::{Finding, HealthAnswer, VersionAnswer, VersionsAnswer};
+use crate::admin::problem::Problem;
+use crate::admin::state::{State, json, now_ms};
+use crate::admin::{api, body, stream};
+
+type Answered = Result<HttpResponse, Problem>;
+
+/// What a page is asked with. Whatever else an address has is left alone.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    /// What was done just now.
+    did: Option<String>,
+    /// What to look for.
+    q: Option<String>,
+    /// Which template to look at.
+    at: Option<String>,
+    /// Which version to compare with.
+    with: Option<u64>,
+}
+
+/// Whoever is not known is asked for the token.
+macro_rules! known {
+    ($state:expr, $request:expr) => {
+        if !$state.access.is_known($request.headers(), now_ms()) {
+            return Ok(HttpResponse::SeeOther()
+                .insert_header((LOCATION, "/_hotplate/login"))
+                .finish());
+        }
+    };
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tab {
+    Overview,
+    Versions,
+    Templates,
+    None,
+}
+
+fn frame(state: &State, title: &str, tab: Tab, asked: &Asked) -> Frame {
+    Frame {
+        title: title.to_owned(),
+        overview: tab == Tab::Overview,
+        versions: tab == Tab::Versions,
+        templates: tab == Tab::Templates,
+        signed_in: state.access.needs_token() && tab != Tab::None,
+        live: tab != Tab::None,
+        status: (tab != Tab::None).then(|| status(&state.health(), &state.version())),
+        did: asked.did.as_deref().and_then(actions::said),
+    }
+}
+
+fn status(health: &HealthAnswer, version: &VersionAnswer) -> Status {
+    let counts = &version.templates;
+    let held_back = counts.stale + counts.broken;
+    let (kind, said) = if !health.ready {
+        ("bad", "not ready".to_owned())
+    } else if version.held {
+        ("warn", "an earlier version is held".to_owned())
+    } else if counts.broken > 0 {
+        ("bad", format!("{} broken", words::count(counts.broken, "template")))
+    } else if held_back > 0 {
+        ("warn", format!("{} held back", words::count(held_back, "template")))
+    } else {
+        ("good", "all current".to_owned())
+    };
+    Status {
+        kind,
+        said,
+        version: version.version,
+        held: version.held,
+    }
+}
+
+pub(super) async fn overview(request: HttpRequest, state: Data<State>) -> Answered {
+    known!(state, request);
+    let asked: Asked = body::query(&request)?;
+    let (version, health) = (state.version(), state.health());
+    let diagnostics = state.hotplate.diagnostics();
+    let findings = diagnostics.iter().take(FINDINGS).map(Finding::of).collect();
+    // The rest is shown even where the Registry cannot be asked.
+    let publications = api::history(&state)
+        .await
+        .map(|history| history.versions)
+        .unwrap_or_default();
+    let view = Overview {
+        frame: frame(&state, "Overview", Tab::Overview, &asked),
+        bar: Bar::of(&version),
+        vitals: VitalsView::of(&state.pulse.vitals(&state.hotplate.counters())),
+        actors: overview::actors(&health),
+        loaders: overview::loaders(&health),
+        doors: overview::doors(&health),
+        findings: FindingsView::of(findings, diagnostics.len()),
+        rows: overview::newest(&publications, version.version, now_ms()),
+        reasons: health.reasons,
+        version,
+    };
+    state.dashboard.page(StatusCode::OK, "overview.html", &view)
+}
+
+fn rows(history: &VersionsAnswer) -> Rows {
+    let now_ms = now_ms();
+    let versions = history.versions.iter();
+    Rows {
+        versions: versions
+            .map(|version| VersionRow::of(version, history.current, now_ms))
+            .collect(),
+    }
+}
+
+pub(super) async fn versions(request: HttpRequest, state: Data<State>) -> Answered {
+    known!(state, request);
+    let asked: Asked = body::query(&request)?;
+    let history = api::history(&state).await?;
+    let view = VersionsView {
+        frame: frame(&state, "Versions", Tab::Versions, &asked),
+        rows: rows(&history),
+    };
+    state.dashboard.page(StatusCode::OK, "versions.html", &view)
+}
+
+pub(super) async fn version(request: HttpRequest, number: Path<String>, state: Data<State>) -> Answered {
+    known!(state, request);
+    let asked: Asked = body::query(&request)?;
+    let history = api::history(&state).await?;
+    let wanted = number.parse::<u64>().ok();
+    let Some(publication) = history.versions.iter().find(|version| Some(version.version) == wanted) else {
+        return notice(
+            &state,
+            StatusCode::NOT_FOUND,
+            &format!("Version {number} is not known, or no more"),
+            &asked,
+        );
+    };
+    let kept: Vec<u64> = history
+        .versions
+        .iter()
+        .filter(|version| version.kept)
+        .map(|version| version.version)
+        .collect();
+    let before = kept.iter().copied().find(|version| *version < publication.version);
+    let with = asked
+        .with
+        .filter(|with| kept.contains(with))
+        .or(before)
+        .filter(|_| publication.kept);
+    let compared = match with {
+        Some(with) => api::differences(&state, with, Some(publication.version), true)
+            .await
+            .ok(),
+        None => None,
+    };
+    let others = kept.into_iter().filter(|version| *version != publication.version);
+    let findings = publication.diagnostics.clone();
+    let view = VersionView {
+        frame: frame(
+            &state,
+            &format!("Version {}", publication.version),
+            Tab::Versions,
+            &asked,
+        ),
+        number: publication.version,
+        rows: Rows {
+            versions: vec![VersionRow::of(publication, history.current, now_ms())],
+        },
+        findings: FindingsView::of(findings, publication.diagnostics.len()),
+        compared: compared.map(Compared::of),
+        others: others
+            .map(|number| Other {
+                number,
+                selected: Some(number) == with,
+            })
+            .collect(),
+    };
+    state.dashboard.page(StatusCode::OK, "version.html", &view)
+}
+
+pub(super) async fn templates(request: HttpRequest, state: Data<State>) -> Answered {
+    known!(state, request);
+    let asked: Asked = body::query(&request)?;
+    let edges = state.ask(state.hotplate.edges()).await?;
+    let detail = match &asked.at {
+        Some(at) => api::about(&state, at).await.ok(),
+        None => None,
+    };
+    let (hotplate, at) = (state.hotplate.clone(), asked.at.clone());
+    let search: String = asked.q.as_deref().unwrap_or_default().chars().take(200).collect();
+    let searched = search.clone();
+    let drawn = state
+        .work(move || draw(&hotplate, &edges, &searched, at.as_deref()))
+        .await?;
+    let (list, picture, only) = drawn;
+    let view = TemplatesView {
+        frame: frame(&state, "Templates", Tab::Templates, &asked),
+        search,
+        list,
+        picture,
+        only,
+        detail: detail.map(|about| {
+            let inside = Inside::last(&state.hotplate, &about.dependents, now_ms());
+            Detail::of(about, inside, now_ms())
+        }),
+    };
+    state.dashboard.page(StatusCode::OK, "templates.html", &view)
+}
+
+fn draw(
+    hotplate: &Hotplate,
+    edges: &[hotplate_actors::messages::Edge],
+    search: &str,
+    at: Option<&str>,
+) -> (templates::List, Picture, Option<String>) {
+    let pinned = hotplate.snapshot();
+    let calls = Calls::new(pinned.snapshot(), edges);
+    let (part, only) = templates::part(&calls, at);
+    (
+        templates::list(&calls, search, at),
+        Picture::draw(&calls, &part, at, search),
+        only,
+    )
+}
+
+/// What the script listens to.
+pub(super) async fn live(request: HttpRequest, state: Data<State>) -> Answered {
+    if !state.access.is_known(request.headers(), now_ms()) {
+        return Err(Problem::unauthorized("sign in at /_hotplate/login"));
+    }
+    stream::answer(&state.places, state.live.start(None), || {
+        let vitals = state.pulse.vitals(&state.hotplate.counters());
+        ("vitals", json(&VitalsView::of(&vitals)))
+    })
+}
+
+#[derive(Serialize)]
+struct NoticeView {
+    frame: Frame,
+    said: String,
+    login: bool,
+    wrong: bool,
+}
+
+pub(super) async fn login(state: Data<State>) -> Answered {
+    ask_for_token(&state, StatusCode::OK, false)
+}
+
+/// The page that asks for the token.
+pub(super) fn ask_for_token(state: &State, status: StatusCode, wrong: bool) -> Answered {
+    let view = NoticeView {
+        frame: frame(state, "Sign in", Tab::None, &Asked::default()),
+        said: String::new(),
+        login: true,
+        wrong,
+    };
+    state.dashboard.page(status, "notice.html", &view)
+}
+
+/// A page that says one thing.
+pub(super) fn notice(state: &State, status: StatusCode, said: &str, asked: &Asked) -> Answered {
+    let view = NoticeView {
+        frame: frame(state, "hotplate", Tab::None, asked),
+        said: said.to_owned(),
+        login: false,
+        wrong: false,
+    };
+    state.dashboard.page(status, "notice.html", &view)
+}
+
+pub(super) async fn nothing_here(request: HttpRequest, state: Data<State>) -> Answered {
+    known!(state, request);
+    notice(
+        &state,
+        StatusCode::NOT_FOUND,
+        "There is no such page",
+        &Asked::default(),
+    )
+}

@@ -1,0 +1,326 @@
+//! [`Picture`]: the graph of calls, laid out in layers: who calls on the left, who is called on the right.
+//!
+//! The steps are those of Sugiyama (1981): circles are cut, each template gets the layer after the last of its callers, layers
+//! are put into an order in which few lines cross, and then into columns.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::templates::href;
+use crate::admin::calls::{Calls, Part};
+
+const WIDTH: usize = 196;
+const HEIGHT: usize = 28;
+const GAP_ACROSS: usize = 56;
+const GAP_DOWN: usize = 10;
+const MARGIN: usize = 16;
+/// A layer with more than this is broken into several columns.
+const ROWS: usize = 22;
+/// Characters of a name that fit into a box.
+const LABEL: usize = 22;
+/// How often layers are put into order, by their left neighbours and by their right ones in turn.
+const SWEEPS: usize = 8;
+
+/// A graph as it is drawn.
+#[derive(Debug, Serialize)]
+pub(super) struct Picture {
+    width: usize,
+    height: usize,
+    nodes: Vec<Box>,
+    lines: Vec<Line>,
+    any: bool,
+    said: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Box {
+    x: usize,
+    y: usize,
+    label_x: usize,
+    label_y: usize,
+    label: String,
+    name: String,
+    href: String,
+    standing: &'static str,
+    /// `here`, `near` or `far` from the one that is looked at; `plain` if none is.
+    place: &'static str,
+    current: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    path: String,
+    place: &'static str,
+}
+
+impl Picture {
+    pub(super) fn draw(calls: &Calls, part: &Part, at: Option<&str>, search: &str) -> Self {
+        let columns = columns(&layers(calls, part), calls, part);
+        let mut places: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+        let tallest = columns.iter().map(Vec::len).max().unwrap_or_default();
+        for (across, column) in columns.iter().enumerate() {
+            let lower = (tallest - column.len()) * (HEIGHT + GAP_DOWN) / 2;
+            for (down, node) in column.iter().enumerate() {
+                let place = (
+                    MARGIN + across * (WIDTH + GAP_ACROSS),
+                    MARGIN + lower + down * (HEIGHT + GAP_DOWN),
+                );
+                places.insert(*node, place);
+            }
+        }
+        let at = at.and_then(|at| calls.number(at)).filter(|at| part.nodes.contains(at));
+        let touches = |node: usize| {
+            at.is_some_and(|at| {
+                calls.callees[at].binary_search(&node).is_ok() || calls.callers[at].binary_search(&node).is_ok()
+            })
+        };
+        let nodes = places.iter().map(|(node, (x, y))| {
+            let name = &calls.nodes[*node].name;
+            Box {
+                x: *x,
+                y: *y,
+                label_x: x + 22,
+                label_y: y + HEIGHT / 2 + 4,
+                label: shortened(name),
+                href: href(name, search),
+                standing: calls.nodes[*node].standing.as_str(),
+                place: match at {
+                    None => "plain",
+                    Some(at) if at == *node => "here",
+                    Some(_) if touches(*node) => "near",
+                    Some(_) => "far",
+                },
+                current: at == Some(*node),
+                name: name.clone(),
+            }
+        });
+        let lines = part.nodes.iter().flat_map(|caller| {
+            let callees = calls.callees[*caller]
+                .iter()
+                .filter(|callee| part.nodes.contains(callee));
+            callees.map(|callee| Line {
+                path: line(places[caller], places[callee]),
+                place: match at {
+                    None => "plain",
+                    Some(at) if at == *caller || at == *callee => "near",
+                    Some(_) => "far",
+                },
+            })
+        });
+        let mut lines: Vec<Line> = lines.collect();
+        // What matters is drawn last, over the rest.
+        lines.sort_by_key(|line| line.place == "near");
+        let said = format!("{} templates and {} calls", part.nodes.len(), lines.len());
+        Self {
+            width: 2 * MARGIN + columns.len().max(1) * (WIDTH + GAP_ACROSS) - GAP_ACROSS,
+            height: 2 * MARGIN + tallest.max(1) * (HEIGHT + GAP_DOWN) - GAP_DOWN,
+            any: !places.is_empty(),
+            nodes: nodes.collect(),
+            lines,
+            said,
+        }
+    }
+}
+
+/// From the right side of the caller to the left side of the callee.
+fn line((from_x, from_y): (usize, usize), (to_x, to_y): (usize, usize)) -> String {
+    let (x1, y1) = (from_x + WIDTH, from_y + HEIGHT / 2);
+    let (x2, y2) = (to_x, to_y + HEIGHT / 2);
+    // Further away it leaves more level.
+    let bend = (x2.abs_diff(x1) / 2).clamp(GAP_ACROSS / 2, 160);
+    format!(
+        "M{x1},{y1}C{},{y1} {},{y2} {x2},{y2}",
+        x1 + bend,
+        x2.saturating_sub(bend)
+    )
+}
+
+/// A name that is too long keeps its end, which tells it from its neighbours.
+fn shortened(name: &str) -> String {
+    let characters = name.chars().count();
+    match characters > LABEL {
+        true => "…".chars().chain(name.chars().skip(characters - LABEL + 1)).collect(),
+        false => name.to_owned(),
+    }
+}
+
+/// The layer of each node: one more than the highest of its callers, circles cut where they close.
+fn layers(calls: &Calls, part: &Part) -> BTreeMap<usize, usize> {
+    let inside = |nodes: &[usize]| {
+        nodes
+            .iter()
+            .copied()
+            .filter(|node| part.nodes.contains(node))
+            .collect::<Vec<_>>()
+    };
+    let mut order = Vec::with_capacity(part.nodes.len());
+    let (mut begun, mut done) = (BTreeSet::new(), BTreeSet::new());
+    let mut cut: BTreeSet<(usize, usize)> = BTreeSet::new();
+    let roots = part
+        .nodes
+        .iter()
+        .filter(|node| inside(&calls.callers[**node]).is_empty());
+    // Roots first, so that circles are cut as far from them as may be.
+    for start in roots.chain(&part.nodes) {
+        let mut way = vec![(*start, 0)];
+        if !begun.insert(*start) {
+            continue;
+        }
+        while let Some((node, next)) = way.last_mut() {
+            let callee = inside(&calls.callees[*node]).get(*next).copied();
+            let node = *node;
+            *next += 1;
+            match callee {
+                Some(callee) if begun.insert(callee) => way.push((callee, 0)),
+                Some(callee) if !done.contains(&callee) => {
+                    cut.insert((node, callee));
+                }
+                Some(_) => {}
+                None => {
+                    done.insert(node);
+                    order.push(node);
+                    way.pop();
+                }
+            }
+        }
+    }
+    let mut layers: BTreeMap<usize, usize> = part.nodes.iter().map(|node| (*node, 0)).collect();
+    for caller in order.iter().rev() {
+        let next = layers[caller] + 1;
+        for callee in inside(&calls.callees[*caller]) {
+            if !cut.contains(&(*caller, callee)) {
+                let layer = layers.entry(callee).or_default();
+                *layer = next.max(*layer);
+            }
+        }
+    }
+    layers
+}
+
+/// Nodes by column, from the left, each in the order in which they stand.
+fn columns(layers: &BTreeMap<usize, usize>, calls: &Calls, part: &Part) -> Vec<Vec<usize>> {
+    let count = layers.values().max().map_or(0, |last| last + 1);
+    let mut columns = vec![Vec::new(); count];
+    for (node, layer) in layers {
+        columns[*layer].push(*node);
+    }
+    for sweep in 0..SWEEPS {
+        let place: BTreeMap<usize, f64> = columns.iter().flat_map(|column| places_in(column)).collect();
+        let neighbours = if sweep % 2 == 0 { &calls.callers } else { &calls.callees };
+        for column in &mut columns {
+            let mut weighed: Vec<(f64, usize)> = column
+                .iter()
+                .map(|node| {
+                    let near: Vec<f64> = neighbours[*node]
+                        .iter()
+                        .filter(|near| part.nodes.contains(near))
+                        .map(|near| place[near])
+                        .collect();
+                    #[expect(clippy::cast_precision_loss, reason = "a mean of a few hundred places")]
+                    let mean = near.iter().sum::<f64>() / near.len().max(1) as f64;
+                    (if near.is_empty() { place[node] } else { mean }, *node)
+                })
+                .collect();
+            weighed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            *column = weighed.into_iter().map(|(_, node)| node).collect();
+        }
+    }
+    columns
+        .into_iter()
+        .flat_map(|column| {
+            let parts = column.len().div_ceil(ROWS).max(1);
+            let rows = column.len().div_ceil(parts).max(1);
+            column.chunks(rows).map(<[usize]>::to_vec).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Where each stands in its column, from 0 to 1.
+#[expect(clippy::cast_precision_loss, reason = "a few hundred places")]
+fn places_in(column: &[usize]) -> impl Iterator<Item = (usize, f64)> + use<'_> {
+    let size = column.len() as f64;
+    column
+        .iter()
+        .enumerate()
+        .map(move |(place, node)| (*node, (place as f64 + 0.5) / size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::model::{Node, StandingAnswer};
+
+    fn calls(names: usize, edges: &[(usize, usize)]) -> Calls {
+        let nodes = (0..names).map(|number| Node {
+            name: format!("n{number:03}"),
+            standing: StandingAnswer::Current,
+        });
+        let (mut callees, mut callers) = (vec![Vec::new(); names], vec![Vec::new(); names]);
+        for (caller, callee) in edges {
+            callees[*caller].push(*callee);
+            callers[*callee].push(*caller);
+        }
+        Calls {
+            nodes: nodes.collect(),
+            callees,
+            callers,
+        }
+    }
+
+    #[test]
+    fn callees_stand_right_of_their_callers_and_circles_come_to_an_end() {
+        let chain = calls(4, &[(0, 1), (1, 2), (0, 2), (2, 3)]);
+        let layers_of = |calls: &Calls| layers(calls, &calls.first(100)).into_values().collect::<Vec<_>>();
+        assert_eq!(layers_of(&chain), [0, 1, 2, 3]);
+        let circle = calls(3, &[(0, 1), (1, 2), (2, 1), (1, 1)]);
+        assert_eq!(layers_of(&circle), [0, 1, 2]);
+        assert_eq!(layers_of(&calls(2, &[(0, 1), (1, 0)])), [0, 1]);
+        assert_eq!(layers_of(&calls(0, &[])), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn no_two_boxes_lie_on_each_other_and_all_lie_in_the_picture() {
+        let edges: Vec<_> = (1..200)
+            .map(|callee| (callee / 3, callee))
+            .chain((2..200).map(|caller| (caller, 1)))
+            .collect();
+        let calls = calls(
+            200,
+            &edges
+                .into_iter()
+                .filter(|(a, b)| a != b)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect::<Vec<_>>(),
+        );
+        let picture = Picture::draw(&calls, &calls.first(400), Some("n001"), "");
+        let places: BTreeSet<_> = picture.nodes.iter().map(|node| (node.x, node.y)).collect();
+        assert_eq!((places.len(), picture.nodes.len()), (200, 200));
+        assert!(
+            picture
+                .nodes
+                .iter()
+                .all(|node| node.x + WIDTH + MARGIN <= picture.width && node.y + HEIGHT + MARGIN <= picture.height)
+        );
+        assert!(picture.height < 1_000, "{}", picture.height);
+        assert_eq!(picture.nodes.iter().filter(|node| node.current).count(), 1);
+    }
+
+    #[test]
+    fn lines_do_not_cross_where_they_need_not() {
+        // Each page has a part of its own, named in the opposite order.
+        let calls = calls(6, &[(0, 5), (1, 4), (2, 3)]);
+        assert_eq!(
+            columns(&layers(&calls, &calls.first(9)), &calls, &calls.first(9)),
+            [vec![0, 1, 2], vec![5, 4, 3]]
+        );
+    }
+
+    #[test]
+    fn long_names_keep_their_ends() {
+        assert_eq!(shortened("short.html"), "short.html");
+        assert_eq!(shortened("a/very/long/path/to/some/page.html").chars().count(), LABEL);
+        assert!(shortened("a/very/long/path/to/some/page.html").ends_with("/some/page.html"));
+    }
+}

@@ -1,0 +1,108 @@
+//! One version, and how it differs from another.
+
+use serde::Serialize;
+
+use super::overview::{FindingsView, Rows};
+use super::{Frame, words};
+use crate::admin::model::{ChangedTemplate, DiffAnswer};
+
+#[derive(Debug, Serialize)]
+pub(super) struct VersionsView {
+    pub(super) frame: Frame,
+    pub(super) rows: Rows,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct VersionView {
+    pub(super) frame: Frame,
+    pub(super) number: u64,
+    pub(super) rows: Rows,
+    pub(super) findings: FindingsView,
+    /// What it is compared with, if that is kept.
+    pub(super) compared: Option<Compared>,
+    /// Versions that it can be compared with.
+    pub(super) others: Vec<Other>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Other {
+    pub(super) number: u64,
+    pub(super) selected: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Compared {
+    with: u64,
+    any: bool,
+    templates: Vec<TemplateDiff>,
+    truncated: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct TemplateDiff {
+    name: String,
+    href: String,
+    change: &'static str,
+    /// How it stood and stands, if that is another.
+    stands: Option<String>,
+    lines: Vec<Line>,
+    any: bool,
+    cut: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    /// `add`, `del`, `at` or `same`.
+    kind: &'static str,
+    text: String,
+}
+
+/// Lines that a page shows of one template.
+const LINES: usize = 200;
+
+impl Compared {
+    pub(super) fn of(diff: DiffAnswer) -> Self {
+        Self {
+            with: diff.from,
+            any: !diff.templates.is_empty(),
+            templates: diff.templates.into_iter().map(TemplateDiff::of).collect(),
+            truncated: diff.truncated,
+        }
+    }
+}
+
+impl TemplateDiff {
+    fn of(changed: ChangedTemplate) -> Self {
+        let unified = changed.unified.unwrap_or_default();
+        let all = unified
+            .lines()
+            .filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ "));
+        let line = |line: &str| {
+            let kind = match line.as_bytes().first() {
+                Some(b'+') => "add",
+                Some(b'-') => "del",
+                Some(b'@') => "at",
+                _ => "same",
+            };
+            Line {
+                kind,
+                text: line.to_owned(),
+            }
+        };
+        let mut lines: Vec<Line> = all.take(LINES + 1).map(line).collect();
+        let cut = lines.len() > LINES;
+        lines.truncate(LINES);
+        let standing = |side: &Option<crate::admin::model::SideAnswer>| side.as_ref().map(|side| side.standing);
+        let (before, after) = (standing(&changed.before), standing(&changed.after));
+        let stands = before.zip(after).filter(|(before, after)| before != after);
+        Self {
+            href: format!("/_hotplate/templates?at={}", words::in_query(&changed.name)),
+            name: changed.name,
+            change: changed.change,
+            stands: stands.map(|(before, after)| format!("{} → {}", before.as_str(), after.as_str())),
+            any: !lines.is_empty(),
+            lines,
+            cut,
+        }
+    }
+}

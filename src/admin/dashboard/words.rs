@@ -1,0 +1,95 @@
+//! Figures as people say them.
+
+/// A duration: two significant digits, in the unit that suits it.
+pub(super) fn duration(ms: Option<f64>) -> String {
+    match ms {
+        None => "–".to_owned(),
+        Some(ms) if ms < 0.0995 => format!("{:.0} µs", ms * 1000.0),
+        Some(ms) if ms < 1.0 => format!("{ms:.2} ms"),
+        Some(ms) if ms < 9.95 => format!("{ms:.1} ms"),
+        Some(ms) if ms < 999.5 => format!("{ms:.0} ms"),
+        Some(ms) => format!("{:.1} s", ms / 1000.0),
+    }
+}
+
+/// A rate or a count.
+pub(super) fn amount(value: f64) -> String {
+    match value {
+        value if value < 0.05 => "0".to_owned(),
+        value if value < 9.95 => format!("{value:.1}"),
+        value if value < 9_999.5 => format!("{value:.0}"),
+        value if value < 999_950.0 => format!("{:.1} k", value / 1e3),
+        value => format!("{:.1} M", value / 1e6),
+    }
+}
+
+/// How long ago something was.
+pub(super) fn ago(at_ms: u64, now_ms: u64) -> String {
+    match now_ms.saturating_sub(at_ms) / 1000 {
+        0..5 => "just now".to_owned(),
+        seconds @ 5..60 => format!("{seconds} s ago"),
+        seconds @ 60..3_600 => format!("{} min ago", seconds / 60),
+        seconds @ 3_600..86_400 => format!("{} h ago", seconds / 3_600),
+        seconds => format!("{} d ago", seconds / 86_400),
+    }
+}
+
+/// `1 template`, `2 templates`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
+/// A value in the query of an address.
+pub(super) fn in_query(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                encoded.push(char::from(byte))
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// The line of a small chart, 120 wide and 32 high, newest at the right.
+#[expect(clippy::cast_precision_loss, reason = "a minute has sixty seconds")]
+pub(super) fn spark(values: &[f64]) -> String {
+    let most = values.iter().copied().fold(1.0, f64::max);
+    let step = 120.0 / 59.0;
+    let start = 120.0 - step * values.len().saturating_sub(1) as f64;
+    let points = values.iter().enumerate().map(|(number, value)| {
+        let (x, y) = (start + step * number as f64, 30.0 - 28.0 * value / most);
+        format!("{}{x:.1},{y:.1}", if number == 0 { 'M' } else { 'L' })
+    });
+    points.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_said_as_people_say_them() {
+        let durations = [0.0004, 0.021, 0.21, 2.13, 21.3, 213.0, 2_130.0].map(|ms| duration(Some(ms)));
+        assert_eq!(
+            durations,
+            ["0 µs", "21 µs", "0.21 ms", "2.1 ms", "21 ms", "213 ms", "2.1 s"]
+        );
+        assert_eq!(
+            [0.0, 1.25, 42.4, 12_345.0, 1_234_567.0].map(amount),
+            ["0", "1.2", "42", "12.3 k", "1.2 M"]
+        );
+        assert_eq!(
+            [0, 5_000, 61_000, 3_600_000, 90_000_000].map(|ms| ago(0, ms)),
+            ["just now", "5 s ago", "1 min ago", "1 h ago", "1 d ago"]
+        );
+        assert_eq!(in_query("a/b c&d?ü"), "a/b%20c%26d%3F%C3%BC");
+        assert_eq!(spark(&[]), "");
+        assert_eq!(spark(&[0.0, 2.0]), "M118.0,30.0L120.0,2.0");
+    }
+}

@@ -1,0 +1,340 @@
+//! The admin API over real HTTP.
+
+mod bad_input;
+mod document;
+mod events;
+
+use std::net::SocketAddr;
+
+use hotplate::admin::{Admin, AdminHandle, AdminLimits, LogLevel};
+use hotplate::{Hotplate, MemoryHandle, MemoryLoader, TemplateName};
+use serde_json::{Value, json};
+
+use crate::wire::{self as http, Answer};
+
+/// An engine over templates in memory, and its admin listener.
+pub(crate) struct Served {
+    pub(crate) hotplate: Hotplate,
+    memory: MemoryHandle,
+    admin: AdminHandle,
+    token: Option<&'static str>,
+}
+
+pub(crate) fn name(name: &str) -> TemplateName {
+    TemplateName::new(name).expect("a name")
+}
+
+impl Served {
+    pub(crate) fn start(templates: &[(&str, &str)]) -> Self {
+        Self::with(templates, None, |admin| admin)
+    }
+
+    pub(crate) fn with(
+        templates: &[(&str, &str)],
+        token: Option<&'static str>,
+        set: impl FnOnce(Admin) -> Admin,
+    ) -> Self {
+        let (loader, memory) = MemoryLoader::new();
+        memory.edit(templates.iter().map(|(path, text)| (name(path), Some(*text))));
+        let hotplate = Hotplate::builder().loader(loader).start().expect("starts");
+        let admin = Admin::new(hotplate.clone()).bind("127.0.0.1:0");
+        let admin = token.into_iter().fold(admin, Admin::token);
+        let admin = set(admin).start().expect("listens");
+        Self {
+            hotplate,
+            memory,
+            admin,
+            token,
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// Edits, and waits until that is decided.
+    pub(crate) fn edit(&self, path: &str, text: &str) {
+        self.memory.set(name(path), text);
+        let answer = self.ask("POST", "/admin/v1/reload", &[], "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    fn memory_edit<'n>(&self, texts: impl Iterator<Item = (&'n str, String)>) {
+        self.memory.edit(texts.map(|(path, text)| (name(path), Some(text))));
+    }
+
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let bearer = self.token.map(|token| format!("Bearer {token}"));
+        let mut headers = headers.to_vec();
+        headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        http::ask(self.address(), method, path, &headers, body)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], "")
+    }
+
+    pub(crate) fn get_json(&self, path: &str) -> Value {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        answer.json()
+    }
+
+    fn post_json(&self, path: &str, body: &Value) -> Answer {
+        self.ask("POST", path, &[("content-type", "application/json")], &body.to_string())
+    }
+}
+
+pub(crate) const SHOP: [(&str, &str); 4] = [
+    ("index.html", "<h1>{title}</h1>{{ call part/foot.html with title }}"),
+    ("about.html", "about {{ call part/foot.html with title }}"),
+    ("part/foot.html", "<p>foot</p>"),
+    ("alone.txt", "alone"),
+];
+
+/// Names in a list of an answer.
+fn names(list: &Value) -> Vec<&str> {
+    let list = list.as_array().unwrap_or_else(|| panic!("no list: {list}"));
+    list.iter()
+        .map(|item| item["name"].as_str().or(item.as_str()).expect("a name"))
+        .collect()
+}
+
+#[test]
+fn what_is_served_is_said() {
+    let served = Served::start(&SHOP);
+    let version = served.get_json("/admin/v1/version");
+    assert_eq!(
+        (version["version"].as_u64(), version["desired_version"].as_u64()),
+        (Some(1), Some(1))
+    );
+    assert_eq!(version["templates"], json!({"current": 4, "stale": 0, "broken": 0}));
+    let templates = served.get_json("/admin/v1/templates");
+    assert_eq!(
+        names(&templates["templates"]),
+        ["about.html", "alone.txt", "index.html", "part/foot.html"]
+    );
+    assert!(templates["templates"][0]["content"].is_null());
+    let templates = served.get_json("/admin/v1/templates?content=true&search=FOOT");
+    assert_eq!(templates["templates"][0]["content"], "<p>foot</p>");
+
+    let foot = served.get_json("/admin/v1/template/part/foot.html");
+    assert_eq!(names(&foot["dependents"]), ["about.html", "index.html"]);
+    assert_eq!(
+        (&foot["content"], &foot["standing"]),
+        (&json!("<p>foot</p>"), &json!("current"))
+    );
+    assert_eq!(foot["stats"]["last_render_ms"], Value::Null);
+    served
+        .hotplate
+        .render("index.html", &json!({"title": "t"}))
+        .expect("renders");
+    let index = served.get_json("/admin/v1/template/index.html");
+    assert_eq!(
+        index["dependencies"],
+        json!([{"name": "part/foot.html", "exists": true}])
+    );
+    assert_eq!(index["stats"]["renders"], 1);
+    assert!(
+        index["stats"]["last_render_ms"]
+            .as_u64()
+            .is_some_and(|ms| ms > 1_600_000_000_000)
+    );
+
+    let graph = served.get_json("/admin/v1/graph");
+    assert_eq!(graph["edges"].as_array().map(Vec::len), Some(2));
+    let near = served.get_json("/admin/v1/graph?around=alone.txt");
+    assert_eq!(names(&near["nodes"]), ["alone.txt"]);
+}
+
+#[test]
+fn a_reload_answers_what_it_did_and_what_is_wrong() {
+    let served = Served::start(&SHOP);
+    let unchanged = served.ask("POST", "/admin/v1/reload", &[], "").json();
+    assert_eq!(
+        (&unchanged["outcome"], &unchanged["version"]),
+        (&json!("unchanged"), &json!(1))
+    );
+
+    served.memory.set(name("part/foot.html"), "{{ if x }}");
+    let broken = served.ask("POST", "/admin/v1/reload?full=true", &[], "").json();
+    assert_eq!(broken["diagnostics"][0]["code"], "unclosed-block");
+    assert!(
+        broken["diagnostics"][0]["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("part/foot.html:1:1") && text.contains("^^^"))
+    );
+    let version = served.get_json("/admin/v1/version");
+    assert_eq!(version["templates"], json!({"current": 1, "stale": 3, "broken": 0}));
+    assert_eq!(
+        version["desired_version"].as_u64(),
+        version["version"].as_u64().map(|live| live + 1),
+        "something is held back"
+    );
+
+    let index = served.get_json("/admin/v1/template/index.html");
+    assert_eq!(
+        (&index["standing"], &index["since"], &index["cause"]),
+        (&json!("stale"), &json!(1), &json!("part/foot.html"))
+    );
+    assert_eq!(index["diagnostics"][0]["chain"][0]["template"], "index.html");
+    let stale = served.get_json("/admin/v1/templates?standing=stale&limit=2");
+    assert_eq!(
+        (names(&stale["templates"]), &stale["next"]),
+        (vec!["about.html", "index.html"], &json!("index.html"))
+    );
+    let rest = served.get_json("/admin/v1/templates?standing=stale&limit=2&after=index.html");
+    assert_eq!(
+        (names(&rest["templates"]), &rest["next"]),
+        (vec!["part/foot.html"], &Value::Null)
+    );
+}
+
+#[test]
+fn an_operator_goes_back_compares_and_goes_on() {
+    let served = Served::start(&SHOP);
+    served.edit("alone.txt", "one\ntwo\n");
+    served.edit("alone.txt", "one\nthree\n");
+    let diff = served.get_json("/admin/v1/diff?from=2&content=true");
+    assert_eq!(names(&diff["templates"]), ["alone.txt"]);
+    let unified = diff["templates"][0]["unified"].as_str().expect("lines");
+    assert!(unified.contains("-two\n") && unified.contains("+three\n"), "{unified}");
+
+    let back = served.post_json("/admin/v1/rollback", &json!({"to": 1})).json();
+    assert_eq!((&back["outcome"], &back["version"]), (&json!("published"), &json!(4)));
+    assert_eq!(served.get_json("/admin/v1/template/alone.txt")["content"], "alone");
+    let versions = served.get_json("/admin/v1/versions");
+    assert_eq!((&versions["held"], &versions["current"]), (&json!(true), &json!(4)));
+    let known: Vec<_> = versions["versions"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|version| &version["version"])
+        .collect();
+    assert_eq!(known, [4, 3, 2, 1]);
+
+    served.memory.set(name("alone.txt"), "newest");
+    assert_eq!(
+        served.ask("POST", "/admin/v1/reload", &[], "").json()["outcome"],
+        "held"
+    );
+    assert_eq!(
+        served.ask("POST", "/admin/v1/resume", &[], "").json()["outcome"],
+        "published"
+    );
+    assert_eq!(served.get_json("/admin/v1/template/alone.txt")["content"], "newest");
+    assert_eq!(
+        served.ask("POST", "/admin/v1/resume", &[], "").json()["outcome"],
+        "unchanged"
+    );
+
+    let gone = served.post_json("/admin/v1/rollback", &json!({"to": 99}));
+    assert_eq!(
+        (gone.status, &gone.json()["type"]),
+        (404, &json!("urn:hotplate:problem:version-not-kept"))
+    );
+    assert_eq!(served.get("/admin/v1/diff?from=99").status, 404);
+}
+
+#[test]
+fn what_is_asked_with_a_key_is_done_once() {
+    let served = Served::start(&SHOP);
+    served.edit("alone.txt", "two");
+    let headers = [("content-type", "application/json"), ("idempotency-key", "abc")];
+    let first = served.ask("POST", "/admin/v1/rollback", &headers, r#"{"to":1}"#);
+    let again = served.ask("POST", "/admin/v1/rollback", &headers, r#"{"to":1}"#);
+    assert_eq!((first.status, &first.body), (200, &again.body));
+    assert_eq!(served.get_json("/admin/v1/version")["version"], 3);
+    let other = served.ask("POST", "/admin/v1/rollback", &headers, r#"{"to":2}"#);
+    assert_eq!(other.status, 422, "{other:?}");
+}
+
+/// A log that is only a text.
+#[derive(Default)]
+struct Log(std::sync::Mutex<String>);
+
+impl LogLevel for Log {
+    fn filter(&self) -> String {
+        self.0.lock().expect("no panic").clone()
+    }
+
+    fn set_filter(&self, filter: &str) -> Result<(), String> {
+        if filter.contains('!') {
+            return Err("a filter has no `!`".into());
+        }
+        *self.0.lock().expect("no panic") = filter.into();
+        Ok(())
+    }
+}
+
+#[test]
+fn the_log_is_changed_by_whoever_set_it_up() {
+    let served = Served::with(&SHOP, None, |admin| admin.log_level(Log::default()));
+    let put = |filter: &str| {
+        served.ask(
+            "PUT",
+            "/admin/v1/log-level",
+            &[("content-type", "application/json")],
+            &json!({"filter": filter}).to_string(),
+        )
+    };
+    assert_eq!(put("debug").json()["filter"], "debug");
+    assert_eq!(served.get_json("/admin/v1/log-level")["filter"], "debug");
+    let refused = put("!");
+    assert_eq!(
+        (refused.status, &refused.json()["detail"]),
+        (422, &json!("a filter has no `!`"))
+    );
+    assert_eq!(Served::start(&SHOP).get("/admin/v1/log-level").status, 404);
+}
+
+#[test]
+fn it_says_how_the_engine_is_and_goes_on_when_that_has_ended() {
+    let served = Served::start(&SHOP);
+    assert_eq!(served.get_json("/admin/v1/health")["ready"], true);
+    assert_eq!(served.get_json("/admin/v1/health/ready")["status"], "ready");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    assert!(runtime.block_on(served.hotplate.shutdown(http::PATIENCE)));
+    let reload = served.ask("POST", "/admin/v1/reload", &[], "");
+    assert_eq!(
+        (reload.status, &reload.json()["type"]),
+        (503, &json!("urn:hotplate:problem:down"))
+    );
+    assert_eq!(served.get("/admin/v1/health/live").status, 200);
+    assert_eq!(served.get_json("/admin/v1/version")["version"], 1);
+}
+
+#[test]
+fn long_lists_come_in_parts() {
+    let texts: Vec<_> = (0..50)
+        .map(|number| (format!("t{number:02}.txt"), "x".repeat(1_000)))
+        .collect();
+    let texts: Vec<_> = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let limits = AdminLimits {
+        page_bytes: 7_000,
+        page_templates: 20,
+        graph_nodes: 10,
+        ..AdminLimits::default()
+    };
+    let served = Served::with(&texts, None, |admin| admin.limits(limits));
+    let (mut after, mut parts, mut found) = (String::new(), 0, 0);
+    loop {
+        let part = served.get_json(&format!("/admin/v1/templates?content=true&after={after}"));
+        found += names(&part["templates"]).len();
+        parts += 1;
+        match part["next"].as_str() {
+            Some(next) => after = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!((found, parts), (50, 8));
+    assert_eq!(names(&served.get_json("/admin/v1/templates")["templates"]).len(), 20);
+    let graph = served.get_json("/admin/v1/graph");
+    assert_eq!((names(&graph["nodes"]).len(), &graph["truncated"]), (10, &json!(true)));
+}

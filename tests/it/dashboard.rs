@@ -1,0 +1,256 @@
+//! The dashboard: over HTTP as it is without a script, and in a real browser as people see it.
+
+use serde_json::json;
+
+use crate::admin::{SHOP, Served};
+use crate::browser::{Browser, browser};
+use crate::wire;
+
+fn url(served: &Served, path: &str) -> String {
+    format!("http://{}/_hotplate/{path}", served.address())
+}
+
+#[test]
+fn every_page_works_without_a_script_and_loads_nothing_from_elsewhere() {
+    let served = Served::start(&SHOP);
+    served.edit("alone.txt", "one\ntwo\n");
+    served.edit("alone.txt", "one\nthree\n");
+    served.edit("part/foot.html", "{{ if x }}");
+    for (path, status, shown) in [
+        ("", 200, "unclosed-block"),
+        ("versions", 200, "Go back"),
+        ("versions/3", 200, "+three"),
+        ("versions/3?with=1", 200, "-alone"),
+        ("versions/99", 404, "Version 99 is not known"),
+        ("versions/x", 404, "is not known"),
+        ("templates", 200, "4 templates"),
+        ("templates?at=index.html", 200, "because of"),
+        ("templates?q=FOOT", 200, "1 match"),
+        ("templates?at=nobody&q=nothing", 200, "0 matches"),
+        ("nothing", 404, "There is no such page"),
+    ] {
+        let answer = served.get(&format!("/_hotplate/{path}"));
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.body.contains(shown), "{path}: no `{shown}` in {}", answer.body);
+        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert!(
+            policy.starts_with("default-src 'none'") && !policy.contains("unsafe"),
+            "{policy}"
+        );
+        assert!(
+            !answer.body.contains("://") && !answer.body.contains("style="),
+            "{path}"
+        );
+    }
+    for asset in ["dashboard.css", "dashboard.js", "icon.svg"] {
+        assert_eq!(served.get(&format!("/_hotplate/{asset}")).status, 200);
+    }
+    assert_eq!(served.get("/").header("location"), Some("/_hotplate/"));
+}
+
+#[test]
+fn what_an_author_writes_does_not_become_markup() {
+    let evil = "<img src=x onerror=alert(1)>.html";
+    let served = Served::start(&[
+        (evil, "{{ if \"<script>alert(2)</script>\" }}"),
+        ("ok.html", "<script>alert(3)</script>{x}"),
+    ]);
+    served.hotplate.render("ok.html", &json!({})).expect_err("no x");
+    let encoded = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E.html";
+    for path in [
+        "",
+        "versions",
+        "versions/1",
+        "templates",
+        &format!("templates?at={encoded}"),
+        "templates?at=ok.html",
+        "templates?q=%22%3E%3Cscript%3E",
+        "?did=%3Cscript%3E",
+    ] {
+        let answer = served.get(&format!("/_hotplate/{path}"));
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(
+            !answer.body.contains("<img src=x") && !answer.body.contains("<script>"),
+            "{path}: {}",
+            answer.body
+        );
+    }
+}
+
+#[test]
+fn of_many_templates_what_is_near_one_is_drawn() {
+    let texts: Vec<_> = (0..1_000)
+        .map(|number| {
+            (
+                format!("page{number:04}.html"),
+                format!("{{{{ call part{:02}.html with x }}}}", number / 50),
+            )
+        })
+        .chain((0..20).map(|number| (format!("part{number:02}.html"), "part".to_owned())))
+        .collect();
+    let texts: Vec<_> = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let served = Served::start(&texts);
+    let boxes = |path: &str| {
+        served
+            .get(&format!("/_hotplate/{path}"))
+            .body
+            .matches("class=\"node ")
+            .count()
+    };
+    assert_eq!(boxes("templates?at=part07.html"), 51);
+    assert_eq!(boxes("templates?at=page0351.html"), 2);
+    assert_eq!(boxes("templates"), 51, "the one with most calls");
+}
+
+#[test]
+fn with_a_token_people_sign_in_and_programs_do_not_by_that() {
+    let served = Served::with(&SHOP, Some("right-token"), |admin| admin);
+    let ask = |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+        wire::ask(served.address(), method, path, headers, body)
+    };
+    for path in [
+        "/_hotplate/",
+        "/_hotplate/versions",
+        "/_hotplate/versions/1",
+        "/_hotplate/templates?at=index.html",
+        "/_hotplate/nothing",
+    ] {
+        let answer = ask("GET", path, &[], "");
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (303, Some("/_hotplate/login")),
+            "{path}"
+        );
+    }
+    assert_eq!(ask("GET", "/_hotplate/live", &[], "").status, 401);
+    assert_eq!(ask("POST", "/_hotplate/do/reload", &[], "").status, 401);
+    let wrong = ask("POST", "/_hotplate/login", &[], "token=wrong");
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.body.contains("That is not the token") && wrong.header("set-cookie").is_none());
+    let right = ask("POST", "/_hotplate/login", &[], "token=right-token");
+    let cookie = right.header("set-cookie").expect("a session").to_owned();
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains("right-token"),
+        "{cookie}"
+    );
+    let session = cookie.split(';').next().expect("a pair");
+    assert_eq!(ask("GET", "/_hotplate/", &[("cookie", session)], "").status, 200);
+    assert_eq!(
+        ask("GET", "/admin/v1/version", &[("cookie", session)], "").status,
+        401,
+        "the API has no sessions"
+    );
+    let other = [("cookie", session), ("origin", "https://evil.example")];
+    assert_eq!(ask("POST", "/_hotplate/do/reload", &other, "").status, 403);
+    assert_eq!(
+        ask("POST", "/_hotplate/do/reload", &[("cookie", session)], "").status,
+        303
+    );
+}
+
+/// What the page has loaded, apart from itself.
+fn loaded_from_elsewhere(browser: &Browser) -> serde_json::Value {
+    browser.run("return performance.getEntriesByType('resource').map(r => r.name).filter(name => !name.startsWith(location.origin))")
+}
+
+#[test]
+fn it_is_live_in_a_browser() {
+    let browser = browser!();
+    let served = Served::start(&SHOP);
+    browser.open(&url(&served, ""));
+    browser.run("window.same = true");
+    browser.wait_for("document.querySelector('.big .figure').textContent === '1'");
+    served.edit("alone.txt", "two");
+    browser.wait_for("document.querySelector('.big .figure').textContent === '2'");
+    served.edit("part/foot.html", "a\n  {{ if x }}");
+    browser.wait_for("document.querySelector('#findings pre')?.textContent.includes('^^^^')");
+    browser.wait_for("document.querySelector('#status').textContent.includes('3 templates held back')");
+    served.edit("part/foot.html", "mended");
+    browser.wait_for("document.querySelector('#findings .empty') && document.querySelector('#status').textContent.includes('all current')");
+    for _ in 0..50 {
+        served.hotplate.render("alone.txt", &json!({})).expect("renders");
+    }
+    browser.wait_for("document.querySelector('[data-vital=p50]').textContent.endsWith('s')");
+    assert_eq!(browser.run("return window.same"), json!(true), "it was not loaded anew");
+    assert_eq!(loaded_from_elsewhere(&browser), json!([]));
+
+    // History: what two versions differ in, going back, and on again.
+    browser.open(&url(&served, "versions/2"));
+    browser.wait_for("document.querySelector('.diff .add')?.textContent.includes('+two')");
+    browser.open(&url(&served, "versions"));
+    browser.run("window.confirm = () => true; document.querySelector('[aria-label=\"Go back to version 1\"]').click()");
+    browser.wait_for("document.querySelector('.did')?.textContent.includes('earlier version')");
+    assert_eq!(served.get_json("/admin/v1/versions")["held"], true);
+    browser.run("document.querySelector('#resume').click()");
+    browser.wait_for("document.querySelector('.did')?.textContent.includes('newest')");
+    assert_eq!(served.get_json("/admin/v1/versions")["held"], false);
+}
+
+#[test]
+fn the_graph_is_walked_by_mouse_and_by_keyboard() {
+    let browser = browser!();
+    let served = Served::start(&SHOP);
+    served
+        .hotplate
+        .render("index.html", &json!({"title": "t"}))
+        .expect("renders");
+    browser.open(&url(&served, "templates"));
+    assert_eq!(
+        browser.run("return document.querySelectorAll('#graph .node').length"),
+        3,
+        "one calls nobody"
+    );
+    browser.run("document.querySelector('#graph .node[aria-label^=\"part/foot.html\"]').dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))");
+    browser.wait_for("document.querySelector('#detail h2')?.textContent === 'part/foot.html'");
+    browser.wait_for("document.querySelector('#detail').textContent.includes('Reached from 2')");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('#graph .lines .near').length"),
+        2
+    );
+    // Along the lines by arrow keys, and chosen by Enter.
+    browser.run("document.querySelector('#graph .here').focus()");
+    browser.press("\u{E012}");
+    browser.wait_for("document.activeElement.matches('#graph .node:not(.here)')");
+    browser.press("\u{E007}");
+    browser.wait_for("document.querySelector('#detail h2')?.textContent !== 'part/foot.html'");
+    browser.run("document.querySelector('#q').focus()");
+    browser.press("alone");
+    browser.wait_for(
+        "document.querySelectorAll('#list li').length === 1 && document.querySelector('#q').value === 'alone'",
+    );
+    // A break shows where one is, without anything being touched.
+    browser.open(&url(&served, "templates?at=index.html"));
+    served.edit("part/foot.html", "{{ if x }}");
+    browser.wait_for("document.querySelector('#detail h2').classList.contains('stale') && document.querySelector('#detail pre').textContent.includes('^^^')");
+    browser.wait_for("document.querySelectorAll('#graph .stale').length === 3");
+    // On a phone nothing sticks out to the side.
+    assert_eq!(
+        browser.run("return document.documentElement.scrollWidth <= innerWidth"),
+        json!(true)
+    );
+}
+
+#[test]
+fn signing_in_leaves_no_token_behind() {
+    let browser = browser!();
+    let served = Served::with(&SHOP, Some("right-token"), |admin| admin);
+    browser.open(&url(&served, "templates"));
+    browser.wait_for("location.pathname === '/_hotplate/login'");
+    browser.run("document.querySelector('#token').value = 'wrong'; document.querySelector('.login button').click()");
+    browser.wait_for("document.querySelector('#wrong')");
+    browser
+        .run("document.querySelector('#token').value = 'right-token'; document.querySelector('.login button').click()");
+    browser.wait_for("document.querySelector('.big .figure')");
+    assert_eq!(
+        browser.run("return [location.search, document.cookie]"),
+        json!(["", ""])
+    );
+    served.edit("alone.txt", "two");
+    browser.wait_for("document.querySelector('.big .figure').textContent === '2'");
+    browser.run("document.querySelector('#logout').click()");
+    browser.wait_for("location.pathname === '/_hotplate/login'");
+}
