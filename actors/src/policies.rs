@@ -1,4 +1,4 @@
-//! [`Policies`]: which policy each actor of the engine has.
+//! [`ActorKind`]: the actors of the engine, and which policy each has.
 
 use std::fmt;
 
