@@ -9,7 +9,8 @@ pub struct AdminLimits {
     pub request_ms: u64,
     /// How long the engine may take for what it is asked, in milliseconds.
     pub call_ms: u64,
-    /// How long a client may read nothing of what is written for it, in milliseconds. Then its connection is ended.
+    /// How long a client may read nothing of what is written for it, in milliseconds. Then its connection is ended, on
+    /// Linux; elsewhere it keeps its place, and its memory stays bounded.
     pub stalled_ms: u64,
     /// Connections at once.
     pub connections: usize,

@@ -187,7 +187,8 @@ fn with_headers<B>(mut response: ServiceResponse<B>) -> ServiceResponse<B> {
     };
     set("cache-control", "no-store");
     set("x-content-type-options", "nosniff");
-    set("referrer-policy", "no-referrer");
+    // With `no-referrer` a browser would not say of our own forms where they come from.
+    set("referrer-policy", "same-origin");
     set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
     response
 }

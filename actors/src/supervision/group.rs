@@ -58,7 +58,8 @@ const CAPACITY: usize = 1024;
 /// How long an answer may take, unless its group says otherwise.
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// Actors that are restarted together as a strategy says. They share a thread, so none of them should block.
+/// Actors that are restarted together as a strategy says. They share a thread, so none of them should block; and who is to be
+/// restarted with another finishes the message in hand before.
 #[derive(Clone)]
 pub struct Group {
     name: &'static str,

@@ -106,6 +106,40 @@ fn a_client_that_does_not_read_is_told_that_it_lags_and_harms_nobody() {
     assert_eq!(served.get("/admin/v1/version").status, 200);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_that_never_reads_is_cut_off() {
+    let limits = AdminLimits {
+        event_clients: 1,
+        stalled_ms: 500,
+        changes_per_second: 100_000,
+        changes_burst: 100_000,
+        ..AdminLimits::default()
+    };
+    let long = "n".repeat(900);
+    let names: Vec<_> = (0..100).map(|number| format!("{long}{number:03}.txt")).collect();
+    let texts: Vec<_> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    let served = Served::with(&texts, None, |admin| admin.limits(limits));
+    let mut lazy = connect(served.address());
+    let request = format!("GET /admin/v1/events HTTP/1.1\r\nhost: {}\r\n\r\n", served.address());
+    lazy.write_all(request.as_bytes()).expect("sent");
+    let since = Instant::now();
+    // It holds the one place until the system has waited long enough for it to read something.
+    for round in 0.. {
+        served.memory_edit(names.iter().map(|name| (name.as_str(), format!("{round}"))));
+        assert_eq!(served.ask("POST", "/admin/v1/reload", &[], "").status, 200);
+        let mut stream = connect(served.address());
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).expect("a status");
+        if round > 0 && status.ends_with(b"200") {
+            break;
+        }
+        assert!(since.elapsed() < PATIENCE, "it is never cut off");
+    }
+    drop(lazy);
+}
+
 #[test]
 fn there_are_so_many_places_and_they_are_given_back() {
     let limits = AdminLimits {
