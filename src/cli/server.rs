@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server as Running, ServerHandle};
 use actix_web::{App, HttpServer, rt};
 use hotplate::config::{Changes, Server as Http};
 use hotplate::metrics::Metrics;
@@ -79,25 +79,7 @@ impl Server {
         let metrics = Metrics::new(hotplate.clone());
         let admin = admin::start(&self.setup.config().admin, &hotplate, &metrics, &self.setup.log)?;
 
-        let is_for_author = self.audience == Audience::Author;
-        let dev = &self.setup.config().dev;
-        let web = Web::new(hotplate.clone()).development(is_for_author);
-        let web = web.editor(dev.editor.parse().unwrap_or_default());
-        let web = dev.hosts.iter().fold(web, Web::host);
-        let pages = Pages::of(web, self.site.clone());
-        let connected = pages.web().connected();
-        let server = HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
-            .on_connect(connected)
-            .disable_signals()
-            .shutdown_timeout(NEVER)
-            .max_connections(self.http.connections)
-            .keep_alive(Duration::from_millis(self.http.keep_alive_ms))
-            .client_request_timeout(Duration::from_millis(self.http.request_ms));
-        let server = match self.http.workers {
-            0 => server,
-            workers => server.workers(workers),
-        };
-        let server = server.listen(listener).map_err(cannot_serve)?.run();
+        let server = self.listen_with(listener, &hotplate).map_err(cannot_serve)?;
         let handle = server.handle();
         let mut serving = rt::spawn(server);
 
@@ -128,6 +110,28 @@ impl Server {
         // Until here, operators see how it comes to its end.
         drop(admin);
         ended
+    }
+
+    /// The pages of the site, as they are for this audience.
+    fn listen_with(&self, listener: TcpListener, hotplate: &Hotplate) -> std::io::Result<Running> {
+        let dev = &self.setup.config().dev;
+        let web = Web::new(hotplate.clone()).development(self.audience == Audience::Author);
+        let web = web.editor(dev.editor.parse().unwrap_or_default());
+        let web = dev.hosts.iter().fold(web, Web::host);
+        let pages = Pages::of(web, self.site.clone());
+        let connected = pages.web().connected();
+        let server = HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
+            .on_connect(connected)
+            .disable_signals()
+            .shutdown_timeout(NEVER)
+            .max_connections(self.http.connections)
+            .keep_alive(Duration::from_millis(self.http.keep_alive_ms))
+            .client_request_timeout(Duration::from_millis(self.http.request_ms));
+        let server = match self.http.workers {
+            0 => server,
+            workers => server.workers(workers),
+        };
+        Ok(server.listen(listener)?.run())
     }
 
     /// Tells events and follows signals, until one ends it; answers how long that may take.
