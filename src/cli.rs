@@ -3,6 +3,7 @@
 //! Results go to stdout, everything about them to stderr. A reader of stdout that goes away ends the command quietly, but for
 //! `serve`, which goes on.
 
+mod admin;
 mod check;
 mod completions;
 mod config;
@@ -35,7 +36,7 @@ use hotplate::site::Site;
 use hotplate::{Builder, Hotplate};
 
 use failure::Failure;
-use setup::{Common, Flag};
+use setup::{Common, Flag, Setup};
 
 /// Reload templates inside a running service with no downtime.
 #[derive(Debug, Parser)]
@@ -169,8 +170,8 @@ impl Command {
 }
 
 impl Directory {
-    fn open(&self) -> Result<Site, Failure> {
-        Ok(Site::open(&self.directory)?)
+    fn open(&self, setup: &Setup) -> Result<Site, Failure> {
+        Ok(Site::open(&self.directory)?.rules(setup.config().files.rules()))
     }
 }
 

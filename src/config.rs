@@ -30,7 +30,7 @@ mod sample;
 mod sources;
 mod together;
 
-use hotplate_actors::{ActorKind, Builder, Limits, OnFailure, Policy};
+use hotplate_actors::{ActorKind, Builder, Limits, Links, OnFailure, Policy, Rules, WatchBy};
 
 pub use change::{Change, Changes};
 pub use finding::{ConfigError, Finding};
@@ -52,6 +52,8 @@ pub struct Config {
     pub log: Log,
     /// What is served, and what in its place.
     pub templates: Templates,
+    /// Which files are templates, and how changes of them are noticed.
+    pub files: Files,
     /// The edges of everything.
     pub limits: Limits,
     /// How what failed is started again.
@@ -82,6 +84,10 @@ pub struct Server {
 pub struct Dev {
     /// Where it listens.
     pub bind: String,
+    /// Names that browsers may know it by, besides those that always mean this machine.
+    pub hosts: Vec<String>,
+    /// What links in the browser open.
+    pub editor: String,
 }
 
 /// What operators and programs talk to.
@@ -94,6 +100,11 @@ pub struct Admin {
     pub token: String,
     /// A file with the token; empty is none.
     pub token_file: String,
+    /// Names that a listener on a loopback address may be called by.
+    pub hosts: Vec<String>,
+    /// Its edges.
+    #[cfg(feature = "admin")]
+    pub limits: crate::admin::AdminLimits,
 }
 
 /// The log on stderr.
@@ -128,6 +139,37 @@ pub struct Templates {
     pub on_failure: OnFailure,
     /// The page that stands in for one without a good version; empty is that of the site.
     pub fallback: String,
+}
+
+/// Which files are templates, and how changes of them are noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Files {
+    /// Only what one of these patterns names; empty is everything.
+    pub include: Vec<String>,
+    /// Nothing that these patterns name.
+    pub exclude: Vec<String>,
+    /// Only files with one of these extensions; `*` is all.
+    pub extensions: Vec<String>,
+    /// Which symbolic links are followed.
+    pub links: Links,
+    /// How changes are noticed.
+    pub watch_by: WatchBy,
+}
+
+impl Files {
+    /// Which files are templates.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let any = self.extensions.iter().any(|extension| extension == "*");
+        Rules {
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+            extensions: (!any).then(|| self.extensions.clone()),
+            links: self.links,
+            ..Rules::default()
+        }
+    }
 }
 
 /// How each actor that failed is started again.
@@ -203,6 +245,8 @@ impl Default for Dev {
     fn default() -> Self {
         Self {
             bind: "127.0.0.1:7878".to_owned(),
+            hosts: Vec::new(),
+            editor: "vscode".to_owned(),
         }
     }
 }
@@ -213,6 +257,25 @@ impl Default for Log {
             level: "warn".to_owned(),
             format: LogFormat::default(),
             spans: false,
+        }
+    }
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        let Rules {
+            include,
+            exclude,
+            extensions,
+            links,
+            ..
+        } = Rules::default();
+        Self {
+            include,
+            exclude,
+            extensions: extensions.unwrap_or_else(|| vec!["*".to_owned()]),
+            links,
+            watch_by: WatchBy::default(),
         }
     }
 }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use hotplate_actors::diagnostic::Diagnostic;
 use hotplate_actors::dialect::{Closure, Dialect};
-use hotplate_actors::loader::Mount;
+use hotplate_actors::loader::{Mount, Rules};
 use hotplate_actors::snapshot::{Snapshot, Standing};
 use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, Hotplate, Limits, Supply, TemplateName};
@@ -57,6 +57,7 @@ pub use data::parse;
 pub struct Site {
     directory: PathBuf,
     layout: Layout,
+    rules: Rules,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,9 +95,20 @@ impl Site {
             Err(error) => Err(Reason::Unreadable(error)),
         };
         match layout {
-            Ok(layout) => Ok(Self { directory, layout }),
+            Ok(layout) => Ok(Self {
+                directory,
+                layout,
+                rules: Rules::default(),
+            }),
             Err(reason) => Err(SiteError { directory, reason }),
         }
+    }
+
+    /// Which of its files are templates, where that is not as usual. Its data is every `.json`.
+    #[must_use]
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
     }
 
     /// The directory as it was given.
@@ -137,9 +149,9 @@ impl Site {
     pub fn builder(&self) -> Builder {
         let builder = Hotplate::builder();
         if self.layout == Layout::Folder {
-            return builder.root(&self.directory);
+            return builder.mounts([Mount::new("", &self.directory).rules(self.rules.clone())]);
         }
-        let templates = Mount::new("", self.directory.join("templates"));
+        let templates = Mount::new("", self.directory.join("templates")).rules(self.rules.clone());
         let data = Mount::new(layout::DATA_PREFIX, self.directory.join("data")).extensions(["json"]);
         let site = self.clone();
         builder

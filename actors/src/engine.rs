@@ -106,6 +106,8 @@ pub(crate) struct Engine {
     supervisor: OnceLock<Supervisor>,
     /// What keyed reloads were answered.
     pub(crate) reloads: Answered,
+    /// Makes each Watcher look.
+    look_again: Arc<Mutex<Vec<Hints>>>,
 }
 
 /// What users come in by.
@@ -219,7 +221,7 @@ impl Engine {
             doors: doors.clone(),
             alarms: alarms.clone(),
             circle,
-            look_again,
+            look_again: Arc::clone(&look_again),
             faults: Arc::new(faults),
             tally: Arc::clone(&tally),
         };
@@ -240,6 +242,7 @@ impl Engine {
                 control,
                 supervisor: OnceLock::new(),
                 reloads: Answered::default(),
+                look_again,
             }),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(StartError::TooSlow(start_ms)),
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(StartError::Failed),

@@ -25,7 +25,7 @@ pub struct Health {
 /// How an actor is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ActorHealth {
-    /// Which: `watcher`, `compiler`, `graph`, `registry`, `renderer`.
+    /// Which: `watcher`, `compiler`, `graph`, `registry`, `renderer`, or one of yours.
     pub actor: &'static str,
     /// Which of several.
     pub number: u16,
@@ -35,9 +35,9 @@ pub struct ActorHealth {
     pub restarts: u64,
     /// What it said when it failed last.
     pub last_fault: Option<String>,
-    /// Messages that wait for it.
+    /// Messages that wait for it or are in hand.
     pub backlog: usize,
-    /// How long the oldest of them has waited, in milliseconds.
+    /// How long ago the oldest of them was sent, in milliseconds.
     pub oldest_ms: u64,
     /// Threads of it that hang and were replaced.
     pub quarantined: usize,
@@ -53,7 +53,7 @@ pub enum ActorState {
     BackingOff,
     /// It failed too often, and an operator has to reset it.
     Down,
-    /// The engine has ended.
+    /// It has come to its end, or the engine has.
     Stopped,
 }
 

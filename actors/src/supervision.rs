@@ -18,6 +18,13 @@ mod alarm;
 mod pool;
 mod group;
 mod supervisor;
+#[cfg(test)]
+mod interleavings;
+
+/// What is tried with other locks as well.
+mod sync {
+    pub(super) use std::sync::{Arc, Mutex};
+}
 
 use std::any::Any;
 

@@ -47,7 +47,7 @@ struct Findings {
 
 impl Check {
     pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
-        let site = self.directory.open()?;
+        let site = self.directory.open(setup)?;
         let findings = self.find(&site, setup)?;
         let mut terminal = Terminal::stdout();
         match self.format {

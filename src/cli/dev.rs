@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use hotplate::web::Editor;
 
 use super::server::{Audience, Server};
-use super::setup::{Flag, Setup};
+use super::setup::{AdminFlags, Flag, Setup};
 use super::tell::Tell;
 use super::{Directory, Failure, Format};
 
@@ -21,8 +20,11 @@ pub(crate) struct Dev {
     #[arg(long, value_name = "ADDRESS")]
     bind: Option<String>,
     /// The editor that links in the browser open: vscode, vscodium, cursor, zed, idea, subl, or a link with {file}, {line}, {column}
-    #[arg(long, default_value = "vscode", value_name = "EDITOR")]
-    editor: Editor,
+    /// [default: vscode]
+    #[arg(long, value_name = "EDITOR")]
+    editor: Option<String>,
+    #[command(flatten)]
+    admin: AdminFlags,
     /// Sentences, or one JSON object for each event
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -30,18 +32,22 @@ pub(crate) struct Dev {
 
 impl Dev {
     pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
-        vec![("--bind ", "dev.bind", &self.bind)]
+        let mut flags = self.admin.flags();
+        flags.extend([
+            ("--bind ", "dev.bind", &self.bind),
+            ("--editor ", "dev.editor", &self.editor),
+        ]);
+        flags
     }
 
     pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
-        let site = self.directory.open()?;
+        let site = self.directory.open(&setup)?;
         let mut http = setup.config().server.clone();
         http.workers = WORKERS;
         let server = Server {
             tell: Tell::new(&site, self.format),
             site,
             audience: Audience::Author,
-            editor: self.editor.clone(),
             bind: setup.config().dev.bind.clone(),
             http,
             setup,

@@ -36,7 +36,7 @@ type Node = (TemplateName, bool);
 
 impl Graph {
     pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
-        let site = self.directory.open()?;
+        let site = self.directory.open(setup)?;
         let hotplate = start(&site, setup.config().apply(site.builder()).watch(false))?;
         let mut edges = super::block_on(hotplate.edges())?.map_err(|error| Failure::Failed(error.to_string()))?;
         edges.sort_unstable();

@@ -1,6 +1,7 @@
 //! [`Live`]: what is set while the command runs, and what SIGHUP makes of it: all of it or nothing.
 
 use hotplate::config::{Changes, Config, ConfigError, Settings};
+use hotplate::metrics::Metrics;
 
 use super::setup::{self, Setup};
 
@@ -9,12 +10,24 @@ pub(crate) struct Live {
     setup: Setup,
     /// What holds: as it was at the beginning, but for what could change since.
     running: Config,
+    metrics: Option<Metrics>,
 }
 
 impl Live {
     pub(crate) fn new(setup: Setup) -> Self {
         let running = setup.settings.config.clone();
-        Self { setup, running }
+        let metrics = None;
+        Self {
+            setup,
+            running,
+            metrics,
+        }
+    }
+
+    /// Says in the metrics what became of each attempt.
+    pub(crate) fn measured_by(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// What holds now.
@@ -27,7 +40,11 @@ impl Live {
     /// # Errors
     /// What is wrong, which the log says as well; then nothing changes.
     pub(crate) fn reread(&mut self) -> Result<Changes, ConfigError> {
-        let settings = match self.read() {
+        let read = self.read();
+        if let Some(metrics) = &self.metrics {
+            metrics.configuration_reloaded(read.is_ok());
+        }
+        let settings = match read {
             Ok(settings) => settings,
             Err(error) => {
                 refused(&error);

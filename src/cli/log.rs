@@ -1,5 +1,8 @@
 //! The log on stderr, through `tracing`: what is in it can be changed while the command runs.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hotplate::admin::LogLevel;
 use hotplate::config::LogFormat;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
@@ -8,9 +11,13 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::terminal::Terminal;
 
-/// The log of this process.
+/// The log of this process. A clone is the same.
 #[derive(Debug, Clone)]
-pub(crate) struct Log(reload::Handle<EnvFilter, Registry>);
+pub(crate) struct Log {
+    handle: reload::Handle<EnvFilter, Registry>,
+    /// What is in it, as it was written.
+    level: Arc<Mutex<String>>,
+}
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -33,7 +40,10 @@ impl Log {
         if let Err(error) = tracing_subscriber::registry().with(filter).with(lines).try_init() {
             let _ = Terminal::stderr().error(&format!("there is no log: {error}"));
         }
-        Self(handle)
+        Self {
+            handle,
+            level: Arc::new(Mutex::new(config.level.clone())),
+        }
     }
 
     /// Says what is in it from now on.
@@ -42,7 +52,20 @@ impl Log {
     /// A sentence about a level that makes no sense; then everything stays as it was.
     pub(crate) fn change(&self, level: &str) -> Result<(), String> {
         let filter = understood(level)?;
-        self.0.reload(filter).map_err(|error| error.to_string())
+        let mut current = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        self.handle.reload(filter).map_err(|error| error.to_string())?;
+        level.clone_into(&mut current);
+        Ok(())
+    }
+}
+
+impl LogLevel for Log {
+    fn filter(&self) -> String {
+        self.level.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_filter(&self, filter: &str) -> Result<(), String> {
+        self.change(filter).map_err(|why| format!("{why}; {HELP}"))
     }
 }
 

@@ -2,22 +2,20 @@
 
 mod report;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
+use hotplate::admin::DEFAULT_ADDRESS;
+use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use super::failure::FOUND;
 use super::setup::{Flag, Setup};
 use super::terminal::Terminal;
-use super::{Failure, Format};
+use super::{Failure, Format, admin};
 
-/// Where the admin API is, unless somebody says otherwise.
-const ADMIN: &str = "127.0.0.1:9901";
 /// How long an instance may take to accept the connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// What is waited beyond the time that the instance itself gives a reload.
@@ -30,7 +28,7 @@ pub(crate) struct Reload {
     /// The admin address of the running instance [default: 127.0.0.1:9901]
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<String>,
-    /// A file with the admin token [env: HOTPLATE_ADMIN__TOKEN has the token itself]
+    /// A file with its admin token [env: HOTPLATE_ADMIN__TOKEN has the token itself]
     #[arg(long, value_name = "FILE")]
     token_file: Option<String>,
     /// Read every byte again, for what no event and no time stamp can show
@@ -52,10 +50,10 @@ impl Reload {
     pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
         let config = setup.config();
         let address = match config.admin.bind.as_str() {
-            "" => ADMIN,
+            "" => DEFAULT_ADDRESS,
             address => address,
         };
-        let token = token(&config.admin)?;
+        let token = admin::token(&config.admin)?;
         let within = Duration::from_millis(config.limits.reload_ms) + MARGIN;
         let report = ask(address, token.as_deref(), self.full, within)?;
         let mut terminal = Terminal::stdout();
@@ -64,30 +62,6 @@ impl Reload {
             Format::Human => terminal.line(report::told(&report).trim_end())?,
         }
         Ok(ExitCode::from(if report::is_clean(&report) { 0 } else { FOUND }))
-    }
-}
-
-/// The token that callers of the admin API have to know, if there is one.
-pub(crate) fn token(admin: &hotplate::config::Admin) -> Result<Option<String>, Failure> {
-    match (admin.token.as_str(), admin.token_file.as_str()) {
-        ("", "") => Ok(None),
-        ("", file) => read_token(Path::new(file)).map(Some),
-        (token, _) => Ok(Some(token.to_owned())),
-    }
-}
-
-fn read_token(file: &Path) -> Result<String, Failure> {
-    let shown = PathBuf::from(file);
-    let wrong = |why: String| {
-        Failure::Wrong(format!(
-            "the admin token cannot be read from `{}`: {why}",
-            shown.display()
-        ))
-    };
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    match text.trim() {
-        "" => Err(wrong("the file is empty".to_owned())),
-        token => Ok(token.to_owned()),
     }
 }
 
@@ -100,13 +74,12 @@ fn ask(address: &str, token: Option<&str>, full: bool, within: Duration) -> Resu
         .proxy(None)
         .build()
         .into();
-    let mut request = agent
-        .post(format!("http://{address}/admin/v1/reload"))
-        .header("content-type", "application/json");
+    let how = if full { "?full=true" } else { "" };
+    let mut request = agent.post(format!("http://{address}/admin/v1/reload{how}"));
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
     }
-    let answer = request.send(json!({ "full": full }).to_string());
+    let answer = request.send_empty();
     let answer = answer.map_err(|error| Failure::Failed(unanswered(address, &error)))?;
     understood(address, answer)
 }

@@ -25,7 +25,7 @@ pub(crate) struct Render {
 
 impl Render {
     pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
-        let site = self.directory.open()?;
+        let site = self.directory.open(setup)?;
         let builder = setup.config().apply(site.builder());
         let hotplate = start(&site, builder.watch(false).on_failure(OnFailure::Return))?;
         let rendered = self.render(&site, &hotplate, &setup.config().limits)?;

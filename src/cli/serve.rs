@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use hotplate::web::Editor;
 
 use super::server::{Audience, Server};
-use super::setup::{Flag, Setup};
+use super::setup::{AdminFlags, Flag, Setup};
 use super::tell::Tell;
 use super::{Directory, Failure, Format};
 
@@ -17,6 +16,8 @@ pub(crate) struct Serve {
     /// The address to listen on; port 0 lets the system choose one [default: 127.0.0.1:7878]
     #[arg(long, value_name = "ADDRESS")]
     bind: Option<String>,
+    #[command(flatten)]
+    admin: AdminFlags,
     /// Sentences, or one JSON object for each event
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -24,16 +25,17 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
-        vec![("--bind ", "server.bind", &self.bind)]
+        let mut flags = self.admin.flags();
+        flags.push(("--bind ", "server.bind", &self.bind));
+        flags
     }
 
     pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
-        let site = self.directory.open()?;
+        let site = self.directory.open(&setup)?;
         let server = Server {
             tell: Tell::new(&site, self.format),
             site,
             audience: Audience::World,
-            editor: Editor::default(),
             bind: setup.config().server.bind.clone(),
             http: setup.config().server.clone(),
             setup,

@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server as Running, ServerHandle};
 use actix_web::{App, HttpServer, rt};
 use hotplate::config::{Changes, Server as Http};
+use hotplate::metrics::Metrics;
 use hotplate::site::Site;
-use hotplate::web::{Editor, Pages, Web};
+use hotplate::web::{Pages, Web};
 use hotplate::{CallError, Hotplate, ReloadReport};
 
 use super::failure::FAILED;
@@ -17,7 +18,7 @@ use super::live::Live;
 use super::setup::Setup;
 use super::signals::{Signal, Signals};
 use super::tell::Tell;
-use super::{Failure, start, systemd};
+use super::{Failure, admin, start, systemd};
 
 /// An author who presses Ctrl-C wants the prompt back.
 const GOODBYE_MS: u64 = 1_000;
@@ -53,7 +54,6 @@ pub(crate) struct Server {
     pub(crate) setup: Setup,
     pub(crate) audience: Audience,
     /// What links on an author's pages open.
-    pub(crate) editor: Editor,
     pub(crate) bind: String,
     pub(crate) http: Http,
     pub(crate) tell: Tell,
@@ -76,30 +76,16 @@ impl Server {
         let hotplate = start(&self.site, self.setup.config().apply(self.site.builder()))?;
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let subscription = hotplate.subscribe();
+        let metrics = Metrics::new(hotplate.clone());
+        let admin = admin::start(&self.setup.config().admin, &hotplate, &metrics, &self.setup.log)?;
 
-        let is_for_author = self.audience == Audience::Author;
-        let web = Web::new(hotplate.clone())
-            .development(is_for_author)
-            .editor(self.editor.clone());
-        let pages = Pages::of(web, self.site.clone());
-        let connected = pages.web().connected();
-        let server = HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
-            .on_connect(connected)
-            .disable_signals()
-            .shutdown_timeout(NEVER)
-            .max_connections(self.http.connections)
-            .keep_alive(Duration::from_millis(self.http.keep_alive_ms))
-            .client_request_timeout(Duration::from_millis(self.http.request_ms));
-        let server = match self.http.workers {
-            0 => server,
-            workers => server.workers(workers),
-        };
-        let server = server.listen(listener).map_err(cannot_serve)?.run();
+        let server = self.listen_with(listener, &hotplate).map_err(cannot_serve)?;
         let handle = server.handle();
         let mut serving = rt::spawn(server);
 
         let url = url(address);
-        let told = self.tell.started(&hotplate, &url, None, took);
+        let admin_url = admin.as_ref().map(|admin| self::url(admin.address()) + "_hotplate/");
+        let told = self.tell.started(&hotplate, &url, admin_url.as_deref(), took);
         self.heard(told)?;
         let status = format!("answers at {url}");
         self.systemd(|| systemd::ready(&status));
@@ -118,20 +104,46 @@ impl Server {
                 };
                 return Err(Failure::Failed(format!("the server ended: {why}")));
             }
-            within = self.attend(&hotplate, subscription, &mut signals, &status) => within?,
+            within = self.attend(&hotplate, metrics, subscription, &mut signals, &status) => within?,
         };
-        self.end(&hotplate, &handle, &mut signals, within).await
+        let ended = self.end(&hotplate, &handle, &mut signals, within).await;
+        // Until here, operators see how it comes to its end.
+        drop(admin);
+        ended
+    }
+
+    /// The pages of the site, as they are for this audience.
+    fn listen_with(&self, listener: TcpListener, hotplate: &Hotplate) -> std::io::Result<Running> {
+        let dev = &self.setup.config().dev;
+        let web = Web::new(hotplate.clone()).development(self.audience == Audience::Author);
+        let web = web.editor(dev.editor.parse().unwrap_or_default());
+        let web = dev.hosts.iter().fold(web, Web::host);
+        let pages = Pages::of(web, self.site.clone());
+        let connected = pages.web().connected();
+        let server = HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
+            .on_connect(connected)
+            .disable_signals()
+            .shutdown_timeout(NEVER)
+            .max_connections(self.http.connections)
+            .keep_alive(Duration::from_millis(self.http.keep_alive_ms))
+            .client_request_timeout(Duration::from_millis(self.http.request_ms));
+        let server = match self.http.workers {
+            0 => server,
+            workers => server.workers(workers),
+        };
+        Ok(server.listen(listener)?.run())
     }
 
     /// Tells events and follows signals, until one ends it; answers how long that may take.
     async fn attend(
         &mut self,
         hotplate: &Hotplate,
+        metrics: Metrics,
         mut subscription: hotplate::Subscription,
         signals: &mut Signals,
         status: &str,
     ) -> Result<Duration, Failure> {
-        let mut live = Live::new(self.setup.clone());
+        let mut live = Live::new(self.setup.clone()).measured_by(metrics);
         let mut reloading: Option<Reloading> = None;
         let mut again = false;
         let period = systemd::watchdog().filter(|_| self.audience == Audience::World);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use hotplate::config::{Config, ConfigError, Settings, Sources};
+use hotplate::web::Editor;
 
 use super::failure::Failure;
 use super::log::{self, Log};
@@ -34,6 +35,26 @@ pub(crate) struct Common {
 enum Format {
     Human,
     Json,
+}
+
+/// Where the admin listener of an instance is, for the one that has it and for those who ask it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AdminFlags {
+    /// The address for operators and programs: dashboard, API, metrics; port 0 lets the system choose one
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
+    /// A file with the admin token [env: HOTPLATE_ADMIN__TOKEN has the token itself]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<String>,
+}
+
+impl AdminFlags {
+    pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
+        vec![
+            ("--admin ", "admin.bind", &self.admin),
+            ("--token-file ", "admin.token_file", &self.token_file),
+        ]
+    }
 }
 
 /// A flag of one command that is a setting: the flag, the key, the value.
@@ -117,13 +138,16 @@ impl Setup {
     }
 }
 
-/// Reads and judges everything, the log's level too.
+/// Reads and judges everything, also what only its user can judge.
 pub(crate) fn read(sources: &Sources) -> Result<Settings, ConfigError> {
     let settings = sources.read()?;
-    match log::understood(&settings.config.log.level) {
-        Ok(_) => Ok(settings),
-        Err(why) => Err(settings.refuse("log.level", why, log::HELP)),
+    if let Err(why) = log::understood(&settings.config.log.level) {
+        return Err(settings.refuse("log.level", why, log::HELP));
     }
+    if let Err(why) = settings.config.dev.editor.parse::<Editor>() {
+        return Err(settings.refuse("dev.editor", why.to_string(), "for example `vscode`"));
+    }
+    Ok(settings)
 }
 
 /// The environment, as far as it is text.

@@ -25,7 +25,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
-        let site = self.directory.open()?;
+        let site = self.directory.open(&setup)?;
         let began = Instant::now();
         let hotplate = start(&site, setup.config().apply(site.builder()))?;
         let subscription = hotplate.subscribe();

@@ -4,8 +4,8 @@
 
 use std::sync::LazyLock;
 
-use hotplate_actors::OnFailure;
 use hotplate_actors::supervision::{Escalation, RESTARTS_MAX, Restart, TIME_MAX_MS};
+use hotplate_actors::{Links, OnFailure, WatchBy};
 
 use super::{Config, LogFormat};
 
@@ -194,6 +194,19 @@ impl Field for String {
     }
 }
 
+impl Field for Vec<String> {
+    fn value(&self) -> Value {
+        Value::List(self.clone())
+    }
+
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+}
+
 /// Words for the variants of an enum.
 macro_rules! word_fields {
     ($($type:ident: $words:ident = $($variant:ident $word:literal),*;)*) => {$(
@@ -221,6 +234,8 @@ word_fields! {
     LogFormat: LOG_FORMATS = Human "human", Json "json";
     Restart: RESTARTS = Permanent "permanent", Transient "transient", Temporary "temporary";
     Escalation: ESCALATIONS = NotReady "not-ready", Tell "tell";
+    Links: LINKS = Follow "follow", Inside "inside", Never "never";
+    WatchBy: WATCH_BY = Auto "auto", Poll "poll", Recursive "recursive";
 }
 
 const fn count(least: u64, most: u64) -> Kind {
@@ -330,6 +345,10 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         }
         dev {
             bind: Kind::Address, restart, "Where `hotplate dev` listens.";
+            hosts: Kind::List, restart,
+                "Names that browsers may know it by, besides localhost and addresses: a stranger's page could have any other.";
+            editor: Kind::Text, restart,
+                "What links in the browser open: vscode, vscodium, cursor, zed, idea, subl, or a link with {file}, {line}, {column}.";
         }
         admin {
             bind: Kind::OptionalAddress, restart,
@@ -337,7 +356,12 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             token: Kind::Text, restart secret,
                 "What a caller has to send as a bearer token. Needed beyond loopback. Better a variable or a file than here.";
             token_file: Kind::Text, restart, "A file with that token, for secrets that are mounted.";
+            hosts: Kind::List, restart, "Names that a listener on loopback may be called by, such as that of a proxy before it.";
         }
+    }
+    #[cfg(feature = "admin")]
+    admin_limits(&mut keys);
+    keys! { keys:
         log {
             level: Kind::Text, live,
                 "What is logged: off, error, warn, info, debug or trace, or by module: \"warn,hotplate=debug\". RUST_LOG overrides it.";
@@ -351,6 +375,16 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "What answers when a page fails while it is rendered: its last good version, the fallback page, or the error.";
             fallback: Kind::Text, restart,
                 "The page shown, with status 503, where there never was a good version. Empty is `maintenance.html` of a site.";
+        }
+        files {
+            include: Kind::List, restart, "Only files that one of these patterns names, as in `.gitignore`. None is everything.";
+            exclude: Kind::List, restart,
+                "No files that these patterns name. `.hotplateignore` in a directory of templates says the same for what is below it.";
+            extensions: Kind::List, restart, "Only files with these extensions; [\"*\"] is all. Stylesheets and scripts are full of braces.";
+            links: Kind::Choice(LINKS), restart,
+                "Which symbolic links are followed: all, those that end inside of the directory, or none.";
+            watch_by: Kind::Choice(WATCH_BY), restart,
+                "How changes are noticed: as the system does it best, by looking each `poll_ms`, or by watches of whole trees.";
         }
         limits {
             source_bytes: bytes(1, GIB), restart, "The largest template. 1 MiB is fifty times a large page.";
@@ -375,6 +409,15 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             reloads_in_flight: count(1, 1_000_000), restart, "`Reload` messages at once; one more is answered `Busy`.";
             queries_in_flight: count(1, 1_000_000), restart,
                 "Questions and commands (history, edges, roll back) at once; one more is answered `Busy`.";
+            render_wait_ms: milliseconds(1, DAY), restart,
+                "How long a `Render` message may take, waiting included. A caller's deadline only shortens it.";
+            render_hang_ms: milliseconds(1, DAY), restart,
+                "A render by message that takes longer hangs: its thread is replaced. Far more than `render_ms`.";
+            compile_hang_ms: milliseconds(1, DAY), restart,
+                "A compilation that takes longer hangs: its text is held back as broken, its thread replaced.";
+            quarantined_threads: count(0, 1_024), restart,
+                "Threads of one pool that may hang at once before none is started in their place.";
+            idempotency_keys: count(1, 1_000_000), restart, "Commands whose outcome is remembered by their key.";
             render_threads: count(0, 1_024), restart, "Threads of the Renderer. 0 is one per processor.";
             compile_threads: count(0, 1_024), restart, "Threads that compile. 0 is one per processor.";
             settle_ms: milliseconds(0, HOUR), restart,
@@ -383,7 +426,9 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             grace_ms: milliseconds(0, HOUR), restart,
                 "How long a file may be gone before it counts as deleted: editors remove and create.";
             sweep_ms: milliseconds(100, DAY), restart,
-                "Time between two looks at everything, for file systems that send no events.";
+                "Time between two looks at everything, for what no event tells of. Costs a question to the disk for each file.";
+            poll_ms: milliseconds(10, DAY), restart,
+                "The same where events cannot be trusted: network file systems, overlays, no watches left.";
             reload_ms: milliseconds(1, DAY), restart, "How long a reload may take.";
             start_ms: milliseconds(1, DAY), restart, "How long the first version may take.";
             live_clients: count(0, 1_000_000), restart, "Browsers that may follow a site in development at once.";
@@ -397,6 +442,32 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
     keys
 });
 
+#[cfg(feature = "admin")]
+fn admin_limits(keys: &mut Vec<Key>) {
+    keys! { keys:
+        (admin limits) {
+            body_bytes: bytes(1, GIB), restart, "The largest body of a request. Nothing that is asked for needs more than a line.";
+            request_ms: milliseconds(1, HOUR), restart, "How long a request may take to arrive: its head, and again its body.";
+            call_ms: milliseconds(1, DAY), restart, "How long the engine may take for what it is asked.";
+            stalled_ms: milliseconds(100, DAY), restart, "How long a client may read nothing of what is written for it.";
+            connections: count(1, 1_000_000), restart, "Connections at once.";
+            event_clients: count(1, 1_000_000), restart, "Clients that listen to events at once; one more is answered 503.";
+            events: count(1, 1_000_000), restart, "Events that are kept for clients that come back, or are slow.";
+            events_bytes: bytes(1, 16 * GIB), restart, "Bytes of these.";
+            requests_per_second: count(1, 1_000_000), restart, "Requests in a second, on average; more are answered 429.";
+            requests_burst: count(1, 1_000_000), restart, "Requests that may come at once before the average counts.";
+            changes_per_second: count(1, 1_000_000), restart, "Requests in a second, on average, that change something.";
+            changes_burst: count(1, 1_000_000), restart, "Requests that may come at once and change something.";
+            page_templates: count(1, 1_000_000), restart, "Templates in one answer; the rest is asked for with `after`.";
+            page_bytes: bytes(1, 16 * GIB), restart, "Bytes of texts in one answer.";
+            graph_nodes: count(1, 1_000_000), restart, "Nodes of the graph in one answer.";
+            idempotency_keys: count(1, 1_000_000), restart, "Answers that are kept for an `Idempotency-Key`.";
+            idempotency_ms: milliseconds(1, 7 * DAY), restart, "How long they are kept.";
+            session_ms: milliseconds(1_000, 30 * DAY), restart, "How long somebody who signed in to the dashboard is known.";
+        }
+    }
+}
+
 /// Every key, in the order of the sample.
 #[must_use]
 pub fn keys() -> &'static [Key] {
@@ -409,20 +480,26 @@ mod tests {
 
     use super::*;
 
+    /// Fields without a key, their names from what `derive(Debug)` writes.
+    fn missing(section: &str, debug: &str) -> Vec<String> {
+        let fields = debug.split_once("{ ").map_or("", |(_, fields)| fields).split(", ");
+        let fields = fields.filter_map(|field| field.split(':').next());
+        let known = |field: &&str| {
+            keys()
+                .iter()
+                .any(|key| key.section() == section && key.name() == *field)
+        };
+        fields.filter(|field| !known(field)).map(str::to_owned).collect()
+    }
+
     #[test]
     fn every_limit_has_a_key() {
-        // The names of the fields, from what `derive(Debug)` writes.
-        let limits = format!("{:?}", Limits::default());
-        let fields = limits.trim_start_matches("Limits { ").split(", ");
-        let missing: Vec<&str> = fields
-            .filter_map(|field| field.split(':').next())
-            .filter(|field| {
-                !keys()
-                    .iter()
-                    .any(|key| key.section() == "limits" && key.name() == *field)
-            })
-            .collect();
-        assert_eq!(missing, [""; 0], "limits without a key");
+        assert_eq!(missing("limits", &format!("{:?}", Limits::default())), [""; 0]);
+        #[cfg(feature = "admin")]
+        assert_eq!(
+            missing("admin.limits", &format!("{:?}", crate::admin::AdminLimits::default())),
+            [""; 0]
+        );
     }
 
     #[test]

@@ -25,6 +25,23 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             help: "let `settle_max_ms` be at least `settle_ms`".to_owned(),
         });
     }
+    if limits.render_hang_ms <= limits.render_ms {
+        found.push(Contradiction {
+            keys: keys(&["limits.render_ms", "limits.render_hang_ms"]),
+            message: format!(
+                "a render would count as hanging after {} ms, before its own limit of {} ms",
+                limits.render_hang_ms, limits.render_ms
+            ),
+            help: "let `render_hang_ms` be several times `render_ms`".to_owned(),
+        });
+    }
+    if let Err(message) = config.files.rules().check() {
+        found.push(Contradiction {
+            keys: keys(&["files.include", "files.exclude"]),
+            message,
+            help: "write patterns as in `.gitignore`, such as `drafts/` or `*.bak.html`".to_owned(),
+        });
+    }
     if !config.admin.token.is_empty() && !config.admin.token_file.is_empty() {
         found.push(Contradiction {
             keys: keys(&["admin.token_file", "admin.token"]),

@@ -5,6 +5,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::{Hotplate, Pinned};
+use tracing::Instrument;
 
 use super::templates::Templates;
 use super::{Faults, Web, files, response};
@@ -101,6 +102,11 @@ impl Pages {
 }
 
 async fn page(request: HttpRequest, path: web::Path<String>, pages: Data<Pages>, web: Data<Web>) -> HttpResponse {
+    let span = tracing::info_span!("request", method = request.method().as_str(), path = request.path());
+    answer(request, path, pages, web).instrument(span).await
+}
+
+async fn answer(request: HttpRequest, path: web::Path<String>, pages: Data<Pages>, web: Data<Web>) -> HttpResponse {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return HttpResponse::MethodNotAllowed()
             .insert_header((ALLOW, HeaderValue::from_static("GET, HEAD")))

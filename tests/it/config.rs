@@ -124,6 +124,29 @@ fn a_limit_that_is_set_holds() {
 }
 
 #[test]
+fn which_files_are_templates_is_a_setting() {
+    let files = Files::new(&[
+        ("templates/a.html", "a"),
+        ("templates/b.tpl", "b"),
+        ("templates/drafts/c.html", "c"),
+        (
+            "hotplate.toml",
+            "[files]\nexclude = [\"drafts/\"]\nextensions = [\"html\", \"tpl\"]\n",
+        ),
+    ]);
+    assert_eq!(run(&["graph", text(files.path())]).stdout, "a.html\nb.tpl\n");
+    let all = [
+        "graph",
+        text(files.path()),
+        "--set",
+        "files.extensions=*",
+        "--set",
+        "files.exclude=",
+    ];
+    assert_eq!(run(&all).stdout, "a.html\nb.tpl\ndrafts/c.html\n");
+}
+
+#[test]
 fn a_variable_that_looks_like_a_key_is_one_or_refused() {
     let files = site("");
     let check = ["check", text(files.path())];

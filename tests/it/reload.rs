@@ -1,15 +1,17 @@
-//! `hotplate reload`, against an instance that is not one, for what can go wrong.
+//! `hotplate reload`, and the admin listener that it asks.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::command::{run, run_in};
+use crate::command::{Running, run, run_in, text};
+use crate::files::Files;
+use crate::http::Server;
 
-/// Answers one request, and gives it back.
-fn instance(status: &str, body: &str) -> (String, JoinHandle<String>) {
+/// Something that is no instance of ours. Answers one request, and gives it back.
+fn stranger(status: &str, body: &str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let answer = format!(
@@ -20,7 +22,7 @@ fn instance(status: &str, body: &str) -> (String, JoinHandle<String>) {
         let (mut stream, _) = listener.accept().expect("a request");
         let mut request = String::new();
         let mut buffer = [0; 4096];
-        while !request.contains('}') {
+        while !request.contains("\r\n\r\n") {
             let length = stream.read(&mut buffer).expect("readable");
             assert!(length > 0, "{request}");
             request += &String::from_utf8_lossy(&buffer[..length]);
@@ -31,74 +33,120 @@ fn instance(status: &str, body: &str) -> (String, JoinHandle<String>) {
     (address, answering)
 }
 
+/// A running instance whose templates are looked at only when somebody asks, and its admin address.
+fn served(files: &Files, environment: &[(&str, &str)]) -> (Running, String) {
+    let arguments = [
+        "serve",
+        text(files.path()),
+        "--bind",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--format",
+        "json",
+    ];
+    let arguments = [&arguments[..], &["--set", "templates.watch=false"]].concat();
+    let running = Running::start_logged(environment, &arguments);
+    let line = running.wait_for("\"listening\"");
+    let listening: Value = serde_json::from_str(&line).expect("JSON");
+    let admin = listening["admin"].as_str().expect("an admin listener").to_owned();
+    let address = admin
+        .trim_start_matches("http://")
+        .split('/')
+        .next()
+        .expect("an address")
+        .to_owned();
+    (running, address)
+}
+
 #[test]
-fn what_came_of_it_is_told() {
-    let wrong = json!([{ "severity": "error", "code": "missing-path", "template": "a.html", "line": 2, "column": 3, "message": "no" }]);
-    for (report, code, part) in [
-        (
-            json!({ "version": 7, "outcome": "published", "changed": ["a.html"], "diagnostics": [] }),
-            0,
-            "version 7 is served now; changed a.html",
-        ),
-        (
-            json!({ "version": 7, "outcome": "unchanged", "diagnostics": [] }),
-            0,
-            "nothing differs",
-        ),
-        (
-            json!({ "version": 7, "outcome": "published", "diagnostics": wrong }),
-            1,
-            "a.html:2:3",
-        ),
-        (
-            json!({ "version": 7, "outcome": { "refused": "too many" }, "diagnostics": [] }),
-            1,
-            "refused: too many",
-        ),
+fn a_running_instance_looks_and_says_what_came_of_it() {
+    let files = Files::new(&[
+        ("templates/a.html", "a"),
+        ("templates/b.html", "{{ call a.html with x }}"),
+    ]);
+    let (running, admin) = served(&files, &[]);
+    let reload = |more: &[&str]| run(&[&["reload", "--admin", &admin], more].concat());
+    for (text, more, code, parts) in [
+        ("a", &[][..], 0, &["nothing differs: version 1 is served\n"][..]),
+        ("new", &[], 0, &["version 2 is served now; changed a.html\n"]),
+        ("{{ if }}", &[], 1, &["version 3 is served now", "a.html:1:", "^"]),
+        ("mended", &["--full"], 0, &["version 4 is served now; changed a.html\n"]),
     ] {
-        let (address, answering) = instance("200 OK", &report.to_string());
-        let ran = run(&["reload", "--admin", &address]);
-        assert_eq!((ran.code, ran.stderr.as_str()), (code, ""), "{report}");
-        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
-        let request = answering.join().expect("asked");
-        assert!(
-            request.starts_with("POST /admin/v1/reload HTTP/1.1\r\n") && request.contains(r#"{"full":false}"#),
-            "{request}"
-        );
-        assert!(!request.to_lowercase().contains("authorization"), "{request}");
+        files.write("templates/a.html", text);
+        let ran = reload(more);
+        assert_eq!((ran.code, ran.stderr.as_str()), (code, ""), "{text}: {}", ran.stdout);
+        for part in parts {
+            assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+        }
     }
+    let said: Value = serde_json::from_str(&reload(&["--format", "json"]).stdout).expect("JSON");
+    assert_eq!((&said["outcome"], &said["version"]), (&json!("unchanged"), &json!(4)));
+    assert_eq!(running.end("TERM").code(), Some(0));
 }
 
 #[test]
 fn the_token_comes_from_a_variable_or_a_file() {
-    let files = crate::files::Files::new(&[("token", "from-a-file\n")]);
-    let file = files.path().join("token");
-    let file = crate::command::text(&file);
-    for (environment, arguments, token) in [
-        (
-            &[("HOTPLATE_ADMIN__TOKEN", "from-a-variable")][..],
-            &["--full"][..],
-            "from-a-variable",
-        ),
-        (&[], &["--full", "--token-file", file], "from-a-file"),
+    let files = Files::new(&[("templates/a.html", "a"), ("token", "s3cret\n"), ("other", "wrong")]);
+    let [token, other] = ["token", "other"].map(|name| files.path().join(name));
+    let (_running, admin) = served(&files, &[("HOTPLATE_ADMIN__TOKEN", "s3cret")]);
+    let reload = ["reload", "--admin", &admin];
+    for (environment, more, code) in [
+        (&[("HOTPLATE_ADMIN__TOKEN", "s3cret")][..], &[][..], 0),
+        (&[], &["--token-file", text(&token)], 0),
+        (&[], &["--token-file", text(&other)], 2),
+        (&[], &[], 2),
     ] {
-        let (address, answering) = instance("200 OK", r#"{"version": 1, "outcome": "unchanged", "diagnostics": []}"#);
-        let ran = run_in(
-            environment,
-            &[&["reload", "--admin", &address, "--format", "json"], arguments].concat(),
-        );
-        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let ran = run_in(environment, &[&reload[..], more].concat());
+        assert_eq!(ran.code, code, "{more:?}: {}", ran.stderr);
         assert!(
-            serde_json::from_str::<serde_json::Value>(&ran.stdout).is_ok(),
+            code == 0 || ran.stderr.contains("HOTPLATE_ADMIN__TOKEN"),
             "{}",
-            ran.stdout
-        );
-        let request = answering.join().expect("asked");
-        assert!(
-            request.contains(&format!("Bearer {token}")) && request.contains(r#"{"full":true}"#),
-            "{request}"
+            ran.stderr
         );
     }
+}
+
+#[test]
+fn an_admin_listener_that_cannot_be_is_said() {
+    let files = Files::new(&[("templates/a.html", "a")]);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("an address").to_string();
+    for (address, part) in [("0.0.0.0:0", "HOTPLATE_ADMIN__TOKEN"), (&*taken, "in use")] {
+        let ran = run(&["serve", text(files.path()), "--bind", "127.0.0.1:0", "--admin", address]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(part), "{address}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn metrics_and_the_level_of_the_log_are_at_hand() {
+    let files = Files::new(&[("templates/a.html", "a"), ("hotplate.toml", "")]);
+    let (running, admin) = served(&files, &[]);
+    let server = Server {
+        running,
+        address: admin,
+    };
+    let gauge = || {
+        let text = server.get("/admin/v1/metrics").body;
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("hotplate_config_last_reload_successful "));
+        line.and_then(|line| line.split(' ').nth(1))
+            .unwrap_or("none")
+            .to_owned()
+    };
+    assert_eq!(gauge(), "1");
+    for (toml, event, expected) in [
+        ("[log]\nlevle = \"info\"", "not-reloaded", "0"),
+        ("[log]\nlevel = \"info\"", "reloaded", "1"),
+    ] {
+        files.write("hotplate.toml", toml);
+        server.running.signal("HUP");
+        server.running.wait_for(&format!("\"event\":\"{event}\""));
+        assert_eq!(gauge(), expected);
+    }
+    assert!(server.get("/admin/v1/log-level").body.contains("\"info\""));
 }
 
 #[test]
@@ -126,7 +174,7 @@ fn no_good_answer_is_said() {
             "503 Busy: try again",
         ),
     ] {
-        let (address, answering) = instance(status, body);
+        let (address, answering) = stranger(status, body);
         let ran = run(&["reload", "--admin", &address]);
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{status}");
         assert!(ran.stderr.contains(part), "{status}: {}", ran.stderr);

@@ -1,10 +1,11 @@
 //! How an engine is, read from what its parts write down as they go.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Engine;
 use crate::health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth};
+use crate::loader::Hints;
 use crate::policies::ActorKind;
 use crate::supervision::{Child, Door, Pool, Standing, Supervisor};
 use crate::watcher::Eyes;
@@ -56,6 +57,9 @@ impl Engine {
         let count = meant.filter(|child| child.reset()).count();
         // It has nothing to start from, so nothing else would notice.
         let _ = self.renderer.desk.child.ready();
+        // What was edited meanwhile is still to be seen.
+        let hints = self.look_again.lock().unwrap_or_else(PoisonError::into_inner);
+        hints.iter().for_each(Hints::hint);
         count
     }
 
@@ -75,7 +79,7 @@ impl Engine {
 }
 
 fn actor(child: &Child, ended: bool) -> ActorHealth {
-    let (backlog, oldest) = child.meter().read();
+    let (backlog, oldest) = child.backlog();
     let last_fault = child.last_fault();
     let state = match child.orders().standing {
         _ if ended => ActorState::Stopped,

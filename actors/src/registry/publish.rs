@@ -104,7 +104,7 @@ struct Draft<'t> {
     /// Of the view that is the base.
     closures: Closures<'t>,
     /// What became of names whose record is another now.
-    changes: HashMap<TemplateName, Option<Record>, Seed>,
+    changes: HashMap<TemplateName, Option<Arc<Record>>, Seed>,
 }
 
 impl<'t> Draft<'t> {
@@ -222,12 +222,13 @@ impl<'t> Draft<'t> {
         });
         if !same {
             let id = self.index.id_of(name);
-            self.changes.insert(name.clone(), Some(Record { id, member, entry }));
+            let record = Arc::new(Record { id, member, entry });
+            self.changes.insert(name.clone(), Some(record));
         }
     }
 
     fn before(&self, name: &TemplateName) -> Option<&'t Record> {
-        self.truth.head.records.get(name)
+        self.truth.head.records.get(name).map(|record| &**record)
     }
 
     /// The view that entries go on with which this plan makes stale: one for all of them.
@@ -254,7 +255,10 @@ impl<'t> Draft<'t> {
             let Some(id) = record.as_ref().or(before.as_ref()).map(|record| record.id) else {
                 continue;
             };
-            let (member, entry) = record.map_or((None, None), |record| (record.member, Some(record.entry)));
+            let (member, entry) = match &record {
+                Some(record) => (record.member.clone(), Some(Arc::clone(&record.entry))),
+                None => (None, None),
+            };
             let member_before = before.as_ref().and_then(|before| before.member.as_ref());
             if member.as_ref().map(Arc::as_ptr) != member_before.map(Arc::as_ptr) {
                 members.push((id, member));

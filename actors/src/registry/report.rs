@@ -35,8 +35,8 @@ impl Report {
     /// What became of `names` in a snapshot.
     pub(super) fn of<'n>(
         snapshot: &Snapshot,
-        before: &Names<Record>,
-        after: &Names<Record>,
+        before: &Names<Arc<Record>>,
+        after: &Names<Arc<Record>>,
         names: impl Iterator<Item = &'n TemplateName>,
     ) -> Self {
         let mut report = Self {
@@ -52,7 +52,11 @@ impl Report {
         names.sort_unstable();
         names.dedup();
         for name in names {
-            report.add(name, before.get(name), after.get(name));
+            report.add(
+                name,
+                before.get(name).map(AsRef::as_ref),
+                after.get(name).map(AsRef::as_ref),
+            );
         }
         report
     }

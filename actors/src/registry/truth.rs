@@ -41,7 +41,8 @@ pub(crate) struct Record {
 /// One content, twice: by name, for whoever decides; flattened by id, for whoever reads.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
-    pub(crate) records: Names<Record>,
+    /// Behind a pointer, because a map that differs in one of them copies some dozens of its neighbours.
+    pub(crate) records: Names<Arc<Record>>,
     pub(super) content: Content,
     /// The last version in which this, or what it was made from, was served. While another is served by rolling back, this stays.
     pub(super) version: Version,
@@ -50,7 +51,7 @@ pub(crate) struct State {
 /// An earlier version, for rolling back and for answers when a render fails.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
-    pub(super) records: Names<Record>,
+    pub(super) records: Names<Arc<Record>>,
     pub(super) generation: Arc<Generation>,
 }
 

@@ -128,6 +128,7 @@ impl Circle {
             restarts: AtomicU64::new(0),
             last_fault: Mutex::default(),
             meter: Meter::default(),
+            in_hand: Meter::default(),
         })
     }
 
@@ -156,6 +157,8 @@ pub struct Child {
     restarts: AtomicU64,
     last_fault: Mutex<Option<String>>,
     meter: Meter,
+    /// What it is at, however that was sent.
+    in_hand: Meter,
 }
 
 impl Child {
@@ -187,6 +190,18 @@ impl Child {
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// What it is at.
+    pub(super) fn in_hand(&self) -> &Meter {
+        &self.in_hand
+    }
+
+    /// How many messages wait for it or are in hand, and for how long the oldest.
+    #[must_use]
+    pub fn backlog(&self) -> (usize, Duration) {
+        let ((sent, oldest), (in_hand, begun)) = (self.meter.read(), self.in_hand.read());
+        (sent.max(in_hand), oldest.max(begun))
     }
 
     /// What it has to do.

@@ -161,6 +161,7 @@ impl<B: Behavior> Core<B> {
         B: Serve<M>,
         M: Message,
     {
+        let _begun = self.child.in_hand().ticket();
         let mut held = self.held.lock().await;
         self.rise(&mut held).await?;
         if let Err(said) = contain(|| self.faults.strike(Moment::Before)) {
@@ -176,7 +177,9 @@ impl<B: Behavior> Core<B> {
             self.faults.strike(Moment::After);
             reply
         });
-        let served = served.await;
+        let (actor, number) = (self.child.actor(), self.child.number());
+        let span = tracing::debug_span!("serve", actor, number, message = std::any::type_name::<M>());
+        let served = served.instrument(span).await;
         let finished = || contain(|| held.behavior.as_ref().is_some_and(B::is_finished));
         match served.and_then(|reply| Ok((reply, finished()?))) {
             Ok((reply, finished)) => {

@@ -427,3 +427,113 @@ fn a_caller_in_an_arbiter_is_answered_in_place_unless_code_of_the_users_runs_in_
         assert!(outside.starts_with("hotplate-render"), "{outside}");
     }
 }
+
+#[test]
+fn a_loader_that_hangs_is_seen_in_health_and_keeps_a_shutdown_no_longer_than_it_may() {
+    use hotplate_actors::Loader;
+    use hotplate_actors::loader::{Changes, Depth, Hints, LoaderError};
+    struct Hangs {
+        looks: u32,
+        gate: crossbeam_channel::Receiver<()>,
+    }
+    impl Loader for Hangs {
+        fn describe(&self) -> String {
+            "a loader that hangs".into()
+        }
+        fn watch(&mut self, _: Hints) -> Result<(), LoaderError> {
+            Ok(())
+        }
+        fn sync(&mut self, _: Depth) -> Result<Changes, LoaderError> {
+            self.looks += 1;
+            if self.looks > 1 {
+                let _ = self.gate.recv();
+            }
+            Ok(Changes::default())
+        }
+    }
+    let (open, gate) = crossbeam_channel::bounded(0);
+    let limits = Limits {
+        reload_ms: 50,
+        ..Limits::default()
+    };
+    let builder = Hotplate::builder().loader(Hangs { looks: 0, gate }).limits(limits);
+    let hotplate = builder.start().expect("starts");
+    assert_eq!(block(hotplate.reload()), Err(CallError::Timeout(50)));
+    while hotplate.health().ready {
+        std::thread::yield_now();
+    }
+    let health = hotplate.health();
+    assert!(health.reasons[0].contains("watcher"), "{health:?}");
+    assert!(
+        health.actors[0].oldest_ms >= 50 && health.doors[0].timeouts == 1,
+        "{health:?}"
+    );
+    assert!(!block(hotplate.shutdown(Duration::from_millis(50))));
+    drop(open);
+}
+
+#[test]
+fn a_renderer_that_fails_too_often_is_down_for_messages_only() {
+    let policy = Policy {
+        restarts: 1,
+        backoff_min_ms: 1,
+        backoff_max_ms: 1,
+        ..Policy::default()
+    };
+    let (hotplate, _shelf) = engine(|builder| builder.policy(ActorKind::Renderer, policy));
+    let (_, faults) = hotplate
+        .faults()
+        .find(|(each, _)| *each == "renderer")
+        .expect("is there");
+    let send = || block(hotplate.renderer().send(render("a.txt")));
+    for _ in 0..2 {
+        faults.order(Moment::Before);
+        assert!(matches!(send(), Err(RenderFailure::Lost(_))));
+    }
+    assert!(matches!(send(), Err(RenderFailure::Down)));
+    let health = hotplate.health();
+    assert!(!health.ready && health.reasons[0].contains("renderer"), "{health:?}");
+    assert!(hotplate.render("a.txt", &()).is_ok());
+    assert_eq!(hotplate.reset("engine"), 1, "only it was down");
+    assert!(send().is_ok() && hotplate.health().ready);
+}
+
+#[test]
+fn events_are_messages_to_any_actor() {
+    struct Listener(tokio::sync::mpsc::UnboundedSender<Event>);
+    impl actix::Actor for Listener {
+        type Context = actix::Context<Self>;
+    }
+    impl actix::Handler<Event> for Listener {
+        type Result = ();
+        fn handle(&mut self, event: Event, _: &mut actix::Context<Self>) {
+            let _ = self.0.send(event);
+        }
+    }
+    let (hotplate, shelf) = engine(|builder| builder);
+    let (heard, mut events) = tokio::sync::mpsc::unbounded_channel();
+    actix::System::new().block_on(async {
+        let listener = actix::Actor::start(Listener(heard));
+        hotplate
+            .subscribe_recipient(listener.recipient())
+            .expect("the engine is up");
+        // What is published before the subscription has begun is not heard, so it begins here, with the call.
+        shelf.set(name("a.txt"), "1");
+        hotplate.reload().await.expect("reloads");
+        assert!(matches!(events.recv().await, Some(Event::Published(_))));
+        let (_, faults) = hotplate.faults().find(|(each, _)| *each == "graph").expect("is there");
+        faults.order(Moment::Before);
+        shelf.set(name("a.txt"), "2");
+        hotplate.reload().await.expect("reloads");
+        let mut heard = Vec::new();
+        while heard.len() < 3 {
+            heard.push(match events.recv().await.expect("the engine is up") {
+                Event::ActorFailed(fault) => format!("failed {}", fault.actor),
+                Event::ActorRestarted(restarted) => format!("restarted {}", restarted.actor),
+                Event::Published(_) => "published".into(),
+                other => panic!("{other:?}"),
+            });
+        }
+        assert_eq!(heard, ["failed graph", "restarted graph", "published"]);
+    });
+}

@@ -68,6 +68,16 @@ impl Default for Rules {
     }
 }
 
+impl Rules {
+    /// Whether each pattern is one.
+    ///
+    /// # Errors
+    /// The first that is none, and why.
+    pub fn check(&self) -> Result<(), String> {
+        Sieve::new(self, usize::MAX).map(drop)
+    }
+}
+
 /// [`Rules`], ready to be asked. Names are relative to the root.
 pub(super) struct Sieve {
     include: Option<Patterns>,
@@ -105,6 +115,11 @@ impl Sieve {
             .is_none_or(|listed| extension().is_some_and(|extension| listed.iter().any(|each| each == extension)));
         let included = || self.include.as_ref().is_none_or(|include| include.name_or_above(name));
         !left_behind && listed && included() && self.exclude.names(name, false) != Some(true)
+    }
+
+    /// Whether a name says by its extension that it is meant as a template.
+    pub(super) fn has_extensions(&self) -> bool {
+        self.extensions.is_some()
     }
 
     /// Whether templates may be below a directory of this name.

@@ -104,7 +104,7 @@ impl Tree {
             None => self.remark_name(rel),
         }
         self.seen_as.entry(real.to_owned()).or_default().insert(rel.into());
-        let in_the_way = (!rel.is_empty() && self.takes(rel)).then(|| {
+        let in_the_way = (!rel.is_empty() && self.sieve.has_extensions() && self.takes(rel)).then(|| {
             self.touched.insert(rel.into(), None);
             self.wary.insert(rel.into());
             Arc::from([self.in_template(directory_in_the_way(), rel)])
