@@ -192,7 +192,7 @@ impl Tally {
 
     /// A batch of edits is served from now on.
     pub(crate) fn edited(&self, noticed: Instant) {
-        self.publish_seconds.record(noticed.elapsed(), 1);
+        self.publish_seconds.record(noticed.elapsed(), 1, true);
     }
 
     /// Versions that were published, oldest first.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::renders::add;
+
 /// Upper bounds of the buckets, in nanoseconds: from a render of one word to the longest that `render_ms` allows by default.
 const BOUNDS: [u64; 22] = [
     1_000,
@@ -98,12 +100,12 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    /// Adds a duration that stands for `weight` of its like.
-    pub(super) fn record(&self, duration: Duration, weight: u64) {
+    /// Adds a duration that stands for `weight` of its like. `shared` is whether other threads add here too.
+    pub(super) fn record(&self, duration: Duration, weight: u64, shared: bool) {
         let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.partition_point(|bound| *bound < ns);
-        self.counts[bucket].fetch_add(weight, Ordering::Relaxed);
-        self.sum_ns.fetch_add(ns.saturating_mul(weight), Ordering::Relaxed);
+        add(&self.counts[bucket], weight, shared);
+        add(&self.sum_ns, ns.saturating_mul(weight), shared);
     }
 
     /// What was counted.
@@ -137,7 +139,7 @@ mod tests {
     fn a_duration_is_in_the_first_bucket_that_it_does_not_exceed() {
         let buckets = Buckets::default();
         for ns in [0, 1_000, 1_001, 10_000_000_000, 10_000_000_001] {
-            buckets.record(Duration::from_nanos(ns), 1);
+            buckets.record(Duration::from_nanos(ns), 1, true);
         }
         let histogram = buckets.read();
         let filled: Vec<_> = histogram.buckets.iter().filter(|(_, count)| *count > 0).collect();
@@ -156,10 +158,10 @@ mod tests {
     fn quantiles_and_differences_of_what_was_counted() {
         let buckets = Buckets::default();
         assert_eq!(buckets.read().quantile(0.5), None);
-        buckets.record(Duration::from_micros(2), 50);
+        buckets.record(Duration::from_micros(2), 50, true);
         let before = buckets.read();
-        buckets.record(Duration::from_millis(80), 99);
-        buckets.record(Duration::from_secs(60), 1);
+        buckets.record(Duration::from_millis(80), 99, true);
+        buckets.record(Duration::from_secs(60), 1, true);
         let since = buckets.read().since(&before);
         assert_eq!(since.count(), 100);
         let median = since.quantile(0.5).expect("there are some");

@@ -1,8 +1,7 @@
 //! Renders by outcome and how long they took, counted apart by threads.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -98,14 +97,17 @@ impl RenderOutcome {
     }
 }
 
-/// Threads count in so many places: enough that two rarely meet, few enough to add up at each reading.
-const SHARDS: usize = 16;
+/// Places in which threads count: each thread has one to itself, and those beyond share the first. Few enough to add up at each
+/// reading.
+const SHARDS: usize = 32;
+/// The one that is shared.
+const SHARED: usize = 0;
 /// Renders with less output than this take microseconds, so that reading the clock at the end of each would be felt.
 const SMALL_BYTES: usize = 16 * 1024;
 /// So many small renders of a shard are timed all, so that few are counted exactly.
 const TIMED_FIRST: u64 = 64;
 /// Afterwards one of so many stands for all of them. A prime, so as not to keep step with templates that take turns.
-const SAMPLE: u64 = 17;
+const SAMPLE: u64 = 31;
 
 /// Counts renders.
 #[derive(Debug, Default)]
@@ -124,21 +126,51 @@ struct Shard {
     seconds: Buckets,
 }
 
-thread_local! {
-    static SHARD: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-static NEXT_SHARD: AtomicUsize = AtomicUsize::new(0);
+/// Which shards threads have to themselves.
+static TAKEN: AtomicU32 = AtomicU32::new(1 << SHARED);
 
-/// In which shard this thread counts.
+thread_local! {
+    static PLACE: Place = Place::take();
+}
+
+/// The shard of a thread, given back with the thread.
+struct Place(usize);
+
+impl Place {
+    fn take() -> Self {
+        let taken = TAKEN.fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
+            let free = taken.trailing_ones();
+            (free < u32::BITS).then(|| taken | 1 << free)
+        });
+        Self(taken.map_or(SHARED, |taken| taken.trailing_ones() as usize))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.0 != SHARED {
+            // What this thread counted is seen by the next that counts here.
+            TAKEN.fetch_and(!(1 << self.0), Ordering::AcqRel);
+        }
+    }
+}
+
+/// In which shard this thread counts. A thread that is about to end shares.
 #[inline]
 fn shard() -> usize {
-    let shard = SHARD.get();
-    if shard < SHARDS {
-        return shard;
+    PLACE.try_with(|place| place.0).unwrap_or(SHARED)
+}
+
+/// Adds to a count, and answers what it was. Nobody else writes to it unless it is shared, and then only it has to pay for a
+/// step that cannot be divided.
+#[inline]
+pub(super) fn add(count: &AtomicU64, by: u64, shared: bool) -> u64 {
+    if shared {
+        return count.fetch_add(by, Ordering::Relaxed);
     }
-    let next = NEXT_SHARD.fetch_add(1, Ordering::Relaxed) % SHARDS;
-    SHARD.set(next);
-    next
+    let before = count.load(Ordering::Relaxed);
+    count.store(before.wrapping_add(by), Ordering::Relaxed);
+    before
 }
 
 impl Renders {
@@ -146,27 +178,29 @@ impl Renders {
     /// timed.
     #[inline]
     pub(super) fn count(&self, result: &Result<Rendered, RenderFailure>, started: Instant) -> u64 {
-        let shard = &self.shards[shard()];
+        let number = shard();
+        let (shard, shared) = (&self.shards[number], number == SHARED);
         let small =
             matches!(result, Ok(Rendered { body, freshness: Freshness::Current, .. }) if body.len() < SMALL_BYTES);
         let weight = if small {
-            match shard.small.fetch_add(1, Ordering::Relaxed) {
+            match add(&shard.small, 1, shared) {
                 number if number < TIMED_FIRST => 1,
                 number if number % SAMPLE == 0 => SAMPLE,
                 _ => return 0,
             }
         } else {
-            shard.outcomes[RenderOutcome::of(result) as usize].fetch_add(1, Ordering::Relaxed);
+            add(&shard.outcomes[RenderOutcome::of(result) as usize], 1, shared);
             1
         };
-        shard.seconds.record(started.elapsed(), weight);
+        shard.seconds.record(started.elapsed(), weight, shared);
         weight
     }
 
     /// Counts one that was not begun.
     pub(super) fn turned(&self, failure: &RenderFailure) {
         let outcome = RenderOutcome::of_failure(failure);
-        self.shards[shard()].outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        let number = shard();
+        add(&self.shards[number].outcomes[outcome as usize], 1, number == SHARED);
     }
 
     /// Counts one that was answered from an older version although its text compiles.
@@ -222,6 +256,25 @@ mod tests {
         assert_eq!((outcomes[&RenderOutcome::Busy], outcomes[&RenderOutcome::Down]), (1, 1));
         let count = seconds.count();
         assert!(count.abs_diff(TIMED_FIRST + 100 * SAMPLE + 11) <= SAMPLE, "{count}");
+    }
+
+    #[test]
+    fn threads_without_end_are_all_counted() {
+        let renders = Renders::default();
+        for _ in 0..3 {
+            let barrier = std::sync::Barrier::new(2 * SHARDS);
+            // More at once than there are shards, so that some share.
+            std::thread::scope(|scope| {
+                for _ in 0..2 * SHARDS {
+                    scope.spawn(|| {
+                        shard();
+                        barrier.wait();
+                        (0..1_000).for_each(|_| drop(renders.count(&rendered(1), Instant::now())));
+                    });
+                }
+            });
+        }
+        assert_eq!(renders.read().0[&RenderOutcome::Current], 3 * 2 * SHARDS as u64 * 1_000);
     }
 
     #[test]
