@@ -40,22 +40,11 @@ impl Server {
 
     /// A request that is sent, and whose answer is not read yet.
     pub(crate) fn send(&self, method: &str, path: &str) -> TcpStream {
-        self.send_with(method, path, &[("host", &self.address)])
-    }
-
-    fn send_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).expect("connects");
-        let headers: String = headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
-        let request = format!("{method} {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
+        let host = &self.address;
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
         stream
-    }
-
-    pub(crate) fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-        Answer::read(self.send_with(method, path, headers))
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str) -> Answer {
