@@ -22,6 +22,7 @@ const CODES: &[&str] = &[
     "boolean-operator",
     "call-name",
     "chained-formatters",
+    "dialect-hangs",
     "dialect-panicked",
     "directory",
     "else-if",

@@ -40,7 +40,8 @@ impl Door {
     /// A door with room for `places` at once.
     #[must_use]
     pub fn new(name: &'static str, places: usize) -> Self {
-        let size = places.min(Semaphore::MAX_PERMITS);
+        // What `emptied` can wait for.
+        let size = places.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
         Self {
             name,
             size,

@@ -128,7 +128,12 @@ impl Group {
             home: Arc::clone(&self.home),
             supervisor: Arc::clone(&self.supervisor),
         });
-        Place::settle(&place);
+        // Waited for, so that messages come to it in the order in which they are sent, from the first.
+        let (settled, is_settled) = std::sync::mpsc::sync_channel(1);
+        Place::settle(&place, move || {
+            let _ = settled.send(());
+        });
+        is_settled.recv().map_err(|_| GroupError::Ended)?;
         Ok(Supervised {
             place,
             door,
@@ -160,7 +165,7 @@ where
     B::Setup: Clone + Send + Sync,
 {
     /// Has the actor started in the thread of the group, in a new one if that has ended.
-    fn settle(place: &Arc<Self>) {
+    fn settle(place: &Arc<Self>, settled: impl FnOnce() + Send + 'static) {
         let moving = Arc::clone(place);
         place.supervisor.order(move || {
             let mut home = moving.home.lock().unwrap_or_else(PoisonError::into_inner);
@@ -175,6 +180,7 @@ where
                 shell.keeping(stays)
             });
             moving.address.send_replace(Some(address));
+            settled();
         });
     }
 
@@ -187,7 +193,7 @@ where
         let said = "its thread was stopped".to_owned();
         place.faults.note();
         place.child.failed(generation, FaultKind::Panicked, said);
-        Self::settle(place);
+        Self::settle(place, || {});
     }
 }
 
