@@ -137,7 +137,7 @@ mod tests {
         }
         let kept = feed.lock();
         assert!(
-            kept.bytes <= 1_000 && kept.frames.len() == 2,
+            kept.bytes <= 1_000 && kept.frames.len() == 3,
             "{} {}",
             kept.bytes,
             kept.frames.len()
