@@ -121,6 +121,9 @@ pub struct DirectoryLoader {
     roots: Vec<PathBuf>,
     by: WatchBy,
     alarm: Option<Alarm>,
+    /// Where to hint to, and when to try again, after the kernel had nothing left to listen with.
+    listen_again: Option<(Arc<Clock>, Instant)>,
+    sweep: Duration,
 }
 
 impl DirectoryLoader {
@@ -144,6 +147,8 @@ impl DirectoryLoader {
             roots,
             by: WatchBy::default(),
             alarm: None,
+            listen_again: None,
+            sweep: Duration::from_millis(limits.sweep_ms),
         }
     }
 
@@ -193,7 +198,10 @@ impl Loader for DirectoryLoader {
         match self.listen(Arc::clone(&clock)) {
             Ok(means) => self.observer.means = Some(means),
             Err(WatchError::NotThere) => self.observer.means = Some(Means::asked_to_poll()),
-            Err(WatchError::Exhausted(why)) => self.observer.poll_instead(why, Instant::now()),
+            Err(WatchError::Exhausted(why)) => {
+                self.observer.poll_instead(why, Instant::now());
+                self.listen_again = Some((Arc::clone(&clock), Instant::now() + self.sweep));
+            }
         }
         let alarm =
             Alarm::start(clock).map_err(|error| LoaderError(format!("no thread to wait for changes: {error}")))?;
@@ -204,6 +212,12 @@ impl Loader for DirectoryLoader {
     fn sync(&mut self, depth: Depth) -> Result<Changes, LoaderError> {
         if let Some(wrong) = &self.wrong {
             return Err(LoaderError(wrong.clone()));
+        }
+        if let Some((clock, _)) = self.listen_again.take_if(|(_, at)| *at <= Instant::now()) {
+            match self.listen(Arc::clone(&clock)) {
+                Ok(means) => self.observer.watch_again(means),
+                Err(_) => self.listen_again = Some((clock, Instant::now() + self.sweep)),
+            }
         }
         let asks = depth == Depth::Everything && self.observer.trusts_events();
         let heard_all = asks && self.inbox.barrier(BARRIER);

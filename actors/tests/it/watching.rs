@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use hotplate_actors::loader::{Changes, Depth, Hints};
-use hotplate_actors::{DirectoryLoader, Limits, Loader, LoaderStatus, Mount, WatchBy};
+use hotplate_actors::{DirectoryLoader, Limits, Loader, LoaderStatus, Mount, WatchBy, WatchMode};
 use tempfile::TempDir;
 
 /// The longest that anything is waited for: the machine may be busy.
@@ -222,6 +222,16 @@ impl Site {
 
     pub(crate) fn error(&self) -> Option<String> {
         self.told().error.clone()
+    }
+
+    /// Whether the kernel watches each directory: others on the machine may have taken its watches.
+    pub(crate) fn is_native(&self) -> bool {
+        let status = self.status();
+        let native = self.by == WatchBy::Auto && status.watch_mode == WatchMode::Native;
+        if !native {
+            println!("skipped: {:?}: {}", status.watch_mode, status.why);
+        }
+        native
     }
 
     pub(crate) fn status(&self) -> LoaderStatus {

@@ -421,12 +421,17 @@ impl Observer {
             Err(WatchError::Exhausted(_)) => {
                 self.spare = self.inbox.watched().end().map(|kernel| (kernel, now + self.sweep));
             }
-            Ok(()) | Err(WatchError::NotThere) => {
-                tracing::info!("the kernel watches all directories again");
-                self.means = Some(Means::kernel());
-                self.inbox.settle().note_doubt();
-            }
+            Ok(()) | Err(WatchError::NotThere) => self.watch_again(Means::kernel()),
         }
+    }
+
+    /// The kernel watches again. What happened before is found by looking.
+    pub(super) fn watch_again(&mut self, means: Means) {
+        tracing::info!("the kernel watches all directories again");
+        self.means = Some(means);
+        self.spare = None;
+        self.reconcile_at = None;
+        self.inbox.settle().note_doubt();
     }
 
     /// From one look at everything to the next.

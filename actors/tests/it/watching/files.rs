@@ -5,7 +5,6 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, SystemTime};
 
-use hotplate_actors::WatchBy;
 use hotplate_actors::loader::Depth;
 
 use super::{everywhere, natively, run};
@@ -161,7 +160,7 @@ fn a_file_that_is_replaced_is_never_absent() {
         }
         site.until("a.html", Some("new 19"));
         let story = site.story("a.html");
-        if site.by == WatchBy::Auto {
+        if site.is_native() {
             assert!(!story.contains(&None), "{story:?}");
             assert!(!story.contains(&Some(String::new())), "{story:?}");
         }

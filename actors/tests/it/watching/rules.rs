@@ -175,14 +175,14 @@ fn a_shadow_that_comes_and_goes_reaches_the_callers() {
     let base = directory.path().join("base");
     write(
         &own.join("page.html"),
-        "[{{ call part.html with @root }}|{{ call same.html with @root }}]",
+        "[{{ call part.html with x }}|{{ call same.html with x }}]",
     );
     write(&base.join("part.html"), "base");
     symlink("part.html", base.join("same.html")).expect("linked");
     let hotplate = Hotplate::builder().root(&own).root(&base).start().expect("starts");
     let page = || {
         hotplate
-            .render("page.html", &serde_json::json!({}))
+            .render("page.html", &serde_json::json!({ "x": 1 }))
             .expect("renders")
             .body
     };

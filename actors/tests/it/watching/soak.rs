@@ -30,7 +30,8 @@ impl Dice {
         let files = ["x.html", "y.html", "z.txt", "w.css", ".h.html"];
         let directory = root.join(directories[self.roll(directories.len() as u64) as usize]);
         match self.roll(6) {
-            0 => directory,
+            // The root itself stays: while it is missing, what is served is not what is there.
+            0 if directory != root.join("") => directory,
             _ => directory.join(files[self.roll(files.len() as u64) as usize]),
         }
     }
@@ -50,7 +51,7 @@ fn act(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
         6 => fs::create_dir_all(one),
         7 => fs::rename(one, other),
         8 => fs::remove_file(one),
-        9 if dice.roll(3) == 0 && one != *root => fs::remove_dir_all(one),
+        9 if dice.roll(3) == 0 => fs::remove_dir_all(one),
         10 => fs::hard_link(one, other),
         11 => symlink(one, other),
         12 => {

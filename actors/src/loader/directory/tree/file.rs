@@ -37,8 +37,11 @@ impl Tree {
         match content {
             Content::Text(text, seen) => {
                 let state = State::Text(Digest::of(text.as_bytes()));
-                if self.take_in(rel, Some(seen), state) || look.afresh {
+                let differs = self.take_in(rel, Some(seen), state);
+                if differs || look.afresh {
                     self.touched.insert(rel.into(), Some(text));
+                }
+                if differs {
                     self.look_at_other_names(rel, stat);
                 }
             }

@@ -1,0 +1,263 @@
+//! How long the directory loader takes to see what happens, among 10,000 templates of 2 KB; what it costs while nothing happens.
+//! Prints Markdown.
+//!
+//! It runs from just before the system call that changes something to when the loader says what changed: what a Watcher hands on
+//! as `SourcesChanged`. `HOTPLATE_BENCH_DIR` says where (the temporary directory unless said otherwise).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use hotplate_actors::loader::{Changes, Depth, Hints};
+use hotplate_actors::{DirectoryLoader, Limits, Loader, Mount, Rules};
+use hotplate_benches::measure::{Samples, nanoseconds, rounds};
+use hotplate_benches::table;
+
+const FILES: usize = 10_000;
+
+fn main() {
+    let place = std::env::var_os("HOTPLATE_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let directory = place.join(format!("hotplate-watch-{}", std::process::id()));
+    edits(&directory.join("edits"));
+    start(&directory.join("start"), 100_000);
+    fs::remove_dir_all(&directory).expect("the directory goes");
+}
+
+/// A loader and the thread on which it looks.
+struct Eyes {
+    loader: DirectoryLoader,
+    hinted: Receiver<()>,
+    hints: Sender<()>,
+}
+
+impl Eyes {
+    fn open(root: &Path) -> (Self, Changes, Duration) {
+        let rules = Rules {
+            exclude: vec!["log/".into()],
+            ..Rules::default()
+        };
+        let mounts = [Mount::new("", root).rules(rules)];
+        let mut loader = DirectoryLoader::new(mounts, &Limits::default());
+        let (hints, hinted) = channel();
+        let hint = std::sync::Mutex::new(hints.clone());
+        let hint = move || drop(hint.lock().map(|hint| hint.send(())));
+        let begun = Instant::now();
+        loader.watch(Hints::new(hint)).expect("it watches");
+        let first = loader.sync(Depth::Afresh).expect("it loads");
+        let took = begun.elapsed();
+        (Self { loader, hinted, hints }, first, took)
+    }
+
+    /// Looks whenever it is hinted to, until something is said of this name.
+    fn until(&mut self, name: &str) {
+        loop {
+            self.hinted.recv_timeout(Duration::from_secs(20)).expect("a hint");
+            while self.hinted.try_recv().is_ok() {}
+            let changes = self.loader.sync(Depth::Hinted).expect("it looks");
+            let changed = changes.changed.iter().map(|source| &source.name).chain(&changes.removed);
+            if changed.into_iter().any(|each| each.as_str() == name) {
+                return;
+            }
+        }
+    }
+
+    fn sync(&mut self, depth: Depth) -> Changes {
+        while self.hinted.try_recv().is_ok() {}
+        self.loader.sync(depth).expect("it looks")
+    }
+}
+
+fn page(marker: &str) -> String {
+    format!("<p>{marker}</p>\n{}", "<p>{title} and what else there is to say</p>\n".repeat(43))
+}
+
+fn fill(root: &Path, files: usize) {
+    for number in 0..files {
+        let place = root.join(format!("{:03}", number / 100));
+        if number % 100 == 0 {
+            fs::create_dir_all(&place).expect("a directory");
+        }
+        fs::write(place.join(format!("{number}.html")), page(&number.to_string())).expect("a file");
+    }
+}
+
+fn edits(root: &Path) {
+    fill(root, FILES);
+    fs::create_dir_all(root.join("log")).expect("a directory");
+    let (mut eyes, _, started) = Eyes::open(root);
+    let aside = root.join(".aside");
+    let mut rows = Vec::new();
+    let mut measure = |what: &str, goal: &str, act: &mut dyn FnMut(usize, &mut Eyes) -> Duration| {
+        let mut samples = Samples(Vec::new());
+        for round in 0..rounds(300) {
+            samples.0.push(nanoseconds(act(round, &mut eyes)));
+        }
+        rows.push(vec![
+            what.to_owned(),
+            table::time(samples.median()),
+            table::time(samples.quantile(0.99)),
+            goal.to_owned(),
+        ]);
+    };
+    measure("in place", "0.3 / 2 ms", &mut |round, eyes| {
+        let path = root.join("000/0.html");
+        let text = page(&format!("in place {round}"));
+        let mut file = fs::File::options().write(true).open(path).expect("opened");
+        let begun = Instant::now();
+        file.write_all(text.as_bytes()).expect("written");
+        file.set_len(text.len() as u64).expect("cut");
+        drop(file);
+        eyes.until("000/0.html");
+        begun.elapsed()
+    });
+    measure("truncated and written", "", &mut |round, eyes| {
+        let begun = Instant::now();
+        fs::write(root.join("000/1.html"), page(&format!("new {round}"))).expect("written");
+        eyes.until("000/1.html");
+        begun.elapsed()
+    });
+    measure("renamed over", "0.5 / 2 ms", &mut |round, eyes| {
+        fs::write(&aside, page(&format!("renamed {round}"))).expect("written");
+        let begun = Instant::now();
+        fs::rename(&aside, root.join("000/2.html")).expect("renamed");
+        eyes.until("000/2.html");
+        begun.elapsed()
+    });
+    measure("a new directory with a file", "0.7 / 4 ms", &mut |round, eyes| {
+        let place = root.join(format!("new{round}/deeper"));
+        let begun = Instant::now();
+        fs::create_dir_all(&place).expect("a directory");
+        fs::write(place.join("x.html"), "new").expect("written");
+        eyes.until(&format!("new{round}/deeper/x.html"));
+        begun.elapsed()
+    });
+    measure("deleted (a grace of 50 ms)", "", &mut |round, eyes| {
+        let begun = Instant::now();
+        fs::remove_file(root.join(format!("new{round}/deeper/x.html"))).expect("removed");
+        eyes.until(&format!("new{round}/deeper/x.html"));
+        begun.elapsed()
+    });
+    measure("a `Reload` without changes", "1 ms", &mut |_, eyes| {
+        let begun = Instant::now();
+        assert!(eyes.sync(Depth::Everything).is_empty());
+        begun.elapsed()
+    });
+    measure("an edit and a `Reload`", "", &mut |round, eyes| {
+        fs::write(root.join("000/3.html"), page(&format!("synced {round}"))).expect("written");
+        let begun = Instant::now();
+        assert!(eyes.sync(Depth::Everything).changed.len() <= 1);
+        begun.elapsed()
+    });
+    println!("### From a change to `SourcesChanged`, {FILES} templates\n");
+    table::print(&["what happens", "median", "99 of 100", "goal"], &rows);
+    println!("Start: {}.\n", table::time(nanoseconds(started)));
+    overflow(root, &mut eyes);
+    quiet(root, &mut eyes);
+}
+
+/// Writes faster than anybody listens.
+fn overflow(root: &Path, eyes: &mut Eyes) {
+    let path = |number: usize| root.join(format!("{:03}/{number}.html", number / 100));
+    for round in 0..6 {
+        // Each is at least a truncation, a write and a close: 180,000 events.
+        for number in 0..FILES {
+            fs::write(path(number), format!("round {round} {number}")).expect("written");
+        }
+    }
+    let begun = Instant::now();
+    let mut texts = BTreeMap::new();
+    let mut changes = eyes.sync(Depth::Everything);
+    loop {
+        for source in changes.changed.drain(..) {
+            texts.insert(source.name.to_string(), source.text.to_string());
+        }
+        let right = |number: &usize| {
+            let name = format!("{:03}/{number}.html", number / 100);
+            texts.get(&name).is_some_and(|text| *text == format!("round 5 {number}"))
+        };
+        if (0..FILES).all(|number| right(&number)) {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{} are right", texts.len());
+        changes = eyes.sync(Depth::Hinted);
+    }
+    let status = eyes.loader.status();
+    println!(
+        "{FILES} files rewritten six times without anybody looking: right {} after the last write (goal 0.5 s); {} overflows, {} looks at everything.\n",
+        table::time(nanoseconds(begun.elapsed())),
+        status.overflows,
+        status.reconciles
+    );
+}
+
+/// What it costs while nothing happens, and while a log grows that is none of its concern.
+fn quiet(root: &Path, eyes: &mut Eyes) {
+    eyes.sync(Depth::Bytes);
+    while eyes.hinted.recv_timeout(Duration::from_secs(1)).is_ok() {
+        let _ = eyes.loader.sync(Depth::Hinted);
+    }
+    let (reads, turns) = (system_calls_that_read(), switches());
+    let hints = eyes.hinted.recv_timeout(Duration::from_secs(5)).is_ok();
+    println!(
+        "5 s of quiet: {} system calls that read (two of them to find that out), {} wake-ups of all threads, {}.",
+        system_calls_that_read() - reads,
+        switches() - turns,
+        if hints { "a hint" } else { "no hint" }
+    );
+    let mut log = fs::File::create(root.join("log/x.log")).expect("created");
+    let (begun, mut lines) = (Instant::now(), 0_u64);
+    while begun.elapsed() < Duration::from_secs(2) {
+        log.write_all(b"a line\n").expect("written");
+        lines += 1;
+    }
+    println!(
+        "A log in an ignored directory, {} lines a second: {}, {} overflows.\n",
+        lines / 2,
+        if eyes.hinted.try_recv().is_ok() { "a hint" } else { "no hint" },
+        eyes.loader.status().overflows
+    );
+    let _ = &eyes.hints;
+}
+
+fn field(file: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next().and_then(|text| text.parse().ok()));
+    number.unwrap_or(0)
+}
+
+fn system_calls_that_read() -> u64 {
+    field("/proc/self/io", "syscr:")
+}
+
+/// How often any thread of this process went to sleep of its own accord.
+fn switches() -> u64 {
+    let threads = fs::read_dir("/proc/self/task").expect("a list of threads");
+    let status = threads.filter_map(|thread| Some(thread.ok()?.path().join("status")));
+    status
+        .map(|status| field(&status.display().to_string(), "voluntary_ctxt_switches:"))
+        .sum()
+}
+
+fn start(root: &Path, files: usize) {
+    fill(root, files);
+    let before = field("/proc/self/status", "VmRSS:");
+    let (eyes, first, took) = Eyes::open(root);
+    assert_eq!(first.changed.len(), files);
+    let texts: usize = first.changed.iter().map(|source| source.text.len()).sum();
+    drop(first);
+    let after = field("/proc/self/status", "VmRSS:");
+    println!(
+        "{files} templates, {} MB: looked at, read and digested in {} (goal 1.5 s); {} bytes of memory each afterwards (goal 1 KB).",
+        texts / 1_000_000,
+        table::time(nanoseconds(took)),
+        after.saturating_sub(before) * 1024 / files as u64
+    );
+    let begun = Instant::now();
+    let mut eyes = eyes;
+    eyes.sync(Depth::Everything);
+    println!("Its first `Reload`: {}.", table::time(nanoseconds(begun.elapsed())));
+}
