@@ -182,7 +182,7 @@ pub(crate) fn short_block(bytes: &[u8]) -> [u8; 16] {
     }
     if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         let (head, tail) = (u32::from_le_bytes(*head), u32::from_le_bytes(*tail));
-        let both = u64::from(head) | u64::from(tail) << (8 * (bytes.len() - 4) & 31);
+        let both = u64::from(head) | u64::from(tail) << ((8 * (bytes.len() - 4)) & 31);
         return u128::from(both).to_le_bytes();
     }
     let few = match *bytes {
