@@ -52,7 +52,11 @@ impl Report {
         names.sort_unstable();
         names.dedup();
         for name in names {
-            report.add(name, before.get(name).map(AsRef::as_ref), after.get(name).map(AsRef::as_ref));
+            report.add(
+                name,
+                before.get(name).map(AsRef::as_ref),
+                after.get(name).map(AsRef::as_ref),
+            );
         }
         report
     }
