@@ -21,7 +21,7 @@ trait Build: Send {
     fn build<'a>(&'a self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError>;
 }
 
-struct Shared(Prepared);
+struct Shared(Prepared<'static>);
 
 struct Given<T>(T);
 
@@ -32,8 +32,8 @@ impl<T: Serialize + Send> Build for Given<T> {
 }
 
 impl Build for Shared {
-    fn build<'a>(&'a self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
-        self.0.value(arena, limits)
+    fn build<'a>(&'a self, _: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+        self.0.value(limits)
     }
 }
 
@@ -44,12 +44,12 @@ impl Context {
         Self(Box::new(Given(data)))
     }
 
-    /// Serializes data that many renders share, once.
+    /// Builds data that many renders share, once, in an arena of the caller's.
     ///
     /// # Errors
     /// [`ContextError`] where the data does not serialize or nests deeper than the default of [`Limits::context_depth`].
-    pub fn prepare<T: Serialize + ?Sized>(data: &T) -> Result<Prepared, ContextError> {
-        Prepared::new(data)
+    pub fn prepare<'a, T: Serialize + ?Sized>(data: &T, arena: &'a Arena) -> Result<Prepared<'a>, ContextError> {
+        Prepared::new(data, arena)
     }
 
     /// Builds the value.
@@ -61,8 +61,8 @@ impl Context {
     }
 }
 
-impl From<Prepared> for Context {
-    fn from(prepared: Prepared) -> Self {
+impl From<Prepared<'static>> for Context {
+    fn from(prepared: Prepared<'static>) -> Self {
         Self(Box::new(Shared(prepared)))
     }
 }

@@ -111,7 +111,7 @@ impl Hotplate {
     pub fn handle(&self, name: &str) -> TemplateHandle {
         TemplateHandle {
             name: name.into(),
-            id: Arc::default(),
+            id: OnceLock::new(),
             hotplate: self.clone(),
         }
     }
@@ -420,7 +420,7 @@ impl Pinned {
 pub struct TemplateHandle {
     name: Arc<str>,
     /// Ids are never reused, so one that was found is good for ever.
-    id: Arc<OnceLock<TemplateId>>,
+    id: OnceLock<TemplateId>,
     hotplate: Hotplate,
 }
 

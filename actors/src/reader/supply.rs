@@ -37,8 +37,8 @@ impl Supply for Context {
     }
 }
 
-impl Supply for Prepared {
-    fn supply<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
-        self.value(arena, limits)
+impl Supply for Prepared<'_> {
+    fn supply<'a>(&'a self, _: &Closure<'_>, _: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+        self.value(limits)
     }
 }

@@ -1,6 +1,7 @@
 //! hotplate as a program uses it, with the templates in memory and nothing that changes.
 
 use hotplate_actors::loader::MemoryLoader;
+use hotplate_actors::value::Arena;
 use hotplate_actors::{Context, Hotplate, RenderOptions, TemplateName};
 use serde::Serialize;
 
@@ -34,10 +35,11 @@ pub(super) fn by_handle(workload: &Workload) -> Render<'_> {
 
 pub(super) fn prepared(workload: &Workload) -> Render<'_> {
     let template = start().handle(&format!("{}.html", workload.name()));
+    let arena = Box::leak(Box::new(Arena::new()));
     let context = match workload {
-        Workload::Teams(data) => Context::prepare(data),
-        Workload::Table(data) => Context::prepare(data),
-        Workload::Page(data) => Context::prepare(data),
+        Workload::Teams(data) => Context::prepare(data, arena),
+        Workload::Table(data) => Context::prepare(data, arena),
+        Workload::Page(data) => Context::prepare(data, arena),
     };
     let context = context.expect("data");
     let options = RenderOptions::default();
