@@ -7,10 +7,16 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime};
 
+use actix_web::App;
+use actix_web::dev::Service;
+use actix_web::test::{TestRequest, init_service};
+use hotplate::RenderOptions;
+use hotplate::site::{Site, SiteData};
+use hotplate::web::{Pages, Web};
 use tokio::io::AsyncReadExt;
 
 use crate::browser::browser;
-use crate::files::Files;
+use crate::files::{Files, shop};
 use crate::http::Server;
 
 /// Nothing takes that long; a test that waits for it has failed.
@@ -227,5 +233,41 @@ fn how_soon_pixels_change() {
                 quantiles(times)
             );
         }
+    }
+}
+
+#[actix_web::test]
+#[ignore = "measures"]
+async fn what_a_page_costs() {
+    const PAGES: u32 = 20_000;
+    let site = Site::open(shop()).expect("the shop");
+    let hotplate = site.builder().watch(false).start().expect("starts");
+    let began = Instant::now();
+    let options = RenderOptions::default();
+    let mut bytes = 0;
+    for _ in 0..PAGES {
+        bytes = hotplate
+            .render_supplied("index.html", &SiteData, &options)
+            .expect("renders")
+            .body
+            .len();
+    }
+    println!(
+        "a render of {bytes} bytes: {:.1} µs",
+        began.elapsed().as_secs_f64() * 1e6 / f64::from(PAGES)
+    );
+    for development in [false, true] {
+        let pages = Pages::of(Web::new(hotplate.clone()).development(development), site.clone());
+        let app = init_service(App::new().configure(|app| pages.configure(app))).await;
+        let began = Instant::now();
+        for _ in 0..PAGES {
+            let answer = app
+                .call(TestRequest::get().uri("/").to_request())
+                .await
+                .expect("an answer");
+            assert_eq!(answer.status().as_u16(), 200);
+        }
+        let each = began.elapsed().as_secs_f64() * 1e6 / f64::from(PAGES);
+        println!("a page through the app without the network, development {development}: {each:.1} µs");
     }
 }
