@@ -124,10 +124,13 @@ fn git_and_tar() {
     });
 }
 
+/// An editor's name, and how it saves.
+type Editor = (&'static str, fn(&Site));
+
 /// Each editor by what it does when it saves.
 #[test]
 fn editors_by_their_system_calls() {
-    let editors: [(&str, fn(&Site)); 6] = [
+    let editors: [Editor; 6] = [
         ("emacs", |site| {
             symlink("me@host.1:2", site.path(".#a.html")).expect("locked");
             fs::write(site.path("#a.html#"), "new\n").expect("saved by itself");

@@ -133,7 +133,7 @@ fn soak(on: &Path, by: WatchBy, lasts: Duration) {
                     acts.fetch_add(1, Ordering::Relaxed);
                     drop(guard);
                     if dice.roll(50) == 0 {
-                        std::thread::sleep(Duration::from_micros(200));
+                        std::thread::park_timeout(Duration::from_micros(200));
                     }
                 }
             });
@@ -151,7 +151,7 @@ fn soak(on: &Path, by: WatchBy, lasts: Duration) {
                 assert_eq!(told, found, "after {} acts, {by:?}", acts.load(Ordering::Relaxed));
                 drop(guard);
                 syncs += 1;
-                std::thread::sleep(Duration::from_micros(500 * (syncs % 7)));
+                std::thread::park_timeout(Duration::from_micros(500 * (syncs % 7)));
             }
         }));
         ends.store(true, Ordering::Relaxed);
