@@ -1,5 +1,6 @@
 //! What it costs to find the current text of one of 10,000 names, for 1 to 16 readers, while nothing changes and while 100
-//! versions a second are published. Prints Markdown.
+//! versions a second are published; once all of them are read in turn, which is mostly the cost of memory, and once only 16, as a
+//! service has some pages that everybody reads. Prints Markdown.
 //!
 //! Everybody answers a digest of 32 bytes. Threads read in batches of 64 and take turns, so the time is that of one look-up in a
 //! batch; with more readers than processors it counts what a reader waits while another runs.
@@ -39,9 +40,11 @@ fn main() {
         .map(|number| format!("{:02}/{number}.html", number / 100))
         .collect();
     let subjects = subjects(&names);
-    for readers in [1, 2, 4, 16] {
-        for writes in [false, true] {
-            compare(&subjects, readers, writes);
+    for among in [16, NAMES] {
+        for readers in [1, 2, 4, 16] {
+            for writes in [false, true] {
+                compare(&subjects, among, readers, writes);
+            }
         }
     }
     println!(
@@ -50,11 +53,11 @@ fn main() {
     );
 }
 
-fn compare(subjects: &[Box<dyn Subject>], readers: usize, writes: bool) {
+fn compare(subjects: &[Box<dyn Subject>], among: usize, readers: usize, writes: bool) {
     let mut samples: Vec<Vec<Samples>> = subjects.iter().map(|_| Vec::new()).collect();
     for _ in 0..rounds(15) {
         for (subject, samples) in subjects.iter().zip(&mut samples) {
-            samples.push(round(&**subject, readers, writes));
+            samples.push(round(&**subject, among, readers, writes));
         }
     }
     let medians = |rounds: &[Samples]| Samples(rounds.iter().map(Samples::median).collect());
@@ -80,7 +83,7 @@ fn compare(subjects: &[Box<dyn Subject>], readers: usize, writes: bool) {
     } else {
         "nothing changes"
     };
-    println!("### {readers} readers, {writer}\n");
+    println!("### {readers} readers of {among} of them, {writer}\n");
     table::print(
         &[
             "what",
@@ -94,12 +97,12 @@ fn compare(subjects: &[Box<dyn Subject>], readers: usize, writes: bool) {
 }
 
 /// Nanoseconds of one look-up, for each batch of each reader.
-fn round(subject: &dyn Subject, readers: usize, writes: bool) -> Samples {
+fn round(subject: &dyn Subject, among: usize, readers: usize, writes: bool) -> Samples {
     let over = AtomicBool::new(false);
     let over = &over;
     thread::scope(|scope| {
         let threads: Vec<_> = (0..readers)
-            .map(|reader| scope.spawn(move || read(subject, reader, over)))
+            .map(|reader| scope.spawn(move || read(subject, among, reader, over)))
             .collect();
         let start = Instant::now();
         let mut version = 0;
@@ -116,13 +119,13 @@ fn round(subject: &dyn Subject, readers: usize, writes: bool) -> Samples {
     })
 }
 
-fn read(subject: &dyn Subject, reader: usize, over: &AtomicBool) -> Vec<f64> {
+fn read(subject: &dyn Subject, among: usize, reader: usize, over: &AtomicBool) -> Vec<f64> {
     let mut samples = Vec::with_capacity(1 << 16);
     let mut number = reader * 4999;
     while !over.load(Ordering::Relaxed) && samples.len() < samples.capacity() {
         let start = Instant::now();
         for _ in 0..BATCH {
-            number = (number + 1613) % NAMES;
+            number = (number + 1613) % among;
             black_box(subject.read(number));
         }
         samples.push(nanoseconds(start.elapsed()) / BATCH as f64);
