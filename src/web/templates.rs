@@ -67,7 +67,7 @@ impl Templates {
         };
         let mut render = Render::new(name, Context::new(data));
         render.options = options;
-        let rendered = self.web.hotplate.renderer().send(render).await;
+        let rendered = self.web.hotplate.renderer().pooled().send(render).await;
         // What was rendered may be newer than what was looked at.
         let newer = rendered
             .as_ref()

@@ -1,235 +1,251 @@
-//! Finding one of 10,000 templates: by handle and by name, against what programs keep templates in by themselves, by 1 to 16
-//! readers, calm and while 100 versions are published in a second. Prints Markdown. Go's two maps run beside where Go is installed.
+//! What it costs to find the current text of one of 10,000 names, for 1 to 16 readers, while nothing changes and while 100
+//! versions a second are published; once all of them are read in turn, which is mostly the cost of memory, and once only 16, as a
+//! service has some pages that everybody reads. Prints Markdown.
+//!
+//! Everybody answers a digest of 32 bytes. Threads read in batches of 64 and take turns, so the time is that of one look-up in a
+//! batch; with more readers than processors it counts what a reader waits while another runs.
 
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
-use hotplate_actors::loader::{MemoryHandle, MemoryLoader};
+use hotplate_actors::loader::MemoryLoader;
 use hotplate_actors::{Hotplate, TemplateHandle, TemplateName};
 use hotplate_benches::measure::{Samples, nanoseconds, rounds};
 use hotplate_benches::table;
 
 const NAMES: usize = 10_000;
-/// Look-ups between two looks at the clock.
-const BATCH: usize = 256;
-const BATCHES: usize = 400;
-const PAUSE: Duration = Duration::from_millis(10);
+const BATCH: usize = 64;
+/// How long the readers read in one round.
+const TURN: Duration = Duration::from_millis(40);
 
-/// Something that templates are looked up in.
-trait Shelf: Sync {
+type Text = [u8; 32];
+
+/// A way to keep what is current.
+trait Subject: Sync {
     fn name(&self) -> &'static str;
-    /// Finds one and reads something of it, so that it has to be there.
-    fn look(&self, at: usize) -> usize;
-    /// Puts a new version of one in its place.
-    fn replace(&self, at: usize);
+    /// The current text of the name with this number.
+    fn read(&self, number: usize) -> Text;
+    /// Publishes a new text of it.
+    fn write(&self, number: usize, version: u64);
 }
 
 fn main() {
     let names: Vec<String> = (0..NAMES)
-        .map(|number| format!("pages/{:02}/{number}.html", number / 100))
+        .map(|number| format!("{:02}/{number}.html", number / 100))
         .collect();
-    let (hotplate, memory) = start(&names);
-    let handles: Vec<_> = names.iter().map(|name| hotplate.handle(name)).collect();
-    let standard: HashMap<String, Arc<String>> = names.iter().map(|name| (name.clone(), text(0))).collect();
-    let by_handle = ByHandle(&handles, &names, &memory);
-    let by_name = ByName(&hotplate, &names, &memory);
-    let locked = Locked(RwLock::new(standard.clone()), &names);
-    let sharded = Sharded(standard.clone().into_iter().collect(), &names);
-    let swapped = Swapped(ArcSwap::from_pointee(standard.into_iter().collect()), &names);
-    let shelves: [&dyn Shelf; 5] = [&locked, &by_handle, &by_name, &sharded, &swapped];
-    for is_written in [false, true] {
+    let subjects = subjects(&names);
+    for among in [16, NAMES] {
         for readers in [1, 2, 4, 16] {
-            compare(&shelves, readers, is_written);
+            for writes in [false, true] {
+                compare(&subjects, among, readers, writes);
+            }
         }
     }
     go();
 }
 
-fn compare(shelves: &[&dyn Shelf], readers: usize, is_written: bool) {
-    let rounds = rounds(31);
-    let mut means: Vec<_> = shelves.iter().map(|_| Samples(Vec::with_capacity(rounds))).collect();
-    let mut batches: Vec<_> = shelves.iter().map(|_| Samples(Vec::new())).collect();
-    for _ in 0..rounds {
-        for (at, shelf) in shelves.iter().enumerate() {
-            let (mean, taken) = run(*shelf, readers, is_written);
-            means[at].0.push(mean);
-            batches[at].0.extend(taken);
+fn compare(subjects: &[Box<dyn Subject>], among: usize, readers: usize, writes: bool) {
+    let mut samples: Vec<Vec<Samples>> = subjects.iter().map(|_| Vec::new()).collect();
+    for _ in 0..rounds(15) {
+        for (subject, samples) in subjects.iter().zip(&mut samples) {
+            samples.push(round(&**subject, among, readers, writes));
         }
     }
-    let rows: Vec<_> = shelves
+    let medians = |rounds: &[Samples]| Samples(rounds.iter().map(Samples::median).collect());
+    let base = medians(&samples[0]);
+    let rows: Vec<_> = subjects
         .iter()
-        .enumerate()
-        .map(|(at, shelf)| {
-            let ratio = means[at].ratio_to(&means[0]);
+        .zip(&samples)
+        .map(|(subject, rounds)| {
+            let own = medians(rounds);
+            let ratio = own.ratio_to(&base);
+            let slowest = Samples(rounds.iter().map(|round| round.quantile(0.99)).collect());
             vec![
-                shelf.name().to_owned(),
-                format!("{:.1} ns", means[at].median()),
-                format!("{:.1} ns", batches[at].quantile(0.99)),
+                subject.name().to_owned(),
+                format!("{:.1} ns", own.median()),
                 table::ratio(&ratio),
                 table::spread(&ratio),
+                format!("{:.1} ns", slowest.median()),
             ]
         })
         .collect();
-    let writer = if is_written { "100 versions/s" } else { "calm" };
-    println!("### {readers} readers, {writer}\n");
-    let columns = [
-        "10,000 templates in",
-        "median",
-        "99 of 100 batches",
-        "ratio to a locked map",
-        "half of the rounds",
-    ];
-    table::print(&columns, &rows);
+    let writer = if writes {
+        "100 versions a second"
+    } else {
+        "nothing changes"
+    };
+    println!("### {readers} readers of {among} of them, {writer}\n");
+    table::print(
+        &[
+            "what",
+            "median",
+            "ratio to the first",
+            "half of the rounds",
+            "99 of 100 batches",
+        ],
+        &rows,
+    );
 }
 
-/// Nanoseconds of CPU for one look-up, in the mean and by batch. More readers than processors share these, so each reader is
-/// timed by its own clock only where it does not wait: per batch.
-fn run(shelf: &dyn Shelf, readers: usize, is_written: bool) -> (f64, Vec<f64>) {
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        if is_written {
-            scope.spawn(|| {
-                let mut at = 0;
-                while !done.load(Ordering::Relaxed) {
-                    shelf.replace(at);
-                    at = (at + 7919) % NAMES;
-                    std::thread::sleep(PAUSE);
-                }
-            });
+/// Nanoseconds of one look-up, for each batch of each reader.
+fn round(subject: &dyn Subject, among: usize, readers: usize, writes: bool) -> Samples {
+    let over = AtomicBool::new(false);
+    let over = &over;
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..readers)
+            .map(|reader| scope.spawn(move || read(subject, among, reader, over)))
+            .collect();
+        let start = Instant::now();
+        let mut version = 0;
+        while start.elapsed() < TURN {
+            thread::park_timeout(Duration::from_millis(10));
+            if writes {
+                version += 1;
+                subject.write(version as usize * 7919 % NAMES, version);
+            }
         }
-        let started = Instant::now();
-        let readers: Vec<_> = (0..readers)
-            .map(|reader| scope.spawn(move || read(shelf, reader)))
-            .collect();
-        let count = readers.len();
-        let taken: Vec<f64> = readers
-            .into_iter()
-            .flat_map(|reader| reader.join().expect("it reads"))
-            .collect();
-        let elapsed = nanoseconds(started.elapsed());
-        done.store(true, Ordering::Relaxed);
-        let processors = std::thread::available_parallelism().map_or(1, usize::from).min(count);
-        (elapsed * processors as f64 / (count * BATCHES * BATCH) as f64, taken)
+        over.store(true, Ordering::Relaxed);
+        let samples = threads.into_iter().flat_map(|thread| thread.join().expect("it reads"));
+        Samples(samples.collect())
     })
 }
 
-fn read(shelf: &dyn Shelf, reader: usize) -> Vec<f64> {
-    let mut at = reader * 37 % NAMES;
-    let mut taken = Vec::with_capacity(BATCHES);
-    for _ in 0..BATCHES {
+fn read(subject: &dyn Subject, among: usize, reader: usize, over: &AtomicBool) -> Vec<f64> {
+    let mut samples = Vec::with_capacity(1 << 16);
+    let mut number = reader * 4999;
+    while !over.load(Ordering::Relaxed) && samples.len() < samples.capacity() {
         let start = Instant::now();
         for _ in 0..BATCH {
-            black_box(shelf.look(at));
-            at = (at * 21 + 7) % NAMES;
+            number = (number + 1613) % among;
+            black_box(subject.read(number));
         }
-        taken.push(nanoseconds(start.elapsed()) / BATCH as f64);
+        samples.push(nanoseconds(start.elapsed()) / BATCH as f64);
     }
-    taken
+    samples
 }
 
-fn text(number: usize) -> Arc<String> {
-    Arc::new(format!("<p>{number}</p>"))
-}
-
-fn start(names: &[String]) -> (Hotplate, MemoryHandle) {
-    let (loader, memory) = MemoryLoader::new();
-    memory.edit(names.iter().map(|name| (template(name), Some("<p>0</p>"))));
+fn subjects(names: &[String]) -> [Box<dyn Subject>; 5] {
+    let (loader, shelf) = MemoryLoader::new();
+    let name = |number: usize| TemplateName::new(&names[number]).expect("a name");
+    shelf.edit((0..NAMES).map(|number| (name(number), Some(format!("text {number}")))));
     let hotplate = Hotplate::builder().loader(loader).start().expect("it starts");
-    (hotplate, memory)
+    let write = Arc::new({
+        let names: Vec<TemplateName> = (0..NAMES).map(name).collect();
+        move |number: usize, version: u64| shelf.set(names[number].clone(), format!("version {version}"))
+    });
+    let texts = || names.iter().map(|name| (name.clone(), [7; 32]));
+    let handles: Vec<TemplateHandle> = names.iter().map(|name| hotplate.handle(name)).collect();
+    handles
+        .iter()
+        .for_each(|handle| _ = handle.digest().expect("it is there"));
+    let all: Arc<[String]> = names.into();
+    [
+        Box::new(Locked(all.clone(), RwLock::new(texts().collect()))),
+        Box::new(Sharded(all.clone(), texts().collect())),
+        Box::new(Swapped(all.clone(), ArcSwap::from_pointee(texts().collect()))),
+        Box::new(ByName(
+            all,
+            hotplate,
+            Box::new({
+                let write = write.clone();
+                move |number, version| write(number, version)
+            }),
+        )),
+        Box::new(ByHandle(
+            handles,
+            Box::new(move |number, version| write(number, version)),
+        )),
+    ]
 }
 
-fn template(name: &str) -> TemplateName {
-    TemplateName::new(name).expect("a name")
-}
+struct Locked(Arc<[String]>, RwLock<HashMap<String, Text>>);
 
-struct ByHandle<'s>(&'s [TemplateHandle], &'s [String], &'s MemoryHandle);
-
-impl Shelf for ByHandle<'_> {
-    fn name(&self) -> &'static str {
-        "hotplate, by handle"
-    }
-    fn look(&self, at: usize) -> usize {
-        self.0[at].digest().map_or(0, |digest| usize::from(digest.as_bytes()[0]))
-    }
-    fn replace(&self, at: usize) {
-        self.2.set(template(&self.1[at]), text(at).as_str());
-    }
-}
-
-struct ByName<'s>(&'s Hotplate, &'s [String], &'s MemoryHandle);
-
-impl Shelf for ByName<'_> {
-    fn name(&self) -> &'static str {
-        "hotplate, by name"
-    }
-    fn look(&self, at: usize) -> usize {
-        self.0.digest(&self.1[at]).map_or(0, |digest| usize::from(digest.as_bytes()[0]))
-    }
-    fn replace(&self, at: usize) {
-        self.2.set(template(&self.1[at]), text(at).as_str());
-    }
-}
-
-struct Locked<'s>(RwLock<HashMap<String, Arc<String>>>, &'s [String]);
-
-impl Shelf for Locked<'_> {
+impl Subject for Locked {
     fn name(&self) -> &'static str {
         "RwLock<HashMap>"
     }
-    fn look(&self, at: usize) -> usize {
-        self.0
-            .read()
-            .expect("no panic")
-            .get(&self.1[at])
-            .map_or(0, |found| found.len())
+    fn read(&self, number: usize) -> Text {
+        self.1.read().expect("no panic")[&self.0[number]]
     }
-    fn replace(&self, at: usize) {
-        self.0.write().expect("no panic").insert(self.1[at].clone(), text(at));
+    fn write(&self, number: usize, version: u64) {
+        self.1
+            .write()
+            .expect("no panic")
+            .insert(self.0[number].clone(), [version as u8; 32]);
     }
 }
 
-struct Sharded<'s>(DashMap<String, Arc<String>>, &'s [String]);
+struct Sharded(Arc<[String]>, DashMap<String, Text>);
 
-impl Shelf for Sharded<'_> {
+impl Subject for Sharded {
     fn name(&self) -> &'static str {
         "DashMap"
     }
-    fn look(&self, at: usize) -> usize {
-        self.0.get(&self.1[at]).map_or(0, |found| found.len())
+    fn read(&self, number: usize) -> Text {
+        *self.1.get(&self.0[number]).expect("it is there")
     }
-    fn replace(&self, at: usize) {
-        self.0.insert(self.1[at].clone(), text(at));
+    fn write(&self, number: usize, version: u64) {
+        self.1.insert(self.0[number].clone(), [version as u8; 32]);
     }
 }
 
-struct Swapped<'s>(ArcSwap<im::HashMap<String, Arc<String>>>, &'s [String]);
+struct Swapped(Arc<[String]>, ArcSwap<im::HashMap<String, Text>>);
 
-impl Shelf for Swapped<'_> {
+impl Subject for Swapped {
     fn name(&self) -> &'static str {
         "ArcSwap<im::HashMap>"
     }
-    fn look(&self, at: usize) -> usize {
-        self.0.load().get(&self.1[at]).map_or(0, |found| found.len())
+    fn read(&self, number: usize) -> Text {
+        self.1.load()[&self.0[number]]
     }
-    fn replace(&self, at: usize) {
-        self.0.rcu(|map| map.update(self.1[at].clone(), text(at)));
+    fn write(&self, number: usize, version: u64) {
+        let next = self.1.load().update(self.0[number].clone(), [version as u8; 32]);
+        self.1.store(Arc::new(next));
+    }
+}
+
+type Write = Box<dyn Fn(usize, u64) + Send + Sync>;
+
+struct ByName(Arc<[String]>, Hotplate, Write);
+
+impl Subject for ByName {
+    fn name(&self) -> &'static str {
+        "hotplate, by name"
+    }
+    fn read(&self, number: usize) -> Text {
+        *self.1.digest(&self.0[number]).expect("it is there").as_bytes()
+    }
+    fn write(&self, number: usize, version: u64) {
+        (self.2)(number, version);
+    }
+}
+
+struct ByHandle(Vec<TemplateHandle>, Write);
+
+impl Subject for ByHandle {
+    fn name(&self) -> &'static str {
+        "hotplate, by handle"
+    }
+    fn read(&self, number: usize) -> Text {
+        *self.0[number].digest().expect("it is there").as_bytes()
+    }
+    fn write(&self, number: usize, version: u64) {
+        (self.1)(number, version);
     }
 }
 
 /// Go's `sync.Map` and its map behind an `RWMutex`, from 1,000 goroutines, printed as rows by a program of its own.
 fn go() {
-    println!("### Go, 1,000 goroutines, 100 versions/s\n");
-    match Command::new("go")
-        .args(["run", "lookup.go"])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/go/lookup"))
-        .output()
-    {
+    println!("### Go, 10,000 of 10,000, 1,000 goroutines, 100 versions/s\n");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/go/lookup");
+    let mut program = std::process::Command::new("go");
+    match program.args(["run", "lookup.go"]).current_dir(directory).output() {
         Ok(ran) if ran.status.success() => println!("{}", String::from_utf8_lossy(&ran.stdout)),
         Ok(ran) => println!("Go is installed, but: {}", String::from_utf8_lossy(&ran.stderr)),
         Err(_) => println!("Go is not installed here.\n"),
