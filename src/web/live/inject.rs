@@ -1,5 +1,7 @@
 //! Where the script goes in a page, and whether it does.
 
+use std::borrow::Cow;
+
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap};
 use actix_web::{HttpMessage, HttpRequest};
 
@@ -74,10 +76,18 @@ pub(super) fn tag(address: &str, state: &str, nonce: Option<&str>) -> String {
         .map(|nonce| format!(" nonce=\"{}\"", escaped(nonce)))
         .unwrap_or_default();
     format!(
-        "<script src=\"{}\" data-hotplate=\"{}\"{nonce} async></script>",
+        "<script src=\"{}\" data-hotplate='{}'{nonce} async></script>",
         escaped(address),
-        escaped(state)
+        in_single_quotes(state)
     )
+}
+
+/// JSON is full of double quotes; between single ones they stay as they are.
+fn in_single_quotes(json: &str) -> Cow<'_, str> {
+    match json.contains(['&', '<', '>', '\'']) {
+        true => escaped(json).into(),
+        false => json.into(),
+    }
 }
 
 /// Where the script goes: before the last `</body>` that is one, or at the end of a page that has none. Not into a piece of a page.
@@ -281,6 +291,6 @@ mod tests {
             Some("\" onload=\"x"),
         );
         assert_eq!(tag.matches('<').count(), 2, "{tag}");
-        assert_eq!(tag.matches('"').count(), 6, "{tag}");
+        assert_eq!((tag.matches('"').count(), tag.matches('\'').count()), (4, 2), "{tag}");
     }
 }
