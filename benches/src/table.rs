@@ -32,12 +32,3 @@ pub fn ratio(samples: &Samples) -> String {
 pub fn spread(samples: &Samples) -> String {
     format!("{:.2}–{:.2}", samples.quantile(0.25), samples.quantile(0.75))
 }
-
-/// What a row says whose program is not there, or that it is and is not measured yet.
-pub fn not_installed(program: &str) -> String {
-    let found = std::process::Command::new(program).arg("version").output().is_ok();
-    match found {
-        true => format!("{program} is installed, but this suite has no program for it"),
-        false => format!("{program} is not installed here, so not measured"),
-    }
-}

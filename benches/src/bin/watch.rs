@@ -57,7 +57,11 @@ impl Eyes {
             self.hinted.recv_timeout(Duration::from_secs(20)).expect("a hint");
             while self.hinted.try_recv().is_ok() {}
             let changes = self.loader.sync(Depth::Hinted).expect("it looks");
-            let changed = changes.changed.iter().map(|source| &source.name).chain(&changes.removed);
+            let changed = changes
+                .changed
+                .iter()
+                .map(|source| &source.name)
+                .chain(&changes.removed);
             if changed.into_iter().any(|each| each.as_str() == name) {
                 return;
             }
@@ -71,7 +75,10 @@ impl Eyes {
 }
 
 fn page(marker: &str) -> String {
-    format!("<p>{marker}</p>\n{}", "<p>{title} and what else there is to say</p>\n".repeat(43))
+    format!(
+        "<p>{marker}</p>\n{}",
+        "<p>{title} and what else there is to say</p>\n".repeat(43)
+    )
 }
 
 fn fill(root: &Path, files: usize) {
@@ -176,7 +183,9 @@ fn overflow(root: &Path, eyes: &mut Eyes) {
         }
         let right = |number: &usize| {
             let name = format!("{:03}/{number}.html", number / 100);
-            texts.get(&name).is_some_and(|text| *text == format!("round 5 {number}"))
+            texts
+                .get(&name)
+                .is_some_and(|text| *text == format!("round 5 {number}"))
         };
         if (0..FILES).all(|number| right(&number)) {
             break;
@@ -216,7 +225,11 @@ fn quiet(root: &Path, eyes: &mut Eyes) {
     println!(
         "A log in an ignored directory, {} lines a second: {}, {} overflows.\n",
         lines / 2,
-        if eyes.hinted.try_recv().is_ok() { "a hint" } else { "no hint" },
+        if eyes.hinted.try_recv().is_ok() {
+            "a hint"
+        } else {
+            "no hint"
+        },
         eyes.loader.status().overflows
     );
     let _ = &eyes.hints;
