@@ -228,6 +228,8 @@ fn endless_renders_stop_where_tiny_stops() {
         limits: Limits {
             render_steps: 100_000,
             output_bytes: 10_000,
+            // Steps end it, however busy the machine is.
+            render_ms: 600_000,
             call_depth: 20,
             ..Limits::default()
         },
