@@ -182,7 +182,7 @@ impl Observer {
         if depth == Depth::Afresh {
             self.say_everything();
         }
-        self.changes(disk, depth == Depth::Afresh)
+        self.changes(disk, depth == Depth::Afresh, now)
     }
 
     /// A look at everything is due, and not so often that nothing else gets done.
@@ -318,15 +318,14 @@ impl Observer {
     }
 
     /// What is pending, as far as it can be said now. Of several roots with a name the first has it.
-    fn changes(&mut self, disk: &dyn Disk, complete: bool) -> Result<Changes, LoaderError> {
+    fn changes(&mut self, disk: &dyn Disk, complete: bool, now: Instant) -> Result<Changes, LoaderError> {
         let mut changes = Changes {
             complete,
             ..Changes::default()
         };
-        if let Some(reason) = self.cannot_look()
-            && (complete || self.pending.is_empty())
-        {
-            return Err(LoaderError(reason));
+        let cannot_look = self.cannot_look();
+        if let (true, Some(reason)) = (complete, &cannot_look) {
+            return Err(LoaderError(reason.clone()));
         }
         for (name, pending) in std::mem::take(&mut self.pending) {
             let Some((number, rel, state)) = self.winner(&name) else {
@@ -338,7 +337,7 @@ impl Observer {
                 (State::Text(_), Some((whose, text))) if whose == number => {
                     changes.changed.push(Source::new(name, text));
                 }
-                (State::Text(_), _) => match self.read_again(disk, number, &rel) {
+                (State::Text(_), _) => match self.read_again(disk, number, &rel, now) {
                     Some(text) => changes.changed.push(Source::new(name, text)),
                     // It is changing under our eyes, and is said once it can be read.
                     None if !complete => drop(self.pending.insert(name, Pending { text: None })),
@@ -350,7 +349,10 @@ impl Observer {
                 },
             }
         }
-        Ok(changes)
+        match cannot_look {
+            Some(reason) if changes.is_empty() => Err(LoaderError(reason)),
+            _ => Ok(changes),
+        }
     }
 
     fn winner(&self, name: &TemplateName) -> Option<(usize, Rel, State)> {
@@ -360,13 +362,14 @@ impl Observer {
         })
     }
 
-    fn read_again(&mut self, disk: &dyn Disk, number: usize, rel: &Rel) -> Option<String> {
-        let tree = self.trees.get(number)?;
+    fn read_again(&mut self, disk: &dyn Disk, number: usize, rel: &Rel, now: Instant) -> Option<String> {
+        // While its root is missing there is nothing to read; with the root it comes back by itself.
+        let tree = self.trees.get(number).filter(|tree| tree.missing.is_none())?;
         let real = tree.real(rel)?;
         match read(disk, &real, tree.bytes_max(), true) {
             Content::Text(text, _) => Some(text),
             _ => {
-                self.inbox.settle().note_seen(real, Hint::Writing, Instant::now());
+                self.inbox.settle().note_seen(real, Hint::Writing, now);
                 None
             }
         }

@@ -360,13 +360,38 @@ impl Tree {
     fn put(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
         match stat.kind {
             Kind::Directory if self.enters(rel) => self.enter(look, rel, real, stat),
+            // What was in the directory is gone, and may be about to come back.
+            Kind::File if self.takes(rel) && self.directory(rel).is_some() && !self.is_lost(look, patience) => {
+                self.lose(look, rel);
+            }
             Kind::File if self.takes(rel) => {
                 if self.directory(rel).is_some() {
                     self.remove_node(look, rel);
                 }
                 self.load(look, rel, real, stat, patience);
             }
-            _ => self.remove_node(look, rel),
+            _ => self.put_aside(look, rel, patience),
+        }
+    }
+
+    /// What is there now is no template, nor a directory of any.
+    fn put_aside(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
+        match !self.nodes.contains_key(rel) || self.is_lost(look, patience) {
+            true => self.remove_node(look, rel),
+            false => self.lose(look, rel),
+        }
+    }
+
+    fn is_lost(&self, look: &Look<'_>, patience: Patience) -> bool {
+        look.forced || patience == Patience::Lost
+    }
+
+    /// What a name stood for has its grace from now on.
+    fn lose(&mut self, look: &Look<'_>, rel: &str) {
+        let (parent, name) = split(rel);
+        if let Some(directory) = self.directory(parent) {
+            let path = directory.real.join(name);
+            look.inbox.settle().note_seen(path, Hint::Gone, look.now);
         }
     }
 
@@ -400,7 +425,7 @@ impl Tree {
         if !self.nodes.contains_key(rel) {
             return self.remove(look, rel);
         }
-        if look.forced || patience == Patience::Lost {
+        if self.is_lost(look, patience) {
             let dangles = self.links.contains_key(rel) && look.disk.stat(&path).is_ok();
             return match dangles {
                 true => self.remove_node(look, rel),

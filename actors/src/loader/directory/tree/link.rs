@@ -37,7 +37,11 @@ impl Tree {
                     Kind::Link | Kind::Other => false,
                 };
                 if !concerns {
-                    return self.remove(look, rel);
+                    self.put_aside(look, rel, patience);
+                    if !self.nodes.contains_key(rel) {
+                        self.unlink(look, rel);
+                    }
+                    return;
                 }
                 self.put(look, rel, &target, &stat, patience);
             }
