@@ -224,3 +224,11 @@ impl Loader for DirectoryLoader {
         self.observer.status()
     }
 }
+
+impl Drop for DirectoryLoader {
+    /// Whoever listens holds the inbox, and the inbox what listens: this takes them apart.
+    fn drop(&mut self) {
+        let kernel = self.inbox.watched().end();
+        drop(kernel);
+    }
+}
