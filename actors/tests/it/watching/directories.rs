@@ -239,3 +239,24 @@ fn of_several_roots_the_first_with_a_name_has_it() {
         site.expect("a.html", &["own a", "base a"].map(Some));
     }
 }
+
+#[test]
+fn nothing_is_left_of_a_loader_that_is_dropped() {
+    let open = || {
+        let descriptors = fs::read_dir("/proc/self/fd").expect("a list");
+        let targets = descriptors.filter_map(|each| fs::read_link(each.ok()?.path()).ok());
+        targets
+            .filter(|target| target.to_string_lossy().contains("inotify"))
+            .count()
+    };
+    let before = open();
+    for on in file_systems() {
+        for by in [WatchBy::Auto, WatchBy::Recursive] {
+            for _ in 0..30 {
+                drop(Site::new(&on, by, &[("a.html", "a")]));
+            }
+        }
+    }
+    // Threads end on their own time, and other tests have their own.
+    super::wait_for(|| open() < before + 30);
+}

@@ -47,6 +47,9 @@ fn a_log_in_an_ignored_directory_costs_nothing() {
     natively(
         &[("a.html", "a"), ("log/x.log", ""), (".hotplateignore", "log/\n")],
         |site| {
+            if !site.is_native() {
+                return;
+            }
             site.sync();
             let (hints, batches, directories) = (site.hints(), site.batches(), site.status().directories);
             let mut log = fs::File::options()
@@ -59,7 +62,9 @@ fn a_log_in_an_ignored_directory_costs_nothing() {
             site.sync();
             assert_eq!(
                 (site.hints(), site.batches(), site.status().directories),
-                (hints, batches, directories)
+                (hints, batches, directories),
+                "{:?}",
+                site.status()
             );
             assert_eq!(site.status().overflows, 0);
             // One beside the templates costs the listener only.
