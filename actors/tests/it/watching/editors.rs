@@ -66,7 +66,7 @@ fn ed_and_nano() {
     everywhere(A, |site| {
         // nano wants a terminal, which `script` is: something is typed, then it is saved and left.
         if is_installed("nano") && is_installed("script") {
-            let typed = "printf 'new' | { cat; sleep 1; printf '\\023\\030'; sleep 1; } | TERM=xterm script -qec 'nano a.html' /dev/null";
+            let typed = "printf 'new' | { cat; sleep 2; printf '\\023\\030'; sleep 1; } | TERM=xterm script -qec 'nano a.html' /dev/null";
             run("sh", &["-c", typed], &site.root);
             site.expect_change("a.html", "old\n", "newold\n");
         }
