@@ -15,6 +15,10 @@ const DULL_MAX: usize = 1024;
 
 /// What the kernel said about a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "elsewhere whole trees are watched, and tell paths")
+)]
 pub(super) enum Heard<'a> {
     /// Events were lost.
     Overflow,
