@@ -3,6 +3,7 @@
 //! Counting is relaxed atomics that threads mostly have to themselves, so a render pays some nanoseconds for it. Nobody is
 //! waited for and nothing is ever reset: rates are differences between two readings.
 
+mod clock;
 mod compiles;
 mod histogram;
 mod publications;
@@ -13,7 +14,7 @@ mod usage;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -32,7 +33,8 @@ pub use usage::{LastFailure, Usage};
 use compiles::Compiles;
 use publications::{Publications, Standings};
 use reloads::Reloads;
-use renders::Renders;
+use renders::{Begun, Renders};
+use clock::Clock;
 use usage::Usages;
 
 /// What happened in an engine since it started. Every count only grows; a count and another one next to it may be a few events
@@ -44,7 +46,7 @@ pub struct Counters {
     pub started_ms: u64,
     /// Renders by what came of them. Every outcome is there.
     pub renders: BTreeMap<RenderOutcome, u64>,
-    /// How long renders took. Of small ones (below 16 KiB of output) a sample is timed and counted for all of them.
+    /// How long renders took. Of many in a few milliseconds a sample is timed and counted for all of them.
     pub render_seconds: Histogram,
     /// Renders of an edit that compiles and failed, which were answered from an older version. They count as stale too.
     pub renders_rescued: u64,
@@ -102,42 +104,6 @@ pub(crate) struct Tally {
     snapshots_high_water: AtomicUsize,
 }
 
-/// When things happen, as people say it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock {
-    started: Instant,
-    started_ms: u64,
-}
-
-impl Clock {
-    fn start() -> Self {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self {
-            started: Instant::now(),
-            started_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
-        }
-    }
-
-    /// Whole seconds since the start, and one more: 0 is never.
-    fn seconds(self, now: Instant) -> u32 {
-        let seconds = now.saturating_duration_since(self.started).as_secs();
-        u32::try_from(seconds).unwrap_or(u32::MAX).saturating_add(1)
-    }
-
-    /// Since 1970.
-    fn ms_of_seconds(self, seconds: u32) -> Option<u64> {
-        let since_start = seconds.checked_sub(1)?;
-        Some(self.started_ms.saturating_add(u64::from(since_start) * 1000))
-    }
-
-    /// Since 1970.
-    fn ms(self, now: Instant) -> u64 {
-        let since_start = now.saturating_duration_since(self.started).as_millis();
-        self.started_ms
-            .saturating_add(u64::try_from(since_start).unwrap_or(u64::MAX))
-    }
-}
-
 impl Tally {
     /// Everything at zero. `publications` is how many are remembered.
     pub(crate) fn new(publications: usize) -> Arc<Self> {
@@ -155,15 +121,21 @@ impl Tally {
         })
     }
 
-    /// A render that began at `started` has come to its end.
+    /// A render begins.
     #[inline]
-    pub(crate) fn rendered(&self, id: Option<TemplateId>, result: &Result<Rendered, RenderFailure>, started: Instant) {
-        let timed = self.renders.count(result, started);
+    pub(crate) fn begin(&self) -> Begun {
+        self.renders.begin(self.clock.tick())
+    }
+
+    /// A render has come to its end.
+    #[inline]
+    pub(crate) fn rendered(&self, begun: Begun, id: Option<TemplateId>, result: &Result<Rendered, RenderFailure>) {
+        let stands_for = self.renders.end(begun, result);
         let Some(id) = id else { return };
         let usage = self.usages.of(id);
-        usage.rendered(self.clock.seconds(started), timed);
+        usage.rendered(self.clock.seconds(begun.tick), stands_for);
         if let Err(failure) = result {
-            self.usages.failed(id, failure, self.clock.ms(started));
+            self.usages.failed(id, failure, self.clock.ms(Instant::now()));
         }
     }
 

@@ -180,7 +180,7 @@ impl Engine {
     pub(crate) fn start(plan: Plan) -> Result<Self, StartError> {
         let limits = Arc::new(plan.limits.clone());
         let teller = Teller::new(limits.subscriber_events);
-        let served = Arc::new(ArcSwap::from_pointee(Truth::new().snapshot().clone()));
+        let served = Arc::new(ArcSwap::new(Arc::clone(Truth::new().snapshot())));
         let tally = Tally::new(limits.history_versions);
         let reader = Reader::new(
             Arc::clone(&served),

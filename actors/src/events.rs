@@ -157,8 +157,8 @@ impl Subscription {
 
     /// What is served now. A subscriber that looks here keeps no engine going.
     #[must_use]
-    pub fn current(&self) -> Snapshot {
-        Snapshot::clone(&self.served.load())
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.served.load_full()
     }
 
     fn event(&self, received: Result<Event, broadcast::error::RecvError>) -> Option<Event> {

@@ -92,6 +92,7 @@ impl Hotplate {
     }
 
     /// The digest of the text that is served under a name now, without those that it calls. `None` where nothing is.
+    #[inline]
     #[must_use]
     pub fn digest(&self, name: &str) -> Option<Digest> {
         self.0.reader.digest(name, None)
@@ -112,7 +113,8 @@ impl Hotplate {
         TemplateHandle {
             name: name.into(),
             id: OnceLock::new(),
-            hotplate: self.clone(),
+            reader: self.0.reader.clone(),
+            _hotplate: self.clone(),
         }
     }
 
@@ -421,7 +423,9 @@ pub struct TemplateHandle {
     name: Arc<str>,
     /// Ids are never reused, so one that was found is good for ever.
     id: OnceLock<TemplateId>,
-    hotplate: Hotplate,
+    reader: Reader,
+    /// So that the engine lives as long.
+    _hotplate: Hotplate,
 }
 
 impl TemplateHandle {
@@ -454,20 +458,25 @@ impl TemplateHandle {
         supply: &(impl Supply + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
-        self.hotplate.0.reader.render(&self.name, self.id(), supply, options)
+        self.reader.render(&self.name, self.id(), supply, options)
     }
 
     /// The digest of the text that is served now, without those that it calls. `None` where nothing is.
+    #[inline]
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
-        self.hotplate.0.reader.digest(&self.name, self.id())
+        self.reader.digest(&self.name, self.id())
     }
 
+    #[inline]
     fn id(&self) -> Option<TemplateId> {
-        self.id.get().copied().or_else(|| {
-            let found = self.hotplate.0.reader.current().id(&self.name)?;
-            Some(*self.id.get_or_init(|| found))
-        })
+        self.id.get().copied().or_else(|| self.look_up())
+    }
+
+    #[cold]
+    fn look_up(&self) -> Option<TemplateId> {
+        let found = self.reader.current().id(&self.name)?;
+        Some(*self.id.get_or_init(|| found))
     }
 }
 

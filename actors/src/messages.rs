@@ -208,7 +208,7 @@ impl From<Fault> for RolledBack {
 
 /// What is served now.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Snapshot, Unanswered>")]
+#[rtype(result = "Result<Arc<Snapshot>, Unanswered>")]
 pub struct CurrentSnapshot;
 
 /// What can be gone back to.

@@ -129,6 +129,16 @@ pub enum RenderFailure {
     Lost(String),
 }
 
+impl From<RenderError> for RenderFailure {
+    #[cold]
+    fn from(error: RenderError) -> Self {
+        match error.fault {
+            RenderFault::Budget(exceeded) if exceeded.by_caller() => Self::Timeout(exceeded),
+            _ => Self::Failed(error),
+        }
+    }
+}
+
 impl From<Fault> for RenderFailure {
     fn from(fault: Fault) -> Self {
         match fault.kind {
@@ -140,10 +150,13 @@ impl From<Fault> for RenderFailure {
 
 /// Reads what is served. A clone reads the same.
 #[derive(Clone)]
-pub(crate) struct Reader(Arc<Inner>);
-
-struct Inner {
+pub(crate) struct Reader {
     served: Arc<ArcSwap<Snapshot>>,
+    rest: Arc<Rest>,
+}
+
+/// What a look-up does not need.
+struct Rest {
     limits: Arc<Limits>,
     on_failure: OnFailure,
     stand_in: StandIn,
@@ -160,24 +173,29 @@ impl Reader {
         teller: &Teller,
         tally: Arc<Tally>,
     ) -> Self {
-        Self(Arc::new(Inner {
-            served,
+        let late = Late::new(teller);
+        let rest = Rest {
             limits,
             on_failure,
             stand_in,
-            late: Late::new(teller),
+            late,
             tally,
-        }))
+        };
+        Self {
+            served,
+            rest: Arc::new(rest),
+        }
     }
 
     /// What is served now.
     pub(crate) fn current(&self) -> Arc<Snapshot> {
-        self.0.served.load_full()
+        self.served.load_full()
     }
 
     /// The digest of the text that is served under a name now.
+    #[inline]
     pub(crate) fn digest(&self, name: &str, id: Option<TemplateId>) -> Option<Digest> {
-        let snapshot = self.0.served.load();
+        let snapshot = self.served.load();
         let id = id.or_else(|| snapshot.id(name))?;
         let closure = snapshot.standing(id).closure()?;
         Some(closure.top().digest)
@@ -192,7 +210,7 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         // A guard, not a clone: thousands of readers at once must not fight over one counter.
-        let snapshot = self.0.served.load();
+        let snapshot = self.served.load();
         self.render_in(&snapshot, name, id, supply, options)
     }
 
@@ -205,10 +223,10 @@ impl Reader {
         supply: &(impl Supply + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
-        let started = Instant::now();
+        let begun = self.rest.tally.begin();
         let id = id.or_else(|| snapshot.id(name));
         let result = self.answer(snapshot, name, id, supply, options);
-        self.0.tally.rendered(id, &result, started);
+        self.rest.tally.rendered(begun, id, &result);
         result
     }
 
@@ -260,13 +278,13 @@ impl Reader {
                 cause: cause_of(error, &closure),
             })
         };
-        match self.0.on_failure {
+        match self.rest.on_failure {
             OnFailure::Return => Err(failure),
             OnFailure::Fallback => self.stand_in(snapshot, name, why()),
             OnFailure::LastGood => {
                 // Several bad edits may have come one after the other, so each kept closure that differs is tried.
                 // Bounded as a whole, for a visitor's own data may be what is too much for each of them.
-                let until = Instant::now() + 2 * self.0.limits.render_time();
+                let until = Instant::now() + 2 * self.rest.limits.render_time();
                 let mut earlier = snapshot.earlier(id).take_while(|_| Instant::now() < until);
                 let better = earlier.find_map(|(since, closure)| {
                     self.attempt(&closure, supply, options).ok().map(|body| (since, body))
@@ -275,8 +293,8 @@ impl Reader {
                     return Err(failure);
                 };
                 let why = why();
-                self.0.tally.rescued(id, &error.diagnostic);
-                self.0.late.report(&closure.top().name, id, version, since, &why);
+                self.rest.tally.rescued(id, &error.diagnostic);
+                self.rest.late.report(&closure.top().name, id, version, since, &why);
                 Ok(answer(body, Freshness::Stale { since, why }))
             }
         }
@@ -289,44 +307,34 @@ impl Reader {
         supply: &(impl Supply + ?Sized),
         options: &RenderOptions,
     ) -> Result<String, RenderFailure> {
-        let limits = &*self.0.limits;
+        let limits = &*self.rest.limits;
         let mut budget = Budget::new(limits, options.deadline, options.cancel.clone());
         if options.deadline.is_some() || options.cancel.is_some() {
             budget.check(Instant::now()).map_err(RenderFailure::Timeout)?;
         }
         let top = closure.top();
         Workspace::with(|arena, room| {
+            let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
+            let mut frame = Frame::writing_to(body, &mut budget, Escape::of(&top.name), options.missing);
             // What the user's `Serialize` and a dialect of the user's do is contained; a formatter is contained where it is called.
-            let attempted = contain(|| {
+            let rendered = contain(|| {
                 let context = supply.supply(closure, arena, limits)?;
-                let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
-                let mut frame = Frame::writing_to(body, &mut budget, Escape::of(&top.name), options.missing);
-                let rendered = top.unit.render(closure, &context, &mut frame);
-                let text = rendered.map(|()| frame.body.to_text());
-                *room = frame.body.into_room();
-                match text {
-                    Ok(text) => Ok(text),
-                    Err(RenderError {
-                        fault: RenderFault::Budget(exceeded),
-                        ..
-                    }) if exceeded.by_caller() => Err(RenderFailure::Timeout(exceeded)),
-                    Err(error) => Err(RenderFailure::Failed(error)),
-                }
+                Ok(top.unit.render(closure, &context, &mut frame)?)
             });
-            attempted.unwrap_or_else(|said| {
-                let diagnostic = Diagnostic::error("render-panicked", format!("the render panicked: {said}"));
-                Err(RenderFailure::Failed(RenderError::new(
-                    RenderFault::Internal,
-                    diagnostic.in_template(&top.name),
-                )))
-            })
+            let result = match rendered {
+                Ok(Ok(())) => Ok(frame.body.to_text()),
+                Ok(Err(failure)) => Err(failure),
+                Err(said) => Err(panicked(&said, &top.name)),
+            };
+            *room = frame.body.into_room();
+            result
         })
     }
 
     /// The answer for an entry that has no good version: a template of the user's, or the built-in last resort.
     fn stand_in(&self, snapshot: &Snapshot, name: &str, why: Arc<Why>) -> Result<Rendered, RenderFailure> {
         let entry = TemplateName::new(name).map_err(|_| not_found(snapshot, name))?;
-        if self.0.on_failure == OnFailure::Return {
+        if self.rest.on_failure == OnFailure::Return {
             return Err(RenderFailure::Broken { name: entry, why });
         }
         let version = snapshot.version();
@@ -336,7 +344,7 @@ impl Reader {
             status: 503,
         };
         let configured = self
-            .0
+            .rest
             .stand_in
             .template
             .as_ref()
@@ -359,6 +367,12 @@ impl fmt::Debug for Reader {
             .field("version", &self.current().version())
             .finish_non_exhaustive()
     }
+}
+
+#[cold]
+fn panicked(said: &str, template: &TemplateName) -> RenderFailure {
+    let diagnostic = Diagnostic::error("render-panicked", format!("the render panicked: {said}"));
+    RenderFailure::Failed(RenderError::new(RenderFault::Internal, diagnostic.in_template(template)))
 }
 
 /// Which template has the place that failed.

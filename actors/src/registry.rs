@@ -55,7 +55,7 @@ impl Behavior for Registry {
     fn start(setup: &Setup) -> Started<Self> {
         let committed = setup.ledger.draft().truth.snapshot().clone();
         if committed.version() != setup.served.load().version() {
-            setup.served.store(Arc::new(committed));
+            setup.served.store(committed);
         }
         Ok(Self(Setup {
             ledger: setup.ledger.open(),
@@ -91,7 +91,7 @@ impl Serve<Resume> for Registry {
 }
 
 impl Serve<CurrentSnapshot> for Registry {
-    async fn serve(&mut self, _: CurrentSnapshot) -> Result<Snapshot, Unanswered> {
+    async fn serve(&mut self, _: CurrentSnapshot) -> Result<Arc<Snapshot>, Unanswered> {
         Ok(self.0.ledger.draft().truth.snapshot().clone())
     }
 }
@@ -152,7 +152,7 @@ impl Registry {
     fn command(
         &self,
         key: Option<Key>,
-        decide: impl FnOnce(&Truth) -> Result<(Truth, Snapshot, Report), RolledBack>,
+        decide: impl FnOnce(&Truth) -> Result<(Truth, Arc<Snapshot>, Report), RolledBack>,
     ) -> RolledBack {
         let ledger = self.0.ledger.draft();
         if let Some(answered) = key.and_then(|key| ledger.answered(key)) {
@@ -177,13 +177,13 @@ impl Registry {
     fn swap(
         &self,
         ledger: Ledger,
-        snapshot: Snapshot,
+        snapshot: Arc<Snapshot>,
         report: Arc<Report>,
         noticed: Instant,
     ) -> Result<Arc<Report>, Fenced> {
         let held = ledger.truth.is_held();
         self.0.ledger.commit(ledger)?;
-        self.0.served.store(Arc::new(snapshot.clone()));
+        self.0.served.store(Arc::clone(&snapshot));
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {
                 self.0.tally.published(published, held, &snapshot);

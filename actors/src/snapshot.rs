@@ -6,7 +6,6 @@
 mod chunks;
 pub(crate) mod entry;
 pub(crate) mod index;
-mod layer;
 pub(crate) mod served;
 pub(crate) mod view;
 mod differences;
@@ -20,7 +19,7 @@ use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
 use chunks::Chunks;
-use entry::{Entry, State, Sum};
+use entry::{Entry, Sum};
 use index::Index;
 use view::View;
 
@@ -32,13 +31,12 @@ pub(crate) type Seed = foldhash::fast::RandomState;
 /// A persistent map by name.
 pub(crate) type Names<V> = im::HashMap<TemplateName, V, Seed>;
 
-/// Everything that is served in one version. A clone is the same snapshot.
-#[derive(Clone)]
-pub struct Snapshot(Arc<Inner>);
-
-struct Inner {
-    generation: Arc<Generation>,
+/// Everything that is served in one version.
+pub struct Snapshot {
+    /// That of the generation once more, so that a render finds it in one step.
+    content: Content,
     index: Index,
+    generation: Arc<Generation>,
     /// Newest first, for answers when a render of this version fails.
     earlier: Box<[Arc<Generation>]>,
     live: Live,
@@ -55,9 +53,18 @@ pub(crate) struct Generation {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Content {
     pub(crate) view: Arc<View>,
-    entries: Arc<Chunks<Arc<Entry>>>,
+    /// Entries that are not served as their newest text has them; mostly none, so that asking is one comparison. Every other
+    /// member of the view is an entry that is current.
+    held_back: Chunks<Arc<Entry>>,
     sum: Sum,
     len: usize,
+}
+
+/// What became of an entry: none before is new, none after is gone.
+pub(crate) struct Change {
+    pub(crate) id: TemplateId,
+    pub(crate) before: Option<Arc<Entry>>,
+    pub(crate) after: Option<Arc<Entry>>,
 }
 
 /// How an entry stands in a snapshot, and what to render of it.
@@ -111,39 +118,40 @@ impl Snapshot {
         earlier: Box<[Arc<Generation>]>,
         live: &Arc<AtomicUsize>,
     ) -> Self {
-        Self(Arc::new(Inner {
-            generation,
+        Self {
+            content: generation.content.clone(),
             index,
+            generation,
             earlier,
             live: Live::one_more(live),
-        }))
+        }
     }
 
     /// Its version.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.0.generation.version
+        self.generation.version
     }
 
     /// A digest of what is served: of each entry its name, how it stands and the texts that it is rendered from. Equal for equal
     /// content, however that came about.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        self.content().digest()
+        self.content.digest()
     }
 
     /// The id of a name that is, or was, defined or called. Good in every later snapshot too.
     #[inline]
     #[must_use]
     pub fn id(&self, name: &str) -> Option<TemplateId> {
-        self.0.index.get(name)
+        self.index.get(name)
     }
 
     /// How an entry stands.
     #[inline]
     #[must_use]
     pub fn standing(&self, id: TemplateId) -> Standing<'_> {
-        self.content().standing(id)
+        self.content.standing(id)
     }
 
     /// What this entry was in kept versions, newest first, as far as it was something else: each closure differs from what is
@@ -151,7 +159,7 @@ impl Snapshot {
     pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
         let mut seen: Vec<Digest> = Vec::new();
         seen.extend(self.standing(id).closure().map(|closure| closure.digest()));
-        self.0.earlier.iter().filter_map(move |generation| {
+        self.earlier.iter().filter_map(move |generation| {
             let (closure, since) = match generation.content.standing(id) {
                 Standing::Current(closure) => (closure, generation.version),
                 Standing::Stale { closure, since, .. } => (closure, since),
@@ -168,9 +176,7 @@ impl Snapshot {
 
     /// Every entry, by id.
     pub fn entries(&self) -> impl Iterator<Item = (TemplateId, &TemplateName, Standing<'_>)> {
-        let content = self.content();
-        let entries = content.entries.iter();
-        entries.map(|(id, entry)| (id, &entry.name, content.standing_of(id, entry)))
+        self.content.entries()
     }
 
     /// What is served under a name: its unit, as it is now or as it goes on.
@@ -183,7 +189,7 @@ impl Snapshot {
     /// How many entries there are, however they stand.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.content().len
+        self.content.len
     }
 
     /// Whether there is no entry.
@@ -196,20 +202,16 @@ impl Snapshot {
     /// somebody.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.0.live.0.load(Ordering::Relaxed)
+        self.live.0.load(Ordering::Relaxed)
     }
 
     /// What counts the snapshots of this engine.
     pub(crate) fn counter(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.0.live.0)
+        Arc::clone(&self.live.0)
     }
 
     pub(crate) fn generation(&self) -> &Arc<Generation> {
-        &self.0.generation
-    }
-
-    fn content(&self) -> &Content {
-        &self.0.generation.content
+        &self.generation
     }
 }
 
@@ -230,56 +232,45 @@ impl Content {
 
     #[inline]
     fn standing(&self, id: TemplateId) -> Standing<'_> {
-        match self.entries.get(id) {
-            Some(entry) => self.standing_of(id, entry),
-            None => Standing::Gone,
+        match self.held_back.get(id) {
+            Some(entry) => entry.standing(id),
+            None => self.view.closure(id).map_or(Standing::Gone, Standing::Current),
         }
     }
 
-    fn standing_of<'s>(&'s self, id: TemplateId, entry: &'s Entry) -> Standing<'s> {
-        match (entry.closure(id, &self.view), &entry.state) {
-            (Some(closure), State::Current) => Standing::Current(closure),
-            (Some(closure), State::Stale { since, why, .. }) => Standing::Stale {
-                closure,
-                since: *since,
-                why,
-            },
-            (_, State::Stale { why, .. } | State::Broken { why }) => Standing::Broken { why },
-            (None, State::Current) => Standing::Gone,
-        }
+    fn entries(&self) -> impl Iterator<Item = (TemplateId, &TemplateName, Standing<'_>)> {
+        let ids = self.view.ids().max(self.held_back.ids());
+        (0..ids).map(TemplateId).filter_map(|id| match self.held_back.get(id) {
+            Some(entry) => Some((id, &entry.name, entry.standing(id))),
+            None => {
+                let closure = self.view.closure(id)?;
+                Some((id, &closure.top().name, Standing::Current(closure)))
+            }
+        })
     }
 
-    /// Writes what became of some names: the newest member and the entry, or nothing where the name is gone. Costs what is
-    /// written, plus a pointer for each chunk.
-    pub(crate) fn write(
-        &mut self,
-        members: Vec<(TemplateId, Option<Arc<Member>>)>,
-        entries: Vec<(TemplateId, Option<Arc<Entry>>)>,
-    ) {
+    /// Writes what became of some names. Costs what is written, plus a pointer for each group of chunks.
+    pub(crate) fn write(&mut self, members: Vec<(TemplateId, Option<Arc<Member>>)>, entries: Vec<Change>) {
         if !members.is_empty() {
             self.view = Arc::new(self.view.with(members));
         }
-        if entries.is_empty() {
-            return;
-        }
-        let written = Arc::make_mut(&mut self.entries);
-        for (id, entry) in entries {
-            if let Some(before) = written.get(id) {
-                self.sum.take(before);
+        for Change { id, before, after } in entries {
+            if let Some(before) = before {
+                self.sum.take(&before);
                 self.len -= 1;
             }
-            if let Some(after) = &entry {
+            if let Some(after) = &after {
                 self.sum.add(after);
                 self.len += 1;
             }
-            written.set(id, entry);
+            self.held_back.set(id, after.filter(|entry| entry.why().is_some()));
         }
     }
 
     /// How many chunks of members and of entries are not the very same as in `other`.
     #[cfg(test)]
     pub(crate) fn chunks_not_shared(&self, other: &Self) -> (usize, usize) {
-        let entries = self.entries.chunks_not_shared(&other.entries);
+        let entries = self.held_back.chunks_not_shared(&other.held_back);
         (self.view.chunks_not_shared(&other.view), entries)
     }
 }

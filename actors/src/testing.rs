@@ -181,7 +181,7 @@ impl World {
         }
     }
 
-    pub(crate) fn snapshot(&self) -> &Snapshot {
+    pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
         self.truth.snapshot()
     }
 

@@ -61,9 +61,12 @@ impl fmt::Debug for Arena {
 }
 
 /// One value of a context.
-#[derive(Debug, Clone, Copy, PartialEq)]
+// Which it is takes a word, so that a copy is three whole words: reading what was just written in other pieces stalls.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[repr(u64)]
 pub enum Value<'a> {
     /// `None`, `()`, and floats that are no number.
+    #[default]
     Null,
     /// A truth value.
     Bool(bool),

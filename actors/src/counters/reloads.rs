@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::Clock;
+use super::clock::Clock;
 use crate::messages::{Looked, Outcome};
 
 /// What came of a reload: of a batch of changes, or of a `Reload` that somebody asked for.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::clock::Tick;
 use super::histogram::{Buckets, Histogram};
 use crate::reader::{Freshness, RenderFailure, Rendered};
 
@@ -102,11 +103,10 @@ impl RenderOutcome {
 const SHARDS: usize = 32;
 /// The one that is shared.
 const SHARED: usize = 0;
-/// Renders with less output than this take microseconds, so that reading the clock at the end of each would be felt.
-const SMALL_BYTES: usize = 16 * 1024;
-/// So many small renders of a shard are timed all, so that few are counted exactly.
+/// So many renders of a shard are timed all, so that few are counted exactly.
 const TIMED_FIRST: u64 = 64;
-/// Afterwards one of so many stands for all of them. A prime, so as not to keep step with templates that take turns.
+/// Afterwards the first of each tick is timed, which with few renders a second are all of them; and one of so many. It stands for
+/// those since the one before. A prime, so as not to keep step with templates that take turns.
 const SAMPLE: u64 = 31;
 
 /// Counts renders.
@@ -120,10 +120,28 @@ pub(super) struct Renders {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard {
-    /// Current, with little output.
-    small: AtomicU64,
+    begun: AtomicU64,
+    /// The tick of the last one that was timed, and how many were begun by then.
+    timed_in: AtomicU64,
+    accounted: AtomicU64,
     outcomes: [AtomicU64; RenderOutcome::ALL.len()],
     seconds: Buckets,
+}
+
+/// A render under way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begun {
+    /// In which tick.
+    pub(super) tick: Tick,
+    timed: Option<Timed>,
+}
+
+/// A render whose time is taken: reading the clock twice costs a tenth of a small one.
+#[derive(Debug, Clone, Copy)]
+struct Timed {
+    started: Instant,
+    /// How many renders it counts for.
+    stands_for: u64,
 }
 
 /// Which shards threads have to themselves.
@@ -174,26 +192,34 @@ pub(super) fn add(count: &AtomicU64, by: u64, shared: bool) -> u64 {
 }
 
 impl Renders {
-    /// Counts one that began at `started`, and answers how many it stands for where durations are counted; 0 where it was not
-    /// timed.
+    /// Counts one that begins now.
     #[inline]
-    pub(super) fn count(&self, result: &Result<Rendered, RenderFailure>, started: Instant) -> u64 {
+    pub(super) fn begin(&self, tick: Tick) -> Begun {
         let number = shard();
         let (shard, shared) = (&self.shards[number], number == SHARED);
-        let small =
-            matches!(result, Ok(Rendered { body, freshness: Freshness::Current, .. }) if body.len() < SMALL_BYTES);
-        let weight = if small {
-            match add(&shard.small, 1, shared) {
-                number if number < TIMED_FIRST => 1,
-                number if number % SAMPLE == 0 => SAMPLE,
-                _ => return 0,
+        let begun = add(&shard.begun, 1, shared) + 1;
+        let first_of_tick = shard.timed_in.load(Ordering::Relaxed) != tick.0;
+        let timed = (first_of_tick || begun <= TIMED_FIRST || begun.is_multiple_of(SAMPLE)).then(|| {
+            shard.timed_in.store(tick.0, Ordering::Relaxed);
+            Timed {
+                started: Instant::now(),
+                stands_for: begun.saturating_sub(shard.accounted.fetch_max(begun, Ordering::Relaxed)),
             }
-        } else {
-            add(&shard.outcomes[RenderOutcome::of(result) as usize], 1, shared);
-            1
+        });
+        Begun { tick, timed }
+    }
+
+    /// Counts what came of one, and answers how many it stands for where durations are counted; 0 where it was not timed.
+    #[inline]
+    pub(super) fn end(&self, begun: Begun, result: &Result<Rendered, RenderFailure>) -> u64 {
+        let number = shard();
+        let (shard, shared) = (&self.shards[number], number == SHARED);
+        add(&shard.outcomes[RenderOutcome::of(result) as usize], 1, shared);
+        let Some(Timed { started, stands_for }) = begun.timed else {
+            return 0;
         };
-        shard.seconds.record(started.elapsed(), weight, shared);
-        weight
+        shard.seconds.record(started.elapsed(), stands_for, shared);
+        stands_for
     }
 
     /// Counts one that was not begun.
@@ -211,13 +237,7 @@ impl Renders {
     /// By outcome; how long; how many were rescued.
     pub(super) fn read(&self) -> (BTreeMap<RenderOutcome, u64>, Histogram, u64) {
         let count = |outcome: RenderOutcome| {
-            let counted = |shard: &Shard| {
-                let small = match outcome {
-                    RenderOutcome::Current => shard.small.load(Ordering::Relaxed),
-                    _ => 0,
-                };
-                small + shard.outcomes[outcome as usize].load(Ordering::Relaxed)
-            };
+            let counted = |shard: &Shard| shard.outcomes[outcome as usize].load(Ordering::Relaxed);
             (outcome, self.shards.iter().map(counted).sum())
         };
         let outcomes = RenderOutcome::ALL.map(count).into();
@@ -231,31 +251,40 @@ mod tests {
     use super::*;
     use crate::version::Version;
 
-    fn rendered(bytes: usize) -> Result<Rendered, RenderFailure> {
+    fn rendered() -> Result<Rendered, RenderFailure> {
         Ok(Rendered {
-            body: "x".repeat(bytes),
+            body: String::new(),
             version: Version::NONE,
             freshness: Freshness::Current,
         })
     }
 
+    /// One in a tick, and how many it stands for.
+    fn count(renders: &Renders, tick: u64, result: &Result<Rendered, RenderFailure>) -> u64 {
+        renders.end(renders.begin(Tick(tick)), result)
+    }
+
     #[test]
-    fn every_render_is_counted_and_a_timed_one_stands_for_those_that_are_not() {
+    fn every_render_is_counted_and_a_timed_one_stands_for_those_before_it() {
         let renders = Renders::default();
-        let small = rendered(1);
         for _ in 0..TIMED_FIRST + 100 * SAMPLE {
-            renders.count(&small, Instant::now());
+            count(&renders, 1, &rendered());
         }
-        for _ in 0..10 {
-            renders.count(&rendered(SMALL_BYTES), Instant::now());
-        }
-        renders.count(&Err(RenderFailure::Busy), Instant::now());
+        count(&renders, 1, &Err(RenderFailure::Busy));
         renders.turned(&RenderFailure::Down);
         let (outcomes, seconds, _) = renders.read();
-        assert_eq!(outcomes[&RenderOutcome::Current], TIMED_FIRST + 100 * SAMPLE + 10);
+        assert_eq!(outcomes[&RenderOutcome::Current], TIMED_FIRST + 100 * SAMPLE);
         assert_eq!((outcomes[&RenderOutcome::Busy], outcomes[&RenderOutcome::Down]), (1, 1));
-        let count = seconds.count();
-        assert!(count.abs_diff(TIMED_FIRST + 100 * SAMPLE + 11) <= SAMPLE, "{count}");
+        assert!((TIMED_FIRST + 100 * SAMPLE + 1).abs_diff(seconds.count()) < SAMPLE);
+    }
+
+    #[test]
+    fn few_renders_are_all_timed_at_first_and_later() {
+        let renders = Renders::default();
+        assert!((0..TIMED_FIRST).all(|_| count(&renders, 1, &rendered()) == 1));
+        assert!((2..1_000).all(|tick| count(&renders, tick, &rendered()) == 1));
+        let counted: u64 = (0..10 * SAMPLE).map(|_| count(&renders, 999, &rendered())).sum();
+        assert!((9 * SAMPLE..=10 * SAMPLE).contains(&counted), "{counted}");
     }
 
     #[test]
@@ -270,22 +299,13 @@ mod tests {
                         shard();
                         barrier.wait();
                         for _ in 0..1_000 {
-                            renders.count(&rendered(1), Instant::now());
+                            count(&renders, 1, &rendered());
                         }
                     });
                 }
             });
         }
         assert_eq!(renders.read().0[&RenderOutcome::Current], 3 * 2 * SHARDS as u64 * 1_000);
-    }
-
-    #[test]
-    fn few_renders_are_all_timed() {
-        let renders = Renders::default();
-        for _ in 0..10 {
-            renders.count(&rendered(1), Instant::now());
-        }
-        assert_eq!(renders.read().1.count(), 10);
     }
 
     #[test]

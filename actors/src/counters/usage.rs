@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
 
-use super::Clock;
+use super::clock::Clock;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::reader::RenderFailure;

@@ -119,6 +119,23 @@ impl Body {
         }
     }
 
+    /// The same, of a block that was made by [`short_block`] and has not been in memory.
+    #[inline(always)]
+    pub(crate) fn push_short(&mut self, block: u128, length: u32) -> Result<(), Exceeded> {
+        match self.room::<16>() {
+            Some(place) => {
+                let (words, _) = place.as_chunks_mut::<8>();
+                if let [head, tail] = words {
+                    *head = (block as u64).to_le_bytes();
+                    *tail = ((block >> 64) as u64).to_le_bytes();
+                }
+                self.len += length;
+                Ok(())
+            }
+            None => self.push_slowly(block.to_le_bytes().get(..length as usize).unwrap_or_default()),
+        }
+    }
+
     #[inline(always)]
     fn room<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
         let start = self.len as usize;
@@ -170,20 +187,20 @@ impl fmt::Debug for Body {
     }
 }
 
-/// At most 15 bytes, zeros behind them. Loads overlap, so that there is no loop.
+/// At most 15 bytes, the first one lowest, zeros behind them. Loads overlap, so that there is no loop.
 #[inline(always)]
-pub(crate) fn short_block(bytes: &[u8]) -> [u8; 16] {
+pub(crate) fn short_block(bytes: &[u8]) -> u128 {
     if let (Some(head), Some(tail)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         let (head, tail) = (u64::from_le_bytes(*head), u64::from_le_bytes(*tail));
         // What the two have in common goes out of the tail, all of it if there are 8.
         let common = (8 * (16 - bytes.len()) as u32).min(64);
         let behind = tail.checked_shr(common).unwrap_or(0);
-        return (u128::from(head) | u128::from(behind) << 64).to_le_bytes();
+        return u128::from(head) | u128::from(behind) << 64;
     }
     if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         let (head, tail) = (u32::from_le_bytes(*head), u32::from_le_bytes(*tail));
         let both = u64::from(head) | u64::from(tail) << ((8 * (bytes.len() - 4)) & 31);
-        return u128::from(both).to_le_bytes();
+        return u128::from(both);
     }
     let few = match *bytes {
         [] => 0,
@@ -191,7 +208,7 @@ pub(crate) fn short_block(bytes: &[u8]) -> [u8; 16] {
         [a, b] => u32::from_le_bytes([a, b, 0, 0]),
         [a, b, c, ..] => u32::from_le_bytes([a, b, c, 0]),
     };
-    u128::from(few).to_le_bytes()
+    u128::from(few)
 }
 
 #[cfg(test)]
@@ -219,7 +236,7 @@ mod tests {
                 if length < 16 {
                     let mut body = Body::within(vec![b'?'; 20], limit, 0);
                     let block = short_block(&text.as_bytes()[3..3 + length]);
-                    assert_eq!(body.push_block(block, length as u32).map(|()| body.to_text()), expected);
+                    assert_eq!(body.push_short(block, length as u32).map(|()| body.to_text()), expected);
                 }
             }
         }

@@ -1,31 +1,41 @@
 //! [`Workspace`]: memory that renders of one thread use one after the other. It holds nothing of what was rendered.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use crate::value::{Arena, KEPT_BYTES_MAX};
 
 /// Where a context is built, and where a body is written.
 #[derive(Default)]
 pub(super) struct Workspace {
-    pub(super) arena: Arena,
-    pub(super) room: Vec<u8>,
+    arena: Arena,
+    room: Vec<u8>,
 }
 
 thread_local! {
     /// That of the last render in this thread, for the next.
-    static WORKSPACE: Cell<Option<Workspace>> = const { Cell::new(None) };
+    static WORKSPACE: RefCell<Option<Workspace>> = const { RefCell::new(None) };
 }
 
 impl Workspace {
-    /// Runs with an empty arena. A render inside a render, as a formatter may do, gets a workspace of its own.
-    pub(super) fn with<T>(run: impl FnOnce(&Arena, &mut Vec<u8>) -> T) -> T {
-        let Self { mut arena, mut room } = WORKSPACE.take().unwrap_or_default();
-        let result = run(&arena, &mut room);
-        arena.reset();
-        if room.len() > KEPT_BYTES_MAX {
-            room = Vec::new();
+    /// Runs with an empty arena. A render inside a render, as a formatter may do, gets a workspace of its own, and so does one at
+    /// the very end of a thread.
+    pub(super) fn with<T>(mut run: impl FnMut(&Arena, &mut Vec<u8>) -> T) -> T {
+        let here = WORKSPACE.try_with(|workspace| {
+            let mut workspace = workspace.try_borrow_mut().ok()?;
+            Some(workspace.get_or_insert_default().lend(&mut run))
+        });
+        match here {
+            Ok(Some(result)) => result,
+            _ => Self::default().lend(run),
         }
-        WORKSPACE.set(Some(Self { arena, room }));
+    }
+
+    fn lend<T>(&mut self, mut run: impl FnMut(&Arena, &mut Vec<u8>) -> T) -> T {
+        let result = run(&self.arena, &mut self.room);
+        self.arena.reset();
+        if self.room.len() > KEPT_BYTES_MAX {
+            self.room = Vec::new();
+        }
         result
     }
 }

@@ -1,5 +1,7 @@
 //! Going back to a version that is kept, and forward again.
 
+use std::sync::Arc;
+
 use super::report::Report;
 use super::truth::{State, Truth};
 use crate::limits::Limits;
@@ -54,7 +56,7 @@ pub fn compare(truth: &Truth, from: Version, to: Version) -> Result<Compared, No
 ///
 /// # Errors
 /// [`NotKept`] where there is no such version, or no more.
-pub fn roll_back(truth: &Truth, to: Version, limits: &Limits) -> Result<(Truth, Snapshot, Report), NotKept> {
+pub fn roll_back(truth: &Truth, to: Version, limits: &Limits) -> Result<(Truth, Arc<Snapshot>, Report), NotKept> {
     let kept_version = truth.history.iter().find(|kept| kept.generation.version == to);
     let state = match kept_version {
         Some(kept) => State {
@@ -78,7 +80,7 @@ pub fn roll_back(truth: &Truth, to: Version, limits: &Limits) -> Result<(Truth, 
 
 /// Ends what [`roll_back`] began: a new version with what the newest plan says. `None` if nothing is held.
 #[must_use]
-pub fn resume(truth: &Truth, limits: &Limits) -> Option<(Truth, Snapshot, Report)> {
+pub fn resume(truth: &Truth, limits: &Limits) -> Option<(Truth, Arc<Snapshot>, Report)> {
     let held = truth.held.as_ref()?;
     let mut next = truth.clone();
     next.held = None;

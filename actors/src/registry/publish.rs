@@ -11,7 +11,7 @@ use crate::snapshot::entry::{Entry, State};
 use crate::snapshot::index::Index;
 use crate::snapshot::served::Closures;
 use crate::snapshot::view::View;
-use crate::snapshot::{Seed, Snapshot, Why};
+use crate::snapshot::{Change, Seed, Snapshot, Why};
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -27,7 +27,7 @@ pub enum Decision {
         /// What the Registry knows from now on.
         truth: Truth,
         /// What is served from now on.
-        snapshot: Snapshot,
+        snapshot: Arc<Snapshot>,
         /// What is new in it.
         report: Report,
     },
@@ -269,7 +269,11 @@ impl<'t> Draft<'t> {
                 .zip(entry_before)
                 .is_some_and(|(entry, before)| entry.is_the_same_as(before));
             if !same {
-                entries.push((id, entry));
+                entries.push(Change {
+                    id,
+                    before: entry_before.cloned(),
+                    after: entry,
+                });
             }
         }
         truth.head.content.write(members, entries);

@@ -22,7 +22,7 @@ pub struct Truth {
     pub(crate) head: State,
     /// What is served, unless that is the head.
     pub(super) held: Option<State>,
-    pub(super) snapshot: Snapshot,
+    pub(super) snapshot: Arc<Snapshot>,
     /// Oldest first.
     pub(super) history: VecDeque<Kept>,
     live: Arc<AtomicUsize>,
@@ -67,7 +67,7 @@ impl Default for State {
 
 impl Default for Truth {
     fn default() -> Self {
-        let snapshot = Snapshot::empty();
+        let snapshot = Arc::new(Snapshot::empty());
         Self {
             index: Index::default(),
             head: State::default(),
@@ -88,7 +88,7 @@ impl Truth {
 
     /// What is served.
     #[must_use]
-    pub fn snapshot(&self) -> &Snapshot {
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 
@@ -111,7 +111,7 @@ impl Truth {
         names: impl Iterator<Item = &'n TemplateName>,
         may_answer: impl Fn(Version) -> bool,
         limits: &Limits,
-    ) -> (Self, Snapshot, Report) {
+    ) -> (Self, Arc<Snapshot>, Report) {
         let generation = Arc::clone(before.snapshot.generation());
         let version = generation.version.next();
         if generation.version != Version::NONE {
@@ -130,8 +130,8 @@ impl Truth {
         served.version = version;
         let content = served.content.clone();
         let generation = Arc::new(Generation { version, content });
-        self.snapshot = Snapshot::new(generation, self.index.clone(), earlier, &self.live);
-        let snapshot = self.snapshot.clone();
+        self.snapshot = Arc::new(Snapshot::new(generation, self.index.clone(), earlier, &self.live));
+        let snapshot = Arc::clone(&self.snapshot);
         let report = Report::of(&snapshot, &before.served().records, &self.served().records, names);
         (self, snapshot, report)
     }

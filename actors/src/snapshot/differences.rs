@@ -57,12 +57,6 @@ impl Served {
     }
 }
 
-impl Served {
-    fn shown(served: &Option<Self>) -> Option<(Stands, Option<Digest>)> {
-        served.as_ref().map(|served| (served.stands, served.digest))
-    }
-}
-
 impl std::fmt::Debug for Served {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Served")
@@ -84,41 +78,41 @@ impl Compared {
     pub fn differences(&self) -> Vec<Difference> {
         let (from, to) = (&self.from.content, &self.to.content);
         let mut differences = Vec::new();
-        for (id, entry) in to.entries.iter() {
-            let before = from.entries.get(id);
-            if before.is_some_and(|before| before.is_the_same_as(entry)) {
-                continue;
+        for (id, name, after) in to.entries() {
+            let before = from.standing(id);
+            // Another reason for the same is no difference.
+            if shown(before) != shown(after) {
+                differences.push(Difference {
+                    name: name.clone(),
+                    before: served(before),
+                    after: served(after),
+                });
             }
-            differences.push(Difference {
-                name: entry.name.clone(),
-                before: before.and_then(|_| served(from.standing(id))),
-                after: served(to.standing(id)),
-            });
         }
-        let gone = from.entries.iter().filter(|(id, _)| to.entries.get(*id).is_none());
-        differences.extend(gone.map(|(id, entry)| Difference {
-            name: entry.name.clone(),
-            before: served(from.standing(id)),
+        let gone = from.entries().filter(|(id, ..)| shown(to.standing(*id)).is_none());
+        differences.extend(gone.map(|(_, name, before)| Difference {
+            name: name.clone(),
+            before: served(before),
             after: None,
         }));
-        // Another reason for the same is no difference.
-        differences.retain(|difference| Served::shown(&difference.before) != Served::shown(&difference.after));
         differences.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         differences
     }
 }
 
-fn served(standing: Standing<'_>) -> Option<Served> {
+/// What people see of how an entry stands; of one that is gone, nothing.
+fn shown(standing: Standing<'_>) -> Option<(Stands, Option<Digest>)> {
     let stands = match standing {
         Standing::Current(_) => Stands::Current,
         Standing::Stale { .. } => Stands::Stale,
         Standing::Broken { .. } => Stands::Broken,
         Standing::Gone => return None,
     };
-    let top = standing.closure().map(|closure| closure.top());
-    Some(Served {
-        stands,
-        digest: top.map(|member| member.digest),
-        unit: top.map(|member| Arc::clone(&member.unit)),
-    })
+    Some((stands, standing.closure().map(|closure| closure.top().digest)))
+}
+
+fn served(standing: Standing<'_>) -> Option<Served> {
+    let (stands, digest) = shown(standing)?;
+    let unit = standing.closure().map(|closure| Arc::clone(&closure.top().unit));
+    Some(Served { stands, digest, unit })
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::Standing;
 use super::view::View;
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Closure, Member, TemplateId};
+use crate::dialect::{Member, TemplateId};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
@@ -108,13 +109,19 @@ impl Entry {
         self.served == other.served && self.why().map(Arc::as_ptr) == other.why().map(Arc::as_ptr)
     }
 
-    /// What is served: from `view`, which is the one of the entry's version, if it is current.
-    #[inline]
-    pub(crate) fn closure<'s>(&'s self, id: TemplateId, view: &'s View) -> Option<Closure<'s>> {
+    /// How an entry stands that is not current.
+    pub(crate) fn standing(&self, id: TemplateId) -> Standing<'_> {
         match &self.state {
-            State::Current => view.closure(id),
-            State::Stale { view, .. } => view.closure(id),
-            State::Broken { .. } => None,
+            State::Current => Standing::Gone,
+            State::Stale { view, since, why } => match view.closure(id) {
+                Some(closure) => Standing::Stale {
+                    closure,
+                    since: *since,
+                    why,
+                },
+                None => Standing::Broken { why },
+            },
+            State::Broken { why } => Standing::Broken { why },
         }
     }
 }

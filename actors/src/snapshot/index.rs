@@ -7,9 +7,9 @@ use super::Seed;
 use crate::dialect::TemplateId;
 use crate::template::TemplateName;
 
-/// Names in a shard, on average, before there are twice as many shards. A look-up compares that many numbers at most or so; a
-/// new name copies one shard.
-const SHARD_NAMES: usize = 16;
+/// Names in a shard, on average, before there are twice as many shards: as many as two cache lines hold. A new name copies one
+/// shard, and a pointer for each of the others.
+const SHARD_NAMES: usize = 4;
 
 /// Every name that was ever defined or called, with its id. A clone shares all memory until one of the two gets a new name, and
 /// then all shards but that name's.
@@ -21,7 +21,7 @@ pub(crate) struct Index {
     len: u32,
 }
 
-type Shard = Arc<Vec<Slot>>;
+type Shard = Arc<[Slot]>;
 
 #[derive(Debug, Clone)]
 struct Slot {
@@ -73,8 +73,8 @@ impl Index {
             id,
         };
         let shard = self.shard_of(hash);
-        let shards = Arc::make_mut(&mut self.shards);
-        Arc::make_mut(&mut shards[shard]).push(slot);
+        let shard = &mut Arc::make_mut(&mut self.shards)[shard];
+        *shard = shard.iter().cloned().chain([slot]).collect();
         self.len += 1;
         id
     }
@@ -91,7 +91,7 @@ impl Index {
         for slot in self.shards.iter().flat_map(|shard| shard.iter()) {
             shards[(slot.hash & mask) as usize].push(slot.clone());
         }
-        self.shards = Arc::new(shards.into_iter().map(Arc::new).collect());
+        self.shards = Arc::new(shards.into_iter().map(Arc::from).collect());
     }
 }
 

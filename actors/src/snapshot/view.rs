@@ -1,23 +1,13 @@
-//! [`View`]: what a scope sees, a short list of layers.
+//! [`View`]: the newest text that compiled of every name.
 
 use std::sync::Arc;
 
-use super::layer::Layer;
+use super::chunks::Chunks;
 use crate::dialect::{Closure, Member, Members, TemplateId};
 
-/// Layers in the order in which they are asked; the first that has an id answers. One layer today: shared and stable.
-#[derive(Debug, Clone)]
-pub(crate) struct View {
-    layers: Vec<Arc<Layer>>,
-}
-
-impl Default for View {
-    fn default() -> Self {
-        Self {
-            layers: vec![Arc::default()],
-        }
-    }
-}
+/// Id → member. Calls are resolved in it while a page is rendered, so a change of a partial is one write, whoever calls it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct View(Chunks<Arc<Member>>);
 
 impl View {
     /// The closure of an id in this view.
@@ -26,26 +16,27 @@ impl View {
         Some(Closure::new(self, self.member(id)?))
     }
 
-    /// This view with some members of its first layer set or cleared.
+    /// This view with some members set or cleared.
     pub(crate) fn with(&self, changes: impl IntoIterator<Item = (TemplateId, Option<Arc<Member>>)>) -> Self {
         let mut view = self.clone();
-        if let Some(first) = view.layers.first_mut() {
-            let layer = Arc::make_mut(first);
-            changes.into_iter().for_each(|(id, member)| layer.set(id, member));
-        }
+        changes.into_iter().for_each(|(id, member)| view.0.set(id, member));
         view
+    }
+
+    /// Members have ids below this.
+    pub(crate) fn ids(&self) -> u32 {
+        self.0.ids()
     }
 
     #[cfg(test)]
     pub(crate) fn chunks_not_shared(&self, other: &Self) -> usize {
-        let pairs = self.layers.iter().zip(&other.layers);
-        pairs.map(|(a, b)| a.chunks_not_shared(b)).sum()
+        self.0.chunks_not_shared(&other.0)
     }
 }
 
 impl Members for View {
     #[inline]
     fn member(&self, id: TemplateId) -> Option<&Member> {
-        self.layers.iter().find_map(|layer| layer.member(id))
+        self.0.get(id).map(|member| &**member)
     }
 }

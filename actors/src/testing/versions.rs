@@ -37,7 +37,7 @@ fn a_good_change_of_a_partial_costs_one_name_and_one_chunk_of_each() {
         let after = &world.snapshot().generation().content;
         after.chunks_not_shared(&before.generation().content)
     };
-    assert_eq!(not_shared(&world), (1, 1));
+    assert_eq!(not_shared(&world), (1, 0));
     assert_eq!(world.shown("page-4999"), "current: page part 2");
 
     // Another list of calls is as cheap while everything is good.

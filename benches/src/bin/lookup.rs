@@ -2,8 +2,9 @@
 //! versions a second are published; once all of them are read in turn, which is mostly the cost of memory, and once only 16, as a
 //! service has some pages that everybody reads. Prints Markdown.
 //!
-//! Everybody answers a digest of 32 bytes. Threads read in batches of 64 and take turns, so the time is that of one look-up in a
-//! batch; with more readers than processors it counts what a reader waits while another runs.
+//! Everybody answers a digest of 32 bytes, which lies where a template would: behind a pointer. Threads read in batches of 64 and
+//! take turns, so the time is that of one look-up in a batch; with more readers than processors it counts what a reader waits
+//! while another runs.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -24,15 +25,39 @@ const BATCH: usize = 64;
 /// How long the readers read in one round.
 const TURN: Duration = Duration::from_millis(40);
 
-type Text = [u8; 32];
+type Text = Arc<Digest>;
+type Digest = [u8; 32];
 
 /// A way to keep what is current.
 trait Subject: Sync {
     fn name(&self) -> &'static str;
-    /// The current text of the name with this number.
-    fn read(&self, number: usize) -> Text;
+    /// Reads the current text of a batch of names, and answers the number of the next.
+    fn read(&self, numbers: Numbers) -> usize;
     /// Publishes a new text of it.
     fn write(&self, number: usize, version: u64);
+}
+
+/// Which names are read in a batch: neighbours in none of the maps.
+#[derive(Clone, Copy)]
+struct Numbers {
+    first: usize,
+    among: usize,
+}
+
+impl Numbers {
+    #[inline(always)]
+    fn each(self, read: impl Fn(usize) -> Digest) -> usize {
+        let step = 1613 % self.among;
+        let mut number = self.first;
+        for _ in 0..BATCH {
+            black_box(read(number));
+            number += step;
+            if number >= self.among {
+                number -= self.among;
+            }
+        }
+        number
+    }
 }
 
 fn main() {
@@ -118,16 +143,17 @@ fn round(subject: &dyn Subject, among: usize, readers: usize, writes: bool) -> S
 
 fn read(subject: &dyn Subject, among: usize, reader: usize, over: &AtomicBool) -> Vec<f64> {
     let mut samples = Vec::with_capacity(1 << 16);
-    let mut number = reader * 4999;
+    let mut first = reader * 4999 % among;
     while !over.load(Ordering::Relaxed) && samples.len() < samples.capacity() {
         let start = Instant::now();
-        for _ in 0..BATCH {
-            number = (number + 1613) % among;
-            black_box(subject.read(number));
-        }
+        first = subject.read(Numbers { first, among });
         samples.push(nanoseconds(start.elapsed()) / BATCH as f64);
     }
     samples
+}
+
+fn text(version: u64) -> Text {
+    Arc::new([version as u8; 32])
 }
 
 fn subjects(names: &[String]) -> [Box<dyn Subject>; 5] {
@@ -139,7 +165,7 @@ fn subjects(names: &[String]) -> [Box<dyn Subject>; 5] {
         let names: Vec<TemplateName> = (0..NAMES).map(name).collect();
         move |number: usize, version: u64| shelf.set(names[number].clone(), format!("version {version}"))
     });
-    let texts = || names.iter().map(|name| (name.clone(), [7; 32]));
+    let texts = || names.iter().map(|name| (name.clone(), text(0)));
     let handles: Vec<TemplateHandle> = names.iter().map(|name| hotplate.handle(name)).collect();
     handles
         .iter()
@@ -170,14 +196,14 @@ impl Subject for Locked {
     fn name(&self) -> &'static str {
         "RwLock<HashMap>"
     }
-    fn read(&self, number: usize) -> Text {
-        self.1.read().expect("no panic")[&self.0[number]]
+    fn read(&self, numbers: Numbers) -> usize {
+        numbers.each(|number| *self.1.read().expect("no panic")[&self.0[number]])
     }
     fn write(&self, number: usize, version: u64) {
         self.1
             .write()
             .expect("no panic")
-            .insert(self.0[number].clone(), [version as u8; 32]);
+            .insert(self.0[number].clone(), text(version));
     }
 }
 
@@ -187,11 +213,11 @@ impl Subject for Sharded {
     fn name(&self) -> &'static str {
         "DashMap"
     }
-    fn read(&self, number: usize) -> Text {
-        *self.1.get(&self.0[number]).expect("it is there")
+    fn read(&self, numbers: Numbers) -> usize {
+        numbers.each(|number| **self.1.get(&self.0[number]).expect("it is there"))
     }
     fn write(&self, number: usize, version: u64) {
-        self.1.insert(self.0[number].clone(), [version as u8; 32]);
+        self.1.insert(self.0[number].clone(), text(version));
     }
 }
 
@@ -201,11 +227,11 @@ impl Subject for Swapped {
     fn name(&self) -> &'static str {
         "ArcSwap<im::HashMap>"
     }
-    fn read(&self, number: usize) -> Text {
-        self.1.load()[&self.0[number]]
+    fn read(&self, numbers: Numbers) -> usize {
+        numbers.each(|number| *self.1.load()[&self.0[number]])
     }
     fn write(&self, number: usize, version: u64) {
-        let next = self.1.load().update(self.0[number].clone(), [version as u8; 32]);
+        let next = self.1.load().update(self.0[number].clone(), text(version));
         self.1.store(Arc::new(next));
     }
 }
@@ -218,8 +244,8 @@ impl Subject for ByName {
     fn name(&self) -> &'static str {
         "hotplate, by name"
     }
-    fn read(&self, number: usize) -> Text {
-        *self.1.digest(&self.0[number]).expect("it is there").as_bytes()
+    fn read(&self, numbers: Numbers) -> usize {
+        numbers.each(|number| *self.1.digest(&self.0[number]).expect("it is there").as_bytes())
     }
     fn write(&self, number: usize, version: u64) {
         (self.2)(number, version);
@@ -232,8 +258,8 @@ impl Subject for ByHandle {
     fn name(&self) -> &'static str {
         "hotplate, by handle"
     }
-    fn read(&self, number: usize) -> Text {
-        *self.0[number].digest().expect("it is there").as_bytes()
+    fn read(&self, numbers: Numbers) -> usize {
+        numbers.each(|number| *self.0[number].digest().expect("it is there").as_bytes())
     }
     fn write(&self, number: usize, version: u64) {
         (self.1)(number, version);

@@ -20,29 +20,39 @@ pub fn escape_html(text: &str, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
 /// Copies while it looks: nearly all of what is printed needs no escaping.
 pub(super) fn escape(text: &str, body: &mut Body) -> Result<(), Exceeded> {
     let mut rest = text.as_bytes();
-    loop {
-        let (step, length, found) = loop {
-            let Some((step, after)) = rest.split_first_chunk::<STEP_BYTES>() else {
-                let step = short_block(rest);
-                break (step, rest.len(), specials(step));
-            };
-            let found = specials(*step);
-            if found != 0 {
-                break (*step, STEP_BYTES, found);
-            }
+    while let Some((step, after)) = rest.split_first_chunk::<STEP_BYTES>() {
+        let found = specials(*step);
+        if found == 0 {
             body.push_block(*step, STEP_BYTES as u32)?;
             rest = after;
-        };
+        } else {
+            let clean = found.trailing_zeros();
+            body.push_block(*step, clean)?;
+            rest = escape_one(rest, clean as usize, body)?;
+        }
+    }
+    // What is left, in a register: from memory it would be read in another piece than it was written in.
+    loop {
+        let step = short_block(rest);
+        let found = specials(step.to_le_bytes());
         if found == 0 {
-            return body.push_block(step, length as u32);
+            return body.push_short(step, rest.len() as u32);
         }
         let clean = found.trailing_zeros();
-        body.push_block(step, clean)?;
-        let clean = clean as usize;
-        let Entity { bytes, length } = entity(step[clean & (STEP_BYTES - 1)]);
-        body.push_block(bytes, length)?;
-        rest = rest.get(clean + 1..).unwrap_or_default();
+        body.push_short(step, clean)?;
+        rest = escape_one(rest, clean as usize, body)?;
     }
+}
+
+/// Writes the entity of the byte at `at`, and answers what comes behind it.
+#[inline(always)]
+fn escape_one<'t>(text: &'t [u8], at: usize, body: &mut Body) -> Result<&'t [u8], Exceeded> {
+    let Some((byte, after)) = text.get(at..).and_then(<[u8]>::split_first) else {
+        return Ok(&[]);
+    };
+    let Entity { bytes, length } = entity(*byte);
+    body.push_block(bytes, length)?;
+    Ok(after)
 }
 
 /// A bit for each byte that is escaped. A zero byte is none, so that a short step may be filled with them.

@@ -305,20 +305,40 @@ fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), Unprinted> {
 /// Numbers below a hundred are what pages count with.
 #[inline(always)]
 fn print_unsigned(number: u64, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
-    // Below ten each.
-    let digit = |digit: u64| b'0' + digit as u8;
     match number {
         0..10 => frame.body.push_block([digit(number)], 1),
         10..100 => frame.body.push_block([digit(number / 10), digit(number % 10)], 2),
+        _ => print_larger(number, frame),
+    }
+}
+
+/// Numbers below ten thousand are years, and identify things.
+fn print_larger(number: u64, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
+    let (high, low) = (number / 100, number % 100);
+    match high {
+        0..10 => {
+            let digits = [digit(high), digit(low / 10), digit(low % 10)];
+            frame.body.push_block(digits, 3)
+        }
+        10..100 => {
+            let digits = [digit(high / 10), digit(high % 10), digit(low / 10), digit(low % 10)];
+            frame.body.push_block(digits, 4)
+        }
         _ => print_short(itoa::Buffer::new().format(number), frame),
     }
+}
+
+/// Of a number below ten.
+#[inline(always)]
+fn digit(number: u64) -> u8 {
+    b'0' + number as u8
 }
 
 /// Text that mostly has less than 16 bytes, and none to be escaped.
 #[inline]
 fn print_short(text: &str, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
     match text.len() {
-        length @ 0..16 => frame.body.push_block(short_block(text.as_bytes()), length as u32),
+        length @ 0..16 => frame.body.push_short(short_block(text.as_bytes()), length as u32),
         _ => frame.append(text),
     }
 }

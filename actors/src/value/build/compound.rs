@@ -1,19 +1,19 @@
 //! [`Items`] and [`Entries`]: values with values inside, while those come.
 
-use bumpalo::collections::Vec as BumpVec;
 use serde::ser::{self, Serialize};
 
 use super::Failure;
 use super::embedded::Embedded;
 use super::fields::{Fields, bit_of};
 use super::serializer::Serializer;
+use super::space::List;
 use crate::value::Value;
 
 /// A sequence, tuple or tuple variant while its items come.
 pub(super) struct Items<'s, 'a> {
     serializer: Serializer<'s, 'a>,
     variant: Option<&'static str>,
-    items: BumpVec<'a, Value<'a>>,
+    items: List<'a, Value<'a>>,
 }
 
 impl<'s, 'a> Items<'s, 'a> {
@@ -43,7 +43,7 @@ impl<'a> ser::SerializeSeq for Items<'_, 'a> {
 
     #[inline]
     fn end(self) -> Result<Value<'a>, Failure> {
-        let items = Value::Array(self.items.into_bump_slice());
+        let items = Value::Array(self.items.into_slice());
         match self.variant {
             None => Ok(items),
             Some(variant) => self.serializer.tagged(variant, items),

@@ -1,15 +1,13 @@
 //! [`Fields`]: the fields of one object while they come; of two equal keys the last one wins.
 
-use bumpalo::collections::Vec as BumpVec;
-
 use super::Failure;
-use super::space::Space;
+use super::space::{List, Space};
 use crate::value::{LINEAR_FIELDS_MAX, Object, Value};
 
 type Field<'a> = (&'a str, Value<'a>);
 
 pub(super) struct Fields<'a> {
-    fields: BumpVec<'a, Field<'a>>,
+    fields: List<'a, Field<'a>>,
     /// A bit for each key, as [`bit_of`] has it: a key whose bit is not set was not there before.
     seen: u64,
 }
@@ -39,7 +37,7 @@ impl<'a> Fields<'a> {
         if self.fields.len() > LINEAR_FIELDS_MAX {
             return false;
         }
-        match self.fields.iter_mut().find(|(found, _)| *found == key) {
+        match self.fields.items_mut().iter_mut().find(|(found, _)| *found == key) {
             Some(field) => {
                 field.1 = value;
                 true
@@ -49,11 +47,12 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    pub(super) fn end(mut self) -> Object<'a> {
-        if self.fields.len() > LINEAR_FIELDS_MAX {
-            sort_last_wins(&mut self.fields);
+    pub(super) fn end(self) -> Object<'a> {
+        let fields = self.fields.into_slice();
+        if fields.len() > LINEAR_FIELDS_MAX {
+            return Object(sort_last_wins(fields));
         }
-        Object(self.fields.into_bump_slice())
+        Object(fields)
     }
 }
 
@@ -69,18 +68,19 @@ pub(super) fn bit_of(key: &str) -> u64 {
     1 << (mixed % 64)
 }
 
-fn sort_last_wins(fields: &mut BumpVec<'_, Field<'_>>) {
+#[cold]
+fn sort_last_wins<'a>(fields: &'a mut [Field<'a>]) -> &'a [Field<'a>] {
     if fields.is_sorted_by(|(a, _), (b, _)| a < b) {
-        return;
+        return fields;
     }
     fields.sort_by_key(|(key, _)| *key);
-    // Equal keys now stand in the order in which they came. Of two neighbours `dedup_by` keeps the first place: the later value
-    // goes there.
-    fields.dedup_by(|later, earlier| {
-        let same = later.0 == earlier.0;
-        if same {
-            earlier.1 = later.1;
+    // Equal keys now stand in the order in which they came: a later one takes the place of the one before.
+    let mut last = 0;
+    for next in 1..fields.len() {
+        if fields[next].0 != fields[last].0 {
+            last += 1;
         }
-        same
-    });
+        fields[last] = fields[next];
+    }
+    &fields[..=last]
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt::{self, Display, Write};
 
 use bumpalo::Bump;
-use bumpalo::collections::{String as BumpString, Vec as BumpVec};
+use bumpalo::collections::String as BumpString;
 
 use super::{ContextError, Failure};
 use crate::limits::Limits;
@@ -88,28 +88,63 @@ impl<'a> Space<'a> {
 
     /// A list with room for as many items as `hint` says, within reason.
     #[inline]
-    pub(super) fn list<T>(&self, hint: usize) -> Result<BumpVec<'a, T>, Failure> {
-        let items = hint.min(RESERVED_ITEMS_MAX);
-        self.take(items * size_of::<T>())?;
-        Ok(BumpVec::with_capacity_in(items, self.bump))
+    pub(super) fn list<T: Copy + Default>(&self, hint: usize) -> Result<List<'a, T>, Failure> {
+        Ok(List {
+            room: self.room(hint.min(RESERVED_ITEMS_MAX))?,
+            len: 0,
+        })
+    }
+
+    #[inline]
+    fn room<T: Copy + Default>(&self, items: usize) -> Result<&'a mut [T], Failure> {
+        self.take(items.saturating_mul(size_of::<T>()))?;
+        Ok(self.bump.alloc_slice_fill_copy(items, T::default()))
     }
 
     /// Adds an item to a list of this space.
     #[inline]
-    pub(super) fn push<T>(&self, list: &mut BumpVec<'a, T>, item: T) -> Result<(), Failure> {
-        if list.len() == list.capacity() {
+    pub(super) fn push<T: Copy + Default>(&self, list: &mut List<'a, T>, item: T) -> Result<(), Failure> {
+        if list.len == list.room.len() {
             self.grow(list)?;
         }
-        list.push(item);
+        if let Some(place) = list.room.get_mut(list.len) {
+            *place = item;
+            list.len += 1;
+        }
         Ok(())
     }
 
     #[cold]
-    fn grow<T>(&self, list: &mut BumpVec<'a, T>) -> Result<(), Failure> {
-        let items = list.capacity().saturating_mul(2).max(FIRST_ITEMS);
-        self.take(items.saturating_mul(size_of::<T>()))?;
-        list.reserve_exact(items - list.len());
+    fn grow<T: Copy + Default>(&self, list: &mut List<'a, T>) -> Result<(), Failure> {
+        let room = self.room(list.len.saturating_mul(2).max(FIRST_ITEMS))?;
+        if let Some(place) = room.get_mut(..list.len) {
+            place.copy_from_slice(list.items_mut());
+        }
+        list.room = room;
         Ok(())
+    }
+}
+
+/// Items in the arena, while they come. The room is filled from the start, so that adding one is a copy of its words and the end
+/// moves nothing that was just written: reading such words in other pieces than they were written in stalls.
+pub(super) struct List<'a, T> {
+    room: &'a mut [T],
+    len: usize,
+}
+
+impl<'a, T> List<'a, T> {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn items_mut(&mut self) -> &mut [T] {
+        self.room.get_mut(..self.len).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn into_slice(self) -> &'a mut [T] {
+        let Self { room, len } = self;
+        room.get_mut(..len).unwrap_or_default()
     }
 }
 
