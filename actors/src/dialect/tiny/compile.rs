@@ -1,6 +1,5 @@
 //! From tokens to a unit: names become slots, blocks become jumps.
 
-use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 
@@ -11,14 +10,14 @@ use crate::limits::Limits;
 use crate::value::Words;
 
 use super::path::Path;
-use super::piece::Piece;
-use super::program::{Act, Lead, NO_INDEX, Op, PathRef, Step};
+use super::piece::Part;
+use super::program::{Act, NO_INDEX, Op, PathRef, Step};
 use super::scan::Token;
 use super::tag::Tag;
 use super::unit::TinyUnit;
 
 /// Compiles the tokens that a scan of `text` accepted.
-pub(super) fn compile(text: &str, tokens: &[Token<'_>], limits: &Limits) -> TinyUnit {
+pub(super) fn compile(text: &str, tokens: &[Token], limits: &Limits) -> TinyUnit {
     let mut compiler = Compiler {
         ops: Vec::with_capacity(tokens.len()),
         steps: Vec::with_capacity(tokens.len()),
@@ -27,7 +26,7 @@ pub(super) fn compile(text: &str, tokens: &[Token<'_>], limits: &Limits) -> Tiny
     };
     for token in tokens {
         match token {
-            Token::Text(piece) => compiler.text(piece.range()),
+            Token::Text(part) => compiler.text(*part),
             Token::Tag(tag) => compiler.tag(tag),
         }
     }
@@ -58,7 +57,7 @@ fn padded(text: &str) -> Box<str> {
 struct Compiler<'t> {
     ops: Vec<Op>,
     /// Text that waits for the operation that it stands before.
-    lead: Lead,
+    lead: Part,
     steps: Vec<Step>,
     calls: Vec<Call>,
     formatters: Vec<FormatterUse>,
@@ -76,17 +75,14 @@ struct Scope<'t> {
 }
 
 impl<'t> Compiler<'t> {
-    fn text(&mut self, range: Range<usize>) {
-        let Lead { start, length } = self.lead;
-        if length > 0 && (start + length) as usize == range.start {
-            self.lead.length += small(range.len());
+    fn text(&mut self, part: Part) {
+        let Part { start, length } = self.lead;
+        if length > 0 && start + length == part.start {
+            self.lead.length += part.length;
             return;
         }
         self.flush();
-        self.lead = Lead {
-            start: small(range.start),
-            length: small(range.len()),
-        };
+        self.lead = part;
     }
 
     fn push(&mut self, act: Act) {
@@ -101,9 +97,9 @@ impl<'t> Compiler<'t> {
         }
     }
 
-    fn tag(&mut self, tag: &Tag<'t>) {
+    fn tag(&mut self, tag: &Tag) {
         match tag {
-            Tag::Value { path, formatter } => self.value(path, formatter.as_ref()),
+            Tag::Value { path, formatter } => self.value(path, *formatter),
             Tag::If { path, negated } => self.condition(path, *negated),
             Tag::Else => {
                 let goto = self.ops.len();
@@ -112,7 +108,7 @@ impl<'t> Compiler<'t> {
                 self.open.push(goto);
             }
             Tag::EndIf => self.close(),
-            Tag::For { path, name } => self.scope(path, name, true),
+            Tag::For { path, name } => self.scope(path, *name, true),
             Tag::EndFor => {
                 if let Some(start) = self.open.last() {
                     let body = small(start + 1);
@@ -122,7 +118,7 @@ impl<'t> Compiler<'t> {
                 self.close();
                 self.scopes.pop();
             }
-            Tag::With { path, name } => self.scope(path, name, false),
+            Tag::With { path, name } => self.scope(path, *name, false),
             Tag::EndWith => {
                 self.close();
                 self.scopes.pop();
@@ -132,26 +128,26 @@ impl<'t> Compiler<'t> {
                 let call = small(self.calls.len());
                 self.calls.push(Call {
                     name: name.clone(),
-                    span: self.spans.span(place),
+                    span: self.spans.span(*place),
                 });
                 self.push(Act::Call { path, call });
             }
         }
     }
 
-    fn value(&mut self, path: &Path<'t>, formatter: Option<&Piece<'t>>) {
+    fn value(&mut self, path: &Path, formatter: Option<Part>) {
         let act = match (path, formatter) {
-            (Path::Turn(turn, piece), _) => Act::Turn {
+            (Path::Turn(turn, part), _) => Act::Turn {
                 turn: *turn,
                 slot: self.loop_slot(),
-                at: small(piece.start),
+                at: part.start,
             },
             (path, None) => Act::Value(self.path(path)),
-            (path, Some(piece)) => {
+            (path, Some(part)) => {
                 let formatter = small(self.formatters.len());
                 self.formatters.push(FormatterUse {
-                    name: piece.text.into(),
-                    span: self.spans.span(piece),
+                    name: part.of(self.spans.text).text.into(),
+                    span: self.spans.span(part),
                 });
                 let path = self.path(path);
                 Act::Formatted { path, formatter }
@@ -160,7 +156,7 @@ impl<'t> Compiler<'t> {
         self.push(act);
     }
 
-    fn condition(&mut self, path: &Path<'t>, negated: bool) {
+    fn condition(&mut self, path: &Path, negated: bool) {
         let act = match path {
             Path::Turn(turn, _) => Act::IfTurn {
                 turn: *turn,
@@ -178,10 +174,10 @@ impl<'t> Compiler<'t> {
         self.push(act);
     }
 
-    fn scope(&mut self, path: &Path<'t>, name: &Piece<'t>, is_loop: bool) {
+    fn scope(&mut self, path: &Path, name: Part, is_loop: bool) {
         let path = self.path(path);
         self.scopes.push(Scope {
-            name: name.text,
+            name: name.of(self.spans.text).text,
             is_loop,
         });
         self.slots_max = self.slots_max.max(self.scopes.len());
@@ -225,16 +221,16 @@ impl<'t> Compiler<'t> {
         )
     }
 
-    fn path(&mut self, path: &Path<'t>) -> PathRef {
+    fn path(&mut self, path: &Path) -> PathRef {
         let piece = match path {
-            Path::Root(piece) | Path::Turn(_, piece) => {
+            Path::Root(part) | Path::Turn(_, part) => {
                 return PathRef {
                     slot: 0,
                     count: 0,
-                    first: small(piece.start),
+                    first: part.start,
                 };
             }
-            Path::Steps(piece) => *piece,
+            Path::Steps(part) => part.of(self.spans.text),
         };
         let bytes = piece.text.as_bytes();
         let name_length = bytes.iter().position(|byte| *byte == b'.').unwrap_or(bytes.len());
@@ -312,7 +308,8 @@ impl<'t> Spans<'t> {
         }
     }
 
-    fn span(&mut self, piece: &Piece<'_>) -> Span {
+    fn span(&mut self, part: Part) -> Span {
+        let piece = part.of(self.text);
         let between = &self.text[self.at..piece.start];
         let lines = memchr::memchr_iter(b'\n', between.as_bytes()).count();
         let on_line = match between.rfind('\n') {

@@ -12,7 +12,8 @@ use crate::value::Value;
 use super::escape::escape;
 use super::failure::Failure;
 use super::path::Turn;
-use super::program::{Act, Lead, PathRef, Step};
+use super::piece::Part;
+use super::program::{Act, PathRef, Step};
 use super::unit::TinyUnit;
 
 /// Slots that cost no allocation: more blocks in blocks than most templates have.
@@ -42,7 +43,7 @@ pub(super) fn execute(
     let text = unit.text.as_bytes();
     let mut at = 0;
     while let Some(op) = unit.ops.get(at) {
-        let Lead { start, length } = op.lead;
+        let Part { start, length } = op.lead;
         if let Err(exceeded) = frame.body.push_part(text, start, length) {
             return Err(Failure::Lead(exceeded).explain(unit, closure, at));
         }

@@ -6,7 +6,8 @@ use crate::dialect::{Closure, FormatterError, RenderError, RenderFault};
 use crate::value::Value;
 
 use super::path::{nearest, shorten};
-use super::program::{Act, Lead, PathRef};
+use super::piece::Part;
+use super::program::{Act, PathRef};
 use super::unit::TinyUnit;
 
 /// What went wrong in one operation; the words for it are only made when it leaves the template.
@@ -179,7 +180,7 @@ fn at_op(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
 /// Where the text stands before an operation.
 fn at_lead(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
     match unit.ops.get(at).map(|op| op.lead) {
-        Some(Lead { start, length }) => diagnostic.at(unit.source(), start as usize..(start + length) as usize),
+        Some(Part { start, length }) => diagnostic.at(unit.source(), start as usize..(start + length) as usize),
         None => diagnostic,
     }
 }

@@ -27,24 +27,24 @@ pub(super) fn lint_accepted(text: &str, warnings_max: usize) -> Vec<Diagnostic> 
     scan(text, &limits).map_or_else(|_| Vec::new(), |tokens| lint(text, &tokens, warnings_max))
 }
 
-fn lint(text: &str, tokens: &[Token<'_>], warnings_max: usize) -> Vec<Diagnostic> {
+fn lint(text: &str, tokens: &[Token], warnings_max: usize) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     let mut place = Place::Text;
     // Where each open `if` began, so that both of its branches begin there.
     let mut branches = Vec::new();
     for token in tokens {
         match token {
-            Token::Text(piece) => place = place.after(piece.text.as_bytes()),
+            Token::Text(part) => place = place.after(part.of(text).text.as_bytes()),
             Token::Tag(Tag::If { .. }) => branches.push(place),
             Token::Tag(Tag::Else) => place = branches.last().copied().unwrap_or(place),
             Token::Tag(Tag::EndIf) => {
                 branches.pop();
             }
             Token::Tag(Tag::Value { path, formatter }) => {
-                if let Some(hole) = place.hole(path, *formatter)
+                if let Some(hole) = place.hole(path, formatter.map(|part| part.of(text)))
                     && warnings.len() < warnings_max
                 {
-                    warnings.push(hole.warning(text, path.piece()));
+                    warnings.push(hole.warning(text, path.part().of(text)));
                 }
                 place = place.after_value();
             }
@@ -195,7 +195,7 @@ impl Place {
     }
 
     /// What is wrong with a value here.
-    fn hole(self, path: &Path<'_>, formatter: Option<Piece<'_>>) -> Option<Hole> {
+    fn hole(self, path: &Path, formatter: Option<Piece<'_>>) -> Option<Hole> {
         if matches!(path, Path::Turn(..)) {
             return None;
         }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::path::Path;
 use super::scan::{Token, scan};
 use super::tag::Tag;
 use crate::diagnostic::Diagnostic;
@@ -33,28 +32,22 @@ pub(in crate::dialect) fn outline(text: &str, limits: &Limits) -> Result<Vec<Mar
         let Token::Tag(tag) = token else { continue };
         match tag {
             Tag::Value { path, formatter } => {
-                marks.push(Mark::Path(range(path)));
+                marks.push(Mark::Path(path.part().range()));
                 marks.extend(formatter.map(|name| Mark::Formatter(name.range())));
             }
-            Tag::If { path, .. } => marks.push(Mark::Path(range(path))),
-            Tag::With { path, name } => marks.extend([Mark::Path(range(path)), Mark::Path(name.range())]),
+            Tag::If { path, .. } => marks.push(Mark::Path(path.part().range())),
+            Tag::With { path, name } => marks.extend([Mark::Path(path.part().range()), Mark::Path(name.range())]),
             Tag::For { path, name } => marks.push(Mark::Loop {
                 name: name.range(),
-                path: range(path),
+                path: path.part().range(),
             }),
             Tag::Call { name, place, path } => marks.push(Mark::Call {
                 name,
                 place: place.range(),
-                path: range(path),
+                path: path.part().range(),
             }),
             Tag::Else | Tag::EndIf | Tag::EndFor | Tag::EndWith => {}
         }
     }
     Ok(marks)
-}
-
-fn range(path: Path<'_>) -> Range<usize> {
-    match path {
-        Path::Root(piece) | Path::Turn(_, piece) | Path::Steps(piece) => piece.range(),
-    }
 }

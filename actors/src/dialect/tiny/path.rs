@@ -2,25 +2,25 @@
 
 use std::ops::Range;
 
-use super::piece::Piece;
+use super::piece::{Part, Piece};
 use super::tag::Fault;
 
 /// Where a value is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Path<'t> {
+pub(super) enum Path {
     /// `@root`: the whole context.
-    Root(Piece<'t>),
+    Root(Part),
     /// `@index`, `@first` or `@last` of the innermost loop.
-    Turn(Turn, Piece<'t>),
+    Turn(Turn, Part),
     /// Steps with dots between them, each valid.
-    Steps(Piece<'t>),
+    Steps(Part),
 }
 
-impl<'t> Path<'t> {
+impl Path {
     /// Where it stands.
-    pub(super) fn piece(&self) -> Piece<'t> {
+    pub(super) fn part(&self) -> Part {
         match self {
-            Self::Root(piece) | Self::Turn(_, piece) | Self::Steps(piece) => *piece,
+            Self::Root(part) | Self::Turn(_, part) | Self::Steps(part) => *part,
         }
     }
 }
@@ -63,7 +63,7 @@ pub(super) const PATH_BYTES_MAX: usize = u16::MAX as usize;
 const KEYWORDS: [&str; 4] = ["@index", "@first", "@last", "@root"];
 
 /// Reads a path that stands in `place`, inside a loop or not.
-pub(super) fn path<'t>(piece: Piece<'t>, place: Place, in_loop: bool) -> Result<Path<'t>, Fault> {
+pub(super) fn path(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault> {
     if piece.text.starts_with('@') {
         return keyword(piece, place, in_loop);
     }
@@ -92,7 +92,7 @@ pub(super) fn path<'t>(piece: Piece<'t>, place: Place, in_loop: bool) -> Result<
         return Err(no_path(piece, place));
     }
     match bad_step.or_else(|| fault_in_step(piece, start..bytes.len())) {
-        None => Ok(Path::Steps(piece)),
+        None => Ok(Path::Steps(piece.part())),
         Some(fault) => Err(fault),
     }
 }
@@ -138,7 +138,7 @@ fn is_odd(byte: u8) -> bool {
     ODD[usize::from(byte)]
 }
 
-fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path<'_>, Fault> {
+fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault> {
     let turn = match piece.text {
         "@root" => None,
         "@index" => Some(Turn::Index),
@@ -159,7 +159,7 @@ fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path<'_>, Fa
         Err(Fault::new("misplaced-keyword", piece.range(), message).help(help))
     };
     match (turn, place) {
-        (None, Place::Value | Place::Condition | Place::Loop) => Ok(Path::Root(piece)),
+        (None, Place::Value | Place::Condition | Place::Loop) => Ok(Path::Root(piece.part())),
         (None, _) => misplaced("give it a path; what it needs has to have a name in the data"),
         (Some(_), Place::Loop) => misplaced("loop over an array"),
         (Some(_), Place::With | Place::Call | Place::Formatted) => {
@@ -170,7 +170,7 @@ fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path<'_>, Fa
             let help = "it belongs between `{{ for … }}` and `{{ endfor }}` of the same template";
             Err(Fault::new("outside-loop", piece.range(), message).help(help))
         }
-        (Some(turn), _) => Ok(Path::Turn(turn, piece)),
+        (Some(turn), _) => Ok(Path::Turn(turn, piece.part())),
     }
 }
 

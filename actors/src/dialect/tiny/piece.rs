@@ -11,6 +11,26 @@ pub(super) struct Piece<'t> {
     pub(super) start: usize,
 }
 
+/// Where something stands in a text of less than 4 GiB. Fits into a register, so that what is made of it is moved cheaply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Part {
+    pub(super) start: u32,
+    pub(super) length: u32,
+}
+
+impl Part {
+    /// The bytes that it covers.
+    pub(super) fn range(self) -> Range<usize> {
+        let start = self.start as usize;
+        start..start + self.length as usize
+    }
+
+    /// With what stands there.
+    pub(super) fn of(self, text: &str) -> Piece<'_> {
+        Piece::of(text, self.range())
+    }
+}
+
 impl<'t> Piece<'t> {
     /// The bytes `range` of `text`.
     pub(super) fn of(text: &'t str, range: Range<usize>) -> Self {
@@ -23,6 +43,15 @@ impl<'t> Piece<'t> {
     /// The bytes that it covers.
     pub(super) fn range(self) -> Range<usize> {
         self.start..self.start + self.text.len()
+    }
+
+    /// Where it stands.
+    pub(super) fn part(self) -> Part {
+        // The scan refuses longer texts.
+        Part {
+            start: self.start as u32,
+            length: self.text.len() as u32,
+        }
     }
 
     /// Without blanks at both ends.
@@ -71,13 +100,13 @@ const NEAR_BYTES: usize = 24;
 /// The first place of a short word in a text.
 pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     let (first, rest) = word.split_first()?;
-    let begins = |at: usize| text[at + 1..].starts_with(rest);
+    let begins = |at: usize| rest.is_empty() || text[at + 1..].starts_with(rest);
     let near = &text[..text.len().min(NEAR_BYTES)];
-    let found = (0..near.len()).find(|at| near[*at] == *first && begins(*at));
-    if found.is_some() {
-        return found;
-    }
-    let mut from = near.len();
+    let mut from = match near.iter().position(|byte| byte == first) {
+        Some(at) if begins(at) => return Some(at),
+        Some(at) => at + 1,
+        None => near.len(),
+    };
     while let Some(at) = memchr(*first, text.get(from..)?).map(|at| from + at) {
         if begins(at) {
             return Some(at);

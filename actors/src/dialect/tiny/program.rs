@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 use crate::value::Words;
 
 use super::path::Turn;
+use super::piece::Part;
 
 /// Scopes that a template can have at once besides its context.
 pub(super) const SLOTS_MAX: usize = u16::MAX as usize - 1;
@@ -13,15 +14,9 @@ pub(super) const SLOTS_MAX: usize = u16::MAX as usize - 1;
 /// four.
 #[derive(Debug)]
 pub(super) struct Op {
-    pub(super) lead: Lead,
+    /// Bytes of the text that are printed.
+    pub(super) lead: Part,
     pub(super) act: Act,
-}
-
-/// Bytes of the text that are printed.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Lead {
-    pub(super) start: u32,
-    pub(super) length: u32,
 }
 
 /// What an operation does. Targets are positions in the list; a slot is where a scope keeps its value, slot 0 the context.

@@ -11,18 +11,18 @@ use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 
 use self::blocks::Blocks;
-use super::piece::{Piece, find};
+use super::piece::{Part, Piece, find};
 use super::tag::{self, Fault, Tag};
 
 /// A part of a template.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Token<'t> {
-    Text(Piece<'t>),
-    Tag(Tag<'t>),
+pub(super) enum Token {
+    Text(Part),
+    Tag(Tag),
 }
 
 /// Reads a whole text.
-pub(super) fn scan<'t>(text: &'t str, limits: &Limits) -> Result<Vec<Token<'t>>, Vec<Diagnostic>> {
+pub(super) fn scan(text: &str, limits: &Limits) -> Result<Vec<Token>, Vec<Diagnostic>> {
     let most = limits.source_bytes.min(u32::MAX as usize - 1);
     if text.len() > most {
         let message = format!(
@@ -53,7 +53,7 @@ struct Scan<'t, 'l> {
     /// Bytes that the judge will look at again.
     rescan_bytes: usize,
     tags: usize,
-    tokens: Vec<Token<'t>>,
+    tokens: Vec<Token>,
     blocks: Blocks,
     /// The token that a dash in the next tag trims, if that is text.
     last_text: Option<usize>,
@@ -112,7 +112,7 @@ impl<'t, 'l> Scan<'t, 'l> {
             }
             self.last_text = (!piece.text.is_empty()).then_some(self.tokens.len());
             if self.last_text.is_some() {
-                self.tokens.push(Token::Text(piece));
+                self.tokens.push(Token::Text(piece.part()));
             }
             self.at = end;
             if !escaped {
@@ -188,9 +188,9 @@ impl<'t, 'l> Scan<'t, 'l> {
         Ok(())
     }
 
-    fn push(&mut self, tag: Tag<'t>) {
+    fn push(&mut self, tag: Tag) {
         // In the crate the end of an `if` is no instruction, so a dash reaches across it.
-        if tag != Tag::EndIf {
+        if !matches!(tag, Tag::EndIf) {
             self.last_text = None;
         }
         self.tokens.push(Token::Tag(tag));
@@ -247,8 +247,8 @@ impl<'t, 'l> Scan<'t, 'l> {
     }
 
     fn trim_last(&mut self) {
-        if let Some(Token::Text(piece)) = self.last_text.and_then(|last| self.tokens.get_mut(last)) {
-            *piece = piece.trim_end();
+        if let Some(Token::Text(part)) = self.last_text.and_then(|last| self.tokens.get_mut(last)) {
+            *part = part.of(self.text).trim_end().part();
         }
     }
 
@@ -284,7 +284,7 @@ mod tests {
     fn texts(text: &str) -> Vec<&str> {
         let tokens = scan(text, &Limits::default()).expect("right");
         let texts = tokens.iter().filter_map(|token| match token {
-            Token::Text(piece) => Some(piece.text),
+            Token::Text(part) => Some(part.of(text).text),
             Token::Tag(_) => None,
         });
         texts.collect()
@@ -305,7 +305,7 @@ mod tests {
         let Some(Token::Tag(Tag::If { path, negated: true })) = tokens.get(1) else {
             panic!("{tokens:?}");
         };
-        assert_eq!(&text[path.piece().range()], "größe");
+        assert_eq!(&text[path.part().range()], "größe");
     }
 
     #[test]

@@ -6,35 +6,35 @@ use crate::diagnostic::Diagnostic;
 use crate::template::TemplateName;
 
 use super::path::{Path, Place, nearest, path, shorten};
-use super::piece::Piece;
+use super::piece::{Part, Piece};
 
 /// A part of a template that does something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Tag<'t> {
+pub(super) enum Tag {
     Value {
-        path: Path<'t>,
-        formatter: Option<Piece<'t>>,
+        path: Path,
+        formatter: Option<Part>,
     },
     If {
-        path: Path<'t>,
+        path: Path,
         negated: bool,
     },
     Else,
     EndIf,
     For {
-        path: Path<'t>,
-        name: Piece<'t>,
+        path: Path,
+        name: Part,
     },
     EndFor,
     With {
-        path: Path<'t>,
-        name: Piece<'t>,
+        path: Path,
+        name: Part,
     },
     EndWith,
     Call {
         name: TemplateName,
-        place: Piece<'t>,
-        path: Path<'t>,
+        place: Part,
+        path: Path,
     },
 }
 
@@ -65,42 +65,60 @@ impl Block {
     }
 }
 
-/// Why a tag is refused.
+/// Why a tag is refused. In a box, so that a tag that is not is moved cheaply.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct Fault(Box<Reason>);
+
+#[derive(Debug)]
+struct Reason {
     code: &'static str,
     range: Range<usize>,
     message: String,
     help: Option<String>,
     /// What this tag opens nevertheless, so that its end is not a second fault.
-    pub(super) opens: Option<Block>,
+    opens: Option<Block>,
     /// What this tag closes nevertheless.
-    pub(super) closes: Option<Block>,
+    closes: Option<Block>,
 }
 
 impl Fault {
+    #[cold]
     pub(super) fn new(code: &'static str, range: Range<usize>, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Reason {
             code,
             range,
             message: message.into(),
             help: None,
             opens: None,
             closes: None,
-        }
+        }))
     }
 
-    pub(super) fn help(self, help: impl Into<String>) -> Self {
-        Self {
-            help: Some(help.into()),
-            ..self
-        }
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// What the tag opens or closes nevertheless, unless that is known.
+    fn of_block(mut self, word: &str) -> Self {
+        self.0.opens = self.0.opens.or(Block::of(word));
+        self.0.closes = self.0.closes.or(word.strip_prefix("end").and_then(Block::of));
+        self
+    }
+
+    pub(super) fn opens(&self) -> Option<Block> {
+        self.0.opens
+    }
+
+    pub(super) fn closes(&self) -> Option<Block> {
+        self.0.closes
     }
 
     /// As people see it.
     pub(super) fn diagnostic(self, text: &str) -> Diagnostic {
-        let diagnostic = Diagnostic::error(self.code, self.message).at(text, self.range);
-        match self.help {
+        let reason = *self.0;
+        let diagnostic = Diagnostic::error(reason.code, reason.message).at(text, reason.range);
+        match reason.help {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
         }
@@ -108,7 +126,7 @@ impl Fault {
 }
 
 /// Reads what stands in single braces, its dashes already taken off.
-pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let Some((before, after)) = inner.split_once("|") else {
         let path = path(inner, Place::Value, in_loop)?;
         return Ok(Tag::Value { path, formatter: None });
@@ -141,12 +159,12 @@ pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
     }
     Ok(Tag::Value {
         path,
-        formatter: Some(formatter),
+        formatter: Some(formatter.part()),
     })
 }
 
 /// Reads what stands in double braces, its dashes already taken off.
-pub(super) fn block(inner: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+pub(super) fn block(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let word = first_word(inner.text);
     let rest = inner.skip(word.len()).trim();
     let tag = match word {
@@ -160,11 +178,7 @@ pub(super) fn block(inner: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
         "endwith" => alone(Tag::EndWith, inner, rest),
         _ => Err(unknown(inner, word, rest)),
     };
-    tag.map_err(|fault| Fault {
-        opens: fault.opens.or(Block::of(word)),
-        closes: fault.closes.or(word.strip_prefix("end").and_then(Block::of)),
-        ..fault
-    })
+    tag.map_err(|fault| fault.of_block(word))
 }
 
 /// What stands before the first blank.
@@ -177,11 +191,11 @@ fn first_word(text: &str) -> &str {
     }
 }
 
-fn alone<'t>(tag: Tag<'t>, inner: Piece<'t>, rest: Piece<'t>) -> Result<Tag<'t>, Fault> {
+fn alone(tag: Tag, inner: Piece<'_>, rest: Piece<'_>) -> Result<Tag, Fault> {
     if rest.text.is_empty() {
         return Ok(tag);
     }
-    if tag == Tag::Else && rest.text.starts_with("if") {
+    if matches!(tag, Tag::Else) && rest.text.starts_with("if") {
         return Err(else_if(inner));
     }
     let word = &inner.text[..inner.text.len() - rest.text.len()].trim_end();
@@ -194,7 +208,7 @@ fn else_if(inner: Piece<'_>) -> Fault {
     Fault::new("else-if", inner.range(), "there is no else-if").help(help)
 }
 
-fn condition(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+fn condition(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let Some(after) = rest.text.strip_prefix("not") else {
         let path = path(rest, Place::Condition, in_loop)?;
         return Ok(Tag::If { path, negated: false });
@@ -220,7 +234,7 @@ fn condition(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
     Ok(Tag::If { path, negated: true })
 }
 
-fn for_loop(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+fn for_loop(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let Some((name, of)) = rest.split_once(" in ") else {
         let help = "write `{{ for item in items }}`, with blanks around `in`";
         return Err(Fault::new("missing-in", rest.range(), "this loop does not say over what").help(help));
@@ -230,7 +244,7 @@ fn for_loop(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
     Ok(Tag::For { path, name })
 }
 
-fn with(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+fn with(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let Some((of, name)) = rest.split_once(" as ") else {
         let help = "write `{{ with order.customer as customer }}`, with blanks around `as`";
         return Err(Fault::new("missing-as", rest.range(), "this `with` does not say as what").help(help));
@@ -241,7 +255,7 @@ fn with(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
 }
 
 /// A name that `for` or `with` gives. One that no path can begin with would never be found.
-fn new_name(name: Piece<'_>) -> Result<Piece<'_>, Fault> {
+fn new_name(name: Piece<'_>) -> Result<Part, Fault> {
     let code = "bad-name";
     let fault = |message: &str, help: &str| Err(Fault::new(code, name.range(), message).help(help));
     if name.text.is_empty() {
@@ -254,7 +268,7 @@ fn new_name(name: Piece<'_>) -> Result<Piece<'_>, Fault> {
         return fault("a name has no dots", "a path is looked up by its first step");
     }
     match path(name, Place::Value, false) {
-        Ok(_) => Ok(name),
+        Ok(_) => Ok(name.part()),
         Err(_) if name.text.contains(',') => fault(
             "a loop gives one name",
             "write `{{ for item in items }}`, and `{@index}` for its position",
@@ -263,7 +277,7 @@ fn new_name(name: Piece<'_>) -> Result<Piece<'_>, Fault> {
     }
 }
 
-fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
+fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let Some((place, of)) = rest.split_once(" with ") else {
         let message = "this call does not say with what";
         let help = match rest.text.split_whitespace().next() {
@@ -285,7 +299,11 @@ fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag<'_>, Fault> {
         return Err(Fault::new("call-name", place.range(), "the name of a template takes no quotes").help(help));
     }
     match TemplateName::new(place.text) {
-        Ok(name) => Ok(Tag::Call { name, place, path }),
+        Ok(name) => Ok(Tag::Call {
+            name,
+            place: place.part(),
+            path,
+        }),
         Err(error) => {
             let help = "write the path of the template below its root, such as `page/item.html`";
             Err(Fault::new("call-name", place.range(), error.to_string()).help(help))
@@ -338,9 +356,5 @@ fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>) -> Fault {
         }
         _ => format!("did you mean `{meant}`?"),
     };
-    Fault {
-        opens: Block::of(meant),
-        closes: meant.strip_prefix("end").and_then(Block::of),
-        ..Fault::new(code, first, message).help(help)
-    }
+    Fault::new(code, first, message).help(help).of_block(meant)
 }

@@ -29,7 +29,7 @@ impl Blocks {
     }
 
     /// Opens or closes what `tag` does.
-    pub(super) fn take(&mut self, tag: &Tag<'_>, place: Range<usize>) -> Result<(), Fault> {
+    pub(super) fn take(&mut self, tag: &Tag, place: Range<usize>) -> Result<(), Fault> {
         match tag {
             Tag::If { .. } => self.push(Block::If, place),
             Tag::For { .. } => self.push(Block::For, place),
@@ -45,9 +45,9 @@ impl Blocks {
 
     /// Opens or closes what a refused tag was meant to, so that one mistake is one fault.
     pub(super) fn recover(&mut self, fault: &Fault, place: Range<usize>) {
-        if let Some(block) = fault.opens {
+        if let Some(block) = fault.opens() {
             self.push(block, place);
-        } else if let Some(block) = fault.closes {
+        } else if let Some(block) = fault.closes() {
             let _ = self.close(block, place);
         }
     }
