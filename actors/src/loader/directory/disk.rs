@@ -11,7 +11,7 @@ use portable as platform;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -103,10 +103,7 @@ impl Disk for System {
             let (bytes, after) = (Vec::new(), before);
             return Ok(Reading { before, bytes, after });
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(before.bytes).unwrap_or(0) + 1);
-        file.by_ref()
-            .take(bytes_max.saturating_add(1))
-            .read_to_end(&mut bytes)?;
+        let bytes = read_up_to(&mut file, before.bytes, bytes_max)?;
         let after = platform::stat(&file.metadata()?);
         Ok(Reading { before, bytes, after })
     }
@@ -122,6 +119,27 @@ impl Disk for System {
     fn clock(&self) -> i64 {
         since_epoch(SystemTime::now())
     }
+}
+
+/// Reads a file that should have so many bytes, and one more than `bytes_max` at most if it has more.
+fn read_up_to(file: &mut File, expected: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; expected];
+    let mut filled = 0;
+    while filled < expected {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    // If it grew meanwhile, whoever looks at its state afterwards sees that; of some files no size is known.
+    if expected == 0 {
+        file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn since_epoch(time: SystemTime) -> i64 {

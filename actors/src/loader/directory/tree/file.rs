@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Look, Node, Patience, Rel, State, Tree, split};
+use super::{Look, Node, Patience, Rel, State, Text, Tree, split};
 use crate::diagnostic::Diagnostic;
 use crate::loader::directory::disk::Stat;
 use crate::loader::directory::read::{Content, Signature, read};
@@ -36,10 +36,11 @@ impl Tree {
         self.guard(look, rel, real, stat);
         match content {
             Content::Text(text, seen) => {
-                let state = State::Text(Digest::of(text.as_bytes()));
-                let differs = self.take_in(rel, Some(seen), state);
+                let digest = Digest::of(text.as_bytes());
+                let differs = self.take_in(rel, Some(seen), State::Text(digest));
                 if differs || look.afresh {
-                    self.touched.insert(rel.into(), Some(text));
+                    let text = text.into();
+                    self.touched.insert(rel.into(), Some(Text { text, digest }));
                 }
                 if differs {
                     self.look_at_other_names(rel, stat);
