@@ -58,8 +58,8 @@ pub(super) trait Disk {
     fn stat(&self, path: &Path) -> io::Result<Stat>;
     /// What a path leads to.
     fn follow(&self, path: &Path) -> io::Result<Stat>;
-    /// The names in a directory.
-    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
+    /// The names in a directory, and what each is, where that is known without asking.
+    fn list(&self, directory: &Path) -> io::Result<Vec<(OsString, Option<Kind>)>>;
     /// Where a link leads, as it is written.
     fn link(&self, path: &Path) -> io::Result<PathBuf>;
     /// Reads a regular file, one byte more than `bytes_max` at most. Of what is larger nothing is read.
@@ -85,8 +85,13 @@ impl Disk for System {
         fs::metadata(path).map(|metadata| platform::stat(&metadata))
     }
 
-    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
-        fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect()
+    fn list(&self, directory: &Path) -> io::Result<Vec<(OsString, Option<Kind>)>> {
+        let entry = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            Ok((entry.file_name(), is_file.then_some(Kind::File)))
+        };
+        fs::read_dir(directory)?.map(entry).collect()
     }
 
     fn link(&self, path: &Path) -> io::Result<PathBuf> {

@@ -300,7 +300,7 @@ impl Observer {
                 found.extend(tree.real(&rel).filter(|real| tree.is_plain(&rel, real)));
                 let Some(name) = tree.template_name(&rel) else { continue };
                 // What stands behind a name of an earlier root is nobody's concern.
-                if self.winner(&name).is_none_or(|(winner, ..)| winner >= number) {
+                if number == 0 || self.winner(&name).is_none_or(|(winner, ..)| winner >= number) {
                     let text = text.map(|text| (number, text));
                     self.pending.insert(name, Pending { text });
                 }
@@ -368,7 +368,7 @@ impl Observer {
         let tree = self.trees.get(number).filter(|tree| tree.missing.is_none())?;
         let real = tree.real(rel)?;
         match read(disk, &real, tree.bytes_max(), true) {
-            Content::Text(text, _) => Some(text),
+            Content::Text(text, ..) => Some(text),
             _ => {
                 self.inbox.settle().note_seen(real, Hint::Writing, now);
                 None

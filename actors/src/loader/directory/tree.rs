@@ -358,6 +358,11 @@ impl Tree {
             return self.remove(look, rel);
         };
         let path = directory.real.join(name);
+        self.look_at_real(look, rel, path, patience);
+    }
+
+    /// Looks at one name, whose directory and place in it are known.
+    fn look_at_real(&mut self, look: &Look<'_>, rel: &str, path: PathBuf, patience: Patience) {
         match look.disk.stat(&path) {
             Ok(stat) if stat.kind == Kind::Link => self.look_through(look, rel, &path, patience),
             Ok(stat) => {
@@ -596,10 +601,13 @@ fn split(rel: &str) -> (&str, &str) {
 }
 
 fn join(parent: &str, name: &str) -> String {
-    match parent {
-        "" => name.to_owned(),
-        parent => format!("{parent}/{name}"),
+    let mut rel = String::with_capacity(parent.len() + 1 + name.len());
+    rel.push_str(parent);
+    if !parent.is_empty() {
+        rel.push('/');
     }
+    rel.push_str(name);
+    rel
 }
 
 /// What follows a directory's name and the separator.
