@@ -11,7 +11,7 @@ use portable as platform;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -58,8 +58,8 @@ pub(super) trait Disk {
     fn stat(&self, path: &Path) -> io::Result<Stat>;
     /// What a path leads to.
     fn follow(&self, path: &Path) -> io::Result<Stat>;
-    /// The names in a directory.
-    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
+    /// The names in a directory, and what each is, where that is known without asking.
+    fn list(&self, directory: &Path) -> io::Result<Vec<(OsString, Option<Kind>)>>;
     /// Where a link leads, as it is written.
     fn link(&self, path: &Path) -> io::Result<PathBuf>;
     /// Reads a regular file, one byte more than `bytes_max` at most. Of what is larger nothing is read.
@@ -85,8 +85,13 @@ impl Disk for System {
         fs::metadata(path).map(|metadata| platform::stat(&metadata))
     }
 
-    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
-        fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect()
+    fn list(&self, directory: &Path) -> io::Result<Vec<(OsString, Option<Kind>)>> {
+        let entry = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            Ok((entry.file_name(), is_file.then_some(Kind::File)))
+        };
+        fs::read_dir(directory)?.map(entry).collect()
     }
 
     fn link(&self, path: &Path) -> io::Result<PathBuf> {
@@ -103,10 +108,7 @@ impl Disk for System {
             let (bytes, after) = (Vec::new(), before);
             return Ok(Reading { before, bytes, after });
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(before.bytes).unwrap_or(0) + 1);
-        file.by_ref()
-            .take(bytes_max.saturating_add(1))
-            .read_to_end(&mut bytes)?;
+        let bytes = read_up_to(&mut file, before.bytes, bytes_max)?;
         let after = platform::stat(&file.metadata()?);
         Ok(Reading { before, bytes, after })
     }
@@ -122,6 +124,27 @@ impl Disk for System {
     fn clock(&self) -> i64 {
         since_epoch(SystemTime::now())
     }
+}
+
+/// Reads a file that should have so many bytes, and one more than `bytes_max` at most if it has more.
+fn read_up_to(file: &mut File, expected: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; expected];
+    let mut filled = 0;
+    while filled < expected {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    // If it grew meanwhile, whoever looks at its state afterwards sees that; of some files no size is known.
+    if expected == 0 {
+        file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn since_epoch(time: SystemTime) -> i64 {

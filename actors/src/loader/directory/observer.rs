@@ -12,7 +12,7 @@ use super::disk::Disk;
 use super::inbox::Inbox;
 use super::read::{Content, read};
 use super::settle::{Due, Hint};
-use super::tree::{Look, Patience, Rel, State, Tree, Wary};
+use super::tree::{Look, Patience, Rel, State, Text, Tree, Wary};
 use super::watches::{WatchError, Watches};
 use crate::diagnostic::Diagnostic;
 use crate::health::{LoaderStatus, WatchMode};
@@ -94,7 +94,7 @@ impl Means {
 
 /// What differs of a name. The text is that of the root with this number.
 struct Pending {
-    text: Option<(usize, String)>,
+    text: Option<(usize, Text)>,
 }
 
 impl Observer {
@@ -300,7 +300,7 @@ impl Observer {
                 found.extend(tree.real(&rel).filter(|real| tree.is_plain(&rel, real)));
                 let Some(name) = tree.template_name(&rel) else { continue };
                 // What stands behind a name of an earlier root is nobody's concern.
-                if self.winner(&name).is_none_or(|(winner, ..)| winner >= number) {
+                if number == 0 || self.winner(&name).is_none_or(|(winner, ..)| winner >= number) {
                     let text = text.map(|text| (number, text));
                     self.pending.insert(name, Pending { text });
                 }
@@ -335,7 +335,8 @@ impl Observer {
             match (state, pending.text) {
                 (State::Unreadable(diagnostics), _) => changes.unreadable.push((name, diagnostics)),
                 (State::Text(_), Some((whose, text))) if whose == number => {
-                    changes.changed.push(Source::new(name, text));
+                    let Text { text, digest } = text;
+                    changes.changed.push(Source { name, text, digest });
                 }
                 (State::Text(_), _) => match self.read_again(disk, number, &rel, now) {
                     Some(text) => changes.changed.push(Source::new(name, text)),
@@ -367,7 +368,7 @@ impl Observer {
         let tree = self.trees.get(number).filter(|tree| tree.missing.is_none())?;
         let real = tree.real(rel)?;
         match read(disk, &real, tree.bytes_max(), true) {
-            Content::Text(text, _) => Some(text),
+            Content::Text(text, ..) => Some(text),
             _ => {
                 self.inbox.settle().note_seen(real, Hint::Writing, now);
                 None

@@ -45,7 +45,8 @@ impl Signature {
 
 /// What a path holds.
 pub(super) enum Content {
-    Text(String, Signature),
+    /// And how many names the file has.
+    Text(String, Signature, u64),
     /// The signature is missing where nothing could be seen at all.
     Unreadable(Diagnostic, Option<Signature>),
     /// It was another at each try: somebody is writing.
@@ -84,7 +85,7 @@ pub(super) fn read(disk: &dyn Disk, path: &Path, bytes_max: usize, anyway: bool)
             return Content::Unreadable(Diagnostic::error("too-large", message).help(help), Some(seen));
         }
         return match String::from_utf8(reading.bytes) {
-            Ok(text) => Content::Text(text, seen),
+            Ok(text) => Content::Text(text, seen, reading.after.names),
             Err(error) => Content::Unreadable(not_utf8(&error), Some(seen)),
         };
     }

@@ -41,7 +41,7 @@ pub(super) struct Tree {
     pub(super) root: PathBuf,
     sieve: Sieve,
     nodes: BTreeMap<Rel, Node>,
-    links: BTreeMap<Rel, Resolved>,
+    links: BTreeMap<Rel, Link>,
     ignores: BTreeMap<Rel, Ignore>,
     /// Which directories a real one is seen as.
     seen_as: HashMap<PathBuf, BTreeSet<Rel>>,
@@ -62,7 +62,7 @@ pub(super) struct Tree {
     /// Names to look at before the look is over.
     more: Vec<Rel>,
     /// What differs, and the text where it was read.
-    pub(super) touched: BTreeMap<Rel, Option<String>>,
+    pub(super) touched: BTreeMap<Rel, Option<Text>>,
     /// Whether what has to be polled may differ from what was last asked for.
     pub(super) wariness_changed: bool,
     /// Why directories could not be watched.
@@ -74,6 +74,13 @@ pub(super) struct Tree {
 enum Node {
     Directory(Box<Directory>),
     File { seen: Option<Signature>, state: State },
+}
+
+/// A symbolic link that is followed.
+struct Link {
+    leads: Resolved,
+    /// What was at its end when it was last looked at.
+    met: Option<FileId>,
 }
 
 struct Directory {
@@ -90,6 +97,12 @@ struct Directory {
 pub(super) enum State {
     Text(Digest),
     Unreadable(Arc<[Diagnostic]>),
+}
+
+/// A text that was read.
+pub(super) struct Text {
+    pub(super) text: Arc<str>,
+    pub(super) digest: Digest,
 }
 
 /// With what a look is made.
@@ -149,8 +162,8 @@ pub(super) struct Wary {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// A directory: it is the same as long as it is the same one.
-    Directory(FileId),
+    /// A directory, or something of no concern: nothing differs as long as it is the same one.
+    Same(FileId),
     File(Signature),
     Nothing,
 }
@@ -160,7 +173,7 @@ impl Wary {
     pub(super) fn differs(&self, disk: &dyn Disk) -> bool {
         let now = disk.follow(&self.path).ok();
         match (&self.expected, now) {
-            (Expected::Directory(id), Some(stat)) => stat.kind != Kind::Directory || stat.id != *id,
+            (Expected::Same(id), Some(stat)) => stat.id != *id,
             (Expected::File(seen), Some(stat)) => !seen.is_of(&stat),
             (Expected::Nothing, now) => now.is_some(),
             (_, None) => true,
@@ -232,7 +245,7 @@ impl Tree {
     /// Where the file of a name is.
     pub(super) fn real(&self, rel: &str) -> Option<PathBuf> {
         if let Some(link) = self.links.get(rel) {
-            return link.target.clone();
+            return link.leads.target.clone();
         }
         let (parent, name) = split(rel);
         Some(self.directory(parent)?.real.join(name))
@@ -345,6 +358,11 @@ impl Tree {
             return self.remove(look, rel);
         };
         let path = directory.real.join(name);
+        self.look_at_real(look, rel, path, patience);
+    }
+
+    /// Looks at one name, whose directory and place in it are known.
+    fn look_at_real(&mut self, look: &Look<'_>, rel: &str, path: PathBuf, patience: Patience) {
         match look.disk.stat(&path) {
             Ok(stat) if stat.kind == Kind::Link => self.look_through(look, rel, &path, patience),
             Ok(stat) => {
@@ -539,7 +557,7 @@ impl Tree {
         let mut wary = vec![Wary {
             path: self.root.clone(),
             expected: match self.directory("") {
-                Some(root) if self.missing.is_none() => Expected::Directory(root.id),
+                Some(root) if self.missing.is_none() => Expected::Same(root.id),
                 _ => Expected::Nothing,
             },
         }];
@@ -550,11 +568,15 @@ impl Tree {
                 continue;
             };
             let expected = match self.nodes.get(rel) {
-                Some(Node::Directory(directory)) => Expected::Directory(directory.id),
+                Some(Node::Directory(directory)) => Expected::Same(directory.id),
                 Some(Node::File { seen: Some(seen), .. }) => Expected::File(seen.clone()),
                 Some(Node::File { seen: None, .. }) => Expected::Nothing,
-                // A link that leads nowhere, or to what is no template: whatever it is, events tell.
-                None => continue,
+                // A link that leads nowhere, back up, or to what the rules leave out.
+                None => match self.links.get(rel).map(|link| link.met) {
+                    Some(Some(id)) => Expected::Same(id),
+                    Some(None) => Expected::Nothing,
+                    None => continue,
+                },
             };
             wary.push(Wary {
                 path: directory.real.join(name),
@@ -579,10 +601,13 @@ fn split(rel: &str) -> (&str, &str) {
 }
 
 fn join(parent: &str, name: &str) -> String {
-    match parent {
-        "" => name.to_owned(),
-        parent => format!("{parent}/{name}"),
+    let mut rel = String::with_capacity(parent.len() + 1 + name.len());
+    rel.push_str(parent);
+    if !parent.is_empty() {
+        rel.push('/');
     }
+    rel.push_str(name);
+    rel
 }
 
 /// What follows a directory's name and the separator.

@@ -475,12 +475,18 @@ impl Disk for Shared {
         Ok(world.stat(world.lookup(path, true)?))
     }
 
-    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+    fn list(&self, directory: &Path) -> io::Result<Vec<(OsString, Option<Kind>)>> {
         let world = self.asked();
         let inode = &world.inodes[&world.lookup(directory, true)?];
         match &inode.body {
             Body::Directory(_) if !inode.readable => Err(io::ErrorKind::PermissionDenied.into()),
-            Body::Directory(entries) => Ok(entries.keys().cloned().collect()),
+            Body::Directory(entries) => {
+                let kind = |number: &u64| Some(world.stat(*number).kind).filter(|kind| *kind == Kind::File);
+                Ok(entries
+                    .iter()
+                    .map(|(name, number)| (name.clone(), kind(number)))
+                    .collect())
+            }
             _ => Err(io::ErrorKind::NotADirectory.into()),
         }
     }

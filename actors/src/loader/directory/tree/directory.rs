@@ -1,6 +1,6 @@
 //! Going into a directory: first it is watched, then it is read, so that nothing comes in between.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,31 +38,35 @@ impl Tree {
             }
         };
         let was_unreadable = self.can_enter(rel);
-        let has_ignore = names.iter().any(|name| name == IGNORE_FILE);
+        let has_ignore = names.iter().any(|(name, _)| name == IGNORE_FILE);
         let ignores_changed = self.read_ignore(look, rel, real, has_ignore);
         let deep = look.deep || differs || was_unreadable || ignores_changed;
         let look = &Look { deep, ..*look };
-        let mut seen = BTreeSet::new();
-        for name in &names {
+        let mut seen = BTreeMap::new();
+        for (name, kind) in &names {
             match name.to_str() {
                 Some(name) if is_hidden(name) => {}
-                Some(name) => drop(seen.insert(name)),
+                Some(name) => drop(seen.insert(name, *kind)),
                 None => self.remark_not_utf8(&real.join(name)),
             }
         }
         let mut known = children(&self.nodes, rel);
         known.extend(children(&self.links, rel));
-        for name in known.iter().filter(|name| !seen.contains(name.as_str())) {
+        for name in known.iter().filter(|name| !seen.contains_key(name.as_str())) {
             self.absent(look, &join(rel, name), real.join(name), Patience::Found);
         }
-        for name in &seen {
-            let child = join(rel, name);
-            if deep || !self.is_same_directory(look, &child, &real.join(name)) {
-                self.look_at_one(look, &child, Patience::Found);
+        for (name, kind) in &seen {
+            let (child, path) = (join(rel, name), real.join(name));
+            if *kind == Some(Kind::File) && !known.contains(*name) {
+                if self.takes(&child) {
+                    self.read_in(look, &child, &path, Patience::Found);
+                }
+            } else if deep || !self.is_same_directory(look, &child, &path) {
+                self.look_at_real(look, &child, path, Patience::Found);
             }
         }
         if deep {
-            self.remark_clashes(rel, &seen);
+            self.remark_clashes(rel, seen.keys().copied());
         }
     }
 
@@ -211,7 +215,7 @@ impl Tree {
             }
         }
         match read(look.disk, &path, IGNORE_BYTES_MAX, look.forced) {
-            Content::Text(text, seen) => {
+            Content::Text(text, seen, _) => {
                 let (patterns, wrong) = Patterns::of_file(text.as_bytes());
                 for reason in wrong {
                     let help = "mend the line; the others count";
@@ -257,15 +261,16 @@ impl Tree {
         }
     }
 
-    fn remark_clashes(&mut self, rel: &str, names: &BTreeSet<&str>) {
+    fn remark_clashes<'n>(&mut self, rel: &str, names: impl Iterator<Item = &'n str> + Clone) {
+        // Names that are all small are one only if they are the same.
+        if !names.clone().any(|name| name.chars().any(char::is_uppercase)) {
+            return;
+        }
         let mut by_lower: HashMap<String, &str> = HashMap::new();
         let mut clashes = Vec::new();
-        for name in names {
-            if !self.nodes.contains_key(join(rel, name).as_str()) {
-                continue;
-            }
+        for name in names.filter(|name| self.nodes.contains_key(join(rel, name).as_str())) {
             if let Some(other) = by_lower.insert(name.to_lowercase(), name) {
-                clashes.push((other, *name));
+                clashes.push((other, name));
             }
         }
         for (one, other) in clashes {

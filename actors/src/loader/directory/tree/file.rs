@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Look, Node, Patience, Rel, State, Tree, split};
+use super::{Look, Node, Patience, Rel, State, Text, Tree, split};
 use crate::diagnostic::Diagnostic;
-use crate::loader::directory::disk::Stat;
+use crate::loader::directory::disk::{FileId, Stat};
 use crate::loader::directory::read::{Content, Signature, read};
 use crate::loader::directory::settle::Hint;
 use crate::template::Digest;
@@ -23,6 +23,11 @@ impl Tree {
         if !look.forced && self.may_be_half(look, rel, stat, patience) {
             return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
         }
+        self.read_in(look, rel, real, patience);
+    }
+
+    /// Takes in what is in a file now.
+    pub(super) fn read_in(&mut self, look: &Look<'_>, rel: &str, real: &Path, patience: Patience) {
         // If somebody writes it now, there will be a better time: when it is closed, or quiet, or was waited for long enough.
         let has_waited = look.forced || patience == Patience::Quiet;
         let is_written = || !has_waited && look.inbox.settle().is_written(real);
@@ -33,16 +38,17 @@ impl Tree {
         if is_written() {
             return;
         }
-        self.guard(look, rel, real, stat);
         match content {
-            Content::Text(text, seen) => {
-                let state = State::Text(Digest::of(text.as_bytes()));
-                let differs = self.take_in(rel, Some(seen), state);
+            Content::Text(text, seen, names) => {
+                let (id, digest) = (seen.id, Digest::of(text.as_bytes()));
+                self.guard(look, rel, real, names);
+                let differs = self.take_in(rel, Some(seen), State::Text(digest));
                 if differs || look.afresh {
-                    self.touched.insert(rel.into(), Some(text));
+                    let text = text.into();
+                    self.touched.insert(rel.into(), Some(Text { text, digest }));
                 }
                 if differs {
-                    self.look_at_other_names(rel, stat);
+                    self.look_at_other_names(rel, id);
                 }
             }
             Content::Unreadable(diagnostic, seen) => self.keep_unreadable(rel, diagnostic, seen),
@@ -90,20 +96,20 @@ impl Tree {
     }
 
     /// Notes whether it may change without a word.
-    fn guard(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat) {
+    fn guard(&mut self, look: &Look<'_>, rel: &str, real: &Path, names: u64) {
         let is_mounted = look.mounts.contains(real);
-        let changed = match stat.names > 1 || is_mounted {
+        let changed = match names > 1 || is_mounted {
             true => self.wary.insert(rel.into()),
             false => self.wary.remove(rel),
         };
-        if stat.names > 1 {
+        if names > 1 {
             look.inbox.unbore();
         }
         self.wariness_changed |= changed;
     }
 
-    fn look_at_other_names(&mut self, rel: &str, stat: &Stat) {
-        let others: Vec<Rel> = self.names_of(stat.id).filter(|other| **other != *rel).collect();
+    fn look_at_other_names(&mut self, rel: &str, id: FileId) {
+        let others: Vec<Rel> = self.names_of(id).filter(|other| **other != *rel).collect();
         self.more.extend(others);
     }
 

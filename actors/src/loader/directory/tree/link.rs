@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Links, Look, Patience, Tree};
+use super::{Link, Links, Look, Patience, Tree};
 use crate::loader::directory::disk::{Kind, is_gone};
 use crate::loader::directory::links::{Resolved, resolve};
 use crate::loader::directory::watches::WatchError;
@@ -24,26 +24,32 @@ impl Tree {
             }
             return;
         };
+        let met = look.disk.stat(&target);
+        if let Some(link) = self.links.get_mut(rel) {
+            let now = met.as_ref().ok().map(|stat| stat.id);
+            self.wariness_changed |= link.met != now;
+            link.met = now;
+        }
         let root = self.directory("").map(|root| root.real.clone()).unwrap_or_default();
         if self.sieve.links == Links::Inside && !target.starts_with(root) {
             self.remark_link(path, "a symbolic link is left out, for it leads out of the root");
             return self.remove_node(look, rel);
         }
-        match look.disk.stat(&target) {
+        match met {
             Ok(stat) => {
                 let concerns = match stat.kind {
                     Kind::Directory => self.enters(rel),
                     Kind::File => self.takes(rel),
                     Kind::Link | Kind::Other => false,
                 };
-                if !concerns {
-                    self.put_aside(look, rel, patience);
-                    if !self.nodes.contains_key(rel) {
-                        self.unlink(look, rel);
-                    }
-                    return;
+                if concerns {
+                    return self.put(look, rel, &target, &stat, patience);
                 }
-                self.put(look, rel, &target, &stat, patience);
+                self.put_aside(look, rel, patience);
+                // Something else may come to where it leads; only what no rule would let pass is forgotten.
+                if !self.nodes.contains_key(rel) && !self.takes(rel) && !self.enters(rel) {
+                    self.unlink(look, rel);
+                }
             }
             Err(error) if is_gone(&error) && self.nodes.contains_key(rel) => {
                 self.absent(look, rel, path.to_owned(), patience);
@@ -57,7 +63,7 @@ impl Tree {
     pub(super) fn follow(&mut self, look: &Look<'_>, rel: &str, path: &Path) -> Option<std::path::PathBuf> {
         for _ in 0..TRIES {
             let resolved = resolve(look.disk, path);
-            if self.links.get(rel) == Some(&resolved) {
+            if self.links.get(rel).is_some_and(|link| link.leads == resolved) {
                 // Directories on the way may be other ones than before, under the same names.
                 for step in &resolved.through {
                     self.renew(look, &step.directory);
@@ -66,7 +72,7 @@ impl Tree {
             }
             self.relink(look, rel, resolved);
         }
-        self.links.get(rel).and_then(|resolved| resolved.target.clone())
+        self.links.get(rel).and_then(|link| link.leads.target.clone())
     }
 
     fn renew(&mut self, look: &Look<'_>, directory: &Path) {
@@ -85,16 +91,22 @@ impl Tree {
             let through = self.resolved_through.entry(step.path()).or_default();
             through.insert(rel.into());
         }
-        let before = self.links.insert(rel.into(), resolved);
+        let link = Link {
+            leads: resolved,
+            met: None,
+        };
+        let before = self.links.insert(rel.into(), link);
         self.wariness_changed = true;
-        before.into_iter().for_each(|before| self.release(look, rel, &before));
+        before
+            .into_iter()
+            .for_each(|before| self.release(look, rel, &before.leads));
     }
 
     /// A name is no link any more.
     pub(super) fn unlink(&mut self, look: &Look<'_>, rel: &str) {
         if let Some(before) = self.links.remove(rel) {
             self.wariness_changed = true;
-            self.release(look, rel, &before);
+            self.release(look, rel, &before.leads);
         }
     }
 
@@ -104,7 +116,7 @@ impl Tree {
                 look.inbox.watched().release(&step.directory, Some(&step.name));
             }
             let path = step.path();
-            let still = self.links.get(rel).is_some_and(|now| now.through.contains(step));
+            let still = self.links.get(rel).is_some_and(|now| now.leads.through.contains(step));
             if let (false, Some(through)) = (still, self.resolved_through.get_mut(&path)) {
                 through.remove(rel);
                 if through.is_empty() {
