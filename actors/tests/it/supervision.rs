@@ -388,11 +388,13 @@ fn a_full_door_says_so_and_counts_it() {
     assert_eq!(block(hotplate.history()), Err(CallError::Busy));
     let refused = block(hotplate.renderer().send(render("a.txt")));
     assert!(matches!(refused, Err(RenderFailure::Busy)));
-    block(async {
-        let (first, second) = tokio::join!(hotplate.reload(), hotplate.reload());
+    // One may have ended before the other comes, so more come until one is turned away.
+    let turned = (0..1_000).any(|_| {
+        let (first, second) = block(async { tokio::join!(hotplate.reload(), hotplate.reload()) });
         assert!(first.is_ok());
-        assert_eq!(second, Err(CallError::Busy));
+        second == Err(CallError::Busy)
     });
+    assert!(turned, "a thousand pairs, and none came at once");
     let busy: Vec<_> = hotplate.health().doors.iter().map(|door| door.busy).collect();
     assert_eq!(busy, [1, 1, 1]);
 }

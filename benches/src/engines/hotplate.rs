@@ -8,9 +8,14 @@ use serde::Serialize;
 use super::{ByName, Render, by_name, templates};
 use crate::data::Workload;
 
+/// The templates, by name.
+pub fn texts() -> [(&'static str, &'static str); 8] {
+    templates!("tiny")
+}
+
 pub fn start() -> Hotplate {
     let (loader, shelf) = MemoryLoader::new();
-    shelf.edit(templates!("tiny").map(|(name, text)| (TemplateName::new(name).expect("a name"), Some(text))));
+    shelf.edit(texts().map(|(name, text)| (TemplateName::new(name).expect("a name"), Some(text))));
     Hotplate::builder()
         .loader(loader)
         .watch(false)

@@ -18,7 +18,7 @@ use crate::diagnostic::Diagnostic;
 use crate::health::{LoaderStatus, WatchMode};
 use crate::limits::Limits;
 use crate::loader::{Changes, Depth, LoaderError};
-use crate::template::{Source, TemplateName};
+use crate::template::TemplateName;
 
 /// Files that are looked at by their stamps at each `Reload`, besides what was heard of. More take longer than people like to wait.
 const SWEEP_FILES_MAX: usize = 2000;
@@ -335,11 +335,10 @@ impl Observer {
             match (state, pending.text) {
                 (State::Unreadable(diagnostics), _) => changes.unreadable.push((name, diagnostics)),
                 (State::Text(_), Some((whose, text))) if whose == number => {
-                    let Text { text, digest } = text;
-                    changes.changed.push(Source { name, text, digest });
+                    changes.changed.push(text.source(name));
                 }
                 (State::Text(_), _) => match self.read_again(disk, number, &rel, now) {
-                    Some(text) => changes.changed.push(Source::new(name, text)),
+                    Some(text) => changes.changed.push(text.source(name)),
                     // It is changing under our eyes, and is said once it can be read.
                     None if !complete => drop(self.pending.insert(name, Pending { text: None })),
                     None => {
@@ -363,12 +362,16 @@ impl Observer {
         })
     }
 
-    fn read_again(&mut self, disk: &dyn Disk, number: usize, rel: &Rel, now: Instant) -> Option<String> {
+    fn read_again(&mut self, disk: &dyn Disk, number: usize, rel: &Rel, now: Instant) -> Option<Text> {
         // While its root is missing there is nothing to read; with the root it comes back by itself.
-        let tree = self.trees.get(number).filter(|tree| tree.missing.is_none())?;
+        let tree = self.trees.get_mut(number).filter(|tree| tree.missing.is_none())?;
         let real = tree.real(rel)?;
         match read(disk, &real, tree.bytes_max(), true) {
-            Content::Text(text, ..) => Some(text),
+            Content::Text(text, seen, _) => {
+                let text = Text::from(text);
+                tree.note_read_again(rel, seen, &text);
+                Some(text)
+            }
             _ => {
                 self.inbox.settle().note_seen(real, Hint::Writing, now);
                 None

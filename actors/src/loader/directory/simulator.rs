@@ -647,3 +647,24 @@ fn a_sync_comes_to_an_end_while_everything_changes() {
         assert!(calls < 500, "{calls} questions");
     }
 }
+
+#[test]
+fn a_text_that_was_read_in_passing_is_not_said_twice() {
+    let silently = Op::WriteSilently(Path::new(BASE).join("x.html"), 0);
+    let exchange = Op::Exchange("/home/other".into(), ROOT.into());
+    play(&[Event::Op(silently), Event::Op(exchange)], false).expect("everything holds");
+}
+
+#[test]
+fn a_directory_in_whose_place_a_link_leads_back_up_has_its_grace() {
+    let a = Path::new(ROOT).join("a");
+    let rename = Op::Rename(a.clone(), Path::new(ROOT).join("b"));
+    let events = [
+        Event::Op(rename),
+        Event::Hear(2),
+        Event::Op(Op::Remove(Path::new(ROOT).join("b"))),
+        Event::Op(Op::Link(".".into(), a)),
+        Event::Hear(0),
+    ];
+    play(&events, true).expect("everything holds");
+}

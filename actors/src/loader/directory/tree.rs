@@ -23,7 +23,7 @@ use super::rules::{IGNORE_FILE, Ignore, Links, Sieve, is_hidden};
 use super::settle::Hint;
 use super::watches::WatchError;
 use crate::diagnostic::Diagnostic;
-use crate::template::{Digest, TemplateName};
+use crate::template::{Digest, Source, TemplateName};
 
 /// Directories inside of directories. A link that leads back up ends earlier.
 const DEPTH_MAX: usize = 64;
@@ -103,6 +103,21 @@ pub(super) enum State {
 pub(super) struct Text {
     pub(super) text: Arc<str>,
     pub(super) digest: Digest,
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        let digest = Digest::of(text.as_bytes());
+        let text = text.into();
+        Self { text, digest }
+    }
+}
+
+impl Text {
+    pub(super) fn source(self, name: TemplateName) -> Source {
+        let Self { text, digest } = self;
+        Source { name, text, digest }
+    }
 }
 
 /// With what a look is made.
@@ -377,7 +392,7 @@ impl Tree {
     /// A name stands for what is at a real path.
     fn put(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
         match stat.kind {
-            Kind::Directory if self.enters(rel) => self.enter(look, rel, real, stat),
+            Kind::Directory if self.enters(rel) => self.enter(look, rel, real, stat, patience),
             // What was in the directory is gone, and may be about to come back.
             Kind::File if self.takes(rel) && self.directory(rel).is_some() && !self.is_lost(look, patience) => {
                 self.lose(look, rel);

@@ -17,9 +17,9 @@ const IGNORE_BYTES_MAX: usize = 64 * 1024;
 
 impl Tree {
     /// A name stands for a real directory.
-    pub(super) fn enter(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat) {
+    pub(super) fn enter(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
         if self.leads_back(rel, real, stat.id) {
-            return self.remove_node(look, rel);
+            return self.put_aside(look, rel, patience);
         }
         let differs = self.take_place(look, rel, real, stat.id);
         let names = match look.disk.list(real) {

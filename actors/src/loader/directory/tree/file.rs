@@ -8,7 +8,6 @@ use crate::diagnostic::Diagnostic;
 use crate::loader::directory::disk::{FileId, Stat};
 use crate::loader::directory::read::{Content, Signature, read};
 use crate::loader::directory::settle::Hint;
-use crate::template::Digest;
 
 impl Tree {
     /// A name stands for a real file.
@@ -40,12 +39,11 @@ impl Tree {
         }
         match content {
             Content::Text(text, seen, names) => {
-                let (id, digest) = (seen.id, Digest::of(text.as_bytes()));
+                let (id, text) = (seen.id, Text::from(text));
                 self.guard(look, rel, real, names);
-                let differs = self.take_in(rel, Some(seen), State::Text(digest));
+                let differs = self.take_in(rel, Some(seen), State::Text(text.digest));
                 if differs || look.afresh {
-                    let text = text.into();
-                    self.touched.insert(rel.into(), Some(Text { text, digest }));
+                    self.touched.insert(rel.into(), Some(text));
                 }
                 if differs {
                     self.look_at_other_names(rel, id);
@@ -111,6 +109,14 @@ impl Tree {
     fn look_at_other_names(&mut self, rel: &str, id: FileId) {
         let others: Vec<Rel> = self.names_of(id).filter(|other| **other != *rel).collect();
         self.more.extend(others);
+    }
+
+    /// What is said of a name was read for that. It may be another than when the name was looked at, and is not said twice.
+    pub(in crate::loader::directory) fn note_read_again(&mut self, rel: &str, seen: Signature, text: &Text) {
+        let id = seen.id;
+        if self.take_in(rel, Some(seen), State::Text(text.digest)) {
+            self.look_at_other_names(rel, id);
+        }
     }
 
     /// Notes what a name holds now. Answers whether that differs from what it held.

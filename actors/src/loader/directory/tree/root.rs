@@ -1,7 +1,7 @@
 //! The root: it may be missing, be another directory than before, or a link that leads elsewhere now. While it is missing, what
 //! it held stays.
 
-use super::{Look, Tree};
+use super::{Look, Patience, Tree};
 use crate::loader::directory::disk::Kind;
 
 impl Tree {
@@ -26,7 +26,7 @@ impl Tree {
             self.silent.clear();
         }
         self.wariness_changed |= self.missing.take().is_some();
-        self.enter(look, "", &real, &stat);
+        self.enter(look, "", &real, &stat, Patience::Found);
         self.was_there |= self.missing.is_none();
     }
 
