@@ -1,5 +1,7 @@
-//! `Render` messages against direct calls, for 1 client and for 1,000 at once. Prints Markdown.
+//! `Render` messages against direct calls, for 1 client and for 1,000 at once: from an arbiter of actix, where they are answered in
+//! place, and from the threads of another runtime, from which they go to the pool. Prints Markdown.
 
+use std::pin::Pin;
 use std::time::Instant;
 
 use hotplate_actors::{Context, Hotplate, Render};
@@ -7,52 +9,54 @@ use hotplate_benches::data::page;
 use hotplate_benches::engines::hotplate;
 use hotplate_benches::measure::{Samples, nanoseconds, rounds};
 use hotplate_benches::table;
+use tokio::task::JoinHandle;
 
 const NAME: &str = "page.html";
 
 fn main() {
+    let hotplate = hotplate::start();
+    actix::System::new().block_on(compare(&hotplate, "an arbiter", actix::spawn));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let hotplate = hotplate::start();
-    runtime.block_on(async {
-        for (clients, each) in [(1, 400), (1000, 4)] {
-            let mut samples = [const { Samples(Vec::new()) }; 2];
-            for _ in 0..rounds(21) {
-                samples[0].0.push(all(&hotplate, clients, each, false).await);
-                samples[1].0.push(all(&hotplate, clients, each, true).await);
-            }
-            let row = |name: &str, at: usize| {
-                let ratio = samples[at].ratio_to(&samples[0]);
-                vec![
-                    name.to_owned(),
-                    table::time(samples[at].median()),
-                    table::ratio(&ratio),
-                    table::spread(&ratio),
-                ]
-            };
-            println!("### {clients} clients: time for each page of all that were answered\n");
-            let rows = [row("direct call", 0), row("`Render` message", 1)];
-            table::print(
-                &["how", "median", "ratio to a direct call", "half of the rounds"],
-                &rows,
-            );
-        }
-    });
+    runtime.block_on(compare(&hotplate, "the threads of another runtime", tokio::spawn));
 }
 
-/// Nanoseconds for each page, while so many clients ask for so many pages each.
-async fn all(hotplate: &Hotplate, clients: usize, each: usize, by_message: bool) -> f64 {
-    let start = Instant::now();
-    let tasks: Vec<_> = (0..clients)
-        .map(|_| tokio::spawn(client(hotplate.clone(), each, by_message)))
-        .collect();
-    for task in tasks {
-        task.await.expect("every page is answered");
+/// `spawn` lets clients run at once.
+async fn compare(hotplate: &Hotplate, from: &str, spawn: fn(Client) -> JoinHandle<()>) {
+    for (clients, each) in [(1, 400), (1000, 4)] {
+        let mut samples = [const { Samples(Vec::new()) }; 2];
+        for _ in 0..rounds(21) {
+            for by_message in [false, true] {
+                let start = Instant::now();
+                let client = |_| spawn(Box::pin(client(hotplate.clone(), each, by_message)));
+                for client in (0..clients).map(client).collect::<Vec<_>>() {
+                    client.await.expect("every page is answered");
+                }
+                let time = nanoseconds(start.elapsed()) / (clients * each) as f64;
+                samples[usize::from(by_message)].0.push(time);
+            }
+        }
+        let row = |name: &str, at: usize| {
+            let ratio = samples[at].ratio_to(&samples[0]);
+            vec![
+                name.to_owned(),
+                table::time(samples[at].median()),
+                table::ratio(&ratio),
+                table::spread(&ratio),
+            ]
+        };
+        println!("### {clients} clients in {from}: time for each page\n");
+        let rows = [row("direct call", 0), row("`Render` message", 1)];
+        table::print(
+            &["how", "median", "ratio to a direct call", "half of the rounds"],
+            &rows,
+        );
     }
-    nanoseconds(start.elapsed()) / (clients * each) as f64
 }
+
+type Client = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 async fn client(hotplate: Hotplate, pages: usize, by_message: bool) {
     for _ in 0..pages {
