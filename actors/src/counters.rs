@@ -30,11 +30,11 @@ pub use reloads::{ReloadCounters, ReloadResult};
 pub use renders::RenderOutcome;
 pub use usage::{LastFailure, Usage};
 
+use clock::Clock;
 use compiles::Compiles;
 use publications::{Publications, Standings};
 use reloads::Reloads;
 use renders::{Begun, Renders};
-use clock::Clock;
 use usage::Usages;
 
 /// What happened in an engine since it started. Every count only grows; a count and another one next to it may be a few events

@@ -372,7 +372,10 @@ impl fmt::Debug for Reader {
 #[cold]
 fn panicked(said: &str, template: &TemplateName) -> RenderFailure {
     let diagnostic = Diagnostic::error("render-panicked", format!("the render panicked: {said}"));
-    RenderFailure::Failed(RenderError::new(RenderFault::Internal, diagnostic.in_template(template)))
+    RenderFailure::Failed(RenderError::new(
+        RenderFault::Internal,
+        diagnostic.in_template(template),
+    ))
 }
 
 /// Which template has the place that failed.

@@ -81,7 +81,11 @@ mod tests {
             (old.get(TemplateId(130)), new.get(TemplateId(130))),
             (Some(&130), Some(&7))
         );
-        let values = |chunks: &Chunks<u32>| (0..chunks.ids()).filter_map(|id| chunks.get(TemplateId(id)).copied()).collect();
+        let values = |chunks: &Chunks<u32>| {
+            (0..chunks.ids())
+                .filter_map(|id| chunks.get(TemplateId(id)).copied())
+                .collect()
+        };
         let (of_old, of_new): (Vec<u32>, Vec<u32>) = (values(&old), values(&new));
         assert_eq!((of_old.len(), of_new.len()), (10_000, 9999));
         assert_eq!(new.get(TemplateId(50_000)), None);

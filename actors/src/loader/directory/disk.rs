@@ -53,7 +53,7 @@ pub(super) struct Reading {
 }
 
 /// What the loader asks of a file system.
-pub(super) trait Disk {
+pub(super) trait Disk: Sync {
     /// What a path itself is: a link is a link.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
     /// What a path leads to.

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::disk::Disk;
 use super::inbox::Inbox;
-use super::read::{Content, read};
+use super::read::{Content, Text, read};
 use super::settle::{Due, Hint};
-use super::tree::{Look, Patience, Rel, State, Text, Tree, Wary};
+use super::tree::{Look, Patience, Rel, State, Tree, Wary};
 use super::watches::{WatchError, Watches};
 use crate::diagnostic::Diagnostic;
 use crate::health::{LoaderStatus, WatchMode};
@@ -368,7 +368,6 @@ impl Observer {
         let real = tree.real(rel)?;
         match read(disk, &real, tree.bytes_max(), true) {
             Content::Text(text, seen, _) => {
-                let text = Text::from(text);
                 tree.note_read_again(rel, seen, &text);
                 Some(text)
             }

@@ -1,12 +1,17 @@
 //! Reading one file: whole, within the limit, and only if it did not change meanwhile.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 
 use super::disk::{Disk, FileId, Stat, is_gone};
 use crate::diagnostic::Diagnostic;
+use crate::template::{Digest, Source, TemplateName};
 
 /// How often a file that changes while it is read is tried again at once.
 const TRIES: usize = 3;
+/// Threads that read at once: a start waits for the disk or for the kernel, not for more processors than this.
+const READERS_MAX: usize = 8;
 /// A change within this time before a look may not show in the stamps: the clock of file systems is coarse.
 const RACY_NANOS: i64 = 20_000_000;
 /// The same where stamps are whole seconds: FAT counts by two.
@@ -43,10 +48,31 @@ impl Signature {
     }
 }
 
+/// A text that was read.
+pub(super) struct Text {
+    pub(super) text: Arc<str>,
+    pub(super) digest: Digest,
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        let digest = Digest::of(text.as_bytes());
+        let text = text.into();
+        Self { text, digest }
+    }
+}
+
+impl Text {
+    pub(super) fn source(self, name: TemplateName) -> Source {
+        let Self { text, digest } = self;
+        Source { name, text, digest }
+    }
+}
+
 /// What a path holds.
 pub(super) enum Content {
     /// And how many names the file has.
-    Text(String, Signature, u64),
+    Text(Text, Signature, u64),
     /// The signature is missing where nothing could be seen at all.
     Unreadable(Diagnostic, Option<Signature>),
     /// It was another at each try: somebody is writing.
@@ -85,11 +111,36 @@ pub(super) fn read(disk: &dyn Disk, path: &Path, bytes_max: usize, anyway: bool)
             return Content::Unreadable(Diagnostic::error("too-large", message).help(help), Some(seen));
         }
         return match String::from_utf8(reading.bytes) {
-            Ok(text) => Content::Text(text, seen, reading.after.names),
+            Ok(text) => Content::Text(text.into(), seen, reading.after.names),
             Err(error) => Content::Unreadable(not_utf8(&error), Some(seen)),
         };
     }
     Content::Changing
+}
+
+/// Reads many files, by several threads.
+pub(super) fn read_all(disk: &dyn Disk, paths: &[&Path], bytes_max: usize, anyway: bool) -> Vec<Content> {
+    let read_some = |paths: &[&Path]| -> Vec<Content> {
+        let contents = paths.iter().map(|path| read(disk, path, bytes_max, anyway));
+        contents.collect()
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(READERS_MAX);
+    let mut shares = paths.chunks(paths.len().div_ceil(threads).max(1));
+    let own = shares.next().unwrap_or_default();
+    thread::scope(|scope| {
+        let start = |share| {
+            let reader = thread::Builder::new().name("hotplate-reads".into());
+            (share, reader.spawn_scoped(scope, move || read_some(share)))
+        };
+        let others: Vec<_> = shares.map(start).collect();
+        let mut contents = read_some(own);
+        for (share, other) in others {
+            // A thread that could not be started, or failed, is stood in for.
+            let read = other.ok().and_then(|reader| reader.join().ok());
+            contents.extend(read.unwrap_or_else(|| read_some(share)));
+        }
+        contents
+    })
 }
 
 fn not_utf8(error: &std::string::FromUtf8Error) -> Diagnostic {

@@ -131,7 +131,7 @@ impl Sieve {
 /// A [`IGNORE_FILE`] as it was read.
 pub(super) struct Ignore {
     pub(super) seen: Signature,
-    pub(super) text: String,
+    pub(super) text: std::sync::Arc<str>,
     pub(super) patterns: Patterns,
     /// It is gone, and its grace is over.
     pub(super) is_lost: bool,

@@ -18,12 +18,12 @@ use std::time::Instant;
 use super::disk::{Disk, FileId, Kind, Stat, is_gone};
 use super::inbox::Inbox;
 use super::links::Resolved;
-use super::read::Signature;
+use super::read::{Signature, Text};
 use super::rules::{IGNORE_FILE, Ignore, Links, Sieve, is_hidden};
 use super::settle::Hint;
 use super::watches::WatchError;
 use crate::diagnostic::Diagnostic;
-use crate::template::{Digest, Source, TemplateName};
+use crate::template::{Digest, TemplateName};
 
 /// Directories inside of directories. A link that leads back up ends earlier.
 const DEPTH_MAX: usize = 64;
@@ -97,27 +97,6 @@ struct Directory {
 pub(super) enum State {
     Text(Digest),
     Unreadable(Arc<[Diagnostic]>),
-}
-
-/// A text that was read.
-pub(super) struct Text {
-    pub(super) text: Arc<str>,
-    pub(super) digest: Digest,
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        let digest = Digest::of(text.as_bytes());
-        let text = text.into();
-        Self { text, digest }
-    }
-}
-
-impl Text {
-    pub(super) fn source(self, name: TemplateName) -> Source {
-        let Self { text, digest } = self;
-        Source { name, text, digest }
-    }
 }
 
 /// With what a look is made.

@@ -55,16 +55,16 @@ impl Tree {
         for name in known.iter().filter(|name| !seen.contains_key(name.as_str())) {
             self.absent(look, &join(rel, name), real.join(name), Patience::Found);
         }
+        let mut new = Vec::new();
         for (name, kind) in &seen {
             let (child, path) = (join(rel, name), real.join(name));
             if *kind == Some(Kind::File) && !known.contains(*name) {
-                if self.takes(&child) {
-                    self.read_in(look, &child, &path, Patience::Found);
-                }
+                new.extend(self.takes(&child).then_some((child, path)));
             } else if deep || !self.is_same_directory(look, &child, &path) {
                 self.look_at_real(look, &child, path, Patience::Found);
             }
         }
+        self.read_new(look, &new);
         if deep {
             self.remark_clashes(rel, seen.keys().copied());
         }
@@ -216,16 +216,16 @@ impl Tree {
         }
         match read(look.disk, &path, IGNORE_BYTES_MAX, look.forced) {
             Content::Text(text, seen, _) => {
-                let (patterns, wrong) = Patterns::of_file(text.as_bytes());
+                let (patterns, wrong) = Patterns::of_file(text.text.as_bytes());
                 for reason in wrong {
                     let help = "mend the line; the others count";
                     self.remark(path.display().to_string(), "ignore-pattern", reason, help);
                 }
-                let differs = self.ignores.get(rel).is_none_or(|ignore| ignore.text != text);
+                let differs = self.ignores.get(rel).is_none_or(|ignore| ignore.text != text.text);
                 let is_lost = false;
                 let ignore = Ignore {
                     seen,
-                    text,
+                    text: text.text,
                     patterns,
                     is_lost,
                 };

@@ -1,13 +1,17 @@
 //! Taking in one file: when it may be read, and whether its content really differs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Look, Node, Patience, Rel, State, Text, Tree, split};
+use super::{Look, Node, Patience, Rel, State, Tree, split};
 use crate::diagnostic::Diagnostic;
 use crate::loader::directory::disk::{FileId, Stat};
-use crate::loader::directory::read::{Content, Signature, read};
+use crate::loader::directory::read::{Content, Signature, Text, read, read_all};
 use crate::loader::directory::settle::Hint;
+
+/// Files of one directory that are worth several threads, and those whose texts may wait to be taken in.
+const READ_AT_ONCE_MIN: usize = 32;
+const READ_AT_ONCE_MAX: usize = 256;
 
 impl Tree {
     /// A name stands for a real file.
@@ -34,12 +38,37 @@ impl Tree {
             return;
         };
         let content = read(look.disk, real, admitted, look.forced);
-        if is_written() {
-            return;
+        if !is_written() {
+            self.take_content(look, rel, real, content);
         }
+    }
+
+    /// Takes in files of one directory that are new. At a start many are read at once.
+    pub(super) fn read_new(&mut self, look: &Look<'_>, files: &[(String, PathBuf)]) {
+        if !look.afresh || files.len() < READ_AT_ONCE_MIN {
+            return files
+                .iter()
+                .for_each(|(rel, real)| self.read_in(look, rel, real, Patience::Found));
+        }
+        for files in files.chunks(READ_AT_ONCE_MAX) {
+            let may = |tree: &mut Self, (rel, real): &(String, PathBuf)| {
+                tree.admit(rel).is_some() && (look.forced || !look.inbox.settle().is_written(real))
+            };
+            let files: Vec<_> = files.iter().filter(|file| may(self, file)).collect();
+            let paths: Vec<&Path> = files.iter().map(|(_, real)| &**real).collect();
+            let contents = read_all(look.disk, &paths, self.bytes_max(), look.forced);
+            for (file, content) in files.into_iter().zip(contents) {
+                if may(self, file) {
+                    self.take_content(look, &file.0, &file.1, content);
+                }
+            }
+        }
+    }
+
+    fn take_content(&mut self, look: &Look<'_>, rel: &str, real: &Path, content: Content) {
         match content {
             Content::Text(text, seen, names) => {
-                let (id, text) = (seen.id, Text::from(text));
+                let id = seen.id;
                 self.guard(look, rel, real, names);
                 let differs = self.take_in(rel, Some(seen), State::Text(text.digest));
                 if differs || look.afresh {
