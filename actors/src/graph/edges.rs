@@ -17,16 +17,15 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(crate) fn new(name: &TemplateName, calls: &[Call], companions: Vec<TemplateName>) -> Self {
+    pub(crate) fn new(name: &TemplateName, calls: &[Call], companions: &[TemplateName]) -> Self {
         let mut seen: HashSet<&TemplateName, Seed> = HashSet::default();
         let calls = calls.iter().filter(|call| seen.insert(&call.name)).cloned().collect();
-        let mut companions = companions;
-        let mut seen: HashSet<TemplateName, Seed> = HashSet::from_iter([name.clone()]);
-        companions.retain(|companion| seen.insert(companion.clone()));
-        Self {
-            calls,
-            companions: companions.into(),
-        }
+        seen.clear();
+        let others = companions
+            .iter()
+            .filter(|companion| *companion != name && seen.insert(companion));
+        let companions = others.cloned().collect();
+        Self { calls, companions }
     }
 
     /// Everything that it leads to: calls first. A companion that is called too comes twice.

@@ -209,11 +209,11 @@ impl Graph {
     fn place(&mut self, name: &TemplateName, text: CompiledText) {
         match &text {
             CompiledText::Unit { unit, .. } => {
-                let links = Links::new(name, unit.calls(), self.companions.of(name));
+                let links = Links::new(name, unit.calls(), &self.companions.of(name));
                 self.edges.set(name, Some(links));
             }
             CompiledText::Broken { .. } if self.edges.links(name.as_str()).is_none() => {
-                let links = Links::new(name, &[], self.companions.of(name));
+                let links = Links::new(name, &[], &self.companions.of(name));
                 self.edges.set(name, Some(links));
             }
             CompiledText::Broken { .. } => {}
@@ -231,16 +231,14 @@ impl Graph {
             names: || nodes.keys(),
             nearest: Nearest::default(),
         };
-        let nodes = names.iter().filter_map(|name| Some((name, nodes.get(name)?)));
-        let found = nodes.map(|(name, node)| {
+        let found = names.iter().filter_map(|name| {
+            let node = nodes.get(name)?;
             let faults = inspector.faults(name, &node.text);
-            (
-                name.clone(),
-                Node {
-                    text: node.text.clone(),
-                    faults,
-                },
-            )
+            // Mostly there were none and are none.
+            (faults != node.faults).then(|| {
+                let text = node.text.clone();
+                (name.clone(), Node { text, faults })
+            })
         });
         let found: Vec<(TemplateName, Node)> = found.collect();
         for (name, node) in found {

@@ -59,6 +59,8 @@ pub(super) struct Tree {
     pub(super) was_there: bool,
     files: usize,
     files_max: usize,
+    /// Files that a start has found and not read.
+    new: Vec<(String, PathBuf)>,
     /// Names to look at before the look is over.
     more: Vec<Rel>,
     /// What differs, and the text where it was read.
@@ -193,6 +195,7 @@ impl Tree {
             was_there: false,
             files: 0,
             files_max,
+            new: Vec::new(),
             more: Vec::new(),
             touched: BTreeMap::new(),
             wariness_changed: true,

@@ -1,7 +1,7 @@
 //! Going into a directory: first it is watched, then it is read, so that nothing comes in between.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{DEPTH_MAX, Directory, Look, Node, Patience, Tree, children, join, split};
@@ -64,9 +64,15 @@ impl Tree {
                 self.look_at_real(look, &child, path, Patience::Found);
             }
         }
-        self.read_new(look, &new);
         if deep {
-            self.remark_clashes(rel, seen.keys().copied());
+            self.remark_clashes(rel, seen.keys().copied(), &new);
+        }
+        match look.afresh {
+            // Of all directories together: so many are read at once.
+            true => self.new.append(&mut new),
+            false => new
+                .iter()
+                .for_each(|(rel, real)| self.read_in(look, rel, real, Patience::Found)),
         }
     }
 
@@ -261,14 +267,21 @@ impl Tree {
         }
     }
 
-    fn remark_clashes<'n>(&mut self, rel: &str, names: impl Iterator<Item = &'n str> + Clone) {
+    fn remark_clashes<'n>(
+        &mut self,
+        rel: &str,
+        names: impl Iterator<Item = &'n str> + Clone,
+        new: &[(String, PathBuf)],
+    ) {
         // Names that are all small are one only if they are the same.
         if !names.clone().any(|name| name.chars().any(char::is_uppercase)) {
             return;
         }
         let mut by_lower: HashMap<String, &str> = HashMap::new();
         let mut clashes = Vec::new();
-        for name in names.filter(|name| self.nodes.contains_key(join(rel, name).as_str())) {
+        let is_new = |child: &str| new.binary_search_by(|(new, _)| new.as_str().cmp(child)).is_ok();
+        let counts = |child: &str| self.nodes.contains_key(child) || is_new(child);
+        for name in names.filter(|name| counts(&join(rel, name))) {
             if let Some(other) = by_lower.insert(name.to_lowercase(), name) {
                 clashes.push((other, name));
             }

@@ -9,9 +9,9 @@ use crate::loader::directory::disk::{FileId, Stat};
 use crate::loader::directory::read::{Content, Signature, Text, read, read_all};
 use crate::loader::directory::settle::Hint;
 
-/// Files of one directory that are worth several threads, and those whose texts may wait to be taken in.
+/// Files that are worth several threads, and those whose texts may wait to be taken in.
 const READ_AT_ONCE_MIN: usize = 32;
-const READ_AT_ONCE_MAX: usize = 256;
+const READ_AT_ONCE_MAX: usize = 512;
 
 impl Tree {
     /// A name stands for a real file.
@@ -43,9 +43,9 @@ impl Tree {
         }
     }
 
-    /// Takes in files of one directory that are new. At a start many are read at once.
+    /// Takes in files that a start has found. Many are read at once.
     pub(super) fn read_new(&mut self, look: &Look<'_>, files: &[(String, PathBuf)]) {
-        if !look.afresh || files.len() < READ_AT_ONCE_MIN {
+        if files.len() < READ_AT_ONCE_MIN {
             return files
                 .iter()
                 .for_each(|(rel, real)| self.read_in(look, rel, real, Patience::Found));

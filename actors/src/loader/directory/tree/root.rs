@@ -27,6 +27,8 @@ impl Tree {
         }
         self.wariness_changed |= self.missing.take().is_some();
         self.enter(look, "", &real, &stat, Patience::Found);
+        let new = std::mem::take(&mut self.new);
+        self.read_new(look, &new);
         self.was_there |= self.missing.is_none();
     }
 
