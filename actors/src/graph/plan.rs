@@ -68,17 +68,17 @@ pub struct Graph {
     formatters: Arc<BTreeSet<Box<str>>>,
     companions: Companions,
     /// In the order in which they are asked for a name.
-    loaders: BTreeMap<LoaderId, Names<CompiledText>>,
+    loaders: BTreeMap<LoaderId, Names<Arc<CompiledText>>>,
     nodes: Names<Node>,
     edges: Edges,
     bad: Names<Bad>,
 }
 
-/// A name that is defined.
+/// A name that is defined. Small, for a map that changes in one of them copies some dozens of its neighbours.
 #[derive(Debug, Clone)]
 struct Node {
     /// That of the first loader that has one.
-    text: CompiledText,
+    text: Arc<CompiledText>,
     /// What is wrong with it by itself.
     faults: Arc<[Diagnostic]>,
 }
@@ -199,15 +199,15 @@ impl Graph {
         }
         removed.retain(|name| !named.contains(name) && texts.remove(name).is_some());
         for (name, text) in batch.texts {
-            texts.insert(name, text);
+            texts.insert(name, Arc::new(text));
         }
         removed.extend(named);
         removed
     }
 
     /// Gives a name its text. One that did not compile keeps the calls of the last one that did.
-    fn place(&mut self, name: &TemplateName, text: CompiledText) {
-        match &text {
+    fn place(&mut self, name: &TemplateName, text: Arc<CompiledText>) {
+        match &*text {
             CompiledText::Unit { unit, .. } => {
                 let links = Links::new(name, unit.calls(), &self.companions.of(name));
                 self.edges.set(name, Some(links));
@@ -258,7 +258,7 @@ impl Graph {
     }
 
     fn placement(&self, name: &TemplateName) -> Option<Placement> {
-        let CompiledText::Unit { digest, unit } = &self.nodes.get(name)?.text else {
+        let CompiledText::Unit { digest, unit } = &*self.nodes.get(name)?.text else {
             return None;
         };
         let companions = self
