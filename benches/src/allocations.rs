@@ -1,56 +1,83 @@
-//! An allocator that counts.
+//! Allocators that count.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
-/// The allocator of the system; counts what the current thread asks of it.
+/// The allocator of the system; counts how often the current thread asks it. As cheap as can be, for times are taken beside it.
 pub struct Counting;
 
-/// Bytes that the whole process has.
-static LIVE_BYTES: AtomicIsize = AtomicIsize::new(0);
-
-/// How many bytes the process has allocated now.
-pub fn live_bytes() -> isize {
-    LIVE_BYTES.load(Ordering::Relaxed)
-}
+/// The allocator of the system; counts the bytes that the whole process has.
+pub struct Weighing;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How often `run` allocates or grows something.
+static LIVE_BYTES: AtomicIsize = AtomicIsize::new(0);
+
+/// How often `run` allocates or grows something, where [`Counting`] is the allocator.
 pub fn count(run: impl FnOnce()) -> u64 {
     let before = COUNT.get();
     run();
     COUNT.get() - before
 }
 
-fn tick(bytes: isize) {
-    LIVE_BYTES.fetch_add(bytes, Ordering::Relaxed);
+/// How many bytes the process has allocated now, where [`Weighing`] is the allocator.
+pub fn live_bytes() -> isize {
+    LIVE_BYTES.load(Ordering::Relaxed)
+}
+
+fn tick() {
     // Fails only while a thread ends; nobody counts then.
     let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+}
+
+fn weigh(bytes: isize) {
+    LIVE_BYTES.fetch_add(bytes, Ordering::Relaxed);
 }
 
 // SAFETY: every call is handed to the system's allocator as it is; the counter neither allocates nor panics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        tick(layout.size() as isize);
+        tick();
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        tick(layout.size() as isize);
+        tick();
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, place: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        tick(bytes as isize - layout.size() as isize);
+        tick();
         unsafe { System.realloc(place, layout, bytes) }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        LIVE_BYTES.fetch_sub(layout.size() as isize, Ordering::Relaxed);
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+// SAFETY: as above.
+unsafe impl GlobalAlloc for Weighing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        weigh(layout.size() as isize);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        weigh(layout.size() as isize);
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
+        weigh(bytes as isize - layout.size() as isize);
+        unsafe { System.realloc(place, layout, bytes) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        weigh(-(layout.size() as isize));
         unsafe { System.dealloc(place, layout) }
     }
 }

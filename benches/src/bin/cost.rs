@@ -10,12 +10,12 @@ use hotplate_actors::registry::publish::{Decision, publish};
 use hotplate_actors::registry::truth::Truth;
 use hotplate_actors::version::{LoaderId, Revision};
 use hotplate_actors::{Digest, Hotplate, Limits, TemplateName};
-use hotplate_benches::allocations::{Counting, live_bytes};
+use hotplate_benches::allocations::{Weighing, live_bytes};
 use hotplate_benches::measure::{Samples, nanoseconds, rounds};
 use hotplate_benches::table;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Weighing = Weighing;
 
 const PARTIAL: &str = "_partial.html";
 /// Versions that are kept while memory is counted.

@@ -54,7 +54,13 @@ fn main() {
         ]
     };
     let rows = [(0, "nothing changes"), (1, "100 versions a second")].map(row);
-    let columns = ["meanwhile", "median", "99 of 100", "ratio of that", "half of the rounds"];
+    let columns = [
+        "meanwhile",
+        "median",
+        "99 of 100",
+        "ratio of that",
+        "half of the rounds",
+    ];
     table::print(&columns, &rows);
 }
 
@@ -83,10 +89,16 @@ fn round(template: &TemplateHandle, data: &Page, mut meanwhile: impl FnMut()) ->
 
 fn publish(shelf: &MemoryHandle, number: usize) {
     if number.is_multiple_of(2) {
-        return shelf.set(name(&format!("other/{}.html", number * 7919 % OTHERS)), format!("version {number}"));
+        return shelf.set(
+            name(&format!("other/{}.html", number * 7919 % OTHERS)),
+            format!("version {number}"),
+        );
     }
     let texts = texts();
-    let (_, row) = texts.iter().find(|(name, _)| *name == PARTIAL).expect("the page has rows");
+    let (_, row) = texts
+        .iter()
+        .find(|(name, _)| *name == PARTIAL)
+        .expect("the page has rows");
     shelf.set(name(PARTIAL), format!("{row}<!-- {number} -->"));
 }
 

@@ -4,42 +4,23 @@
 //! It runs from just before the system call that changes something to when the loader says what changed: what a Watcher hands on
 //! as `SourcesChanged`. `HOTPLATE_BENCH_DIR` says where (the temporary directory unless said otherwise).
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use hotplate_actors::loader::{Changes, Depth, Hints};
 use hotplate_actors::{DirectoryLoader, Limits, Loader, Mount, Rules};
+use hotplate_benches::allocations::{Weighing, live_bytes};
 use hotplate_benches::measure::{Samples, nanoseconds, rounds};
 use hotplate_benches::table;
 
 const FILES: usize = 10_000;
 
-/// The allocator of the system; counts the bytes that are in use.
-struct Live;
-
-static BYTES: AtomicI64 = AtomicI64::new(0);
-
-// SAFETY: every call is handed to the system's allocator as it is; the counter neither allocates nor panics.
-unsafe impl GlobalAlloc for Live {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size() as i64, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        BYTES.fetch_sub(layout.size() as i64, Ordering::Relaxed);
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Live = Live;
+static ALLOCATOR: Weighing = Weighing;
 
 fn main() {
     let place = std::env::var_os("HOTPLATE_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
@@ -281,17 +262,17 @@ fn switches() -> u64 {
 
 fn start(root: &Path, files: usize) {
     fill(root, files);
-    let before = BYTES.load(Ordering::Relaxed);
+    let before = live_bytes();
     let (eyes, first, took) = Eyes::open(root);
     assert_eq!(first.changed.len(), files);
     let texts: usize = first.changed.iter().map(|source| source.text.len()).sum();
     drop(first);
-    let after = BYTES.load(Ordering::Relaxed);
+    let after = live_bytes();
     println!(
         "{files} templates, {} MB: looked at, read and digested in {} (goal 1.5 s); {} bytes of memory each afterwards (goal 1 KB).",
         texts / 1_000_000,
         table::time(nanoseconds(took)),
-        (after - before) / files as i64
+        (after - before) / files as isize
     );
     let begun = Instant::now();
     let mut eyes = eyes;
