@@ -46,7 +46,7 @@ pub struct Counters {
     pub started_ms: u64,
     /// Renders by what came of them. Every outcome is there.
     pub renders: BTreeMap<RenderOutcome, u64>,
-    /// How long renders took. Of many in a few milliseconds a sample is timed and counted for all of them.
+    /// How long renders took. Of many within a few milliseconds a sample is timed and counted for all of them.
     pub render_seconds: Histogram,
     /// Renders of an edit that compiles and failed, which were answered from an older version. They count as stale too.
     pub renders_rescued: u64,

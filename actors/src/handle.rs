@@ -378,7 +378,7 @@ impl Pinned {
 
     /// What is in it.
     #[must_use]
-    pub fn snapshot(&self) -> &Snapshot {
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 

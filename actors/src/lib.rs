@@ -12,7 +12,6 @@
 
 pub mod template;
 pub mod version;
-pub mod scope;
 pub mod diagnostic;
 pub mod limits;
 pub mod value;

@@ -56,6 +56,8 @@ pub(crate) struct Content {
     /// Entries that are not served as their newest text has them; mostly none, so that asking is one comparison. Every other
     /// member of the view is an entry that is current.
     held_back: Chunks<Arc<Entry>>,
+    /// How many of them.
+    held_back_len: usize,
     sum: Sum,
     len: usize,
 }
@@ -258,12 +260,17 @@ impl Content {
             if let Some(before) = before {
                 self.sum.take(&before);
                 self.len -= 1;
+                self.held_back_len -= usize::from(before.why().is_some());
             }
             if let Some(after) = &after {
                 self.sum.add(after);
                 self.len += 1;
+                self.held_back_len += usize::from(after.why().is_some());
             }
             self.held_back.set(id, after.filter(|entry| entry.why().is_some()));
+        }
+        if self.held_back_len == 0 {
+            self.held_back = Chunks::default();
         }
     }
 

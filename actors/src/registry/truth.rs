@@ -34,7 +34,7 @@ pub(crate) struct Record {
     pub(super) id: TemplateId,
     /// Of its newest text that compiled, which need not be what is served.
     pub(super) member: Option<Arc<Member>>,
-    /// Shared with what readers read.
+    /// Shared with what readers read, as far as it is not current.
     pub(crate) entry: Arc<Entry>,
 }
 

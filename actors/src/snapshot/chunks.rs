@@ -45,7 +45,7 @@ impl<T: Clone> Chunks<T> {
 
     /// Values have ids below this.
     pub(crate) fn ids(&self) -> u32 {
-        // As many groups as ids, which are that small, ask for.
+        // There are no more groups than ids need, and those fit.
         (self.0.len() * CHUNK * CHUNK) as u32
     }
 

@@ -112,7 +112,10 @@ impl Entry {
     /// How an entry stands that is not current.
     pub(crate) fn standing(&self, id: TemplateId) -> Standing<'_> {
         match &self.state {
-            State::Current => Standing::Gone,
+            State::Current => {
+                debug_assert!(false, "what is current is found in the view");
+                Standing::Gone
+            }
             State::Stale { view, since, why } => match view.closure(id) {
                 Some(closure) => Standing::Stale {
                     closure,

@@ -7,9 +7,11 @@ use super::Seed;
 use crate::dialect::TemplateId;
 use crate::template::TemplateName;
 
-/// Names in a shard, on average, before there are twice as many shards: as many as two cache lines hold. A new name copies one
-/// shard, and a pointer for each of the others.
+/// Names in a shard, on average, before there are twice as many shards: as many as two cache lines hold.
 const SHARD_NAMES: usize = 4;
+/// Shards of a group. A new name copies one shard, the pointers of one group, and one for each group: with a million names those
+/// are some thousands, for every version that is kept with another index has its own.
+const GROUP: usize = 64;
 
 /// Every name that was ever defined or called, with its id. A clone shares all memory until one of the two gets a new name, and
 /// then all shards but that name's.
@@ -17,10 +19,11 @@ const SHARD_NAMES: usize = 4;
 pub(crate) struct Index {
     seed: Seed,
     /// A power of two of them.
-    shards: Arc<Vec<Shard>>,
+    groups: Arc<[Arc<Group>]>,
     len: u32,
 }
 
+type Group = [Shard; GROUP];
 type Shard = Arc<[Slot]>;
 
 #[derive(Debug, Clone)]
@@ -34,10 +37,14 @@ impl Default for Index {
     fn default() -> Self {
         Self {
             seed: Seed::default(),
-            shards: Arc::new(vec![Arc::default()]),
+            groups: Arc::new([empty()]),
             len: 0,
         }
     }
+}
+
+fn empty() -> Arc<Group> {
+    Arc::new(std::array::from_fn(|_| Arc::default()))
 }
 
 impl Index {
@@ -50,8 +57,8 @@ impl Index {
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<TemplateId> {
         let hash = self.seed.hash_one(name);
-        let shard = &self.shards[self.shard_of(hash)];
-        let slot = shard
+        let (group, shard) = self.place(hash);
+        let slot = self.groups[group][shard]
             .iter()
             .find(|slot| slot.hash == hash && slot.name.as_str() == name)?;
         Some(slot.id)
@@ -62,36 +69,43 @@ impl Index {
         if let Some(id) = self.get(name.as_str()) {
             return id;
         }
-        if self.len() >= self.shards.len() * SHARD_NAMES {
+        if self.len() >= self.groups.len() * GROUP * SHARD_NAMES {
             self.double();
         }
-        let hash = self.seed.hash_one(name.as_str());
         let id = TemplateId(self.len);
-        let slot = Slot {
-            hash,
+        self.put(Slot {
+            hash: self.seed.hash_one(name.as_str()),
             name: name.clone(),
             id,
-        };
-        let shard = self.shard_of(hash);
-        let shard = &mut Arc::make_mut(&mut self.shards)[shard];
-        *shard = shard.iter().cloned().chain([slot]).collect();
+        });
         self.len += 1;
         id
     }
 
-    fn shard_of(&self, hash: u64) -> usize {
-        // The mask is below the number of shards, which is a usize.
-        (hash & (self.shards.len() as u64 - 1)) as usize
+    /// In which group, and where in it, a name with this hash is.
+    #[inline]
+    fn place(&self, hash: u64) -> (usize, usize) {
+        // Groups are far fewer than a word has values.
+        let hash = hash as usize;
+        ((hash / GROUP) & (self.groups.len() - 1), hash % GROUP)
+    }
+
+    fn put(&mut self, slot: Slot) {
+        let (group, shard) = self.place(slot.hash);
+        let group = &mut Arc::make_mut(&mut self.groups)[group];
+        let shard = &mut Arc::make_mut(group)[shard];
+        *shard = shard.iter().cloned().chain([slot]).collect();
     }
 
     /// Costs as much as there are names, and comes as seldom as they double.
     fn double(&mut self) {
-        let mut shards = vec![Vec::new(); self.shards.len() * 2];
-        let mask = shards.len() as u64 - 1;
-        for slot in self.shards.iter().flat_map(|shard| shard.iter()) {
-            shards[(slot.hash & mask) as usize].push(slot.clone());
-        }
-        self.shards = Arc::new(shards.into_iter().map(Arc::from).collect());
+        let groups = (0..2 * self.groups.len()).map(|_| empty()).collect();
+        let before = std::mem::replace(&mut self.groups, groups);
+        let slots = before
+            .iter()
+            .flat_map(|group| group.iter())
+            .flat_map(|shard| shard.iter());
+        slots.for_each(|slot| self.put(slot.clone()));
     }
 }
 
@@ -133,11 +147,12 @@ mod tests {
         (0..1000).for_each(|number| _ = index.id_of(&name(number)));
         let older = index.clone();
         index.id_of(&name(1000));
-        let copied = index
-            .shards
-            .iter()
-            .zip(older.shards.iter())
-            .filter(|(a, b)| !Arc::ptr_eq(a, b));
+        let shards = |index: &Index| -> Vec<Shard> {
+            let groups = index.groups.iter();
+            groups.flat_map(|group| group.iter().cloned()).collect()
+        };
+        let (shards, older) = (shards(&index), shards(&older));
+        let copied = shards.iter().zip(&older).filter(|(a, b)| !Arc::ptr_eq(a, b));
         assert_eq!(copied.count(), 1);
     }
 }

@@ -27,7 +27,7 @@ fn pinned(world: &World, of: &str) -> Arc<View> {
 }
 
 #[test]
-fn a_good_change_of_a_partial_costs_one_name_and_one_chunk_of_each() {
+fn a_good_change_of_a_partial_costs_one_name_and_one_chunk() {
     let mut world = site(5000);
     let before = world.snapshot().clone();
     let (plan, report) = world.edit(&[("part", "part 2")], &[]);

@@ -313,7 +313,7 @@ fn print_unsigned(number: u64, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
     }
 }
 
-/// Numbers below ten thousand are years, and identify things.
+/// Below ten thousand, as years are and most ids, without a way through memory.
 fn print_larger(number: u64, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
     let (high, low) = (number / 100, number % 100);
     match high {

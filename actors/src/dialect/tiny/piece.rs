@@ -100,7 +100,7 @@ const NEAR_BYTES: usize = 24;
 /// The first place of a short word in a text.
 pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     let (first, rest) = word.split_first()?;
-    let begins = |at: usize| rest.is_empty() || text[at + 1..].starts_with(rest);
+    let begins = |at: usize| text[at + 1..].starts_with(rest);
     let near = &text[..text.len().min(NEAR_BYTES)];
     let mut from = match near.iter().position(|byte| byte == first) {
         Some(at) if begins(at) => return Some(at),

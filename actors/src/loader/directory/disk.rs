@@ -62,7 +62,8 @@ pub(super) trait Disk: Sync {
     fn list(&self, directory: &Path) -> io::Result<Vec<(OsString, Option<Kind>)>>;
     /// Where a link leads, as it is written.
     fn link(&self, path: &Path) -> io::Result<PathBuf>;
-    /// Reads a regular file, one byte more than `bytes_max` at most. Of what is larger nothing is read.
+    /// Reads a regular file: as many bytes as it had when it was opened. Of what is larger than `bytes_max` nothing is read; of
+    /// what says no size, one byte more than that at most.
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Reading>;
     /// What the file system is called, if the kernel does not tell of every change on it.
     fn silent(&self, path: &Path) -> Option<String>;
@@ -126,7 +127,7 @@ impl Disk for System {
     }
 }
 
-/// Reads a file that should have so many bytes, and one more than `bytes_max` at most if it has more.
+/// Reads so many bytes of a file, or up to its end if that comes sooner. Where none are expected, one more than `bytes_max` at most.
 fn read_up_to(file: &mut File, expected: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
     let expected = usize::try_from(expected).unwrap_or(usize::MAX);
     let mut bytes = vec![0; expected];

@@ -299,7 +299,7 @@ impl Observer {
                 // What is reached through a link may be told by the name of the link alone.
                 found.extend(tree.real(&rel).filter(|real| tree.is_plain(&rel, real)));
                 let Some(name) = tree.template_name(&rel) else { continue };
-                // What stands behind a name of an earlier root is nobody's concern.
+                // What stands behind a name of an earlier root is nobody's concern. With one root there is nothing to look up.
                 if number == 0 || self.winner(&name).is_none_or(|(winner, ..)| winner >= number) {
                     let text = text.map(|text| (number, text));
                     self.pending.insert(name, Pending { text });
@@ -368,7 +368,9 @@ impl Observer {
         let real = tree.real(rel)?;
         match read(disk, &real, tree.bytes_max(), true) {
             Content::Text(text, seen, _) => {
-                tree.note_read_again(rel, seen, &text);
+                for other in tree.note_read_again(rel, seen, &text) {
+                    self.inbox.settle().note_seen(other, Hint::Whole, now);
+                }
                 Some(text)
             }
             _ => {

@@ -59,7 +59,7 @@ pub(super) struct Tree {
     pub(super) was_there: bool,
     files: usize,
     files_max: usize,
-    /// Files that a start has found and not read.
+    /// Files that a start has found and not read: none between looks.
     new: Vec<(String, PathBuf)>,
     /// Names to look at before the look is over.
     more: Vec<Rel>,
@@ -82,7 +82,7 @@ enum Node {
 struct Link {
     leads: Resolved,
     /// What was at its end when it was last looked at.
-    met: Option<FileId>,
+    met: Option<(FileId, Kind)>,
 }
 
 struct Directory {
@@ -159,7 +159,7 @@ pub(super) struct Wary {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expected {
     /// A directory, or something of no concern: nothing differs as long as it is the same one.
-    Same(FileId),
+    Same(FileId, Kind),
     File(Signature),
     Nothing,
 }
@@ -169,7 +169,7 @@ impl Wary {
     pub(super) fn differs(&self, disk: &dyn Disk) -> bool {
         let now = disk.follow(&self.path).ok();
         match (&self.expected, now) {
-            (Expected::Same(id), Some(stat)) => stat.id != *id,
+            (Expected::Same(id, kind), Some(stat)) => (stat.id, stat.kind) != (*id, *kind),
             (Expected::File(seen), Some(stat)) => !seen.is_of(&stat),
             (Expected::Nothing, now) => now.is_some(),
             (_, None) => true,
@@ -341,8 +341,10 @@ impl Tree {
     /// Looks at one name, and at what turns out to have to do with it.
     pub(super) fn look_at(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
         self.look_at_one(look, rel, patience);
+        self.read_new(look);
         while let Some(rel) = self.more.pop() {
             self.look_at_one(look, &rel, Patience::Told);
+            self.read_new(look);
         }
     }
 
@@ -554,7 +556,7 @@ impl Tree {
         let mut wary = vec![Wary {
             path: self.root.clone(),
             expected: match self.directory("") {
-                Some(root) if self.missing.is_none() => Expected::Same(root.id),
+                Some(root) if self.missing.is_none() => Expected::Same(root.id, Kind::Directory),
                 _ => Expected::Nothing,
             },
         }];
@@ -565,12 +567,12 @@ impl Tree {
                 continue;
             };
             let expected = match self.nodes.get(rel) {
-                Some(Node::Directory(directory)) => Expected::Same(directory.id),
+                Some(Node::Directory(directory)) => Expected::Same(directory.id, Kind::Directory),
                 Some(Node::File { seen: Some(seen), .. }) => Expected::File(seen.clone()),
                 Some(Node::File { seen: None, .. }) => Expected::Nothing,
                 // A link that leads nowhere, back up, or to what the rules leave out.
                 None => match self.links.get(rel).map(|link| link.met) {
-                    Some(Some(id)) => Expected::Same(id),
+                    Some(Some((id, kind))) => Expected::Same(id, kind),
                     Some(None) => Expected::Nothing,
                     None => continue,
                 },

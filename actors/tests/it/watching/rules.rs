@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
-use hotplate_actors::{Hotplate, Links, Mount, Rules, WatchBy};
+use hotplate_actors::loader::Depth;
+use hotplate_actors::{DirectoryLoader, Hotplate, Limits, Links, Loader, Mount, Rules, WatchBy};
 
 use super::{Site, everywhere, file_systems, natively, write};
 
@@ -199,4 +200,34 @@ fn a_shadow_that_comes_and_goes_reaches_the_callers() {
     until("[own|base 2]");
     fs::remove_file(own.join("part.html")).expect("removed");
     until("[base 2|base 2]");
+}
+
+#[test]
+fn a_start_takes_in_as_many_templates_as_the_limit_says_whoever_reads_them() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for number in 0..700 {
+        let path = directory.path().join(format!("{}/{number}.html", number % 3));
+        write(&path, &format!("text {number}"));
+    }
+    for (most, taken) in [(40, 40), (600, 600), (699, 699), (700, 700), (1_000, 700)] {
+        let limits = Limits {
+            templates: most,
+            ..Limits::default()
+        };
+        let mut loader = DirectoryLoader::new(vec![Mount::new("", directory.path())], &limits);
+        let first = loader.sync(Depth::Afresh).expect("loads");
+        assert_eq!(first.changed.len(), taken, "of at most {most}");
+        for source in &first.changed {
+            let number = source
+                .name
+                .as_str()
+                .trim_end_matches(".html")
+                .split_once('/')
+                .expect("two parts")
+                .1;
+            assert_eq!(*source.text, format!("text {number}"));
+        }
+        let codes: Vec<_> = loader.status().remarks.iter().map(|remark| remark.code).collect();
+        assert_eq!(codes.contains(&"too-many"), taken < 700, "of at most {most}: {codes:?}");
+    }
 }

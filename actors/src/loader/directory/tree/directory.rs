@@ -273,8 +273,8 @@ impl Tree {
         names: impl Iterator<Item = &'n str> + Clone,
         new: &[(String, PathBuf)],
     ) {
-        // Names that are all small are one only if they are the same.
-        if !names.clone().any(|name| name.chars().any(char::is_uppercase)) {
+        // Names that are all in small letters are one only if they are the same.
+        if !names.clone().any(|name| name.to_lowercase() != name) {
             return;
         }
         let mut by_lower: HashMap<String, &str> = HashMap::new();

@@ -10,7 +10,7 @@ use crate::loader::directory::read::{Content, Signature, Text, read, read_all};
 use crate::loader::directory::settle::Hint;
 
 /// Files that are worth several threads, and those whose texts may wait to be taken in.
-const READ_AT_ONCE_MIN: usize = 32;
+const READ_AT_ONCE_MIN: usize = if cfg!(test) { 2 } else { 32 };
 const READ_AT_ONCE_MAX: usize = 512;
 
 impl Tree {
@@ -43,23 +43,22 @@ impl Tree {
         }
     }
 
-    /// Takes in files that a start has found. Many are read at once.
-    pub(super) fn read_new(&mut self, look: &Look<'_>, files: &[(String, PathBuf)]) {
+    /// Takes in the files that a start has found. Many are read at once.
+    pub(super) fn read_new(&mut self, look: &Look<'_>) {
+        let files = std::mem::take(&mut self.new);
         if files.len() < READ_AT_ONCE_MIN {
             return files
                 .iter()
                 .for_each(|(rel, real)| self.read_in(look, rel, real, Patience::Found));
         }
         for files in files.chunks(READ_AT_ONCE_MAX) {
-            let may = |tree: &mut Self, (rel, real): &(String, PathBuf)| {
-                tree.admit(rel).is_some() && (look.forced || !look.inbox.settle().is_written(real))
-            };
-            let files: Vec<_> = files.iter().filter(|file| may(self, file)).collect();
+            let files: Vec<_> = files.iter().filter(|(rel, _)| self.admit(rel).is_some()).collect();
             let paths: Vec<&Path> = files.iter().map(|(_, real)| &**real).collect();
             let contents = read_all(look.disk, &paths, self.bytes_max(), look.forced);
-            for (file, content) in files.into_iter().zip(contents) {
-                if may(self, file) {
-                    self.take_content(look, &file.0, &file.1, content);
+            for ((rel, real), content) in files.into_iter().zip(contents) {
+                // Those before it may have been as many as there may be.
+                if self.files < self.files_max || self.admit(rel).is_some() {
+                    self.take_content(look, rel, real, content);
                 }
             }
         }
@@ -141,11 +140,19 @@ impl Tree {
     }
 
     /// What is said of a name was read for that. It may be another than when the name was looked at, and is not said twice.
-    pub(in crate::loader::directory) fn note_read_again(&mut self, rel: &str, seen: Signature, text: &Text) {
+    /// Answers where the other names of the file are, if it is.
+    pub(in crate::loader::directory) fn note_read_again(
+        &mut self,
+        rel: &str,
+        seen: Signature,
+        text: &Text,
+    ) -> Vec<PathBuf> {
         let id = seen.id;
-        if self.take_in(rel, Some(seen), State::Text(text.digest)) {
-            self.look_at_other_names(rel, id);
+        if !self.take_in(rel, Some(seen), State::Text(text.digest)) {
+            return Vec::new();
         }
+        let others = self.names_of(id).filter(|other| **other != *rel);
+        others.filter_map(|other| self.real(&other)).collect()
     }
 
     /// Notes what a name holds now. Answers whether that differs from what it held.

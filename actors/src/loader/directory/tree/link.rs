@@ -26,7 +26,7 @@ impl Tree {
         };
         let met = look.disk.stat(&target);
         if let Some(link) = self.links.get_mut(rel) {
-            let now = met.as_ref().ok().map(|stat| stat.id);
+            let now = met.as_ref().ok().map(|stat| (stat.id, stat.kind));
             self.wariness_changed |= link.met != now;
             link.met = now;
         }

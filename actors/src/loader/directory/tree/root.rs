@@ -27,8 +27,7 @@ impl Tree {
         }
         self.wariness_changed |= self.missing.take().is_some();
         self.enter(look, "", &real, &stat, Patience::Found);
-        let new = std::mem::take(&mut self.new);
-        self.read_new(look, &new);
+        self.read_new(look);
         self.was_there |= self.missing.is_none();
     }
 
@@ -47,7 +46,7 @@ impl Tree {
     pub(in super::super) fn reconcile(&mut self, look: &Look<'_>) {
         self.look_at_root(&Look { deep: true, ..*look });
         while let Some(rel) = self.more.pop() {
-            self.look_at(look, &rel, super::Patience::Told);
+            self.look_at(look, &rel, Patience::Told);
         }
     }
 }
