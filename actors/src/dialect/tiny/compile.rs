@@ -123,12 +123,12 @@ impl<'t> Compiler<'t> {
                 self.close();
                 self.scopes.pop();
             }
-            Tag::Call { name, place, path } => {
+            Tag::Call { callee, path } => {
                 let path = self.path(path);
                 let call = small(self.calls.len());
                 self.calls.push(Call {
-                    name: name.clone(),
-                    span: self.spans.span(*place),
+                    name: callee.name.clone(),
+                    span: self.spans.span(callee.place),
                 });
                 self.push(Act::Call { path, call });
             }
@@ -222,46 +222,58 @@ impl<'t> Compiler<'t> {
     }
 
     fn path(&mut self, path: &Path) -> PathRef {
-        let piece = match path {
-            Path::Root(part) | Path::Turn(_, part) => {
+        let piece = path.part().of(self.spans.text);
+        let bytes = piece.text.as_bytes();
+        let name_length = match path {
+            Path::Root(_) | Path::Turn(..) => {
                 return PathRef {
                     slot: 0,
                     count: 0,
-                    first: part.start,
+                    first: small(piece.start),
                 };
             }
-            Path::Steps(part) => part.of(self.spans.text),
+            Path::Name(_) => bytes.len(),
+            Path::Steps(_) => bytes.iter().position(|byte| *byte == b'.').unwrap_or(bytes.len()),
         };
-        let bytes = piece.text.as_bytes();
-        let name_length = bytes.iter().position(|byte| *byte == b'.').unwrap_or(bytes.len());
         let name = &piece.text[..name_length];
         let named = self.scopes.iter().rposition(|scope| scope.name == name);
         let scope = slot(named.map_or(0, |at| at + 1));
-        if named.is_some() && name_length == bytes.len() {
-            return PathRef {
-                slot: scope,
-                count: 0,
-                first: small(piece.start),
-            };
-        }
-        let first = self.steps.len();
         let mut lead = if named.is_some() { name_length + 1 } else { 0 };
-        for step in bytes[lead..].split(|byte| *byte == b'.') {
-            self.steps.push(Step {
-                start: small(piece.start + lead),
-                length: narrow(step.len()),
-                lead: narrow(lead),
-                index: index_of(step),
-                words: Words::of(step),
-                hint: AtomicU32::new(0),
-            });
-            lead += step.len() + 1;
+        let first = self.steps.len();
+        match (path, bytes.get(lead..)) {
+            // Nothing but what is in scope.
+            (_, None) => {
+                return PathRef {
+                    slot: scope,
+                    count: 0,
+                    first: small(piece.start),
+                };
+            }
+            (Path::Name(_), Some(step)) => self.step(piece.start, lead, step),
+            (_, Some(steps)) => {
+                for step in steps.split(|byte| *byte == b'.') {
+                    self.step(piece.start, lead, step);
+                    lead += step.len() + 1;
+                }
+            }
         }
         PathRef {
             slot: scope,
             count: narrow(self.steps.len() - first),
             first: small(first),
         }
+    }
+
+    /// A step that stands `lead` bytes behind where its path begins.
+    fn step(&mut self, start: usize, lead: usize, step: &[u8]) {
+        self.steps.push(Step {
+            start: small(start + lead),
+            length: narrow(step.len()),
+            lead: narrow(lead),
+            index: index_of(step),
+            words: Words::of(step),
+            hint: AtomicU32::new(0),
+        });
     }
 }
 

@@ -41,9 +41,9 @@ pub(in crate::dialect) fn outline(text: &str, limits: &Limits) -> Result<Vec<Mar
                 name: name.range(),
                 path: path.part().range(),
             }),
-            Tag::Call { name, place, path } => marks.push(Mark::Call {
-                name,
-                place: place.range(),
+            Tag::Call { callee, path } => marks.push(Mark::Call {
+                name: callee.name,
+                place: callee.place.range(),
                 path: path.part().range(),
             }),
             Tag::Else | Tag::EndIf | Tag::EndFor | Tag::EndWith => {}

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::memchr_iter;
 
 /// A part of a text and the byte at which it begins there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,23 +55,31 @@ impl<'t> Piece<'t> {
     }
 
     /// Without blanks at both ends.
+    #[inline]
     pub(super) fn trim(self) -> Self {
         self.trim_start().trim_end()
     }
 
     /// Without blanks at its start.
+    #[inline]
     pub(super) fn trim_start(self) -> Self {
-        let text = self.text.trim_start();
-        Self {
-            start: self.start + (self.text.len() - text.len()),
-            text,
+        match self.text.as_bytes() {
+            // Nearly always: no need to know blanks of other scripts.
+            [first, ..] if first.is_ascii_graphic() => self,
+            [b' ', second, ..] if second.is_ascii_graphic() => self.skip(1),
+            _ => self.skip(self.text.len() - self.text.trim_start().len()),
         }
     }
 
     /// Without blanks at its end.
+    #[inline]
     pub(super) fn trim_end(self) -> Self {
-        let text = self.text.trim_end();
-        Self { text, ..self }
+        let length = match self.text.as_bytes() {
+            [.., last] if last.is_ascii_graphic() => return self,
+            [.., last, b' '] if last.is_ascii_graphic() => self.text.len() - 1,
+            _ => self.text.trim_end().len(),
+        };
+        self.split_at(length).0
     }
 
     /// What stands before byte `at` of it, and the rest.
@@ -87,6 +95,7 @@ impl<'t> Piece<'t> {
     }
 
     /// What stands before and after the first `separator`.
+    #[inline]
     pub(super) fn split_once(self, separator: &str) -> Option<(Self, Self)> {
         let at = find(self.text.as_bytes(), separator.as_bytes())?;
         let (before, rest) = self.split_at(at);
@@ -94,24 +103,9 @@ impl<'t> Piece<'t> {
     }
 }
 
-/// Bytes that are looked at one by one: most tags end sooner than a wide search has begun.
-const NEAR_BYTES: usize = 24;
-
 /// The first place of a short word in a text.
+#[inline]
 pub(super) fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     let (first, rest) = word.split_first()?;
-    let begins = |at: usize| text[at + 1..].starts_with(rest);
-    let near = &text[..text.len().min(NEAR_BYTES)];
-    let mut from = match near.iter().position(|byte| byte == first) {
-        Some(at) if begins(at) => return Some(at),
-        Some(at) => at + 1,
-        None => near.len(),
-    };
-    while let Some(at) = memchr(*first, text.get(from..)?).map(|at| from + at) {
-        if begins(at) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
-    None
+    memchr_iter(*first, text).find(|at| text[at + 1..].starts_with(rest))
 }

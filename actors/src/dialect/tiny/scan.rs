@@ -196,7 +196,9 @@ impl<'t, 'l> Scan<'t, 'l> {
         self.tokens.push(Token::Tag(tag));
     }
 
-    /// The tag that begins here, up to `close` on the same line. Without one, notes that and steps over the opening.
+    /// The tag that begins here, up to `close` on the same line. Without one, notes that and steps over the opening. Inlined, so
+    /// that what `close` is gets known when this is compiled.
+    #[inline(always)]
     fn take(&mut self, close: &str) -> Result<Option<Piece<'t>>, Stopped> {
         let start = self.at;
         self.trims_next = false;
@@ -207,18 +209,29 @@ impl<'t, 'l> Scan<'t, 'l> {
         }
         self.rescan_bytes = self.rescan_bytes.saturating_add(self.line_end - start);
         if self.rescan_bytes > self.limits.source_rescan_bytes {
-            let message = "too many tags stand on this long line (the limit `source_rescan_bytes`)";
-            let opening = Fault::new("long-line", start..start + 1, message);
-            return self.stop(opening.help("break the line somewhere")).map(|()| None);
+            return self.stop_at_long_line().map(|()| None);
         }
-        let line = &bytes[start..self.line_end];
-        let found = find(line, close.as_bytes());
-        if let Some(found) = found {
-            self.at = start + found + close.len();
-            return Ok(Some(Piece::of(self.text, start..self.at)));
+        match find(&bytes[start..self.line_end], close.as_bytes()) {
+            Some(found) => {
+                self.at = start + found + close.len();
+                Ok(Some(Piece::of(self.text, start..self.at)))
+            }
+            None => self.step_over(close).map(|()| None),
         }
-        let opening = start..start + close.len();
-        self.at = opening.end;
+    }
+
+    #[cold]
+    fn stop_at_long_line(&mut self) -> Result<(), Stopped> {
+        let message = "too many tags stand on this long line (the limit `source_rescan_bytes`)";
+        let opening = Fault::new("long-line", self.at..self.at + 1, message);
+        self.stop(opening.help("break the line somewhere"))
+    }
+
+    /// Steps over the opening of a tag that has no end.
+    #[cold]
+    fn step_over(&mut self, close: &str) -> Result<(), Stopped> {
+        let bytes = self.text.as_bytes();
+        let opening = self.at..self.at + close.len();
         let message = format!("`{}` is not closed on this line", &self.text[opening.clone()]);
         let help = match close {
             "}" => "close it with `}`; for a brace that is text, as in CSS or JavaScript, write `\\{`".into(),
@@ -226,10 +239,10 @@ impl<'t, 'l> Scan<'t, 'l> {
             _ => format!("close it with `{close}`; each line of a comment is a comment of its own"),
         };
         // What stands on this line up to the next brace belongs to the tag: nothing more is to be said of it.
-        self.at = memchr2(b'{', b'\n', &bytes[self.at..]).map_or(bytes.len(), |found| self.at + found);
+        let rest = &bytes[opening.end..];
+        self.at = memchr2(b'{', b'\n', rest).map_or(bytes.len(), |found| opening.end + found);
         self.last_text = None;
-        self.note(Fault::new("unclosed-tag", opening, message).help(help))?;
-        Ok(None)
+        self.note(Fault::new("unclosed-tag", opening, message).help(help))
     }
 
     /// Takes dashes and blanks off a tag, and does to the text around what the dashes say.

@@ -5,37 +5,28 @@ use std::ops::Range;
 use crate::diagnostic::Diagnostic;
 use crate::template::TemplateName;
 
-use super::path::{Path, Place, nearest, path, shorten};
+use super::path::{Path, Place, name, nearest, path, shorten};
 use super::piece::{Part, Piece};
 
 /// A part of a template that does something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tag {
-    Value {
-        path: Path,
-        formatter: Option<Part>,
-    },
-    If {
-        path: Path,
-        negated: bool,
-    },
+    Value { path: Path, formatter: Option<Part> },
+    If { path: Path, negated: bool },
     Else,
     EndIf,
-    For {
-        path: Path,
-        name: Part,
-    },
+    For { path: Path, name: Part },
     EndFor,
-    With {
-        path: Path,
-        name: Part,
-    },
+    With { path: Path, name: Part },
     EndWith,
-    Call {
-        name: TemplateName,
-        place: Part,
-        path: Path,
-    },
+    Call { callee: Box<Callee>, path: Path },
+}
+
+/// Who is called, and where that is written. In a box, so that every other tag is moved cheaply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Callee {
+    pub(super) name: TemplateName,
+    pub(super) place: Part,
 }
 
 /// What opens and has to be closed.
@@ -127,6 +118,9 @@ impl Fault {
 
 /// Reads what stands in single braces, its dashes already taken off.
 pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
+    if let Some(path) = name(inner) {
+        return Ok(Tag::Value { path, formatter: None });
+    }
     let Some((before, after)) = inner.split_once("|") else {
         let path = path(inner, Place::Value, in_loop)?;
         return Ok(Tag::Value { path, formatter: None });
@@ -299,11 +293,11 @@ fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
         return Err(Fault::new("call-name", place.range(), "the name of a template takes no quotes").help(help));
     }
     match TemplateName::new(place.text) {
-        Ok(name) => Ok(Tag::Call {
-            name,
-            place: place.part(),
-            path,
-        }),
+        Ok(name) => {
+            let place = place.part();
+            let callee = Box::new(Callee { name, place });
+            Ok(Tag::Call { callee, path })
+        }
         Err(error) => {
             let help = "write the path of the template below its root, such as `page/item.html`";
             Err(Fault::new("call-name", place.range(), error.to_string()).help(help))

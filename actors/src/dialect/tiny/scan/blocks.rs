@@ -103,13 +103,15 @@ impl Blocks {
                 Fault::new("unmatched-end", place, message).help(format!("write `{{{{ {word} … }}}}` before it"))
             );
         };
+        if innermost == block {
+            self.open.pop();
+            self.loops -= usize::from(block == Block::For);
+            return Ok(());
+        }
         // Up to the block that it can only mean, everything counts as closed: the rest may be right.
         if let Some(at) = self.open.iter().rposition(|open| open.block == block) {
             let closed = self.open.drain(at..);
             self.loops -= closed.filter(|open| open.block == Block::For).count();
-        }
-        if innermost == block {
-            return Ok(());
         }
         let inner = innermost.word();
         let message = format!("this `end{word}` stands where the `{inner}` before it is still open");
