@@ -105,7 +105,7 @@ impl Graph {
         let mut plan = Plan::default();
         // Texts that are new, and those whose faults may be others because a name that they call came or went.
         let mut placed = Vec::new();
-        let mut inspected: HashSet<TemplateName, Seed> = HashSet::default();
+        let mut inspected = Vec::new();
         for name in self.take_in(batch) {
             let text = self.loaders.values().find_map(|texts| texts.get(&name)).cloned();
             let before = self.nodes.get(&name).map(|node| &node.text);
@@ -113,9 +113,9 @@ impl Graph {
             match (before, text) {
                 (Some(before), Some(text)) if before.is_the_same_as(&text) => continue,
                 (_, Some(text)) => {
-                    self.place(&name, text);
-                    inspected.insert(name.clone());
-                    placed.push(name.clone());
+                    self.place(&name, Arc::clone(&text));
+                    inspected.push(name.clone());
+                    placed.push((name.clone(), text));
                 }
                 (Some(_), None) => {
                     self.nodes.remove(&name);
@@ -129,6 +129,7 @@ impl Graph {
                 inspected.extend(self.edges.callers(name.as_str()).cloned());
             }
         }
+        let mut inspected = each_once(inspected);
         inspected.retain(|name| self.nodes.contains_key(name));
         self.inspect(&inspected);
 
@@ -145,13 +146,16 @@ impl Graph {
         };
         let mut judged = decide(&region, faults, &self.edges, &mut self.bad);
 
-        let already: HashSet<&TemplateName, Seed> = placed.iter().collect();
-        judged.retain(|name| !already.contains(name));
-        plan.units.extend(placed.iter().filter_map(|name| self.placement(name)));
-        let verdicts = placed
-            .iter()
-            .chain(&judged)
-            .map(|name| (name.clone(), self.verdict(name)));
+        if !judged.is_empty() {
+            let already: HashSet<&TemplateName, Seed> = placed.iter().map(|(name, _)| name).collect();
+            judged.retain(|name| !already.contains(name));
+        }
+        let placements = placed.iter().filter_map(|(name, text)| self.placement(name, text));
+        plan.units.extend(placements);
+        let verdicts = placed.into_iter().map(|(name, _)| name).chain(judged).map(|name| {
+            let verdict = self.verdict(&name);
+            (name, verdict)
+        });
         plan.verdicts.extend(verdicts);
         plan
     }
@@ -161,7 +165,11 @@ impl Graph {
     pub fn whole(&self) -> Plan {
         Plan {
             whole: true,
-            units: self.nodes.keys().filter_map(|name| self.placement(name)).collect(),
+            units: self
+                .nodes
+                .iter()
+                .filter_map(|(name, node)| self.placement(name, &node.text))
+                .collect(),
             verdicts: self
                 .nodes
                 .keys()
@@ -192,12 +200,15 @@ impl Graph {
     /// Writes the batch into its loader's texts, and answers the names that it is about.
     fn take_in(&mut self, batch: CompiledBatch) -> Vec<TemplateName> {
         let texts = self.loaders.entry(batch.revision.loader).or_default();
-        let named: HashSet<TemplateName, Seed> = batch.texts.iter().map(|(name, _)| name.clone()).collect();
+        let named = each_once(batch.texts.iter().map(|(name, _)| name.clone()));
         let mut removed = batch.removed;
         if batch.complete {
             removed = texts.keys().cloned().collect();
         }
-        removed.retain(|name| !named.contains(name) && texts.remove(name).is_some());
+        if !removed.is_empty() {
+            let there: HashSet<&TemplateName, Seed> = named.iter().collect();
+            removed.retain(|name| !there.contains(name) && texts.remove(name).is_some());
+        }
         for (name, text) in batch.texts {
             texts.insert(name, Arc::new(text));
         }
@@ -223,7 +234,7 @@ impl Graph {
     }
 
     /// Finds the faults of some templates anew.
-    fn inspect(&mut self, names: &HashSet<TemplateName, Seed>) {
+    fn inspect(&mut self, names: &[TemplateName]) {
         let nodes = &self.nodes;
         let mut inspector = Inspector {
             formatters: &self.formatters,
@@ -248,17 +259,19 @@ impl Graph {
 
     /// Whether nobody need be asked: it was not bad, has no fault, and leads to nothing that is bad.
     fn is_plainly_good(&self, name: &TemplateName) -> bool {
-        let faultless = self.nodes.get(name).is_some_and(|node| node.faults.is_empty());
-        let mut targets = self
-            .edges
-            .links(name.as_str())
-            .into_iter()
-            .flat_map(|links| links.targets());
-        faultless && !self.bad.contains_key(name) && !targets.any(|target| self.bad.contains_key(target))
+        let is_faultless = self.nodes.get(name).is_some_and(|node| node.faults.is_empty());
+        // Mostly nothing is bad, so that who is called need not be asked for.
+        let leads_to_bad = || {
+            let links = self.edges.links(name.as_str()).into_iter();
+            links
+                .flat_map(|links| links.targets())
+                .any(|target| self.bad.contains_key(target))
+        };
+        is_faultless && (self.bad.is_empty() || !self.bad.contains_key(name) && !leads_to_bad())
     }
 
-    fn placement(&self, name: &TemplateName) -> Option<Placement> {
-        let CompiledText::Unit { digest, unit } = &*self.nodes.get(name)?.text else {
+    fn placement(&self, name: &TemplateName, text: &CompiledText) -> Option<Placement> {
+        let CompiledText::Unit { digest, unit } = text else {
             return None;
         };
         let companions = self
@@ -279,4 +292,11 @@ impl Graph {
             None => Verdict::Good,
         }
     }
+}
+
+/// In the order in which they come first: those that lie together in memory mostly came together.
+fn each_once(names: impl IntoIterator<Item = TemplateName>) -> Vec<TemplateName> {
+    let mut seen: HashSet<TemplateName, Seed> = HashSet::default();
+    let names = names.into_iter();
+    names.filter(|name| seen.insert(name.clone())).collect()
 }

@@ -1,67 +1,41 @@
 //! [`Index`]: name → id for readers, persistent, append-only.
 
-use std::hash::BuildHasher;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Seed;
+use super::{Names, Seed};
 use crate::dialect::TemplateId;
 use crate::template::TemplateName;
 
-/// Names in a shard, on average, before there are twice as many shards: as many as two cache lines hold.
-const SHARD_NAMES: usize = 4;
-/// Shards of a group. A new name copies one shard, the pointers of one group, and one for each group: with a million names those
-/// are some thousands, for every version that is kept with another index has its own.
-const GROUP: usize = 64;
+/// New names are settled when there are this many, and one for each [`SETTLED_FOR_RECENT`] that are settled.
+const RECENT_MIN: usize = 32;
+const SETTLED_FOR_RECENT: usize = 4;
 
-/// Every name that was ever defined or called, with its id. A clone shares all memory until one of the two gets a new name, and
-/// then all shards but that name's.
-#[derive(Debug, Clone)]
+/// Every name that was ever defined or called, with its id. A clone shares all memory; of two that get new names later, each
+/// pays for those.
+///
+/// Nearly every name is found in a plain map, which is as quick as there is and cannot be shared and written to. New names wait
+/// beside it in a persistent one. Names come seldom: an edit of a template changes nothing here.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
-    seed: Seed,
-    /// A power of two of them.
-    groups: Arc<[Arc<Group>]>,
-    len: u32,
-}
-
-type Group = [Shard; GROUP];
-type Shard = Arc<[Slot]>;
-
-#[derive(Debug, Clone)]
-struct Slot {
-    hash: u64,
-    name: TemplateName,
-    id: TemplateId,
-}
-
-impl Default for Index {
-    fn default() -> Self {
-        Self {
-            seed: Seed::default(),
-            groups: Arc::new([empty()]),
-            len: 0,
-        }
-    }
-}
-
-fn empty() -> Arc<Group> {
-    Arc::new(std::array::from_fn(|_| Arc::default()))
+    /// By names of its own, which lie close together: those of the templates lie between their texts, and as far apart.
+    settled: Arc<HashMap<Box<str>, TemplateId, Seed>>,
+    recent: Names<TemplateId>,
 }
 
 impl Index {
     /// How many names have an id: the next id.
     pub(crate) fn len(&self) -> usize {
-        self.len as usize
+        self.settled.len() + self.recent.len()
     }
 
-    /// The id of a name. One hash, nothing allocated.
+    /// The id of a name. Nothing is allocated.
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<TemplateId> {
-        let hash = self.seed.hash_one(name);
-        let (group, shard) = self.place(hash);
-        let slot = self.groups[group][shard]
-            .iter()
-            .find(|slot| slot.hash == hash && slot.name.as_str() == name)?;
-        Some(slot.id)
+        match self.settled.get(name) {
+            None if !self.recent.is_empty() => self.recent.get(name).copied(),
+            found => found.copied(),
+        }
     }
 
     /// The id of a name, the next one if it has none.
@@ -69,46 +43,28 @@ impl Index {
         if let Some(id) = self.get(name.as_str()) {
             return id;
         }
-        if self.len() >= self.groups.len() * GROUP * SHARD_NAMES {
-            self.double();
+        // The limit of templates keeps what is published far below.
+        let id = TemplateId(self.len() as u32);
+        if self.recent.len() >= RECENT_MIN + self.settled.len() / SETTLED_FOR_RECENT {
+            self.settle();
         }
-        let id = TemplateId(self.len);
-        self.put(Slot {
-            hash: self.seed.hash_one(name.as_str()),
-            name: name.clone(),
-            id,
-        });
-        self.len += 1;
+        match Arc::get_mut(&mut self.settled) {
+            Some(settled) if self.recent.is_empty() => _ = settled.insert(name.as_str().into(), id),
+            _ => _ = self.recent.insert(name.clone(), id),
+        }
         id
     }
 
-    /// In which group, and where in it, a name with this hash is.
-    #[inline]
-    fn place(&self, hash: u64) -> (usize, usize) {
-        // Groups are far fewer than a word has values.
-        let hash = hash as usize;
-        ((hash / GROUP) & (self.groups.len() - 1), hash % GROUP)
-    }
-
-    fn put(&mut self, slot: Slot) {
-        let (group, shard) = self.place(slot.hash);
-        let group = &mut Arc::make_mut(&mut self.groups)[group];
-        let shard = &mut Arc::make_mut(group)[shard];
-        *shard = shard.iter().cloned().chain([slot]).collect();
-    }
-
-    /// Costs as much as there are names, and comes as seldom as they double.
-    fn double(&mut self) {
-        let groups = (0..2 * self.groups.len()).map(|_| empty()).collect();
-        let before = std::mem::replace(&mut self.groups, groups);
-        let slots = before
-            .iter()
-            .flat_map(|group| group.iter())
-            .flat_map(|shard| shard.iter());
-        slots.for_each(|slot| self.put(slot.clone()));
+    /// Costs as much as there are names, and comes as seldom as they grow by a part of that. What comes next until somebody
+    /// clones this is settled at once.
+    fn settle(&mut self) {
+        let mut settled = HashMap::with_capacity_and_hasher(self.len(), Seed::default());
+        settled.extend(self.settled.iter().map(|(name, id)| (name.clone(), *id)));
+        let recent = std::mem::take(&mut self.recent);
+        settled.extend(recent.iter().map(|(name, id)| (name.as_str().into(), *id)));
+        self.settled = Arc::new(settled);
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,17 +98,16 @@ mod tests {
     }
 
     #[test]
-    fn a_new_name_copies_one_shard() {
+    fn a_new_name_copies_no_settled_one_but_now_and_then() {
         let mut index = Index::default();
         (0..1000).for_each(|number| _ = index.id_of(&name(number)));
-        let older = index.clone();
-        index.id_of(&name(1000));
-        let shards = |index: &Index| -> Vec<Shard> {
-            let groups = index.groups.iter();
-            groups.flat_map(|group| group.iter().cloned()).collect()
-        };
-        let (shards, older) = (shards(&index), shards(&older));
-        let copied = shards.iter().zip(&older).filter(|(a, b)| !Arc::ptr_eq(a, b));
-        assert_eq!(copied.count(), 1);
+        let mut copied = 0;
+        for number in 1000..10_000 {
+            let older = index.clone();
+            index.id_of(&name(number));
+            let is_shared = Arc::ptr_eq(&index.settled, &older.settled);
+            copied += if is_shared { 0 } else { index.settled.len() };
+        }
+        assert!(copied < 6 * 10_000, "{copied}");
     }
 }

@@ -171,7 +171,7 @@ impl Observer {
         self.count_missed(&due, now);
         if !(forced && everything) {
             self.look_at_due(&look, due);
-            self.gather();
+            self.gather(None);
         }
         if everything {
             self.reconcile(&look, in_time && !in_doubt && !forced);
@@ -229,8 +229,7 @@ impl Observer {
                 tree.look_at_path(look, &each.path, Patience::Told);
             }
         }
-        let found = self.gather();
-        self.suspect(found, look.now);
+        self.gather(Some(look.now));
     }
 
     fn reconcile(&mut self, look: &Look<'_>, in_time: bool) {
@@ -239,11 +238,10 @@ impl Observer {
         for tree in &mut self.trees {
             tree.reconcile(look);
         }
-        let found = self.gather();
         if in_time {
             self.distrust = self.distrust.saturating_sub(1);
-            self.suspect(found, look.now);
         }
+        self.gather(in_time.then_some(look.now));
         let took = Duration::from_nanos(look.disk.clock().saturating_sub(began).unsigned_abs());
         let pause = took.saturating_mul(DOUBT_SHARE).min(DOUBT_PAUSE_MAX);
         self.doubt_until = None;
@@ -252,15 +250,6 @@ impl Observer {
     }
 
     // --- what events missed -------------------------------------------------------------------------------------------------
-
-    /// What was found should have been told, or is about to be.
-    fn suspect(&mut self, found: Vec<PathBuf>, now: Instant) {
-        if self.means.as_ref().is_some_and(|means| means.kernel) {
-            for path in found {
-                self.unheard.entry(path).or_insert(now);
-            }
-        }
-    }
 
     fn count_missed(&mut self, due: &Due, now: Instant) {
         if self.unheard.is_empty() {
@@ -289,15 +278,19 @@ impl Observer {
 
     // --- what differs -------------------------------------------------------------------------------------------------------
 
-    /// Takes over what the trees noted. Answers where it is.
-    fn gather(&mut self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
+    /// Takes over what the trees noted. With a time, the kernel should have told of it, or is about to.
+    fn gather(&mut self, unheard: Option<Instant>) {
+        let unheard = unheard.filter(|_| self.means.as_ref().is_some_and(|means| means.kernel));
         for number in 0..self.trees.len() {
             let touched = std::mem::take(&mut self.trees[number].touched);
             for (rel, text) in touched {
                 let tree = &self.trees[number];
                 // What is reached through a link may be told by the name of the link alone.
-                found.extend(tree.real(&rel).filter(|real| tree.is_plain(&rel, real)));
+                if let Some(now) = unheard
+                    && let Some(real) = tree.real(&rel).filter(|real| tree.is_plain(&rel, real))
+                {
+                    self.unheard.entry(real).or_insert(now);
+                }
                 let Some(name) = tree.template_name(&rel) else { continue };
                 // What stands behind a name of an earlier root is nobody's concern. With one root there is nothing to look up.
                 if number == 0 || self.winner(&name).is_none_or(|(winner, ..)| winner >= number) {
@@ -306,7 +299,6 @@ impl Observer {
                 }
             }
         }
-        found
     }
 
     fn say_everything(&mut self) {

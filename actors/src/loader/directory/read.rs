@@ -1,7 +1,7 @@
 //! Reading one file: whole, within the limit, and only if it did not change meanwhile.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use super::disk::{Disk, FileId, Stat, is_gone};
@@ -124,7 +124,12 @@ pub(super) fn read_all(disk: &dyn Disk, paths: &[&Path], bytes_max: usize, anywa
         let contents = paths.iter().map(|path| read(disk, path, bytes_max, anyway));
         contents.collect()
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(READERS_MAX);
+    // Asked for once: the answer is read from files.
+    static THREADS: LazyLock<usize> = LazyLock::new(|| {
+        let processors = thread::available_parallelism();
+        processors.map_or(1, usize::from).min(READERS_MAX)
+    });
+    let threads = *THREADS;
     let mut shares = paths.chunks(paths.len().div_ceil(threads).max(1));
     let own = shares.next().unwrap_or_default();
     thread::scope(|scope| {
