@@ -668,3 +668,21 @@ fn a_directory_in_whose_place_a_link_leads_back_up_has_its_grace() {
     ];
     play(&events, true).expect("everything holds");
 }
+
+#[test]
+fn what_comes_back_when_its_grace_ends_is_not_taken_half() {
+    let mut play = Play::new();
+    let path = Path::new(ROOT).join("x.html");
+    play.wait(1_000, false).expect("settles");
+    let before = play.served["x.html"].clone();
+    play.disk.world().apply(&Op::Remove(path.clone()));
+    play.wait(play.limits.grace_ms - 2, false)
+        .expect("hears that it is gone");
+    play.disk.world().apply(&Op::Begin(path.clone(), 2));
+    play.wait(10, true).expect("hears nothing of what is written");
+    assert_eq!(play.served["x.html"], before);
+    play.disk.world().apply(&Op::Finish(path));
+    play.wait(100, false).expect("hears all");
+    assert_ne!(play.served["x.html"], before);
+    play.check_served("at the end").expect("the same");
+}

@@ -93,8 +93,9 @@ impl Tree {
         match patience {
             // A file with several names was there before this name: no close will follow.
             Patience::Created => stat.names == 1,
-            // What is new in a new directory is read at once. If it is still being written, events will tell.
-            Patience::Found if self.nodes.contains_key(rel) => {
+            // What is new in a new directory is read at once. If it is still being written, events will tell. What was gone and
+            // is back may have come a moment ago, too.
+            Patience::Found | Patience::Lost if self.nodes.contains_key(rel) => {
                 let age = look.disk.clock().saturating_sub(stat.changed);
                 age < look.settle_nanos
             }
