@@ -105,7 +105,7 @@ impl Graph {
         let mut plan = Plan::default();
         // Texts that are new, and those whose faults may be others because a name that they call came or went.
         let mut placed = Vec::new();
-        let mut inspected = Vec::new();
+        let mut inspected = Ordered::default();
         for name in self.take_in(batch) {
             let text = self.loaders.values().find_map(|texts| texts.get(&name)).cloned();
             let before = self.nodes.get(&name).map(|node| &node.text);
@@ -126,10 +126,11 @@ impl Graph {
                 (None, None) => continue,
             }
             if came_or_went {
-                inspected.extend(self.edges.callers(name.as_str()).cloned());
+                let callers = self.edges.callers(name.as_str());
+                callers.for_each(|caller| inspected.push(caller.clone()));
             }
         }
-        let mut inspected = each_once(inspected);
+        let mut inspected = inspected.names;
         inspected.retain(|name| self.nodes.contains_key(name));
         self.inspect(&inspected);
 
@@ -200,19 +201,17 @@ impl Graph {
     /// Writes the batch into its loader's texts, and answers the names that it is about.
     fn take_in(&mut self, batch: CompiledBatch) -> Vec<TemplateName> {
         let texts = self.loaders.entry(batch.revision.loader).or_default();
-        let named = each_once(batch.texts.iter().map(|(name, _)| name.clone()));
+        let mut named = Ordered::default();
+        batch.texts.iter().for_each(|(name, _)| named.push(name.clone()));
         let mut removed = batch.removed;
         if batch.complete {
             removed = texts.keys().cloned().collect();
         }
-        if !removed.is_empty() {
-            let there: HashSet<&TemplateName, Seed> = named.iter().collect();
-            removed.retain(|name| !there.contains(name) && texts.remove(name).is_some());
-        }
+        removed.retain(|name| !named.seen.contains(name) && texts.remove(name).is_some());
         for (name, text) in batch.texts {
             texts.insert(name, Arc::new(text));
         }
-        removed.extend(named);
+        removed.extend(named.names);
         removed
     }
 
@@ -260,14 +259,12 @@ impl Graph {
     /// Whether nobody need be asked: it was not bad, has no fault, and leads to nothing that is bad.
     fn is_plainly_good(&self, name: &TemplateName) -> bool {
         let is_faultless = self.nodes.get(name).is_some_and(|node| node.faults.is_empty());
-        // Mostly nothing is bad, so that who is called need not be asked for.
-        let leads_to_bad = || {
-            let links = self.edges.links(name.as_str()).into_iter();
-            links
-                .flat_map(|links| links.targets())
-                .any(|target| self.bad.contains_key(target))
-        };
-        is_faultless && (self.bad.is_empty() || !self.bad.contains_key(name) && !leads_to_bad())
+        if !is_faultless || self.bad.is_empty() {
+            return is_faultless;
+        }
+        let links = self.edges.links(name.as_str()).into_iter();
+        let mut targets = links.flat_map(|links| links.targets());
+        !self.bad.contains_key(name) && !targets.any(|target| self.bad.contains_key(target))
     }
 
     fn placement(&self, name: &TemplateName, text: &CompiledText) -> Option<Placement> {
@@ -294,9 +291,17 @@ impl Graph {
     }
 }
 
-/// In the order in which they come first: those that lie together in memory mostly came together.
-fn each_once(names: impl IntoIterator<Item = TemplateName>) -> Vec<TemplateName> {
-    let mut seen: HashSet<TemplateName, Seed> = HashSet::default();
-    let names = names.into_iter();
-    names.filter(|name| seen.insert(name.clone())).collect()
+/// Names, each once, in the order in which they came: those that came together mostly lie together in memory.
+#[derive(Default)]
+struct Ordered {
+    names: Vec<TemplateName>,
+    seen: HashSet<TemplateName, Seed>,
+}
+
+impl Ordered {
+    fn push(&mut self, name: TemplateName) {
+        if self.seen.insert(name.clone()) {
+            self.names.push(name);
+        }
+    }
 }

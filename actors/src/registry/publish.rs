@@ -66,7 +66,7 @@ pub enum Refusal {
     },
 }
 
-/// Makes the next version. Pure; costs what the plan names.
+/// Makes the next version. Pure; costs what the plan names, and once whenever names have grown by a quarter, what there are.
 #[must_use]
 pub fn publish(truth: &Truth, plan: &Plan, formatters: &Formatters, limits: &Limits) -> Decision {
     let mut draft = Draft::new(truth, formatters);

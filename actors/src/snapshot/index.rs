@@ -11,11 +11,12 @@ use crate::template::TemplateName;
 const RECENT_MIN: usize = 32;
 const SETTLED_FOR_RECENT: usize = 4;
 
-/// Every name that was ever defined or called, with its id. A clone shares all memory; of two that get new names later, each
-/// pays for those.
+/// Every name that was ever defined or called, with its id. A clone shares all memory.
 ///
 /// Nearly every name is found in a plain map, which is as quick as there is and cannot be shared and written to. New names wait
-/// beside it in a persistent one. Names come seldom: an edit of a template changes nothing here.
+/// beside it in a persistent one. Names come seldom: an edit that names nobody new changes nothing here. A new name costs some
+/// hundred bytes for each version that is kept; when names have grown by a quarter, all of them are copied once, and versions
+/// from before keep what they had.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
     /// By names of its own, which lie close together: those of the templates lie between their texts, and as far apart.
@@ -43,28 +44,31 @@ impl Index {
         if let Some(id) = self.get(name.as_str()) {
             return id;
         }
-        // The limit of templates keeps what is published far below.
+        // Nothing with more names than a `u32` counts is published.
         let id = TemplateId(self.len() as u32);
         if self.recent.len() >= RECENT_MIN + self.settled.len() / SETTLED_FOR_RECENT {
             self.settle();
         }
-        match Arc::get_mut(&mut self.settled) {
-            Some(settled) if self.recent.is_empty() => _ = settled.insert(name.as_str().into(), id),
-            _ => _ = self.recent.insert(name.clone(), id),
-        }
+        let before = match Arc::get_mut(&mut self.settled) {
+            Some(settled) => settled.insert(name.as_str().into(), id),
+            None => self.recent.insert(name.clone(), id),
+        };
+        debug_assert!(before.is_none(), "each name comes once");
         id
     }
 
     /// Costs as much as there are names, and comes as seldom as they grow by a part of that. What comes next until somebody
     /// clones this is settled at once.
     fn settle(&mut self) {
-        let mut settled = HashMap::with_capacity_and_hasher(self.len(), Seed::default());
+        let room = self.len() + self.len() / SETTLED_FOR_RECENT;
+        let mut settled = HashMap::with_capacity_and_hasher(room, Seed::default());
         settled.extend(self.settled.iter().map(|(name, id)| (name.clone(), *id)));
         let recent = std::mem::take(&mut self.recent);
         settled.extend(recent.iter().map(|(name, id)| (name.as_str().into(), *id)));
         self.settled = Arc::new(settled);
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +99,25 @@ mod tests {
         }
         assert_eq!((index.get("folder/3000.html"), index.get("")), (None, None));
         assert_eq!(index.id_of(&name(7)), TemplateId(7));
+    }
+
+    #[test]
+    fn two_clones_get_names_of_their_own() {
+        for len in [0, 10, 100, 1000] {
+            let mut index = Index::default();
+            (0..len).for_each(|number| _ = index.id_of(&name(number)));
+            let mut other = index.clone();
+            for number in 0..200 {
+                let ids = [&mut index, &mut other].map(|index| index.len());
+                assert_eq!(index.id_of(&name(10_000 + number)).index(), ids[0]);
+                assert_eq!(other.id_of(&name(20_000 + number)).index(), ids[1]);
+            }
+            for number in 0..200 {
+                let [ours, theirs] = [10_000 + number, 20_000 + number].map(name);
+                assert_eq!(index.get(ours.as_str()), other.get(theirs.as_str()));
+                assert_eq!((index.get(theirs.as_str()), other.get(ours.as_str())), (None, None));
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) enum Path {
     Turn(Turn, Part),
     /// One step, of plain characters.
     Name(Part),
-    /// Steps with dots between them, each valid.
+    /// One or more steps with dots between them, each valid.
     Steps(Part),
 }
 
@@ -67,18 +67,18 @@ const KEYWORDS: [&str; 4] = ["@index", "@first", "@last", "@root"];
 /// Reads a path that stands in `place`, inside a loop or not.
 #[inline]
 pub(super) fn path(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault> {
-    name(piece).map_or_else(|| longer_path(piece, place, in_loop), Ok)
+    plain_name(piece).map_or_else(|| any_path(piece, place, in_loop), Ok)
 }
 
 /// A path as most are: one step in which no mistake can be.
 #[inline]
-pub(super) fn name(piece: Piece<'_>) -> Option<Path> {
+pub(super) fn plain_name(piece: Piece<'_>) -> Option<Path> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let is_name = (1..=PATH_BYTES_MAX).contains(&piece.text.len()) && piece.text.as_bytes().iter().all(is_plain);
     is_name.then(|| Path::Name(piece.part()))
 }
 
-fn longer_path(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault> {
+fn any_path(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault> {
     if piece.text.starts_with('@') {
         return keyword(piece, place, in_loop);
     }

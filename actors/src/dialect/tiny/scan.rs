@@ -179,10 +179,8 @@ impl<'t, 'l> Scan<'t, 'l> {
         let most = self.limits.source_nesting.min(super::program::SLOTS_MAX);
         if depth > most {
             let message = format!("more than {most} blocks are open at once (the limit `source_nesting`)");
-            return self.stop(
-                Fault::new("too-deep", whole.range(), message)
-                    .help("move the inner ones to a template of their own and call it"),
-            );
+            let fault = Fault::new("too-deep", whole.range(), message);
+            return Err(self.stop(fault.help("move the inner ones to a template of their own and call it")));
         }
         self.push(tag);
         Ok(())
@@ -209,7 +207,7 @@ impl<'t, 'l> Scan<'t, 'l> {
         }
         self.rescan_bytes = self.rescan_bytes.saturating_add(self.line_end - start);
         if self.rescan_bytes > self.limits.source_rescan_bytes {
-            return self.stop_at_long_line().map(|()| None);
+            return Err(self.stop_at_long_line());
         }
         match find(&bytes[start..self.line_end], close.as_bytes()) {
             Some(found) => {
@@ -221,7 +219,7 @@ impl<'t, 'l> Scan<'t, 'l> {
     }
 
     #[cold]
-    fn stop_at_long_line(&mut self) -> Result<(), Stopped> {
+    fn stop_at_long_line(&mut self) -> Stopped {
         let message = "too many tags stand on this long line (the limit `source_rescan_bytes`)";
         let opening = Fault::new("long-line", self.at..self.at + 1, message);
         self.stop(opening.help("break the line somewhere"))
@@ -272,7 +270,8 @@ impl<'t, 'l> Scan<'t, 'l> {
         }
         let most = self.limits.source_tags;
         let message = format!("there are more than {most} tags (the limit `source_tags`)");
-        self.stop(Fault::new("too-many-tags", at..at + 1, message).help("split it into templates that call each other"))
+        let fault = Fault::new("too-many-tags", at..at + 1, message);
+        Err(self.stop(fault.help("split it into templates that call each other")))
     }
 
     fn note(&mut self, fault: Fault) -> Result<(), Stopped> {
@@ -284,9 +283,9 @@ impl<'t, 'l> Scan<'t, 'l> {
         }
     }
 
-    fn stop(&mut self, fault: Fault) -> Result<(), Stopped> {
+    fn stop(&mut self, fault: Fault) -> Stopped {
         self.faults.push(fault.diagnostic(self.text));
-        Err(Stopped)
+        Stopped
     }
 }
 

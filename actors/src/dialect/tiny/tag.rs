@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::diagnostic::Diagnostic;
 use crate::template::TemplateName;
 
-use super::path::{Path, Place, name, nearest, path, shorten};
+use super::path::{Path, Place, nearest, path, plain_name, shorten};
 use super::piece::{Part, Piece};
 
 /// A part of a template that does something.
@@ -118,7 +118,7 @@ impl Fault {
 
 /// Reads what stands in single braces, its dashes already taken off.
 pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
-    if let Some(path) = name(inner) {
+    if let Some(path) = plain_name(inner) {
         return Ok(Tag::Value { path, formatter: None });
     }
     let Some((before, after)) = inner.split_once("|") else {

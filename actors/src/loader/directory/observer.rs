@@ -278,18 +278,19 @@ impl Observer {
 
     // --- what differs -------------------------------------------------------------------------------------------------------
 
-    /// Takes over what the trees noted. With a time, the kernel should have told of it, or is about to.
-    fn gather(&mut self, unheard: Option<Instant>) {
-        let unheard = unheard.filter(|_| self.means.as_ref().is_some_and(|means| means.kernel));
+    /// Takes over what the trees noted. What was found at a time without being told of, the kernel should have told of, or is
+    /// about to.
+    fn gather(&mut self, found_at: Option<Instant>) {
+        let found_at = found_at.filter(|_| self.means.as_ref().is_some_and(|means| means.kernel));
         for number in 0..self.trees.len() {
             let touched = std::mem::take(&mut self.trees[number].touched);
             for (rel, text) in touched {
                 let tree = &self.trees[number];
                 // What is reached through a link may be told by the name of the link alone.
-                if let Some(now) = unheard
+                if let Some(found_at) = found_at
                     && let Some(real) = tree.real(&rel).filter(|real| tree.is_plain(&rel, real))
                 {
-                    self.unheard.entry(real).or_insert(now);
+                    self.unheard.entry(real).or_insert(found_at);
                 }
                 let Some(name) = tree.template_name(&rel) else { continue };
                 // What stands behind a name of an earlier root is nobody's concern. With one root there is nothing to look up.

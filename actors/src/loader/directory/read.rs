@@ -12,6 +12,11 @@ use crate::template::{Digest, Source, TemplateName};
 const TRIES: usize = 3;
 /// Threads that read at once: a start waits for the disk or for the kernel, not for more processors than this.
 const READERS_MAX: usize = 8;
+/// How many it is here. Asked for once, because the answer is read from files.
+static READERS: LazyLock<usize> = LazyLock::new(|| {
+    let processors = thread::available_parallelism();
+    processors.map_or(1, usize::from).min(READERS_MAX)
+});
 /// A change within this time before a look may not show in the stamps: the clock of file systems is coarse.
 const RACY_NANOS: i64 = 20_000_000;
 /// The same where stamps are whole seconds: FAT counts by two.
@@ -124,13 +129,7 @@ pub(super) fn read_all(disk: &dyn Disk, paths: &[&Path], bytes_max: usize, anywa
         let contents = paths.iter().map(|path| read(disk, path, bytes_max, anyway));
         contents.collect()
     };
-    // Asked for once: the answer is read from files.
-    static THREADS: LazyLock<usize> = LazyLock::new(|| {
-        let processors = thread::available_parallelism();
-        processors.map_or(1, usize::from).min(READERS_MAX)
-    });
-    let threads = *THREADS;
-    let mut shares = paths.chunks(paths.len().div_ceil(threads).max(1));
+    let mut shares = paths.chunks(paths.len().div_ceil(*READERS).max(1));
     let own = shares.next().unwrap_or_default();
     thread::scope(|scope| {
         let start = |share| {

@@ -669,20 +669,61 @@ fn a_directory_in_whose_place_a_link_leads_back_up_has_its_grace() {
     play(&events, true).expect("everything holds");
 }
 
-#[test]
-fn what_comes_back_when_its_grace_ends_is_not_taken_half() {
+/// Something is removed, and begins to be written just before its grace is over, of which nothing is heard.
+fn come_back(path: &Path, prepare: impl FnOnce(&mut Play)) -> (Play, BTreeMap<String, String>) {
     let mut play = Play::new();
-    let path = Path::new(ROOT).join("x.html");
     play.wait(1_000, false).expect("settles");
-    let before = play.served["x.html"].clone();
-    play.disk.world().apply(&Op::Remove(path.clone()));
+    prepare(&mut play);
+    let before = play.served.clone();
+    play.disk.world().apply(&Op::Remove(path.to_owned()));
     play.wait(play.limits.grace_ms - 2, false)
         .expect("hears that it is gone");
-    play.disk.world().apply(&Op::Begin(path.clone(), 2));
+    play.disk.world().apply(&Op::Begin(path.to_owned(), 2));
     play.wait(10, true).expect("hears nothing of what is written");
-    assert_eq!(play.served["x.html"], before);
+    (play, before)
+}
+
+#[test]
+fn what_comes_back_when_its_grace_ends_is_not_taken_half() {
+    let path = Path::new(ROOT).join("x.html");
+    let (mut play, before) = come_back(&path, |_| {});
+    assert_eq!(play.served, before);
     play.disk.world().apply(&Op::Finish(path));
     play.wait(100, false).expect("hears all");
-    assert_ne!(play.served["x.html"], before);
     play.check_served("at the end").expect("the same");
+}
+
+#[test]
+fn what_comes_and_goes_and_comes_is_not_taken_half() {
+    // The second root has it, and so nothing is known of it in the first when its grace ends.
+    let path = Path::new(ROOT).join("only.html");
+    let (mut play, before) = come_back(&path, |play| {
+        let below = Path::new(BASE).join("only.html");
+        play.disk.world().apply(&Op::Write(below, 1));
+        play.wait(1_000, false).expect("settles");
+        play.disk.world().apply(&Op::Write(path.clone(), 3));
+    });
+    assert_eq!(play.served, before);
+    play.disk.world().apply(&Op::Finish(path));
+    play.wait(100, false).expect("hears all");
+    play.check_served("at the end").expect("the same");
+}
+
+#[test]
+fn an_ignore_file_that_comes_back_when_its_grace_ends_is_not_taken_half() {
+    let path = Path::new(ROOT).join(".hotplateignore");
+    let (play, before) = come_back(&path, |play| {
+        let ignored = Path::new(ROOT).join("text 5");
+        let file = ignored.join("y.html");
+        let ops = [
+            Op::Write(path.clone(), 5),
+            Op::MakeDirectory(ignored),
+            Op::Write(file, 1),
+        ];
+        ops.iter().for_each(|op| play.disk.world().apply(op));
+        play.exact = false;
+        play.wait(1_000, false).expect("settles");
+        assert!(!play.served.contains_key("text 5/y.html"));
+    });
+    assert_eq!(play.served, before);
 }

@@ -122,6 +122,13 @@ pub(super) struct Look<'a> {
     pub(super) settle_nanos: i64,
 }
 
+impl Look<'_> {
+    /// Whether a file changed so short a time ago that somebody may be in the middle of writing it.
+    fn is_young(&self, stat: &Stat) -> bool {
+        self.disk.clock().saturating_sub(stat.changed) < self.settle_nanos
+    }
+}
+
 /// With how much patience a name is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
@@ -285,8 +292,13 @@ impl Tree {
         if let (Some(parent), Some(name)) = (path.parent(), path.file_name())
             && let Some(parents) = self.seen_as.get(parent).cloned()
         {
+            let may_be_half = || match patience {
+                Patience::Created => true,
+                Patience::Lost => look.disk.follow(path).is_ok_and(|stat| look.is_young(&stat)),
+                _ => false,
+            };
             match name.to_str() {
-                Some(IGNORE_FILE) if patience == Patience::Created && !look.forced => {
+                Some(IGNORE_FILE) if !look.forced && may_be_half() => {
                     look.inbox.settle().note_seen(path.to_owned(), Hint::Writing, look.now);
                     is_named = true;
                 }

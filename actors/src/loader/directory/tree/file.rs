@@ -93,13 +93,11 @@ impl Tree {
         match patience {
             // A file with several names was there before this name: no close will follow.
             Patience::Created => stat.names == 1,
-            // What is new in a new directory is read at once. If it is still being written, events will tell. What was gone and
-            // is back may have come a moment ago, too.
-            Patience::Found | Patience::Lost if self.nodes.contains_key(rel) => {
-                let age = look.disk.clock().saturating_sub(stat.changed);
-                age < look.settle_nanos
-            }
-            Patience::Found | Patience::Told | Patience::Quiet | Patience::Lost => false,
+            // It is back, and what was said of that may not have been heard yet.
+            Patience::Lost => look.is_young(stat),
+            // What is new in a new directory is read at once: if it is still being written, events will tell.
+            Patience::Found => self.nodes.contains_key(rel) && look.is_young(stat),
+            Patience::Told | Patience::Quiet => false,
         }
     }
 
