@@ -24,7 +24,8 @@ pub struct Limits {
     pub source_rescan_bytes: usize,
     /// Diagnostics that are kept of one template: after some, more do not help its author.
     pub source_diagnostics: usize,
-    /// Templates of one engine. Bounds ids, edges and the size of a whole batch.
+    /// Names that were ever defined or called in one engine, data of pages included: none is given back before the next start.
+    /// Bounds ids, edges and the size of a whole batch.
     pub templates: usize,
 
     // --- a render ---

@@ -393,7 +393,7 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             source_rescan_bytes: bytes(1, 64 * GIB), restart,
                 "What the judge may scan again because many tags stand on one line: its cost is quadratic in a line.";
             source_diagnostics: count(1, 10_000), restart, "Findings that are kept of one template.";
-            templates: count(1, 10_000_000), restart, "Templates of one engine.";
+            templates: count(1, 10_000_000), restart, "Names that were ever defined or called, data of pages included.";
             render_ms: milliseconds(1, DAY), restart, "Time of one attempt to render. A caller's deadline only shortens it.";
             render_steps: count(1, u64::MAX >> 1), restart, "Loop turns, calls and tags of one attempt.";
             output_bytes: bytes(1, 16 * GIB), restart, "The largest output of one render.";

@@ -99,8 +99,8 @@ impl Graph {
 
     /// Takes in a batch and says what has to change.
     ///
-    /// Costs what changed, if what changed was good before, is good, and calls nothing bad. Otherwise it costs the dependents of
-    /// the rest.
+    /// Costs what changed, if what changed was good before, is good, and calls nothing bad; a name that comes or goes costs those
+    /// who call it as well. Otherwise it costs the dependents of the rest.
     pub fn apply(&mut self, batch: CompiledBatch) -> Plan {
         let mut plan = Plan::default();
         // Texts that are new, and those whose faults may be others because a name that they call came or went.

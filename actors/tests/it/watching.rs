@@ -84,7 +84,12 @@ pub(crate) fn limits() -> Limits {
 impl Site {
     /// Some files below a root, watched.
     pub(crate) fn new(on: &Path, by: WatchBy, files: &[(&str, &str)]) -> Self {
-        Self::with(on, by, |directory| {
+        Self::within(limits(), on, by, files)
+    }
+
+    /// The same within limits of its own.
+    pub(crate) fn within(limits: Limits, on: &Path, by: WatchBy, files: &[(&str, &str)]) -> Self {
+        Self::prepared(limits, on, by, |directory| {
             let root = directory.join("site");
             fs::create_dir(&root).expect("created");
             for (path, text) in files {
@@ -96,15 +101,19 @@ impl Site {
 
     /// What `prepare` makes of a directory of its own, watched.
     pub(crate) fn with(on: &Path, by: WatchBy, prepare: impl FnOnce(&Path) -> Vec<Mount>) -> Self {
+        Self::prepared(limits(), on, by, prepare)
+    }
+
+    fn prepared(limits: Limits, on: &Path, by: WatchBy, prepare: impl FnOnce(&Path) -> Vec<Mount>) -> Self {
         let directory = tempfile::tempdir_in(on).expect("a directory");
         let mounts = prepare(directory.path());
         let limits = match by {
             // Watching whole trees misses more, and finds it by looking.
             WatchBy::Recursive => Limits {
                 sweep_ms: 300,
-                ..limits()
+                ..limits
             },
-            _ => limits(),
+            _ => limits,
         };
         let mut loader = DirectoryLoader::new(mounts, &limits).watch_by(by);
         let told = Arc::<(Mutex<Told>, Condvar)>::default();

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::disk::System;
 use super::inbox::Inbox;
-use super::settle::Hint;
 use super::tree::Wary;
 use crate::loader::Hints;
 
@@ -97,7 +96,7 @@ impl Clock {
 
     fn look(&self, wary: &[Wary], now: Instant) {
         for each in wary.iter().filter(|each| each.differs(&System)) {
-            self.inbox.settle().note_seen(each.path.clone(), Hint::Whole, now);
+            self.inbox.settle().note_seen(each.path.clone(), each.hint(), now);
         }
     }
 }

@@ -182,7 +182,7 @@ impl Observer {
         if depth == Depth::Afresh {
             self.say_everything();
         }
-        self.changes(disk, depth == Depth::Afresh, now)
+        self.changes(&look)
     }
 
     /// A look at everything is due, and not so often that nothing else gets done.
@@ -311,7 +311,8 @@ impl Observer {
     }
 
     /// What is pending, as far as it can be said now. Of several roots with a name the first has it.
-    fn changes(&mut self, disk: &dyn Disk, complete: bool, now: Instant) -> Result<Changes, LoaderError> {
+    fn changes(&mut self, look: &Look<'_>) -> Result<Changes, LoaderError> {
+        let complete = look.afresh;
         let mut changes = Changes {
             complete,
             ..Changes::default()
@@ -330,7 +331,7 @@ impl Observer {
                 (State::Text(_), Some((whose, text))) if whose == number => {
                     changes.changed.push(text.source(name));
                 }
-                (State::Text(_), _) => match self.read_again(disk, number, &rel, now) {
+                (State::Text(_), _) => match self.read_again(look, number, &rel) {
                     Some(text) => changes.changed.push(text.source(name)),
                     // It is changing under our eyes, and is said once it can be read.
                     None if !complete => drop(self.pending.insert(name, Pending { text: None })),
@@ -355,19 +356,19 @@ impl Observer {
         })
     }
 
-    fn read_again(&mut self, disk: &dyn Disk, number: usize, rel: &Rel, now: Instant) -> Option<Text> {
+    fn read_again(&mut self, look: &Look<'_>, number: usize, rel: &Rel) -> Option<Text> {
         // While its root is missing there is nothing to read; with the root it comes back by itself.
         let tree = self.trees.get_mut(number).filter(|tree| tree.missing.is_none())?;
         let real = tree.real(rel)?;
-        match read(disk, &real, tree.bytes_max(), true) {
-            Content::Text(text, seen, _) => {
+        match read(look.disk, &real, tree.bytes_max(), true) {
+            Content::Text(text, seen, _) if look.forced || tree.is_whole(look, rel, &seen, &text) => {
                 for other in tree.note_read_again(rel, seen, &text) {
-                    self.inbox.settle().note_seen(other, Hint::Whole, now);
+                    self.inbox.settle().note_seen(other, Hint::Writing, look.now);
                 }
                 Some(text)
             }
             _ => {
-                self.inbox.settle().note_seen(real, Hint::Writing, now);
+                self.inbox.settle().note_seen(real, Hint::Writing, look.now);
                 None
             }
         }

@@ -19,7 +19,6 @@ use self::world::{Body, Said, Shared, World};
 use super::inbox::{Heard, Inbox};
 use super::observer::{Means, Observer};
 use super::rules::{Rules, Sieve};
-use super::settle::Hint;
 use super::tree::{Tree, Wary};
 use crate::health::WatchMode;
 use crate::limits::Limits;
@@ -271,9 +270,7 @@ impl Play {
             let clock = self.clock();
             if self.wary_at <= clock {
                 let differ = self.wary.iter().filter(|each| each.differs(&self.disk));
-                for path in differ.map(|each| each.path.clone()).collect::<Vec<_>>() {
-                    self.inbox.settle().note_seen(path, Hint::Whole, now);
-                }
+                differ.for_each(|each| self.inbox.settle().note_seen(each.path.clone(), each.hint(), now));
                 self.wary_at = clock + WARY_MS as i64 * MS;
                 continue;
             }
@@ -691,6 +688,34 @@ fn what_comes_back_when_its_grace_ends_is_not_taken_half() {
     play.disk.world().apply(&Op::Finish(path));
     play.wait(100, false).expect("hears all");
     play.check_served("at the end").expect("the same");
+}
+
+#[test]
+fn a_file_that_is_kept_beside_the_new_one_does_not_make_that_whole() {
+    for (place, hears) in [
+        ("x.html~", 1),
+        ("x.html~", 2),
+        ("x.html~", 3),
+        ("a/x.html.old", 2),
+        (".x", 3),
+    ] {
+        let path = Path::new(ROOT).join("x.html");
+        let mut play = Play::new();
+        play.wait(1_000, false).expect("settles");
+        let before = play.served.clone();
+        let keep = Op::Rename(path.clone(), Path::new(ROOT).join(place));
+        [keep, Op::Begin(path.clone(), 2)]
+            .iter()
+            .for_each(|op| play.disk.world().apply(op));
+        play.hear(hears);
+        play.wait(1, true).expect("looks");
+        play.wait(10, false).expect("hears the rest");
+        assert_eq!(play.served, before, "{place}, {hears}");
+        play.disk.world().apply(&Op::Finish(path));
+        play.wait(100, false).expect("hears all");
+        assert!(play.served["x.html"].ends_with("-whole"), "{place}, {hears}");
+        play.check_served("at the end").expect("the same");
+    }
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub(super) struct Tree {
     /// Files that a start has found and not read: none between looks.
     new: Vec<(String, PathBuf)>,
     /// Names to look at before the look is over.
-    more: Vec<Rel>,
+    more: Vec<(Rel, FileId)>,
     /// What differs, and the text where it was read.
     pub(super) touched: BTreeMap<Rel, Option<Text>>,
     /// Whether what has to be polled may differ from what was last asked for.
@@ -124,8 +124,8 @@ pub(super) struct Look<'a> {
 
 impl Look<'_> {
     /// Whether a file changed so short a time ago that somebody may be in the middle of writing it.
-    fn is_young(&self, stat: &Stat) -> bool {
-        self.disk.clock().saturating_sub(stat.changed) < self.settle_nanos
+    pub(super) fn is_young(&self, changed: i64) -> bool {
+        self.disk.clock().saturating_sub(changed) < self.settle_nanos
     }
 }
 
@@ -134,6 +134,8 @@ impl Look<'_> {
 pub(super) enum Patience {
     /// An event says that it is as somebody wants it.
     Told,
+    /// The same, of a file that was known under this name. There may be another by now, of which nothing is said.
+    ToldOf(FileId),
     /// It was being written, and has been quiet for a while or waited for long enough.
     Quiet,
     /// It is new, and may be about to be written.
@@ -172,6 +174,14 @@ pub(super) enum Expected {
 }
 
 impl Wary {
+    /// What it means that it differs. Nothing says when somebody who writes a file is done.
+    pub(super) fn hint(&self) -> Hint {
+        match self.expected {
+            Expected::File(_) => Hint::Writing,
+            Expected::Same(..) | Expected::Nothing => Hint::Whole,
+        }
+    }
+
     /// Whether something else is there now.
     pub(super) fn differs(&self, disk: &dyn Disk) -> bool {
         let now = disk.follow(&self.path).ok();
@@ -294,7 +304,7 @@ impl Tree {
         {
             let may_be_half = || match patience {
                 Patience::Created => true,
-                Patience::Lost => look.disk.follow(path).is_ok_and(|stat| look.is_young(&stat)),
+                Patience::Lost => look.disk.follow(path).is_ok_and(|stat| look.is_young(stat.changed)),
                 _ => false,
             };
             match name.to_str() {
@@ -334,7 +344,7 @@ impl Tree {
                 let known: Vec<Rel> = self.names_of(stat.id).collect();
                 let is_known = !known.is_empty();
                 for rel in known {
-                    self.look_at(look, &rel, Patience::Told);
+                    self.look_at(look, &rel, Patience::ToldOf(stat.id));
                 }
                 is_known || stat.names > 1
             }
@@ -354,8 +364,8 @@ impl Tree {
     pub(super) fn look_at(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
         self.look_at_one(look, rel, patience);
         self.read_new(look);
-        while let Some(rel) = self.more.pop() {
-            self.look_at_one(look, &rel, Patience::Told);
+        while let Some((rel, id)) = self.more.pop() {
+            self.look_at_one(look, &rel, Patience::ToldOf(id));
             self.read_new(look);
         }
     }

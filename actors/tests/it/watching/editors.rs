@@ -3,8 +3,13 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::symlink;
+use std::thread::park_timeout;
+use std::time::Duration;
 
-use super::{Site, everywhere, natively, run};
+use hotplate_actors::Limits;
+use hotplate_actors::loader::WatchBy;
+
+use super::{Site, everywhere, file_systems, limits, natively, run};
 
 const A: &[(&str, &str)] = &[("a.html", "old\n")];
 
@@ -175,5 +180,32 @@ fn editors_by_their_system_calls() {
             site.expect_change("a.html", "old\n", "new\n");
             assert_eq!(site.sync().len(), 1, "{editor} leaves no other template");
         });
+    }
+}
+
+#[test]
+fn what_is_kept_beside_the_new_one_does_not_make_that_whole() {
+    // So that no pause of this machine is taken for the end of what is written.
+    let patient = || Limits {
+        settle_ms: 400,
+        settle_max_ms: 10_000,
+        ..limits()
+    };
+    for on in file_systems() {
+        for by in [WatchBy::Auto, WatchBy::Recursive, WatchBy::Poll] {
+            for kept in ["a.html~", ".a.html.old", "kept/a.bak"] {
+                let site = Site::within(patient(), &on, by, &[("a.html", "old\n"), ("kept/b.html", "")]);
+                fs::rename(site.path("a.html"), site.path(kept)).expect("kept");
+                let mut file = File::create(site.path("a.html")).expect("created");
+                for part in ["ne", "w\n"] {
+                    park_timeout(Duration::from_millis(10));
+                    file.write_all(part.as_bytes()).expect("written");
+                }
+                park_timeout(Duration::from_millis(10));
+                drop(file);
+                fs::remove_file(site.path(kept)).expect("removed");
+                site.expect_change("a.html", "old\n", "new\n");
+            }
+        }
     }
 }

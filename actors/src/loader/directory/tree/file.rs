@@ -94,9 +94,10 @@ impl Tree {
             // A file with several names was there before this name: no close will follow.
             Patience::Created => stat.names == 1,
             // It is back, and what was said of that may not have been heard yet.
-            Patience::Lost => look.is_young(stat),
+            Patience::Lost => look.is_young(stat.changed),
+            Patience::ToldOf(id) => id != stat.id && look.is_young(stat.changed),
             // What is new in a new directory is read at once: if it is still being written, events will tell.
-            Patience::Found => self.nodes.contains_key(rel) && look.is_young(stat),
+            Patience::Found => self.nodes.contains_key(rel) && look.is_young(stat.changed),
             Patience::Told | Patience::Quiet => false,
         }
     }
@@ -135,7 +136,19 @@ impl Tree {
 
     fn look_at_other_names(&mut self, rel: &str, id: FileId) {
         let others: Vec<Rel> = self.names_of(id).filter(|other| **other != *rel).collect();
-        self.more.extend(others);
+        self.more.extend(others.into_iter().map(|other| (other, id)));
+    }
+
+    /// Whether what was read is what is known of a name, or was there for long enough to be taken for whole.
+    pub(in crate::loader::directory) fn is_whole(
+        &self,
+        look: &Look<'_>,
+        rel: &str,
+        seen: &Signature,
+        text: &Text,
+    ) -> bool {
+        let is_known = matches!(self.state(rel), Some(State::Text(digest)) if digest == text.digest);
+        is_known || !look.is_young(seen.changed)
     }
 
     /// What is said of a name was read for that. It may be another than when the name was looked at, and is not said twice.

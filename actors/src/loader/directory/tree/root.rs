@@ -45,8 +45,8 @@ impl Tree {
     /// Looks at everything, by stamps or by every byte.
     pub(in super::super) fn reconcile(&mut self, look: &Look<'_>) {
         self.look_at_root(&Look { deep: true, ..*look });
-        while let Some(rel) = self.more.pop() {
-            self.look_at(look, &rel, Patience::Told);
+        while let Some((rel, id)) = self.more.pop() {
+            self.look_at(look, &rel, Patience::ToldOf(id));
         }
     }
 }
