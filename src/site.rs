@@ -128,6 +128,12 @@ impl Site {
         (self.layout == Layout::Site).then(|| self.directory.join("static"))
     }
 
+    /// Which symbolic links are followed, below `templates/`, `data/` and `static/` alike.
+    #[cfg(feature = "web")]
+    pub(crate) fn links(&self) -> hotplate_actors::Links {
+        self.rules.links
+    }
+
     /// The file that a name was read from.
     #[cfg(feature = "web")]
     pub(crate) fn file(&self, name: &TemplateName) -> PathBuf {
@@ -152,7 +158,13 @@ impl Site {
             return builder.mounts([Mount::new("", &self.directory).rules(self.rules.clone())]);
         }
         let templates = Mount::new("", self.directory.join("templates")).rules(self.rules.clone());
-        let data = Mount::new(layout::DATA_PREFIX, self.directory.join("data")).extensions(["json"]);
+        let data = Rules {
+            links: self.rules.links,
+            ..Rules::default()
+        };
+        let data = Mount::new(layout::DATA_PREFIX, self.directory.join("data"))
+            .rules(data)
+            .extensions(["json"]);
         let site = self.clone();
         builder
             .mounts([templates, data])

@@ -1,16 +1,145 @@
 //! Files under `static/`, whenever that directory comes and goes.
+//!
+//! A thread for blocking work opens the file ([`place`]), describes it ([`validators`], [`kind`]), decides what the request gets
+//! of it by RFC 9110 ([`conditions`]) and reads the first bytes; the rest follows as the client reads ([`body`]).
 
-use std::path::Path;
-use std::str::FromStr;
+mod body;
+mod conditions;
+mod kind;
+mod place;
+mod validators;
 
-use actix_files::{NamedFile, PathBufWrap};
-use actix_web::{HttpRequest, HttpResponse};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-/// The file that a request asks for with a path below `static/`, if there is one: ranges, content type and validators are
-/// actix's work. Hidden files are none, and nothing above the directory is.
-pub(super) async fn answer(request: &HttpRequest, directory: &Path) -> Option<HttpResponse> {
-    let path = request.match_info().get("path")?.strip_prefix("static/")?;
-    let path = PathBufWrap::from_str(path).ok()?;
-    let file = NamedFile::open_async(directory.join(path)).await.ok()?;
-    file.metadata().is_file().then(|| file.into_response(request))
+use actix_web::body::None as NoBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
+};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use hotplate_actors::Links;
+
+use body::{Chunks, Unsent};
+use conditions::{Conditions, Verdict};
+use validators::{Stamps, Validators};
+
+/// A directory whose files are served as they are.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) directory: PathBuf,
+    /// Which symbolic links below it are followed.
+    pub(super) links: Links,
+    /// How long a browser may keep a file without asking again, if it is told.
+    pub(super) cache_control: Option<HeaderValue>,
+}
+
+/// What a request gets of a file.
+struct Found {
+    verdict: Verdict,
+    size: u64,
+    validators: Validators,
+    kind: String,
+    /// The file and its first bytes that are asked for; none where no byte is.
+    content: Option<(File, Bytes)>,
+}
+
+impl Files {
+    /// The answer to a path below `static/` (decoded, without a slash before it), if there is a file. Hidden files are none, nor
+    /// is anything but a regular file, and nothing above the directory is.
+    pub(super) async fn answer(self, request: &HttpRequest, path: &str) -> Option<HttpResponse> {
+        let below = place::below(path.strip_prefix("static/")?)?;
+        let conditions = Conditions::of(request);
+        let cache_control = self.cache_control.clone();
+        let found = web::block(move || self.find(&below, &conditions)).await;
+        match found.map_err(io::Error::other).flatten() {
+            Ok(found) => found.map(|found| found.respond(cache_control)),
+            Err(error) if place::is_absence(&error) => None,
+            Err(error) => {
+                tracing::error!(path, %error, "a static file cannot be read; it is answered with 503");
+                let mut answer = HttpResponse::ServiceUnavailable();
+                answer.insert_header((RETRY_AFTER, HeaderValue::from_static("1")));
+                Some(answer.body("This file cannot be read at the moment.\n"))
+            }
+        }
+    }
+
+    fn find(&self, below: &Path, conditions: &Conditions) -> io::Result<Option<Found>> {
+        let Some((mut file, metadata)) = place::open(&self.directory, below, self.links)? else {
+            return Ok(None);
+        };
+        let size = metadata.len();
+        let validators = Validators::new(&Stamps::of(&metadata), SystemTime::now());
+        let verdict = conditions.judge(size, &validators);
+        let kind = match kind::by_name(below) {
+            Some(kind) => kind,
+            None => kind::by_content(&body::read(&mut file, 0, kind::SNIFFED_BYTES)?).to_owned(),
+        };
+        let content = match verdict.bytes(size).filter(|_| conditions.wants_content()) {
+            Some((at, length)) => {
+                let first = body::read(&mut file, at, length)?;
+                Some((file, first))
+            }
+            None => None,
+        };
+        Ok(Some(Found {
+            verdict,
+            size,
+            validators,
+            kind,
+            content,
+        }))
+    }
+}
+
+impl Found {
+    fn respond(self, cache_control: Option<HeaderValue>) -> HttpResponse {
+        let Self {
+            verdict,
+            size,
+            validators,
+            kind,
+            content,
+        } = self;
+        let mut answer = HttpResponse::build(verdict.status());
+        if verdict.status() == StatusCode::PRECONDITION_FAILED {
+            return answer.finish();
+        }
+        answer.insert_header((ACCEPT_RANGES, HeaderValue::from_static("bytes")));
+        if let Some(cache_control) = cache_control {
+            answer.insert_header((CACHE_CONTROL, cache_control));
+        }
+        match verdict {
+            Verdict::Beyond => {
+                return answer
+                    .insert_header((CONTENT_RANGE, format!("bytes */{size}")))
+                    .finish();
+            }
+            Verdict::Part { first, last } => {
+                answer.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{size}")));
+                // A part that a middleware compressed would be no part of the whole.
+                answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")));
+            }
+            Verdict::Whole | Verdict::Known | Verdict::Failed => {}
+        }
+        validators.describe(&mut answer);
+        match verdict.bytes(size) {
+            None => answer.finish().set_body(NoBody::new()).map_into_boxed_body(),
+            Some((at, length)) => {
+                answer.insert_header((CONTENT_TYPE, kind));
+                with_content(answer, at, length, content)
+            }
+        }
+    }
+}
+
+fn with_content(mut answer: HttpResponseBuilder, at: u64, length: u64, content: Option<(File, Bytes)>) -> HttpResponse {
+    match content {
+        None => answer.body(Unsent(length)),
+        Some((_, first)) if first.len() as u64 == length => answer.body(first),
+        Some((file, first)) => answer.body(Chunks::new(file, first, at, length)),
+    }
 }

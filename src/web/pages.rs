@@ -7,8 +7,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::{Hotplate, Pinned};
 use tracing::Instrument;
 
+use super::files::Files;
 use super::templates::Templates;
-use super::{Faults, Web, files, response};
+use super::{Faults, Web, response};
 use crate::site::{Site, SiteData};
 
 /// A site over HTTP: entries by their path, `static/**` under `/static/`.
@@ -36,6 +37,7 @@ use crate::site::{Site, SiteData};
 pub struct Pages {
     web: Web,
     site: Site,
+    static_cache_control: Option<HeaderValue>,
 }
 
 impl Pages {
@@ -57,7 +59,41 @@ impl Pages {
             Some(directory) => web.styles("/static", directory),
             None => web,
         };
-        Self { web, site }
+        Self {
+            web,
+            site,
+            static_cache_control: Some(HeaderValue::from_static(response::NO_CACHE)),
+        }
+    }
+
+    /// What static files say in `Cache-Control`; `None` leaves it to the browser how long it keeps a file without asking. The
+    /// default is `no-cache`: a browser keeps a file and asks each time whether it is still the same, which it is told without
+    /// being sent the file again. In development it is that in any case.
+    ///
+    /// ```
+    /// # fn of(pages: hotplate::web::Pages) -> hotplate::web::Pages {
+    /// use actix_web::http::header::HeaderValue;
+    ///
+    /// pages.static_cache_control(Some(HeaderValue::from_static("public, max-age=3600")))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn static_cache_control(mut self, value: Option<HeaderValue>) -> Self {
+        self.static_cache_control = value;
+        self
+    }
+
+    /// The files under `static/`, if this is a site that may have some.
+    fn files(&self) -> Option<Files> {
+        let cache_control = match self.web.setting {
+            Some(_) => Some(HeaderValue::from_static(response::NO_CACHE)),
+            None => self.static_cache_control.clone(),
+        };
+        Some(Files {
+            directory: self.site.static_place()?,
+            links: self.site.links(),
+            cache_control,
+        })
     }
 
     /// Adds the pages and the static files to an app. Routes that were added before keep their paths.
@@ -112,8 +148,8 @@ async fn answer(request: HttpRequest, path: web::Path<String>, pages: Data<Pages
             .insert_header((ALLOW, HeaderValue::from_static("GET, HEAD")))
             .finish();
     }
-    if let Some(directory) = pages.site.static_place()
-        && let Some(file) = files::answer(&request, &directory).await
+    if let Some(files) = pages.files()
+        && let Some(file) = files.answer(&request, &path).await
     {
         return file;
     }

@@ -1,0 +1,362 @@
+//! [`Conditions`]: what a request gets of a file, by RFC 9110 (13.2.2, 14.2). Pure.
+
+use std::time::SystemTime;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{
+    ByteRangeSpec, EntityTag, Header, HeaderName, IF_MATCH, IF_NONE_MATCH, IF_RANGE, IfMatch, IfModifiedSince,
+    IfNoneMatch, IfRange, IfUnmodifiedSince, RANGE, Range,
+};
+use actix_web::http::{Method, StatusCode};
+
+use super::validators::Validators;
+
+/// What a request asks for, and under which conditions.
+#[derive(Debug)]
+pub(super) struct Conditions {
+    head: bool,
+    if_match: Option<IfMatch>,
+    if_unmodified_since: Option<SystemTime>,
+    if_none_match: Option<IfNoneMatch>,
+    if_modified_since: Option<SystemTime>,
+    if_range: IfUnchanged,
+    /// Of bytes; any other unit is ignored.
+    ranges: Option<Vec<ByteRangeSpec>>,
+}
+
+/// `If-Range`: a part is of use only if the whole is still the same.
+#[derive(Debug)]
+enum IfUnchanged {
+    /// It was not asked.
+    Anyway,
+    Tag(EntityTag),
+    Date(SystemTime),
+    /// It makes no sense, so nothing is known to be the same.
+    Never,
+}
+
+/// What a request gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// 200.
+    Whole,
+    /// 206: these bytes, both included.
+    Part { first: u64, last: u64 },
+    /// 304: the client has it already.
+    Known,
+    /// 412: a condition of the client does not hold.
+    Failed,
+    /// 416: there are no such bytes.
+    Beyond,
+}
+
+impl Verdict {
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::Whole => StatusCode::OK,
+            Self::Part { .. } => StatusCode::PARTIAL_CONTENT,
+            Self::Known => StatusCode::NOT_MODIFIED,
+            Self::Failed => StatusCode::PRECONDITION_FAILED,
+            Self::Beyond => StatusCode::RANGE_NOT_SATISFIABLE,
+        }
+    }
+
+    /// Where the bytes of the answer begin, and how many they are, if it has any.
+    pub(super) fn bytes(self, size: u64) -> Option<(u64, u64)> {
+        match self {
+            Self::Whole => Some((0, size)),
+            Self::Part { first, last } => Some((first, last - first + 1)),
+            Self::Known | Self::Failed | Self::Beyond => None,
+        }
+    }
+}
+
+impl Conditions {
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        let has = |name: HeaderName| request.headers().contains_key(name);
+        // Tags of which none can be read match nothing; a date that cannot be read is ignored.
+        let if_match = || IfMatch::parse(request).unwrap_or_else(|_| IfMatch::Items(Vec::new()));
+        let if_none_match = || IfNoneMatch::parse(request).unwrap_or_else(|_| IfNoneMatch::Items(Vec::new()));
+        Self {
+            head: *request.method() == Method::HEAD,
+            if_match: has(IF_MATCH).then(if_match),
+            if_unmodified_since: only::<IfUnmodifiedSince>(request).map(|date| date.0.into()),
+            if_none_match: has(IF_NONE_MATCH).then(if_none_match),
+            if_modified_since: only::<IfModifiedSince>(request).map(|date| date.0.into()),
+            if_range: match (has(IF_RANGE), only::<IfRange>(request)) {
+                (false, _) => IfUnchanged::Anyway,
+                (true, None) => IfUnchanged::Never,
+                (true, Some(IfRange::EntityTag(tag))) => IfUnchanged::Tag(tag),
+                (true, Some(IfRange::Date(date))) => IfUnchanged::Date(date.into()),
+            },
+            ranges: ranges(request),
+        }
+    }
+
+    /// Whether bytes are to be sent, where there are any.
+    pub(super) fn wants_content(&self) -> bool {
+        !self.head
+    }
+
+    /// In the order of RFC 9110, 13.2.2.
+    pub(super) fn judge(&self, size: u64, validators: &Validators) -> Verdict {
+        let Validators { etag, modified } = validators;
+        let unchanged_since = |date: SystemTime| modified.is_some_and(|modified| modified <= date);
+        let strong = |tag: &EntityTag| etag.as_ref().is_some_and(|etag| etag.strong_eq(tag));
+        let weak = |tag: &EntityTag| etag.as_ref().is_some_and(|etag| etag.weak_eq(tag));
+        let holds = match (&self.if_match, self.if_unmodified_since) {
+            (Some(IfMatch::Any), _) | (None, None) => true,
+            (Some(IfMatch::Items(tags)), _) => tags.iter().any(strong),
+            // Without a date of the file it is ignored.
+            (None, Some(date)) => modified.is_none() || unchanged_since(date),
+        };
+        if !holds {
+            return Verdict::Failed;
+        }
+        let known = match (&self.if_none_match, self.if_modified_since) {
+            (Some(IfNoneMatch::Any), _) => true,
+            (Some(IfNoneMatch::Items(tags)), _) => tags.iter().any(weak),
+            (None, Some(date)) => unchanged_since(date),
+            (None, None) => false,
+        };
+        if known {
+            return Verdict::Known;
+        }
+        let same = match &self.if_range {
+            IfUnchanged::Anyway => true,
+            IfUnchanged::Tag(tag) => strong(tag),
+            IfUnchanged::Date(date) => *modified == Some(*date),
+            IfUnchanged::Never => false,
+        };
+        match &self.ranges {
+            // A range is defined for GET only.
+            Some(ranges) if same && !self.head => part(ranges, size),
+            _ => Verdict::Whole,
+        }
+    }
+}
+
+/// A header that may stand there once; none if it does not, or makes no sense.
+fn only<H: Header>(request: &HttpRequest) -> Option<H> {
+    let mut lines = request.headers().get_all(H::name());
+    lines.next()?;
+    match lines.next() {
+        None => H::parse(request).ok(),
+        Some(_) => None,
+    }
+}
+
+/// The ranges of bytes that are asked for. Another unit, or what is no range, is ignored, as a server may (14.2).
+fn ranges(request: &HttpRequest) -> Option<Vec<ByteRangeSpec>> {
+    let Range::Bytes(ranges) = only::<Range>(request)? else {
+        return None;
+    };
+    let written = request.headers().get(RANGE)?.to_str().ok()?;
+    let written = written.split(',').filter(|range| !range.trim().is_empty()).count();
+    let backwards = |range: &ByteRangeSpec| matches!(range, ByteRangeSpec::FromTo(first, last) if last < first);
+    // The parser leaves out what it cannot read.
+    (ranges.len() == written && !ranges.iter().any(backwards)).then_some(ranges)
+}
+
+/// What these ranges are of so many bytes. Several parts would need another kind of body, which hardly a client asks for and each
+/// has to do without: then it is the whole.
+fn part(ranges: &[ByteRangeSpec], size: u64) -> Verdict {
+    let parts: Vec<_> = ranges
+        .iter()
+        .filter_map(|range| range.to_satisfiable_range(size))
+        .collect();
+    match parts[..] {
+        [(first, last)] => Verdict::Part { first, last },
+        // The last bytes of nothing are all of it.
+        [] if size == 0 && ranges.iter().any(|range| matches!(range, ByteRangeSpec::Last(1..))) => Verdict::Whole,
+        [] => Verdict::Beyond,
+        [_, ..] => Verdict::Whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+    /// The same day as `DATE`, as it was written once.
+    const OBSOLETE: &str = "Sunday, 06-Nov-94 08:49:37 GMT";
+
+    fn judged(method: Method, headers: &[(&str, &str)], size: u64, validators: &Validators) -> Verdict {
+        let request = headers
+            .iter()
+            .fold(TestRequest::default().method(method), |request, (name, value)| {
+                request.append_header((*name, *value))
+            });
+        Conditions::of(&request.to_http_request()).judge(size, validators)
+    }
+
+    fn both() -> Validators {
+        Validators {
+            etag: Some(EntityTag::new_strong("t".to_owned())),
+            modified: Some(UNIX_EPOCH + Duration::from_secs(784_111_777)),
+        }
+    }
+
+    const WHOLE: Verdict = Verdict::Whole;
+
+    const fn bytes(first: u64, last: u64) -> Verdict {
+        Verdict::Part { first, last }
+    }
+
+    #[test]
+    fn conditions_hold_in_their_order() {
+        let (known, failed) = (Verdict::Known, Verdict::Failed);
+        for (headers, expected) in [
+            (&[][..], WHOLE),
+            // 13.1.1: strongly compared.
+            (&[("if-match", "\"t\"")], WHOLE),
+            (&[("if-match", "\"x\", \"t\"")], WHOLE),
+            (&[("if-match", "\"x\""), ("if-match", "\"t\"")], WHOLE),
+            (&[("if-match", "*")], WHOLE),
+            (&[("if-match", "\"x\"")], failed),
+            (&[("if-match", "W/\"t\"")], failed),
+            (&[("if-match", "t")], failed),
+            // 13.1.4, only without If-Match.
+            (&[("if-unmodified-since", DATE)], WHOLE),
+            (&[("if-unmodified-since", AFTER)], WHOLE),
+            (&[("if-unmodified-since", BEFORE)], failed),
+            (&[("if-unmodified-since", "yesterday")], WHOLE),
+            (
+                &[("if-unmodified-since", BEFORE), ("if-unmodified-since", BEFORE)],
+                WHOLE,
+            ),
+            (&[("if-match", "\"t\""), ("if-unmodified-since", BEFORE)], WHOLE),
+            (&[("if-match", "\"x\""), ("if-unmodified-since", AFTER)], failed),
+            // 13.1.2: weakly compared.
+            (&[("if-none-match", "\"t\"")], known),
+            (&[("if-none-match", "W/\"t\"")], known),
+            (&[("if-none-match", "\"x\", W/\"t\"")], known),
+            (&[("if-none-match", "*")], known),
+            (&[("if-none-match", "\"x\"")], WHOLE),
+            (&[("if-none-match", "")], WHOLE),
+            // 13.1.3, only without If-None-Match.
+            (&[("if-modified-since", DATE)], known),
+            (&[("if-modified-since", OBSOLETE)], known),
+            (&[("if-modified-since", AFTER)], known),
+            (&[("if-modified-since", BEFORE)], WHOLE),
+            (&[("if-modified-since", "yesterday")], WHOLE),
+            (&[("if-modified-since", DATE), ("if-modified-since", DATE)], WHOLE),
+            (&[("if-none-match", "\"x\""), ("if-modified-since", DATE)], WHOLE),
+            (&[("if-none-match", "\"t\""), ("if-modified-since", BEFORE)], known),
+            // 13.2.2: what has to hold goes before what the client has, and both go before a range.
+            (&[("if-match", "\"x\""), ("if-none-match", "\"t\"")], failed),
+            (&[("if-match", "\"t\""), ("if-none-match", "\"t\"")], known),
+            (&[("if-none-match", "\"t\""), ("range", "bytes=0-1")], known),
+            (&[("if-match", "\"x\""), ("range", "bytes=0-1")], failed),
+            (&[("if-match", "\"t\""), ("range", "bytes=0-1")], bytes(0, 1)),
+            // 13.1.5: only with a range, strongly compared, a date exactly.
+            (&[("if-range", "\"t\""), ("range", "bytes=2-")], bytes(2, 9)),
+            (&[("if-range", DATE), ("range", "bytes=2-")], bytes(2, 9)),
+            (&[("if-range", OBSOLETE), ("range", "bytes=2-")], bytes(2, 9)),
+            (&[("if-range", "\"x\""), ("range", "bytes=2-")], WHOLE),
+            (&[("if-range", "W/\"t\""), ("range", "bytes=2-")], WHOLE),
+            (&[("if-range", AFTER), ("range", "bytes=2-")], WHOLE),
+            (&[("if-range", BEFORE), ("range", "bytes=2-")], WHOLE),
+            (&[("if-range", "nonsense"), ("range", "bytes=2-")], WHOLE),
+            (&[("if-range", "\"x\""), ("range", "bytes=99-")], WHOLE),
+            (&[("if-range", "\"t\""), ("range", "bytes=99-")], Verdict::Beyond),
+            (&[("if-range", "\"x\"")], WHOLE),
+        ] {
+            assert_eq!(judged(Method::GET, headers, 10, &both()), expected, "{headers:?}");
+            let of_head = match expected {
+                Verdict::Part { .. } | Verdict::Beyond => WHOLE,
+                other => other,
+            };
+            assert_eq!(judged(Method::HEAD, headers, 10, &both()), of_head, "HEAD {headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_validators_is_never_known() {
+        for (headers, expected) in [
+            (&[("if-none-match", "\"t\"")][..], WHOLE),
+            (&[("if-none-match", "*")], Verdict::Known),
+            (&[("if-modified-since", AFTER)], WHOLE),
+            (&[("if-match", "\"t\"")], Verdict::Failed),
+            (&[("if-match", "*")], WHOLE),
+            (&[("if-unmodified-since", BEFORE)], WHOLE),
+            (&[("if-range", "\"t\""), ("range", "bytes=2-")], WHOLE),
+            (&[("if-range", DATE), ("range", "bytes=2-")], WHOLE),
+            (&[("range", "bytes=2-")], bytes(2, 9)),
+        ] {
+            assert_eq!(
+                judged(Method::GET, headers, 10, &Validators::default()),
+                expected,
+                "{headers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn ranges_are_parts_of_any_size() {
+        let largest = u64::MAX;
+        for (range, size, expected) in [
+            ("bytes=0-0", 10, bytes(0, 0)),
+            ("bytes=9-", 10, bytes(9, 9)),
+            ("bytes=0-", 10, bytes(0, 9)),
+            ("bytes=3-99", 10, bytes(3, 9)),
+            ("bytes=-3", 10, bytes(7, 9)),
+            ("bytes=-99", 10, bytes(0, 9)),
+            ("bytes= 1-2", 10, bytes(1, 2)),
+            ("bytes=10-", 10, Verdict::Beyond),
+            ("bytes=10-20", 10, Verdict::Beyond),
+            ("bytes=-0", 10, Verdict::Beyond),
+            ("bytes=20-,30-40", 10, Verdict::Beyond),
+            // Several: the one that can be satisfied, else the whole.
+            ("bytes=2-3,50-", 10, bytes(2, 3)),
+            ("bytes=0-1,8-9", 10, WHOLE),
+            ("bytes=0-1,1-2", 10, WHOLE),
+            ("bytes=0-0,-1", 10, WHOLE),
+            // No range, or no unit that anybody knows.
+            ("lines=1-2", 10, WHOLE),
+            ("Bytes", 10, WHOLE),
+            ("bytes", 10, WHOLE),
+            ("bytes=", 10, WHOLE),
+            ("bytes=x", 10, WHOLE),
+            ("bytes=-", 10, WHOLE),
+            ("bytes=3-2", 10, WHOLE),
+            ("bytes=1-2,x", 10, WHOLE),
+            ("bytes=0-99999999999999999999999", 10, WHOLE),
+            ("", 10, WHOLE),
+            // Nothing, and more than anybody has.
+            ("bytes=0-", 0, Verdict::Beyond),
+            ("bytes=-5", 0, WHOLE),
+            ("bytes=-0", 0, Verdict::Beyond),
+            ("bytes=0-", largest, bytes(0, largest - 1)),
+            ("bytes=-1", largest, bytes(largest - 1, largest - 1)),
+            (
+                "bytes=18446744073709551614-18446744073709551615",
+                largest,
+                bytes(largest - 1, largest - 1),
+            ),
+            ("bytes=18446744073709551615-", largest, Verdict::Beyond),
+        ] {
+            let verdict = judged(Method::GET, &[("range", range)], size, &both());
+            assert_eq!(verdict, expected, "{range} of {size}");
+            assert!(
+                verdict
+                    .bytes(size)
+                    .is_none_or(|(at, length)| at.checked_add(length).is_some_and(|end| end <= size))
+            );
+            assert_eq!(
+                judged(Method::HEAD, &[("range", range)], size, &both()),
+                WHOLE,
+                "HEAD {range}"
+            );
+        }
+        let twice = [("range", "bytes=0-1"), ("range", "bytes=2-3")];
+        assert_eq!(judged(Method::GET, &twice, 10, &both()), WHOLE);
+    }
+}
