@@ -7,6 +7,7 @@ mod admin;
 mod check;
 mod completions;
 mod config;
+mod descriptors;
 mod dev;
 mod failure;
 mod graph;
@@ -32,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use hotplate::site::Site;
+use hotplate::site::{Site, SiteError};
 use hotplate::{Builder, Hotplate};
 
 use failure::Failure;
@@ -103,9 +104,12 @@ enum Command {
 /// What every command works on.
 #[derive(Debug, Args)]
 struct Directory {
-    /// A site (a directory with `templates/` in it) or a plain folder of templates
+    /// A site (its templates are in `templates/`) or a plain folder of templates
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    /// DIR is a plain folder: the templates are in DIR itself, and all but those in `_*/` and `partials/` are pages
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    plain: Option<String>,
 }
 
 /// For people or for programs.
@@ -130,6 +134,7 @@ impl Command {
             _ => {}
         }
         let setup = common.setup(self.directory(), &self.flags())?;
+        descriptors::reserve(self.descriptors(&setup))?;
         match self {
             Self::Init(init) => init.run(),
             Self::Dev(dev) => dev.run(setup),
@@ -158,20 +163,60 @@ impl Command {
         }
     }
 
+    /// Files that have to be open at once, at least.
+    fn descriptors(&self, setup: &Setup) -> usize {
+        match self {
+            Self::Serve(_) => descriptors::of_server(setup.config().server.workers, &setup.config().admin),
+            Self::Dev(_) => descriptors::of_server(dev::WORKERS, &setup.config().admin),
+            Self::Watch(_) => descriptors::OF_WATCH,
+            Self::Check(_) | Self::Render(_) | Self::Graph(_) => descriptors::OF_LOAD,
+            Self::Init(_) | Self::Reload(_) | Self::Config(_) | Self::Completions(_) => 0,
+        }
+    }
+
     /// Flags that are settings.
     fn flags(&self) -> Vec<Flag<'_>> {
         match self {
             Self::Dev(dev) => dev.flags(),
             Self::Serve(serve) => serve.flags(),
             Self::Reload(reload) => reload.flags(),
-            _ => Vec::new(),
+            Self::Check(check::Check { directory, .. })
+            | Self::Render(render::Render { directory, .. })
+            | Self::Graph(graph::Graph { directory, .. })
+            | Self::Watch(watch::Watch { directory, .. }) => directory.flags(),
+            Self::Init(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
         }
     }
 }
 
 impl Directory {
+    fn flags(&self) -> Vec<Flag<'_>> {
+        vec![("--plain=", "templates.plain", &self.plain)]
+    }
+
+    /// For an author: what is in the directory decides where nobody says what it is.
     fn open(&self, setup: &Setup) -> Result<Site, Failure> {
-        Ok(Site::open(&self.directory)?.rules(setup.config().files.rules()))
+        self.open_as_said(setup, Site::guess)
+    }
+
+    /// For the world: it is a site, unless somebody says otherwise.
+    fn open_to_the_world(&self, setup: &Setup) -> Result<Site, Failure> {
+        self.open_as_said(setup, Site::open)
+    }
+
+    fn open_as_said(
+        &self,
+        setup: &Setup,
+        unsaid: impl FnOnce(PathBuf) -> Result<Site, SiteError>,
+    ) -> Result<Site, Failure> {
+        let directory = self.directory.clone();
+        let said = &setup.config().templates;
+        let site = match (said.plain, said.directory.as_str()) {
+            (true, _) => Site::folder(directory),
+            (false, hotplate::site::TEMPLATES) => unsaid(directory),
+            (false, templates) => Site::open(directory).map(|site| site.templates(templates)),
+        };
+        Ok(site?.rules(setup.config().files.rules()))
     }
 }
 

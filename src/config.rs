@@ -76,6 +76,8 @@ pub struct Server {
     pub request_ms: u64,
     /// How long requests under way may take once the server is to end, in milliseconds.
     pub drain_ms: u64,
+    /// What static files say in `Cache-Control`; empty is nothing.
+    pub static_cache_control: String,
 }
 
 /// The server of `hotplate dev`.
@@ -133,6 +135,10 @@ pub enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Templates {
+    /// Where they are, below the directory of a site.
+    pub directory: String,
+    /// Whether the directory itself is the folder of templates, without data and static files.
+    pub plain: bool,
     /// Whether changes are seen by themselves.
     pub watch: bool,
     /// What a render is answered with that fails.
@@ -216,6 +222,7 @@ impl Config {
             watch,
             on_failure,
             fallback,
+            ..
         } = &self.templates;
         let builder = builder
             .limits(self.limits.clone())
@@ -237,6 +244,7 @@ impl Default for Server {
             keep_alive_ms: 5_000,
             request_ms: 5_000,
             drain_ms: 10_000,
+            static_cache_control: "no-cache".to_owned(),
         }
     }
 }
@@ -296,6 +304,8 @@ impl Default for Supervision {
 impl Default for Templates {
     fn default() -> Self {
         Self {
+            directory: "templates".to_owned(),
+            plain: false,
             watch: true,
             on_failure: OnFailure::default(),
             fallback: String::new(),

@@ -1,6 +1,6 @@
 //! The layout of a site: which files are pages, which data they get, which path shows which.
 //!
-//! A directory with `templates/` in it is a site:
+//! A site is a directory:
 //!
 //! | where | what |
 //! |---|---|
@@ -15,7 +15,12 @@
 //! request, and what changed together with templates is published together with them: a page that goes on in an older version
 //! goes on with its older data.
 //!
-//! Any other directory is a plain folder of templates: every file is an entry, and there is no data.
+//! A site may be opened before its `templates/` is there: until it comes there is no page.
+//!
+//! A directory can also be [opened as a plain folder](Site::folder) of templates: they are in the directory itself, those under a
+//! folder whose name begins with `_` or is `partials` are pieces for others, and there is no data. Then every file that is a
+//! template by its extension can be visited, notes too: so a directory is one only if somebody says so. [`Site::guess`] is for
+//! commands that show nothing to the world.
 
 mod data;
 mod layout;
@@ -34,7 +39,7 @@ use hotplate_actors::{Builder, Hotplate, Limits, Supply, TemplateName};
 
 pub use data::parse;
 
-/// A directory, understood as a site or as a plain folder of templates.
+/// A directory: a site, or a plain folder of templates.
 ///
 /// ```
 /// use hotplate::RenderOptions;
@@ -60,11 +65,11 @@ pub struct Site {
     rules: Rules,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Layout {
-    /// `templates`, `data`, `static`.
-    Site,
-    /// Every file is an entry.
+    /// `data`, `static`, and a directory of templates, mostly `templates`.
+    Site { templates: PathBuf },
+    /// The directory itself is that of the templates.
     Folder,
 }
 
@@ -81,26 +86,84 @@ enum Reason {
     Unreadable(std::io::Error),
 }
 
+/// Where the templates of a site are, below its directory.
+pub const TEMPLATES: &str = "templates";
+
 impl Site {
-    /// Looks at a directory. Nothing is loaded yet.
+    /// Opens a site. Nothing is loaded yet, and `templates/` may come later.
     ///
     /// # Errors
     /// [`SiteError`] where there is no such directory.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, SiteError> {
-        let directory = directory.into();
-        let layout = match std::fs::metadata(&directory) {
-            Ok(found) if !found.is_dir() => Err(Reason::NoDirectory),
-            Ok(_) if directory.join("templates").is_dir() => Ok(Layout::Site),
-            Ok(_) => Ok(Layout::Folder),
-            Err(error) => Err(Reason::Unreadable(error)),
+        let templates = TEMPLATES.into();
+        Self::of(directory.into(), Layout::Site { templates })
+    }
+
+    /// Opens a plain folder of templates. Each that is no piece for others can be visited, so it has to be meant as one.
+    ///
+    /// # Errors
+    /// [`SiteError`] where there is no such directory.
+    pub fn folder(directory: impl Into<PathBuf>) -> Result<Self, SiteError> {
+        Self::of(directory.into(), Layout::Folder)
+    }
+
+    /// Opens a directory as what it looks like: a plain folder of templates if there is something in it, and neither `templates`
+    /// nor `data` nor `static`; else a site. For whoever shows nothing to the world.
+    ///
+    /// # Errors
+    /// [`SiteError`] where there is no such directory.
+    pub fn guess(directory: impl Into<PathBuf>) -> Result<Self, SiteError> {
+        let site = Self::open(directory)?;
+        let of_a_site = [TEMPLATES, "data", "static"];
+        let has = |name: &&str| site.directory.join(name).exists();
+        let shown = |entry: std::io::Result<std::fs::DirEntry>| {
+            entry.is_ok_and(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
         };
-        match layout {
-            Ok(layout) => Ok(Self {
-                directory,
-                layout,
-                rules: Rules::default(),
-            }),
-            Err(reason) => Err(SiteError { directory, reason }),
+        let holds_something = || std::fs::read_dir(&site.directory).is_ok_and(|mut entries| entries.any(shown));
+        match !of_a_site.iter().any(has) && holds_something() {
+            true => Self::folder(site.directory),
+            false => Ok(site),
+        }
+    }
+
+    fn of(directory: PathBuf, layout: Layout) -> Result<Self, SiteError> {
+        let reason = match std::fs::metadata(&directory) {
+            Ok(found) if found.is_dir() => {
+                let rules = Rules::default();
+                return Ok(Self {
+                    directory,
+                    layout,
+                    rules,
+                });
+            }
+            Ok(_) => Reason::NoDirectory,
+            Err(error) => Reason::Unreadable(error),
+        };
+        Err(SiteError { directory, reason })
+    }
+
+    /// The directory of its templates, where it is not `templates`: below that of the site, or an absolute path. Without effect on
+    /// a plain folder.
+    #[must_use]
+    pub fn templates(mut self, directory: impl Into<PathBuf>) -> Self {
+        if let Layout::Site { templates } = &mut self.layout {
+            *templates = directory.into();
+        }
+        self
+    }
+
+    /// Whether it was opened as a plain folder of templates.
+    #[must_use]
+    pub fn is_folder(&self) -> bool {
+        self.layout == Layout::Folder
+    }
+
+    /// Where its templates are, or will be.
+    #[must_use]
+    pub fn templates_directory(&self) -> PathBuf {
+        match &self.layout {
+            Layout::Site { templates } => self.directory.join(templates),
+            Layout::Folder => self.directory.clone(),
         }
     }
 
@@ -125,7 +188,7 @@ impl Site {
 
     /// Where `static/` is or may come to be, if this is a site.
     pub(crate) fn static_place(&self) -> Option<PathBuf> {
-        (self.layout == Layout::Site).then(|| self.directory.join("static"))
+        (!self.is_folder()).then(|| self.directory.join("static"))
     }
 
     /// Which symbolic links are followed, below `templates/`, `data/` and `static/` alike.
@@ -137,10 +200,9 @@ impl Site {
     /// The file that a name was read from.
     #[cfg(feature = "web")]
     pub(crate) fn file(&self, name: &TemplateName) -> PathBuf {
-        match (self.layout, layout::shown(name)) {
-            (Layout::Folder, _) => self.directory.join(name.as_str()),
-            (Layout::Site, Some(data)) => self.directory.join(data.as_str()),
-            (Layout::Site, None) => self.directory.join("templates").join(name.as_str()),
+        match layout::shown(name).filter(|_| !self.is_folder()) {
+            Some(data) => self.directory.join(data.as_str()),
+            None => self.templates_directory().join(name.as_str()),
         }
     }
 
@@ -154,10 +216,12 @@ impl Site {
     /// its data, its companions and its fallback are set.
     pub fn builder(&self) -> Builder {
         let builder = Hotplate::builder();
-        if self.layout == Layout::Folder {
+        if self.is_folder() {
             return builder.mounts([Mount::new("", &self.directory).rules(self.rules.clone())]);
         }
-        let templates = Mount::new("", self.directory.join("templates")).rules(self.rules.clone());
+        let templates = Mount::new("", self.templates_directory())
+            .rules(self.rules.clone())
+            .late();
         let data = Rules {
             links: self.rules.links,
             ..Rules::default()
@@ -179,13 +243,13 @@ impl Site {
     /// Whether a name is a template rather than data.
     #[must_use]
     pub fn is_template(&self, name: &TemplateName) -> bool {
-        self.layout == Layout::Folder || !layout::is_data(name.as_str())
+        self.is_folder() || !layout::is_data(name.as_str())
     }
 
     /// Whether a name is a template that can be visited.
     #[must_use]
     pub fn is_entry(&self, name: &TemplateName) -> bool {
-        self.layout == Layout::Folder || (self.is_template(name) && !layout::is_partial(name.as_str()))
+        self.is_template(name) && !layout::is_partial(name.as_str())
     }
 
     /// The entry that a path shows, if there is one: `/` is `index.html`, `/a/b` is `a/b.html`, `/x/` is `x/index.html`, and
@@ -195,10 +259,23 @@ impl Site {
         layout::candidates(path).find(|name| self.is_entry(name) && exists(snapshot, name))
     }
 
+    /// Whether it has no template yet because their directory is not there, and never was.
+    #[must_use]
+    pub fn is_awaited(&self, hotplate: &Hotplate) -> bool {
+        let pinned = hotplate.snapshot();
+        let mut entries = pinned.snapshot().entries();
+        !entries.any(|(_, name, _)| self.is_template(name))
+            && hotplate
+                .health()
+                .loaders
+                .iter()
+                .any(|loader| loader.status.root_missing)
+    }
+
     /// Whether an entry has data: its own, or that of all entries.
     #[must_use]
     pub fn has_data(&self, snapshot: &Snapshot, entry: &TemplateName) -> bool {
-        self.layout == Layout::Site && layout::data_of(entry).iter().any(|name| exists(snapshot, name))
+        !self.is_folder() && layout::data_of(entry).iter().any(|name| exists(snapshot, name))
     }
 
     /// A warning for each file of data that no entry uses: mostly a name that was misspelt.

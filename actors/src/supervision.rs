@@ -57,6 +57,14 @@ pub fn panic_text(payload: Box<dyn Any + Send>) -> String {
     text
 }
 
+/// A runtime for one thread, as actix makes its own, which panics where the system has no file descriptors left.
+///
+/// # Errors
+/// Those of the system.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
 /// Runs something that may panic.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! `hotplate dev`: a site over HTTP, and on the terminal what its author has to know.
 
+use std::net::ToSocketAddrs;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,7 +11,7 @@ use super::tell::Tell;
 use super::{Directory, Failure, Format};
 
 /// Threads that answer requests. This serves an author, not the world.
-const WORKERS: usize = 2;
+pub(crate) const WORKERS: usize = 2;
 
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
@@ -32,7 +33,8 @@ pub(crate) struct Dev {
 
 impl Dev {
     pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
-        let mut flags = self.admin.flags();
+        let mut flags = self.directory.flags();
+        flags.extend(self.admin.flags());
         flags.extend([
             ("--bind ", "dev.bind", &self.bind),
             ("--editor ", "dev.editor", &self.editor),
@@ -41,7 +43,11 @@ impl Dev {
     }
 
     pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
-        let site = self.directory.open(&setup)?;
+        // Who listens for others does not guess.
+        let site = match is_loopback(&setup.config().dev.bind) {
+            true => self.directory.open(&setup)?,
+            false => self.directory.open_to_the_world(&setup)?,
+        };
         let mut http = setup.config().server.clone();
         http.workers = WORKERS;
         let server = Server {
@@ -54,4 +60,10 @@ impl Dev {
         };
         server.run()
     }
+}
+
+/// Whether an address can be reached from this machine only.
+fn is_loopback(bind: &str) -> bool {
+    bind.to_socket_addrs()
+        .is_ok_and(|mut addresses| addresses.all(|address| address.ip().is_loopback()))
 }

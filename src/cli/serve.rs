@@ -25,13 +25,14 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
-        let mut flags = self.admin.flags();
+        let mut flags = self.directory.flags();
+        flags.extend(self.admin.flags());
         flags.push(("--bind ", "server.bind", &self.bind));
         flags
     }
 
     pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
-        let site = self.directory.open(&setup)?;
+        let site = self.directory.open_to_the_world(&setup)?;
         let server = Server {
             tell: Tell::new(&site, self.format),
             site,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server as Running, ServerHandle};
+use actix_web::http::header::HeaderValue;
 use actix_web::{App, HttpServer, rt};
 use hotplate::config::{Changes, Server as Http};
 use hotplate::metrics::Metrics;
@@ -118,7 +119,9 @@ impl Server {
         let web = Web::new(hotplate.clone()).development(self.audience == Audience::Author);
         let web = web.editor(dev.editor.parse().unwrap_or_default());
         let web = dev.hosts.iter().fold(web, Web::host);
-        let pages = Pages::of(web, self.site.clone());
+        let cache_control = Some(self.http.static_cache_control.as_str()).filter(|value| !value.is_empty());
+        let cache_control = cache_control.and_then(|value| HeaderValue::from_str(value).ok());
+        let pages = Pages::of(web, self.site.clone()).static_cache_control(cache_control);
         let connected = pages.web().connected();
         let server = HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
             .on_connect(connected)

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use actix_web::http::header::HeaderValue;
 use clap::{Args, ValueEnum};
 use hotplate::config::{Config, ConfigError, Settings, Sources};
 use hotplate::web::Editor;
@@ -146,6 +147,10 @@ pub(crate) fn read(sources: &Sources) -> Result<Settings, ConfigError> {
     }
     if let Err(why) = settings.config.dev.editor.parse::<Editor>() {
         return Err(settings.refuse("dev.editor", why.to_string(), "for example `vscode`"));
+    }
+    if let Err(why) = HeaderValue::from_str(&settings.config.server.static_cache_control) {
+        let help = "for example `no-cache` or `public, max-age=3600`";
+        return Err(settings.refuse("server.static_cache_control", why.to_string(), help));
     }
     Ok(settings)
 }

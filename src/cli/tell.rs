@@ -151,13 +151,6 @@ impl Tell {
     }
 
     fn first_page(&self) -> String {
-        let directory = self.site.directory();
-        let templates = directory.join("templates");
-        let place = if templates.is_dir() {
-            templates
-        } else {
-            directory.to_owned()
-        };
-        place.join("index.html").display().to_string()
+        self.site.templates_directory().join("index.html").display().to_string()
     }
 }

@@ -342,6 +342,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "How long the head of a request may take to arrive; a client that dribbles is answered 408.";
             drain_ms: milliseconds(0, DAY), live,
                 "How long requests under way may take after SIGTERM or SIGINT; then they are cut off.";
+            static_cache_control: Kind::Text, restart,
+                "`Cache-Control` of static files. \"no-cache\": a browser asks each time whether its copy is still good. Empty is none.";
         }
         dev {
             bind: Kind::Address, restart, "Where `hotplate dev` listens.";
@@ -370,6 +372,10 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "Whether the end of each span is logged, with the time that it took: of a batch, of each actor's part in it, of a render.";
         }
         templates {
+            directory: Kind::Text, restart, "Where the templates of a site are, below its directory.";
+            plain: Kind::Flag, restart,
+                "Whether the directory itself is a plain folder of templates, without data and static files (`--plain`). \
+                 `serve` never guesses: without this it waits for `directory`, and answers 503 until it is there.";
             watch: Kind::Flag, restart, "Whether changes are seen by themselves; else by `hotplate reload` and SIGHUP only.";
             on_failure: Kind::Choice(ON_FAILURE), restart,
                 "What answers when a page fails while it is rendered: its last good version, the fallback page, or the error.";

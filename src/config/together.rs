@@ -42,6 +42,22 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             help: "write patterns as in `.gitignore`, such as `drafts/` or `*.bak.html`".to_owned(),
         });
     }
+    let templates = &config.templates;
+    if ["", ".", "./"].contains(&templates.directory.as_str()) {
+        found.push(Contradiction {
+            keys: keys(&["templates.directory"]),
+            message: "the templates would be all files of the site, its data included".to_owned(),
+            help: "write `directory = \"templates\"`, or `plain = true` for a folder of templates and nothing else"
+                .to_owned(),
+        });
+    }
+    if templates.plain && templates.directory != Config::default().templates.directory {
+        found.push(Contradiction {
+            keys: keys(&["templates.plain", "templates.directory"]),
+            message: "a plain folder has no directory of templates in it".to_owned(),
+            help: "take out either `plain` or `directory`".to_owned(),
+        });
+    }
     if !config.admin.token.is_empty() && !config.admin.token_file.is_empty() {
         found.push(Contradiction {
             keys: keys(&["admin.token_file", "admin.token"]),

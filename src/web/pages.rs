@@ -8,6 +8,7 @@ use hotplate_actors::{Hotplate, Pinned};
 use tracing::Instrument;
 
 use super::files::Files;
+use super::live::Shown;
 use super::templates::Templates;
 use super::{Faults, Web, response};
 use crate::site::{Site, SiteData};
@@ -121,19 +122,21 @@ impl Pages {
         if !path.ends_with('/') && self.site.entry_at(pinned.snapshot(), &folder).is_some() {
             return elsewhere(request);
         }
+        if self.site.is_awaited(&self.web.hotplate) {
+            return response::not_there_yet(request, self.awaited(request, &pinned, path));
+        }
         match self.site.entry_at(pinned.snapshot(), "/404.html") {
             Some(entry) => page(entry.as_str())
                 .status(StatusCode::NOT_FOUND)
                 .into_response(request),
-            None => self.nothing_there(request, &pinned, path),
+            None => response::nothing_there(request, self.awaited(request, &pinned, path)),
         }
     }
 
-    /// For a site that has no page for unknown paths. In development it waits for the page to be written.
-    fn nothing_there(&self, request: &HttpRequest, pinned: &Pinned, path: &str) -> HttpResponse {
+    /// What a browser has to know, in development, of a page that may be written.
+    fn awaited(&self, request: &HttpRequest, pinned: &Pinned, path: &str) -> Option<Shown> {
         let waits = self.web.live_for(request).zip(Site::page_for(path));
-        let shown = waits.map(|(live, entry)| live.awaited(entry.as_str(), pinned));
-        response::nothing_there(request, shown)
+        waits.map(|(live, entry)| live.awaited(entry.as_str(), pinned))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an outcome looks like over HTTP.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use hotplate_actors::{Freshness, RenderFailure, Version};
 
@@ -47,6 +47,14 @@ pub(super) fn unchanged(etag: &ETag, version: Version, freshness: &'static str) 
 /// For a site that has no page for unknown paths.
 pub(super) fn nothing_there(request: &HttpRequest, shown: Option<Shown>) -> HttpResponse {
     told(request, StatusCode::NOT_FOUND, "There is no page here.", shown)
+}
+
+/// For a site whose templates are not there yet.
+pub(super) fn not_there_yet(request: &HttpRequest, shown: Option<Shown>) -> HttpResponse {
+    let text = "This site has no pages yet.";
+    let mut answer = told(request, StatusCode::SERVICE_UNAVAILABLE, text, shown);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    answer
 }
 
 /// No answer of the engine.

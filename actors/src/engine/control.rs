@@ -16,7 +16,7 @@ use crate::loader::Hints;
 use crate::messages::Drain;
 use crate::renderer::Renderer;
 use crate::snapshot::Snapshot;
-use crate::supervision::{Alarms, Circle, Faults, Pool, Supervisor, Turned};
+use crate::supervision::{Alarms, Circle, Faults, Pool, Supervisor, Turned, runtime};
 
 type Task = Box<dyn FnOnce() + Send>;
 
@@ -74,7 +74,14 @@ type Ready = std::sync::mpsc::SyncSender<Result<Actors, StartError>>;
 impl Inside {
     pub(super) fn run(self, mut commands: mpsc::Receiver<Command>, ready: &Ready) {
         let (doors, renderer) = (self.doors.clone(), self.renderer.clone());
-        let stopped = actix::System::new().block_on(async {
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = ready.send(Err(error.into()));
+                return;
+            }
+        };
+        let stopped = actix::System::with_tokio_rt(move || runtime).block_on(async {
             let actors = match self.start().await {
                 Ok(actors) => actors,
                 Err(error) => {

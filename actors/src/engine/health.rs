@@ -112,10 +112,11 @@ fn late(actor: &ActorHealth, patience: Duration) -> Option<String> {
 }
 
 fn missing(loader: &LoaderHealth) -> Option<String> {
-    loader
-        .status
-        .root_missing
-        .then(|| format!("{} is missing; what was served goes on", loader.loader))
+    let LoaderHealth { loader, status } = loader;
+    status.root_missing.then(|| match status.files {
+        0 => format!("{loader}: a directory is missing; its templates are served once it is there"),
+        _ => format!("{loader} is missing; what was served goes on"),
+    })
 }
 
 fn door(door: &Door) -> DoorHealth {

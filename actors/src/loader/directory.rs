@@ -53,6 +53,7 @@ pub struct Mount {
     prefix: String,
     path: PathBuf,
     rules: Rules,
+    late: bool,
 }
 
 impl Mount {
@@ -64,7 +65,17 @@ impl Mount {
             prefix: prefix.into(),
             path: path.into(),
             rules: Rules::default(),
+            late: false,
         }
+    }
+
+    /// Lets the directory come later, also if it is the first one: until then it has no files, and
+    /// [`LoaderStatus::root_missing`](crate::health::LoaderStatus::root_missing) says so. Once it was there, a directory that is
+    /// missing removes nothing, as always.
+    #[must_use]
+    pub fn late(mut self) -> Self {
+        self.late = true;
+        self
     }
 
     /// The files that are templates by other rules.
@@ -127,14 +138,24 @@ pub struct DirectoryLoader {
 }
 
 impl DirectoryLoader {
-    /// A loader of some directories. The first one must exist when it looks; others may be missing.
+    /// A loader of some directories. The first one must exist when it looks, unless it may come [late](Mount::late); others may be
+    /// missing.
     #[must_use]
     pub fn new(mounts: impl IntoIterator<Item = Mount>, limits: &Limits) -> Self {
         let (mut wrong, mut trees) = (None, Vec::new());
         for mount in mounts {
-            let Mount { prefix, path, rules } = mount;
+            let Mount {
+                prefix,
+                path,
+                rules,
+                late,
+            } = mount;
             match Sieve::new(&rules, limits.source_bytes) {
-                Ok(sieve) => trees.push(Tree::new(prefix, path, sieve, limits.templates)),
+                Ok(sieve) => {
+                    let mut tree = Tree::new(prefix, path, sieve, limits.templates);
+                    tree.late = late;
+                    trees.push(tree);
+                }
                 Err(reason) => wrong = Some(format!("the rules of {}: {reason}", path.display())),
             }
         }

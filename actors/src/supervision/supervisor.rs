@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::alarm::Alarms;
 use super::child::{Child, Circle, Incident};
-use super::contain;
 use super::door::Door;
 use super::family::Strategy;
 use super::group::{Group, GroupError};
 use super::policy::Policy;
+use super::{contain, runtime};
 
 /// Starts groups of actors, and starts again what fails. Its thread owns an actix `System`; each group has a thread of its own.
 #[derive(Clone)]
@@ -55,9 +56,10 @@ impl Supervisor {
             ended: AtomicBool::new(false),
         });
         let of_thread = Arc::clone(&inner);
+        let runtime = runtime()?;
         std::thread::Builder::new()
             .name("hotplate-actors".into())
-            .spawn(move || of_thread.run(ordered))?;
+            .spawn(move || of_thread.run(runtime, ordered))?;
         Ok(Self(Arc::new(Owner(inner))))
     }
 
@@ -123,9 +125,9 @@ impl Inner {
         }
     }
 
-    fn run(self: Arc<Self>, mut ordered: mpsc::UnboundedReceiver<Order>) {
+    fn run(self: Arc<Self>, runtime: Runtime, mut ordered: mpsc::UnboundedReceiver<Order>) {
         let mut arbiters = Vec::new();
-        actix::System::new().block_on(async {
+        actix::System::with_tokio_rt(move || runtime).block_on(async {
             while let Some(order) = ordered.recv().await {
                 match order {
                     // A start of its own fault is told to its policy; this guards the rest.

@@ -376,9 +376,15 @@ impl Observer {
 
     /// Why nothing is known of what is there now: a root that should be there is missing.
     fn cannot_look(&self) -> Option<String> {
-        let needed = |(number, tree): &(usize, &Tree)| *number == 0 || tree.was_there;
+        let needed = |(number, tree): &(usize, &Tree)| tree.was_there || (*number == 0 && !tree.late);
         let trees = self.trees.iter().enumerate().filter(needed);
         trees.filter_map(|(_, tree)| tree.missing.clone()).next()
+    }
+
+    /// Whether a root is missing that was there, or that everything is about.
+    fn root_missing(&self) -> bool {
+        let mut trees = self.trees.iter().enumerate();
+        trees.any(|(number, tree)| tree.missing.is_some() && (tree.was_there || number == 0))
     }
 
     // --- how it sees --------------------------------------------------------------------------------------------------------
@@ -471,7 +477,7 @@ impl Observer {
             reconciles: self.reconciles,
             missed_by_events: self.missed,
             unreadable: self.trees.iter().map(|tree| tree.unreadable() as u64).sum(),
-            root_missing: self.cannot_look().is_some(),
+            root_missing: self.root_missing(),
             remarks: self.remarks(),
         }
     }

@@ -57,6 +57,8 @@ pub(super) struct Tree {
     pub(super) missing: Option<String>,
     /// Whether there ever was one.
     pub(super) was_there: bool,
+    /// Whether it may come later although it is the first one.
+    pub(super) late: bool,
     files: usize,
     files_max: usize,
     /// Files that a start has found and not read: none between looks.
@@ -210,6 +212,7 @@ impl Tree {
             silent: BTreeMap::new(),
             missing: None,
             was_there: false,
+            late: false,
             files: 0,
             files_max,
             new: Vec::new(),
