@@ -178,6 +178,15 @@ impl Web {
         }
     }
 
+    /// Ends the streams of browsers that follow edits, and each that begins from now on: they would hold up a server that ends
+    /// until its `shutdown_timeout`. On Linux they end by themselves with SIGTERM and SIGINT. Call this before
+    /// [`ServerHandle::stop`](actix_web::dev::ServerHandle::stop), and elsewhere where you handle these signals.
+    pub fn end_streams(&self) {
+        if let Some(live) = self.live.get() {
+            live.end();
+        }
+    }
+
     /// The engine.
     #[must_use]
     pub fn hotplate(&self) -> &Hotplate {

@@ -19,6 +19,7 @@ use super::body::{self, WithUnread};
 use super::limits::AdminLimits;
 use super::problem::Problem;
 use super::state::State;
+use super::stream::Places;
 use super::{AdminError, api, dashboard};
 
 /// Threads that answer. What takes long runs elsewhere.
@@ -35,6 +36,7 @@ const GOODBYE_SECONDS: u64 = 1;
 pub struct AdminHandle {
     address: SocketAddr,
     server: ServerHandle,
+    places: Places,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -45,12 +47,14 @@ impl AdminHandle {
         self.address
     }
 
-    /// Ends it. Answers that are under way have a second.
+    /// Ends it. Streams of events end at once, other answers that are under way have a second.
     pub fn stop(self) {}
 }
 
 impl Drop for AdminHandle {
     fn drop(&mut self) {
+        // Streams would go on for ever.
+        self.places.close();
         // The command is sent at once; the answer to it is not waited for, the thread is.
         drop(self.server.stop(true));
         if let Some(thread) = self.thread.take() {
@@ -68,9 +72,18 @@ impl std::fmt::Debug for AdminHandle {
 /// Starts the threads.
 pub(super) fn start(listener: TcpListener, address: SocketAddr, state: State) -> Result<AdminHandle, AdminError> {
     let (ready, is_ready) = sync_channel(1);
+    let places = state.places.clone();
     let state = Data::new(state);
     let run = move || {
-        rt::System::new().block_on(async move {
+        // actix makes its own, and panics where the system has no file descriptors left.
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                return;
+            }
+        };
+        rt::System::with_tokio_rt(move || runtime).block_on(async move {
             match serve(listener, state.clone()) {
                 Ok(server) => {
                     let _ = ready.send(Ok(server.handle()));
@@ -93,6 +106,7 @@ pub(super) fn start(listener: TcpListener, address: SocketAddr, state: State) ->
     Ok(AdminHandle {
         address,
         server,
+        places,
         thread: Some(thread),
     })
 }
@@ -118,6 +132,8 @@ fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
         .keep_alive(KeepAlive::Disabled)
         .shutdown_timeout(GOODBYE_SECONDS)
         .disable_signals()
+        // Who closes the connection has left.
+        .h1_allow_half_closed(false)
         .on_connect(move |connection, _: &mut Extensions| bound(connection, stalled))
         .listen(listener)?;
     Ok(server.run())

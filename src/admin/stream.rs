@@ -11,7 +11,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, rt};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use super::feed::{Start, frame};
 use super::problem::Problem;
@@ -28,6 +28,7 @@ const HANDED_ON: usize = 8;
 pub(super) struct Places {
     taken: Arc<AtomicUsize>,
     most: usize,
+    closed: watch::Sender<bool>,
 }
 
 /// One place, given back when this is dropped.
@@ -39,7 +40,13 @@ impl Places {
         Self {
             taken: Arc::default(),
             most,
+            closed: watch::Sender::new(false),
         }
+    }
+
+    /// Ends every stream.
+    pub(super) fn close(&self) {
+        self.closed.send_replace(true);
     }
 
     fn take(&self) -> Result<Place, Problem> {
@@ -94,7 +101,13 @@ pub(super) fn answer(
             first.push(frame(&id, event, &json));
         }
     }
-    rt::spawn(hand_on(first, next, hand));
+    let mut closed = places.closed.subscribe();
+    rt::spawn(async move {
+        tokio::select! {
+            () = hand_on(first, next, hand) => {}
+            _ = closed.wait_for(|closed| *closed) => {}
+        }
+    });
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header(("cache-control", "no-store"))

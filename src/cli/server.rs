@@ -80,7 +80,9 @@ impl Server {
         let metrics = Metrics::new(hotplate.clone());
         let admin = admin::start(&self.setup.config().admin, &hotplate, &metrics, &self.setup.log)?;
 
-        let server = self.listen_with(listener, &hotplate).map_err(cannot_serve)?;
+        let pages = self.pages(&hotplate);
+        let web = pages.web().clone();
+        let server = self.listen_with(listener, pages).map_err(cannot_serve)?;
         let handle = server.handle();
         let mut serving = rt::spawn(server);
 
@@ -107,6 +109,8 @@ impl Server {
             }
             within = self.attend(&hotplate, metrics, subscription, &mut signals, &status) => within?,
         };
+        // They would go on until they are cut off.
+        web.end_streams();
         let ended = self.end(&hotplate, &handle, &mut signals, within).await;
         // Until here, operators see how it comes to its end.
         drop(admin);
@@ -114,18 +118,23 @@ impl Server {
     }
 
     /// The pages of the site, as they are for this audience.
-    fn listen_with(&self, listener: TcpListener, hotplate: &Hotplate) -> std::io::Result<Running> {
+    fn pages(&self, hotplate: &Hotplate) -> Pages {
         let dev = &self.setup.config().dev;
         let web = Web::new(hotplate.clone()).development(self.audience == Audience::Author);
         let web = web.editor(dev.editor.parse().unwrap_or_default());
         let web = dev.hosts.iter().fold(web, Web::host);
         let cache_control = Some(self.http.static_cache_control.as_str()).filter(|value| !value.is_empty());
         let cache_control = cache_control.and_then(|value| HeaderValue::from_str(value).ok());
-        let pages = Pages::of(web, self.site.clone()).static_cache_control(cache_control);
+        Pages::of(web, self.site.clone()).static_cache_control(cache_control)
+    }
+
+    fn listen_with(&self, listener: TcpListener, pages: Pages) -> std::io::Result<Running> {
         let connected = pages.web().connected();
         let server = HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
             .on_connect(connected)
             .disable_signals()
+            // Who closes the connection has left: what is done for nobody ends.
+            .h1_allow_half_closed(false)
             .shutdown_timeout(NEVER)
             .max_connections(self.http.connections)
             .keep_alive(Duration::from_millis(self.http.keep_alive_ms))

@@ -13,6 +13,7 @@ pub(super) mod editor;
 pub(super) mod inject;
 pub(super) mod setting;
 mod access;
+mod ending;
 mod fault;
 mod feed;
 mod hub;
@@ -86,6 +87,11 @@ impl Live {
         let script = web::resource(SCRIPT).name(SCRIPT_NAME);
         app.service(script.route(web::get().to(answer_script)));
         app.service(web::resource(FEED).route(web::get().to(answer_feed)));
+    }
+
+    /// Ends every stream, and each that begins from now on.
+    pub(super) fn end(&self) {
+        self.0.hub.end();
     }
 
     /// Bounds what the system keeps for a browser that does not read, and for how long: what we keep is bounded anyway.

@@ -13,6 +13,7 @@ use actix_web::web::Bytes;
 use hotplate_actors::{Hotplate, TemplateName};
 use tokio::sync::watch;
 
+use super::ending::Ending;
 use super::hub::{self, Hub};
 
 /// A sign of life at least that often, so that it is noticed when a browser has gone: its half of the connection may end
@@ -33,6 +34,7 @@ impl Feed {
         }
         let mut follower = Follower {
             changes: hub.changes(),
+            ending: Ending::listen(),
             hub: Arc::clone(hub),
             entries: entries.into_iter().map(|entry| (entry, 0)).collect(),
             styles: "".into(),
@@ -62,6 +64,7 @@ impl MessageBody for Feed {
 struct Follower {
     hub: Arc<Hub>,
     changes: watch::Receiver<Option<u64>>,
+    ending: Ending,
     /// With the serial that was sent last.
     entries: Vec<(TemplateName, u64)>,
     styles: Arc<str>,
@@ -70,7 +73,11 @@ struct Follower {
 impl Follower {
     async fn next(mut self) -> Option<(Self, Bytes)> {
         loop {
+            if self.changes.borrow().is_none() {
+                return None;
+            }
             let sign_of_life = tokio::select! {
+                () = self.ending.told() => return None,
                 changed = self.changes.changed() => {
                     changed.ok()?;
                     false

@@ -165,6 +165,11 @@ impl Hub {
         }
     }
 
+    /// Ends every stream, and each that begins from now on.
+    pub(super) fn end(&self) {
+        self.changes.send_replace(None);
+    }
+
     /// What wakes a stream.
     pub(super) fn changes(&self) -> watch::Receiver<Option<u64>> {
         self.changes.subscribe()
@@ -271,6 +276,6 @@ fn listen(hub: &Weak<Hub>, mut subscription: Subscription) {
         }
     }
     if let Some(hub) = hub.upgrade() {
-        hub.changes.send_replace(None);
+        hub.end();
     }
 }
