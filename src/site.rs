@@ -107,20 +107,16 @@ impl Site {
         Self::of(directory.into(), Layout::Folder)
     }
 
-    /// Opens a directory as what it looks like: a plain folder of templates if there is something in it, and neither `templates`
-    /// nor `data` nor `static`; else a site. For whoever shows nothing to the world.
+    /// Opens a directory as what it looks like, for whoever shows nothing to the world: with `templates` in it it is a site, with
+    /// templates in itself a plain folder of them. One with neither is a site to come, unless there are only other folders in it.
     ///
     /// # Errors
     /// [`SiteError`] where there is no such directory.
     pub fn guess(directory: impl Into<PathBuf>) -> Result<Self, SiteError> {
         let site = Self::open(directory)?;
-        let of_a_site = [TEMPLATES, "data", "static"];
-        let has = |name: &&str| site.directory.join(name).exists();
-        let shown = |entry: std::io::Result<std::fs::DirEntry>| {
-            entry.is_ok_and(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
-        };
-        let holds_something = || std::fs::read_dir(&site.directory).is_ok_and(|mut entries| entries.any(shown));
-        match !of_a_site.iter().any(has) && holds_something() {
+        let entries = std::fs::read_dir(&site.directory).into_iter().flatten();
+        let names: Vec<PathBuf> = entries.flatten().map(|entry| entry.file_name().into()).collect();
+        match layout::looks_like_a_folder(&names) {
             true => Self::folder(site.directory),
             false => Ok(site),
         }

@@ -86,8 +86,10 @@ pub struct LoaderStatus {
     pub missed_by_events: u64,
     /// Files that are there and cannot be read now.
     pub unreadable: u64,
-    /// Whether its root is missing now: what was served goes on; if it never was there, nothing is served until it comes.
+    /// Whether a directory of it is missing now: what was served goes on; if it never was there, nothing is served until it comes.
     pub root_missing: bool,
+    /// Which directories those are, and what that means, a sentence each.
+    pub missing: Vec<String>,
     /// What is remarkable about files that are no template, or about names: not UTF-8, not portable, a link that is not followed.
     pub remarks: Vec<Diagnostic>,
 }

@@ -36,6 +36,7 @@ impl Serve {
         let server = Server {
             tell: Tell::new(&site, self.format),
             site,
+            guessed: false,
             audience: Audience::World,
             bind: setup.config().server.bind.clone(),
             http: setup.config().server.clone(),

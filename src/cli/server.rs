@@ -1,6 +1,7 @@
 //! A site over HTTP until a signal ends it: what `dev` and `serve` have in common.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use hotplate::config::{Changes, Server as Http};
 use hotplate::metrics::Metrics;
 use hotplate::site::Site;
 use hotplate::web::{Pages, Web};
-use hotplate::{CallError, Hotplate, ReloadReport};
+use hotplate::{CallError, Event, Hotplate, ReloadReport};
 
 use super::failure::FAILED;
 use super::live::Live;
@@ -52,6 +53,8 @@ impl Audience {
 /// A site over HTTP until a signal ends it.
 pub(crate) struct Server {
     pub(crate) site: Site,
+    /// Whether only what is in the directory says what it is.
+    pub(crate) guessed: bool,
     pub(crate) setup: Setup,
     pub(crate) audience: Audience,
     /// What links on an author's pages open.
@@ -71,8 +74,27 @@ impl Server {
     async fn serve(mut self) -> Result<ExitCode, Failure> {
         // First of all: an early SIGHUP would end the process.
         let mut signals = Signals::listen()?;
-        let began = Instant::now();
         let listener = listen(&self.bind)?;
+        loop {
+            // Who connects in between waits for the next one.
+            let listener = listener.try_clone().map_err(cannot_serve)?;
+            match self.serve_once(listener, &mut signals).await? {
+                ControlFlow::Break(code) => return Ok(code),
+                ControlFlow::Continue(site) => {
+                    self.tell = self.tell.again(&site);
+                    self.site = site;
+                }
+            }
+        }
+    }
+
+    /// Serves the site until a signal ends it, or it turns out to be another kind of site.
+    async fn serve_once(
+        &mut self,
+        listener: TcpListener,
+        signals: &mut Signals,
+    ) -> Result<ControlFlow<ExitCode, Site>, Failure> {
+        let began = Instant::now();
         let address = listener.local_addr().map_err(cannot_serve)?;
         let hotplate = start(&self.site, self.setup.config().apply(self.site.builder()))?;
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -90,6 +112,13 @@ impl Server {
         let admin_url = admin.as_ref().map(|admin| self::url(admin.address()) + "_hotplate/");
         let told = self.tell.started(&hotplate, &url, admin_url.as_deref(), took);
         self.heard(told)?;
+        if self.site.is_awaited(&hotplate) {
+            let templates = self.site.templates_directory();
+            tracing::warn!(
+                "{} is not there: pages are answered 503 until it is. For a folder of templates and nothing else, say `--plain`",
+                templates.display()
+            );
+        }
         let status = format!("answers at {url}");
         self.systemd(|| systemd::ready(&status));
         tracing::info!(
@@ -107,14 +136,33 @@ impl Server {
                 };
                 return Err(Failure::Failed(format!("the server ended: {why}")));
             }
-            within = self.attend(&hotplate, metrics, subscription, &mut signals, &status) => within?,
+            within = self.attend(&hotplate, metrics, subscription, signals, &status) => within?,
         };
         // They would go on until they are cut off.
         web.end_streams();
-        let ended = self.end(&hotplate, &handle, &mut signals, within).await;
+        let ended = match within {
+            ControlFlow::Break(within) => self
+                .end(&hotplate, &handle, signals, within)
+                .await
+                .map(ControlFlow::Break),
+            ControlFlow::Continue(site) => {
+                let goodbye = Duration::from_millis(GOODBYE_MS);
+                let _ = tokio::time::timeout(goodbye, handle.stop(true)).await;
+                hotplate.shutdown(goodbye).await;
+                Ok(ControlFlow::Continue(site))
+            }
+        };
         // Until here, operators see how it comes to its end.
         drop(admin);
         ended
+    }
+
+    /// The site that it has become, if what it is was guessed and is no longer so.
+    fn become_a_site(&self) -> Option<Site> {
+        let guessed = self.guessed && self.site.is_folder();
+        let site = guessed.then(|| Site::guess(self.site.directory()).ok()).flatten();
+        let site = site.filter(|site| !site.is_folder())?;
+        Some(site.rules(self.setup.config().files.rules()))
     }
 
     /// The pages of the site, as they are for this audience.
@@ -146,7 +194,7 @@ impl Server {
         Ok(server.listen(listener)?.run())
     }
 
-    /// Tells events and follows signals, until one ends it; answers how long that may take.
+    /// Tells events and follows signals, until one ends it; answers how long that may take, or what the directory is now.
     async fn attend(
         &mut self,
         hotplate: &Hotplate,
@@ -154,7 +202,7 @@ impl Server {
         mut subscription: hotplate::Subscription,
         signals: &mut Signals,
         status: &str,
-    ) -> Result<Duration, Failure> {
+    ) -> Result<ControlFlow<Duration, Site>, Failure> {
         let mut live = Live::new(self.setup.clone()).measured_by(metrics);
         let mut reloading: Option<Reloading> = None;
         let mut again = false;
@@ -163,7 +211,10 @@ impl Server {
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::End => return Ok(self.audience.patience(live.config().server.drain_ms)),
+                    Signal::End => {
+                        let within = self.audience.patience(live.config().server.drain_ms);
+                        return Ok(ControlFlow::Break(within));
+                    }
                     Signal::Reload if reloading.is_some() => again = true,
                     Signal::Reload => reloading = self.reload(&mut live, hotplate, status)?,
                 },
@@ -182,6 +233,9 @@ impl Server {
                 Some(event) = subscription.next() => {
                     let told = self.tell.event(&event, hotplate);
                     self.heard(told)?;
+                    if let (Event::Published(_), Some(site)) = (event, self.become_a_site()) {
+                        return Ok(ControlFlow::Continue(site));
+                    }
                 }
                 () = tick(&mut watchdog) => systemd::alive(),
             }
@@ -207,7 +261,7 @@ impl Server {
 
     /// Lets nobody in any more, answers what is under way, and stops the engine. A second signal cuts it short.
     async fn end(
-        mut self,
+        &mut self,
         hotplate: &Hotplate,
         server: &ServerHandle,
         signals: &mut Signals,

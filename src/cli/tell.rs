@@ -38,6 +38,18 @@ impl Tell {
         }
     }
 
+    /// The same about another site in the directory.
+    pub(crate) fn again(&self, site: &Site) -> Self {
+        match &self.voice {
+            Voice::People(_) => Self::new(site, Format::Human),
+            Voice::Programs(_) => Self::new(site, Format::Json),
+            Voice::Nobody => Self {
+                site: site.clone(),
+                voice: Voice::Nobody,
+            },
+        }
+    }
+
     /// Says nothing from now on: nobody listens.
     pub(crate) fn fall_silent(&mut self) {
         self.voice = Voice::Nobody;

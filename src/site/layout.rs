@@ -1,6 +1,9 @@
 //! The rules of names: what is an entry, what answers a path, which data belongs to whom.
 
+use std::path::{Path, PathBuf};
+
 use hotplate_actors::TemplateName;
+use hotplate_actors::loader::Rules;
 
 /// What names of data begin with, so that `data/a.json` and `templates/a.json` are two things.
 pub(super) const DATA_PREFIX: &str = "data:";
@@ -14,6 +17,23 @@ pub(super) fn is_data(name: &str) -> bool {
 pub(super) fn is_partial(name: &str) -> bool {
     let mut folders = name.rsplit('/').skip(1);
     folders.any(|folder| folder.starts_with('_') || folder == "partials")
+}
+
+/// Whether a directory in which there is this looks like a plain folder of templates, rather than a site or one to come.
+pub(super) fn looks_like_a_folder(names: &[PathBuf]) -> bool {
+    let extensions = Rules::default().extensions.unwrap_or_default();
+    let has = |wanted: &str| names.iter().any(|name| name.as_os_str() == wanted);
+    let is_template = |name: &&PathBuf| {
+        let extension = name.extension().and_then(|extension| extension.to_str());
+        !is_hidden(name) && extension.is_some_and(|extension| extensions.iter().any(|each| each == extension))
+    };
+    let has_templates = || names.iter().any(|name| is_template(&name));
+    let has_folders = || names.iter().any(|name| name.extension().is_none() && !is_hidden(name));
+    !has(super::TEMPLATES) && (has_templates() || (!has("data") && !has("static") && has_folders()))
+}
+
+fn is_hidden(name: &Path) -> bool {
+    name.as_os_str().as_encoded_bytes().starts_with(b".")
 }
 
 /// The names that may answer a path, the first that exists does. The path is decoded and has no query.
@@ -75,6 +95,26 @@ mod tests {
             ("my_partials/a.html", false),
         ] {
             assert_eq!(is_partial(template), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_a_directory_says_what_it_is() {
+        for (names, folder) in [
+            (&[][..], false),
+            (&["templates"], false),
+            (&["templates", "index.html"], false),
+            (&["data"], false),
+            (&["static", "hotplate.toml", "mail"], false),
+            (&["hotplate.toml"], false),
+            (&[".git", ".notes.html"], false),
+            (&["index.html"], true),
+            (&["index.html", "data", "static"], true),
+            (&["mail", "hotplate.toml"], true),
+            (&["Templates"], true),
+        ] {
+            let paths: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
+            assert_eq!(looks_like_a_folder(&paths), folder, "{names:?}");
         }
     }
 

@@ -25,9 +25,15 @@ mod live;
 #[cfg(feature = "cli")]
 mod pace;
 #[cfg(feature = "cli")]
+mod plain;
+#[cfg(feature = "cli")]
 mod render;
 #[cfg(feature = "cli")]
 mod serve;
+#[cfg(feature = "cli")]
+mod shutdown;
+#[cfg(feature = "cli")]
+mod statics;
 #[cfg(feature = "cli")]
 mod trace;
 #[cfg(feature = "cli")]

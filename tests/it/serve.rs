@@ -92,16 +92,6 @@ fn everything_that_happens_is_an_object_on_a_line() {
     );
 }
 
-#[test]
-fn a_directory_without_templates_says_where_the_first_goes() {
-    let files = Files::new(&[]);
-    let running = Running::start(&["dev", text(files.path()), "--bind", "127.0.0.1:0"]);
-    let line = running.wait_for("there is no template yet");
-    assert!(line.ends_with(text(&files.path().join("index.html"))), "{line}");
-    files.write("index.html", "first");
-    running.wait_for("changed index.html");
-}
-
 /// Bytes of a file that is too large for all buffers between server and reader.
 const LARGE: usize = 32 * 1024 * 1024;
 

@@ -38,7 +38,7 @@ impl Engine {
         }));
         let patience = Duration::from_millis(self.limits.reload_ms);
         reasons.extend(actors.iter().filter_map(|actor| late(actor, patience)));
-        reasons.extend(loaders.iter().filter_map(missing));
+        reasons.extend(loaders.iter().flat_map(missing));
         Health {
             ready: reasons.is_empty(),
             reasons,
@@ -111,12 +111,13 @@ fn late(actor: &ActorHealth, patience: Duration) -> Option<String> {
     late.then(|| format!("the {actor} {number} has not answered for {} s", oldest_ms / 1000))
 }
 
-fn missing(loader: &LoaderHealth) -> Option<String> {
+fn missing(loader: &LoaderHealth) -> Vec<String> {
     let LoaderHealth { loader, status } = loader;
-    status.root_missing.then(|| match status.files {
-        0 => format!("{loader}: a directory is missing; its templates are served once it is there"),
-        _ => format!("{loader} is missing; what was served goes on"),
-    })
+    match status.missing.is_empty() && status.root_missing {
+        // A loader that does not say more.
+        true => vec![format!("{loader} is missing; what was served goes on")],
+        false => status.missing.clone(),
+    }
 }
 
 fn door(door: &Door) -> DoorHealth {

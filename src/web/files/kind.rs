@@ -11,6 +11,10 @@ pub(super) const SNIFFED_BYTES: u64 = 1024;
 /// The type that a name says by its extension, if it says one.
 pub(super) fn by_name(path: &Path) -> Option<String> {
     let kind = mime_guess::from_path(path).first()?;
+    if kind == mime::APPLICATION_JAVASCRIPT {
+        // As it is called since RFC 9239.
+        return Some("text/javascript; charset=utf-8".to_owned());
+    }
     // An XML file says its encoding itself, and a header would overrule it.
     let says_itself = kind.subtype() == mime::XML || kind.suffix() == Some(mime::XML);
     Some(match kind.type_() == mime::TEXT && !says_itself {

@@ -381,10 +381,18 @@ impl Observer {
         trees.filter_map(|(_, tree)| tree.missing.clone()).next()
     }
 
-    /// Whether a root is missing that was there, or that everything is about.
-    fn root_missing(&self) -> bool {
-        let mut trees = self.trees.iter().enumerate();
-        trees.any(|(number, tree)| tree.missing.is_some() && (tree.was_there || number == 0))
+    /// Which roots are missing that were there, or that everything is about.
+    fn missing(&self) -> Vec<String> {
+        let concerns = |(number, tree): &(usize, &Tree)| tree.missing.is_some() && (tree.was_there || *number == 0);
+        let trees = self.trees.iter().enumerate().filter(concerns);
+        let said = trees.map(|(_, tree)| {
+            let root = tree.root.display();
+            match tree.was_there {
+                true => format!("{root} is missing; what was served goes on"),
+                false => format!("{root} is not there yet; nothing of it is served until it is"),
+            }
+        });
+        said.collect()
     }
 
     // --- how it sees --------------------------------------------------------------------------------------------------------
@@ -477,7 +485,8 @@ impl Observer {
             reconciles: self.reconciles,
             missed_by_events: self.missed,
             unreadable: self.trees.iter().map(|tree| tree.unreadable() as u64).sum(),
-            root_missing: self.root_missing(),
+            root_missing: !self.missing().is_empty(),
+            missing: self.missing(),
             remarks: self.remarks(),
         }
     }

@@ -1,0 +1,227 @@
+//! The end of a server that somebody follows, and of what is done for somebody who has left.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use actix_web::web::get;
+use actix_web::{App, HttpServer, Responder};
+use hotplate::web::{Templates, Web};
+use hotplate::{Hotplate, Limits};
+use serde_json::{Value, json};
+
+use crate::command::{Running, text};
+use crate::files::Files;
+use crate::http::Server;
+use crate::wire::{self, Events};
+
+const FEED: &str = "/_hotplate/live?entry=index.html";
+/// The templates of the app below.
+const TEMPLATES: &str = "HOTPLATE_TEST_TEMPLATES";
+
+async fn hello(templates: Templates) -> impl Responder {
+    templates.page("index.html", &())
+}
+
+/// The program of the README. It is started by the next test, as a process of its own, for it is ended by a signal.
+#[actix_web::test]
+#[ignore = "a program, not a test"]
+async fn program() {
+    let templates = std::env::var_os(TEMPLATES).expect("started by the test");
+    let web = Web::new(Hotplate::builder().root(templates).start().expect("starts")).development(true);
+    let server = HttpServer::new(move || App::new().configure(web.mount()).route("/", get().to(hello)))
+        .workers(1)
+        .shutdown_timeout(3_600)
+        .bind("127.0.0.1:0")
+        .expect("binds");
+    println!("\nlistens: {}", server.addrs()[0]);
+    server.run().await.expect("runs");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_app_ends_at_once_although_a_browser_follows() {
+    let files = Files::new(&[("index.html", "<p>page</p>")]);
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .args(["shutdown::program", "--exact", "--ignored", "--nocapture"])
+        .env(TEMPLATES, files.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let address = lines.find_map(|line| Some(line.ok()?.strip_prefix("listens: ")?.to_owned()));
+    let address: SocketAddr = address.expect("a line").parse().expect("an address");
+    let mut events = Events::listen(address, FEED, &[]);
+    events.next_of("page");
+    let killed = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(killed.expect("kill runs").success());
+    // Else it would last for the hour that it gives to what is under way.
+    while events.next().is_some() {}
+    let ended = (0..3_000).find_map(|_| {
+        std::thread::park_timeout(Duration::from_millis(20));
+        child.try_wait().expect("a child")
+    });
+    let _ = child.kill();
+    assert!(ended.expect("it ends").success());
+}
+
+#[test]
+fn dev_and_serve_end_at_once_although_somebody_listens() {
+    let files = Files::new(&[
+        ("templates/index.html", "<p>page</p>"),
+        ("hotplate.toml", "[server]\ndrain_ms = 3600000\n"),
+    ]);
+    for command in ["dev", "serve"] {
+        let arguments = [
+            command,
+            text(files.path()),
+            "--bind",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--format",
+            "json",
+        ];
+        let running = Running::start(&arguments);
+        let listening: Value = serde_json::from_str(&running.wait_for("\"event\":\"listening\"")).expect("JSON");
+        let address = |key: &str| -> SocketAddr {
+            let url = listening[key].as_str().expect("a URL");
+            let rest = url.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+            rest.expect("an address").parse().expect("an address")
+        };
+        let mut listeners = vec![Events::listen(address("admin"), "/admin/v1/events", &[])];
+        if command == "dev" {
+            listeners.push(Events::listen(address("url"), FEED, &[]));
+        }
+        listeners.iter_mut().for_each(|events| assert!(events.next().is_some()));
+        running.signal("TERM");
+        let stopped = running.wait_for("\"event\":\"stopped\"");
+        assert!(stopped.contains("\"drained\":true"), "{command}: {stopped}");
+        for mut events in listeners {
+            while events.next().is_some() {}
+        }
+        assert_eq!(running.wait().code(), Some(0), "{command}");
+    }
+}
+
+/// Rendered by the Renderer, for as long as somebody waits for it.
+async fn slow(templates: Templates) -> impl Responder {
+    templates
+        .page_apart("slow.html", json!({ "many": vec![0; 1000] }))
+        .await
+}
+
+async fn quick(templates: Templates) -> impl Responder {
+    templates.page_apart("quick.html", json!({})).await
+}
+
+#[actix_web::test]
+async fn who_closes_the_connection_ends_the_render_that_runs_apart() {
+    let loops = "{{ for a in many }}{{ for b in many }}{{ for c in many }}{{ endfor }}{{ endfor }}{{ endfor }}";
+    let files = Files::new(&[("slow.html", loops), ("quick.html", "quick")]);
+    let limits = Limits {
+        render_ms: 600_000,
+        render_steps: u64::MAX,
+        render_threads: 1,
+        ..Limits::default()
+    };
+    let engine = Hotplate::builder().root(files.path()).watch(false).limits(limits);
+    let hotplate = engine.start().expect("starts");
+    let web = Web::new(hotplate.clone());
+    let app = move || {
+        let app = App::new().configure(web.mount());
+        app.route("/slow", get().to(slow)).route("/quick", get().to(quick))
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        // What the documentation of `page_apart` says.
+        .h1_allow_half_closed(false)
+        .bind("127.0.0.1:0")
+        .expect("binds");
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    let running = actix_web::rt::spawn(server);
+    let answer = actix_web::web::block(move || {
+        let mut visitor = wire::connect(address);
+        visitor
+            .write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .expect("sent");
+        let inside = || {
+            hotplate
+                .health()
+                .doors
+                .iter()
+                .any(|door| door.door == "renders" && door.inside > 0)
+        };
+        let arrived = (0..3_000).any(|_| {
+            std::thread::park_timeout(Duration::from_millis(20));
+            inside()
+        });
+        assert!(arrived, "the render never begins");
+        visitor.shutdown(Shutdown::Both).expect("closed");
+        drop(visitor);
+        // The one thread that renders has time for the next, minutes before the first would be done.
+        wire::ask(address, "GET", "/quick", &[], "")
+    });
+    let answer = answer.await.expect("an answer");
+    assert_eq!((answer.status, &*answer.body), (200, "quick"));
+    handle.stop(true).await;
+    running.await.expect("ends").expect("ends well");
+}
+
+#[cfg(unix)]
+#[test]
+fn too_few_descriptors_are_said_before_anything_begins() {
+    let files = Files::new(&[("templates/index.html", "page")]);
+    let binary = env!("CARGO_BIN_EXE_hotplate");
+    let site = text(files.path());
+    // Three are those of the terminal; with fewer than five not even the program itself can be loaded.
+    for limit in 5..=64 {
+        for command in ["check", "serve"] {
+            let more = match command {
+                "serve" => "--bind 127.0.0.1:0 --admin 127.0.0.1:0 --set server.workers=1",
+                _ => "",
+            };
+            // Only those three, whatever this test has open.
+            let script = format!("ulimit -n {limit}; exec {binary} {command} {site} {more}");
+            let mut child = Command::new("sh")
+                .args(["-c", &script])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("starts");
+            // A server that has begun to serve is told to end.
+            let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+            let mut line = String::new();
+            while out.read_line(&mut line).expect("lines") > 0 {
+                if line.contains("open http://") {
+                    let _ = Command::new("kill").arg(child.id().to_string()).status();
+                }
+                line.clear();
+            }
+            let ended = child.wait_with_output().expect("ends");
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert!(!said.contains("panicked"), "{command} with {limit}: {said}");
+            match ended.status.code() {
+                Some(0) => {}
+                Some(3) => assert!(said.contains("ulimit -n"), "{command} with {limit}: {said}"),
+                code => panic!("{command} with {limit}: {code:?}, {said}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_that_says_no_more_is_answered_or_has_left_and_harms_nobody() {
+    let files = Files::new(&[("templates/index.html", "page"), ("static/a.txt", "text")]);
+    let server = Server::run(Running::start(&["serve", text(files.path()), "--bind", "127.0.0.1:0"]));
+    for _ in 0..16 {
+        let stream = server.send("GET", "/static/a.txt");
+        stream.shutdown(Shutdown::Write).expect("half closed");
+    }
+    assert_eq!(server.get("/").body, "page");
+}
