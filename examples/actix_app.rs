@@ -54,6 +54,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .service(message)
             .service(list)
     };
-    HttpServer::new(app).bind("127.0.0.1:8080")?.run().await?;
+    HttpServer::new(app)
+        // Who closes the connection has left: then the render of `/message` ends as well.
+        .h1_allow_half_closed(false)
+        .bind("127.0.0.1:8080")?
+        .run()
+        .await?;
     Ok(())
 }

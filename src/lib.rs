@@ -26,6 +26,11 @@
 //! Features, none on by default: `web` (serve a site with actix-web), `config` (read `hotplate.toml`), `metrics` (what is counted,
 //! for prometheus-client), `admin` (dashboard, admin API and metrics on a listener of their own), `cli` (the command).
 
+/// The programs in the README are compiled.
+#[cfg(all(doctest, feature = "web"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod site;
 #[cfg(feature = "config")]
 pub mod config;

@@ -132,8 +132,6 @@ fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
         .keep_alive(KeepAlive::Disabled)
         .shutdown_timeout(GOODBYE_SECONDS)
         .disable_signals()
-        // Who closes the connection has left.
-        .h1_allow_half_closed(false)
         .on_connect(move |connection, _: &mut Extensions| bound(connection, stalled))
         .listen(listener)?;
     Ok(server.run())

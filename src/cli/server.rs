@@ -181,8 +181,6 @@ impl Server {
         let server = HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
             .on_connect(connected)
             .disable_signals()
-            // Who closes the connection has left: what is done for nobody ends.
-            .h1_allow_half_closed(false)
             .shutdown_timeout(NEVER)
             .max_connections(self.http.connections)
             .keep_alive(Duration::from_millis(self.http.keep_alive_ms))

@@ -51,8 +51,21 @@ impl Templates {
         self.supplied(None, name, &Given(data), self.tag.as_deref())
     }
 
-    /// The same by a message to the Renderer, in a thread of its own: for pages that take long. It is ended when the handler's
-    /// future is dropped, which actix-web does when the connection of the visitor breaks.
+    /// Renders an entry by a message to the Renderer, in a thread of its own: for pages that take long. The render ends when the
+    /// handler's future is dropped.
+    ///
+    /// actix-web drops it at once when the connection breaks. But a visitor who leaves closes the connection properly, and that
+    /// alone may also mean that nothing more will be asked. Say that it means leaving, and the render ends then too:
+    ///
+    /// ```no_run
+    /// # use actix_web::{App, HttpServer};
+    /// # fn set() {
+    /// HttpServer::new(|| App::new()).h1_allow_half_closed(false)
+    /// # ;}
+    /// ```
+    ///
+    /// Then a client that closes its half of the connection right after its request may not be answered. Without it, a render that
+    /// nobody waits for ends with its own limits.
     pub async fn page_apart<T: Serialize + Send + 'static>(&self, name: &str, data: T) -> Page {
         let pinned = self.web.hotplate.snapshot();
         let validator = match self.before(&pinned, name, self.tag.as_deref()) {

@@ -15,6 +15,8 @@ mod dashboard;
 #[cfg(feature = "cli")]
 mod dev;
 #[cfg(feature = "cli")]
+mod docs;
+#[cfg(feature = "cli")]
 mod graph;
 #[cfg(feature = "cli")]
 mod init;
