@@ -220,6 +220,13 @@ impl Directory {
     }
 }
 
+/// What the directory of a plain folder looks like now, if that is a site. Nobody has said what it is.
+fn has_become_a_site(site: &Site, setup: &Setup) -> Option<Site> {
+    let guessed = site.is_folder() && !setup.config().templates.plain;
+    let now = guessed.then(|| Site::guess(site.directory()).ok()).flatten()?;
+    (!now.is_folder()).then(|| now.rules(setup.config().files.rules()))
+}
+
 /// Starts an engine; on the way out, what is missing is said with the directory.
 fn start(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
     let directory = site.directory().display();

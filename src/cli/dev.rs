@@ -44,8 +44,7 @@ impl Dev {
 
     pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
         // Who listens for others does not guess.
-        let guesses = is_loopback(&setup.config().dev.bind);
-        let site = match guesses {
+        let site = match is_loopback(&setup.config().dev.bind) {
             true => self.directory.open(&setup)?,
             false => self.directory.open_to_the_world(&setup)?,
         };
@@ -54,7 +53,6 @@ impl Dev {
         let server = Server {
             tell: Tell::new(&site, self.format),
             site,
-            guessed: guesses && !setup.config().templates.plain,
             audience: Audience::Author,
             bind: setup.config().dev.bind.clone(),
             http,

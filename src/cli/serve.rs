@@ -36,7 +36,6 @@ impl Serve {
         let server = Server {
             tell: Tell::new(&site, self.format),
             site,
-            guessed: false,
             audience: Audience::World,
             bind: setup.config().server.bind.clone(),
             http: setup.config().server.clone(),

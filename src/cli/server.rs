@@ -20,7 +20,7 @@ use super::live::Live;
 use super::setup::Setup;
 use super::signals::{Signal, Signals};
 use super::tell::Tell;
-use super::{Failure, admin, start, systemd};
+use super::{Failure, admin, has_become_a_site, start, systemd};
 
 /// An author who presses Ctrl-C wants the prompt back.
 const GOODBYE_MS: u64 = 1_000;
@@ -53,8 +53,6 @@ impl Audience {
 /// A site over HTTP until a signal ends it.
 pub(crate) struct Server {
     pub(crate) site: Site,
-    /// Whether only what is in the directory says what it is.
-    pub(crate) guessed: bool,
     pub(crate) setup: Setup,
     pub(crate) audience: Audience,
     /// What links on an author's pages open.
@@ -157,14 +155,6 @@ impl Server {
         ended
     }
 
-    /// The site that it has become, if what it is was guessed and is no longer so.
-    fn become_a_site(&self) -> Option<Site> {
-        let guessed = self.guessed && self.site.is_folder();
-        let site = guessed.then(|| Site::guess(self.site.directory()).ok()).flatten();
-        let site = site.filter(|site| !site.is_folder())?;
-        Some(site.rules(self.setup.config().files.rules()))
-    }
-
     /// The pages of the site, as they are for this audience.
     fn pages(&self, hotplate: &Hotplate) -> Pages {
         let dev = &self.setup.config().dev;
@@ -231,7 +221,7 @@ impl Server {
                 Some(event) = subscription.next() => {
                     let told = self.tell.event(&event, hotplate);
                     self.heard(told)?;
-                    if let (Event::Published(_), Some(site)) = (event, self.become_a_site()) {
+                    if let (Event::Published(_), Some(site)) = (event, has_become_a_site(&self.site, &self.setup)) {
                         return Ok(ControlFlow::Continue(site));
                     }
                 }

@@ -12,7 +12,7 @@ use super::live::Live;
 use super::setup::Setup;
 use super::signals::{Signal, Signals};
 use super::terminal::Terminal;
-use super::{Directory, Failure, Format, names, start, story};
+use super::{Directory, Failure, Format, has_become_a_site, names, start, story};
 
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
@@ -32,9 +32,9 @@ impl Watch {
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let first = VersionLine::of_all(&site, &hotplate, took);
         super::block_on(async {
-            let mut live = Live::new(setup);
+            let mut live = Live::new(setup.clone());
             let mut signals = Signals::listen()?;
-            let mut following = std::pin::pin!(self.follow(&site, first, subscription));
+            let mut following = std::pin::pin!(self.follow(&site, &setup, first, subscription));
             loop {
                 tokio::select! {
                     told = &mut following => return told,
@@ -49,14 +49,27 @@ impl Watch {
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn follow(&self, site: &Site, first: VersionLine, mut subscription: Subscription) -> Result<(), Failure> {
+    async fn follow(
+        &self,
+        site: &Site,
+        setup: &Setup,
+        first: VersionLine,
+        mut subscription: Subscription,
+    ) -> Result<(), Failure> {
         let mut terminal = Terminal::stdout();
+        let mut became = false;
         let since = first.version;
         self.write(&mut terminal, &first, site)?;
         while let Some(event) = subscription.next().await {
             match event {
                 Event::Published(published) if published.version > since => {
                     self.write(&mut terminal, &VersionLine::of(site, &published), site)?;
+                    if !became && has_become_a_site(site, setup).is_some() {
+                        became = true;
+                        tracing::warn!(
+                            "there is a `templates/` now, so this is a site and no plain folder any more: start `hotplate watch` again"
+                        );
+                    }
                 }
                 Event::Lagged { missed, current } => tracing::warn!(missed, %current, "versions went by unwritten"),
                 _ => {}

@@ -49,6 +49,9 @@ fn set_modified(path: &Path, time: SystemTime) {
     file.set_modified(time).expect("set");
 }
 
+/// Method, headers; status, `Content-Range`, body.
+type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], u16, &'c str, &'c str);
+
 #[test]
 fn what_rfc_9110_says_is_what_is_answered() {
     let files = site();
@@ -59,7 +62,7 @@ fn what_rfc_9110_says_is_what_is_answered() {
     let weak = format!("W/{tag}");
     let long_ago = "Sun, 06 Nov 1994 08:49:37 GMT";
     let some = "bytes=2-4";
-    let cases: &[(&str, &[(&str, &str)], u16, &str, &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("GET", &[], 200, "", DIGITS),
         ("HEAD", &[], 200, "", ""),
         ("GET", &[("range", some)], 206, "bytes 2-4/10", "234"),
