@@ -156,7 +156,7 @@ impl Site {
 
     /// Where its templates are, or will be.
     #[must_use]
-    pub fn templates_directory(&self) -> PathBuf {
+    pub fn template_directory(&self) -> PathBuf {
         match &self.layout {
             Layout::Site { templates } => self.directory.join(templates),
             Layout::Folder => self.directory.clone(),
@@ -198,7 +198,7 @@ impl Site {
     pub(crate) fn file(&self, name: &TemplateName) -> PathBuf {
         match layout::shown(name).filter(|_| !self.is_folder()) {
             Some(data) => self.directory.join(data.as_str()),
-            None => self.templates_directory().join(name.as_str()),
+            None => self.template_directory().join(name.as_str()),
         }
     }
 
@@ -215,7 +215,7 @@ impl Site {
         if self.is_folder() {
             return builder.mounts([Mount::new("", &self.directory).rules(self.rules.clone())]);
         }
-        let templates = Mount::new("", self.templates_directory())
+        let templates = Mount::new("", self.template_directory())
             .rules(self.rules.clone())
             .late();
         let data = Rules {

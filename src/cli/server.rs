@@ -111,7 +111,7 @@ impl Server {
         let told = self.tell.started(&hotplate, &url, admin_url.as_deref(), took);
         self.heard(told)?;
         if self.site.is_awaited(&hotplate) {
-            let templates = self.site.templates_directory();
+            let templates = self.site.template_directory();
             tracing::warn!(
                 "{} is not there: pages are answered 503 until it is. For a folder of templates and nothing else, say `--plain`",
                 templates.display()

@@ -163,6 +163,6 @@ impl Tell {
     }
 
     fn first_page(&self) -> String {
-        self.site.templates_directory().join("index.html").display().to_string()
+        self.site.template_directory().join("index.html").display().to_string()
     }
 }

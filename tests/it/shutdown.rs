@@ -57,12 +57,12 @@ fn an_app_ends_at_once_although_a_browser_follows() {
     let killed = Command::new("kill").arg(child.id().to_string()).status();
     assert!(killed.expect("kill runs").success());
     // Else it would last for the hour that it gives to what is under way.
-    while events.next().is_some() {}
     let ended = (0..3_000).find_map(|_| {
         std::thread::park_timeout(Duration::from_millis(20));
         child.try_wait().expect("a child")
     });
     let _ = child.kill();
+    let _ = child.wait();
     assert!(ended.expect("it ends").success());
 }
 

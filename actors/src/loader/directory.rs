@@ -274,4 +274,34 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_late_directory_comes_and_then_stays() {
+        let parent = tempfile::tempdir().expect("a directory");
+        let path = parent.path().join("templates");
+        let limits = Limits::default();
+        let load = |mount: Mount| DirectoryLoader::new([mount], &limits);
+        assert!(
+            load(Mount::new("", &path)).sync(Depth::Afresh).is_err(),
+            "it must be there"
+        );
+        let mut loader = load(Mount::new("", &path).late());
+        let first = loader.sync(Depth::Afresh).expect("it may come later");
+        assert!(first.complete && first.changed.is_empty());
+        let said = |loader: &DirectoryLoader| (loader.status().root_missing, loader.status().missing.concat());
+        let (missing, why) = said(&loader);
+        assert!(missing && why.contains("is not there yet"), "{why}");
+        std::fs::create_dir(&path).expect("made");
+        std::fs::write(path.join("a.html"), "a").expect("written");
+        let came = loader.sync(Depth::Everything).expect("it is there");
+        assert_eq!(came.changed.len(), 1);
+        assert_eq!(said(&loader), (false, String::new()));
+        std::fs::rename(&path, parent.path().join("away")).expect("renamed");
+        assert!(
+            loader.sync(Depth::Everything).is_err(),
+            "what is missing now removes nothing"
+        );
+        let (missing, why) = said(&loader);
+        assert!(missing && why.contains("what was served goes on"), "{why}");
+    }
 }
