@@ -79,6 +79,8 @@ impl Server {
             match self.serve_once(listener, &mut signals).await? {
                 ControlFlow::Break(code) => return Ok(code),
                 ControlFlow::Continue(site) => {
+                    let told = self.tell.became_a_site();
+                    self.heard(told)?;
                     self.tell = self.tell.again(&site);
                     self.site = site;
                 }

@@ -50,6 +50,16 @@ impl Tell {
         }
     }
 
+    /// What was taken for a plain folder has become a site, which is served from now on.
+    pub(crate) fn became_a_site(&mut self) -> io::Result<()> {
+        match &mut self.voice {
+            Voice::People(story) => {
+                story.line("there is a `templates/` now, so this is a site and no plain folder any more")
+            }
+            Voice::Programs(_) | Voice::Nobody => Ok(()),
+        }
+    }
+
     /// Says nothing from now on: nobody listens.
     pub(crate) fn fall_silent(&mut self) {
         self.voice = Voice::Nobody;

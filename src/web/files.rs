@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use actix_web::body::None as NoBody;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
 };
@@ -105,25 +104,23 @@ impl Found {
             content,
         } = self;
         let mut answer = HttpResponse::build(verdict.status());
-        if verdict.status() == StatusCode::PRECONDITION_FAILED {
-            return answer.finish();
-        }
         answer.insert_header((ACCEPT_RANGES, HeaderValue::from_static("bytes")));
-        if let Some(cache_control) = cache_control {
-            answer.insert_header((CACHE_CONTROL, cache_control));
-        }
         match verdict {
+            // Nobody is to keep these two.
+            Verdict::Failed => return answer.finish(),
             Verdict::Beyond => {
-                return answer
-                    .insert_header((CONTENT_RANGE, format!("bytes */{size}")))
-                    .finish();
+                answer.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
+                return answer.finish();
             }
             Verdict::Part { first, last } => {
                 answer.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{size}")));
                 // A part that a middleware compressed would be no part of the whole.
                 answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")));
             }
-            Verdict::Whole | Verdict::Known | Verdict::Failed => {}
+            Verdict::Whole | Verdict::Known => {}
+        }
+        if let Some(cache_control) = cache_control {
+            answer.insert_header((CACHE_CONTROL, cache_control));
         }
         validators.describe(&mut answer);
         match verdict.bytes(size) {
