@@ -61,7 +61,8 @@ pub fn panic_text(payload: Box<dyn Any + Send>) -> String {
 ///
 /// # Errors
 /// Those of the system.
-pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+#[doc(hidden)]
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 

@@ -14,6 +14,7 @@ use actix_web::http::{KeepAlive, Method};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, Error, HttpRequest, HttpServer, rt};
+use hotplate_actors::supervision::runtime;
 
 use super::body::{self, WithUnread};
 use super::limits::AdminLimits;
@@ -75,8 +76,7 @@ pub(super) fn start(listener: TcpListener, address: SocketAddr, state: State) ->
     let places = state.places.clone();
     let state = Data::new(state);
     let run = move || {
-        // actix makes its own, and panics where the system has no file descriptors left.
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => {
                 let _ = ready.send(Err(error));
