@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use self::history::{BASE, Event, Op, ROOT, adverse, begin, honest};
+use self::history::{BASE, Event, Op, ROOT, adverse, begin, honest, nested, overtaken};
 use self::world::{Body, Said, Shared, World};
 use super::inbox::{Heard, Inbox};
 use super::observer::{Means, Observer};
@@ -91,6 +91,15 @@ impl Play {
         };
         play.look(Depth::Afresh, false).expect("the first look");
         play.exact = true;
+        play
+    }
+
+    /// With more to go away: see [`nested`].
+    fn nested() -> Self {
+        let mut play = Self::new();
+        nested().iter().for_each(|op| play.disk.world().apply(op));
+        play.wait(1_000, false).expect("settles");
+        play.check_served("at the start").expect("the same");
         play
     }
 
@@ -465,7 +474,10 @@ impl World {
 }
 
 fn play(events: &[Event], trustworthy: bool) -> Checked {
-    let mut play = Play::new();
+    play_on(Play::new(), events, trustworthy)
+}
+
+fn play_on(mut play: Play, events: &[Event], trustworthy: bool) -> Checked {
     for event in events {
         match event {
             Event::Op(op) => {
@@ -476,6 +488,11 @@ fn play(events: &[Event], trustworthy: bool) -> Checked {
             Event::Meanwhile(after, op) => {
                 play.exact = false;
                 play.disk.world().script.push_back((*after, op.clone()));
+            }
+            Event::Away(after, lasts, there, back) => {
+                play.exact = false;
+                let acts = [(*after, there.clone()), (*lasts, back.clone())];
+                play.disk.world().script.extend(acts);
             }
             Event::Hear(count) => {
                 play.hear(*count);
@@ -565,6 +582,11 @@ proptest! {
     #[test]
     fn an_adversary_costs_time_and_nothing_else(events in adverse()) {
         play(&events, false)?;
+    }
+
+    #[test]
+    fn whatever_goes_away_and_comes_back_between_two_questions_is_found(events in overtaken()) {
+        play_on(Play::nested(), &events, true)?;
     }
 }
 

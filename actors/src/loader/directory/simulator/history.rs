@@ -89,6 +89,8 @@ pub(super) enum Event {
     Op(Op),
     /// Something happens while the loader looks, after so many questions to the disk.
     Meanwhile(usize, Op),
+    /// While the loader looks, something goes away and comes back: after so many questions to the disk, and after so many more.
+    Away(usize, usize, Op, Op),
     /// The listener hears so many events.
     Hear(usize),
     /// Time passes, and what is due is done.
@@ -190,6 +192,22 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// How something goes away, and how it comes back as the same.
+fn away(what: impl Strategy<Value = PathBuf>) -> impl Strategy<Value = Event> {
+    let aside = prop_oneof![
+        2 => Just(PathBuf::from("/home/other/aside")),
+        1 => directory(),
+        1 => Just(PathBuf::from(BASE)),
+    ];
+    (0_usize..24, 1_usize..6, what, aside, any::<bool>()).prop_map(|(after, lasts, path, aside, exchanged)| {
+        let (there, back) = match exchanged {
+            true => (Op::Exchange(path.clone(), aside.clone()), Op::Exchange(path, aside)),
+            false => (Op::Rename(path.clone(), aside.clone()), Op::Rename(aside, path)),
+        };
+        Event::Away(after, lasts, there, back)
+    })
+}
+
 fn quiet_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => op(),
@@ -202,6 +220,7 @@ pub(super) fn honest() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         12 => op().prop_map(Event::Op),
         2 => (0_usize..40, op()).prop_map(|(after, op)| Event::Meanwhile(after, op)),
+        2 => away(anything()),
         4 => (0_usize..8).prop_map(Event::Hear),
         4 => (0_u64..120).prop_map(Event::Wait),
         2 => Just(Event::Sync),
@@ -215,6 +234,7 @@ pub(super) fn adverse() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         12 => quiet_op().prop_map(Event::Op),
         2 => (0_usize..40, quiet_op()).prop_map(|(after, op)| Event::Meanwhile(after, op)),
+        1 => away(anything()),
         2 => (0_usize..8).prop_map(Event::Hear),
         3 => (0_u64..120).prop_map(Event::Wait),
         1 => Just(Event::Sync),
@@ -225,4 +245,65 @@ pub(super) fn adverse() -> impl Strategy<Value = Vec<Event>> {
         2 => Just(Event::Swap),
     ];
     prop::collection::vec(event, 1..40)
+}
+
+/// A start with directories in directories and links of all kinds into them, for histories in which those go away and come back.
+pub(super) fn nested() -> Vec<Op> {
+    let site = |path: &str| Path::new(ROOT).join(path);
+    let mut ops: Vec<Op> = ["a/c", "a/c/e", "b"].map(|path| Op::MakeDirectory(site(path))).into();
+    ops.extend(["/out/d/e", "/out/d/e/f"].map(|path| Op::MakeDirectory(path.into())));
+    let files = ["a/c/x.html", "a/c/e/y.html", "b/z.html"].map(site);
+    let outside = ["/out/d/x.html", "/out/d/e/y.html", "/out/d/e/f/z.html"].map(PathBuf::from);
+    ops.extend(files.into_iter().chain(outside).map(|path| Op::Write(path, 1)));
+    let links = [
+        ("/out/d", "l"),
+        ("/out/d/e/f/z.html", "l.html"),
+        ("a/c/e", "m"),
+        ("a/c/x.html", "n.html"),
+    ];
+    ops.extend(links.map(|(target, path)| Op::Link(target.into(), site(path))));
+    ops
+}
+
+/// A history that begins with [`nested`] and in which every look is overtaken: what is on the way to a name goes away between any
+/// two questions to the disk, and comes back as the same. The kernel keeps its word.
+pub(super) fn overtaken() -> impl Strategy<Value = Vec<Event>> {
+    let inside = [
+        "a/c/x.html",
+        "a/c/e/y.html",
+        "a/c/e/z.html",
+        "b/z.html",
+        "l/x.html",
+        "l/e/y.html",
+        "l.html",
+        "m/y.html",
+        "n.html",
+    ];
+    let file = || {
+        let outside = ["/out/d/x.html", "/out/d/e/y.html", "/out/d/e/f/z.html"].map(PathBuf::from);
+        let inside = inside.map(|path| Path::new(ROOT).join(path));
+        prop::sample::select([inside.as_slice(), outside.as_slice()].concat())
+    };
+    let above = || {
+        let inside = ["", "a", "a/c", "a/c/e", "b", "l", "m", "l.html"].map(|path| Path::new(ROOT).join(path));
+        let outside = ["/out", "/out/d", "/out/d/e", "/out/d/e/f", "/home"].map(PathBuf::from);
+        prop::sample::select([inside.as_slice(), outside.as_slice()].concat())
+    };
+    let text = || 0_u8..6;
+    let event = prop_oneof![
+        4 => (file(), text()).prop_map(|(path, text)| Event::Op(Op::Write(path, text))),
+        2 => (file(), text()).prop_map(|(path, text)| Event::Op(Op::Save(path, text))),
+        2 => (file(), text()).prop_map(|(path, text)| Event::Op(Op::Replace(path, text))),
+        2 => file().prop_map(|path| Event::Op(Op::Remove(path))),
+        1 => above().prop_map(|path| Event::Op(Op::MakeDirectory(path))),
+        1 => above().prop_map(|path| Event::Op(Op::Touch(path))),
+        1 => op().prop_map(Event::Op),
+        5 => away(above()),
+        3 => away(file()),
+        2 => (0_usize..24, op()).prop_map(|(after, op)| Event::Meanwhile(after, op)),
+        4 => (0_usize..8).prop_map(Event::Hear),
+        4 => (0_u64..120).prop_map(Event::Wait),
+        3 => Just(Event::Sync),
+    ];
+    prop::collection::vec(event, 1..30)
 }
