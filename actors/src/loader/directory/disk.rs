@@ -10,7 +10,7 @@ mod portable;
 use portable as platform;
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -60,6 +60,8 @@ pub(super) trait Disk: Sync {
     fn follow(&self, path: &Path) -> io::Result<Stat>;
     /// The names in a directory, and what each is, where that is known without asking.
     fn list(&self, directory: &Path) -> io::Result<Vec<(OsString, Option<Kind>)>>;
+    /// Which directory is at a path, and whether that very one holds a name, wherever it may be moved meanwhile.
+    fn holds(&self, directory: &Path, name: &OsStr) -> io::Result<(FileId, bool)>;
     /// Where a link leads, as it is written.
     fn link(&self, path: &Path) -> io::Result<PathBuf>;
     /// Reads a regular file: as many bytes as it had when it was opened. Of what is larger than `bytes_max` nothing is read; of
@@ -93,6 +95,10 @@ impl Disk for System {
             Ok((entry.file_name(), is_file.then_some(Kind::File)))
         };
         fs::read_dir(directory)?.map(entry).collect()
+    }
+
+    fn holds(&self, directory: &Path, name: &OsStr) -> io::Result<(FileId, bool)> {
+        platform::holds(directory, name)
     }
 
     fn link(&self, path: &Path) -> io::Result<PathBuf> {

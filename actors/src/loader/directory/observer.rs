@@ -169,6 +169,9 @@ impl Observer {
             settle_nanos: self.settle_nanos,
         };
         self.count_missed(&due, now);
+        for path in &due.left {
+            self.trees.iter_mut().for_each(|tree| tree.doubt_path(path));
+        }
         if !(forced && everything) {
             self.look_at_due(&look, due);
             self.gather(None);
@@ -401,6 +404,9 @@ impl Observer {
         let exhausted = self.trees.iter_mut().filter_map(|tree| tree.exhausted.take()).next();
         if let Some(why) = exhausted {
             self.poll_instead(why, now);
+        }
+        for directory in self.inbox.watched().interrupted() {
+            self.inbox.settle().note_back(directory, now);
         }
         if self.reconcile_at.is_none() && self.means.is_some() {
             self.reconcile_at = Some(now + self.pause());

@@ -34,11 +34,15 @@ pub struct Due {
     /// These paths, with the last that was said about each. One that is [`Hint::Gone`] has had its grace, one that is
     /// [`Hint::Writing`] has been quiet or was waited for long enough.
     pub paths: Vec<(PathBuf, Hint)>,
+    /// What was at these of the paths has left since the last look, whatever was said afterwards: it may have come back.
+    pub left: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
     hint: Hint,
+    /// Whether it was ever [`Hint::Gone`].
+    left: bool,
     since: Instant,
     until: Instant,
 }
@@ -93,8 +97,26 @@ impl Settle {
             (Hint::Writing, _) => (hint, (now + self.quiet).min(since + self.quiet_max)),
             (Hint::Whole | Hint::Closed | Hint::Attributes | Hint::Created, _) => (hint, now),
         };
-        self.waiting.insert(path, Waiting { hint, since, until });
+        let left = hint == Hint::Gone || known.is_some_and(|known| known.left);
+        let waiting = Waiting {
+            hint,
+            left,
+            since,
+            until,
+        };
+        self.waiting.insert(path, waiting);
         self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
+    }
+
+    /// Notes that a directory was away, or another in its place, or not watched for a moment. It is looked at now, unless it is
+    /// waited for already.
+    pub fn note_back(&mut self, path: PathBuf, now: Instant) {
+        if !self.awaits(&path) {
+            self.note_seen(path.clone(), Hint::Whole, now);
+        }
+        if let Some(waiting) = self.waiting.get_mut(&path) {
+            waiting.left = true;
+        }
     }
 
     /// Notes that hints may have been lost: the next look is at everything.
@@ -115,6 +137,11 @@ impl Settle {
         waiting.is_some_and(|waiting| matches!(waiting.hint, Hint::Writing | Hint::Created))
     }
 
+    /// Whether a path is going to be looked at.
+    fn awaits(&self, path: &Path) -> bool {
+        self.waiting.contains_key(path)
+    }
+
     /// When something may be due, if anything waits.
     #[must_use]
     pub fn next(&self, now: Instant) -> Option<Instant> {
@@ -124,12 +151,18 @@ impl Settle {
     /// Takes what is due; with `all`, also what is not yet.
     pub fn take(&mut self, now: Instant, all: bool) -> Due {
         let due = self.waiting.extract_if(|_, waiting| all || waiting.until <= now);
-        let mut paths: Vec<(PathBuf, Hint)> = due.map(|(path, waiting)| (path, waiting.hint)).collect();
+        let mut left = Vec::new();
+        let path = |(path, waiting): (PathBuf, Waiting)| {
+            left.extend(waiting.left.then(|| path.clone()));
+            (path, waiting.hint)
+        };
+        let mut paths: Vec<(PathBuf, Hint)> = due.map(path).collect();
         paths.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         self.earliest = self.waiting.values().map(|waiting| waiting.until).min();
         Due {
             doubt: std::mem::take(&mut self.doubt),
             paths,
+            left,
         }
     }
 }
@@ -165,7 +198,13 @@ mod tests {
         assert_eq!(settle.next(start), Some(at(start, 45)));
         assert_eq!(take(&mut settle, at(start, 45)), ["written"]);
         settle.note("gone".into(), Hint::Whole, at(start, 46));
-        assert_eq!(take(&mut settle, at(start, 46)), ["gone"], "it came back");
+        let due = settle.take(at(start, 46), false);
+        assert_eq!(due.paths, [("gone".into(), Hint::Whole)], "it came back");
+        assert_eq!(
+            due.left,
+            [PathBuf::from("gone")],
+            "which is remembered until it is looked at"
+        );
         assert_eq!(settle.next(start), None);
     }
 

@@ -94,6 +94,9 @@ struct Directory {
     unreadable: Option<Arc<[Diagnostic]>>,
     /// Whether a template should be in its place.
     in_the_way: Option<Arc<[Diagnostic]>>,
+    /// Whether it may have been away, or another in its place, while something below it was looked at: what was found then counts
+    /// for nothing, so it is read deeply when it is entered next.
+    unsure: bool,
 }
 
 /// What was handed on of a name.
@@ -363,6 +366,24 @@ impl Tree {
             .map(|(_, rel)| Rel::clone(rel))
     }
 
+    /// What was at a path has left it. If it is back it is the same as before, but not what was found in it meanwhile.
+    pub(super) fn doubt_path(&mut self, path: &Path) {
+        let through = self.resolved_through.get(path).into_iter().flatten();
+        let itself = self.seen_as.get(path).into_iter().flatten();
+        let mut rels: Vec<Rel> = through.chain(itself).cloned().collect();
+        if let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) {
+            let parents = self.seen_as.get(parent).into_iter().flatten();
+            rels.extend(parents.map(|parent| Rel::from(join(parent, name))));
+        }
+        rels.iter().for_each(|rel| self.doubt(rel));
+    }
+
+    fn doubt(&mut self, rel: &str) {
+        if let Some(Node::Directory(directory)) = self.nodes.get_mut(rel) {
+            directory.unsure = true;
+        }
+    }
+
     /// Looks at one name, and at what turns out to have to do with it.
     pub(super) fn look_at(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
         self.look_at_one(look, rel, patience);
@@ -376,6 +397,10 @@ impl Tree {
     fn look_at_one(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
         if rel.is_empty() {
             return self.look_at_root(look);
+        }
+        // What the root held stays as it was, wherever it is reached through links. With the root it is looked at again.
+        if self.missing.is_some() {
+            return;
         }
         let (parent, name) = split(rel);
         let Some(directory) = self.directory(parent) else {
@@ -393,8 +418,30 @@ impl Tree {
                 self.unlink(look, rel);
                 self.put(look, rel, &path, &stat, patience);
             }
-            Err(error) if is_gone(&error) => self.absent(look, rel, path, patience),
+            Err(error) if is_gone(&error) => self.not_found(look, rel, path, patience),
             Err(error) => self.cannot_see(look, rel, &error),
+        }
+    }
+
+    /// Nothing is at a path. The name is absent only if the directory that is known to have held it is there and says so itself.
+    /// Otherwise it is a directory above that is absent, or was for a moment: what is in it stays as it was.
+    fn not_found(&mut self, look: &Look<'_>, rel: &str, path: PathBuf, patience: Patience) {
+        let (parent, name) = split(rel);
+        let Some(directory) = self.directory(parent) else {
+            return self.remove(look, rel);
+        };
+        match look.disk.holds(&directory.real, name.as_ref()) {
+            Ok((id, false)) if id == directory.id => self.absent(look, rel, path, patience),
+            Err(error) if !is_gone(&error) => self.cannot_see(look, rel, &error),
+            Ok(_) | Err(_) => self.leave_open(look, parent),
+        }
+    }
+
+    /// A directory was not there, or not the known one, when something in it was looked at. It is looked at itself, in a moment.
+    fn leave_open(&mut self, look: &Look<'_>, rel: &str) {
+        self.doubt(rel);
+        if let Some(directory) = self.directory(rel) {
+            look.inbox.settle().note_back(directory.real.clone(), look.now);
         }
     }
 
@@ -462,18 +509,12 @@ impl Tree {
         false
     }
 
-    /// Nothing is there. It may be about to come back.
+    /// Its directory does not hold it. It may be about to come back.
     fn absent(&mut self, look: &Look<'_>, rel: &str, path: PathBuf, patience: Patience) {
-        if !self.nodes.contains_key(rel) {
+        if !self.nodes.contains_key(rel) || self.is_lost(look, patience) {
             return self.remove(look, rel);
         }
-        if self.is_lost(look, patience) {
-            let dangles = self.links.contains_key(rel) && look.disk.stat(&path).is_ok();
-            return match dangles {
-                true => self.remove_node(look, rel),
-                false => self.remove(look, rel),
-            };
-        }
+        self.doubt(rel);
         look.inbox.settle().note_seen(path, Hint::Gone, look.now);
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Watched {
     places: HashMap<WatchId, Vec<PathBuf>>,
     /// Marks that were put and have not come by.
     marks: Vec<WatchId>,
+    /// Directories that have lost the watch which they had, so that something may have happened in them without a word.
+    interrupted: Vec<PathBuf>,
 }
 
 /// Who wants a directory watched.
@@ -112,6 +114,12 @@ impl Watched {
         }
     }
 
+    /// Whether a directory is claimed and has no watch, although there is somebody to put one.
+    pub(super) fn lacks(&self, directory: &Path) -> bool {
+        let claim = self.claims.get(directory);
+        self.kernel.is_some() && claim.is_some_and(|claim| claim.watch.is_none())
+    }
+
     /// Makes sure that the watch is on the directory that is at this path now. Answers whether it is another than before.
     pub(super) fn renew(&mut self, directory: &Path) -> Result<bool, WatchError> {
         let (Some(kernel), Some(claim)) = (&mut self.kernel, self.claims.get_mut(directory)) else {
@@ -120,9 +128,13 @@ impl Watched {
         let watched = kernel.watch(directory);
         let (before, now) = (claim.watch, watched.as_ref().ok().copied());
         claim.watch = now;
+        let claim_is_whole = claim.whole > 0;
         if before != now {
             if let Some(now) = now {
                 self.places.entry(now).or_default().push(directory.to_owned());
+            }
+            if before.is_some() && claim_is_whole {
+                self.interrupted.push(directory.to_owned());
             }
             self.leave(before, directory);
         }
@@ -141,6 +153,11 @@ impl Watched {
                 kernel.unwatch(watch);
             }
         }
+    }
+
+    /// Takes the directories that have lost the watch which they had.
+    pub(super) fn interrupted(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.interrupted)
     }
 
     /// Where an event of a watch with this name happened, as far as anybody wants to know.

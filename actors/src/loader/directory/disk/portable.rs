@@ -1,6 +1,7 @@
 //! Where files have no inodes that the standard library tells of: two states of a file differ in size or in time.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,20 @@ pub(super) fn stat(metadata: &Metadata) -> Stat {
 
 pub(super) fn open(path: &Path) -> io::Result<File> {
     File::open(path)
+}
+
+pub(super) fn holds(directory: &Path, name: &OsStr) -> io::Result<(FileId, bool)> {
+    let id = |path: &Path| path.metadata().map(|metadata| stat(&metadata).id);
+    let before = id(directory)?;
+    let is_there = match directory.join(name).symlink_metadata() {
+        Ok(_) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(error),
+    };
+    // One that was another meanwhile is no known one.
+    let after = id(directory)?;
+    let id = if after == before { before } else { FileId::default() };
+    Ok((id, is_there))
 }
 
 /// The recursive path looks at everything whenever in doubt.

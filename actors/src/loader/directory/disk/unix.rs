@@ -1,6 +1,7 @@
 //! Where files have inodes.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -40,6 +41,23 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
     OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+/// The directory is held open while it is asked, so that the answer is about it and no other.
+pub(super) fn holds(directory: &Path, name: &OsStr) -> io::Result<(FileId, bool)> {
+    // One that can be entered need not be readable.
+    #[cfg(target_os = "linux")]
+    let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::PATH;
+    #[cfg(not(target_os = "linux"))]
+    let flags = rustix::fs::OFlags::DIRECTORY;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    let directory = OpenOptions::new().read(true).custom_flags(flags).open(directory)?;
+    let id = stat(&directory.metadata()?).id;
+    match rustix::fs::statat(&directory, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok((id, true)),
+        Err(rustix::io::Errno::NOENT) => Ok((id, false)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// File systems that are written to by this kernel alone, so that it tells of every change, or that never change: by the number

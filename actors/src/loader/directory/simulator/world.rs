@@ -491,6 +491,15 @@ impl Disk for Shared {
         }
     }
 
+    fn holds(&self, directory: &Path, name: &OsStr) -> io::Result<(FileId, bool)> {
+        let world = self.asked();
+        let number = world.lookup(directory, true)?;
+        match &world.inodes[&number].body {
+            Body::Directory(entries) => Ok((world.stat(number).id, entries.contains_key(name))),
+            _ => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
     fn link(&self, path: &Path) -> io::Result<PathBuf> {
         let world = self.asked();
         match &world.inodes[&world.lookup(path, false)?].body {

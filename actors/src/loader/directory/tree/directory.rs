@@ -1,6 +1,7 @@
 //! Going into a directory: first it is watched, then it is read, so that nothing comes in between.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,15 +22,15 @@ impl Tree {
         if self.leads_back(rel, real, stat.id) {
             return self.put_aside(look, rel, patience);
         }
-        let differs = self.take_place(look, rel, real, stat.id);
-        let names = match look.disk.list(real) {
+        // Whatever keeps it from being read now, it is read deeply when it is read.
+        if self.take_place(look, rel, real, stat.id) {
+            self.doubt(rel);
+        }
+        let names = match self.list_watched(look, real) {
             Ok(names) => names,
             Err(error) if is_gone(&error) && !rel.is_empty() => {
-                let (parent, name) = split(rel);
-                let path = self.directory(parent).map(|directory| directory.real.join(name));
-                return path
-                    .into_iter()
-                    .for_each(|path| self.absent(look, rel, path, Patience::Found));
+                self.doubt(rel);
+                return look.inbox.settle().note_seen(real.to_owned(), Hint::Gone, look.now);
             }
             Err(error) => {
                 let message = format!("the directory {} cannot be read: {error}", real.display());
@@ -37,10 +38,16 @@ impl Tree {
                 return self.cannot_enter(look, rel, Diagnostic::error("unreadable", message).help(help));
             }
         };
+        // Otherwise it may be another one of which these are the names.
+        let is_known = |now: Stat| (now.id, now.kind) == (stat.id, Kind::Directory);
+        if !look.disk.stat(real).is_ok_and(is_known) {
+            return self.leave_open(look, rel);
+        }
         let was_unreadable = self.can_enter(rel);
         let has_ignore = names.iter().any(|(name, _)| name == IGNORE_FILE);
         let ignores_changed = self.read_ignore(look, rel, real, has_ignore);
-        let deep = look.deep || differs || was_unreadable || ignores_changed;
+        let was_unsure = self.is_sure_from_now(rel);
+        let deep = look.deep || was_unsure || was_unreadable || ignores_changed;
         let look = &Look { deep, ..*look };
         let mut seen = BTreeMap::new();
         for (name, kind) in &names {
@@ -53,7 +60,7 @@ impl Tree {
         let mut known = children(&self.nodes, rel);
         known.extend(children(&self.links, rel));
         for name in known.iter().filter(|name| !seen.contains_key(name.as_str())) {
-            self.absent(look, &join(rel, name), real.join(name), Patience::Found);
+            self.look_at_real(look, &join(rel, name), real.join(name), Patience::Found);
         }
         let mut new = Vec::new();
         for (name, kind) in &seen {
@@ -124,6 +131,7 @@ impl Tree {
             id,
             unreadable: None,
             in_the_way,
+            unsure: false,
         };
         self.nodes.insert(rel.into(), Node::Directory(Box::new(directory)));
         self.wariness_changed = true;
@@ -158,7 +166,27 @@ impl Tree {
                 .stat(path)
                 .is_ok_and(|stat| stat.kind == Kind::Directory && stat.id == directory.id)
         };
-        directory.real == path && is_now()
+        !directory.unsure && directory.real == path && is_now()
+    }
+
+    /// Lists a directory that is being watched.
+    fn list_watched(&mut self, look: &Look<'_>, real: &Path) -> std::io::Result<Vec<(OsString, Option<Kind>)>> {
+        let names = look.disk.list(real)?;
+        // It was away when it was to be watched, and is back.
+        if !look.inbox.watched().lacks(real) {
+            return Ok(names);
+        }
+        let renewed = look.inbox.watched().renew(real).map(drop);
+        self.note_exhausted(renewed);
+        look.disk.list(real)
+    }
+
+    /// What is found in a directory counts from now on. Answers whether what was found before does not.
+    fn is_sure_from_now(&mut self, rel: &str) -> bool {
+        match self.nodes.get_mut(rel) {
+            Some(Node::Directory(directory)) => std::mem::take(&mut directory.unsure),
+            _ => false,
+        }
     }
 
     // --- what cannot be read ------------------------------------------------------------------------------------------------

@@ -82,7 +82,10 @@ impl Tree {
             Content::Gone => {
                 let (parent, name) = split(rel);
                 if let Some(path) = self.directory(parent).map(|directory| directory.real.join(name)) {
-                    self.absent(look, rel, path, Patience::Found);
+                    match self.links.contains_key(rel) {
+                        true => self.leads_nowhere(look, rel, &path, Patience::Found),
+                        false => self.not_found(look, rel, path, Patience::Found),
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Link, Links, Look, Patience, Tree};
 use crate::loader::directory::disk::{Kind, is_gone};
 use crate::loader::directory::links::{Resolved, resolve};
+use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::WatchError;
 
 /// How often a way is followed again that changed while its directories were being watched.
@@ -18,11 +19,7 @@ impl Tree {
             return self.remove(look, rel);
         }
         let Some(target) = self.follow(look, rel, path) else {
-            // What is not there yet is watched for. What was there may come back.
-            if self.nodes.contains_key(rel) {
-                self.absent(look, rel, path.to_owned(), patience);
-            }
-            return;
+            return self.leads_nowhere(look, rel, path, patience);
         };
         let met = look.disk.stat(&target);
         if let Some(link) = self.links.get_mut(rel) {
@@ -51,12 +48,26 @@ impl Tree {
                     self.unlink(look, rel);
                 }
             }
-            Err(error) if is_gone(&error) && self.nodes.contains_key(rel) => {
-                self.absent(look, rel, path.to_owned(), patience);
-            }
-            Err(error) if is_gone(&error) => {}
+            Err(error) if is_gone(&error) => self.leads_nowhere(look, rel, path, patience),
             Err(error) => self.cannot_see(look, rel, &error),
         }
+    }
+
+    /// Nothing is where a link leads. The link is there, so what is on the way is watched all the same: something may come, or
+    /// what was there may come back. What it stands for is lost when its grace is over.
+    pub(super) fn leads_nowhere(&mut self, look: &Look<'_>, rel: &str, path: &Path, patience: Patience) {
+        if let Some(link) = self.links.get_mut(rel) {
+            self.wariness_changed |= link.met.is_some();
+            link.met = None;
+        }
+        if !self.nodes.contains_key(rel) {
+            return;
+        }
+        if self.is_lost(look, patience) {
+            return self.remove_node(look, rel);
+        }
+        self.doubt(rel);
+        look.inbox.settle().note_seen(path.to_owned(), Hint::Gone, look.now);
     }
 
     /// Where a path leads. Everything on the way is watched.
@@ -72,6 +83,8 @@ impl Tree {
             }
             self.relink(look, rel, resolved);
         }
+        // It leads elsewhere each time.
+        look.inbox.settle().note_seen(path.to_owned(), Hint::Whole, look.now);
         self.links.get(rel).and_then(|link| link.leads.target.clone())
     }
 

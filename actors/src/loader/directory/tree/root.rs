@@ -17,6 +17,7 @@ impl Tree {
                     None => "is not there",
                     Some(_) => "is no directory",
                 };
+                self.doubt("");
                 self.wariness_changed |= self.missing.is_none();
                 self.missing = Some(format!("the directory {} {reason}", root.display()));
                 return;
