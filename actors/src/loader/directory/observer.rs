@@ -53,6 +53,8 @@ pub(super) struct Observer {
     unheard: HashMap<PathBuf, Instant>,
     /// What has not been handed on.
     pending: BTreeMap<TemplateName, Pending>,
+    /// Of which root each name was said last, if there are several.
+    said_of: HashMap<TemplateName, usize>,
     overflows: u64,
     reconciles: u64,
     missed: u64,
@@ -112,6 +114,7 @@ impl Observer {
             distrust: 0,
             unheard: HashMap::new(),
             pending: BTreeMap::new(),
+            said_of: HashMap::new(),
             overflows: 0,
             reconciles: 0,
             missed: 0,
@@ -324,18 +327,36 @@ impl Observer {
         if let (true, Some(reason)) = (complete, &cannot_look) {
             return Err(LoaderError(reason.clone()));
         }
+        if complete {
+            self.said_of.clear();
+        }
         for (name, pending) in std::mem::take(&mut self.pending) {
             let Some((number, rel, state)) = self.winner(&name) else {
+                self.said_of.remove(&name);
                 changes.removed.push(name);
                 continue;
             };
+            // What was said of it is gone, and what a root has of it that is missing now cannot be known before that is back.
+            if self.trees[number].missing.is_some() && self.said_of.get(&name).is_some_and(|of| *of != number) {
+                self.said_of.remove(&name);
+                self.pending.insert(name.clone(), Pending { text: None });
+                changes.removed.push(name);
+                continue;
+            }
             match (state, pending.text) {
-                (State::Unreadable(diagnostics), _) => changes.unreadable.push((name, diagnostics)),
+                (State::Unreadable(diagnostics), _) => {
+                    self.note_said_of(&name, number);
+                    changes.unreadable.push((name, diagnostics));
+                }
                 (State::Text(_), Some((whose, text))) if whose == number => {
+                    self.note_said_of(&name, number);
                     changes.changed.push(text.source(name));
                 }
                 (State::Text(_), _) => match self.read_again(look, number, &rel) {
-                    Some(text) => changes.changed.push(text.source(name)),
+                    Some(text) => {
+                        self.note_said_of(&name, number);
+                        changes.changed.push(text.source(name));
+                    }
                     // It is changing under our eyes, and is said once it can be read.
                     None if !complete => drop(self.pending.insert(name, Pending { text: None })),
                     None => {
@@ -349,6 +370,13 @@ impl Observer {
         match cannot_look {
             Some(reason) if changes.is_empty() => Err(LoaderError(reason)),
             _ => Ok(changes),
+        }
+    }
+
+    fn note_said_of(&mut self, name: &TemplateName, number: usize) {
+        // With one root nobody asks.
+        if self.trees.len() > 1 && self.said_of.get(name) != Some(&number) {
+            self.said_of.insert(name.clone(), number);
         }
     }
 
@@ -370,7 +398,13 @@ impl Observer {
                 }
                 Some(text)
             }
-            _ => {
+            // It is about to be lost here as well, or what is there instead is about to be found. Were it taken for written, it
+            // would be looked at as if nothing had told that it is gone.
+            Content::Gone => {
+                self.inbox.settle().note_seen(real, Hint::Gone, look.now);
+                None
+            }
+            Content::Text(..) | Content::Unreadable(..) | Content::Changing => {
                 self.inbox.settle().note_seen(real, Hint::Writing, look.now);
                 None
             }

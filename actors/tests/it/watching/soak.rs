@@ -1,8 +1,9 @@
 //! Four writers do what they like for a while; at each sync, what is served is what an independent walk finds.
 //!
-//! `HOTPLATE_SOAK_S` says for how many seconds (default 2).
+//! `HOTPLATE_SOAK_S` says for how many seconds (default 2), `HOTPLATE_SOAK_SEED` from what number the writers draw what they do; a
+//! failure says it. What the threads do at once is not repeated by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,18 @@ impl Dice {
     }
 
     fn path(&mut self, root: &Path) -> PathBuf {
-        let directories = ["", "a", "b", "a/c", "b/d", "log", "../outside"];
+        let directories = [
+            "",
+            "a",
+            "b",
+            "a/c",
+            "a/c/e",
+            "b/d",
+            "b/d/f",
+            "log",
+            "../outside",
+            "../outside/d",
+        ];
         let files = ["x.html", "y.html", "z.txt", "w.css", ".h.html"];
         let directory = root.join(directories[self.roll(directories.len() as u64) as usize]);
         match self.roll(6) {
@@ -37,11 +49,49 @@ impl Dice {
     }
 }
 
+fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
+    let flags = rustix::fs::RenameFlags::EXCHANGE;
+    Ok(rustix::fs::renameat_with(
+        rustix::fs::CWD,
+        one,
+        rustix::fs::CWD,
+        other,
+        flags,
+    )?)
+}
+
+/// A directory goes away and comes back while others write in it: the root, one in it, or what links lead to.
+fn away_and_back(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
+    let directories = ["", "a", "a/c", "a/c/e", "b", "b/d", "../outside", "../outside/d"];
+    let path = root.join(directories[dice.roll(directories.len() as u64) as usize]);
+    let aside = root.join(format!("../aside{}", dice.roll(1_000_000)));
+    if dice.roll(2) == 0 {
+        fs::create_dir(&aside)?;
+        let exchanged = exchange(&path, &aside).and_then(|()| exchange(&path, &aside));
+        let emptied = fs::remove_dir(&aside);
+        return exchanged.and(emptied);
+    }
+    // Without a separator at its end, or a link would be followed.
+    let path: PathBuf = path.components().collect();
+    fs::rename(&path, &aside)?;
+    // If somebody made another in its place meanwhile, it gives way.
+    while let Err(error) = fs::rename(&aside, &path) {
+        match path.symlink_metadata() {
+            Ok(there) if there.is_dir() => fs::remove_dir_all(&path)?,
+            Ok(_) => fs::remove_file(&path)?,
+            // The directory above is gone, and so this one with it.
+            Err(_) if path.parent().is_none_or(|parent| !parent.is_dir()) => return fs::remove_dir_all(&aside),
+            Err(_) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// One random thing. What cannot be done is not done.
 fn act(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
     let (one, other) = (dice.path(root), dice.path(root));
     let text = format!("text {}", dice.roll(1_000_000));
-    match dice.roll(14) {
+    match dice.roll(17) {
         0..=3 => fs::write(one, text),
         4..=5 => {
             let beside = one.with_file_name(format!(".beside{}", dice.roll(1000)));
@@ -58,16 +108,8 @@ fn act(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
             fs::remove_file(&one)?;
             fs::write(one, text)
         }
-        13 => {
-            let flags = rustix::fs::RenameFlags::EXCHANGE;
-            Ok(rustix::fs::renameat_with(
-                rustix::fs::CWD,
-                one,
-                rustix::fs::CWD,
-                other,
-                flags,
-            )?)
-        }
+        13 => exchange(&one, &other),
+        14..=15 => away_and_back(dice, root),
         _ => fs::File::open(one)?.set_modified(std::time::SystemTime::UNIX_EPOCH),
     }
 }
@@ -105,18 +147,31 @@ fn walk(path: &Path, name: &str, above: &mut Vec<PathBuf>, found: &mut BTreeMap<
 
 #[test]
 fn four_writers_and_no_difference() {
-    let seconds = std::env::var("HOTPLATE_SOAK_S").ok().and_then(|text| text.parse().ok());
-    let each = Duration::from_secs_f64(seconds.unwrap_or(2.0) / (2 * file_systems().len()) as f64);
+    let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse().ok());
+    let seconds = number("HOTPLATE_SOAK_S").unwrap_or(2.0);
+    let seed = number("HOTPLATE_SOAK_SEED").unwrap_or_else(|| f64::from(std::process::id()));
+    // Mostly by the means that has to know without looking at everything.
+    let means = [(WatchBy::Auto, 0.7), (WatchBy::Recursive, 0.2), (WatchBy::Poll, 0.1)];
     for on in file_systems() {
-        for by in [WatchBy::Auto, WatchBy::Recursive] {
-            soak(&on, by, each);
+        for (by, share) in means {
+            let lasts = Duration::from_secs_f64(seconds * share / file_systems().len() as f64);
+            soak(&on, by, lasts, seed as u64);
         }
     }
 }
 
-fn soak(on: &Path, by: WatchBy, lasts: Duration) {
+/// What differs, by name.
+fn differences(told: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<String> {
+    let names: BTreeSet<&String> = told.keys().chain(found.keys()).collect();
+    let differ = names.into_iter().filter(|name| told.get(*name) != found.get(*name));
+    differ
+        .map(|name| format!("{name}: told {:?}, found {:?}", told.get(name), found.get(name)))
+        .collect()
+}
+
+fn soak(on: &Path, by: WatchBy, lasts: Duration, seed: u64) {
     let site = Site::new(on, by, &[("x.html", "start"), ("a/y.html", "start")]);
-    fs::create_dir(site.beside("outside")).expect("created");
+    fs::create_dir_all(site.beside("outside/d")).expect("created");
     let (ends, acts) = (AtomicBool::new(false), AtomicU64::new(0));
     // Writers hold it for one act, the check for itself: a walk that is overtaken finds nothing out.
     let still = RwLock::new(());
@@ -125,14 +180,16 @@ fn soak(on: &Path, by: WatchBy, lasts: Duration) {
         for writer in 0..4_u64 {
             let (root, ends, acts, still, begins) = (&site.root, &ends, &acts, &still, &begins);
             scope.spawn(move || {
-                let mut dice = Dice(0x9E37_79B9_7F4A_7C15 ^ (writer + 1) ^ u64::from(std::process::id()) << 20);
+                let mut dice = Dice(0x9E37_79B9_7F4A_7C15 ^ (writer + 1) ^ seed << 20);
                 begins.wait();
                 while !ends.load(Ordering::Relaxed) {
-                    let guard = still.read().expect("not poisoned");
+                    // It is poisoned by a check that failed, which says what there is to say.
+                    let Ok(guard) = still.read() else { return };
                     let _ = act(&mut dice, root);
                     acts.fetch_add(1, Ordering::Relaxed);
                     drop(guard);
-                    if dice.roll(50) == 0 {
+                    // Half of them never rest.
+                    if writer % 2 == 0 && dice.roll(50) == 0 {
                         std::thread::park_timeout(Duration::from_micros(200));
                     }
                 }
@@ -144,11 +201,24 @@ fn soak(on: &Path, by: WatchBy, lasts: Duration) {
         // A check that fails must not leave the writers running.
         let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             while Instant::now() < end {
+                // What a sync finds while others write is nobody's concern, only what it makes of that.
+                if syncs % 3 == 0 {
+                    site.sync();
+                }
                 let guard = still.write().expect("not poisoned");
+                // Two that move the root away at once may not both bring it back.
+                let _ = fs::create_dir(&site.root);
                 let mut found = BTreeMap::new();
                 walk(&site.root, "", &mut Vec::new(), &mut found);
                 let told = site.sync();
-                assert_eq!(told, found, "after {} acts, {by:?}", acts.load(Ordering::Relaxed));
+                let differ = differences(&told, &found);
+                assert!(
+                    differ.is_empty(),
+                    "seed {seed}, after {} acts and {syncs} syncs, {by:?} on {}: {differ:#?}; {:?}",
+                    acts.load(Ordering::Relaxed),
+                    on.display(),
+                    site.status()
+                );
                 drop(guard);
                 syncs += 1;
                 std::thread::park_timeout(Duration::from_micros(500 * (syncs % 7)));
