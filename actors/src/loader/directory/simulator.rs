@@ -8,14 +8,14 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use self::history::{BASE, Event, Op, ROOT, adverse, begin, honest, nested, overtaken};
-use self::world::{Body, Said, Shared, World};
+use self::world::{Act, Body, Said, Shared, World};
 use super::inbox::{Heard, Inbox};
 use super::observer::{Means, Observer};
 use super::rules::{Rules, Sieve};
@@ -68,7 +68,18 @@ impl Play {
             Tree::new(String::new(), root.into(), sieve, limits.templates)
         };
         let mut observer = Observer::new(vec![tree(ROOT), tree(BASE)], Arc::clone(&inbox), &limits);
-        let disk = Shared(Arc::new(Mutex::new(world)));
+        let start = Instant::now();
+        let heard_by = Arc::clone(&inbox);
+        let disk = Shared::new(world, move |said, clock| {
+            let now = start + Duration::from_nanos((clock - start_clock).unsigned_abs());
+            let heard = match &said {
+                Said::Overflow => Heard::Overflow,
+                Said::Ended(watch) => Heard::Ended(*watch),
+                Said::Itself(watch) => Heard::Itself(*watch),
+                Said::Named(watch, name, hint) => Heard::Named(*watch, name, *hint),
+            };
+            heard_by.hear(heard, now);
+        });
         inbox
             .watched()
             .begin(Box::new(disk.clone()))
@@ -79,7 +90,7 @@ impl Play {
             inbox,
             observer,
             limits,
-            start: Instant::now(),
+            start,
             start_clock,
             wary: Vec::new(),
             wary_at: start_clock,
@@ -119,18 +130,7 @@ impl Play {
 
     /// The listener hears some of what the kernel said.
     fn hear(&self, count: usize) {
-        for _ in 0..count {
-            let Some(said) = self.disk.world().queue.pop_front() else {
-                return;
-            };
-            let heard = match &said {
-                Said::Overflow => Heard::Overflow,
-                Said::Ended(watch) => Heard::Ended(*watch),
-                Said::Itself(watch) => Heard::Itself(*watch),
-                Said::Named(watch, name, hint) => Heard::Named(*watch, name, *hint),
-            };
-            self.inbox.hear(heard, self.now());
-        }
+        self.disk.hear(count);
     }
 
     /// A look, as the loader's thread makes it.
@@ -492,12 +492,16 @@ fn play_on(mut play: Play, events: &[Event], trustworthy: bool) -> Checked {
             }
             Event::Meanwhile(after, op) => {
                 play.exact = false;
-                play.disk.world().script.push_back((*after, op.clone()));
+                play.disk.world().script.push_back((*after, Act::Op(op.clone())));
             }
             Event::Away(after, lasts, there, back) => {
                 play.exact = false;
-                let acts = [(*after, there.clone()), (*lasts, back.clone())];
+                let acts = [(*after, Act::Op(there.clone())), (*lasts, Act::Op(back.clone()))];
                 play.disk.world().script.extend(acts);
+            }
+            Event::HearMeanwhile(after) => {
+                play.exact = false;
+                play.disk.world().script.push_back((*after, Act::Hear));
             }
             Event::Hear(count) => {
                 play.hear(*count);
@@ -539,8 +543,12 @@ fn play_on(mut play: Play, events: &[Event], trustworthy: bool) -> Checked {
 
 /// Whatever happened: once it is quiet, everything is right, and stays quiet.
 fn finish(play: &mut Play, trustworthy: bool) -> Checked {
-    let mut rest: Vec<_> = play.disk.world().script.drain(..).map(|(_, op)| op).collect();
-    rest.drain(..).for_each(|op| play.disk.world().apply(&op));
+    let rest: Vec<_> = play.disk.world().script.drain(..).collect();
+    for (_, act) in rest {
+        if let Act::Op(op) = act {
+            play.disk.world().apply(&op);
+        }
+    }
     if trustworthy {
         play.wait(1_000, false)?;
         play.check_served("by events alone")?;
@@ -662,7 +670,7 @@ fn a_sync_comes_to_an_end_while_everything_changes() {
             2 => Op::Save(path, text),
             _ => Op::Remove(Path::new(ROOT).join("b")),
         };
-        play.disk.world().script.push_back((0, op));
+        play.disk.world().script.push_back((0, Act::Op(op)));
     }
     for depth in [Depth::Everything, Depth::Bytes, Depth::Everything] {
         let calls = play.disk.world().calls;

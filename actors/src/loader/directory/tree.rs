@@ -432,7 +432,7 @@ impl Tree {
         };
         match look.disk.holds(&directory.real, name.as_ref()) {
             Ok((id, false)) if id == directory.id => self.absent(look, rel, path, patience),
-            Err(error) if !is_gone(&error) => self.cannot_see(look, rel, &error),
+            Err(error) if !is_gone(&error) && self.nodes.contains_key(rel) => self.cannot_see(look, rel, &error),
             Ok(_) | Err(_) => self.leave_open(look, parent),
         }
     }

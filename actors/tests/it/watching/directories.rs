@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
+use hotplate_actors::loader::Depth;
 use hotplate_actors::{Mount, WatchBy, WatchMode};
 
 use super::{Site, everywhere, file_systems, natively, write};
@@ -238,6 +240,79 @@ fn of_several_roots_the_first_with_a_name_has_it() {
         site.until("a.html", Some("base a"));
         site.expect("a.html", &["own a", "base a"].map(Some));
     }
+}
+
+/// Two roots with equal prefixes, and `a.html` in both.
+fn two_roots(on: &Path, by: WatchBy) -> Site {
+    Site::with(on, by, |directory| {
+        write(&directory.join("site/a.html"), "own");
+        write(&directory.join("base/a.html"), "base");
+        vec![
+            Mount::new("", directory.join("site")),
+            Mount::new("", directory.join("base")),
+        ]
+    })
+}
+
+#[test]
+fn what_is_deleted_in_two_roots_one_after_the_other_is_gone_by_itself() {
+    for on in file_systems() {
+        for by in [WatchBy::Auto, WatchBy::Recursive, WatchBy::Poll] {
+            let site = two_roots(&on, by);
+            fs::remove_file(site.path("a.html")).expect("removed");
+            std::thread::park_timeout(std::time::Duration::from_millis(20));
+            fs::remove_file(site.beside("base/a.html")).expect("removed");
+            site.until("a.html", None);
+            fs::write(site.beside("base/a.html"), "again").expect("written");
+            site.until("a.html", Some("again"));
+        }
+    }
+}
+
+#[test]
+fn what_is_deleted_while_another_root_with_it_is_missing_is_not_served_on() {
+    for on in file_systems() {
+        for by in [WatchBy::Auto, WatchBy::Recursive, WatchBy::Poll] {
+            let site = two_roots(&on, by);
+            fs::rename(site.beside("base"), site.beside("away")).expect("renamed");
+            super::wait_for(|| {
+                site.sync();
+                site.status().root_missing
+            });
+            fs::remove_file(site.path("a.html")).expect("removed");
+            site.until("a.html", None);
+            fs::rename(site.beside("away"), site.beside("base")).expect("renamed");
+            site.until("a.html", Some("base"));
+            // What is served of a root stays while it is missing.
+            fs::rename(site.beside("base"), site.beside("away")).expect("renamed");
+            site.sync();
+            site.expect("a.html", &[Some("own"), None, Some("base")]);
+        }
+    }
+}
+
+#[test]
+fn while_the_root_is_missing_edits_in_what_it_links_to_are_not_served() {
+    everywhere(&[("a.html", "1")], |site| {
+        write(&site.beside("shared/b.html"), "1");
+        symlink(site.beside("shared"), site.path("l")).expect("linked");
+        symlink(site.beside("shared/b.html"), site.path("m.html")).expect("linked");
+        site.until("l/b.html", Some("1"));
+        site.until("m.html", Some("1"));
+        fs::rename(&site.root, site.beside("away")).expect("renamed");
+        fs::write(site.beside("shared/b.html"), "2").expect("written");
+        for depth in [Depth::Hinted, Depth::Everything, Depth::Bytes] {
+            let now = site.look(depth);
+            assert_eq!(now["l/b.html"], "1", "{depth:?} by {:?}", site.by);
+            assert_eq!(now["m.html"], "1", "{depth:?} by {:?}", site.by);
+        }
+        assert!(site.error().is_some_and(|error| error.contains("is not there")));
+        assert!(site.status().root_missing);
+        fs::rename(site.beside("away"), &site.root).expect("renamed");
+        site.until("l/b.html", Some("2"));
+        site.until("m.html", Some("2"));
+        site.expect("l/b.html", &["1", "2"].map(Some));
+    });
 }
 
 #[test]

@@ -171,6 +171,33 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_says_of_itself_whether_it_holds_a_name() {
+        use std::os::unix::fs::symlink;
+        let place = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| place.path().join(name);
+        std::fs::create_dir(path("d")).expect("created");
+        symlink("nowhere", path("d/link")).expect("linked");
+        std::fs::write(path("file"), "").expect("written");
+        let id = stat(&path("d").metadata().expect("there")).id;
+        let asked = |directory: &str, name: &str| holds(&path(directory), name.as_ref());
+        assert_eq!(
+            asked("d", "link").expect("there"),
+            (id, true),
+            "a link is a name, wherever it leads"
+        );
+        assert_eq!(asked("d", "none").expect("there"), (id, false));
+        for gone in ["file", "none"] {
+            assert!(
+                super::super::is_gone(&asked(gone, "x").expect_err("no directory")),
+                "{gone}"
+            );
+        }
+        std::fs::rename(path("d"), path("e")).expect("renamed");
+        std::fs::create_dir(path("d")).expect("created");
+        assert_ne!(asked("d", "link").expect("there").0, id, "another one");
+    }
+
+    #[test]
     fn mount_points_are_unescaped() {
         let line = br"36 35 98:0 /mnt1 /a\040b/c\134d rw,noatime master:1 - ext3 /dev/root rw";
         assert_eq!(mount_point(line), Some(PathBuf::from(r"/a b/c\d")));

@@ -89,6 +89,8 @@ pub(super) enum Event {
     Op(Op),
     /// Something happens while the loader looks, after so many questions to the disk.
     Meanwhile(usize, Op),
+    /// The listener hears everything while the loader looks, after so many questions to the disk.
+    HearMeanwhile(usize),
     /// While the loader looks, something goes away and comes back: after so many questions to the disk, and after so many more.
     Away(usize, usize, Op, Op),
     /// The listener hears so many events.
@@ -221,6 +223,7 @@ pub(super) fn honest() -> impl Strategy<Value = Vec<Event>> {
         12 => op().prop_map(Event::Op),
         2 => (0_usize..40, op()).prop_map(|(after, op)| Event::Meanwhile(after, op)),
         2 => away(anything()),
+        1 => (0_usize..40).prop_map(Event::HearMeanwhile),
         4 => (0_usize..8).prop_map(Event::Hear),
         4 => (0_u64..120).prop_map(Event::Wait),
         2 => Just(Event::Sync),
@@ -235,6 +238,7 @@ pub(super) fn adverse() -> impl Strategy<Value = Vec<Event>> {
         12 => quiet_op().prop_map(Event::Op),
         2 => (0_usize..40, quiet_op()).prop_map(|(after, op)| Event::Meanwhile(after, op)),
         1 => away(anything()),
+        1 => (0_usize..40).prop_map(Event::HearMeanwhile),
         2 => (0_usize..8).prop_map(Event::Hear),
         3 => (0_u64..120).prop_map(Event::Wait),
         1 => Just(Event::Sync),
@@ -300,6 +304,7 @@ pub(super) fn overtaken() -> impl Strategy<Value = Vec<Event>> {
         1 => op().prop_map(Event::Op),
         5 => away(above()),
         3 => away(file()),
+        3 => (0_usize..8).prop_map(Event::HearMeanwhile),
         2 => (0_usize..24, op()).prop_map(|(after, op)| Event::Meanwhile(after, op)),
         4 => (0_usize..8).prop_map(Event::Hear),
         4 => (0_u64..120).prop_map(Event::Wait),

@@ -41,6 +41,14 @@ pub(super) enum Said {
     Named(WatchId, OsString, Hint),
 }
 
+/// What happens between two questions to the disk.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    Op(Op),
+    /// The listener hears all that the kernel said.
+    Hear,
+}
+
 #[derive(Default)]
 pub(super) struct World {
     inodes: HashMap<u64, Inode>,
@@ -54,7 +62,7 @@ pub(super) struct World {
     pub(super) reads: usize,
     pub(super) calls: usize,
     /// What happens after so many more questions to the disk.
-    pub(super) script: VecDeque<(usize, Op)>,
+    pub(super) script: VecDeque<(usize, Act)>,
     /// Whose last writer has not closed it.
     pub(super) open: HashSet<PathBuf>,
     /// Each file's last write, and the first of the series.
@@ -63,24 +71,63 @@ pub(super) struct World {
 
 /// The world, seen by the loader.
 #[derive(Clone)]
-pub(super) struct Shared(pub(super) Arc<Mutex<World>>);
+pub(super) struct Shared {
+    world: Arc<Mutex<World>>,
+    listener: Arc<Listener>,
+}
+
+/// The thread that listens: takes something that the kernel said, when the clock says so.
+type Listener = dyn Fn(Said, i64) + Send + Sync;
 
 impl Shared {
+    pub(super) fn new(world: World, listener: impl Fn(Said, i64) + Send + Sync + 'static) -> Self {
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            listener: Arc::new(listener),
+        }
+    }
+
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
-        self.0.lock().expect("nothing panics while it holds this")
+        self.world.lock().expect("nothing panics while it holds this")
+    }
+
+    /// The listener hears some of what the kernel said.
+    pub(super) fn hear(&self, count: usize) {
+        for _ in 0..count {
+            let (said, clock) = {
+                let mut world = self.world();
+                (world.queue.pop_front(), world.clock)
+            };
+            let Some(said) = said else { return };
+            (self.listener)(said, clock);
+        }
     }
 
     /// The world, after what happens meanwhile has happened.
     fn asked(&self) -> MutexGuard<'_, World> {
+        self.asked_by(true)
+    }
+
+    /// The same. Nothing can be heard while watches are put.
+    fn asked_by(&self, can_hear: bool) -> MutexGuard<'_, World> {
         let mut world = self.world();
         world.calls += 1;
-        while let Some((left, _)) = world.script.front_mut() {
+        while let Some((left, act)) = world.script.front_mut() {
             if *left > 0 {
                 *left -= 1;
                 break;
             }
-            if let Some((_, op)) = world.script.pop_front() {
-                world.apply(&op);
+            if matches!(act, Act::Hear) && !can_hear {
+                break;
+            }
+            match world.script.pop_front() {
+                Some((_, Act::Op(op))) => world.apply(&op),
+                Some((_, Act::Hear)) => {
+                    drop(world);
+                    self.hear(usize::MAX);
+                    world = self.world();
+                }
+                None => {}
             }
         }
         world
@@ -514,15 +561,23 @@ impl Disk for Shared {
         let number = world.lookup(path, true)?;
         let before = world.stat(number);
         let inode = &world.inodes[&number];
-        match &inode.body {
-            Body::File(_) if !inode.readable => Err(io::ErrorKind::PermissionDenied.into()),
-            Body::File(bytes) => Ok(Reading {
-                before,
-                bytes: bytes.clone(),
-                after: before,
-            }),
-            _ => Err(not_found()),
-        }
+        let bytes = match &inode.body {
+            Body::File(_) if !inode.readable => return Err(io::ErrorKind::PermissionDenied.into()),
+            Body::File(bytes) => bytes.clone(),
+            _ => return Err(not_found()),
+        };
+        drop(world);
+        // It is open, wherever its name goes meanwhile.
+        let world = self.asked();
+        let after = match world.inodes.contains_key(&number) {
+            true => world.stat(number),
+            false => Stat {
+                names: 0,
+                changed: world.stamp(),
+                ..before
+            },
+        };
+        Ok(Reading { before, bytes, after })
     }
 
     fn silent(&self, _: &Path) -> Option<String> {
@@ -540,7 +595,7 @@ impl Disk for Shared {
 
 impl Watches for Shared {
     fn watch(&mut self, directory: &Path) -> Result<WatchId, WatchError> {
-        let mut world = self.asked();
+        let mut world = self.asked_by(false);
         let number = world.lookup(directory, true).map_err(|_| WatchError::NotThere)?;
         let inode = &world.inodes[&number];
         if !matches!(inode.body, Body::Directory(_)) || !inode.readable {
@@ -559,7 +614,7 @@ impl Watches for Shared {
     }
 
     fn unwatch(&mut self, watch: WatchId) {
-        let mut world = self.asked();
+        let mut world = self.asked_by(false);
         let before = world.watches.len();
         world.watches.retain(|_, each| *each != watch);
         if world.watches.len() < before {

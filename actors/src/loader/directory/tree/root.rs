@@ -28,6 +28,11 @@ impl Tree {
         }
         self.wariness_changed |= self.missing.take().is_some();
         self.enter(look, "", &real, &stat, Patience::Found);
+        // It may have been exchanged under our eyes, and what is said at a start is all that there is.
+        let is_unsure = look.afresh && self.directory("").is_some_and(|root| root.unsure);
+        if let Some(stat) = is_unsure.then(|| look.disk.stat(&real).ok()).flatten() {
+            self.enter(look, "", &real, &stat, Patience::Found);
+        }
         self.read_new(look);
         self.was_there |= self.missing.is_none();
     }
