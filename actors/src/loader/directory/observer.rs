@@ -198,11 +198,13 @@ impl Observer {
     }
 
     fn look_at_due(&mut self, look: &Look<'_>, due: Due) {
-        let checks = look.forced || due.paths.iter().any(|(_, hint)| *hint == Hint::Gone);
+        if due.paths.is_empty() && !look.forced {
+            return;
+        }
         let mut concerned: HashSet<&PathBuf> = HashSet::new();
         for tree in &mut self.trees {
-            // What a root held while it is missing stays, so nothing in it may count as gone.
-            let is_there = !checks || tree.check_root(look);
+            // What a root held while it is missing stays as it was, also where links lead out of it.
+            let is_there = tree.check_root(look);
             for (path, hint) in &due.paths {
                 let is_root = *path == tree.root;
                 if (is_there || is_root) && tree.look_at_path(look, path, Patience::from(*hint)) {
