@@ -375,12 +375,16 @@ impl Tree {
             let parents = self.seen_as.get(parent).into_iter().flatten();
             rels.extend(parents.map(|parent| Rel::from(join(parent, name))));
         }
-        rels.iter().for_each(|rel| self.doubt(rel));
+        for rel in rels {
+            self.doubt(&rel);
+        }
     }
 
-    fn doubt(&mut self, rel: &str) {
-        if let Some(Node::Directory(directory)) = self.nodes.get_mut(rel) {
-            directory.unsure = true;
+    /// What was found in a directory counts for nothing. Answers whether that is news.
+    fn doubt(&mut self, rel: &str) -> bool {
+        match self.nodes.get_mut(rel) {
+            Some(Node::Directory(directory)) => !std::mem::replace(&mut directory.unsure, true),
+            _ => false,
         }
     }
 
@@ -433,13 +437,14 @@ impl Tree {
         match look.disk.holds(&directory.real, name.as_ref()) {
             Ok((id, false)) if id == directory.id => self.absent(look, rel, path, patience),
             Err(error) if !is_gone(&error) && self.nodes.contains_key(rel) => self.cannot_see(look, rel, &error),
-            Ok(_) | Err(_) => self.leave_open(look, parent),
+            // If it is in doubt already, it or a directory above is waited for.
+            Ok(_) | Err(_) if self.doubt(parent) => self.look_again(look, parent),
+            Ok(_) | Err(_) => {}
         }
     }
 
     /// A directory was not there, or not the known one, when something in it was looked at. It is looked at itself, in a moment.
-    fn leave_open(&mut self, look: &Look<'_>, rel: &str) {
-        self.doubt(rel);
+    fn look_again(&mut self, look: &Look<'_>, rel: &str) {
         if let Some(directory) = self.directory(rel) {
             look.inbox.settle().note_back(directory.real.clone(), look.now);
         }

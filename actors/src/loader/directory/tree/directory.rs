@@ -41,7 +41,8 @@ impl Tree {
         // Otherwise it may be another one of which these are the names.
         let is_known = |now: Stat| (now.id, now.kind) == (stat.id, Kind::Directory);
         if !look.disk.stat(real).is_ok_and(is_known) {
-            return self.leave_open(look, rel);
+            self.doubt(rel);
+            return self.look_again(look, rel);
         }
         let was_unreadable = self.can_enter(rel);
         let has_ignore = names.iter().any(|(name, _)| name == IGNORE_FILE);
