@@ -338,11 +338,13 @@ impl Observer {
                 changes.removed.push(name);
                 continue;
             };
-            // What was said of it is gone, and what a root has of it that is missing now cannot be known before that is back.
-            if self.trees[number].missing.is_some() && self.said_of.get(&name).is_some_and(|of| *of != number) {
-                self.said_of.remove(&name);
-                self.pending.insert(name.clone(), Pending { text: None });
-                changes.removed.push(name);
+            // What a root that is missing has of it cannot be known before that is back. If it was said of another one, that is gone.
+            let is_known = self.trees.len() == 1 || self.said_of.get(&name) == Some(&number);
+            if self.trees[number].missing.is_some() && !is_known {
+                if self.said_of.remove(&name).is_some() {
+                    changes.removed.push(name.clone());
+                }
+                self.pending.insert(name, Pending { text: None });
                 continue;
             }
             match (state, pending.text) {

@@ -38,7 +38,7 @@ impl Tree {
                 return self.cannot_enter(look, rel, Diagnostic::error("unreadable", message).help(help));
             }
         };
-        // Otherwise it may be another one of which these are the names.
+        // If another one is there by now, these may be the names of either.
         let is_known = |now: Stat| (now.id, now.kind) == (stat.id, Kind::Directory);
         if !look.disk.stat(real).is_ok_and(is_known) {
             self.doubt(rel);
