@@ -39,8 +39,11 @@ impl Tree {
             }
         };
         // If another one is there by now, these may be the names of either.
-        let is_known = |now: Stat| (now.id, now.kind) == (stat.id, Kind::Directory);
-        if !look.disk.stat(real).is_ok_and(is_known) {
+        let is_another = match look.disk.stat(real) {
+            Ok(now) => (now.id, now.kind) != (stat.id, Kind::Directory),
+            Err(error) => is_gone(&error),
+        };
+        if is_another {
             self.doubt(rel);
             return self.look_again(look, rel);
         }
