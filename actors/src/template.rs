@@ -62,6 +62,15 @@ impl TemplateName {
     }
 }
 
+/// A name in Unicode normalization form C: however an accent was typed, names that look the same are the same text.
+pub(crate) fn composed(name: &str) -> std::borrow::Cow<'_, str> {
+    use unicode_normalization::UnicodeNormalization;
+    match name.is_ascii() || unicode_normalization::is_nfc(name) {
+        true => name.into(),
+        false => name.nfc().collect::<String>().into(),
+    }
+}
+
 fn fault_in(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return Some("it is empty");
@@ -181,10 +190,12 @@ pub struct Source {
 }
 
 impl Source {
-    /// A source with the digest of its text.
+    /// A source with the digest of its text. A byte order mark at the beginning is no part of it.
     #[must_use]
     pub fn new(name: TemplateName, text: impl Into<Arc<str>>) -> Self {
-        let text = text.into();
+        let text: Arc<str> = text.into();
+        let unmarked = crate::text::unmarked(&text);
+        let text = if unmarked.len() == text.len() { text } else { unmarked.into() };
         let digest = Digest::of(text.as_bytes());
         Self { name, text, digest }
     }

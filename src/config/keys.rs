@@ -400,6 +400,10 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "What the judge may scan again because many tags stand on one line: its cost is quadratic in a line.";
             source_diagnostics: count(1, 10_000), restart, "Findings that are kept of one template.";
             templates: count(1, 10_000_000), restart, "Names that were ever defined or called, data of pages included.";
+            directory_depth: count(1, 512), restart, "Directories inside of directories. What is deeper is left out, with a warning.";
+            link_hops: count(1, 1_000), restart, "Symbolic links on the way to one file. A link that needs more is left out, with a warning.";
+            ignore_bytes: bytes(1, GIB), restart, "The largest `.hotplateignore`. A larger one is not used, with a warning.";
+            remarks: count(0, 1_000_000), restart, "Warnings that are kept about files below one directory, for `check` and health.";
             render_ms: milliseconds(1, DAY), restart, "Time of one attempt to render. A caller's deadline only shortens it.";
             render_steps: count(1, u64::MAX >> 1), restart, "Loop turns, calls and tags of one attempt.";
             output_bytes: bytes(1, 16 * GIB), restart, "The largest output of one render.";

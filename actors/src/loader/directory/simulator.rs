@@ -65,7 +65,7 @@ impl Play {
                 ..Rules::default()
             };
             let sieve = Sieve::new(&rules, limits.source_bytes).expect("valid");
-            Tree::new(String::new(), root.into(), sieve, limits.templates)
+            Tree::new(String::new(), root.into(), sieve, &limits)
         };
         let mut observer = Observer::new(vec![tree(ROOT), tree(BASE)], Arc::clone(&inbox), &limits);
         let disk = Shared(Arc::new(Mutex::new(world)));
@@ -408,10 +408,6 @@ fn walk(
             if !above.contains(&number) && above.len() < 60 && name != "log" && !name.ends_with("/log") =>
         {
             directories.insert(real(world, path));
-            if name.ends_with(".html") {
-                // A directory in the way is said.
-                found.insert(name.to_owned(), None);
-            }
             above.push(number);
             for child in entries
                 .keys()

@@ -520,8 +520,8 @@ impl Disk for Shared {
         None
     }
 
-    fn mounts(&self) -> HashSet<PathBuf> {
-        HashSet::new()
+    fn mounts(&self) -> Option<HashSet<PathBuf>> {
+        Some(HashSet::new())
     }
 
     fn clock(&self) -> i64 {

@@ -4,20 +4,27 @@ use std::path::Path;
 
 use super::{Link, Links, Look, Patience, Tree};
 use crate::loader::directory::disk::{Kind, is_gone};
-use crate::loader::directory::links::{Resolved, resolve};
+use crate::loader::directory::links::{Resolved, leads_in_circles, resolve};
 use crate::loader::directory::watches::WatchError;
 
 /// How often a way is followed again that changed while its directories were being watched.
 const TRIES: usize = 4;
+/// What to do about a link that the rules leave out.
+const RULES_HELP: &str = "put the file itself there, or set `links` of the rules";
 
 impl Tree {
     /// A name is a link.
     pub(super) fn look_through(&mut self, look: &Look<'_>, rel: &str, path: &Path, patience: Patience) {
         if self.sieve.links == Links::Never {
-            self.remark_link(path, "a symbolic link is left out, for the rules follow none");
+            self.remark_link(rel, path, "a symbolic link is left out, for the rules follow none", RULES_HELP);
             return self.remove(look, rel);
         }
         let Some(target) = self.follow(look, rel, path) else {
+            if let Err(error) = look.disk.follow(path)
+                && !is_gone(&error)
+            {
+                return self.cannot_follow(look, rel, path, &error, patience);
+            }
             // What is not there yet is watched for. What was there may come back.
             if self.nodes.contains_key(rel) {
                 self.absent(look, rel, path.to_owned(), patience);
@@ -32,7 +39,7 @@ impl Tree {
         }
         let root = self.directory("").map(|root| root.real.clone()).unwrap_or_default();
         if self.sieve.links == Links::Inside && !target.starts_with(root) {
-            self.remark_link(path, "a symbolic link is left out, for it leads out of the root");
+            self.remark_link(rel, path, "a symbolic link is left out, for it leads out of the root", RULES_HELP);
             return self.remove_node(look, rel);
         }
         match met {
@@ -42,6 +49,7 @@ impl Tree {
                     Kind::File => self.takes(rel),
                     Kind::Link | Kind::Other => false,
                 };
+                self.forget_link_remark(path);
                 if concerns {
                     return self.put(look, rel, &target, &stat, patience);
                 }
@@ -59,10 +67,28 @@ impl Tree {
         }
     }
 
+    /// A link that is there cannot be followed.
+    fn cannot_follow(
+        &mut self,
+        look: &Look<'_>,
+        rel: &str,
+        path: &Path,
+        error: &std::io::Error,
+        patience: Patience,
+    ) {
+        if leads_in_circles(look.disk, path, self.bounds.hops) {
+            let message = format!("a symbolic link is left out, for it leads through more than {} links", self.bounds.hops);
+            let help = "let it lead to the file itself, or raise the limit `link_hops`";
+            self.remark_link(rel, path, &message, help);
+            return self.absent(look, rel, path.to_owned(), patience);
+        }
+        self.cannot_see(look, rel, error);
+    }
+
     /// Where a path leads. Everything on the way is watched.
     pub(super) fn follow(&mut self, look: &Look<'_>, rel: &str, path: &Path) -> Option<std::path::PathBuf> {
         for _ in 0..TRIES {
-            let resolved = resolve(look.disk, path);
+            let resolved = resolve(look.disk, path, self.bounds.hops);
             if self.links.get(rel).is_some_and(|link| link.leads == resolved) {
                 // Directories on the way may be other ones than before, under the same names.
                 for step in &resolved.through {
@@ -126,8 +152,7 @@ impl Tree {
         }
     }
 
-    fn remark_link(&mut self, path: &Path, message: &str) {
-        let help = "put the file itself there, or set `links` of the rules";
-        self.remark(path.display().to_string(), "link", message.into(), help);
+    fn remark_link(&mut self, rel: &str, path: &Path, message: &str, help: &str) {
+        self.remark(path.display().to_string(), rel, "link", message.into(), help);
     }
 }

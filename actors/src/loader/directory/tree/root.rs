@@ -2,7 +2,7 @@
 //! it held stays.
 
 use super::{Look, Patience, Tree};
-use crate::loader::directory::disk::Kind;
+use crate::loader::directory::disk::{Kind, is_gone};
 
 impl Tree {
     /// Looks into the root, whatever is there now.
@@ -13,9 +13,10 @@ impl Tree {
         let (real, stat) = match there {
             Some((real, stat)) if stat.kind == Kind::Directory => (real, stat),
             there => {
-                let reason = match there {
-                    None => "is not there",
-                    Some(_) => "is no directory",
+                let reason = match (there, look.disk.follow(&root)) {
+                    (Some(_), _) => "is no directory".to_owned(),
+                    (None, Err(error)) if !is_gone(&error) => format!("cannot be looked at: {error}"),
+                    (None, _) => "is not there".to_owned(),
                 };
                 self.wariness_changed |= self.missing.is_none();
                 self.missing = Some(format!("the directory {} {reason}", root.display()));
