@@ -26,8 +26,11 @@ impl Tree {
         if self.directory("").is_none_or(|before| before.id != stat.id) {
             self.silent.clear();
         }
-        self.wariness_changed |= self.missing.take().is_some();
-        self.enter(look, "", &real, &stat, Patience::Found);
+        let was_missing = self.missing.take().is_some();
+        self.wariness_changed |= was_missing;
+        // What was heard meanwhile of what is in it could not be looked at.
+        let deep = look.deep || was_missing;
+        self.enter(&Look { deep, ..*look }, "", &real, &stat, Patience::Found);
         self.read_new(look);
         self.was_there |= self.missing.is_none();
     }
