@@ -23,6 +23,7 @@
 //! commands that show nothing to the world.
 
 mod data;
+mod json;
 mod layout;
 mod merge;
 
@@ -37,7 +38,8 @@ use hotplate_actors::snapshot::{Snapshot, Standing};
 use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, Hotplate, Limits, Supply, TemplateName};
 
-pub use data::parse;
+pub use data::{Parsed, parse};
+pub use json::Json;
 
 /// A directory: a site, or a plain folder of templates.
 ///
@@ -176,6 +178,15 @@ impl Site {
         &self.directory
     }
 
+    /// Where its templates are.
+    #[must_use]
+    pub fn template_directory(&self) -> PathBuf {
+        match self.layout {
+            Layout::Site => self.directory.join("templates"),
+            Layout::Folder => self.directory.clone(),
+        }
+    }
+
     /// `static/`, if this is a site and has one.
     #[must_use]
     pub fn static_directory(&self) -> Option<PathBuf> {
@@ -289,6 +300,20 @@ impl Site {
                 .help("`data/a/b.json` belongs to `templates/a/b.html`")
         };
         unused.into_iter().map(warning).collect()
+    }
+
+    /// What is probably not meant in its files of data: keys that stand in one object twice.
+    #[must_use]
+    pub fn data_warnings(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
+        let data = snapshot.entries().filter(|(_, name, _)| !self.is_template(name));
+        let members = data.filter_map(|(_, _, standing)| standing.closure().map(|closure| closure.top()));
+        let warnings = members.flat_map(|member| {
+            let warnings = member.unit.warnings().iter();
+            warnings.map(|warning| warning.clone().in_template(&self.shown(&member.name)))
+        });
+        let mut warnings: Vec<Diagnostic> = warnings.collect();
+        warnings.sort_by(|one, other| one.template.cmp(&other.template));
+        warnings
     }
 
     /// A name as people know it: that of a template as it is, that of data as its file.

@@ -6,6 +6,7 @@ use hotplate::Hotplate;
 use hotplate::admin::{Admin, AdminHandle};
 use hotplate::config;
 use hotplate::metrics::Metrics;
+use hotplate::text::decode;
 
 use super::Failure;
 use super::log::Log;
@@ -53,7 +54,8 @@ fn read(file: &Path) -> Result<String, Failure> {
     let shown = file.display();
     let wrong =
         |why: &dyn std::fmt::Display| Failure::Wrong(format!("the admin token cannot be read from `{shown}`: {why}"));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
+    let text = decode(bytes).map_err(|diagnostic| wrong(&diagnostic.message))?;
     match text.trim() {
         "" => Err(wrong(&"the file is empty")),
         token => Ok(token.to_owned()),
