@@ -260,10 +260,13 @@ impl Site {
     }
 
     /// The entry that a path shows, if there is one: `/` is `index.html`, `/a/b` is `a/b.html`, `/x/` is `x/index.html`, and
-    /// exact names such as `/feed.xml` are themselves. The path is decoded and has no query.
+    /// exact names such as `/feed.xml` are themselves. The path is decoded and has no query. Where no entry has the name, one that is
+    /// written with the same characters in other code points is meant.
     #[must_use]
     pub fn entry_at(&self, snapshot: &Snapshot, path: &str) -> Option<TemplateName> {
-        layout::candidates(path).find(|name| self.is_entry(name) && exists(snapshot, name))
+        let is_entry = |name: &TemplateName| self.is_entry(name) && exists(snapshot, name);
+        let equivalent = || layout::candidates(path).find_map(|name| snapshot.equivalent(name.as_str()).filter(is_entry));
+        layout::candidates(path).find(is_entry).or_else(equivalent)
     }
 
     /// Whether it has no template yet because their directory is not there, and never was.

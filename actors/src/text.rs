@@ -57,7 +57,9 @@ impl Encoding {
             _ => {}
         }
         let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
-        memchr::memchr(0, sample)?;
+        if !bytes.len().is_multiple_of(2) || memchr::memchr(0, sample).is_none() {
+            return None;
+        }
         let pairs = sample.chunks_exact(2);
         let (mut first, mut second) = (0, 0);
         for pair in pairs.clone() {

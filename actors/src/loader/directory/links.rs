@@ -49,9 +49,8 @@ fn top(path: &Path) -> PathBuf {
 }
 
 /// Whether a path leads through more links than `hops_max`.
-pub(super) fn leads_in_circles(disk: &dyn Disk, path: &Path, hops_max: usize) -> bool {
-    let resolved = resolve(disk, path, hops_max);
-    resolved.target.is_none() && resolved.through.len() > hops_max
+pub(super) fn leads_too_far(disk: &dyn Disk, path: &Path, hops_max: usize) -> bool {
+    resolve(disk, path, hops_max) != resolve(disk, path, hops_max.saturating_add(1))
 }
 
 /// Follows an absolute path, through as many links as `hops_max`.

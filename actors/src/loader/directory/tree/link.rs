@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Link, Links, Look, Patience, Tree};
 use crate::loader::directory::disk::{Kind, is_gone};
-use crate::loader::directory::links::{Resolved, leads_in_circles, resolve};
+use crate::loader::directory::links::{Resolved, leads_too_far, resolve};
 use crate::loader::directory::watches::WatchError;
 
 /// How often a way is followed again that changed while its directories were being watched.
@@ -20,10 +20,12 @@ impl Tree {
             return self.remove(look, rel);
         }
         let Some(target) = self.follow(look, rel, path) else {
-            if let Err(error) = look.disk.follow(path)
+            if leads_too_far(look.disk, path, self.bounds.hops) {
+                self.remark_too_far(rel, path);
+            } else if let Err(error) = look.disk.follow(path)
                 && !is_gone(&error)
             {
-                return self.cannot_follow(look, rel, path, &error, patience);
+                return self.cannot_see(look, rel, &error);
             }
             // What is not there yet is watched for. What was there may come back.
             if self.nodes.contains_key(rel) {
@@ -67,22 +69,11 @@ impl Tree {
         }
     }
 
-    /// A link that is there cannot be followed.
-    fn cannot_follow(
-        &mut self,
-        look: &Look<'_>,
-        rel: &str,
-        path: &Path,
-        error: &std::io::Error,
-        patience: Patience,
-    ) {
-        if leads_in_circles(look.disk, path, self.bounds.hops) {
-            let message = format!("a symbolic link is left out, for it leads through more than {} links", self.bounds.hops);
-            let help = "let it lead to the file itself, or raise the limit `link_hops`";
-            self.remark_link(rel, path, &message, help);
-            return self.absent(look, rel, path.to_owned(), patience);
-        }
-        self.cannot_see(look, rel, error);
+    fn remark_too_far(&mut self, rel: &str, path: &Path) {
+        let most = self.bounds.hops;
+        let message = format!("a symbolic link is left out, for it leads through more than {most} links");
+        let help = "let it lead to the file itself, or raise the limit `link_hops`";
+        self.remark_link(rel, path, &message, help);
     }
 
     /// Where a path leads. Everything on the way is watched.
