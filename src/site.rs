@@ -265,7 +265,8 @@ impl Site {
     #[must_use]
     pub fn entry_at(&self, snapshot: &Snapshot, path: &str) -> Option<TemplateName> {
         let is_entry = |name: &TemplateName| self.is_entry(name) && exists(snapshot, name);
-        let equivalent = || layout::candidates(path).find_map(|name| snapshot.equivalent(name.as_str()).filter(is_entry));
+        let equivalent =
+            || layout::candidates(path).find_map(|name| snapshot.equivalent(name.as_str()).filter(is_entry));
         layout::candidates(path).find(is_entry).or_else(equivalent)
     }
 

@@ -84,7 +84,11 @@ pub(crate) fn spellings(name: &str) -> impl Iterator<Item = String> + '_ {
         .map(|component| [component.nfc().collect(), component.nfd().collect()])
         .collect();
     let ambiguous = |[composed, decomposed]: &[String; 2]| composed != decomposed;
-    let varied = forms.iter().filter(|forms| ambiguous(forms)).count().min(SPELT_COMPONENTS_MAX);
+    let varied = forms
+        .iter()
+        .filter(|forms| ambiguous(forms))
+        .count()
+        .min(SPELT_COMPONENTS_MAX);
     let spelt = move |choice: usize| {
         let mut number = 0;
         let parts = forms.iter().map(|forms| {
@@ -222,7 +226,11 @@ impl Source {
     pub fn new(name: TemplateName, text: impl Into<Arc<str>>) -> Self {
         let text: Arc<str> = text.into();
         let unmarked = crate::text::unmarked(&text);
-        let text = if unmarked.len() == text.len() { text } else { unmarked.into() };
+        let text = if unmarked.len() == text.len() {
+            text
+        } else {
+            unmarked.into()
+        };
         let digest = Digest::of(text.as_bytes());
         Self { name, text, digest }
     }

@@ -81,7 +81,11 @@ impl Encoding {
             Self::Utf32Little => ("UTF-32 (little-endian)", "UTF-32LE"),
             Self::Utf32Big => ("UTF-32 (big-endian)", "UTF-32BE"),
         };
-        Diagnostic::error("not-utf8", format!("the file is encoded in {name}, and has to be UTF-8")).help(format!(
+        Diagnostic::error(
+            "not-utf8",
+            format!("the file is encoded in {name}, and has to be UTF-8"),
+        )
+        .help(format!(
             "save it as UTF-8 in the editor, or convert it with `iconv -f {iconv} -t UTF-8 FILE > NEW`"
         ))
     }

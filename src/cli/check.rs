@@ -96,7 +96,11 @@ impl Check {
         if findings.templates == 0 {
             findings.add(no_template(site, setup), None);
         }
-        let remarks = hotplate.health().loaders.into_iter().flat_map(|loader| loader.status.remarks);
+        let remarks = hotplate
+            .health()
+            .loaders
+            .into_iter()
+            .flat_map(|loader| loader.status.remarks);
         remarks.for_each(|remark| findings.add(remark, None));
         let warnings = [
             hotplate.warnings(),

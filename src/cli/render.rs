@@ -103,7 +103,11 @@ fn in_file(fault: Diagnostic, file: &Path) -> Failure {
 }
 
 fn of_file(mut finding: Diagnostic, file: &Path) -> Diagnostic {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("stdin");
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .filter(|name| *name != "-");
+    let name = name.unwrap_or("stdin");
     finding.template = TemplateName::new(name).ok();
     finding
 }

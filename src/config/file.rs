@@ -39,7 +39,9 @@ fn text(path: &Path, shown: &str, named_by: Option<&str>) -> Result<String, Box<
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(wrong(format!("the configuration is larger than {FILE_BYTES_MAX} bytes")));
+        return Err(wrong(format!(
+            "the configuration is larger than {FILE_BYTES_MAX} bytes"
+        )));
     }
     decode(bytes).map_err(|diagnostic| {
         Box::new(Finding {

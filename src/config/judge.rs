@@ -184,7 +184,9 @@ fn written_list(text: &str) -> Option<Raw> {
     let line = format!("list = {text}");
     let table = toml::de::DeTable::parse(&line).ok()?;
     let items = table.get_ref().get("list")?.get_ref().as_array()?;
-    let texts = items.iter().map(|item| item.get_ref().as_str().map(|text| Raw::Text(text.to_owned())));
+    let texts = items
+        .iter()
+        .map(|item| item.get_ref().as_str().map(|text| Raw::Text(text.to_owned())));
     texts.collect::<Option<Vec<Raw>>>().map(Raw::List)
 }
 

@@ -121,7 +121,11 @@ impl Sources {
     /// [`ConfigError`] with all that is wrong; then none of it is to be used.
     pub fn read(&self) -> Result<Settings, ConfigError> {
         let (mut assigned, mut findings, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
-        match self.file.as_deref().map(|path| file::read(path, self.named_by.as_deref())) {
+        match self
+            .file
+            .as_deref()
+            .map(|path| file::read(path, self.named_by.as_deref()))
+        {
             Some(Ok(settings)) => assigned.extend(settings),
             Some(Err(wrong)) => findings.extend(wrong),
             None => {}
@@ -379,7 +383,11 @@ mod tests {
                 "[html,txt]",
                 &["`[html` is not an extension", "write [\"html\"]"],
             ),
-            ("HOTPLATE_FILES__EXTENSIONS", "[]", &["no extension is given", "write [\"*\"]"]),
+            (
+                "HOTPLATE_FILES__EXTENSIONS",
+                "[]",
+                &["no extension is given", "write [\"*\"]"],
+            ),
         ] {
             let shown = variables(&[(name, value)]).read().expect_err("wrong").to_string();
             for part in parts {
@@ -440,7 +448,9 @@ mod tests {
     #[test]
     fn extensions_are_understood_as_they_are_written() {
         for written in ["html", ".html", "*.html", "[\".html\"]"] {
-            let settings = variables(&[("HOTPLATE_FILES__EXTENSIONS", written)]).read().expect("good");
+            let settings = variables(&[("HOTPLATE_FILES__EXTENSIONS", written)])
+                .read()
+                .expect("good");
             assert!(settings.config.files.rules().check().is_ok(), "{written}");
         }
     }

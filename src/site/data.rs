@@ -95,10 +95,16 @@ fn stands_again(text: &str, again: &Again) -> Diagnostic {
     let first = span_of(text, *before..*before);
     Diagnostic::warning(
         "duplicate-key",
-        format!("the key `{}` stands in this object twice, and this value counts", key.escape_debug()),
+        format!(
+            "the key `{}` stands in this object twice, and this value counts",
+            key.escape_debug()
+        ),
     )
     .at(text, bytes.clone())
-    .help(format!("remove one of them; the other is at {}:{}", first.line, first.column))
+    .help(format!(
+        "remove one of them; the other is at {}:{}",
+        first.line, first.column
+    ))
 }
 
 fn not_json(text: &str, error: &serde_json::Error) -> Diagnostic {
@@ -234,7 +240,10 @@ mod tests {
         };
         let span = warning.span.expect("a place");
         assert_eq!((span.line, span.column, span.length), (3, 3, 3), "{warning}");
-        assert!(warning.help.as_ref().is_some_and(|help| help.contains("2:3")), "{warning}");
+        assert!(
+            warning.help.as_ref().is_some_and(|help| help.contains("2:3")),
+            "{warning}"
+        );
     }
 
     #[test]

@@ -106,7 +106,9 @@ impl Serialize for Json {
             Self::Array(items) => serializer.collect_seq(items),
             Self::Object(fields) => {
                 let mut map = serializer.serialize_map(Some(fields.len()))?;
-                fields.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))?;
+                fields
+                    .iter()
+                    .try_for_each(|(key, value)| map.serialize_entry(key, value))?;
                 map.end()
             }
         }
@@ -128,7 +130,10 @@ impl<'t> Reading<'t> {
         let bytes = self.text.as_bytes();
         let begins = |byte: &u8| matches!(byte, b'"' | b'-' | b'0'..=b'9');
         let rest = bytes.get(self.at..).unwrap_or_default();
-        let start = rest.iter().position(begins).map_or(bytes.len(), |skipped| self.at + skipped);
+        let start = rest
+            .iter()
+            .position(begins)
+            .map_or(bytes.len(), |skipped| self.at + skipped);
         let rest = bytes.get(start + 1..).unwrap_or_default();
         let length = match bytes.get(start) {
             Some(b'"') => {
@@ -296,7 +301,10 @@ mod tests {
                 format!("[{}]", items.join(","))
             }
             Value::Object(object) => {
-                let fields: Vec<String> = object.iter().map(|(key, value)| format!("{key:?}:{}", shown(&value))).collect();
+                let fields: Vec<String> = object
+                    .iter()
+                    .map(|(key, value)| format!("{key:?}:{}", shown(&value)))
+                    .collect();
                 format!("{{{}}}", fields.join(","))
             }
             Value::Digits(digits) => (*digits).to_owned(),
@@ -306,7 +314,9 @@ mod tests {
 
     #[test]
     fn keys_keep_their_order_and_numbers_their_digits_on_the_way_into_a_context() {
-        let many: Vec<String> = (0..50).map(|number| format!("\"k{}\":{number}", (number * 7) % 50)).collect();
+        let many: Vec<String> = (0..50)
+            .map(|number| format!("\"k{}\":{number}", (number * 7) % 50))
+            .collect();
         let many = format!("{{{}}}", many.join(","));
         for text in [
             r#"{"z":1,"a":{"y":[],"b":null},"m":[{"q":true,"c":"x"}]}"#,
@@ -323,7 +333,8 @@ mod tests {
 
     #[test]
     fn strings_with_anything_in_them_do_not_lead_the_walk_astray() {
-        let text = r#" { "a\"1\\": "12 \" -3", "\\" : -7.0e1 , "é\u0041": ["5", 5e-1, "{\"k\":9}"], "t": true, "n": null } "#;
+        let text =
+            r#" { "a\"1\\": "12 \" -3", "\\" : -7.0e1 , "é\u0041": ["5", 5e-1, "{\"k\":9}"], "t": true, "n": null } "#;
         let expected = Json::Object(Box::new([
             ("a\"1\\".into(), Json::Text("12 \" -3".into())),
             ("\\".into(), Json::Float(-70.0)),
@@ -345,7 +356,10 @@ mod tests {
     fn a_key_that_stands_again_is_noted_where_it_stands_and_counts() {
         let text = r#"{"a": 1, "b": {"x": 1, "x": 2, "x": 3}, "a": 2}"#;
         let (value, again) = Json::read(text, 10).expect("JSON");
-        let found: Vec<_> = again.iter().map(|again| (&*again.key, &text[again.bytes.clone()], again.before)).collect();
+        let found: Vec<_> = again
+            .iter()
+            .map(|again| (&*again.key, &text[again.bytes.clone()], again.before))
+            .collect();
         assert_eq!(found, [("x", "\"x\"", 15), ("x", "\"x\"", 15), ("a", "\"a\"", 1)]);
         let expected = [
             ("a".into(), Json::Unsigned(2)),
@@ -354,7 +368,9 @@ mod tests {
         assert_eq!(value, Json::Object(Box::new(expected)));
         let (_, few) = Json::read(text, 1).expect("JSON");
         assert_eq!(few.len(), 1);
-        let many: Vec<String> = (0..100).map(|number| format!("\"k{}\":{number}", number % 60)).collect();
+        let many: Vec<String> = (0..100)
+            .map(|number| format!("\"k{}\":{number}", number % 60))
+            .collect();
         let (value, again) = Json::read(&format!("{{{}}}", many.join(",")), 1_000).expect("JSON");
         assert_eq!((value.as_object().map(<[_]>::len), again.len()), (Some(60), 40));
     }

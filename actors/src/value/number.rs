@@ -90,7 +90,10 @@ mod tests {
             ("19.99", Value::Float(19.99)),
             ("1e3", Value::Float(1000.0)),
             ("1E+20", Value::Float(1e20)),
-            ("0.1000000000000000055511151231257827", Value::Digits("0.1000000000000000055511151231257827")),
+            (
+                "0.1000000000000000055511151231257827",
+                Value::Digits("0.1000000000000000055511151231257827"),
+            ),
             ("5e-324", Value::Float(5e-324)),
             ("1e-400", Value::Digits("1e-400")),
             ("0.3000000000000000444", Value::Digits("0.3000000000000000444")),
@@ -109,7 +112,14 @@ mod tests {
 
     #[test]
     fn a_float_that_is_kept_is_printed_by_the_same_digits() {
-        for digits in ["0.1", "123456789012345.0", "1.7976931348623157e308", "2.5e-8", "999999999999999e-30", "1e-290"] {
+        for digits in [
+            "0.1",
+            "123456789012345.0",
+            "1.7976931348623157e308",
+            "2.5e-8",
+            "999999999999999e-30",
+            "1e-290",
+        ] {
             let Some(Value::Float(float)) = number(digits) else {
                 panic!("{digits} is exact")
             };
@@ -119,7 +129,12 @@ mod tests {
 
     #[test]
     fn zero_is_zero_however_it_is_written() {
-        for (digits, expected) in [("0.000", false), ("-0e5", false), ("1e-400", true), ("100000000000000000000", true)] {
+        for (digits, expected) in [
+            ("0.000", false),
+            ("-0e5", false),
+            ("1e-400", true),
+            ("100000000000000000000", true),
+        ] {
             assert_eq!(is_not_zero(digits), expected, "{digits}");
         }
     }

@@ -94,7 +94,11 @@ fn a_name_is_found_however_its_accents_are_written() {
     write("caf\u{e9}/x.html", "[{n}]");
     let hotplate = start(root.path());
     let render = |name: &str| hotplate.render(name, &json!({ "n": { "n": 1 } }));
-    for name in ["cafe\u{301}/u\u{308}ber.html", "caf\u{e9}/\u{fc}ber.html", "cafe\u{301}/\u{fc}ber.html"] {
+    for name in [
+        "cafe\u{301}/u\u{308}ber.html",
+        "caf\u{e9}/\u{fc}ber.html",
+        "cafe\u{301}/\u{fc}ber.html",
+    ] {
         assert_eq!(render(name).expect("is found").body, "[1]", "{name}");
     }
     // Of both, each has its own.

@@ -144,7 +144,9 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest() {
-        let pauses: Vec<_> = [0, 1, 2, 3, 4, 31, 32, u32::MAX].map(|failures| pause(failures).as_millis()).to_vec();
+        let pauses: Vec<_> = [0, 1, 2, 3, 4, 31, 32, u32::MAX]
+            .map(|failures| pause(failures).as_millis())
+            .to_vec();
         assert_eq!(pauses, [100, 200, 400, 800, 800, 800, 800, 800]);
     }
 }

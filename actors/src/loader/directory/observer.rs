@@ -385,9 +385,7 @@ impl Observer {
                 }
                 Again::Text(text)
             }
-            Content::Failed(diagnostic, seen) => {
-                Again::Unreadable(tree.note_failed_again(look, rel, diagnostic, seen))
-            }
+            Content::Failed(diagnostic, seen) => Again::Unreadable(tree.note_failed_again(look, rel, diagnostic, seen)),
             _ => {
                 self.inbox.settle().note_seen(real, Hint::Writing, look.now);
                 Again::Changing

@@ -120,7 +120,9 @@ impl Sieve {
         };
         let extensions = match &rules.extensions {
             Some(none) if none.is_empty() => {
-                return Err("no extension is given, so no file would be a template: write [\"*\"] for all files".to_owned());
+                return Err(
+                    "no extension is given, so no file would be a template: write [\"*\"] for all files".to_owned(),
+                );
             }
             Some(written) => {
                 let extensions = written.iter().map(|each| extension(each).map(str::to_owned));
@@ -141,7 +143,10 @@ impl Sieve {
     pub(super) fn takes(&self, name: &str) -> bool {
         let file = name.rsplit('/').next().unwrap_or(name);
         let left_behind = file.ends_with('~') || (file.starts_with('#') && file.ends_with('#'));
-        let has = |extension: &String| file.strip_suffix(extension.as_str()).is_some_and(|stem| stem.ends_with('.'));
+        let has = |extension: &String| {
+            file.strip_suffix(extension.as_str())
+                .is_some_and(|stem| stem.ends_with('.'))
+        };
         let listed = self.extensions.as_ref().is_none_or(|listed| listed.iter().any(has));
         let included = || self.include.as_ref().is_none_or(|include| include.name_or_above(name));
         !left_behind && listed && included() && self.exclude.names(name, false) != Some(true)
@@ -157,7 +162,10 @@ impl Sieve {
         match self.extensions.as_deref() {
             None => "templates are files with any extension".to_owned(),
             Some([extension]) => format!("templates are files with the extension `{extension}`"),
-            Some(extensions) => format!("templates are files with one of the extensions `{}`", extensions.join("`, `")),
+            Some(extensions) => format!(
+                "templates are files with one of the extensions `{}`",
+                extensions.join("`, `")
+            ),
         }
     }
 

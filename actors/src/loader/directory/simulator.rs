@@ -663,7 +663,10 @@ fn what_fails_for_a_reason_that_passes_is_kept_and_seen_soon_after() {
             assert!(reads < 60 + 20 * looks, "{reads} attempts to read in {looks} looks");
             for (name, text) in &before {
                 let served = play.served.get(name);
-                assert!(served == Some(text) || name.starts_with("a/"), "{name} {failing:?}: {served:?}");
+                assert!(
+                    served == Some(text) || name.starts_with("a/"),
+                    "{name} {failing:?}: {served:?}"
+                );
             }
             if failing == Failing::Descriptors {
                 assert!(play.unreadable.contains("x.html"), "it is said: {:?}", play.unreadable);
@@ -673,11 +676,24 @@ fn what_fails_for_a_reason_that_passes_is_kept_and_seen_soon_after() {
             let there = play.walk();
             for name in ["x.html", "link.html", "new/z.html", "moved/y.html"] {
                 let text = there[name].as_ref();
-                assert!(text.is_some() && play.served.get(name) == text, "{name} {failing:?}: {:?}", play.served);
+                assert!(
+                    text.is_some() && play.served.get(name) == text,
+                    "{name} {failing:?}: {:?}",
+                    play.served
+                );
                 assert!(!play.unreadable.contains(name), "{name} can be read");
             }
-            assert!(!play.served.contains_key("text 5/ignored.html"), "what is ignored stays ignored");
-            act(&mut play, &[Op::Remove(root.join(".hotplateignore")), Op::Remove(root.join("text 5"))]);
+            assert!(
+                !play.served.contains_key("text 5/ignored.html"),
+                "what is ignored stays ignored"
+            );
+            act(
+                &mut play,
+                &[
+                    Op::Remove(root.join(".hotplateignore")),
+                    Op::Remove(root.join("text 5")),
+                ],
+            );
             play.wait(200, false).expect("hears it");
             play.check_served("a second after it passed").expect("the same");
             play.wait(2_000, false).expect("is quiet");

@@ -24,10 +24,10 @@ use super::read::{Signature, Text};
 use super::rules::{IGNORE_FILE, Ignore, Links, Sieve, is_hidden};
 use super::settle::Hint;
 use super::watches::WatchError;
-use remarks::Remarks;
 use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 use crate::template::{Digest, TemplateName};
+use remarks::Remarks;
 
 /// A path below the root, separated by `/`; the root itself is empty.
 pub(super) type Rel = Arc<str>;
@@ -616,7 +616,10 @@ impl Tree {
 
     /// What is remarkable: names, and what cannot be looked into.
     pub(super) fn remarks(&self) -> impl Iterator<Item = Diagnostic> {
-        let closed = self.wary.iter().filter_map(|rel| self.directory(rel)?.unreadable.clone());
+        let closed = self
+            .wary
+            .iter()
+            .filter_map(|rel| self.directory(rel)?.unreadable.clone());
         self.remarks.all().chain(closed)
     }
 
@@ -626,7 +629,10 @@ impl Tree {
         match &self.passed_over {
             Some(example) if self.files == 0 && self.missing.is_none() => {
                 let message = format!("no file is a template by the rules, `{example}` for example is not, in");
-                let help = format!("{}; see `extensions`, `include` and `exclude` (`[files]` of hotplate.toml)", self.sieve.extensions_in_words());
+                let help = format!(
+                    "{}; see `extensions`, `include` and `exclude` (`[files]` of hotplate.toml)",
+                    self.sieve.extensions_in_words()
+                );
                 self.remarks
                     .note(place, "".into(), "".into(), "no-template", message, &help);
             }

@@ -98,17 +98,19 @@ fn sort_last_wins<'a>(mut list: List<'a, Field<'a>>, space: &Space<'a>) -> Resul
         return in_order(fields, &mut came[..count], space);
     }
     came[..count].sort_unstable_by_key(|(at, _)| *at);
-    let order = space.slice(came[..count].iter().map(|(_, position)| Value::Unsigned(*position as u64)))?;
+    let order = space.slice(
+        came[..count]
+            .iter()
+            .map(|(_, position)| Value::Unsigned(*position as u64)),
+    )?;
     room[count] = (ORDER, Value::Array(order));
     Ok(Object(&room[..=count]))
 }
 
 /// So few are left that they stand in the order in which they came.
-fn in_order<'a>(
-    fields: &[Field<'a>],
-    came: &mut [(usize, usize)],
-    space: &Space<'a>,
-) -> Result<Object<'a>, Failure> {
+fn in_order<'a>(fields: &[Field<'a>], came: &mut [(usize, usize)], space: &Space<'a>) -> Result<Object<'a>, Failure> {
     came.sort_unstable_by_key(|(at, _)| *at);
-    space.slice(came.iter().map(|(_, position)| fields[*position])).map(Object)
+    space
+        .slice(came.iter().map(|(_, position)| fields[*position]))
+        .map(Object)
 }

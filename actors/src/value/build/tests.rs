@@ -246,7 +246,10 @@ fn the_last_of_equal_keys_wins_at_every_size() {
         };
         assert_eq!(object.len(), size);
         let came: Vec<usize> = object.iter().map(|(key, _)| key.parse().expect("a number")).collect();
-        assert!(came.iter().rev().copied().eq(0..size), "in the order in which they came");
+        assert!(
+            came.iter().rev().copied().eq(0..size),
+            "in the order in which they came"
+        );
         assert!(object.iter().all(|(_, value)| value == Value::Text("last")));
         assert_keys_are_found(&Value::Object(object));
     }

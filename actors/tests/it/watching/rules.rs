@@ -171,12 +171,19 @@ fn what_a_limit_leaves_out_is_said_at_the_limit_and_not_before() {
         symlink("two.html", site.path("three.html")).expect("linked");
         fs::write(site.path(".hotplateignore"), "skip*\n\n\n").expect("written");
         site.sync();
-        assert_eq!(names(&site), "a/b/x.html one.html two.html", "what it said before goes on");
+        assert_eq!(
+            names(&site),
+            "a/b/x.html one.html two.html",
+            "what it said before goes on"
+        );
         assert_eq!(codes(&site), ["ignore-unreadable", "link", "too-deep"]);
         let remarks = site.status().remarks;
         for limit in ["`ignore_bytes`", "`link_hops`", "`directory_depth`"] {
             let names = |help: &String| help.contains(limit);
-            assert!(remarks.iter().any(|remark| remark.help.as_ref().is_some_and(names)), "{limit}");
+            assert!(
+                remarks.iter().any(|remark| remark.help.as_ref().is_some_and(names)),
+                "{limit}"
+            );
         }
 
         fs::remove_dir_all(site.path("a/b/c")).expect("removed");
@@ -222,7 +229,12 @@ fn a_remark_about_a_name_goes_with_the_name() {
         fs::write(site.path("A.html"), "no").expect("written");
         site.look(Depth::Bytes);
         assert_eq!(codes(site), ["name", "name", "name-clash", "name-not-utf8"]);
-        for path in [bad, site.path("back\\slash.html"), site.path("line\nfeed.html"), site.path("A.html")] {
+        for path in [
+            bad,
+            site.path("back\\slash.html"),
+            site.path("line\nfeed.html"),
+            site.path("A.html"),
+        ] {
             fs::remove_file(path).expect("removed");
         }
         site.look(Depth::Bytes);
@@ -233,7 +245,11 @@ fn a_remark_about_a_name_goes_with_the_name() {
 #[test]
 fn two_names_of_the_same_characters_are_said() {
     for on in file_systems() {
-        let site = Site::new(&on, WatchBy::Auto, &[("caf\u{e9}.html", "one"), ("cafe\u{301}.html", "two")]);
+        let site = Site::new(
+            &on,
+            WatchBy::Auto,
+            &[("caf\u{e9}.html", "one"), ("cafe\u{301}.html", "two")],
+        );
         let remarks = site.status().remarks;
         assert_eq!(codes(&site), ["name-clash"]);
         assert!(remarks[0].message.contains("code points"), "{}", remarks[0]);
@@ -253,7 +269,11 @@ fn rules_that_leave_out_every_file_are_said_until_one_is_taken() {
         });
         let remarks = site.status().remarks;
         assert_eq!(codes(&site), ["no-template"], "an empty directory leaves nothing out");
-        assert!(remarks[0].message.contains("page.html") && remarks[0].to_string().contains("`tpl`"), "{}", remarks[0]);
+        assert!(
+            remarks[0].message.contains("page.html") && remarks[0].to_string().contains("`tpl`"),
+            "{}",
+            remarks[0]
+        );
         site.write("page.tpl", "a page");
         site.until("page.tpl", Some("a page"));
         super::wait_for(|| codes(&site).is_empty());

@@ -66,8 +66,7 @@ mod tests {
 
     #[test]
     fn they_mean_what_git_means() {
-        let (patterns, wrong) =
-            Patterns::of_file("# a comment\r\n*.log\n!keep.log\n/top\nlogs/\r\n[z-a]\n");
+        let (patterns, wrong) = Patterns::of_file("# a comment\r\n*.log\n!keep.log\n/top\nlogs/\r\n[z-a]\n");
         assert_eq!(wrong.len(), 1, "{wrong:?}");
         for (name, directory, named) in [
             ("a.log", false, Some(true)),

@@ -42,7 +42,8 @@ impl Tree {
             }
         };
         let was_unreadable = self.can_enter(rel);
-        self.remarks.keep_in(rel, |name| names.iter().any(|(each, _)| each == name));
+        self.remarks
+            .keep_in(rel, |name| names.iter().any(|(each, _)| each == name));
         let has_ignore = names.iter().any(|(name, _)| name == IGNORE_FILE);
         let ignores_changed = self.read_ignore(look, rel, real, has_ignore);
         let deep = look.deep || differs || was_unreadable || ignores_changed;
@@ -162,8 +163,15 @@ impl Tree {
         if rel.is_empty() || rel.split('/').count() <= most {
             return false;
         }
-        let message = format!("a directory is left out with all that is in it, for it is more than {most} directories deep");
-        self.remark(rel.to_owned(), rel, "too-deep", message, "raise the limit `directory_depth`");
+        let message =
+            format!("a directory is left out with all that is in it, for it is more than {most} directories deep");
+        self.remark(
+            rel.to_owned(),
+            rel,
+            "too-deep",
+            message,
+            "raise the limit `directory_depth`",
+        );
         true
     }
 
@@ -185,7 +193,10 @@ impl Tree {
     pub(super) fn cannot_enter(&mut self, look: &Look<'_>, rel: &str, diagnostic: Diagnostic) {
         if rel.is_empty() {
             let Diagnostic { message, help, .. } = diagnostic;
-            self.missing = Some(help.into_iter().fold(message, |message, help| format!("{message}; {help}")));
+            self.missing = Some(
+                help.into_iter()
+                    .fold(message, |message, help| format!("{message}; {help}")),
+            );
             self.wariness_changed = true;
             return;
         }
@@ -272,7 +283,8 @@ impl Tree {
                 if diagnostic.code == "too-large" {
                     let bytes = seen.map_or(0, |seen| seen.bytes());
                     let most = self.bounds.ignore_bytes;
-                    diagnostic.message = format!("an ignore file of {bytes} bytes is larger than the {most} that one may have");
+                    diagnostic.message =
+                        format!("an ignore file of {bytes} bytes is larger than the {most} that one may have");
                     diagnostic.help = Some("raise the limit `ignore_bytes`".to_owned());
                 }
                 self.keep_ignore(look, rel, path, diagnostic, false);
@@ -295,7 +307,13 @@ impl Tree {
         let help = diagnostic.help.unwrap_or_default();
         let help = format!("what it said before goes on; {help}");
         let place = path.display().to_string();
-        self.remark(place, &join(rel, IGNORE_FILE), "ignore-unreadable", diagnostic.message, &help);
+        self.remark(
+            place,
+            &join(rel, IGNORE_FILE),
+            "ignore-unreadable",
+            diagnostic.message,
+            &help,
+        );
         if again {
             self.try_path_again(look, path);
         }
@@ -336,7 +354,9 @@ impl Tree {
         for (one, other) in clashes {
             let (message, help) = match composed(one) == composed(other) {
                 true => (
-                    format!("`{one}` looks like another file here, whose name has the same characters in other code points"),
+                    format!(
+                        "`{one}` looks like another file here, whose name has the same characters in other code points"
+                    ),
                     "remove one of them: only one of the two is found by a request that is written in the other form",
                 ),
                 false => (

@@ -16,7 +16,12 @@ impl Tree {
     /// A name is a link.
     pub(super) fn look_through(&mut self, look: &Look<'_>, rel: &str, path: &Path, patience: Patience) {
         if self.sieve.links == Links::Never {
-            self.remark_link(rel, path, "a symbolic link is left out, for the rules follow none", RULES_HELP);
+            self.remark_link(
+                rel,
+                path,
+                "a symbolic link is left out, for the rules follow none",
+                RULES_HELP,
+            );
             return self.remove(look, rel);
         }
         let Some(target) = self.follow(look, rel, path) else {
@@ -41,7 +46,12 @@ impl Tree {
         }
         let root = self.directory("").map(|root| root.real.clone()).unwrap_or_default();
         if self.sieve.links == Links::Inside && !target.starts_with(root) {
-            self.remark_link(rel, path, "a symbolic link is left out, for it leads out of the root", RULES_HELP);
+            self.remark_link(
+                rel,
+                path,
+                "a symbolic link is left out, for it leads out of the root",
+                RULES_HELP,
+            );
             return self.remove_node(look, rel);
         }
         match met {

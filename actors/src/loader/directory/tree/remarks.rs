@@ -71,7 +71,11 @@ impl Remarks {
 
     /// A place is not remarkable any more for the reason that a code stands for.
     pub(super) fn forget(&mut self, place: &str, code: &str) {
-        if self.noted.get(place).is_some_and(|remark| remark.diagnostic.code == code) {
+        if self
+            .noted
+            .get(place)
+            .is_some_and(|remark| remark.diagnostic.code == code)
+        {
             self.forget_if(|found, _| found == place);
         }
     }
@@ -108,7 +112,9 @@ impl Remarks {
 
     /// All of them.
     pub(super) fn all(&self) -> impl Iterator<Item = Diagnostic> {
-        let more = self.overflowed.then(|| Diagnostic::warning("more-remarks", self.more()));
+        let more = self
+            .overflowed
+            .then(|| Diagnostic::warning("more-remarks", self.more()));
         self.noted.values().map(|remark| remark.diagnostic.clone()).chain(more)
     }
 
@@ -124,7 +130,14 @@ mod tests {
 
     fn note(remarks: &mut Remarks, directory: &str, name: &str, code: &'static str) {
         let place = join(directory, name);
-        remarks.note(place, directory.into(), name.into(), code, "it is remarkable".into(), "rename it");
+        remarks.note(
+            place,
+            directory.into(),
+            name.into(),
+            code,
+            "it is remarkable".into(),
+            "rename it",
+        );
     }
 
     fn codes(remarks: &Remarks) -> Vec<&'static str> {
