@@ -90,7 +90,9 @@ impl Running {
         let environment: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
         let program = command.get_program().to_owned();
         command = Command::new("sh");
-        environment.iter().for_each(|name| drop(command.env_remove(name)));
+        for name in environment {
+            command.env_remove(name);
+        }
         command.args(["-c", &limit]).arg(program).args(arguments);
         Self::spawn(command, true)
     }

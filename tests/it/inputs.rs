@@ -279,6 +279,15 @@ fn a_token_file_is_beside_the_configuration_and_an_empty_variable_is_unset() {
     ];
     let server = Server::run(Running::start_logged(&[("HOTPLATE_ADMIN__TOKEN", "")], &arguments));
     assert_eq!(server.get("/").body, "x");
+    let missing = [
+        ("HOTPLATE_ADMIN__TOKEN_FILE", "/nowhere/token"),
+        ("HOTPLATE_ADMIN__BIND", "127.0.0.1:0"),
+    ];
+    let ran = run_in(&missing, &["serve", text(files.path()), "--bind", "127.0.0.1:0"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    for part in ["HOTPLATE_ADMIN__TOKEN_FILE=/nowhere/token", "No such file"] {
+        assert!(ran.stderr.contains(part), "{part} is not in:\n{}", ran.stderr);
+    }
     let empty = [
         ("HOTPLATE_CONFIG", ""),
         ("HOTPLATE_LIMITS__RENDER_MS", ""),

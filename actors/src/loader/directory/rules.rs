@@ -160,10 +160,10 @@ impl Sieve {
     /// Which extensions count, in a sentence.
     pub(super) fn extensions_in_words(&self) -> String {
         match self.extensions.as_deref() {
-            None => "templates are files with any extension".to_owned(),
-            Some([extension]) => format!("templates are files with the extension `{extension}`"),
+            None => "files with any extension are taken".to_owned(),
+            Some([extension]) => format!("files with the extension `{extension}` are taken"),
             Some(extensions) => format!(
-                "templates are files with one of the extensions `{}`",
+                "files with one of the extensions `{}` are taken",
                 extensions.join("`, `")
             ),
         }

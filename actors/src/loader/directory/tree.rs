@@ -628,15 +628,15 @@ impl Tree {
         let place = self.root.display().to_string();
         match &self.passed_over {
             Some(example) if self.files == 0 && self.missing.is_none() => {
-                let message = format!("no file is a template by the rules, `{example}` for example is not, in");
+                let message = format!("no file is taken by the rules, `{example}` for example is not, in");
                 let help = format!(
                     "{}; see `extensions`, `include` and `exclude` (`[files]` of hotplate.toml)",
                     self.sieve.extensions_in_words()
                 );
                 self.remarks
-                    .note(place, "".into(), "".into(), "no-template", message, &help);
+                    .note(place, "".into(), "".into(), "no-match", message, &help);
             }
-            _ => self.remarks.forget(&place, "no-template"),
+            _ => self.remarks.forget(&place, "no-match"),
         }
     }
 

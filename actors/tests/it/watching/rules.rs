@@ -268,7 +268,7 @@ fn rules_that_leave_out_every_file_are_said_until_one_is_taken() {
             ]
         });
         let remarks = site.status().remarks;
-        assert_eq!(codes(&site), ["no-template"], "an empty directory leaves nothing out");
+        assert_eq!(codes(&site), ["no-match"], "an empty directory leaves nothing out");
         assert!(
             remarks[0].message.contains("page.html") && remarks[0].to_string().contains("`tpl`"),
             "{}",
