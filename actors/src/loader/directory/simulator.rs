@@ -668,9 +668,13 @@ fn what_fails_for_a_reason_that_passes_is_kept_and_seen_soon_after() {
                     "{name} {failing:?}: {served:?}"
                 );
             }
-            if failing == Failing::Descriptors {
-                assert!(play.unreadable.contains("x.html"), "it is said: {:?}", play.unreadable);
-            }
+            // Of a root that cannot be listed it is said as a whole.
+            let is_said = play.observer.status().root_missing || play.unreadable.contains("x.html");
+            assert!(
+                is_said || failing == Failing::Device,
+                "it is said: {:?}",
+                play.unreadable
+            );
             play.disk.world().failing = None;
             play.wait(1_100, false).expect("tries again");
             let there = play.walk();
