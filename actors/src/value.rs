@@ -136,7 +136,7 @@ impl<'a> Value<'a> {
 pub struct Object<'a>(pub(crate) &'a [(&'a str, Value<'a>)]);
 
 /// Sorts before any other key, so that no key of the data is the last one by this name.
-const ORDER: &str = "\0order";
+pub(crate) const ORDER: &str = "\0order";
 
 impl<'a> Object<'a> {
     /// The value of a key.
