@@ -178,15 +178,6 @@ impl Site {
         &self.directory
     }
 
-    /// Where its templates are.
-    #[must_use]
-    pub fn template_directory(&self) -> PathBuf {
-        match self.layout {
-            Layout::Site => self.directory.join("templates"),
-            Layout::Folder => self.directory.clone(),
-        }
-    }
-
     /// `static/`, if this is a site and has one.
     #[must_use]
     pub fn static_directory(&self) -> Option<PathBuf> {
