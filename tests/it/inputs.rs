@@ -31,11 +31,7 @@ fn a_check_without_any_template_fails_and_says_why() {
                 "the extension `tpl`",
             ],
         ),
-        (
-            &[("notes.css", "x")],
-            &[],
-            &["there is no template in", "`notes.css` for example"],
-        ),
+        (&[("notes.css", "x")], &[], &["there is no template in", "templates`"]),
     ] {
         let files = Files::new(files);
         let ran = run_in(environment, &["check", text(files.path())]);
