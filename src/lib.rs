@@ -49,4 +49,6 @@ pub use hotplate_actors::{
     Subscription, Supply, TemplateHandle, TemplateName, Value, Version, WatchBy,
 };
 /// For those who bring a dialect, a loader or formatters of their own, or look inside what is served.
-pub use hotplate_actors::{budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, value};
+pub use hotplate_actors::{
+    budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, text, value,
+};

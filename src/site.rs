@@ -23,6 +23,7 @@
 //! commands that show nothing to the world.
 
 mod data;
+mod json;
 mod layout;
 mod merge;
 
@@ -37,7 +38,8 @@ use hotplate_actors::snapshot::{Snapshot, Standing};
 use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, Hotplate, Limits, Supply, TemplateName};
 
-pub use data::parse;
+pub use data::{Parsed, parse};
+pub use json::Json;
 
 /// A directory: a site, or a plain folder of templates.
 ///
@@ -249,10 +251,14 @@ impl Site {
     }
 
     /// The entry that a path shows, if there is one: `/` is `index.html`, `/a/b` is `a/b.html`, `/x/` is `x/index.html`, and
-    /// exact names such as `/feed.xml` are themselves. The path is decoded and has no query.
+    /// exact names such as `/feed.xml` are themselves. The path is decoded and has no query. Where no entry has the name, one that is
+    /// written with the same characters in other code points is meant.
     #[must_use]
     pub fn entry_at(&self, snapshot: &Snapshot, path: &str) -> Option<TemplateName> {
-        layout::candidates(path).find(|name| self.is_entry(name) && exists(snapshot, name))
+        let is_entry = |name: &TemplateName| self.is_entry(name) && exists(snapshot, name);
+        let equivalent =
+            || layout::candidates(path).find_map(|name| snapshot.equivalent(name.as_str()).filter(is_entry));
+        layout::candidates(path).find(is_entry).or_else(equivalent)
     }
 
     /// Whether it has no template yet because their directory is not there, and never was.
@@ -289,6 +295,20 @@ impl Site {
                 .help("`data/a/b.json` belongs to `templates/a/b.html`")
         };
         unused.into_iter().map(warning).collect()
+    }
+
+    /// What is probably not meant in its files of data: keys that stand in one object twice.
+    #[must_use]
+    pub fn data_warnings(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
+        let data = snapshot.entries().filter(|(_, name, _)| !self.is_template(name));
+        let members = data.filter_map(|(_, _, standing)| standing.closure().map(|closure| closure.top()));
+        let warnings = members.flat_map(|member| {
+            let warnings = member.unit.warnings().iter();
+            warnings.map(|warning| warning.clone().in_template(&self.shown(&member.name)))
+        });
+        let mut warnings: Vec<Diagnostic> = warnings.collect();
+        warnings.sort_by(|one, other| one.template.cmp(&other.template));
+        warnings
     }
 
     /// A name as people know it: that of a template as it is, that of data as its file.

@@ -150,7 +150,12 @@ impl Diagnostic {
     /// For people, with colours if asked.
     #[must_use]
     pub fn human(&self, colours: bool) -> String {
-        self.human_in(self.template.as_ref().map_or("template", TemplateName::as_str), colours)
+        let path = match (&self.template, self.span) {
+            (Some(template), _) => template.as_str(),
+            (None, Some(_)) => "template",
+            (None, None) => "",
+        };
+        self.human_in(path, colours)
     }
 
     /// The same for a text that is no template, such as a configuration.
@@ -175,6 +180,8 @@ impl Diagnostic {
                         .annotation(AnnotationKind::Primary.span(range)),
                 );
             }
+            // About no text at all.
+            (None, _) if path.is_empty() => {}
             (span, _) => {
                 let mut origin = annotate_snippets::Origin::path(path);
                 if let Some(span) = span {

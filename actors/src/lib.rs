@@ -11,6 +11,7 @@
 //! line, and the handle. There is no HTTP server here and no command.
 
 pub mod template;
+pub mod text;
 pub mod version;
 pub mod diagnostic;
 pub mod limits;

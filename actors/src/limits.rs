@@ -27,6 +27,14 @@ pub struct Limits {
     /// Names that were ever defined or called in one engine, data of pages included: none is given back before the next start.
     /// Bounds ids, edges and the size of a whole batch.
     pub templates: usize,
+    /// Directories inside of directories below a root; what is deeper is left out, and said. A name has room for 512 of them.
+    pub directory_depth: usize,
+    /// Symbolic links on the way to one file. The kernel follows as many; a link that leads through more is left out, and said.
+    pub link_hops: usize,
+    /// Bytes of one `.hotplateignore`. What a larger one says is not used, and that is said.
+    pub ignore_bytes: usize,
+    /// Remarks that are kept about files below one root: names that no template can have, links that are left out and the like.
+    pub remarks: usize,
 
     // --- a render ---
     /// Time of one attempt to render, in milliseconds. A caller's own deadline can only shorten it.
@@ -113,6 +121,10 @@ impl Default for Limits {
             source_rescan_bytes: 64 * 1024 * 1024,
             source_diagnostics: 20,
             templates: 1_000_000,
+            directory_depth: 64,
+            link_hops: 40,
+            ignore_bytes: 64 * 1024,
+            remarks: 100,
             render_ms: 2_000,
             render_steps: 50_000_000,
             output_bytes: 16 * 1024 * 1024,

@@ -224,7 +224,7 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let begun = self.rest.tally.begin();
-        let id = id.or_else(|| snapshot.id(name));
+        let id = id.or_else(|| snapshot.id(name)).or_else(|| equivalent(snapshot, name));
         let result = self.answer(snapshot, name, id, supply, options);
         self.rest.tally.rendered(begun, id, &result);
         result
@@ -260,7 +260,11 @@ impl Reader {
                 },
             ),
             Standing::Broken { why } => return self.stand_in(snapshot, name, Arc::clone(why)),
-            Standing::Gone => return Err(not_found(snapshot, name)),
+            // Somebody calls it by this name.
+            Standing::Gone => match equivalent(snapshot, name).filter(|other| *other != id) {
+                Some(other) => return self.answer(snapshot, name, Some(other), supply, options),
+                None => return Err(not_found(snapshot, name)),
+            },
         };
         let failure = match self.attempt(&closure, supply, options) {
             Ok(body) => return Ok(answer(body, freshness)),
@@ -390,6 +394,12 @@ fn cause_of(error: &RenderError, closure: &Closure<'_>) -> TemplateName {
 /// Names that are compared with one that is not there, and how long that may be.
 const NEAR_NAMES_MAX: usize = 2_000;
 const NEAR_BYTES_MAX: usize = 64;
+
+/// The entry that is meant by a name in other code points.
+#[cold]
+fn equivalent(snapshot: &Snapshot, name: &str) -> Option<TemplateId> {
+    snapshot.equivalent(name).and_then(|name| snapshot.id(name.as_str()))
+}
 
 fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
     let shown: String = name.chars().take(200).collect();

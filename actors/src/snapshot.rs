@@ -149,6 +149,19 @@ impl Snapshot {
         self.index.get(name)
     }
 
+    /// The name of an entry that is written with the same characters in other code points: `é` may be one or two, and macOS and
+    /// archives from there have it as two. For a name that no entry has.
+    #[cold]
+    #[must_use]
+    pub fn equivalent(&self, name: &str) -> Option<TemplateName> {
+        let is_there = |spelling: &String| {
+            let standing = self.id(spelling).map(|id| self.standing(id));
+            !matches!(standing, None | Some(Standing::Gone))
+        };
+        let spelling = crate::template::spellings(name).find(is_there)?;
+        TemplateName::new(&spelling).ok()
+    }
+
     /// How an entry stands.
     #[inline]
     #[must_use]

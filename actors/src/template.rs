@@ -62,6 +62,46 @@ impl TemplateName {
     }
 }
 
+/// A name in Unicode normalization form C: however an accent was typed, names that look the same are the same text.
+pub(crate) fn composed(name: &str) -> std::borrow::Cow<'_, str> {
+    use unicode_normalization::UnicodeNormalization;
+    match name.is_ascii() || unicode_normalization::is_nfc(name) {
+        true => name.into(),
+        false => name.nfc().collect::<String>().into(),
+    }
+}
+
+/// Components of a name whose two forms are tried with each other, so that there are no more than sixteen spellings.
+const SPELT_COMPONENTS_MAX: usize = 4;
+
+/// The other ways to write a name with the same characters: each component composed (form C, as most keyboards write it) or
+/// decomposed (form D, as macOS and archives from there have it). None of a name that is plain ASCII, or too long to be one.
+pub(crate) fn spellings(name: &str) -> impl Iterator<Item = String> + '_ {
+    use unicode_normalization::UnicodeNormalization;
+    let has_none = name.is_ascii() || name.len() > NAME_BYTES_MAX;
+    let components = (!has_none).then(|| name.split('/')).into_iter().flatten();
+    let forms: Vec<[String; 2]> = components
+        .map(|component| [component.nfc().collect(), component.nfd().collect()])
+        .collect();
+    let ambiguous = |[composed, decomposed]: &[String; 2]| composed != decomposed;
+    let varied = forms
+        .iter()
+        .filter(|forms| ambiguous(forms))
+        .count()
+        .min(SPELT_COMPONENTS_MAX);
+    let spelt = move |choice: usize| {
+        let mut number = 0;
+        let parts = forms.iter().map(|forms| {
+            let bit = number.min(SPELT_COMPONENTS_MAX - 1);
+            number += usize::from(ambiguous(forms));
+            forms[choice >> bit & 1].as_str()
+        });
+        parts.collect::<Vec<&str>>().join("/")
+    };
+    let choices = if has_none { 0 } else { 1 << varied };
+    (0..choices).map(spelt).filter(move |spelling| spelling != name)
+}
+
 fn fault_in(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return Some("it is empty");
@@ -181,10 +221,16 @@ pub struct Source {
 }
 
 impl Source {
-    /// A source with the digest of its text.
+    /// A source with the digest of its text. A byte order mark at the beginning is no part of it.
     #[must_use]
     pub fn new(name: TemplateName, text: impl Into<Arc<str>>) -> Self {
-        let text = text.into();
+        let text: Arc<str> = text.into();
+        let unmarked = crate::text::unmarked(&text);
+        let text = if unmarked.len() == text.len() {
+            text
+        } else {
+            unmarked.into()
+        };
         let digest = Digest::of(text.as_bytes());
         Self { name, text, digest }
     }
@@ -193,6 +239,24 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_spelt_with_each_component_composed_or_decomposed() {
+        let spelt = |name: &str| spellings(name).collect::<Vec<String>>();
+        assert_eq!(spelt("cafe.html"), [""; 0]);
+        assert_eq!(spelt("日本.html"), [""; 0]);
+        assert_eq!(spelt("caf\u{e9}.html"), ["cafe\u{301}.html"]);
+        assert_eq!(spelt("cafe\u{301}.html"), ["caf\u{e9}.html"]);
+        let both = spelt("\u{e9}/x/\u{fc}");
+        assert_eq!(both, ["e\u{301}/x/\u{fc}", "\u{e9}/x/u\u{308}", "e\u{301}/x/u\u{308}"]);
+        // A name that is neither, such as one that was put together from two.
+        assert_eq!(spelt("\u{e9}e\u{301}").len(), 2);
+        let many = vec!["\u{e9}"; 100].join("/");
+        assert_eq!(spelt(&many).len(), 15, "bounded");
+        assert!(spelt(&many).contains(&vec!["e\u{301}"; 100].join("/")));
+        assert_eq!(spelt(&"\u{e9}".repeat(NAME_BYTES_MAX)), [""; 0]);
+        assert_eq!(composed("cafe\u{301}"), "caf\u{e9}");
+    }
 
     #[test]
     fn a_name_is_valid_or_says_why_not() {

@@ -1,9 +1,11 @@
 //! The value that a context becomes: built by one pass of `Serialize` into an arena, gone with the render.
 //!
 //! Its meaning is that of `serde_json::to_value`: four forms of enums, bytes as numbers, `f32` widened, integer keys as text, not
-//! a number as null, the last of two equal keys wins.
+//! a number as null, the last of two equal keys wins. Besides, the fields of an object keep the order in which they came, and a
+//! number that JSON has and no float of 64 bits is keeps its digits.
 
 mod build;
+mod number;
 mod words;
 
 use std::fmt;
@@ -14,9 +16,10 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq};
 
 pub use build::{ContextError, build};
+pub use number::number;
 pub(crate) use words::Words;
 
-/// Objects with more fields than this are sorted by key and searched by halves; smaller ones keep the order of `Serialize`.
+/// Objects with more fields than this are sorted by key and searched by halves; see [`Object`].
 pub(crate) const LINEAR_FIELDS_MAX: usize = 32;
 
 /// Bytes that an arena keeps for the next render. One large context must not cost its memory in each thread for ever.
@@ -82,6 +85,8 @@ pub enum Value<'a> {
     Array(&'a [Value<'a>]),
     /// A map or a struct.
     Object(Object<'a>),
+    /// A number of JSON that no integer and no float of 64 bits is, as it was written: see [`number`].
+    Digits(&'a str),
 }
 
 impl<'a> Value<'a> {
@@ -91,7 +96,7 @@ impl<'a> Value<'a> {
         match self {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
-            Value::Unsigned(_) | Value::Signed(_) | Value::Float(_) => "a number",
+            Value::Unsigned(_) | Value::Signed(_) | Value::Float(_) | Value::Digits(_) => "a number",
             Value::Text(_) => "a string",
             Value::Array(_) => "an array",
             Value::Object(_) => "an object",
@@ -107,6 +112,7 @@ impl<'a> Value<'a> {
             Value::Unsigned(number) => *number != 0,
             Value::Signed(number) => *number != 0,
             Value::Float(number) => *number != 0.0,
+            Value::Digits(digits) => number::is_not_zero(digits),
             Value::Text(text) => !text.is_empty(),
             Value::Array(items) => !items.is_empty(),
             Value::Object(_) => true,
@@ -123,9 +129,14 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The fields of a map or struct; each key once.
+/// The fields of a map or struct, in the order in which they came; each key once.
+// Many fields are sorted by key. If they came in another order, one more stands behind them, under the key `ORDER`: their positions
+// in the order in which they came. So an object is one slice, whatever its size.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Object<'a>(pub(crate) &'a [(&'a str, Value<'a>)]);
+
+/// Sorts before any other key, so that no key of the data is the last one by this name.
+pub(crate) const ORDER: &str = "\0order";
 
 impl<'a> Object<'a> {
     /// The value of a key.
@@ -158,21 +169,41 @@ impl<'a> Object<'a> {
 
     fn position(&self, key: &[u8]) -> Option<usize> {
         if self.0.len() > LINEAR_FIELDS_MAX {
-            self.0.binary_search_by(|(found, _)| found.as_bytes().cmp(key)).ok()
+            let (fields, _) = self.parts();
+            fields.binary_search_by(|(found, _)| found.as_bytes().cmp(key)).ok()
         } else {
             self.0.iter().position(|(found, _)| found.as_bytes() == key)
         }
     }
 
-    /// All fields.
+    /// The fields, and their positions in the order in which they came where that is another.
+    fn parts(&self) -> (&'a [(&'a str, Value<'a>)], Option<&'a [Value<'a>]>) {
+        match self.0 {
+            [fields @ .., (ORDER, Value::Array(order))]
+                if fields.len() > LINEAR_FIELDS_MAX && order.len() == fields.len() =>
+            {
+                (fields, Some(order))
+            }
+            fields => (fields, None),
+        }
+    }
+
+    /// All fields, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
-        self.0.iter().copied()
+        let (fields, order) = self.parts();
+        (0..fields.len()).filter_map(move |at| {
+            let at = match order.map(|order| order[at]) {
+                Some(Value::Unsigned(at)) => usize::try_from(at).ok()?,
+                _ => at,
+            };
+            fields.get(at).copied()
+        })
     }
 
     /// How many fields.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.parts().0.len()
     }
 
     /// Whether it has none.
@@ -188,7 +219,7 @@ impl fmt::Debug for Object<'_> {
     }
 }
 
-/// As JSON would have it, keys in sorted order, so that the text of a value does not depend on the order of a struct's fields.
+/// As JSON would have it, keys in the order in which they came. [`Value::Digits`] are the nearest float: serde knows no other.
 impl Serialize for Value<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -197,6 +228,7 @@ impl Serialize for Value<'_> {
             Value::Unsigned(number) => serializer.serialize_u64(*number),
             Value::Signed(number) => serializer.serialize_i64(*number),
             Value::Float(number) => serializer.serialize_f64(*number),
+            Value::Digits(digits) => serializer.serialize_f64(digits.parse().unwrap_or_default()),
             Value::Text(text) => serializer.serialize_str(text),
             Value::Array(items) => {
                 let mut sequence = serializer.serialize_seq(Some(items.len()))?;
@@ -206,10 +238,8 @@ impl Serialize for Value<'_> {
                 sequence.end()
             }
             Value::Object(object) => {
-                let mut fields = object.0.to_vec();
-                fields.sort_unstable_by_key(|(key, _)| *key);
-                let mut map = serializer.serialize_map(Some(fields.len()))?;
-                for (key, value) in fields {
+                let mut map = serializer.serialize_map(Some(object.len()))?;
+                for (key, value) in object.iter() {
                     map.serialize_entry(key, &value)?;
                 }
                 map.end()

@@ -4,19 +4,21 @@ use std::path::Path;
 
 use hotplate::Hotplate;
 use hotplate::admin::{Admin, AdminHandle};
-use hotplate::config;
+use hotplate::config::Settings;
 use hotplate::metrics::Metrics;
+use hotplate::text::decode;
 
 use super::Failure;
 use super::log::Log;
 
 /// Starts the admin listener, if there is to be one.
 pub(crate) fn start(
-    config: &config::Admin,
+    settings: &Settings,
     hotplate: &Hotplate,
     metrics: &Metrics,
     log: &Log,
 ) -> Result<Option<AdminHandle>, Failure> {
+    let config = &settings.config.admin;
     if config.bind.is_empty() {
         return Ok(None);
     }
@@ -26,7 +28,7 @@ pub(crate) fn start(
         .metrics(metrics.clone())
         .log_level(log.clone());
     let admin = config.hosts.iter().fold(admin, |admin, host| admin.host(host));
-    let admin = match token(config)? {
+    let admin = match token(settings)? {
         Some(token) => admin.token(token),
         None => admin,
     };
@@ -41,21 +43,30 @@ pub(crate) fn start(
 }
 
 /// The token that callers of the admin API have to know, if there is one.
-pub(crate) fn token(config: &config::Admin) -> Result<Option<String>, Failure> {
+///
+/// # Errors
+/// A token file that cannot be read, shown where it is set.
+pub(crate) fn token(settings: &Settings) -> Result<Option<String>, Failure> {
+    let config = &settings.config.admin;
     match (config.token.as_str(), config.token_file.as_str()) {
         ("", "") => Ok(None),
-        ("", file) => read(Path::new(file)).map(Some),
+        ("", file) => match read(Path::new(file)) {
+            Ok(token) => Ok(Some(token)),
+            Err(why) => {
+                let message = format!("the admin token cannot be read from `{file}`: {why}");
+                let help = "let it name a file with the token that the service can read";
+                Err(settings.refuse("admin.token_file", message, help).into())
+            }
+        },
         (token, _) => Ok(Some(token.to_owned())),
     }
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
-    let shown = file.display();
-    let wrong =
-        |why: &dyn std::fmt::Display| Failure::Wrong(format!("the admin token cannot be read from `{shown}`: {why}"));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+fn read(file: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
+    let text = decode(bytes).map_err(|diagnostic| diagnostic.message)?;
     match text.trim() {
-        "" => Err(wrong(&"the file is empty")),
+        "" => Err("the file is empty".to_owned()),
         token => Ok(token.to_owned()),
     }
 }

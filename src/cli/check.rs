@@ -93,7 +93,21 @@ impl Check {
             progress.step();
         }
         drop(progress);
-        for diagnostic in hotplate.warnings().into_iter().chain(site.unused_data(snapshot)) {
+        if findings.templates == 0 {
+            findings.add(no_template(site, setup), None);
+        }
+        let remarks = hotplate
+            .health()
+            .loaders
+            .into_iter()
+            .flat_map(|loader| loader.status.remarks);
+        remarks.for_each(|remark| findings.add(remark, None));
+        let warnings = [
+            hotplate.warnings(),
+            site.data_warnings(snapshot),
+            site.unused_data(snapshot),
+        ];
+        for diagnostic in warnings.into_iter().flatten() {
             findings.add(names::diagnostic(site, &diagnostic), None);
         }
         Ok(findings)
@@ -188,6 +202,15 @@ impl Findings {
         })
         .to_string()
     }
+}
+
+fn no_template(site: &Site, setup: &Setup) -> Diagnostic {
+    let directory = site.template_directory();
+    let extensions = setup.config().files.extensions.join("`, `");
+    let message = format!("there is no template in `{}`", directory.display());
+    Diagnostic::error("no-template", message).help(format!(
+        "write one, such as `index.html`; files with the extension `{extensions}` are templates, unless `[files]` or a `.hotplateignore` leaves them out"
+    ))
 }
 
 /// What a render that failed tells the author.

@@ -53,7 +53,7 @@ impl Reload {
             "" => DEFAULT_ADDRESS,
             address => address,
         };
-        let token = admin::token(&config.admin)?;
+        let token = admin::token(&setup.settings)?;
         let within = Duration::from_millis(config.limits.reload_ms) + MARGIN;
         let report = ask(address, token.as_deref(), self.full, within)?;
         let mut terminal = Terminal::stdout();

@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use clap::Args;
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::{Site, SiteData, parse};
+use hotplate::text::decode;
 use hotplate::{Hotplate, Limits, OnFailure, RenderFailure, RenderOptions, Rendered, TemplateName};
 
 use super::setup::Setup;
+use super::terminal::Terminal;
 use super::{Directory, Failure, names, start};
 
 #[derive(Debug, Args)]
@@ -45,9 +47,12 @@ impl Render {
         let options = RenderOptions::default();
         let rendered = match &self.data {
             Some(file) => {
-                let text = read(file, limits)?;
-                let data = parse(&text, limits).map_err(|fault| in_file(*fault, file))?;
-                hotplate.render_with(&self.name, &data, &options)
+                let text = decode(read(file, limits)?).map_err(|fault| in_file(*fault, file))?;
+                let parsed = parse(&text, limits).map_err(|fault| in_file(*fault, file))?;
+                for warning in parsed.warnings {
+                    Terminal::stderr().diagnostic(&of_file(warning, file))?;
+                }
+                hotplate.render_with(&self.name, &parsed.data, &options)
             }
             None => hotplate.render_supplied(&self.name, &SiteData, &options),
         };
@@ -75,26 +80,34 @@ fn failed(site: &Site, failure: RenderFailure) -> Failure {
 }
 
 /// The whole text of a file or of stdin, within the limit of a context.
-fn read(file: &Path, limits: &Limits) -> Result<String, Failure> {
+fn read(file: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
     let wrong = |error: std::io::Error| Failure::Wrong(format!("`{}` cannot be read: {error}", file.display()));
     let input: Box<dyn Read> = match file.as_os_str() == "-" {
         true => Box::new(std::io::stdin().lock()),
         false => Box::new(std::fs::File::open(file).map_err(wrong)?),
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let limit = limits.context_bytes;
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    input.take(most).read_to_string(&mut text).map_err(wrong)?;
-    match text.len() > limit {
+    input.take(most).read_to_end(&mut bytes).map_err(wrong)?;
+    match bytes.len() > limit {
         true => Err(Failure::Said(format!(
             "the data is larger than {limit} bytes (the limit `context_bytes`)"
         ))),
-        false => Ok(text),
+        false => Ok(bytes),
     }
 }
 
-fn in_file(mut fault: Diagnostic, file: &Path) -> Failure {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("stdin");
-    fault.template = TemplateName::new(name).ok();
-    Failure::Found(vec![fault])
+fn in_file(fault: Diagnostic, file: &Path) -> Failure {
+    Failure::Found(vec![of_file(fault, file)])
+}
+
+fn of_file(mut finding: Diagnostic, file: &Path) -> Diagnostic {
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .filter(|name| *name != "-");
+    let name = name.unwrap_or("stdin");
+    finding.template = TemplateName::new(name).ok();
+    finding
 }

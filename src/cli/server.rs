@@ -100,7 +100,7 @@ impl Server {
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let subscription = hotplate.subscribe();
         let metrics = Metrics::new(hotplate.clone());
-        let admin = admin::start(&self.setup.config().admin, &hotplate, &metrics, &self.setup.log)?;
+        let admin = admin::start(&self.setup.settings, &hotplate, &metrics, &self.setup.log)?;
 
         let pages = self.pages(&hotplate);
         let web = pages.web().clone();

@@ -14,6 +14,9 @@ use super::terminal::Terminal;
 /// The file in a directory that is read unless another is named.
 pub(crate) const FILE: &str = "hotplate.toml";
 
+/// The variable that names another.
+const CONFIG: &str = "HOTPLATE_CONFIG";
+
 /// What every command understands.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
@@ -75,16 +78,17 @@ impl Common {
     /// Reads what is set, and starts the log.
     pub(crate) fn setup(&self, directory: Option<&Path>, flags: &[Flag<'_>]) -> Result<Setup, Failure> {
         let mut sources = Sources::new().environment(variables());
-        let named = self
-            .config
-            .clone()
-            .or_else(|| std::env::var_os("HOTPLATE_CONFIG").map(PathBuf::from));
-        let file = match named {
-            Some(named) => {
+        let variable = std::env::var_os(CONFIG).filter(|named| !named.is_empty());
+        let file = match (&self.config, variable) {
+            (Some(named), _) => {
                 sources = sources.file(named);
                 None
             }
-            None => directory.map(|directory| directory.join(FILE)),
+            (None, Some(named)) => {
+                sources = sources.file_of_variable(CONFIG, named);
+                None
+            }
+            (None, None) => directory.map(|directory| directory.join(FILE)),
         };
         if let Some(found) = file.as_deref().filter(|file| file.exists()) {
             sources = sources.file(found);

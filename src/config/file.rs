@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use hotplate_actors::text::decode;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -16,29 +17,38 @@ use super::{Config, nearest, quantity};
 /// Bytes of a file. A hundred times the sample.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Reads a file.
-pub(super) fn read(path: &Path) -> Result<Vec<Assigned>, Vec<Finding>> {
+/// Reads a file, and says which variable names it if it cannot be read.
+pub(super) fn read(path: &Path, named_by: Option<&str>) -> Result<Vec<Assigned>, Vec<Finding>> {
     let shown = path.display().to_string();
-    let text = text(path).map_err(|(why, help)| vec![about(&shown, "unreadable", why, help)])?;
+    let text = text(path, &shown, named_by).map_err(|finding| vec![*finding])?;
     understand(path, &text)
 }
 
-fn text(path: &Path) -> Result<String, (String, &'static str)> {
+fn text(path: &Path, shown: &str, named_by: Option<&str>) -> Result<String, Box<Finding>> {
     use std::io::Read;
-    const HELP: &str = "name another with `--config FILE`";
-    let cannot = |error: std::io::Error| (format!("the configuration cannot be read: {error}"), HELP);
+    let help = match named_by {
+        Some(variable) => format!("`{variable}` names it: set it to another file, or unset it"),
+        None => "name another with `--config FILE`".to_owned(),
+    };
+    let wrong = |message: String| Box::new(about(shown, "unreadable", message, help.as_str()));
+    let cannot = |error: std::io::Error| wrong(format!("the configuration cannot be read: {error}"));
     let file = std::fs::File::open(path).map_err(cannot)?;
     if file.metadata().map_err(cannot)?.is_dir() {
-        return Err(("the configuration is a directory".to_owned(), "name the file in it"));
+        return Err(wrong("the configuration is a directory".to_owned()));
     }
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        let message = format!("the configuration is larger than {FILE_BYTES_MAX} bytes");
-        return Err((message, HELP));
+        return Err(wrong(format!(
+            "the configuration is larger than {FILE_BYTES_MAX} bytes"
+        )));
     }
-    let text = String::from_utf8(bytes);
-    text.map_err(|_| ("the configuration is not UTF-8".to_owned(), "save it as UTF-8"))
+    decode(bytes).map_err(|diagnostic| {
+        Box::new(Finding {
+            place: shown.to_owned(),
+            diagnostic: *diagnostic,
+        })
+    })
 }
 
 /// The settings in a text.
@@ -309,6 +319,21 @@ mod tests {
             .map(|place| shown.find(place).unwrap_or_else(|| panic!("{place}: {shown}")))
             .collect();
         assert!(order.is_sorted(), "{shown}");
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_is_refused_by_its_name() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("hotplate.toml");
+        let written = "\u{feff}[limits]\r\nrender_ms = 5\r\n";
+        std::fs::write(&file, written).expect("written");
+        assert_eq!(read(&file, None).expect("UTF-8").len(), 1);
+        let utf16: Vec<u8> = written.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (bytes, part) in [(utf16, "iconv -f UTF-16LE"), (b"[log]\n# caf\xe9\n".to_vec(), "2:6")] {
+            std::fs::write(&file, bytes).expect("written");
+            let findings = read(&file, None).expect_err("refused");
+            assert!(findings[0].to_string().contains(part), "{}", findings[0]);
+        }
     }
 
     #[test]

@@ -41,10 +41,15 @@ impl Raw {
                 }
             }
             Kind::List => {
+                if let Some(list) = written_list(text) {
+                    return list;
+                }
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Self::List(parts.map(|part| Self::Text(part.to_owned())).collect())
             }
-            Kind::Choice(_) | Kind::Text | Kind::Address | Kind::OptionalAddress => Self::Text(text.to_owned()),
+            Kind::Choice(_) | Kind::Text | Kind::File | Kind::Address | Kind::OptionalAddress => {
+                Self::Text(text.to_owned())
+            }
         }
     }
 
@@ -133,7 +138,7 @@ pub(super) fn judge(key: &Key, raw: Raw, default: &Value) -> Result<Value, Wrong
                 Some(Value::Text(format!("127.0.0.1:{port}"))),
             ))
         }
-        (Kind::Text, Raw::Text(text)) => Ok(Value::Text(text)),
+        (Kind::Text | Kind::File, Raw::Text(text)) => Ok(Value::Text(text)),
         (Kind::List, Raw::List(list)) => {
             let texts = list.iter().map(|item| match item {
                 Raw::Text(text) => Some(text.clone()),
@@ -168,6 +173,21 @@ fn of(kind: Kind) -> &'static str {
         Kind::Whole { unit: Unit::Bytes, .. } => " of bytes",
         _ => "",
     }
+}
+
+/// A list of texts that is written as in JSON or TOML: `["html", "txt"]`. A pattern such as `[ab].html` is none.
+fn written_list(text: &str) -> Option<Raw> {
+    let text = text.trim();
+    if !(text.starts_with('[') && text.ends_with(']')) {
+        return None;
+    }
+    let line = format!("list = {text}");
+    let table = toml::de::DeTable::parse(&line).ok()?;
+    let items = table.get_ref().get("list")?.get_ref().as_array()?;
+    let texts = items
+        .iter()
+        .map(|item| item.get_ref().as_str().map(|text| Raw::Text(text.to_owned())));
+    texts.collect::<Option<Vec<Raw>>>().map(Raw::List)
 }
 
 /// What would be right: the default, or the usual where there is none.
@@ -222,6 +242,22 @@ mod tests {
             ("admin.bind", text(""), Value::Text(String::new())),
         ] {
             assert_eq!(judged(path, raw), Ok(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_list_in_a_variable_has_commas_or_brackets() {
+        let texts = |texts: &[&str]| Raw::List(texts.iter().map(|text| Raw::Text((*text).to_owned())).collect());
+        for (text, expected) in [
+            ("html, txt,", &["html", "txt"][..]),
+            ("[\"html\"]", &["html"]),
+            (" ['html', \"a,b\"] ", &["html", "a,b"]),
+            ("[]", &[]),
+            ("[ab].html", &["[ab].html"]),
+            ("[ab]", &["[ab]"]),
+            ("[1]", &["[1]"]),
+        ] {
+            assert_eq!(Raw::untyped(text, Kind::List), texts(expected), "{text}");
         }
     }
 

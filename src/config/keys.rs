@@ -45,6 +45,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Any text.
     Text,
+    /// The path of a file, or nothing for none. In a configuration file it is relative to the directory of that.
+    File,
     /// `address:port`.
     Address,
     /// The same, or nothing for "off".
@@ -357,7 +359,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "Where operators and programs ask (`hotplate reload` does): \"127.0.0.1:9901\". Empty is nowhere.";
             token: Kind::Text, restart secret,
                 "What a caller has to send as a bearer token. Needed beyond loopback. Better a variable or a file than here.";
-            token_file: Kind::Text, restart, "A file with that token, for secrets that are mounted.";
+            token_file: Kind::File, restart,
+                "A file with that token, for secrets that are mounted. A path that is not absolute begins where this file is.";
             hosts: Kind::List, restart, "Names that a listener on loopback may be called by, such as that of a proxy before it.";
         }
     }
@@ -386,7 +389,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             include: Kind::List, restart, "Only files that one of these patterns names, as in `.gitignore`. None is everything.";
             exclude: Kind::List, restart,
                 "No files that these patterns name. `.hotplateignore` in a directory of templates says the same for what is below it.";
-            extensions: Kind::List, restart, "Only files with these extensions; [\"*\"] is all. Stylesheets and scripts are full of braces.";
+            extensions: Kind::List, restart,
+                "Only files with these extensions; [\"*\"] is all. \"html\", \".html\" and \"*.html\" are the same. Stylesheets and scripts are full of braces.";
             links: Kind::Choice(LINKS), restart,
                 "Which symbolic links are followed: all, those that end inside of the directory, or none.";
             watch_by: Kind::Choice(WATCH_BY), restart,
@@ -400,6 +404,10 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "What the judge may scan again because many tags stand on one line: its cost is quadratic in a line.";
             source_diagnostics: count(1, 10_000), restart, "Findings that are kept of one template.";
             templates: count(1, 10_000_000), restart, "Names that were ever defined or called, data of pages included.";
+            directory_depth: count(1, 512), restart, "Directories inside of directories. What is deeper is left out, with a warning.";
+            link_hops: count(1, 1_000), restart, "Symbolic links on the way to one file. A link that needs more is left out, with a warning.";
+            ignore_bytes: bytes(1, GIB), restart, "The largest `.hotplateignore`. A larger one is not used, with a warning.";
+            remarks: count(0, 1_000_000), restart, "Warnings that are kept about files below one directory, for `check` and health.";
             render_ms: milliseconds(1, DAY), restart, "Time of one attempt to render. A caller's deadline only shortens it.";
             render_steps: count(1, u64::MAX >> 1), restart, "Loop turns, calls and tags of one attempt.";
             output_bytes: bytes(1, 16 * GIB), restart, "The largest output of one render.";
@@ -523,7 +531,7 @@ mod tests {
                     let other = words.iter().find(|word| *word != text).expect("a choice");
                     Value::Text((*other).to_owned())
                 }
-                (Value::Text(_), Kind::Text | Kind::Address | Kind::OptionalAddress) => {
+                (Value::Text(_), Kind::Text | Kind::File | Kind::Address | Kind::OptionalAddress) => {
                     Value::Text("other:1".to_owned())
                 }
                 (Value::List(_), Kind::List) => Value::List(vec!["other".to_owned()]),

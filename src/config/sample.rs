@@ -10,7 +10,8 @@ const HEAD: &str = "\
 #
 # `hotplate serve DIR` and the other commands read `hotplate.toml` in DIR, or the file that `--config FILE` or HOTPLATE_CONFIG
 # names. A variable such as HOTPLATE_LIMITS__RENDER_MS=500 overrides the file, a flag such as `--set limits.render_ms=500`
-# overrides both. `hotplate config DIR` says what holds and where it comes from.
+# overrides both. An empty variable counts as unset. A list in a variable is written with commas, html,txt, or as it is here.
+# `hotplate config DIR` says what holds and where it comes from.
 #
 # SIGHUP reads all of it again. If anything is wrong, nothing changes and the log says what. Settings marked `live` change at
 # once; the log names those that wait for a restart.
@@ -51,7 +52,7 @@ fn allowed(key: &Key) -> String {
             format!(" {} to {}{unit}.", Value::Whole(least), Value::Whole(most))
         }
         Kind::Choice(words) => format!(" One of {}.", words.join(", ")),
-        Kind::Flag | Kind::Text | Kind::Address | Kind::OptionalAddress | Kind::List => String::new(),
+        Kind::Flag | Kind::Text | Kind::File | Kind::Address | Kind::OptionalAddress | Kind::List => String::new(),
     };
     if key.live {
         allowed += " (live)";

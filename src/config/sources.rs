@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 
 use super::finding::{ConfigError, Finding, Place, about};
 use super::judge::{Raw, judge};
-use super::keys::{Key, Value, keys};
+use super::keys::{Key, Kind, Value, keys};
 use super::{Config, file, nearest, together};
 
 /// Where a configuration is read from: a file, variables, flags, each laid over the one before. It can be read again.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     file: Option<PathBuf>,
+    /// Who says that it is this file, if that is to be said.
+    named_by: Option<String>,
     variables: Vec<(String, String)>,
     flags: Vec<Flag>,
 }
@@ -75,13 +77,22 @@ impl Sources {
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into());
+        self.named_by = None;
         self
     }
 
-    /// The variables `HOTPLATE_SECTION__KEY` among these; others are left alone.
+    /// A file, which has to be there, and the variable that names it, for what is said if it cannot be read.
+    #[must_use]
+    pub fn file_of_variable(mut self, variable: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        self.file = Some(path.into());
+        self.named_by = Some(variable.into());
+        self
+    }
+
+    /// The variables `HOTPLATE_SECTION__KEY` among these; others are left alone. One that is empty counts as unset.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let ours = |(name, _): &(String, String)| name.starts_with(PREFIX);
+        let ours = |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();
         self.variables = variables.into_iter().filter(ours).collect();
         self.variables.sort_unstable();
         self
@@ -110,7 +121,11 @@ impl Sources {
     /// [`ConfigError`] with all that is wrong; then none of it is to be used.
     pub fn read(&self) -> Result<Settings, ConfigError> {
         let (mut assigned, mut findings, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
-        match self.file.as_deref().map(file::read) {
+        match self
+            .file
+            .as_deref()
+            .map(|path| file::read(path, self.named_by.as_deref()))
+        {
             Some(Ok(settings)) => assigned.extend(settings),
             Some(Err(wrong)) => findings.extend(wrong),
             None => {}
@@ -143,6 +158,13 @@ impl Sources {
             place,
         } in assigned
         {
+            let value = match (key.kind, value, &origin) {
+                (Kind::File, Value::Text(named), Origin::File { path, .. }) if !named.is_empty() => {
+                    let beside = path.parent().unwrap_or(Path::new("")).join(named);
+                    Value::Text(beside.to_string_lossy().into_owned())
+                }
+                (_, value, _) => value,
+            };
             (key.set)(&mut settings.config, value);
             settings.assigned.insert(key.path, (origin, place));
         }
@@ -350,11 +372,21 @@ mod tests {
                 "yes",
                 &["write `HOTPLATE_TEMPLATES__WATCH=true`"],
             ),
-            ("HOTPLATE_WOMBAT__X", "", &["there is no key `wombat.x`"]),
+            ("HOTPLATE_WOMBAT__X", "1", &["there is no key `wombat.x`"]),
             (
-                "HOTPLATE_LIMITS__RENDER_MS",
-                "",
-                &["for example `HOTPLATE_LIMITS__RENDER_MS=2000`"],
+                "HOTPLATE_FILES__EXTENSIONS",
+                "*.ht*",
+                &["the environment:1:28", "is not an extension", "write [\"ht\"]"],
+            ),
+            (
+                "HOTPLATE_FILES__EXTENSIONS",
+                "[html,txt]",
+                &["`[html` is not an extension", "write [\"html\"]"],
+            ),
+            (
+                "HOTPLATE_FILES__EXTENSIONS",
+                "[]",
+                &["no extension is given", "write [\"*\"]"],
             ),
         ] {
             let shown = variables(&[(name, value)]).read().expect_err("wrong").to_string();
@@ -374,6 +406,53 @@ mod tests {
             .expect_err("wrong")
             .to_string();
         assert!(shown.contains("there is no key `a.b`"), "{shown}");
+    }
+
+    #[test]
+    fn a_variable_that_is_empty_counts_as_unset_whichever_it_is() {
+        let all = keys().iter().map(|key| (key.variable(), String::new()));
+        let others = ["HOTPLATE_WOMBAT__X", "HOTPLATE_RENDER_MS"].map(|name| (name.to_owned(), String::new()));
+        let settings = Sources::new().environment(all.chain(others)).read().expect("good");
+        assert_eq!(settings.config, Config::default());
+        assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+    }
+
+    #[test]
+    fn a_path_in_a_file_is_relative_to_that_and_elsewhere_to_the_working_directory() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("conf/hotplate.toml");
+        std::fs::create_dir(directory.path().join("conf")).expect("created");
+        for (named, expected) in [
+            ("token", directory.path().join("conf/token")),
+            ("../token", directory.path().join("conf/../token")),
+            ("/run/token", "/run/token".into()),
+            ("", "".into()),
+        ] {
+            std::fs::write(&file, format!("[admin]\ntoken_file = \"{named}\"\n")).expect("written");
+            let settings = Sources::new().file(&file).read().expect("good");
+            assert_eq!(Path::new(&settings.config.admin.token_file), expected);
+        }
+        let settings = variables(&[("HOTPLATE_ADMIN__TOKEN_FILE", "token")]).file(&file);
+        assert_eq!(settings.read().expect("good").config.admin.token_file, "token");
+    }
+
+    #[test]
+    fn a_variable_that_names_no_file_is_named() {
+        let sources = Sources::new().file_of_variable("HOTPLATE_CONFIG", "/nowhere/hotplate.toml");
+        let shown = sources.read().expect_err("is not there").to_string();
+        for part in ["/nowhere/hotplate.toml", "cannot be read", "`HOTPLATE_CONFIG` names it"] {
+            assert!(shown.contains(part), "{part} is not in:\n{shown}");
+        }
+    }
+
+    #[test]
+    fn extensions_are_understood_as_they_are_written() {
+        for written in ["html", ".html", "*.html", "[\".html\"]"] {
+            let settings = variables(&[("HOTPLATE_FILES__EXTENSIONS", written)])
+                .read()
+                .expect("good");
+            assert!(settings.config.files.rules().check().is_ok(), "{written}");
+        }
     }
 
     #[test]

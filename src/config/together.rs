@@ -35,7 +35,25 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             help: "let `render_hang_ms` be several times `render_ms`".to_owned(),
         });
     }
-    if let Err(message) = config.files.rules().check() {
+    let rules = config.files.rules();
+    let patterns = hotplate_actors::Rules {
+        extensions: None,
+        ..rules.clone()
+    };
+    let extensions = hotplate_actors::Rules {
+        include: Vec::new(),
+        exclude: Vec::new(),
+        ..rules
+    };
+    if let Err(message) = extensions.check() {
+        let (message, help) = message.split_once(": ").unwrap_or((&message, ""));
+        found.push(Contradiction {
+            keys: keys(&["files.extensions"]),
+            message: message.to_owned(),
+            help: help.to_owned(),
+        });
+    }
+    if let Err(message) = patterns.check() {
         found.push(Contradiction {
             keys: keys(&["files.include", "files.exclude"]),
             message,

@@ -4,10 +4,11 @@ use std::any::Any;
 use std::sync::Arc;
 
 use hotplate_actors::Limits;
-use hotplate_actors::diagnostic::Diagnostic;
+use hotplate_actors::diagnostic::{Diagnostic, span_of};
 use hotplate_actors::dialect::{Call, Closure, Dialect, FormatterUse, Frame, RenderError, RenderFault, Unit};
 use hotplate_actors::value::Value;
-use serde_json::Value as Json;
+
+use super::json::{Again, Json};
 
 /// The dialect of `data/**.json`. What does not parse is a diagnostic with its place, and holds back the pages that use it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,6 +18,17 @@ pub(super) struct Data;
 pub(super) struct DataUnit {
     text: Box<str>,
     pub(super) value: Json,
+    warnings: Box<[Diagnostic]>,
+}
+
+/// Data that was read.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Parsed {
+    /// The object.
+    pub data: Json,
+    /// What is probably not meant: keys that stand in one object twice.
+    pub warnings: Vec<Diagnostic>,
 }
 
 const CODE: &str = "bad-json";
@@ -27,31 +39,44 @@ impl Dialect for Data {
     }
 
     fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>> {
-        let value = parse(text, limits).map_err(|fault| vec![*fault])?;
+        let parsed = parse(text, limits).map_err(|fault| vec![*fault])?;
         Ok(Arc::new(DataUnit {
             text: text.into(),
-            value,
+            value: parsed.data,
+            warnings: parsed.warnings.into(),
         }))
     }
 }
 
-/// Reads data: one JSON object, no deeper than [`Limits::context_depth`].
+/// Reads data: one JSON object, no deeper than [`Limits::context_depth`]. Keys keep their order and numbers all their digits; of a
+/// key that stands there twice the last value counts, and there is a warning.
+///
+/// ```
+/// use hotplate::Limits;
+/// use hotplate::site::parse;
+///
+/// let parsed = parse("{ \"b\": 1, \"a\": 2, \"b\": 3 }", &Limits::default())?;
+/// assert_eq!(parsed.warnings[0].code, "duplicate-key");
+/// assert!(parse("[1]", &Limits::default()).is_err());
+/// # Ok::<(), Box<hotplate::Diagnostic>>(())
+/// ```
 ///
 /// # Errors
 /// What is wrong, with its place in the text.
-pub fn parse(text: &str, limits: &Limits) -> Result<Json, Box<Diagnostic>> {
+pub fn parse(text: &str, limits: &Limits) -> Result<Parsed, Box<Diagnostic>> {
     // Some editors begin a file with a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let value: Json = serde_json::from_str(text).map_err(|error| Box::new(not_json(text, &error)))?;
-    if !value.is_object() {
+    let read = Json::read(text, limits.source_diagnostics);
+    let (data, again) = read.map_err(|error| Box::new(not_json(text, &error)))?;
+    if data.as_object().is_none() {
         let start = text.len() - text.trim_start().len();
-        let fault = Diagnostic::error(CODE, format!("data is one object, and this is {}", kind(&value)))
+        let fault = Diagnostic::error(CODE, format!("data is one object, and this is {}", data.kind()))
             .at(text, start..start + 1)
             .help("write `{ \"name\": … }`: its names are what templates can use");
         return Err(Box::new(fault));
     }
     // What serde_json parses is at most 128 levels deep, so this recursion is bounded too.
-    if depth(&value) > limits.context_depth {
+    if data.depth() > limits.context_depth {
         let fault = Diagnostic::error(
             CODE,
             format!(
@@ -61,7 +86,25 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Json, Box<Diagnostic>> {
         );
         return Err(Box::new(fault));
     }
-    Ok(value)
+    let warnings = again.iter().map(|again| stands_again(text, again)).collect();
+    Ok(Parsed { data, warnings })
+}
+
+fn stands_again(text: &str, again: &Again) -> Diagnostic {
+    let Again { key, bytes, before } = again;
+    let first = span_of(text, *before..*before);
+    Diagnostic::warning(
+        "duplicate-key",
+        format!(
+            "the key `{}` stands in this object twice, and this value counts",
+            key.escape_debug()
+        ),
+    )
+    .at(text, bytes.clone())
+    .help(format!(
+        "remove one of them; the other is at {}:{}",
+        first.line, first.column
+    ))
 }
 
 fn not_json(text: &str, error: &serde_json::Error) -> Diagnostic {
@@ -97,26 +140,6 @@ fn byte_at(text: &str, line: usize, column: usize) -> usize {
     (start + column).saturating_sub(1).min(text.trim_end().len())
 }
 
-/// Levels as a context counts them: the object itself is none, a value in it is one.
-fn depth(value: &Json) -> u32 {
-    match value {
-        Json::Array(items) => items.iter().map(|item| depth(item) + 1).max().unwrap_or(0),
-        Json::Object(fields) => fields.values().map(|field| depth(field) + 1).max().unwrap_or(0),
-        _ => 0,
-    }
-}
-
-fn kind(value: &Json) -> &'static str {
-    match value {
-        Json::Null => "null",
-        Json::Bool(_) => "a boolean",
-        Json::Number(_) => "a number",
-        Json::String(_) => "a string",
-        Json::Array(_) => "an array",
-        Json::Object(_) => "an object",
-    }
-}
-
 impl Unit for DataUnit {
     fn text(&self) -> &str {
         &self.text
@@ -128,6 +151,10 @@ impl Unit for DataUnit {
 
     fn formatters(&self) -> &[FormatterUse] {
         &[]
+    }
+
+    fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
     }
 
     /// Somebody called data as if it were a template.
@@ -202,6 +229,27 @@ mod tests {
         };
         let deepest = parse("{\"a\":[[[[]]]]}", &limits).expect("at the limit");
         let arena = hotplate_actors::value::Arena::new();
-        assert!(hotplate_actors::value::build(&deepest, &arena, &limits).is_ok());
+        assert!(hotplate_actors::value::build(&deepest.data, &arena, &limits).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_a_warning_at_its_place() {
+        let parsed = parse("{\n  \"ä\": 1, \"b\": 2,\n  \"ä\": 3\n}", &Limits::default()).expect("JSON");
+        let [warning] = &parsed.warnings[..] else {
+            panic!("{:?}", parsed.warnings)
+        };
+        let span = warning.span.expect("a place");
+        assert_eq!((span.line, span.column, span.length), (3, 3, 3), "{warning}");
+        assert!(
+            warning.help.as_ref().is_some_and(|help| help.contains("2:3")),
+            "{warning}"
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_none_has_its_place() {
+        let fault = fault("{\n \"a\": 1e999}");
+        assert!(fault.message.contains("number out of range"), "{fault}");
+        assert_eq!(fault.span.map(|span| span.line), Some(2));
     }
 }

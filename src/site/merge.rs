@@ -1,11 +1,13 @@
 //! [`Merged`]: several JSON objects seen as one, without a copy of any.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::Value as Json;
 
-/// Layers of data, each laid over the one before: objects merge deeply, anything else (`null` too) replaces.
+use super::json::Json;
+
+/// Layers of data, each laid over the one before: objects merge deeply, anything else (`null` too) replaces. A key stands where it
+/// stood first.
 ///
 /// The merging is done while it is serialized into the arena of a render, so there is no merged copy to keep, to bound and to
 /// forget.
@@ -13,15 +15,20 @@ pub(super) struct Merged<'d>(pub(super) Vec<&'d Json>);
 
 impl Serialize for Merged<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let covered = self.0.iter().rposition(|layer| !layer.is_object());
+        let covered = self.0.iter().rposition(|layer| layer.as_object().is_none());
         let objects = &self.0[covered.map_or(0, |at| at + 1)..];
         match (objects, covered) {
             ([], Some(at)) => self.0[at].serialize(serializer),
             ([object], _) => object.serialize(serializer),
             (objects, _) => {
-                let mut fields: BTreeMap<&str, Vec<&Json>> = BTreeMap::new();
+                let mut fields: Vec<(&str, Vec<&Json>)> = Vec::new();
+                let mut positions: HashMap<&str, usize> = HashMap::new();
                 for (key, value) in objects.iter().filter_map(|layer| layer.as_object()).flatten() {
-                    fields.entry(key).or_default().push(value);
+                    let at = *positions.entry(key).or_insert(fields.len());
+                    match fields.get_mut(at) {
+                        Some((_, layers)) => layers.push(value),
+                        None => fields.push((key, vec![value])),
+                    }
                 }
                 let mut map = serializer.serialize_map(Some(fields.len()))?;
                 for (key, layers) in fields {
@@ -67,8 +74,20 @@ mod tests {
                 json!({"a": {"b": {"x": 3, "y": 2}}}),
             ),
         ] {
+            let layers: Vec<Json> = layers.iter().map(|layer| read(&layer.to_string())).collect();
             let merged = serde_json::to_value(Merged(layers.iter().collect())).expect("serializes");
             assert_eq!(merged, expected, "{layers:?}");
         }
+    }
+
+    fn read(text: &str) -> Json {
+        Json::read(text, 0).expect("JSON").0
+    }
+
+    #[test]
+    fn a_key_stands_where_it_stood_first() {
+        let layers = [r#"{"z":1,"p":{"y":1,"b":2}}"#, r#"{"a":2,"p":{"c":3,"y":4},"z":5}"#].map(read);
+        let merged = serde_json::to_string(&Merged(layers.iter().collect())).expect("serializes");
+        assert_eq!(merged, r#"{"z":5,"p":{"y":4,"b":2,"c":3},"a":2}"#);
     }
 }

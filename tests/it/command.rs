@@ -82,6 +82,21 @@ impl Running {
         Self::spawn(command, true)
     }
 
+    /// With no more than so many descriptors.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_with_descriptors(count: u32, arguments: &[&str]) -> Self {
+        let limit = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
+        let mut command = hotplate(&[]);
+        let environment: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
+        let program = command.get_program().to_owned();
+        command = Command::new("sh");
+        for name in environment {
+            command.env_remove(name);
+        }
+        command.args(["-c", &limit]).arg(program).args(arguments);
+        Self::spawn(command, true)
+    }
+
     fn spawn(mut command: Command, logged: bool) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         if logged {

@@ -21,6 +21,8 @@ mod graph;
 #[cfg(feature = "cli")]
 mod init;
 #[cfg(feature = "cli")]
+mod inputs;
+#[cfg(feature = "cli")]
 mod reload;
 #[cfg(feature = "cli")]
 mod live;

@@ -8,6 +8,7 @@
 //! What the crate does not have, this dialect does not have: lenient handling of missing data, a place for what cannot be
 //! printed, and a path in `call` that begins with a dash.
 
+mod carried;
 mod failure;
 mod meter;
 mod rewrite;

@@ -7,13 +7,14 @@
 //! watches/…  the kernel's events          alarm.rs     when something is due without one
 //! inbox.rs   what was heard of            settle.rs    when that may be looked at
 //! observer.rs  what to look at, and what differs     tree/…  one root, by name     links.rs, rules/…, read.rs
-//! disk.rs    the only file that asks a file system
+//! disk.rs    the only file that asks a file system    failure.rs  what its errors mean
 //! ```
 //!
 //! The thinking (everything from `inbox.rs` to `read.rs`) is given what was heard, what the disk answers and what time it is.
 
 mod alarm;
 mod disk;
+mod failure;
 mod inbox;
 mod links;
 mod observer;
@@ -152,7 +153,7 @@ impl DirectoryLoader {
             } = mount;
             match Sieve::new(&rules, limits.source_bytes) {
                 Ok(sieve) => {
-                    let mut tree = Tree::new(prefix, path, sieve, limits.templates);
+                    let mut tree = Tree::new(prefix, path, sieve, limits);
                     tree.late = late;
                     trees.push(tree);
                 }

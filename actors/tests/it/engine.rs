@@ -87,6 +87,34 @@ fn an_edit_is_live_after_a_reload_and_a_bad_one_keeps_the_last_good() {
 }
 
 #[test]
+fn a_name_is_found_however_its_accents_are_written() {
+    let root = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| write(root.path(), name, text);
+    write("cafe\u{301}/u\u{308}ber.html", "{{ call caf\u{e9}/x.html with n }}");
+    write("caf\u{e9}/x.html", "[{n}]");
+    let hotplate = start(root.path());
+    let render = |name: &str| hotplate.render(name, &json!({ "n": { "n": 1 } }));
+    for name in [
+        "cafe\u{301}/u\u{308}ber.html",
+        "caf\u{e9}/\u{fc}ber.html",
+        "cafe\u{301}/\u{fc}ber.html",
+    ] {
+        assert_eq!(render(name).expect("is found").body, "[1]", "{name}");
+    }
+    // Of both, each has its own.
+    write("caf\u{e9}/\u{fc}ber.html", "composed");
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(render("caf\u{e9}/\u{fc}ber.html").expect("is found").body, "composed");
+    assert_eq!(render("cafe\u{301}/u\u{308}ber.html").expect("is found").body, "[1]");
+    // A name that is called and is not there is another matter than one that nobody knows.
+    write("calls.html", "{{ call g\u{e9}.html with n }}");
+    write("ge\u{301}.html", "decomposed");
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(render("g\u{e9}.html").expect("is found").body, "decomposed");
+    assert!(render("\u{e9}.html").is_err());
+}
+
+#[test]
 fn a_bad_edit_that_compiles_does_not_reach_visitors_and_is_told_once() {
     let root = tempfile::tempdir().expect("a directory");
     write(root.path(), "page.html", "{name}");

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What is wrong with a template.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct Finding {
     /// `error`, or `warning`.
     pub(in super::super) severity: &'static str,
@@ -30,7 +30,7 @@ pub(in super::super) struct Finding {
 }
 
 /// A call on the way to the place.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct Call {
     /// Who calls.
     pub(in super::super) template: String,

@@ -4,6 +4,8 @@ use hotplate_actors::{ActorState, Health, WatchMode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::diagnostic::Finding;
+
 /// How the engine is.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct HealthAnswer {
@@ -65,6 +67,8 @@ pub(in super::super) struct LoaderHealth {
     pub(in super::super) unreadable: u64,
     /// Whether its root is missing now; what was served goes on.
     pub(in super::super) root_missing: bool,
+    /// What is remarkable about its files: names that no template can have, directories and links that are left out, and the like.
+    pub(in super::super) remarks: Vec<Finding>,
 }
 
 /// How a door is.
@@ -124,6 +128,7 @@ impl From<Health> for HealthAnswer {
             missed_by_events: loader.status.missed_by_events,
             unreadable: loader.status.unreadable,
             root_missing: loader.status.root_missing,
+            remarks: loader.status.remarks.iter().map(Finding::of).collect(),
         });
         let doors = health.doors.into_iter().map(|door| DoorHealth {
             door: door.door,

@@ -76,6 +76,8 @@ impl Styles {
         let (ends, ended) = sync_channel(0);
         let limits = Limits {
             source_bytes: SHEET_BYTES_MAX,
+            // What is no stylesheet among static files is not remarkable.
+            remarks: 0,
             ..Limits::default()
         };
         let mut loader = DirectoryLoader::new([Mount::new("", directory).extensions(["css"])], &limits);

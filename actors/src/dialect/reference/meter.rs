@@ -7,9 +7,11 @@ use std::time::Instant;
 use serde_json::Value as Json;
 use tinytemplate::error::Error;
 
+use super::carried;
+
 use crate::budget::{Budget, Exceeded};
 use crate::dialect::{Body, Escape, Formatter, FormatterError, Frame, Missing, RenderFault};
-use crate::value::{Arena, LINEAR_FIELDS_MAX, Object, Value};
+use crate::value::{Arena, Value};
 
 /// What formatters of one render share. The crate wants them to own it.
 #[derive(Clone)]
@@ -88,6 +90,10 @@ impl Meter {
     pub(super) fn print(&self, value: &Json, output: &mut String) -> Result<(), Error> {
         let bytes = value.as_str().map_or(0, str::len);
         self.check(|state| state.step(output.len() + bytes))?;
+        if let Some(digits) = value.as_str().and_then(carried::digits) {
+            output.push_str(digits);
+            return Ok(());
+        }
         let mut state = self.0.borrow_mut();
         let printed = match state.escape {
             Escape::Html => tinytemplate::format(value, output),
@@ -165,21 +171,15 @@ fn value_of<'a>(json: &'a Json, arena: &'a Arena, budget: &mut Budget) -> Result
             (_, _, Some(number)) => Value::Float(number),
             (None, None, None) => Value::Null,
         },
-        Json::String(text) => Value::Text(text),
+        Json::String(text) => carried::digits(text).map_or(Value::Text(text), Value::Digits),
         Json::Array(items) => {
             let items = items.iter().map(|item| value_of(item, arena, budget));
             Value::Array(arena.bump().alloc_slice_try_fill_iter(items)?)
         }
         Json::Object(map) => {
-            let fields = map
-                .iter()
-                .map(|(key, item)| Ok((key.as_str(), value_of(item, arena, budget)?)));
-            let fields = arena.bump().alloc_slice_try_fill_iter(fields)?;
-            // Already so, unless some package of the program has serde_json keep the order of fields.
-            if fields.len() > LINEAR_FIELDS_MAX && !fields.is_sorted_by_key(|(key, _)| *key) {
-                fields.sort_unstable_by_key(|(key, _)| *key);
-            }
-            Value::Object(Object(fields))
+            let fields = carried::fields(map).into_iter();
+            let fields = fields.map(|(key, item)| Ok((key, value_of(item, arena, budget)?)));
+            Value::Object(carried::object(fields.collect::<Result<_, Exceeded>>()?, arena))
         }
     })
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value as Json;
+
+use super::carried::Carried;
 use tinytemplate::TinyTemplate;
 use tinytemplate::error::Error;
 
@@ -91,5 +93,5 @@ fn run(top: &Member, parts: &Parts<'_>, context: &Value<'_>, meter: &Meter) -> R
         }
         set.add_template(name, &unit.rewritten.text)?;
     }
-    set.render(top.name.as_str(), context)
+    set.render(top.name.as_str(), &Carried(context))
 }

@@ -298,6 +298,7 @@ fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), Unprinted> {
         Value::Signed(number) => print_short(itoa::Buffer::new().format(*number), frame)?,
         // What `serde_json` prints floats with.
         Value::Float(number) => print_short(zmij::Buffer::new().format_finite(*number), frame)?,
+        Value::Digits(digits) => frame.append(digits)?,
         Value::Array(_) | Value::Object(_) => return Err(Unprinted::NoText),
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The formatters that ship: `upper lower title trim json url unescaped`.
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Write};
 
 use crate::dialect::{Formatter, FormatterError, Formatters, Output};
 use crate::value::Value;
@@ -10,7 +10,7 @@ use crate::value::Value;
 ///
 /// - `upper`, `lower`, `title` (the first letter of each word large, the others small) and `trim` (no blanks at the ends) are
 ///   escaped where the entry is.
-/// - `json` writes any value as JSON, keys sorted, that is safe inside `<script>`.
+/// - `json` writes any value as JSON that is safe inside `<script>`: keys in their order, numbers with all their digits.
 /// - `url` percent-encodes everything but letters, digits and `- . _ ~`.
 /// - `unescaped` writes text as it is: for HTML that comes from you, never for what a visitor sent.
 ///
@@ -83,9 +83,35 @@ fn url(value: &Value<'_>, output: &mut Output<'_, '_>) -> Result<(), FormatterEr
 
 fn json(value: &Value<'_>, output: &mut Output<'_, '_>) -> Result<(), FormatterError> {
     let mut script = Script { output, refusal: None };
-    match serde_json::to_writer(&mut script, value) {
+    match write_json(value, &mut script) {
         Ok(()) => Ok(()),
         Err(error) => Err(script.refusal.unwrap_or_else(|| FormatterError::new(error.to_string()))),
+    }
+}
+
+/// As serde_json writes it. That has no way to write digits as they are but by a feature that changes it for a whole program.
+fn write_json(value: &Value<'_>, out: &mut Script<'_, '_, '_>) -> io::Result<()> {
+    match value {
+        Value::Array(items) => {
+            out.write_all(b"[")?;
+            for (at, item) in items.iter().enumerate() {
+                out.write_all(&b","[..at.min(1)])?;
+                write_json(item, out)?;
+            }
+            out.write_all(b"]")
+        }
+        Value::Object(object) => {
+            out.write_all(b"{")?;
+            for (at, (key, item)) in object.iter().enumerate() {
+                out.write_all(&b","[..at.min(1)])?;
+                serde_json::to_writer(&mut *out, key)?;
+                out.write_all(b":")?;
+                write_json(&item, out)?;
+            }
+            out.write_all(b"}")
+        }
+        Value::Digits(digits) => out.write_all(digits.as_bytes()),
+        flat => Ok(serde_json::to_writer(out, flat)?),
     }
 }
 
@@ -130,7 +156,7 @@ impl io::Write for Script<'_, '_, '_> {
 fn text_of<'a>(value: &Value<'a>) -> Result<Cow<'a, str>, FormatterError> {
     Ok(match value {
         Value::Null => Cow::Borrowed(""),
-        Value::Text(text) => Cow::Borrowed(text),
+        Value::Text(text) | Value::Digits(text) => Cow::Borrowed(text),
         Value::Bool(truth) => Cow::Borrowed(if *truth { "true" } else { "false" }),
         Value::Unsigned(number) => Cow::Owned(number.to_string()),
         Value::Signed(number) => Cow::Owned(number.to_string()),

@@ -69,8 +69,8 @@ pub(super) trait Disk: Sync {
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Reading>;
     /// What the file system is called, if the kernel does not tell of every change on it.
     fn silent(&self, path: &Path) -> Option<String>;
-    /// Where other file systems are mounted. A single file that is mounted changes without a word.
-    fn mounts(&self) -> HashSet<PathBuf>;
+    /// Where other file systems are mounted, unless that cannot be said now. A single file that is mounted changes without a word.
+    fn mounts(&self) -> Option<HashSet<PathBuf>>;
     /// The time by which files are stamped.
     fn clock(&self) -> i64;
 }
@@ -124,7 +124,7 @@ impl Disk for System {
         platform::silent(path)
     }
 
-    fn mounts(&self) -> HashSet<PathBuf> {
+    fn mounts(&self) -> Option<HashSet<PathBuf>> {
         platform::mounts()
     }
 

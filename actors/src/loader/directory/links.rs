@@ -5,9 +5,6 @@ use std::path::{Component, Path, PathBuf};
 
 use super::disk::{Disk, Kind};
 
-/// Links on one way. The kernel follows as many.
-const HOPS_MAX: usize = 40;
-
 /// A name that was looked up on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
@@ -51,8 +48,13 @@ fn top(path: &Path) -> PathBuf {
         .collect()
 }
 
-/// Follows an absolute path.
-pub(super) fn resolve(disk: &dyn Disk, path: &Path) -> Resolved {
+/// Whether a path leads through more links than `hops_max`.
+pub(super) fn leads_too_far(disk: &dyn Disk, path: &Path, hops_max: usize) -> bool {
+    resolve(disk, path, hops_max) != resolve(disk, path, hops_max.saturating_add(1))
+}
+
+/// Follows an absolute path, through as many links as `hops_max`.
+pub(super) fn resolve(disk: &dyn Disk, path: &Path, hops_max: usize) -> Resolved {
     let (mut through, mut hops) = (Vec::new(), 0);
     let mut real = top(path);
     let mut rest: Vec<Part> = parts(path).rev().collect();
@@ -74,7 +76,7 @@ pub(super) fn resolve(disk: &dyn Disk, path: &Path) -> Resolved {
                 through.push(step());
                 hops += 1;
                 let target = match disk.link(&next) {
-                    Ok(target) if hops <= HOPS_MAX => target,
+                    Ok(target) if hops <= hops_max => target,
                     _ => return Resolved { target: None, through },
                 };
                 if target.is_absolute() {

@@ -62,6 +62,8 @@ pub(super) struct Observer {
     spare: Option<(Box<dyn Watches>, Instant)>,
     /// What nothing tells of, if it differs from before.
     pub(super) wary: Option<Vec<Wary>>,
+    /// Where other file systems were mounted when everything was looked at last.
+    mounts: Arc<HashSet<PathBuf>>,
 }
 
 /// By what it learns of changes.
@@ -99,6 +101,13 @@ struct Pending {
     text: Option<(usize, Text)>,
 }
 
+/// What came of reading a file for what is said of its name.
+enum Again {
+    Text(Text),
+    Unreadable(Arc<[Diagnostic]>),
+    Changing,
+}
+
 impl Observer {
     pub(super) fn new(trees: Vec<Tree>, inbox: Arc<Inbox>, limits: &Limits) -> Self {
         Self {
@@ -120,6 +129,7 @@ impl Observer {
             missed: 0,
             spare: None,
             wary: None,
+            mounts: Arc::default(),
         }
     }
 
@@ -157,7 +167,10 @@ impl Observer {
         let in_time = self.reconcile_at.is_some_and(|at| at <= now);
         let enough = heard_all && self.trusts_events() && !due.doubt && self.doubt_until.is_none();
         let everything = in_doubt || in_time || bytes || (forced && !enough);
-        let mounts = if everything { disk.mounts() } else { HashSet::new() };
+        if everything && let Some(mounts) = disk.mounts() {
+            self.mounts = Arc::new(mounts);
+        }
+        let mounts = Arc::clone(&self.mounts);
         let inbox = Arc::clone(&self.inbox);
         let look = Look {
             disk,
@@ -357,16 +370,22 @@ impl Observer {
                     changes.changed.push(text.source(name));
                 }
                 (State::Text(_), _) => match self.read_again(look, number, &rel) {
-                    Some(text) => {
+                    Again::Text(text) => {
                         self.note_said_of(&name, number);
                         changes.changed.push(text.source(name));
                     }
+                    Again::Unreadable(diagnostics) => {
+                        self.note_said_of(&name, number);
+                        changes.unreadable.push((name, diagnostics));
+                    }
                     // It is changing under our eyes, and is said once it can be read.
-                    None if !complete => drop(self.pending.insert(name, Pending { text: None })),
-                    None => {
-                        let message = "the file is being replaced; it is read again in a moment";
-                        let diagnostic = Diagnostic::error("unreadable", message).in_template(&name);
-                        changes.unreadable.push((name, Arc::new([diagnostic])));
+                    Again::Changing => {
+                        if complete {
+                            let message = "the file is being replaced; it is read again in a moment";
+                            let diagnostic = Diagnostic::error("unreadable", message).in_template(&name);
+                            changes.unreadable.push((name.clone(), Arc::new([diagnostic])));
+                        }
+                        self.pending.insert(name, Pending { text: None });
                     }
                 },
             }
@@ -391,26 +410,29 @@ impl Observer {
         })
     }
 
-    fn read_again(&mut self, look: &Look<'_>, number: usize, rel: &Rel) -> Option<Text> {
+    fn read_again(&mut self, look: &Look<'_>, number: usize, rel: &Rel) -> Again {
         // While its root is missing there is nothing to read; with the root it comes back by itself.
-        let tree = self.trees.get_mut(number).filter(|tree| tree.missing.is_none())?;
-        let real = tree.real(rel)?;
+        let tree = self.trees.get_mut(number).filter(|tree| tree.missing.is_none());
+        let Some((tree, real)) = tree.and_then(|tree| tree.real(rel).map(|real| (tree, real))) else {
+            return Again::Changing;
+        };
         match read(look.disk, &real, tree.bytes_max(), true) {
             Content::Text(text, seen, _) if look.forced || tree.is_whole(look, rel, &seen, &text) => {
                 for other in tree.note_read_again(rel, seen, &text) {
                     self.inbox.settle().note_seen(other, Hint::Writing, look.now);
                 }
-                Some(text)
+                Again::Text(text)
             }
             // It is about to be lost here as well, or what is there instead is about to be found. Were it taken for written, it
             // would be looked at as if nothing had told that it is gone.
             Content::Gone => {
                 self.inbox.settle().note_seen(real, Hint::Gone, look.now);
-                None
+                Again::Changing
             }
+            Content::Failed(diagnostic, seen) => Again::Unreadable(tree.note_failed_again(look, rel, diagnostic, seen)),
             Content::Text(..) | Content::Unreadable(..) | Content::Changing => {
                 self.inbox.settle().note_seen(real, Hint::Writing, look.now);
-                None
+                Again::Changing
             }
         }
     }
@@ -439,6 +461,7 @@ impl Observer {
     // --- how it sees --------------------------------------------------------------------------------------------------------
 
     fn after(&mut self, now: Instant) {
+        self.trees.iter_mut().for_each(Tree::remark_no_match);
         let exhausted = self.trees.iter_mut().filter_map(|tree| tree.exhausted.take()).next();
         if let Some(why) = exhausted {
             self.poll_instead(why, now);
@@ -536,9 +559,6 @@ impl Observer {
     }
 
     fn remarks(&self) -> Vec<Diagnostic> {
-        self.trees
-            .iter()
-            .flat_map(|tree| tree.remarks.values().cloned())
-            .collect()
+        self.trees.iter().flat_map(Tree::remarks).collect()
     }
 }

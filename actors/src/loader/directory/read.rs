@@ -1,12 +1,15 @@
 //! Reading one file: whole, within the limit, and only if it did not change meanwhile.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use super::disk::{Disk, FileId, Stat, is_gone};
+use super::failure;
 use crate::diagnostic::Diagnostic;
 use crate::template::{Digest, Source, TemplateName};
+use crate::text::decode;
 
 /// How often a file that changes while it is read is tried again at once.
 const TRIES: usize = 3;
@@ -47,6 +50,10 @@ impl Signature {
         }
     }
 
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Whether the stamps are those of `stat`. That says little if they are [`Signature::racy`].
     pub(super) fn is_of(&self, stat: &Stat) -> bool {
         (self.id, self.bytes, self.modified, self.changed) == (stat.id, stat.bytes, stat.modified, stat.changed)
@@ -80,6 +87,8 @@ pub(super) enum Content {
     Text(Text, Signature, u64),
     /// The signature is missing where nothing could be seen at all.
     Unreadable(Diagnostic, Option<Signature>),
+    /// It could not be read at this moment, whatever it is: see [`failure::passes`]. The signature is not to be trusted.
+    Failed(Diagnostic, Option<Signature>),
     /// It was another at each try: somebody is writing.
     Changing,
     /// It is gone, or no regular file any more.
@@ -94,11 +103,17 @@ pub(super) fn read(disk: &dyn Disk, path: &Path, bytes_max: usize, anyway: bool)
         let reading = match disk.read(path, limit) {
             Ok(reading) => reading,
             Err(error) if is_gone(&error) => return Content::Gone,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && left > 0 => continue,
             Err(error) => {
-                let seen = disk.follow(path).ok().map(|stat| Signature::new(&stat, clock));
-                let diagnostic = Diagnostic::error("unreadable", format!("the file cannot be read: {error}"))
-                    .help("let the service read it, for example with `chmod a+r`");
-                return Content::Unreadable(diagnostic, seen);
+                let mut seen = disk.follow(path).ok().map(|stat| Signature::new(&stat, clock));
+                let help = "let the service read it, for example with `chmod a+r`";
+                let diagnostic = failure::diagnostic("the file cannot be read", &error, help);
+                if !failure::passes(&error) {
+                    return Content::Unreadable(diagnostic, seen);
+                }
+                // Nothing was read, so the same stamps are no reason not to read it.
+                seen.iter_mut().for_each(|seen| seen.racy = true);
+                return Content::Failed(diagnostic, seen);
             }
         };
         let mut seen = Signature::new(&reading.before, clock);
@@ -115,9 +130,9 @@ pub(super) fn read(disk: &dyn Disk, path: &Path, bytes_max: usize, anyway: bool)
             let help = "split it into partials, or raise the limit `source_bytes`";
             return Content::Unreadable(Diagnostic::error("too-large", message).help(help), Some(seen));
         }
-        return match String::from_utf8(reading.bytes) {
+        return match decode(reading.bytes) {
             Ok(text) => Content::Text(text.into(), seen, reading.after.names),
-            Err(error) => Content::Unreadable(not_utf8(&error), Some(seen)),
+            Err(diagnostic) => Content::Unreadable(*diagnostic, Some(seen)),
         };
     }
     Content::Changing
@@ -145,18 +160,4 @@ pub(super) fn read_all(disk: &dyn Disk, paths: &[&Path], bytes_max: usize, anywa
         }
         contents
     })
-}
-
-fn not_utf8(error: &std::string::FromUtf8Error) -> Diagnostic {
-    let at = error.utf8_error().valid_up_to();
-    let bytes = error.as_bytes();
-    let valid = String::from_utf8_lossy(&bytes[..at]);
-    let rest = String::from_utf8_lossy(&bytes[at..bytes.len().min(at + 80)]);
-    let shown = format!("{valid}{rest}");
-    Diagnostic::error("not-utf8", "the file is not UTF-8 from here on")
-        .at(
-            &shown,
-            valid.len()..valid.len() + char::REPLACEMENT_CHARACTER.len_utf8(),
-        )
-        .help("save it as UTF-8")
 }

@@ -36,7 +36,8 @@ pub struct Rules {
     pub include: Vec<String>,
     /// Nothing that these patterns name, as in `.gitignore`.
     pub exclude: Vec<String>,
-    /// Only files with one of these extensions, [`EXTENSIONS`] unless said otherwise; `None` is any, or none.
+    /// Only files with one of these extensions, [`EXTENSIONS`] unless said otherwise; `None` is any, or none. `html`, `.html` and
+    /// `*.html` are the same; an extension may have several parts, such as `html.j2`.
     pub extensions: Option<Vec<String>>,
     /// Which symbolic links are followed.
     pub links: Links,
@@ -69,13 +70,35 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Whether each pattern is one.
+    /// Whether each pattern is one, and each extension.
     ///
     /// # Errors
-    /// The first that is none, and why.
+    /// The first that is none, why, and what to write instead.
     pub fn check(&self) -> Result<(), String> {
         Sieve::new(self, usize::MAX).map(drop)
     }
+}
+
+/// The extension that somebody meant: `html` for `html`, `.html` and `*.html`.
+///
+/// # Errors
+/// Why it is none, and what to write.
+fn extension(written: &str) -> Result<&str, String> {
+    let meant = written.strip_prefix('*').unwrap_or(written);
+    let meant = meant.strip_prefix('.').unwrap_or(meant);
+    let is_separator = |character: char| matches!(character, ',' | ';' | '|') || character.is_whitespace();
+    let is_odd = |character: char| "*?[]{}()\"'`/\\<>:".contains(character) || character.is_control();
+    if !meant.is_empty() && !meant.contains(|character| is_separator(character) || is_odd(character)) {
+        return Ok(meant);
+    }
+    let parts = meant.split(|character| is_separator(character) || is_odd(character));
+    let words = parts.map(|part| part.trim_matches('.')).filter(|part| !part.is_empty());
+    let words: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
+    let help = match words.is_empty() {
+        true => "write extensions such as \"html\", or \"*\" alone for all files".to_owned(),
+        false => format!("write [{}]; `include` and `exclude` take patterns", words.join(", ")),
+    };
+    Err(format!("`{}` is not an extension: {help}", written.escape_debug()))
 }
 
 /// [`Rules`], ready to be asked. Names are relative to the root.
@@ -95,10 +118,22 @@ impl Sieve {
             true => None,
             false => Some(Patterns::new(&rules.include)?),
         };
+        let extensions = match &rules.extensions {
+            Some(none) if none.is_empty() => {
+                return Err(
+                    "no extension is given, so no file would be a template: write [\"*\"] for all files".to_owned(),
+                );
+            }
+            Some(written) => {
+                let extensions = written.iter().map(|each| extension(each).map(str::to_owned));
+                Some(extensions.collect::<Result<Vec<String>, String>>()?)
+            }
+            None => None,
+        };
         Ok(Self {
             include,
             exclude: Patterns::new(&rules.exclude)?,
-            extensions: rules.extensions.clone(),
+            extensions,
             links: rules.links,
             bytes_max: rules.bytes_max.map_or(source_bytes, |most| most.min(source_bytes)),
         })
@@ -108,11 +143,11 @@ impl Sieve {
     pub(super) fn takes(&self, name: &str) -> bool {
         let file = name.rsplit('/').next().unwrap_or(name);
         let left_behind = file.ends_with('~') || (file.starts_with('#') && file.ends_with('#'));
-        let extension = || file.rsplit_once('.').map(|(_, extension)| extension);
-        let listed = self
-            .extensions
-            .as_ref()
-            .is_none_or(|listed| extension().is_some_and(|extension| listed.iter().any(|each| each == extension)));
+        let has = |extension: &String| {
+            file.strip_suffix(extension.as_str())
+                .is_some_and(|stem| stem.ends_with('.'))
+        };
+        let listed = self.extensions.as_ref().is_none_or(|listed| listed.iter().any(has));
         let included = || self.include.as_ref().is_none_or(|include| include.name_or_above(name));
         !left_behind && listed && included() && self.exclude.names(name, false) != Some(true)
     }
@@ -120,6 +155,18 @@ impl Sieve {
     /// Whether a name says by its extension that it is meant as a template.
     pub(super) fn has_extensions(&self) -> bool {
         self.extensions.is_some()
+    }
+
+    /// Which extensions count, in a sentence.
+    pub(super) fn extensions_in_words(&self) -> String {
+        match self.extensions.as_deref() {
+            None => "files with any extension are taken".to_owned(),
+            Some([extension]) => format!("files with the extension `{extension}` are taken"),
+            Some(extensions) => format!(
+                "files with one of the extensions `{}` are taken",
+                extensions.join("`, `")
+            ),
+        }
     }
 
     /// Whether templates may be below a directory of this name.
@@ -192,6 +239,40 @@ mod tests {
             ("logs", false),
         ] {
             assert_eq!(narrow.enters(name), entered, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_extension_is_understood_or_refused_with_what_to_write() {
+        let with = |extensions: &[&str]| Rules {
+            extensions: Some(extensions.iter().map(|each| (*each).to_owned()).collect()),
+            ..Rules::default()
+        };
+        for (written, file) in [
+            ("html", "a.html"),
+            (".html", "a.html"),
+            ("*.html", "b/a.html"),
+            ("html.j2", "a.html.j2"),
+            (".tar.gz", "a.tar.gz"),
+            ("größe", "a.größe"),
+        ] {
+            assert!(sieve(&with(&[written])).takes(file), "{written}");
+            assert!(!sieve(&with(&[written])).takes("a.css"), "{written}");
+        }
+        assert!(!sieve(&with(&["j2"])).takes("j2") && sieve(&with(&["j2"])).takes("a.html.j2"));
+        for (written, parts) in [
+            (&[""][..], "\"html\""),
+            (&["."], "\"html\""),
+            (&["html", "*"], "\"*\" alone"),
+            (&["*.ht*"], "write [\"ht\"]"),
+            (&["html,htm"], "write [\"html\", \"htm\"]"),
+            (&["{html,txt}"], "write [\"html\", \"txt\"]"),
+            (&["pages/*.html"], "`include` and `exclude`"),
+            (&["[\"html\"]"], "write [\"html\"]"),
+            (&[], "write [\"*\"]"),
+        ] {
+            let error = with(written).check().expect_err("refused");
+            assert!(error.contains(parts), "{parts} is not in: {error}");
         }
     }
 

@@ -119,6 +119,18 @@ impl Settle {
         }
     }
 
+    /// Notes a path that could not be looked at, and is to be looked at again at a time, unless a hint comes before that.
+    pub fn note_again(&mut self, path: PathBuf, now: Instant, until: Instant) {
+        let waiting = Waiting {
+            hint: Hint::Attributes,
+            left: false,
+            since: now,
+            until,
+        };
+        let until = self.waiting.entry(path).or_insert(waiting).until;
+        self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
+    }
+
     /// Notes that hints may have been lost: the next look is at everything.
     pub fn note_doubt(&mut self) {
         self.doubt = true;
@@ -239,6 +251,24 @@ mod tests {
             take(&mut settle, at(start, *ms)) != NOTHING
         });
         assert_eq!(first, Some(250));
+    }
+
+    #[test]
+    fn what_is_to_be_looked_at_again_waits_and_a_hint_comes_first() {
+        let start = Instant::now();
+        let mut settle = Settle::new(&Limits::default());
+        settle.note_again("a".into(), start, at(start, 100));
+        settle.note_again("b".into(), start, at(start, 100));
+        assert_eq!(settle.next(start), Some(at(start, 100)));
+        assert!(!settle.is_written(Path::new("a")));
+        settle.note("b".into(), Hint::Whole, at(start, 10));
+        assert_eq!(take(&mut settle, at(start, 10)), ["b"]);
+        settle.note("b".into(), Hint::Writing, at(start, 20));
+        settle.note_again("b".into(), at(start, 21), at(start, 400));
+        assert!(settle.is_written(Path::new("b")), "who writes it is not forgotten");
+        assert_eq!(take(&mut settle, at(start, 99)), ["b"]);
+        assert_eq!(take(&mut settle, at(start, 100)), ["a"]);
+        assert_eq!(settle.next(start), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use self::history::{BASE, Event, Op, ROOT, adverse, begin, honest, nested, overtaken};
-use self::world::{Act, Body, Said, Shared, World};
+use self::world::{Act, Body, Failing, Said, Shared, World};
 use super::inbox::{Heard, Inbox};
 use super::observer::{Means, Observer};
 use super::rules::{Rules, Sieve};
@@ -65,7 +65,7 @@ impl Play {
                 ..Rules::default()
             };
             let sieve = Sieve::new(&rules, limits.source_bytes).expect("valid");
-            Tree::new(String::new(), root.into(), sieve, limits.templates)
+            Tree::new(String::new(), root.into(), sieve, &limits)
         };
         let mut observer = Observer::new(vec![tree(ROOT), tree(BASE)], Arc::clone(&inbox), &limits);
         let start = Instant::now();
@@ -422,10 +422,6 @@ fn walk(
             if !above.contains(&number) && above.len() < 60 && name != "log" && !name.ends_with("/log") =>
         {
             directories.insert(real(world, path));
-            if name.ends_with(".html") {
-                // A directory in the way is said.
-                found.insert(name.to_owned(), None);
-            }
             above.push(number);
             for child in entries
                 .keys()
@@ -655,6 +651,97 @@ fn a_change_without_a_word_is_counted_and_looked_for_more_often() {
     play.disk.world().apply(&Op::Write(Path::new(ROOT).join("x.html"), 1));
     play.wait(3_000, false).expect("hears it");
     assert_eq!(play.observer.status().missed_by_events, 2);
+}
+
+#[test]
+fn what_fails_for_a_reason_that_passes_is_kept_and_seen_soon_after() {
+    let root = Path::new(ROOT);
+    for failing in [Failing::Descriptors, Failing::Device] {
+        for (looks, sync) in [(1, false), (20, false), (1, true)] {
+            let mut play = Play::new();
+            let act = |play: &mut Play, ops: &[Op]| ops.iter().for_each(|op| play.disk.world().apply(op));
+            act(
+                &mut play,
+                &[
+                    Op::Write(root.join("target.bin"), 1),
+                    Op::Link("target.bin".into(), root.join("link.html")),
+                    Op::Write(root.join(".hotplateignore"), 5),
+                    Op::MakeDirectory(root.join("text 5")),
+                    Op::Write(root.join("text 5/ignored.html"), 1),
+                ],
+            );
+            play.exact = false;
+            play.wait(1_000, false).expect("settles");
+            let before = play.served.clone();
+            assert!(before.contains_key("link.html") && !before.contains_key("text 5/ignored.html"));
+            play.disk.world().failing = Some(failing);
+            act(
+                &mut play,
+                &[
+                    Op::Write(root.join("x.html"), 5),
+                    Op::Write(root.join("target.bin"), 2),
+                    Op::Touch(root.join(".hotplateignore")),
+                    Op::MakeDirectory(root.join("new")),
+                    Op::Write(root.join("new/z.html"), 3),
+                    Op::Rename(root.join("a"), root.join("moved")),
+                ],
+            );
+            let reads = play.disk.world().reads;
+            for _ in 0..looks {
+                play.wait(200, false).expect("looks");
+                if sync {
+                    play.hear(usize::MAX);
+                    let _ = play.look(Depth::Bytes, false);
+                }
+            }
+            let reads = play.disk.world().reads - reads;
+            assert!(reads < 60 + 20 * looks, "{reads} attempts to read in {looks} looks");
+            for (name, text) in &before {
+                let served = play.served.get(name);
+                assert!(
+                    served == Some(text) || name.starts_with("a/"),
+                    "{name} {failing:?}: {served:?}"
+                );
+            }
+            // Of a root that cannot be listed it is said as a whole.
+            let is_said = play.observer.status().root_missing || play.unreadable.contains("x.html");
+            assert!(
+                is_said || failing == Failing::Device,
+                "it is said: {:?}",
+                play.unreadable
+            );
+            play.disk.world().failing = None;
+            play.wait(1_100, false).expect("tries again");
+            let there = play.walk();
+            for name in ["x.html", "link.html", "new/z.html", "moved/y.html"] {
+                let text = there[name].as_ref();
+                assert!(
+                    text.is_some() && play.served.get(name) == text,
+                    "{name} {failing:?}: {:?}",
+                    play.served
+                );
+                assert!(!play.unreadable.contains(name), "{name} can be read");
+            }
+            assert!(
+                !play.served.contains_key("text 5/ignored.html"),
+                "what is ignored stays ignored"
+            );
+            act(
+                &mut play,
+                &[
+                    Op::Remove(root.join(".hotplateignore")),
+                    Op::Remove(root.join("text 5")),
+                ],
+            );
+            play.wait(200, false).expect("hears it");
+            play.check_served("a second after it passed").expect("the same");
+            play.wait(2_000, false).expect("is quiet");
+            play.check_watches().expect("all are watched");
+            let reads = play.disk.world().reads;
+            play.wait(10_000, false).expect("waits");
+            assert_eq!(play.disk.world().reads, reads, "nothing is tried any more");
+        }
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod directory;
 mod file;
 mod link;
+mod remarks;
 mod root;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::disk::{Disk, FileId, Kind, Stat, is_gone};
+use super::failure;
 use super::inbox::Inbox;
 use super::links::Resolved;
 use super::read::{Signature, Text};
@@ -23,12 +25,9 @@ use super::rules::{IGNORE_FILE, Ignore, Links, Sieve, is_hidden};
 use super::settle::Hint;
 use super::watches::WatchError;
 use crate::diagnostic::Diagnostic;
+use crate::limits::Limits;
 use crate::template::{Digest, TemplateName};
-
-/// Directories inside of directories. A link that leads back up ends earlier.
-const DEPTH_MAX: usize = 64;
-/// What is remarkable about names, at most.
-const REMARKS_MAX: usize = 100;
+use remarks::Remarks;
 
 /// A path below the root, separated by `/`; the root itself is empty.
 pub(super) type Rel = Arc<str>;
@@ -60,7 +59,11 @@ pub(super) struct Tree {
     /// Whether it may come later although it is the first one.
     pub(super) late: bool,
     files: usize,
-    files_max: usize,
+    bounds: Bounds,
+    /// How often in a row what stands behind a path could not be looked at for a reason that passes.
+    failures: BTreeMap<PathBuf, u32>,
+    /// A file that the rules leave out, in case that they leave out all.
+    passed_over: Option<Rel>,
     /// Files that a start has found and not read: none between looks.
     new: Vec<(String, PathBuf)>,
     /// Names to look at before the look is over.
@@ -72,7 +75,15 @@ pub(super) struct Tree {
     /// Why directories could not be watched.
     pub(super) exhausted: Option<String>,
     /// What is remarkable about names that no template has, each said once.
-    pub(super) remarks: BTreeMap<String, Diagnostic>,
+    remarks: Remarks,
+}
+
+/// How much of what is below a root is taken in.
+struct Bounds {
+    files: usize,
+    depth: usize,
+    hops: usize,
+    ignore_bytes: usize,
 }
 
 enum Node {
@@ -91,9 +102,7 @@ struct Directory {
     real: PathBuf,
     id: FileId,
     /// Why what is in it cannot be seen.
-    unreadable: Option<Arc<[Diagnostic]>>,
-    /// Whether a template should be in its place.
-    in_the_way: Option<Arc<[Diagnostic]>>,
+    unreadable: Option<Diagnostic>,
     /// Whether it may have been away, or another in its place, while something below it was looked at: what was found then counts
     /// for nothing, so it is read deeply when it is entered next.
     unsure: bool,
@@ -200,7 +209,7 @@ impl Wary {
 }
 
 impl Tree {
-    pub(super) fn new(prefix: String, root: PathBuf, sieve: Sieve, files_max: usize) -> Self {
+    pub(super) fn new(prefix: String, root: PathBuf, sieve: Sieve, limits: &Limits) -> Self {
         Self {
             prefix,
             root: std::path::absolute(&root).unwrap_or(root),
@@ -217,13 +226,20 @@ impl Tree {
             was_there: false,
             late: false,
             files: 0,
-            files_max,
+            bounds: Bounds {
+                files: limits.templates,
+                depth: limits.directory_depth,
+                hops: limits.link_hops,
+                ignore_bytes: limits.ignore_bytes,
+            },
+            failures: BTreeMap::new(),
+            passed_over: None,
             new: Vec::new(),
             more: Vec::new(),
             touched: BTreeMap::new(),
             wariness_changed: true,
             exhausted: None,
-            remarks: BTreeMap::new(),
+            remarks: Remarks::new(limits.remarks),
         }
     }
 
@@ -235,7 +251,7 @@ impl Tree {
     /// How many names cannot be read.
     pub(super) fn unreadable(&self) -> usize {
         let unreadable = |rel: &&Rel| match self.nodes.get(*rel) {
-            Some(Node::Directory(directory)) => directory.unreadable.is_some() || directory.in_the_way.is_some(),
+            Some(Node::Directory(directory)) => directory.unreadable.is_some(),
             Some(Node::File { state, .. }) => matches!(state, State::Unreadable(_)),
             None => false,
         };
@@ -246,16 +262,13 @@ impl Tree {
     pub(super) fn state(&self, rel: &str) -> Option<State> {
         match self.nodes.get(rel)? {
             Node::File { state, .. } => Some(state.clone()),
-            Node::Directory(directory) => directory.in_the_way.clone().map(State::Unreadable),
+            Node::Directory(_) => None,
         }
     }
 
     /// Each name of a template.
     pub(super) fn templates(&self) -> impl Iterator<Item = &Rel> {
-        let is_template = |node: &Node| match node {
-            Node::File { .. } => true,
-            Node::Directory(directory) => directory.in_the_way.is_some(),
-        };
+        let is_template = |node: &Node| matches!(node, Node::File { .. });
         self.nodes
             .iter()
             .filter(move |(_, node)| is_template(node))
@@ -335,7 +348,7 @@ impl Tree {
                         rels.insert(rel);
                     }
                 }
-                None => self.remark_not_utf8(path),
+                None => parents.iter().for_each(|parent| self.remark_not_utf8(parent, path)),
             }
         }
         for rel in rels {
@@ -420,6 +433,7 @@ impl Tree {
             Ok(stat) if stat.kind == Kind::Link => self.look_through(look, rel, &path, patience),
             Ok(stat) => {
                 self.unlink(look, rel);
+                self.forget_link_remark(&path);
                 self.put(look, rel, &path, &stat, patience);
             }
             Err(error) if is_gone(&error) => self.not_found(look, rel, path, patience),
@@ -453,6 +467,10 @@ impl Tree {
     /// A name stands for what is at a real path.
     fn put(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
         match stat.kind {
+            // What the file held is gone, and may be about to come back.
+            Kind::Directory if self.enters(rel) && self.is_file(rel) && !self.is_lost(look, patience) => {
+                self.lose(look, rel);
+            }
             Kind::Directory if self.enters(rel) => self.enter(look, rel, real, stat, patience),
             // What was in the directory is gone, and may be about to come back.
             Kind::File if self.takes(rel) && self.directory(rel).is_some() && !self.is_lost(look, patience) => {
@@ -474,6 +492,10 @@ impl Tree {
             true => self.remove_node(look, rel),
             false => self.lose(look, rel),
         }
+    }
+
+    fn is_file(&self, rel: &str) -> bool {
+        matches!(self.nodes.get(rel), Some(Node::File { .. }))
     }
 
     fn is_lost(&self, look: &Look<'_>, patience: Patience) -> bool {
@@ -540,12 +562,7 @@ impl Tree {
                     self.forget_file(each, seen.as_ref());
                     self.touched.insert(each.into(), None);
                 }
-                Some(Node::Directory(directory)) => {
-                    self.forget_directory(look, each, &directory);
-                    if directory.in_the_way.is_some() {
-                        self.touched.insert(each.into(), None);
-                    }
-                }
+                Some(Node::Directory(directory)) => self.forget_directory(look, each, &directory),
                 None => {}
             }
             self.wariness_changed |= self.wary.remove(each);
@@ -565,6 +582,8 @@ impl Tree {
 
     fn forget_directory(&mut self, look: &Look<'_>, rel: &str, directory: &Directory) {
         self.ignores.remove(rel);
+        self.remarks.forget(rel, "directory");
+        self.remarks.forget_below(rel);
         if let Some(seen_as) = self.seen_as.get_mut(&directory.real) {
             seen_as.remove(rel);
             if seen_as.is_empty() {
@@ -578,9 +597,11 @@ impl Tree {
 
     /// Something is there and cannot be looked at: what was there stays.
     fn cannot_see(&mut self, look: &Look<'_>, rel: &str, error: &std::io::Error) {
-        let message = format!("it cannot be looked at: {error}");
-        let diagnostic = Diagnostic::error("unreadable", message)
-            .help("let the service see it, for example with `chmod a+rx` on the directories above");
+        let help = "let the service see it, for example with `chmod a+rx` on the directories above";
+        let diagnostic = failure::diagnostic("it cannot be looked at", error, help);
+        if failure::passes(error) {
+            self.try_again(look, rel);
+        }
         if self.directory(rel).is_some() {
             return self.cannot_enter(look, rel, diagnostic);
         }
@@ -589,24 +610,80 @@ impl Tree {
         }
     }
 
-    /// Notes the same remark once.
-    fn remark(&mut self, place: String, code: &'static str, message: String, help: &str) {
-        if self.remarks.len() >= REMARKS_MAX || self.remarks.contains_key(&place) {
-            return;
-        }
-        tracing::warn!(path = place, code, "{message}; {help}");
-        let remark = Diagnostic::warning(code, format!("{message}: {place}")).help(help);
-        self.remarks.insert(place, remark);
+    /// What a name stands for could not be looked at, for a reason that passes: it is looked at again soon, and later with each
+    /// further failure.
+    fn try_again(&mut self, look: &Look<'_>, rel: &str) {
+        let (parent, name) = split(rel);
+        let path = match rel {
+            "" => Some(self.root.clone()),
+            _ => self.directory(parent).map(|directory| directory.real.join(name)),
+        };
+        path.into_iter().for_each(|path| self.try_path_again(look, path));
     }
 
-    fn remark_not_utf8(&mut self, path: &Path) {
+    fn try_path_again(&mut self, look: &Look<'_>, path: PathBuf) {
+        let failures = self.failures.entry(path.clone()).or_default();
+        let until = look.now + failure::pause(*failures);
+        *failures = failures.saturating_add(1);
+        look.inbox.settle().note_again(path, look.now, until);
+    }
+
+    /// It could be looked at.
+    fn end_failures(&mut self, rel: &str) {
+        if !self.failures.is_empty() {
+            let (parent, name) = split(rel);
+            let path = self.directory(parent).map(|directory| directory.real.join(name));
+            path.map(|path| self.failures.remove(&path));
+        }
+    }
+
+    /// Notes a remark about a name in a directory, once.
+    fn remark(&mut self, place: String, rel: &str, code: &'static str, message: String, help: &str) {
+        let (directory, name) = split(rel);
+        self.remarks
+            .note(place, directory.into(), name.into(), code, message, help);
+    }
+
+    /// It is no link that is left out.
+    fn forget_link_remark(&mut self, path: &Path) {
+        if !self.remarks.is_empty() {
+            self.remarks.forget(&path.display().to_string(), "link");
+        }
+    }
+
+    fn remark_not_utf8(&mut self, directory: &str, path: &Path) {
         let help = "rename it, for example to plain ASCII";
-        self.remark(
-            path.display().to_string(),
-            "name-not-utf8",
-            "a name that is not UTF-8 is left out".into(),
-            help,
-        );
+        let name = path.file_name().unwrap_or_default().to_owned();
+        let message = "a name that is not UTF-8 is left out".to_owned();
+        let place = path.display().to_string();
+        self.remarks
+            .note(place, directory.into(), name, "name-not-utf8", message, help);
+    }
+
+    /// What is remarkable: names, and what cannot be looked into.
+    pub(super) fn remarks(&self) -> impl Iterator<Item = Diagnostic> {
+        let closed = self
+            .wary
+            .iter()
+            .filter_map(|rel| self.directory(rel)?.unreadable.clone());
+        self.remarks.all().chain(closed)
+    }
+
+    /// Says so if the rules leave out every file that there is.
+    pub(super) fn remark_no_match(&mut self) {
+        let place = self.root.display().to_string();
+        match &self.passed_over {
+            Some(example) if self.files == 0 && self.missing.is_none() => {
+                let message = format!("no file is taken by the rules, `{example}` for example is not, in");
+                let help = format!(
+                    "{}; see `extensions`, `include` and `exclude` (`[files]` of hotplate.toml)",
+                    self.sieve.extensions_in_words()
+                );
+                self.remarks
+                    .note(place, "".into(), "".into(), "no-match", message, &help);
+            }
+            _ => self.remarks.forget(&place, "no-match"),
+        }
     }
 
     /// The name of the template that a name below this root is, if it is a valid one.

@@ -126,7 +126,7 @@ impl<'s, 'a> Entries<'s, 'a> {
 
     #[inline]
     fn finish(self) -> Result<Value<'a>, Failure> {
-        let fields = self.fields.end();
+        let fields = self.fields.end(self.serializer.space)?;
         if let Some(embedded) = self.embedded {
             return embedded.read(fields, self.serializer);
         }

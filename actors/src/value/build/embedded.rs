@@ -3,7 +3,7 @@
 
 use super::Failure;
 use super::serializer::Serializer;
-use crate::value::{Object, Value};
+use crate::value::{Object, Value, number};
 
 const NUMBER: &str = "$serde_json::private::Number";
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
@@ -31,24 +31,14 @@ impl Embedded {
     #[cold]
     pub(super) fn read<'a>(self, fields: Object<'a>, serializer: Serializer<'_, 'a>) -> Result<Value<'a>, Failure> {
         match (self, fields.iter().next()) {
-            (Self::Number, Some((NUMBER, Value::Text(digits)))) => number(digits),
+            (Self::Number, Some((NUMBER, Value::Text(digits)))) => {
+                number(digits).ok_or_else(|| Failure::serialize("a number is out of range"))
+            }
             (Self::RawValue, Some((RAW_VALUE, Value::Text(json)))) => {
                 let value: serde_json::Value = serde_json::from_str(json).map_err(serde::ser::Error::custom)?;
                 serializer.nested(&value)
             }
             _ => Err(Failure::serialize("embedded JSON is not a text")),
         }
-    }
-}
-
-/// As serde_json reads it without `arbitrary_precision`.
-fn number<'a>(digits: &str) -> Result<Value<'a>, Failure> {
-    if let Ok(number) = digits.parse() {
-        return Ok(Value::Unsigned(number));
-    }
-    match (digits.parse(), digits.parse::<f64>()) {
-        (Ok(number), _) if number != 0 => Ok(Value::Signed(number)),
-        (_, Ok(number)) if number.is_finite() => Ok(Value::Float(number)),
-        _ => Err(Failure::serialize("a number is out of range")),
     }
 }

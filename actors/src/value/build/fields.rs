@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::space::{List, Space};
-use crate::value::{LINEAR_FIELDS_MAX, Object, Value};
+use crate::value::{LINEAR_FIELDS_MAX, ORDER, Object, Value};
 
 type Field<'a> = (&'a str, Value<'a>);
 
@@ -16,7 +16,8 @@ impl<'a> Fields<'a> {
     #[inline]
     pub(super) fn new(space: &Space<'a>, hint: usize) -> Result<Self, Failure> {
         Ok(Self {
-            fields: space.list(hint)?,
+            // Many need room for their order.
+            fields: space.list(hint.saturating_add(usize::from(hint > LINEAR_FIELDS_MAX)))?,
             seen: 0,
         })
     }
@@ -47,12 +48,11 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    pub(super) fn end(self) -> Object<'a> {
-        let fields = self.fields.into_slice();
-        if fields.len() > LINEAR_FIELDS_MAX {
-            return Object(sort_last_wins(fields));
+    pub(super) fn end(self, space: &Space<'a>) -> Result<Object<'a>, Failure> {
+        match self.fields.len() > LINEAR_FIELDS_MAX {
+            true => sort_last_wins(self.fields, space),
+            false => Ok(Object(self.fields.into_slice())),
         }
-        Object(fields)
     }
 }
 
@@ -68,19 +68,49 @@ pub(super) fn bit_of(key: &str) -> u64 {
     1 << (mixed % 64)
 }
 
+/// Sorts many fields by key, and puts the order in which they came behind them.
 #[cold]
-fn sort_last_wins<'a>(fields: &'a mut [Field<'a>]) -> &'a [Field<'a>] {
-    if fields.is_sorted_by(|(a, _), (b, _)| a < b) {
-        return fields;
+fn sort_last_wins<'a>(mut list: List<'a, Field<'a>>, space: &Space<'a>) -> Result<Object<'a>, Failure> {
+    if list.items_mut().is_sorted_by(|(a, _), (b, _)| a < b) {
+        return Ok(Object(list.into_slice()));
     }
+    space.push(&mut list, (ORDER, Value::Null))?;
+    let room = list.into_slice();
+    let Some((_, fields)) = room.split_last_mut() else {
+        return Ok(Object(room));
+    };
+    // Both are sorted by the same keys and keep equal ones in the order in which they came, so they stay side by side.
+    let came = space.room::<(usize, usize)>(fields.len())?;
+    came.iter_mut().enumerate().for_each(|(at, place)| place.0 = at);
+    came.sort_by_key(|(at, _)| fields[*at].0);
     fields.sort_by_key(|(key, _)| *key);
-    // Equal keys now stand in the order in which they came: a later one takes the place of the one before.
+    // A later one of equal keys takes the place of the one before, which came first.
     let mut last = 0;
     for next in 1..fields.len() {
         if fields[next].0 != fields[last].0 {
             last += 1;
+            came[last] = (came[next].0, last);
         }
         fields[last] = fields[next];
     }
-    &fields[..=last]
+    let count = last + 1;
+    if count <= LINEAR_FIELDS_MAX {
+        return in_order(fields, &mut came[..count], space);
+    }
+    came[..count].sort_unstable_by_key(|(at, _)| *at);
+    let order = space.slice(
+        came[..count]
+            .iter()
+            .map(|(_, position)| Value::Unsigned(*position as u64)),
+    )?;
+    room[count] = (ORDER, Value::Array(order));
+    Ok(Object(&room[..=count]))
+}
+
+/// So few are left that they stand in the order in which they came.
+fn in_order<'a>(fields: &[Field<'a>], came: &mut [(usize, usize)], space: &Space<'a>) -> Result<Object<'a>, Failure> {
+    came.sort_unstable_by_key(|(at, _)| *at);
+    space
+        .slice(came.iter().map(|(_, position)| fields[*position]))
+        .map(Object)
 }

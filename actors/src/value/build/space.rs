@@ -96,7 +96,7 @@ impl<'a> Space<'a> {
     }
 
     #[inline]
-    fn room<T: Copy + Default>(&self, items: usize) -> Result<&'a mut [T], Failure> {
+    pub(super) fn room<T: Copy + Default>(&self, items: usize) -> Result<&'a mut [T], Failure> {
         self.take(items.saturating_mul(size_of::<T>()))?;
         Ok(self.bump.alloc_slice_fill_copy(items, T::default()))
     }

@@ -15,7 +15,8 @@ fn same_as_json<T: Serialize + fmt::Debug>(data: &T) {
     let arena = Arena::new();
     match (serde_json::to_value(data), build(data, &arena, &Limits::default())) {
         (Ok(json), Ok(value)) => {
-            assert_eq!(serde_json::to_string(&value).expect("serializes"), json.to_string());
+            let again = serde_json::to_value(value).expect("serializes");
+            assert_eq!(again.to_string(), json.to_string());
             assert_keys_are_found(&value);
         }
         (Err(_), Err(ContextError::Serialize(_))) => {}
@@ -244,6 +245,11 @@ fn the_last_of_equal_keys_wins_at_every_size() {
             panic!("{value:?}")
         };
         assert_eq!(object.len(), size);
+        let came: Vec<usize> = object.iter().map(|(key, _)| key.parse().expect("a number")).collect();
+        assert!(
+            came.iter().rev().copied().eq(0..size),
+            "in the order in which they came"
+        );
         assert!(object.iter().all(|(_, value)| value == Value::Text("last")));
         assert_keys_are_found(&Value::Object(object));
     }

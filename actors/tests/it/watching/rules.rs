@@ -143,6 +143,157 @@ fn names_that_no_template_can_have_are_said_once() {
     );
 }
 
+/// The codes of what is remarkable, in order.
+fn codes(site: &Site) -> Vec<&'static str> {
+    let mut codes: Vec<_> = site.status().remarks.iter().map(|remark| remark.code).collect();
+    codes.sort_unstable();
+    codes
+}
+
+#[test]
+fn what_a_limit_leaves_out_is_said_at_the_limit_and_not_before() {
+    for on in file_systems() {
+        let limits = Limits {
+            directory_depth: 2,
+            link_hops: 2,
+            ignore_bytes: 7,
+            ..super::limits()
+        };
+        let site = Site::within(limits, &on, WatchBy::Auto, &[("a/b/x.html", "x"), ("skip.html", "s")]);
+        fs::write(site.path(".hotplateignore"), "skip*\n\n").expect("written");
+        symlink("a/b/x.html", site.path("one.html")).expect("linked");
+        symlink("one.html", site.path("two.html")).expect("linked");
+        site.sync();
+        assert_eq!(names(&site), "a/b/x.html one.html two.html");
+        assert_eq!(codes(&site), [""; 0]);
+
+        site.write("a/b/c/y.html", "y");
+        symlink("two.html", site.path("three.html")).expect("linked");
+        fs::write(site.path(".hotplateignore"), "skip*\n\n\n").expect("written");
+        site.sync();
+        assert_eq!(
+            names(&site),
+            "a/b/x.html one.html two.html",
+            "what it said before goes on"
+        );
+        assert_eq!(codes(&site), ["ignore-unreadable", "link", "too-deep"]);
+        let remarks = site.status().remarks;
+        for limit in ["`ignore_bytes`", "`link_hops`", "`directory_depth`"] {
+            let names = |help: &String| help.contains(limit);
+            assert!(
+                remarks.iter().any(|remark| remark.help.as_ref().is_some_and(names)),
+                "{limit}"
+            );
+        }
+
+        fs::remove_dir_all(site.path("a/b/c")).expect("removed");
+        fs::remove_file(site.path("three.html")).expect("removed");
+        fs::write(site.path(".hotplateignore"), "").expect("written");
+        site.sync();
+        assert_eq!(names(&site), "a/b/x.html one.html skip.html two.html");
+        assert_eq!(codes(&site), [""; 0], "they go with what they are about");
+    }
+}
+
+#[test]
+fn a_directory_is_no_template_whatever_it_is_called() {
+    everywhere(&[("p.html", "a page"), ("a.html", "a")], |site| {
+        fs::remove_file(site.path("p.html")).expect("removed");
+        fs::create_dir(site.path("p.html")).expect("created");
+        site.write("p.html/inside.html", "i");
+        site.until("p.html", None);
+        site.until("p.html/inside.html", Some("i"));
+        site.sync();
+        assert_eq!(names(site), "a.html p.html/inside.html");
+        assert_eq!((codes(site), site.status().unreadable), (vec!["directory"], 0));
+        fs::remove_dir_all(site.path("p.html")).expect("removed");
+        fs::write(site.path("p.html"), "again").expect("written");
+        site.until("p.html", Some("again"));
+        site.sync();
+        assert_eq!((names(site), codes(site)), ("a.html p.html".to_owned(), vec![]));
+    });
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::create_dir(directory.path().join("p.html")).expect("created");
+    let mut loader = DirectoryLoader::new([Mount::new("", directory.path())], &Limits::default());
+    let first = loader.sync(Depth::Afresh).expect("loads");
+    assert!(first.changed.is_empty() && first.unreadable.is_empty(), "{first:?}");
+}
+
+#[test]
+fn a_remark_about_a_name_goes_with_the_name() {
+    everywhere(&[("a.html", "a")], |site| {
+        let bad = site.root.join(OsStr::from_bytes(b"caf\xe9.html"));
+        fs::write(&bad, "latin").expect("written");
+        fs::write(site.path("back\\slash.html"), "no").expect("written");
+        fs::write(site.path("line\nfeed.html"), "no").expect("written");
+        fs::write(site.path("A.html"), "no").expect("written");
+        site.look(Depth::Bytes);
+        assert_eq!(codes(site), ["name", "name", "name-clash", "name-not-utf8"]);
+        for path in [
+            bad,
+            site.path("back\\slash.html"),
+            site.path("line\nfeed.html"),
+            site.path("A.html"),
+        ] {
+            fs::remove_file(path).expect("removed");
+        }
+        site.look(Depth::Bytes);
+        assert_eq!(codes(site), [""; 0]);
+    });
+}
+
+#[test]
+fn two_names_of_the_same_characters_are_said() {
+    for on in file_systems() {
+        let site = Site::new(
+            &on,
+            WatchBy::Auto,
+            &[("caf\u{e9}.html", "one"), ("cafe\u{301}.html", "two")],
+        );
+        let remarks = site.status().remarks;
+        assert_eq!(codes(&site), ["name-clash"]);
+        assert!(remarks[0].message.contains("code points"), "{}", remarks[0]);
+    }
+}
+
+#[test]
+fn rules_that_leave_out_every_file_are_said_until_one_is_taken() {
+    for on in file_systems() {
+        let site = Site::with(&on, WatchBy::Auto, |directory| {
+            write(&directory.join("site/page.html"), "a page");
+            write(&directory.join("empty/.keep"), "");
+            vec![
+                Mount::new("", directory.join("site")).extensions([".tpl"]),
+                Mount::new("e/", directory.join("empty")),
+            ]
+        });
+        let remarks = site.status().remarks;
+        assert_eq!(codes(&site), ["no-match"], "an empty directory leaves nothing out");
+        assert!(
+            remarks[0].message.contains("page.html") && remarks[0].to_string().contains("`tpl`"),
+            "{}",
+            remarks[0]
+        );
+        site.write("page.tpl", "a page");
+        site.until("page.tpl", Some("a page"));
+        super::wait_for(|| codes(&site).is_empty());
+    }
+}
+
+#[test]
+fn every_text_is_read_alike() {
+    everywhere(&[("a.html", "\u{feff}a\r\n"), ("log.html", "x")], |site| {
+        site.expect("a.html", &[Some("a\r\n")]);
+        let utf16: Vec<u8> = "<p>16</p>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(site.path("a.html"), utf16).expect("written");
+        site.until("a.html", Some("!not-utf8"));
+        fs::write(site.path("a.html"), "\u{feff}again").expect("written");
+        site.until("a.html", Some("again"));
+        fs::write(site.path(".hotplateignore"), "\u{feff}log.html\r\n").expect("written");
+        site.until("log.html", None);
+    });
+}
+
 #[test]
 fn a_rule_that_is_none_keeps_the_engine_from_starting() {
     let root = tempfile::tempdir().expect("a directory");

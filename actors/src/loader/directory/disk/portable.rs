@@ -58,6 +58,6 @@ pub(super) fn silent(_: &Path) -> Option<String> {
     None
 }
 
-pub(super) fn mounts() -> HashSet<PathBuf> {
-    HashSet::new()
+pub(super) fn mounts() -> Option<HashSet<PathBuf>> {
+    Some(HashSet::new())
 }

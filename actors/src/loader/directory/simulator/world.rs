@@ -32,6 +32,15 @@ struct Inode {
     readable: bool,
 }
 
+/// What the system cannot do now, whatever it is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failing {
+    /// No descriptor is left: nothing can be read or listed.
+    Descriptors,
+    /// The device does not answer.
+    Device,
+}
+
 /// What the kernel put into its queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said {
@@ -58,6 +67,7 @@ pub(super) struct World {
     next_watch: WatchId,
     /// No more watches than this.
     pub(super) watches_max: usize,
+    pub(super) failing: Option<Failing>,
     pub(super) queue: VecDeque<Said>,
     pub(super) reads: usize,
     pub(super) calls: usize,
@@ -131,6 +141,17 @@ impl Shared {
             }
         }
         world
+    }
+}
+
+impl World {
+    /// Fails if the system does.
+    fn answer(&self, needs_descriptor: bool) -> io::Result<()> {
+        match self.failing {
+            Some(Failing::Device) => Err(io::Error::from_raw_os_error(5)),
+            Some(Failing::Descriptors) if needs_descriptor => Err(io::Error::from_raw_os_error(24)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -514,16 +535,19 @@ impl World {
 impl Disk for Shared {
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         let world = self.asked();
+        world.answer(false)?;
         Ok(world.stat(world.lookup(path, false)?))
     }
 
     fn follow(&self, path: &Path) -> io::Result<Stat> {
         let world = self.asked();
+        world.answer(false)?;
         Ok(world.stat(world.lookup(path, true)?))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<(OsString, Option<Kind>)>> {
         let world = self.asked();
+        world.answer(true)?;
         let inode = &world.inodes[&world.lookup(directory, true)?];
         match &inode.body {
             Body::Directory(_) if !inode.readable => Err(io::ErrorKind::PermissionDenied.into()),
@@ -549,6 +573,7 @@ impl Disk for Shared {
 
     fn link(&self, path: &Path) -> io::Result<PathBuf> {
         let world = self.asked();
+        world.answer(false)?;
         match &world.inodes[&world.lookup(path, false)?].body {
             Body::Link(target) => Ok(target.clone()),
             _ => Err(io::ErrorKind::InvalidInput.into()),
@@ -558,6 +583,7 @@ impl Disk for Shared {
     fn read(&self, path: &Path, _: u64) -> io::Result<Reading> {
         let mut world = self.asked();
         world.reads += 1;
+        world.answer(true)?;
         let number = world.lookup(path, true)?;
         let before = world.stat(number);
         let inode = &world.inodes[&number];
@@ -584,8 +610,8 @@ impl Disk for Shared {
         None
     }
 
-    fn mounts(&self) -> HashSet<PathBuf> {
-        HashSet::new()
+    fn mounts(&self) -> Option<HashSet<PathBuf>> {
+        Some(HashSet::new())
     }
 
     fn clock(&self) -> i64 {

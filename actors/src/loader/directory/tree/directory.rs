@@ -3,23 +3,24 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::{DEPTH_MAX, Directory, Look, Node, Patience, Tree, children, join, split};
+use super::{Directory, Look, Node, Patience, Tree, children, join, split};
 use crate::diagnostic::Diagnostic;
 use crate::loader::directory::disk::{FileId, Kind, Stat, is_gone};
+use crate::loader::directory::failure;
 use crate::loader::directory::read::{Content, read};
 use crate::loader::directory::rules::{IGNORE_FILE, Ignore, Patterns, is_hidden, unportable};
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::WatchError;
+use crate::template::composed;
 
-/// Bytes of an ignore file.
-const IGNORE_BYTES_MAX: usize = 64 * 1024;
+/// What to do about an ignore file that is closed.
+const IGNORE_HELP: &str = "let the service read it, for example with `chmod a+r`";
 
 impl Tree {
     /// A name stands for a real directory.
     pub(super) fn enter(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
-        if self.leads_back(rel, real, stat.id) {
+        if self.leads_back(rel, real, stat.id) || self.is_too_deep(rel) {
             return self.put_aside(look, rel, patience);
         }
         // Whatever keeps it from being read now, it is read deeply when it is read.
@@ -33,9 +34,12 @@ impl Tree {
                 return look.inbox.settle().note_seen(real.to_owned(), Hint::Gone, look.now);
             }
             Err(error) => {
-                let message = format!("the directory {} cannot be read: {error}", real.display());
+                let what = format!("the directory {} cannot be read", real.display());
                 let help = "let the service read and enter it, for example with `chmod a+rx`";
-                return self.cannot_enter(look, rel, Diagnostic::error("unreadable", message).help(help));
+                if failure::passes(&error) {
+                    self.try_again(look, rel);
+                }
+                return self.cannot_enter(look, rel, failure::diagnostic(what, &error, help));
             }
         };
         // If another one is there by now, these may be the names of either.
@@ -48,6 +52,8 @@ impl Tree {
             return self.look_again(look, rel);
         }
         let was_unreadable = self.can_enter(rel);
+        self.remarks
+            .keep_in(rel, |name| names.iter().any(|(each, _)| each == name));
         let has_ignore = names.iter().any(|(name, _)| name == IGNORE_FILE);
         let ignores_changed = self.read_ignore(look, rel, real, has_ignore);
         let was_unsure = self.is_sure_from_now(rel);
@@ -58,7 +64,7 @@ impl Tree {
             match name.to_str() {
                 Some(name) if is_hidden(name) => {}
                 Some(name) => drop(seen.insert(name, *kind)),
-                None => self.remark_not_utf8(&real.join(name)),
+                None => self.remark_not_utf8(rel, &real.join(name)),
             }
         }
         let mut known = children(&self.nodes, rel);
@@ -70,7 +76,11 @@ impl Tree {
         for (name, kind) in &seen {
             let (child, path) = (join(rel, name), real.join(name));
             if *kind == Some(Kind::File) && !known.contains(*name) {
-                new.extend(self.takes(&child).then_some((child, path)));
+                match self.takes(&child) {
+                    true => new.push((child, path)),
+                    false if self.passed_over.is_none() => self.passed_over = Some(child.into()),
+                    false => {}
+                }
             } else if deep || !self.is_same_directory(look, &child, &path) {
                 self.look_at_real(look, &child, path, Patience::Found);
             }
@@ -125,16 +135,15 @@ impl Tree {
             None => self.remark_name(rel),
         }
         self.seen_as.entry(real.to_owned()).or_default().insert(rel.into());
-        let in_the_way = (!rel.is_empty() && self.sieve.has_extensions() && self.takes(rel)).then(|| {
-            self.touched.insert(rel.into(), None);
-            self.wary.insert(rel.into());
-            Arc::from([self.in_template(directory_in_the_way(), rel)])
-        });
+        if !rel.is_empty() && self.sieve.has_extensions() && self.takes(rel) {
+            let message = "this is a directory, but its name is that of a template".to_owned();
+            let help = "rename it without the extension; templates inside of it are loaded all the same";
+            self.remark(rel.to_owned(), rel, "directory", message, help);
+        }
         let directory = Directory {
             real: real.to_owned(),
             id,
             unreadable: None,
-            in_the_way,
             unsure: false,
         };
         self.nodes.insert(rel.into(), Node::Directory(Box::new(directory)));
@@ -147,18 +156,35 @@ impl Tree {
         true
     }
 
-    /// Whether it is one of the directories above, through a link or a mount, or too deep.
+    /// Whether it is one of the directories above, through a link or a mount.
     fn leads_back(&self, rel: &str, real: &Path, id: FileId) -> bool {
-        let (mut above, mut depth) = (rel, 0);
+        let mut above = rel;
         while !above.is_empty() {
             above = split(above).0;
-            depth += 1;
             let same = |directory: &Directory| directory.real == real || (id.device != 0 && directory.id == id);
-            if depth > DEPTH_MAX || self.directory(above).is_some_and(same) {
+            if self.directory(above).is_some_and(same) {
                 return true;
             }
         }
         false
+    }
+
+    /// Whether it is inside of more directories than there may be.
+    fn is_too_deep(&mut self, rel: &str) -> bool {
+        let most = self.bounds.depth;
+        if rel.is_empty() || rel.split('/').count() <= most {
+            return false;
+        }
+        let message =
+            format!("a directory is left out with all that is in it, for it is more than {most} directories deep");
+        self.remark(
+            rel.to_owned(),
+            rel,
+            "too-deep",
+            message,
+            "raise the limit `directory_depth`",
+        );
+        true
     }
 
     fn is_same_directory(&self, look: &Look<'_>, rel: &str, path: &Path) -> bool {
@@ -198,7 +224,12 @@ impl Tree {
     /// A directory is there and cannot be read: what was in it stays, unless it can still be looked at by name.
     pub(super) fn cannot_enter(&mut self, look: &Look<'_>, rel: &str, diagnostic: Diagnostic) {
         if rel.is_empty() {
-            self.missing = Some(diagnostic.message);
+            let Diagnostic { message, help, .. } = diagnostic;
+            self.missing = Some(
+                help.into_iter()
+                    .fold(message, |message, help| format!("{message}; {help}")),
+            );
+            self.wariness_changed = true;
             return;
         }
         let Some(Node::Directory(directory)) = self.nodes.get_mut(rel) else {
@@ -206,7 +237,7 @@ impl Tree {
         };
         if directory.unreadable.is_none() {
             tracing::warn!(path = %directory.real.display(), "{}; what was served of it goes on", diagnostic.message);
-            directory.unreadable = Some(Arc::new([diagnostic]));
+            directory.unreadable = Some(diagnostic);
         }
         self.wary.insert(rel.into());
         self.wariness_changed = true;
@@ -220,14 +251,13 @@ impl Tree {
         let Some(Node::Directory(directory)) = self.nodes.get_mut(rel) else {
             return false;
         };
-        if directory.unreadable.take().is_none() {
-            return false;
-        }
-        if directory.in_the_way.is_none() {
+        let was_unreadable = directory.unreadable.take().is_some();
+        if was_unreadable {
             self.wary.remove(rel);
             self.wariness_changed = true;
         }
-        true
+        self.end_failures(rel);
+        was_unreadable
     }
 
     // --- the ignore file ----------------------------------------------------------------------------------------------------
@@ -235,7 +265,14 @@ impl Tree {
     /// Reads it if it changed. Answers whether it did.
     fn read_ignore(&mut self, look: &Look<'_>, rel: &str, real: &Path, is_there: bool) -> bool {
         let path = real.join(IGNORE_FILE);
-        let stat = is_there.then(|| look.disk.follow(&path).ok()).flatten();
+        let stat = match is_there.then(|| look.disk.follow(&path)) {
+            Some(Err(error)) if !is_gone(&error) => {
+                let diagnostic = failure::diagnostic("it cannot be looked at", &error, IGNORE_HELP);
+                self.keep_ignore(look, rel, path, diagnostic, failure::passes(&error));
+                return false;
+            }
+            found => found.and_then(Result::ok),
+        };
         let Some(stat) = stat.filter(|stat| stat.kind == Kind::File) else {
             let Some(ignore) = self.ignores.get(rel) else {
                 return false;
@@ -252,12 +289,16 @@ impl Tree {
                 return false;
             }
         }
-        match read(look.disk, &path, IGNORE_BYTES_MAX, look.forced) {
+        match read(look.disk, &path, self.bounds.ignore_bytes, look.forced) {
             Content::Text(text, seen, _) => {
-                let (patterns, wrong) = Patterns::of_file(text.text.as_bytes());
+                let (patterns, wrong) = Patterns::of_file(&text.text);
+                let place = path.display().to_string();
+                self.remarks.forget(&place, "ignore-unreadable");
+                self.remarks.forget(&place, "ignore-pattern");
+                self.failures.remove(&path);
                 for reason in wrong {
-                    let help = "mend the line; the others count";
-                    self.remark(path.display().to_string(), "ignore-pattern", reason, help);
+                    let help = "correct the line; the others count";
+                    self.remark(place.clone(), &join(rel, IGNORE_FILE), "ignore-pattern", reason, help);
                 }
                 let differs = self.ignores.get(rel).is_none_or(|ignore| ignore.text != text.text);
                 let is_lost = false;
@@ -270,14 +311,19 @@ impl Tree {
                 self.ignores.insert(rel.into(), ignore);
                 differs
             }
-            Content::Unreadable(diagnostic, _) => {
-                let help = "what it said before goes on";
-                self.remark(
-                    path.display().to_string(),
-                    "ignore-unreadable",
-                    diagnostic.message,
-                    help,
-                );
+            Content::Unreadable(mut diagnostic, seen) => {
+                if diagnostic.code == "too-large" {
+                    let bytes = seen.map_or(0, |seen| seen.bytes());
+                    let most = self.bounds.ignore_bytes;
+                    diagnostic.message =
+                        format!("an ignore file of {bytes} bytes is larger than the {most} that one may have");
+                    diagnostic.help = Some("raise the limit `ignore_bytes`".to_owned());
+                }
+                self.keep_ignore(look, rel, path, diagnostic, false);
+                false
+            }
+            Content::Failed(diagnostic, _) => {
+                self.keep_ignore(look, rel, path, diagnostic, true);
                 false
             }
             Content::Changing => {
@@ -288,6 +334,23 @@ impl Tree {
         }
     }
 
+    /// An ignore file is there and cannot be read: what it said before goes on.
+    fn keep_ignore(&mut self, look: &Look<'_>, rel: &str, path: PathBuf, diagnostic: Diagnostic, again: bool) {
+        let help = diagnostic.help.unwrap_or_default();
+        let help = format!("what it said before goes on; {help}");
+        let place = path.display().to_string();
+        self.remark(
+            place,
+            &join(rel, IGNORE_FILE),
+            "ignore-unreadable",
+            diagnostic.message,
+            &help,
+        );
+        if again {
+            self.try_path_again(look, path);
+        }
+    }
+
     // --- names --------------------------------------------------------------------------------------------------------------
 
     /// Says what is wrong with a name that is new.
@@ -295,7 +358,8 @@ impl Tree {
         let name = split(rel).1;
         if let Some(reason) = unportable(name) {
             let help = "rename it, if the templates are ever to be copied to another system";
-            self.remark(rel.to_owned(), "name-not-portable", format!("{reason}: `{name}`"), help);
+            let message = format!("{reason}: `{name}`");
+            self.remark(rel.to_owned(), rel, "name-not-portable", message, help);
         }
     }
 
@@ -305,23 +369,34 @@ impl Tree {
         names: impl Iterator<Item = &'n str> + Clone,
         new: &[(String, PathBuf)],
     ) {
-        // Names that are all in small letters are one only if they are the same.
-        if !names.clone().any(|name| name.to_lowercase() != name) {
-            return;
-        }
-        let mut by_lower: HashMap<String, &str> = HashMap::new();
-        let mut clashes = Vec::new();
+        // Names that are all in small letters of ASCII are one only if they are the same.
+        let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
         let is_new = |child: &str| new.binary_search_by(|(new, _)| new.as_str().cmp(child)).is_ok();
-        let counts = |child: &str| self.nodes.contains_key(child) || is_new(child);
-        for name in names.filter(|name| counts(&join(rel, name))) {
-            if let Some(other) = by_lower.insert(name.to_lowercase(), name) {
-                clashes.push((other, name));
+        let mut clashes = Vec::new();
+        if !names.clone().all(plain) {
+            let counts = |child: &str| self.nodes.contains_key(child) || is_new(child);
+            let mut by_lower: HashMap<String, &str> = HashMap::new();
+            for name in names.filter(|name| counts(&join(rel, name))) {
+                if let Some(other) = by_lower.insert(composed(name).to_lowercase(), name) {
+                    clashes.push((other, name));
+                }
             }
         }
+        self.remarks.keep_clashes(rel, &clashes);
         for (one, other) in clashes {
-            let message = format!("`{one}` and `{other}` are one name where case does not count");
-            let help = "rename one of them, if the templates are ever to be copied to another system";
-            self.remark(join(rel, other), "name-clash", message, help);
+            let (message, help) = match composed(one) == composed(other) {
+                true => (
+                    format!(
+                        "`{one}` looks like another file here, whose name has the same characters in other code points"
+                    ),
+                    "remove one of them: only one of the two is found by a request that is written in the other form",
+                ),
+                false => (
+                    format!("`{one}` and `{other}` are one name where case does not count"),
+                    "rename one of them, if the templates are ever to be copied to another system",
+                ),
+            };
+            self.remark(join(rel, other), &join(rel, other), "name-clash", message, help);
         }
     }
 
@@ -331,9 +406,4 @@ impl Tree {
             None => diagnostic,
         }
     }
-}
-
-fn directory_in_the_way() -> Diagnostic {
-    Diagnostic::error("directory", "this is a directory, but its name is that of a template")
-        .help("rename it without the extension; templates inside of it are loaded all the same")
 }

@@ -57,7 +57,7 @@ impl Tree {
             let contents = read_all(look.disk, &paths, self.bytes_max(), look.forced);
             for ((rel, real), content) in files.into_iter().zip(contents) {
                 // Those before it may have been as many as there may be.
-                if self.files < self.files_max || self.admit(rel).is_some() {
+                if self.files < self.bounds.files || self.admit(rel).is_some() {
                     self.take_content(look, rel, real, content);
                 }
             }
@@ -68,6 +68,7 @@ impl Tree {
         match content {
             Content::Text(text, seen, names) => {
                 let id = seen.id;
+                self.end_failures(rel);
                 self.guard(look, rel, real, names);
                 let differs = self.take_in(rel, Some(seen), State::Text(text.digest));
                 if differs || look.afresh {
@@ -77,7 +78,14 @@ impl Tree {
                     self.look_at_other_names(rel, id);
                 }
             }
-            Content::Unreadable(diagnostic, seen) => self.keep_unreadable(rel, diagnostic, seen),
+            Content::Unreadable(diagnostic, seen) => {
+                self.end_failures(rel);
+                self.keep_unreadable(rel, diagnostic, seen);
+            }
+            Content::Failed(diagnostic, seen) => {
+                self.keep_unreadable(rel, diagnostic, seen);
+                self.try_again(look, rel);
+            }
             Content::Changing => look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now),
             Content::Gone => {
                 let (parent, name) = split(rel);
@@ -112,12 +120,16 @@ impl Tree {
         }
         let name = format!("{}{rel}", self.prefix);
         if let Err(error) = crate::template::TemplateName::new(&name) {
-            self.remark(name, "name", format!("a file is left out, for {error}"), "rename it");
+            let message = format!("a file is left out, for {error}");
+            self.remark(name, rel, "name", message, "rename it");
             return None;
         }
-        if self.files >= self.files_max {
-            let message = format!("there are more than {} templates, so some are left out", self.files_max);
-            self.remark(String::new(), "too-many", message, "raise the limit `templates`");
+        if self.files >= self.bounds.files {
+            let most = self.bounds.files;
+            let message = format!("there are more than {most} templates, so some are left out, for example");
+            if !self.remarks.has("too-many") {
+                self.remark(rel.to_owned(), rel, "too-many", message, "raise the limit `templates`");
+            }
             return None;
         }
         self.remark_name(rel);
@@ -168,6 +180,21 @@ impl Tree {
         }
         let others = self.names_of(id).filter(|other| **other != *rel);
         others.filter_map(|other| self.real(&other)).collect()
+    }
+
+    /// What was to be said of a name could not be read for a reason that passes. Answers what is said instead.
+    pub(in crate::loader::directory) fn note_failed_again(
+        &mut self,
+        look: &Look<'_>,
+        rel: &str,
+        diagnostic: Diagnostic,
+        seen: Option<Signature>,
+    ) -> Arc<[Diagnostic]> {
+        let diagnostics: Arc<[Diagnostic]> = Arc::new([self.in_template(diagnostic, rel)]);
+        self.wary.insert(rel.into());
+        self.take_in(rel, seen, State::Unreadable(Arc::clone(&diagnostics)));
+        self.try_again(look, rel);
+        diagnostics
     }
 
     /// Notes what a name holds now. Answers whether that differs from what it held.

@@ -4,21 +4,35 @@ use std::path::Path;
 
 use super::{Link, Links, Look, Patience, Tree};
 use crate::loader::directory::disk::{Kind, is_gone};
-use crate::loader::directory::links::{Resolved, resolve};
+use crate::loader::directory::links::{Resolved, leads_too_far, resolve};
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::WatchError;
 
 /// How often a way is followed again that changed while its directories were being watched.
 const TRIES: usize = 4;
+/// What to do about a link that the rules leave out.
+const RULES_HELP: &str = "put the file itself there, or set `links` of the rules";
 
 impl Tree {
     /// A name is a link.
     pub(super) fn look_through(&mut self, look: &Look<'_>, rel: &str, path: &Path, patience: Patience) {
         if self.sieve.links == Links::Never {
-            self.remark_link(path, "a symbolic link is left out, for the rules follow none");
+            self.remark_link(
+                rel,
+                path,
+                "a symbolic link is left out, for the rules follow none",
+                RULES_HELP,
+            );
             return self.remove(look, rel);
         }
         let Some(target) = self.follow(look, rel, path) else {
+            if leads_too_far(look.disk, path, self.bounds.hops) {
+                self.remark_too_far(rel, path);
+            } else if let Err(error) = look.disk.follow(path)
+                && !is_gone(&error)
+            {
+                return self.cannot_see(look, rel, &error);
+            }
             return self.leads_nowhere(look, rel, path, patience);
         };
         let met = look.disk.stat(&target);
@@ -29,7 +43,12 @@ impl Tree {
         }
         let root = self.directory("").map(|root| root.real.clone()).unwrap_or_default();
         if self.sieve.links == Links::Inside && !target.starts_with(root) {
-            self.remark_link(path, "a symbolic link is left out, for it leads out of the root");
+            self.remark_link(
+                rel,
+                path,
+                "a symbolic link is left out, for it leads out of the root",
+                RULES_HELP,
+            );
             return self.remove_node(look, rel);
         }
         match met {
@@ -39,6 +58,7 @@ impl Tree {
                     Kind::File => self.takes(rel),
                     Kind::Link | Kind::Other => false,
                 };
+                self.forget_link_remark(path);
                 if concerns {
                     return self.put(look, rel, &target, &stat, patience);
                 }
@@ -70,10 +90,17 @@ impl Tree {
         look.inbox.settle().note_seen(path.to_owned(), Hint::Gone, look.now);
     }
 
+    fn remark_too_far(&mut self, rel: &str, path: &Path) {
+        let most = self.bounds.hops;
+        let message = format!("a symbolic link is left out, for it leads through more than {most} links");
+        let help = "let it lead to the file itself, or raise the limit `link_hops`";
+        self.remark_link(rel, path, &message, help);
+    }
+
     /// Where a path leads. Everything on the way is watched.
     pub(super) fn follow(&mut self, look: &Look<'_>, rel: &str, path: &Path) -> Option<std::path::PathBuf> {
         for _ in 0..TRIES {
-            let resolved = resolve(look.disk, path);
+            let resolved = resolve(look.disk, path, self.bounds.hops);
             if self.links.get(rel).is_some_and(|link| link.leads == resolved) {
                 // Directories on the way may be other ones than before, under the same names.
                 for step in &resolved.through {
@@ -139,8 +166,7 @@ impl Tree {
         }
     }
 
-    fn remark_link(&mut self, path: &Path, message: &str) {
-        let help = "put the file itself there, or set `links` of the rules";
-        self.remark(path.display().to_string(), "link", message.into(), help);
+    fn remark_link(&mut self, rel: &str, path: &Path, message: &str, help: &str) {
+        self.remark(path.display().to_string(), rel, "link", message.into(), help);
     }
 }

@@ -2,7 +2,7 @@
 //! it held stays.
 
 use super::{Look, Patience, Tree};
-use crate::loader::directory::disk::Kind;
+use crate::loader::directory::disk::{Kind, is_gone};
 
 impl Tree {
     /// Looks into the root, whatever is there now.
@@ -13,9 +13,10 @@ impl Tree {
         let (real, stat) = match there {
             Some((real, stat)) if stat.kind == Kind::Directory => (real, stat),
             there => {
-                let reason = match there {
-                    None => "is not there",
-                    Some(_) => "is no directory",
+                let reason = match (there, look.disk.follow(&root)) {
+                    (Some(_), _) => "is no directory".to_owned(),
+                    (None, Err(error)) if !is_gone(&error) => format!("cannot be looked at: {error}"),
+                    (None, _) => "is not there".to_owned(),
                 };
                 self.doubt("");
                 self.wariness_changed |= self.missing.is_none();
@@ -26,7 +27,11 @@ impl Tree {
         if self.directory("").is_none_or(|before| before.id != stat.id) {
             self.silent.clear();
         }
-        self.wariness_changed |= self.missing.take().is_some();
+        let was_missing = self.missing.take().is_some();
+        self.wariness_changed |= was_missing;
+        // What was heard meanwhile of what is in it could not be looked at.
+        let deep = look.deep || was_missing;
+        let look = &Look { deep, ..*look };
         self.enter(look, "", &real, &stat, Patience::Found);
         // It may have been exchanged under our eyes, and what is said at a start is all that there is.
         let is_unsure = look.afresh && self.directory("").is_some_and(|root| root.unsure);

@@ -14,6 +14,7 @@ use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, Reader, WatchFlag
 use rustix::io::Errno;
 
 use super::{WatchError, WatchId, Watches};
+use crate::loader::directory::failure::{self, platform::descriptors_exhausted};
 use crate::loader::directory::inbox::{Heard, Inbox};
 use crate::loader::directory::settle::Hint;
 
@@ -38,6 +39,8 @@ impl Inotify {
         let refused =
             |error: &dyn std::fmt::Display| WatchError::Exhausted(format!("the kernel does not watch: {error}"));
         let queue = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(|error| match error {
+            // The kernel has one error for both.
+            Errno::MFILE if std::io::pipe().is_err() => WatchError::Exhausted(descriptors_exhausted()),
             Errno::MFILE => WatchError::Exhausted(instances_exhausted()),
             other => refused(&other),
         })?;
@@ -68,6 +71,10 @@ impl Watches for Inotify {
         match inotify::add_watch(&*self.queue, directory, flags) {
             Ok(watch) => Ok(watch.into()),
             Err(Errno::NOSPC) => Err(WatchError::Exhausted(watches_exhausted())),
+            Err(error) if failure::passes(&error.into()) => {
+                let message = format!("the kernel does not watch {}: {error}", directory.display());
+                Err(WatchError::Exhausted(message))
+            }
             Err(_) => Err(WatchError::NotThere),
         }
     }

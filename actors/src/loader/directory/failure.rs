@@ -1,0 +1,152 @@
+//! Why something on a disk cannot be looked at: a property of the file, or something that passes, such as descriptors that have
+//! run out.
+
+use std::fmt::Display;
+use std::io;
+use std::time::Duration;
+
+use crate::diagnostic::Diagnostic;
+
+/// The pause before what failed for a reason that passes is tried again. It doubles with each further failure.
+const AGAIN_MIN: Duration = Duration::from_millis(100);
+/// The longest such pause: an edit is seen within it once the reason is gone.
+const AGAIN_MAX: Duration = Duration::from_millis(800);
+
+/// How long to wait after so many failures before.
+pub(super) fn pause(failures: u32) -> Duration {
+    let doubled = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
+    AGAIN_MIN.saturating_mul(doubled).min(AGAIN_MAX)
+}
+
+/// Whether an error says something about the moment rather than about the file: the same may work a little later, though nobody
+/// touches the file.
+pub(super) fn passes(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::InvalidFilename
+            | io::ErrorKind::Unsupported
+    ) && !platform::is_of_the_file(error)
+}
+
+/// What cannot be done, why, and what to do. `help` is what to do about a property of the file.
+pub(super) fn diagnostic(what: impl Display, error: &io::Error, help: &str) -> Diagnostic {
+    let help = match passes(error) {
+        true => format!("{}; it is tried again by itself", platform::help(error)),
+        false => help.to_owned(),
+    };
+    Diagnostic::error("unreadable", format!("{what}: {error}")).help(help)
+}
+
+#[cfg(unix)]
+pub(super) mod platform {
+    use std::io;
+
+    use rustix::io::Errno;
+    use rustix::process::{Resource, getrlimit};
+
+    pub(super) fn is_of_the_file(error: &io::Error) -> bool {
+        let errno = Errno::from_io_error(error);
+        errno.is_some_and(|errno| matches!(errno, Errno::LOOP | Errno::NAMETOOLONG | Errno::OVERFLOW | Errno::NXIO))
+    }
+
+    pub(super) fn help(error: &io::Error) -> String {
+        match Errno::from_io_error(error) {
+            Some(Errno::MFILE) => descriptors_exhausted(),
+            Some(Errno::NFILE) => "the system has no file descriptor left: raise `sysctl fs.file-max`".to_owned(),
+            Some(Errno::NOMEM) => "the system has no memory left: give the service or its machine more".to_owned(),
+            Some(Errno::IO) => "the device or the file system failed: see the log of the kernel (`dmesg`)".to_owned(),
+            Some(Errno::STALE | Errno::TIMEDOUT | Errno::NOTCONN | Errno::HOSTDOWN | Errno::HOSTUNREACH) => {
+                "the file system does not answer: see whether it is mounted and its server is up".to_owned()
+            }
+            _ => "this is no property of the file".to_owned(),
+        }
+    }
+
+    /// Why the process can open nothing more, and how that is raised.
+    pub(in super::super) fn descriptors_exhausted() -> String {
+        let now = getrlimit(Resource::Nofile).current;
+        let now = now.map_or_else(|| "unlimited".to_owned(), |now| now.to_string());
+        format!(
+            "the process has no file descriptor left: raise `ulimit -n` (now {now}; `LimitNOFILE` of a systemd unit), or let it hold fewer connections"
+        )
+    }
+}
+
+#[cfg(not(unix))]
+mod platform {
+    use std::io;
+
+    pub(super) fn is_of_the_file(_: &io::Error) -> bool {
+        false
+    }
+
+    pub(super) fn help(_: &io::Error) -> String {
+        "this is no property of the file".to_owned()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_is_so() {
+        for errno in [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOMEM,
+            Errno::INTR,
+            Errno::IO,
+            Errno::AGAIN,
+            Errno::BUSY,
+            Errno::STALE,
+            Errno::TIMEDOUT,
+            Errno::NOTCONN,
+        ] {
+            assert!(passes(&errno.into()), "{errno}");
+        }
+        for errno in [
+            Errno::NOENT,
+            Errno::NOTDIR,
+            Errno::ISDIR,
+            Errno::ACCESS,
+            Errno::PERM,
+            Errno::LOOP,
+            Errno::NAMETOOLONG,
+        ] {
+            assert!(!passes(&errno.into()), "{errno}");
+        }
+    }
+
+    #[test]
+    fn the_reason_is_named_and_what_to_do() {
+        let shown = |errno: Errno| diagnostic("the file cannot be read", &errno.into(), "chmod").to_string();
+        for (errno, parts) in [
+            (Errno::MFILE, ["Too many open files", "`ulimit -n`"]),
+            (Errno::NFILE, ["the file cannot be read", "fs.file-max"]),
+            (Errno::NOMEM, ["memory", "tried again"]),
+            (Errno::IO, ["dmesg", "tried again"]),
+            (Errno::ACCESS, ["Permission denied", "chmod"]),
+        ] {
+            for part in parts {
+                assert!(shown(errno).contains(part), "{part} is not in:\n{}", shown(errno));
+            }
+        }
+        assert!(!shown(Errno::MFILE).contains("chmod"));
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let pauses: Vec<_> = [0, 1, 2, 3, 4, 31, 32, u32::MAX]
+            .map(|failures| pause(failures).as_millis())
+            .to_vec();
+        assert_eq!(pauses, [100, 200, 400, 800, 800, 800, 800, 800]);
+    }
+}

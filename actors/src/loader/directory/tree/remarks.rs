@@ -1,0 +1,181 @@
+//! [`Remarks`]: what is remarkable about names below a root that no template has, for as long as it is so.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use super::{Rel, join};
+use crate::diagnostic::Diagnostic;
+
+/// Remarks by place, each logged once.
+pub(super) struct Remarks {
+    noted: BTreeMap<String, Remark>,
+    most: usize,
+    /// There was one more than there may be.
+    overflowed: bool,
+}
+
+struct Remark {
+    directory: Rel,
+    /// The name in that directory that it is about.
+    name: OsString,
+    diagnostic: Diagnostic,
+}
+
+impl Remarks {
+    /// Keeps `most` remarks.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            noted: BTreeMap::new(),
+            most,
+            overflowed: false,
+        }
+    }
+
+    /// Notes a remark about a name in a directory, unless there is one about the same place.
+    pub(super) fn note(
+        &mut self,
+        place: String,
+        directory: Rel,
+        name: OsString,
+        code: &'static str,
+        message: String,
+        help: &str,
+    ) {
+        if self.noted.contains_key(&place) || self.most == 0 {
+            return;
+        }
+        if self.noted.len() >= self.most {
+            if !std::mem::replace(&mut self.overflowed, true) {
+                tracing::warn!("{}", self.more());
+            }
+            return;
+        }
+        tracing::warn!(path = place, code, "{message}; {help}");
+        let diagnostic = Diagnostic::warning(code, format!("{message}: {place}")).help(help);
+        let remark = Remark {
+            directory,
+            name,
+            diagnostic,
+        };
+        self.noted.insert(place, remark);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.noted.is_empty()
+    }
+
+    /// Whether there is one of this code.
+    pub(super) fn has(&self, code: &str) -> bool {
+        self.noted.values().any(|remark| remark.diagnostic.code == code)
+    }
+
+    /// A place is not remarkable any more for the reason that a code stands for.
+    pub(super) fn forget(&mut self, place: &str, code: &str) {
+        if self
+            .noted
+            .get(place)
+            .is_some_and(|remark| remark.diagnostic.code == code)
+        {
+            self.forget_if(|found, _| found == place);
+        }
+    }
+
+    /// Forgets what was said about names in a directory that are not there any more.
+    pub(super) fn keep_in(&mut self, directory: &str, is_there: impl Fn(&OsStr) -> bool) {
+        self.forget_if(|_, remark| {
+            *remark.directory == *directory && !remark.name.is_empty() && !is_there(&remark.name)
+        });
+    }
+
+    /// Forgets which names in a directory clashed, apart from these.
+    pub(super) fn keep_clashes(&mut self, directory: &str, clashes: &[(&str, &str)]) {
+        self.forget_if(|place, remark| {
+            let clashes = || clashes.iter().any(|(_, name)| join(directory, name) == place);
+            *remark.directory == *directory && remark.diagnostic.code == "name-clash" && !clashes()
+        });
+    }
+
+    /// Forgets what was said about names in a directory and below it.
+    pub(super) fn forget_below(&mut self, directory: &str) {
+        self.forget_if(|_, remark| {
+            let rest = remark.directory.strip_prefix(directory);
+            !directory.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+    }
+
+    fn forget_if(&mut self, is_past: impl Fn(&str, &Remark) -> bool) {
+        if !self.noted.is_empty() {
+            self.noted.retain(|place, remark| !is_past(place, remark));
+            self.overflowed &= self.noted.len() >= self.most;
+        }
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = Diagnostic> {
+        let more = self
+            .overflowed
+            .then(|| Diagnostic::warning("more-remarks", self.more()));
+        self.noted.values().map(|remark| remark.diagnostic.clone()).chain(more)
+    }
+
+    fn more(&self) -> String {
+        let most = self.most;
+        format!("there are more remarks about files than {most}, the most that are kept (the limit `remarks`)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(remarks: &mut Remarks, directory: &str, name: &str, code: &'static str) {
+        let place = join(directory, name);
+        remarks.note(
+            place,
+            directory.into(),
+            name.into(),
+            code,
+            "it is remarkable".into(),
+            "rename it",
+        );
+    }
+
+    fn codes(remarks: &Remarks) -> Vec<&'static str> {
+        remarks.all().map(|remark| remark.code).collect()
+    }
+
+    #[test]
+    fn the_limit_is_said_and_goes_with_what_went() {
+        let mut remarks = Remarks::new(2);
+        for name in ["a", "b", "a"] {
+            note(&mut remarks, "x", name, "name");
+        }
+        assert_eq!(codes(&remarks), ["name"; 2]);
+        note(&mut remarks, "x", "c", "name");
+        assert_eq!(codes(&remarks), ["name", "name", "more-remarks"]);
+        remarks.keep_in("x", |name| name != "a");
+        assert_eq!(codes(&remarks), ["name"]);
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_and_nothing_else() {
+        let mut remarks = Remarks::new(100);
+        for (directory, name, code) in [
+            ("", "a", "name"),
+            ("x", "b", "name-clash"),
+            ("x", "c", "name-clash"),
+            ("x/y", "d", "directory"),
+            ("xy", "e", "name"),
+        ] {
+            note(&mut remarks, directory, name, code);
+        }
+        remarks.keep_clashes("x", &[("B", "b")]);
+        remarks.forget("x/y/d", "name");
+        assert_eq!(codes(&remarks), ["name", "name-clash", "directory", "name"]);
+        remarks.forget("x/y/d", "directory");
+        remarks.forget_below("x");
+        assert_eq!(codes(&remarks), ["name", "name"]);
+        remarks.forget_below("");
+        assert!(remarks.has("name"));
+    }
+}

@@ -1,0 +1,377 @@
+//! [`Json`]: JSON as it is written: keys in their order, numbers with all their digits.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+
+use hotplate_actors::value::{Value, number};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
+
+/// Objects with more keys than this look for a key by its hash.
+const LINEAR_KEYS_MAX: usize = 16;
+
+/// A value of JSON. It serializes into a context with the order of its keys and the digits of its numbers.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Json {
+    /// `null`.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// An integer that is not negative.
+    Unsigned(u64),
+    /// A negative integer.
+    Signed(i64),
+    /// A fraction, or an exponent.
+    Float(f64),
+    /// A number that none of these is.
+    Digits(Box<str>),
+    /// A string.
+    Text(Box<str>),
+    /// An array.
+    Array(Box<[Json]>),
+    /// An object, each key once.
+    Object(Box<[(Box<str>, Json)]>),
+}
+
+/// A key that stands in an object for a second time.
+pub(super) struct Again {
+    pub(super) key: Box<str>,
+    /// Where in the text it stands.
+    pub(super) bytes: Range<usize>,
+    /// Where it stood before.
+    pub(super) before: usize,
+}
+
+impl Json {
+    /// Reads a text, and notes up to `most` keys that stand there again: the last of them counts.
+    pub(super) fn read(text: &str, most: usize) -> Result<(Self, Vec<Again>), serde_json::Error> {
+        let mut reading = Reading {
+            text,
+            at: 0,
+            again: Vec::new(),
+            most,
+        };
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let value = Seed(&mut reading).deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok((value, reading.again))
+    }
+
+    pub(super) fn as_object(&self) -> Option<&[(Box<str>, Self)]> {
+        match self {
+            Self::Object(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
+    /// Levels as a context counts them: the value itself is none, a value in it is one.
+    pub(super) fn depth(&self) -> u32 {
+        match self {
+            Self::Array(items) => items.iter().map(|item| item.depth() + 1).max().unwrap_or(0),
+            Self::Object(fields) => fields.iter().map(|(_, field)| field.depth() + 1).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Unsigned(_) | Self::Signed(_) | Self::Float(_) | Self::Digits(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::Array(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // What serde_json calls a number whose digits are kept; the context knows it by this name.
+        const NUMBER: &str = "$serde_json::private::Number";
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(truth) => serializer.serialize_bool(*truth),
+            Self::Unsigned(number) => serializer.serialize_u64(*number),
+            Self::Signed(number) => serializer.serialize_i64(*number),
+            Self::Float(number) => serializer.serialize_f64(*number),
+            Self::Digits(digits) => {
+                let mut number = serializer.serialize_struct(NUMBER, 1)?;
+                number.serialize_field(NUMBER, digits)?;
+                number.end()
+            }
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Object(fields) => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                fields
+                    .iter()
+                    .try_for_each(|(key, value)| map.serialize_entry(key, value))?;
+                map.end()
+            }
+        }
+    }
+}
+
+/// serde_json decides what is JSON, and gives neither the digits of a number nor the place of a key. So its values are accompanied
+/// by a walk through the same text, which is always behind what it has accepted.
+struct Reading<'t> {
+    text: &'t str,
+    at: usize,
+    again: Vec<Again>,
+    most: usize,
+}
+
+impl<'t> Reading<'t> {
+    /// The next string, quotes included, or number.
+    fn token(&mut self) -> Range<usize> {
+        let bytes = self.text.as_bytes();
+        let begins = |byte: &u8| matches!(byte, b'"' | b'-' | b'0'..=b'9');
+        let rest = bytes.get(self.at..).unwrap_or_default();
+        let start = rest
+            .iter()
+            .position(begins)
+            .map_or(bytes.len(), |skipped| self.at + skipped);
+        let rest = bytes.get(start + 1..).unwrap_or_default();
+        let length = match bytes.get(start) {
+            Some(b'"') => {
+                let mut escaped = false;
+                let ends = |byte: &u8| {
+                    let is_end = *byte == b'"' && !escaped;
+                    escaped = *byte == b'\\' && !escaped;
+                    is_end
+                };
+                rest.iter().position(ends).map_or(rest.len(), |end| end + 1)
+            }
+            _ => {
+                let ends = |byte: &u8| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+                rest.iter().position(ends).unwrap_or(rest.len())
+            }
+        };
+        self.at = (start + 1 + length).min(bytes.len());
+        start..self.at
+    }
+
+    fn number<E: serde::de::Error>(&mut self) -> Result<Json, E> {
+        let bytes = self.token();
+        let digits = self.text.get(bytes).unwrap_or_default();
+        match number(digits) {
+            Some(Value::Unsigned(number)) => Ok(Json::Unsigned(number)),
+            Some(Value::Signed(number)) => Ok(Json::Signed(number)),
+            Some(Value::Float(number)) => Ok(Json::Float(number)),
+            Some(Value::Digits(digits)) => Ok(Json::Digits(digits.into())),
+            _ => Err(E::custom("number out of range")),
+        }
+    }
+}
+
+struct Seed<'r, 't>(&'r mut Reading<'t>);
+
+impl<'de> DeserializeSeed<'de> for Seed<'_, '_> {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_, '_> {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value of JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Json, E> {
+        Ok(Json::Bool(truth))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Json, E> {
+        self.0.number()
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Json, E> {
+        self.0.number()
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Json, E> {
+        self.0.number()
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        self.0.token();
+        Ok(Json::Text(text.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+        let mut array = Vec::new();
+        while let Some(item) = items.next_element_seed(Seed(self.0))? {
+            array.push(item);
+        }
+        Ok(Json::Array(array.into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
+        let mut object = Object::default();
+        while let Some(key) = entries.next_key::<Box<str>>()? {
+            // With its feature `arbitrary_precision`, which any package of a program can switch on, a number is a map.
+            if object.fields.is_empty() && &*key == "$serde_json::private::Number" && self.0.is_at_number() {
+                entries.next_value::<serde::de::IgnoredAny>()?;
+                return self.0.number();
+            }
+            let bytes = self.0.token();
+            let known = object.position(&key);
+            if let Some(at) = known
+                && self.0.again.len() < self.0.most
+            {
+                let (key, before) = (key.clone(), object.places[at]);
+                let bytes = bytes.clone();
+                self.0.again.push(Again { key, bytes, before });
+            }
+            let value = entries.next_value_seed(Seed(self.0))?;
+            match known {
+                Some(at) => object.fields[at].1 = value,
+                None => object.push(key, value, bytes.start),
+            }
+        }
+        Ok(Json::Object(object.fields.into()))
+    }
+}
+
+impl Reading<'_> {
+    /// Whether the next token is a number. The name of a number is written nowhere in the text.
+    fn is_at_number(&self) -> bool {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let next = rest.iter().find(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9'));
+        next.is_some_and(|byte| *byte != b'"')
+    }
+}
+
+/// An object while its fields come.
+#[derive(Default)]
+struct Object {
+    fields: Vec<(Box<str>, Json)>,
+    /// Where each key stands in the text.
+    places: Vec<usize>,
+    /// Of many keys, at which position each is.
+    positions: HashMap<Box<str>, usize>,
+}
+
+impl Object {
+    fn position(&self, key: &str) -> Option<usize> {
+        match self.fields.len() > LINEAR_KEYS_MAX {
+            true => self.positions.get(key).copied(),
+            false => self.fields.iter().position(|(each, _)| **each == *key),
+        }
+    }
+
+    fn push(&mut self, key: Box<str>, value: Json, place: usize) {
+        self.fields.push((key, value));
+        self.places.push(place);
+        if self.fields.len() > LINEAR_KEYS_MAX {
+            let known = self.positions.len();
+            let new = self.fields.iter().enumerate().skip(known);
+            self.positions.extend(new.map(|(at, (key, _))| (key.clone(), at)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hotplate_actors::Limits;
+    use hotplate_actors::value::{Arena, build};
+
+    use super::*;
+
+    fn read(text: &str) -> Json {
+        Json::read(text, 10).unwrap_or_else(|error| panic!("{text}: {error}")).0
+    }
+
+    /// What a template gets, as text: nested objects in their order, numbers in their digits.
+    fn shown(value: &Value<'_>) -> String {
+        match value {
+            Value::Array(items) => {
+                let items: Vec<String> = items.iter().map(shown).collect();
+                format!("[{}]", items.join(","))
+            }
+            Value::Object(object) => {
+                let fields: Vec<String> = object
+                    .iter()
+                    .map(|(key, value)| format!("{key:?}:{}", shown(&value)))
+                    .collect();
+                format!("{{{}}}", fields.join(","))
+            }
+            Value::Digits(digits) => (*digits).to_owned(),
+            flat => serde_json::to_string(flat).expect("flat"),
+        }
+    }
+
+    #[test]
+    fn keys_keep_their_order_and_numbers_their_digits_on_the_way_into_a_context() {
+        let many: Vec<String> = (0..50)
+            .map(|number| format!("\"k{}\":{number}", (number * 7) % 50))
+            .collect();
+        let many = format!("{{{}}}", many.join(","));
+        for text in [
+            r#"{"z":1,"a":{"y":[],"b":null},"m":[{"q":true,"c":"x"}]}"#,
+            r#"{"id":12345678901234567890123,"price":0.1,"pi":3.14159265358979323846,"low":-9223372036854775809}"#,
+            r#"{"largest":18446744073709551615,"least":-9223372036854775808,"e":2.5}"#,
+            many.as_str(),
+        ] {
+            let arena = Arena::new();
+            let json = read(text);
+            let value = build(&json, &arena, &Limits::default()).expect("builds");
+            assert_eq!(shown(&value), text);
+        }
+    }
+
+    #[test]
+    fn strings_with_anything_in_them_do_not_lead_the_walk_astray() {
+        let text =
+            r#" { "a\"1\\": "12 \" -3", "\\" : -7.0e1 , "é\u0041": ["5", 5e-1, "{\"k\":9}"], "t": true, "n": null } "#;
+        let expected = Json::Object(Box::new([
+            ("a\"1\\".into(), Json::Text("12 \" -3".into())),
+            ("\\".into(), Json::Float(-70.0)),
+            (
+                "éA".into(),
+                Json::Array(Box::new([
+                    Json::Text("5".into()),
+                    Json::Float(0.5),
+                    Json::Text("{\"k\":9}".into()),
+                ])),
+            ),
+            ("t".into(), Json::Bool(true)),
+            ("n".into(), Json::Null),
+        ]));
+        assert_eq!(read(text), expected);
+    }
+
+    #[test]
+    fn a_key_that_stands_again_is_noted_where_it_stands_and_counts() {
+        let text = r#"{"a": 1, "b": {"x": 1, "x": 2, "x": 3}, "a": 2}"#;
+        let (value, again) = Json::read(text, 10).expect("JSON");
+        let found: Vec<_> = again
+            .iter()
+            .map(|again| (&*again.key, &text[again.bytes.clone()], again.before))
+            .collect();
+        assert_eq!(found, [("x", "\"x\"", 15), ("x", "\"x\"", 15), ("a", "\"a\"", 1)]);
+        let expected = [
+            ("a".into(), Json::Unsigned(2)),
+            ("b".into(), Json::Object(Box::new([("x".into(), Json::Unsigned(3))]))),
+        ];
+        assert_eq!(value, Json::Object(Box::new(expected)));
+        let (_, few) = Json::read(text, 1).expect("JSON");
+        assert_eq!(few.len(), 1);
+        let many: Vec<String> = (0..100)
+            .map(|number| format!("\"k{}\":{number}", number % 60))
+            .collect();
+        let (value, again) = Json::read(&format!("{{{}}}", many.join(",")), 1_000).expect("JSON");
+        assert_eq!((value.as_object().map(<[_]>::len), again.len()), (Some(60), 40));
+    }
+}
