@@ -262,7 +262,8 @@ impl Default for Dev {
 impl Default for Log {
     fn default() -> Self {
         Self {
-            level: "warn".to_owned(),
+            // What is at fault in templates is on stdout already, with the lines and the help.
+            level: "warn,hotplate::faults=off".to_owned(),
             format: LogFormat::default(),
             spans: false,
         }

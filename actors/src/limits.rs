@@ -49,6 +49,11 @@ pub struct Limits {
     pub compile_cache_bytes: u64,
     /// Events that a subscriber may be behind before it is told `Lagged`.
     pub subscriber_events: usize,
+    /// Templates whose faults are remembered that show only in renders, so that each is told and logged once. Beyond, the one
+    /// that failed longest ago is forgotten, and is told again when it fails again.
+    pub late_faults: usize,
+    /// Faults of templates that are logged within ten seconds. Those beyond are counted in one line.
+    pub logged_faults: usize,
 
     // --- queues and waiting ---
     /// Paths that were hinted at and not looked at yet. When there are more, the loader looks at everything instead.
@@ -122,6 +127,8 @@ impl Default for Limits {
             history_versions: 32,
             compile_cache_bytes: 64 * 1024 * 1024,
             subscriber_events: 1024,
+            late_faults: 256,
+            logged_faults: 20,
             hints: 4096,
             renders_in_flight: 1024,
             reloads_in_flight: 64,

@@ -9,6 +9,7 @@ pub(crate) mod index;
 pub(crate) mod served;
 pub(crate) mod view;
 mod differences;
+mod late;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use view::View;
 
 pub use differences::{Compared, Difference, Served, Stands};
 pub use entry::Why;
+pub(crate) use late::{LateFaults, News, Room};
+pub use late::{LateFault, Serving};
 
 /// The seed of every hash of a name: quick, and not to be foreseen from outside.
 pub(crate) type Seed = foldhash::fast::RandomState;
@@ -111,21 +114,26 @@ impl Snapshot {
             version: Version::NONE,
             content: Content::default(),
         };
-        Self::new(Arc::new(generation), Index::default(), Box::default(), &Arc::default())
+        Self::new(
+            Arc::new(generation),
+            Index::default(),
+            Box::default(),
+            &Arc::default(),
+        )
     }
 
     pub(crate) fn new(
         generation: Arc<Generation>,
         index: Index,
         earlier: Box<[Arc<Generation>]>,
-        live: &Arc<AtomicUsize>,
+        shared: &Arc<Shared>,
     ) -> Self {
         Self {
             content: generation.content.clone(),
             index,
             generation,
             earlier,
-            live: Live::one_more(live),
+            live: Live::one_more(shared),
         }
     }
 
@@ -204,12 +212,58 @@ impl Snapshot {
     /// somebody.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.live.0.load(Ordering::Relaxed)
+        self.live.0.live.load(Ordering::Relaxed)
     }
 
-    /// What counts the snapshots of this engine.
-    pub(crate) fn counter(&self) -> Arc<AtomicUsize> {
+    /// What all snapshots of this engine share.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.live.0)
+    }
+
+    /// What answers requests for an entry that is not answered as its newest text has it, as far as is known: of an entry that
+    /// is stale, or that failed when it was rendered. `None` for one that is current and did not fail, and for one that is gone.
+    ///
+    /// The one source of the version that is said to be still served. Not for renders: it takes a lock that renders that fail
+    /// take.
+    #[must_use]
+    pub fn serving(&self, id: TemplateId) -> Option<Serving> {
+        let standing = match self.standing(id) {
+            Standing::Stale { since, .. } => Some(Serving::LastGood(since)),
+            Standing::Broken { .. } => return Some(Serving::StandIn),
+            Standing::Current(_) => None,
+            Standing::Gone => return None,
+        };
+        // What is stale may have failed in renders as well: then something still older is served, or nothing.
+        self.late_fault(id).map(|late| late.serving).or(standing)
+    }
+
+    /// The faults of an entry that no compiler saw and that showed when what is served of it now was rendered.
+    #[must_use]
+    pub fn late_fault(&self, id: TemplateId) -> Option<LateFault> {
+        self.live.0.late.of(id, || self.closure_digest(id))
+    }
+
+    /// Those of all entries, sorted by name, as far as they are remembered (the limit `late_faults`).
+    #[must_use]
+    pub fn late_faults(&self) -> Vec<LateFault> {
+        let all = self.live.0.late.all().into_iter();
+        let now = all.filter(|(id, late)| self.closure_digest(*id) == Some(late.closure));
+        now.map(|(_, late)| late).collect()
+    }
+
+    /// Remembers that a render of what is served under an id failed.
+    pub(crate) fn failed_late(&self, id: TemplateId, fault: LateFault, room: Room) -> News {
+        self.live.0.late.add(id, fault, room)
+    }
+
+    /// Forgets faults of what is not served any more, and answers them.
+    pub(crate) fn settle_late_faults(&self) -> Vec<LateFault> {
+        self.live.0.late.settle(|id| self.closure_digest(id))
+    }
+
+    /// The digest of what is rendered under an id.
+    pub(crate) fn closure_digest(&self, id: TemplateId) -> Option<Digest> {
+        self.standing(id).closure().map(|closure| closure.digest())
     }
 
     pub(crate) fn generation(&self) -> &Arc<Generation> {
@@ -282,18 +336,26 @@ impl Content {
     }
 }
 
+/// What the snapshots of one engine share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// How many of them there are.
+    live: AtomicUsize,
+    late: LateFaults,
+}
+
 /// Counts itself while it lives.
-struct Live(Arc<AtomicUsize>);
+struct Live(Arc<Shared>);
 
 impl Live {
-    fn one_more(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
+    fn one_more(shared: &Arc<Shared>) -> Self {
+        shared.live.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.live.fetch_sub(1, Ordering::Relaxed);
     }
 }

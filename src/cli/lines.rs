@@ -102,15 +102,16 @@ pub(crate) fn event(site: &Site, event: &Event) -> Option<Value> {
 }
 
 fn fallback(site: &Site, fallback: &Fallback) -> Value {
-    let since = match fallback.serving {
-        Serving::LastGood(since) => Some(since),
-        Serving::StandIn => None,
+    let (serving, since) = match fallback.serving {
+        Serving::LastGood(since) => ("last-good", Some(since)),
+        Serving::StandIn => ("stand-in", None),
+        Serving::Failure => ("failure", None),
     };
     json!({
         "event": "fallback",
         "template": site.shown(&fallback.template),
         "version": fallback.version,
-        "serving": if since.is_some() { "last-good" } else { "stand-in" },
+        "serving": serving,
         "since": since,
         "diagnostics": diagnostics(site, &fallback.why.diagnostics),
     })
@@ -123,6 +124,9 @@ pub(crate) fn reloaded(site: &Site, live: &[Change], restart: &[Change], report:
     report.diagnostics = diagnostics(site, &report.diagnostics);
     report.changed = names::shown(site, &report.changed);
     report.removed = names::shown(site, &report.removed);
+    for not_current in &mut report.not_current {
+        not_current.template = site.shown(&not_current.template);
+    }
     json!({ "event": "reloaded", "live": paths(live), "restart": paths(restart), "report": report })
 }
 

@@ -114,13 +114,13 @@ impl Story {
             self.terminal
                 .line(format_args!("and {more} more: `hotplate check {directory}` shows all"))?;
         }
-        let mut served: BTreeMap<Option<Version>, Vec<TemplateName>> = BTreeMap::new();
+        let mut served: BTreeMap<Served, Vec<TemplateName>> = BTreeMap::new();
         for name in names.iter().filter(|name| self.site.is_entry(name)) {
-            served.entry(since(snapshot, name)).or_default().push(name.clone());
+            served.entry(Served::of(snapshot, name)).or_default().push(name.clone());
         }
-        for (version, mut names) in served {
+        for (served, mut names) in served {
             names.sort_unstable();
-            self.serving(version, &names)?;
+            self.serving(served, &names)?;
         }
         self.told = Told {
             version: Some(snapshot.version()),
@@ -146,21 +146,20 @@ impl Story {
                 self.told.late.push(diagnostic.clone());
             }
         }
-        let version = match fallback.serving {
-            Serving::LastGood(version) => Some(version),
-            Serving::StandIn => None,
-        };
-        self.serving(version, std::slice::from_ref(template))
+        self.serving(fallback.serving.into(), std::slice::from_ref(template))
     }
 
-    fn serving(&mut self, version: Option<Version>, names: &[TemplateName]) -> io::Result<()> {
+    fn serving(&mut self, served: Served, names: &[TemplateName]) -> io::Result<()> {
         let list = names::list(&self.site, names);
-        match version {
-            Some(version) => self
+        match served {
+            Served::LastGood(version) => self
                 .terminal
                 .line(format_args!("still serving version {version} of {list}\n")),
-            None => self.terminal.line(format_args!(
+            Served::StandIn => self.terminal.line(format_args!(
                 "a stand-in is served for {list}: there is no good version yet\n"
+            )),
+            Served::Failure => self.terminal.line(format_args!(
+                "{list} cannot be shown: there is no good version yet (visitors of `serve` would see the stand-in)\n"
             )),
         }
     }
@@ -170,10 +169,28 @@ impl Story {
     }
 }
 
-fn since(snapshot: &Snapshot, name: &TemplateName) -> Option<Version> {
-    match snapshot.standing(snapshot.id(name.as_str())?) {
-        Standing::Stale { since, .. } => Some(since),
-        _ => None,
+/// What visitors get of a template, in the order in which it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Served {
+    Failure,
+    StandIn,
+    LastGood(Version),
+}
+
+impl Served {
+    fn of(snapshot: &Snapshot, name: &TemplateName) -> Self {
+        let serving = snapshot.id(name.as_str()).and_then(|id| snapshot.serving(id));
+        serving.map_or(Self::StandIn, Self::from)
+    }
+}
+
+impl From<Serving> for Served {
+    fn from(serving: Serving) -> Self {
+        match serving {
+            Serving::LastGood(version) => Self::LastGood(version),
+            Serving::StandIn => Self::StandIn,
+            Serving::Failure => Self::Failure,
+        }
     }
 }
 

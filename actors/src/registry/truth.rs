@@ -3,14 +3,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use super::report::Report;
 use crate::dialect::{Member, TemplateId};
 use crate::limits::Limits;
 use crate::snapshot::entry::Entry;
 use crate::snapshot::index::Index;
-use crate::snapshot::{Content, Generation, Names, Snapshot};
+use crate::snapshot::{Content, Generation, Names, Shared, Snapshot};
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -25,7 +24,7 @@ pub struct Truth {
     pub(super) snapshot: Arc<Snapshot>,
     /// Oldest first.
     pub(super) history: VecDeque<Kept>,
-    live: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
 }
 
 /// What a name is to the Registry, for every name that is defined.
@@ -72,7 +71,7 @@ impl Default for Truth {
             index: Index::default(),
             head: State::default(),
             held: None,
-            live: snapshot.counter(),
+            shared: snapshot.shared(),
             snapshot,
             history: VecDeque::new(),
         }
@@ -130,7 +129,7 @@ impl Truth {
         served.version = version;
         let content = served.content.clone();
         let generation = Arc::new(Generation { version, content });
-        self.snapshot = Arc::new(Snapshot::new(generation, self.index.clone(), earlier, &self.live));
+        self.snapshot = Arc::new(Snapshot::new(generation, self.index.clone(), earlier, &self.shared));
         let snapshot = Arc::clone(&self.snapshot);
         let report = Report::of(&snapshot, &before.served().records, &self.served().records, names);
         (self, snapshot, report)
