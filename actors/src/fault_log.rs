@@ -1,6 +1,6 @@
 //! [`FaultLog`]: what an application's log says of templates that are at fault, and of renders that have no answer.
 //!
-//! Written through `tracing`, with the target [`TARGET`]: `WARN` once for each fault, `INFO` when it is fixed. Nothing here runs in
+//! Written through `tracing`, with the target [`FAULTS_TARGET`]: `WARN` once for each fault, `INFO` when it is fixed. Nothing here runs in
 //! a render that succeeds. A burst of faults is counted rather than written out, so that a log cannot be flooded by an edit or by
 //! what visitors send.
 
@@ -22,7 +22,7 @@ use crate::template::TemplateName;
 use crate::version::Version;
 
 /// The target of these lines, for filters: `hotplate::faults=off`.
-pub const TARGET: &str = "hotplate::faults";
+pub const FAULTS_TARGET: &str = "hotplate::faults";
 
 /// In which time so many faults are logged as the limit `logged_faults` says.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -65,7 +65,7 @@ impl FaultLog {
         fixed.dedup();
         if let Some(list) = list(&fixed) {
             tracing::info!(
-                target: TARGET,
+                target: FAULTS_TARGET,
                 version = report.version.number(),
                 templates = fixed.len(),
                 "fixed: the newest text of {list} is served from version {} on",
@@ -84,7 +84,7 @@ impl FaultLog {
         if let Admitted::No { first } = admitted {
             if first {
                 tracing::warn!(
-                    target: TARGET,
+                    target: FAULTS_TARGET,
                     "further faults of templates are counted, and not logged one by one, for {} s (the limit `logged_faults`)",
                     PERIOD.as_secs()
                 );
@@ -93,7 +93,7 @@ impl FaultLog {
         }
         if let Admitted::Yes { suppressed: 1.. } = admitted {
             tracing::warn!(
-                target: TARGET,
+                target: FAULTS_TARGET,
                 "{} faults of templates were not logged: `Hotplate::diagnostics` has all that are still there",
                 admitted.suppressed()
             );
@@ -102,7 +102,7 @@ impl FaultLog {
         let Diagnostic { code, message, .. } = diagnostic;
         let help = diagnostic.help.as_deref().unwrap_or_default();
         tracing::warn!(
-            target: TARGET,
+            target: FAULTS_TARGET,
             at,
             code,
             help,
@@ -132,7 +132,7 @@ impl FaultLog {
         });
         if let Admitted::Yes { suppressed } = admitted {
             tracing::warn!(
-                target: TARGET,
+                target: FAULTS_TARGET,
                 outcome = outcome.as_str(),
                 template,
                 since_the_last_line = suppressed,
@@ -304,7 +304,11 @@ mod tests {
             (10_002, no(true)),
             (40_000, yes(1)),
         ] {
-            assert_eq!(throttle.admit(start + Duration::from_millis(after)), expected, "{after}");
+            assert_eq!(
+                throttle.admit(start + Duration::from_millis(after)),
+                expected,
+                "{after}"
+            );
         }
     }
 

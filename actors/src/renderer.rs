@@ -124,9 +124,9 @@ impl Renderer {
         let lost = self.limits.render_hang_ms;
         self.pool.submit(run, move |why| {
             instead.give(Err(match why {
-                Abandoned::Hangs(_) => {
-                    RenderFailure::Lost(format!("`{name}` took longer than {lost} ms (the limit `render_hang_ms`)"))
-                }
+                Abandoned::Hangs(_) => RenderFailure::Lost(format!(
+                    "`{name}` took longer than {lost} ms (the limit `render_hang_ms`)"
+                )),
                 Abandoned::NoRoom => RenderFailure::Busy,
                 Abandoned::NobodyLeft => RenderFailure::Lost(why.to_string()),
             }));

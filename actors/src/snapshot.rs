@@ -26,8 +26,8 @@ use view::View;
 
 pub use differences::{Compared, Difference, Served, Stands};
 pub use entry::Why;
-pub(crate) use late::{LateFaults, News, Room};
 pub use late::{LateFault, Serving};
+pub(crate) use late::{LateFaults, News, Room};
 
 /// The seed of every hash of a name: quick, and not to be foreseen from outside.
 pub(crate) type Seed = foldhash::fast::RandomState;
@@ -114,12 +114,7 @@ impl Snapshot {
             version: Version::NONE,
             content: Content::default(),
         };
-        Self::new(
-            Arc::new(generation),
-            Index::default(),
-            Box::default(),
-            &Arc::default(),
-        )
+        Self::new(Arc::new(generation), Index::default(), Box::default(), &Arc::default())
     }
 
     pub(crate) fn new(

@@ -198,8 +198,8 @@ impl Templates {
             deadline: self.deadline,
             cancel: None,
             missing: self.missing,
-            // Visitors see a page, its author what is wrong.
-            stand_in: self.web.faults_for(&self.request) == Faults::Hidden,
+            // Visitors see a page, and in development its author sees what is wrong.
+            stand_in: self.web.faults == Faults::Hidden,
         }
     }
 

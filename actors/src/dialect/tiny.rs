@@ -68,5 +68,7 @@ pub(super) fn tag_can_name(dialect: &impl Dialect, name: &str) -> Result<(), Str
             .first()
             .map_or_else(|| format!("`{tag}` does not compile"), |fault| fault.message.clone()),
     };
-    Err(format!("{reason}; choose a word without spaces, brackets, quotes, `|` or `-` at its end"))
+    Err(format!(
+        "{reason}; choose a word without spaces, brackets, quotes, `|` or `-` at its end"
+    ))
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use actix::Recipient;
 
+use crate::budget::Exceeded;
+use crate::counters::Begun;
 use crate::engine::Engine;
 use crate::messages::Render;
-use crate::budget::Exceeded;
 use crate::reader::{RenderFailure, Rendered};
-use crate::counters::Begun;
 use crate::renderer::{Answering, Instead};
 use crate::supervision::{Serve, Supervised, Turned, Undelivered};
 

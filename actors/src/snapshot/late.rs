@@ -34,7 +34,7 @@ pub enum Serving {
 pub struct LateFault {
     /// The entry that was rendered.
     pub template: TemplateName,
-    /// The newest version in which it failed.
+    /// The first version in which it failed so.
     pub version: Version,
     /// What the last render that failed was answered with.
     pub serving: Serving,
@@ -82,7 +82,6 @@ impl LateFaults {
         };
         let news = match known.get_mut(&id) {
             Some(before) if before.closure == fault.closure => {
-                before.version = before.version.max(fault.version);
                 before.serving = fault.serving;
                 before.last = fault.last;
                 let whys = fault.whys.into_iter().filter(|why| !before.has(why));
@@ -218,7 +217,9 @@ mod tests {
         }
         let known = |faults: &LateFaults| {
             let all = faults.all();
-            all.iter().map(|(_, fault)| fault.template.to_string()).collect::<Vec<_>>()
+            all.iter()
+                .map(|(_, fault)| fault.template.to_string())
+                .collect::<Vec<_>>()
         };
         assert_eq!(known(&faults), ["b.html", "c.html"]);
         let digest = |text: &str| Some(Digest::over([text.as_bytes()]));
