@@ -14,7 +14,7 @@ pub(super) use diagnostic::Finding;
 pub(super) use health::{HealthAnswer, Probe};
 pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
-    VersionAnswer, VersionsAnswer, serving,
+    VersionAnswer, VersionsAnswer,
 };
 
 /// Names in an answer that is not about one template: more do not help anybody.

@@ -14,7 +14,7 @@ use super::access::Access;
 use super::dashboard::{Dashboard, VitalsView};
 use super::feed::Feed;
 use super::limits::AdminLimits;
-use super::model::{self, CurrentAnswer, Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
+use super::model::{CurrentAnswer, Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
 use super::once::Once;
 use super::problem::Problem;
 use super::pulse::Pulse;
@@ -254,12 +254,11 @@ impl Told {
 
 impl FallbackEvent {
     fn of(fallback: &Fallback) -> Self {
-        let (serving, since) = model::serving(fallback.serving);
         Self {
             template: fallback.template.to_string(),
             version: fallback.version.number(),
-            serving,
-            since,
+            serving: fallback.serving.as_str(),
+            since: fallback.serving.since().map(Version::number),
             cause: fallback.why.cause.to_string(),
             diagnostics: fallback
                 .why

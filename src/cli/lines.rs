@@ -5,7 +5,7 @@ use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 use hotplate::snapshot::Standing;
 use hotplate::supervision::{Fault, GivenUp, Restarted};
-use hotplate::{Digest, Event, Fallback, Hotplate, Published, ReloadReport, Serving, TemplateName, Version};
+use hotplate::{Digest, Event, Fallback, Hotplate, Published, ReloadReport, TemplateName, Version};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -102,17 +102,12 @@ pub(crate) fn event(site: &Site, event: &Event) -> Option<Value> {
 }
 
 fn fallback(site: &Site, fallback: &Fallback) -> Value {
-    let (serving, since) = match fallback.serving {
-        Serving::LastGood(since) => ("last-good", Some(since)),
-        Serving::StandIn => ("stand-in", None),
-        Serving::Failure => ("failure", None),
-    };
     json!({
         "event": "fallback",
         "template": site.shown(&fallback.template),
         "version": fallback.version,
-        "serving": serving,
-        "since": since,
+        "serving": fallback.serving.as_str(),
+        "since": fallback.serving.since(),
         "diagnostics": diagnostics(site, &fallback.why.diagnostics),
     })
 }

@@ -1,6 +1,6 @@
 //! What happened to a site, in sentences: for `dev`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use hotplate::config::Finding;
@@ -28,6 +28,8 @@ struct Told {
     held_back: Vec<TemplateName>,
     /// What was wrong when pages of that version were rendered.
     late: Vec<Diagnostic>,
+    /// Templates that failed when they were rendered, of which it was not told yet that they are fixed.
+    failed_late: BTreeSet<TemplateName>,
 }
 
 /// Diagnostics that are shown of one version. Who renames a folder has more, and knows why.
@@ -80,10 +82,11 @@ impl Story {
     }
 
     fn published(&mut self, published: &Published, snapshot: &Snapshot) -> io::Result<()> {
+        let mended = self.told.mended(published, snapshot);
         let lists = [
             ("changed", &published.changed),
             ("removed", &published.removed),
-            ("mended", &published.recovered),
+            ("mended", &mended),
             ("held back", &published.stale),
             ("broken", &published.broken),
         ];
@@ -126,6 +129,7 @@ impl Story {
             version: Some(snapshot.version()),
             held_back: names,
             late: Vec::new(),
+            failed_late: std::mem::take(&mut self.told.failed_late),
         };
         Ok(())
     }
@@ -136,6 +140,7 @@ impl Story {
         if self.told.version >= Some(*version) && self.told.held_back.contains(template) {
             return Ok(());
         }
+        self.told.failed_late.insert(template.clone());
         for diagnostic in fallback.why.diagnostics.iter() {
             let told = |late: &Diagnostic| {
                 (&late.template, late.span, &late.message)
@@ -166,6 +171,22 @@ impl Story {
 
     fn diagnostic(&mut self, diagnostic: &Diagnostic) -> io::Result<()> {
         self.terminal.diagnostic(&names::diagnostic(&self.site, diagnostic))
+    }
+}
+
+impl Told {
+    /// What is good again with a version: it compiles, or what failed when it was rendered is not served any more.
+    fn mended(&mut self, published: &Published, snapshot: &Snapshot) -> Vec<TemplateName> {
+        let mut mended: BTreeSet<TemplateName> = published.recovered.iter().cloned().collect();
+        self.failed_late.retain(|name| {
+            let fails = |id| snapshot.late_fault(id).is_some() || snapshot.serving(id).is_some();
+            let fails = snapshot.id(name.as_str()).is_some_and(fails);
+            if !fails && !published.removed.contains(name) {
+                mended.insert(name.clone());
+            }
+            fails
+        });
+        mended.into_iter().collect()
     }
 }
 

@@ -322,7 +322,7 @@ macro_rules! policies {
                 backoff_max_ms: milliseconds(0, TIME_MAX_MS), restart, "The longest of all pauses.";
                 calm_ms: milliseconds(0, TIME_MAX_MS), restart, "How long it has to be up until earlier faults are forgotten.";
                 escalation: Kind::Choice(ESCALATIONS), restart,
-                    "What giving it up means: the engine is not ready until `reset`, or it is told and that is all.";
+                    "What giving it up means until `reset`: the engine is not ready, or degraded, or it is told and that is all. `auto` is not ready.";
             }
         }
     )*};

@@ -1,6 +1,7 @@
 //! What is wrong now, for whoever asks: by what does not compile, and by what failed when it was rendered.
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
@@ -10,12 +11,24 @@ use crate::snapshot::{LateFault, Serving, Snapshot, Standing};
 use crate::template::TemplateName;
 
 /// A template that is not served as its newest text has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+///
+/// Serialized it is `{template, serving, since}`, with `serving` as [`Serving::as_str`] writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotCurrent {
     /// Which.
     pub template: TemplateName,
     /// What is served in its place.
     pub serving: Serving,
+}
+
+impl Serialize for NotCurrent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("NotCurrent", 3)?;
+        fields.serialize_field("template", &self.template)?;
+        fields.serialize_field("serving", self.serving.as_str())?;
+        fields.serialize_field("since", &self.serving.since())?;
+        fields.end()
+    }
 }
 
 /// Each finding once.

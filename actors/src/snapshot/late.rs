@@ -29,6 +29,27 @@ pub enum Serving {
     Failure,
 }
 
+impl Serving {
+    /// As it is written in JSON and in events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LastGood(_) => "last-good",
+            Self::StandIn => "stand-in",
+            Self::Failure => "failure",
+        }
+    }
+
+    /// The version that is served, if an older one is.
+    #[must_use]
+    pub fn since(self) -> Option<Version> {
+        match self {
+            Self::LastGood(since) => Some(since),
+            Self::StandIn | Self::Failure => None,
+        }
+    }
+}
+
 /// Faults of one template that showed when it was rendered, as it is served now.
 #[derive(Debug, Clone)]
 pub struct LateFault {

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
 use hotplate_actors::dialect::Escape;
 use hotplate_actors::snapshot::{LateFault, Snapshot, Standing};
-use hotplate_actors::{Hotplate, Serving, TemplateName};
+use hotplate_actors::{Hotplate, TemplateName, Version};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -101,10 +101,8 @@ fn summary(snapshot: &Snapshot, name: &TemplateName, standing: &Standing<'_>, co
 /// The version that answers requests for a template, where that is not its newest text: because that does not compile, or because it
 /// failed when it was rendered.
 fn since(snapshot: &Snapshot, name: &TemplateName) -> Option<u64> {
-    match snapshot.serving(snapshot.id(name.as_str())?)? {
-        Serving::LastGood(since) => Some(since.number()),
-        Serving::StandIn | Serving::Failure => None,
-    }
+    let serving = snapshot.serving(snapshot.id(name.as_str())?)?;
+    serving.since().map(Version::number)
 }
 
 /// Everything about a template

@@ -4,7 +4,7 @@ use hotplate_actors::counters::Publication;
 use hotplate_actors::messages::RolledBack;
 use hotplate_actors::registry::publish::Report;
 use hotplate_actors::snapshot::Difference;
-use hotplate_actors::{Counters, NotCurrent, Published, ReloadOutcome, ReloadReport, Serving};
+use hotplate_actors::{Counters, NotCurrent, Published, ReloadOutcome, ReloadReport, Version};
 use serde::Serialize;
 use similar::TextDiff;
 use std::time::Duration;
@@ -123,15 +123,6 @@ pub(in super::super) struct NotCurrentAnswer {
     pub(in super::super) serving: &'static str,
     /// Of `last-good`: the version that it is from.
     pub(in super::super) since: Option<u64>,
-}
-
-/// What is served in place of a text that is not good, in a word, and the version that it is from.
-pub(in super::super) fn serving(serving: Serving) -> (&'static str, Option<u64>) {
-    match serving {
-        Serving::LastGood(since) => ("last-good", Some(since.number())),
-        Serving::StandIn => ("stand-in", None),
-        Serving::Failure => ("failure", None),
-    }
 }
 
 /// What came of going back, or of ending that.
@@ -257,11 +248,10 @@ impl From<ReloadReport> for ReloadAnswer {
 
 impl NotCurrentAnswer {
     fn of(not_current: &NotCurrent) -> Self {
-        let (serving, since) = serving(not_current.serving);
         Self {
             template: not_current.template.to_string(),
-            serving,
-            since,
+            serving: not_current.serving.as_str(),
+            since: not_current.serving.since().map(Version::number),
         }
     }
 }
