@@ -377,11 +377,13 @@ impl Reader {
             return None;
         }
         let until = Instant::now() + 2 * self.rest.limits.render_time();
-        let mut earlier = snapshot.earlier(id).take_while(|_| Instant::now() < until);
-        earlier.find_map(|(since, closure)| {
-            let body = self.attempt(&closure, supply, options).ok()?;
-            Some((since, body))
-        })
+        let earlier = snapshot.earlier(id).chain(snapshot.former(id));
+        earlier
+            .take_while(|_| Instant::now() < until)
+            .find_map(|(since, closure)| {
+                let body = self.attempt(&closure, supply, options).ok()?;
+                Some((since, body))
+            })
     }
 
     /// Remembers a fault that showed in a render, and says it once: to subscribers and in the log.

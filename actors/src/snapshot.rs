@@ -4,6 +4,7 @@
 //! many are published meanwhile; its memory goes with the last holder. Snapshots are made in [`registry`](crate::registry) only.
 
 mod chunks;
+mod earlier;
 pub(crate) mod entry;
 pub(crate) mod index;
 pub(crate) mod served;
@@ -25,6 +26,7 @@ use index::Index;
 use view::View;
 
 pub use differences::{Compared, Difference, Served, Stands};
+pub(crate) use earlier::{Earlier, Former};
 pub use entry::Why;
 pub use late::{LateFault, Serving};
 pub(crate) use late::{LateFaults, News, Room};
@@ -40,8 +42,8 @@ pub struct Snapshot {
     content: Content,
     index: Index,
     generation: Arc<Generation>,
-    /// Newest first, for answers when a render of this version fails.
-    earlier: Box<[Arc<Generation>]>,
+    /// For answers when a render of this version fails.
+    earlier: Earlier,
     live: Live,
 }
 
@@ -50,6 +52,23 @@ pub struct Snapshot {
 pub(crate) struct Generation {
     pub(crate) version: Version,
     pub(crate) content: Content,
+}
+
+impl Generation {
+    /// What an entry was in this version, and the last version in which that was current; `None` where it was one of those seen.
+    fn unseen(&self, id: TemplateId, seen: &mut Vec<Digest>) -> Option<(Version, Closure<'_>)> {
+        let (closure, since) = match self.content.standing(id) {
+            Standing::Current(closure) => (closure, self.version),
+            Standing::Stale { closure, since, .. } => (closure, since),
+            Standing::Broken { .. } | Standing::Gone => return None,
+        };
+        let digest = closure.digest();
+        if seen.contains(&digest) {
+            return None;
+        }
+        seen.push(digest);
+        Some((since, closure))
+    }
 }
 
 /// What is served, apart from its version. A clone shares nearly all memory.
@@ -114,15 +133,15 @@ impl Snapshot {
             version: Version::NONE,
             content: Content::default(),
         };
-        Self::new(Arc::new(generation), Index::default(), Box::default(), &Arc::default())
+        Self::new(
+            Arc::new(generation),
+            Index::default(),
+            Earlier::default(),
+            &Arc::default(),
+        )
     }
 
-    pub(crate) fn new(
-        generation: Arc<Generation>,
-        index: Index,
-        earlier: Box<[Arc<Generation>]>,
-        shared: &Arc<Shared>,
-    ) -> Self {
+    pub(crate) fn new(generation: Arc<Generation>, index: Index, earlier: Earlier, shared: &Arc<Shared>) -> Self {
         Self {
             content: generation.content.clone(),
             index,
@@ -164,19 +183,27 @@ impl Snapshot {
     pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
         let mut seen: Vec<Digest> = Vec::new();
         seen.extend(self.standing(id).closure().map(|closure| closure.digest()));
-        self.earlier.iter().filter_map(move |generation| {
-            let (closure, since) = match generation.content.standing(id) {
-                Standing::Current(closure) => (closure, generation.version),
-                Standing::Stale { closure, since, .. } => (closure, since),
-                Standing::Broken { .. } | Standing::Gone => return None,
-            };
-            let digest = closure.digest();
-            if seen.contains(&digest) {
-                return None;
-            }
-            seen.push(digest);
-            Some((since, closure))
-        })
+        let kept = self.earlier.kept.iter();
+        kept.filter_map(move |generation| generation.unseen(id, &mut seen))
+    }
+
+    /// What this entry was before the versions that [`Snapshot::earlier`] knows, newest first: in the version before its own text, that of
+    /// a template that it calls, or its data changed last, as far as these are remembered (the limit `last_good_templates`).
+    pub fn former(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
+        let closure = self.standing(id).closure();
+        let members = closure
+            .iter()
+            .flat_map(|closure| closure.members().into_iter().chain(closure.companions()));
+        let former = members.filter_map(|member| self.earlier.former.get(self.id(member.name.as_str())?));
+        let mut former: Vec<_> = former
+            .filter(|generation| generation.version < self.earlier.former_before)
+            .collect();
+        former.sort_unstable_by_key(|generation| std::cmp::Reverse(generation.version));
+        former.dedup_by_key(|generation| generation.version);
+        let mut seen: Vec<Digest> = closure.iter().map(Closure::digest).collect();
+        former
+            .into_iter()
+            .filter_map(move |generation| generation.unseen(id, &mut seen))
     }
 
     /// Every entry, by id.

@@ -429,6 +429,32 @@ async fn a_fault_of_a_template_looks_the_same_to_everybody() {
     }
 }
 
+/// One checkout makes hundreds of versions. A page in it that compiles and fails when it is rendered goes on as it was, however many
+/// versions of other pages came since, and also if it was bad twice.
+#[actix_web::test]
+async fn a_burst_of_versions_does_not_take_away_the_last_good_one() {
+    let templates = [("burst.html", "old {name}"), ("other.html", "0"), ("down.html", "down")];
+    let scene = Scene::start(&templates, |builder| builder.fallback("down.html"));
+    let versions = scene.hotplate.limits().history_versions + 10;
+    for bad in ["new {nmae}", "newer {mane}"] {
+        scene.edit("burst.html", bad).await.expect("reloads");
+        for number in 0..versions {
+            scene
+                .edit("other.html", &format!("{bad} {number}").replace(['{', '}'], ""))
+                .await
+                .expect("reloads");
+        }
+        let seen = scene.visit("burst.html").await;
+        let seen = (
+            seen.status,
+            seen.body.as_str(),
+            seen.version.as_str(),
+            seen.freshness.as_str(),
+        );
+        assert_eq!(seen, (200, "old you", "1", "stale"));
+    }
+}
+
 /// What is told of a fault in a partial: each page, and the fault once.
 #[actix_web::test]
 async fn a_fault_in_a_partial_is_logged_once_and_told_of_each_page() {
