@@ -245,3 +245,37 @@ fn a_stand_in_that_is_not_there_and_formatters_that_nothing_can_name_are_refused
         assert_eq!(answer.body, "formatted", "{name}");
     }
 }
+
+/// Who embeds the engine and has installed nothing that logs is told that once, with the first fault. In release builds stderr
+/// belongs to the program alone.
+#[test]
+fn without_a_subscriber_that_is_said_once() {
+    const INSIDE: &str = "HOTPLATE_TEST_WITHOUT_A_SUBSCRIBER";
+    if std::env::var_os(INSIDE).is_some() {
+        let root = tempfile::tempdir().expect("a directory");
+        write(root.path(), "broken.html", "{{ if }}");
+        write(root.path(), "late.html", "{nmae}");
+        let hotplate = start(root.path());
+        for _ in 0..2 {
+            hotplate
+                .render("late.html", &json!({ "name": "N" }))
+                .expect_err("fails");
+        }
+        return;
+    }
+    let this = std::env::current_exe().expect("has a path");
+    let child = std::process::Command::new(this)
+        .args([
+            "engine::without_a_subscriber_that_is_said_once",
+            "--exact",
+            "--nocapture",
+        ])
+        .env(INSIDE, "1")
+        .output()
+        .expect("runs");
+    assert!(child.status.success(), "{child:?}");
+    let said = String::from_utf8_lossy(&child.stderr);
+    let times = said.matches("no `tracing` subscriber is installed").count();
+    assert_eq!(times, usize::from(cfg!(debug_assertions)), "{said}");
+    assert_eq!(said.contains("broken.html:1:"), cfg!(debug_assertions), "{said}");
+}
