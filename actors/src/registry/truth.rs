@@ -175,7 +175,8 @@ impl Truth {
                 .view
                 .member(id)
                 .is_some_and(|now| std::ptr::eq(now, text));
-            if !same && !(failed(name) && self.former.get(id).is_some()) {
+            let keeps_what_was_before = failed(name) && self.former.get(id).is_some();
+            if !same && !keeps_what_was_before {
                 self.former.remember(id, was, limits.last_good_templates);
             }
         }

@@ -201,7 +201,7 @@ fn a_stand_in_that_is_not_there_and_formatters_that_nothing_can_name_are_refused
         ("nope.html", "the first version has no such template"),
         ("../down.html", "the fallback `../down.html` cannot stand in"),
     ] {
-        let error = builder().fallback(name).start().err().expect("is refused");
+        let error = builder().fallback(name).start().expect_err("is refused");
         assert!(
             matches!(&error, StartError::Fallback { name: refused, .. } if refused == name),
             "{error}"
