@@ -262,8 +262,7 @@ impl Default for Dev {
 impl Default for Log {
     fn default() -> Self {
         Self {
-            // What is at fault in templates is on stdout already, with the lines and the help.
-            level: "warn,hotplate::faults=off".to_owned(),
+            level: "warn".to_owned(),
             format: LogFormat::default(),
             spans: false,
         }

@@ -1,7 +1,7 @@
 //! [`FaultLog`]: what an application's log says of templates that are at fault, and of renders that have no answer.
 //!
-//! Written through `tracing`, with the target [`FAULTS_TARGET`]: `WARN` once for each fault, `INFO` when it is fixed. Nothing here runs in
-//! a render that succeeds. A burst of faults is counted rather than written out, so that a log cannot be flooded by an edit or by
+//! Written through `tracing`: with the target [`FAULTS_TARGET`], `WARN` once for each fault and `INFO` when it is fixed; with the target
+//! [`RENDERS_TARGET`], `WARN` for renders that have no answer. Nothing here runs in a render that succeeds. A burst of faults is counted rather than written out, so that a log cannot be flooded by an edit or by
 //! what visitors send.
 
 use std::collections::BTreeMap;
@@ -23,6 +23,9 @@ use crate::version::Version;
 
 /// The target of these lines, for filters: `hotplate::faults=off`.
 pub const FAULTS_TARGET: &str = "hotplate::faults";
+
+/// The target of lines about renders that have no answer for a reason outside of templates.
+pub const RENDERS_TARGET: &str = "hotplate::renders";
 
 /// In which time so many faults are logged as the limit `logged_faults` says.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -132,7 +135,7 @@ impl FaultLog {
         });
         if let Admitted::Yes { suppressed } = admitted {
             tracing::warn!(
-                target: FAULTS_TARGET,
+                target: RENDERS_TARGET,
                 outcome = outcome.as_str(),
                 template,
                 since_the_last_line = suppressed,

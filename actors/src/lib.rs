@@ -43,7 +43,7 @@ pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Published, Serving, Subscription};
-pub use fault_log::FAULTS_TARGET;
+pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
 pub use handle::{
     Builder, CallError, Hotplate, Keyed, NotCurrent, Pinned, ReloadOutcome, ReloadReport, Reloader, Renders,
     TemplateHandle,

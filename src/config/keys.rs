@@ -367,7 +367,7 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         log {
             level: Kind::Text, live,
                 "What is logged: off, error, warn, info, debug or trace, or by module: \"warn,hotplate=debug\". RUST_LOG overrides it. Faults of templates \
-                 (`hotplate::faults`) are on stdout already; \"warn\" alone logs them as well.";
+                 are on stdout, and in the log only if it names them: \"warn,hotplate::faults=warn\".";
             format: Kind::Choice(LOG_FORMATS), restart, "For people (human), or an object on each line (json).";
             spans: Kind::Flag, restart,
                 "Whether the end of each span is logged, with the time that it took: of a batch, of each actor's part in it, of a render.";

@@ -52,7 +52,9 @@ fn logged(name: &str) -> Vec<String> {
     static LINES: OnceLock<Arc<Mutex<Vec<String>>>> = OnceLock::new();
     let lines = LINES.get_or_init(|| {
         let lines = Arc::<Mutex<Vec<String>>>::default();
-        let only = Targets::new().with_target(hotplate::FAULTS_TARGET, tracing::Level::INFO);
+        let only = Targets::new()
+            .with_target(hotplate::FAULTS_TARGET, tracing::Level::INFO)
+            .with_target(hotplate::RENDERS_TARGET, tracing::Level::INFO);
         let log = Log(Arc::clone(&lines)).with_filter(only);
         tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log)).expect("no other log");
         lines
@@ -506,6 +508,33 @@ async fn a_deadline_that_passes_is_seen() {
         lines[0].contains("WARN") && lines[0].contains("the deadline of the caller"),
         "{lines:?}"
     );
+}
+
+/// A visitor who leaves sees nothing, so nobody is woken for that.
+#[actix_web::test]
+async fn a_visitor_who_leaves_is_no_alarm() {
+    let (open, closed) = gate();
+    let (entered, has_entered) = channel();
+    let scene = Scene::start(&[("left.html", "{name | block}")], |builder| {
+        builder.formatter("block", move |_, out| {
+            let _ = entered.send(());
+            let _ = closed.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            out.text("done")
+        })
+    });
+    let before = scene.metrics();
+    {
+        let mut visit = Box::pin(scene.visit("apart/left.html"));
+        let waits = std::future::poll_fn(|context| std::task::Poll::Ready(visit.as_mut().poll(context).is_pending()));
+        assert!(waits.await);
+        has_entered.recv_timeout(Duration::from_secs(60)).expect("is rendered");
+    }
+    drop(open);
+    assert_eq!(
+        scene.counted_since(&before),
+        BTreeMap::from([("cancelled".to_owned(), 1)])
+    );
+    assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::new());
 }
 
 /// Lets a formatter block until it is told to go on.

@@ -199,6 +199,7 @@ fn everything_is_there_from_the_start_and_nothing_is_added() {
         "not-found",
         "broken",
         "timeout",
+        "cancelled",
         "busy",
         "down",
         "lost",

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::clock::Tick;
 use super::histogram::{Buckets, Histogram};
+use crate::budget::Exceeded;
 use crate::reader::{Freshness, RenderFailure, Rendered};
 
 /// What came of a render.
@@ -29,8 +30,10 @@ pub enum RenderOutcome {
     NotFound,
     /// The template is broken, and the policy is to say so.
     Broken,
-    /// The caller's deadline passed, or the caller gave up.
+    /// There was no answer in time: the deadline of the caller passed, or that of the engine.
     Timeout,
+    /// The caller gave up, such as a visitor who left: nobody saw what became of it.
+    Cancelled,
     /// Turned away: too many were under way.
     Busy,
     /// Turned away: the engine had ended.
@@ -41,7 +44,7 @@ pub enum RenderOutcome {
 
 impl RenderOutcome {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Current,
         Self::Stale,
         Self::Fallback,
@@ -50,6 +53,7 @@ impl RenderOutcome {
         Self::NotFound,
         Self::Broken,
         Self::Timeout,
+        Self::Cancelled,
         Self::Busy,
         Self::Down,
         Self::Lost,
@@ -67,6 +71,7 @@ impl RenderOutcome {
             Self::NotFound => "not-found",
             Self::Broken => "broken",
             Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
             Self::Busy => "busy",
             Self::Down => "down",
             Self::Lost => "lost",
@@ -90,6 +95,7 @@ impl RenderOutcome {
             RenderFailure::Broken { .. } => Self::Broken,
             RenderFailure::Failed(_) => Self::Failed,
             RenderFailure::Context(_) => Self::Context,
+            RenderFailure::Timeout(Exceeded::Cancelled) => Self::Cancelled,
             RenderFailure::Timeout(_) => Self::Timeout,
             RenderFailure::Busy => Self::Busy,
             RenderFailure::Down => Self::Down,
