@@ -200,7 +200,7 @@ impl Engine {
         let teller = Teller::new(limits.subscriber_events);
         let served = Arc::new(ArcSwap::new(Arc::clone(Truth::new().snapshot())));
         let tally = Tally::new(limits.history_versions);
-        let fault_log = Arc::new(FaultLog::new(limits.logged_faults));
+        let fault_log = Arc::new(FaultLog::new(limits.logged_faults, plan.on_failure));
         let reader = Reader::new(
             Arc::clone(&served),
             Arc::clone(&limits),

@@ -15,7 +15,7 @@ use tracing::subscriber::NoSubscriber;
 use crate::budget::Exceeded;
 use crate::counters::RenderOutcome;
 use crate::diagnostic::Diagnostic;
-use crate::reader::RenderFailure;
+use crate::reader::{OnFailure, RenderFailure};
 use crate::registry::publish::Report;
 use crate::snapshot::{LateFault, Serving, Snapshot};
 use crate::template::TemplateName;
@@ -38,14 +38,16 @@ pub(crate) struct FaultLog {
     faults: Mutex<Throttle>,
     /// Renders that have no answer for a reason outside of templates, by what came of them: one line each in a period.
     unanswered: Mutex<BTreeMap<RenderOutcome, Throttle>>,
+    on_failure: OnFailure,
 }
 
 impl FaultLog {
-    /// A log that writes `most` faults in a period.
-    pub(crate) fn new(most: usize) -> Self {
+    /// A log that writes `most` faults in a period, of an engine with this policy.
+    pub(crate) fn new(most: usize, on_failure: OnFailure) -> Self {
         Self {
             faults: Mutex::new(Throttle::new(most)),
             unanswered: Mutex::default(),
+            on_failure,
         }
     }
 
@@ -54,6 +56,10 @@ impl FaultLog {
         let mut by_cause: BTreeMap<_, (_, Vec<Option<Serving>>)> = BTreeMap::new();
         for (name, why) in report.stale.iter().chain(&report.broken) {
             let serving = snapshot.id(name.as_str()).and_then(|id| snapshot.serving(id));
+            let serving = match serving {
+                Some(Serving::StandIn) if self.on_failure == OnFailure::Return => Some(Serving::Failure),
+                serving => serving,
+            };
             let (_, serving_of_each) = by_cause.entry(&why.cause).or_insert((why, Vec::new()));
             serving_of_each.push(serving);
         }
