@@ -68,7 +68,7 @@ pub enum StartError {
     #[error("the templates cannot be watched: {0}; start with `watch(false)` to reload only when asked to")]
     Watch(String),
     /// The template that is to stand in is none.
-    #[error("the fallback `{name}` cannot stand in for anything: {reason}")]
+    #[error("the fallback `{name}` cannot stand in: {reason}")]
     Fallback {
         /// As it was given.
         name: String,

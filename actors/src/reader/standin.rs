@@ -27,13 +27,13 @@ impl StandIn {
         match first.id(name).map(|id| first.standing(id)) {
             Some(Standing::Current(_) | Standing::Stale { .. } | Standing::Broken { .. }) => Ok(()),
             Some(Standing::Gone) | None => {
-                let meant = nearest(first, name).map(|nearest| format!("did you mean `{nearest}`? "));
+                let meant = nearest(first, name).map(|nearest| format!(" (did you mean `{nearest}`?)"));
                 let meant = meant.unwrap_or_default();
                 Err(StartError::Fallback {
                     name: name.to_owned(),
                     reason: format!(
-                        "the first version has no such template; {meant}Create it, name another, or use `optional_fallback` if it \
-                         comes later"
+                        "the first version has no such template{meant}; create it, name another, or make it optional where it may come \
+                         later (`Builder::optional_fallback`)"
                     ),
                 })
             }
