@@ -254,6 +254,11 @@ fn actors(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
         "Whether edits come through and renders are answered",
         u64::from(health.ready),
     )?;
+    writer.gauge(
+        "hotplate_degraded",
+        "Whether something does not work although it is ready: an actor of yours that was given up, threads that hang",
+        u64::from(!health.degraded.is_empty()),
+    )?;
     let each = || {
         let actors = health.actors.iter();
         actors.map(|actor| {

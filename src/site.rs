@@ -230,7 +230,7 @@ impl Site {
         let site = self.clone();
         builder
             .mounts([templates, data])
-            .fallback("maintenance.html")
+            .optional_fallback("maintenance.html")
             .dialect_for(|name| layout::is_data(name.as_str()).then(|| Arc::new(data::Data) as Arc<dyn Dialect>))
             .companions(move |name| match site.is_entry(name) {
                 true => layout::data_of(name),

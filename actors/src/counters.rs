@@ -34,7 +34,8 @@ use clock::Clock;
 use compiles::Compiles;
 use publications::{Publications, Standings};
 use reloads::Reloads;
-use renders::{Begun, Renders};
+pub(crate) use renders::Begun;
+use renders::Renders;
 use usage::Usages;
 
 /// What happened in an engine since it started. Every count only grows; a count and another one next to it may be a few events
@@ -127,27 +128,29 @@ impl Tally {
         self.renders.begin(self.clock.tick())
     }
 
-    /// A render has come to its end.
+    /// A render was answered: whoever asked for it has this.
     #[inline]
-    pub(crate) fn rendered(&self, begun: Begun, id: Option<TemplateId>, result: &Result<Rendered, RenderFailure>) {
-        let stands_for = self.renders.end(begun, result);
+    pub(crate) fn answered(&self, begun: Begun, result: &Result<Rendered, RenderFailure>) {
+        self.renders.end(begun, result);
+    }
+
+    /// A template was rendered, whether anybody still waited for it or not.
+    #[inline]
+    pub(crate) fn used(&self, begun: Begun, id: Option<TemplateId>, result: &Result<Rendered, RenderFailure>) {
         let Some(id) = id else { return };
         let usage = self.usages.of(id);
-        usage.rendered(self.clock.seconds(begun.tick), stands_for);
+        usage.rendered(self.clock.seconds(begun.tick), begun.stands_for());
         if let Err(failure) = result {
             self.usages.failed(id, failure, self.clock.ms(Instant::now()));
         }
     }
 
-    /// A render failed and was answered from an older version.
-    pub(crate) fn rescued(&self, id: TemplateId, diagnostic: &crate::Diagnostic) {
-        self.renders.rescued();
+    /// A render failed and was answered otherwise: from an older version (`rescued`), or with a stand-in.
+    pub(crate) fn failed_late(&self, id: TemplateId, diagnostic: &crate::Diagnostic, rescued: bool) {
+        if rescued {
+            self.renders.rescued();
+        }
         self.usages.rescued(id, diagnostic, self.clock.ms(Instant::now()));
-    }
-
-    /// A render was not begun.
-    pub(crate) fn turned(&self, failure: &RenderFailure) {
-        self.renders.turned(failure);
     }
 
     /// A version is served from now on. `noticed` is when the first change of it was.
@@ -175,6 +178,12 @@ impl Tally {
     /// What is known of one template.
     pub(crate) fn usage(&self, id: TemplateId) -> Usage {
         self.usages.read(id, self.clock)
+    }
+
+    /// Whether a template that failed at some time has not been rendered well since, to the second: then it fails still, as far as
+    /// anybody knows. Other data may do better than that which failed, and nobody writes down each render that is good.
+    pub(crate) fn still_fails(&self, id: TemplateId, failed: Instant) -> bool {
+        self.usages.last_seconds(id) <= self.clock.seconds_at(failed)
     }
 
     /// Everything, with what a snapshot says of itself.

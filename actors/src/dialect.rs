@@ -31,6 +31,14 @@ pub trait Dialect: Send + Sync + 'static {
     /// # Errors
     /// What its author has to change.
     fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>>;
+
+    /// Whether a text can name a formatter so.
+    ///
+    /// # Errors
+    /// Why none can, and what is possible instead.
+    fn formatter_name(&self, _name: &str) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// One compiled text: immutable, shared by every version, name and thread that has the same text.

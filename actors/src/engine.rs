@@ -19,6 +19,7 @@ use crate::compiler::Dialects;
 use crate::counters::Tally;
 use crate::dialect::Formatters;
 use crate::events::{Event, Subscription, Teller};
+use crate::fault_log::FaultLog;
 use crate::graph::Grapher;
 use crate::graph::plan::Companions;
 use crate::handle::Answered;
@@ -66,6 +67,22 @@ pub enum StartError {
     /// A loader cannot watch.
     #[error("the templates cannot be watched: {0}; start with `watch(false)` to reload only when asked to")]
     Watch(String),
+    /// The template that is to stand in is none.
+    #[error("the fallback `{name}` cannot stand in: {reason}")]
+    Fallback {
+        /// As it was given.
+        name: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A formatter that no template could use.
+    #[error("no template could use the formatter `{name}`: {reason}")]
+    Formatter {
+        /// As it was given.
+        name: String,
+        /// Why, and what is possible instead.
+        reason: String,
+    },
     /// The first version was not accepted.
     #[error("the first version is not accepted: {0}")]
     Refused(String),
@@ -100,6 +117,7 @@ pub(crate) struct Engine {
     pub(crate) limits: Arc<Limits>,
     alarms: Alarms,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) fault_log: Arc<FaultLog>,
     served: Arc<ArcSwap<Snapshot>>,
     control: mpsc::Sender<Command>,
     /// Of the actors of users, once there are some.
@@ -182,12 +200,14 @@ impl Engine {
         let teller = Teller::new(limits.subscriber_events);
         let served = Arc::new(ArcSwap::new(Arc::clone(Truth::new().snapshot())));
         let tally = Tally::new(limits.history_versions);
+        let fault_log = Arc::new(FaultLog::new(limits.logged_faults, plan.on_failure));
         let reader = Reader::new(
             Arc::clone(&served),
             Arc::clone(&limits),
             plan.on_failure,
             plan.stand_in.clone(),
             &teller,
+            Arc::clone(&fault_log),
             Arc::clone(&tally),
         );
         let alarms = Alarms::start("hotplate-alarms")?;
@@ -224,6 +244,7 @@ impl Engine {
             look_again: Arc::clone(&look_again),
             faults: Arc::new(faults),
             tally: Arc::clone(&tally),
+            fault_log: Arc::clone(&fault_log),
         };
         std::thread::Builder::new()
             .name("hotplate".into())
@@ -237,6 +258,7 @@ impl Engine {
                 doors,
                 limits,
                 tally,
+                fault_log,
                 alarms,
                 served,
                 control,

@@ -13,6 +13,8 @@ use crate::supervision::{Fault, GivenUp, Incident, Restarted};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
+pub use crate::snapshot::Serving;
+
 /// Something that happened. To an actor it is a message without a reply.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
@@ -20,8 +22,8 @@ use crate::version::Version;
 pub enum Event {
     /// A new version is served.
     Published(Arc<Published>),
-    /// Of one template something else than its newest text is served. One event for each that failed, after its `Published`, or
-    /// when a render fails that an older version could answer.
+    /// Of one template something else than its newest text is served. One event for each that failed, after its `Published`; and
+    /// one for each fault that shows only in renders, when it shows.
     Fallback(Arc<Fallback>),
     /// An actor failed. What follows is one of the next two.
     ActorFailed(Fault),
@@ -82,16 +84,6 @@ pub struct Fallback {
     pub serving: Serving,
     /// What is wrong.
     pub why: Arc<Why>,
-}
-
-/// What is served in the place of a text that is not good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Serving {
-    /// The closure of the entry in this version.
-    LastGood(Version),
-    /// The fallback page: there is no good one.
-    StandIn,
 }
 
 /// Tells subscribers. Never waits for one.

@@ -5,6 +5,7 @@ mod call;
 mod keyed;
 mod reload;
 mod renders;
+mod wrong;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -22,9 +23,8 @@ use crate::health::Health;
 use crate::limits::Limits;
 use crate::messages::{Compare, Dependents, Edge, Edges, History, Kept, Reload, RolledBack};
 use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
-use crate::registry::causes;
 use crate::registry::history::NotKept;
-use crate::snapshot::{Compared, Snapshot, Standing};
+use crate::snapshot::{Compared, Snapshot};
 use crate::supervision::{Faults, Group, GroupError, Policy, Serve, Strategy, Supervised};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
@@ -35,6 +35,7 @@ pub use keyed::Keyed;
 pub(crate) use reload::Answered;
 pub use reload::{ReloadOutcome, ReloadReport, Reloader};
 pub use renders::Renders;
+pub use wrong::NotCurrent;
 
 /// A running engine. A clone is the same engine; it ends with its last handle, or with [`Hotplate::shutdown`].
 ///
@@ -212,10 +213,18 @@ impl Hotplate {
         }
     }
 
-    /// Everything that is wrong now, each finding once, sorted by template.
+    /// Everything that is wrong now, each finding once: what does not compile sorted by template, then what failed when it was
+    /// rendered last.
     #[must_use]
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        standing_diagnostics(&self.0.reader)
+        wrong::diagnostics(&self.0)
+    }
+
+    /// Every template that is not served as its newest text has it, and what is served of it: those that do not compile or call
+    /// something that does not, and those that failed when they were rendered last. Sorted by name.
+    #[must_use]
+    pub fn not_current(&self) -> Vec<NotCurrent> {
+        wrong::not_current(&self.0)
     }
 
     /// What probably is not meant in entries that escape as HTML.
@@ -351,15 +360,6 @@ impl fmt::Debug for Hotplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Hotplate").field(&*self.0.reader.current()).finish()
     }
-}
-
-fn standing_diagnostics(reader: &Reader) -> Vec<Diagnostic> {
-    let snapshot = reader.current();
-    let whys = snapshot.entries().filter_map(|(_, _, standing)| match standing {
-        Standing::Stale { why, .. } | Standing::Broken { why } => Some(why),
-        Standing::Current(_) | Standing::Gone => None,
-    });
-    causes(whys)
 }
 
 /// One version, for as long as this is held.

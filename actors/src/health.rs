@@ -12,6 +12,9 @@ pub struct Health {
     pub ready: bool,
     /// What keeps it from being ready, a sentence each.
     pub reasons: Vec<String>,
+    /// What does not work although it is ready, a sentence each: an actor of yours that was given up, threads that hang. Somebody
+    /// should look at it; no traffic has to be turned away for it.
+    pub degraded: Vec<String>,
     /// What is served now.
     pub version: Version,
     /// Each actor, in the order of the flow.

@@ -27,6 +27,7 @@ pub mod counters;
 pub mod loader;
 pub mod messages;
 pub mod events;
+mod fault_log;
 mod watcher;
 mod compiler;
 pub mod graph;
@@ -43,8 +44,10 @@ pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Published, Serving, Subscription};
+pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
 pub use handle::{
-    Builder, CallError, Hotplate, Keyed, Pinned, ReloadOutcome, ReloadReport, Reloader, Renders, TemplateHandle,
+    Builder, CallError, Hotplate, Keyed, NotCurrent, Pinned, ReloadOutcome, ReloadReport, Reloader, Renders,
+    TemplateHandle,
 };
 pub use health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth, LoaderStatus, WatchMode};
 pub use limits::Limits;

@@ -53,10 +53,18 @@ pub struct Limits {
     // --- what is kept ---
     /// Earlier versions whose views are kept, for answers when an edit that compiles fails in renders, and for rolling back.
     pub history_versions: usize,
+    /// Templates of which what they were before their text changed last is kept beyond `history_versions`, so that a burst of versions
+    /// of other templates does not take away the last good one. Each costs what that version does not share with others.
+    pub last_good_templates: usize,
     /// Bytes of sources whose units the compiler's cache keeps.
     pub compile_cache_bytes: u64,
     /// Events that a subscriber may be behind before it is told `Lagged`.
     pub subscriber_events: usize,
+    /// Templates whose faults are remembered that show only in renders, so that each is told and logged once. Beyond, the one
+    /// that failed longest ago is forgotten, and is told again when it fails again.
+    pub late_faults: usize,
+    /// Faults of templates that are logged within ten seconds. Those beyond are counted in one line.
+    pub logged_faults: usize,
 
     // --- queues and waiting ---
     /// Paths that were hinted at and not looked at yet. When there are more, the loader looks at everything instead.
@@ -132,8 +140,11 @@ impl Default for Limits {
             context_bytes: 64 * 1024 * 1024,
             context_depth: 128,
             history_versions: 32,
+            last_good_templates: 4096,
             compile_cache_bytes: 64 * 1024 * 1024,
             subscriber_events: 1024,
+            late_faults: 256,
+            logged_faults: 20,
             hints: 4096,
             renders_in_flight: 1024,
             reloads_in_flight: 64,

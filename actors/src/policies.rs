@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::supervision::{Policy, PolicyError};
+use crate::supervision::{Escalation, Policy, PolicyError};
 
 /// The actors of the engine, in the order of the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,7 +53,10 @@ impl ActorKind {
     /// What it has unless the user says otherwise.
     #[must_use]
     pub fn default_policy(self) -> Policy {
-        let policy = Policy::default();
+        let policy = Policy {
+            escalation: Escalation::NotReady,
+            ..Policy::default()
+        };
         match self {
             // Where it loads from may be away for a while.
             Self::Watcher => Policy {
@@ -73,7 +76,10 @@ impl ActorKind {
                 backoff_max_ms: 1_000,
                 ..policy
             },
-            Self::Engine => Policy::never(),
+            Self::Engine => Policy {
+                escalation: Escalation::NotReady,
+                ..Policy::never()
+            },
         }
     }
 }
@@ -100,7 +106,11 @@ impl Policies {
     }
 
     pub(crate) fn of(&self, actor: ActorKind) -> Policy {
-        self.0[actor as usize].clone()
+        let policy = self.0[actor as usize].clone();
+        Policy {
+            escalation: policy.escalation.or(Escalation::NotReady),
+            ..policy
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), (ActorKind, PolicyError)> {

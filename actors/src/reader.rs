@@ -3,7 +3,6 @@
 //! It takes no lock that a writer holds and does no I/O. A render that fails for a reason that lies in the template is tried again
 //! with what the entry was before, with the same context: a bad edit does not reach visitors, even one that compiles.
 
-mod late;
 mod standin;
 mod supply;
 mod workspace;
@@ -18,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
 use crate::budget::{Budget, Exceeded};
-use crate::counters::Tally;
+use crate::counters::{Begun, Tally};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Body, Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
-use crate::events::Teller;
+use crate::events::{Event, Fallback, Teller, WeakTeller};
+use crate::fault_log::FaultLog;
 use crate::limits::Limits;
-use crate::snapshot::{Snapshot, Standing, Why};
+use crate::snapshot::{LateFault, Room, Serving, Snapshot, Standing, Why};
 use crate::supervision::{Fault, FaultKind, contain};
 use crate::template::{Digest, TemplateName};
 use crate::value::ContextError;
@@ -32,7 +32,6 @@ use crate::version::Version;
 pub use standin::StandIn;
 pub use supply::{Given, Supply};
 
-use late::Late;
 use workspace::Workspace;
 
 /// What a render answers.
@@ -40,10 +39,21 @@ use workspace::Workspace;
 pub struct Rendered {
     /// The text, whole.
     pub body: String,
-    /// The version that it was read from.
+    /// The version that it was read from: the one that was served when the render began.
     pub version: Version,
     /// Whether that is the newest text of the entry.
     pub freshness: Freshness,
+}
+
+impl Rendered {
+    /// The version whose text this is: of an answer that is stale, the one that it is from, which is older than `version`.
+    #[must_use]
+    pub fn text_version(&self) -> Version {
+        match self.freshness {
+            Freshness::Stale { since, .. } => since,
+            Freshness::Current | Freshness::Fallback { .. } => self.version,
+        }
+    }
 }
 
 /// How an answer relates to the newest text of its entry.
@@ -75,12 +85,16 @@ pub struct RenderOptions {
     pub cancel: Option<CancellationToken>,
     /// What a path that leads nowhere means.
     pub missing: Missing,
+    /// Whether to answer with the stand-in where a render fails and no kept version does better, rather than to return the failure
+    /// ([`OnFailure::LastGood`]). For whoever answers visitors; over HTTP that is so in production.
+    pub stand_in: bool,
 }
 
 /// What a failed render is answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnFailure {
-    /// What the entry was before, as far as that does better; else the failure. An entry that never was good: the stand-in.
+    /// What the entry was before, as far as that does better; else the failure, or the stand-in where
+    /// [`RenderOptions::stand_in`] asks for it. An entry that never compiled: the stand-in.
     #[default]
     LastGood,
     /// The stand-in. An entry that broke still goes on as it was.
@@ -160,7 +174,9 @@ struct Rest {
     limits: Arc<Limits>,
     on_failure: OnFailure,
     stand_in: StandIn,
-    late: Late,
+    /// Weak, for handles keep this.
+    teller: WeakTeller,
+    fault_log: Arc<FaultLog>,
     tally: Arc<Tally>,
 }
 
@@ -171,14 +187,15 @@ impl Reader {
         on_failure: OnFailure,
         stand_in: StandIn,
         teller: &Teller,
+        fault_log: Arc<FaultLog>,
         tally: Arc<Tally>,
     ) -> Self {
-        let late = Late::new(teller);
         let rest = Rest {
             limits,
             on_failure,
             stand_in,
-            late,
+            teller: teller.weak(),
+            fault_log,
             tally,
         };
         Self {
@@ -226,7 +243,23 @@ impl Reader {
         let begun = self.rest.tally.begin();
         let id = id.or_else(|| snapshot.id(name)).or_else(|| equivalent(snapshot, name));
         let result = self.answer(snapshot, name, id, supply, options);
-        self.rest.tally.rendered(begun, id, &result);
+        self.rest.tally.answered(begun, &result);
+        self.rest.tally.used(begun, id, &result);
+        result
+    }
+
+    /// Renders for a message that came in at `begun`. What is answered is counted by whoever answers, which may be a deadline.
+    pub(crate) fn render_for_message(
+        &self,
+        begun: Begun,
+        name: &str,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        let snapshot = self.served.load();
+        let id = snapshot.id(name);
+        let result = self.answer(&snapshot, name, id, supply, options);
+        self.rest.tally.used(begun, id, &result);
         result
     }
 
@@ -270,37 +303,125 @@ impl Reader {
             Ok(body) => return Ok(answer(body, freshness)),
             Err(failure) => failure,
         };
-        let RenderFailure::Failed(error) = &failure else {
-            return Err(failure);
+        let failed = Failed {
+            snapshot,
+            id,
+            closure,
+            freshness,
+            failure,
         };
-        if !error.fault.lies_in_the_template() {
-            return Err(failure);
-        }
-        let why = || {
-            Arc::new(Why {
-                diagnostics: Arc::new([(*error.diagnostic).clone()]),
-                cause: cause_of(error, &closure),
-            })
+        self.instead(failed, supply, options)
+    }
+
+    /// What is answered in place of a render that failed.
+    #[cold]
+    fn instead(
+        &self,
+        failed: Failed<'_>,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        let Some(late) = failed.why() else {
+            let name = failed.closure.top().name.as_str();
+            self.rest.fault_log.unanswered(Some(name), &failed.failure);
+            return Err(failed.failure);
         };
-        match self.rest.on_failure {
+        let Failed {
+            snapshot,
+            id,
+            closure,
+            freshness,
+            failure,
+        } = failed;
+        let name = &closure.top().name;
+        // What is wrong with the newest text: that it fails, unless it does not even compile.
+        let why = match freshness {
+            Freshness::Stale { why, .. } => why,
+            Freshness::Current | Freshness::Fallback { .. } => Arc::clone(&late),
+        };
+        let answer = match self.rest.on_failure {
             OnFailure::Return => Err(failure),
-            OnFailure::Fallback => self.stand_in(snapshot, name, why()),
-            OnFailure::LastGood => {
-                // Several bad edits may have come one after the other, so each kept closure that differs is tried.
-                // Bounded as a whole, for a visitor's own data may be what is too much for each of them.
-                let until = Instant::now() + 2 * self.rest.limits.render_time();
-                let mut earlier = snapshot.earlier(id).take_while(|_| Instant::now() < until);
-                let better = earlier.find_map(|(since, closure)| {
-                    self.attempt(&closure, supply, options).ok().map(|body| (since, body))
-                });
-                let Some((since, body)) = better else {
-                    return Err(failure);
-                };
-                let why = why();
-                self.rest.tally.rescued(id, &error.diagnostic);
-                self.rest.late.report(&closure.top().name, id, version, since, &why);
-                Ok(answer(body, Freshness::Stale { since, why }))
-            }
+            OnFailure::Fallback => self.stand_in(snapshot, name.as_str(), why),
+            OnFailure::LastGood => match self.better(snapshot, id, &closure, &failure, supply, options) {
+                Some((since, body)) => Ok(Rendered {
+                    body,
+                    version: snapshot.version(),
+                    freshness: Freshness::Stale { since, why },
+                }),
+                None if options.stand_in => self.stand_in(snapshot, name.as_str(), why),
+                None => Err(failure),
+            },
+        };
+        let serving = match answer.as_ref().map(|rendered| &rendered.freshness) {
+            Ok(Freshness::Stale { since, .. }) => Serving::LastGood(*since),
+            Ok(Freshness::Fallback { .. } | Freshness::Current) => Serving::StandIn,
+            Err(_) => Serving::Failure,
+        };
+        if answer.is_ok() {
+            let rescued = matches!(serving, Serving::LastGood(_));
+            self.rest.tally.failed_late(id, &late.diagnostics[0], rescued);
+        }
+        self.report(snapshot, id, &closure, serving, late);
+        answer
+    }
+
+    /// What the newest kept closure that differs and does better comes to. Several bad edits may have come one after the other, so
+    /// each is tried, bounded as a whole: a visitor's own data may be what is too much for each of them.
+    fn better(
+        &self,
+        snapshot: &Snapshot,
+        id: TemplateId,
+        closure: &Closure<'_>,
+        failure: &RenderFailure,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Option<(Version, String)> {
+        // Data that is no context for one closure is none for another, unless it travels with the template.
+        if matches!(failure, RenderFailure::Context(_)) && closure.companions().next().is_none() {
+            return None;
+        }
+        let until = Instant::now() + 2 * self.rest.limits.render_time();
+        let earlier = snapshot.earlier(id).chain(snapshot.former(id));
+        earlier
+            .take_while(|_| Instant::now() < until)
+            .find_map(|(since, closure)| {
+                let body = self.attempt(&closure, supply, options).ok()?;
+                Some((since, body))
+            })
+    }
+
+    /// Remembers a fault that showed in a render, and says it once: to subscribers and in the log.
+    fn report(&self, snapshot: &Snapshot, id: TemplateId, closure: &Closure<'_>, serving: Serving, why: Arc<Why>) {
+        let (template, closure) = (closure.top().name.clone(), closure.digest());
+        // A render that began before the fault was repaired says nothing of what is served now.
+        let current = self.current();
+        if current.closure_digest(id) != Some(closure) {
+            return;
+        }
+        let version = snapshot.version();
+        let room = Room {
+            templates: self.rest.limits.late_faults,
+            each: self.rest.limits.source_diagnostics,
+        };
+        let fault = LateFault {
+            template: template.clone(),
+            version,
+            serving,
+            whys: vec![Arc::clone(&why)],
+            last: Instant::now(),
+            closure,
+        };
+        let news = current.failed_late(id, fault, room);
+        if news.for_all {
+            self.rest.fault_log.failed_late(&why.diagnostics[0], version, serving);
+        }
+        if news.for_template {
+            self.rest.teller.tell(Event::Fallback(Arc::new(Fallback {
+                template,
+                version,
+                serving,
+                why,
+            })));
         }
     }
 
@@ -365,6 +486,38 @@ impl Reader {
     }
 }
 
+/// A render that failed.
+struct Failed<'s> {
+    snapshot: &'s Snapshot,
+    id: TemplateId,
+    closure: Closure<'s>,
+    /// How the closure stands.
+    freshness: Freshness,
+    failure: RenderFailure,
+}
+
+impl Failed<'_> {
+    /// What is wrong, where the template or its data is to blame, and not the caller.
+    fn why(&self) -> Option<Arc<Why>> {
+        let top = &self.closure.top().name;
+        let (diagnostic, cause) = match &self.failure {
+            RenderFailure::Failed(error) if error.fault.lies_in_the_template() => {
+                let cause = error.diagnostic.template.as_ref().unwrap_or(top);
+                ((*error.diagnostic).clone(), cause)
+            }
+            RenderFailure::Context(error) => (
+                Diagnostic::error("unusable-data", error.to_string()).in_template(top),
+                top,
+            ),
+            _ => return None,
+        };
+        Some(Arc::new(Why {
+            diagnostics: Arc::new([diagnostic]),
+            cause: cause.clone(),
+        }))
+    }
+}
+
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader")
@@ -382,15 +535,6 @@ fn panicked(said: &str, template: &TemplateName) -> RenderFailure {
     ))
 }
 
-/// Which template has the place that failed.
-fn cause_of(error: &RenderError, closure: &Closure<'_>) -> TemplateName {
-    error
-        .diagnostic
-        .template
-        .clone()
-        .unwrap_or_else(|| closure.top().name.clone())
-}
-
 /// Names that are compared with one that is not there, and how long that may be.
 const NEAR_NAMES_MAX: usize = 2_000;
 const NEAR_BYTES_MAX: usize = 64;
@@ -403,19 +547,24 @@ fn equivalent(snapshot: &Snapshot, name: &str) -> Option<TemplateId> {
 
 fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
     let shown: String = name.chars().take(200).collect();
+    let nearest = nearest(snapshot, &shown);
+    RenderFailure::NotFound { name: shown, nearest }
+}
+
+/// A template with a name much like one that is not there.
+fn nearest(snapshot: &Snapshot, shown: &str) -> Option<TemplateName> {
     // Bounded: a visitor may ask for anything.
     let room = 1 + shown.len() / 5;
     let near = |other: &TemplateName| {
         let comparable = shown.len() <= NEAR_BYTES_MAX && shown.len().abs_diff(other.as_str().len()) <= room;
-        let distance = comparable.then(|| strsim::damerau_levenshtein(&shown, other.as_str()))?;
+        let distance = comparable.then(|| strsim::damerau_levenshtein(shown, other.as_str()))?;
         (distance <= room).then_some(distance)
     };
     let named = snapshot
         .entries()
         .take(NEAR_NAMES_MAX)
         .filter_map(|(_, other, _)| near(other).map(|distance| (distance, other)));
-    let nearest = named
+    named
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, other)| other.clone());
-    RenderFailure::NotFound { name: shown, nearest }
+        .map(|(_, other)| other.clone())
 }

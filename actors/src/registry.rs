@@ -18,12 +18,13 @@ use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::Formatters;
 use crate::events::{Event, Fallback, Published, Serving, Teller};
+use crate::fault_log::FaultLog;
 use crate::graph::plan::Graph;
 use crate::limits::Limits;
 use crate::messages::{
     Compare, CurrentSnapshot, History, Kept, Key, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered,
 };
-use crate::snapshot::{Compared, Snapshot, Standing, Why};
+use crate::snapshot::{Compared, Snapshot, Why};
 use crate::supervision::{Behavior, Fenced, Serve, Started, Vault};
 
 use history::NotKept;
@@ -42,6 +43,7 @@ pub(crate) struct Setup {
     pub(crate) formatters: Formatters,
     pub(crate) limits: Arc<Limits>,
     pub(crate) teller: Teller,
+    pub(crate) fault_log: Arc<FaultLog>,
     pub(crate) tally: Arc<Tally>,
 }
 
@@ -184,6 +186,8 @@ impl Registry {
         let held = ledger.truth.is_held();
         self.0.ledger.commit(ledger)?;
         self.0.served.store(Arc::clone(&snapshot));
+        let over = snapshot.settle_late_faults();
+        self.0.fault_log.published(&snapshot, &report, &over);
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {
                 self.0.tally.published(published, held, &snapshot);
@@ -226,10 +230,8 @@ fn told(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> {
     };
     let mut events = vec![Event::Published(Arc::new(published))];
     events.extend(failed().map(|(template, why)| {
-        let serving = match snapshot.id(template.as_str()).map(|id| snapshot.standing(id)) {
-            Some(Standing::Stale { since, .. }) => Serving::LastGood(since),
-            _ => Serving::StandIn,
-        };
+        let serving = snapshot.id(template.as_str()).and_then(|id| snapshot.serving(id));
+        let serving = serving.unwrap_or(Serving::StandIn);
         let (template, why) = (template.clone(), Arc::clone(why));
         Event::Fallback(Arc::new(Fallback {
             template,

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::Exceeded;
+use crate::counters::Begun;
 use crate::limits::Limits;
 use crate::messages::Render;
 use crate::reader::{Reader, RenderFailure, Rendered};
@@ -33,7 +34,11 @@ pub(crate) struct Renderer {
 }
 
 /// An actor of the user's that renders.
-pub(crate) struct Instead(pub(crate) Box<dyn Fn(Render) -> Answering + Send + Sync>);
+pub(crate) struct Instead {
+    pub(crate) send: Box<dyn Fn(Render) -> Answering + Send + Sync>,
+    /// It, where it is supervised.
+    pub(crate) child: Option<Arc<Child>>,
+}
 
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Rendered, RenderFailure>> + Send>>;
 
@@ -46,14 +51,15 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// Renders once, and says whether the thread has to pause.
-    fn serve(&self, render: Render) -> (Result<Rendered, RenderFailure>, Rest) {
+    fn serve(&self, render: Render, begun: Begun) -> (Result<Rendered, RenderFailure>, Rest) {
         let generation = match self.child.ready() {
             Ok(generation) => generation,
             Err(fault) => return (Err(fault.into()), Rest::No),
         };
         let rendered = contain(|| {
             self.faults.strike(Moment::Before);
-            let rendered = self.reader.render(&render.name, None, &render.context, &render.options);
+            let Render { name, context, options } = &render;
+            let rendered = self.reader.render_for_message(begun, name, context, options);
             self.faults.strike(Moment::After);
             rendered
         });
@@ -83,42 +89,44 @@ impl Renderer {
         }
     }
 
-    /// Renders in place where that is safe and wanted, else in one of the threads; counted while it is under way.
-    pub(crate) async fn render(&self, render: Render, pooled: bool) -> Result<Rendered, RenderFailure> {
+    /// Renders in place where that is safe and wanted, else in one of the threads; counted while it is under way. `begun` is when
+    /// the message came.
+    pub(crate) async fn render(&self, render: Render, begun: Begun, pooled: bool) -> Result<Rendered, RenderFailure> {
         let _counted = self.desk.child.meter().ticket();
         if let Some(instead) = self.instead.load_full() {
             return self.render_instead(&instead, render).await;
         }
         if !pooled && self.trusted && actix::Arbiter::try_current().is_some() {
             // A caller's arbiter does not pause.
-            return self.desk.serve(render).0;
+            return self.desk.serve(render, begun).0;
         }
-        self.render_pooled(render).await
+        self.render_pooled(render, begun).await
     }
 
     /// Renders in one of the threads.
-    async fn render_pooled(&self, mut render: Render) -> Result<Rendered, RenderFailure> {
+    async fn render_pooled(&self, mut render: Render, begun: Begun) -> Result<Rendered, RenderFailure> {
         let (answer, answered) = oneshot::channel();
         let (answer, instead) = Once::pair(answer);
         let _deadline = self.deadline(&mut render, instead.another());
         let desk = Arc::clone(&self.desk);
         let span = tracing::Span::current();
+        let name: Box<str> = render.name.as_str().into();
         let run = move || {
             let _request = span.entered();
             if !answer.is_wanted() {
                 let _ = contain(move || drop(render));
                 return Rest::No;
             }
-            let (rendered, rest) = desk.serve(render);
+            let (rendered, rest) = desk.serve(render, begun);
             answer.give(rendered);
             rest
         };
         let lost = self.limits.render_hang_ms;
         self.pool.submit(run, move |why| {
             instead.give(Err(match why {
-                Abandoned::Hangs(_) => {
-                    RenderFailure::Lost(format!("it took longer than {lost} ms (the limit `render_hang_ms`)"))
-                }
+                Abandoned::Hangs(_) => RenderFailure::Lost(format!(
+                    "`{name}` took longer than {lost} ms (the limit `render_hang_ms`)"
+                )),
                 Abandoned::NoRoom => RenderFailure::Busy,
                 Abandoned::NobodyLeft => RenderFailure::Lost(why.to_string()),
             }));
@@ -134,7 +142,7 @@ impl Renderer {
         let (late, _) = Once::pair(late);
         let _deadline = self.deadline(&mut render, late);
         tokio::select! {
-            rendered = instead.0(render) => rendered,
+            rendered = (instead.send)(render) => rendered,
             Ok(late) = is_late => late,
         }
     }

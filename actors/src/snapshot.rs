@@ -4,11 +4,13 @@
 //! many are published meanwhile; its memory goes with the last holder. Snapshots are made in [`registry`](crate::registry) only.
 
 mod chunks;
+mod earlier;
 pub(crate) mod entry;
 pub(crate) mod index;
 pub(crate) mod served;
 pub(crate) mod view;
 mod differences;
+mod late;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +26,10 @@ use index::Index;
 use view::View;
 
 pub use differences::{Compared, Difference, Served, Stands};
+pub(crate) use earlier::{Earlier, Former};
 pub use entry::Why;
+pub use late::{LateFault, Serving};
+pub(crate) use late::{LateFaults, News, Room};
 
 /// The seed of every hash of a name: quick, and not to be foreseen from outside.
 pub(crate) type Seed = foldhash::fast::RandomState;
@@ -37,8 +42,8 @@ pub struct Snapshot {
     content: Content,
     index: Index,
     generation: Arc<Generation>,
-    /// Newest first, for answers when a render of this version fails.
-    earlier: Box<[Arc<Generation>]>,
+    /// For answers when a render of this version fails.
+    earlier: Earlier,
     live: Live,
 }
 
@@ -47,6 +52,23 @@ pub struct Snapshot {
 pub(crate) struct Generation {
     pub(crate) version: Version,
     pub(crate) content: Content,
+}
+
+impl Generation {
+    /// What an entry was in this version, and the last version in which that was current; `None` where it was one of those seen.
+    fn unseen(&self, id: TemplateId, seen: &mut Vec<Digest>) -> Option<(Version, Closure<'_>)> {
+        let (closure, since) = match self.content.standing(id) {
+            Standing::Current(closure) => (closure, self.version),
+            Standing::Stale { closure, since, .. } => (closure, since),
+            Standing::Broken { .. } | Standing::Gone => return None,
+        };
+        let digest = closure.digest();
+        if seen.contains(&digest) {
+            return None;
+        }
+        seen.push(digest);
+        Some((since, closure))
+    }
 }
 
 /// What is served, apart from its version. A clone shares nearly all memory.
@@ -111,21 +133,21 @@ impl Snapshot {
             version: Version::NONE,
             content: Content::default(),
         };
-        Self::new(Arc::new(generation), Index::default(), Box::default(), &Arc::default())
+        Self::new(
+            Arc::new(generation),
+            Index::default(),
+            Earlier::default(),
+            &Arc::default(),
+        )
     }
 
-    pub(crate) fn new(
-        generation: Arc<Generation>,
-        index: Index,
-        earlier: Box<[Arc<Generation>]>,
-        live: &Arc<AtomicUsize>,
-    ) -> Self {
+    pub(crate) fn new(generation: Arc<Generation>, index: Index, earlier: Earlier, shared: &Arc<Shared>) -> Self {
         Self {
             content: generation.content.clone(),
             index,
             generation,
             earlier,
-            live: Live::one_more(live),
+            live: Live::one_more(shared),
         }
     }
 
@@ -174,19 +196,27 @@ impl Snapshot {
     pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
         let mut seen: Vec<Digest> = Vec::new();
         seen.extend(self.standing(id).closure().map(|closure| closure.digest()));
-        self.earlier.iter().filter_map(move |generation| {
-            let (closure, since) = match generation.content.standing(id) {
-                Standing::Current(closure) => (closure, generation.version),
-                Standing::Stale { closure, since, .. } => (closure, since),
-                Standing::Broken { .. } | Standing::Gone => return None,
-            };
-            let digest = closure.digest();
-            if seen.contains(&digest) {
-                return None;
-            }
-            seen.push(digest);
-            Some((since, closure))
-        })
+        let kept = self.earlier.kept.iter();
+        kept.filter_map(move |generation| generation.unseen(id, &mut seen))
+    }
+
+    /// What this entry was before the versions that [`Snapshot::earlier`] knows, newest first: in the version before its own text, that of
+    /// a template that it calls, or its data changed last, as far as these are remembered (the limit `last_good_templates`).
+    pub fn former(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
+        let closure = self.standing(id).closure();
+        let members = closure
+            .iter()
+            .flat_map(|closure| closure.members().into_iter().chain(closure.companions()));
+        let former = members.filter_map(|member| self.earlier.former.get(self.id(member.name.as_str())?));
+        let mut former: Vec<_> = former
+            .filter(|generation| generation.version < self.earlier.former_before)
+            .collect();
+        former.sort_unstable_by_key(|generation| std::cmp::Reverse(generation.version));
+        former.dedup_by_key(|generation| generation.version);
+        let mut seen: Vec<Digest> = closure.iter().map(Closure::digest).collect();
+        former
+            .into_iter()
+            .filter_map(move |generation| generation.unseen(id, &mut seen))
     }
 
     /// Every entry, by id.
@@ -217,12 +247,58 @@ impl Snapshot {
     /// somebody.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.live.0.load(Ordering::Relaxed)
+        self.live.0.live.load(Ordering::Relaxed)
     }
 
-    /// What counts the snapshots of this engine.
-    pub(crate) fn counter(&self) -> Arc<AtomicUsize> {
+    /// What all snapshots of this engine share.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.live.0)
+    }
+
+    /// What answers requests for an entry that is not answered as its newest text has it, as far as is known: of an entry that
+    /// is stale, or that failed when it was rendered. `None` for one that is current and did not fail, and for one that is gone.
+    ///
+    /// The one source of the version that is said to be still served. Not for renders: it takes a lock that renders that fail
+    /// take.
+    #[must_use]
+    pub fn serving(&self, id: TemplateId) -> Option<Serving> {
+        let standing = match self.standing(id) {
+            Standing::Stale { since, .. } => Some(Serving::LastGood(since)),
+            Standing::Broken { .. } => return Some(Serving::StandIn),
+            Standing::Current(_) => None,
+            Standing::Gone => return None,
+        };
+        // What is stale may have failed in renders as well: then something still older is served, or nothing.
+        self.late_fault(id).map(|late| late.serving).or(standing)
+    }
+
+    /// The faults of an entry that no compiler saw and that showed when what is served of it now was rendered.
+    #[must_use]
+    pub fn late_fault(&self, id: TemplateId) -> Option<LateFault> {
+        self.live.0.late.of(id, || self.closure_digest(id))
+    }
+
+    /// Those of all entries, sorted by name, as far as they are remembered (the limit `late_faults`).
+    #[must_use]
+    pub fn late_faults(&self) -> Vec<LateFault> {
+        let all = self.live.0.late.all().into_iter();
+        let now = all.filter(|(id, late)| self.closure_digest(*id) == Some(late.closure));
+        now.map(|(_, late)| late).collect()
+    }
+
+    /// Remembers that a render of what is served under an id failed.
+    pub(crate) fn failed_late(&self, id: TemplateId, fault: LateFault, room: Room) -> News {
+        self.live.0.late.add(id, fault, room)
+    }
+
+    /// Forgets faults of what is not served any more, and answers them.
+    pub(crate) fn settle_late_faults(&self) -> Vec<LateFault> {
+        self.live.0.late.settle(|id| self.closure_digest(id))
+    }
+
+    /// The digest of what is rendered under an id.
+    pub(crate) fn closure_digest(&self, id: TemplateId) -> Option<Digest> {
+        self.standing(id).closure().map(|closure| closure.digest())
     }
 
     pub(crate) fn generation(&self) -> &Arc<Generation> {
@@ -295,18 +371,26 @@ impl Content {
     }
 }
 
+/// What the snapshots of one engine share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// How many of them there are.
+    live: AtomicUsize,
+    late: LateFaults,
+}
+
 /// Counts itself while it lives.
-struct Live(Arc<AtomicUsize>);
+struct Live(Arc<Shared>);
 
 impl Live {
-    fn one_more(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
+    fn one_more(shared: &Arc<Shared>) -> Self {
+        shared.live.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.live.fetch_sub(1, Ordering::Relaxed);
     }
 }

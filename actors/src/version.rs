@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 /// The number of a snapshot: strictly increasing, never reused within the life of an engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Default)]
 #[serde(transparent)]
 pub struct Version(u64);
 

@@ -100,7 +100,7 @@ pub(super) struct TemplateSummary {
     pub(super) name: String,
     /// How it stands.
     pub(super) standing: StandingAnswer,
-    /// If it is stale: the last version in which what is served was the newest.
+    /// If something older than its newest text is served: the last version in which that was the newest.
     pub(super) since: Option<u64>,
     /// BLAKE3 of the text that is served, the first 16 hexadecimal digits.
     pub(super) digest: Option<String>,
@@ -119,9 +119,9 @@ pub(super) struct TemplateAnswer {
     pub(super) version: u64,
     /// How it stands.
     pub(super) standing: StandingAnswer,
-    /// If it is stale: the last version in which what is served was the newest.
+    /// If something older than its newest text is served: the last version in which that was the newest.
     pub(super) since: Option<u64>,
-    /// If it is not current: the template to repair.
+    /// If it is not current, or failed when it was rendered: the template to repair.
     pub(super) cause: Option<String>,
     /// BLAKE3 of the text that is served, the first 16 hexadecimal digits.
     pub(super) digest: Option<String>,
@@ -129,7 +129,7 @@ pub(super) struct TemplateAnswer {
     pub(super) bytes: Option<usize>,
     /// The text that is served.
     pub(super) content: Option<String>,
-    /// Why it is not current.
+    /// Why it is not current, and what was wrong when it was rendered.
     pub(super) diagnostics: Vec<Finding>,
     /// What probably is not meant, although it compiles.
     pub(super) warnings: Vec<Finding>,

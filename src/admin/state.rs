@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_web::{rt, web};
 use hotplate_actors::counters::Publication;
-use hotplate_actors::{Event, Fallback, Hotplate, Serving, TemplateName, Version};
+use hotplate_actors::{Event, Fallback, Hotplate, TemplateName, Version};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -175,7 +175,12 @@ impl State {
         let health = self.health();
         let shape = |health: &HealthAnswer| {
             let actors = health.actors.iter().map(|actor| (actor.state, actor.restarts));
-            (health.ready, health.reasons.clone(), actors.collect::<Vec<_>>())
+            (
+                health.ready,
+                health.reasons.clone(),
+                health.degraded.clone(),
+                actors.collect::<Vec<_>>(),
+            )
         };
         if before.as_ref().is_some_and(|before| shape(before) != shape(&health)) {
             self.live.tell("changed", "{}");
@@ -249,15 +254,11 @@ impl Told {
 
 impl FallbackEvent {
     fn of(fallback: &Fallback) -> Self {
-        let (serving, since) = match fallback.serving {
-            Serving::LastGood(since) => ("last-good", Some(since.number())),
-            Serving::StandIn => ("stand-in", None),
-        };
         Self {
             template: fallback.template.to_string(),
             version: fallback.version.number(),
-            serving,
-            since,
+            serving: fallback.serving.as_str(),
+            since: fallback.serving.since().map(Version::number),
             cause: fallback.why.cause.to_string(),
             diagnostics: fallback
                 .why

@@ -5,7 +5,7 @@ use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 use hotplate::snapshot::Standing;
 use hotplate::supervision::{Fault, GivenUp, Restarted};
-use hotplate::{Digest, Event, Fallback, Hotplate, Published, ReloadReport, Serving, TemplateName, Version};
+use hotplate::{Digest, Event, Fallback, Hotplate, Published, ReloadReport, TemplateName, Version};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -102,16 +102,12 @@ pub(crate) fn event(site: &Site, event: &Event) -> Option<Value> {
 }
 
 fn fallback(site: &Site, fallback: &Fallback) -> Value {
-    let since = match fallback.serving {
-        Serving::LastGood(since) => Some(since),
-        Serving::StandIn => None,
-    };
     json!({
         "event": "fallback",
         "template": site.shown(&fallback.template),
         "version": fallback.version,
-        "serving": if since.is_some() { "last-good" } else { "stand-in" },
-        "since": since,
+        "serving": fallback.serving.as_str(),
+        "since": fallback.serving.since(),
         "diagnostics": diagnostics(site, &fallback.why.diagnostics),
     })
 }
@@ -123,6 +119,9 @@ pub(crate) fn reloaded(site: &Site, live: &[Change], restart: &[Change], report:
     report.diagnostics = diagnostics(site, &report.diagnostics);
     report.changed = names::shown(site, &report.changed);
     report.removed = names::shown(site, &report.removed);
+    for not_current in &mut report.not_current {
+        not_current.template = site.shown(&not_current.template);
+    }
     json!({ "event": "reloaded", "live": paths(live), "restart": paths(restart), "report": report })
 }
 

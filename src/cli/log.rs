@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hotplate::FAULTS_TARGET;
 use hotplate::admin::LogLevel;
 use hotplate::config::LogFormat;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -75,6 +76,12 @@ pub(crate) fn understood(level: &str) -> Result<EnvFilter, String> {
     if let Some(word) = level.split(',').map(str::trim).find(word) {
         return Err(format!("`{word}` is no level"));
     }
+    let named = level.contains(FAULTS_TARGET);
+    let level = match named {
+        true => level.to_owned(),
+        // They are on stdout already, with their lines and what to do.
+        false => format!("{level},{FAULTS_TARGET}=off"),
+    };
     EnvFilter::builder().parse(level).map_err(|error| error.to_string())
 }
 
@@ -85,6 +92,20 @@ pub(crate) const HELP: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_on_stdout_is_logged_if_it_is_named() {
+        for (level, logged) in [
+            ("warn", false),
+            ("debug", false),
+            ("warn,hotplate=debug", false),
+            ("warn,hotplate::faults=warn", true),
+            ("hotplate::faults=info", true),
+        ] {
+            let filter = understood(level).expect("a level").to_string();
+            assert_eq!(!filter.contains("hotplate::faults=off"), logged, "{level}: {filter}");
+        }
+    }
 
     #[test]
     fn a_word_that_is_no_level_is_refused() {

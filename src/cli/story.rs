@@ -1,6 +1,6 @@
 //! What happened to a site, in sentences: for `dev`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use hotplate::config::Finding;
@@ -28,6 +28,8 @@ struct Told {
     held_back: Vec<TemplateName>,
     /// What was wrong when pages of that version were rendered.
     late: Vec<Diagnostic>,
+    /// Templates that failed when they were rendered, of which it was not told yet that they are fixed.
+    failed_late: BTreeSet<TemplateName>,
 }
 
 /// Diagnostics that are shown of one version. Who renames a folder has more, and knows why.
@@ -80,10 +82,11 @@ impl Story {
     }
 
     fn published(&mut self, published: &Published, snapshot: &Snapshot) -> io::Result<()> {
+        let mended = self.told.mended(published, snapshot);
         let lists = [
             ("changed", &published.changed),
             ("removed", &published.removed),
-            ("mended", &published.recovered),
+            ("mended", &mended),
             ("held back", &published.stale),
             ("broken", &published.broken),
         ];
@@ -114,18 +117,19 @@ impl Story {
             self.terminal
                 .line(format_args!("and {more} more: `hotplate check {directory}` shows all"))?;
         }
-        let mut served: BTreeMap<Option<Version>, Vec<TemplateName>> = BTreeMap::new();
+        let mut served: BTreeMap<Served, Vec<TemplateName>> = BTreeMap::new();
         for name in names.iter().filter(|name| self.site.is_entry(name)) {
-            served.entry(since(snapshot, name)).or_default().push(name.clone());
+            served.entry(Served::of(snapshot, name)).or_default().push(name.clone());
         }
-        for (version, mut names) in served {
+        for (served, mut names) in served {
             names.sort_unstable();
-            self.serving(version, &names)?;
+            self.serving(served, &names)?;
         }
         self.told = Told {
             version: Some(snapshot.version()),
             held_back: names,
             late: Vec::new(),
+            failed_late: std::mem::take(&mut self.told.failed_late),
         };
         Ok(())
     }
@@ -136,6 +140,7 @@ impl Story {
         if self.told.version >= Some(*version) && self.told.held_back.contains(template) {
             return Ok(());
         }
+        self.told.failed_late.insert(template.clone());
         for diagnostic in fallback.why.diagnostics.iter() {
             let told = |late: &Diagnostic| {
                 (&late.template, late.span, &late.message)
@@ -146,21 +151,20 @@ impl Story {
                 self.told.late.push(diagnostic.clone());
             }
         }
-        let version = match fallback.serving {
-            Serving::LastGood(version) => Some(version),
-            Serving::StandIn => None,
-        };
-        self.serving(version, std::slice::from_ref(template))
+        self.serving(fallback.serving.into(), std::slice::from_ref(template))
     }
 
-    fn serving(&mut self, version: Option<Version>, names: &[TemplateName]) -> io::Result<()> {
+    fn serving(&mut self, served: Served, names: &[TemplateName]) -> io::Result<()> {
         let list = names::list(&self.site, names);
-        match version {
-            Some(version) => self
+        match served {
+            Served::LastGood(version) => self
                 .terminal
                 .line(format_args!("still serving version {version} of {list}\n")),
-            None => self.terminal.line(format_args!(
+            Served::StandIn => self.terminal.line(format_args!(
                 "a stand-in is served for {list}: there is no good version yet\n"
+            )),
+            Served::Failure => self.terminal.line(format_args!(
+                "{list} cannot be shown: there is no good version yet (visitors of `serve` would see the stand-in)\n"
             )),
         }
     }
@@ -170,10 +174,44 @@ impl Story {
     }
 }
 
-fn since(snapshot: &Snapshot, name: &TemplateName) -> Option<Version> {
-    match snapshot.standing(snapshot.id(name.as_str())?) {
-        Standing::Stale { since, .. } => Some(since),
-        _ => None,
+impl Told {
+    /// What is good again with a version: it compiles, or what failed when it was rendered is not served any more.
+    fn mended(&mut self, published: &Published, snapshot: &Snapshot) -> Vec<TemplateName> {
+        let mut mended: BTreeSet<TemplateName> = published.recovered.iter().cloned().collect();
+        self.failed_late.retain(|name| {
+            let fails = |id| snapshot.late_fault(id).is_some() || snapshot.serving(id).is_some();
+            let fails = snapshot.id(name.as_str()).is_some_and(fails);
+            if !fails && !published.removed.contains(name) {
+                mended.insert(name.clone());
+            }
+            fails
+        });
+        mended.into_iter().collect()
+    }
+}
+
+/// What visitors get of a template, in the order in which it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Served {
+    Failure,
+    StandIn,
+    LastGood(Version),
+}
+
+impl Served {
+    fn of(snapshot: &Snapshot, name: &TemplateName) -> Self {
+        let serving = snapshot.id(name.as_str()).and_then(|id| snapshot.serving(id));
+        serving.map_or(Self::StandIn, Self::from)
+    }
+}
+
+impl From<Serving> for Served {
+    fn from(serving: Serving) -> Self {
+        match serving {
+            Serving::LastGood(version) => Self::LastGood(version),
+            Serving::StandIn => Self::StandIn,
+            Serving::Failure => Self::Failure,
+        }
     }
 }
 

@@ -128,6 +128,9 @@ impl Tell {
                 if !restart.is_empty() {
                     said += &format!("; needs a restart: {}", paths(restart));
                 }
+                if let more @ 1.. = report.not_current.len() {
+                    said += &format!("; {} not served as written last", names::count(more, "template"));
+                }
                 story.line(&said)
             }
             (Voice::People(story), Err(error)) => story.line(&format!("the reload has no answer: {error}")),

@@ -235,7 +235,7 @@ word_fields! {
     OnFailure: ON_FAILURE = LastGood "last-good", Fallback "fallback", Return "return";
     LogFormat: LOG_FORMATS = Human "human", Json "json";
     Restart: RESTARTS = Permanent "permanent", Transient "transient", Temporary "temporary";
-    Escalation: ESCALATIONS = NotReady "not-ready", Tell "tell";
+    Escalation: ESCALATIONS = Auto "auto", NotReady "not-ready", Degraded "degraded", Tell "tell";
     Links: LINKS = Follow "follow", Inside "inside", Never "never";
     WatchBy: WATCH_BY = Auto "auto", Poll "poll", Recursive "recursive";
 }
@@ -324,7 +324,7 @@ macro_rules! policies {
                 backoff_max_ms: milliseconds(0, TIME_MAX_MS), restart, "The longest of all pauses.";
                 calm_ms: milliseconds(0, TIME_MAX_MS), restart, "How long it has to be up until earlier faults are forgotten.";
                 escalation: Kind::Choice(ESCALATIONS), restart,
-                    "What giving it up means: the engine is not ready until `reset`, or it is told and that is all.";
+                    "What giving it up means until `reset`: the engine is not ready, or degraded, or it is told and that is all. `auto` is not ready.";
             }
         }
     )*};
@@ -369,7 +369,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
     keys! { keys:
         log {
             level: Kind::Text, live,
-                "What is logged: off, error, warn, info, debug or trace, or by module: \"warn,hotplate=debug\". RUST_LOG overrides it.";
+                "What is logged: off, error, warn, info, debug or trace, or by module: \"warn,hotplate=debug\". RUST_LOG overrides it. Faults of templates \
+                 are on stdout, and in the log only if it names them: \"warn,hotplate::faults=warn\".";
             format: Kind::Choice(LOG_FORMATS), restart, "For people (human), or an object on each line (json).";
             spans: Kind::Flag, restart,
                 "Whether the end of each span is logged, with the time that it took: of a batch, of each actor's part in it, of a render.";
@@ -383,7 +384,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             on_failure: Kind::Choice(ON_FAILURE), restart,
                 "What answers when a page fails while it is rendered: its last good version, the fallback page, or the error.";
             fallback: Kind::Text, restart,
-                "The page shown, with status 503, where there never was a good version. Empty is `maintenance.html` of a site.";
+                "The page shown, with status 503, where there never was a good version; it must be there. Empty is `maintenance.html` of a \
+                 site, if that is there.";
         }
         files {
             include: Kind::List, restart, "Only files that one of these patterns names, as in `.gitignore`. None is everything.";
@@ -416,8 +418,14 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             context_depth: count(1, 256), restart, "How deep a context may nest. Each level costs stack.";
             history_versions: count(0, 100_000), restart,
                 "Earlier versions that are kept, for pages that fail when they are rendered, and for rolling back.";
+            last_good_templates: count(0, 10_000_000), restart,
+                "Templates of which what they were before their text changed last is kept besides, whatever became of others since.";
             compile_cache_bytes: bytes(0, 1024 * GIB), restart, "Sources whose compiled form is kept.";
             subscriber_events: count(1, 10_000_000), restart, "Events that a subscriber may be behind before it is told that it is.";
+            late_faults: count(1, 1_000_000), restart,
+                "Templates whose faults are remembered that show only in renders, so that each is told once.";
+            logged_faults: count(1, 1_000_000), restart,
+                "Faults of templates that are logged within ten seconds. Those beyond are counted in one line.";
             hints: count(1, 100_000_000), restart, "Names in the queue of hints. When it is full, everything is looked at instead.";
             renders_in_flight: count(1, 1_000_000), restart, "`Render` messages at once; one more is answered `Busy`.";
             reloads_in_flight: count(1, 1_000_000), restart, "`Reload` messages at once; one more is answered `Busy`.";

@@ -42,9 +42,9 @@ pub(super) enum Outcome {
 }
 
 /// An entry as an answer: content type by its extension; status 200 where it is current or stale, 503 for a stand-in; `ETag`, and
-/// 304 where the browser has it already. `x-hotplate-version` and `x-hotplate-freshness` say what it is.
+/// 304 where the browser has it already. `x-hotplate-version` says which version its text is from, `x-hotplate-freshness` what it is.
 ///
-/// A failure is answered without a word of the template, but for its author in development.
+/// What fails and has no good version is answered with the stand-in and 503; for its author, in development, with what is wrong.
 #[derive(Debug)]
 #[must_use]
 pub struct Page {
@@ -158,7 +158,7 @@ fn text(
 ) -> HttpResponse {
     let (ours, freshness) = response::status(&rendered.freshness);
     let status = status.filter(|_| ours == StatusCode::OK).unwrap_or(ours);
-    let version = rendered.version;
+    let version = rendered.text_version();
     let injected = shown.is_some();
     let body = match shown {
         Some(shown) => shown.inject(request, rendered.body, headers),

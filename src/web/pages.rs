@@ -15,8 +15,8 @@ use crate::site::{Site, SiteData};
 
 /// A site over HTTP: entries by their path, `static/**` under `/static/`.
 ///
-/// Each answer says its version (`x-hotplate-version`) and how fresh it is (`x-hotplate-freshness`: `current`, `stale` or
-/// `fallback`). Current and stale are 200, or 304 where the browser has the page already; a stand-in is 503, an unknown path is
+/// Each answer says the version that its text is from (`x-hotplate-version`) and how fresh it is (`x-hotplate-freshness`: `current`,
+/// `stale` or `fallback`). Current and stale are 200, or 304 where the browser has the page already; a stand-in is 503, an unknown path is
 /// 404 with the site's `404.html`.
 ///
 /// ```no_run

@@ -75,7 +75,11 @@ pub(super) fn failed(
     match faults {
         Faults::Shown => told(request, status, &failure.to_string(), shown),
         Faults::Hidden => {
-            tracing::error!(entry, %failure, "a page cannot be shown");
+            match failure {
+                RenderFailure::NotFound { .. } => tracing::error!(entry, %failure, "a page cannot be shown"),
+                // The engine has said so once, and says it again when it goes on: not for each visitor.
+                _ => tracing::debug!(entry, %failure, "a page cannot be shown"),
+            }
             told(request, status, "This page cannot be shown at the moment.", None)
         }
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::etag::{self, ETag};
 use super::page::{Outcome, Page, Unchanged, Validator};
-use super::{Web, digests};
+use super::{Faults, Web, digests};
 
 /// Until when the answer to a request is of use. A middleware may put it into the extensions of a request, such as from what a
 /// gateway says; it goes before [`Web::deadline`].
@@ -149,11 +149,14 @@ impl Templates {
         };
         let etag = ETag::of_closure(&digest, tag);
         if etag::is_known(&self.request, &etag) {
-            let stale = matches!(snapshot.standing(id), Standing::Stale { .. });
+            let (version, freshness) = match snapshot.standing(id) {
+                Standing::Stale { since, .. } => (since, "stale"),
+                _ => (pinned.version(), "current"),
+            };
             return Err(Unchanged {
                 etag,
-                version: pinned.version(),
-                freshness: if stale { "stale" } else { "current" },
+                version,
+                freshness,
             });
         }
         Ok(Validator::Closure(etag))
@@ -169,10 +172,8 @@ impl Templates {
     ) -> Page {
         let standing = pinned.snapshot().id(name).map(|id| pinned.snapshot().standing(id));
         let validator = match (&rendered, standing) {
-            // The newest text failed with this data: that says nothing about what other data would come to.
-            (Ok(rendered), Some(Standing::Current(_))) if !matches!(rendered.freshness, Freshness::Current) => {
-                Validator::Body
-            }
+            // What the validator is of failed with this data: that says nothing about what other data would come to.
+            (Ok(rendered), Some(standing)) if !is_as_it_stands(rendered, &standing) => Validator::Body,
             _ => validator,
         };
         let shown = self.web.live_for(&self.request).map(|live| {
@@ -197,6 +198,8 @@ impl Templates {
             deadline: self.deadline,
             cancel: None,
             missing: self.missing,
+            // Visitors see a page, and in development its author sees what is wrong.
+            stand_in: self.web.faults == Faults::Hidden,
         }
     }
 
@@ -210,6 +213,15 @@ impl Templates {
             missing: Missing::default(),
             tag: None,
         }
+    }
+}
+
+/// Whether an answer is from the very closure that its entry stands for, and not from an older one because that failed.
+fn is_as_it_stands(rendered: &Rendered, standing: &Standing<'_>) -> bool {
+    match (&rendered.freshness, standing) {
+        (Freshness::Current, _) => true,
+        (Freshness::Stale { since: from, .. }, Standing::Stale { since, .. }) => from == since,
+        _ => false,
     }
 }
 

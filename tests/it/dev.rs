@@ -201,6 +201,57 @@ fn what_never_was_good_has_a_stand_in() {
     assert!(!answer.body.contains("{{ if }}"), "{}", answer.body);
 }
 
+/// It compiles, and never rendered well: the author sees what is wrong, in the page and in the terminal, and hears when it is fixed.
+#[test]
+fn what_never_rendered_well_is_told() {
+    let files = site();
+    let server = Server::start(&files);
+    files.write("templates/late.html", "<p>{titel}</p>");
+    server.running.wait_for("version 2: changed late.html");
+    for _ in 0..2 {
+        let answer = server.get("/late");
+        assert_eq!(answer.status, 500);
+        assert!(answer.body.contains("late.html:1:5"), "{}", answer.body);
+    }
+    let told = server
+        .running
+        .lines_until("late.html cannot be shown: there is no good version yet");
+    assert!(
+        told.contains("error[missing-path]") && told.contains("late.html:1:5"),
+        "{told}"
+    );
+    files.write("templates/late.html", "<p>{title}</p>");
+    let told = server
+        .running
+        .lines_until("version 3: changed late.html; mended late.html");
+    assert!(!told.contains("error"), "told once: {told}");
+    assert_eq!(server.get("/late").body, "<p>&lt;ä&gt;</p>");
+}
+
+/// What is named as still served is what is served, also where the version before did not do better.
+#[test]
+fn after_two_bad_edits_the_version_that_is_served_is_named() {
+    let files = site();
+    let server = Server::start(&files);
+    server.get("/");
+    files.write("templates/index.html", "<p>{titel}</p>");
+    server.running.wait_for("version 2");
+    assert_eq!(server.get("/").header("x-hotplate-version"), Some("1"));
+    server.running.wait_for("still serving version 1 of index.html");
+    files.write("templates/index.html", "<p>{{ if }}");
+    let told = server.running.lines_until("still serving version");
+    assert!(told.contains("still serving version 1 of index.html"), "{told}");
+    let stale = server.get("/");
+    assert_eq!(
+        (
+            stale.header("x-hotplate-version"),
+            stale.freshness(),
+            stale.body.as_str()
+        ),
+        (Some("1"), "stale", "<p>&lt;ä&gt;</p>foot")
+    );
+}
+
 #[test]
 fn the_site_says_what_is_missing() {
     let files = site();

@@ -9,22 +9,22 @@ use crate::admin::{SHOP, Served};
 
 /// A family as it was read.
 #[derive(Debug, Default)]
-struct Family {
+pub(crate) struct Family {
     kind: String,
     unit: Option<String>,
     help: Option<String>,
-    samples: Vec<Sample>,
+    pub(crate) samples: Vec<Sample>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Sample {
-    name: String,
-    labels: BTreeMap<String, String>,
-    value: f64,
+pub(crate) struct Sample {
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) value: f64,
 }
 
 /// Reads a text strictly.
-fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
+pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
     let lines = text.strip_suffix("# EOF\n").ok_or("it does not end with `# EOF`")?;
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let mut current = String::new();
@@ -199,6 +199,7 @@ fn everything_is_there_from_the_start_and_nothing_is_added() {
         "not-found",
         "broken",
         "timeout",
+        "cancelled",
         "busy",
         "down",
         "lost",

@@ -35,6 +35,12 @@ fn stranger(status: &str, body: &str) -> (String, JoinHandle<String>) {
 
 /// A running instance whose templates are looked at only when somebody asks, and its admin address.
 fn served(files: &Files, environment: &[(&str, &str)]) -> (Running, String) {
+    let (server, admin) = served_to_visitors(files, environment);
+    (server.running, admin)
+}
+
+/// The same, with the address of its pages.
+fn served_to_visitors(files: &Files, environment: &[(&str, &str)]) -> (Server, String) {
     let arguments = [
         "serve",
         text(files.path()),
@@ -49,14 +55,12 @@ fn served(files: &Files, environment: &[(&str, &str)]) -> (Running, String) {
     let running = Running::start_logged(environment, &arguments);
     let line = running.wait_for("\"listening\"");
     let listening: Value = serde_json::from_str(&line).expect("JSON");
-    let admin = listening["admin"].as_str().expect("an admin listener").to_owned();
-    let address = admin
-        .trim_start_matches("http://")
-        .split('/')
-        .next()
-        .expect("an address")
-        .to_owned();
-    (running, address)
+    let [address, admin] = ["url", "admin"].map(|key| {
+        let url = listening[key].as_str().expect("a listener");
+        let address = url.trim_start_matches("http://").split('/').next();
+        address.expect("an address").to_owned()
+    });
+    (Server { running, address }, admin)
 }
 
 #[test]
@@ -83,6 +87,46 @@ fn a_running_instance_looks_and_says_what_came_of_it() {
     let said: Value = serde_json::from_str(&reload(&["--format", "json"]).stdout).expect("JSON");
     assert_eq!((&said["outcome"], &said["version"]), (&json!("unchanged"), &json!(4)));
     assert_eq!(running.end("TERM").code(), Some(0));
+}
+
+/// A page that compiles and fails when it is rendered: nothing differs, and yet not everything is well.
+#[test]
+fn a_page_that_is_stale_is_named_and_the_exit_code_says_so() {
+    let files = Files::new(&[
+        ("templates/a.html", "a {x}"),
+        ("templates/b.html", "b {y}"),
+        ("data/_all.json", r#"{"x": 1}"#),
+    ]);
+    let (server, admin) = served_to_visitors(&files, &[]);
+    let reload = |more: &[&str]| run(&[&["reload", "--admin", &admin], more].concat());
+    assert_eq!(server.get("/a").body, "a 1");
+    assert_eq!(reload(&[]).code, 0);
+    files.write("templates/a.html", "new {z}");
+    assert_eq!(reload(&[]).code, 0, "nobody has rendered it yet");
+    // One goes on as it was; the other never rendered well.
+    assert_eq!(server.get("/a").header("x-hotplate-version"), Some("1"));
+    assert_eq!(server.get("/b").status, 503);
+    let ran = reload(&[]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{}", ran.stdout);
+    for part in [
+        "nothing differs: version 2 is served\n",
+        "\nstale: version 1 is still served of a.html\n",
+        "\nno good version: a stand-in is served for b.html\n",
+        "error[missing-path]: there is no `z` in the data\n --> a.html:1:6\n",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    let said: Value = serde_json::from_str(&reload(&["--format", "json"]).stdout).expect("JSON");
+    let expected = json!([
+        { "template": "a.html", "serving": "last-good", "since": 1 },
+        { "template": "b.html", "serving": "stand-in", "since": null },
+    ]);
+    assert_eq!(said["not_current"], expected);
+    // Repaired, it is forgotten at once.
+    files.write("templates/a.html", "new {x}");
+    files.write("templates/b.html", "new {x}");
+    let ran = reload(&[]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
 }
 
 #[test]

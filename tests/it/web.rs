@@ -128,11 +128,11 @@ async fn a_page_has_its_type_its_status_and_no_word_of_a_fault() {
             "<!doctype html><html><body><p>&lt;you&gt;</p></body></html>",
         ),
         (
-            "page=page.html&data=none",
-            500,
-            "text/plain; charset=utf-8",
-            "",
-            "This page cannot be shown at the moment.\n",
+            "page=feed.xml&data=none",
+            503,
+            "application/xml; charset=utf-8",
+            "fallback",
+            "<?xml version=\"1.0\"?>\n<unavailable/>\n",
         ),
         (
             "page=nothing.html",
@@ -151,16 +151,26 @@ async fn a_page_has_its_type_its_status_and_no_word_of_a_fault() {
         );
         assert_eq!(found, (status, kind, freshness, body), "{query}");
     }
-    let stand_in = ask(&web, to("page=never.html")).await;
-    assert_eq!(
-        (stand_in.status.as_u16(), stand_in.header("x-hotplate-freshness")),
-        (503, "fallback")
-    );
-    assert!(
-        !stand_in.body.contains("secret") && stand_in.header("etag").is_empty(),
-        "{}",
-        stand_in.body
-    );
+    // One that does not compile, and one that compiles and never rendered well.
+    for query in [
+        "page=never.html",
+        "page=page.html&data=none",
+        "page=page.html&data=none&apart=1",
+    ] {
+        let stand_in = ask(&web, to(query)).await;
+        assert_eq!(
+            (stand_in.status.as_u16(), stand_in.header("x-hotplate-freshness")),
+            (503, "fallback"),
+            "{query}"
+        );
+        assert!(
+            stand_in.body.contains("Back soon")
+                && !stand_in.body.contains("secret")
+                && stand_in.header("etag").is_empty(),
+            "{}",
+            stand_in.body
+        );
+    }
     // For its author, in words.
     let shown = ask(&web.clone().faults(Faults::Shown), to("page=page.html&data=none")).await;
     assert!(

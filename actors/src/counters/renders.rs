@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::clock::Tick;
 use super::histogram::{Buckets, Histogram};
+use crate::budget::Exceeded;
 use crate::reader::{Freshness, RenderFailure, Rendered};
 
 /// What came of a render.
@@ -29,19 +30,21 @@ pub enum RenderOutcome {
     NotFound,
     /// The template is broken, and the policy is to say so.
     Broken,
-    /// The caller's deadline passed, or the caller gave up.
+    /// There was no answer in time: the deadline of the caller passed, or that of the engine.
     Timeout,
+    /// The caller gave up, such as a visitor who left: nobody saw what became of it.
+    Cancelled,
     /// Turned away: too many were under way.
     Busy,
     /// Turned away: the engine had ended.
     Down,
-    /// A Renderer failed with it in hand.
+    /// A Renderer failed or hung with it in hand.
     Lost,
 }
 
 impl RenderOutcome {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Current,
         Self::Stale,
         Self::Fallback,
@@ -50,6 +53,7 @@ impl RenderOutcome {
         Self::NotFound,
         Self::Broken,
         Self::Timeout,
+        Self::Cancelled,
         Self::Busy,
         Self::Down,
         Self::Lost,
@@ -67,6 +71,7 @@ impl RenderOutcome {
             Self::NotFound => "not-found",
             Self::Broken => "broken",
             Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
             Self::Busy => "busy",
             Self::Down => "down",
             Self::Lost => "lost",
@@ -84,17 +89,26 @@ impl RenderOutcome {
         }
     }
 
-    fn of_failure(failure: &RenderFailure) -> Self {
+    pub(crate) fn of_failure(failure: &RenderFailure) -> Self {
         match failure {
             RenderFailure::NotFound { .. } => Self::NotFound,
             RenderFailure::Broken { .. } => Self::Broken,
             RenderFailure::Failed(_) => Self::Failed,
             RenderFailure::Context(_) => Self::Context,
+            RenderFailure::Timeout(Exceeded::Cancelled) => Self::Cancelled,
             RenderFailure::Timeout(_) => Self::Timeout,
             RenderFailure::Busy => Self::Busy,
             RenderFailure::Down => Self::Down,
             RenderFailure::Lost(_) => Self::Lost,
         }
+    }
+}
+
+impl Begun {
+    /// How many renders this one stands for where not each is counted; 0 where it was not timed.
+    #[inline]
+    pub(super) fn stands_for(self) -> u64 {
+        self.timed.map_or(0, |timed| timed.stands_for)
     }
 }
 
@@ -214,24 +228,15 @@ impl Renders {
         Begun { tick, timed }
     }
 
-    /// Counts what came of one, and answers how many it stands for where durations are counted; 0 where it was not timed.
+    /// Counts what one was answered with.
     #[inline]
-    pub(super) fn end(&self, begun: Begun, result: &Result<Rendered, RenderFailure>) -> u64 {
+    pub(super) fn end(&self, begun: Begun, result: &Result<Rendered, RenderFailure>) {
         let number = shard();
         let (shard, shared) = (&self.shards[number], number == SHARED);
         add(&shard.outcomes[RenderOutcome::of(result) as usize], 1, shared);
-        let Some(Timed { started, stands_for }) = begun.timed else {
-            return 0;
-        };
-        shard.seconds.record(started.elapsed(), stands_for, shared);
-        stands_for
-    }
-
-    /// Counts one that was not begun.
-    pub(super) fn turned(&self, failure: &RenderFailure) {
-        let outcome = RenderOutcome::of_failure(failure);
-        let number = shard();
-        add(&self.shards[number].outcomes[outcome as usize], 1, number == SHARED);
+        if let Some(Timed { started, stands_for }) = begun.timed {
+            shard.seconds.record(started.elapsed(), stands_for, shared);
+        }
     }
 
     /// Counts one that was answered from an older version although its text compiles.
@@ -266,7 +271,9 @@ mod tests {
 
     /// One in a tick, and how many it stands for.
     fn count(renders: &Renders, tick: u64, result: &Result<Rendered, RenderFailure>) -> u64 {
-        renders.end(renders.begin(Tick(tick)), result)
+        let begun = renders.begin(Tick(tick));
+        renders.end(begun, result);
+        begun.stands_for()
     }
 
     #[test]
@@ -276,11 +283,11 @@ mod tests {
             count(&renders, 1, &rendered());
         }
         count(&renders, 1, &Err(RenderFailure::Busy));
-        renders.turned(&RenderFailure::Down);
+        count(&renders, 1, &Err(RenderFailure::Down));
         let (outcomes, seconds, _) = renders.read();
         assert_eq!(outcomes[&RenderOutcome::Current], TIMED_FIRST + 100 * SAMPLE);
         assert_eq!((outcomes[&RenderOutcome::Busy], outcomes[&RenderOutcome::Down]), (1, 1));
-        assert!((TIMED_FIRST + 100 * SAMPLE + 1).abs_diff(seconds.count()) <= SAMPLE);
+        assert!((TIMED_FIRST + 100 * SAMPLE + 2).abs_diff(seconds.count()) <= SAMPLE);
     }
 
     #[test]

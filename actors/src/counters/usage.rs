@@ -124,6 +124,11 @@ impl Usages {
         }
     }
 
+    /// When a template was rendered last, as the [`Clock`] counts seconds.
+    pub(super) fn last_seconds(&self, id: TemplateId) -> u32 {
+        self.of(id).last_seconds.load(Ordering::Relaxed)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TemplateId, LastFailure>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -48,6 +48,10 @@ impl Dialect for Reference {
         judge(&rewritten.text).map_err(|fault| vec![*fault])?;
         Ok(Arc::new(ReferenceUnit::new(text, marks, rewritten)))
     }
+
+    fn formatter_name(&self, name: &str) -> Result<(), String> {
+        super::tiny::tag_can_name(self, name)
+    }
 }
 
 /// A text as its author wrote it, and as the crate gets it.

@@ -49,4 +49,26 @@ impl Dialect for Tiny {
         judge::judge(text).map_err(|fault| vec![*fault])?;
         Ok(Arc::new(compile::compile(text, &tokens, limits)))
     }
+
+    fn formatter_name(&self, name: &str) -> Result<(), String> {
+        tag_can_name(self, name)
+    }
+}
+
+/// Whether a tag of the language can name a formatter so: asks the compiler, so that there is one rule.
+pub(super) fn tag_can_name(dialect: &impl Dialect, name: &str) -> Result<(), String> {
+    let tag = format!("{{value | {name}}}");
+    let reason = match dialect.compile(&tag, &Limits::default()) {
+        Ok(unit) => match unit.formatters() {
+            [used] if *used.name == *name => return Ok(()),
+            [used] => format!("`{tag}` is read as the formatter `{}`", used.name),
+            _ => format!("`{tag}` is not read as a formatter"),
+        },
+        Err(faults) => faults
+            .first()
+            .map_or_else(|| format!("`{tag}` does not compile"), |fault| fault.message.clone()),
+    };
+    Err(format!(
+        "{reason}; choose a word without spaces, brackets, quotes, `|` or `-` at its end"
+    ))
 }

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Actors, Doors, Engine, Plan, StartError};
 use crate::counters::Tally;
 use crate::events::Teller;
+use crate::fault_log::FaultLog;
 use crate::limits::Limits;
 use crate::loader::Hints;
 use crate::messages::Drain;
@@ -64,6 +65,7 @@ pub(super) struct Inside {
     pub(super) doors: Doors,
     pub(super) alarms: Alarms,
     pub(super) tally: Arc<Tally>,
+    pub(super) fault_log: Arc<FaultLog>,
     pub(super) circle: Arc<Circle>,
     pub(super) look_again: Arc<Mutex<Vec<Hints>>>,
     pub(super) faults: Arc<BTreeMap<&'static str, Faults>>,

@@ -7,7 +7,7 @@ use super::Engine;
 use crate::health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth};
 use crate::loader::Hints;
 use crate::policies::ActorKind;
-use crate::supervision::{Child, Door, Pool, Standing, Supervisor};
+use crate::supervision::{Child, Door, Escalation, Pool, Standing, Supervisor};
 use crate::watcher::Eyes;
 
 impl Engine {
@@ -29,19 +29,37 @@ impl Engine {
         } else if self.doors.renders.is_closed() {
             reasons.push("the engine is shutting down".to_owned());
         }
-        let down = children.iter().filter(|child| child.escalates() && !child.is_coming());
-        reasons.extend(down.map(|child| format!("{}; `reset` starts it again", child.down())));
-        let hanging = self.pools().into_iter().filter(|(_, pool)| pool.is_exhausted());
-        reasons.extend(hanging.map(|(kind, pool)| {
+        let mut degraded = Vec::new();
+        let instead = self.renderer.instead.load_full();
+        let instead = instead.as_ref().and_then(|instead| instead.child.as_ref());
+        for child in children.iter().filter(|child| !child.is_coming()) {
+            let said = format!("{}; `reset` starts it again", child.down());
+            match child.escalation() {
+                // Nobody answers renders by message, whatever its policy says.
+                _ if instead.is_some_and(|instead| Arc::ptr_eq(instead, child)) => {
+                    reasons.push(format!("{said}; it takes the place of the Renderer"));
+                }
+                Escalation::NotReady | Escalation::Auto => reasons.push(said),
+                Escalation::Degraded => degraded.push(said),
+                Escalation::Tell => {}
+            }
+        }
+        for (kind, pool) in self.pools() {
             let threads = pool.quarantined();
-            format!("{threads} threads of the {kind} hang (the limit `quarantined_threads`)")
-        }));
+            let said = format!("{threads} threads of the {kind} hang (the limit `quarantined_threads`)");
+            match threads {
+                _ if pool.is_exhausted() => reasons.push(said),
+                0 => {}
+                _ => degraded.push(format!("{said}; others take their place")),
+            }
+        }
         let patience = Duration::from_millis(self.limits.reload_ms);
         reasons.extend(actors.iter().filter_map(|actor| late(actor, patience)));
         reasons.extend(loaders.iter().flat_map(missing));
         Health {
             ready: reasons.is_empty(),
             reasons,
+            degraded,
             version: self.reader.current().version(),
             actors,
             loaders,

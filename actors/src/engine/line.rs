@@ -32,6 +32,7 @@ impl Inside {
             renderer,
             alarms,
             tally,
+            fault_log,
             circle,
             look_again,
             faults,
@@ -42,10 +43,11 @@ impl Inside {
         let registry = registry::Setup {
             ledger: Vault::new(Ledger::new(Truth::new())),
             graph: accepted.clone(),
-            served,
+            served: Arc::clone(&served),
             formatters: plan.formatters,
             limits: Arc::clone(&limits),
             teller: teller.clone(),
+            fault_log,
             tally: Arc::clone(&tally),
         };
         let registry: Post<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
@@ -91,6 +93,7 @@ impl Inside {
         for watcher in &watchers {
             first_look(watcher).await?;
         }
+        plan.stand_in.check(&served.load())?;
         let rest = [&compiler.child, &graph.child, &registry.child, &renderer.desk.child];
         let children = watchers.iter().map(|watcher| &watcher.child).chain(rest);
         Ok(Actors {

@@ -32,7 +32,7 @@ pub struct Builder {
     companions: Companions,
     limits: Limits,
     on_failure: OnFailure,
-    stand_in: Option<String>,
+    stand_in: Option<(String, bool)>,
     watch: bool,
     watch_by: WatchBy,
     policies: Policies,
@@ -104,7 +104,8 @@ impl Builder {
         self
     }
 
-    /// Adds a formatter, or replaces one that ships.
+    /// Adds a formatter, or replaces one that ships. The [default dialect](Builder::dialect) must be able to write its name: a word
+    /// without spaces, brackets, quotes or `|`, or [`start`](Builder::start) refuses it.
     ///
     /// ```
     /// use hotplate_actors::{Hotplate, Value};
@@ -144,9 +145,17 @@ impl Builder {
         self
     }
 
-    /// The template that stands in for an entry without a good version. Its context is `{name, version, status}`.
+    /// The template that stands in for an entry without a good version. Its context is `{name, version, status}`. It must be there
+    /// in the first version, or [`start`](Builder::start) refuses it; and it stands in for entries that escape as it does, so
+    /// `down.html` stands in for HTML.
     pub fn fallback(mut self, template: &str) -> Self {
-        self.stand_in = Some(template.to_owned());
+        self.stand_in = Some((template.to_owned(), false));
+        self
+    }
+
+    /// The same for a template that need not be there: it stands in while it is.
+    pub fn optional_fallback(mut self, template: &str) -> Self {
+        self.stand_in = Some((template.to_owned(), true));
         self
     }
 
@@ -189,8 +198,22 @@ impl Builder {
             From::Loader(loader) => loader,
         });
         let loaders = loaders.collect();
-        let template = self.stand_in.map(|name| TemplateName::new(&name)).transpose();
-        let template = template.map_err(|error: NameError| StartError::Load(error.to_string()))?;
+        for name in self.formatters.names() {
+            let reason = self.dialects.default.formatter_name(name).err();
+            if let Some(reason) = reason {
+                let name = name.to_owned();
+                return Err(StartError::Formatter { name, reason });
+            }
+        }
+        let (name, optional) = self.stand_in.unzip();
+        let template = name.map(|name| {
+            TemplateName::new(&name).map_err(|error: NameError| StartError::Fallback {
+                name: name.clone(),
+                reason: error.to_string(),
+            })
+        });
+        let template = template.transpose()?;
+        let optional = optional.unwrap_or_default();
         let plan = Plan {
             loaders,
             dialects: self.dialects,
@@ -198,7 +221,7 @@ impl Builder {
             companions: self.companions,
             limits: self.limits,
             on_failure: self.on_failure,
-            stand_in: StandIn { template },
+            stand_in: StandIn { template, optional },
             watch: self.watch,
             policies: self.policies,
             foreign: self.foreign,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::call::{CallError, RETRIES, Until};
-use super::standing_diagnostics;
+use super::wrong::{self, NotCurrent};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
 use crate::messages::{History, Key, Looked, Outcome, Reload};
@@ -25,6 +25,8 @@ pub struct ReloadReport {
     pub changed: Vec<TemplateName>,
     /// Templates that are gone.
     pub removed: Vec<TemplateName>,
+    /// Templates that are not served as their newest text has them, whether this reload changed anything or not.
+    pub not_current: Vec<NotCurrent>,
     /// Everything that is wrong now, each finding once.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -107,6 +109,7 @@ impl Reloader {
             outcome: ReloadOutcome::Unchanged,
             changed: Vec::new(),
             removed: Vec::new(),
+            not_current: Vec::new(),
             diagnostics: Vec::new(),
         };
         let was_cut = engine.is_cut();
@@ -127,7 +130,8 @@ impl Reloader {
             report.worsen(ReloadOutcome::Held);
         }
         report.version = engine.reader.current().version();
-        report.diagnostics = standing_diagnostics(&engine.reader);
+        report.not_current = wrong::not_current(engine);
+        report.diagnostics = wrong::diagnostics(engine);
         Ok(report)
     }
 }

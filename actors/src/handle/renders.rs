@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use actix::Recipient;
 
+use crate::budget::Exceeded;
+use crate::counters::Begun;
 use crate::engine::Engine;
 use crate::messages::Render;
 use crate::reader::{RenderFailure, Rendered};
-use crate::renderer::Instead;
+use crate::renderer::{Answering, Instead};
 use crate::supervision::{Serve, Supervised, Turned, Undelivered};
 
 /// Where `Render` messages are sent to.
@@ -41,19 +43,20 @@ impl Renders {
         let (engine, pooled) = (Arc::clone(&self.engine), self.pooled);
         async move {
             let door = &engine.doors.renders;
+            let mut answer = Unanswered::begin(&engine);
             let rendered = match door.enter() {
-                Ok(_inside) => engine.renderer.render(render, pooled).await,
+                Ok(_inside) => engine.renderer.render(render, answer.begun, pooled).await,
                 Err(Turned::Busy) => Err(RenderFailure::Busy),
                 Err(Turned::Closed) => Err(RenderFailure::Down),
             };
+            answer.is(&rendered);
             match &rendered {
                 Err(RenderFailure::Timeout(_)) => door.timed_out(),
                 Err(RenderFailure::Lost(_)) => door.lost(),
                 _ => {}
             }
-            // A render that was begun is counted where it ends.
-            if let Err(failure @ (RenderFailure::Busy | RenderFailure::Down | RenderFailure::Lost(_))) = &rendered {
-                engine.tally.turned(failure);
+            if let Err(failure) = &rendered {
+                engine.fault_log.unanswered(None, failure);
             }
             rendered
         }
@@ -62,8 +65,8 @@ impl Renders {
     /// From now on an actor renders what is sent here, `None` the engine's own Renderer again. Admission, deadline and typed
     /// answers stay. Direct renders are not concerned.
     pub fn replace(&self, with: Option<Recipient<Render>>) {
-        self.set(with.map(|to| {
-            Instead(Box::new(move |render| {
+        self.set(with.map(|to| Instead {
+            send: Box::new(move |render| {
                 let connected = to.connected();
                 let sent = to.send(render);
                 Box::pin(async move {
@@ -73,7 +76,8 @@ impl Renders {
                         Err(_) => Err(RenderFailure::Down),
                     }
                 })
-            }))
+            }),
+            child: None,
         }));
     }
 
@@ -84,9 +88,10 @@ impl Renders {
         B::Setup: Send + Sync,
     {
         let with = with.clone();
-        self.set(Some(Instead(Box::new(move |render| {
+        let child = Some(Arc::clone(with.child()));
+        let send = Box::new(move |render| {
             let sent = with.send(render);
-            Box::pin(async move {
+            let answering = async move {
                 sent.await.unwrap_or_else(|undelivered| {
                     Err(match undelivered {
                         Undelivered::Busy(_) => RenderFailure::Busy,
@@ -94,12 +99,46 @@ impl Renders {
                         lost => RenderFailure::Lost(lost.to_string()),
                     })
                 })
-            })
-        }))));
+            };
+            Box::pin(answering) as Answering
+        });
+        self.set(Some(Instead { send, child }));
     }
 
     fn set(&self, instead: Option<Instead>) {
         self.engine.renderer.instead.store(instead.map(Arc::new));
+    }
+}
+
+/// A render that is not answered yet. It is counted once, by what its sender is answered with, whatever becomes of the work: who was
+/// told `Timeout` has seen an error, and a render that ends after that was of no use.
+struct Unanswered<'e> {
+    engine: &'e Engine,
+    begun: Begun,
+    answered: bool,
+}
+
+impl<'e> Unanswered<'e> {
+    fn begin(engine: &'e Engine) -> Self {
+        Self {
+            engine,
+            begun: engine.tally.begin(),
+            answered: false,
+        }
+    }
+
+    fn is(&mut self, rendered: &Result<Rendered, RenderFailure>) {
+        self.answered = true;
+        self.engine.tally.answered(self.begun, rendered);
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    /// Its sender has gone.
+    fn drop(&mut self) {
+        if !self.answered {
+            self.is(&Err(RenderFailure::Timeout(Exceeded::Cancelled)));
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
+use super::nearest;
 use crate::dialect::Escape;
+use crate::engine::StartError;
+use crate::snapshot::{Snapshot, Standing};
 use crate::template::TemplateName;
 
 /// Which template stands in, if one does.
@@ -10,6 +13,32 @@ use crate::template::TemplateName;
 pub struct StandIn {
     /// Rendered with `{name, version, status}` and never with the page's own data. It stands in for entries that escape as it does.
     pub template: Option<TemplateName>,
+    /// Whether it may come later, or never.
+    pub optional: bool,
+}
+
+impl StandIn {
+    /// Whether the template is there in the first version. One that is broken is: it can be repaired while the engine runs.
+    pub(crate) fn check(&self, first: &Snapshot) -> Result<(), StartError> {
+        let Some(template) = self.template.as_ref().filter(|_| !self.optional) else {
+            return Ok(());
+        };
+        let name = template.as_str();
+        match first.id(name).map(|id| first.standing(id)) {
+            Some(Standing::Current(_) | Standing::Stale { .. } | Standing::Broken { .. }) => Ok(()),
+            Some(Standing::Gone) | None => {
+                let meant = nearest(first, name).map(|nearest| format!(" (did you mean `{nearest}`?)"));
+                let meant = meant.unwrap_or_default();
+                Err(StartError::Fallback {
+                    name: name.to_owned(),
+                    reason: format!(
+                        "the first version has no such template{meant}; create it, name another, or make it optional where it may come \
+                         later (`Builder::optional_fallback`)"
+                    ),
+                })
+            }
+        }
+    }
 }
 
 /// The context of a stand-in.

@@ -75,7 +75,7 @@ pub fn roll_back(truth: &Truth, to: Version, limits: &Limits) -> Result<(Truth, 
     let mut next = truth.clone();
     next.held = Some(state.clone());
     let names = truth.served().records.keys().chain(state.records.keys());
-    Ok(next.publish(truth, names, |version| version < to, limits))
+    Ok(next.publish(truth, names, Some(to), limits))
 }
 
 /// Ends what [`roll_back`] began: a new version with what the newest plan says. `None` if nothing is held.
@@ -85,5 +85,5 @@ pub fn resume(truth: &Truth, limits: &Limits) -> Option<(Truth, Arc<Snapshot>, R
     let mut next = truth.clone();
     next.held = None;
     let names = held.records.keys().chain(truth.head.records.keys());
-    Some(next.publish(truth, names, |_| true, limits))
+    Some(next.publish(truth, names, None, limits))
 }

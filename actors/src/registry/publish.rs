@@ -88,7 +88,7 @@ pub fn publish(truth: &Truth, plan: &Plan, formatters: &Formatters, limits: &Lim
     if next.is_held() {
         return Decision::Held { truth: next };
     }
-    let (truth, snapshot, report) = next.publish(truth, names.iter(), |_| true, limits);
+    let (truth, snapshot, report) = next.publish(truth, names.iter(), None, limits);
     Decision::Published {
         truth,
         snapshot,

@@ -3,14 +3,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use super::report::Report;
-use crate::dialect::{Member, TemplateId};
+use crate::dialect::{Member, Members, TemplateId};
 use crate::limits::Limits;
 use crate::snapshot::entry::Entry;
 use crate::snapshot::index::Index;
-use crate::snapshot::{Content, Generation, Names, Snapshot};
+use crate::snapshot::{Content, Earlier, Former, Generation, Names, Shared, Snapshot};
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -25,7 +24,9 @@ pub struct Truth {
     pub(super) snapshot: Arc<Snapshot>,
     /// Oldest first.
     pub(super) history: VecDeque<Kept>,
-    live: Arc<AtomicUsize>,
+    /// What each template was before, beyond the history.
+    former: Former,
+    shared: Arc<Shared>,
 }
 
 /// What a name is to the Registry, for every name that is defined.
@@ -72,9 +73,10 @@ impl Default for Truth {
             index: Index::default(),
             head: State::default(),
             held: None,
-            live: snapshot.counter(),
+            shared: snapshot.shared(),
             snapshot,
             history: VecDeque::new(),
+            former: Former::default(),
         }
     }
 }
@@ -104,12 +106,12 @@ impl Truth {
     }
 
     /// Makes a new version of what [`Truth::served`] says by now, after `before`, which is kept. Names that may differ are
-    /// reported on; a failed render is answered from kept versions that `may_answer`.
+    /// reported on; a failed render is answered from versions before `answers_before`, from any where there is none.
     pub(super) fn publish<'n>(
         mut self,
         before: &Self,
         names: impl Iterator<Item = &'n TemplateName>,
-        may_answer: impl Fn(Version) -> bool,
+        answers_before: Option<Version>,
         limits: &Limits,
     ) -> (Self, Arc<Snapshot>, Report) {
         let generation = Arc::clone(before.snapshot.generation());
@@ -121,18 +123,62 @@ impl Truth {
         while self.history.len() > limits.history_versions {
             self.history.pop_front();
         }
+        let names: Vec<_> = names.collect();
+        self.remember(before, &names, limits);
         let kept = self.history.iter().rev().map(|kept| &kept.generation);
-        let earlier = kept
-            .filter(|generation| may_answer(generation.version))
-            .cloned()
-            .collect();
+        let may_answer =
+            |generation: &&Arc<Generation>| answers_before.is_none_or(|before| generation.version < before);
+        let oldest = self.history.front().map(|kept| kept.generation.version);
+        let earlier = Earlier {
+            kept: kept.filter(may_answer).cloned().collect(),
+            former: self.former.clone(),
+            former_before: [oldest, answers_before].into_iter().flatten().min().unwrap_or(version),
+        };
         let served = self.held.as_mut().unwrap_or(&mut self.head);
         served.version = version;
         let content = served.content.clone();
         let generation = Arc::new(Generation { version, content });
-        self.snapshot = Arc::new(Snapshot::new(generation, self.index.clone(), earlier, &self.live));
+        self.snapshot = Arc::new(Snapshot::new(generation, self.index.clone(), earlier, &self.shared));
         let snapshot = Arc::clone(&self.snapshot);
-        let report = Report::of(&snapshot, &before.served().records, &self.served().records, names);
+        let report = Report::of(
+            &snapshot,
+            &before.served().records,
+            &self.served().records,
+            names.into_iter(),
+        );
         (self, snapshot, report)
+    }
+
+    /// Remembers the version before, for each of these templates whose text is another now. Not while an operator chooses what is served:
+    /// what was gone back from is no better than what was gone back to.
+    fn remember(&mut self, before: &Self, names: &[&TemplateName], limits: &Limits) {
+        if self.is_held() || before.is_held() {
+            return;
+        }
+        let was = before.snapshot.generation();
+        // A text that failed when it was rendered is not what to go back to: what was there before it stays.
+        let failed: Vec<_> = before.snapshot.late_faults();
+        let failed = |name: &TemplateName| {
+            let mut causes = failed.iter().flat_map(|fault| &fault.whys);
+            causes.any(|why| why.cause == *name)
+        };
+        for name in names {
+            let Some(id) = self.index.get(name.as_str()) else {
+                continue;
+            };
+            let Some(text) = was.content.view.member(id) else {
+                continue;
+            };
+            let same = self
+                .head
+                .content
+                .view
+                .member(id)
+                .is_some_and(|now| std::ptr::eq(now, text));
+            let keeps_what_was_before = failed(name) && self.former.get(id).is_some();
+            if !same && !keeps_what_was_before {
+                self.former.remember(id, was, limits.last_good_templates);
+            }
+        }
     }
 }

@@ -217,10 +217,10 @@ impl Child {
         matches!(self.orders().standing, Standing::Up | Standing::Starting(_))
     }
 
-    /// Whether its giving up is a matter of the engine.
+    /// What its giving up means for the engine. [`Escalation::Auto`] is for who made it to understand.
     #[must_use]
-    pub fn escalates(&self) -> bool {
-        self.circle.family().policy(self.member).escalation == Escalation::NotReady
+    pub fn escalation(&self) -> Escalation {
+        self.circle.family().policy(self.member).escalation
     }
 
     /// Wakes with every change of orders, its own and those of others in its circle.

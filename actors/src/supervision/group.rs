@@ -10,7 +10,7 @@ use super::child::{Child, Circle, Fault, FaultKind};
 use super::contain;
 use super::door::{Door, Turned};
 use super::drill::Faults;
-use super::policy::{Policy, PolicyError};
+use super::policy::{Escalation, Policy, PolicyError};
 use super::shell::{Behavior, Serve, Shell};
 use super::supervisor::Inner;
 
@@ -99,7 +99,8 @@ impl Group {
     }
 
     /// Starts an actor, after those that were started before in this group. What it acknowledges belongs into a
-    /// [`Vault`](super::Vault) in its setup.
+    /// [`Vault`](super::Vault) in its setup. When it is given up the engine is [degraded](crate::Health::degraded), and not ready
+    /// only where the policy says [`Escalation::NotReady`].
     ///
     /// # Errors
     /// [`GroupError`] where the policy makes no sense, or the engine has ended.
@@ -109,6 +110,10 @@ impl Group {
         B::Setup: Clone + Send + Sync,
     {
         policy.check().map_err(|error| GroupError::Policy { actor, error })?;
+        let policy = Policy {
+            escalation: policy.escalation.or(Escalation::Degraded),
+            ..policy
+        };
         if self.supervisor.is_closed() {
             return Err(GroupError::Ended);
         }
@@ -289,7 +294,7 @@ impl<B: Behavior> Supervised<B> {
 
     /// What is known of it.
     #[must_use]
-    pub fn child(&self) -> &Child {
+    pub fn child(&self) -> &Arc<Child> {
         &self.place.child
     }
 

@@ -19,11 +19,26 @@ pub enum Restart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Escalation {
-    /// The engine is not ready until an operator resets it.
+    /// [`NotReady`](Escalation::NotReady) for an actor of the engine, and [`Degraded`](Escalation::Degraded) for one of yours.
     #[default]
+    Auto,
+    /// The engine is not ready until an operator resets it.
     NotReady,
+    /// The engine is ready, and [degraded](crate::Health::degraded) until an operator resets it.
+    Degraded,
     /// It is told, and that is all.
     Tell,
+}
+
+impl Escalation {
+    /// This, with another meaning of [`Auto`](Escalation::Auto).
+    #[must_use]
+    pub fn or(self, usual: Self) -> Self {
+        match self {
+            Self::Auto => usual,
+            said => said,
+        }
+    }
 }
 
 /// How something that failed is started again.
@@ -73,7 +88,7 @@ impl Default for Policy {
             backoff_min_ms: 50,
             backoff_max_ms: 5_000,
             calm_ms: 30_000,
-            escalation: Escalation::NotReady,
+            escalation: Escalation::Auto,
         }
     }
 }

@@ -76,6 +76,7 @@ fn breaking_and_mending_ends_in_the_same_digest() {
 fn entries_that_break_together_share_one_view_and_let_it_go() {
     let mut world = site(3);
     world.limits.history_versions = 0;
+    world.limits.last_good_templates = 0;
     world.edit(&[("part", "bad")], &[]);
     let view = pinned(&world, "page-0");
     for of in ["page-1", "page-2", "part"] {
@@ -153,6 +154,57 @@ fn a_failing_render_finds_what_the_entry_was() {
     let earlier: Vec<_> = earlier.collect();
     let expected = [(4, " page part 2"), (3, " page part 3"), (1, " page part 1")];
     assert_eq!(earlier, expected.map(|(version, texts)| (version, texts.to_string())));
+}
+
+/// However many versions of other templates came since: what a page was before its text, or that of what it calls, changed last.
+#[test]
+fn a_burst_of_other_versions_does_not_take_away_what_an_entry_was() {
+    let mut world = site(1);
+    world.limits.history_versions = 2;
+    let former = |world: &World, of: &str| {
+        let snapshot = world.snapshot();
+        let id = snapshot.id(of).expect("has an id");
+        let former = snapshot.former(id);
+        let former = former.map(|(version, closure)| format!("{version}:{}", super::texts(closure)));
+        former.collect::<Vec<_>>()
+    };
+    let burst = |world: &mut World| {
+        for number in 0..5 {
+            world.edit(
+                &[(
+                    &format!("new-{number}"),
+                    &format!("{number} {}", world.snapshot().version()),
+                )],
+                &[],
+            );
+        }
+    };
+    let before = |world: &World| world.snapshot().version().number();
+    let first = before(&world);
+    world.edit(&[("part", "part 2")], &[]);
+    assert_eq!(former(&world, "page-0"), [""; 0], "the kept versions have it");
+    burst(&mut world);
+    assert_eq!(former(&world, "page-0"), [format!("{first}: page part 1")]);
+    // Both the page and what it calls have changed: newest first, and each with what belongs to it.
+    let second = before(&world);
+    world.edit(&[("page-0", "page 2\ncall part")], &[]);
+    burst(&mut world);
+    let page = |version: u64, texts: &str| format!("{version}:{texts}");
+    assert_eq!(
+        former(&world, "page-0"),
+        [page(second, " page part 2"), page(first, " page part 1")]
+    );
+    // While an operator holds an older version, nothing newer than that answers.
+    let kept = kept(&world.truth);
+    let held = roll_back(&world.truth, kept[0], &world.limits).expect("is kept").0;
+    let snapshot = held.snapshot();
+    let id = snapshot.id("page-0").expect("has an id");
+    assert!(snapshot.former(id).all(|(version, _)| version < kept[0]));
+    // And no more is kept than the limit says.
+    world.limits.last_good_templates = 0;
+    world.edit(&[("alone", "x")], &[]);
+    world.edit(&[("alone", "y")], &[]);
+    assert_eq!(former(&world, "page-0"), [""; 0]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use hotplate_actors::{Context, Event, Freshness, Hotplate, Render, RenderFailure, Serving};
+use hotplate_actors::{Context, Event, Freshness, Hotplate, Render, RenderFailure, Serving, StartError};
 use serde_json::json;
 
 fn write(root: &Path, name: &str, text: &str) {
@@ -215,4 +215,95 @@ fn a_root_that_is_replaced_is_followed() {
     wait_for("2");
     write(&root, "a.html", "3");
     wait_for("3");
+}
+
+/// What nobody could ever use is refused before anything starts, with what to do.
+#[test]
+fn a_stand_in_that_is_not_there_and_formatters_that_nothing_can_name_are_refused() {
+    let root = tempfile::tempdir().expect("a directory");
+    write(root.path(), "down.html", "down");
+    write(root.path(), "broken.html", "{{ if }}");
+    let builder = || Hotplate::builder().root(root.path()).watch(false);
+    for (name, said) in [
+        ("dwon.html", "did you mean `down.html`?"),
+        ("nope.html", "the first version has no such template"),
+        ("../down.html", "the fallback `../down.html` cannot stand in"),
+    ] {
+        let error = builder().fallback(name).start().expect_err("is refused");
+        assert!(
+            matches!(&error, StartError::Fallback { name: refused, .. } if refused == name),
+            "{error}"
+        );
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    builder().fallback("down.html").start().expect("is there");
+    builder().fallback("broken.html").start().expect("can be repaired");
+    builder()
+        .optional_fallback("nope.html")
+        .start()
+        .expect("may come later");
+
+    for name in [
+        "",
+        " ",
+        "a b",
+        "a|b",
+        "price(2)",
+        "x}",
+        "x-",
+        "line\nbreak",
+        "a\"b",
+        "{",
+    ] {
+        let error = builder().formatter(name, |_, _| Ok(())).start().err();
+        let error = error.unwrap_or_else(|| panic!("`{name}` is not refused"));
+        assert!(
+            matches!(&error, StartError::Formatter { name: refused, .. } if refused == name),
+            "{error}"
+        );
+        assert!(error.to_string().contains("choose a word"), "{error}");
+    }
+    for name in ["price", "price-eur", "größe", "_x", "9", "a.b", "-x"] {
+        let started = builder().formatter(name, |_, out| out.text("formatted")).start();
+        let hotplate = started.unwrap_or_else(|error| panic!("{error}"));
+        // And a template can use it.
+        write(root.path(), "uses.html", &format!("{{x | {name}}}"));
+        block(hotplate.reload()).expect("reloads");
+        let answer = hotplate.render("uses.html", &json!({ "x": 1 })).expect(name);
+        assert_eq!(answer.body, "formatted", "{name}");
+    }
+}
+
+/// Who embeds the engine and has installed nothing that logs is told that once, with the first fault. In release builds stderr
+/// belongs to the program alone.
+#[test]
+fn without_a_subscriber_that_is_said_once() {
+    const INSIDE: &str = "HOTPLATE_TEST_WITHOUT_A_SUBSCRIBER";
+    if std::env::var_os(INSIDE).is_some() {
+        let root = tempfile::tempdir().expect("a directory");
+        write(root.path(), "broken.html", "{{ if }}");
+        write(root.path(), "late.html", "{nmae}");
+        let hotplate = start(root.path());
+        for _ in 0..2 {
+            hotplate
+                .render("late.html", &json!({ "name": "N" }))
+                .expect_err("fails");
+        }
+        return;
+    }
+    let this = std::env::current_exe().expect("has a path");
+    let child = std::process::Command::new(this)
+        .args([
+            "engine::without_a_subscriber_that_is_said_once",
+            "--exact",
+            "--nocapture",
+        ])
+        .env(INSIDE, "1")
+        .output()
+        .expect("runs");
+    assert!(child.status.success(), "{child:?}");
+    let said = String::from_utf8_lossy(&child.stderr);
+    let times = said.matches("no `tracing` subscriber is installed").count();
+    assert_eq!(times, usize::from(cfg!(debug_assertions)), "{said}");
+    assert_eq!(said.contains("broken.html:1:"), cfg!(debug_assertions), "{said}");
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use actix::Message;
 use hotplate_actors::supervision::{
-    Behavior, Fault, FaultKind, Group, Serve, Standing, Started, Supervised, Undelivered, Vault,
+    Behavior, Escalation, Fault, FaultKind, Group, Serve, Standing, Started, Supervised, Undelivered, Vault,
 };
-use hotplate_actors::{ActorState, Event, Hotplate, MemoryLoader, Policy, Restart, Strategy};
+use hotplate_actors::{
+    ActorState, Context, Event, Hotplate, MemoryLoader, Policy, Render, RenderFailure, Rendered, Restart, Strategy,
+};
 
 fn block<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
@@ -232,9 +234,67 @@ fn an_actor_whose_start_fails_would_be_restarted_millions_of_times_a_second() {
         .expect("is there");
     assert_eq!(of_adder.state, ActorState::Down);
     assert!(
-        !health.ready && health.reasons[0].contains("its file is missing"),
+        health.ready && health.degraded[0].contains("its file is missing"),
         "{health:?}"
     );
+}
+
+/// The engine goes on without an actor of a user's; whoever needs it for being ready says so, or has it render.
+#[test]
+fn what_it_means_that_an_actor_of_a_user_is_given_up_is_what_its_policy_says() {
+    for (escalation, renders, ready, degraded) in [
+        (Escalation::Auto, false, true, 1),
+        (Escalation::Degraded, false, true, 1),
+        (Escalation::NotReady, false, false, 0),
+        (Escalation::Tell, false, true, 0),
+        // Nobody renders by message any more.
+        (Escalation::Auto, true, false, 0),
+        (Escalation::Tell, true, false, 0),
+    ] {
+        let scene = scene(Strategy::OneForOne);
+        let mut events = scene.hotplate.subscribe();
+        let policy = Policy {
+            escalation,
+            ..Policy::never()
+        };
+        let painter: Supervised<Painter> = scene.group.start("painter", (), policy).expect("starts");
+        if renders {
+            scene.hotplate.renderer().replace_by(&painter);
+        }
+        let health = scene.hotplate.health();
+        assert!(health.ready && health.degraded.is_empty(), "{health:?}");
+        let answer = block(painter.send(Render::new("a.html", Context::new(()))));
+        assert!(matches!(answer, Ok(Err(RenderFailure::Lost(_)))), "{answer:?}");
+        while !matches!(block(events.next()), Some(Event::GaveUp(_))) {}
+        let health = scene.hotplate.health();
+        assert_eq!(
+            (health.ready, health.degraded.len()),
+            (ready, degraded),
+            "{escalation:?}: {health:?}"
+        );
+        let said = [health.reasons, health.degraded].concat();
+        assert!(said.iter().all(|said| said.contains("no paint")), "{said:?}");
+        assert_eq!(scene.hotplate.reset("painter"), 1);
+        let health = scene.hotplate.health();
+        assert!(health.ready && health.degraded.is_empty(), "{health:?}");
+    }
+}
+
+/// Renders nothing.
+struct Painter;
+
+impl Behavior for Painter {
+    type Setup = ();
+
+    fn start((): &()) -> Started<Self> {
+        Ok(Self)
+    }
+}
+
+impl Serve<Render> for Painter {
+    async fn serve(&mut self, _: Render) -> Result<Rendered, RenderFailure> {
+        panic!("no paint")
+    }
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
 use hotplate_actors::dialect::Escape;
-use hotplate_actors::snapshot::Standing;
-use hotplate_actors::{Hotplate, TemplateName};
+use hotplate_actors::snapshot::{LateFault, Snapshot, Standing};
+use hotplate_actors::{Hotplate, TemplateName, Version};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -70,7 +70,7 @@ fn list(hotplate: &Hotplate, which: &Which, limits: &AdminLimits) -> TemplatesAn
         .clamp(1, limits.page_templates);
     let (mut templates, mut bytes) = (Vec::new(), 0);
     for (name, standing) in found.iter().take(most) {
-        let summary = summary(name, standing, which.content);
+        let summary = summary(pinned.snapshot(), name, standing, which.content);
         bytes += summary.content.as_ref().map_or(0, String::len);
         // One is always given, so that whoever asks for the rest comes to an end.
         if bytes > limits.page_bytes && !templates.is_empty() {
@@ -86,23 +86,23 @@ fn list(hotplate: &Hotplate, which: &Which, limits: &AdminLimits) -> TemplatesAn
     }
 }
 
-fn summary(name: &TemplateName, standing: &Standing<'_>, content: bool) -> TemplateSummary {
+fn summary(snapshot: &Snapshot, name: &TemplateName, standing: &Standing<'_>, content: bool) -> TemplateSummary {
     let top = standing.closure().map(|closure| closure.top());
     TemplateSummary {
         name: name.to_string(),
         standing: StandingAnswer::of(standing),
-        since: since(standing),
+        since: since(snapshot, name),
         digest: top.map(|member| member.digest.to_string()),
         bytes: top.map(|member| member.unit.text().len()),
         content: top.filter(|_| content).map(|member| member.unit.text().to_owned()),
     }
 }
 
-fn since(standing: &Standing<'_>) -> Option<u64> {
-    match standing {
-        Standing::Stale { since, .. } => Some(since.number()),
-        _ => None,
-    }
+/// The version that answers requests for a template, where that is not its newest text: because that does not compile, or because it
+/// failed when it was rendered.
+fn since(snapshot: &Snapshot, name: &TemplateName) -> Option<u64> {
+    let serving = snapshot.serving(snapshot.id(name.as_str())?)?;
+    serving.since().map(Version::number)
 }
 
 /// Everything about a template
@@ -132,6 +132,7 @@ pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<Templat
         Standing::Stale { why, .. } | Standing::Broken { why } => Some(why),
         Standing::Current(_) => None,
     };
+    let late = snapshot.id(name.as_str()).and_then(|id| snapshot.late_fault(id));
     let top = standing.closure().map(|closure| closure.top());
     let exists = |name: &TemplateName| {
         let id = snapshot.id(name.as_str());
@@ -152,14 +153,17 @@ pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<Templat
         name: name.to_string(),
         version: pinned.version().number(),
         standing: StandingAnswer::of(&standing),
-        since: since(&standing),
-        cause: why.map(|why| why.cause.to_string()),
+        since: since(snapshot, &name),
+        cause: why
+            .or(late.as_ref().and_then(|late| late.whys.first()))
+            .map(|why| why.cause.to_string()),
         digest: top.map(|member| member.digest.to_string()),
         bytes: top.map(|member| member.unit.text().len()),
         content: top.map(|member| member.unit.text().to_owned()),
         diagnostics: why
             .map_or(&[][..], |why| &why.diagnostics[..])
             .iter()
+            .chain(late.iter().flat_map(LateFault::diagnostics))
             .map(Finding::of)
             .collect(),
         warnings: warnings

@@ -72,6 +72,8 @@ fn status(health: &HealthAnswer, version: &VersionAnswer) -> Status {
         ("bad", "not ready".to_owned())
     } else if version.held {
         ("warn", "an earlier version is held".to_owned())
+    } else if !health.degraded.is_empty() {
+        ("warn", "degraded".to_owned())
     } else if counts.broken > 0 {
         ("bad", format!("{} broken", words::count(counts.broken, "template")))
     } else if held_back > 0 {
@@ -107,7 +109,7 @@ pub(super) async fn overview(request: HttpRequest, state: Data<State>) -> Answer
         doors: overview::doors(&health),
         findings: FindingsView::of(findings, diagnostics.len()),
         rows: overview::newest(&publications, version.version, now_ms()),
-        reasons: health.reasons,
+        reasons: [health.reasons, health.degraded].concat(),
         version,
     };
     state.dashboard.page(StatusCode::OK, "overview.html", &view)

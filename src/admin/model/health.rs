@@ -13,6 +13,8 @@ pub(in super::super) struct HealthAnswer {
     pub(in super::super) ready: bool,
     /// What keeps it from being ready, a sentence each.
     pub(in super::super) reasons: Vec<String>,
+    /// What does not work although it is ready, a sentence each.
+    pub(in super::super) degraded: Vec<String>,
     /// What is served now.
     pub(in super::super) version: u64,
     /// Each actor, in the order of the flow.
@@ -141,6 +143,7 @@ impl From<Health> for HealthAnswer {
         Self {
             ready: health.ready,
             reasons: health.reasons,
+            degraded: health.degraded,
             version: health.version.number(),
             actors: actors.collect(),
             loaders: loaders.collect(),

@@ -4,7 +4,7 @@ use hotplate_actors::counters::Publication;
 use hotplate_actors::messages::RolledBack;
 use hotplate_actors::registry::publish::Report;
 use hotplate_actors::snapshot::Difference;
-use hotplate_actors::{Counters, Published, ReloadOutcome, ReloadReport};
+use hotplate_actors::{Counters, NotCurrent, Published, ReloadOutcome, ReloadReport, Version};
 use serde::Serialize;
 use similar::TextDiff;
 use std::time::Duration;
@@ -108,8 +108,21 @@ pub(in super::super) struct ReloadAnswer {
     pub(in super::super) changed: Vec<String>,
     /// Templates that are gone.
     pub(in super::super) removed: Vec<String>,
+    /// Templates that are not served as their newest text has them, whether this reload changed anything or not.
+    pub(in super::super) not_current: Vec<NotCurrentAnswer>,
     /// Everything that is wrong now.
     pub(in super::super) diagnostics: Vec<Finding>,
+}
+
+/// A template that is not served as its newest text has it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in super::super) struct NotCurrentAnswer {
+    /// Its name.
+    pub(in super::super) template: String,
+    /// What is served in its place: `last-good`, `stand-in`, or `failure`.
+    pub(in super::super) serving: &'static str,
+    /// Of `last-good`: the version that it is from.
+    pub(in super::super) since: Option<u64>,
 }
 
 /// What came of going back, or of ending that.
@@ -227,7 +240,18 @@ impl From<ReloadReport> for ReloadAnswer {
             reason,
             changed: names(&report.changed),
             removed: names(&report.removed),
+            not_current: report.not_current.iter().map(NotCurrentAnswer::of).collect(),
             diagnostics: report.diagnostics.iter().map(Finding::of).collect(),
+        }
+    }
+}
+
+impl NotCurrentAnswer {
+    fn of(not_current: &NotCurrent) -> Self {
+        Self {
+            template: not_current.template.to_string(),
+            serving: not_current.serving.as_str(),
+            since: not_current.serving.since().map(Version::number),
         }
     }
 }

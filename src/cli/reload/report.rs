@@ -1,5 +1,6 @@
 //! The report of a reload as people read it. It comes as JSON, possibly from another version of hotplate.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -7,9 +8,8 @@ use serde_json::Value;
 /// Whether everything that is on the disk is served.
 pub(super) fn is_clean(report: &Value) -> bool {
     let done = matches!(report["outcome"].as_str(), Some("published" | "unchanged"));
-    done && list(&report["diagnostics"])
-        .iter()
-        .all(|found| found["severity"] == "warning")
+    let warns = |found: &Value| found["severity"] == "warning";
+    done && list(&report["not_current"]).is_empty() && list(&report["diagnostics"]).iter().all(warns)
 }
 
 pub(super) fn told(report: &Value) -> String {
@@ -28,6 +28,9 @@ pub(super) fn told(report: &Value) -> String {
         }
     }
     told.push('\n');
+    for (serving, names) in not_current(report) {
+        let _ = writeln!(told, "{}", said(&serving, &names));
+    }
     for diagnostic in list(&report["diagnostics"]) {
         let text = |key: &str| diagnostic[key].as_str().unwrap_or_default();
         let _ = match text("text") {
@@ -36,6 +39,32 @@ pub(super) fn told(report: &Value) -> String {
         };
     }
     told
+}
+
+/// Templates that are not served as their newest text has them, by what is served in its place and the version that it is from.
+fn not_current(report: &Value) -> BTreeMap<(&str, Option<u64>), Vec<&str>> {
+    let mut by_serving: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for each in list(&report["not_current"]) {
+        let text = |key: &str| each[key].as_str().unwrap_or_default();
+        let serving = (text("serving"), each["since"].as_u64());
+        by_serving.entry(serving).or_default().push(text("template"));
+    }
+    by_serving
+}
+
+/// Names that a line spells out.
+const NAMES_MAX: usize = 10;
+
+fn said((serving, since): &(&str, Option<u64>), names: &[&str]) -> String {
+    let mut list = names[..names.len().min(NAMES_MAX)].join(", ");
+    if let more @ 1.. = names.len().saturating_sub(NAMES_MAX) {
+        let _ = write!(list, " and {more} more");
+    }
+    match (*serving, since) {
+        ("last-good", Some(since)) => format!("stale: version {since} is still served of {list}"),
+        ("stand-in", _) => format!("no good version: a stand-in is served for {list}"),
+        _ => format!("no good version: nothing is served for {list}"),
+    }
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use actix_web::web::Bytes;
 use hotplate_actors::snapshot::{Snapshot, Standing};
-use hotplate_actors::{Diagnostic, Event, Hotplate, Subscription, TemplateName, Version};
+use hotplate_actors::{Diagnostic, Event, Hotplate, Serving, Subscription, TemplateName, Version};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -201,24 +201,35 @@ impl Hub {
         let Some(followee) = followed.entries.get_mut(entry) else {
             return;
         };
-        if snapshot.version() != version
-            || !matches!(current, Some(Standing::Current(_)))
-            || followee.failed_in.is_some()
-        {
+        let event = match current {
+            Some(Standing::Current(_)) if snapshot.version() == version && followee.failed_in.is_none() => {
+                followee.failed_in = Some(version);
+                self.event(entry, Some(version), snapshot)
+            }
+            // Something still older than what it went on with is served from now on.
+            Some(Standing::Stale { .. }) => self.event(entry, None, snapshot),
+            _ => return,
+        };
+        if event == followee.event {
             return;
         }
-        followee.failed_in = Some(version);
-        (followee.event, followee.serial) = (self.event(entry, Some(version), snapshot), serial);
+        (followee.event, followee.serial) = (event, serial);
         drop(followed);
         self.wake(serial);
     }
 
     /// How an entry stands, as it is sent.
     fn event(&self, entry: &TemplateName, failed_in: Option<Version>, snapshot: &Snapshot) -> Bytes {
-        let standing = snapshot.id(entry.as_str()).map(|id| snapshot.standing(id));
+        let id = snapshot.id(entry.as_str());
+        let standing = id.map(|id| snapshot.standing(id));
         let findings = match standing {
-            Some(Standing::Stale { since, why, .. }) => {
-                Some(self.findings("stale", Some(since.number()), &why.diagnostics))
+            Some(Standing::Stale { why, .. }) => {
+                let (stands, since) = match id.and_then(|id| snapshot.serving(id)) {
+                    Some(Serving::LastGood(since)) => ("stale", Some(since.number())),
+                    Some(Serving::Failure) => ("failed", None),
+                    Some(Serving::StandIn) | None => ("broken", None),
+                };
+                Some(self.findings(stands, since, &why.diagnostics))
             }
             Some(Standing::Broken { why }) => Some(self.findings("broken", None, &why.diagnostics)),
             Some(Standing::Current(_) | Standing::Gone) | None => None,

@@ -1,0 +1,346 @@
+//! [`FaultLog`]: what an application's log says of templates that are at fault, and of renders that have no answer.
+//!
+//! Written through `tracing`: with the target [`FAULTS_TARGET`], `WARN` once for each fault and `INFO` when it is fixed; with the target
+//! [`RENDERS_TARGET`], `WARN` for renders that have no answer. Nothing here runs in a render that succeeds. A burst of faults is counted rather than written out, so that a log cannot be flooded by an edit or by
+//! what visitors send.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::subscriber::NoSubscriber;
+
+use crate::budget::Exceeded;
+use crate::counters::RenderOutcome;
+use crate::diagnostic::Diagnostic;
+use crate::reader::{OnFailure, RenderFailure};
+use crate::registry::publish::Report;
+use crate::snapshot::{LateFault, Serving, Snapshot};
+use crate::template::TemplateName;
+use crate::version::Version;
+
+/// The target of these lines, for filters: `hotplate::faults=off`.
+pub const FAULTS_TARGET: &str = "hotplate::faults";
+
+/// The target of lines about renders that have no answer for a reason outside of templates.
+pub const RENDERS_TARGET: &str = "hotplate::renders";
+
+/// In which time so many faults are logged as the limit `logged_faults` says.
+const PERIOD: Duration = Duration::from_secs(10);
+/// Names that one line spells out.
+const NAMES_MAX: usize = 3;
+
+/// Writes to the log of the application. Shared by the Registry and by renders that failed.
+#[derive(Debug)]
+pub(crate) struct FaultLog {
+    faults: Mutex<Throttle>,
+    /// Renders that have no answer for a reason outside of templates, by what came of them: one line each in a period.
+    unanswered: Mutex<BTreeMap<RenderOutcome, Throttle>>,
+    on_failure: OnFailure,
+}
+
+impl FaultLog {
+    /// A log that writes `most` faults in a period, of an engine with this policy.
+    pub(crate) fn new(most: usize, on_failure: OnFailure) -> Self {
+        Self {
+            faults: Mutex::new(Throttle::new(most)),
+            unanswered: Mutex::default(),
+            on_failure,
+        }
+    }
+
+    /// Logs what is new in a version: what is at fault, and what is fixed. `over` are faults of renders that ended with it.
+    pub(crate) fn published(&self, snapshot: &Snapshot, report: &Report, over: &[LateFault]) {
+        let mut by_cause: BTreeMap<_, (_, Vec<Option<Serving>>)> = BTreeMap::new();
+        for (name, why) in report.stale.iter().chain(&report.broken) {
+            let serving = snapshot.id(name.as_str()).and_then(|id| snapshot.serving(id));
+            let serving = match serving {
+                Some(Serving::StandIn) if self.on_failure == OnFailure::Return => Some(Serving::Failure),
+                serving => serving,
+            };
+            let (_, serving_of_each) = by_cause.entry(&why.cause).or_insert((why, Vec::new()));
+            serving_of_each.push(serving);
+        }
+        for (why, serving) in by_cause.into_values() {
+            for diagnostic in why.diagnostics.iter() {
+                self.fault(diagnostic, report.version, &consequence(&serving));
+            }
+        }
+        let mut fixed: Vec<&TemplateName> = report.recovered.iter().collect();
+        fixed.extend(over.iter().map(|fault| &fault.template));
+        fixed.sort_unstable();
+        fixed.dedup();
+        if let Some(list) = list(&fixed) {
+            tracing::info!(
+                target: FAULTS_TARGET,
+                version = report.version.number(),
+                templates = fixed.len(),
+                "fixed: the newest text of {list} is served from version {} on",
+                report.version
+            );
+        }
+    }
+
+    /// Logs that a template failed when it was rendered.
+    pub(crate) fn failed_late(&self, diagnostic: &Diagnostic, version: Version, serving: Serving) {
+        self.fault(diagnostic, version, &consequence(&[Some(serving)]));
+    }
+
+    fn fault(&self, diagnostic: &Diagnostic, version: Version, consequence: &str) {
+        let admitted = self.lock(&self.faults, |throttle| throttle.admit(Instant::now()));
+        if let Admitted::No { first } = admitted {
+            if first {
+                tracing::warn!(
+                    target: FAULTS_TARGET,
+                    "further faults of templates are counted, and not logged one by one, for {} s (the limit `logged_faults`)",
+                    PERIOD.as_secs()
+                );
+            }
+            return;
+        }
+        if let Admitted::Yes { suppressed: 1.. } = admitted {
+            tracing::warn!(
+                target: FAULTS_TARGET,
+                "{} faults of templates were not logged: `Hotplate::diagnostics` has all that are still there",
+                admitted.suppressed()
+            );
+        }
+        let at = place(diagnostic);
+        let Diagnostic { code, message, .. } = diagnostic;
+        let help = diagnostic.help.as_deref().unwrap_or_default();
+        tracing::warn!(
+            target: FAULTS_TARGET,
+            at,
+            code,
+            help,
+            version = version.number(),
+            "{at}: {message} [{code}]; {consequence}"
+        );
+        if cfg!(debug_assertions) {
+            without_a_subscriber(&format!("{at}: {message} [{code}]; {consequence}"));
+        }
+    }
+
+    /// Logs that a render has no answer, where no template is to blame: too many at once, a hanging formatter, a deadline. A caller who
+    /// gave up knows that.
+    pub(crate) fn unanswered(&self, template: Option<&str>, failure: &RenderFailure) {
+        let silent = match failure {
+            RenderFailure::Timeout(exceeded) => *exceeded == Exceeded::Cancelled,
+            RenderFailure::Busy | RenderFailure::Down | RenderFailure::Lost(_) => false,
+            _ => true,
+        };
+        if silent {
+            return;
+        }
+        let outcome = RenderOutcome::of_failure(failure);
+        let admitted = self.lock(&self.unanswered, |all| {
+            let throttle = all.entry(outcome).or_insert_with(|| Throttle::new(1));
+            throttle.admit(Instant::now())
+        });
+        if let Admitted::Yes { suppressed } = admitted {
+            tracing::warn!(
+                target: RENDERS_TARGET,
+                outcome = outcome.as_str(),
+                template,
+                since_the_last_line = suppressed,
+                "a render has no answer: {failure}"
+            );
+        }
+    }
+
+    fn lock<T, A>(&self, what: &Mutex<T>, act: impl FnOnce(&mut T) -> A) -> A {
+        act(&mut what.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// `index.html:3:9`, as far as that is known.
+fn place(diagnostic: &Diagnostic) -> String {
+    let mut place = diagnostic
+        .template
+        .as_ref()
+        .map_or_else(|| "a template".to_owned(), ToString::to_string);
+    if let Some(span) = diagnostic.span {
+        let _ = write!(place, ":{}:{}", span.line, span.column);
+    }
+    place
+}
+
+/// What visitors get of the templates that a fault reaches.
+fn consequence(serving: &[Option<Serving>]) -> String {
+    let count = |wanted: fn(&Option<Serving>) -> bool| serving.iter().filter(|each| wanted(each)).count();
+    let [good, stood_in, failed] = [
+        count(|each| matches!(each, Some(Serving::LastGood(_)))),
+        count(|each| matches!(each, Some(Serving::StandIn))),
+        count(|each| matches!(each, Some(Serving::Failure))),
+    ];
+    let mut versions: Vec<Version> = serving
+        .iter()
+        .filter_map(|each| match each {
+            Some(Serving::LastGood(version)) => Some(*version),
+            _ => None,
+        })
+        .collect();
+    versions.sort_unstable();
+    versions.dedup();
+    let templates = |count: usize| match count {
+        1 => "1 template".to_owned(),
+        more => format!("{more} templates"),
+    };
+    let mut said = Vec::new();
+    match versions.as_slice() {
+        [] => {}
+        [version] => said.push(format!("still serving version {version} of {}", templates(good))),
+        _ => said.push(format!("still serving earlier versions of {}", templates(good))),
+    }
+    if stood_in > 0 {
+        said.push(format!(
+            "{} had no good version: the stand-in is served",
+            templates(stood_in)
+        ));
+    }
+    if failed > 0 {
+        said.push(format!(
+            "{} had no good version: the failure is returned",
+            templates(failed)
+        ));
+    }
+    match said.is_empty() {
+        true => "no template is served otherwise".to_owned(),
+        false => said.join(", "),
+    }
+}
+
+fn list(names: &[&TemplateName]) -> Option<String> {
+    let mut list = String::new();
+    for (number, name) in names.iter().take(NAMES_MAX).enumerate() {
+        let before = if number == 0 { "" } else { ", " };
+        let _ = write!(list, "{before}{name}");
+    }
+    if let more @ 1.. = names.len().saturating_sub(NAMES_MAX) {
+        let _ = write!(list, " and {more} more");
+    }
+    (!list.is_empty()).then_some(list)
+}
+
+/// Says once on stderr that faults of templates are logged nowhere, for who embeds the engine and does not know that yet.
+fn without_a_subscriber(fault: &str) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    let nobody = tracing::dispatcher::get_default(tracing::Dispatch::is::<NoSubscriber>);
+    if nobody && !SAID.swap(true, Ordering::Relaxed) {
+        eprintln!(
+            "hotplate: {fault}\nhotplate: this and what follows is logged nowhere, for no `tracing` subscriber is installed: call \
+             `tracing_subscriber::fmt::init()` first in `main`. This is said once, and in debug builds only."
+        );
+    }
+}
+
+/// Lets so many through in each period, and counts the others.
+#[derive(Debug)]
+struct Throttle {
+    most: usize,
+    began: Option<Instant>,
+    admitted: usize,
+    suppressed: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Admitted {
+    /// And so many were not since the last that was.
+    Yes { suppressed: usize },
+    /// `first` in this period.
+    No { first: bool },
+}
+
+impl Admitted {
+    fn suppressed(self) -> usize {
+        match self {
+            Self::Yes { suppressed } => suppressed,
+            Self::No { .. } => 0,
+        }
+    }
+}
+
+impl Throttle {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            began: None,
+            admitted: 0,
+            suppressed: 0,
+        }
+    }
+
+    fn admit(&mut self, now: Instant) -> Admitted {
+        let over = self
+            .began
+            .is_none_or(|began| now.saturating_duration_since(began) >= PERIOD);
+        if over {
+            (self.began, self.admitted) = (Some(now), 0);
+        }
+        if self.admitted >= self.most {
+            self.suppressed += 1;
+            // One that is told is one that was reached in this very period.
+            let first = self.admitted == self.most;
+            self.admitted = self.admitted.saturating_add(1);
+            return Admitted::No { first };
+        }
+        self.admitted += 1;
+        let suppressed = std::mem::take(&mut self.suppressed);
+        Admitted::Yes { suppressed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_are_logged_in_a_period_and_the_others_are_counted() {
+        let mut throttle = Throttle::new(2);
+        let start = Instant::now();
+        let yes = |suppressed| Admitted::Yes { suppressed };
+        let no = |first| Admitted::No { first };
+        for (after, expected) in [
+            (0, yes(0)),
+            (1, yes(0)),
+            (2, no(true)),
+            (3, no(false)),
+            (9_999, no(false)),
+            (10_000, yes(3)),
+            (10_001, yes(0)),
+            (10_002, no(true)),
+            (40_000, yes(1)),
+        ] {
+            assert_eq!(
+                throttle.admit(start + Duration::from_millis(after)),
+                expected,
+                "{after}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_visitors_get_is_said() {
+        let version = |number| Some(Serving::LastGood(Version::from_number(number)));
+        for (serving, said) in [
+            (&[version(3)][..], "still serving version 3 of 1 template"),
+            (&[version(3), version(3)], "still serving version 3 of 2 templates"),
+            (
+                &[version(3), version(4)],
+                "still serving earlier versions of 2 templates",
+            ),
+            (
+                &[version(3), Some(Serving::StandIn)],
+                "still serving version 3 of 1 template, 1 template had no good version: the stand-in is served",
+            ),
+            (
+                &[Some(Serving::Failure)],
+                "1 template had no good version: the failure is returned",
+            ),
+        ] {
+            assert_eq!(consequence(serving), said);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What is wrong now, for whoever asks: by what does not compile, and by what failed when it was rendered.
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::diagnostic::Diagnostic;
+use crate::dialect::TemplateId;
+use crate::engine::Engine;
+use crate::registry::causes;
+use crate::snapshot::{LateFault, Serving, Snapshot, Standing};
+use crate::template::TemplateName;
+
+/// A template that is not served as its newest text has it.
+///
+/// Serialized it is `{template, serving, since}`, with `serving` as [`Serving::as_str`] writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotCurrent {
+    /// Which.
+    pub template: TemplateName,
+    /// What is served in its place.
+    pub serving: Serving,
+}
+
+impl Serialize for NotCurrent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("NotCurrent", 3)?;
+        fields.serialize_field("template", &self.template)?;
+        fields.serialize_field("serving", self.serving.as_str())?;
+        fields.serialize_field("since", &self.serving.since())?;
+        fields.end()
+    }
+}
+
+/// Each finding once.
+pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
+    let snapshot = engine.reader.current();
+    let whys = snapshot.entries().filter_map(|(_, _, standing)| match standing {
+        Standing::Stale { why, .. } | Standing::Broken { why } => Some(why),
+        Standing::Current(_) | Standing::Gone => None,
+    });
+    let mut diagnostics = causes(whys);
+    for (_, late) in late(engine, &snapshot) {
+        for diagnostic in late.diagnostics() {
+            let place = |other: &Diagnostic| (other.template.clone(), other.span, other.code);
+            if !diagnostics.iter().any(|known| place(known) == place(diagnostic)) {
+                diagnostics.push(diagnostic.clone());
+            }
+        }
+    }
+    diagnostics
+}
+
+/// Sorted by name.
+pub(super) fn not_current(engine: &Engine) -> Vec<NotCurrent> {
+    let snapshot = engine.reader.current();
+    let bad = snapshot.entries().filter_map(|(id, name, standing)| match standing {
+        Standing::Stale { .. } | Standing::Broken { .. } => Some((id, name.clone())),
+        Standing::Current(_) | Standing::Gone => None,
+    });
+    let late = late(engine, &snapshot);
+    let late = late.into_iter().map(|(id, late)| (id, late.template));
+    let mut all: Vec<_> = bad.chain(late).collect();
+    all.sort_unstable_by(|(_, a), (_, b)| a.cmp(b));
+    all.dedup();
+    let all = all.into_iter().filter_map(|(id, template)| {
+        let serving = snapshot.serving(id)?;
+        Some(NotCurrent { template, serving })
+    });
+    all.collect()
+}
+
+/// Of what failed in renders that which has not been rendered well since.
+fn late(engine: &Engine, snapshot: &Snapshot) -> Vec<(TemplateId, LateFault)> {
+    let all = snapshot.late_faults().into_iter();
+    let all = all.filter_map(|late| Some((snapshot.id(late.template.as_str())?, late)));
+    all.filter(|(id, late)| engine.tally.still_fails(*id, late.last))
+        .collect()
+}

@@ -1,0 +1,681 @@
+//! What each kind of fault looks like to everybody who has to do with it: the visitor, the log, who reads the metrics, who asks for
+//! health, who asks for a reload. The alerting rules are those of `docs/metrics.md`, read from there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use actix_web::body::to_bytes;
+use actix_web::dev::Service;
+use actix_web::test::{TestRequest, init_service};
+use actix_web::web::{Path, get};
+use actix_web::{App, Responder};
+use hotplate::metrics::Metrics;
+use hotplate::web::{Templates, Web};
+use hotplate::{
+    Builder, CallError, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, ReloadReport, RenderOptions, Serving,
+    TemplateName,
+};
+use serde_json::json;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+use crate::files::Files;
+use crate::metrics::{Family, parse};
+
+/// What the library logs of faults in this process; tests tell theirs by the names of their templates.
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        struct Line(String);
+        impl Visit for Line {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                use std::fmt::Write;
+                let _ = match field.name() {
+                    "message" => write!(self.0, " {value:?}"),
+                    name => write!(self.0, " {name}={value:?}"),
+                };
+            }
+        }
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.0);
+    }
+}
+
+/// The lines so far that name a template.
+fn logged(name: &str) -> Vec<String> {
+    static LINES: OnceLock<Arc<Mutex<Vec<String>>>> = OnceLock::new();
+    let lines = LINES.get_or_init(|| {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let only = Targets::new()
+            .with_target(hotplate::FAULTS_TARGET, tracing::Level::INFO)
+            .with_target(hotplate::RENDERS_TARGET, tracing::Level::INFO);
+        let log = Log(Arc::clone(&lines)).with_filter(only);
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log)).expect("no other log");
+        lines
+    });
+    let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.iter().filter(|line| line.contains(name)).cloned().collect()
+}
+
+fn name(name: &str) -> TemplateName {
+    TemplateName::new(name).expect("a name")
+}
+
+/// An app in production, and what it is made from.
+struct Scene {
+    hotplate: Hotplate,
+    memory: MemoryHandle,
+    web: Web,
+}
+
+/// What a visitor was answered.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    status: u16,
+    version: String,
+    freshness: String,
+    body: String,
+}
+
+async fn page(templates: Templates, name: Path<String>) -> impl Responder {
+    templates.page(&name, &json!({ "name": "you" }))
+}
+
+async fn page_apart(templates: Templates, name: Path<String>) -> impl Responder {
+    templates.page_apart(&name, json!({ "name": "you" })).await
+}
+
+impl Scene {
+    fn start(templates: &[(&str, &str)], set: impl FnOnce(Builder) -> Builder) -> Self {
+        logged("");
+        let (loader, memory) = MemoryLoader::new();
+        memory.edit(templates.iter().map(|(path, text)| (name(path), Some(*text))));
+        let hotplate = set(Hotplate::builder().loader(loader).watch(false))
+            .start()
+            .expect("starts");
+        let web = Web::new(hotplate.clone());
+        Self { hotplate, memory, web }
+    }
+
+    async fn edit(&self, path: &str, text: &str) -> Result<ReloadReport, CallError> {
+        self.memory.set(name(path), text);
+        self.hotplate.reload().await
+    }
+
+    async fn visit(&self, path: &str) -> Seen {
+        let app = App::new()
+            .configure(self.web.mount())
+            .route("/apart/{name}", get().to(page_apart))
+            .route("/{name}", get().to(page));
+        let app = init_service(app).await;
+        let request = TestRequest::get().uri(&format!("/{path}")).to_request();
+        let answer = app.call(request).await.expect("an answer");
+        let header = |name: &str| {
+            let value = answer.headers().get(name);
+            value.map_or_else(String::new, |value| value.to_str().expect("text").to_owned())
+        };
+        let (version, freshness) = (header("x-hotplate-version"), header("x-hotplate-freshness"));
+        let status = answer.status().as_u16();
+        let body = to_bytes(answer.into_body()).await.expect("a body");
+        Seen {
+            status,
+            version,
+            freshness,
+            body: String::from_utf8_lossy(&body).into_owned(),
+        }
+    }
+
+    fn metrics(&self) -> BTreeMap<String, Family> {
+        parse(&Metrics::new(self.hotplate.clone()).text()).expect("OpenMetrics")
+    }
+
+    /// Outcomes of renders that were counted since.
+    fn counted_since(&self, before: &BTreeMap<String, Family>) -> BTreeMap<String, u64> {
+        let count = |families: &BTreeMap<String, Family>| -> BTreeMap<String, u64> {
+            let samples = families["hotplate_renders"].samples.iter();
+            samples
+                .map(|sample| (sample.labels["outcome"].clone(), sample.value as u64))
+                .collect()
+        };
+        let (before, mut after) = (count(before), count(&self.metrics()));
+        after.retain(|outcome, count| {
+            *count -= before[outcome];
+            *count > 0
+        });
+        after
+    }
+}
+
+/// The alerting rules of the documentation.
+fn rules() -> Vec<String> {
+    let document = include_str!("../../docs/metrics.md");
+    let block = document.split_once("```promql\n").expect("rules").1;
+    let block = block.split_once("```").expect("an end").0;
+    let rules: Vec<String> = block
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    assert!(rules.len() >= 4, "{rules:?}");
+    rules
+}
+
+/// As much of PromQL as the rules use, over two readings five minutes apart.
+fn fires(rule: &str, before: &BTreeMap<String, Family>, after: &BTreeMap<String, Family>) -> bool {
+    let gauge = |text: &str| match text.parse::<f64>() {
+        Ok(number) => number,
+        Err(_) => after.get(text).unwrap_or_else(|| panic!("no metric `{text}`")).samples[0].value,
+    };
+    if let Some((left, right)) = rule.split_once(" != ") {
+        return gauge(left) != gauge(right);
+    }
+    if let Some((left, right)) = rule.split_once(" == ") {
+        return gauge(left) == gauge(right);
+    }
+    let grown = rule.strip_suffix(" > 0").expect("a comparison with zero");
+    let selector = grown
+        .strip_prefix("increase(")
+        .or_else(|| grown.strip_prefix("sum(rate("))
+        .and_then(|rest| rest.split_once("[5m]"))
+        .expect("a growth over five minutes")
+        .0;
+    let (metric, left_out) = match selector.split_once("{outcome!~\"") {
+        Some((metric, words)) => (metric, words.strip_suffix("\"}").expect("a list").split('|').collect()),
+        None => (selector, Vec::new()),
+    };
+    let family = metric.strip_suffix("_total").expect("a counter");
+    let sum = |families: &BTreeMap<String, Family>| -> f64 {
+        let samples = families
+            .get(family)
+            .unwrap_or_else(|| panic!("no metric `{family}`"))
+            .samples
+            .iter();
+        let counted = samples.filter(|sample| {
+            let outcome = sample.labels.get("outcome");
+            outcome.is_none_or(|outcome| !left_out.contains(&outcome.as_str()))
+        });
+        counted.map(|sample| sample.value).sum()
+    };
+    sum(after) > sum(before)
+}
+
+/// Which rules fire, each by a word of it.
+fn alerts(before: &BTreeMap<String, Family>, after: &BTreeMap<String, Family>) -> BTreeSet<&'static str> {
+    let word = |rule: &str| {
+        let words = ["desired", "rescued", "outcome", "ready", "degraded"];
+        let found = words.into_iter().find(|word| rule.contains(word));
+        found.unwrap_or_else(|| panic!("`{rule}` is not tried here"))
+    };
+    let rules = rules();
+    let fired = rules.iter().filter(|rule| fires(rule, before, after));
+    fired.map(|rule| word(rule)).collect()
+}
+
+/// A fault of one template, and what is seen of it.
+struct Row {
+    /// The template, whose name tells its lines in the log.
+    name: &'static str,
+    /// Its texts, one after the other. The last is at fault, and each is visited as often as is said.
+    texts: &'static [(&'static str, usize)],
+    status: u16,
+    version: &'static str,
+    freshness: &'static str,
+    body: &'static str,
+    outcome: &'static str,
+    /// What the lines say, in their order.
+    log: &'static [&'static str],
+    serving: Serving,
+    alerts: &'static [&'static str],
+}
+
+fn version(number: u64) -> Serving {
+    Serving::LastGood(hotplate::Version::from_number(number))
+}
+
+#[actix_web::test]
+async fn a_fault_of_a_template_looks_the_same_to_everybody() {
+    let rows = [
+        Row {
+            name: "compile.html",
+            texts: &[("one {name}", 1), ("{{ if name }}", 3)],
+            status: 200,
+            version: "1",
+            freshness: "stale",
+            body: "one you",
+            outcome: "stale",
+            log: &[
+                "WARN compile.html:1:1: this `if` is never closed [unclosed-block]; still serving version 1 of 1 template",
+            ],
+            serving: version(1),
+            alerts: &["desired"],
+        },
+        Row {
+            name: "never.html",
+            texts: &[("{{ if name }}", 3)],
+            status: 503,
+            version: "1",
+            freshness: "fallback",
+            body: "down 503",
+            outcome: "fallback",
+            log: &["WARN never.html:1:1: this `if` is never closed [unclosed-block]; 1 template had no good version"],
+            serving: Serving::StandIn,
+            alerts: &["desired", "outcome"],
+        },
+        Row {
+            name: "late.html",
+            texts: &[("one {name}", 1), ("two {nmae}", 3)],
+            status: 200,
+            version: "1",
+            freshness: "stale",
+            body: "one you",
+            outcome: "stale",
+            log: &[
+                "WARN late.html:1:6: there is no `nmae` in the data [missing-path]; still serving version 1 of 1 template",
+            ],
+            serving: version(1),
+            alerts: &["rescued"],
+        },
+        Row {
+            name: "late-at-once.html",
+            texts: &[("one {nmae}", 3)],
+            status: 503,
+            version: "1",
+            freshness: "fallback",
+            body: "down 503",
+            outcome: "fallback",
+            log: &[
+                "WARN late-at-once.html:1:6: there is no `nmae` in the data [missing-path]; 1 template had no good version: the stand-in is served",
+            ],
+            serving: Serving::StandIn,
+            alerts: &["outcome"],
+        },
+        Row {
+            name: "twice-late.html",
+            texts: &[("one {name}", 1), ("two {nmae}", 1), ("three {mane}", 3)],
+            status: 200,
+            version: "1",
+            freshness: "stale",
+            body: "one you",
+            outcome: "stale",
+            log: &["twice-late.html:1:6: ", "INFO fixed: ", "twice-late.html:1:8: "],
+            serving: version(1),
+            alerts: &["rescued"],
+        },
+        Row {
+            // The text before does not do better: what went on was version 1, and goes on.
+            name: "late-then-compile.html",
+            texts: &[("one {name}", 1), ("two {nmae}", 1), ("{{ if name }}", 3)],
+            status: 200,
+            version: "1",
+            freshness: "stale",
+            body: "one you",
+            outcome: "stale",
+            log: &[
+                "late-then-compile.html:1:6: there is no `nmae`",
+                "late-then-compile.html:1:1: this `if` is never closed [unclosed-block]; still serving version 1 of",
+            ],
+            serving: version(1),
+            alerts: &["desired", "rescued"],
+        },
+        Row {
+            // Nobody knew when it stopped compiling that the version before fails; then it shows.
+            name: "compile-then-late.html",
+            texts: &[("one {name}", 1), ("two {nmae}", 0), ("{{ if name }}", 3)],
+            status: 200,
+            version: "1",
+            freshness: "stale",
+            body: "one you",
+            outcome: "stale",
+            log: &[
+                "still serving version 2 of",
+                "there is no `nmae` in the data [missing-path]; still serving version 1 of",
+            ],
+            serving: version(1),
+            alerts: &["desired", "rescued"],
+        },
+        Row {
+            name: "late-at-once-then-compile.html",
+            texts: &[("one {nmae}", 1), ("{{ if name }}", 3)],
+            status: 503,
+            version: "2",
+            freshness: "fallback",
+            body: "down 503",
+            outcome: "fallback",
+            log: &[
+                "the stand-in is served",
+                "[unclosed-block]; 1 template had no good version: the stand-in is served",
+            ],
+            serving: Serving::StandIn,
+            alerts: &["desired", "outcome"],
+        },
+    ];
+    for row in rows {
+        let Row { name, texts, .. } = row;
+        let (first, visits) = texts[0];
+        let scene = Scene::start(&[(name, first), ("down.html", "down {status}")], |builder| {
+            builder.fallback("down.html")
+        });
+        let mut before = scene.metrics();
+        let (mut seen, mut visits) = (None, visits);
+        for number in 0..texts.len() {
+            if number > 0 {
+                scene.edit(name, texts[number].0).await.expect("reloads");
+                visits = texts[number].1;
+            }
+            if number + 1 == texts.len() {
+                before = scene.metrics();
+            }
+            for _ in 0..visits {
+                seen = Some(scene.visit(name).await);
+            }
+        }
+        let expected = Seen {
+            status: row.status,
+            version: row.version.to_owned(),
+            freshness: row.freshness.to_owned(),
+            body: row.body.to_owned(),
+        };
+        assert_eq!(seen.as_ref(), Some(&expected), "{name}");
+        let after = scene.metrics();
+        let counted = scene.counted_since(&before);
+        assert_eq!(counted, BTreeMap::from([(row.outcome.to_owned(), 3)]), "{name}");
+        assert_eq!(alerts(&before, &after), row.alerts.iter().copied().collect(), "{name}");
+        // One line for each fault, however often it is met.
+        let lines = logged(name);
+        let lines: Vec<_> = lines
+            .iter()
+            .filter(|line| line.contains(&format!("{name}:")) || line.contains("INFO"))
+            .collect();
+        assert_eq!(lines.len(), row.log.len(), "{name}: {lines:#?}");
+        for (line, part) in lines.iter().zip(row.log) {
+            assert!(line.contains(part), "{name}: `{part}` is not in {line}");
+        }
+        // An operator who asks is told, although nothing differs.
+        let report = scene.hotplate.reload().await.expect("reloads");
+        let not_current: Vec<_> = report
+            .not_current
+            .iter()
+            .map(|each| (each.template.as_str(), each.serving))
+            .collect();
+        assert_eq!(not_current, [(name, row.serving)], "{name}");
+        assert!(!report.diagnostics.is_empty(), "{name}");
+        assert!(scene.hotplate.health().ready, "{name}");
+
+        // And when it is repaired, everybody is told that too.
+        scene.edit(name, "good {name}").await.expect("reloads");
+        let good = scene.visit(name).await;
+        assert_eq!(
+            (good.status, good.body.as_str(), good.freshness.as_str()),
+            (200, "good you", "current"),
+            "{name}"
+        );
+        let last = logged(name).pop().expect("a line");
+        assert!(
+            last.starts_with("INFO fixed: the newest text of") && last.contains(name),
+            "{last}"
+        );
+        let report = scene.hotplate.reload().await.expect("reloads");
+        assert!(
+            report.not_current.is_empty() && report.diagnostics.is_empty(),
+            "{name}: {report:?}"
+        );
+        let before = scene.metrics();
+        scene.visit(name).await;
+        assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::new(), "{name}");
+    }
+}
+
+/// One checkout makes hundreds of versions. A page in it that compiles and fails when it is rendered goes on as it was, however many
+/// versions of other pages came since, and also if it was bad twice.
+#[actix_web::test]
+async fn a_burst_of_versions_does_not_take_away_the_last_good_one() {
+    let templates = [("burst.html", "old {name}"), ("other.html", "0"), ("down.html", "down")];
+    let scene = Scene::start(&templates, |builder| builder.fallback("down.html"));
+    let versions = scene.hotplate.limits().history_versions + 10;
+    for bad in ["new {nmae}", "newer {mane}"] {
+        scene.edit("burst.html", bad).await.expect("reloads");
+        for number in 0..versions {
+            scene
+                .edit("other.html", &format!("{bad} {number}").replace(['{', '}'], ""))
+                .await
+                .expect("reloads");
+        }
+        let seen = scene.visit("burst.html").await;
+        let seen = (
+            seen.status,
+            seen.body.as_str(),
+            seen.version.as_str(),
+            seen.freshness.as_str(),
+        );
+        assert_eq!(seen, (200, "old you", "1", "stale"));
+    }
+}
+
+/// What is told of a fault in a partial: each page, and the fault once.
+#[actix_web::test]
+async fn a_fault_in_a_partial_is_logged_once_and_told_of_each_page() {
+    let templates = [
+        ("one-of-them.html", "{{ call faulty-part.html with @root }}"),
+        ("other-of-them.html", "{{ call faulty-part.html with @root }}"),
+        ("faulty-part.html", "x"),
+    ];
+    let templates = templates.map(|(name, text)| (name, text.replace(" with @root", " with name")));
+    let templates: Vec<_> = templates.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let scene = Scene::start(&templates, |builder| builder);
+    scene.edit("faulty-part.html", "{none}").await.expect("reloads");
+    let mut events = scene.hotplate.subscribe();
+    for _ in 0..2 {
+        for page in ["one-of-them.html", "other-of-them.html"] {
+            assert_eq!(scene.visit(page).await.freshness, "stale");
+        }
+    }
+    let mut told = Vec::new();
+    scene.edit("faulty-part.html", "fine").await.expect("reloads");
+    loop {
+        match events.next().await {
+            Some(Event::Fallback(fallback)) => told.push(fallback.template.to_string()),
+            Some(Event::Published(_)) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, ["one-of-them.html", "other-of-them.html"]);
+    let lines = logged("faulty-part.html:1:2");
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+}
+
+#[actix_web::test]
+async fn a_deadline_that_passes_is_seen() {
+    let scene = Scene::start(&[("deadline.html", "fine")], |builder| builder);
+    let web = scene.web.clone().deadline(Duration::ZERO);
+    let scene = Scene { web, ..scene };
+    let before = scene.metrics();
+    for path in ["deadline.html", "apart/deadline.html"] {
+        assert_eq!(scene.visit(path).await.status, 503);
+    }
+    assert_eq!(
+        scene.counted_since(&before),
+        BTreeMap::from([("timeout".to_owned(), 2)])
+    );
+    assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::from(["outcome"]));
+    let lines = logged("deadline.html");
+    assert!(
+        lines[0].contains("WARN") && lines[0].contains("the deadline of the caller"),
+        "{lines:?}"
+    );
+}
+
+/// A visitor who leaves sees nothing, so nobody is woken for that.
+#[actix_web::test]
+async fn a_visitor_who_leaves_is_no_alarm() {
+    let (open, closed) = gate();
+    let (entered, has_entered) = channel();
+    let scene = Scene::start(&[("left.html", "{name | block}")], |builder| {
+        builder.formatter("block", move |_, out| {
+            let _ = entered.send(());
+            let _ = closed.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            out.text("done")
+        })
+    });
+    let before = scene.metrics();
+    {
+        let mut visit = Box::pin(scene.visit("apart/left.html"));
+        let waits = std::future::poll_fn(|context| std::task::Poll::Ready(visit.as_mut().poll(context).is_pending()));
+        assert!(waits.await);
+        has_entered.recv_timeout(Duration::from_secs(60)).expect("is rendered");
+    }
+    drop(open);
+    assert_eq!(
+        scene.counted_since(&before),
+        BTreeMap::from([("cancelled".to_owned(), 1)])
+    );
+    assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::new());
+}
+
+/// Lets a formatter block until it is told to go on.
+fn gate() -> (Sender<()>, Arc<Mutex<Receiver<()>>>) {
+    let (open, closed) = channel();
+    (open, Arc::new(Mutex::new(closed)))
+}
+
+/// The only thread of the Renderer is stuck: who waits behind it sees an error, and each of these errors is counted. What is
+/// rendered when it is too late is not counted as if it had been seen.
+#[actix_web::test]
+async fn renders_that_wait_for_a_stuck_pool_are_seen() {
+    let (open, closed) = gate();
+    let scene = Scene::start(
+        &[("stuck.html", "{name | block}"), ("behind.html", "fine")],
+        |builder| {
+            let limits = Limits {
+                render_threads: 1,
+                ..Limits::default()
+            };
+            builder.limits(limits).formatter("block", move |_, out| {
+                let _ = closed.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                out.text("done")
+            })
+        },
+    );
+    let web = scene.web.clone().deadline(Duration::from_millis(50));
+    let scene = Scene { web, ..scene };
+    let before = scene.metrics();
+    for path in ["apart/stuck.html", "apart/behind.html", "apart/behind.html"] {
+        assert_eq!(scene.visit(path).await.status, 503, "{path}");
+    }
+    let three = BTreeMap::from([("timeout".to_owned(), 3)]);
+    assert_eq!(scene.counted_since(&before), three);
+    assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::from(["outcome"]));
+    // It comes back: nobody has seen what it was at.
+    drop(open);
+    let web = Web::new(scene.hotplate.clone());
+    let scene = Scene { web, ..scene };
+    assert_eq!(scene.visit("apart/behind.html").await.body, "fine");
+    let counted = scene.counted_since(&before);
+    assert_eq!(
+        counted,
+        BTreeMap::from([("timeout".to_owned(), 3), ("current".to_owned(), 1)])
+    );
+}
+
+#[actix_web::test]
+async fn a_thread_that_hangs_is_seen() {
+    let (open, closed) = gate();
+    let scene = Scene::start(&[("hangs.html", "{name | block}")], |builder| {
+        let limits = Limits {
+            render_threads: 1,
+            render_hang_ms: 50,
+            quarantined_threads: 2,
+            ..Limits::default()
+        };
+        builder.limits(limits).formatter("block", move |_, out| {
+            let _ = closed.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            out.text("done")
+        })
+    });
+    for (number, expected) in [(1, ["degraded", "outcome"]), (2, ["outcome", "ready"])] {
+        let before = scene.metrics();
+        assert_eq!(scene.visit("apart/hangs.html").await.status, 503);
+        assert_eq!(scene.counted_since(&before), BTreeMap::from([("lost".to_owned(), 1)]));
+        assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::from(expected), "{number}");
+    }
+    assert!(
+        logged("hangs.html")[0].contains("render_hang_ms"),
+        "{:?}",
+        logged("hangs.html")
+    );
+    drop(open);
+}
+
+#[actix_web::test]
+async fn an_engine_that_has_stopped_is_seen() {
+    let scene = Scene::start(&[("stopped.html", "fine")], |builder| builder);
+    assert!(scene.hotplate.shutdown(Duration::from_secs(60)).await);
+    let before = scene.metrics();
+    // The last version is rendered on, where that needs nobody.
+    assert_eq!(scene.visit("stopped.html").await.body, "fine");
+    assert_eq!(scene.visit("apart/stopped.html").await.status, 503);
+    let counted = scene.counted_since(&before);
+    assert_eq!(
+        counted,
+        BTreeMap::from([("current".to_owned(), 1), ("down".to_owned(), 1)])
+    );
+    assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::from(["outcome", "ready"]));
+}
+
+#[actix_web::test]
+async fn a_loader_that_fails_is_seen() {
+    let files = Files::new(&[("templates/loader.html", "fine")]);
+    let root = files.path().join("templates");
+    let hotplate = Hotplate::builder().root(&root).watch(false).start().expect("starts");
+    let scene = Scene {
+        web: Web::new(hotplate.clone()),
+        memory: MemoryLoader::new().1,
+        hotplate,
+    };
+    let before = scene.metrics();
+    std::fs::rename(&root, files.path().join("away")).expect("renamed");
+    let report = scene.hotplate.reload().await.expect("answered");
+    assert!(
+        matches!(report.outcome, hotplate::ReloadOutcome::Unreadable(_)),
+        "{report:?}"
+    );
+    assert_eq!(scene.visit("loader.html").await.body, "fine");
+    let health = scene.hotplate.health();
+    assert!(!health.ready && health.reasons[0].contains("is missing"), "{health:?}");
+    assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::from(["desired", "ready"]));
+}
+
+/// Whoever names a template that is not there has made a mistake, and visitors see it.
+#[actix_web::test]
+async fn a_template_that_is_gone_is_seen() {
+    let scene = Scene::start(&[("gone.html", "fine")], |builder| builder);
+    scene.memory.edit([(name("gone.html"), None::<&str>)]);
+    scene.hotplate.reload().await.expect("reloads");
+    let before = scene.metrics();
+    assert_eq!(scene.visit("gone.html").await.status, 500);
+    assert_eq!(
+        scene.counted_since(&before),
+        BTreeMap::from([("not-found".to_owned(), 1)])
+    );
+    assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::from(["outcome"]));
+}
+
+/// Who does not answer visitors is told the failure, unless they ask for the stand-in.
+#[test]
+fn the_stand_in_is_for_whoever_asks_for_it() {
+    let scene = Scene::start(&[("asked.html", "{nmae}"), ("down.html", "down {name}")], |builder| {
+        builder.fallback("down.html")
+    });
+    scene.hotplate.render("asked.html", &json!({})).expect_err("fails");
+    let options = RenderOptions {
+        stand_in: true,
+        ..RenderOptions::default()
+    };
+    let stood_in = scene.hotplate.render_with("asked.html", &json!({}), &options);
+    assert_eq!(stood_in.expect("a stand-in").body, "down asked.html");
+}
