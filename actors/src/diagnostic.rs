@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Padding, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::template::TemplateName;
@@ -38,16 +38,18 @@ pub struct CallSite {
     pub span: Span,
 }
 
-/// The line that a span is on, as much of it as can be shown.
+/// The line that a span is on, as much of it as can be shown: an ellipsis stands where it was cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Excerpt {
     text: Arc<str>,
-    /// Characters of the line that were cut off before `text`.
-    skipped: u32,
+    /// The characters of `text` before the place.
+    start: u32,
 }
 
 /// Characters of a line that an excerpt keeps.
 const EXCERPT_CHARACTERS: usize = 240;
+/// Stands for the characters that were cut off.
+const ELLIPSIS: char = '…';
 
 /// One finding about one template.
 ///
@@ -128,9 +130,8 @@ impl Diagnostic {
     /// The line of the place, as much of it as is shown, and where in it the place begins, in characters.
     #[must_use]
     pub fn excerpt(&self) -> Option<(&str, usize)> {
-        let (span, excerpt) = (self.span?, self.excerpt.as_ref()?);
-        let first = (span.column - 1).saturating_sub(excerpt.skipped);
-        Some((&excerpt.text, first as usize))
+        let excerpt = self.excerpt.as_ref()?;
+        Some((&excerpt.text, excerpt.start as usize))
     }
 
     /// Adds the next caller, going outwards.
@@ -165,23 +166,16 @@ impl Diagnostic {
             .primary_title(self.message.as_str())
             .id(self.code)
             .elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
-        match (self.span, &self.excerpt) {
-            (Some(span), Some(excerpt)) => {
-                let range = excerpt.range_of(span);
-                group = group.element(
-                    Snippet::source(&*excerpt.text)
-                        .path(path)
-                        .line_start(span.line as usize)
-                        .annotation(AnnotationKind::Primary.span(range)),
-                );
-            }
-            (span, _) => {
-                let mut origin = annotate_snippets::Origin::path(path);
-                if let Some(span) = span {
-                    origin = origin.line(span.line as usize).char_column(span.column as usize);
-                }
-                group = group.element(origin);
-            }
+        // Said here, for a snippet would say the column within the excerpt.
+        let mut origin = Origin::path(path);
+        if let Some(span) = self.span {
+            origin = origin.line(span.line as usize).char_column(span.column as usize);
+        }
+        group = group.element(origin);
+        if let (Some(span), Some(excerpt)) = (self.span, &self.excerpt) {
+            let snippet = Snippet::source(&*excerpt.text).line_start(span.line as usize);
+            let caret = AnnotationKind::Primary.span(excerpt.range_of(span));
+            group = group.element(Padding).element(snippet.annotation(caret));
         }
         for site in &self.chain {
             let Span { line, column, .. } = site.span;
@@ -197,7 +191,7 @@ impl Diagnostic {
 impl Excerpt {
     /// The bytes of the excerpt that a span covers.
     fn range_of(&self, span: Span) -> std::ops::Range<usize> {
-        let first = (span.column - 1).saturating_sub(self.skipped) as usize;
+        let first = self.start as usize;
         let byte = |character: usize| {
             self.text
                 .char_indices()
@@ -228,11 +222,17 @@ fn excerpt_of(text: &str, span: Span) -> Option<Excerpt> {
     let line = text.split('\n').nth(span.line as usize - 1)?;
     let line = line.strip_suffix('\r').unwrap_or(line);
     let column = span.column as usize - 1;
-    let skipped = column.saturating_sub(EXCERPT_CHARACTERS / 2);
-    let shown: String = line.chars().skip(skipped).take(EXCERPT_CHARACTERS).collect();
+    // What an ellipsis stands for is more than one character.
+    let cut = Some(column.saturating_sub(EXCERPT_CHARACTERS / 2)).filter(|cut| *cut > 1);
+    let mut rest = line.chars().skip(cut.unwrap_or(0));
+    let kept = rest.by_ref().take(EXCERPT_CHARACTERS);
+    let mut shown: String = cut.map(|_| ELLIPSIS).into_iter().chain(kept).collect();
+    if rest.next().is_some() {
+        shown.push(ELLIPSIS);
+    }
     Some(Excerpt {
         text: shown.into(),
-        skipped: u32::try_from(skipped).unwrap_or(u32::MAX),
+        start: u32::try_from(cut.map_or(column, |cut| column - cut + 1)).unwrap_or(u32::MAX),
     })
 }
 
@@ -257,6 +257,7 @@ impl Serialize for Diagnostic {
             help: Option<&'a str>,
             chain: &'a [CallSite],
             source: Option<&'a str>,
+            source_column: Option<usize>,
         }
         Shape {
             severity: self.severity,
@@ -266,7 +267,8 @@ impl Serialize for Diagnostic {
             message: &self.message,
             help: self.help.as_deref(),
             chain: &self.chain,
-            source: self.excerpt.as_ref().map(|excerpt| &*excerpt.text),
+            source: self.excerpt().map(|(text, _)| text),
+            source_column: self.excerpt().map(|(_, start)| start + 1),
         }
         .serialize(serializer)
     }
@@ -337,5 +339,32 @@ mod tests {
         let diagnostic = Diagnostic::error("c", "m").at(&text, 1_000_000..1_000_003);
         let shown = diagnostic.to_string();
         assert!(shown.len() < 4000 && shown.contains("^^^"), "{shown}");
+        assert!(shown.contains(":1:500001\n"), "{shown}");
+    }
+
+    #[test]
+    fn the_column_is_that_of_the_line_however_much_of_it_is_shown() {
+        for before in [0, 1, 119, 120, 121, 122, 123, 239, 240, 504, 5000] {
+            for after in [0, 1, 119, 120, 121, 5000] {
+                let text = format!("x\n{}{{x}}{}\r\nx", "ä".repeat(before), "b".repeat(after));
+                let at = text.find('{').expect("is there");
+                let diagnostic = Diagnostic::error("c", "m").at(&text, at..at + 3);
+                let shown = diagnostic.to_string();
+                let place = format!(" --> template:2:{}\n", before + 1);
+                assert!(shown.contains(&place), "{before} {after}:\n{shown}");
+                let (excerpt, start) = diagnostic.excerpt().expect("one");
+                let marked: String = excerpt.chars().skip(start).take(3).collect();
+                assert_eq!(marked, "{x}", "{before} {after}: {excerpt}");
+                let json = serde_json::to_value(&diagnostic).expect("serializes");
+                assert_eq!(json["column"], before + 1);
+                assert_eq!(json["source_column"], start + 1);
+                // The caret is below the place in the line above it.
+                let lines: Vec<&str> = shown.lines().collect();
+                let caret = lines.iter().position(|line| line.contains("^^^")).expect("a caret");
+                let column = lines[caret].chars().position(|each| each == '^').expect("a caret");
+                let above: String = lines[caret - 1].chars().skip(column).take(3).collect();
+                assert_eq!(above, "{x}", "{before} {after}:\n{shown}");
+            }
+        }
     }
 }
