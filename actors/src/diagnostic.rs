@@ -71,6 +71,16 @@ pub struct Diagnostic {
     /// The calls that led there, the caller nearest to the place first, the entry last.
     pub chain: Vec<CallSite>,
     excerpt: Option<Excerpt>,
+    /// What a template looked for in vain in what it was called with: its caller can say where that is.
+    pub(crate) wanted: Option<Wanted>,
+}
+
+/// A name that a template looked for in its context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) name: Box<str>,
+    /// What the context is, if it has no names.
+    pub(crate) kind: Option<&'static str>,
 }
 
 impl Diagnostic {
@@ -86,6 +96,7 @@ impl Diagnostic {
             help: None,
             chain: Vec::new(),
             excerpt: None,
+            wanted: None,
         }
     }
 

@@ -19,6 +19,7 @@ use crate::template::{Digest, TemplateName};
 use crate::value::Value;
 
 pub use body::Body;
+pub(crate) use formatter::formatter_elsewhere;
 pub use formatter::{Formatter, FormatterError, Formatters, Output};
 
 /// A template language.

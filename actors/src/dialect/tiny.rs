@@ -6,6 +6,7 @@
 mod compile;
 mod execute;
 mod failure;
+mod foreign;
 pub(super) mod judge;
 mod lint;
 mod path;

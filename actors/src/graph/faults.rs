@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::plan::CompiledText;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::dialect::Unit;
+use crate::dialect::{Unit, formatter_elsewhere};
 use crate::snapshot::Seed;
 use crate::template::TemplateName;
 
@@ -94,8 +94,16 @@ where
     fn unknown_formatter(&self, wanted: &str) -> Diagnostic {
         let names = self.formatters.iter().map(AsRef::as_ref);
         let scored = names.filter_map(|name| Some((misspelt(wanted, name)?, name)));
-        let help = match scored.min() {
-            Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+        let elsewhere = formatter_elsewhere(wanted).filter(|name| self.formatters.contains(*name));
+        let help = match elsewhere.or(scored.min().map(|(_, name)| name)) {
+            Some("unescaped") => "write `unescaped`, only for markup of your own".into(),
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None if matches!(wanted, "escape" | "e" | "h" | "force_escape") => {
+                "take it out: pages whose names end in `.html` are escaped".into()
+            }
+            None if matches!(wanted, "default" | "d") => {
+                "there are no defaults: test the value, `{{ if name }}{name}{{ else }}…{{ endif }}`".into()
+            }
             None if self.formatters.is_empty() => "no formatter is registered".into(),
             None => {
                 let listed: Vec<&str> = self

@@ -81,6 +81,60 @@ fn every_case_comes_out_as_written() {
     assert!(count >= 60, "only {count} cases were found");
 }
 
+/// Whoever follows a help must not meet the next fault: each line of template that one names compiles.
+#[test]
+fn what_is_suggested_compiles() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialect");
+    let mut count = 0;
+    for file in ["other_languages.txt", "refused.txt", "failing.txt"] {
+        let written = fs::read_to_string(folder.join(file)).expect("text");
+        for line in written
+            .lines()
+            .filter(|line| line.contains(": ") && line.ends_with(')'))
+        {
+            let help = line.rsplit_once(" (").map_or("", |(_, help)| help);
+            let spans = help.split('`').skip(1).step_by(2);
+            for suggested in spans.filter(|span| span.starts_with('{') && !span.starts_with("{#")) {
+                let text = complete(&suggested.replace('…', ""));
+                let compiled = Set::compile([("page.html", text.as_str())], &Limits::default());
+                let faults: Vec<_> = compiled.err().unwrap_or_default().iter().map(self::line).collect();
+                assert!(faults.is_empty(), "{file}: {line}\nsuggests {text}: {faults:?}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 100, "only {count} suggestions were found");
+}
+
+/// A suggestion is one tag, mostly: with what opens and closes it.
+fn complete(suggested: &str) -> String {
+    let mut text = suggested.to_owned();
+    for (open, close) in [("if", "endif"), ("for", "endfor"), ("with", "endwith")] {
+        let (opened, closed) = (format!("{{{{ {open} "), format!("{{{{ {close} }}}}"));
+        let (opens, closes) = (text.matches(&opened).count(), text.matches(&closed).count());
+        for _ in closes..opens {
+            text += &closed;
+        }
+        for _ in opens..closes {
+            text = format!(
+                "{opened}{} }}}}{text}",
+                if open == "for" {
+                    "x in xs"
+                } else if open == "with" {
+                    "x as y"
+                } else {
+                    "x"
+                }
+            );
+        }
+    }
+    match text.as_str() {
+        "{{ else }}" => "{{ if x }}{{ else }}{{ endif }}".into(),
+        _ if text.contains('@') => format!("{{{{ for x in xs }}}}{text}{{{{ endfor }}}}"),
+        _ => text,
+    }
+}
+
 fn parse(text: &str) -> Case<'_> {
     let mut sections = text.trim_end_matches('\n').split("\n--- ");
     let mut case = Case {
