@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Padding, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::template::TemplateName;
@@ -177,16 +177,23 @@ impl Diagnostic {
             .primary_title(self.message.as_str())
             .id(self.code)
             .elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
-        // Said here, for a snippet would say the column within the excerpt.
-        let mut origin = Origin::path(path);
-        if let Some(span) = self.span {
-            origin = origin.line(span.line as usize).char_column(span.column as usize);
-        }
-        group = group.element(origin);
-        if let (Some(span), Some(excerpt)) = (self.span, &self.excerpt) {
-            let snippet = Snippet::source(&*excerpt.text).line_start(span.line as usize);
-            let caret = AnnotationKind::Primary.span(excerpt.range_of(span));
-            group = group.element(Padding).element(snippet.annotation(caret));
+        match (self.span, &self.excerpt) {
+            (Some(span), Some(excerpt)) => {
+                let range = excerpt.range_of(span);
+                group = group.element(
+                    Snippet::source(&*excerpt.text)
+                        .path(path)
+                        .line_start(span.line as usize)
+                        .annotation(AnnotationKind::Primary.span(range)),
+                );
+            }
+            (span, _) => {
+                let mut origin = Origin::path(path);
+                if let Some(span) = span {
+                    origin = origin.line(span.line as usize).char_column(span.column as usize);
+                }
+                group = group.element(origin);
+            }
         }
         for site in &self.chain {
             let Span { line, column, .. } = site.span;
@@ -195,8 +202,24 @@ impl Diagnostic {
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
-        renderer.render(&[group])
+        let shown = renderer.render(&[group]);
+        match (self.span, &self.excerpt) {
+            (Some(span), Some(excerpt)) if excerpt.start + 1 != span.column => {
+                with_column_of_line(&shown, path, span, excerpt)
+            }
+            _ => shown,
+        }
     }
+}
+
+/// A snippet says at which column of its source a place is, and cannot be told another: so the place is corrected where the source is
+/// an excerpt. It stands behind the title, which is one line.
+fn with_column_of_line(shown: &str, path: &str, span: Span, excerpt: &Excerpt) -> String {
+    let (title, rest) = shown.split_once('\n').unwrap_or((shown, ""));
+    let Span { line, column, .. } = span;
+    let of_excerpt = format!("{path}:{line}:{}", excerpt.start + 1);
+    let rest = rest.replacen(&of_excerpt, &format!("{path}:{line}:{column}"), 1);
+    format!("{title}\n{rest}")
 }
 
 impl Excerpt {
@@ -361,8 +384,10 @@ mod tests {
                 let at = text.find('{').expect("is there");
                 let diagnostic = Diagnostic::error("c", "m").at(&text, at..at + 3);
                 let shown = diagnostic.to_string();
-                let place = format!(" --> template:2:{}\n", before + 1);
+                let place = format!(" --> template:2:{}\n  |\n2 | ", before + 1);
                 assert!(shown.contains(&place), "{before} {after}:\n{shown}");
+                let coloured = diagnostic.human(true);
+                assert!(coloured.contains(&format!("template:2:{}", before + 1)), "{coloured}");
                 let (excerpt, start) = diagnostic.excerpt().expect("one");
                 let marked: String = excerpt.chars().skip(start).take(3).collect();
                 assert_eq!(marked, "{x}", "{before} {after}: {excerpt}");
