@@ -32,6 +32,12 @@ pub trait Dialect: Send + Sync + 'static {
     /// # Errors
     /// What its author has to change.
     fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>>;
+
+    /// The same language for texts whose paths may lead nowhere, as [`Missing::Lenient`] says. Without one, templates are strict
+    /// wherever they come from.
+    fn lenient(&self) -> Option<Arc<dyn Dialect>> {
+        None
+    }
 }
 
 /// One compiled text: immutable, shared by every version, name and thread that has the same text.

@@ -25,7 +25,8 @@ use std::sync::Arc;
 use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 
-use super::{Dialect, Unit};
+use super::{Dialect, Missing, Unit};
+use unit::TinyUnit;
 
 /// The dialect `tiny`.
 ///
@@ -46,8 +47,31 @@ impl Dialect for Tiny {
     }
 
     fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>> {
-        let tokens = scan::scan(text, limits)?;
-        judge::judge(text).map_err(|fault| vec![*fault])?;
-        Ok(Arc::new(compile::compile(text, &tokens, limits)))
+        Ok(Arc::new(unit(text, limits)?))
     }
+
+    fn lenient(&self) -> Option<Arc<dyn Dialect>> {
+        Some(Arc::new(Lenient))
+    }
+}
+
+/// [`Tiny`] for texts whose paths may lead nowhere.
+struct Lenient;
+
+impl Dialect for Lenient {
+    fn id(&self) -> &'static str {
+        Tiny.id()
+    }
+
+    fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>> {
+        let mut unit = unit(text, limits)?;
+        unit.missing = Missing::Lenient;
+        Ok(Arc::new(unit))
+    }
+}
+
+fn unit(text: &str, limits: &Limits) -> Result<TinyUnit, Vec<Diagnostic>> {
+    let tokens = scan::scan(text, limits)?;
+    judge::judge(text).map_err(|fault| vec![*fault])?;
+    Ok(compile::compile(text, &tokens, limits))
 }

@@ -183,7 +183,9 @@ impl<'v> Run<'_, 'v> {
     #[inline(always)]
     fn value(&self, path: PathRef, frame: &Frame<'_>) -> Result<Option<&'v Value<'v>>, Failed<'v>> {
         match self.look_up(path) {
-            None if frame.missing == Missing::Error => Err(self.missing(path).into()),
+            None if (frame.missing, self.unit.missing) == (Missing::Error, Missing::Error) => {
+                Err(self.missing(path).into())
+            }
             found => Ok(found),
         }
     }

@@ -49,7 +49,16 @@ impl Failure<'_> {
                 }
                 return error;
             }
-            Self::Missing { path, step, within } => (RenderFault::MissingPath, missing(unit, path, step, &within)),
+            Self::Missing { path, step, within } => {
+                let mut diagnostic = missing(unit, path, step, &within);
+                // Whoever asks whether something is there knows that it may not be.
+                let in_condition = matches!(unit.ops.get(at).map(|op| op.act), Some(Act::If { .. }));
+                if diagnostic.help.is_none() && in_condition && matches!(within, Value::Object(_)) {
+                    diagnostic.help =
+                        Some("where it may be missing, give it as null, or make the templates lenient".into());
+                }
+                (RenderFault::MissingPath, diagnostic)
+            }
             Self::NotIterable(path, value) => {
                 let place = unit.range_of(path);
                 let message = format!(
@@ -103,6 +112,9 @@ impl Failure<'_> {
     }
 }
 
+/// Fields that are looked into for a name that is missing.
+const FIELDS_SEARCHED_MAX: usize = 256;
+
 fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Diagnostic {
     let steps = unit.steps_of(path);
     let Some(step) = steps.get(at) else {
@@ -150,6 +162,20 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
     if let Some(help) = by_accident(text.as_str(), key, within).filter(|_| first) {
         return diagnostic.help(help);
     }
+    // One step down, where a field of that very name is: whoever knows the name may know that.
+    let below = || match within {
+        Value::Object(object) => object
+            .iter()
+            .take(FIELDS_SEARCHED_MAX)
+            .find_map(|(field, value)| match value {
+                Value::Object(inner) => inner.get(key).map(|_| field),
+                _ => None,
+            }),
+        _ => None,
+    };
+    let near = near
+        .map(str::to_owned)
+        .or_else(|| Some(format!("{}.{}", below()?, shorten(key))));
     match near {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None if first && looks_like_css => diagnostic.help("for a brace that is text write `\\{`"),

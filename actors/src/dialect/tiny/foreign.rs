@@ -285,8 +285,9 @@ pub(super) fn for_loop(text: &str) -> String {
         .trim_start_matches("enumerate(")
         .trim_end_matches(')');
     let of = as_path(of).unwrap_or_else(|| "items".into());
-    let is_plain =
-        |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_plain = |name: &&str| {
+        (1..=60).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
     let mut given = names.split([',', ' ', '|', '(', ')', '$', '=', '>']).filter(is_plain);
     let (first, second) = (given.next(), given.next());
     // A pair with the position first, but for Vue and Svelte.

@@ -235,7 +235,7 @@ fn no_path(piece: Piece<'_>, place: Place) -> Fault {
     let joins = words().any(|word| matches!(word, "and" | "or" | "&&" | "||"));
     if !is_value && joins {
         let message = "conditions cannot be joined";
-        let help = "nest one `{{ if }}` in another, or put the answer into the data";
+        let help = expression::joined(text);
         return Fault::new("boolean-operator", piece.range(), message).help(help);
     }
     if !is_value && compares || text.contains("==") {

@@ -15,6 +15,7 @@ use super::settle::{Due, Hint};
 use super::tree::{Look, Patience, Rel, State, Tree, Wary};
 use super::watches::{WatchError, Watches};
 use crate::diagnostic::Diagnostic;
+use crate::dialect::Missing;
 use crate::health::{LoaderStatus, WatchMode};
 use crate::limits::Limits;
 use crate::loader::{Changes, Depth, LoaderError};
@@ -326,13 +327,14 @@ impl Observer {
                 changes.removed.push(name);
                 continue;
             };
+            let missing = self.trees.get(number).map_or(Missing::Error, |tree| tree.paths);
             match (state, pending.text) {
                 (State::Unreadable(diagnostics), _) => changes.unreadable.push((name, diagnostics)),
                 (State::Text(_), Some((whose, text))) if whose == number => {
-                    changes.changed.push(text.source(name));
+                    changes.changed.push(text.source(name, missing));
                 }
                 (State::Text(_), _) => match self.read_again(look, number, &rel) {
-                    Some(text) => changes.changed.push(text.source(name)),
+                    Some(text) => changes.changed.push(text.source(name, missing)),
                     // It is changing under our eyes, and is said once it can be read.
                     None if !complete => drop(self.pending.insert(name, Pending { text: None })),
                     None => {

@@ -6,6 +6,7 @@ use std::thread;
 
 use super::disk::{Disk, FileId, Stat, is_gone};
 use crate::diagnostic::Diagnostic;
+use crate::dialect::Missing;
 use crate::template::{Digest, Source, TemplateName};
 
 /// How often a file that changes while it is read is tried again at once.
@@ -68,9 +69,18 @@ impl From<String> for Text {
 }
 
 impl Text {
-    pub(super) fn source(self, name: TemplateName) -> Source {
+    pub(super) fn source(self, name: TemplateName, missing: Missing) -> Source {
         let Self { text, digest } = self;
-        Source { name, text, digest }
+        let strict = Source {
+            name,
+            text,
+            digest,
+            missing: Missing::Error,
+        };
+        match missing {
+            Missing::Error => strict,
+            Missing::Lenient => strict.lenient(),
+        }
     }
 }
 

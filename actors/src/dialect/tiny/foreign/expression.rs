@@ -84,6 +84,34 @@ pub(in super::super) fn presence(text: &str) -> Option<(String, bool)> {
     Some((as_path(of_call.or(counted).unwrap_or(subject))?, is_empty))
 }
 
+/// What to write instead of conditions that are joined: those that all have to hold are nested.
+pub(in super::super) fn joined(text: &str) -> String {
+    let (one, other) = match text.split_once("&&").or(text.split_once(" and ")) {
+        Some(both) => both,
+        None => match text
+            .strip_prefix("and ")
+            .and_then(|operands| operands.trim().split_once(' '))
+        {
+            Some(both) => both,
+            None => return "put the answer into the data and test that: `{{ if is_sold_out }}`".into(),
+        },
+    };
+    let of = |condition: &str| {
+        let condition = condition.trim();
+        let (not, path) = match condition.strip_prefix("not ").or(condition.strip_prefix('!')) {
+            Some(path) => ("not ", path),
+            None => ("", condition),
+        };
+        as_path(path).map(|path| format!("{not}{path}"))
+    };
+    match (of(one), of(other)) {
+        (Some(one), Some(other)) => {
+            format!("nest them: `{{{{ if {one} }}}}{{{{ if {other} }}}} … {{{{ endif }}}}{{{{ endif }}}}`")
+        }
+        _ => "nest one in the other, or put the answer into the data".into(),
+    }
+}
+
 /// What is counted.
 fn counted(text: &str) -> Option<&str> {
     let by_suffix = [
