@@ -243,6 +243,10 @@ pub(super) fn condition(text: &str, negated: bool) -> String {
     };
     let not = if is_not == negated { "" } else { "not " };
     if let Some(path) = as_path(text) {
+        // The crate would read a negation.
+        if not.is_empty() && path.starts_with("not") {
+            return format!("`{{{{ with {path} as it }}}}{{{{ if it }}}} … {{{{ endif }}}}{{{{ endwith }}}}`");
+        }
         return format!("`{{{{ if {not}{path} }}}}`");
     }
     match presence(text) {
