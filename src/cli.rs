@@ -1,4 +1,5 @@
-//! The command: arguments in, text and an exit code out.
+//! The command: arguments in, text and an exit code out. [`main`] is `hotplate`; [`run`] makes a program of yours its own command, with
+//! its own formatters, rules and limits.
 //!
 //! Results go to stdout, everything about them to stderr. A reader of stdout that goes away ends the command quietly, but for
 //! `serve`, which goes on.
@@ -16,6 +17,7 @@ mod lines;
 mod live;
 mod log;
 mod names;
+mod program;
 mod progress;
 mod reload;
 mod render;
@@ -38,6 +40,9 @@ use hotplate::{Builder, Hotplate};
 
 use failure::Failure;
 use setup::{Common, Flag, Setup};
+use terminal::Terminal;
+
+pub use program::run;
 
 /// Reload templates inside a running service with no downtime.
 #[derive(Debug, Parser)]
@@ -119,8 +124,9 @@ enum Format {
     Json,
 }
 
-/// Runs the command that the process was started with.
-pub(crate) fn main() -> ExitCode {
+/// Runs `hotplate` with the arguments of this process, and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
     let Arguments { command, common } = Arguments::parse();
     command.run(&common).unwrap_or_else(Failure::tell)
 }
@@ -229,9 +235,29 @@ fn has_become_a_site(site: &Site, setup: &Setup) -> Option<Site> {
 
 /// Starts an engine; on the way out, what is missing is said with the directory.
 fn start(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
+    if let Some(stubs) = stubs(&builder) {
+        // Nobody has to read it.
+        let _ = Terminal::stderr().line(format_args!(
+            "note: {stubs} as it is (`templates.formatters`): the real ones are in your own program"
+        ));
+    }
+    start_quietly(site, builder)
+}
+
+fn start_quietly(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
     let directory = site.directory().display();
     let started = builder.start();
     started.map_err(|error| Failure::Wrong(format!("`{directory}` cannot be loaded: {error}")))
+}
+
+/// The formatters that stand for the value, as the beginning of a sentence.
+fn stubs(builder: &Builder) -> Option<String> {
+    let names: Vec<String> = builder.stubs().map(|name| format!("`{name}`")).collect();
+    match &names[..] {
+        [] => None,
+        [one] => Some(format!("the formatter {one} prints the value")),
+        [some @ .., last] => Some(format!("the formatters {} and {last} print the value", some.join(", "))),
+    }
 }
 
 /// Waits in place. Commands are one after the other; only what they wait for runs at once.

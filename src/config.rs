@@ -30,6 +30,7 @@ mod sample;
 mod sources;
 mod together;
 
+use hotplate_actors::dialect::Missing;
 use hotplate_actors::{ActorKind, Builder, Limits, Links, OnFailure, Policy, Rules, WatchBy};
 
 pub use change::{Change, Changes};
@@ -145,6 +146,10 @@ pub struct Templates {
     pub on_failure: OnFailure,
     /// The page that stands in for one without a good version; empty is that of the site.
     pub fallback: String,
+    /// What a path means that leads nowhere.
+    pub missing: Missing,
+    /// Names of formatters that another program has.
+    pub formatters: Vec<String>,
 }
 
 /// Which files are templates, and how changes of them are noticed.
@@ -222,12 +227,19 @@ impl Config {
             watch,
             on_failure,
             fallback,
+            missing,
+            formatters,
             ..
         } = &self.templates;
         let builder = builder
             .limits(self.limits.clone())
             .on_failure(*on_failure)
-            .watch(*watch);
+            .watch(*watch)
+            .formatter_stubs(formatters);
+        let builder = match missing {
+            Missing::Error => builder,
+            Missing::Lenient => builder.lenient(),
+        };
         match fallback.as_str() {
             "" => builder,
             fallback => builder.fallback(fallback),
@@ -309,6 +321,8 @@ impl Default for Templates {
             watch: true,
             on_failure: OnFailure::default(),
             fallback: String::new(),
+            missing: Missing::default(),
+            formatters: Vec::new(),
         }
     }
 }

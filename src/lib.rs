@@ -24,7 +24,7 @@
 //! layout of a directory that the command `hotplate` serves.
 //!
 //! Features, none on by default: `web` (serve a site with actix-web), `config` (read `hotplate.toml`), `metrics` (what is counted,
-//! for prometheus-client), `admin` (dashboard, admin API and metrics on a listener of their own), `cli` (the command).
+//! for prometheus-client), `admin` (dashboard, admin API and metrics on a listener of their own), `cli` (the command, and what makes a program of yours one).
 
 /// The programs in the README are compiled.
 #[cfg(all(doctest, feature = "web"))]
@@ -40,6 +40,12 @@ pub mod web;
 pub mod metrics;
 #[cfg(feature = "admin")]
 pub mod admin;
+#[cfg(feature = "cli")]
+pub mod cli;
+
+// The command is written as any other user of this crate would write it.
+#[cfg(feature = "cli")]
+extern crate self as hotplate;
 
 pub use hotplate_actors::{
     ActorHealth, ActorKind, ActorState, Builder, CallError, Context, Counters, Diagnostic, Digest, DirectoryLoader,
@@ -53,3 +59,9 @@ pub use hotplate_actors::{
 pub use hotplate_actors::{
     budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, text, value,
 };
+
+// The examples of the guides compile and run.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../docs/testing.md")]
+#[doc = include_str!("../docs/embedding.md")]
+struct Guides;

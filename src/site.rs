@@ -73,6 +73,9 @@ enum Layout {
     Site { templates: PathBuf },
     /// The directory itself is that of the templates.
     Folder,
+    /// What a program loads, and data for it.
+    #[cfg(feature = "cli")]
+    Program,
 }
 
 /// Why a directory cannot be opened as a site.
@@ -161,7 +164,25 @@ impl Site {
     pub fn template_directory(&self) -> PathBuf {
         match &self.layout {
             Layout::Site { templates } => self.directory.join(templates),
-            Layout::Folder => self.directory.clone(),
+            _ => self.directory.clone(),
+        }
+    }
+
+    /// Where its templates are, for a sentence.
+    #[cfg(feature = "cli")]
+    pub(crate) fn templates_are_in(&self) -> String {
+        match &self.layout {
+            Layout::Program => "the program".to_owned(),
+            Layout::Site { .. } | Layout::Folder => format!("`{}`", self.template_directory().display()),
+        }
+    }
+
+    /// The extensions of its templates. What a program loads it says itself.
+    #[cfg(feature = "cli")]
+    pub(crate) fn extensions(&self) -> Option<&[String]> {
+        match &self.layout {
+            Layout::Program => None,
+            Layout::Site { .. } | Layout::Folder => self.rules.extensions.as_deref(),
         }
     }
 
@@ -227,15 +248,36 @@ impl Site {
         let data = Mount::new(layout::DATA_PREFIX, self.directory.join("data"))
             .rules(data)
             .extensions(["json"]);
+        let builder = builder.mounts([templates, data]).optional_fallback("maintenance.html");
+        self.understand_data(builder)
+    }
+
+    /// Has data compiled as such, and travel with its entries.
+    fn understand_data(&self, builder: Builder) -> Builder {
         let site = self.clone();
         builder
-            .mounts([templates, data])
-            .optional_fallback("maintenance.html")
             .dialect_for(|name| layout::is_data(name.as_str()).then(|| Arc::new(data::Data) as Arc<dyn Dialect>))
             .companions(move |name| match site.is_entry(name) {
                 true => layout::data_of(name),
                 false => Vec::new(),
             })
+    }
+
+    /// What a program loads, seen as a site: its templates are where its engine has them, their data below a directory.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_program() -> Self {
+        Self {
+            directory: PathBuf::from("the program"),
+            layout: Layout::Program,
+            rules: Rules::default(),
+        }
+    }
+
+    /// An engine of a program, with a directory of data for its entries: `DIR/a/b.json` for `a/b.html`, as in `data/` of a site.
+    #[cfg(feature = "cli")]
+    pub(crate) fn with_data(&self, engine: Builder, directory: &Path) -> Builder {
+        let data = Mount::new(layout::DATA_PREFIX, directory).extensions(["json"]);
+        self.understand_data(engine.mounts([data]))
     }
 
     /// Whether a name is a template rather than data.

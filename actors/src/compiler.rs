@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Missing};
 use crate::graph::plan::{CompiledBatch, CompiledText};
 use crate::limits::Limits;
 use crate::messages::{Compiled, Outcome, SourcesChanged};
@@ -24,13 +24,19 @@ const SOURCES_PER_JOB: usize = 64;
 pub(crate) struct Dialects {
     pub(crate) default: Arc<dyn Dialect>,
     pub(crate) choose: Arc<Choose>,
+    /// What a path means that leads nowhere, in every text.
+    pub(crate) missing: Missing,
 }
 
 type Choose = dyn Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync;
 
 impl Dialects {
-    fn of(&self, name: &TemplateName) -> Arc<dyn Dialect> {
-        (self.choose)(name).unwrap_or_else(|| Arc::clone(&self.default))
+    fn of(&self, source: &Source) -> Arc<dyn Dialect> {
+        let dialect = (self.choose)(&source.name).unwrap_or_else(|| Arc::clone(&self.default));
+        match (self.missing, source.missing) {
+            (Missing::Error, Missing::Error) => dialect,
+            _ => dialect.lenient().unwrap_or(dialect),
+        }
     }
 }
 
@@ -150,7 +156,7 @@ struct Begun<'h>(&'h InHand);
 
 impl InHand {
     fn begin(&self, source: &Source, setup: &Setup) -> Begun<'_> {
-        let dialect = setup.dialects.of(&source.name).id();
+        let dialect = setup.dialects.of(source).id();
         let text = (source.digest, dialect, source.text.len());
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         Begun(self)
@@ -175,8 +181,8 @@ impl Drop for Begun<'_> {
 
 /// Compiles one source. A panic of its dialect is a diagnostic.
 fn compile(source: Source, setup: &Setup) -> (TemplateName, CompiledText) {
-    let Source { name, text, digest } = source;
-    let dialect = setup.dialects.of(&name);
+    let dialect = setup.dialects.of(&source);
+    let Source { name, text, digest, .. } = source;
     let mut cached = true;
     let compiled = setup.cache.get_or_make(digest, dialect.id(), text.len(), || {
         cached = false;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::template::TemplateName;
@@ -38,16 +38,18 @@ pub struct CallSite {
     pub span: Span,
 }
 
-/// The line that a span is on, as much of it as can be shown.
+/// The line that a span is on, as much of it as can be shown: an ellipsis stands where it was cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Excerpt {
     text: Arc<str>,
-    /// Characters of the line that were cut off before `text`.
-    skipped: u32,
+    /// The characters of `text` before the place.
+    start: u32,
 }
 
 /// Characters of a line that an excerpt keeps.
 const EXCERPT_CHARACTERS: usize = 240;
+/// Stands for the characters that were cut off.
+const ELLIPSIS: char = '…';
 
 /// One finding about one template.
 ///
@@ -69,6 +71,16 @@ pub struct Diagnostic {
     /// The calls that led there, the caller nearest to the place first, the entry last.
     pub chain: Vec<CallSite>,
     excerpt: Option<Excerpt>,
+    /// What a template looked for in vain in what it was called with: its caller can say where that is.
+    pub(crate) wanted: Option<Wanted>,
+}
+
+/// A name that a template looked for in its context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) name: Box<str>,
+    /// What the context is, if it has no names.
+    pub(crate) kind: Option<&'static str>,
 }
 
 impl Diagnostic {
@@ -84,6 +96,7 @@ impl Diagnostic {
             help: None,
             chain: Vec::new(),
             excerpt: None,
+            wanted: None,
         }
     }
 
@@ -128,9 +141,8 @@ impl Diagnostic {
     /// The line of the place, as much of it as is shown, and where in it the place begins, in characters.
     #[must_use]
     pub fn excerpt(&self) -> Option<(&str, usize)> {
-        let (span, excerpt) = (self.span?, self.excerpt.as_ref()?);
-        let first = (span.column - 1).saturating_sub(excerpt.skipped);
-        Some((&excerpt.text, first as usize))
+        let excerpt = self.excerpt.as_ref()?;
+        Some((&excerpt.text, excerpt.start as usize))
     }
 
     /// Adds the next caller, going outwards.
@@ -183,7 +195,7 @@ impl Diagnostic {
             // About no text at all.
             (None, _) if path.is_empty() => {}
             (span, _) => {
-                let mut origin = annotate_snippets::Origin::path(path);
+                let mut origin = Origin::path(path);
                 if let Some(span) = span {
                     origin = origin.line(span.line as usize).char_column(span.column as usize);
                 }
@@ -197,14 +209,30 @@ impl Diagnostic {
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
-        renderer.render(&[group])
+        let shown = renderer.render(&[group]);
+        match (self.span, &self.excerpt) {
+            (Some(span), Some(excerpt)) if excerpt.start + 1 != span.column => {
+                with_column_of_line(&shown, path, span, excerpt)
+            }
+            _ => shown,
+        }
     }
+}
+
+/// A snippet says at which column of its source a place is, and cannot be told another: so the place is corrected where the source is
+/// an excerpt. It stands behind the title, which is one line.
+fn with_column_of_line(shown: &str, path: &str, span: Span, excerpt: &Excerpt) -> String {
+    let (title, rest) = shown.split_once('\n').unwrap_or((shown, ""));
+    let Span { line, column, .. } = span;
+    let of_excerpt = format!("{path}:{line}:{}", excerpt.start + 1);
+    let rest = rest.replacen(&of_excerpt, &format!("{path}:{line}:{column}"), 1);
+    format!("{title}\n{rest}")
 }
 
 impl Excerpt {
     /// The bytes of the excerpt that a span covers.
     fn range_of(&self, span: Span) -> std::ops::Range<usize> {
-        let first = (span.column - 1).saturating_sub(self.skipped) as usize;
+        let first = self.start as usize;
         let byte = |character: usize| {
             self.text
                 .char_indices()
@@ -235,11 +263,17 @@ fn excerpt_of(text: &str, span: Span) -> Option<Excerpt> {
     let line = text.split('\n').nth(span.line as usize - 1)?;
     let line = line.strip_suffix('\r').unwrap_or(line);
     let column = span.column as usize - 1;
-    let skipped = column.saturating_sub(EXCERPT_CHARACTERS / 2);
-    let shown: String = line.chars().skip(skipped).take(EXCERPT_CHARACTERS).collect();
+    // What an ellipsis stands for is more than one character.
+    let cut = Some(column.saturating_sub(EXCERPT_CHARACTERS / 2)).filter(|cut| *cut > 1);
+    let mut rest = line.chars().skip(cut.unwrap_or(0));
+    let kept = rest.by_ref().take(EXCERPT_CHARACTERS);
+    let mut shown: String = cut.map(|_| ELLIPSIS).into_iter().chain(kept).collect();
+    if rest.next().is_some() {
+        shown.push(ELLIPSIS);
+    }
     Some(Excerpt {
         text: shown.into(),
-        skipped: u32::try_from(skipped).unwrap_or(u32::MAX),
+        start: u32::try_from(cut.map_or(column, |cut| column - cut + 1)).unwrap_or(u32::MAX),
     })
 }
 
@@ -264,6 +298,7 @@ impl Serialize for Diagnostic {
             help: Option<&'a str>,
             chain: &'a [CallSite],
             source: Option<&'a str>,
+            source_column: Option<usize>,
         }
         Shape {
             severity: self.severity,
@@ -273,7 +308,8 @@ impl Serialize for Diagnostic {
             message: &self.message,
             help: self.help.as_deref(),
             chain: &self.chain,
-            source: self.excerpt.as_ref().map(|excerpt| &*excerpt.text),
+            source: self.excerpt().map(|(text, _)| text),
+            source_column: self.excerpt().map(|(_, start)| start + 1),
         }
         .serialize(serializer)
     }
@@ -344,5 +380,34 @@ mod tests {
         let diagnostic = Diagnostic::error("c", "m").at(&text, 1_000_000..1_000_003);
         let shown = diagnostic.to_string();
         assert!(shown.len() < 4000 && shown.contains("^^^"), "{shown}");
+        assert!(shown.contains(":1:500001\n"), "{shown}");
+    }
+
+    #[test]
+    fn the_column_is_that_of_the_line_however_much_of_it_is_shown() {
+        for before in [0, 1, 119, 120, 121, 122, 123, 239, 240, 504, 5000] {
+            for after in [0, 1, 119, 120, 121, 5000] {
+                let text = format!("x\n{}{{x}}{}\r\nx", "ä".repeat(before), "b".repeat(after));
+                let at = text.find('{').expect("is there");
+                let diagnostic = Diagnostic::error("c", "m").at(&text, at..at + 3);
+                let shown = diagnostic.to_string();
+                let place = format!(" --> template:2:{}\n  |\n2 | ", before + 1);
+                assert!(shown.contains(&place), "{before} {after}:\n{shown}");
+                let coloured = diagnostic.human(true);
+                assert!(coloured.contains(&format!("template:2:{}", before + 1)), "{coloured}");
+                let (excerpt, start) = diagnostic.excerpt().expect("one");
+                let marked: String = excerpt.chars().skip(start).take(3).collect();
+                assert_eq!(marked, "{x}", "{before} {after}: {excerpt}");
+                let json = serde_json::to_value(&diagnostic).expect("serializes");
+                assert_eq!(json["column"], before + 1);
+                assert_eq!(json["source_column"], start + 1);
+                // The caret is below the place in the line above it.
+                let lines: Vec<&str> = shown.lines().collect();
+                let caret = lines.iter().position(|line| line.contains("^^^")).expect("a caret");
+                let column = lines[caret].chars().position(|each| each == '^').expect("a caret");
+                let above: String = lines[caret - 1].chars().skip(column).take(3).collect();
+                assert_eq!(above, "{x}", "{before} {after}:\n{shown}");
+            }
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::template::{Digest, TemplateName};
 use crate::value::Value;
 
 pub use body::Body;
+pub(crate) use formatter::formatter_elsewhere;
 pub use formatter::{Formatter, FormatterError, Formatters, Output};
 
 /// A template language.
@@ -38,6 +39,12 @@ pub trait Dialect: Send + Sync + 'static {
     /// Why none can, and what is possible instead.
     fn formatter_name(&self, _name: &str) -> Result<(), String> {
         Ok(())
+    }
+
+    /// The same language for texts whose paths may lead nowhere, as [`Missing::Lenient`] says. Without one, templates are strict
+    /// wherever they come from.
+    fn lenient(&self) -> Option<Arc<dyn Dialect>> {
+        None
     }
 }
 

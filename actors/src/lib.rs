@@ -18,6 +18,7 @@ pub mod limits;
 pub mod value;
 pub mod context;
 pub mod budget;
+mod likeness;
 pub mod dialect;
 pub mod snapshot;
 pub mod supervision;

@@ -22,6 +22,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::{Body, Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
 use crate::events::{Event, Fallback, Teller, WeakTeller};
 use crate::fault_log::FaultLog;
+use crate::likeness::likeness;
 use crate::limits::Limits;
 use crate::snapshot::{LateFault, Room, Serving, Snapshot, Standing, Why};
 use crate::supervision::{Fault, FaultKind, contain};
@@ -535,9 +536,8 @@ fn panicked(said: &str, template: &TemplateName) -> RenderFailure {
     ))
 }
 
-/// Names that are compared with one that is not there, and how long that may be.
+/// Names that are compared with one that is not there: a visitor may ask for anything.
 const NEAR_NAMES_MAX: usize = 2_000;
-const NEAR_BYTES_MAX: usize = 64;
 
 /// The entry that is meant by a name in other code points.
 #[cold]
@@ -553,18 +553,10 @@ fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
 
 /// A template with a name much like one that is not there.
 fn nearest(snapshot: &Snapshot, shown: &str) -> Option<TemplateName> {
-    // Bounded: a visitor may ask for anything.
-    let room = 1 + shown.len() / 5;
-    let near = |other: &TemplateName| {
-        let comparable = shown.len() <= NEAR_BYTES_MAX && shown.len().abs_diff(other.as_str().len()) <= room;
-        let distance = comparable.then(|| strsim::damerau_levenshtein(shown, other.as_str()))?;
-        (distance <= room).then_some(distance)
-    };
+    let near = |name: &TemplateName| likeness(shown, name.as_str());
     let named = snapshot
         .entries()
         .take(NEAR_NAMES_MAX)
-        .filter_map(|(_, other, _)| near(other).map(|distance| (distance, other)));
-    named
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, other)| other.clone())
+        .filter_map(|(_, other, _)| Some((near(other)?, other)));
+    named.min().map(|(_, other)| other.clone())
 }

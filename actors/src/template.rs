@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::dialect::Missing;
+
 /// The longest name of a template, in bytes.
 pub const NAME_BYTES_MAX: usize = 1024;
 
@@ -216,8 +218,10 @@ pub struct Source {
     pub name: TemplateName,
     /// The whole text.
     pub text: Arc<str>,
-    /// BLAKE3 of the text.
+    /// BLAKE3 of the text; of a lenient one, of that and of a mark.
     pub digest: Digest,
+    /// What a path of it means that leads nowhere.
+    pub missing: Missing,
 }
 
 impl Source {
@@ -232,7 +236,23 @@ impl Source {
             unmarked.into()
         };
         let digest = Digest::of(text.as_bytes());
-        Self { name, text, digest }
+        Self {
+            name,
+            text,
+            digest,
+            missing: Missing::Error,
+        }
+    }
+
+    /// The same text, in which a path may lead nowhere. It has another digest: a name that goes over from a strict root to a lenient
+    /// one has changed, whatever its text.
+    #[must_use]
+    pub fn lenient(mut self) -> Self {
+        if self.missing == Missing::Error {
+            self.missing = Missing::Lenient;
+            self.digest = Digest::over([self.digest.as_bytes().as_slice(), b"lenient"]);
+        }
+        self
     }
 }
 

@@ -8,20 +8,27 @@ use clap::Args;
 use hotplate::diagnostic::{Diagnostic, Severity};
 use hotplate::site::{Site, SiteData};
 use hotplate::snapshot::Standing;
-use hotplate::{OnFailure, Pinned, RenderFailure, RenderOptions, TemplateName};
+use hotplate::{Builder, OnFailure, Pinned, RenderFailure, RenderOptions, TemplateName};
 use serde_json::json;
 
 use super::failure::FOUND;
 use super::progress::Progress;
 use super::setup::Setup;
 use super::terminal::Terminal;
-use super::{Directory, Failure, Format, names, start};
+use super::{Directory, Failure, Format, names, start, start_quietly};
 use compare::Reference;
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) directory: Directory,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// What is looked at, and how what was found is shown.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
     /// Sentences, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -42,16 +49,25 @@ struct Findings {
     rendered: usize,
     /// How many were alike in both dialects, if that was asked.
     alike: Option<usize>,
+    /// Formatters that stood for the value.
+    stubs: Vec<String>,
     findings: Vec<Finding>,
 }
 
 impl Check {
     pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
         let site = self.directory.open(setup)?;
-        let findings = self.find(&site, setup)?;
+        self.options.check(&site, || setup.config().apply(site.builder()))
+    }
+}
+
+impl Options {
+    /// Finds what is wrong with the templates of an engine, shows it, and says whether anything was.
+    pub(super) fn check(&self, site: &Site, engine: impl Fn() -> Builder) -> Result<ExitCode, Failure> {
+        let findings = Findings::of(site, engine, self.reference)?;
         let mut terminal = Terminal::stdout();
         match self.format {
-            Format::Human => findings.tell(&site, &mut terminal)?,
+            Format::Human => findings.tell(site, &mut terminal)?,
             Format::Json => terminal.line(findings.json())?,
         }
         Ok(ExitCode::from(if findings.count(Severity::Error) > 0 {
@@ -60,22 +76,23 @@ impl Check {
             0
         }))
     }
+}
 
-    fn find(&self, site: &Site, setup: &Setup) -> Result<Findings, Failure> {
+impl Findings {
+    fn of(site: &Site, engine: impl Fn() -> Builder, reference: bool) -> Result<Self, Failure> {
         let loading = Progress::waiting("loading templates");
-        let builder = setup.config().apply(site.builder());
+        let builder = engine();
+        let stubs = builder.stubs().map(str::to_owned).collect();
         let hotplate = start(site, builder.watch(false).on_failure(OnFailure::Return))?;
         drop(loading);
-        let reference = match self.reference {
-            true => Some(Reference::start(site, setup)?),
-            false => None,
-        };
+        let reference = reference.then(|| Reference::start(site, engine())).transpose()?;
         let pinned = hotplate.snapshot();
         let snapshot = pinned.snapshot();
         let mut findings = Findings {
             templates: snapshot.entries().filter(|(_, name, _)| site.is_template(name)).count(),
             rendered: 0,
             alike: reference.as_ref().map(|_| 0),
+            stubs,
             findings: Vec::new(),
         };
         for diagnostic in hotplate.diagnostics() {
@@ -94,7 +111,7 @@ impl Check {
         }
         drop(progress);
         if findings.templates == 0 {
-            findings.add(no_template(site, setup), None);
+            findings.add(no_template(site), None);
         }
         let remarks = hotplate
             .health()
@@ -112,9 +129,7 @@ impl Check {
         }
         Ok(findings)
     }
-}
 
-impl Findings {
     fn render(&mut self, pinned: &Pinned, entry: &TemplateName, reference: Option<&Reference>) {
         self.rendered += 1;
         let rendered = match pinned.render_supplied(entry.as_str(), &SiteData, &RenderOptions::default()) {
@@ -122,9 +137,9 @@ impl Findings {
             Err(failure) => return self.add(fault_of(failure, entry), Some(entry)),
         };
         match reference.map(|reference| reference.compare(entry, &rendered.body)) {
-            Some(Ok(())) => self.alike = self.alike.map(|alike| alike + 1),
+            Some(Ok(true)) => self.alike = self.alike.map(|alike| alike + 1),
             Some(Err(difference)) => self.add(*difference, Some(entry)),
-            None => {}
+            Some(Ok(false)) | None => {}
         }
     }
 
@@ -196,6 +211,7 @@ impl Findings {
             "templates": self.templates,
             "rendered": self.rendered,
             "alike": self.alike,
+            "stubs": self.stubs,
             "errors": self.count(Severity::Error),
             "warnings": self.count(Severity::Warning),
             "findings": self.findings.iter().map(finding).collect::<Vec<_>>(),
@@ -204,13 +220,17 @@ impl Findings {
     }
 }
 
-fn no_template(site: &Site, setup: &Setup) -> Diagnostic {
-    let directory = site.template_directory();
-    let extensions = setup.config().files.extensions.join("`, `");
-    let message = format!("there is no template in `{}`", directory.display());
-    Diagnostic::error("no-template", message).help(format!(
-        "write one, such as `index.html`; files with the extension `{extensions}` are templates, unless `[files]` or a `.hotplateignore` leaves them out"
-    ))
+fn no_template(site: &Site) -> Diagnostic {
+    let message = format!("there is no template in {}", site.templates_are_in());
+    let diagnostic = Diagnostic::error("no-template", message);
+    match site.extensions() {
+        Some(extensions) => diagnostic.help(format!(
+            "write one, such as `index.html`; files with the extension `{}` are templates, unless `[files]` or a \
+             `.hotplateignore` leaves them out",
+            extensions.join("`, `")
+        )),
+        None => diagnostic.help("give its builder a root or a loader that has some"),
+    }
 }
 
 /// What a render that failed tells the author.

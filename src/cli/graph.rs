@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use hotplate::TemplateName;
 use hotplate::messages::Edge;
+use hotplate::site::Site;
+use hotplate::{Builder, TemplateName};
 use serde_json::json;
 
 use super::setup::Setup;
@@ -16,6 +17,13 @@ use super::{Directory, Failure, start};
 pub(crate) struct Graph {
     #[command(flatten)]
     pub(crate) directory: Directory,
+    #[command(flatten)]
+    drawn: Drawn,
+}
+
+/// How the calls are shown.
+#[derive(Debug, Args)]
+pub(crate) struct Drawn {
     /// How it is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -37,7 +45,13 @@ type Node = (TemplateName, bool);
 impl Graph {
     pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
         let site = self.directory.open(setup)?;
-        let hotplate = start(&site, setup.config().apply(site.builder()).watch(false))?;
+        self.drawn.run(&site, setup.config().apply(site.builder()))
+    }
+}
+
+impl Drawn {
+    pub(super) fn run(&self, site: &Site, builder: Builder) -> Result<ExitCode, Failure> {
+        let hotplate = start(site, builder.watch(false))?;
         let mut edges = super::block_on(hotplate.edges())?.map_err(|error| Failure::Failed(error.to_string()))?;
         edges.sort_unstable();
         let pinned = hotplate.snapshot();

@@ -8,7 +8,7 @@ use clap::Args;
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::{Site, SiteData, parse};
 use hotplate::text::decode;
-use hotplate::{Hotplate, Limits, OnFailure, RenderFailure, RenderOptions, Rendered, TemplateName};
+use hotplate::{Builder, Hotplate, Limits, OnFailure, RenderFailure, RenderOptions, Rendered, TemplateName};
 
 use super::setup::Setup;
 use super::terminal::Terminal;
@@ -18,6 +18,13 @@ use super::{Directory, Failure, names, start};
 pub(crate) struct Render {
     #[command(flatten)]
     pub(crate) directory: Directory,
+    #[command(flatten)]
+    page: Page,
+}
+
+/// What is rendered.
+#[derive(Debug, Args)]
+pub(crate) struct Page {
     /// The template, such as `mail/order.txt`
     name: String,
     /// A file with a JSON object as the context, `-` for stdin; without it, the site's own data
@@ -28,9 +35,15 @@ pub(crate) struct Render {
 impl Render {
     pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
         let site = self.directory.open(setup)?;
-        let builder = setup.config().apply(site.builder());
-        let hotplate = start(&site, builder.watch(false).on_failure(OnFailure::Return))?;
-        let rendered = self.render(&site, &hotplate, &setup.config().limits)?;
+        self.page
+            .run(&site, setup.config().apply(site.builder()), &setup.config().limits)
+    }
+}
+
+impl Page {
+    pub(super) fn run(&self, site: &Site, builder: Builder, limits: &Limits) -> Result<ExitCode, Failure> {
+        let hotplate = start(site, builder.watch(false).on_failure(OnFailure::Return))?;
+        let rendered = self.render(site, &hotplate, limits)?;
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(rendered.body.as_bytes())?;
         stdout.flush()?;
@@ -39,10 +52,7 @@ impl Render {
 
     fn render(&self, site: &Site, hotplate: &Hotplate, limits: &Limits) -> Result<Rendered, Failure> {
         if TemplateName::new(&self.name).is_ok_and(|name| !site.is_template(&name)) {
-            return Err(Failure::Said(format!(
-                "`{}` is data; only templates are rendered",
-                self.name
-            )));
+            return Err(is_data(&self.name));
         }
         let options = RenderOptions::default();
         let rendered = match &self.data {
@@ -60,12 +70,24 @@ impl Render {
     }
 }
 
+fn is_data(name: &str) -> Failure {
+    Failure::Said(format!("`{name}` is data; only templates are rendered"))
+}
+
 fn failed(site: &Site, failure: RenderFailure) -> Failure {
     match failure {
         RenderFailure::NotFound { name, nearest } => {
+            if let Some(data) = nearest.as_ref().filter(|near| !site.is_template(near))
+                && site.shown(data).as_str() == name
+            {
+                return is_data(&name);
+            }
             let nearest = nearest.filter(|name| site.is_template(name));
-            let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
-            Failure::Said(format!("there is no template `{name}`{hint}"))
+            let hint = match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => "`graph` names all of them".to_owned(),
+            };
+            Failure::Said(format!("there is no template `{name}`; {hint}"))
         }
         RenderFailure::Failed(error) => Failure::Found(vec![*error.diagnostic]),
         RenderFailure::Broken { why, .. } => {

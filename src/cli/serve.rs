@@ -33,6 +33,13 @@ impl Serve {
 
     pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
         let site = self.directory.open_to_the_world(&setup)?;
+        // Visitors would read prices without a currency.
+        if let Some(stubs) = super::stubs(&setup.config().apply(site.builder())) {
+            return Err(Failure::Wrong(format!(
+                "`serve` shows pages to the world, and {stubs} as it is (`templates.formatters`): let the program serve them that \
+                 has the real ones, or use `hotplate dev`"
+            )));
+        }
         let server = Server {
             tell: Tell::new(&site, self.format),
             site,

@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 
+use hotplate_actors::dialect::Missing;
 use hotplate_actors::supervision::{Escalation, RESTARTS_MAX, Restart, TIME_MAX_MS};
 use hotplate_actors::{Links, OnFailure, WatchBy};
 
@@ -237,6 +238,7 @@ word_fields! {
     Restart: RESTARTS = Permanent "permanent", Transient "transient", Temporary "temporary";
     Escalation: ESCALATIONS = Auto "auto", NotReady "not-ready", Degraded "degraded", Tell "tell";
     Links: LINKS = Follow "follow", Inside "inside", Never "never";
+    Missing: MISSING = Error "strict", Lenient "lenient";
     WatchBy: WATCH_BY = Auto "auto", Poll "poll", Recursive "recursive";
 }
 
@@ -386,6 +388,10 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             fallback: Kind::Text, restart,
                 "The page shown, with status 503, where there never was a good version; it must be there. Empty is `maintenance.html` of a \
                  site, if that is there.";
+            missing: Kind::Choice(MISSING), restart,
+                "What a name means that is not in the data: an error (strict), or nothing, which is false and has no items (lenient).";
+            formatters: Kind::List, restart,
+                "Names of formatters that your own program has. Here they print the value as it is; `serve` refuses them.";
         }
         files {
             include: Kind::List, restart, "Only files that one of these patterns names, as in `.gitignore`. None is everything.";

@@ -99,3 +99,93 @@ fn nobody_has_to_read_it() {
     let (status, stderr) = run_unread(&["check", text(&shop())]);
     assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
 }
+
+fn with_formatters(formatters: &str) -> Files {
+    Files::new(&[
+        ("templates/index.html", "{cents | price}{name | upper}{all | table}"),
+        ("data/index.json", r#"{"cents": 1999, "name": "x", "all": ["<a>"]}"#),
+        ("hotplate.toml", &format!("[templates]\nformatters = {formatters}\n")),
+    ])
+}
+
+#[test]
+fn formatters_of_another_program_print_the_value() {
+    let files = with_formatters(r#"["price", "table", "upper"]"#);
+    let ran = run(&["check", text(files.path())]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    let note = "note: the formatters `price` and `table` print the value as it is (`templates.formatters`): the real ones are in your own program\n";
+    assert_eq!(ran.stderr, note);
+    let ran = run(&["check", text(files.path()), "--format", "json", "--reference"]);
+    assert_eq!(json(&ran.stdout)["stubs"], serde_json::json!(["price", "table"]));
+    assert_eq!(ran.stderr, note, "said once");
+    let ran = run(&["render", text(files.path()), "index.html"]);
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("1999X[&quot;&lt;a&gt;&quot;]", note)
+    );
+    let ran = run(&["serve", text(files.path()), "--bind", "127.0.0.1:0"]);
+    assert_eq!(ran.code, 2, "visitors do not see stubs: {}", ran.stdout);
+    assert!(ran.stderr.contains("`price` and `table`"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_formatter_that_is_not_declared_is_unknown_and_one_that_cannot_be_used_is_refused() {
+    let ran = run(&["check", text(with_formatters("[]").path())]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("there is no formatter `price`"), "{}", ran.stdout);
+    for name in ["", " price", "a b", "price|x", "f(1)", "a}"] {
+        let ran = run(&["check", text(with_formatters(&format!("[\"ok\", {name:?}]")).path())]);
+        assert_eq!(ran.code, 2, "{name:?}: {}", ran.stdout);
+        let said = format!("no template could use a formatter `{name}`");
+        assert!(
+            ran.stderr.contains(&said) && ran.stderr.contains("hotplate.toml:2:"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn what_is_missing_is_nothing_where_templates_are_lenient() {
+    let site = |missing: &str| {
+        Files::new(&[
+            ("templates/index.html", "{{ if nick }}{nick}{{ else }}nobody{{ endif }}"),
+            ("data/index.json", "{}"),
+            ("hotplate.toml", &format!("[templates]\nmissing = \"{missing}\"\n")),
+        ])
+    };
+    let ran = run(&["check", text(site("strict").path())]);
+    assert!(
+        ran.code == 1 && ran.stdout.contains("there is no `nick` in the data"),
+        "{}",
+        ran.stdout
+    );
+    let lenient = site("lenient");
+    let ran = run(&["check", text(lenient.path()), "--reference"]);
+    assert_eq!(
+        ran.stdout,
+        "1 template, 1 rendered with their data, 0 alike in both dialects: nothing is wrong\n"
+    );
+    assert_eq!(run(&["render", text(lenient.path()), "index.html"]).stdout, "nobody");
+    let ran = run(&["check", text(site("maybe").path())]);
+    assert!(
+        ran.code == 2 && ran.stderr.contains("hotplate.toml:2:"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn the_column_of_a_fault_on_a_long_line_is_that_of_the_line() {
+    let line = format!("{}{{nmae}}{}", "ü".repeat(504), "x".repeat(900));
+    let files = Files::new(&[("templates/index.html", &line), ("data/index.json", r#"{"name": 1}"#)]);
+    let ran = run(&["check", text(files.path())]);
+    assert!(ran.stdout.contains("index.html:1:506\n"), "{}", ran.stdout);
+    let said = json(&run(&["check", text(files.path()), "--format", "json"]).stdout);
+    let fault = &said["findings"][0]["diagnostic"];
+    assert_eq!((fault["line"].as_u64(), fault["column"].as_u64()), (Some(1), Some(506)));
+    let source = fault["source"].as_str().expect("the line");
+    let start = fault["source_column"].as_u64().expect("a column");
+    let marked: String = source.chars().skip(start as usize - 1).take(4).collect();
+    assert_eq!(marked, "nmae");
+}

@@ -38,6 +38,13 @@ pub(crate) fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> Ran {
     finish(command, "")
 }
 
+/// Runs another program to its end.
+pub(crate) fn run_program(program: &Path, arguments: &[&str]) -> Ran {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    finish(command, "")
+}
+
 /// Runs the command to its end, with a text on stdin.
 pub(crate) fn run_with(arguments: &[&str], stdin: &str) -> Ran {
     finish(hotplate(arguments), stdin)

@@ -28,6 +28,8 @@ mod reload;
 #[cfg(feature = "cli")]
 mod live;
 #[cfg(feature = "cli")]
+mod own_command;
+#[cfg(feature = "cli")]
 mod pace;
 #[cfg(feature = "cli")]
 mod plain;

@@ -38,7 +38,7 @@ fn the_text_and_nothing_else() {
 fn what_is_wrong_goes_to_stderr() {
     let files = site();
     let bad = files.path().join("bad.json");
-    let cases: [(&[&str], &str, i32, &str); 9] = [
+    let cases: [(&[&str], &str, i32, &str); 10] = [
         (&["hello.html", "--data", "-"], "{}", 1, "hello.html:1:8"),
         (&["hello.html", "--data", "-"], "[]", 1, "one object"),
         (&["hello.html", "--data", "-"], "", 1, "error[bad-json]"),
@@ -47,6 +47,7 @@ fn what_is_wrong_goes_to_stderr() {
         (&["helo.html"], "", 1, "did you mean `hello.html`?"),
         (&["../hello.html"], "", 1, "../hello.html"),
         (&["data:hello.json"], "", 1, "is data"),
+        (&["data/hello.json"], "", 1, "`data/hello.json` is data"),
         (&["broken.html"], "", 1, "broken.html:1:"),
     ];
     for (arguments, stdin, code, said) in cases {
@@ -76,4 +77,31 @@ fn the_shop_renders() {
 fn nobody_has_to_read_it() {
     let (status, stderr) = run_unread(&["render", text(&shop()), "index.html"]);
     assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_name_is_suggested_for_what_people_write_for_it() {
+    let files = Files::new(&[
+        ("templates/index.html", "x"),
+        ("templates/about/team.html", "x"),
+        ("data/index.json", "{}"),
+    ]);
+    let path = format!("{}/templates/index.html", text(files.path()));
+    for (name, meant) in [
+        ("index", "index.html"),
+        ("/index", "index.html"),
+        ("/", "index.html"),
+        ("templates/index.html", "index.html"),
+        (path.as_str(), "index.html"),
+        ("Index.html", "index.html"),
+        ("index.htm", "index.html"),
+        ("about/team", "about/team.html"),
+        ("team.html", "about/team.html"),
+    ] {
+        let ran = run(&["render", text(files.path()), name]);
+        let said = format!("error: there is no template `{name}`; did you mean `{meant}`?\n");
+        assert_eq!((ran.code, ran.stderr), (1, said));
+    }
+    let ran = run(&["render", text(files.path()), "nothing/like/it"]);
+    assert!(ran.stderr.ends_with("`graph` names all of them\n"), "{}", ran.stderr);
 }

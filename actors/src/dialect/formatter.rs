@@ -82,6 +82,20 @@ impl fmt::Debug for Output<'_, '_> {
     }
 }
 
+/// The formatter that ships here, of a name that another language has for it.
+pub(crate) fn formatter_elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "upcase" | "uppercase" | "toupper" | "to_upper" | "strtoupper" => "upper",
+        "downcase" | "lowercase" | "tolower" | "to_lower" | "strtolower" => "lower",
+        "capitalize" | "capitalise" | "titlecase" | "capfirst" | "ucwords" => "title",
+        "strip" | "trimmed" => "trim",
+        "tojson" | "to_json" | "json_encode" | "jsonify" | "js" => "json",
+        "urlencode" | "url_encode" | "urlize" | "urlquery" | "iriencode" => "url",
+        "safe" | "raw" | "noescape" | "html_safe" | "safeHTML" | "unsafe" | "html" => "unescaped",
+        _ => return None,
+    })
+}
+
 type Function = dyn Fn(&Value<'_>, &mut Output<'_, '_>) -> Result<(), FormatterError> + Send + Sync;
 
 /// A named function from a value to text.

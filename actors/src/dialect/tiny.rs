@@ -6,6 +6,7 @@
 mod compile;
 mod execute;
 mod failure;
+mod foreign;
 pub(super) mod judge;
 mod lint;
 mod path;
@@ -24,7 +25,8 @@ use std::sync::Arc;
 use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 
-use super::{Dialect, Unit};
+use super::{Dialect, Missing, Unit};
+use unit::TinyUnit;
 
 /// The dialect `tiny`.
 ///
@@ -45,9 +47,11 @@ impl Dialect for Tiny {
     }
 
     fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>> {
-        let tokens = scan::scan(text, limits)?;
-        judge::judge(text).map_err(|fault| vec![*fault])?;
-        Ok(Arc::new(compile::compile(text, &tokens, limits)))
+        Ok(Arc::new(unit(text, limits)?))
+    }
+
+    fn lenient(&self) -> Option<Arc<dyn Dialect>> {
+        Some(Arc::new(Lenient))
     }
 
     fn formatter_name(&self, name: &str) -> Result<(), String> {
@@ -71,4 +75,25 @@ pub(super) fn tag_can_name(dialect: &impl Dialect, name: &str) -> Result<(), Str
     Err(format!(
         "{reason}; choose a word without spaces, brackets, quotes, `|` or `-` at its end"
     ))
+}
+
+/// [`Tiny`] for texts whose paths may lead nowhere.
+struct Lenient;
+
+impl Dialect for Lenient {
+    fn id(&self) -> &'static str {
+        Tiny.id()
+    }
+
+    fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>> {
+        let mut unit = unit(text, limits)?;
+        unit.missing = Missing::Lenient;
+        Ok(Arc::new(unit))
+    }
+}
+
+fn unit(text: &str, limits: &Limits) -> Result<TinyUnit, Vec<Diagnostic>> {
+    let tokens = scan::scan(text, limits)?;
+    judge::judge(text).map_err(|fault| vec![*fault])?;
+    Ok(compile::compile(text, &tokens, limits))
 }

@@ -82,7 +82,7 @@ impl Companions {
     }
 
     /// Those of a name, as the function says.
-    pub(super) fn of(&self, name: &TemplateName) -> Vec<TemplateName> {
+    pub(crate) fn of(&self, name: &TemplateName) -> Vec<TemplateName> {
         (self.0)(name)
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::plan::CompiledText;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::dialect::Unit;
+use crate::dialect::{Unit, formatter_elsewhere};
+use crate::likeness::{likeness, misspelt};
 use crate::snapshot::Seed;
 use crate::template::TemplateName;
 
@@ -14,8 +15,6 @@ const FAULTS_MAX: usize = 20;
 /// Names that are compared for "did you mean" in one batch, so that a thousand misspelt calls among a million names cost
 /// milliseconds, not minutes. Later ones go without.
 const COMPARISONS_MAX: usize = 20_000;
-/// Bytes of a name that is compared.
-const COMPARED_BYTES_MAX: usize = 64;
 /// Names of formatters that are listed in a help.
 const FORMATTERS_LISTED_MAX: usize = 24;
 
@@ -94,8 +93,16 @@ where
     fn unknown_formatter(&self, wanted: &str) -> Diagnostic {
         let names = self.formatters.iter().map(AsRef::as_ref);
         let scored = names.filter_map(|name| Some((misspelt(wanted, name)?, name)));
-        let help = match scored.min() {
-            Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+        let elsewhere = formatter_elsewhere(wanted).filter(|name| self.formatters.contains(*name));
+        let help = match elsewhere.or(scored.min().map(|(_, name)| name)) {
+            Some("unescaped") => "write `unescaped`, only for markup of your own".into(),
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None if matches!(wanted, "escape" | "e" | "h" | "force_escape") => {
+                "take it out: pages whose names end in `.html` are escaped".into()
+            }
+            None if matches!(wanted, "default" | "d") => {
+                "there are no defaults: test the value, `{{ if name }}{name}{{ else }}…{{ endif }}`".into()
+            }
             None if self.formatters.is_empty() => "no formatter is registered".into(),
             None => {
                 let listed: Vec<&str> = self
@@ -132,33 +139,4 @@ impl Nearest {
         self.answers.insert(wanted.clone(), nearest.clone());
         nearest
     }
-}
-
-/// How far a name is from the wanted one, if it may be what was meant: the same file in another folder, the same but for the
-/// extension, or misspelt.
-fn likeness(wanted: &str, name: &str) -> Option<usize> {
-    fn file(name: &str) -> &str {
-        name.rsplit_once('/').map_or(name, |(_, file)| file)
-    }
-    fn stem(name: &str) -> &str {
-        name.rsplit_once('.').map_or(name, |(stem, _)| stem)
-    }
-    if file(wanted) == file(name) {
-        return Some(1);
-    }
-    let misspelt = misspelt(wanted, name);
-    if stem(wanted) == stem(name) {
-        return Some(misspelt.unwrap_or(2).min(2));
-    }
-    misspelt.or_else(|| (stem(file(wanted)) == stem(file(name))).then_some(3))
-}
-
-/// Edits between two names, if they are few for their length.
-fn misspelt(wanted: &str, name: &str) -> Option<usize> {
-    let shorter = wanted.len().min(name.len());
-    let edits_max = (shorter / 3).max(1);
-    let comparable =
-        wanted.len().max(name.len()) <= COMPARED_BYTES_MAX && wanted.len().abs_diff(name.len()) <= edits_max * 4;
-    let edits = comparable.then(|| strsim::osa_distance(wanted, name))?;
-    (edits <= edits_max).then_some(edits)
 }

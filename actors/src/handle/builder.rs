@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Hotplate;
 use crate::compiler::Dialects;
 use crate::dialect::tiny::{Tiny, formatters};
-use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Output};
+use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Output};
 use crate::engine::{Engine, Plan, StartError};
 use crate::graph::plan::Companions;
 use crate::limits::Limits;
@@ -29,6 +29,7 @@ pub struct Builder {
     from: Vec<From>,
     dialects: Dialects,
     formatters: Formatters,
+    stubs: Vec<String>,
     companions: Companions,
     limits: Limits,
     on_failure: OnFailure,
@@ -46,8 +47,10 @@ impl Builder {
             dialects: Dialects {
                 default: Arc::new(Tiny),
                 choose: Arc::new(|_| None),
+                missing: Missing::Error,
             },
             formatters: formatters::standard(),
+            stubs: Vec::new(),
             companions: Companions::default(),
             limits: Limits::default(),
             on_failure: OnFailure::default(),
@@ -94,13 +97,32 @@ impl Builder {
         self
     }
 
-    /// The language of some templates, by name; `None` is the language of the others.
+    /// The language of some templates, by name; `None` is the language of the others. Said several times, the first that knows a name
+    /// decides.
     pub fn dialect_for(
         mut self,
         choose: impl Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync + 'static,
     ) -> Self {
-        self.dialects.choose = Arc::new(choose);
+        let before = self.dialects.choose;
+        self.dialects.choose = Arc::new(move |name| before(name).or_else(|| choose(name)));
         self.foreign = true;
+        self
+    }
+
+    /// Lets paths lead nowhere, in every template: such a path prints nothing, is false and has no items. Unless said so it is an
+    /// error that names the path. [`Mount::lenient`] says it of one directory, [`RenderOptions::missing`](crate::RenderOptions) of one
+    /// render.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, MemoryLoader};
+    ///
+    /// let hello = MemoryLoader::of([("hello.html", "Hello{{ if nick }} {nick}{{ endif }}!")])?;
+    /// let hotplate = Hotplate::builder().loader(hello).lenient().start()?;
+    /// assert_eq!(hotplate.render("hello.html", &())?.body, "Hello!");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lenient(mut self) -> Self {
+        self.dialects.missing = Missing::Lenient;
         self
     }
 
@@ -124,12 +146,38 @@ impl Builder {
         self
     }
 
-    /// What travels with a template without being called, such as its data: it is published and held back with it.
+    /// Lets names of formatters that another program has stand for the value as it is, so that its templates can be checked and shown
+    /// here. A formatter of that name that is registered, before or after, is used instead.
+    ///
+    /// ```
+    /// use hotplate_actors::Hotplate;
+    ///
+    /// let builder = Hotplate::builder().formatter_stubs(["price", "upper"]);
+    /// assert_eq!(builder.stubs().collect::<Vec<_>>(), ["price"]);
+    /// ```
+    pub fn formatter_stubs<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.stubs.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// The names of formatters that stand for the value as it is.
+    pub fn stubs(&self) -> impl Iterator<Item = &str> {
+        let stubs = self.stubs.iter().map(String::as_str);
+        stubs.filter(|name| self.formatters.get(name).is_none())
+    }
+
+    /// What travels with a template without being called, such as its data: it is published and held back with it. Said several times,
+    /// all of it does.
     pub fn companions(
         mut self,
         companions: impl Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync + 'static,
     ) -> Self {
-        self.companions = Companions::new(companions);
+        let before = self.companions;
+        self.companions = Companions::new(move |name| {
+            let mut names = before.of(name);
+            names.extend(companions(name));
+            names
+        });
         self
     }
 
@@ -214,10 +262,16 @@ impl Builder {
         });
         let template = template.transpose()?;
         let optional = optional.unwrap_or_default();
+        let mut formatters = self.formatters;
+        for name in self.stubs {
+            if formatters.get(&name).is_none() {
+                formatters.insert(&name, formatters::stub());
+            }
+        }
         let plan = Plan {
             loaders,
             dialects: self.dialects,
-            formatters: self.formatters,
+            formatters,
             companions: self.companions,
             limits: self.limits,
             on_failure: self.on_failure,

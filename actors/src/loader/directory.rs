@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Changes, Depth, Hints, Loader, LoaderError};
+use crate::dialect::Missing;
 use crate::health::LoaderStatus;
 use crate::limits::Limits;
 
@@ -55,6 +56,7 @@ pub struct Mount {
     path: PathBuf,
     rules: Rules,
     late: bool,
+    missing: Missing,
 }
 
 impl Mount {
@@ -67,6 +69,7 @@ impl Mount {
             path: path.into(),
             rules: Rules::default(),
             late: false,
+            missing: Missing::Error,
         }
     }
 
@@ -76,6 +79,20 @@ impl Mount {
     #[must_use]
     pub fn late(mut self) -> Self {
         self.late = true;
+        self
+    }
+
+    /// Lets paths in these templates lead nowhere, where those of other roots may not: such a path prints nothing, is false and has no
+    /// items. It holds for the texts of this root, whoever calls them.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, Mount};
+    ///
+    /// let builder = Hotplate::builder().mounts([Mount::new("", "templates"), Mount::new("old/", "old-templates").lenient()]);
+    /// ```
+    #[must_use]
+    pub fn lenient(mut self) -> Self {
+        self.missing = Missing::Lenient;
         self
     }
 
@@ -150,11 +167,13 @@ impl DirectoryLoader {
                 path,
                 rules,
                 late,
+                missing,
             } = mount;
             match Sieve::new(&rules, limits.source_bytes) {
                 Ok(sieve) => {
                     let mut tree = Tree::new(prefix, path, sieve, limits);
                     tree.late = late;
+                    tree.paths = missing;
                     trees.push(tree);
                 }
                 Err(reason) => wrong = Some(format!("the rules of {}: {reason}", path.display())),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Changes, Depth, Hints, Loader, LoaderError};
-use crate::template::{Source, TemplateName};
+use crate::template::{NameError, Source, TemplateName};
 
 #[derive(Debug, Default)]
 struct Shelf {
@@ -22,6 +22,30 @@ pub struct MemoryLoader(Arc<Mutex<Shelf>>);
 pub struct MemoryHandle(Arc<Mutex<Shelf>>);
 
 impl MemoryLoader {
+    /// A loader of these templates, which stay as they are: for tests, and for templates that are part of the program.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, MemoryLoader};
+    ///
+    /// let loader = MemoryLoader::of([("hello.html", "Hello {name}!")])?;
+    /// let hotplate = Hotplate::builder().loader(loader).start()?;
+    /// assert_eq!(hotplate.render("hello.html", &serde_json::json!({ "name": "you" }))?.body, "Hello you!");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first name that is none of a template.
+    pub fn of<N: AsRef<str>, T: Into<Arc<str>>>(
+        templates: impl IntoIterator<Item = (N, T)>,
+    ) -> Result<Self, NameError> {
+        let (loader, handle) = Self::new();
+        let named = templates
+            .into_iter()
+            .map(|(name, text)| Ok((TemplateName::new(name.as_ref())?, Some(text))));
+        handle.edit(named.collect::<Result<Vec<_>, NameError>>()?);
+        Ok(loader)
+    }
+
     /// An empty shelf, and the handle to fill it.
     #[must_use]
     pub fn new() -> (Self, MemoryHandle) {

@@ -81,6 +81,66 @@ fn every_case_comes_out_as_written() {
     assert!(count >= 60, "only {count} cases were found");
 }
 
+/// Whoever follows a help must not meet the next fault: each line of template that one names compiles.
+#[test]
+fn what_is_suggested_compiles() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialect");
+    let mut count = 0;
+    for file in ["other_languages.txt", "refused.txt", "failing.txt"] {
+        let written = fs::read_to_string(folder.join(file)).expect("text");
+        for line in written
+            .lines()
+            .filter(|line| line.contains(": ") && line.ends_with(')'))
+        {
+            let help = line.rsplit_once(" (").map_or("", |(_, help)| help);
+            let spans = help.split('`').skip(1).step_by(2);
+            for suggested in
+                spans.filter(|span| span.starts_with('{') && span.ends_with('}') && !span.starts_with("{#"))
+            {
+                let text = complete(suggested);
+                let compiled = Set::compile([("page.html", text.as_str())], &Limits::default());
+                let faults: Vec<_> = compiled.err().unwrap_or_default().iter().map(self::line).collect();
+                assert!(faults.is_empty(), "{file}: {line}\nsuggests {text}: {faults:?}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 100, "only {count} suggestions were found");
+}
+
+/// A suggestion is one tag, mostly: with what opens and closes it.
+fn complete(suggested: &str) -> String {
+    let mut text = suggested
+        .replace("for …", "for x in xs")
+        .replace("if …", "if x")
+        .replace("with …", "with x as y")
+        .replace('…', "");
+    for (open, close) in [("if", "endif"), ("for", "endfor"), ("with", "endwith")] {
+        let (opened, closed) = (format!("{{{{ {open} "), format!("{{{{ {close} }}}}"));
+        let (opens, closes) = (text.matches(&opened).count(), text.matches(&closed).count());
+        for _ in closes..opens {
+            text += &closed;
+        }
+        for _ in opens..closes {
+            text = format!(
+                "{opened}{} }}}}{text}",
+                if open == "for" {
+                    "x in xs"
+                } else if open == "with" {
+                    "x as y"
+                } else {
+                    "x"
+                }
+            );
+        }
+    }
+    match text.as_str() {
+        "{{ else }}" => "{{ if x }}{{ else }}{{ endif }}".into(),
+        _ if text.contains('@') => format!("{{{{ for x in xs }}}}{text}{{{{ endfor }}}}"),
+        _ => text,
+    }
+}
+
 fn parse(text: &str) -> Case<'_> {
     let mut sections = text.trim_end_matches('\n').split("\n--- ");
     let mut case = Case {
@@ -177,5 +237,131 @@ fn check_with_the_crate(case: &Case<'_>, failures: &mut String) {
     });
     if verdict != Ok(Verdict::Same) {
         let _ = writeln!(failures, "{}: the crate prints something else: {verdict:?}", case.title);
+    }
+}
+
+/// The rows of the reference's tables are cases.
+#[test]
+fn the_reference_of_the_language_is_true() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/language.md");
+    let reference = fs::read_to_string(path).expect("the reference");
+    let (mut head, mut counts) = (Vec::new(), [0; 3]);
+    for line in reference.lines() {
+        let cells: Vec<String> = match line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |")) {
+            Some(cells) => cells
+                .replace("\\|", "\0")
+                .split(" | ")
+                .map(|cell| cell.trim().replace('\0', "|"))
+                .collect(),
+            None if line.starts_with("|--") => continue,
+            None => {
+                head.clear();
+                continue;
+            }
+        };
+        if head.is_empty() {
+            head = cells;
+            continue;
+        }
+        let code = |at: usize| cells[at].trim_matches('`');
+        let render = |missing| {
+            let set = Set::compile([("page.html", code(0))], &Limits::default());
+            let set =
+                set.unwrap_or_else(|faults| panic!("{line}: {:?}", faults.iter().map(self::line).collect::<Vec<_>>()));
+            let data: serde_json::Value = serde_json::from_str(code(1)).expect("data");
+            let how = How {
+                missing,
+                ..How::default()
+            };
+            set.render(&data, &how)
+                .map_or_else(|_| "error".into(), |printed| format!("`{printed}`"))
+        };
+        match head.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["template", "data", "prints"] => {
+                assert_eq!(render(Missing::Error), cells[2], "{line}");
+                counts[0] += 1;
+            }
+            ["template", "data", "strict (default)", "lenient"] => {
+                assert_eq!([render(Missing::Error), render(Missing::Lenient)], cells[2..], "{line}");
+                counts[1] += 1;
+            }
+            ["template", "what is wrong"] => {
+                assert!(
+                    Set::compile([("page.html", code(0))], &Limits::default()).is_err(),
+                    "{line}"
+                );
+                counts[2] += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(counts.map(|count| count > 10), [true; 3], "{counts:?}");
+}
+
+/// What people really write, cut and mangled at every place: none of it panics, and every fault has a place on its line.
+#[test]
+fn nothing_that_is_nearly_a_tag_panics() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialect");
+    for file in ["other_languages.txt", "refused.txt"] {
+        let written = fs::read_to_string(folder.join(file)).expect("text");
+        let lines = written
+            .lines()
+            .filter(|line| line.contains('{') && !line.contains(": "));
+        for line in lines {
+            for (at, character) in line.char_indices() {
+                let (before, after) = (&line[..at], &line[at + character.len_utf8()..]);
+                for text in [
+                    before,
+                    after,
+                    &format!("{before}{after}"),
+                    &format!("{before}ß{after}"),
+                    &format!("{before}{{{after}"),
+                ] {
+                    for fault in Set::compile([("page.html", text)], &Limits::default())
+                        .err()
+                        .unwrap_or_default()
+                    {
+                        let span = fault.span.expect("a place");
+                        let end = (span.column + span.length) as usize - 1;
+                        assert!(span.line == 1 && end <= text.chars().count(), "{text}: {fault}");
+                        assert!(
+                            fault.message.len() + fault.help.as_ref().map_or(0, String::len) < 800,
+                            "{fault}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_repeated_in_a_help_is_short_however_long_it_was() {
+    let long = "x".repeat(100_000);
+    for text in [
+        format!("{{{{ {long} }}}}"),
+        format!("{{{{ {long}.{long} }}}}"),
+        format!("{{% if {long} %}}"),
+        format!("{{% {long} %}}"),
+        format!("{{{{ {long} | {long}({long}) }}}}"),
+        format!("{{{long} ?? {long}}}"),
+        format!("{{{{ include \"{long}\" with {long} }}}}"),
+        format!("{{{{ for {long} of {long} }}}}"),
+        format!("{{{{ with {long} }}}}"),
+        format!("{{{{ {long}(\"{long}\") }}}}"),
+        format!("{{{{ a ? \"{long}\" : {long} }}}}"),
+        format!("{{{{! {long} }}}}"),
+        format!("{{{{{{{long}}}}}}}"),
+        format!("{{a|{long}|{long}}}"),
+        format!("{{{{ call {{{long}}} with a }}}}"),
+        format!("{{{{ set {long} = {long} }}}}"),
+    ] {
+        let faults = Set::compile([("page.html", text.as_str())], &Limits::default())
+            .err()
+            .expect("refused");
+        for fault in faults {
+            let said = fault.message.len() + fault.help.as_ref().map_or(0, String::len);
+            assert!(said < 800, "{said} bytes about {}", &text[..20]);
+        }
     }
 }

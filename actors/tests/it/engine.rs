@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use hotplate_actors::{Context, Event, Freshness, Hotplate, Render, RenderFailure, Serving, StartError};
+use hotplate_actors::{
+    Context, Event, Freshness, Hotplate, MemoryLoader, Mount, Render, RenderFailure, Serving, StartError,
+};
 use serde_json::json;
 
 fn write(root: &Path, name: &str, text: &str) {
@@ -306,4 +308,77 @@ fn without_a_subscriber_that_is_said_once() {
     let times = said.matches("no `tracing` subscriber is installed").count();
     assert_eq!(times, usize::from(cfg!(debug_assertions)), "{said}");
     assert_eq!(said.contains("broken.html:1:"), cfg!(debug_assertions), "{said}");
+}
+
+#[test]
+fn a_root_is_lenient_by_itself_and_a_name_that_goes_over_to_it_is_too() {
+    let (strict, lenient) = (tempfile::tempdir().expect("one"), tempfile::tempdir().expect("another"));
+    let text = "{{ if nick }}{nick}{{ else }}nobody{{ endif }}{{ if not nick }}!{{ endif }}{{ for x in xs }}x{{ endfor }}{nick}";
+    write(strict.path(), "a.html", text);
+    write(strict.path(), "calls.html", "{{ call b.html with user }}");
+    write(lenient.path(), "a.html", text);
+    write(lenient.path(), "b.html", text);
+    write(
+        lenient.path(),
+        "calls_back.html",
+        "[{nick}{{ call a.html with user }}{{ call a.html with nobody }}]",
+    );
+    let mounts = [Mount::new("", strict.path()), Mount::new("", lenient.path()).lenient()];
+    let hotplate = Hotplate::builder().mounts(mounts).watch(false).start().expect("starts");
+    let data = json!({ "user": {} });
+    let said = |name| match hotplate.render(name, &data) {
+        Ok(page) => page.body,
+        Err(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
+    };
+    assert_eq!(said("b.html"), "nobody!");
+    assert_eq!(said("a.html"), "error[missing-path]: there is no `nick` in the data");
+    // It holds for the text of the root, whoever calls it.
+    assert_eq!(said("calls.html"), "nobody!");
+    let whole = "error[missing-path]: there is no `nick` in `user`, which is all that this template was called with";
+    assert_eq!(said("calls_back.html"), whole);
+
+    fs::remove_file(strict.path().join("a.html")).expect("removed");
+    let report = block(hotplate.reload()).expect("reloads");
+    assert_eq!(report.changed.len(), 1, "the same text, and another meaning");
+    assert_eq!(said("a.html"), "nobody!");
+    assert_eq!(said("calls_back.html"), "[nobody!]");
+}
+
+#[test]
+fn a_whole_engine_is_lenient() {
+    let texts = [
+        (
+            "page.html",
+            "[{a}{a.b}{x.y}{a | upper}{{ if a }}1{{ else }}2{{ endif }}{{ for x in a }}x{{ endfor }}{{ call part.html with x }}]",
+        ),
+        ("part.html", "{{ with b as c }}{c}{{ endwith }}{b}"),
+    ];
+    let engine = || Hotplate::builder().loader(MemoryLoader::of(texts).expect("names"));
+    let data = json!({ "x": {} });
+    let lenient = engine().lenient().start().expect("starts");
+    assert_eq!(lenient.render("page.html", &data).expect("renders").body, "[2]");
+    let strict = engine().start().expect("starts");
+    let Err(RenderFailure::Failed(error)) = strict.render("page.html", &data) else {
+        panic!("strict by default");
+    };
+    assert_eq!(error.diagnostic.code, "missing-path");
+    assert!(MemoryLoader::of([("../a", "")]).is_err());
+}
+
+#[test]
+fn a_directory_is_laid_over_templates_of_the_program() {
+    let root = tempfile::tempdir().expect("a directory");
+    write(root.path(), "a.html", "of the operator");
+    let built_in = MemoryLoader::of([("a.html", "built in"), ("b.html", "built in too")]).expect("names");
+    let hotplate = Hotplate::builder()
+        .root(root.path())
+        .loader(built_in)
+        .watch(false)
+        .start()
+        .expect("starts");
+    let said = |name| hotplate.render(name, &()).expect("renders").body;
+    assert_eq!([said("a.html"), said("b.html")], ["of the operator", "built in too"]);
+    fs::remove_file(root.path().join("a.html")).expect("removed");
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(said("a.html"), "built in");
 }

@@ -1,33 +1,38 @@
 //! The second opinion: the same entry, the same data, the crate tinytemplate.
 
 use hotplate::diagnostic::Diagnostic;
-use hotplate::dialect::reference;
+use hotplate::dialect::{RenderFault, reference};
 use hotplate::site::{Site, SiteData};
-use hotplate::{Hotplate, OnFailure, RenderOptions, TemplateName};
+use hotplate::{Builder, Hotplate, OnFailure, RenderFailure, RenderOptions, TemplateName};
 
-use super::{fault_of, start};
+use super::{fault_of, start_quietly};
 use crate::cli::Failure;
-use crate::cli::setup::Setup;
 
 /// An engine for the same site with the dialect `tinytemplate`.
 pub(super) struct Reference(Hotplate);
 
 impl Reference {
-    pub(super) fn start(site: &Site, setup: &Setup) -> Result<Self, Failure> {
-        let builder = setup.config().apply(site.builder()).dialect(reference::Reference);
-        Ok(Self(start(site, builder.watch(false).on_failure(OnFailure::Return))?))
+    pub(super) fn start(site: &Site, builder: Builder) -> Result<Self, Failure> {
+        let builder = builder.dialect(reference::Reference);
+        Ok(Self(start_quietly(
+            site,
+            builder.watch(false).on_failure(OnFailure::Return),
+        )?))
     }
 
-    /// Whether an entry says the same there.
+    /// Compares what an entry says there. False is a lenient entry that leaves out what is missing, which the crate cannot.
     ///
     /// # Errors
     /// What differs.
-    pub(super) fn compare(&self, entry: &TemplateName, body: &str) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn compare(&self, entry: &TemplateName, body: &str) -> Result<bool, Box<Diagnostic>> {
         let theirs = match self
             .0
             .render_supplied(entry.as_str(), &SiteData, &RenderOptions::default())
         {
             Ok(rendered) => rendered.body,
+            Err(RenderFailure::Failed(error)) if error.fault == RenderFault::MissingPath => {
+                return Ok(false);
+            }
             Err(failure) => {
                 let fault = fault_of(failure, entry);
                 let message = format!("tinytemplate does not render it: {}", fault.message);
@@ -35,7 +40,7 @@ impl Reference {
             }
         };
         match first_difference(body, &theirs) {
-            None => Ok(()),
+            None => Ok(true),
             Some((line, ours, theirs)) => {
                 let message = format!("line {line} of its output is {ours}, and {theirs} by tinytemplate");
                 Err(Box::new(Diagnostic::error(CODE, message).in_template(entry)))

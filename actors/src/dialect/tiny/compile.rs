@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 
 use crate::diagnostic::Span;
 use crate::dialect::body::BLOCK_BYTES;
-use crate::dialect::{Call, FormatterUse};
+use crate::dialect::{Call, FormatterUse, Missing};
 use crate::limits::Limits;
 use crate::value::Words;
 
@@ -37,6 +37,7 @@ pub(super) fn compile(text: &str, tokens: &[Token], limits: &Limits) -> TinyUnit
         ops: compiler.ops.into(),
         steps: compiler.steps.into(),
         slots: compiler.slots_max + 1,
+        missing: Missing::Error,
         calls: compiler.calls.into(),
         formatters: compiler.formatters.into(),
         warnings: OnceLock::new(),

@@ -10,7 +10,7 @@ use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
 use crate::value::Value;
 
 use super::escape::escape;
-use super::failure::Failure;
+use super::failure::{Failure, Reach, not_passed};
 use super::path::Turn;
 use super::piece::Part;
 use super::program::{Act, PathRef, Step};
@@ -171,7 +171,8 @@ impl<'v> Run<'_, 'v> {
             Act::Call { path, call } => {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
-                    self.call(value, call, frame)?;
+                    self.call(value, call, frame)
+                        .map_err(|failure| self.explain_call(failure, path))?;
                 }
             }
         }
@@ -182,7 +183,9 @@ impl<'v> Run<'_, 'v> {
     #[inline(always)]
     fn value(&self, path: PathRef, frame: &Frame<'_>) -> Result<Option<&'v Value<'v>>, Failed<'v>> {
         match self.look_up(path) {
-            None if frame.missing == Missing::Error => Err(self.missing(path).into()),
+            None if (frame.missing, self.unit.missing) == (Missing::Error, Missing::Error) => {
+                Err(self.missing(path).into())
+            }
             found => Ok(found),
         }
     }
@@ -260,6 +263,31 @@ impl<'v> Run<'_, 'v> {
         let result = callee.top().unit.render(&callee, value, frame);
         frame.depth -= 1;
         result.map_err(|error| Failure::Called(call, error).into())
+    }
+
+    /// The failure of a call with `path`; if the callee misses what is in reach here, that is said.
+    #[cold]
+    fn explain_call(&self, mut failure: Failed<'v>, path: PathRef) -> Failed<'v> {
+        if let Failure::Called(call, error) = &mut *failure
+            && let Some(callee) = self.unit.calls.get(*call as usize)
+            && let Some(wanted) = error.diagnostic.wanted.take()
+        {
+            let has = |value: &Value<'_>| matches!(value, Value::Object(object) if object.get(&wanted.name).is_some());
+            // From the value that was passed outwards: the nearest one that holds it as well.
+            let steps = self.unit.steps_of(path);
+            let mut on_the_way = vec![self.slots[path.slot as usize].value];
+            for step in steps {
+                on_the_way.extend(on_the_way.last().and_then(|from| self.go(from, step)));
+            }
+            let around = on_the_way.iter().take(steps.len()).rposition(|value| has(value));
+            let reach = match around {
+                Some(count) if count > 0 || path.slot > 0 => Reach::Around(count),
+                _ if self.slots.iter().any(|slot| has(slot.value)) => Reach::Elsewhere,
+                _ => Reach::Nowhere,
+            };
+            not_passed(&mut error.diagnostic, &wanted, self.unit, (callee, path), reach);
+        }
+        failure
     }
 }
 

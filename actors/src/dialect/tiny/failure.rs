@@ -1,10 +1,11 @@
 //! Why a render failed, and what to tell people about it.
 
 use crate::budget::Exceeded;
-use crate::diagnostic::Diagnostic;
-use crate::dialect::{Closure, FormatterError, RenderError, RenderFault};
+use crate::diagnostic::{Diagnostic, Wanted};
+use crate::dialect::{Call, Closure, FormatterError, RenderError, RenderFault};
 use crate::value::Value;
 
+use super::foreign::{self, expression};
 use super::path::{nearest, shorten};
 use super::piece::Part;
 use super::program::{Act, PathRef};
@@ -48,7 +49,16 @@ impl Failure<'_> {
                 }
                 return error;
             }
-            Self::Missing { path, step, within } => (RenderFault::MissingPath, missing(unit, path, step, &within)),
+            Self::Missing { path, step, within } => {
+                let mut diagnostic = missing(unit, path, step, &within);
+                // Whoever asks whether something is there knows that it may not be.
+                let in_condition = matches!(unit.ops.get(at).map(|op| op.act), Some(Act::If { .. }));
+                if diagnostic.help.is_none() && in_condition && matches!(within, Value::Object(_)) {
+                    diagnostic.help =
+                        Some("where it may be missing, give it as null, or make the templates lenient".into());
+                }
+                (RenderFault::MissingPath, diagnostic)
+            }
             Self::NotIterable(path, value) => {
                 let place = unit.range_of(path);
                 let message = format!(
@@ -102,6 +112,9 @@ impl Failure<'_> {
     }
 }
 
+/// Fields that are looked into for a name that is missing.
+const FIELDS_SEARCHED_MAX: usize = 256;
+
 fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Diagnostic {
     let steps = unit.steps_of(path);
     let Some(step) = steps.get(at) else {
@@ -132,19 +145,115 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
             )
         }
     };
-    let diagnostic = Diagnostic::error("missing-path", message).at(unit.source(), step.range());
+    let mut diagnostic = Diagnostic::error("missing-path", message).at(unit.source(), step.range());
+    if at == 0 && path.slot == 0 {
+        diagnostic.wanted = Some(Wanted {
+            name: key.into(),
+            kind: (!matches!(within, Value::Object(_))).then(|| within.kind()),
+        });
+    }
     // Only a key that was nearly written: the others may be nobody's business.
     let near = match within {
         Value::Object(object) => nearest(key, object.iter().map(|(key, _)| key)),
         _ => None,
     };
     let looks_like_css = key.contains([':', '/', '$', '?']) || key.bytes().all(|byte| byte.is_ascii_digit());
+    let first = at == 0 && before.is_empty();
+    if let Some(help) = by_accident(text.as_str(), key, within).filter(|_| first) {
+        return diagnostic.help(help);
+    }
+    // One step down, where a field of that very name is: whoever knows the name may know that.
+    let below = || match within {
+        Value::Object(object) => object
+            .iter()
+            .take(FIELDS_SEARCHED_MAX)
+            .find_map(|(field, value)| match value {
+                Value::Object(inner) => inner.get(key).map(|_| field),
+                _ => None,
+            }),
+        _ => None,
+    };
+    let near = near
+        .map(str::to_owned)
+        .or_else(|| Some(format!("{}.{}", below()?, shorten(key))));
     match near {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-        None if at == 0 && before.is_empty() && looks_like_css => {
-            diagnostic.help("for a brace that is text write `\\{`")
-        }
+        None if first && looks_like_css => diagnostic.help("for a brace that is text write `\\{`"),
         None => diagnostic,
+    }
+}
+
+/// What was meant by a path that is one by accident: `{loop.index}`, `{%endif%}`, `{:else}`, `{price:.2}`.
+fn by_accident(text: &str, key: &str, within: &Value<'_>) -> Option<String> {
+    if text.starts_with('%') {
+        return Some(foreign::percent(text).help);
+    }
+    if text.starts_with([':', '/']) {
+        return foreign::tag(text, true).map(|meant| meant.help);
+    }
+    if let Some((name, _)) = key.split_once(':')
+        && matches!(within, Value::Object(object) if object.get(name).is_some())
+    {
+        return Some(format!(
+            "a value is formatted by a formatter, such as `{{{name} | upper}}`"
+        ));
+    }
+    let help = expression::loop_word(text).or_else(|| {
+        let rest = text.strip_prefix("this.")?;
+        Some(format!(
+            "write `{rest}`, or in a loop `item.{rest}`, with the name that `for` gives"
+        ))
+    });
+    help.filter(|_| !text.starts_with('@'))
+}
+
+/// Where the caller of a template has what the template looks for in vain.
+pub(super) enum Reach {
+    /// In the value that the first so many steps of the call's path lead to.
+    Around(usize),
+    /// Somewhere else in what the caller can name.
+    Elsewhere,
+    Nowhere,
+}
+
+/// Says of a name that is missing in a template what that template was called with, and how it gets the name.
+pub(super) fn not_passed(
+    diagnostic: &mut Diagnostic,
+    wanted: &Wanted,
+    unit: &TinyUnit,
+    (callee, path): (&Call, PathRef),
+    reach: Reach,
+) {
+    let whole = unit.range_of(path);
+    let passed = shorten(&unit.source()[whole.clone()]);
+    let name = shorten(&wanted.name);
+    diagnostic.message = match wanted.kind {
+        None => format!("there is no `{name}` in `{passed}`, which is all that this template was called with"),
+        Some(kind) => format!("there is no `{name}`: this template was called with `{passed}`, which is {kind}"),
+    };
+    let steps = unit.steps_of(path);
+    match reach {
+        Reach::Around(count) => {
+            // What stands before the step that leaves the larger value.
+            let end = steps
+                .get(count)
+                .map_or(whole.end, |step| step.range().start.saturating_sub(1));
+            let larger = shorten(&unit.source()[whole.start..end.max(whole.start)]);
+            let rest = steps
+                .get(count)
+                .map_or("", |step| &unit.source()[step.range().start..whole.end]);
+            diagnostic.help = Some(format!(
+                "`{larger}` has it: write `{{{{ call {} with {larger} }}}}`, and `{}` here for what was passed before",
+                shorten(callee.name.as_str()),
+                shorten(rest)
+            ));
+        }
+        Reach::Elsewhere => {
+            diagnostic.help = Some(format!(
+                "the caller has `{name}`, but passes `{passed}` alone: put `{name}` into it, or pass a larger value that has both"
+            ));
+        }
+        Reach::Nowhere => {}
     }
 }
 

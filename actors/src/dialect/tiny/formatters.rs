@@ -38,6 +38,17 @@ pub fn standard() -> Formatters {
     formatters
 }
 
+/// A formatter that prints a value as it is, arrays and objects as JSON; escaped where the entry is.
+pub(crate) fn stub() -> Formatter {
+    Formatter::new(|value, output| match value {
+        Value::Array(_) | Value::Object(_) => {
+            let json = serde_json::to_string(value).map_err(|error| FormatterError::new(error.to_string()))?;
+            output.text(&json)
+        }
+        value => output.text(&text_of(value)?),
+    })
+}
+
 fn upper(value: &Value<'_>, output: &mut Output<'_, '_>) -> Result<(), FormatterError> {
     output.text(&text_of(value)?.to_uppercase())
 }

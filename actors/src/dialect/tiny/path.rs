@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::foreign;
+use super::foreign::expression;
 use super::piece::{Part, Piece};
 use super::tag::Fault;
 
@@ -123,7 +125,15 @@ fn fault_in_step(piece: Piece<'_>, range: Range<usize>) -> Option<Fault> {
     let digits = step.strip_prefix(b"+").unwrap_or_default();
     if step.is_empty() {
         let message = format!("the path `{}` has an empty step", shorten(piece.text));
-        Some(Fault::new("empty-step", place, message).help("write one name between two dots"))
+        let help = match expression::loop_word(piece.text).or_else(|| {
+            let bare = piece.text.trim_start_matches(['.', '/']);
+            let path = expression::as_path(piece.text).filter(|path| path == bare);
+            path.map(|path| format!("write `{path}`: a path begins with a name"))
+        }) {
+            Some(help) => help,
+            None => "write one name between two dots".into(),
+        };
+        Some(Fault::new("empty-step", place, message).help(help))
     } else if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
         let help = format!("write `{}`", &piece.text[range.start + 1..range.end]);
         Some(Fault::new("signed-index", place, "an index has no sign").help(help))
@@ -160,8 +170,11 @@ fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault>
         "@first" => Some(Turn::First),
         "@last" => Some(Turn::Last),
         other => {
+            let html = other.strip_prefix("@html ");
             let help = match (other.strip_prefix("@root."), nearest(other, KEYWORDS)) {
                 (Some(rest), _) => format!("`@root` has no steps; write `{}`", shorten(rest)),
+                _ if html.is_some() => foreign::unescaped(html.unwrap_or_default()),
+                _ if other == "@key" => "`for` goes over arrays, which have no keys: `@index` is the position".into(),
                 (_, Some(near)) => format!("did you mean `{near}`?"),
                 _ => "there are `@index`, `@first`, `@last` and `@root`".into(),
             };
@@ -200,7 +213,10 @@ fn no_path(piece: Piece<'_>, place: Place) -> Fault {
         "if" | "else" | "for" | "with" | "call" | "endif" | "endfor" | "endwith"
     );
     if is_value && block {
-        let help = format!("blocks take two braces: `{{{{ {} }}}}`", shorten(text));
+        let help = match text.contains('$').then(|| foreign::tag(text, true)).flatten() {
+            Some(meant) => meant.help,
+            None => format!("blocks take two braces: `{{{{ {} }}}}`", shorten(text)),
+        };
         return Fault::new(
             "block-in-value",
             piece.range(),
@@ -208,11 +224,18 @@ fn no_path(piece: Piece<'_>, place: Place) -> Fault {
         )
         .help(help);
     }
-    let compares = ["==", "!=", "<", ">"].iter().any(|sign| text.contains(sign));
+    let presence = || foreign::condition(text, false);
+    let is_presence = !is_value && expression::presence(text.strip_prefix("not ").unwrap_or(text)).is_some();
+    if is_presence {
+        let message = "a condition is one path, or `not` and one path";
+        return Fault::new("comparison", piece.range(), message).help(format!("write {}", presence()));
+    }
+    let compares = ["==", "!=", "<", ">"].iter().any(|sign| text.contains(sign))
+        || matches!(first, "eq" | "ne" | "lt" | "le" | "gt" | "ge") && words().nth(1).is_some();
     let joins = words().any(|word| matches!(word, "and" | "or" | "&&" | "||"));
     if !is_value && joins {
         let message = "conditions cannot be joined";
-        let help = "nest one `{{ if }}` in another, or put the answer into the data";
+        let help = expression::joined(text);
         return Fault::new("boolean-operator", piece.range(), message).help(help);
     }
     if !is_value && compares || text.contains("==") {
@@ -226,22 +249,58 @@ fn no_path(piece: Piece<'_>, place: Place) -> Fault {
     }
     let message = format!("`{}` is not a path", shorten(text));
     let fault = Fault::new("not-a-path", piece.range(), message);
-    if text.bytes().any(|byte| {
+    if let Some(meant) = meant(text, place) {
+        return fault.help(meant);
+    }
+    let of_script = |byte| {
         matches!(
             byte,
             b':' | b';' | b'(' | b'=' | b'"' | b'\'' | b',' | b'\\' | b'&' | b'{'
         )
-    }) && is_value
-    {
+    };
+    if is_value && text.bytes().any(of_script) {
         return fault.help("for a brace that is text, as in CSS or JavaScript, write `\\{`");
-    }
-    if text.contains('[') {
-        return fault.help("an item of an array is reached with a dot: `items.0`");
     }
     if is_value {
         return fault.help("a path has no blanks: `order.total`; for a brace that is text write `\\{`");
     }
     fault.help("write names with dots between them, such as `order.total`")
+}
+
+/// What somebody meant who wrote what is a path in another language, or more than that. What can be a piece of a stylesheet or of a
+/// script is left to them.
+fn meant(text: &str, place: Place) -> Option<String> {
+    const OR_TEXT: &str = "; for a brace that is text write `\\{`";
+    let is_value = matches!(place, Place::Value | Place::Formatted);
+    let bare = text
+        .strip_prefix('(')
+        .and_then(|text| text.strip_suffix(')'))
+        .unwrap_or(text);
+    if let Some(path) = expression::as_path(bare).filter(|path| path != text) {
+        return Some(if is_value {
+            format!("write `{{{path}}}`")
+        } else {
+            format!("write `{path}`")
+        });
+    }
+    if !is_value {
+        return None;
+    }
+    if let Some(html) = text.strip_prefix("!!") {
+        return Some(foreign::unescaped(html.trim_matches('!')));
+    }
+    let is_script = text.contains([';', '{', '\n', '\\'])
+        || text.contains("=>")
+        || text.starts_with(['"', '\'']) && text.contains(':')
+        || text.contains(':') && !text.contains('?')
+        || text.split_whitespace().next() == Some("return");
+    if is_script {
+        return None;
+    }
+    if let Some(meant) = foreign::tag(text, true) {
+        return Some(meant.help);
+    }
+    expression::value(text).map(|help| help + OR_TEXT)
 }
 
 /// The candidate that somebody who wrote `word` most probably meant, if one is close.

@@ -11,6 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 
 use self::blocks::Blocks;
+use super::foreign;
 use super::piece::{Part, Piece, find};
 use super::tag::{self, Fault, Tag};
 
@@ -157,6 +158,11 @@ impl<'t, 'l> Scan<'t, 'l> {
         }
         match tag::value(inner, self.blocks.in_loop()) {
             Ok(tag) => self.push(tag),
+            Err(_) if inner.text.starts_with('%') => {
+                let fault = tag::percent(tag, inner);
+                self.blocks.recover(&fault, tag.range());
+                self.note(fault)?;
+            }
             Err(fault) => self.note(fault)?,
         }
         Ok(())
@@ -165,8 +171,13 @@ impl<'t, 'l> Scan<'t, 'l> {
     fn block(&mut self) -> Result<(), Stopped> {
         let Some(whole) = self.take("}}")? else { return Ok(()) };
         let inner = self.dashes(Piece::of(self.text, whole.start + 2..self.at - 2));
-        let tag = match tag::block(inner, self.blocks.in_loop()) {
+        let tag = match tag::block(inner, self.blocks.in_loop(), self.blocks.innermost()) {
             Ok(tag) => tag,
+            Err(_) if inner.text.starts_with('{') => {
+                // The third closing brace belongs to it.
+                self.at += usize::from(self.text.as_bytes().get(self.at) == Some(&b'}'));
+                return self.note(tag::triple(Piece::of(self.text, whole.start..self.at), inner));
+            }
             Err(fault) => {
                 self.blocks.recover(&fault, whole.range());
                 return self.note(fault);
@@ -234,7 +245,14 @@ impl<'t, 'l> Scan<'t, 'l> {
         let help = match close {
             "}" => "close it with `}`; for a brace that is text, as in CSS or JavaScript, write `\\{`".into(),
             "}}" => "close it with `}}`; for braces that are text write `\\{\\{`".into(),
-            _ => format!("close it with `{close}`; each line of a comment is a comment of its own"),
+            _ => {
+                let line = &self.text[opening.end..self.line_end];
+                let svelte = line.split_once('}').and_then(|(inner, _)| foreign::tag(inner, true));
+                svelte.map_or_else(
+                    || format!("close it with `{close}`; each line of a comment is a comment of its own"),
+                    |meant| format!("`{{#` begins a comment; {}", meant.help),
+                )
+            }
         };
         // What stands on this line up to the next brace belongs to the tag: nothing more is to be said of it.
         let rest = &bytes[opening.end..];

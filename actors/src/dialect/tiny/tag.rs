@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::diagnostic::Diagnostic;
 use crate::template::TemplateName;
 
+use super::foreign;
 use super::path::{Path, Place, nearest, path, plain_name, shorten};
 use super::piece::{Part, Piece};
 
@@ -128,6 +129,7 @@ pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let path = path(before.trim(), Place::Formatted, in_loop)?;
     let formatter = after.trim();
     let refuse = |code, message: &str, help: &str| Err(Fault::new(code, formatter.range(), message).help(help));
+    let of = shorten(before.text.trim());
     let name = formatter.text;
     if name.is_empty() {
         return refuse(
@@ -136,20 +138,20 @@ pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
             "name one, such as `{name | upper}`",
         );
     }
+    if let Some(otherwise) = name.strip_prefix('|') {
+        let help = foreign::expression::default(&of, otherwise);
+        return Err(Fault::new("not-a-path", inner.range(), "`||` is not part of the language").help(help));
+    }
     if name.contains('|') {
-        return refuse(
-            "chained-formatters",
-            "formatters cannot be chained",
-            "use one formatter that does both, or prepare the value in the data",
-        );
+        let help = foreign::expression::filter(&of, name)
+            .unwrap_or_else(|| "use one formatter that does both, or prepare the value in the data".into());
+        return refuse("chained-formatters", "formatters cannot be chained", &help);
     }
     let is_odd = |each: char| each.is_whitespace() || each.is_control() || "()[]{}\"'`,;=<>\\".contains(each);
     if name.contains(is_odd) {
-        return refuse(
-            "formatter-arguments",
-            "formatters take no arguments",
-            "write its name alone, such as `{name | upper}`",
-        );
+        let help = foreign::expression::filter(&of, name)
+            .unwrap_or_else(|| "write its name alone, such as `{name | upper}`".into());
+        return refuse("formatter-arguments", "formatters take no arguments", &help);
     }
     Ok(Tag::Value {
         path,
@@ -157,8 +159,8 @@ pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     })
 }
 
-/// Reads what stands in double braces, its dashes already taken off.
-pub(super) fn block(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
+/// Reads what stands in double braces, its dashes already taken off; `innermost` is the block that is open there.
+pub(super) fn block(inner: Piece<'_>, in_loop: bool, innermost: Option<Block>) -> Result<Tag, Fault> {
     let word = first_word(inner.text);
     let rest = inner.skip(word.len()).trim();
     let tag = match word {
@@ -170,7 +172,7 @@ pub(super) fn block(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
         "endif" => alone(Tag::EndIf, inner, rest),
         "endfor" => alone(Tag::EndFor, inner, rest),
         "endwith" => alone(Tag::EndWith, inner, rest),
-        _ => Err(unknown(inner, word, rest)),
+        _ => Err(unknown(inner, word, rest, innermost)),
     };
     tag.map_err(|fault| fault.of_block(word))
 }
@@ -189,16 +191,16 @@ fn alone(tag: Tag, inner: Piece<'_>, rest: Piece<'_>) -> Result<Tag, Fault> {
     if rest.text.is_empty() {
         return Ok(tag);
     }
-    if matches!(tag, Tag::Else) && rest.text.starts_with("if") {
-        return Err(else_if(inner));
+    if let (Tag::Else, Some(condition)) = (&tag, rest.text.strip_prefix("if")) {
+        return Err(else_if(inner, condition));
     }
     let word = &inner.text[..inner.text.len() - rest.text.len()].trim_end();
     let message = format!("`{word}` stands alone, but `{}` follows", shorten(rest.text));
     Err(Fault::new("unexpected-text", rest.range(), message).help(format!("write `{{{{ {word} }}}}`")))
 }
 
-fn else_if(inner: Piece<'_>) -> Fault {
-    let help = "nest it: `{{ else }}{{ if … }} … {{ endif }}{{ endif }}`";
+fn else_if(inner: Piece<'_>, condition: &str) -> Fault {
+    let help = foreign::else_if(condition);
     Fault::new("else-if", inner.range(), "there is no else-if").help(help)
 }
 
@@ -230,17 +232,20 @@ fn condition(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
 
 fn for_loop(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let Some((name, of)) = rest.split_once(" in ") else {
-        let help = "write `{{ for item in items }}`, with blanks around `in`";
+        let help = format!("write {}, with blanks around `in`", foreign::for_loop(rest.text));
         return Err(Fault::new("missing-in", rest.range(), "this loop does not say over what").help(help));
     };
     let path = path(of.trim(), Place::Loop, in_loop)?;
-    let name = new_name(name.trim())?;
+    let name = new_name(name.trim()).map_err(|fault| match name.text.contains(',') {
+        true => fault.help(format!("write {}", foreign::for_loop(rest.text))),
+        false => fault,
+    })?;
     Ok(Tag::For { path, name })
 }
 
 fn with(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let Some((of, name)) = rest.split_once(" as ") else {
-        let help = "write `{{ with order.customer as customer }}`, with blanks around `as`";
+        let help = format!("write {}, with blanks around `as`", foreign::with(rest.text));
         return Err(Fault::new("missing-as", rest.range(), "this `with` does not say as what").help(help));
     };
     let path = path(of.trim(), Place::With, in_loop)?;
@@ -263,10 +268,7 @@ fn new_name(name: Piece<'_>) -> Result<Part, Fault> {
     }
     match path(name, Place::Value, false) {
         Ok(_) => Ok(name.part()),
-        Err(_) if name.text.contains(',') => fault(
-            "a loop gives one name",
-            "write `{{ for item in items }}`, and `{@index}` for its position",
-        ),
+        Err(_) if name.text.contains(',') => fault("a loop gives one name", "write a single word, such as `item`"),
         Err(_) => fault("this is not one name", "write a single word, such as `item`"),
     }
 }
@@ -274,10 +276,7 @@ fn new_name(name: Piece<'_>) -> Result<Part, Fault> {
 fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let Some((place, of)) = rest.split_once(" with ") else {
         let message = "this call does not say with what";
-        let help = match rest.text.split_whitespace().next() {
-            Some(name) if name != "with" => format!("write `{{{{ call {} with path }}}}`", shorten(name)),
-            _ => "write `{{ call page/item.html with path }}`".into(),
-        };
+        let help = foreign::include(rest.text.trim_start_matches("with ")).help;
         return Err(Fault::new("missing-with", rest.range(), message).help(help));
     };
     let path = path(of.trim(), Place::Call, in_loop)?;
@@ -291,6 +290,13 @@ fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
             shorten(of.text.trim())
         );
         return Err(Fault::new("call-name", place.range(), "the name of a template takes no quotes").help(help));
+    }
+    // No file is called so, and whoever writes it expects a value to decide.
+    if place.text.contains(['{', '}', '"', '\'', '(']) {
+        let help =
+            "write a name in each branch of a condition: `{{ if is_card }}{{ call card.html with user }}{{ endif }}`";
+        let message = "the name of a template is written out, not looked up";
+        return Err(Fault::new("call-name", place.range(), message).help(help));
     }
     match TemplateName::new(place.text) {
         Ok(name) => {
@@ -308,47 +314,72 @@ fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
 const WORDS: [&str; 8] = ["if", "else", "endif", "for", "endfor", "with", "endwith", "call"];
 
 /// A word that begins no block, and what was probably meant.
-fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>) -> Fault {
+fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Block>) -> Fault {
     if word.is_empty() {
         let help = "for braces that are text write `\\{\\{`";
         return Fault::new("empty-tag", inner.range(), "there is nothing in this tag").help(help);
     }
     if matches!(word, "elseif" | "elif" | "elsif") {
-        return else_if(inner);
+        return else_if(inner, rest.text);
     }
-    let joined = format!("{word}{}", rest.text);
-    let meant = match word {
-        "end" if WORDS.contains(&joined.as_str()) => WORDS.iter().copied().find(|known| *known == joined),
-        "end" | "/" => {
-            let help = "say what ends: `endif`, `endfor` or `endwith`";
-            return Fault::new("unknown-block", inner.range(), "this does not say what ends").help(help);
-        }
-        "foreach" | "each" | "#each" | "#for" => Some("for"),
-        "unless" | "#if" => Some("if"),
-        "include" | "partial" | "render" | "import" | ">" => Some("call"),
-        "/if" | "fi" => Some("endif"),
-        "/for" | "/each" | "endeach" | "endforeach" => Some("endfor"),
-        "/with" => Some("endwith"),
-        _ => nearest(word, WORDS),
-    };
     let code = "unknown-block";
     let message = format!("`{}` begins no block", shorten(word));
     let first = inner.start..inner.start + word.len();
-    let Some(meant) = meant else {
-        let help = if rest.text.is_empty() || rest.text.starts_with('|') {
-            format!("a value takes single braces: `{{{}}}`", shorten(inner.text))
-        } else {
-            "blocks are `if`, `else`, `for`, `with` and `call`; for braces that are text write `\\{\\{`".into()
+    let joined = format!("{word}{}", rest.text);
+    if let Some(known) = WORDS.iter().find(|known| **known == joined) {
+        return Fault::new(code, first, message)
+            .help(format!("write `{{{{ {known} }}}}`"))
+            .of_block(known);
+    }
+    if matches!(word, "end" | "/") {
+        let fault = Fault::new(code, inner.range(), "this does not say what ends");
+        return match innermost.map(Block::word) {
+            Some(open) => fault
+                .help(format!("write `{{{{ end{open} }}}}`"))
+                .of_block(&format!("end{open}")),
+            None => fault.help("say what ends: `{{ endif }}`, `{{ endfor }}` or `{{ endwith }}`"),
         };
-        return Fault::new(code, first, message).help(help);
-    };
-    let help = match (meant, word) {
-        ("if", "unless") => "write `{{ if not … }}`".into(),
-        ("call", _) if word != "call" => "did you mean `{{ call page/item.html with path }}`?".into(),
-        _ if rest.text.is_empty() && matches!(meant, "if" | "for" | "with" | "call") => {
-            format!("did you mean `{meant}`? A value takes single braces: `{{{word}}}`")
-        }
-        _ => format!("did you mean `{meant}`?"),
-    };
-    Fault::new(code, first, message).help(help).of_block(meant)
+    }
+    if let Some(meant) = foreign::tag(inner.text, false) {
+        return Fault::new(code, first, message).help(meant.help).of_block(meant.block);
+    }
+    // A word that is nearly one of a block may all the same be a value.
+    if let Some(meant) = nearest(word, WORDS).filter(|_| !rest.text.starts_with('|')) {
+        let help = match meant {
+            _ if rest.text.is_empty() && matches!(meant, "if" | "for" | "with" | "call") => {
+                format!("did you mean `{meant}`? A value takes single braces: `{{{word}}}`")
+            }
+            "call" => "did you mean `{{ call page/item.html with path }}`?".into(),
+            _ => format!("did you mean `{meant}`?"),
+        };
+        return Fault::new(code, first, message).help(help).of_block(meant);
+    }
+    let help = foreign::expression::value(inner.text).unwrap_or_else(|| {
+        "blocks are `if`, `else`, `for`, `with` and `call`; for braces that are text write `\\{\\{`".into()
+    });
+    Fault::new(code, first, message).help(help)
+}
+
+/// A tag in `{%` and `%}`.
+#[cold]
+pub(super) fn percent(tag: Piece<'_>, inner: Piece<'_>) -> Fault {
+    let meant = foreign::percent(inner.text);
+    let fault = Fault::new(
+        "percent-tag",
+        tag.range(),
+        "tags are written in double braces, not with `%`",
+    );
+    fault.help(meant.help).of_block(meant.block)
+}
+
+/// A value in three braces.
+#[cold]
+pub(super) fn triple(whole: Piece<'_>, inner: Piece<'_>) -> Fault {
+    let help = foreign::unescaped(inner.text.trim_matches(['{', '}']));
+    Fault::new(
+        "triple-braces",
+        whole.range(),
+        "a value takes single braces, escaped or not",
+    )
+    .help(help)
 }

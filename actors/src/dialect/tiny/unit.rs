@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Call, Closure, FormatterUse, Frame, RenderError, Unit};
+use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, RenderError, Unit};
 use crate::value::Value;
 
 use super::execute::execute;
@@ -22,6 +22,8 @@ pub(super) struct TinyUnit {
     pub(super) steps: Box<[Step]>,
     /// Scopes that can be open at once, and the context.
     pub(super) slots: usize,
+    /// What a path means that leads nowhere, whatever the render says.
+    pub(super) missing: Missing,
     pub(super) calls: Box<[Call]>,
     pub(super) formatters: Box<[FormatterUse]>,
     /// Made when somebody asks: most texts are compiled to be rendered.

@@ -360,6 +360,7 @@ impl Observer {
                 self.pending.insert(name, Pending { text: None });
                 continue;
             }
+            let missing = self.trees[number].paths;
             match (state, pending.text) {
                 (State::Unreadable(diagnostics), _) => {
                     self.note_said_of(&name, number);
@@ -367,12 +368,12 @@ impl Observer {
                 }
                 (State::Text(_), Some((whose, text))) if whose == number => {
                     self.note_said_of(&name, number);
-                    changes.changed.push(text.source(name));
+                    changes.changed.push(text.source(name, missing));
                 }
                 (State::Text(_), _) => match self.read_again(look, number, &rel) {
                     Again::Text(text) => {
                         self.note_said_of(&name, number);
-                        changes.changed.push(text.source(name));
+                        changes.changed.push(text.source(name, missing));
                     }
                     Again::Unreadable(diagnostics) => {
                         self.note_said_of(&name, number);

@@ -8,6 +8,7 @@ use std::thread;
 use super::disk::{Disk, FileId, Stat, is_gone};
 use super::failure;
 use crate::diagnostic::Diagnostic;
+use crate::dialect::Missing;
 use crate::template::{Digest, Source, TemplateName};
 use crate::text::decode;
 
@@ -75,9 +76,18 @@ impl From<String> for Text {
 }
 
 impl Text {
-    pub(super) fn source(self, name: TemplateName) -> Source {
+    pub(super) fn source(self, name: TemplateName, missing: Missing) -> Source {
         let Self { text, digest } = self;
-        Source { name, text, digest }
+        let strict = Source {
+            name,
+            text,
+            digest,
+            missing: Missing::Error,
+        };
+        match missing {
+            Missing::Error => strict,
+            Missing::Lenient => strict.lenient(),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use super::rules::{IGNORE_FILE, Ignore, Links, Sieve, is_hidden};
 use super::settle::Hint;
 use super::watches::WatchError;
 use crate::diagnostic::Diagnostic;
+use crate::dialect::Missing;
 use crate::limits::Limits;
 use crate::template::{Digest, TemplateName};
 use remarks::Remarks;
@@ -52,6 +53,8 @@ pub(super) struct Tree {
     wary: BTreeSet<Rel>,
     /// File systems that were met, and what those are called that keep changes to themselves.
     pub(super) silent: BTreeMap<u64, Option<String>>,
+    /// What paths of its texts mean that lead nowhere.
+    pub(super) paths: Missing,
     /// Why the root cannot be looked into now.
     pub(super) missing: Option<String>,
     /// Whether there ever was one.
@@ -222,6 +225,7 @@ impl Tree {
             names: BTreeSet::new(),
             wary: BTreeSet::new(),
             silent: BTreeMap::new(),
+            paths: Missing::Error,
             missing: None,
             was_there: false,
             late: false,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::dialect::tiny::foreign::FOR_ELSE;
 use crate::dialect::tiny::tag::{Block, Fault, Tag};
 
 /// The blocks that are open, the innermost last.
@@ -26,6 +27,11 @@ impl Blocks {
     /// Whether a loop of this template is open.
     pub(super) fn in_loop(&self) -> bool {
         self.loops > 0
+    }
+
+    /// The block that was opened last.
+    pub(super) fn innermost(&self) -> Option<Block> {
+        self.open.last().map(|open| open.block)
     }
 
     /// Opens or closes what `tag` does.
@@ -85,7 +91,10 @@ impl Blocks {
             Some(open) => {
                 let word = open.block.word();
                 let message = format!("this `else` stands in a `{word}`, which has none");
-                let help = format!("close the `{word}` before it, or open an `if`");
+                let help = match open.block {
+                    Block::For => FOR_ELSE.into(),
+                    _ => format!("close the `{word}` before it, or open an `if`"),
+                };
                 Err(Fault::new("unmatched-else", place, message).help(help))
             }
             None => {
@@ -97,7 +106,7 @@ impl Blocks {
 
     fn close(&mut self, block: Block, place: Range<usize>) -> Result<(), Fault> {
         let word = block.word();
-        let Some(innermost) = self.open.last().map(|open| open.block) else {
+        let Some(innermost) = self.innermost() else {
             let message = format!("this `end{word}` closes nothing");
             return Err(
                 Fault::new("unmatched-end", place, message).help(format!("write `{{{{ {word} … }}}}` before it"))

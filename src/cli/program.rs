@@ -1,0 +1,103 @@
+//! A program that is its own command: its engine as it is, checked and looked into before it serves.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use hotplate::config::Log;
+use hotplate::site::Site;
+use hotplate::{Builder, Limits};
+
+use super::{EXIT_CODES, Failure, check, graph, log, render};
+
+/// Look at the templates of this program.
+#[derive(Debug, Parser)]
+#[command(version = None::<&str>, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// What is logged on stderr: off, error, warn, info, debug, trace, or by module
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
+    log_level: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what is wrong with the templates, and render every entry that has data
+    Check(Check),
+    /// Write one rendered template to stdout
+    Render(render::Page),
+    /// Show which template calls which
+    Graph(graph::Drawn),
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// A directory with data to render entries with: `DIR/a/b.json` for `a/b.html`, `DIR/_all.json` for all of them
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    options: check::Options,
+}
+
+/// Runs `check`, `render` or `graph` over the engine of a program, with the arguments of this process, and says how it ended.
+///
+/// `engine` is what the program serves from: its roots and rules, formatters, dialects and limits, as they are. So
+/// `cargo run -- check --data samples` finds before a deployment what would fail in it. Settings of `hotplate.toml` are not read; a
+/// program that has them applies them in `engine`.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use hotplate::{Builder, Hotplate, Value};
+///
+/// fn engine() -> Builder {
+///     Hotplate::builder().root("templates").formatter("price", |value, out| match value {
+///         Value::Unsigned(cents) => out.text(&format!("{}.{:02} €", cents / 100, cents % 100)),
+///         _ => out.text("–"),
+///     })
+/// }
+///
+/// fn main() -> ExitCode {
+///     if std::env::args().len() > 1 {
+///         return hotplate::cli::run(engine);
+///     }
+///     match engine().start() {
+///         Ok(hotplate) => { /* serve */ ExitCode::SUCCESS }
+///         Err(error) => { eprintln!("{error}"); ExitCode::FAILURE }
+///     }
+/// }
+/// ```
+#[must_use]
+pub fn run(engine: impl Fn() -> Builder) -> ExitCode {
+    let Arguments { command, log_level } = Arguments::parse();
+    command.run(&engine, &log_level).unwrap_or_else(Failure::tell)
+}
+
+impl Command {
+    fn run(&self, engine: &dyn Fn() -> Builder, log_level: &str) -> Result<ExitCode, Failure> {
+        if let Err(why) = log::understood(log_level) {
+            return Err(Failure::Wrong(format!("--log-level: {why}; {}", log::HELP)));
+        }
+        let mut log = Log::default();
+        log_level.clone_into(&mut log.level);
+        log::Log::start(&log);
+        let site = Site::of_program();
+        match self {
+            Self::Check(Check { data: None, options }) => options.check(&site, engine),
+            Self::Check(Check {
+                data: Some(data),
+                options,
+            }) => {
+                if !data.is_dir() {
+                    let data = data.display();
+                    return Err(Failure::Wrong(format!(
+                        "`{data}` is not a directory: name one with data, such as `data/index.json`"
+                    )));
+                }
+                options.check(&site, || site.with_data(engine(), data))
+            }
+            Self::Render(page) => page.run(&site, engine(), &Limits::default()),
+            Self::Graph(drawn) => drawn.run(&site, engine()),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A program that is its own command: the example, run as CI would run it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{Ran, run_program, text};
+use crate::files::Files;
+
+/// The example, built: `cargo test --test it` alone does not build examples.
+fn program() -> PathBuf {
+    let hotplate = Path::new(env!("CARGO_BIN_EXE_hotplate"));
+    let directory = hotplate.parent().expect("a directory");
+    let mut build = Command::new(env!("CARGO"));
+    build
+        .args(["build", "--quiet", "--example", "own_command"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if directory.file_name().is_some_and(|profile| profile == "release") {
+        build.arg("--release");
+    }
+    assert!(build.status().expect("cargo runs").success());
+    directory.join("examples").join("own_command")
+}
+
+fn check(data: &Files) -> Ran {
+    run_program(&program(), &["check", "--data", text(data.path())])
+}
+
+#[test]
+fn the_gate_has_the_formatters_of_the_program() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/own_command/samples");
+    let ran = run_program(&program(), &["check", "--data", text(&samples)]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
+    assert_eq!(ran.stdout, "1 template, 1 rendered with their data: nothing is wrong\n");
+
+    let ran = run_program(
+        &program(),
+        &["render", "item.html", "--data", text(&samples.join("item.json"))],
+    );
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(ran.stdout, "<h1>Kettle</h1>\n<p>€ 24.50</p>\n");
+
+    assert_eq!(run_program(&program(), &["graph"]).stdout, "item.html\n");
+    // Without arguments it is the service.
+    assert_eq!(run_program(&program(), &[]).stdout, "<h1>Teapot</h1>\n<p>€ 19.99</p>\n");
+}
+
+#[test]
+fn the_gate_closes() {
+    for (data, said) in [
+        (r#"{"name": "Kettle"}"#, "there is no `cents` in the data"),
+        (
+            r#"{"name": "Kettle", "cents": "12"}"#,
+            "the formatter `price` refused: it takes cents, and this is a string",
+        ),
+        ("{", "this is not JSON"),
+    ] {
+        let ran = check(&Files::new(&[("item.json", data)]));
+        assert_eq!(ran.code, 1, "{}", ran.stdout);
+        assert!(ran.stdout.contains(said), "{said}: {}", ran.stdout);
+    }
+    // A sample for a page that is not there is a warning.
+    let ran = check(&Files::new(&[("itme.json", "{}")]));
+    assert!(
+        ran.code == 0 && ran.stdout.contains("no entry uses this data"),
+        "{}",
+        ran.stdout
+    );
+    let ran = run_program(&program(), &["check", "--data", "/nowhere"]);
+    assert!(
+        ran.code == 2 && ran.stderr.contains("`/nowhere` is not a directory"),
+        "{}",
+        ran.stderr
+    );
+    let ran = run_program(&program(), &["render", "item"]);
+    assert!(
+        ran.code == 1 && ran.stderr.contains("did you mean `item.html`?"),
+        "{}",
+        ran.stderr
+    );
+}
