@@ -162,10 +162,9 @@ fn text(
     let injected = shown.is_some();
     let body = match shown {
         Some(shown) => shown.inject(request, rendered.body, headers),
-        None => rendered.body,
+        // The very memory that it was rendered into.
+        None => Bytes::from(rendered.body),
     };
-    // The very memory that it was rendered into.
-    let body = Bytes::from(body);
     let etag = (status == StatusCode::OK).then(|| match validator {
         Validator::Closure(etag) => etag,
         Validator::Body => ETag::of_body(&body),
