@@ -16,6 +16,7 @@ mod dashboard;
 mod dev;
 #[cfg(feature = "cli")]
 mod docs;
+mod follow;
 #[cfg(feature = "cli")]
 mod graph;
 #[cfg(feature = "cli")]

@@ -12,7 +12,8 @@ const unsure = (why) => { throw new Error(why); };
 // As the browser parses a page that it loads, declarative shadow roots included.
 const parse = (html) => {
   if (/shadowrootmode\s*=\s*["']?closed/i.test(html)) unsure("nobody can look into a closed shadow root");
-  if (Document.parseHTMLUnsafe) return Document.parseHTMLUnsafe(html);
+  // Without the second argument Chromium 156 leaves out comments.
+  if (Document.parseHTMLUnsafe) return Document.parseHTMLUnsafe(html, {});
   if (/shadowrootmode/i.test(html)) unsure("this browser cannot parse a declarative shadow root apart from a page");
   return new DOMParser().parseFromString(html, "text/html");
 };
@@ -36,7 +37,7 @@ const any = (node, test) => test(node) || partsOf(node).some((part) => part && c
 // What takes effect when it is loaded, not when it is changed; and what is parsed otherwise where scripts run.
 const LOADED = "script, noscript, base, meta[http-equiv], meta[charset], iframe, frame, frameset, object, embed, video, audio, source, "
   + "track, canvas, [nonce]";
-const isLoaded = (node) => isElement(node) && node.matches(LOADED);
+const isLoaded = (node) => (isElement(node) ? node.matches(LOADED) : node.nodeType === Node.DOCUMENT_TYPE_NODE);
 const runs = (script) => /^$|^module$|^importmap$|javascript|ecmascript/i.test(script.type);
 const isScripted = (page) => any(page, (node) => isElement(node)
   && ((node.localName === "script" && runs(node)) || node.getAttributeNames().some((name) => name.startsWith("on"))));
@@ -215,12 +216,10 @@ const patch = (before, next) => {
   const compare = (one, two, find) => {
     if ([one, two].some((node) => isElement(node) && node.hasAttribute(KEEP))) return;
     const live = find();
+    if (isLoaded(one) || isLoaded(two)) unsure(`${one.nodeName} takes effect when it is loaded`);
     if (isElement(one)) {
       if (live.hasAttribute(KEEP)) return;
-      if (isLoaded(one) || isLoaded(two)) unsure(`${one.localName} takes effect when it is loaded`);
       attributes(one, two, live);
-    } else if (one.nodeType === Node.DOCUMENT_TYPE_NODE) {
-      unsure("the document type is another one");
     } else if (one.nodeValue !== two.nodeValue) {
       if (live.nodeValue !== one.nodeValue) unsure("a script or the visitor has changed this text too");
       if (scripted && one.nodeType !== Node.TEXT_NODE) unsure("scripts may have read a comment");

@@ -98,11 +98,11 @@ const visitor = (() => {
     // Does it again, to what is not the same element any more.
     restore(state) {
       const { fields: filled, details, focus } = state;
-      for (const { path, content } of filled.filter(({ field }) => !field.isConnected)) {
+      for (const { path, content } of filled.filter(({ field }) => !field?.isConnected)) {
         const field = find(path);
         if (field) fillIn(field, content);
       }
-      for (const { path, open } of details.filter(({ element }) => !element.isConnected)) {
+      for (const { path, open } of details.filter(({ element }) => !element?.isConnected)) {
         const element = find(path);
         if (element?.localName === "details") element.open = open;
       }
