@@ -27,7 +27,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
@@ -230,6 +230,13 @@ struct State {
 }
 
 impl Shown {
+    /// What the page was made from, as a header that a browser hands on to scripts: one that exchanges a page by itself gets it without
+    /// the script, which then can tell what it shows.
+    pub(super) fn timing(&self) -> (HeaderName, String) {
+        let name = HeaderName::from_static("server-timing");
+        (name, format!("hotplate;desc=\"{}\"", self.state.page))
+    }
+
     /// The page with the script, if it is one that a person looks at.
     pub(super) fn inject(mut self, request: &HttpRequest, body: String, headers: &HeaderMap) -> Bytes {
         let Some(at) = inject::place(&body, inject::asked_for(request.headers())) else {

@@ -159,7 +159,7 @@ fn text(
     let (ours, freshness) = response::status(&rendered.freshness);
     let status = status.filter(|_| ours == StatusCode::OK).unwrap_or(ours);
     let version = rendered.version;
-    let injected = shown.is_some();
+    let timing = shown.as_ref().map(Shown::timing);
     let body = match shown {
         Some(shown) => shown.inject(request, rendered.body, headers),
         // The very memory that it was rendered into.
@@ -178,7 +178,8 @@ fn text(
     if let Some(etag) = &etag {
         answer.insert_header((ETAG, etag.value()));
     }
-    if injected {
+    if let Some(timing) = timing {
+        answer.insert_header(timing);
         answer.insert_header((VARY, HeaderValue::from_static(response::VARIES)));
     }
     response::describe(&mut answer, version, freshness).body(body)

@@ -115,12 +115,27 @@ const exchange = async () => {
   return true;
 };
 
-// A script has gone to another address without a load: what is shown there is another page, or the same one.
+// What pages were made from when they were fetched last, by a script of the page or by this one, or left, and when that was.
 const pages = new Map();
+const note = (href, time, page) => {
+  if (!(pages.get(href)?.time > time)) pages.set(href, { time, page });
+};
+const noteFetched = (entries) => {
+  for (const { name, responseEnd, serverTiming } of entries) {
+    const ours = serverTiming?.find((timing) => timing.name === "hotplate");
+    if (ours) note(name.split("#")[0], responseEnd, ours.description);
+  }
+};
+const fetched = new PerformanceObserver((list) => noteFetched(list.getEntries()));
+fetched.observe({ type: "resource", buffered: true });
+
+// A script has gone to another address without a load: what is shown there is another page, or the same one.
 const follows = async () => {
   if (at === address()) return;
-  pages.set(at, shown.page);
+  note(location.origin + at, performance.now(), shown.page);
   at = address();
+  noteFetched(fetched.takeRecords());
+  const seen = pages.get(location.origin + at);
   const page = await ask();
   if (!page || page.from !== address()) return;
   let state;
@@ -130,9 +145,8 @@ const follows = async () => {
   text = undefined;
   if (!state) return;
   show(state, page.html);
-  // Scripts keep pages that were left, to show them again.
-  if (pages.has(at) && pages.get(at) !== state.page) reload("this page was edited since it was left");
-  present();
+  // It was edited since the script fetched it, or kept it for when it is shown again.
+  if (seen && seen.page !== state.page) reload("this page was edited meanwhile");
 };
 
 const catchUp = async () => {
