@@ -27,7 +27,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
@@ -250,28 +251,38 @@ impl Shown {
         let nonce = inject::nonce(request, headers);
         let address = self.live.script_address(request, &body);
         // The very memory that it was rendered into, which is sent and kept.
-        let text = Bytes::from(inject::insert(body, at, &inject::tag(&address, &state, nonce.as_deref())));
+        let text = Bytes::from(inject::insert(
+            body,
+            at,
+            &inject::tag(&address, &state, nonce.as_deref()),
+        ));
         self.live.0.texts.keep(digest, text.clone());
         text
     }
 }
 
-/// The whole script: one file, which shares no name with the page.
+/// The whole script: one file, which shares no name with the page. Without what is only for its readers, which is a quarter of it.
 fn script() -> String {
     let style = serde_json::to_string(include_str!("live/overlay.css")).unwrap_or_default();
-    [
-        "(() => {\nconst OVERLAY_STYLE = ",
+    let style = format!("const OVERLAY_STYLE = {style};");
+    let parts = [
+        "(() => {",
         &style,
-        ";\n",
         include_str!("live/overlay.js"),
         include_str!("live/patch.js"),
         include_str!("live/visitor.js"),
         include_str!("live/styles.js"),
         include_str!("live/stream.js"),
         include_str!("live/live.js"),
-        "})();\n",
-    ]
-    .concat()
+        "})();",
+    ];
+    let lines = parts.iter().flat_map(|part| part.lines()).map(str::trim_start);
+    let mut script = String::new();
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with("//")) {
+        script.push_str(line);
+        script.push('\n');
+    }
+    script
 }
 
 async fn answer_script(live: Data<Live>) -> HttpResponse {

@@ -42,8 +42,14 @@ fn page(text: &str, script: &str) -> String {
     if text.starts_with("<!") || text.starts_with("<html") {
         return text.to_owned();
     }
-    let script = if script.is_empty() { "" } else { "<script src=SCRIPT></script>" };
-    format!("<!doctype html>\n<html lang=en>\n<head>\n<title>t</title>\n</head>\n<body>\n{text}\n{script}</body>\n</html>\n")
+    let script = if script.is_empty() {
+        ""
+    } else {
+        "<script src=SCRIPT></script>"
+    };
+    format!(
+        "<!doctype html>\n<html lang=en>\n<head>\n<title>t</title>\n</head>\n<body>\n{text}\n{script}</body>\n</html>\n"
+    )
 }
 
 /// What is edited, how the page follows, its text before and after, and what its script does.
@@ -258,9 +264,18 @@ fn a_page_that_followed_an_edit_is_what_a_fresh_load_shows() {
             wrong.push(format!("{name}\n{found:?}, not {how:?}"));
         }
         // A page that need not be changed proves nothing.
-        assert!(first != fresh || *how == Reloaded || *name == "nothing that is seen", "{name}");
+        assert!(
+            first != fresh || *how == Reloaded || *name == "nothing that is seen",
+            "{name}"
+        );
     }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), EDITS.len(), wrong.join("\n\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        EDITS.len(),
+        wrong.join("\n\n")
+    );
 }
 
 #[test]
@@ -271,9 +286,20 @@ fn what_a_visitor_did_is_still_there() {
                 <input type=radio name=r value=2><select name=s><option>S<option>M</select></form>\
                 <details><summary>s</summary>a</details><div id=part style='height: 100px; overflow: auto'><div style='height: 900px'></div></div>\
                 <div style='height: 3000px'></div>";
-    let whole = |text: &str| if text.starts_with("<!") { format!("{text}{form}") } else { text.to_owned() };
+    let whole = |text: &str| {
+        if text.starts_with("<!") {
+            format!("{text}{form}")
+        } else {
+            text.to_owned()
+        }
+    };
     let before: Vec<String> = VISITS.iter().map(|visit| whole(visit.before)).collect();
-    let files = files(VISITS.iter().zip(&before).map(|(visit, before)| (before.as_str(), visit.script)));
+    let files = files(
+        VISITS
+            .iter()
+            .zip(&before)
+            .map(|(visit, before)| (before.as_str(), visit.script)),
+    );
     let server = Server::start(&files);
     let mut wrong = Vec::new();
     for (row, visit) in VISITS.iter().enumerate() {
@@ -291,5 +317,11 @@ fn what_a_visitor_did_is_still_there() {
             wrong.push(format!("{}: {found:?}, still {still}", visit.name));
         }
     }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), VISITS.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        VISITS.len(),
+        wrong.join("\n")
+    );
 }

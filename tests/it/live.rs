@@ -333,7 +333,9 @@ fn a_page_catches_up_with_a_server_that_was_away() {
 #[test]
 fn a_page_that_says_what_its_addresses_are_relative_to_follows_too() {
     let browser = browser!();
-    let page = |base: &str, text: &str| format!("<!doctype html><html><head>{base}</head><body><h1 id=head>{text}</h1></body></html>");
+    let page = |base: &str, text: &str| {
+        format!("<!doctype html><html><head>{base}</head><body><h1 id=head>{text}</h1></body></html>")
+    };
     for base in [
         "<base href='https://elsewhere.test/'>",
         "<BASE HREF=/some/where/ target=_blank>",
@@ -377,12 +379,18 @@ const INTERCEPT: &str = "navigation.addEventListener('navigate', event => event.
 fn a_page_that_goes_on_without_a_load_follows_what_it_shows() {
     let browser = browser!();
     let page = |text: &str| {
-        format!("<!doctype html><html><head><title>t</title><script src=/static/soft.js></script></head><body><p id=text>{text}</p></body></html>")
+        format!(
+            "<!doctype html><html><head><title>t</title><script src=/static/soft.js></script></head><body><p id=text>{text}</p></body></html>"
+        )
     };
     let text = |text: &str| format!("document.querySelector('#text')?.textContent === '{text}'");
     for (name, way) in SOFT {
-        let load = "const load = async url => new DOMParser().parseFromString(await (await fetch(url)).text(), 'text/html');";
-        let soft = format!("{load} window.go = async url => {{ {way} }}; {}", if way.contains("navigate") { INTERCEPT } else { "" });
+        let load =
+            "const load = async url => new DOMParser().parseFromString(await (await fetch(url)).text(), 'text/html');";
+        let soft = format!(
+            "{load} window.go = async url => {{ {way} }}; {}",
+            if way.contains("navigate") { INTERCEPT } else { "" }
+        );
         let files = Files::new(&[
             ("templates/index.html", &page("index one")),
             ("templates/other.html", &page("other one")),
@@ -393,7 +401,9 @@ fn a_page_that_goes_on_without_a_load_follows_what_it_shows() {
         browser.run("go('/other')");
         browser.wait_for(&text("other one"));
         // The script has fetched it, and then we have.
-        browser.wait_for("performance.getEntriesByType('resource').filter(entry => entry.name.endsWith('/other')).length === 2");
+        browser.wait_for(
+            "performance.getEntriesByType('resource').filter(entry => entry.name.endsWith('/other')).length === 2",
+        );
         files.write("templates/other.html", &page("other two"));
         browser.wait_for(&text("other two"));
         // The page that was left concerns nobody any more.
@@ -406,7 +416,11 @@ fn a_page_that_goes_on_without_a_load_follows_what_it_shows() {
         files.write("templates/other.html", "{{ if }}");
         browser.wait_for(OPEN);
         let told = browser.run(&format!("return {OVERLAY}.querySelector('dialog').innerText"));
-        assert!(told.as_str().is_some_and(|told| told.contains("other.html") && !told.contains("index.html")), "{name}: {told}");
+        assert!(
+            told.as_str()
+                .is_some_and(|told| told.contains("other.html") && !told.contains("index.html")),
+            "{name}: {told}"
+        );
         // What a script kept of a page that was edited since is not what there is.
         files.write("templates/index.html", &page("index three"));
         files.write("templates/other.html", &page("other three"));
@@ -420,7 +434,10 @@ fn a_page_that_goes_on_without_a_load_follows_what_it_shows() {
 fn an_edit_between_the_look_of_a_script_and_ours_is_not_missed() {
     let browser = browser!();
     let page = |text: &str| format!("<!doctype html><html><body><p id=text>{text}</p></body></html>");
-    let files = Files::new(&[("templates/index.html", &page("index")), ("templates/other.html", &page("one"))]);
+    let files = Files::new(&[
+        ("templates/index.html", &page("index")),
+        ("templates/other.html", &page("one")),
+    ]);
     let server = Server::start(&files);
     open(&browser, &server, "/");
     browser.wait_for("performance.getEntriesByType('resource').some(entry => entry.name.includes('/_hotplate/text/'))");
@@ -440,7 +457,10 @@ fn an_edit_between_the_look_of_a_script_and_ours_is_not_missed() {
 fn a_browser_that_cannot_parse_shadow_roots_follows_what_has_none() {
     let browser = browser!();
     let root = |text: &str| format!("<!doctype html><div><template shadowrootmode=open>{text}</template></div>");
-    let files = Files::new(&[("templates/index.html", "<!doctype html><p id=text>one</p>"), ("templates/root.html", &root("one"))]);
+    let files = Files::new(&[
+        ("templates/index.html", "<!doctype html><p id=text>one</p>"),
+        ("templates/root.html", &root("one")),
+    ]);
     let server = Server::start(&files);
     open(&browser, &server, "/");
     browser.run("delete Document.parseHTMLUnsafe");
@@ -457,7 +477,8 @@ fn a_browser_that_cannot_parse_shadow_roots_follows_what_has_none() {
 #[test]
 fn a_page_that_asks_to_be_loaded_again_and_again_is_not() {
     let browser = browser!();
-    let page = |text: &str| format!("<!doctype html><meta http-equiv=content-language content={text}><p id=text>{text}</p>");
+    let page =
+        |text: &str| format!("<!doctype html><meta http-equiv=content-language content={text}><p id=text>{text}</p>");
     let files = Files::new(&[("templates/index.html", &page("a"))]);
     let server = Server::start(&files);
     for (reloads, reloaded) in [(9, true), (10, false)] {
@@ -471,8 +492,14 @@ fn a_page_that_asks_to_be_loaded_again_and_again_is_not() {
         browser.wait_for("sessionStorage.length === 0");
         browser.run("console.warn = () => { window.warned = true }");
         files.write("templates/index.html", &page(&format!("b{reloads}")));
-        browser.wait_for(&format!("window.warned || document.querySelector('#text').textContent === 'b{reloads}'"));
-        assert_eq!(browser.run("return window.same === undefined"), json!(reloaded), "{reloads}");
+        browser.wait_for(&format!(
+            "window.warned || document.querySelector('#text').textContent === 'b{reloads}'"
+        ));
+        assert_eq!(
+            browser.run("return window.same === undefined"),
+            json!(reloaded),
+            "{reloads}"
+        );
     }
 }
 
@@ -495,7 +522,10 @@ fn a_page_that_answers_a_form_is_not_asked_for_again() {
     browser.run("document.querySelector('form').submit()");
     browser.wait_for("document.querySelector('#text')?.textContent === 'POST'");
     browser.run("window.same = true");
-    files.write("index.html", "<!doctype html><form method=post><p id=text>{title}, edited</p></form>");
+    files.write(
+        "index.html",
+        "<!doctype html><form method=post><p id=text>{title}, edited</p></form>",
+    );
     files.write("index.html", "{{ if }}");
     browser.wait_for(OPEN);
     let found = browser.run("return [window.same, document.querySelector('#text').textContent]");
@@ -527,7 +557,11 @@ impl Own {
             });
         });
         let handle = is_ready.recv().expect("a server");
-        Self { address, handle, serving: Some(serving) }
+        Self {
+            address,
+            handle,
+            serving: Some(serving),
+        }
     }
 }
 

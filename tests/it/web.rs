@@ -336,9 +336,22 @@ async fn a_page_can_ask_for_the_text_that_it_was_loaded_from() {
     let path = format!("/_hotplate/text/{}", digest.expect("a digest"));
     for (request, status) in [
         (TestRequest::get().uri(&path), 200),
-        (TestRequest::get().uri(&path).insert_header(("sec-fetch-site", "same-origin")), 200),
-        (TestRequest::get().uri(&path).insert_header(("sec-fetch-site", "cross-site")), 403),
-        (TestRequest::get().uri(&path).insert_header(("host", "evil.example")), 403),
+        (
+            TestRequest::get()
+                .uri(&path)
+                .insert_header(("sec-fetch-site", "same-origin")),
+            200,
+        ),
+        (
+            TestRequest::get()
+                .uri(&path)
+                .insert_header(("sec-fetch-site", "cross-site")),
+            403,
+        ),
+        (
+            TestRequest::get().uri(&path).insert_header(("host", "evil.example")),
+            403,
+        ),
         (TestRequest::get().uri("/_hotplate/text/0123456789abcdef"), 404),
         (TestRequest::get().uri("/_hotplate/text/no"), 404),
     ] {

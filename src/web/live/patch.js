@@ -26,11 +26,17 @@ const stateOf = (page) => {
 const isElement = (node) => node.nodeType === Node.ELEMENT_NODE;
 const isOurs = (node) => isElement(node) && (node.localName === "hotplate-overlay" || node.hasAttribute("data-hotplate-leaves")
   || (node.localName === "script" && node.hasAttribute(STATE)));
-const childrenOf = (node) => Array.from(node.childNodes).filter((child) => !isOurs(child));
+const childrenOf = (node) => {
+  const children = [];
+  for (let child = node.firstChild; child; child = child.nextSibling) if (!isOurs(child)) children.push(child);
+  return children;
+};
 // What has children: the node, what a template holds, a shadow root.
-const partsOf = (node) => [node, node.localName === "template" && node.content, node.shadowRoot].map((part) => part || null);
+const partsOf = (node) => (node.firstChild || node.content || node.shadowRoot || isElement(node)
+  ? [node, (node.localName === "template" && node.content) || null, node.shadowRoot || null] : []);
 
 const CONTENT = 1;
+const optionsOf = (part) => (part.host ? [part.mode, part.delegatesFocus, part.clonable, part.serializable] : []);
 
 const any = (node, test) => test(node) || partsOf(node).some((part) => part && childrenOf(part).some((child) => any(child, test)));
 
@@ -53,8 +59,8 @@ const kindOf = (node) => {
   return JSON.stringify([namespaceURI, localName, ...own, ...field]);
 };
 
-const attributesOf = (node) => Array.from(node.attributes || []).filter(({ name }) => name !== "nonce")
-  .map(({ name, value }) => [name, value]).sort();
+const attributesOf = (node) => Array.from(node.attributes || [], ({ name, value }) => [name, value])
+  .filter(([name]) => name !== "nonce").sort();
 
 // All texts and values of a page, to find copies in.
 const wordsOf = (page) => {
@@ -74,10 +80,10 @@ const patch = (before, next) => {
   const numberOf = (node) => {
     let number = numbers.get(node);
     if (number === undefined) {
-      const { mode, delegatesFocus, clonable, serializable } = node.shadowRoot || {};
-      const parts = partsOf(node).map((part) => part && childrenOf(part).map(numberOf));
-      const tree = JSON.stringify([node.nodeType, node.nodeName, node.namespaceURI, node.nodeValue, node.publicId, node.systemId,
-        attributesOf(node), parts, mode, delegatesFocus, clonable, serializable]);
+      const tree = node.nodeType === Node.TEXT_NODE ? `text ${node.nodeValue}` : JSON.stringify([
+        node.nodeName, node.namespaceURI, node.nodeValue, node.publicId, node.systemId, ...attributesOf(node).flat(),
+        ...partsOf(node).map((part) => part && [...optionsOf(part), ...childrenOf(part).map(numberOf)].join(" ")),
+      ]);
       number = known.get(tree) ?? known.size;
       known.set(tree, number);
       numbers.set(node, number);
@@ -231,9 +237,7 @@ const patch = (before, next) => {
       const other = after[at];
       if (!part && !other) return;
       if (!part || !other || !shown[at]) unsure("a shadow root comes or goes");
-      if (["mode", "delegatesFocus", "clonable", "serializable"].some((option) => part[option] !== other[option])) {
-        unsure("a shadow root is another one");
-      }
+      if (optionsOf(part).join() !== optionsOf(other).join()) unsure("a shadow root is another one");
       if (at === CONTENT && scripted && !same(one, two)) unsure("scripts may have used a template element");
       children(part, other, shown[at]);
     });

@@ -15,6 +15,9 @@ const visitor = (() => {
     if (target.localName === "details" && document.readyState === "complete") toggled.add(target);
   }, true);
 
+  const scrolled = new Set();
+  document.addEventListener("scroll", ({ target }) => { if (isElement(target)) scrolled.add(target); }, true);
+
   const FIELDS = "input, textarea, select";
   const isField = (element) => element.matches?.(FIELDS);
 
@@ -71,8 +74,8 @@ const visitor = (() => {
     }
   };
 
-  const scroll = ({ scrolled, scroll: [x, y] }) => {
-    for (const [path, left, top] of scrolled) find(path)?.scrollTo({ left, top, behavior: "instant" });
+  const scroll = ({ scrolled: parts, scroll: [x, y] }) => {
+    for (const [path, left, top] of parts) find(path)?.scrollTo({ left, top, behavior: "instant" });
     if (window.scrollX !== x || window.scrollY !== y) window.scrollTo({ left: x, top: y, behavior: "instant" });
   };
 
@@ -80,17 +83,16 @@ const visitor = (() => {
     scroll,
     // In a page without scripts whatever differs from what the server said is the visitor's.
     state() {
-      const scripted = isScripted(document);
-      const touched = Array.from(document.querySelectorAll(FIELDS)).filter((field) => isTouched(field) && !scripted);
+      const touched = Array.from(document.querySelectorAll(FIELDS)).filter(isTouched);
+      if (touched.length > 0 && isScripted(document)) touched.length = 0;
       const kept = [...new Set([...fields, ...touched])].filter((field) => field.isConnected && !/^(file|password)$/.test(field.type));
-      const scrolled = Array.from(document.querySelectorAll("body *")).filter((element) => element.scrollTop || element.scrollLeft);
       const focus = document.activeElement;
       const focused = focus && focus !== document.body && !isOurs(focus);
       return {
         fields: kept.map((field) => ({ path: pathOf(field), field, content: contentOf(field) })),
         details: [...toggled].filter((element) => element.isConnected)
           .map((element) => ({ path: pathOf(element), element, open: element.open })),
-        scrolled: scrolled.map((element) => [pathOf(element), element.scrollLeft, element.scrollTop]),
+        scrolled: [...scrolled].filter((element) => element.isConnected).map((element) => [pathOf(element), element.scrollLeft, element.scrollTop]),
         scroll: [window.scrollX, window.scrollY],
         focus: focused && [pathOf(focus), focus.selectionStart, focus.selectionEnd],
       };
