@@ -448,7 +448,7 @@ async fn the_script_is_found_and_allowed() {
         (script.status.as_u16(), script.header("content-type")),
         (200, "text/javascript; charset=utf-8")
     );
-    assert!(script.header("cache-control").contains("immutable") && script.body.contains("Idiomorph"));
+    assert!(script.header("cache-control").contains("immutable") && script.body.contains("data-hotplate-keep"));
 }
 
 #[actix_web::test]

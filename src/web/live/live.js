@@ -117,13 +117,13 @@ const exchange = async () => {
 
 // What pages were made from when they were fetched last, by a script of the page or by this one, or left, and when that was.
 const pages = new Map();
-const note = (href, time, page) => {
-  if (!(pages.get(href)?.time > time)) pages.set(href, { time, page });
+const note = (href, time, page, answered) => {
+  if (!(pages.get(href)?.time > time)) pages.set(href, { time, page, answered });
 };
 const noteFetched = (entries) => {
   for (const { name, responseEnd, serverTiming } of entries) {
     const ours = serverTiming?.find((timing) => timing.name === "hotplate");
-    if (ours) note(name.split("#")[0], responseEnd, ours.description);
+    if (ours) note(name.split("#")[0], responseEnd, ours.description, true);
   }
 };
 const fetched = new PerformanceObserver((list) => noteFetched(list.getEntries()));
@@ -140,7 +140,8 @@ const follows = async () => {
   if (!page || page.from !== address()) return;
   let state;
   try {
-    state = page.answer.ok && stateOf(parse(page.html));
+    // A script may show what the server has no page for: then it still is the page that it began with.
+    state = (page.answer.ok || seen?.answered) && stateOf(parse(page.html));
   } catch { /* Nobody can say what it is. */ }
   text = undefined;
   if (!state) return;

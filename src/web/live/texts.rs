@@ -4,7 +4,7 @@
 //! changes from those of the template, and for that it needs the very text that it was loaded from. It asks for it once, right
 //! after it was loaded. Rendering it again would not do: a second render has other tokens, other times, and may have side effects.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use actix_web::web::Bytes;
@@ -21,10 +21,10 @@ pub(super) struct Texts {
 #[derive(Default)]
 struct Kept {
     bytes: usize,
-    /// Counts what was kept.
-    serial: u64,
-    /// With the serial at which each was sent last.
-    texts: HashMap<u64, (u64, Bytes)>,
+    /// By when each was sent last.
+    texts: BTreeMap<u64, (u64, Bytes)>,
+    /// When the text of each digest was.
+    sent: HashMap<u64, u64>,
 }
 
 impl Texts {
@@ -46,19 +46,18 @@ impl Texts {
             return;
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.serial += 1;
-        let serial = kept.serial;
-        kept.bytes += cost(&text);
-        if let Some((_, before)) = kept.texts.insert(digest, (serial, text)) {
-            kept.bytes -= cost(&before);
+        let now = kept.texts.last_key_value().map_or(0, |(last, _)| last + 1);
+        if let Some(before) = kept.sent.insert(digest, now) {
+            kept.remove(before);
         }
+        kept.bytes += cost(&text);
+        kept.texts.insert(now, (digest, text));
         while kept.bytes > self.bytes_max {
-            let oldest = kept.texts.iter().min_by_key(|(_, (serial, _))| *serial);
-            let Some(oldest) = oldest.map(|(digest, _)| *digest) else {
+            let Some(oldest) = kept.texts.first_key_value().map(|(oldest, _)| *oldest) else {
                 return;
             };
-            if let Some((_, text)) = kept.texts.remove(&oldest) {
-                kept.bytes -= cost(&text);
+            if let Some(digest) = kept.remove(oldest) {
+                kept.sent.remove(&digest);
             }
         }
     }
@@ -66,7 +65,17 @@ impl Texts {
     /// The text of a digest, if it is still kept.
     pub(super) fn find(&self, digest: u64) -> Option<Bytes> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.texts.get(&digest).map(|(_, text)| text.clone())
+        let (_, text) = kept.texts.get(kept.sent.get(&digest)?)?;
+        Some(text.clone())
+    }
+}
+
+impl Kept {
+    /// Removes the text that was sent then, and says its digest.
+    fn remove(&mut self, sent: u64) -> Option<u64> {
+        let (digest, text) = self.texts.remove(&sent)?;
+        self.bytes -= cost(&text);
+        Some(digest)
     }
 }
 
