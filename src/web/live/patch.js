@@ -50,11 +50,11 @@ const isScripted = (page) => any(page, (node) => isElement(node)
 // Its class does with its attributes and children what nobody else knows.
 const isCustom = (element) => customElements.get(element.getAttribute?.("is") || element.localName) !== undefined;
 
-// Whether two nodes may be the same one before and after an edit.
+// Whether two nodes may be the same one before and after an edit. A form has its fields for properties: one may be called `id`.
 const kindOf = (node) => {
   if (!isElement(node)) return String(node.nodeType);
   const { namespaceURI, localName } = node;
-  const own = /^(html|head|body)$/.test(localName) ? [] : [node.id, node.getAttribute("is")];
+  const own = /^(html|head|body)$/.test(localName) ? [] : [node.getAttribute("id"), node.getAttribute("is")];
   const field = /^(input|button|select|textarea)$/.test(localName) ? [node.getAttribute("type"), node.getAttribute("name")] : [];
   return JSON.stringify([namespaceURI, localName, ...own, ...field]);
 };
@@ -110,9 +110,9 @@ const patch = (before, next) => {
       // Opened or closed by the visitor.
       if (name === "open" && now !== from) continue;
       if (now !== from) unsure(`a script has changed the attribute ${name} too`);
-      if (/^on|^(id|is|name|type)$/.test(name)) unsure(`${name} takes effect when a page is loaded`);
+      if (/^on|^(is|type)$/.test(name)) unsure(`${name} takes effect when a page is loaded`);
       const isPlain = name === "class" || name.startsWith("aria-") || name in live || name in (live.style || {});
-      if (scripted && !isPlain) unsure(`scripts may have read ${name}`);
+      if (scripted && (!isPlain || name === "id" || name === "name")) unsure(`scripts may have read ${name}`);
       touch(live, name !== "class" && name !== "style" ? from : "");
       todo.push(() => {
         if (to === null) live.removeAttribute(name);
@@ -175,7 +175,7 @@ const patch = (before, next) => {
       if (from.some((node, at) => !same(node, shown[at]) && now.has(numberOf(node)))) unsure("a script has moved what surrounds it");
       return (node) => shown[from.indexOf(node)];
     }
-    const key = (node) => kindOf(node) + (node.id ? "" : JSON.stringify(attributesOf(node)) + (node.nodeValue || ""));
+    const key = (node) => kindOf(node) + (isElement(node) && node.getAttribute("id") ? "" : JSON.stringify(attributesOf(node)) + (node.nodeValue || ""));
     return (node) => {
       const found = [from, shown].map((list) => list.filter((other) => key(other) === key(node)));
       if (found.some((list) => list.length !== 1)) unsure("scripts have changed what surrounds it");

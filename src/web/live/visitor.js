@@ -57,7 +57,8 @@ const visitor = (() => {
   const pathOf = (element) => {
     const unique = (path) => (document.querySelectorAll(path).length === 1 ? path : undefined);
     const quoted = (name) => `[${name}="${CSS.escape(element.getAttribute(name))}"]`;
-    const byId = element.id && unique(`#${CSS.escape(element.id)}`);
+    const id = element.getAttribute("id");
+    const byId = id && unique(`#${CSS.escape(id)}`);
     if (byId || !element.parentElement) return byId || element.localName;
     const named = ["type", "name", ...(isChecked(element) ? ["value"] : [])].filter((name) => element.hasAttribute(name));
     const byName = isField(element) && element.name && unique(element.localName + named.map(quoted).join(""));
