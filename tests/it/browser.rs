@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Nothing takes that long; a test that waits for it has failed.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at a page.
 const AGAIN: Duration = Duration::from_millis(20);
 
