@@ -171,8 +171,8 @@ const patch = (before, next) => {
   const finder = (from, shown) => {
     if (isAligned(from, shown)) {
       // A script that sorts leaves the number of children as it is.
-      const now = new Set(shown.map(numberOf));
-      if (from.some((node, at) => !same(node, shown[at]) && now.has(numberOf(node)))) unsure("a script has moved what surrounds it");
+      const now = new Set(scripted ? shown.map(numberOf) : []);
+      if (from.some((node, at) => now.has(numberOf(node)) && !same(node, shown[at]))) unsure("a script has moved what surrounds it");
       return (node) => shown[from.indexOf(node)];
     }
     const key = (node) => kindOf(node) + (isElement(node) && node.getAttribute("id") ? "" : JSON.stringify(attributesOf(node)) + (node.nodeValue || ""));
