@@ -116,6 +116,9 @@ pub struct Limits {
     /// How long a browser may leave what it was sent unread before its connection is ended, in milliseconds. One that sleeps comes
     /// back by itself.
     pub live_stalled_ms: u64,
+    /// Bytes of the pages that were answered last, kept so that a page in a browser can ask for the text that it was loaded from. One
+    /// whose text has gone meanwhile is reloaded by an edit.
+    pub live_text_bytes: usize,
     /// Findings that an overlay shows of one page. Who sees ten begins with the first.
     pub live_faults: usize,
 }
@@ -166,6 +169,7 @@ impl Default for Limits {
             live_clients: 2_048,
             live_entries: 64,
             live_stalled_ms: 30_000,
+            live_text_bytes: 16 * 1024 * 1024,
             live_faults: 10,
         }
     }

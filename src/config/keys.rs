@@ -463,6 +463,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             live_entries: count(1, 10_000), restart, "Pages that one of them may follow by one stream.";
             live_stalled_ms: milliseconds(100, DAY), restart,
                 "How long a browser may leave what it was sent unread before its connection is ended.";
+            live_text_bytes: bytes(0, 16 * GIB), restart,
+                "Pages that were answered last, kept for browsers that follow them. A page without its text is reloaded by an edit.";
             live_faults: count(1, 1_000), restart, "Findings that the overlay shows of one page.";
         }
     }

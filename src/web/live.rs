@@ -3,8 +3,9 @@
 //!
 //! A page says in a script tag which entry it is and what that was made from. The script follows the entry by server-sent events.
 //! What is sent is always how the entry stands now, never what happened to it, so nothing can be missed: a page that was away, or
-//! that comes from a server since restarted, compares and fetches itself anew if it differs. The new page is laid into the old one
-//! without losing scroll position, focus and what was typed.
+//! that comes from a server since restarted, compares and fetches itself anew if it differs. What the edit changed is then changed
+//! in the page that is shown, where that is certain to be what a fresh load shows; else the page is reloaded. Either way scroll
+//! position, focus and what was typed stay. `docs/live.md` says what is kept and what reloads.
 //!
 //! It shows lines of templates, so it answers pages of the same origin only, and browsers that know the server by an address, by
 //! `localhost` or by a [name that was given](super::Web::host).
@@ -18,6 +19,7 @@ mod fault;
 mod feed;
 mod hub;
 mod styles;
+mod texts;
 
 use std::any::Any;
 use std::fmt;
@@ -25,10 +27,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::rt::net::TcpStream;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::snapshot::Standing;
 use hotplate_actors::{Freshness, Hotplate, Pinned, RenderFailure, Rendered, TemplateName};
@@ -40,9 +43,11 @@ use feed::Feed;
 use hub::Hub;
 use setting::Setting;
 use styles::Styles;
+use texts::Texts;
 
 const SCRIPT: &str = "/_hotplate/live.js";
 const FEED: &str = "/_hotplate/live";
+const TEXT: &str = "/_hotplate/text/{digest}";
 /// Bytes that the system keeps for a browser that does not read. A page of that size is sent in one go.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// How routes find the script, wherever they are mounted.
@@ -56,7 +61,9 @@ struct Inner {
     hotplate: Hotplate,
     hub: Arc<Hub>,
     hosts: Vec<String>,
-    script: web::Bytes,
+    /// The pages that were answered last.
+    texts: Texts,
+    script: Bytes,
     /// Of the script, so that a browser keeps one for ever and takes the next at once.
     script_digest: String,
     /// Where it is mounted.
@@ -75,6 +82,7 @@ impl Live {
             hotplate: hotplate.clone(),
             hub,
             hosts: setting.hosts.clone(),
+            texts: Texts::new(hotplate.limits().live_text_bytes),
             script_digest: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(script.as_bytes())),
             script: script.into(),
             script_path: OnceLock::new(),
@@ -87,6 +95,7 @@ impl Live {
         let script = web::resource(SCRIPT).name(SCRIPT_NAME);
         app.service(script.route(web::get().to(answer_script)));
         app.service(web::resource(FEED).route(web::get().to(answer_feed)));
+        app.service(web::resource(TEXT).route(web::get().to(answer_text)));
     }
 
     /// Ends every stream, and each that begins from now on.
@@ -154,6 +163,8 @@ impl Live {
                 run: self.0.hub.run(),
                 styles: self.0.hub.styles(),
                 late,
+                text: String::new(),
+                posted: false,
             },
         }
     }
@@ -167,8 +178,9 @@ impl Live {
         self.0.hub.findings(standing, since, diagnostics)
     }
 
-    /// The address of the script, for the app or the scope that a request went to.
-    fn script_address(&self, request: &HttpRequest) -> String {
+    /// The address of the script in a page, for the app or the scope that the request went to. A path is right behind any proxy; but
+    /// where the page says with `<base>` what paths are relative to, only a whole address is one of its own origin.
+    fn script_address(&self, request: &HttpRequest, body: &str) -> String {
         let path = self
             .0
             .script_path
@@ -176,7 +188,14 @@ impl Live {
                 Ok(url) => url.path().to_owned(),
                 Err(_) => SCRIPT.to_owned(),
             });
-        format!("{path}?{}", self.0.script_digest)
+        let digest = &self.0.script_digest;
+        match inject::has_base(body) {
+            false => format!("{path}?{digest}"),
+            true => {
+                let connection = request.connection_info();
+                format!("{}://{}{path}?{digest}", connection.scheme(), connection.host())
+            }
+        }
     }
 }
 
@@ -205,39 +224,65 @@ struct State {
     styles: Arc<str>,
     /// What went wrong in this very render.
     late: Option<Findings>,
+    /// Digest of the page without what is added to it, by which the script asks for its text.
+    text: String,
+    /// It answers a form: its address alone does not bring it again.
+    posted: bool,
 }
 
 impl Shown {
+    /// What the page was made from, as a header that a browser hands on to scripts: one that exchanges a page by itself gets it without
+    /// the script, which then can tell what it shows.
+    pub(super) fn timing(&self) -> (HeaderName, String) {
+        let name = HeaderName::from_static("server-timing");
+        (name, format!("hotplate;desc=\"{}\"", self.state.page))
+    }
+
     /// The page with the script, if it is one that a person looks at.
-    pub(super) fn inject(self, request: &HttpRequest, body: String, headers: &HeaderMap) -> String {
+    pub(super) fn inject(mut self, request: &HttpRequest, body: String, headers: &HeaderMap) -> Bytes {
         let Some(at) = inject::place(&body, inject::asked_for(request.headers())) else {
-            return body;
+            return body.into();
         };
+        let digest = Texts::digest(&body);
+        self.state.text = format!("{digest:016x}");
+        self.state.posted = !request.method().is_safe();
         // Serializing strings and numbers does not fail.
         let state = serde_json::to_string(&self.state).unwrap_or_default();
         let nonce = inject::nonce(request, headers);
-        let address = self.live.script_address(request);
-        inject::insert(body, at, &inject::tag(&address, &state, nonce.as_deref()))
+        let address = self.live.script_address(request, &body);
+        // The very memory that it was rendered into, which is sent and kept.
+        let text = Bytes::from(inject::insert(
+            body,
+            at,
+            &inject::tag(&address, &state, nonce.as_deref()),
+        ));
+        self.live.0.texts.keep(digest, text.clone());
+        text
     }
 }
 
-/// The whole script: one file, which shares no name with the page.
+/// The whole script: one file, which shares no name with the page. Without what is only for its readers, which is a quarter of it.
 fn script() -> String {
     let style = serde_json::to_string(include_str!("live/overlay.css")).unwrap_or_default();
-    [
-        "(() => {\n",
-        include_str!("live/idiomorph.min.js"),
-        "\nconst OVERLAY_STYLE = ",
+    let style = format!("const OVERLAY_STYLE = {style};");
+    let parts = [
+        "(() => {",
         &style,
-        ";\n",
         include_str!("live/overlay.js"),
-        include_str!("live/morph.js"),
+        include_str!("live/patch.js"),
+        include_str!("live/visitor.js"),
         include_str!("live/styles.js"),
         include_str!("live/stream.js"),
         include_str!("live/live.js"),
-        "})();\n",
-    ]
-    .concat()
+        "})();",
+    ];
+    let lines = parts.iter().flat_map(|part| part.lines()).map(str::trim_start);
+    let mut script = String::new();
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with("//")) {
+        script.push_str(line);
+        script.push('\n');
+    }
+    script
 }
 
 async fn answer_script(live: Data<Live>) -> HttpResponse {
@@ -249,6 +294,22 @@ async fn answer_script(live: Data<Live>) -> HttpResponse {
         ))
         .insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
         .body(live.0.script.clone())
+}
+
+/// What a page was sent as, if that is still kept. Only for pages of the same origin: it may show what is meant for one visitor.
+async fn answer_text(request: HttpRequest, live: Data<Live>, digest: web::Path<String>) -> HttpResponse {
+    if let Err(refusal) = access::check(request.headers(), &live.0.hosts) {
+        return HttpResponse::Forbidden().body(refusal);
+    }
+    let text = u64::from_str_radix(&digest, 16).ok();
+    let Some(text) = text.and_then(|digest| live.0.texts.find(digest)) else {
+        return HttpResponse::NotFound().body("This page is not kept any more (the limit `live_text_bytes`).\n");
+    };
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .body(text)
 }
 
 /// How the entries named in the query stand, now and whenever that changes.

@@ -159,13 +159,12 @@ fn text(
     let (ours, freshness) = response::status(&rendered.freshness);
     let status = status.filter(|_| ours == StatusCode::OK).unwrap_or(ours);
     let version = rendered.text_version();
-    let injected = shown.is_some();
+    let timing = shown.as_ref().map(Shown::timing);
     let body = match shown {
         Some(shown) => shown.inject(request, rendered.body, headers),
-        None => rendered.body,
+        // The very memory that it was rendered into.
+        None => Bytes::from(rendered.body),
     };
-    // The very memory that it was rendered into.
-    let body = Bytes::from(body);
     let etag = (status == StatusCode::OK).then(|| match validator {
         Validator::Closure(etag) => etag,
         Validator::Body => ETag::of_body(&body),
@@ -179,7 +178,8 @@ fn text(
     if let Some(etag) = &etag {
         answer.insert_header((ETAG, etag.value()));
     }
-    if injected {
+    if let Some(timing) = timing {
+        answer.insert_header(timing);
         answer.insert_header((VARY, HeaderValue::from_static(response::VARIES)));
     }
     response::describe(&mut answer, version, freshness).body(body)

@@ -98,7 +98,7 @@ fn told(request: &HttpRequest, status: StatusCode, text: &str, shown: Option<Sho
     });
     let (kind, body) = match html {
         Some(page) => (HTML, page),
-        None => (PLAIN, format!("{text}\n")),
+        None => (PLAIN, format!("{text}\n").into()),
     };
     HttpResponse::build(status)
         .insert_header((CONTENT_TYPE, HeaderValue::from_static(kind)))

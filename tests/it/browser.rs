@@ -113,21 +113,28 @@ impl Browser {
 
     /// Waits until an expression is true in the page.
     pub(crate) fn wait_for(&self, expression: &str) {
+        if !self.comes_true(expression) {
+            let page = self.run("return document.documentElement.outerHTML");
+            panic!(
+                "`{expression}` was not so in time in:\n{}",
+                page.as_str().unwrap_or_default()
+            );
+        }
+    }
+
+    /// Whether an expression comes to be true in the page.
+    pub(crate) fn comes_true(&self, expression: &str) -> bool {
         let until = Instant::now() + PATIENCE;
         let script = format!("return !!({expression})");
         while Instant::now() < until {
             // While a page is loaded anew there is nothing to ask.
             let ran = self.runtime.block_on(self.client.execute(&script, Vec::new()));
             if ran.is_ok_and(|found| found == json!(true)) {
-                return;
+                return true;
             }
             self.runtime.block_on(async { tokio::time::sleep(AGAIN).await });
         }
-        let page = self.run("return document.documentElement.outerHTML");
-        panic!(
-            "`{expression}` was not so in time in:\n{}",
-            page.as_str().unwrap_or_default()
-        );
+        false
     }
 
     /// Opens one more tab, and goes there.

@@ -1,12 +1,14 @@
 //! Pages that follow each edit by themselves, in a real browser.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
 
+use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
-use actix_web::web::{get, scope};
+use actix_web::web::{ServiceConfig, get, post, scope};
 use actix_web::{App, HttpServer, Responder};
 use hotplate::Hotplate;
 use hotplate::web::{Templates, Web};
@@ -274,7 +276,9 @@ fn a_page_that_an_edit_does_not_concern_is_left_alone() {
     files.write("templates/_parts/head.html", "{{ if }}");
     browser.wait_for(OPEN);
     browser.tab(0);
-    let asked = "performance.getEntriesByType('resource').filter(entry => entry.initiatorType === 'fetch').length";
+    // It asked for its own text when it was loaded, and for nothing since.
+    let asked = "performance.getEntriesByType('resource').filter(entry => entry.initiatorType === 'fetch' \
+                 && !entry.name.includes('/_hotplate/text/')).length";
     assert_eq!(
         browser.run(&format!("return [window.same, window.touched, {asked}]")),
         json!([true, null, 0])
@@ -326,6 +330,250 @@ fn a_page_catches_up_with_a_server_that_was_away() {
     drop(server);
 }
 
+#[test]
+fn a_page_that_says_what_its_addresses_are_relative_to_follows_too() {
+    let browser = browser!();
+    let page = |base: &str, text: &str| {
+        format!("<!doctype html><html><head>{base}</head><body><h1 id=head>{text}</h1></body></html>")
+    };
+    for base in [
+        "<base href='https://elsewhere.test/'>",
+        "<BASE HREF=/some/where/ target=_blank>",
+    ] {
+        let files = Files::new(&[("templates/index.html", &page(base, "one"))]);
+        let server = Server::start(&files);
+        open(&browser, &server, "/");
+        files.write("templates/index.html", &page(base, "two"));
+        browser.wait_for("document.querySelector('#head').textContent === 'two'");
+        files.write("templates/index.html", &page(base, "{{ if }}"));
+        browser.wait_for(OPEN);
+        let asked = browser.run(&format!(
+            "return [window.same, {OVERLAY}.querySelector('a').target, performance.getEntriesByType('resource').every(entry => \
+             new URL(entry.name).origin === location.origin)]"
+        ));
+        assert_eq!(asked, json!([true, "_self", true]), "{base}");
+    }
+}
+
+/// How scripts go to another address without a load.
+const SOFT: &[(&str, &str)] = &[
+    (
+        "the address first, as Turbo",
+        "history.pushState(null, '', url); document.documentElement.replaceChild(document.adoptNode((await load(url)).body), document.body)",
+    ),
+    (
+        "the page first, as htmx",
+        "document.body.innerHTML = (await load(url)).body.innerHTML; history.pushState(null, '', url)",
+    ),
+    (
+        "by the navigation API, with a view transition",
+        "await navigation.navigate(url, { history: 'push' }).finished",
+    ),
+];
+
+const INTERCEPT: &str = "navigation.addEventListener('navigate', event => event.navigationType === 'push' && event.intercept({ \
+     handler: async () => { const next = await load(event.destination.url); \
+     await document.startViewTransition(() => { document.body.replaceWith(document.adoptNode(next.body)) }).finished } }))";
+
+#[test]
+fn a_page_that_goes_on_without_a_load_follows_what_it_shows() {
+    let browser = browser!();
+    let page = |text: &str| {
+        format!(
+            "<!doctype html><html><head><title>t</title><script src=/static/soft.js></script></head><body><p id=text>{text}</p></body></html>"
+        )
+    };
+    let text = |text: &str| format!("document.querySelector('#text')?.textContent === '{text}'");
+    for (name, way) in SOFT {
+        let load =
+            "const load = async url => new DOMParser().parseFromString(await (await fetch(url)).text(), 'text/html');";
+        let soft = format!(
+            "{load} window.go = async url => {{ {way} }}; {}",
+            if way.contains("navigate") { INTERCEPT } else { "" }
+        );
+        let files = Files::new(&[
+            ("templates/index.html", &page("index one")),
+            ("templates/other.html", &page("other one")),
+            ("static/soft.js", &soft),
+        ]);
+        let server = Server::start(&files);
+        open(&browser, &server, "/");
+        browser.run("go('/other')");
+        browser.wait_for(&text("other one"));
+        // The script has fetched it, and then we have.
+        browser.wait_for(
+            "performance.getEntriesByType('resource').filter(entry => entry.name.endsWith('/other')).length === 2",
+        );
+        files.write("templates/other.html", &page("other two"));
+        browser.wait_for(&text("other two"));
+        // The page that was left concerns nobody any more.
+        files.write("templates/index.html", &page("index two"));
+        files.write("templates/other.html", &page("other three"));
+        browser.wait_for(&text("other three"));
+        assert_eq!(browser.run("return window.same"), json!(true), "{name}");
+        // A fault of the page that is shown is told of, and one of the page that was left is not.
+        files.write("templates/index.html", "{{ if }}");
+        files.write("templates/other.html", "{{ if }}");
+        browser.wait_for(OPEN);
+        let told = browser.run(&format!("return {OVERLAY}.querySelector('dialog').innerText"));
+        assert!(
+            told.as_str()
+                .is_some_and(|told| told.contains("other.html") && !told.contains("index.html")),
+            "{name}: {told}"
+        );
+        // What a script kept of a page that was edited since is not what there is.
+        files.write("templates/index.html", &page("index three"));
+        files.write("templates/other.html", &page("other three"));
+        browser.wait_for("!document.querySelector('hotplate-overlay')");
+        browser.run("history.pushState(null, '', '/'); document.querySelector('#text').textContent = 'index one'");
+        browser.wait_for(&text("index three"));
+    }
+}
+
+#[test]
+fn an_edit_between_the_look_of_a_script_and_ours_is_not_missed() {
+    let browser = browser!();
+    let page = |text: &str| format!("<!doctype html><html><body><p id=text>{text}</p></body></html>");
+    let files = Files::new(&[
+        ("templates/index.html", &page("index")),
+        ("templates/other.html", &page("one")),
+    ]);
+    let server = Server::start(&files);
+    open(&browser, &server, "/");
+    browser.wait_for("performance.getEntriesByType('resource').some(entry => entry.name.includes('/_hotplate/text/'))");
+    browser.run(
+        "const was = window.fetch; window.fetch = (...given) => new Promise(answered => { window.held = () => answered(was(...given)) }); \
+         const asked = new XMLHttpRequest(); asked.open('GET', '/other'); asked.send(); asked.onload = () => { \
+         document.querySelector('#text').textContent = 'one'; history.pushState(null, '', '/other') }",
+    );
+    browser.wait_for("window.held");
+    files.write("templates/other.html", &page("two"));
+    server.running.wait_for("version 2");
+    browser.run("window.held()");
+    browser.wait_for("document.querySelector('#text').textContent === 'two'");
+}
+
+#[test]
+fn a_browser_that_cannot_parse_shadow_roots_follows_what_has_none() {
+    let browser = browser!();
+    let root = |text: &str| format!("<!doctype html><div><template shadowrootmode=open>{text}</template></div>");
+    let files = Files::new(&[
+        ("templates/index.html", "<!doctype html><p id=text>one</p>"),
+        ("templates/root.html", &root("one")),
+    ]);
+    let server = Server::start(&files);
+    open(&browser, &server, "/");
+    browser.run("delete Document.parseHTMLUnsafe");
+    files.write("templates/index.html", "<!doctype html><p id=text>two</p>");
+    browser.wait_for("document.querySelector('#text').textContent === 'two'");
+    assert_eq!(browser.run("return window.same"), json!(true));
+    open(&browser, &server, "/root");
+    browser.run("delete Document.parseHTMLUnsafe");
+    files.write("templates/root.html", &root("two"));
+    browser.wait_for("document.querySelector('div')?.shadowRoot?.textContent === 'two'");
+    assert_eq!(browser.run("return window.same"), json!(null));
+}
+
+#[test]
+fn a_page_that_asks_to_be_loaded_again_and_again_is_not() {
+    let browser = browser!();
+    let page =
+        |text: &str| format!("<!doctype html><meta http-equiv=content-language content={text}><p id=text>{text}</p>");
+    let files = Files::new(&[("templates/index.html", &page("a"))]);
+    let server = Server::start(&files);
+    for (reloads, reloaded) in [(9, true), (10, false)] {
+        open(&browser, &server, "/");
+        // As many loads as there were just now.
+        browser.run(&format!(
+            "const state = {{ fields: [], details: [], scrolled: [], scroll: [0, 0] }};
+             sessionStorage.setItem('hotplate /', JSON.stringify({{ reloads: Array({reloads}).fill(Date.now() + 1e6), state }}))"
+        ));
+        open(&browser, &server, "/");
+        browser.wait_for("sessionStorage.length === 0");
+        browser.run("console.warn = () => { window.warned = true }");
+        files.write("templates/index.html", &page(&format!("b{reloads}")));
+        browser.wait_for(&format!(
+            "window.warned || document.querySelector('#text').textContent === 'b{reloads}'"
+        ));
+        assert_eq!(
+            browser.run("return window.same === undefined"),
+            json!(reloaded),
+            "{reloads}"
+        );
+    }
+}
+
+/// A page that is the answer to a form, and one to send it from.
+async fn answer(templates: Templates, request: actix_web::HttpRequest) -> impl Responder {
+    templates.page("index.html", &json!({ "title": request.method().as_str() }))
+}
+
+#[test]
+fn a_page_that_answers_a_form_is_not_asked_for_again() {
+    let browser = browser!();
+    let files = Files::new(&[(
+        "index.html",
+        "<!doctype html><form method=post><p id=text>{title}</p></form>",
+    )]);
+    let app = Own::start(&files, |app| {
+        app.route("/form", get().to(answer)).route("/form", post().to(answer));
+    });
+    browser.open(&format!("http://{}/shop/form", app.address));
+    browser.run("document.querySelector('form').submit()");
+    browser.wait_for("document.querySelector('#text')?.textContent === 'POST'");
+    browser.run("window.same = true");
+    files.write(
+        "index.html",
+        "<!doctype html><form method=post><p id=text>{title}, edited</p></form>",
+    );
+    files.write("index.html", "{{ if }}");
+    browser.wait_for(OPEN);
+    let found = browser.run("return [window.same, document.querySelector('#text').textContent]");
+    assert_eq!(found, json!([true, "POST"]));
+}
+
+/// An app of its own that mounts templates.
+struct Own {
+    address: SocketAddr,
+    handle: ServerHandle,
+    serving: Option<JoinHandle<()>>,
+}
+
+impl Own {
+    fn start(files: &Files, routes: fn(&mut ServiceConfig)) -> Self {
+        let hotplate = Hotplate::builder().root(files.path()).start().expect("starts");
+        let web = Web::new(hotplate).development(true);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (ready, is_ready) = channel();
+        let serving = std::thread::spawn(move || {
+            System::new().block_on(async move {
+                // Below a scope, as an app may have it.
+                let app = move || App::new().service(scope("/shop").configure(web.mount()).configure(routes));
+                let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0);
+                let server = server.listen(listener).expect("listens").run();
+                ready.send(server.handle()).expect("heard");
+                server.await.expect("serves");
+            });
+        });
+        let handle = is_ready.recv().expect("a server");
+        Self {
+            address,
+            handle,
+            serving: Some(serving),
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+        if let Some(serving) = self.serving.take() {
+            let _ = serving.join();
+        }
+    }
+}
+
 /// A page whose content security policy allows nothing but what carries its nonce.
 async fn strict(templates: Templates) -> impl Responder {
     let policy = "default-src 'none'; script-src 'nonce-MjAyNg'; connect-src 'self'";
@@ -341,23 +589,10 @@ fn an_app_of_its_own_with_a_strict_policy_follows_too() {
         "index.html",
         "<!doctype html><html><body><h1 id=head>{title}</h1></body></html>",
     )]);
-    let hotplate = Hotplate::builder().root(files.path()).start().expect("starts");
-    let web = Web::new(hotplate).development(true);
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let (ready, is_ready) = channel();
-    let serving = std::thread::spawn(move || {
-        System::new().block_on(async move {
-            // Below a scope, as an app may have it.
-            let app = move || App::new().service(scope("/shop").configure(web.mount()).route("/", get().to(strict)));
-            let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0);
-            let server = server.listen(listener).expect("listens").run();
-            ready.send(server.handle()).expect("heard");
-            server.await.expect("serves");
-        });
+    let app = Own::start(&files, |app| {
+        app.route("/", get().to(strict));
     });
-    let handle = is_ready.recv().expect("a server");
-    browser.open(&format!("http://{address}/shop/"));
+    browser.open(&format!("http://{}/shop/", app.address));
     browser.run("window.same = true");
     files.write(
         "index.html",
@@ -371,9 +606,6 @@ fn an_app_of_its_own_with_a_strict_policy_follows_too() {
         "return getComputedStyle({OVERLAY}.querySelector('dialog')).borderTopWidth"
     ));
     assert_eq!((width, browser.run("return window.same")), (json!("4px"), json!(true)));
-    drop(browser);
-    drop(handle.stop(false));
-    serving.join().expect("ended");
 }
 
 /// `HOTPLATE_PICTURES=docs cargo test --test it -- --ignored the_overlay_for_the_readme`

@@ -17,6 +17,7 @@ mod dev;
 #[cfg(feature = "cli")]
 mod docs;
 mod faults;
+mod follow;
 #[cfg(feature = "cli")]
 mod graph;
 #[cfg(feature = "cli")]

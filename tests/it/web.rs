@@ -336,6 +336,45 @@ async fn in_production_nothing_is_added_and_nobody_listens() {
 }
 
 #[actix_web::test]
+async fn a_page_can_ask_for_the_text_that_it_was_loaded_from() {
+    let files = templates();
+    let web = Web::new(engine(&files)).development(true);
+    let app = init_service(App::new().configure(web.mount()).route("/", get().to(handler))).await;
+    let page = app.call(to("page=page.html").to_request()).await.expect("an answer");
+    let page = String::from_utf8(to_bytes(page.into_body()).await.expect("a body").to_vec()).expect("text");
+    let digest = page.split("\"text\":\"").nth(1).and_then(|rest| rest.split('"').next());
+    let path = format!("/_hotplate/text/{}", digest.expect("a digest"));
+    for (request, status) in [
+        (TestRequest::get().uri(&path), 200),
+        (
+            TestRequest::get()
+                .uri(&path)
+                .insert_header(("sec-fetch-site", "same-origin")),
+            200,
+        ),
+        (
+            TestRequest::get()
+                .uri(&path)
+                .insert_header(("sec-fetch-site", "cross-site")),
+            403,
+        ),
+        (
+            TestRequest::get().uri(&path).insert_header(("host", "evil.example")),
+            403,
+        ),
+        (TestRequest::get().uri("/_hotplate/text/0123456789abcdef"), 404),
+        (TestRequest::get().uri("/_hotplate/text/no"), 404),
+    ] {
+        let answer = app.call(request.to_request()).await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), status);
+        if status == 200 {
+            assert_eq!(answer.headers().get("cache-control").expect("a header"), "no-store");
+            assert_eq!(to_bytes(answer.into_body()).await.expect("a body"), page.as_bytes());
+        }
+    }
+}
+
+#[actix_web::test]
 async fn in_development_pages_get_the_script_and_nothing_else_does() {
     let files = templates();
     let web = Web::new(engine(&files)).development(true);
@@ -419,7 +458,7 @@ async fn the_script_is_found_and_allowed() {
         (script.status.as_u16(), script.header("content-type")),
         (200, "text/javascript; charset=utf-8")
     );
-    assert!(script.header("cache-control").contains("immutable") && script.body.contains("Idiomorph"));
+    assert!(script.header("cache-control").contains("immutable") && script.body.contains("data-hotplate-keep"));
 }
 
 #[actix_web::test]

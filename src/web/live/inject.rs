@@ -105,6 +105,19 @@ pub(super) fn insert(mut html: String, at: usize, what: &str) -> String {
     html
 }
 
+/// Whether a page may say with `<base>` what its addresses are relative to. One in a comment counts as well: a whole address is never
+/// wrong, only longer.
+pub(super) fn has_base(html: &str) -> bool {
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        if opens(&rest[at..], "base") {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
+}
+
 fn begins_a_document(html: &str) -> bool {
     let start = html.trim_start_matches('\u{feff}').trim_start();
     starts_with(start, "<!doctype") || starts_with(start, "<html")
@@ -267,6 +280,22 @@ mod tests {
             for asked in [AskedFor::Document, AskedFor::Unknown] {
                 assert!(place(html, asked).is_none_or(|at| html.is_char_boundary(at)), "{html}");
             }
+        }
+    }
+
+    #[test]
+    fn a_base_is_found_however_it_is_written() {
+        for (html, expected) in [
+            ("<head><base href='https://elsewhere.test/'>", true),
+            ("<head><BASE\nhref=/a/>", true),
+            ("<base/>", true),
+            ("<body>late<Base target=_blank></body>", true),
+            ("<head><basefont><p title='base'>base</p>", false),
+            ("a < base", false),
+            ("<base", false),
+            ("<", false),
+        ] {
+            assert_eq!(has_base(html), expected, "{html}");
         }
     }
 

@@ -51,7 +51,7 @@ const overlay = (() => {
 
   const place = (at) => {
     if (!at.open) return document.createTextNode(position(at));
-    const link = make("a", { href: at.open }, position(at));
+    const link = make("a", { href: at.open, target: "_self" }, position(at));
     link.title = "Open in your editor";
     return link;
   };
@@ -111,7 +111,6 @@ const overlay = (() => {
   };
 
   return {
-    isHost: (node) => node === host,
     show(findings, entry) {
       const telling = JSON.stringify([findings, entry]);
       if (telling === told && host.isConnected) return;

@@ -20,6 +20,8 @@ const follow = (address, entry, tell) => {
     source.onopen = () => { delay = 0; };
     source.onerror = () => {
       close();
+      // Maybe there are too many, of which some were left.
+      ask();
       delay = Math.min(delay ? delay * 2 : 200, 5000);
       timer = setTimeout(open, delay * (0.75 + Math.random() / 2));
     };
@@ -33,9 +35,21 @@ const follow = (address, entry, tell) => {
     }
   };
 
+  // Asks anew what the other tabs show.
+  const ask = () => {
+    wanted.clear();
+    wanted.add(entry());
+    if (channel) channel.postMessage({ listens: true });
+  };
+
+  // What is known of an entry that is followed already, and of the stylesheets.
+  const knownOf = (name) => [...last.values()].filter(([, { entry: of }]) => !of || (of === name && wanted.has(name)));
+
   const want = (name) => {
     if (wanted.has(name)) return;
     wanted.add(name);
+    // Before a stream that is tried again, there is no hurry.
+    if (!source) return;
     clearTimeout(timer);
     timer = setTimeout(open, 10);
   };
@@ -46,10 +60,8 @@ const follow = (address, entry, tell) => {
 
   const listen = () => {
     listens = true;
-    wanted.clear();
-    wanted.add(entry());
+    ask();
     open();
-    if (channel) channel.postMessage({ listens: true });
   };
 
   const start = () => {
@@ -77,10 +89,8 @@ const follow = (address, entry, tell) => {
       if (said.kind) {
         tell(said.kind, said.data);
       } else if (said.want && listens) {
+        for (const [kind, data] of knownOf(said.want)) channel.postMessage({ kind, data });
         want(said.want);
-        for (const [kind, data] of last.values()) {
-          if (!data.entry || data.entry === said.want) channel.postMessage({ kind, data });
-        }
       } else if (said.listens) {
         channel.postMessage({ want: entry() });
       }
@@ -96,8 +106,10 @@ const follow = (address, entry, tell) => {
   });
   return {
     entryChanged() {
-      if (listens) want(entry());
-      else channel.postMessage({ want: entry() });
+      if (!listens) return channel?.postMessage({ want: entry() });
+      const known = knownOf(entry());
+      want(entry());
+      setTimeout(() => known.forEach(([kind, data]) => tell(kind, data)));
     },
   };
 };

@@ -2,8 +2,6 @@
 const styles = (() => {
   // What is known of the server's stylesheets, by path.
   let known;
-  // What was put in the place of what the page came with, by path.
-  const taken = new Map();
 
   const urlOf = (link) => new URL(link.getAttribute("href"), document.baseURI);
   const links = (page) => Array.from(page.querySelectorAll('link[rel~="stylesheet"][href]:not([data-hotplate-leaves])'))
@@ -18,7 +16,6 @@ const styles = (() => {
 
   const exchange = (link, path) => {
     const digest = known[path] || "gone";
-    taken.set(path, digest);
     const next = link.cloneNode();
     next.href = address(link, digest);
     link.setAttribute("data-hotplate-leaves", "");
@@ -39,13 +36,6 @@ const styles = (() => {
       // One that no link names is imported by another, or by none.
       const concerned = direct.length > 0 ? direct : links(document).filter((link) => pathIn(paths, link));
       if (changed.length > 0) concerned.forEach((link) => exchange(link, pathIn(paths, link)));
-    },
-    // A new page comes with the addresses that templates say; those that were exchanged stay exchanged.
-    prepare(page) {
-      for (const link of links(page)) {
-        const path = pathIn([...taken.keys()], link);
-        if (path) link.href = address(link, taken.get(path));
-      }
     },
   };
 })();
