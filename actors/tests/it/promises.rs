@@ -229,7 +229,13 @@ fn bad_input_is_named_and_everything_else_is_served() {
         .start()
         .expect("starts");
     let codes: Vec<_> = hotplate.diagnostics().iter().map(|each| each.code).collect();
-    assert_eq!(codes, ["directory", "too-large", "not-utf8"]);
+    assert_eq!(codes, ["too-large", "not-utf8"]);
+    let loaders = hotplate.health().loaders;
+    let remarks: Vec<_> = loaders.iter().flat_map(|loader| &loader.status.remarks).collect();
+    assert_eq!(
+        remarks.iter().map(|remark| remark.code).collect::<Vec<_>>(),
+        ["directory"]
+    );
     assert_eq!(
         hotplate.render("good.html", &json!({ "x": 1 })).expect("renders").body,
         "good 1"

@@ -123,9 +123,6 @@ fn walk(path: &Path, name: &str, above: &mut Vec<PathBuf>, found: &mut BTreeMap<
         if above.contains(&real) || above.len() > 64 {
             return;
         }
-        if takes {
-            found.insert(name.to_owned(), "!directory".into());
-        }
         above.push(real);
         for entry in fs::read_dir(path).expect("a directory") {
             let child = entry.expect("an entry").file_name();
