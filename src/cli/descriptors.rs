@@ -11,13 +11,13 @@ use super::Failure;
 /// For loading templates once, with room for those that are read at the same time.
 pub(crate) const OF_LOAD: usize = 16;
 /// For loading and watching them.
-pub(crate) const OF_WATCH: usize = 24;
+pub(crate) const OF_WATCH: usize = 20;
 /// For each thread that answers requests: a runtime has four.
 const OF_WORKER: usize = 4;
 /// For the admin listener and its workers.
 const OF_ADMIN: usize = 20;
 /// For connections: a server that can hold none is of no use.
-const OF_CONNECTIONS: usize = 8;
+const OF_CONNECTIONS: usize = 4;
 
 /// For a server with so many threads, 0 being one per processor.
 pub(crate) fn of_server(workers: usize, admin: &Admin) -> usize {
