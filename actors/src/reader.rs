@@ -242,7 +242,7 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let begun = self.rest.tally.begin();
-        let id = id.or_else(|| snapshot.id(name)).or_else(|| equivalent(snapshot, name));
+        let id = id.or_else(|| find(snapshot, name));
         let result = self.answer(snapshot, name, id, supply, options);
         self.rest.tally.answered(begun, &result);
         self.rest.tally.used(begun, id, &result);
@@ -258,7 +258,7 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let snapshot = self.served.load();
-        let id = snapshot.id(name);
+        let id = find(&snapshot, name);
         let result = self.answer(&snapshot, name, id, supply, options);
         self.rest.tally.used(begun, id, &result);
         result
@@ -538,6 +538,12 @@ fn panicked(said: &str, template: &TemplateName) -> RenderFailure {
 
 /// Names that are compared with one that is not there: a visitor may ask for anything.
 const NEAR_NAMES_MAX: usize = 2_000;
+
+/// The entry of a name, or the one that is meant by it in other code points.
+#[inline]
+fn find(snapshot: &Snapshot, name: &str) -> Option<TemplateId> {
+    snapshot.id(name).or_else(|| equivalent(snapshot, name))
+}
 
 /// The entry that is meant by a name in other code points.
 #[cold]

@@ -102,6 +102,9 @@ fn a_name_is_found_however_its_accents_are_written() {
         "cafe\u{301}/\u{fc}ber.html",
     ] {
         assert_eq!(render(name).expect("is found").body, "[1]", "{name}");
+        let message = Render::new(name, Context::new(json!({ "n": { "n": 1 } })));
+        let by_message = block(hotplate.renderer().send(message));
+        assert_eq!(by_message.expect("is found by message").body, "[1]", "{name}");
     }
     // Of both, each has its own.
     write("caf\u{e9}/\u{fc}ber.html", "composed");
