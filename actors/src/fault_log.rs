@@ -1,13 +1,13 @@
-//! [`FaultLog`]: what an application's log says of templates that are at fault, and of renders that have no answer.
+//! [`FaultLog`]: the lines in an application's log about templates that are at fault, and about renders that have no answer.
 //!
-//! Written through `tracing`: with the target [`FAULTS_TARGET`], `WARN` once for each fault and `INFO` when it is fixed; with the target
-//! [`RENDERS_TARGET`], `WARN` for renders that have no answer. Nothing here runs in a render that succeeds. A burst of faults is counted rather than written out, so that a log cannot be flooded by an edit or by
-//! what visitors send.
+//! They are written through `tracing`: with the target [`FAULTS_TARGET`], `WARN` once for each fault and `INFO` when it is fixed; with
+//! the target [`RENDERS_TARGET`], `WARN` for renders that have no answer. Nothing here runs in a render that succeeds. A burst of
+//! faults is counted rather than written out, so that a log cannot be flooded by an edit or by the requests of visitors.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::subscriber::NoSubscriber;
@@ -27,12 +27,12 @@ pub const FAULTS_TARGET: &str = "hotplate::faults";
 /// The target of lines about renders that have no answer for a reason outside of templates.
 pub const RENDERS_TARGET: &str = "hotplate::renders";
 
-/// In which time so many faults are logged as the limit `logged_faults` says.
+/// The period in which the limit `logged_faults` counts.
 const PERIOD: Duration = Duration::from_secs(10);
 /// Names that one line spells out.
 const NAMES_MAX: usize = 3;
 
-/// Writes to the log of the application. Shared by the Registry and by renders that failed.
+/// Writes to the log of the application. The Registry and renders that failed share it.
 #[derive(Debug)]
 pub(crate) struct FaultLog {
     faults: Mutex<Throttle>,
@@ -51,7 +51,8 @@ impl FaultLog {
         }
     }
 
-    /// Logs what is new in a version: what is at fault, and what is fixed. `over` are faults of renders that ended with it.
+    /// Logs the templates that a version newly finds at fault, and those that it fixes. `over` are the faults of renders that ended
+    /// with it.
     pub(crate) fn published(&self, snapshot: &Snapshot, report: &Report, over: &[LateFault]) {
         let mut by_cause: BTreeMap<_, (_, Vec<Option<Serving>>)> = BTreeMap::new();
         for (name, why) in report.stale.iter().chain(&report.broken) {
@@ -89,42 +90,42 @@ impl FaultLog {
     }
 
     fn fault(&self, diagnostic: &Diagnostic, version: Version, consequence: &str) {
-        let admitted = self.lock(&self.faults, |throttle| throttle.admit(Instant::now()));
-        if let Admitted::No { first } = admitted {
-            if first {
+        let admitted = lock(&self.faults).admit(Instant::now());
+        match admitted {
+            Admitted::No { first: false } => return,
+            Admitted::No { first: true } => {
                 tracing::warn!(
                     target: FAULTS_TARGET,
                     "further faults of templates are counted, and not logged one by one, for {} s (the limit `logged_faults`)",
                     PERIOD.as_secs()
                 );
+                return;
             }
-            return;
-        }
-        if let Admitted::Yes { suppressed: 1.. } = admitted {
-            tracing::warn!(
+            Admitted::Yes { suppressed: 0 } => {}
+            Admitted::Yes { suppressed } => tracing::warn!(
                 target: FAULTS_TARGET,
-                "{} faults of templates were not logged: `Hotplate::diagnostics` has all that are still there",
-                admitted.suppressed()
-            );
+                "{suppressed} faults of templates were not logged: `Hotplate::diagnostics` has all that are still there"
+            ),
         }
         let at = place(diagnostic);
         let Diagnostic { code, message, .. } = diagnostic;
         let help = diagnostic.help.as_deref().unwrap_or_default();
+        let fault = format!("{at}: {message} [{code}]; {consequence}");
         tracing::warn!(
             target: FAULTS_TARGET,
             at,
             code,
             help,
             version = version.number(),
-            "{at}: {message} [{code}]; {consequence}"
+            "{fault}"
         );
         if cfg!(debug_assertions) {
-            without_a_subscriber(&format!("{at}: {message} [{code}]; {consequence}"));
+            without_a_subscriber(&fault);
         }
     }
 
-    /// Logs that a render has no answer, where no template is to blame: too many at once, a hanging formatter, a deadline. A caller who
-    /// gave up knows that.
+    /// Logs that a render has no answer, where no template is to blame: too many at once, a hanging formatter, a deadline. A caller
+    /// who gave up is not logged.
     pub(crate) fn unanswered(&self, template: Option<&str>, failure: &RenderFailure) {
         let silent = match failure {
             RenderFailure::Timeout(exceeded) => *exceeded == Exceeded::Cancelled,
@@ -135,10 +136,10 @@ impl FaultLog {
             return;
         }
         let outcome = RenderOutcome::of_failure(failure);
-        let admitted = self.lock(&self.unanswered, |all| {
-            let throttle = all.entry(outcome).or_insert_with(|| Throttle::new(1));
-            throttle.admit(Instant::now())
-        });
+        let admitted = lock(&self.unanswered)
+            .entry(outcome)
+            .or_insert_with(|| Throttle::new(1))
+            .admit(Instant::now());
         if let Admitted::Yes { suppressed } = admitted {
             tracing::warn!(
                 target: RENDERS_TARGET,
@@ -149,10 +150,10 @@ impl FaultLog {
             );
         }
     }
+}
 
-    fn lock<T, A>(&self, what: &Mutex<T>, act: impl FnOnce(&mut T) -> A) -> A {
-        act(&mut what.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `index.html:3:9`, as far as that is known.
@@ -167,7 +168,7 @@ fn place(diagnostic: &Diagnostic) -> String {
     place
 }
 
-/// What visitors get of the templates that a fault reaches.
+/// Says in words what visitors get of the templates that a fault reaches.
 fn consequence(serving: &[Option<Serving>]) -> String {
     let count = |wanted: fn(&Option<Serving>) -> bool| serving.iter().filter(|each| wanted(each)).count();
     let [good, stood_in, failed] = [
@@ -224,7 +225,7 @@ fn list(names: &[&TemplateName]) -> Option<String> {
     (!list.is_empty()).then_some(list)
 }
 
-/// Says once on stderr that faults of templates are logged nowhere, for who embeds the engine and does not know that yet.
+/// Says once on stderr that faults of templates are logged nowhere, to an embedder who has not installed a subscriber yet.
 fn without_a_subscriber(fault: &str) {
     static SAID: AtomicBool = AtomicBool::new(false);
     let nobody = tracing::dispatcher::get_default(tracing::Dispatch::is::<NoSubscriber>);
@@ -236,7 +237,7 @@ fn without_a_subscriber(fault: &str) {
     }
 }
 
-/// Lets so many through in each period, and counts the others.
+/// Lets at most `most` lines through in each period, and counts the others.
 #[derive(Debug)]
 struct Throttle {
     most: usize,
@@ -247,19 +248,10 @@ struct Throttle {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Admitted {
-    /// And so many were not since the last that was.
+    /// `suppressed` were not, since the last that was.
     Yes { suppressed: usize },
-    /// `first` in this period.
+    /// `first`: no other was suppressed in this period.
     No { first: bool },
-}
-
-impl Admitted {
-    fn suppressed(self) -> usize {
-        match self {
-            Self::Yes { suppressed } => suppressed,
-            Self::No { .. } => 0,
-        }
-    }
 }
 
 impl Throttle {
@@ -281,7 +273,7 @@ impl Throttle {
         }
         if self.admitted >= self.most {
             self.suppressed += 1;
-            // One that is told is one that was reached in this very period.
+            // The count of this period goes on beyond the limit, so that only one is the first.
             let first = self.admitted == self.most;
             self.admitted = self.admitted.saturating_add(1);
             return Admitted::No { first };
