@@ -1,13 +1,15 @@
-//! How like one name is to another: what "did you mean" is decided by, wherever a template is not there.
+//! [`likeness`] of two names. It decides every "did you mean" about a template that is not there.
 
-/// Bytes of a name that is compared letter by letter.
+use std::borrow::Cow;
+
+/// The longest name, in bytes, that is compared letter by letter.
 const COMPARED_BYTES_MAX: usize = 64;
 
-/// How far a name of a template is from the wanted one, if it may be what was meant: the same but for what a path has before it,
-/// for upper and lower case or for the extension; the same file in another folder; or misspelt.
+/// Returns the distance of a template's name from the wanted one, if it may be what was meant: it is equal but for what a path has
+/// before it, for upper and lower case or for the extension; it is the same file in another folder; or it is misspelt.
 pub(crate) fn likeness(wanted: &str, name: &str) -> Option<usize> {
-    let wanted = &below_root(wanted);
-    let wanted = wanted.as_str();
+    let wanted = below_root(wanted);
+    let wanted = wanted.as_ref();
     if same(wanted, name) {
         return Some(0);
     }
@@ -21,7 +23,7 @@ pub(crate) fn likeness(wanted: &str, name: &str) -> Option<usize> {
     misspelt.or_else(|| same(stem(file(wanted)), stem(file(name))).then_some(3))
 }
 
-/// Edits between two names, if they are few for their length.
+/// Returns the number of edits between two names (optimal string alignment), if they are few for their length.
 pub(crate) fn misspelt(wanted: &str, name: &str) -> Option<usize> {
     let shorter = wanted.len().min(name.len());
     let edits_max = (shorter / 3).max(1);
@@ -31,13 +33,13 @@ pub(crate) fn misspelt(wanted: &str, name: &str) -> Option<usize> {
     (edits <= edits_max).then_some(edits)
 }
 
-/// The name that a path of a file, or of a page, means: without what leads to the templates, and a directory by its index.
-fn below_root(wanted: &str) -> String {
+/// Returns the name that the path of a file or of a page means: without what leads to the templates, and a directory by its index.
+fn below_root(wanted: &str) -> Cow<'_, str> {
     let path = wanted.rsplit_once("templates/").map_or(wanted, |(_, below)| below);
     let path = path.trim_start_matches("./").trim_start_matches('/');
     match path.is_empty() || path.ends_with('/') {
-        true => format!("{path}index.html"),
-        false => path.to_owned(),
+        true => format!("{path}index.html").into(),
+        false => path.into(),
     }
 }
 
@@ -49,10 +51,12 @@ fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// Whether two names are the same but for upper and lower case.
+/// Returns true if two names are equal but for upper and lower case.
 fn same(one: &str, other: &str) -> bool {
-    let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
-    one == other || one.len().abs_diff(other.len()) <= 8 && lower(one) == lower(other)
+    fn lower(text: &str) -> impl Iterator<Item = char> {
+        text.chars().flat_map(char::to_lowercase)
+    }
+    one == other || one.len().abs_diff(other.len()) <= 8 && lower(one).eq(lower(other))
 }
 
 #[cfg(test)]
