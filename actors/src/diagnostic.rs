@@ -145,6 +145,12 @@ impl Diagnostic {
         Some((&excerpt.text, excerpt.start as usize))
     }
 
+    /// Returns true if another finding has the same code at the same place. Messages may name what is in the data, so they do not
+    /// count.
+    pub(crate) fn is_same_fault(&self, other: &Self) -> bool {
+        (&self.template, self.span, self.code) == (&other.template, other.span, other.code)
+    }
+
     /// Adds the next caller, going outwards.
     pub fn called_from(&mut self, template: TemplateName, span: Span) {
         self.chain.push(CallSite { template, span });

@@ -1,4 +1,4 @@
-//! What is wrong now, for whoever asks: by what does not compile, and by what failed when it was rendered.
+//! The faults of now: templates that do not compile, and templates that failed when they were rendered.
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -15,9 +15,9 @@ use crate::template::TemplateName;
 /// Serialized it is `{template, serving, since}`, with `serving` as [`Serving::as_str`] writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotCurrent {
-    /// Which.
+    /// Its name.
     pub template: TemplateName,
-    /// What is served in its place.
+    /// The answer to requests for it.
     pub serving: Serving,
 }
 
@@ -31,7 +31,7 @@ impl Serialize for NotCurrent {
     }
 }
 
-/// Each finding once.
+/// Returns each finding once.
 pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
     let snapshot = engine.reader.current();
     let whys = snapshot.entries().filter_map(|(_, _, standing)| match standing {
@@ -41,8 +41,7 @@ pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
     let mut diagnostics = causes(whys);
     for (_, late) in late(engine, &snapshot) {
         for diagnostic in late.diagnostics() {
-            let place = |other: &Diagnostic| (other.template.clone(), other.span, other.code);
-            if !diagnostics.iter().any(|known| place(known) == place(diagnostic)) {
+            if !diagnostics.iter().any(|known| known.is_same_fault(diagnostic)) {
                 diagnostics.push(diagnostic.clone());
             }
         }
@@ -50,7 +49,7 @@ pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// Sorted by name.
+/// Returns the templates whose newest text is not served, sorted by name.
 pub(super) fn not_current(engine: &Engine) -> Vec<NotCurrent> {
     let snapshot = engine.reader.current();
     let bad = snapshot.entries().filter_map(|(id, name, standing)| match standing {
@@ -69,7 +68,7 @@ pub(super) fn not_current(engine: &Engine) -> Vec<NotCurrent> {
     all.collect()
 }
 
-/// Of what failed in renders that which has not been rendered well since.
+/// Returns the faults of renders whose template has not been rendered well since.
 fn late(engine: &Engine, snapshot: &Snapshot) -> Vec<(TemplateId, LateFault)> {
     let all = snapshot.late_faults().into_iter();
     let all = all.filter_map(|late| Some((snapshot.id(late.template.as_str())?, late)));

@@ -180,14 +180,13 @@ impl LateFault {
         self.whys.iter().flat_map(|why| why.diagnostics.iter())
     }
 
-    /// Whether this fault is among them: messages may name what was in the data, so the place decides.
+    /// Returns true if the first finding of this fault is the first of one that is known.
     fn has(&self, why: &Why) -> bool {
-        let place = |why: &Why| {
-            let first = why.diagnostics.first();
-            first.map(|found| (found.template.clone(), found.span, found.code))
-        };
-        let wanted = place(why);
-        self.whys.iter().any(|known| place(known) == wanted)
+        let mut known = self.whys.iter().map(|known| known.diagnostics.first());
+        known.any(|known| match (known, why.diagnostics.first()) {
+            (Some(known), Some(wanted)) => known.is_same_fault(wanted),
+            (known, wanted) => known.is_none() && wanted.is_none(),
+        })
     }
 }
 
