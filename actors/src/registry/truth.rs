@@ -1,7 +1,7 @@
 //! [`Truth`]: everything that the Registry knows, persistent. A clone shares all memory, so it can be kept in a Vault with every
 //! version.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::report::Report;
@@ -24,7 +24,7 @@ pub struct Truth {
     pub(super) snapshot: Arc<Snapshot>,
     /// Oldest first.
     pub(super) history: VecDeque<Kept>,
-    /// What each template was before, beyond the history.
+    /// The version before each template's last change, beyond the history.
     former: Former,
     shared: Arc<Shared>,
 }
@@ -149,19 +149,16 @@ impl Truth {
         (self, snapshot, report)
     }
 
-    /// Remembers the version before, for each of these templates whose text is another now. Not while an operator chooses what is served:
-    /// what was gone back from is no better than what was gone back to.
+    /// Remembers the version before, for each of these templates whose text is another now. Nothing is remembered while an operator
+    /// chooses what is served: the version that was left is no better than the one that was chosen.
     fn remember(&mut self, before: &Self, names: &[&TemplateName], limits: &Limits) {
         if self.is_held() || before.is_held() {
             return;
         }
         let was = before.snapshot.generation();
-        // A text that failed when it was rendered is not what to go back to: what was there before it stays.
-        let failed: Vec<_> = before.snapshot.late_faults();
-        let failed = |name: &TemplateName| {
-            let mut causes = failed.iter().flat_map(|fault| &fault.whys);
-            causes.any(|why| why.cause == *name)
-        };
+        let faults = before.snapshot.late_faults();
+        let whys = faults.iter().flat_map(|fault| &fault.whys);
+        let failed: HashSet<&TemplateName> = whys.map(|why| &why.cause).collect();
         for name in names {
             let Some(id) = self.index.get(name.as_str()) else {
                 continue;
@@ -169,16 +166,15 @@ impl Truth {
             let Some(text) = was.content.view.member(id) else {
                 continue;
             };
-            let same = self
-                .head
-                .content
-                .view
-                .member(id)
-                .is_some_and(|now| std::ptr::eq(now, text));
-            let keeps_what_was_before = failed(name) && self.former.get(id).is_some();
-            if !same && !keeps_what_was_before {
-                self.former.remember(id, was, limits.last_good_templates);
+            let now = self.head.content.view.member(id);
+            if now.is_some_and(|now| std::ptr::eq(now, text)) {
+                continue;
             }
+            // A text that failed when it was rendered is not what to go back to: what was there before it stays.
+            if failed.contains(name) && self.former.get(id).is_some() {
+                continue;
+            }
+            self.former.remember(id, was, limits.last_good_templates);
         }
     }
 }
