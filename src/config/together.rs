@@ -1,6 +1,5 @@
 //! Settings that make sense one by one, and not together. Pure.
 
-use hotplate_actors::Limits;
 use hotplate_actors::dialect::{Dialect, tiny::Tiny};
 use hotplate_actors::supervision::PolicyError;
 
@@ -79,11 +78,15 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
         });
     }
     let formatters = config.templates.formatters.iter();
-    found.extend(formatters.filter(|name| !is_callable(name)).map(|name| Contradiction {
-        keys: keys(&["templates.formatters"]),
-        message: format!("no template could use a formatter `{name}`"),
-        help: "write the name as it stands after `|`: one word, such as `price`".to_owned(),
-    }));
+    found.extend(
+        formatters
+            .filter(|name| Tiny.formatter_name(name).is_err())
+            .map(|name| Contradiction {
+                keys: keys(&["templates.formatters"]),
+                message: format!("no template could use a formatter `{name}`"),
+                help: "write the name as it stands after `|`: one word, such as `price`".to_owned(),
+            }),
+    );
     if !config.admin.token.is_empty() && !config.admin.token_file.is_empty() {
         found.push(Contradiction {
             keys: keys(&["admin.token_file", "admin.token"]),
@@ -114,12 +117,6 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
         Some(Contradiction { keys, message, help })
     }));
     found
-}
-
-/// Whether a template can use a formatter of this name.
-fn is_callable(name: &str) -> bool {
-    let unit = Tiny.compile(&format!("{{value | {name}}}"), &Limits::default());
-    unit.is_ok_and(|unit| unit.formatters().iter().map(|used| &*used.name).eq([name]))
 }
 
 fn keys(paths: &[&str]) -> Vec<String> {
