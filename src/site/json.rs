@@ -124,15 +124,14 @@ struct Reading<'t> {
     most: usize,
 }
 
-impl<'t> Reading<'t> {
+impl Reading<'_> {
     /// The next string, quotes included, or number.
     fn token(&mut self) -> Range<usize> {
         let bytes = self.text.as_bytes();
-        let begins = |byte: &u8| matches!(byte, b'"' | b'-' | b'0'..=b'9');
         let rest = bytes.get(self.at..).unwrap_or_default();
         let start = rest
             .iter()
-            .position(begins)
+            .position(|byte| begins_token(*byte))
             .map_or(bytes.len(), |skipped| self.at + skipped);
         let rest = bytes.get(start + 1..).unwrap_or_default();
         let length = match bytes.get(start) {
@@ -165,6 +164,18 @@ impl<'t> Reading<'t> {
             _ => Err(E::custom("number out of range")),
         }
     }
+
+    /// Returns true if the next token is a number. The name of a number is written nowhere in the text.
+    fn is_at_number(&self) -> bool {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let next = rest.iter().find(|byte| begins_token(**byte));
+        next.is_some_and(|byte| *byte != b'"')
+    }
+}
+
+/// Returns true for the first byte of a string or a number.
+fn begins_token(byte: u8) -> bool {
+    matches!(byte, b'"' | b'-' | b'0'..=b'9')
 }
 
 struct Seed<'r, 't>(&'r mut Reading<'t>);
@@ -241,15 +252,6 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
             }
         }
         Ok(Json::Object(object.fields.into()))
-    }
-}
-
-impl Reading<'_> {
-    /// Whether the next token is a number. The name of a number is written nowhere in the text.
-    fn is_at_number(&self) -> bool {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let next = rest.iter().find(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9'));
-        next.is_some_and(|byte| *byte != b'"')
     }
 }
 
