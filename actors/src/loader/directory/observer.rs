@@ -445,7 +445,7 @@ impl Observer {
         trees.filter_map(|(_, tree)| tree.missing.clone()).next()
     }
 
-    /// Which roots are missing that were there, or that everything is about.
+    /// Returns a sentence for each missing root that was there once, or that is the first one.
     fn missing(&self) -> Vec<String> {
         let concerns = |(number, tree): &(usize, &Tree)| tree.missing.is_some() && (tree.was_there || *number == 0);
         let trees = self.trees.iter().enumerate().filter(concerns);
@@ -544,6 +544,7 @@ impl Observer {
             ),
             (Some(means), None) => (WatchMode::Native, means.why.clone()),
         };
+        let missing = self.missing();
         LoaderStatus {
             watch_mode,
             why,
@@ -553,8 +554,8 @@ impl Observer {
             reconciles: self.reconciles,
             missed_by_events: self.missed,
             unreadable: self.trees.iter().map(|tree| tree.unreadable() as u64).sum(),
-            root_missing: !self.missing().is_empty(),
-            missing: self.missing(),
+            root_missing: !missing.is_empty(),
+            missing,
             remarks: self.remarks(),
         }
     }
