@@ -179,8 +179,9 @@ impl Told {
     fn mended(&mut self, published: &Published, snapshot: &Snapshot) -> Vec<TemplateName> {
         let mut mended: BTreeSet<TemplateName> = published.recovered.iter().cloned().collect();
         self.failed_late.retain(|name| {
-            let fails = |id| snapshot.late_fault(id).is_some() || snapshot.serving(id).is_some();
-            let fails = snapshot.id(name.as_str()).is_some_and(fails);
+            let fails = snapshot
+                .id(name.as_str())
+                .is_some_and(|id| snapshot.serving(id).is_some());
             if !fails && !published.removed.contains(name) {
                 mended.insert(name.clone());
             }
