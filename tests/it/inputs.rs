@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::command::{Running, run, run_in, run_with, text};
 use crate::files::Files;
 use crate::http::Server;
+use crate::wait;
 
 fn serve(files: &Files) -> Server {
     let arguments = ["serve", text(files.path()), "--bind", "127.0.0.1:0"];
@@ -103,11 +104,7 @@ fn names_that_are_left_out_are_findings_and_in_health() {
     assert_eq!(server.get("/p.html/inside").body, "y");
     fs::remove_file(files.path().join("templates/index.html")).expect("removed");
     fs::create_dir(files.path().join("templates/index.html")).expect("created");
-    let end = Instant::now() + Duration::from_secs(60);
-    while server.get("/").status != 404 {
-        assert!(Instant::now() < end, "a directory is no page");
-        std::thread::yield_now();
-    }
+    wait::until("a directory is no page", || server.get("/").status == 404);
 }
 
 #[test]
@@ -204,11 +201,7 @@ fn an_edit_while_no_descriptor_is_left_is_seen_soon_after() {
     assert!(said.contains("tried again by itself"), "{said}");
     fs::write(files.path().join("templates/index.html"), "last").expect("written");
     drop(held);
-    let end = Instant::now() + Duration::from_secs(60);
-    while server.get("/").body != "last" {
-        assert!(Instant::now() < end, "it is not tried again");
-        std::thread::yield_now();
-    }
+    wait::until("it is not tried again", || server.get("/").body == "last");
 }
 
 #[test]

@@ -45,6 +45,8 @@ mod statics;
 #[cfg(feature = "cli")]
 mod trace;
 #[cfg(feature = "cli")]
+mod wait;
+#[cfg(feature = "cli")]
 mod watch;
 
 #[cfg(feature = "admin")]

@@ -1,13 +1,13 @@
 //! What a directory is: a site, a site to come, or a plain folder of templates.
 
 use std::fs;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::command::{Running, run, text};
 use crate::files::Files;
 use crate::http::Server;
+use crate::wait;
 
 const LOCAL: [&str; 2] = ["--bind", "127.0.0.1:0"];
 
@@ -21,15 +21,6 @@ fn awaited() -> Files {
         ("notes.txt", "secret"),
         ("admin-token.txt", "secret"),
     ])
-}
-
-/// Asks until the answer is as wanted.
-fn until(ask: impl Fn() -> bool) {
-    let came = (0..3_000).any(|_| {
-        std::thread::park_timeout(Duration::from_millis(20));
-        ask()
-    });
-    assert!(came, "it never comes");
 }
 
 #[test]
@@ -83,7 +74,7 @@ fn serve_waits_for_the_templates_and_never_guesses() {
     assert!(health.body.contains("templates is not there yet"), "{}", health.body);
 
     fs::rename(files.path().join("away"), files.path().join("templates")).expect("renamed");
-    until(|| server.get("/").status == 200);
+    wait::until("the site is never served", || server.get("/").status == 200);
     assert_eq!(server.get("/").body, "page");
     for path in [
         "/_parts/row.html",
@@ -96,7 +87,7 @@ fn serve_waits_for_the_templates_and_never_guesses() {
     assert_eq!(ready(), 200);
     // Once they were there, what is missing removes nothing.
     fs::rename(files.path().join("templates"), files.path().join("away")).expect("renamed");
-    until(|| ready() == 503);
+    wait::until("it is never said to be away", || ready() == 503);
     assert_eq!(server.get("/").body, "page");
 }
 
@@ -179,7 +170,7 @@ fn a_folder_that_becomes_a_site_is_served_as_one() {
     files.write("templates/index.html", "{said}");
     let line = server.running.wait_for("open http://");
     assert!(line.contains(&server.address), "at the same address: {line}");
-    until(|| server.get("/").body.starts_with("site"));
+    wait::until("it never becomes a site", || server.get("/").body.starts_with("site"));
     // Unless somebody has said what it is.
     let said = Server::run(Running::start(
         &[&["dev", text(files.path()), "--plain"], &LOCAL[..]].concat(),

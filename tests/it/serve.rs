@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::command::{Running, run, text};
 use crate::files::Files;
 use crate::http::Server;
+use crate::wait;
 
 fn site() -> Files {
     Files::new(&[
@@ -267,10 +268,7 @@ fn nobody_has_to_read_what_it_says() {
     for number in 0..5 {
         files.write("data/_all.json", &format!(r#"{{"title": "{number}"}}"#));
         let expected = format!("<body>{number}</body>");
-        assert!((0..600).any(|_| {
-            std::thread::park_timeout(Duration::from_millis(20));
-            server.get("/").body == expected
-        }));
+        wait::until("the edit is never served", || server.get("/").body == expected);
     }
     assert_eq!(server.running.end("TERM").code(), Some(0));
 }

@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use actix_web::web::get;
 use actix_web::{App, HttpServer, Responder};
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 use crate::command::{Running, text};
 use crate::files::Files;
 use crate::http::Server;
+use crate::wait;
 use crate::wire::{self, Events};
 
 const FEED: &str = "/_hotplate/live?entry=index.html";
@@ -57,10 +57,7 @@ fn an_app_ends_at_once_although_a_browser_follows() {
     let killed = Command::new("kill").arg(child.id().to_string()).status();
     assert!(killed.expect("kill runs").success());
     // Else it would last for the hour that it gives to what is under way.
-    let ended = (0..3_000).find_map(|_| {
-        std::thread::park_timeout(Duration::from_millis(20));
-        child.try_wait().expect("a child")
-    });
+    let ended = wait::answer(|| child.try_wait().expect("a child"));
     let _ = child.kill();
     let _ = child.wait();
     assert!(ended.expect("it ends").success());
@@ -156,11 +153,7 @@ async fn who_closes_the_connection_ends_the_render_that_runs_apart() {
                 .iter()
                 .any(|door| door.door == "renders" && door.inside > 0)
         };
-        let arrived = (0..3_000).any(|_| {
-            std::thread::park_timeout(Duration::from_millis(20));
-            inside()
-        });
-        assert!(arrived, "the render never begins");
+        wait::until("the render never begins", inside);
         visitor.shutdown(Shutdown::Both).expect("closed");
         drop(visitor);
         // The one thread that renders has time for the next, minutes before the first would be done.

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::command::{Running, run, text};
 use crate::files::Files;
 use crate::http::Server;
+use crate::wait;
 use crate::wire::{self, Answer};
 
 const DIGITS: &str = "0123456789";
@@ -33,15 +34,13 @@ fn get(server: &Server, path: &str) -> Answer {
 
 /// The validators of a file, once it has some: it may not have changed a moment ago.
 fn validators(server: &Server, path: &str) -> (String, String) {
-    for _ in 0..3_000 {
+    let found = wait::answer(|| {
         let answer = get(server, path);
         assert_eq!(answer.status, 200, "{answer:?}");
-        if let (Some(etag), Some(date)) = (answer.header("etag"), answer.header("last-modified")) {
-            return (etag.to_owned(), date.to_owned());
-        }
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-    panic!("{path} never has validators");
+        let validators = answer.header("etag").zip(answer.header("last-modified"));
+        validators.map(|(etag, date)| (etag.to_owned(), date.to_owned()))
+    });
+    found.unwrap_or_else(|| panic!("{path} never has validators"))
 }
 
 fn set_modified(path: &Path, time: SystemTime) {
