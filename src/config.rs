@@ -77,7 +77,7 @@ pub struct Server {
     pub request_ms: u64,
     /// How long requests under way may take once the server is to end, in milliseconds.
     pub drain_ms: u64,
-    /// What static files say in `Cache-Control`; empty is nothing.
+    /// `Cache-Control` of static files; empty is none.
     pub static_cache_control: String,
 }
 
@@ -136,9 +136,9 @@ pub enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Templates {
-    /// Where they are, below the directory of a site.
+    /// Their directory, below that of a site.
     pub directory: String,
-    /// Whether the directory itself is the folder of templates, without data and static files.
+    /// True if the directory itself is the folder of templates, without data and static files.
     pub plain: bool,
     /// Whether changes are seen by themselves.
     pub watch: bool,
@@ -146,7 +146,7 @@ pub struct Templates {
     pub on_failure: OnFailure,
     /// The page that stands in for one without a good version; empty is that of the site.
     pub fallback: String,
-    /// What a path means that leads nowhere.
+    /// The meaning of a path that leads nowhere.
     pub missing: Missing,
     /// Names of formatters that another program has.
     pub formatters: Vec<String>,

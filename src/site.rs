@@ -91,7 +91,7 @@ enum Reason {
     Unreadable(std::io::Error),
 }
 
-/// Where the templates of a site are, below its directory.
+/// The directory of the templates, below that of the site.
 pub const TEMPLATES: &str = "templates";
 
 impl Site {
@@ -153,13 +153,13 @@ impl Site {
         self
     }
 
-    /// Whether it was opened as a plain folder of templates.
+    /// Returns true if it was opened as a plain folder of templates.
     #[must_use]
     pub fn is_folder(&self) -> bool {
         self.layout == Layout::Folder
     }
 
-    /// Where its templates are, or will be.
+    /// Returns the directory of its templates, which may come later.
     #[must_use]
     pub fn template_directory(&self) -> PathBuf {
         match &self.layout {
@@ -168,7 +168,7 @@ impl Site {
         }
     }
 
-    /// Where its templates are, for a sentence.
+    /// Returns the place of its templates, for a sentence.
     #[cfg(feature = "cli")]
     pub(crate) fn templates_are_in(&self) -> String {
         match &self.layout {
@@ -210,7 +210,7 @@ impl Site {
         (!self.is_folder()).then(|| self.directory.join("static"))
     }
 
-    /// Which symbolic links are followed, below `templates/`, `data/` and `static/` alike.
+    /// Returns the rule for symbolic links, below `templates/`, `data/` and `static/` alike.
     #[cfg(feature = "web")]
     pub(crate) fn links(&self) -> hotplate_actors::Links {
         self.rules.links
@@ -263,7 +263,7 @@ impl Site {
             })
     }
 
-    /// What a program loads, seen as a site: its templates are where its engine has them, their data below a directory.
+    /// Makes a site of the templates that a program loads: its templates are where its engine has them, their data below a directory.
     #[cfg(feature = "cli")]
     pub(crate) fn of_program() -> Self {
         Self {
@@ -303,7 +303,7 @@ impl Site {
         layout::candidates(path).find(is_entry).or_else(equivalent)
     }
 
-    /// Whether it has no template yet because their directory is not there, and never was.
+    /// Returns true if it has no template yet because their directory is not there, and never was.
     #[must_use]
     pub fn is_awaited(&self, hotplate: &Hotplate) -> bool {
         let pinned = hotplate.snapshot();
@@ -339,7 +339,7 @@ impl Site {
         unused.into_iter().map(warning).collect()
     }
 
-    /// What is probably not meant in its files of data: keys that stand in one object twice.
+    /// Returns a warning for each key that stands in one object of its data twice.
     #[must_use]
     pub fn data_warnings(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
         let data = snapshot.entries().filter(|(_, name, _)| !self.is_template(name));

@@ -180,8 +180,8 @@ impl Tally {
         self.usages.read(id, self.clock)
     }
 
-    /// Whether a template that failed at some time has not been rendered well since, to the second: then it fails still, as far as
-    /// anybody knows. Other data may do better than that which failed, and nobody writes down each render that is good.
+    /// Returns true if a template that failed at some time has not been rendered well since, to the second. Good renders are not
+    /// written down one by one, so this is as much as is known; other data may render where this failed.
     pub(crate) fn still_fails(&self, id: TemplateId, failed: Instant) -> bool {
         self.usages.last_seconds(id) <= self.clock.seconds_at(failed)
     }

@@ -33,15 +33,15 @@ pub trait Dialect: Send + Sync + 'static {
     /// What its author has to change.
     fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>>;
 
-    /// Whether a text can name a formatter so.
+    /// Checks that a text can name a formatter like this.
     ///
     /// # Errors
-    /// Why none can, and what is possible instead.
+    /// The reason why none can, and what is possible instead.
     fn formatter_name(&self, _name: &str) -> Result<(), String> {
         Ok(())
     }
 
-    /// The same language for texts whose paths may lead nowhere, as [`Missing::Lenient`] says. Without one, templates are strict
+    /// Returns this language for texts whose paths may lead nowhere, as [`Missing::Lenient`] says. Without one, templates are strict
     /// wherever they come from.
     fn lenient(&self) -> Option<Arc<dyn Dialect>> {
         None

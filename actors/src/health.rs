@@ -12,8 +12,8 @@ pub struct Health {
     pub ready: bool,
     /// What keeps it from being ready, a sentence each.
     pub reasons: Vec<String>,
-    /// What does not work although it is ready, a sentence each: an actor of yours that was given up, threads that hang. Somebody
-    /// should look at it; no traffic has to be turned away for it.
+    /// Faults that do not keep it from being ready, a sentence each: an actor of yours that was given up, threads that hang. Somebody
+    /// should look at them; no traffic has to be turned away for them.
     pub degraded: Vec<String>,
     /// What is served now.
     pub version: Version,
@@ -89,9 +89,9 @@ pub struct LoaderStatus {
     pub missed_by_events: u64,
     /// Files that are there and cannot be read now.
     pub unreadable: u64,
-    /// Whether a directory of it is missing now: what was served goes on; if it never was there, nothing is served until it comes.
+    /// True if a directory of it is missing now. Its templates are still served; if it never was there, nothing is until it comes.
     pub root_missing: bool,
-    /// Which directories those are, and what that means, a sentence each.
+    /// A sentence for each missing directory, with what that means.
     pub missing: Vec<String>,
     /// What is remarkable about files that are no template, or about names: not UTF-8, not portable, a link that is not followed.
     pub remarks: Vec<Diagnostic>,

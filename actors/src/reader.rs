@@ -1,7 +1,8 @@
 //! The one render path: reads one immutable snapshot, answers text. The Renderer and the direct reader both use it.
 //!
-//! It takes no lock that a writer holds and does no I/O. A render that fails for a reason that lies in the template is tried again
-//! with what the entry was before, with the same context: a bad edit does not reach visitors, even one that compiles.
+//! A render that succeeds takes no lock that a writer holds and does no I/O. One that fails for a reason that lies in the template is
+//! tried again with what the entry was before, with the same context: a bad edit does not reach visitors, even one that compiles. It is
+//! also remembered and logged; the lock of the remembered faults is held by the Registry only while it goes through them.
 
 mod standin;
 mod supply;
@@ -86,8 +87,8 @@ pub struct RenderOptions {
     pub cancel: Option<CancellationToken>,
     /// What a path that leads nowhere means.
     pub missing: Missing,
-    /// Whether to answer with the stand-in where a render fails and no kept version does better, rather than to return the failure
-    /// ([`OnFailure::LastGood`]). For whoever answers visitors; over HTTP that is so in production.
+    /// If true, a render that fails and that no kept version does better is answered with the stand-in rather than with the failure
+    /// ([`OnFailure::LastGood`]). Pages over HTTP set it in production, so that visitors see a page.
     pub stand_in: bool,
 }
 
@@ -314,7 +315,7 @@ impl Reader {
         self.instead(failed, supply, options)
     }
 
-    /// What is answered in place of a render that failed.
+    /// Answers in place of a render that failed.
     #[cold]
     fn instead(
         &self,
@@ -366,8 +367,8 @@ impl Reader {
         answer
     }
 
-    /// What the newest kept closure that differs and does better comes to. Several bad edits may have come one after the other, so
-    /// each is tried, bounded as a whole: a visitor's own data may be what is too much for each of them.
+    /// Returns the text of the newest kept closure that differs and renders. Several bad edits may have come one after the other, so
+    /// each closure is tried, within one bound of time: a visitor's own data may be too much for each of them.
     fn better(
         &self,
         snapshot: &Snapshot,
@@ -492,13 +493,13 @@ struct Failed<'s> {
     snapshot: &'s Snapshot,
     id: TemplateId,
     closure: Closure<'s>,
-    /// How the closure stands.
+    /// The standing of the closure.
     freshness: Freshness,
     failure: RenderFailure,
 }
 
 impl Failed<'_> {
-    /// What is wrong, where the template or its data is to blame, and not the caller.
+    /// Returns the fault, if the template or its data is to blame, and not the caller.
     fn why(&self) -> Option<Arc<Why>> {
         let top = &self.closure.top().name;
         let (diagnostic, cause) = match &self.failure {

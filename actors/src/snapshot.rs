@@ -55,7 +55,7 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    /// What an entry was in this version, and the last version in which that was current; `None` where it was one of those seen.
+    /// Returns the closure of an entry in this version, and the last version in which that was current; `None` if it is among `seen`.
     fn unseen(&self, id: TemplateId, seen: &mut Vec<Digest>) -> Option<(Version, Closure<'_>)> {
         let (closure, since) = match self.content.standing(id) {
             Standing::Current(closure) => (closure, self.version),
@@ -200,8 +200,9 @@ impl Snapshot {
         kept.filter_map(move |generation| generation.unseen(id, &mut seen))
     }
 
-    /// What this entry was before the versions that [`Snapshot::earlier`] knows, newest first: in the version before its own text, that of
-    /// a template that it calls, or its data changed last, as far as these are remembered (the limit `last_good_templates`).
+    /// Returns the closures of an entry before the versions that [`Snapshot::earlier`] knows, newest first: those of the versions before
+    /// its own text, that of a template that it calls, or its data changed last, as far as these are remembered (the limit
+    /// `last_good_templates`).
     pub fn former(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
         let closure = self.standing(id).closure();
         let members = closure
@@ -250,16 +251,16 @@ impl Snapshot {
         self.live.0.live.load(Ordering::Relaxed)
     }
 
-    /// What all snapshots of this engine share.
+    /// Returns the state that all snapshots of this engine share.
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.live.0)
     }
 
-    /// What answers requests for an entry that is not answered as its newest text has it, as far as is known: of an entry that
-    /// is stale, or that failed when it was rendered. `None` for one that is current and did not fail, and for one that is gone.
+    /// Returns the answer to requests for an entry whose newest text is not served, as far as is known: one that does not compile,
+    /// or that failed when it was rendered. `None` for one that is current and did not fail, and for one that is gone.
     ///
-    /// The one source of the version that is said to be still served. Not for renders: it takes a lock that renders that fail
-    /// take.
+    /// This is the one source of the version that is said to be still served. Renders do not call it: it takes a lock that
+    /// failing renders take.
     #[must_use]
     pub fn serving(&self, id: TemplateId) -> Option<Serving> {
         let standing = match self.standing(id) {
@@ -272,13 +273,13 @@ impl Snapshot {
         self.late_fault(id).map(|late| late.serving).or(standing)
     }
 
-    /// The faults of an entry that no compiler saw and that showed when what is served of it now was rendered.
+    /// Returns the faults of an entry that no compiler saw, and that showed when the text that is served now was rendered.
     #[must_use]
     pub fn late_fault(&self, id: TemplateId) -> Option<LateFault> {
         self.live.0.late.of(id, || self.closure_digest(id))
     }
 
-    /// Those of all entries, sorted by name, as far as they are remembered (the limit `late_faults`).
+    /// Returns the faults of all entries that showed in renders, sorted by name, as far as they are remembered (the limit `late_faults`).
     #[must_use]
     pub fn late_faults(&self) -> Vec<LateFault> {
         let all = self.live.0.late.all().into_iter();
@@ -291,7 +292,7 @@ impl Snapshot {
         self.live.0.late.add(id, fault, room)
     }
 
-    /// Forgets faults of what is not served any more, and answers them.
+    /// Forgets the faults of closures that are not served any more, and returns them.
     pub(crate) fn settle_late_faults(&self) -> Vec<LateFault> {
         self.live.0.late.settle(|id| self.closure_digest(id))
     }
@@ -371,10 +372,10 @@ impl Content {
     }
 }
 
-/// What the snapshots of one engine share.
+/// State that the snapshots of one engine share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    /// How many of them there are.
+    /// The number of snapshots.
     live: AtomicUsize,
     late: LateFaults,
 }

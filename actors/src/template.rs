@@ -218,9 +218,9 @@ pub struct Source {
     pub name: TemplateName,
     /// The whole text.
     pub text: Arc<str>,
-    /// BLAKE3 of the text; of a lenient one, of that and of a mark.
+    /// BLAKE3 of the text; of a lenient one, of that digest and a mark.
     pub digest: Digest,
-    /// What a path of it means that leads nowhere.
+    /// The meaning of a path in it that leads nowhere.
     pub missing: Missing,
 }
 
@@ -244,8 +244,8 @@ impl Source {
         }
     }
 
-    /// The same text, in which a path may lead nowhere. It has another digest: a name that goes over from a strict root to a lenient
-    /// one has changed, whatever its text.
+    /// Returns this text with paths that may lead nowhere. It has another digest: a name that moves from a strict root to a lenient one
+    /// has changed, whatever its text.
     #[must_use]
     pub fn lenient(mut self) -> Self {
         if self.missing == Missing::Error {

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 
-/// What a byte order mark is in a text.
+/// A byte order mark, as a character.
 const MARK: char = '\u{feff}';
 /// Bytes at the beginning of a text that are looked at to tell which encoding it has.
 const SAMPLE_BYTES: usize = 1024;
@@ -32,7 +32,7 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
     String::from_utf8(bytes).map_err(|error| Box::new(not_utf8(&error)))
 }
 
-/// A text without the byte order mark that it may begin with.
+/// Returns a text without the byte order mark that it may begin with.
 pub(crate) fn unmarked(text: &str) -> &str {
     text.strip_prefix(MARK).unwrap_or(text)
 }

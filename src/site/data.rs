@@ -27,7 +27,7 @@ pub(super) struct DataUnit {
 pub struct Parsed {
     /// The object.
     pub data: Json,
-    /// What is probably not meant: keys that stand in one object twice.
+    /// A warning for each key that stands in one object twice.
     pub warnings: Vec<Diagnostic>,
 }
 

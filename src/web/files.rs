@@ -30,13 +30,13 @@ use validators::{Stamps, Validators};
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) directory: PathBuf,
-    /// Which symbolic links below it are followed.
+    /// The rule for symbolic links below it.
     pub(super) links: Links,
-    /// How long a browser may keep a file without asking again, if it is told.
+    /// `Cache-Control`, if there is to be one.
     pub(super) cache_control: Option<HeaderValue>,
 }
 
-/// What a request gets of a file.
+/// A file, and the decision about a request for it.
 struct Found {
     verdict: Verdict,
     size: u64,

@@ -67,8 +67,8 @@ impl Pages {
         }
     }
 
-    /// What static files say in `Cache-Control`; `None` leaves it to the browser how long it keeps a file without asking. The
-    /// default is `no-cache`: a browser keeps a file and asks each time whether it is still the same, which it is told without
+    /// Sets `Cache-Control` of static files; with `None` the browser decides how long it keeps a file without asking. The default
+    /// is `no-cache`: a browser keeps a file and asks each time whether it is still the same, which it is told without
     /// being sent the file again. In development it is that in any case.
     ///
     /// ```

@@ -216,7 +216,7 @@ impl Templates {
     }
 }
 
-/// Whether an answer is from the very closure that its entry stands for, and not from an older one because that failed.
+/// Returns true if an answer is from the very closure that its entry stands for, and not from an older one because that failed.
 fn is_as_it_stands(rendered: &Rendered, standing: &Standing<'_>) -> bool {
     match (&rendered.freshness, standing) {
         (Freshness::Current, _) => true,

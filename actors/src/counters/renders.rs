@@ -105,7 +105,7 @@ impl RenderOutcome {
 }
 
 impl Begun {
-    /// How many renders this one stands for where not each is counted; 0 where it was not timed.
+    /// Returns the number of renders that this one stands for, since not each is timed; 0 where it was not.
     #[inline]
     pub(super) fn stands_for(self) -> u64 {
         self.timed.map_or(0, |timed| timed.stands_for)

@@ -124,7 +124,7 @@ impl Usages {
         }
     }
 
-    /// When a template was rendered last, as the [`Clock`] counts seconds.
+    /// Returns the second in which a template was rendered last, as the [`Clock`] counts them.
     pub(super) fn last_seconds(&self, id: TemplateId) -> u32 {
         self.of(id).last_seconds.load(Ordering::Relaxed)
     }

@@ -59,7 +59,7 @@ impl Dialect for Tiny {
     }
 }
 
-/// Whether a tag of the language can name a formatter so: asks the compiler, so that there is one rule.
+/// Checks that a tag of the language can name a formatter like this. It asks the compiler, so that there is one rule.
 pub(super) fn tag_can_name(dialect: &impl Dialect, name: &str) -> Result<(), String> {
     let tag = format!("{{value | {name}}}");
     let reason = match dialect.compile(&tag, &Limits::default()) {

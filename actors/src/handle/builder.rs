@@ -97,8 +97,8 @@ impl Builder {
         self
     }
 
-    /// The language of some templates, by name; `None` is the language of the others. Said several times, the first that knows a name
-    /// decides.
+    /// The language of some templates, by name; `None` is the language of the others. If it is called several times, the first
+    /// function that knows a name decides.
     pub fn dialect_for(
         mut self,
         choose: impl Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync + 'static,
@@ -109,8 +109,8 @@ impl Builder {
         self
     }
 
-    /// Lets paths lead nowhere, in every template: such a path prints nothing, is false and has no items. Unless said so it is an
-    /// error that names the path. [`Mount::lenient`] says it of one directory, [`RenderOptions::missing`](crate::RenderOptions) of one
+    /// Lets paths lead nowhere, in every template: such a path prints nothing, is false and has no items. Without this it is an error
+    /// that names the path. [`Mount::lenient`] does it for one directory, [`RenderOptions::missing`](crate::RenderOptions) for one
     /// render.
     ///
     /// ```
@@ -166,8 +166,8 @@ impl Builder {
         stubs.filter(|name| self.formatters.get(name).is_none())
     }
 
-    /// What travels with a template without being called, such as its data: it is published and held back with it. Said several times,
-    /// all of it does.
+    /// Names that travel with a template without being called, such as its data: they are published and held back with it. If it is
+    /// called several times, the names of all functions do.
     pub fn companions(
         mut self,
         companions: impl Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync + 'static,
@@ -201,7 +201,7 @@ impl Builder {
         self
     }
 
-    /// The same for a template that need not be there: it stands in while it is.
+    /// Works like [`fallback`](Builder::fallback) for a template that need not be there: it stands in while it is.
     pub fn optional_fallback(mut self, template: &str) -> Self {
         self.stand_in = Some((template.to_owned(), true));
         self

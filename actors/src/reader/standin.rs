@@ -13,12 +13,15 @@ use crate::template::TemplateName;
 pub struct StandIn {
     /// Rendered with `{name, version, status}` and never with the page's own data. It stands in for entries that escape as it does.
     pub template: Option<TemplateName>,
-    /// Whether it may come later, or never.
+    /// True if it may come later, or never.
     pub optional: bool,
 }
 
 impl StandIn {
-    /// Whether the template is there in the first version. One that is broken is: it can be repaired while the engine runs.
+    /// Checks that the template is there in the first version. A broken one is: it can be repaired while the engine runs.
+    ///
+    /// # Errors
+    /// [`StartError::Fallback`] with a similar name and what to do.
     pub(crate) fn check(&self, first: &Snapshot) -> Result<(), StartError> {
         let Some(template) = self.template.as_ref().filter(|_| !self.optional) else {
             return Ok(());

@@ -17,7 +17,7 @@ use crate::dialect::TemplateId;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
-/// What is served in the place of a text that is not good.
+/// The answer to requests for a template whose newest text is not good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Serving {
@@ -57,17 +57,17 @@ pub struct LateFault {
     pub template: TemplateName,
     /// The first version in which it failed so.
     pub version: Version,
-    /// What the last render that failed was answered with.
+    /// The answer to the last render that failed.
     pub serving: Serving,
-    /// What was wrong, each fault once, in the order in which they showed.
+    /// Each fault once, in the order in which they showed.
     pub whys: Vec<Arc<Why>>,
-    /// When it failed last.
+    /// The time of the last failure.
     pub last: Instant,
-    /// Of the closure that failed: with another one served, all of this is over.
+    /// Digest of the closure that failed. With another one served, all of this is over.
     pub(crate) closure: Digest,
 }
 
-/// What is new about a render that failed.
+/// News about a render that failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct News {
     /// This template was not known to fail so.
@@ -80,11 +80,11 @@ pub(crate) struct News {
 #[derive(Debug, Default)]
 pub(crate) struct LateFaults {
     known: Mutex<HashMap<TemplateId, LateFault, Seed>>,
-    /// How many, so that a publish need not take the lock when there are none.
+    /// Their number, so that a publish need not take the lock when there are none.
     len: AtomicUsize,
 }
 
-/// How much is remembered.
+/// Bounds of what is remembered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
     /// The limit `late_faults`.
@@ -131,7 +131,7 @@ impl LateFaults {
         news
     }
 
-    /// What is known of one template, if that is about this closure.
+    /// Returns the fault of one template, if it is about this closure.
     pub(crate) fn of(&self, id: TemplateId, closure: impl FnOnce() -> Option<Digest>) -> Option<LateFault> {
         // Whoever publishes asks for each template that goes on as it was.
         if self.len.load(Ordering::Acquire) == 0 {
@@ -141,7 +141,7 @@ impl LateFaults {
         closure().filter(|closure| *closure == known.closure).map(|_| known)
     }
 
-    /// Everything, sorted by name.
+    /// Returns everything, sorted by name.
     pub(crate) fn all(&self) -> Vec<(TemplateId, LateFault)> {
         if self.len.load(Ordering::Acquire) == 0 {
             return Vec::new();

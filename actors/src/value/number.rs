@@ -1,4 +1,4 @@
-//! [`number`]: what the digits of a number become: an integer or a float where that is exactly what was written, else the digits.
+//! [`number`] makes an integer or a float of digits where that is exactly the number that was written, and else keeps the digits.
 
 use super::Value;
 
@@ -37,13 +37,13 @@ pub fn number(digits: &str) -> Option<Value<'_>> {
     })
 }
 
-/// Whether digits of a number are not all zero.
+/// Returns true if the digits of a number are not all zero.
 pub(super) fn is_not_zero(digits: &str) -> bool {
     let mantissa = digits.split(['e', 'E']).next().unwrap_or_default();
     mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
-/// Whether a float is what was written, and a number that was written without a fraction is printed without one.
+/// Returns true if a float is the number that was written. No integer is kept as a float, which would be printed with a fraction.
 fn is_kept(digits: &str, float: f64) -> bool {
     let is_integer = !digits.contains(['.', 'e', 'E']);
     if is_integer && digits != "-0" {

@@ -11,7 +11,7 @@ use actix_web::http::{Method, StatusCode};
 
 use super::validators::Validators;
 
-/// What a request asks for, and under which conditions.
+/// The ranges that a request asks for, and its conditions.
 #[derive(Debug)]
 pub(super) struct Conditions {
     head: bool,
@@ -35,7 +35,7 @@ enum IfUnchanged {
     Never,
 }
 
-/// What a request gets.
+/// The decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// 200.
@@ -61,7 +61,7 @@ impl Verdict {
         }
     }
 
-    /// Where the bytes of the answer begin, and how many they are, if it has any.
+    /// Returns the offset and the number of the bytes in the answer, if it has any.
     pub(super) fn bytes(self, size: u64) -> Option<(u64, u64)> {
         match self {
             Self::Whole => Some((0, size)),
@@ -93,12 +93,12 @@ impl Conditions {
         }
     }
 
-    /// Whether bytes are to be sent, where there are any.
+    /// Returns true if bytes are to be sent, where there are any.
     pub(super) fn wants_content(&self) -> bool {
         !self.head
     }
 
-    /// In the order of RFC 9110, 13.2.2.
+    /// Decides in the order of RFC 9110, 13.2.2.
     pub(super) fn judge(&self, size: u64, validators: &Validators) -> Verdict {
         let Validators { etag, modified } = validators;
         let unchanged_since = |date: SystemTime| modified.is_some_and(|modified| modified <= date);
@@ -158,8 +158,8 @@ fn ranges(request: &HttpRequest) -> Option<Vec<ByteRangeSpec>> {
     (ranges.len() == written && !ranges.iter().any(backwards)).then_some(ranges)
 }
 
-/// What these ranges are of so many bytes. Several parts would need another kind of body, which hardly a client asks for and each
-/// has to do without: then it is the whole.
+/// Decides about ranges of a file of `size` bytes. Several parts would need a body of another kind, which hardly a client asks for
+/// and which none may rely on: then the answer is the whole.
 fn part(ranges: &[ByteRangeSpec], size: u64) -> Verdict {
     let parts: Vec<_> = ranges
         .iter()

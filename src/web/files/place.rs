@@ -1,4 +1,4 @@
-//! Where a file is, and opening it: without waiting, regular files only, by the rule for links.
+//! Finds and opens a file: without waiting, regular files only, by the rule for links.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -40,7 +40,7 @@ pub(super) fn open(directory: &Path, below: &Path, links: Links) -> io::Result<O
     Ok(metadata.is_file().then_some((file, metadata)))
 }
 
-/// Where a name leads, if the rule for links lets it. The directory itself may be a link in any case.
+/// Returns the path that a name leads to, if the rule for links lets it. The directory itself may be a link in any case.
 fn real(directory: &Path, below: &Path, links: Links) -> io::Result<Option<PathBuf>> {
     if links == Links::Follow {
         return Ok(Some(directory.join(below)));
@@ -78,7 +78,7 @@ fn options(_: Links) -> OpenOptions {
     options
 }
 
-/// Whether an error says that a visitor has no file there, rather than that it cannot be read at the moment.
+/// Returns true if an error means that a visitor has no file there, rather than that it cannot be read at the moment.
 pub(super) fn is_absence(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -91,7 +91,7 @@ pub(super) fn is_absence(error: &io::Error) -> bool {
     ) || is_loop(error)
 }
 
-/// Whether links lead in a circle, or the last one was exchanged for a link.
+/// Returns true if links lead in a circle, or the file was exchanged for a link.
 #[cfg(unix)]
 fn is_loop(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())

@@ -1,4 +1,4 @@
-//! [`Validators`]: what a version of a file is recognised by. Pure, for any metadata that a file can have.
+//! [`Validators`] of a version of a file. Pure, for any metadata that a file can have.
 
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,18 +13,18 @@ const WHOLE_SECONDS_TICK: i128 = 2_000_000_000;
 /// The last second that an HTTP date can say: the end of the year 9999.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// What the system knows about a file. Times are seconds since 1970, which may be long before, and nanoseconds.
+/// The metadata of a file. Times are seconds since 1970, which may be long before, and nanoseconds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stamps {
     device: u64,
     inode: u64,
     size: u64,
     modified: (i64, i64),
-    /// When its content or its other stamps changed; nobody can set it.
+    /// The time at which its content or its other stamps changed; nobody can set it.
     changed: (i64, i64),
 }
 
-/// What a version of a file is recognised by.
+/// The validators of a version of a file (RFC 9110, 8.8).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Validators {
     /// A strong one. None while the file may still change without showing it.
@@ -102,7 +102,7 @@ impl Validators {
         }
     }
 
-    /// Says them in an answer.
+    /// Writes them into the headers of an answer.
     pub(super) fn describe(self, answer: &mut HttpResponseBuilder) {
         if let Some(etag) = self.etag {
             answer.insert_header((ETAG, etag));

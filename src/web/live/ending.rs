@@ -1,4 +1,4 @@
-//! [`Ending`]: that the process is told to end.
+//! [`Ending`] hears that the process is told to end.
 //!
 //! A server that ends waits for what is under way, and a stream goes on for ever: so it has to end by itself, at once. actix does
 //! not tell bodies that its server ends, but the signal that ends it can be heard by anybody.
@@ -50,7 +50,7 @@ async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
     }
 }
 
-/// Whether a process has a handler for a signal, as Linux says it in `/proc/self/status`.
+/// Returns true if a process has a handler for a signal, by the text of `/proc/self/status` on Linux.
 #[cfg(target_os = "linux")]
 fn is_caught(status: &str, signal: i32) -> bool {
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));

@@ -1,6 +1,6 @@
 //! [`Texts`]: the pages that were answered last, so that the script in a page can ask for what the server said.
 //!
-//! What is shown in a browser is not what it was sent: scripts and visitors change it. A page that follows an edit has to tell their
+//! A browser does not show the page as it was sent: scripts and visitors change it. A page that follows an edit has to tell their
 //! changes from those of the template, and for that it needs the very text that it was loaded from. It asks for it once, right
 //! after it was loaded. Rendering it again would not do: a second render has other tokens, other times, and may have side effects.
 
