@@ -372,6 +372,12 @@ fn loaders(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
         "hotplate_loader_missed_by_events",
         "Changes that such a look found and no event had told",
         missed,
+    )?;
+    let still_written = each().map(|(loader, labels)| (labels, loader.still_written));
+    writer.counters(
+        "hotplate_loader_still_written",
+        "How often a file was still being written after it had been waited for",
+        still_written,
     )
 }
 

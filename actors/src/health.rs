@@ -87,6 +87,9 @@ pub struct LoaderStatus {
     pub reconciles: u64,
     /// What such a look found that no event had told.
     pub missed_by_events: u64,
+    /// How often a file was still being written after it had been waited for: what was whole last goes on, or a new file is taken as
+    /// it is. `remarks` say which.
+    pub still_written: u64,
     /// Files that are there and cannot be read now.
     pub unreadable: u64,
     /// True if a directory of it is missing now. Its templates are still served; if it never was there, nothing is until it comes.

@@ -37,7 +37,7 @@ use crate::limits::Limits;
 
 use alarm::{Alarm, Clock};
 use disk::System;
-use inbox::Inbox;
+use inbox::{Ears, Inbox};
 use observer::{Means, Observer};
 use rules::{Rules, Sieve};
 use tree::Tree;
@@ -45,9 +45,6 @@ use watches::recursive::Recursive;
 use watches::{WatchError, Watches};
 
 pub use rules::{EXTENSIONS, Links};
-
-/// How long the kernel may take to say everything that it knows, before everything is looked at instead.
-const BARRIER: Duration = Duration::from_secs(2);
 
 /// A directory, which of its files are templates, and what their names begin with.
 #[derive(Debug, Clone)]
@@ -261,8 +258,9 @@ impl Loader for DirectoryLoader {
             }
         }
         let asks = depth == Depth::Everything && self.observer.trusts_events();
-        let heard_all = asks && self.inbox.barrier(BARRIER);
-        let found = self.observer.look(&System, depth, heard_all, Instant::now());
+        let heard_all = asks && self.inbox.catch_up();
+        let inbox = Arc::clone(&self.inbox);
+        let found = self.observer.look(&System, &*inbox, depth, heard_all, Instant::now());
         if let Some(alarm) = &self.alarm {
             alarm.set(self.observer.next(), self.observer.wary.take());
         }

@@ -65,6 +65,8 @@ pub(in super::super) struct LoaderHealth {
     pub(in super::super) reconciles: u64,
     /// What such a look found that no event had told.
     pub(in super::super) missed_by_events: u64,
+    /// How often a file was still being written after it had been waited for; `remarks` say which.
+    pub(in super::super) still_written: u64,
     /// Files that are there and cannot be read now.
     pub(in super::super) unreadable: u64,
     /// Whether its root is missing now; what was served goes on.
@@ -128,6 +130,7 @@ impl From<Health> for HealthAnswer {
             overflows: loader.status.overflows,
             reconciles: loader.status.reconciles,
             missed_by_events: loader.status.missed_by_events,
+            still_written: loader.status.still_written,
             unreadable: loader.status.unreadable,
             root_missing: loader.status.root_missing,
             remarks: loader.status.remarks.iter().map(Finding::of).collect(),

@@ -12,6 +12,8 @@ use crate::limits::Limits;
 
 /// Names of no concern that are remembered. More are as good as none: they only spare work.
 const DULL_MAX: usize = 1024;
+/// How long the kernel may take to say everything that it knows, before it is taken for one that does not.
+const BARRIER: Duration = Duration::from_secs(2);
 
 /// What the kernel said about a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,35 @@ pub(super) struct Inbox {
     /// Written files that turned out to concern nobody, such as a log beside the templates.
     dull: Mutex<HashSet<PathBuf>>,
     mark_came: Condvar,
+    /// Something was noted in `settle`.
+    noted: Condvar,
+}
+
+/// The listener, for one who looks.
+pub(super) trait Ears {
+    /// Hears everything that happened until now. Answers `false` if that cannot be said.
+    fn catch_up(&self) -> bool;
+    /// Waits until every file that is being written is closed or quiet, but no longer than `until`. Answers what time it is then.
+    fn rest(&self, until: Instant) -> Instant;
+}
+
+impl Ears for Inbox {
+    fn catch_up(&self) -> bool {
+        self.barrier(BARRIER)
+    }
+
+    fn rest(&self, until: Instant) -> Instant {
+        let mut settle = self.settle();
+        loop {
+            let now = Instant::now();
+            let Some(quiet_at) = settle.quiet_at(now).filter(|_| now < until) else {
+                return now;
+            };
+            let left = quiet_at.min(until).saturating_duration_since(now);
+            let waited = self.noted.wait_timeout(settle, left);
+            settle = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
 }
 
 impl Inbox {
@@ -46,6 +77,7 @@ impl Inbox {
             settle: Mutex::new(Settle::new(limits)),
             dull: Mutex::default(),
             mark_came: Condvar::new(),
+            noted: Condvar::new(),
         }
     }
 
@@ -104,6 +136,9 @@ impl Inbox {
             self.settle().note(path, hint, now);
             concerns = true;
         }
+        if concerns {
+            self.noted.notify_all();
+        }
         concerns
     }
 
@@ -123,7 +158,7 @@ impl Inbox {
 
     /// Waits until everything that happened before has been heard. Answers `false` if that cannot be said, for events were lost,
     /// there is no mark, or it takes longer than `within`.
-    pub(super) fn barrier(&self, within: Duration) -> bool {
+    fn barrier(&self, within: Duration) -> bool {
         let mut watched = self.watched();
         let Some(mark) = watched.mark() else {
             return false;

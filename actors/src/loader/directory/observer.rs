@@ -4,15 +4,15 @@
 //! take it through any history.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::disk::Disk;
-use super::inbox::Inbox;
+use super::disk::{Disk, FileId};
+use super::inbox::{Ears, Inbox};
 use super::read::{Content, Text, read};
 use super::settle::{Due, Hint};
-use super::tree::{Look, Patience, Rel, State, Tree, Wary};
+use super::tree::{Look, Patience, Rel, State, Taken, Tree, Wary};
 use super::watches::{WatchError, Watches};
 use crate::diagnostic::Diagnostic;
 use crate::health::{LoaderStatus, WatchMode};
@@ -37,7 +37,8 @@ const DOUBT_PAUSE_MAX: Duration = Duration::from_millis(200);
 pub(super) struct Observer {
     pub(super) trees: Vec<Tree>,
     inbox: Arc<Inbox>,
-    settle_nanos: i64,
+    settle: Duration,
+    settle_max: Duration,
     sweep: Duration,
     poll: Duration,
     /// Why the kernel does not watch, or why it is not enough; absent while nobody watches.
@@ -113,7 +114,8 @@ impl Observer {
         Self {
             trees,
             inbox,
-            settle_nanos: i64::try_from(limits.settle_ms.saturating_mul(1_000_000)).unwrap_or(i64::MAX),
+            settle: Duration::from_millis(limits.settle_ms),
+            settle_max: Duration::from_millis(limits.settle_max_ms),
             sweep: Duration::from_millis(limits.sweep_ms),
             poll: Duration::from_millis(limits.poll_ms),
             means: None,
@@ -151,11 +153,19 @@ impl Observer {
     pub(super) fn look(
         &mut self,
         disk: &dyn Disk,
+        ears: &dyn Ears,
         depth: Depth,
         heard_all: bool,
         now: Instant,
     ) -> Result<Changes, LoaderError> {
         let forced = depth != Depth::Hinted;
+        let exact = self.means.as_ref().is_some_and(|means| means.kernel && means.exact);
+        // Who is about to close a file may do so first.
+        let rest_until = now + self.settle;
+        let now = match forced && exact && (heard_all || ears.catch_up()) {
+            true => ears.rest(rest_until),
+            false => now,
+        };
         self.ask_again(now);
         let due = self.inbox.settle().take(now, forced);
         if due.doubt {
@@ -177,12 +187,15 @@ impl Observer {
             inbox: &inbox,
             mounts: &mounts,
             now,
+            ears,
+            exact,
             forced,
             bytes,
             afresh: depth == Depth::Afresh,
             deep: false,
             recursive: self.means.as_ref().is_some_and(|means| means.kernel && !means.exact),
-            settle_nanos: self.settle_nanos,
+            settle_nanos: i64::try_from(self.settle.as_nanos()).unwrap_or(i64::MAX),
+            settle_max: self.settle_max,
         };
         self.count_missed(&due, now);
         for path in &due.left {
@@ -190,12 +203,13 @@ impl Observer {
         }
         if !(forced && everything) {
             self.look_at_due(&look, due);
+            self.make_sure(&look, rest_until);
             self.gather(None);
         }
         if everything {
-            self.reconcile(&look, in_time && !in_doubt && !forced);
+            self.reconcile(&look, in_time && !in_doubt && !forced, rest_until);
         } else if forced {
-            self.look_at_wary(&look);
+            self.look_at_wary(&look, rest_until);
         }
         self.after(now);
         if depth == Depth::Afresh {
@@ -226,7 +240,8 @@ impl Observer {
             }
         }
         for (path, hint) in &due.paths {
-            if matches!(hint, Hint::Writing | Hint::Closed) && !concerned.contains(path) && self.all_there() {
+            let is_write = matches!(hint, Hint::Writing | Hint::StillWriting | Hint::Closed);
+            if is_write && !concerned.contains(path) && self.all_there() {
                 self.inbox.bore(path.clone());
             }
         }
@@ -237,7 +252,7 @@ impl Observer {
     }
 
     /// Looks at what nothing tells of, and at every file where that is quick.
-    fn look_at_wary(&mut self, look: &Look<'_>) {
+    fn look_at_wary(&mut self, look: &Look<'_>, rest_until: Instant) {
         for tree in &mut self.trees {
             if tree.missing.is_some() {
                 continue;
@@ -250,10 +265,11 @@ impl Observer {
                 tree.look_at_path(look, &each.path, Patience::Told);
             }
         }
+        self.make_sure(look, rest_until);
         self.gather(Some(look.now));
     }
 
-    fn reconcile(&mut self, look: &Look<'_>, in_time: bool) {
+    fn reconcile(&mut self, look: &Look<'_>, in_time: bool, rest_until: Instant) {
         let began = look.disk.clock();
         self.reconciles += 1;
         for tree in &mut self.trees {
@@ -262,12 +278,77 @@ impl Observer {
         if in_time {
             self.distrust = self.distrust.saturating_sub(1);
         }
+        self.make_sure(look, rest_until);
         self.gather(in_time.then_some(look.now));
         let took = Duration::from_nanos(look.disk.clock().saturating_sub(began).unsigned_abs());
         let pause = took.saturating_mul(DOUBT_SHARE).min(DOUBT_PAUSE_MAX);
         self.doubt_until = None;
         self.reconciled = Some(look.now + pause);
         self.reconcile_at = None;
+    }
+
+    // --- what is whole ------------------------------------------------------------------------------------------------------
+
+    /// Makes sure that nobody wrote to what was read while it was read. What may be half is put back, and looked at again once
+    /// it is closed or quiet; in a forced look it is read again, and after a while what is there is taken.
+    fn make_sure(&mut self, look: &Look<'_>, rest_until: Instant) {
+        let mut doubtful = self.doubtful(look);
+        let mut now = look.now;
+        while look.forced && !doubtful.is_empty() && now < rest_until {
+            now = look.ears.rest(rest_until);
+            let due = self.inbox.settle().take(now, true);
+            if due.doubt {
+                self.inbox.settle().note_doubt();
+            }
+            for path in &due.left {
+                self.trees.iter_mut().for_each(|tree| tree.doubt_path(path));
+            }
+            self.look_at_due(&Look { now, ..*look }, due);
+            doubtful = self.doubtful(look);
+        }
+        if !look.forced {
+            doubtful
+                .into_iter()
+                .for_each(|(number, taken)| self.trees[number].put_back(look, taken));
+        }
+    }
+
+    /// What was read and may be half, the last first. The rest is whole.
+    fn doubtful(&mut self, look: &Look<'_>) -> Vec<(usize, Taken)> {
+        let trees = self.trees.iter_mut().enumerate();
+        let taken: Vec<(usize, Taken)> = trees
+            .flat_map(|(number, tree)| tree.taken().into_iter().map(move |taken| (number, taken)))
+            .collect();
+        if taken.is_empty() {
+            return taken;
+        }
+        let heard = !look.exact || look.ears.catch_up();
+        let may_have_other_names = taken.iter().any(|(_, taken)| taken.names > 1);
+        let told = self.told_files(look, look.exact && may_have_other_names);
+        let is_doubtful = |(number, taken): &mut (usize, Taken)| {
+            let tree = &self.trees[*number];
+            let is_told = |path: PathBuf| self.inbox.settle().is_told(&path);
+            match heard {
+                true => look.exact && (told.contains(&taken.id) || tree.real(&taken.rel).is_some_and(is_told)),
+                false => taken.is_young(look),
+            }
+        };
+        let mut whole = taken;
+        let doubtful: Vec<(usize, Taken)> = whole.extract_if(.., is_doubtful).collect();
+        for (number, taken) in &whole {
+            self.trees[*number].is_whole_now(taken);
+        }
+        doubtful
+    }
+
+    /// The files that somebody may be writing by whatever name, if that is asked for.
+    fn told_files(&self, look: &Look<'_>, asked: bool) -> HashSet<FileId> {
+        if !asked {
+            return HashSet::new();
+        }
+        let told: Vec<PathBuf> = self.inbox.settle().told().map(Path::to_owned).collect();
+        let ids = told.iter().filter_map(|path| look.disk.stat(path).ok());
+        ids.filter(|stat| stat.names > 1).map(|stat| stat.id).collect()
     }
 
     // --- what events missed -------------------------------------------------------------------------------------------------
@@ -418,6 +499,13 @@ impl Observer {
             return Again::Changing;
         };
         match read(look.disk, &real, tree.bytes_max(), true) {
+            Content::Text(text, seen, _) if !look.is_whole(&real, &seen, &text) => {
+                let mut settle = self.inbox.settle();
+                if !settle.is_told(&real) {
+                    settle.note_seen(real, Hint::Writing, look.now);
+                }
+                Again::Changing
+            }
             Content::Text(text, seen, _) if look.forced || tree.is_whole(look, rel, &seen, &text) => {
                 for other in tree.note_read_again(rel, seen, &text) {
                     self.inbox.settle().note_seen(other, Hint::Writing, look.now);
@@ -553,6 +641,7 @@ impl Observer {
             overflows: self.overflows,
             reconciles: self.reconciles,
             missed_by_events: self.missed,
+            still_written: self.trees.iter().map(|tree| tree.still_written).sum(),
             unreadable: self.trees.iter().map(|tree| tree.unreadable() as u64).sum(),
             root_missing: !missing.is_empty(),
             missing,

@@ -1,7 +1,8 @@
 //! [`Settle`]: when a path that was hinted at may be looked at. Pure: time is an argument.
 //!
 //! A file that was closed, renamed or linked is looked at now; one that is being written after it has been quiet for a while, so
-//! that half a file is not taken for the whole; one that is gone after a grace, because editors remove and create.
+//! that half a file is not taken for the whole; one that is gone after a grace, because editors remove and create. What was heard
+//! of a path since it was last taken says that what was read of it meanwhile may be half a file.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ pub enum Hint {
     Created,
     /// Somebody is writing.
     Writing,
+    /// Somebody is writing, and has been for as long as a file is waited for. Nobody says this: it is what
+    /// [`Writing`](Self::Writing) becomes.
+    StillWriting,
     /// It is gone from here.
     Gone,
 }
@@ -32,7 +36,7 @@ pub struct Due {
     /// Hints were lost, or too many to keep: what is not named may have changed as well.
     pub doubt: bool,
     /// These paths, with the last that was said about each. One that is [`Hint::Gone`] has had its grace, one that is
-    /// [`Hint::Writing`] has been quiet or was waited for long enough.
+    /// [`Hint::Writing`] has been quiet.
     pub paths: Vec<(PathBuf, Hint)>,
     /// What was at these of the paths has left since the last look, whatever was said afterwards: it may have come back.
     pub left: Vec<PathBuf>,
@@ -43,8 +47,12 @@ struct Waiting {
     hint: Hint,
     /// Whether it was ever [`Hint::Gone`].
     left: bool,
+    /// Whether an event said that what is there may be another content.
+    told: bool,
     since: Instant,
     until: Instant,
+    /// When it will have been quiet for long enough, if it is being written.
+    quiet_at: Instant,
 }
 
 /// Paths that were hinted at, until they are looked at.
@@ -80,29 +88,37 @@ impl Settle {
         if self.waiting.len() >= self.capacity && !self.waiting.contains_key(&path) {
             return self.note_doubt();
         }
-        self.note_seen(path, hint, now);
+        self.note_seen(path.clone(), hint, now);
+        if hint != Hint::Attributes
+            && let Some(waiting) = self.waiting.get_mut(&path)
+        {
+            waiting.told = true;
+        }
     }
 
     /// Notes what a look saw: such paths are no more than there are files, so there is always room.
     pub fn note_seen(&mut self, path: PathBuf, hint: Hint, now: Instant) {
         let known = self.waiting.get(&path).copied();
         let since = known.map_or(now, |known| known.since);
-        let (hint, until) = match (hint, known) {
+        let quiet_at = now + self.quiet;
+        let (hint, until, quiet_at) = match (hint, known) {
             (Hint::Attributes, Some(known)) if matches!(known.hint, Hint::Created | Hint::Writing) => {
-                (known.hint, known.until)
+                (known.hint, known.until, known.quiet_at)
             }
             // Told twice, it is gone since the first time.
-            (Hint::Gone, Some(known)) if known.hint == Hint::Gone => (Hint::Gone, known.until),
-            (Hint::Gone, _) => (hint, now + self.grace),
-            (Hint::Writing, _) => (hint, (now + self.quiet).min(since + self.quiet_max)),
-            (Hint::Whole | Hint::Closed | Hint::Attributes | Hint::Created, _) => (hint, now),
+            (Hint::Gone, Some(known)) if known.hint == Hint::Gone => (Hint::Gone, known.until, quiet_at),
+            (Hint::Gone, _) => (hint, now + self.grace, quiet_at),
+            (Hint::Writing | Hint::StillWriting, _) => (Hint::Writing, quiet_at.min(since + self.quiet_max), quiet_at),
+            (Hint::Whole | Hint::Closed | Hint::Attributes | Hint::Created, _) => (hint, now, quiet_at),
         };
         let left = hint == Hint::Gone || known.is_some_and(|known| known.left);
         let waiting = Waiting {
             hint,
             left,
+            told: known.is_some_and(|known| known.told),
             since,
             until,
+            quiet_at,
         };
         self.waiting.insert(path, waiting);
         self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
@@ -124,8 +140,10 @@ impl Settle {
         let waiting = Waiting {
             hint: Hint::Attributes,
             left: false,
+            told: false,
             since: now,
             until,
+            quiet_at: now,
         };
         let until = self.waiting.entry(path).or_insert(waiting).until;
         self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
@@ -149,6 +167,25 @@ impl Settle {
         waiting.is_some_and(|waiting| matches!(waiting.hint, Hint::Writing | Hint::Created))
     }
 
+    /// Whether an event said since the path was last taken that what is there may be another content.
+    #[must_use]
+    pub fn is_told(&self, path: &Path) -> bool {
+        self.waiting.get(path).is_some_and(|waiting| waiting.told)
+    }
+
+    /// Each path of which an event said so.
+    pub fn told(&self) -> impl Iterator<Item = &Path> {
+        let told = self.waiting.iter().filter(|(_, waiting)| waiting.told);
+        told.map(|(path, _)| path.as_path())
+    }
+
+    /// When each file that is being written will have been quiet for long enough, if one has not.
+    #[must_use]
+    pub fn quiet_at(&self, now: Instant) -> Option<Instant> {
+        let written = self.waiting.values().filter(|waiting| waiting.hint == Hint::Writing);
+        written.map(|waiting| waiting.quiet_at).filter(|at| *at > now).max()
+    }
+
     /// Whether a path is going to be looked at.
     fn awaits(&self, path: &Path) -> bool {
         self.waiting.contains_key(path)
@@ -166,7 +203,10 @@ impl Settle {
         let mut left = Vec::new();
         let path = |(path, waiting): (PathBuf, Waiting)| {
             left.extend(waiting.left.then(|| path.clone()));
-            (path, waiting.hint)
+            match waiting.hint {
+                Hint::Writing if waiting.quiet_at > now => (path, Hint::StillWriting),
+                hint => (path, hint),
+            }
         };
         let mut paths: Vec<(PathBuf, Hint)> = due.map(path).collect();
         paths.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));

@@ -16,7 +16,7 @@ use proptest::test_runner::TestCaseError;
 
 use self::history::{BASE, Event, Op, ROOT, adverse, begin, honest, nested, overtaken};
 use self::world::{Act, Body, Failing, Said, Shared, World};
-use super::inbox::{Heard, Inbox};
+use super::inbox::{Ears, Heard, Inbox};
 use super::observer::{Means, Observer};
 use super::rules::{Rules, Sieve};
 use super::tree::{Tree, Wary};
@@ -48,6 +48,30 @@ struct Play {
     /// Whether the world stands still while the loader looks and the kernel keeps its word, so that promises about time can be
     /// checked.
     exact: bool,
+}
+
+/// The listener, for one who looks: what happens meanwhile may also happen just before a mark is put.
+struct Listening {
+    disk: Shared,
+    inbox: Arc<Inbox>,
+    now: Instant,
+}
+
+impl Ears for Listening {
+    fn catch_up(&self) -> bool {
+        self.disk.happen();
+        let mark = self.inbox.watched().mark().expect("there is always a mark");
+        self.disk.hear(usize::MAX);
+        let came = !self.inbox.watched().awaits(mark);
+        self.inbox.watched().forget_mark(mark);
+        came && !self.inbox.settle().is_in_doubt()
+    }
+
+    fn rest(&self, _: Instant) -> Instant {
+        self.disk.happen();
+        self.disk.hear(usize::MAX);
+        self.now
+    }
 }
 
 type Checked = Result<(), TestCaseError>;
@@ -136,7 +160,12 @@ impl Play {
     /// A look, as the loader's thread makes it.
     fn look(&mut self, depth: Depth, heard_all: bool) -> Result<Changes, LoaderError> {
         let now = self.now();
-        let changes = self.observer.look(&self.disk, depth, heard_all, now);
+        let ears = Listening {
+            disk: self.disk.clone(),
+            inbox: Arc::clone(&self.inbox),
+            now,
+        };
+        let changes = self.observer.look(&self.disk, &ears, depth, heard_all, now);
         if let Some(wary) = self.observer.wary.take() {
             self.wary = wary;
         }
@@ -967,5 +996,168 @@ fn while_a_root_is_missing_nothing_that_it_leads_to_is_updated() {
         for name in names {
             assert_eq!(text(&play, name), Some("text 3"), "{name} of {root}");
         }
+    }
+}
+
+/// What the loader says of a file in hinted looks while somebody saves it in place, after so many questions of the look that the save
+/// before it led to. `Finish` comes so many questions later, or after a moment.
+fn said_of_a_pair(pair: &[Op], after: usize, between: usize, wait: u64) -> Checked {
+    let path = Path::new(ROOT).join("x.html");
+    let mut play = Play::new();
+    play.wait(1_000, false)?;
+    play.exact = false;
+    act(&play, Op::Write(path.clone(), 2));
+    {
+        let mut world = play.disk.world();
+        let acts = pair.iter().enumerate();
+        let script = acts.map(|(number, op)| (if number == 0 { after } else { between }, Act::Op(op.clone())));
+        world.script.extend(script);
+    }
+    let check = |play: &Play, when: &str| -> Checked {
+        let served = text(play, "x.html").unwrap_or_default();
+        let is_whole = !served.starts_with("half") || served.ends_with("-whole");
+        prop_assert!(is_whole, "{pair:?}, {after}, {between}: {served} {when}");
+        Ok(())
+    };
+    play.wait(0, false)?;
+    check(&play, "in the first look")?;
+    play.wait(wait, false)?;
+    check(&play, "while it is open")?;
+    let rest: Vec<_> = play.disk.world().script.drain(..).collect();
+    for (_, rest) in rest {
+        if let Act::Op(op) = rest {
+            act(&play, op);
+        }
+    }
+    play.wait(1_000, false)?;
+    check(&play, "at the end")?;
+    play.check_served("at the end")
+}
+
+#[test]
+fn two_saves_in_a_row_are_never_taken_half() {
+    let path = |name: &str| Path::new(ROOT).join(name);
+    let x = path("x.html");
+    let in_place = [Op::Begin(x.clone(), 3), Op::Finish(x.clone())];
+    let replaced = [Op::Remove(x.clone()), Op::Begin(x.clone(), 3), Op::Finish(x.clone())];
+    let other = path("a/other.bin");
+    let by_other_name = [
+        Op::HardLink(x.clone(), other.clone()),
+        Op::Begin(other.clone(), 3),
+        Op::Finish(other),
+    ];
+    for pair in [in_place.as_slice(), &replaced, &by_other_name] {
+        for after in 0..16 {
+            for between in [0, 1, 3, 1_000] {
+                said_of_a_pair(pair, after, between, 20).expect("whole");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reload_waits_a_moment_for_who_is_about_to_close_a_file() {
+    let x = Path::new(ROOT).join("x.html");
+    for (after, between) in (0..8).flat_map(|after| [0, 1, 3].map(|between| (after, between))) {
+        let mut play = Play::new();
+        play.wait(1_000, false).expect("settles");
+        play.exact = false;
+        act(&play, Op::Write(x.clone(), 2));
+        let script = [
+            (after, Act::Op(Op::Begin(x.clone(), 3))),
+            (between, Act::Op(Op::Finish(x.clone()))),
+        ];
+        play.disk.world().script.extend(script);
+        play.sync(Depth::Everything).expect("looks");
+        let served = text(&play, "x.html").unwrap_or_default().to_owned();
+        assert!(!served.ends_with("half 3"), "{after}, {between}: {served}");
+    }
+}
+
+/// Somebody writes a file, and never rests for long enough.
+fn write_without_end(play: &mut Play, path: &Path, ms: u64) {
+    play.exact = false;
+    act(play, Op::Begin(path.to_owned(), 4));
+    for _ in 0..ms / 10 {
+        play.wait(10, false).expect("looks");
+        play.disk.world().write(path, b".");
+    }
+}
+
+fn remarks(play: &Play) -> Vec<String> {
+    let remarks = play.observer.status().remarks.into_iter();
+    remarks
+        .map(|remark| format!("{}: {}", remark.code, remark.message))
+        .collect()
+}
+
+#[test]
+fn a_file_that_is_written_without_end_keeps_what_was_whole_and_it_is_said() {
+    let x = Path::new(ROOT).join("x.html");
+    for ends_by_closing in [true, false] {
+        let mut play = Play::new();
+        play.wait(1_000, false).expect("settles");
+        let before = text(&play, "x.html").map(str::to_owned);
+        let almost = play.limits.settle_max_ms - 50;
+        write_without_end(&mut play, &x, almost);
+        assert_eq!(play.observer.status().still_written, 0);
+        write_without_end(&mut play, &x, 3_000);
+        assert_eq!(text(&play, "x.html").map(str::to_owned), before);
+        assert_eq!(play.observer.status().still_written, 1);
+        let said = remarks(&play);
+        assert!(said.len() == 1 && said[0].starts_with("still-written"), "{said:?}");
+        assert!(said[0].contains("x.html") && said[0].contains("whole"), "{said:?}");
+        if ends_by_closing {
+            act(&play, Op::Finish(x.clone()));
+            play.wait(0, false).expect("looks");
+        } else {
+            play.wait(play.limits.settle_ms + 1, false).expect("looks");
+        }
+        play.check_served("when nobody writes any more").expect("the same");
+        assert_eq!(remarks(&play), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_new_file_that_is_written_without_end_is_taken_and_it_is_said() {
+    let new = Path::new(ROOT).join("new.html");
+    let mut play = Play::new();
+    play.wait(1_000, false).expect("settles");
+    write_without_end(&mut play, &new, 2_000);
+    let served = text(&play, "new.html").map(str::len);
+    assert!(
+        served.is_some_and(|len| len > 100),
+        "it is taken again and again: {served:?}"
+    );
+    let said = remarks(&play);
+    assert!(said.len() == 1 && said[0].contains("maybe half"), "{said:?}");
+    act(&play, Op::Finish(new));
+    play.wait(0, false).expect("looks");
+    play.check_served("when it is closed").expect("the same");
+    assert_eq!(remarks(&play), Vec::<String>::new());
+}
+
+#[test]
+fn an_ignore_file_that_is_saved_twice_is_never_taken_half() {
+    let root = Path::new(ROOT);
+    let path = root.join(".hotplateignore");
+    for after in 0..16 {
+        let mut play = Play::new();
+        play.exact = false;
+        let ops = [
+            Op::Write(path.clone(), 5),
+            Op::MakeDirectory(root.join("text 5")),
+            Op::Write(root.join("text 5/y.html"), 1),
+        ];
+        ops.into_iter().for_each(|op| act(&play, op));
+        play.wait(1_000, false).expect("settles");
+        assert_eq!(text(&play, "text 5/y.html"), None);
+        act(&play, Op::Write(path.clone(), 5));
+        play.disk
+            .world()
+            .script
+            .push_back((after, Act::Op(Op::Begin(path.clone(), 3))));
+        play.wait(10, false).expect("looks");
+        assert_eq!(text(&play, "text 5/y.html"), None, "{after}");
     }
 }

@@ -9,16 +9,17 @@ mod file;
 mod link;
 mod remarks;
 mod root;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::disk::{Disk, FileId, Kind, Stat, is_gone};
 use super::failure;
-use super::inbox::Inbox;
+use super::inbox::{Ears, Inbox};
 use super::links::Resolved;
 use super::read::{Signature, Text};
 use super::rules::{IGNORE_FILE, Ignore, Links, Sieve, is_hidden};
@@ -29,6 +30,8 @@ use crate::dialect::Missing;
 use crate::limits::Limits;
 use crate::template::{Digest, TemplateName};
 use remarks::Remarks;
+pub(super) use whole::Taken;
+use whole::Written;
 
 /// A path below the root, separated by `/`; the root itself is empty.
 pub(super) type Rel = Arc<str>;
@@ -75,6 +78,12 @@ pub(super) struct Tree {
     pub(super) touched: BTreeMap<Rel, Option<Text>>,
     /// Whether what has to be polled may differ from what was last asked for.
     pub(super) wariness_changed: bool,
+    /// What was read since it was last asked whether anything happened to it meanwhile.
+    taken: Vec<Taken>,
+    /// Names whose files are being written at each look.
+    written: BTreeMap<Rel, Written>,
+    /// How often a file was not whole after it had been waited for.
+    pub(super) still_written: u64,
     /// Why directories could not be watched.
     pub(super) exhausted: Option<String>,
     /// What is remarkable about names that no template has, each said once.
@@ -125,6 +134,10 @@ pub(super) struct Look<'a> {
     pub(super) inbox: &'a Inbox,
     pub(super) mounts: &'a std::collections::HashSet<PathBuf>,
     pub(super) now: Instant,
+    /// Who hears what happens meanwhile.
+    pub(super) ears: &'a dyn Ears,
+    /// Whether whatever happens to a file that is read can be heard of.
+    pub(super) exact: bool,
     /// What is there now counts, half written or not.
     pub(super) forced: bool,
     /// Read every file, whatever its stamps say.
@@ -137,12 +150,22 @@ pub(super) struct Look<'a> {
     pub(super) recursive: bool,
     /// For how long a file must not have changed to be taken for whole, in nanoseconds.
     pub(super) settle_nanos: i64,
+    /// For how long a file that is being written is waited for without a word about it.
+    pub(super) settle_max: Duration,
 }
 
 impl Look<'_> {
     /// Whether a file changed so short a time ago that somebody may be in the middle of writing it.
     pub(super) fn is_young(&self, changed: i64) -> bool {
         self.disk.clock().saturating_sub(changed) < self.settle_nanos
+    }
+
+    /// Whether a file that was read now is whole, as far as can be told: nobody began to write it meanwhile.
+    pub(super) fn is_whole(&self, path: &Path, seen: &Signature, text: &Text) -> bool {
+        if self.forced || !self.is_young(seen.changed) {
+            return true;
+        }
+        !text.text.is_empty() && (!self.exact || (self.ears.catch_up() && !self.inbox.settle().is_told(path)))
     }
 }
 
@@ -153,8 +176,10 @@ pub(super) enum Patience {
     Told,
     /// The same, of a file that was known under this name. There may be another by now, of which nothing is said.
     ToldOf(FileId),
-    /// It was being written, and has been quiet for a while or waited for long enough.
+    /// It was being written, and has been quiet for a while.
     Quiet,
+    /// It is being written, and has been for longer than it is waited for.
+    Unsettled,
     /// It is new, and may be about to be written.
     Created,
     /// It is gone, and its grace is over.
@@ -168,6 +193,7 @@ impl From<Hint> for Patience {
         match hint {
             Hint::Whole | Hint::Closed | Hint::Attributes => Self::Told,
             Hint::Writing => Self::Quiet,
+            Hint::StillWriting => Self::Unsettled,
             Hint::Created => Self::Created,
             Hint::Gone => Self::Lost,
         }
@@ -241,6 +267,9 @@ impl Tree {
             new: Vec::new(),
             more: Vec::new(),
             touched: BTreeMap::new(),
+            taken: Vec::new(),
+            written: BTreeMap::new(),
+            still_written: 0,
             wariness_changed: true,
             exhausted: None,
             remarks: Remarks::new(limits.remarks),
@@ -326,7 +355,7 @@ impl Tree {
             && let Some(parents) = self.seen_as.get(parent).cloned()
         {
             let may_be_half = || match patience {
-                Patience::Created => true,
+                Patience::Created | Patience::Unsettled => true,
                 Patience::Lost => look.disk.follow(path).is_ok_and(|stat| look.is_young(stat.changed)),
                 _ => false,
             };
@@ -579,6 +608,7 @@ impl Tree {
 
     fn forget_file(&mut self, rel: &str, seen: Option<&Signature>) {
         self.files -= 1;
+        self.end_written(rel);
         if let Some(seen) = seen {
             self.names.remove(&(seen.id, rel.into()));
         }

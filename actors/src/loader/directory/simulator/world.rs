@@ -113,6 +113,11 @@ impl Shared {
         }
     }
 
+    /// What happens between two questions happens, as far as it is its turn.
+    pub(super) fn happen(&self) {
+        drop(self.asked_by(false));
+    }
+
     /// The world, after what happens meanwhile has happened.
     fn asked(&self) -> MutexGuard<'_, World> {
         self.asked_by(true)

@@ -289,7 +289,12 @@ impl Tree {
                 return false;
             }
         }
-        match read(look.disk, &path, self.bounds.ignore_bytes, look.forced) {
+        let content = match read(look.disk, &path, self.bounds.ignore_bytes, look.forced) {
+            // It decides at once what else is looked at, so it is asked at once whether it is whole.
+            Content::Text(text, seen, _) if !look.is_whole(&path, &seen, &text) => Content::Changing,
+            content => content,
+        };
+        match content {
             Content::Text(text, seen, _) => {
                 let (patterns, wrong) = Patterns::of_file(&text.text);
                 let place = path.display().to_string();
@@ -327,7 +332,10 @@ impl Tree {
                 false
             }
             Content::Changing => {
-                look.inbox.settle().note_seen(path, Hint::Writing, look.now);
+                let mut settle = look.inbox.settle();
+                if !settle.is_told(&path) {
+                    settle.note_seen(path, Hint::Writing, look.now);
+                }
                 false
             }
             Content::Gone => false,

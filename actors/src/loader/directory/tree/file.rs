@@ -21,7 +21,13 @@ impl Tree {
             _ => None,
         };
         if !look.bytes && known.is_some_and(|seen| !seen.racy && seen.is_of(stat)) {
+            if patience != Patience::Unsettled {
+                self.end_written(rel);
+            }
             return;
+        }
+        if patience == Patience::Unsettled && !look.forced && self.keeps_whole(look, rel) {
+            return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
         }
         if !look.forced && self.may_be_half(look, rel, stat, patience) {
             return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
@@ -32,14 +38,21 @@ impl Tree {
     /// Takes in what is in a file now.
     pub(super) fn read_in(&mut self, look: &Look<'_>, rel: &str, real: &Path, patience: Patience) {
         // If somebody writes it now, there will be a better time: when it is closed, or quiet, or was waited for long enough.
-        let has_waited = look.forced || patience == Patience::Quiet;
+        let has_waited = look.forced || matches!(patience, Patience::Quiet | Patience::Unsettled);
         let is_written = || !has_waited && look.inbox.settle().is_written(real);
         let Some(admitted) = self.admit(rel).filter(|_| !is_written()) else {
             return;
         };
-        let content = read(look.disk, real, admitted, look.forced);
+        let anyway = look.forced || patience == Patience::Unsettled;
+        let content = match read(look.disk, real, admitted, anyway) {
+            // It is emptied before it is written, and the kernel says so a moment after it is done.
+            Content::Text(text, seen, _) if !has_waited && text.text.is_empty() && look.is_young(seen.changed) => {
+                Content::Changing
+            }
+            content => content,
+        };
         if !is_written() {
-            self.take_content(look, rel, real, content);
+            self.take_content(look, rel, real, content, patience);
         }
     }
 
@@ -58,16 +71,17 @@ impl Tree {
             for ((rel, real), content) in files.into_iter().zip(contents) {
                 // Those before it may have been as many as there may be.
                 if self.files < self.bounds.files || self.admit(rel).is_some() {
-                    self.take_content(look, rel, real, content);
+                    self.take_content(look, rel, real, content, Patience::Found);
                 }
             }
         }
     }
 
-    fn take_content(&mut self, look: &Look<'_>, rel: &str, real: &Path, content: Content) {
+    fn take_content(&mut self, look: &Look<'_>, rel: &str, real: &Path, content: Content, patience: Patience) {
         match content {
             Content::Text(text, seen, names) => {
                 let id = seen.id;
+                self.note_taken(rel, &seen, names, patience);
                 self.end_failures(rel);
                 self.guard(look, rel, real, names);
                 let differs = self.take_in(rel, Some(seen), State::Text(text.digest));
@@ -79,6 +93,9 @@ impl Tree {
                 }
             }
             Content::Unreadable(diagnostic, seen) => {
+                if let Some(seen) = &seen {
+                    self.note_taken(rel, seen, 1, patience);
+                }
                 self.end_failures(rel);
                 self.keep_unreadable(rel, diagnostic, seen);
             }
@@ -109,7 +126,7 @@ impl Tree {
             Patience::ToldOf(id) => id != stat.id && look.is_young(stat.changed),
             // What is new in a new directory is read at once: if it is still being written, events will tell.
             Patience::Found => self.nodes.contains_key(rel) && look.is_young(stat.changed),
-            Patience::Told | Patience::Quiet => false,
+            Patience::Told | Patience::Quiet | Patience::Unsettled => false,
         }
     }
 
@@ -198,7 +215,7 @@ impl Tree {
     }
 
     /// Notes what a name holds now. Answers whether that differs from what it held.
-    fn take_in(&mut self, rel: &str, seen: Option<Signature>, state: State) -> bool {
+    pub(super) fn take_in(&mut self, rel: &str, seen: Option<Signature>, state: State) -> bool {
         let id = seen.as_ref().map(|seen| seen.id);
         let before = self.nodes.get_mut(rel);
         if let Some(Node::File { seen: was, state: had }) = before {

@@ -1,0 +1,169 @@
+//! Whether what was read of a file is whole: what is only half written is put back, and what was known of it before stays.
+//!
+//! A file is whole if no event of it lies between the look that took its hints and a mark that is put behind all events after it
+//! was read. If there is one, somebody has opened it again meanwhile, so what was read may be half of what is to come.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::{Look, Node, Patience, Rel, State, Tree, split};
+use crate::loader::directory::disk::FileId;
+use crate::loader::directory::read::Signature;
+use crate::loader::directory::settle::Hint;
+
+/// The code of what is said about a file that is written without end.
+const CODE: &str = "still-written";
+
+/// A file that was read, and what was known of its name before.
+pub(in super::super) struct Taken {
+    pub(in super::super) rel: Rel,
+    pub(in super::super) id: FileId,
+    /// How many names it has.
+    pub(in super::super) names: u64,
+    changed: i64,
+    /// Whether it was read because it is closed or quiet, and not because it was waited for long enough.
+    settled: bool,
+    had: Option<(Option<Signature>, State)>,
+    /// Whether it was to be said already that the name is gone.
+    was_lost: bool,
+}
+
+impl Taken {
+    /// Whether somebody may be writing it, as far as its stamps say.
+    pub(in super::super) fn is_young(&self, look: &Look<'_>) -> bool {
+        look.is_young(self.changed)
+    }
+}
+
+/// A name whose file is being written each time that it is looked at.
+pub(super) struct Written {
+    since: Instant,
+    /// Whether it was never whole since it is known.
+    torn: bool,
+    is_said: bool,
+}
+
+/// What is served while a file is being written.
+#[derive(PartialEq, Eq)]
+enum Waits {
+    /// What was whole last, or nothing yet.
+    Whole,
+    /// What is there, for nothing was ever whole and it was waited for.
+    Torn,
+}
+
+impl Tree {
+    /// Notes what is known of a name before something else that was read takes its place.
+    pub(super) fn note_taken(&mut self, rel: &str, seen: &Signature, names: u64, patience: Patience) {
+        let had = match self.nodes.get(rel) {
+            Some(Node::File { seen, state }) => Some((seen.clone(), state.clone())),
+            _ => None,
+        };
+        self.taken.push(Taken {
+            rel: rel.into(),
+            id: seen.id,
+            names,
+            changed: seen.changed,
+            settled: patience != Patience::Unsettled,
+            had,
+            was_lost: self.touched.contains_key(rel),
+        });
+    }
+
+    /// Takes what was read since this was asked last, the last first.
+    pub(in super::super) fn taken(&mut self) -> Vec<Taken> {
+        let mut taken = std::mem::take(&mut self.taken);
+        taken.reverse();
+        taken
+    }
+
+    /// Nothing happened to a file while it was read.
+    pub(in super::super) fn is_whole_now(&mut self, taken: &Taken) {
+        if taken.settled {
+            self.end_written(&taken.rel);
+        }
+    }
+
+    /// Somebody wrote to a file while it was read: what was known of its name before stays, and it is looked at again.
+    pub(in super::super) fn put_back(&mut self, look: &Look<'_>, taken: Taken) {
+        let Taken { rel, had, was_lost, .. } = taken;
+        let real = self.real(&rel);
+        let is_text = matches!(had, Some((_, State::Text(_))));
+        let is_taken = self.waits(look, &rel, look.now, is_text) == Waits::Torn;
+        if let Some(real) = real {
+            let mut settle = look.inbox.settle();
+            if !settle.is_told(&real) {
+                settle.note_seen(real, Hint::Writing, look.now);
+            }
+        }
+        if is_taken {
+            return;
+        }
+        match was_lost {
+            true => drop(self.touched.insert(Rel::clone(&rel), None)),
+            false => drop(self.touched.remove(&rel)),
+        }
+        let Some((seen, state)) = had else {
+            if let Some(Node::File { seen, .. }) = self.nodes.remove(&rel) {
+                let written = self.written.remove(&rel);
+                self.forget_file(&rel, seen.as_ref());
+                written.map(|written| self.written.insert(Rel::clone(&rel), written));
+            }
+            self.wariness_changed |= self.wary.remove(&rel);
+            return;
+        };
+        // The stamps may come again, but not what they stood for.
+        let seen = seen.map(|mut seen| {
+            seen.racy = true;
+            seen
+        });
+        self.take_in(&rel, seen, state);
+    }
+
+    /// A file is still being written after it was waited for. Answers whether what is known of it stays.
+    pub(super) fn keeps_whole(&mut self, look: &Look<'_>, rel: &str) -> bool {
+        let is_text = matches!(self.state(rel), Some(State::Text(_)));
+        let since = look.now.checked_sub(look.settle_max).unwrap_or(look.now);
+        self.waits(look, rel, since, is_text) == Waits::Whole
+    }
+
+    /// Notes that the file of a name is being written since a time at least, and whether the name has a text already.
+    fn waits(&mut self, look: &Look<'_>, rel: &str, since: Instant, is_text: bool) -> Waits {
+        let written = self.written.entry(rel.into()).or_insert(Written {
+            since,
+            torn: !is_text,
+            is_said: false,
+        });
+        let is_long = look.now.saturating_duration_since(written.since) >= look.settle_max;
+        if is_long && !std::mem::replace(&mut written.is_said, true) {
+            let torn = written.torn;
+            self.still_written += 1;
+            let message = match torn {
+                true => "a new file is being written without end, so it is taken as it is, maybe half",
+                false => "a file is being written without end, so the last content that was whole goes on",
+            };
+            let help =
+                "write beside it and rename, or close it when it is whole; it is read when it is closed or quiet";
+            let place = self.place_of_file(rel);
+            self.remark(place, rel, CODE, message.to_owned(), help);
+        }
+        match is_long && self.written.get(rel).is_some_and(|written| written.torn) {
+            true => Waits::Torn,
+            false => Waits::Whole,
+        }
+    }
+
+    /// Nobody writes a file any more, or it is gone.
+    pub(super) fn end_written(&mut self, rel: &str) {
+        if !self.written.is_empty() && self.written.remove(rel).is_some_and(|written| written.is_said) {
+            let place = self.place_of_file(rel);
+            self.remarks.forget(&place, CODE);
+        }
+    }
+
+    fn place_of_file(&self, rel: &str) -> String {
+        let (parent, name) = split(rel);
+        let directory = self.directory(parent).map(|directory| directory.real.join(name));
+        directory.unwrap_or_else(|| PathBuf::from(rel)).display().to_string()
+    }
+}
