@@ -81,7 +81,8 @@ pub struct Limits {
     pub compile_threads: usize,
     /// After the last write to a file that was not closed, in milliseconds: it may be half written until then.
     pub settle_ms: u64,
-    /// The longest that such a file is waited for, in milliseconds.
+    /// The longest that such a file is waited for without a word, in milliseconds. Then a warning says that it is still being written,
+    /// and its last whole content is kept until it is closed or quiet; a new file has none and is taken as it is.
     pub settle_max_ms: u64,
     /// How long a file may be gone before it counts as deleted, in milliseconds: editors remove and create.
     pub grace_ms: u64,

@@ -450,7 +450,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             compile_threads: count(0, 1_024), restart, "Threads that compile. 0 is one per processor.";
             settle_ms: milliseconds(0, HOUR), restart,
                 "After the last write to a file that was not closed: it may be half written until then.";
-            settle_max_ms: milliseconds(0, HOUR), restart, "The longest that such a file is waited for.";
+            settle_max_ms: milliseconds(0, HOUR), restart,
+                "Longer than this a file is not waited for without a warning. Its last whole content is kept; a new file is taken as it is.";
             grace_ms: milliseconds(0, HOUR), restart,
                 "How long a file may be gone before it counts as deleted: editors remove and create.";
             sweep_ms: milliseconds(100, DAY), restart,

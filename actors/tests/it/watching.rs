@@ -8,6 +8,7 @@ mod editors;
 mod files;
 mod rules;
 mod soak;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::fs;
