@@ -160,12 +160,20 @@ impl Look<'_> {
         self.disk.clock().saturating_sub(changed) < self.settle_nanos
     }
 
+    /// Whether a file is empty since so short a time that it is about to be written. A save in place empties it first; the kernel says so
+    /// a moment after it is done, and whoever does it may be held up before the first write.
+    pub(super) fn is_just_emptied(&self, seen: &Signature, text: &Text) -> bool {
+        let age = u64::try_from(self.disk.clock().saturating_sub(seen.changed));
+        text.text.is_empty() && age.is_ok_and(|age| Duration::from_nanos(age) < self.settle_max)
+    }
+
     /// Whether a file that was read now is whole, as far as can be told: nobody began to write it meanwhile.
     pub(super) fn is_whole(&self, path: &Path, seen: &Signature, text: &Text) -> bool {
         if self.forced || !self.is_young(seen.changed) {
-            return true;
+            return self.forced || !self.is_just_emptied(seen, text);
         }
-        !text.text.is_empty() && (!self.exact || (self.ears.catch_up() && !self.inbox.settle().is_told(path)))
+        !self.is_just_emptied(seen, text)
+            && (!self.exact || (self.ears.catch_up() && !self.inbox.settle().is_told(path)))
     }
 }
 

@@ -45,10 +45,7 @@ impl Tree {
         };
         let anyway = look.forced || patience == Patience::Unsettled;
         let content = match read(look.disk, real, admitted, anyway) {
-            // It is emptied before it is written, and the kernel says so a moment after it is done.
-            Content::Text(text, seen, _) if !has_waited && text.text.is_empty() && look.is_young(seen.changed) => {
-                Content::Changing
-            }
+            Content::Text(text, seen, _) if !anyway && look.is_just_emptied(&seen, &text) => Content::Changing,
             content => content,
         };
         if !is_written() {
