@@ -3,6 +3,7 @@
 //! A snapshot is read by any number of threads without a lock and never changes. Whoever holds one sees one version, however
 //! many are published meanwhile; its memory goes with the last holder. Snapshots are made in [`registry`](crate::registry) only.
 
+mod breaker;
 mod chunks;
 mod earlier;
 pub(crate) mod entry;
@@ -25,6 +26,7 @@ use entry::{Entry, Sum};
 use index::Index;
 use view::View;
 
+pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, Course, Substitute};
 pub use differences::{Compared, Difference, Served, Stands};
 pub(crate) use earlier::{Earlier, Former};
 pub use entry::Why;
@@ -292,8 +294,15 @@ impl Snapshot {
         self.live.0.late.add(id, fault, room)
     }
 
-    /// Forgets the faults of closures that are not served any more, and returns them.
-    pub(crate) fn settle_late_faults(&self) -> Vec<LateFault> {
+    /// The circuit breakers of its templates.
+    #[inline]
+    pub(crate) fn breakers(&self) -> &Breakers {
+        &self.live.0.breakers
+    }
+
+    /// Forgets the faults of closures that are not served any more, and returns them. What is served since begins with a closed breaker.
+    pub(crate) fn settle_late_faults(&self, rules: &BreakerRules) -> Vec<LateFault> {
+        self.breakers().settle(|id| self.closure_digest(id), rules);
         self.live.0.late.settle(|id| self.closure_digest(id))
     }
 
@@ -378,6 +387,7 @@ pub(crate) struct Shared {
     /// The number of snapshots.
     live: AtomicUsize,
     late: LateFaults,
+    breakers: Breakers,
 }
 
 /// Counts itself while it lives.
