@@ -706,17 +706,49 @@ impl Reader {
             .as_ref()
             .filter(|template| Escape::of(template) == Escape::of(&entry));
         let body = configured
-            .and_then(|template| snapshot.standing(snapshot.id(template.as_str())?).closure())
-            .and_then(|closure| {
-                let options = RenderOptions::default();
-                self.attempt(&closure, &Given(&context), &options, Effort::Part).ok()
-            })
+            .and_then(|template| self.stand_in_body(snapshot, template, &context))
             .unwrap_or_else(|| standin::last_resort(&entry).to_owned());
         Ok(Rendered {
             body,
             version,
             freshness: Freshness::Fallback { why },
         })
+    }
+
+    /// Renders the template that stands in. It has a last good version like any other, and its faults are said.
+    fn stand_in_body(
+        &self,
+        snapshot: &Snapshot,
+        template: &TemplateName,
+        about: &standin::About<'_>,
+    ) -> Option<String> {
+        let id = snapshot.id(template.as_str())?;
+        let closure = snapshot.standing(id).closure()?;
+        let options = RenderOptions::default();
+        let render = |closure: &Closure<'_>| self.attempt(closure, &Given(about), &options, Effort::Part);
+        let failure = match render(&closure) {
+            Ok(body) => return Some(body),
+            Err(failure) => failure,
+        };
+        let failed = Failed {
+            snapshot,
+            id,
+            closure,
+            freshness: Freshness::Current,
+            failure,
+            refused: None,
+        };
+        let kept = snapshot.earlier(id).chain(snapshot.former(id));
+        let better = kept
+            .take(standin::TRIED_MAX)
+            .find_map(|(since, closure)| Some((since, render(&closure).ok()?)));
+        if let Some(why) = failed.why() {
+            let serving = better
+                .as_ref()
+                .map_or(Serving::StandIn, |(since, _)| Serving::LastGood(*since));
+            self.report(snapshot, id, &failed.closure, serving, why);
+        }
+        better.map(|(_, body)| body)
     }
 }
 

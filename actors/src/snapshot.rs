@@ -198,8 +198,18 @@ impl Snapshot {
     pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
         let mut seen: Vec<Digest> = Vec::new();
         seen.extend(self.standing(id).closure().map(|closure| closure.digest()));
+        let absent = self.last_absent(id);
         let kept = self.earlier.kept.iter();
-        kept.filter_map(move |generation| generation.unseen(id, &mut seen))
+        kept.take_while(move |generation| Some(generation.version) > absent)
+            .filter_map(move |generation| generation.unseen(id, &mut seen))
+    }
+
+    /// The last version in which nothing had this name, as far as that is kept. What was removed is not what a new template of the
+    /// same name was before.
+    fn last_absent(&self, id: TemplateId) -> Option<Version> {
+        let kept = self.earlier.kept.iter().chain(self.earlier.former.get(id));
+        let mut absent = kept.filter(|generation| matches!(generation.content.standing(id), Standing::Gone));
+        absent.next().map(|generation| generation.version)
     }
 
     /// Returns the closures of an entry before the versions that [`Snapshot::earlier`] knows, newest first: those of the versions before
@@ -211,8 +221,9 @@ impl Snapshot {
             .iter()
             .flat_map(|closure| closure.members().into_iter().chain(closure.companions()));
         let former = members.filter_map(|member| self.earlier.former.get(self.id(member.name.as_str())?));
+        let absent = self.last_absent(id);
         let mut former: Vec<_> = former
-            .filter(|generation| generation.version < self.earlier.former_before)
+            .filter(|generation| generation.version < self.earlier.former_before && Some(generation.version) > absent)
             .collect();
         former.sort_unstable_by_key(|generation| std::cmp::Reverse(generation.version));
         former.dedup_by_key(|generation| generation.version);
