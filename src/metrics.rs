@@ -133,6 +133,21 @@ fn renders(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
         "hotplate_renders_rescued",
         "Renders of an edit that compiles and failed, answered from an older version",
         counters.renders_rescued,
+    )?;
+    writer.counter(
+        "hotplate_breaker_opened",
+        "Templates that failed so often, at such a cost, that they are not tried each time",
+        counters.breaker_opened,
+    )?;
+    writer.counter(
+        "hotplate_breaker_probes",
+        "Renders that tried such a template again",
+        counters.breaker_probes,
+    )?;
+    writer.gauge(
+        "hotplate_breakers_open",
+        "Templates that are not tried each time now",
+        counters.breakers_open as u64,
     )
 }
 

@@ -28,6 +28,10 @@ pub enum Exceeded {
     /// [`Limits::call_depth`].
     #[error("its calls go deeper than {0} levels (the limit `call_depth`)")]
     Depth(u32),
+    /// What is rendered in place ([`Limits::inline_steps`], [`Limits::inline_ms`]); or, of a kept version, the part of a budget in which
+    /// several are tried one after the other. Nobody is answered so.
+    #[error("it takes longer than what is tried in a short time")]
+    Part,
     /// The caller gave up.
     #[error("it was cancelled by the caller")]
     Cancelled,
@@ -44,6 +48,9 @@ impl Exceeded {
 /// Steps between two looks at the clock: some microseconds.
 const STEPS_PER_CHECK: u32 = 1024;
 
+/// The same where the time is short: one step may format a long text.
+const STEPS_PER_CHECK_OF_PART: u32 = 128;
+
 /// What is left of the costs that one attempt may have.
 #[derive(Debug)]
 pub struct Budget {
@@ -56,6 +63,8 @@ pub struct Budget {
     /// Where the time of this attempt ends; begins to run with the first look at the clock, for most renders are over by then
     /// and a look costs as much as many steps.
     ends: Option<Instant>,
+    /// Whether it is only a part of what an attempt may cost.
+    part: bool,
     deadline: Option<Instant>,
     cancel: Option<CancellationToken>,
     /// Most bytes of output.
@@ -75,11 +84,23 @@ impl Budget {
             steps_max: limits.render_steps,
             time_max: limits.render_time(),
             ends: None,
+            part: false,
             deadline,
             cancel,
             output_bytes: limits.output_bytes,
             call_depth: limits.call_depth,
         }
+    }
+
+    /// Leaves only so much of it. What goes beyond is [`Exceeded::Part`].
+    pub(crate) fn part(mut self, steps: u64, time: Duration) -> Self {
+        let steps = steps.min(self.steps_max);
+        let first = u64::from(STEPS_PER_CHECK_OF_PART).min(steps);
+        self.until_check = u32::try_from(first).unwrap_or(STEPS_PER_CHECK);
+        self.steps_left = steps - first;
+        self.time_max = self.time_max.min(time);
+        self.part = true;
+        self
     }
 
     /// Takes one step.
@@ -98,9 +119,18 @@ impl Budget {
         self.until_check = 0;
         self.check(Instant::now())?;
         if self.steps_left == 0 {
-            return Err(Exceeded::Steps(self.steps_max));
+            return Err(if self.part {
+                Exceeded::Part
+            } else {
+                Exceeded::Steps(self.steps_max)
+            });
         }
-        let next = u64::from(STEPS_PER_CHECK).min(self.steps_left);
+        let per_check = if self.part {
+            STEPS_PER_CHECK_OF_PART
+        } else {
+            STEPS_PER_CHECK
+        };
+        let next = u64::from(per_check).min(self.steps_left);
         self.steps_left -= next;
         self.until_check = u32::try_from(next).unwrap_or(STEPS_PER_CHECK) - 1;
         Ok(())
@@ -128,6 +158,9 @@ impl Budget {
             self.ends = now.checked_add(self.time_max);
         }
         if self.ends.is_some_and(|ends| now >= ends) {
+            if self.part {
+                return Err(Exceeded::Part);
+            }
             return Err(Exceeded::Time(
                 u64::try_from(self.time_max.as_millis()).unwrap_or(u64::MAX),
             ));
@@ -155,6 +188,21 @@ mod tests {
             assert_eq!(taken as u64, steps);
             assert_eq!(budget.step(), Err(Exceeded::Steps(steps)));
         }
+    }
+
+    #[test]
+    fn a_part_ends_exactly_where_it_is_said_to() {
+        for steps in [0, 1, 1023, 1024, 1025, 5000] {
+            let mut budget = Budget::new(&Limits::default(), None, None).part(steps, Duration::from_secs(3600));
+            let taken = std::iter::repeat_with(|| budget.step())
+                .take_while(Result::is_ok)
+                .count();
+            assert_eq!((taken as u64, budget.step()), (steps, Err(Exceeded::Part)));
+        }
+        let now = Instant::now();
+        let mut budget = Budget::new(&Limits::default(), None, None).part(10, Duration::from_millis(3));
+        assert_eq!(budget.check(now), Ok(()));
+        assert_eq!(budget.check(now + Duration::from_millis(3)), Err(Exceeded::Part));
     }
 
     #[test]

@@ -51,6 +51,12 @@ pub struct Counters {
     pub render_seconds: Histogram,
     /// Renders of an edit that compiles and failed, which were answered from an older version. They count as stale too.
     pub renders_rescued: u64,
+    /// How often a circuit breaker opened: a template failed so often, at such a cost, that its last good version is rendered first.
+    pub breaker_opened: u64,
+    /// Renders that tried a template whose breaker was open again.
+    pub breaker_probes: u64,
+    /// Templates whose breaker is open now.
+    pub breakers_open: usize,
     /// Reloads by what came of them.
     pub reloads: ReloadCounters,
     /// From noticing a change to the swap that shows it.
@@ -192,6 +198,7 @@ impl Tally {
         let held = self.publications.held();
         let reloads = self.reloads.read();
         let (renders, render_seconds, renders_rescued) = self.renders.read();
+        let breakers = snapshot.breakers().counts();
         let live_version = snapshot.version();
         let whole = entries.stale + entries.broken == 0 && !held && reloads.last.is_none_or(ReloadResult::is_success);
         Counters {
@@ -199,6 +206,9 @@ impl Tally {
             renders,
             render_seconds,
             renders_rescued,
+            breaker_opened: breakers.opened,
+            breaker_probes: breakers.probes,
+            breakers_open: breakers.open,
             reloads,
             publish_seconds: self.publish_seconds.read(),
             compile_failures: self.compiles.failures(),

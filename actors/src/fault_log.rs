@@ -89,23 +89,55 @@ impl FaultLog {
         self.fault(diagnostic, version, &consequence(&[Some(serving)]));
     }
 
-    fn fault(&self, diagnostic: &Diagnostic, version: Version, consequence: &str) {
+    /// Logs that a template failed so often, at such a cost, that it is not tried each time.
+    pub(crate) fn not_tried(&self, template: &TemplateName, diagnostic: &Diagnostic, pause: Duration) {
+        if self.admits() {
+            tracing::warn!(
+                target: FAULTS_TARGET,
+                template = template.as_str(),
+                pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                "`{template}` fails at a high cost ({}): its newest text is not tried again for {} ms, and its last good version, or the \
+                 stand-in where there is none, is served at once meanwhile; repair it, or raise the limit that it meets",
+                diagnostic.message,
+                pause.as_millis()
+            );
+        }
+    }
+
+    /// Logs that such a template renders after all.
+    pub(crate) fn tried_again(&self, template: &TemplateName) {
+        tracing::info!(
+            target: FAULTS_TARGET,
+            template = template.as_str(),
+            "`{template}` renders again: its newest text is served"
+        );
+    }
+
+    /// Checks whether one more line about a fault may be written, and says so where not.
+    fn admits(&self) -> bool {
         let admitted = lock(&self.faults).admit(Instant::now());
         match admitted {
-            Admitted::No { first: false } => return,
+            Admitted::No { first: false } => return false,
             Admitted::No { first: true } => {
                 tracing::warn!(
                     target: FAULTS_TARGET,
                     "further faults of templates are counted, and not logged one by one, for {} s (the limit `logged_faults`)",
                     PERIOD.as_secs()
                 );
-                return;
+                return false;
             }
             Admitted::Yes { suppressed: 0 } => {}
             Admitted::Yes { suppressed } => tracing::warn!(
                 target: FAULTS_TARGET,
                 "{suppressed} faults of templates were not logged: `Hotplate::diagnostics` has all that are still there"
             ),
+        }
+        true
+    }
+
+    fn fault(&self, diagnostic: &Diagnostic, version: Version, consequence: &str) {
+        if !self.admits() {
+            return;
         }
         let at = place(diagnostic);
         let Diagnostic { code, message, .. } = diagnostic;

@@ -41,6 +41,18 @@ pub struct Limits {
     pub render_ms: u64,
     /// Steps (loop turns, calls and tags) of one attempt. At some nanoseconds each this is below a second.
     pub render_steps: u64,
+    /// Steps of a render in the thread of a web server's worker. One that takes more begins anew on the pool, with a whole budget, so that
+    /// it holds up no other page. Pages of some hundred kilobytes take fewer.
+    pub inline_steps: u64,
+    /// Time of such a render, in milliseconds, for where each step costs much.
+    pub inline_ms: u64,
+    /// Renders of a template that fail one after the other by time, steps, output, formatter or panic until its last good version is
+    /// rendered first. One that hangs is enough.
+    pub breaker_failures: u32,
+    /// How long what failed so is not tried again, in milliseconds. Twice as long after each trial that fails.
+    pub breaker_pause_ms: u64,
+    /// The longest such pause, in milliseconds.
+    pub breaker_pause_max_ms: u64,
     /// Bytes of output of one render.
     pub output_bytes: usize,
     /// How deep calls may go into calls. Each level costs a kilobyte or two of stack.
@@ -92,6 +104,9 @@ pub struct Limits {
     /// A render by message that takes longer hangs, in milliseconds: it is answered `Lost`, and its thread is replaced. Far more than
     /// all attempts of a render may take together, so that only a formatter or a context that blocks comes here.
     pub render_hang_ms: u64,
+    /// How long after its deadline a render by message may go on, in milliseconds. Each ends at its next step, so that only a formatter or a
+    /// context that blocks takes longer: it hangs then, and its thread is replaced.
+    pub render_grace_ms: u64,
     /// A job of the compilers that takes longer hangs, in milliseconds. A text that a dialect hangs on is held back as broken.
     pub compile_hang_ms: u64,
     /// Threads of one pool that may hang at once before none is started in their place, and the engine is not ready. Each costs
@@ -139,6 +154,11 @@ impl Default for Limits {
             remarks: 100,
             render_ms: 2_000,
             render_steps: 50_000_000,
+            inline_steps: 20_000,
+            inline_ms: 5,
+            breaker_failures: 3,
+            breaker_pause_ms: 1_000,
+            breaker_pause_max_ms: 300_000,
             output_bytes: 16 * 1024 * 1024,
             call_depth: 128,
             context_bytes: 64 * 1024 * 1024,
@@ -160,6 +180,7 @@ impl Default for Limits {
             grace_ms: 50,
             render_wait_ms: 30_000,
             render_hang_ms: 10_000,
+            render_grace_ms: 250,
             compile_hang_ms: 60_000,
             quarantined_threads: 8,
             idempotency_keys: 256,

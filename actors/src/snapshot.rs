@@ -3,6 +3,7 @@
 //! A snapshot is read by any number of threads without a lock and never changes. Whoever holds one sees one version, however
 //! many are published meanwhile; its memory goes with the last holder. Snapshots are made in [`registry`](crate::registry) only.
 
+mod breaker;
 mod chunks;
 mod earlier;
 pub(crate) mod entry;
@@ -25,6 +26,7 @@ use entry::{Entry, Sum};
 use index::Index;
 use view::View;
 
+pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, Course, Substitute};
 pub use differences::{Compared, Difference, Served, Stands};
 pub(crate) use earlier::{Earlier, Former};
 pub use entry::Why;
@@ -196,8 +198,18 @@ impl Snapshot {
     pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
         let mut seen: Vec<Digest> = Vec::new();
         seen.extend(self.standing(id).closure().map(|closure| closure.digest()));
+        let absent = self.last_absent(id);
         let kept = self.earlier.kept.iter();
-        kept.filter_map(move |generation| generation.unseen(id, &mut seen))
+        kept.take_while(move |generation| Some(generation.version) > absent)
+            .filter_map(move |generation| generation.unseen(id, &mut seen))
+    }
+
+    /// The last version in which nothing had this name, as far as that is kept. What was removed is not what a new template of the
+    /// same name was before.
+    fn last_absent(&self, id: TemplateId) -> Option<Version> {
+        let kept = self.earlier.kept.iter().chain(self.earlier.former.get(id));
+        let mut absent = kept.filter(|generation| matches!(generation.content.standing(id), Standing::Gone));
+        absent.next().map(|generation| generation.version)
     }
 
     /// Returns the closures of an entry before the versions that [`Snapshot::earlier`] knows, newest first: those of the versions before
@@ -209,8 +221,9 @@ impl Snapshot {
             .iter()
             .flat_map(|closure| closure.members().into_iter().chain(closure.companions()));
         let former = members.filter_map(|member| self.earlier.former.get(self.id(member.name.as_str())?));
+        let absent = self.last_absent(id);
         let mut former: Vec<_> = former
-            .filter(|generation| generation.version < self.earlier.former_before)
+            .filter(|generation| generation.version < self.earlier.former_before && Some(generation.version) > absent)
             .collect();
         former.sort_unstable_by_key(|generation| std::cmp::Reverse(generation.version));
         former.dedup_by_key(|generation| generation.version);
@@ -292,8 +305,15 @@ impl Snapshot {
         self.live.0.late.add(id, fault, room)
     }
 
-    /// Forgets the faults of closures that are not served any more, and returns them.
-    pub(crate) fn settle_late_faults(&self) -> Vec<LateFault> {
+    /// The circuit breakers of its templates.
+    #[inline]
+    pub(crate) fn breakers(&self) -> &Breakers {
+        &self.live.0.breakers
+    }
+
+    /// Forgets the faults of closures that are not served any more, and returns them. What is served since begins with a closed breaker.
+    pub(crate) fn settle_late_faults(&self, rules: &BreakerRules) -> Vec<LateFault> {
+        self.breakers().settle(|id| self.closure_digest(id), rules);
         self.live.0.late.settle(|id| self.closure_digest(id))
     }
 
@@ -378,6 +398,7 @@ pub(crate) struct Shared {
     /// The number of snapshots.
     live: AtomicUsize,
     late: LateFaults,
+    breakers: Breakers,
 }
 
 /// Counts itself while it lives.

@@ -418,6 +418,14 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             remarks: count(0, 1_000_000), restart, "Warnings that are kept about files below one directory, for `check` and health.";
             render_ms: milliseconds(1, DAY), restart, "Time of one attempt to render. A caller's deadline only shortens it.";
             render_steps: count(1, u64::MAX >> 1), restart, "Loop turns, calls and tags of one attempt.";
+            inline_steps: count(0, u64::MAX >> 1), restart,
+                "Steps of a render in a worker of the web server. One that takes more begins anew on the threads of the Renderer.";
+            inline_ms: milliseconds(0, DAY), restart, "Time of such a render, for where each step costs much.";
+            breaker_failures: count(1, 1_000_000), restart,
+                "Failures of a template in a row by time, steps, output, formatter or panic until its last good version is rendered first.";
+            breaker_pause_ms: milliseconds(1, DAY), restart,
+                "How long what failed so is not tried again. Twice as long after each trial that fails.";
+            breaker_pause_max_ms: milliseconds(1, DAY), restart, "The longest such pause.";
             output_bytes: bytes(1, 16 * GIB), restart, "The largest output of one render.";
             call_depth: count(1, 256), restart, "How deep calls may go into calls. Each level costs stack, and a thread has 2 MiB of it.";
             context_bytes: bytes(1, 16 * GIB), restart, "The largest context of one render.";
@@ -441,6 +449,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "How long a `Render` message may take, waiting included. A caller's deadline only shortens it.";
             render_hang_ms: milliseconds(1, DAY), restart,
                 "A render by message that takes longer hangs: its thread is replaced. Far more than `render_ms`.";
+            render_grace_ms: milliseconds(0, HOUR), restart,
+                "How long after its deadline a render may go on until it hangs: its thread is replaced.";
             compile_hang_ms: milliseconds(1, DAY), restart,
                 "A compilation that takes longer hangs: its text is held back as broken, its thread replaced.";
             quarantined_threads: count(0, 1_024), restart,

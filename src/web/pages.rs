@@ -111,11 +111,11 @@ impl Pages {
     }
 
     /// Answers a path, decoded and without its query.
-    fn answer(&self, templates: &Templates, request: &HttpRequest, path: &str) -> HttpResponse {
+    async fn answer(&self, templates: &Templates, request: &HttpRequest, path: &str) -> HttpResponse {
         let pinned = self.web.hotplate.snapshot();
-        let page = |entry: &str| templates.supplied(Some(&pinned), entry, &SiteData, None);
         if let Some(entry) = self.site.entry_at(pinned.snapshot(), path) {
-            return page(entry.as_str()).into_response(request);
+            let page = templates.in_turn(&pinned, entry.as_str(), SiteData).await;
+            return page.into_response(request);
         }
         // What `a/index.html` links to is meant to be below `a/`.
         let folder = format!("{path}/");
@@ -126,9 +126,10 @@ impl Pages {
             return response::not_there_yet(request, self.awaited(request, &pinned, path));
         }
         match self.site.entry_at(pinned.snapshot(), "/404.html") {
-            Some(entry) => page(entry.as_str())
-                .status(StatusCode::NOT_FOUND)
-                .into_response(request),
+            Some(entry) => {
+                let page = templates.in_turn(&pinned, entry.as_str(), SiteData).await;
+                page.status(StatusCode::NOT_FOUND).into_response(request)
+            }
             None => response::nothing_there(request, self.awaited(request, &pinned, path)),
         }
     }
@@ -157,7 +158,7 @@ async fn answer(request: HttpRequest, path: web::Path<String>, pages: Data<Pages
         return file;
     }
     let templates = Templates::new(web, &request);
-    pages.answer(&templates, &request, &format!("/{path}"))
+    pages.answer(&templates, &request, &format!("/{path}")).await
 }
 
 /// The same path with a slash, its query kept.

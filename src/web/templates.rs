@@ -1,6 +1,5 @@
 //! [`Templates`]: what a handler asks for to render with.
 
-use std::borrow::Cow;
 use std::future::{Ready, ready};
 use std::time::Instant;
 
@@ -47,8 +46,11 @@ pub struct Templates {
 impl Templates {
     /// Renders an entry in this thread, and answers with it: content type by its extension, status by its freshness, `ETag`.
     /// Data is anything that serializes.
+    ///
+    /// Other requests of this worker wait meanwhile, at most as long as the limits of a render allow, and for ever where a formatter
+    /// blocks: for pages that take long, and with formatters that may block, use [`Templates::page_apart`].
     pub fn page<T: Serialize + ?Sized>(&self, name: &str, data: &T) -> Page {
-        self.supplied(None, name, &Given(data), self.tag.as_deref())
+        self.supplied(name, &Given(data), self.tag.as_deref())
     }
 
     /// Renders an entry by a message to the Renderer, in a thread of its own: for pages that take long. The render ends when the
@@ -112,21 +114,22 @@ impl Templates {
         &self.web.hotplate
     }
 
-    /// Renders an entry, of one version if one is given.
-    pub(super) fn supplied(
-        &self,
-        pinned: Option<&Pinned>,
-        name: &str,
-        supply: &(impl Supply + ?Sized),
-        tag: Option<&str>,
-    ) -> Page {
+    /// Renders an entry of one version, in this thread as far as that holds up nobody, else by the Renderer.
+    pub(super) async fn in_turn(&self, pinned: &Pinned, name: &str, supply: impl Supply + Send + 'static) -> Page {
+        let renderer = self.web.hotplate.renderer();
+        let rendered = renderer.in_turn(pinned, name, supply, self.options()).await;
+        self.after(pinned, name, rendered, Validator::Body)
+    }
+
+    /// Renders an entry in this thread.
+    fn supplied(&self, name: &str, supply: &(impl Supply + ?Sized), tag: Option<&str>) -> Page {
         let options = self.options();
         // A snapshot is only looked into where it is needed: a plain page in production needs none.
-        if pinned.is_none() && tag.is_none() && self.web.setting.is_none() {
+        if tag.is_none() && self.web.setting.is_none() {
             let rendered = self.web.hotplate.render_supplied(name, supply, &options);
             return self.answer(name, rendered, Validator::Body);
         }
-        let pinned = pinned.map_or_else(|| Cow::Owned(self.web.hotplate.snapshot()), Cow::Borrowed);
+        let pinned = self.web.hotplate.snapshot();
         match self.before(&pinned, name, tag) {
             Ok(validator) => {
                 let rendered = pinned.render_supplied(name, supply, &options);

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use actix::Recipient;
 
+use super::Pinned;
 use crate::budget::Exceeded;
 use crate::counters::Begun;
 use crate::engine::Engine;
 use crate::messages::Render;
-use crate::reader::{RenderFailure, Rendered};
+use crate::reader::{RenderFailure, RenderOptions, Rendered, Supply};
 use crate::renderer::{Answering, Instead};
-use crate::supervision::{Serve, Supervised, Turned, Undelivered};
+use crate::supervision::{Door, Serve, Supervised, Turned, Undelivered};
 
 /// Where `Render` messages are sent to.
 ///
@@ -50,16 +51,67 @@ impl Renders {
                 Err(Turned::Closed) => Err(RenderFailure::Down),
             };
             answer.is(&rendered);
-            match &rendered {
-                Err(RenderFailure::Timeout(_)) => door.timed_out(),
-                Err(RenderFailure::Lost(_)) => door.lost(),
-                _ => {}
-            }
-            if let Err(failure) = &rendered {
-                engine.fault_log.unanswered(None, failure);
-            }
+            note(&engine, door, &rendered);
             rendered
         }
+    }
+
+    /// Renders an entry of one version, with a context that is made for it: in the thread that polls this as far as that is short (the
+    /// limits `inline_steps` and `inline_ms`) and succeeds, else anew in a thread of the Renderer, with a whole budget. Whatever a
+    /// template costs, other requests of the thread go on. Where formatters or dialects of the user's are registered, which may block,
+    /// it is always the latter: then a deadline holds as well.
+    ///
+    /// ```
+    /// use hotplate_actors::{Context, Hotplate, MemoryLoader, RenderOptions};
+    ///
+    /// # let system = actix::System::new();
+    /// # system.block_on(async {
+    /// let hotplate = Hotplate::builder().loader(MemoryLoader::of([("a.html", "Hello {name}!")])?).start()?;
+    /// let data = Context::new(serde_json::json!({ "name": "World" }));
+    /// let (renderer, pinned) = (hotplate.renderer(), hotplate.snapshot());
+    /// let rendered = renderer.in_turn(&pinned, "a.html", data, RenderOptions::default()).await?;
+    /// assert_eq!(rendered.body, "Hello World!");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Renders::send`] and [`Hotplate::render`](crate::Hotplate::render).
+    pub async fn in_turn(
+        &self,
+        pinned: &Pinned,
+        name: &str,
+        supply: impl Supply + Send + 'static,
+        options: RenderOptions,
+    ) -> Result<Rendered, RenderFailure> {
+        let engine = &*self.engine;
+        let mut answer = Unanswered::begin(engine);
+        if !self.pooled && engine.renderer.is_trusted() {
+            let (reader, snapshot) = (&engine.reader, &pinned.snapshot);
+            if let Some(rendered) = reader.render_briefly(answer.begun, snapshot, name, &supply, &options) {
+                answer.is(&rendered);
+                return rendered;
+            }
+        }
+        let door = &engine.doors.renders;
+        let rendered = match door.enter() {
+            Ok(_inside) => {
+                let snapshot = Arc::clone(&pinned.snapshot);
+                let renderer = &engine.renderer;
+                renderer
+                    .render_supplied(snapshot, name, supply, options, answer.begun)
+                    .await
+            }
+            // The engine has ended, and direct renders go on from the last version.
+            Err(Turned::Closed) => {
+                let (reader, snapshot) = (&engine.reader, &*pinned.snapshot);
+                reader.render_for_message(answer.begun, Some(snapshot), name, &supply, &options)
+            }
+            Err(Turned::Busy) => Err(RenderFailure::Busy),
+        };
+        answer.is(&rendered);
+        note(engine, door, &rendered);
+        rendered
     }
 
     /// From now on an actor renders what is sent here, `None` the engine's own Renderer again. Admission, deadline and typed
@@ -107,6 +159,18 @@ impl Renders {
 
     fn set(&self, instead: Option<Instead>) {
         self.engine.renderer.instead.store(instead.map(Arc::new));
+    }
+}
+
+/// Counts and logs a render that has no answer.
+fn note(engine: &Engine, door: &Door, rendered: &Result<Rendered, RenderFailure>) {
+    match rendered {
+        Err(RenderFailure::Timeout(_)) => door.timed_out(),
+        Err(RenderFailure::Lost(_)) => door.lost(),
+        _ => {}
+    }
+    if let Err(failure) = rendered {
+        engine.fault_log.unanswered(None, failure);
     }
 }
 

@@ -8,6 +8,9 @@ use crate::engine::StartError;
 use crate::snapshot::{Snapshot, Standing};
 use crate::template::TemplateName;
 
+/// Kept versions of a stand-in that are tried when the newest fails. A visitor waits for them, who waited for the page before.
+pub(super) const TRIED_MAX: usize = 4;
+
 /// Which template stands in, if one does.
 #[derive(Debug, Clone, Default)]
 pub struct StandIn {

@@ -163,10 +163,14 @@ impl Truth {
             let Some(id) = self.index.get(name.as_str()) else {
                 continue;
             };
+            let now = self.head.content.view.member(id);
             let Some(text) = was.content.view.member(id) else {
+                // It is back: what it was before it was removed is nothing to go back to.
+                if now.is_some() && before.index.get(name.as_str()).is_some() {
+                    self.former.remember(id, was, limits.last_good_templates);
+                }
                 continue;
             };
-            let now = self.head.content.view.member(id);
             if now.is_some_and(|now| std::ptr::eq(now, text)) {
                 continue;
             }

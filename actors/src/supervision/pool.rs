@@ -8,7 +8,7 @@ mod worker;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::oneshot;
@@ -147,7 +147,19 @@ impl Pool {
         run: impl FnOnce() -> Rest + Send + 'static,
         abandoned: impl FnOnce(Abandoned) + Send + 'static,
     ) {
+        self.submit_until(None, run, abandoned);
+    }
+
+    /// Puts a job into the queue that hangs at a time of its own, where that comes before the patience of the pool is at its end: nobody
+    /// waits for it any longer.
+    pub fn submit_until(
+        &self,
+        until: Option<Instant>,
+        run: impl FnOnce() -> Rest + Send + 'static,
+        abandoned: impl FnOnce(Abandoned) + Send + 'static,
+    ) {
         let job = Job {
+            until,
             run: Box::new(run),
             abandoned: Box::new(abandoned),
         };

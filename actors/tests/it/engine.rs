@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use hotplate_actors::{
-    Context, Event, Freshness, Hotplate, MemoryLoader, Mount, Render, RenderFailure, Serving, StartError,
+    Context, Event, Freshness, Hotplate, Limits, MemoryLoader, Mount, Render, RenderFailure, Serving, StartError,
 };
 use serde_json::json;
 
@@ -143,6 +143,65 @@ fn a_bad_edit_that_compiles_does_not_reach_visitors_and_is_told_once() {
     assert!(matches!(block(events.next()), Some(Event::Fallback(_))));
     assert!(matches!(block(events.next()), Some(Event::Published(_))), "told once");
     assert_eq!(hotplate.render("page.html", &data).expect("renders").body, "N!");
+}
+
+#[test]
+fn what_was_removed_never_comes_back_as_the_last_good_version() {
+    // By the history, and by what is remembered of each template beyond it.
+    for history_versions in [32, 1] {
+        let root = tempfile::tempdir().expect("a directory");
+        let limits = Limits {
+            history_versions,
+            ..Limits::default()
+        };
+        let builder = Hotplate::builder().root(root.path()).limits(limits);
+        let change = |hotplate: &Hotplate, name: &str, text: Option<&str>| {
+            match text {
+                Some(text) => write(root.path(), name, text),
+                None => fs::remove_file(root.path().join(name)).expect("removed"),
+            }
+            block(hotplate.reload()).expect("reloads");
+        };
+        write(root.path(), "page.html", "secret {{ call part.html with o }}");
+        write(root.path(), "part.html", "one");
+        let hotplate = builder.watch(false).start().expect("starts");
+        let data = json!({ "o": { "x": 1 } });
+        change(&hotplate, "part.html", Some("two"));
+        change(&hotplate, "page.html", None);
+        for number in 0..3 {
+            change(&hotplate, "other.html", Some(&format!("{number}")));
+        }
+        change(&hotplate, "page.html", Some("{nope}{{ call part.html with o }}"));
+        hotplate
+            .render("page.html", &data)
+            .expect_err("there is no good version of it");
+        change(&hotplate, "page.html", Some("back {{ call part.html with o }}"));
+        change(&hotplate, "page.html", Some("{nope} again {{ call part.html with o }}"));
+        let answer = hotplate.render("page.html", &data).expect("has one since it is back");
+        assert_eq!(answer.body, "back two", "with {history_versions} versions kept");
+    }
+}
+
+#[test]
+fn the_stand_in_has_a_last_good_version_too_and_its_fault_is_said() {
+    let root = tempfile::tempdir().expect("a directory");
+    write(root.path(), "down.html", "down");
+    write(root.path(), "page.html", "{{ if }}");
+    let builder = Hotplate::builder().root(root.path()).fallback("down.html");
+    let hotplate = builder.watch(false).start().expect("starts");
+    let body = || hotplate.render("page.html", &()).expect("the stand-in").body;
+    assert_eq!(body(), "down");
+    for bad in ["down {nope}", "{{ for x in }}"] {
+        write(root.path(), "down.html", bad);
+        block(hotplate.reload()).expect("reloads");
+        assert_eq!(body(), "down", "{bad}");
+        let said = hotplate.not_current();
+        let said: Vec<&str> = said.iter().map(|each| each.template.as_str()).collect();
+        assert!(said.contains(&"down.html"), "{said:?}");
+    }
+    write(root.path(), "down.html", "down again");
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(body(), "down again");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod engine;
 mod failure_table;
 mod generator;
 mod harm;
+mod isolation;
 mod promises;
 mod reference;
 mod set;

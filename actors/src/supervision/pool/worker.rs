@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::super::alarm::Alarm;
 use super::super::child::Child;
@@ -10,6 +11,8 @@ use super::Shared;
 
 /// Something to do.
 pub(super) struct Job {
+    /// When it hangs, if that is before the patience of the pool ends.
+    pub(super) until: Option<Instant>,
     pub(super) run: Box<dyn FnOnce() -> Rest + Send>,
     pub(super) abandoned: Box<dyn FnOnce(Abandoned) + Send>,
 }
@@ -39,7 +42,7 @@ pub enum Abandoned {
 
 impl Job {
     pub(super) fn abandon(self, why: Abandoned) {
-        let Self { run, abandoned } = self;
+        let Self { run, abandoned, .. } = self;
         let _ = contain(move || abandoned(why));
         let _ = contain(move || drop(run));
     }
@@ -83,11 +86,15 @@ impl Worker {
 
     /// Does one job. Answers whether this thread takes another.
     fn serve(&self, job: Job) -> bool {
-        let Job { run, abandoned } = job;
+        let Job { run, abandoned, until } = job;
         let watched = self.0.patience.as_ref().map(|patience| {
             let hang = Hang::new(&self.0);
-            let (left, millis) = (Arc::clone(&hang), u64::try_from(patience.hang.as_millis()));
-            let alarm = patience.alarms.after(patience.hang, move || {
+            let now = Instant::now();
+            let longest = until.map_or(patience.hang, |until| {
+                until.saturating_duration_since(now).min(patience.hang)
+            });
+            let (left, millis) = (Arc::clone(&hang), u64::try_from(longest.as_millis()));
+            let alarm = patience.alarms.after(longest, move || {
                 if left.leave() {
                     abandoned(Abandoned::Hangs(millis.unwrap_or(u64::MAX)));
                 }

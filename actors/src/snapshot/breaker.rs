@@ -1,0 +1,408 @@
+//! [`Breakers`]: circuit breakers of templates whose renders fail and cost much before they do.
+//!
+//! A closure that costs a whole budget and then fails would cost it again with each visitor. After some such failures in a row
+//! its breaker opens: the last good closure is rendered instead, at once, and the bad one is tried again only now and then, by one
+//! render at a time (half-open). A success closes the breaker, and so does any edit, for then it is another closure.
+//!
+//! Failures in a row are what counts, for what is too much may be the data of one visitor: a template that renders for others is
+//! closed again by the first of them. A render of a template that never failed so asks for one bit and knows no more of all this.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Seed;
+use crate::dialect::{RenderError, TemplateId};
+use crate::limits::Limits;
+use crate::template::Digest;
+
+/// When a breaker opens, and how long it stays so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BreakerRules {
+    /// The limit `breaker_failures`.
+    pub(crate) failures: u32,
+    /// The limit `breaker_pause_ms`.
+    pub(crate) pause: Duration,
+    /// The limit `breaker_pause_max_ms`.
+    pub(crate) pause_max: Duration,
+    /// A probe of which nothing is heard for so long is lost.
+    pub(crate) probe: Duration,
+    /// The limit `late_faults`.
+    pub(crate) templates: usize,
+}
+
+impl BreakerRules {
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self {
+            failures: limits.breaker_failures,
+            pause: Duration::from_millis(limits.breaker_pause_ms),
+            pause_max: Duration::from_millis(limits.breaker_pause_max_ms.max(limits.breaker_pause_ms)),
+            probe: Duration::from_millis(limits.render_hang_ms),
+            templates: limits.late_faults,
+        }
+    }
+}
+
+/// The breaker of one closure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Breaker {
+    state: State,
+    /// How long it stays open when it opens next.
+    pause: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Everybody may try. So many failed in a row.
+    Closed { failures: u32 },
+    /// Nobody tries before then.
+    Open { until: Instant },
+    /// One tries. If nothing is heard of it until then, another does.
+    HalfOpen { until: Instant },
+}
+
+/// Whether a render may try a closure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Admission {
+    Attempt,
+    Probe,
+    Refused,
+}
+
+impl Breaker {
+    fn new(rules: &BreakerRules) -> Self {
+        Self {
+            state: State::Closed { failures: 0 },
+            pause: rules.pause,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed { .. })
+    }
+
+    fn admit(&mut self, now: Instant, rules: &BreakerRules) -> Admission {
+        match self.state {
+            State::Closed { .. } => Admission::Attempt,
+            State::Open { until } | State::HalfOpen { until } if now < until => Admission::Refused,
+            State::Open { .. } | State::HalfOpen { .. } => {
+                self.state = State::HalfOpen {
+                    until: later(now, rules.probe),
+                };
+                Admission::Probe
+            }
+        }
+    }
+
+    /// A render failed. Answers whether that opened it.
+    fn failed(&mut self, now: Instant, rules: &BreakerRules) -> bool {
+        match self.state {
+            State::Closed { failures } if failures.saturating_add(1) < rules.failures => {
+                self.state = State::Closed { failures: failures + 1 };
+                false
+            }
+            State::Closed { .. } => {
+                self.open(now, rules);
+                true
+            }
+            State::HalfOpen { .. } => {
+                self.open(now, rules);
+                false
+            }
+            // One that began before it opened.
+            State::Open { .. } => false,
+        }
+    }
+
+    fn open(&mut self, now: Instant, rules: &BreakerRules) {
+        self.state = State::Open {
+            until: later(now, self.pause),
+        };
+        self.pause = self.pause.saturating_mul(2).min(rules.pause_max);
+    }
+
+    /// A probe ended and says nothing: its caller gave up, or it failed for a reason that costs nothing.
+    fn undecided(&mut self, now: Instant, rules: &BreakerRules) {
+        if matches!(self.state, State::HalfOpen { .. }) {
+            self.state = State::Open {
+                until: later(now, rules.pause),
+            };
+        }
+    }
+}
+
+/// What is further away than can be counted is as good as a day.
+fn later(now: Instant, by: Duration) -> Instant {
+    now.checked_add(by).unwrap_or(now + Duration::from_secs(86_400))
+}
+
+/// What is known to stand in for a closure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Substitute {
+    /// None was looked for yet.
+    Unknown,
+    /// The closure with this digest.
+    Good(Digest),
+    /// None of the kept ones did better.
+    None,
+}
+
+/// How to render a template that is guarded.
+#[derive(Debug)]
+pub(crate) enum Course {
+    /// As ever, and say what came of it.
+    Attempt,
+    /// Without trying what is served of it: the render would fail so.
+    Instead(Box<RenderError>, Substitute),
+}
+
+/// Figures about all breakers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct BreakerCounts {
+    pub(crate) open: usize,
+    pub(crate) opened: u64,
+    pub(crate) probes: u64,
+}
+
+/// A template whose renders are watched.
+#[derive(Debug)]
+struct Guarded {
+    /// Of what was served of it when this was written.
+    closure: Digest,
+    breaker: Breaker,
+    /// What the last render that counted failed with.
+    error: Option<Box<RenderError>>,
+    substitute: Substitute,
+    /// Whether it takes longer than what is rendered in place.
+    slow: bool,
+    last: Instant,
+}
+
+/// 64 bits each, shared by templates whose numbers are equal modulo all of them.
+const MARKS: usize = 16;
+
+/// Every template that is guarded. Bounded: beyond, the one that was heard of longest ago is forgotten, and begins anew.
+#[derive(Debug, Default)]
+pub(crate) struct Breakers {
+    known: Mutex<HashMap<TemplateId, Guarded, Seed>>,
+    /// A bit for each that is known: what a render looks at first.
+    marks: [AtomicU64; MARKS],
+    opened: AtomicU64,
+    probes: AtomicU64,
+}
+
+impl Breakers {
+    /// Whether there may be something to know of a template. Mostly not, and then this is all that it costs.
+    #[inline]
+    pub(crate) fn may_know(&self, id: TemplateId) -> bool {
+        let (mark, bit) = place(id);
+        self.marks[mark].load(Ordering::Relaxed) & bit != 0
+    }
+
+    /// How to render a closure of a template.
+    pub(crate) fn course(&self, id: TemplateId, closure: &Digest, now: Instant, rules: &BreakerRules) -> Course {
+        let mut known = self.lock();
+        let Some(guarded) = known.get_mut(&id).filter(|guarded| guarded.closure == *closure) else {
+            return Course::Attempt;
+        };
+        match (guarded.breaker.admit(now, rules), &guarded.error) {
+            (Admission::Refused, Some(error)) => Course::Instead(error.clone(), guarded.substitute),
+            (Admission::Probe, _) => {
+                self.probes.fetch_add(1, Ordering::Relaxed);
+                Course::Attempt
+            }
+            (Admission::Attempt | Admission::Refused, _) => Course::Attempt,
+        }
+    }
+
+    /// What stood in last for a template, whatever was served of it since.
+    pub(crate) fn substitute(&self, id: TemplateId) -> Substitute {
+        self.lock()
+            .get(&id)
+            .map_or(Substitute::Unknown, |guarded| guarded.substitute)
+    }
+
+    /// A closure was rendered well. Answers whether that closed its breaker.
+    pub(crate) fn succeeded(&self, id: TemplateId, closure: &Digest, rules: &BreakerRules) -> bool {
+        let mut known = self.lock();
+        let Some(guarded) = known.get_mut(&id).filter(|guarded| guarded.closure == *closure) else {
+            return false;
+        };
+        let was_open = guarded.breaker.is_open();
+        if guarded.slow {
+            (guarded.breaker, guarded.error) = (Breaker::new(rules), None);
+        } else {
+            known.remove(&id);
+            self.mark(&known);
+        }
+        was_open
+    }
+
+    /// A render of a closure failed in a way that costs much. `hung`: it cost a thread, so once is enough. Answers for how long the
+    /// breaker is open now, if that opened it.
+    pub(crate) fn failed(
+        &self,
+        id: TemplateId,
+        failure: CostlyFailure<'_>,
+        now: Instant,
+        rules: &BreakerRules,
+    ) -> Option<Duration> {
+        let CostlyFailure {
+            closure,
+            error,
+            substitute,
+            hung,
+        } = failure;
+        let mut known = self.lock();
+        let guarded = self.guarded(&mut known, id, closure, now, rules);
+        let was_open = guarded.breaker.is_open();
+        guarded.error = Some(Box::new(error.clone()));
+        match substitute {
+            // In place of an open one something else was rendered, and that is what hangs.
+            Substitute::Unknown if hung && was_open => guarded.substitute = Substitute::None,
+            Substitute::Unknown => {}
+            found => guarded.substitute = found,
+        }
+        let pause = guarded.breaker.pause;
+        let mut opened = guarded.breaker.failed(now, rules);
+        if hung && !guarded.breaker.is_open() {
+            guarded.breaker.open(now, rules);
+            opened = true;
+        }
+        if opened {
+            self.opened.fetch_add(1, Ordering::Relaxed);
+        }
+        opened.then_some(pause)
+    }
+
+    /// A render ended without saying anything about its closure.
+    pub(crate) fn undecided(&self, id: TemplateId, closure: &Digest, now: Instant, rules: &BreakerRules) {
+        if let Some(guarded) = self.lock().get_mut(&id).filter(|guarded| guarded.closure == *closure) {
+            guarded.breaker.undecided(now, rules);
+        }
+    }
+
+    /// While a breaker was open nothing that stands in was found.
+    pub(crate) fn found_none(&self, id: TemplateId, closure: &Digest) {
+        if let Some(guarded) = self.lock().get_mut(&id).filter(|guarded| guarded.closure == *closure) {
+            guarded.substitute = Substitute::None;
+        }
+    }
+
+    /// A closure takes longer than what is rendered in place.
+    pub(crate) fn slow(&self, id: TemplateId, closure: &Digest, now: Instant, rules: &BreakerRules) {
+        let mut known = self.lock();
+        self.guarded(&mut known, id, closure, now, rules).slow = true;
+    }
+
+    /// Begins anew for templates of which another closure is served by now. What stood in is remembered.
+    pub(crate) fn settle(&self, closure: impl Fn(TemplateId) -> Option<Digest>, rules: &BreakerRules) {
+        let ids: Vec<_> = self.lock().keys().copied().collect();
+        if ids.is_empty() {
+            return;
+        }
+        // Digests are made outside of the lock.
+        let now: Vec<_> = ids.into_iter().map(|id| (id, closure(id))).collect();
+        let mut known = self.lock();
+        for (id, closure) in now {
+            match (closure, known.get_mut(&id)) {
+                (Some(closure), Some(guarded)) if guarded.closure != closure => {
+                    let substitute = match guarded.substitute {
+                        Substitute::Good(digest) if digest != closure => Substitute::Good(digest),
+                        _ => Substitute::Unknown,
+                    };
+                    *guarded = Guarded {
+                        substitute,
+                        ..Guarded::new(closure, guarded.last, rules)
+                    };
+                }
+                (None, Some(_)) => drop(known.remove(&id)),
+                _ => {}
+            }
+        }
+        self.mark(&known);
+    }
+
+    /// Figures.
+    pub(crate) fn counts(&self) -> BreakerCounts {
+        BreakerCounts {
+            open: self.lock().values().filter(|guarded| guarded.breaker.is_open()).count(),
+            opened: self.opened.load(Ordering::Relaxed),
+            probes: self.probes.load(Ordering::Relaxed),
+        }
+    }
+
+    fn guarded<'k>(
+        &self,
+        known: &'k mut HashMap<TemplateId, Guarded, Seed>,
+        id: TemplateId,
+        closure: &Digest,
+        now: Instant,
+        rules: &BreakerRules,
+    ) -> &'k mut Guarded {
+        if !known.contains_key(&id) {
+            let oldest = known.iter().min_by_key(|(_, guarded)| guarded.last).map(|(id, _)| *id);
+            if let Some(oldest) = oldest.filter(|_| known.len() >= rules.templates.max(1)) {
+                known.remove(&oldest);
+            }
+            known.insert(id, Guarded::new(*closure, now, rules));
+            self.mark(known);
+        }
+        let guarded = known.entry(id).or_insert_with(|| Guarded::new(*closure, now, rules));
+        if guarded.closure != *closure {
+            *guarded = Guarded::new(*closure, now, rules);
+        }
+        guarded.last = now;
+        guarded
+    }
+
+    /// Writes the marks anew.
+    fn mark(&self, known: &HashMap<TemplateId, Guarded, Seed>) {
+        let mut marks = [0; MARKS];
+        for id in known.keys() {
+            let (mark, bit) = place(*id);
+            marks[mark] |= bit;
+        }
+        for (mark, bits) in self.marks.iter().zip(marks) {
+            mark.store(bits, Ordering::Relaxed);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TemplateId, Guarded, Seed>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A render that failed and cost much.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CostlyFailure<'f> {
+    pub(crate) closure: &'f Digest,
+    pub(crate) error: &'f RenderError,
+    /// What was found instead.
+    pub(crate) substitute: Substitute,
+    /// It did not end, and cost its thread.
+    pub(crate) hung: bool,
+}
+
+impl Guarded {
+    fn new(closure: Digest, now: Instant, rules: &BreakerRules) -> Self {
+        Self {
+            closure,
+            breaker: Breaker::new(rules),
+            error: None,
+            substitute: Substitute::Unknown,
+            slow: false,
+            last: now,
+        }
+    }
+}
+
+/// Where the mark of a template is.
+fn place(id: TemplateId) -> (usize, u64) {
+    let bit = id.index() % (MARKS * 64);
+    (bit / 64, 1 << (bit % 64))
+}
+
+#[cfg(test)]
+mod tests;

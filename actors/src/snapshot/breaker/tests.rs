@@ -1,0 +1,188 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::diagnostic::Diagnostic;
+use crate::dialect::RenderFault;
+
+const RULES: BreakerRules = BreakerRules {
+    failures: 3,
+    pause: Duration::from_millis(100),
+    pause_max: Duration::from_millis(300),
+    probe: Duration::from_millis(50),
+    templates: 2,
+};
+
+fn after(start: Instant, ms: u64) -> Instant {
+    start + Duration::from_millis(ms)
+}
+
+#[test]
+fn it_opens_after_failures_in_a_row_and_is_tried_again_ever_more_rarely() {
+    let (start, mut breaker) = (Instant::now(), Breaker::new(&RULES));
+    assert_eq!(breaker.admit(start, &RULES), Admission::Attempt);
+    let opened: Vec<_> = (0..3).map(|_| breaker.failed(start, &RULES)).collect();
+    assert_eq!(opened, [false, false, true]);
+    // One that began before says nothing new.
+    assert!(!breaker.failed(start, &RULES));
+    // Each pause begins with the failed probe before it, and is twice as long up to the bound.
+    let mut now = 0;
+    for pause in [100, 200, 300, 300] {
+        assert_eq!(breaker.admit(after(start, now + pause - 1), &RULES), Admission::Refused);
+        now += pause;
+        assert_eq!(breaker.admit(after(start, now), &RULES), Admission::Probe);
+        assert_eq!(
+            breaker.admit(after(start, now), &RULES),
+            Admission::Refused,
+            "one at a time"
+        );
+        assert!(!breaker.failed(after(start, now), &RULES), "it was open");
+    }
+}
+
+#[test]
+fn a_probe_of_which_nothing_is_heard_does_not_keep_it_open_for_ever() {
+    let (start, mut breaker) = (Instant::now(), Breaker::new(&RULES));
+    for _ in 0..3 {
+        breaker.failed(start, &RULES);
+    }
+    assert_eq!(breaker.admit(after(start, 100), &RULES), Admission::Probe);
+    assert_eq!(breaker.admit(after(start, 149), &RULES), Admission::Refused);
+    assert_eq!(breaker.admit(after(start, 150), &RULES), Admission::Probe);
+    breaker.undecided(after(start, 160), &RULES);
+    assert_eq!(breaker.admit(after(start, 259), &RULES), Admission::Refused);
+    assert_eq!(breaker.admit(after(start, 260), &RULES), Admission::Probe);
+}
+
+proptest! {
+    /// Against what is promised: never more probes at once than one, none before a pause is over, and no pause out of its bounds.
+    #[test]
+    fn whatever_happens_probes_are_apart(steps in proptest::collection::vec((0u8..4, 0u64..120), 1..200)) {
+        let (start, mut breaker) = (Instant::now(), Breaker::new(&RULES));
+        let (mut now, mut in_a_row, mut probe) = (0, 0, None::<u64>);
+        let mut refused_until = None::<u64>;
+        for (step, ms) in steps {
+            now += ms;
+            let at = after(start, now);
+            match step {
+                0 => {
+                    let was_open = breaker.is_open();
+                    let admission = breaker.admit(at, &RULES);
+                    prop_assert_eq!(admission == Admission::Attempt, !was_open);
+                    if admission == Admission::Probe {
+                        prop_assert!(probe.is_none_or(|began| now >= began + 50), "a second probe at once");
+                        prop_assert!(refused_until.is_none_or(|until| now >= until), "too early");
+                        probe = Some(now);
+                    }
+                }
+                1 => {
+                    let (was_open, half) = (breaker.is_open(), matches!(breaker.state, State::HalfOpen { .. }));
+                    let opened = breaker.failed(at, &RULES);
+                    in_a_row += u32::from(!was_open);
+                    prop_assert_eq!(opened, !was_open && in_a_row >= RULES.failures);
+                    if opened || half {
+                        (refused_until, probe) = (Some(now + 100), None);
+                    }
+                }
+                2 => breaker.undecided(at, &RULES),
+                _ => {
+                    breaker = Breaker::new(&RULES);
+                    (in_a_row, probe, refused_until) = (0, None, None);
+                }
+            }
+            prop_assert!(breaker.pause >= RULES.pause && breaker.pause <= RULES.pause_max);
+        }
+    }
+}
+
+fn digest(text: &str) -> Digest {
+    Digest::over([text.as_bytes()])
+}
+
+fn error() -> RenderError {
+    RenderError::new(RenderFault::Internal, Diagnostic::error("x", "m"))
+}
+
+fn fail(breakers: &Breakers, id: u32, closure: &Digest, now: Instant, hung: bool) -> bool {
+    let failure = CostlyFailure {
+        closure,
+        error: &error(),
+        substitute: Substitute::Unknown,
+        hung,
+    };
+    breakers.failed(TemplateId::new(id), failure, now, &RULES).is_some()
+}
+
+#[test]
+fn a_closure_that_is_open_is_not_tried_and_another_one_is() {
+    let (breakers, now, id) = (Breakers::default(), Instant::now(), TemplateId::new(7));
+    let (bad, repaired) = (digest("bad"), digest("repaired"));
+    assert!(!breakers.may_know(id));
+    let opened: Vec<_> = (0..4).map(|_| fail(&breakers, 7, &bad, now, false)).collect();
+    assert_eq!(opened, [false, false, true, false]);
+    assert!(breakers.may_know(id));
+    assert!(matches!(breakers.course(id, &bad, now, &RULES), Course::Instead(..)));
+    assert!(matches!(breakers.course(id, &repaired, now, &RULES), Course::Attempt));
+    assert_eq!((breakers.counts().open, breakers.counts().opened), (1, 1));
+    // An edit begins anew, and so does what comes after it.
+    breakers.settle(|_| Some(repaired), &RULES);
+    assert!(matches!(breakers.course(id, &repaired, now, &RULES), Course::Attempt));
+    assert_eq!(breakers.counts().open, 0);
+    assert!(!breakers.succeeded(id, &repaired, &RULES), "it was closed");
+    assert!(!breakers.may_know(id));
+    // A template that is gone is forgotten.
+    fail(&breakers, 7, &bad, now, false);
+    breakers.settle(|_| None, &RULES);
+    assert!(!breakers.may_know(id));
+}
+
+#[test]
+fn a_success_between_failures_keeps_it_closed_and_a_probe_that_succeeds_closes_it() {
+    let (breakers, now, id) = (Breakers::default(), Instant::now(), TemplateId::new(1));
+    let closure = digest("some data is too much for it");
+    for _ in 0..10 {
+        assert!(!fail(&breakers, 1, &closure, now, false));
+        assert!(!fail(&breakers, 1, &closure, now, false));
+        assert!(!breakers.succeeded(id, &closure, &RULES));
+    }
+    for _ in 0..3 {
+        fail(&breakers, 1, &closure, now, false);
+    }
+    assert!(matches!(
+        breakers.course(id, &closure, now, &RULES),
+        Course::Instead(..)
+    ));
+    assert!(matches!(
+        breakers.course(id, &closure, after(now, 100), &RULES),
+        Course::Attempt
+    ));
+    assert!(breakers.succeeded(id, &closure, &RULES));
+    let BreakerCounts { open, opened, probes } = breakers.counts();
+    assert_eq!((open, opened, probes), (0, 1, 1));
+}
+
+#[test]
+fn one_that_hangs_opens_it_at_once_and_what_hangs_in_its_place_is_not_tried_again() {
+    let (breakers, now, id) = (Breakers::default(), Instant::now(), TemplateId::new(1));
+    let closure = digest("blocks");
+    assert!(fail(&breakers, 1, &closure, now, true));
+    let substitute = |breakers: &Breakers| match breakers.course(id, &closure, now, &RULES) {
+        Course::Instead(_, substitute) => Some(substitute),
+        Course::Attempt => None,
+    };
+    assert_eq!(substitute(&breakers), Some(Substitute::Unknown));
+    fail(&breakers, 1, &closure, now, true);
+    assert_eq!(substitute(&breakers), Some(Substitute::None));
+}
+
+#[test]
+fn as_many_are_known_as_there_is_room_for_and_slow_ones_stay() {
+    let (breakers, now) = (Breakers::default(), Instant::now());
+    let closure = digest("slow");
+    for id in 0..3 {
+        breakers.slow(TemplateId::new(id), &closure, after(now, u64::from(id)), &RULES);
+    }
+    let known: Vec<_> = (0..4).map(|id| breakers.may_know(TemplateId::new(id))).collect();
+    assert_eq!(known, [false, true, true, false]);
+    breakers.succeeded(TemplateId::new(2), &closure, &RULES);
+    assert!(breakers.may_know(TemplateId::new(2)), "it is slow still");
+}
