@@ -177,7 +177,7 @@ impl Admin {
         if self.token.as_ref().is_some_and(|token| !usable(token)) {
             return Err(AdminError::UnusableToken);
         }
-        let access = Access::new(self.token.as_deref(), address, self.hosts).map_err(AdminError::Start)?;
+        let access = Access::new(self.token.as_deref(), address, self.hosts, self.limits.sessions);
         let state = state::State::new(self.hotplate, self.metrics, access, self.limits, self.log)?;
         server::start(listener, address, state)
     }

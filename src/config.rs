@@ -73,12 +73,22 @@ pub struct Server {
     pub connections: usize,
     /// How long a connection may be idle, in milliseconds.
     pub keep_alive_ms: u64,
-    /// How long a request may take to arrive, in milliseconds.
+    /// How long each request may take to arrive, in milliseconds: its head, and again its body.
     pub request_ms: u64,
+    /// How long a client may take to read `progress_bytes` of an answer that waits for it, in milliseconds.
+    pub stalled_ms: u64,
+    /// Bytes of an answer that a client has to read within `stalled_ms`.
+    pub progress_bytes: usize,
+    /// Bytes of an answer that wait in the system for one client.
+    pub send_buffer_bytes: usize,
+    /// Bytes of all answers that wait in the process for their clients.
+    pub buffered_bytes: usize,
     /// How long requests under way may take once the server is to end, in milliseconds.
     pub drain_ms: u64,
     /// `Cache-Control` of static files; empty is none.
     pub static_cache_control: String,
+    /// Whether pages say which version they are from, and how fresh they are.
+    pub version_headers: bool,
 }
 
 /// The server of `hotplate dev`.
@@ -247,6 +257,23 @@ impl Config {
     }
 }
 
+#[cfg(feature = "guard")]
+impl Server {
+    /// What one connection, and all of them together, may hold.
+    #[must_use]
+    pub fn connection_limits(&self) -> crate::guard::ConnectionLimits {
+        crate::guard::ConnectionLimits {
+            connections: self.connections,
+            keep_alive_ms: self.keep_alive_ms,
+            request_ms: self.request_ms,
+            stalled_ms: self.stalled_ms,
+            progress_bytes: self.progress_bytes,
+            send_buffer_bytes: self.send_buffer_bytes,
+            buffered_bytes: self.buffered_bytes,
+        }
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -255,8 +282,13 @@ impl Default for Server {
             connections: 10_000,
             keep_alive_ms: 5_000,
             request_ms: 5_000,
+            stalled_ms: 30_000,
+            progress_bytes: 16 * 1024,
+            send_buffer_bytes: 128 * 1024,
+            buffered_bytes: 256 * 1024 * 1024,
             drain_ms: 10_000,
             static_cache_control: "no-cache".to_owned(),
+            version_headers: false,
         }
     }
 }

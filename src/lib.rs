@@ -23,7 +23,7 @@
 //! [`Hotplate`] is a handle: clone it, send it, use it from an Actix app, from tokio or from a plain thread. [`site`] is the
 //! layout of a directory that the command `hotplate` serves.
 //!
-//! Features, none on by default: `web` (serve a site with actix-web), `config` (read `hotplate.toml`), `metrics` (what is counted,
+//! Features, none on by default: `web` (serve a site with actix-web), `guard` (a server that bounds what slow clients hold), `config` (read `hotplate.toml`), `metrics` (what is counted,
 //! for prometheus-client), `admin` (dashboard, admin API and metrics on a listener of their own), `cli` (the command, and what makes a program of yours one).
 
 /// The programs in the README are compiled.
@@ -36,6 +36,8 @@ pub mod site;
 pub mod config;
 #[cfg(feature = "web")]
 pub mod web;
+#[cfg(feature = "guard")]
+pub mod guard;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 #[cfg(feature = "admin")]

@@ -254,8 +254,9 @@ impl Site {
 
     /// Has data compiled as such, and travel with its entries.
     fn understand_data(&self, builder: Builder) -> Builder {
-        let site = self.clone();
+        let (site, pages) = (self.clone(), self.clone());
         builder
+            .entries(move |name| pages.is_entry(name))
             .dialect_for(|name| layout::is_data(name.as_str()).then(|| Arc::new(data::Data) as Arc<dyn Dialect>))
             .companions(move |name| match site.is_entry(name) {
                 true => layout::data_of(name),

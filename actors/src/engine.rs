@@ -7,6 +7,8 @@ mod control;
 mod health;
 mod line;
 
+pub(crate) use health::Entries;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -45,6 +47,7 @@ pub(crate) struct Plan {
     pub(crate) dialects: Dialects,
     pub(crate) formatters: Formatters,
     pub(crate) companions: Companions,
+    pub(crate) entries: Entries,
     pub(crate) limits: Limits,
     pub(crate) on_failure: OnFailure,
     pub(crate) stand_in: StandIn,
@@ -126,6 +129,8 @@ pub(crate) struct Engine {
     pub(crate) reloads: Answered,
     /// Makes each Watcher look.
     look_again: Arc<Mutex<Vec<Hints>>>,
+    /// What visitors ask for.
+    entries: Entries,
 }
 
 /// What users come in by.
@@ -197,6 +202,7 @@ impl Engine {
     /// Starts everything, and waits until the first version is decided.
     pub(crate) fn start(plan: Plan) -> Result<Self, StartError> {
         let limits = Arc::new(plan.limits.clone());
+        let entries = plan.entries.clone();
         let teller = Teller::new(limits.subscriber_events);
         let served = Arc::new(ArcSwap::new(Arc::clone(Truth::new().snapshot())));
         let tally = Tally::new(limits.history_versions);
@@ -265,6 +271,7 @@ impl Engine {
                 supervisor: OnceLock::new(),
                 reloads: Answered::default(),
                 look_again,
+                entries,
             }),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(StartError::TooSlow(start_ms)),
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(StartError::Failed),

@@ -8,7 +8,7 @@ use crate::version::Version;
 /// How an engine is. Asking costs no message and waits for nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// Whether edits come through and renders are answered. Rendering goes on even where this is `false`.
+    /// Whether edits come through and pages are served: not every one is broken. Rendering goes on even where this is `false`.
     pub ready: bool,
     /// What keeps it from being ready, a sentence each.
     pub reasons: Vec<String>,

@@ -2,7 +2,9 @@
 //!
 //! Everything that came from outside is compared in constant time: as BLAKE3 hashes, whose equality is that.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -13,26 +15,50 @@ use super::problem::Problem;
 /// The cookie of somebody who signed in to the dashboard.
 const SESSION: &str = "hotplate_session";
 
+/// When each session ends, by the digest of what its cookie says: so the time that a look-up takes tells nothing of it. They end
+/// with the program, and so with its token.
+#[derive(Debug)]
+struct Sessions {
+    ends_ms: HashMap<blake3::Hash, u64>,
+    most: usize,
+}
+
+impl Sessions {
+    fn begin(&mut self, id: blake3::Hash, ends_ms: u64, now_ms: u64) {
+        self.ends_ms.retain(|_, ends_ms| now_ms < *ends_ms);
+        if self.ends_ms.len() >= self.most {
+            let oldest = self
+                .ends_ms
+                .iter()
+                .min_by_key(|(_, ends_ms)| **ends_ms)
+                .map(|(id, _)| *id);
+            oldest.and_then(|oldest| self.ends_ms.remove(&oldest));
+        }
+        self.ends_ms.insert(id, ends_ms);
+    }
+}
+
 /// Who may ask, and by which name.
 pub(super) struct Access {
     token: Option<blake3::Hash>,
     /// Names that a listener on a loopback address goes by, besides those that always mean this machine. Beyond loopback there
     /// is a token, which a page of another site does not have.
     names: Option<Vec<String>>,
-    /// Signs sessions, until the program ends.
-    key: [u8; 32],
+    /// Those who signed in to the dashboard.
+    sessions: Mutex<Sessions>,
 }
 
 impl Access {
-    pub(super) fn new(token: Option<&str>, address: SocketAddr, names: Vec<String>) -> std::io::Result<Self> {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(std::io::Error::other)?;
+    pub(super) fn new(token: Option<&str>, address: SocketAddr, names: Vec<String>, sessions: usize) -> Self {
         let names = names.into_iter().map(|name| name.to_ascii_lowercase()).collect();
-        Ok(Self {
+        Self {
             token: token.map(|token| blake3::hash(token.as_bytes())),
             names: address.ip().is_loopback().then_some(names),
-            key,
-        })
+            sessions: Mutex::new(Sessions {
+                ends_ms: HashMap::new(),
+                most: sessions.max(1),
+            }),
+        }
     }
 
     /// Whether anybody needs a token at all.
@@ -64,11 +90,31 @@ impl Access {
         self.token.is_none() || self.program(headers).is_ok() || self.has_session(headers, now_ms)
     }
 
-    /// A session that ends at a time, as the value of a `Set-Cookie` header.
-    pub(super) fn session(&self, ends_ms: u64, now_ms: u64) -> String {
-        let signature = blake3::keyed_hash(&self.key, &ends_ms.to_le_bytes());
+    /// Begins a session that ends at a time; returns the value of a `Set-Cookie` header.
+    ///
+    /// # Errors
+    /// The system has no randomness.
+    pub(super) fn begin_session(&self, ends_ms: u64, now_ms: u64) -> Result<String, Problem> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|error| Problem::internal(error.to_string()))?;
+        let secret = blake3::Hash::from_bytes(secret).to_hex();
+        self.sessions().begin(blake3::hash(secret.as_bytes()), ends_ms, now_ms);
         let seconds = ends_ms.saturating_sub(now_ms) / 1000;
-        format!("{SESSION}={ends_ms}.{signature}; Path=/_hotplate; Max-Age={seconds}; HttpOnly; SameSite=Strict")
+        Ok(format!(
+            "{SESSION}={secret}; Path=/_hotplate; Max-Age={seconds}; HttpOnly; SameSite=Strict"
+        ))
+    }
+
+    /// Ends the session of a request: its cookie is of no use any more, whoever has it.
+    pub(super) fn end_session(&self, headers: &HeaderMap) {
+        let mut sessions = self.sessions();
+        for value in session_cookies(headers) {
+            sessions.ends_ms.remove(&blake3::hash(value.as_bytes()));
+        }
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The end of a session, as the value of a `Set-Cookie` header.
@@ -77,21 +123,15 @@ impl Access {
     }
 
     fn has_session(&self, headers: &HeaderMap, now_ms: u64) -> bool {
-        let cookies = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='));
-        pairs.any(|(name, value)| name == SESSION && self.is_session(value, now_ms))
-    }
-
-    fn is_session(&self, value: &str, now_ms: u64) -> bool {
-        let Some((ends_ms, signature)) = value.split_once('.') else {
+        let mut cookies = session_cookies(headers).peekable();
+        if cookies.peek().is_none() {
             return false;
-        };
-        let (Ok(ends_ms), Ok(signature)) = (ends_ms.parse::<u64>(), blake3::Hash::from_hex(signature)) else {
-            return false;
-        };
-        now_ms < ends_ms && blake3::keyed_hash(&self.key, &ends_ms.to_le_bytes()) == signature
+        }
+        let sessions = self.sessions();
+        cookies.any(|value| {
+            let ends_ms = sessions.ends_ms.get(&blake3::hash(value.as_bytes()));
+            ends_ms.is_some_and(|ends_ms| now_ms < *ends_ms)
+        })
     }
 
     /// Refuses what a page of another site could make a browser ask for.
@@ -106,9 +146,10 @@ impl Access {
         }
         let site = header(headers, HeaderName::from_static("sec-fetch-site"));
         let elsewhere = matches!(site, Some("cross-site" | "same-site"));
-        // An origin is a scheme, `://` and a host; `null` is one that does not say.
-        let origin = header(headers, ORIGIN).map(|origin| origin.split_once("://").map(|(_, host)| host));
-        if elsewhere || origin.is_some_and(|origin| origin != Some(host)) {
+        // An origin is a scheme, `://` and a host; `null` is one that does not say. The scheme is that of the proxy in front, if
+        // there is one and it says so: a page of another site cannot add such a header.
+        let here = format!("{}://{host}", request.connection_info().scheme());
+        if elsewhere || header(headers, ORIGIN).is_some_and(|origin| origin != here) {
             return Err(Problem::another_site());
         }
         Ok(())
@@ -124,6 +165,15 @@ impl Access {
             || name.ends_with(".localhost")
             || names.contains(&name)
     }
+}
+
+/// What a request says of its session.
+fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let cookies = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
+    let pairs = cookies
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(name, _)| *name == SESSION).map(|(_, value)| value)
 }
 
 /// `a:1` is `a`; `[::1]:1` is `[::1]`.
@@ -151,7 +201,7 @@ mod tests {
 
     fn access(token: Option<&str>, address: &str) -> Access {
         let address = address.parse().expect("an address");
-        Access::new(token, address, vec!["Admin.example".into()]).expect("randomness")
+        Access::new(token, address, vec!["Admin.example".into()], 2)
     }
 
     #[test]
@@ -199,9 +249,18 @@ mod tests {
             &[("origin", "http://localhost:9901"), ("sec-fetch-site", "same-origin")]
         ));
         assert!(ask(Method::GET, &[("origin", "http://evil.example")]));
-        for bad in ["http://evil.example", "http://localhost:9902", "null"] {
+        for bad in [
+            "http://evil.example",
+            "http://localhost:9902",
+            "https://localhost:9901",
+            "null",
+        ] {
             assert!(!ask(Method::POST, &[("origin", bad)]), "{bad}");
         }
+        // Behind a proxy that speaks TLS it is the other way round.
+        let secure = ("x-forwarded-proto", "https");
+        assert!(ask(Method::POST, &[("origin", "https://localhost:9901"), secure]));
+        assert!(!ask(Method::POST, &[("origin", "http://localhost:9901"), secure]));
         assert!(!ask(Method::POST, &[("sec-fetch-site", "cross-site")]));
     }
 
@@ -223,18 +282,25 @@ mod tests {
         ] {
             assert!(far.program(&headers("authorization", wrong)).is_err(), "{wrong}");
         }
-        let cookie = far.session(2_000, 1_000);
-        let value = cookie.split(';').next().expect("a pair").to_owned();
-        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Max-Age=1;"));
-        assert!(far.is_known(&headers("cookie", &format!("a=b; {value}")), 1_999));
-        assert!(!far.is_known(&headers("cookie", &value), 2_000), "it has ended");
+        let begin = |ends_ms| {
+            let cookie = far.begin_session(ends_ms, 1_000).expect("randomness");
+            assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Max-Age="));
+            headers("cookie", &format!("a=b; {}", cookie.split(';').next().expect("a pair")))
+        };
+        let first = begin(2_000);
+        assert!(far.is_known(&first, 1_999));
+        assert!(!far.is_known(&first, 2_000), "it has ended");
+        assert!(!far.is_known(&headers("cookie", "hotplate_session=2000"), 1_999));
+        let restarted = access(Some("another"), "10.0.0.1:9901");
+        assert!(!restarted.is_known(&first, 1_999), "another token is another program");
+        let second = begin(3_000);
+        far.end_session(&first);
         assert!(
-            !far.is_known(&headers("cookie", &value.replace("2000.", "9000.")), 1_999),
-            "another end"
+            !far.is_known(&first, 1_999) && far.is_known(&second, 1_999),
+            "one is signed out"
         );
-        assert!(
-            !access(Some("right"), "10.0.0.1:9901").is_known(&headers("cookie", &value), 1_999),
-            "another program"
-        );
+        let (third, fourth) = (begin(4_000), begin(5_000));
+        assert!(!far.is_known(&second, 1_999), "there is room for two");
+        assert!(far.is_known(&third, 1_999) && far.is_known(&fourth, 1_999));
     }
 }

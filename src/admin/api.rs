@@ -26,11 +26,14 @@ pub(super) use versions::{differences, history};
 
 type Answered = Result<HttpResponse, Problem>;
 
+/// What probes ask, who have no token.
+pub(super) const PROBES: [&str; 2] = ["/admin/v1/health/live", "/admin/v1/health/ready"];
+
 /// Mounts everything below `/admin/v1`.
 pub(super) fn configure(app: &mut ServiceConfig) {
     // Whoever probes has no token, and learns nothing but a word.
-    app.service(only(web::resource("/admin/v1/health/live"), "GET, HEAD").route(read().to(health::live)));
-    app.service(only(web::resource("/admin/v1/health/ready"), "GET, HEAD").route(read().to(health::ready)));
+    app.service(only(web::resource(PROBES[0]), "GET, HEAD").route(read().to(health::live)));
+    app.service(only(web::resource(PROBES[1]), "GET, HEAD").route(read().to(health::ready)));
     let api = web::scope("/admin/v1")
         .wrap(from_fn(program))
         .service(only(web::resource("/health"), "GET, HEAD").route(read().to(health::health)))
@@ -97,8 +100,25 @@ fn answer(value: &impl Serialize) -> HttpResponse {
 /// This document
 #[utoipa::path(get, path = "/admin/v1/openapi.json", tag = "listener",
     responses((status = 200, description = "What can be asked, and what is answered", body = Object), (status = "default", response = Problem)))]
-async fn openapi() -> HttpResponse {
-    answer(&Document::openapi())
+async fn openapi(state: Data<State>) -> HttpResponse {
+    let mut document = Document::openapi();
+    if !state.access.needs_token() {
+        without_token(&mut document);
+    }
+    answer(&document)
+}
+
+/// The document of a listener that asks nobody for a token.
+fn without_token(document: &mut utoipa::openapi::OpenApi) {
+    if let Some(components) = &mut document.components {
+        components.security_schemes.clear();
+    }
+    for path in document.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.post, &mut path.put];
+        for operation in operations.into_iter().flatten() {
+            operation.security = None;
+        }
+    }
 }
 
 /// What can be asked, and what is answered.

@@ -1,15 +1,16 @@
 //! Reading what a client sends: bounded in bytes and in time.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
 use actix_web::dev::{Payload as Incoming, ServiceRequest};
+use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut, Payload};
-use actix_web::{HttpMessage, HttpRequest, rt};
+use actix_web::{HttpMessage, HttpRequest};
 use serde::de::DeserializeOwned;
 
 use super::limits::AdminLimits;
@@ -40,7 +41,7 @@ pub(super) async fn arrive(request: &mut ServiceRequest, limits: &AdminLimits) -
     let reading = async {
         let mut body = BytesMut::new();
         while let Some(part) = poll_fn(|context| unread.as_mut().poll_next(context)).await {
-            let part = part.map_err(|error| Problem::bad_request(format!("the body breaks off: {error}")))?;
+            let part = part.map_err(|error| broken_off(&error, limits))?;
             if body.len() + part.len() > limits.body_bytes {
                 return Err(Problem::too_large(limits.body_bytes));
             }
@@ -48,8 +49,7 @@ pub(super) async fn arrive(request: &mut ServiceRequest, limits: &AdminLimits) -
         }
         Ok(body.freeze())
     };
-    let read = rt::time::timeout(Duration::from_millis(limits.request_ms), reading).await;
-    match read.unwrap_or_else(|_| Err(Problem::too_slow(limits.request_ms))) {
+    match reading.await {
         Ok(body) => {
             request.set_payload(Incoming::from(body));
             Ok(())
@@ -88,12 +88,21 @@ impl MessageBody for WithUnread {
 
 /// The whole body.
 pub(super) async fn read(payload: Payload, limits: &AdminLimits) -> Result<Bytes, Problem> {
-    let reading = payload.to_bytes_limited(limits.body_bytes);
-    match rt::time::timeout(Duration::from_millis(limits.request_ms), reading).await {
-        Ok(Ok(Ok(body))) => Ok(body),
-        Ok(Ok(Err(error))) => Err(Problem::bad_request(format!("the body breaks off: {error}"))),
-        Ok(Err(_)) => Err(Problem::too_large(limits.body_bytes)),
-        Err(_) => Err(Problem::too_slow(limits.request_ms)),
+    match payload.to_bytes_limited(limits.body_bytes).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) => Err(match error.as_error() {
+            Some(error) => broken_off(error, limits),
+            None => Problem::bad_request(format!("the body breaks off: {error}")),
+        }),
+        Err(_) => Err(Problem::too_large(limits.body_bytes)),
+    }
+}
+
+/// A body that does not come to its end: the server gives each the time `request_ms`.
+fn broken_off(error: &PayloadError, limits: &AdminLimits) -> Problem {
+    match error {
+        PayloadError::Io(error) if error.kind() == ErrorKind::TimedOut => Problem::too_slow(limits.request_ms),
+        error => Problem::bad_request(format!("the body breaks off: {error}")),
     }
 }
 

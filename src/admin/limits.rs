@@ -9,9 +9,16 @@ pub struct AdminLimits {
     pub request_ms: u64,
     /// How long the engine may take for what it is asked, in milliseconds.
     pub call_ms: u64,
-    /// How long a client may read nothing of what is written for it, in milliseconds. Then its connection is ended, on
-    /// Linux; elsewhere it keeps its place, and its memory stays bounded.
+    /// How long a client may take to read [`progress_bytes`](Self::progress_bytes) of an answer that waits for it, in
+    /// milliseconds. Then its connection is reset.
     pub stalled_ms: u64,
+    /// Bytes of an answer that a client has to read within [`stalled_ms`](Self::stalled_ms).
+    pub progress_bytes: usize,
+    /// Bytes of an answer that wait in the system for one client; on Linux, those that are not sent yet.
+    pub send_buffer_bytes: usize,
+    /// Bytes of all answers that wait in this process for their clients. When one more would exceed it, the connections that have
+    /// waited longest are reset; if there are none, it is answered 503.
+    pub buffered_bytes: usize,
     /// Connections at once.
     pub connections: usize,
     /// Clients that listen to events at once; one more is answered 503.
@@ -25,6 +32,11 @@ pub struct AdminLimits {
     pub requests_per_second: u32,
     /// Requests that may come at once before the average counts.
     pub requests_burst: u32,
+    /// Requests in a second, on average, of those who do not have the token, signing in included. They do not count among the
+    /// others, so that nobody can use up what operators need.
+    pub unauthenticated_per_second: u32,
+    /// Requests without the token that may come at once.
+    pub unauthenticated_burst: u32,
     /// Requests in a second, on average, that change something.
     pub changes_per_second: u32,
     /// Requests that may come at once and change something.
@@ -39,6 +51,8 @@ pub struct AdminLimits {
     pub idempotency_keys: usize,
     /// How long they are kept, in milliseconds.
     pub idempotency_ms: u64,
+    /// Sessions of the dashboard at once; one more ends the oldest.
+    pub sessions: usize,
     /// How long somebody who signed in to the dashboard is known, in milliseconds.
     pub session_ms: u64,
 }
@@ -50,12 +64,17 @@ impl Default for AdminLimits {
             request_ms: 5_000,
             call_ms: 60_000,
             stalled_ms: 30_000,
+            progress_bytes: 16 * 1024,
+            send_buffer_bytes: 128 * 1024,
+            buffered_bytes: 64 * 1024 * 1024,
             connections: 4_096,
             event_clients: 2_048,
             events: 1_024,
             events_bytes: 8 * 1024 * 1024,
             requests_per_second: 1_000,
             requests_burst: 4_096,
+            unauthenticated_per_second: 20,
+            unauthenticated_burst: 200,
             changes_per_second: 10,
             changes_burst: 30,
             page_templates: 1_000,
@@ -63,6 +82,7 @@ impl Default for AdminLimits {
             graph_nodes: 20_000,
             idempotency_keys: 256,
             idempotency_ms: 600_000,
+            sessions: 1_024,
             session_ms: 12 * 60 * 60 * 1000,
         }
     }

@@ -225,14 +225,21 @@ pub(super) struct Edge {
 #[serde(deny_unknown_fields)]
 pub(super) struct LogLevelAnswer {
     /// As `RUST_LOG` writes it, such as `info,hotplate=debug`.
+    #[schema(max_length = 4096)]
     pub(super) filter: String,
 }
+
+/// The longest filter, in bytes.
+pub(super) const FILTER_BYTES_MAX: usize = 4096;
+/// The longest name of an actor, in bytes.
+pub(super) const ACTOR_BYTES_MAX: usize = 100;
 
 /// What to start again.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResetRequest {
     /// The name of an actor as `/admin/v1/health` has it, or `engine` for all.
+    #[schema(max_length = 100)]
     pub(super) actor: String,
 }
 

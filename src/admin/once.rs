@@ -61,7 +61,7 @@ impl Once {
         let key = key
             .to_str()
             .ok()
-            .filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
+            .filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()));
         let key =
             key.ok_or_else(|| Problem::bad_request("an Idempotency-Key has 1 to 255 visible ASCII characters"))?;
         let mut asked = blake3::Hasher::new();

@@ -83,7 +83,8 @@ impl Problem {
     }
 
     pub(super) fn another_site() -> Self {
-        let detail = "a page of another site asked for this, so it was not done";
+        let detail = "a page of another site asked for this, so it was not done; if it was one of this site, let the proxy in front \
+                      send on `Host`, and `X-Forwarded-Proto` if browsers reach it by https";
         Self::new(StatusCode::FORBIDDEN, "another-site", "Not from another site", detail)
     }
 

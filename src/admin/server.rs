@@ -1,6 +1,5 @@
 //! The listener itself: its threads, and what is decided about every request before it is looked at.
 
-use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -8,27 +7,26 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
-use actix_web::dev::{Extensions, Server, ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Server, ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
-use actix_web::http::{KeepAlive, Method};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
-use actix_web::{App, Error, HttpRequest, HttpServer, rt};
+use actix_web::{App, Error, HttpRequest, ResponseError, rt};
 use hotplate_actors::supervision::runtime;
 
 use super::body::{self, WithUnread};
 use super::limits::AdminLimits;
 use super::problem::Problem;
-use super::state::State;
+use super::state::{State, now_ms};
 use super::stream::Places;
 use super::{AdminError, api, dashboard};
+use crate::guard::{ConnectionLimits, GuardedServer};
 
 /// Threads that answer. What takes long runs elsewhere.
 const WORKERS: usize = 2;
 /// Threads for what takes long: looking at every template, comparing versions, laying out a graph.
 const BLOCKING_THREADS: usize = 2;
-/// Bytes that the system keeps for a client that does not read.
-const SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// How long what is under way may take at the end.
 const GOODBYE_SECONDS: u64 = 1;
 
@@ -113,7 +111,15 @@ pub(super) fn start(listener: TcpListener, address: SocketAddr, state: State) ->
 
 fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
     let limits = state.limits.clone();
-    let stalled = Duration::from_millis(limits.stalled_ms);
+    let connections = ConnectionLimits {
+        connections: limits.connections.div_ceil(WORKERS),
+        keep_alive_ms: 0,
+        request_ms: limits.request_ms,
+        stalled_ms: limits.stalled_ms,
+        progress_bytes: limits.progress_bytes,
+        send_buffer_bytes: limits.send_buffer_bytes,
+        buffered_bytes: limits.buffered_bytes,
+    };
     let app = move || {
         App::new()
             .app_data(state.clone())
@@ -122,31 +128,18 @@ fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
             .configure(dashboard::configure)
             .default_service(web::to(nothing_here))
     };
-    let server = HttpServer::new(app)
+    GuardedServer::new(app)
+        .limits(connections)
+        .busy(busy)
         .workers(WORKERS)
         .worker_max_blocking_threads(BLOCKING_THREADS)
-        .max_connections(limits.connections.div_ceil(WORKERS))
-        .client_request_timeout(Duration::from_millis(limits.request_ms))
-        .client_disconnect_timeout(Duration::from_millis(100))
-        // A second request on a connection would have all the time in the world for its head.
-        .keep_alive(KeepAlive::Disabled)
         .shutdown_timeout(GOODBYE_SECONDS)
         .disable_signals()
-        .on_connect(move |connection, _: &mut Extensions| bound(connection, stalled))
-        .listen(listener)?;
-    Ok(server.run())
+        .listen(listener)
 }
 
-/// Bounds what a client that never reads holds, and for how long.
-fn bound(connection: &dyn Any, stalled: Duration) {
-    if let Some(stream) = connection.downcast_ref::<rt::net::TcpStream>() {
-        let socket = socket2::SockRef::from(stream);
-        let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
-        #[cfg(target_os = "linux")]
-        let _ = socket.set_tcp_user_timeout(Some(stalled));
-        #[cfg(not(target_os = "linux"))]
-        let _ = stalled;
-    }
+fn busy() -> actix_web::HttpResponse {
+    Problem::busy("answers that wait for their clients use up the limit `buffered_bytes`").error_response()
 }
 
 /// Decides about every request before anything of it is looked at but its head.
@@ -175,11 +168,7 @@ fn refuse(request: &ServiceRequest) -> Result<AdminLimits, Problem> {
         return Err(Problem::internal("the listener is not complete"));
     };
     state.access.same_site(request.request())?;
-    let now = Instant::now();
-    state.requests.take(now).map_err(Problem::too_many)?;
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        state.changes.take(now).map_err(Problem::too_many)?;
-    }
+    within_rate(state, request).map_err(Problem::too_many)?;
     let length = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -189,6 +178,22 @@ fn refuse(request: &ServiceRequest) -> Result<AdminLimits, Problem> {
         return Err(Problem::too_large(state.limits.body_bytes));
     }
     Ok(state.limits.clone())
+}
+
+/// Counts a request among those of its kind. Probes are always answered: whoever restarts what does not answer has no patience.
+fn within_rate(state: &State, request: &ServiceRequest) -> Result<(), Duration> {
+    if api::PROBES.contains(&request.path()) {
+        return Ok(());
+    }
+    let now = Instant::now();
+    if !state.access.is_known(request.headers(), now_ms()) {
+        return state.unauthenticated.take(now);
+    }
+    state.requests.take(now)?;
+    match *request.method() {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => state.changes.take(now),
+    }
 }
 
 fn with_headers<B>(mut response: ServiceResponse<B>) -> ServiceResponse<B> {

@@ -40,6 +40,7 @@ pub(super) struct State {
     pub(super) limits: AdminLimits,
     pub(super) log: Option<Arc<dyn LogLevel>>,
     pub(super) requests: Bucket,
+    pub(super) unauthenticated: Bucket,
     pub(super) changes: Bucket,
     pub(super) once: Once,
     pub(super) places: Places,
@@ -91,6 +92,7 @@ impl State {
         pulse.take(&hotplate.counters(), now);
         Ok(Self {
             requests: Bucket::new(limits.requests_per_second, limits.requests_burst, now),
+            unauthenticated: Bucket::new(limits.unauthenticated_per_second, limits.unauthenticated_burst, now),
             changes: Bucket::new(limits.changes_per_second, limits.changes_burst, now),
             once: Once::new(&limits),
             places: Places::new(limits.event_clients),

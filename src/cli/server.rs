@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server as Running, ServerHandle};
 use actix_web::http::header::HeaderValue;
-use actix_web::{App, HttpServer, rt};
+use actix_web::{App, rt};
 use hotplate::config::{Changes, Server as Http};
+use hotplate::guard::GuardedServer;
 use hotplate::metrics::Metrics;
 use hotplate::site::Site;
 use hotplate::web::{Pages, Web};
@@ -165,23 +166,23 @@ impl Server {
         let web = dev.hosts.iter().fold(web, Web::host);
         let cache_control = Some(self.http.static_cache_control.as_str()).filter(|value| !value.is_empty());
         let cache_control = cache_control.and_then(|value| HeaderValue::from_str(value).ok());
-        Pages::of(web, self.site.clone()).static_cache_control(cache_control)
+        let version_headers = self.audience == Audience::Author || self.http.version_headers;
+        let pages = Pages::of(web, self.site.clone()).static_cache_control(cache_control);
+        pages.version_headers(version_headers)
     }
 
     fn listen_with(&self, listener: TcpListener, pages: Pages) -> std::io::Result<Running> {
         let connected = pages.web().connected();
-        let server = HttpServer::new(move || App::new().configure(|app| pages.configure(app)))
+        let server = GuardedServer::new(move || App::new().configure(|app| pages.configure(app)))
+            .limits(self.http.connection_limits())
             .on_connect(connected)
             .disable_signals()
-            .shutdown_timeout(NEVER)
-            .max_connections(self.http.connections)
-            .keep_alive(Duration::from_millis(self.http.keep_alive_ms))
-            .client_request_timeout(Duration::from_millis(self.http.request_ms));
+            .shutdown_timeout(NEVER);
         let server = match self.http.workers {
             0 => server,
             workers => server.workers(workers),
         };
-        Ok(server.listen(listener)?.run())
+        server.listen(listener)
     }
 
     /// Tells events and follows signals, until one ends it; answers how long that may take, or what the directory is now.

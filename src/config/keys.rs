@@ -343,11 +343,23 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "Connections of each worker at once; more wait in the kernel, so that a flood costs no memory here.";
             keep_alive_ms: milliseconds(0, HOUR), restart, "How long a connection may be idle before it is closed. 0 is not at all.";
             request_ms: milliseconds(1, HOUR), restart,
-                "How long the head of a request may take to arrive; a client that dribbles is answered 408.";
+                "How long each request may take to arrive: its head, and again its body. A client that dribbles its first head is answered \
+                 408; the connection of any other is closed.";
+            stalled_ms: milliseconds(100, DAY), restart,
+                "How long a client may take to read `progress_bytes` of an answer that waits for it; then its connection is reset.";
+            progress_bytes: bytes(1, GIB), restart, "Bytes of an answer that a client has to read within `stalled_ms`.";
+            send_buffer_bytes: bytes(4 * KIB, GIB), restart,
+                "Bytes of an answer that wait in the system for one client; on Linux, those that are not sent yet.";
+            buffered_bytes: bytes(1, 1024 * GIB), restart,
+                "Bytes of all answers that wait here for their clients. When one more would exceed it, the connections that have waited longest \
+                 are reset, or else it is answered 503.";
             drain_ms: milliseconds(0, DAY), live,
                 "How long requests under way may take after SIGTERM or SIGINT; then they are cut off.";
             static_cache_control: Kind::Text, restart,
                 "`Cache-Control` of static files. \"no-cache\": a browser asks each time whether its copy is still good. Empty is none.";
+            version_headers: Kind::Flag, restart,
+                "Whether `serve` tells visitors which version a page is from and how fresh it is (`x-hotplate-version`, `x-hotplate-freshness`); \
+                 `dev` always does.";
         }
         dev {
             bind: Kind::Address, restart, "Where `hotplate dev` listens.";
@@ -490,13 +502,23 @@ fn admin_limits(keys: &mut Vec<Key>) {
             body_bytes: bytes(1, GIB), restart, "The largest body of a request. Nothing that is asked for needs more than a line.";
             request_ms: milliseconds(1, HOUR), restart, "How long a request may take to arrive: its head, and again its body.";
             call_ms: milliseconds(1, DAY), restart, "How long the engine may take for what it is asked.";
-            stalled_ms: milliseconds(100, DAY), restart, "How long a client may read nothing of what is written for it.";
+            stalled_ms: milliseconds(100, DAY), restart,
+                "How long a client may take to read `progress_bytes` of an answer that waits for it; then its connection is reset.";
+            progress_bytes: bytes(1, GIB), restart, "Bytes of an answer that a client has to read within `stalled_ms`.";
+            send_buffer_bytes: bytes(4 * KIB, GIB), restart,
+                "Bytes of an answer that wait in the system for one client; on Linux, those that are not sent yet.";
+            buffered_bytes: bytes(1, 1024 * GIB), restart,
+                "Bytes of all answers that wait here for their clients. When one more would exceed it, the connections that have waited longest \
+                 are reset, or else it is answered 503.";
             connections: count(1, 1_000_000), restart, "Connections at once.";
             event_clients: count(1, 1_000_000), restart, "Clients that listen to events at once; one more is answered 503.";
             events: count(1, 1_000_000), restart, "Events that are kept for clients that come back, or are slow.";
             events_bytes: bytes(1, 16 * GIB), restart, "Bytes of these.";
             requests_per_second: count(1, 1_000_000), restart, "Requests in a second, on average; more are answered 429.";
             requests_burst: count(1, 1_000_000), restart, "Requests that may come at once before the average counts.";
+            unauthenticated_per_second: count(1, 1_000_000), restart,
+                "Requests in a second, on average, of those without the token, signing in included. They count by themselves.";
+            unauthenticated_burst: count(1, 1_000_000), restart, "Requests without the token that may come at once.";
             changes_per_second: count(1, 1_000_000), restart, "Requests in a second, on average, that change something.";
             changes_burst: count(1, 1_000_000), restart, "Requests that may come at once and change something.";
             page_templates: count(1, 1_000_000), restart, "Templates in one answer; the rest is asked for with `after`.";
@@ -504,6 +526,7 @@ fn admin_limits(keys: &mut Vec<Key>) {
             graph_nodes: count(1, 1_000_000), restart, "Nodes of the graph in one answer.";
             idempotency_keys: count(1, 1_000_000), restart, "Answers that are kept for an `Idempotency-Key`.";
             idempotency_ms: milliseconds(1, 7 * DAY), restart, "How long they are kept.";
+            sessions: count(1, 1_000_000), restart, "Sessions of the dashboard at once; one more ends the oldest.";
             session_ms: milliseconds(1_000, 30 * DAY), restart, "How long somebody who signed in to the dashboard is known.";
         }
     }

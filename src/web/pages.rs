@@ -39,6 +39,7 @@ pub struct Pages {
     web: Web,
     site: Site,
     static_cache_control: Option<HeaderValue>,
+    version_headers: bool,
 }
 
 impl Pages {
@@ -64,6 +65,7 @@ impl Pages {
             web,
             site,
             static_cache_control: Some(HeaderValue::from_static(response::NO_CACHE)),
+            version_headers: true,
         }
     }
 
@@ -81,6 +83,14 @@ impl Pages {
     #[must_use]
     pub fn static_cache_control(mut self, value: Option<HeaderValue>) -> Self {
         self.static_cache_control = value;
+        self
+    }
+
+    /// Sets whether each answer says which version it is from and how fresh it is (`x-hotplate-version`, `x-hotplate-freshness`). The
+    /// default is that it does.
+    #[must_use]
+    pub fn version_headers(mut self, on: bool) -> Self {
+        self.version_headers = on;
         self
     }
 
@@ -143,7 +153,12 @@ impl Pages {
 
 async fn page(request: HttpRequest, path: web::Path<String>, pages: Data<Pages>, web: Data<Web>) -> HttpResponse {
     let span = tracing::info_span!("request", method = request.method().as_str(), path = request.path());
-    answer(request, path, pages, web).instrument(span).await
+    let quiet = !pages.version_headers;
+    let mut response = answer(request, path, pages, web).instrument(span).await;
+    if quiet {
+        response::undescribe(response.headers_mut());
+    }
+    response
 }
 
 async fn answer(request: HttpRequest, path: web::Path<String>, pages: Data<Pages>, web: Data<Web>) -> HttpResponse {

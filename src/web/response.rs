@@ -36,6 +36,13 @@ pub(super) fn describe<'b>(
     answer.insert_header(("x-hotplate-freshness", HeaderValue::from_static(freshness)))
 }
 
+/// Takes back what [`describe`] says.
+pub(super) fn undescribe(headers: &mut HeaderMap) {
+    for name in ["x-hotplate-version", "x-hotplate-freshness"] {
+        headers.remove(name);
+    }
+}
+
 /// The browser has it already.
 pub(super) fn unchanged(etag: &ETag, version: Version, freshness: &'static str) -> HttpResponse {
     let mut answer = HttpResponse::NotModified();

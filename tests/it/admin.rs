@@ -201,6 +201,12 @@ fn an_operator_goes_back_compares_and_goes_on() {
     assert!(unified.contains("-two\n") && unified.contains("+three\n"), "{unified}");
 
     let back = served.post_json("/admin/v1/rollback", &json!({"to": 1})).json();
+    assert!(
+        back["notice"]
+            .as_str()
+            .is_some_and(|notice| notice.contains("until the process ends")),
+        "{back}"
+    );
     assert_eq!((&back["outcome"], &back["version"]), (&json!("published"), &json!(4)));
     assert_eq!(served.get_json("/admin/v1/template/alone.txt")["content"], "alone");
     let versions = served.get_json("/admin/v1/versions");
@@ -286,6 +292,23 @@ fn the_log_is_changed_by_whoever_set_it_up() {
         (422, &json!("a filter has no `!`"))
     );
     assert_eq!(Served::start(&SHOP).get("/admin/v1/log-level").status, 404);
+}
+
+#[test]
+fn it_is_not_ready_while_every_page_is_broken() {
+    let served = Served::start(&[("a.html", "{{ if x }}"), ("b.html", "{{ call a.html with x }}")]);
+    let probe = served.get("/admin/v1/health/ready");
+    assert_eq!((probe.status, &probe.json()["status"]), (503, &json!("not-ready")));
+    let reasons = probe.json()["reasons"].to_string();
+    assert!(reasons.contains("no page can be served: all 2 are broken"), "{reasons}");
+    served.edit("c.html", "one that is good");
+    assert_eq!(served.get("/admin/v1/health/ready").status, 200);
+    served.edit("c.html", "{{ if x }}");
+    assert_eq!(
+        served.get("/admin/v1/health/ready").status,
+        200,
+        "its last good version is served"
+    );
 }
 
 #[test]

@@ -106,6 +106,8 @@ impl Running {
 
     fn spawn(mut command: Command, logged: bool) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
+        // So that tests can see which version answers.
+        command.env("HOTPLATE_SERVER__VERSION_HEADERS", "true");
         if logged {
             command.stderr(Stdio::piped());
         }

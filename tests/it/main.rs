@@ -20,6 +20,8 @@ mod faults;
 mod follow;
 #[cfg(feature = "cli")]
 mod graph;
+#[cfg(feature = "admin")]
+mod guard;
 #[cfg(feature = "cli")]
 mod init;
 #[cfg(feature = "cli")]

@@ -58,6 +58,17 @@ fn pages_are_as_they_were_written_and_faults_stay_inside() {
 }
 
 #[test]
+fn visitors_are_told_nothing_of_versions_unless_it_is_switched_on() {
+    let files = site();
+    let quiet = serve(&files, &["--set", "server.version_headers=false"]);
+    for path in ["/", "/nothing", "/static/site.css"] {
+        assert!(!quiet.get(path).head.contains("x-hotplate"), "{path}");
+    }
+    let told = serve(&files, &["--set", "server.version_headers=true"]);
+    assert_eq!(told.get("/").freshness(), "current");
+}
+
+#[test]
 fn everything_that_happens_is_an_object_on_a_line() {
     let files = site();
     let server = serve(&files, &["--format", "json"]);

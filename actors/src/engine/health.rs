@@ -7,8 +7,40 @@ use super::Engine;
 use crate::health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth};
 use crate::loader::Hints;
 use crate::policies::ActorKind;
+use crate::snapshot::{Snapshot, Standing as EntryStanding};
 use crate::supervision::{Child, Door, Escalation, Pool, Standing, Supervisor};
+use crate::template::TemplateName;
 use crate::watcher::Eyes;
+
+/// Which templates visitors ask for.
+#[derive(Clone)]
+pub(crate) struct Entries(Arc<dyn Fn(&TemplateName) -> bool + Send + Sync>);
+
+impl Default for Entries {
+    fn default() -> Self {
+        Self::new(|_| true)
+    }
+}
+
+impl Entries {
+    pub(crate) fn new(is_entry: impl Fn(&TemplateName) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_entry))
+    }
+
+    /// A sentence if there are some and each is broken. Mostly the first one answers it.
+    fn none_served(&self, snapshot: &Snapshot) -> Option<String> {
+        let mut broken = 0_usize;
+        for (_, name, standing) in snapshot.entries() {
+            match standing {
+                EntryStanding::Gone => {}
+                _ if !(self.0)(name) => {}
+                EntryStanding::Broken { .. } => broken += 1,
+                EntryStanding::Current(_) | EntryStanding::Stale { .. } => return None,
+            }
+        }
+        (broken > 0).then(|| format!("no page can be served: all {broken} are broken; the diagnostics say why"))
+    }
+}
 
 impl Engine {
     /// How it is.
@@ -53,6 +85,7 @@ impl Engine {
                 _ => degraded.push(format!("{said}; others take their place")),
             }
         }
+        reasons.extend(self.entries.none_served(&self.reader.current()));
         let patience = Duration::from_millis(self.limits.reload_ms);
         reasons.extend(actors.iter().filter_map(|actor| late(actor, patience)));
         reasons.extend(loaders.iter().flat_map(missing));

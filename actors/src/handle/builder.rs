@@ -8,7 +8,7 @@ use super::Hotplate;
 use crate::compiler::Dialects;
 use crate::dialect::tiny::{Tiny, formatters};
 use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Output};
-use crate::engine::{Engine, Plan, StartError};
+use crate::engine::{Engine, Entries, Plan, StartError};
 use crate::graph::plan::Companions;
 use crate::limits::Limits;
 use crate::loader::{DirectoryLoader, Loader, Mount, Rules, WatchBy};
@@ -31,6 +31,7 @@ pub struct Builder {
     formatters: Formatters,
     stubs: Vec<String>,
     companions: Companions,
+    entries: Entries,
     limits: Limits,
     on_failure: OnFailure,
     stand_in: Option<(String, bool)>,
@@ -52,6 +53,7 @@ impl Builder {
             formatters: formatters::standard(),
             stubs: Vec::new(),
             companions: Companions::default(),
+            entries: Entries::default(),
             limits: Limits::default(),
             on_failure: OnFailure::default(),
             stand_in: None,
@@ -181,6 +183,13 @@ impl Builder {
         self
     }
 
+    /// Says which templates visitors ask for; the default is all. While each of them is broken, the engine is not
+    /// [ready](crate::Health::ready).
+    pub fn entries(mut self, is_entry: impl Fn(&TemplateName) -> bool + Send + Sync + 'static) -> Self {
+        self.entries = Entries::new(is_entry);
+        self
+    }
+
     /// The edges of everything.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -273,6 +282,7 @@ impl Builder {
             dialects: self.dialects,
             formatters,
             companions: self.companions,
+            entries: self.entries,
             limits: self.limits,
             on_failure: self.on_failure,
             stand_in: StandIn { template, optional },

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::{Answered, answer};
-use crate::admin::model::{LogLevelAnswer, ReloadAnswer, ResetAnswer, ResetRequest, RollBackRequest, RolledBackAnswer};
+use crate::admin::model::{
+    ACTOR_BYTES_MAX, FILTER_BYTES_MAX, LogLevelAnswer, ReloadAnswer, ResetAnswer, ResetRequest, RollBackRequest,
+    RolledBackAnswer,
+};
 use crate::admin::once::Answer;
 use crate::admin::problem::Problem;
 use crate::admin::state::{State, json};
@@ -29,7 +32,7 @@ pub(super) struct How {
 /// A barrier: the answer comes when everything that was written before the call is served, or named in the diagnostics. With an
 /// `Idempotency-Key`, what was answered before is answered again.
 #[utoipa::path(post, path = "/admin/v1/reload", tag = "commands", security(("token" = [])),
-    params(How, ("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated")),
+    params(How, ("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, description = "It is decided", body = ReloadAnswer), (status = "default", response = Problem)))]
 pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
     let How { full } = body::query(&request)?;
@@ -48,9 +51,10 @@ pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<S
 
 /// Serve an earlier version again
 ///
-/// It gets a new number and is held until `resume`: edits are taken in meanwhile, and wait.
+/// It gets a new number and is held until `resume`: edits are taken in meanwhile, and wait. A restart forgets the hold: the process
+/// then serves what its sources have.
 #[utoipa::path(post, path = "/admin/v1/rollback", tag = "commands", security(("token" = [])), request_body = RollBackRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses(
         (status = 200, description = "It is served", body = RolledBackAnswer),
         (status = 404, description = "The version is not kept, or no more", body = Problem, content_type = "application/problem+json"),
@@ -62,14 +66,14 @@ pub(super) async fn roll_back(request: HttpRequest, payload: Payload, state: Dat
     let engine = state.clone();
     let run = async move {
         let rolled_back = engine.ask(engine.hotplate.roll_back(Version::from_number(to))).await?;
-        Ok(remembered(&RolledBackAnswer::of(&rolled_back)?))
+        Ok(remembered(&RolledBackAnswer::held(&rolled_back)?))
     };
     Ok(given(state.once.answer(&request, &body, run).await?))
 }
 
 /// Serve the newest again
 #[utoipa::path(post, path = "/admin/v1/resume", tag = "commands", security(("token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, description = "It is served", body = RolledBackAnswer), (status = "default", response = Problem)))]
 pub(super) async fn resume(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
     let body = body::read(payload, &state.limits).await?;
@@ -89,6 +93,7 @@ pub(super) async fn resume(request: HttpRequest, payload: Payload, state: Data<S
 pub(super) async fn reset(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
     let body = body::read(payload, &state.limits).await?;
     let ResetRequest { actor } = body::json(&request, &body)?;
+    within("actor", &actor, ACTOR_BYTES_MAX)?;
     if actor != "engine" && !state.health().actors.iter().any(|known| known.actor == actor) {
         return Err(Problem::refused(
             "there is no such actor; `/admin/v1/health` names them, and `engine` is all",
@@ -123,8 +128,16 @@ pub(super) async fn set_log_level(request: HttpRequest, payload: Payload, state:
     let body = body::read(payload, &state.limits).await?;
     let log = log(&state)?;
     let LogLevelAnswer { filter } = body::json(&request, &body)?;
+    within("filter", &filter, FILTER_BYTES_MAX)?;
     log.set_filter(&filter).map_err(Problem::refused)?;
     Ok(answer(&LogLevelAnswer { filter: log.filter() }))
+}
+
+fn within(field: &str, text: &str, most: usize) -> Result<(), Problem> {
+    match text.len() > most {
+        true => Err(Problem::refused(format!("`{field}` may have {most} bytes"))),
+        false => Ok(()),
+    }
 }
 
 fn log(state: &State) -> Result<&dyn LogLevel, Problem> {

@@ -12,6 +12,9 @@ use crate::admin::model::GraphAnswer;
 use crate::admin::problem::Problem;
 use crate::admin::state::State;
 
+/// The largest depth: longer chains of calls are not rendered.
+const DEPTH_MAX: usize = 1000;
+
 /// Which part of the graph.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -19,7 +22,8 @@ use crate::admin::state::State;
 pub(super) struct Part {
     /// Only what is near this template, in both directions.
     around: Option<String>,
-    /// How many calls away; 2 unless said.
+    /// How many calls away, at most 1000; 2 unless said.
+    #[param(maximum = 1000)]
     depth: Option<usize>,
 }
 
@@ -32,6 +36,9 @@ pub(super) struct Part {
     ))]
 pub(super) async fn graph(request: HttpRequest, state: Data<State>) -> Answered {
     let Part { around, depth } = body::query(&request)?;
+    if depth.is_some_and(|depth| depth > DEPTH_MAX) {
+        return Err(Problem::bad_request(format!("`depth` is at most {DEPTH_MAX}")));
+    }
     let edges = state.ask(state.hotplate.edges()).await?;
     let (pinned, most) = (state.hotplate.snapshot(), state.limits.graph_nodes);
     let graph = state.work(move || {

@@ -1,12 +1,12 @@
 //! How it is.
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 
 use super::Answered;
 use crate::admin::model::{HealthAnswer, Probe};
 use crate::admin::problem::Problem;
-use crate::admin::state::{State, json};
+use crate::admin::state::{State, json, now_ms};
 use crate::metrics::CONTENT_TYPE;
 
 /// Whether the process answers
@@ -15,24 +15,32 @@ use crate::metrics::CONTENT_TYPE;
 #[utoipa::path(get, path = "/admin/v1/health/live", tag = "health",
     responses((status = 200, description = "It answers", body = Probe), (status = "default", response = Problem)))]
 pub(super) async fn live() -> HttpResponse {
-    super::answer(&Probe { status: "live" })
+    super::answer(&Probe {
+        status: "live",
+        reasons: Vec::new(),
+    })
 }
 
-/// Whether edits come through and renders are answered
+/// Whether edits come through, and pages are served
 ///
-/// Needs no token. Rendering goes on from the last version even where this says no.
+/// Needs no token. It is not ready while every page is broken, either. Rendering goes on from the last version even where this says no.
 #[utoipa::path(get, path = "/admin/v1/health/ready", tag = "health",
     responses(
         (status = 200, description = "It is ready", body = Probe),
         (status = 503, description = "It is not: `/admin/v1/health` says why", body = Probe),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn ready(state: Data<State>) -> HttpResponse {
-    let ready = state.health().ready;
+pub(super) async fn ready(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let HealthAnswer { ready, reasons, .. } = state.health();
     let status = if ready { "ready" } else { "not-ready" };
+    let reasons = match state.access.is_known(request.headers(), now_ms()) {
+        true => reasons,
+        false if ready => Vec::new(),
+        false => vec!["ask `/admin/v1/health` with the token".to_owned()],
+    };
     HttpResponse::build(status_of(ready))
         .content_type("application/json")
-        .body(json(&Probe { status }))
+        .body(json(&Probe { status, reasons }))
 }
 
 /// How the engine is

@@ -17,6 +17,9 @@ use crate::admin::model::{
 use crate::admin::problem::Problem;
 use crate::admin::state::State;
 
+/// More than any answer has.
+const LIMIT_MAX: usize = 1_000_000;
+
 /// Which templates.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -27,7 +30,8 @@ pub(in crate::admin) struct Which {
     content: bool,
     /// Those that come after this name.
     after: Option<String>,
-    /// How many at most.
+    /// How many at most, from 1 to 1 000 000.
+    #[param(minimum = 1, maximum = 1_000_000)]
     limit: Option<usize>,
     /// Those that stand so: `current`, `stale` or `broken`.
     standing: Option<StandingAnswer>,
@@ -39,7 +43,10 @@ pub(in crate::admin) struct Which {
 #[utoipa::path(get, path = "/admin/v1/templates", tag = "templates", security(("token" = [])), params(Which),
     responses((status = 200, description = "As many as fit into one answer", body = TemplatesAnswer), (status = "default", response = Problem)))]
 pub(super) async fn templates(request: HttpRequest, state: Data<State>) -> Answered {
-    let which = body::query(&request)?;
+    let which: Which = body::query(&request)?;
+    if which.limit.is_some_and(|limit| !(1..=LIMIT_MAX).contains(&limit)) {
+        return Err(Problem::bad_request(format!("`limit` is from 1 to {LIMIT_MAX}")));
+    }
     let (hotplate, limits) = (state.hotplate.clone(), state.limits.clone());
     Ok(answer(&state.work(move || list(&hotplate, &which, &limits)).await?))
 }

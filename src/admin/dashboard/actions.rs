@@ -38,7 +38,9 @@ pub(super) fn said(did: &str) -> Option<&'static str> {
         "unchanged" => "Reloaded: everything was served already.",
         "held" => "Reloaded: edits wait until the version that is held is let go.",
         "refused" => "Reloaded: what is on the disk is not accepted; what was served goes on.",
-        "back" => "An earlier version is served and held. Edits are taken in and wait.",
+        "back" => {
+            "An earlier version is served and held. Edits are taken in and wait. A restart forgets that: it serves the newest."
+        }
         "resumed" => "The newest is served again.",
         "reset" => "Started again.",
         "not-kept" => "That version is not kept any more.",
@@ -96,14 +98,15 @@ pub(super) async fn login(payload: Payload, state: Data<State>) -> Answered {
     let now_ms = now_ms();
     let cookie = state
         .access
-        .session(now_ms.saturating_add(state.limits.session_ms), now_ms);
+        .begin_session(now_ms.saturating_add(state.limits.session_ms), now_ms)?;
     Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, "/_hotplate/"))
         .insert_header((SET_COOKIE, cookie))
         .finish())
 }
 
-pub(super) async fn logout() -> HttpResponse {
+pub(super) async fn logout(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    state.access.end_session(request.headers());
     HttpResponse::SeeOther()
         .insert_header((LOCATION, "/_hotplate/login"))
         .insert_header((SET_COOKIE, Access::no_session()))

@@ -9,7 +9,7 @@ use super::diagnostic::Finding;
 /// How the engine is.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct HealthAnswer {
-    /// Whether edits come through and renders are answered. Rendering goes on even where this is `false`.
+    /// Whether edits come through and pages are served: not every one is broken. Rendering goes on even where this is `false`.
     pub(in super::super) ready: bool,
     /// What keeps it from being ready, a sentence each.
     pub(in super::super) reasons: Vec<String>,
@@ -97,6 +97,9 @@ pub(in super::super) struct DoorHealth {
 pub(in super::super) struct Probe {
     /// `live`, `ready` or `not-ready`.
     pub(in super::super) status: &'static str,
+    /// Why it is not ready, a sentence each. Without the token, where there is one, the sentences are not told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in super::super) reasons: Vec<String>,
 }
 
 impl From<Health> for HealthAnswer {

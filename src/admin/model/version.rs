@@ -15,6 +15,9 @@ use super::{Finding, Names, StandingAnswer};
 /// How long lines are compared for the shortest difference; after that any will do.
 const COMPARING: Duration = Duration::from_millis(200);
 
+/// Versions are in memory.
+const HOLD_ENDS: &str = "held until `resume`, or until the process ends: one that starts serves what its sources have, so undo the edit there too";
+
 /// What is served now.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(in super::super) struct VersionAnswer {
@@ -136,6 +139,8 @@ pub(in super::super) struct RolledBackAnswer {
     pub(in super::super) changed: Names,
     /// Templates that are gone.
     pub(in super::super) removed: Names,
+    /// What to know of a version that is held.
+    pub(in super::super) notice: Option<&'static str>,
 }
 
 /// What two versions serve otherwise.
@@ -263,7 +268,15 @@ impl RolledBackAnswer {
             outcome: "published",
             changed: Names::of(&report.changed),
             removed: Names::of(&report.removed),
+            notice: None,
         }
+    }
+
+    /// The answer to going back.
+    pub(in super::super) fn held(rolled_back: &RolledBack) -> Result<Self, super::super::problem::Problem> {
+        let answer = Self::of(rolled_back)?;
+        let notice = Some(HOLD_ENDS);
+        Ok(Self { notice, ..answer })
     }
 
     /// The answer, or why there is none.
@@ -276,6 +289,7 @@ impl RolledBackAnswer {
                 outcome: "unchanged",
                 changed: Names::default(),
                 removed: Names::default(),
+                notice: None,
             }),
             RolledBack::NotKept(not_kept) => Err(Problem::not_kept(not_kept.to_string())),
             RolledBack::Lost(said) => Err(Problem::from(hotplate_actors::CallError::Lost(said.clone()))),

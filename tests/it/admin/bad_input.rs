@@ -262,3 +262,89 @@ fn more_requests_than_there_may_be_are_told_when_to_come_back() {
     // Looking is still allowed.
     assert_eq!(served.get("/admin/v1/version").status, 200);
 }
+
+#[test]
+fn those_without_the_token_use_up_nothing_of_those_with_it() {
+    let limits = AdminLimits {
+        unauthenticated_per_second: 1,
+        unauthenticated_burst: 2,
+        changes_per_second: 1,
+        changes_burst: 3,
+        ..AdminLimits::default()
+    };
+    let served = Served::with(&SHOP, Some("right-token"), |admin| admin.limits(limits));
+    let wrong = [("authorization", "Bearer wrong")];
+    let strangers: Vec<_> = (0..20)
+        .map(|_| http::ask(served.address(), "POST", "/admin/v1/reload", &wrong, "").status)
+        .collect();
+    assert_eq!(strangers[..2], [401, 401]);
+    assert!(strangers.contains(&429), "{strangers:?}");
+    for _ in 0..3 {
+        assert_eq!(served.ask("POST", "/admin/v1/reload", &[], "").status, 200);
+    }
+    for path in ["/admin/v1/health/live", "/admin/v1/health/ready"] {
+        let probes = (0..20).map(|_| http::ask(served.address(), "GET", path, &[], "").status);
+        assert!(probes.into_iter().all(|status| status == 200), "{path}");
+    }
+}
+
+#[test]
+fn bounds_that_the_document_names_are_kept() {
+    let served = Served::start(&SHOP);
+    let json = [("content-type", "application/json")];
+    let long = |bytes: usize| "x".repeat(bytes);
+    for (depth, status) in [(1_000, 200), (1_001, 400)] {
+        assert_eq!(
+            served
+                .get(&format!("/admin/v1/graph?around=alone.txt&depth={depth}"))
+                .status,
+            status
+        );
+    }
+    for (limit, status) in [(0, 400), (1, 200), (1_000_000, 200), (1_000_001, 400)] {
+        assert_eq!(served.get(&format!("/admin/v1/templates?limit={limit}")).status, status);
+    }
+    let (actor, too_long) = (long(100), long(101));
+    for (actor, said) in [(&actor, "no such actor"), (&too_long, "100 bytes")] {
+        let answer = served.ask("POST", "/admin/v1/reset", &json, &format!(r#"{{"actor":"{actor}"}}"#));
+        assert_eq!(answer.status, 422);
+        assert!(answer.body.contains(said), "{}", answer.body);
+    }
+    let (key, too_long) = (long(255), long(256));
+    for (key, status) in [(key.as_str(), 200), (too_long.as_str(), 400), ("a b", 400)] {
+        assert_eq!(
+            served
+                .ask("POST", "/admin/v1/reload", &[("idempotency-key", key)], "")
+                .status,
+            status
+        );
+    }
+    let document = served.get_json("/admin/v1/openapi.json");
+    let parameter = |path: &str, method: &str, name: &str| {
+        let parameters = document["paths"][path][method]["parameters"]
+            .as_array()
+            .expect("parameters");
+        let found = parameters.iter().find(|parameter| parameter["name"] == name);
+        found.unwrap_or_else(|| panic!("no {name}"))["schema"].clone()
+    };
+    assert_eq!(parameter("/admin/v1/graph", "get", "depth")["maximum"], 1_000);
+    let limit = parameter("/admin/v1/templates", "get", "limit");
+    assert_eq!(
+        (limit["minimum"].as_u64(), limit["maximum"].as_u64()),
+        (Some(1), Some(1_000_000))
+    );
+    let key = parameter("/admin/v1/reload", "post", "Idempotency-Key");
+    assert_eq!(
+        (key["minLength"].as_u64(), key["maxLength"].as_u64()),
+        (Some(1), Some(255))
+    );
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(schemas["ResetRequest"]["properties"]["actor"]["maxLength"], 100);
+    assert_eq!(schemas["LogLevelAnswer"]["properties"]["filter"]["maxLength"], 4_096);
+    // Without a token nothing demands one; with one, everything but the probes does.
+    assert!(!document.to_string().contains("\"security"), "{document}");
+    let with_token = Served::with(&SHOP, Some("right-token"), |admin| admin);
+    let document = with_token.get_json("/admin/v1/openapi.json");
+    assert!(document["paths"]["/admin/v1/reload"]["post"]["security"].is_array());
+    assert!(document["components"]["securitySchemes"]["token"].is_object());
+}

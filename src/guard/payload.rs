@@ -1,0 +1,47 @@
+//! The body of a request, bounded in time.
+
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::{Payload, Request};
+use actix_web::HttpMessage;
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use actix_web::rt::time::{Sleep, sleep};
+use actix_web::web::Bytes;
+use futures_core::Stream;
+
+/// Ends the body of a request with an error unless it arrives in time.
+pub(super) fn bound(request: &mut Request, within: Duration) {
+    let headers = request.headers();
+    if !headers.contains_key(TRANSFER_ENCODING) && !headers.contains_key(CONTENT_LENGTH) {
+        return;
+    }
+    let payload = request.take_payload();
+    *request.payload() = Payload::Stream {
+        payload: Box::pin(Arriving {
+            payload,
+            sleep: Box::pin(sleep(within)),
+        }),
+    };
+}
+
+struct Arriving {
+    payload: Payload,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Stream for Arriving {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match Pin::new(&mut self.payload).poll_next(context) {
+            Poll::Pending if self.sleep.as_mut().poll(context).is_ready() => {
+                Poll::Ready(Some(Err(PayloadError::Io(ErrorKind::TimedOut.into()))))
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What a client can hold that sends or reads too slowly: over real connections, with limits that a test can wait for.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::{Bytes, Payload, get, post};
+use actix_web::{App, HttpResponse, rt};
+use hotplate::guard::{ConnectionLimits, GuardedServer};
+
+use crate::wire::{Answer, ask, connect};
+
+/// Larger than all buffers between the server and a client that does not read.
+const LARGE: usize = 16 * 1024 * 1024;
+/// Larger than anything that a test waits for.
+const NEVER_MS: u64 = 600_000;
+
+/// A server with one worker.
+struct Guarded {
+    address: SocketAddr,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Guarded {
+    fn start(limits: ConnectionLimits) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (ready, is_ready) = sync_channel(1);
+        let thread = std::thread::spawn(move || {
+            rt::System::new().block_on(async move {
+                let app = || {
+                    App::new()
+                        .route("/", get().to(async || "small"))
+                        .route("/large", get().to(async || Bytes::from(vec![b'x'; LARGE])))
+                        .route("/slow", get().to(slow))
+                        .route("/early", post().to(async || "answered before the body is there"))
+                        .route("/late", post().to(late))
+                };
+                let server = GuardedServer::new(app).limits(limits).workers(1).disable_signals();
+                let server = server.shutdown_timeout(0).listen(listener).expect("listens");
+                ready.send(server.handle()).expect("the test waits");
+                server.await.expect("serves");
+            });
+        });
+        Self {
+            address,
+            handle: is_ready.recv().expect("starts"),
+            thread: Some(thread),
+        }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        ask(self.address, "GET", path, &[], "")
+    }
+
+    /// Sends a request on a connection that stays open.
+    fn send(&self, head: &str) -> TcpStream {
+        let mut stream = connect(self.address);
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Longer than a connection may be idle, and than actix-web lets a client read what is left after that.
+async fn slow() -> &'static str {
+    rt::time::sleep(Duration::from_millis(3_000)).await;
+    "slow"
+}
+
+async fn late(body: Payload) -> HttpResponse {
+    match body.to_bytes().await {
+        Ok(body) => HttpResponse::Ok().body(body),
+        Err(error) => HttpResponse::RequestTimeout().body(error.to_string()),
+    }
+}
+
+fn patient() -> ConnectionLimits {
+    ConnectionLimits {
+        connections: 100,
+        keep_alive_ms: NEVER_MS,
+        request_ms: NEVER_MS,
+        stalled_ms: NEVER_MS,
+        ..ConnectionLimits::default()
+    }
+}
+
+/// What is read until the connection ends, however it ends.
+fn rest(stream: &mut TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
+    let mut read = Vec::new();
+    let error = stream.read_to_end(&mut read).err();
+    let kind = error.map(|error| error.kind());
+    assert_ne!(kind, Some(ErrorKind::WouldBlock), "it is still open");
+    (read, kind)
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+fn times(read: &[u8], word: &str) -> usize {
+    String::from_utf8_lossy(read).matches(word).count()
+}
+
+#[test]
+fn every_head_has_its_time_and_not_only_the_first() {
+    let guarded = Guarded::start(ConnectionLimits {
+        request_ms: 200,
+        ..patient()
+    });
+    let mut first = guarded.send("GET / HTT");
+    let (answer, _) = rest(&mut first);
+    assert_eq!(times(&answer, "HTTP/1.1 408"), 1);
+    // Whole requests may follow each other for as long as they like; a part of one may not.
+    let mut second = guarded.send(&format!("{GET}{GET}"));
+    second.read_exact(&mut [0; 64]).expect("an answer");
+    second.write_all(b"GET / HTTP/1.1\r\nx: ").expect("sent");
+    let dribbling = second.try_clone().expect("a clone");
+    let dribbler = std::thread::spawn(move || dribble(dribbling));
+    let (answer, _) = rest(&mut second);
+    assert_eq!(times(&answer, "small"), 2, "nothing but the two answers");
+    dribbler.join().expect("it was told that the connection has ended");
+}
+
+/// Goes on sending until the connection is ended by the other side.
+fn dribble(mut stream: TcpStream) {
+    let (_open, never) = sync_channel::<()>(1);
+    while stream.write_all(b"a").is_ok() {
+        let _ = never.recv_timeout(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_head_that_came_together_with_an_earlier_one_is_not_waited_for() {
+    let guarded = Guarded::start(ConnectionLimits {
+        keep_alive_ms: 100,
+        request_ms: 100,
+        ..patient()
+    });
+    let mut stream = guarded.send(&format!("{GET}GET / HTTP/1.1\r\nx: "));
+    let (answer, _) = rest(&mut stream);
+    assert_eq!(times(&answer, "small"), 1);
+}
+
+#[test]
+fn a_body_that_never_ends_holds_no_connection() {
+    let guarded = Guarded::start(ConnectionLimits {
+        keep_alive_ms: 100,
+        request_ms: 200,
+        ..patient()
+    });
+    let chunked = "transfer-encoding: chunked\r\n\r\n5\r\nab";
+    let sized = "content-length: 100\r\n\r\nab";
+    for body in [chunked, sized] {
+        let mut early = guarded.send(&format!("POST /early HTTP/1.1\r\nhost: localhost\r\n{body}"));
+        let (answer, _) = rest(&mut early);
+        assert_eq!(times(&answer, "HTTP/1.1 200"), 1, "{body}");
+        let mut late = guarded.send(&format!("POST /late HTTP/1.1\r\nhost: localhost\r\n{body}"));
+        let (answer, _) = rest(&mut late);
+        assert_eq!(times(&answer, "HTTP/1.1 408"), 1, "{body}");
+    }
+    let whole = ask(guarded.address, "POST", "/late", &[], "a body that is there");
+    assert_eq!((whole.status, whole.body.as_str()), (200, "a body that is there"));
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_ended_and_its_place_is_free() {
+    let guarded = Guarded::start(ConnectionLimits {
+        connections: 1,
+        stalled_ms: 300,
+        ..patient()
+    });
+    let mut deaf = guarded.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    deaf.read_exact(&mut [0; 16]).expect("it has begun");
+    // There is one place.
+    assert_eq!(guarded.get("/").body, "small");
+    let (read, error) = rest(&mut deaf);
+    assert!(
+        read.len() < LARGE && error == Some(ErrorKind::ConnectionReset),
+        "{} {error:?}",
+        read.len()
+    );
+}
+
+#[test]
+fn a_client_that_reads_slowly_gets_everything() {
+    let guarded = Guarded::start(ConnectionLimits {
+        keep_alive_ms: 1_000,
+        ..patient()
+    });
+    let mut slow = guarded.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    slow.read_exact(&mut [0; 16]).expect("it has begun");
+    assert_eq!(guarded.get("/slow").body, "slow");
+    let (read, _) = rest(&mut slow);
+    assert_eq!(times(&read, "x"), LARGE);
+}
+
+#[test]
+fn answers_that_nobody_reads_are_bounded_together() {
+    let guarded = Guarded::start(ConnectionLimits {
+        buffered_bytes: LARGE + LARGE / 2,
+        ..patient()
+    });
+    let mut deaf = guarded.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    deaf.read_exact(&mut [0; 16]).expect("it has begun");
+    // It makes room, but not within the first second.
+    let refused = guarded.get("/large");
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (503, Some("1")),
+        "{}",
+        refused.head
+    );
+    assert_eq!(guarded.get("/").status, 200, "small answers are not concerned");
+    let answered = (0..100).any(|_| {
+        guarded.get("/slow");
+        guarded.get("/large").status == 200
+    });
+    assert!(answered);
+    let (read, error) = rest(&mut deaf);
+    assert!(
+        read.len() < LARGE && error == Some(ErrorKind::ConnectionReset),
+        "{} {error:?}",
+        read.len()
+    );
+    // Who reads gives everything back.
+    for _ in 0..3 {
+        assert_eq!(guarded.get("/large").body.len(), LARGE);
+    }
+}
