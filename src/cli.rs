@@ -2,7 +2,7 @@
 //! its own formatters, rules and limits.
 //!
 //! Results go to stdout, everything about them to stderr. A reader of stdout that goes away ends the command quietly, but for
-//! `serve`, which goes on.
+//! `serve`, which goes on. A reader that is there and does not read holds nothing up that serves: see `output`.
 
 mod admin;
 mod check;
@@ -17,6 +17,7 @@ mod lines;
 mod live;
 mod log;
 mod names;
+mod output;
 mod program;
 mod progress;
 mod reload;
@@ -128,7 +129,9 @@ enum Format {
 #[must_use]
 pub fn main() -> ExitCode {
     let Arguments { command, common } = Arguments::parse();
-    command.run(&common).unwrap_or_else(Failure::tell)
+    let code = command.run(&common).unwrap_or_else(Failure::tell);
+    output::flush();
+    code
 }
 
 impl Command {

@@ -376,6 +376,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             format: Kind::Choice(LOG_FORMATS), restart, "For people (human), or an object on each line (json).";
             spans: Kind::Flag, restart,
                 "Whether the end of each span is logged, with the time that it took: of a batch, of each actor's part in it, of a render.";
+            queue_bytes: bytes(4_096, GIB), restart,
+                "What may wait to be read while a command serves: of the log, and as much of stdout. Lines beyond are dropped, counted, and said.";
         }
         templates {
             directory: Kind::Text, restart, "Where the templates of a site are, below its directory.";
