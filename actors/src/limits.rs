@@ -29,6 +29,13 @@ pub struct Limits {
     pub templates: usize,
     /// Directories inside of directories below a root; what is deeper is left out, and said. A name has room for 512 of them.
     pub directory_depth: usize,
+    /// Directories below one root, each counted as often as links lead to it. Each may cost a watch of the kernel. What is beyond is left
+    /// out, and said.
+    pub directories: usize,
+    /// Names in one directory, whatever they stand for. One that holds more is not read: what was served of it goes on, and that is said.
+    pub directory_entries: usize,
+    /// Bytes of all templates below one root. A text that would make them more is not used, and that is said.
+    pub tree_bytes: u64,
     /// Symbolic links on the way to one file. The kernel follows as many; a link that leads through more is left out, and said.
     pub link_hops: usize,
     /// Bytes of one `.hotplateignore`. What a larger one says is not used, and that is said.
@@ -133,6 +140,9 @@ impl Default for Limits {
             source_diagnostics: 20,
             templates: 1_000_000,
             directory_depth: 64,
+            directories: 65_536,
+            directory_entries: 1_000_000,
+            tree_bytes: 1024 * 1024 * 1024,
             link_hops: 40,
             ignore_bytes: 64 * 1024,
             remarks: 100,

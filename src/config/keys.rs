@@ -415,6 +415,12 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             source_diagnostics: count(1, 10_000), restart, "Findings that are kept of one template.";
             templates: count(1, 10_000_000), restart, "Names that were ever defined or called, data of pages included.";
             directory_depth: count(1, 512), restart, "Directories inside of directories. What is deeper is left out, with a warning.";
+            directories: count(1, 10_000_000), restart,
+                "Directories below one, counted as often as links lead to them. What is beyond is left out, with a warning.";
+            directory_entries: count(1, 100_000_000), restart,
+                "Names in one directory. One that holds more is not read, with a warning, and what was served of it goes on.";
+            tree_bytes: bytes(1, 1024 * GIB), restart,
+                "All templates below one directory. A text that would make them more is not used, with an error.";
             link_hops: count(1, 1_000), restart, "Symbolic links on the way to one file. A link that needs more is left out, with a warning.";
             ignore_bytes: bytes(1, GIB), restart, "The largest `.hotplateignore`. A larger one is not used, with a warning.";
             remarks: count(0, 1_000_000), restart, "Warnings that are kept about files below one directory, for `check` and health.";
