@@ -60,10 +60,13 @@ pub struct Limits {
     // --- what is kept ---
     /// Earlier versions whose views are kept, for answers when an edit that compiles fails in renders, and for rolling back.
     pub history_versions: usize,
+    /// Bytes of compiled texts that only these versions have: when they are more, the oldest versions go. The last one stays.
+    pub history_bytes: u64,
     /// Templates of which what they were before their text changed last is kept beyond `history_versions`, so that a burst of versions
     /// of other templates does not take away the last good one. Each costs what that version does not share with others.
     pub last_good_templates: usize,
-    /// Bytes of sources whose units the compiler's cache keeps.
+    /// Bytes of compiled texts, and of the findings in those that do not compile, that the compiler's cache keeps. A compiled text takes
+    /// up to twenty times the bytes of its source.
     pub compile_cache_bytes: u64,
     /// Events that a subscriber may be behind before it is told `Lagged`.
     pub subscriber_events: usize,
@@ -153,6 +156,7 @@ impl Default for Limits {
             context_bytes: 64 * 1024 * 1024,
             context_depth: 128,
             history_versions: 32,
+            history_bytes: 256 * 1024 * 1024,
             last_good_templates: 4096,
             compile_cache_bytes: 64 * 1024 * 1024,
             subscriber_events: 1024,

@@ -432,9 +432,12 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             context_depth: count(1, 256), restart, "How deep a context may nest. Each level costs stack.";
             history_versions: count(0, 100_000), restart,
                 "Earlier versions that are kept, for pages that fail when they are rendered, and for rolling back.";
+            history_bytes: bytes(0, 1024 * GIB), restart,
+                "What of their compiled templates only these versions have. When it is more, the oldest versions go; the last one stays.";
             last_good_templates: count(0, 10_000_000), restart,
                 "Templates of which what they were before their text changed last is kept besides, whatever became of others since.";
-            compile_cache_bytes: bytes(0, 1024 * GIB), restart, "Sources whose compiled form is kept.";
+            compile_cache_bytes: bytes(0, 1024 * GIB), restart,
+                "Compiled templates that are kept, for texts that come again. One takes up to twenty times the bytes of its source.";
             subscriber_events: count(1, 10_000_000), restart, "Events that a subscriber may be behind before it is told that it is.";
             late_faults: count(1, 1_000_000), restart,
                 "Templates whose faults are remembered that show only in renders, so that each is told once.";
