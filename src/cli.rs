@@ -2,7 +2,7 @@
 //! its own formatters, rules and limits.
 //!
 //! Results go to stdout, everything about them to stderr. A reader of stdout that goes away ends the command quietly, but for
-//! `serve`, which goes on.
+//! `serve`, which goes on. A reader that is there and does not read holds nothing up that serves: see `output`.
 
 mod admin;
 mod check;
@@ -17,6 +17,7 @@ mod lines;
 mod live;
 mod log;
 mod names;
+mod output;
 mod program;
 mod progress;
 mod reload;
@@ -29,6 +30,7 @@ mod story;
 mod systemd;
 mod tell;
 mod terminal;
+mod threads;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -36,7 +38,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use hotplate::site::{Site, SiteError};
-use hotplate::{Builder, Hotplate};
+use hotplate::{Builder, Hotplate, StartError};
 
 use failure::Failure;
 use setup::{Common, Flag, Setup};
@@ -128,7 +130,9 @@ enum Format {
 #[must_use]
 pub fn main() -> ExitCode {
     let Arguments { command, common } = Arguments::parse();
-    command.run(&common).unwrap_or_else(Failure::tell)
+    let code = command.run(&common).unwrap_or_else(Failure::tell);
+    output::flush();
+    code
 }
 
 impl Command {
@@ -141,6 +145,7 @@ impl Command {
         }
         let setup = common.setup(self.directory(), &self.flags())?;
         descriptors::reserve(self.descriptors(&setup))?;
+        threads::reserve(self.threads(&setup))?;
         match self {
             Self::Init(init) => init.run(),
             Self::Dev(dev) => dev.run(setup),
@@ -177,6 +182,16 @@ impl Command {
             Self::Watch(_) => descriptors::OF_WATCH,
             Self::Check(_) | Self::Render(_) | Self::Graph(_) => descriptors::OF_LOAD,
             Self::Init(_) | Self::Reload(_) | Self::Config(_) | Self::Completions(_) => 0,
+        }
+    }
+
+    /// Threads that have to run at once, for those who cannot begin with fewer. The others say it when they come to it.
+    fn threads(&self, setup: &Setup) -> usize {
+        let config = setup.config();
+        match self {
+            Self::Serve(_) => threads::of_server(config.server.workers, &config.admin, &config.limits),
+            Self::Dev(_) => threads::of_server(dev::WORKERS, &config.admin, &config.limits),
+            _ => 0,
         }
     }
 
@@ -247,7 +262,13 @@ fn start(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
 fn start_quietly(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
     let directory = site.directory().display();
     let started = builder.start();
-    started.map_err(|error| Failure::Wrong(format!("`{directory}` cannot be loaded: {error}")))
+    started.map_err(|error| {
+        let said = format!("`{directory}` cannot be loaded: {error}");
+        match error {
+            StartError::Thread(_) | StartError::Watch(_) => Failure::Failed(said),
+            _ => Failure::Wrong(said),
+        }
+    })
 }
 
 /// The formatters that stand for the value, as the beginning of a sentence.

@@ -130,6 +130,8 @@ pub struct Log {
     pub format: LogFormat,
     /// Whether the end of each span is logged.
     pub spans: bool,
+    /// Bytes that may wait to be read, of the log and again of stdout; lines beyond are dropped and counted.
+    pub queue_bytes: usize,
 }
 
 /// How the log looks.
@@ -309,6 +311,7 @@ impl Default for Log {
             level: "warn".to_owned(),
             format: LogFormat::default(),
             spans: false,
+            queue_bytes: 1024 * 1024,
         }
     }
 }

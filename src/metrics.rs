@@ -38,7 +38,11 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub struct Metrics {
     hotplate: Hotplate,
     configuration: Arc<Configuration>,
+    dropped_lines: DroppedLines,
 }
+
+/// Streams, and how many lines of each were dropped.
+type DroppedLines = fn() -> [(&'static str, u64); 2];
 
 /// What became of the last attempt to read the configuration anew.
 #[derive(Debug)]
@@ -57,7 +61,16 @@ impl Metrics {
         Self {
             hotplate,
             configuration: Arc::new(configuration),
+            dropped_lines: || [("stdout", 0), ("stderr", 0)],
         }
+    }
+
+    /// Says how many lines of stdout and of the log were dropped because nobody read them, for
+    /// `hotplate_output_dropped_lines_total`: `read` answers that by stream. Without this they are none.
+    #[must_use]
+    pub fn dropped_lines(mut self, read: fn() -> [(&'static str, u64); 2]) -> Self {
+        self.dropped_lines = read;
+        self
     }
 
     /// Says what became of reading the configuration anew, for `hotplate_config_last_reload_successful`.
@@ -110,6 +123,11 @@ impl Collector for Metrics {
         renders(&mut writer, &counters)?;
         reloads(&mut writer, &counters)?;
         configuration(&mut writer, self.configuration.state.load(Ordering::Relaxed))?;
+        writer.counters(
+            "hotplate_output_dropped_lines",
+            "Lines of output that were dropped because nobody read them",
+            (self.dropped_lines)().map(|(stream, lines)| ([("stream", stream.into())], lines)),
+        )?;
         served(&mut writer, &counters)?;
         compiles(&mut writer, &counters)?;
         actors(&mut writer, &health)?;

@@ -150,25 +150,24 @@ impl Compiler {
 
 /// The text that a job is at, until it is done with it, also by a panic. A job that hangs is never done.
 #[derive(Default)]
-struct InHand(Mutex<Option<(Digest, &'static str, usize)>>);
+struct InHand(Mutex<Option<(Digest, &'static str)>>);
 
 struct Begun<'h>(&'h InHand);
 
 impl InHand {
     fn begin(&self, source: &Source, setup: &Setup) -> Begun<'_> {
         let dialect = setup.dialects.of(source).id();
-        let text = (source.digest, dialect, source.text.len());
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((source.digest, dialect));
         Begun(self)
     }
 
     /// Has a text that a job hangs on answered as broken from now on: the batch is sent again, and must not end here again.
     fn hold_back(&self, setup: &Setup, lost: &Lost) {
         let in_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((digest, dialect, bytes)) = in_hand {
+        if let Some((digest, dialect)) = in_hand {
             let message = format!("the dialect `{dialect}` hangs on this text: {lost}");
             let diagnostic = Diagnostic::error("dialect-hangs", message);
-            setup.cache.put(digest, dialect, bytes, Err(Arc::new([diagnostic])));
+            setup.cache.put(digest, dialect, Err(Arc::new([diagnostic])));
         }
     }
 }
@@ -184,7 +183,7 @@ fn compile(source: Source, setup: &Setup) -> (TemplateName, CompiledText) {
     let dialect = setup.dialects.of(&source);
     let Source { name, text, digest, .. } = source;
     let mut cached = true;
-    let compiled = setup.cache.get_or_make(digest, dialect.id(), text.len(), || {
+    let compiled = setup.cache.get_or_make(digest, dialect.id(), || {
         cached = false;
         contain(|| dialect.compile(&text, &setup.limits)).unwrap_or_else(|said| {
             let message = format!("the dialect `{}` failed on this text: {said}", dialect.id());

@@ -46,6 +46,12 @@ struct Excerpt {
     start: u32,
 }
 
+impl Excerpt {
+    fn bytes(&self) -> usize {
+        self.text.len()
+    }
+}
+
 /// Characters of a line that an excerpt keeps.
 const EXCERPT_CHARACTERS: usize = 240;
 /// Stands for the characters that were cut off.
@@ -84,6 +90,13 @@ pub(crate) struct Wanted {
 }
 
 impl Diagnostic {
+    /// What it takes in memory, about: an excerpt is a line of the text.
+    pub(crate) fn bytes(&self) -> usize {
+        let help = self.help.as_ref().map_or(0, String::len);
+        let excerpt = self.excerpt.as_ref().map_or(0, Excerpt::bytes);
+        size_of::<Self>() + self.message.len() + help + size_of_val(&*self.chain) + excerpt
+    }
+
     /// An error without a place.
     #[must_use]
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {

@@ -64,6 +64,12 @@ pub trait Unit: Send + Sync + 'static {
         &[]
     }
 
+    /// What it takes in memory, its text and everything that it was compiled to included: the compiler's cache is bounded by the sum. A
+    /// dialect whose units hold more than this counts says so.
+    fn bytes(&self) -> usize {
+        size_of_val(self) + self.text().len() + lists_bytes(self.calls(), self.formatters())
+    }
+
     /// Renders the template of `closure`. Every call of this render is answered by `closure`, from one snapshot.
     ///
     /// # Errors
@@ -72,6 +78,12 @@ pub trait Unit: Send + Sync + 'static {
 
     /// For a dialect whose units hold more than text, such as the data of a site.
     fn as_any(&self) -> &dyn Any;
+}
+
+/// What the calls and formatters of a unit take in memory.
+pub(crate) fn lists_bytes(calls: &[Call], formatters: &[FormatterUse]) -> usize {
+    let names: usize = formatters.iter().map(|used| used.name.len()).sum();
+    size_of_val(calls) + size_of_val(formatters) + names
 }
 
 /// A call of another template in a text.

@@ -273,7 +273,10 @@ impl Engine {
                 look_again,
                 entries,
             }),
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(StartError::TooSlow(start_ms)),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                end_looks(&look_again);
+                Err(StartError::TooSlow(start_ms))
+            }
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(StartError::Failed),
         }
     }
@@ -352,8 +355,15 @@ fn circle(policies: &Policies, teller: &Teller, look_again: &Arc<Mutex<Vec<Hints
     Circle::new(Strategy::OneForOne, policies.of(ActorKind::Engine), tell)
 }
 
+/// Nobody waits for what loaders find.
+fn end_looks(look_again: &Mutex<Vec<Hints>>) {
+    let hints = look_again.lock().unwrap_or_else(PoisonError::into_inner);
+    hints.iter().for_each(Hints::end);
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
+        end_looks(&self.look_again);
         let (done, _) = oneshot::channel();
         // Where this finds no room the channel closes with it, which is the same.
         let _ = self.control.try_send(Command::Stop {

@@ -29,6 +29,13 @@ pub struct Limits {
     pub templates: usize,
     /// Directories inside of directories below a root; what is deeper is left out, and said. A name has room for 512 of them.
     pub directory_depth: usize,
+    /// Directories below one root, each counted as often as links lead to it. Each may cost a watch of the kernel. What is beyond is left
+    /// out, and said.
+    pub directories: usize,
+    /// Names in one directory, whatever they stand for. One that holds more is not read: what was served of it goes on, and that is said.
+    pub directory_entries: usize,
+    /// Bytes of all templates below one root. A text that would make them more is not used, and that is said.
+    pub tree_bytes: u64,
     /// Symbolic links on the way to one file. The kernel follows as many; a link that leads through more is left out, and said.
     pub link_hops: usize,
     /// Bytes of one `.hotplateignore`. What a larger one says is not used, and that is said.
@@ -65,10 +72,13 @@ pub struct Limits {
     // --- what is kept ---
     /// Earlier versions whose views are kept, for answers when an edit that compiles fails in renders, and for rolling back.
     pub history_versions: usize,
+    /// Bytes of compiled texts that only these versions have: when they are more, the oldest versions go. The last one stays.
+    pub history_bytes: u64,
     /// Templates of which what they were before their text changed last is kept beyond `history_versions`, so that a burst of versions
     /// of other templates does not take away the last good one. Each costs what that version does not share with others.
     pub last_good_templates: usize,
-    /// Bytes of sources whose units the compiler's cache keeps.
+    /// Bytes of compiled texts, and of the findings in those that do not compile, that the compiler's cache keeps. A compiled text takes
+    /// up to twenty times the bytes of its source.
     pub compile_cache_bytes: u64,
     /// Events that a subscriber may be behind before it is told `Lagged`.
     pub subscriber_events: usize,
@@ -149,6 +159,9 @@ impl Default for Limits {
             source_diagnostics: 20,
             templates: 1_000_000,
             directory_depth: 64,
+            directories: 65_536,
+            directory_entries: 1_000_000,
+            tree_bytes: 1024 * 1024 * 1024,
             link_hops: 40,
             ignore_bytes: 64 * 1024,
             remarks: 100,
@@ -164,6 +177,7 @@ impl Default for Limits {
             context_bytes: 64 * 1024 * 1024,
             context_depth: 128,
             history_versions: 32,
+            history_bytes: 256 * 1024 * 1024,
             last_good_templates: 4096,
             compile_cache_bytes: 64 * 1024 * 1024,
             subscriber_events: 1024,

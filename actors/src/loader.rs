@@ -4,6 +4,7 @@ pub mod directory;
 mod memory;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::diagnostic::Diagnostic;
 use crate::health::LoaderStatus;
@@ -77,17 +78,35 @@ pub struct LoaderError(pub String);
 
 /// How a loader says that something may have changed. Cheap, never blocks; many hints are one look.
 #[derive(Clone)]
-pub struct Hints(Arc<dyn Fn() + Send + Sync>);
+pub struct Hints {
+    hint: Arc<dyn Fn() + Send + Sync>,
+    over: Arc<AtomicBool>,
+}
 
 impl Hints {
     /// Calls `hint` for each hint.
     pub fn new(hint: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(hint))
+        Self {
+            hint: Arc::new(hint),
+            over: Arc::default(),
+        }
     }
 
     /// Something may have changed.
     pub fn hint(&self) {
-        (self.0)();
+        (self.hint)();
+    }
+
+    /// Whether nobody waits for what the loader finds, for the engine has ended or its start took too long. A loader that has much to
+    /// look at asks now and then, and stops.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
     }
 }
 

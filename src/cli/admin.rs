@@ -38,7 +38,11 @@ pub(crate) fn start(
             hotplate::admin::AdminError::TokenRequired { .. } => " (HOTPLATE_ADMIN__TOKEN, or `--token-file FILE`)",
             _ => "",
         };
-        Failure::Wrong(format!("{error}{how}"))
+        let said = format!("{error}{how}");
+        match error {
+            hotplate::admin::AdminError::Start(_) => Failure::Failed(said),
+            _ => Failure::Wrong(said),
+        }
     })
 }
 

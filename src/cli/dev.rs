@@ -43,6 +43,7 @@ impl Dev {
     }
 
     pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
+        setup.detach_output(self.format)?;
         // Who listens for others does not guess.
         let site = match is_loopback(&setup.config().dev.bind) {
             true => self.directory.open(&setup)?,

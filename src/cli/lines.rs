@@ -131,6 +131,11 @@ pub(crate) fn refused(why: &str, error: Option<&ConfigError>) -> Value {
     json!({ "event": "not-reloaded", "why": why, "findings": findings })
 }
 
+/// So many lines are missing here, because nobody read them in time.
+pub(crate) fn dropped(lines: u64) -> Value {
+    json!({ "event": "dropped", "lines": lines })
+}
+
 /// The server comes to an end.
 pub(crate) fn stopping(within_ms: u64) -> Value {
     json!({ "event": "stopping", "drain_ms": within_ms })

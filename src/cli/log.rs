@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hotplate::FAULTS_TARGET;
 use hotplate::admin::LogLevel;
 use hotplate::config::LogFormat;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::fmt::format::{FmtSpan, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+use super::output::{Notice, Output, Stream};
 use super::terminal::Terminal;
 
 /// The log of this process. A clone is the same.
@@ -31,7 +33,7 @@ impl Log {
         let lines = fmt::layer()
             .with_span_events(ends)
             .with_ansi(Terminal::stderr().colours())
-            .with_writer(std::io::stderr)
+            .with_writer(|| Output::of(Stream::Stderr))
             // It would panic where stderr is closed.
             .log_internal_errors(false);
         let lines = match config.format {
@@ -59,6 +61,26 @@ impl Log {
         Ok(())
     }
 }
+
+/// The line that says how many are missing, as the others of a log look.
+pub(crate) fn dropped(format: LogFormat) -> Notice {
+    Box::new(move |lines| {
+        let mut now = String::new();
+        // Without its time the line is worth as much.
+        let _ = SystemTime.format_time(&mut Writer::new(&mut now));
+        let target = module_path!();
+        match format {
+            LogFormat::Human => format!("{now}  WARN {target}: {DROPPED} lines={lines}\n"),
+            LogFormat::Json => {
+                let fields = serde_json::json!({ "message": DROPPED, "lines": lines });
+                let line = serde_json::json!({ "timestamp": now, "level": "WARN", "fields": fields, "target": target });
+                format!("{line}\n")
+            }
+        }
+    })
+}
+
+const DROPPED: &str = "lines of the log were dropped here, because nobody read them in time (`log.queue_bytes`)";
 
 impl LogLevel for Log {
     fn filter(&self) -> String {

@@ -32,6 +32,7 @@ impl Serve {
     }
 
     pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
+        setup.detach_output(self.format)?;
         let site = self.directory.open_to_the_world(&setup)?;
         // Visitors would read prices without a currency.
         if let Some(stubs) = super::stubs(&setup.config().apply(site.builder())) {

@@ -21,7 +21,7 @@ use super::live::Live;
 use super::setup::Setup;
 use super::signals::{Signal, Signals};
 use super::tell::Tell;
-use super::{Failure, admin, has_become_a_site, start, systemd};
+use super::{Failure, admin, has_become_a_site, output, start, systemd};
 
 /// An author who presses Ctrl-C wants the prompt back.
 const GOODBYE_MS: u64 = 1_000;
@@ -97,10 +97,12 @@ impl Server {
     ) -> Result<ControlFlow<ExitCode, Site>, Failure> {
         let began = Instant::now();
         let address = listener.local_addr().map_err(cannot_serve)?;
-        let hotplate = start(&self.site, self.setup.config().apply(self.site.builder()))?;
+        let Some(hotplate) = self.load(signals).await? else {
+            return Ok(ControlFlow::Break(self.leave()?));
+        };
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let subscription = hotplate.subscribe();
-        let metrics = Metrics::new(hotplate.clone());
+        let metrics = Metrics::new(hotplate.clone()).dropped_lines(output::dropped);
         let admin = admin::start(&self.setup.settings, &hotplate, &metrics, &self.setup.log)?;
 
         let pages = self.pages(&hotplate);
@@ -156,6 +158,35 @@ impl Server {
         // Until here, operators see how it comes to its end.
         drop(admin);
         ended
+    }
+
+    /// Loads the first version on a thread of its own, so that signals are heard meanwhile. Answers nothing if one ended the command.
+    async fn load(&self, signals: &mut Signals) -> Result<Option<Hotplate>, Failure> {
+        let (site, builder) = (self.site.clone(), self.setup.config().apply(self.site.builder()));
+        let (sender, loaded) = tokio::sync::oneshot::channel();
+        let load = move || {
+            // After a signal nobody waits for it any more.
+            let _ = sender.send(start(&site, builder));
+        };
+        let thread = std::thread::Builder::new().name("hotplate-load".to_owned());
+        thread.spawn(load).map_err(cannot_serve)?;
+        tokio::select! {
+            loaded = loaded => match loaded {
+                Ok(loaded) => loaded.map(Some),
+                Err(_) => Err(Failure::Failed("the server does not start: loading it failed".to_owned())),
+            },
+            () = signals.end() => Ok(None),
+        }
+    }
+
+    /// Ends before anything was served. What is still being loaded ends with the process.
+    fn leave(&mut self) -> Result<ExitCode, Failure> {
+        self.systemd(|| systemd::stopping(Duration::ZERO));
+        let told = self.tell.stopping(0);
+        self.heard(told)?;
+        let told = self.tell.stopped(true);
+        self.heard(told)?;
+        Ok(ExitCode::SUCCESS)
     }
 
     /// The pages of the site, as they are for this audience.
@@ -229,6 +260,7 @@ impl Server {
                     }
                 }
                 () = tick(&mut watchdog) => systemd::alive(),
+                error = output::closed(), if self.audience == Audience::Author => return Err(error.into()),
             }
         }
     }

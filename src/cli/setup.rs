@@ -7,9 +7,11 @@ use clap::{Args, ValueEnum};
 use hotplate::config::{Config, ConfigError, Settings, Sources};
 use hotplate::web::Editor;
 
+use super::Format as Output;
 use super::failure::Failure;
 use super::log::{self, Log};
 use super::terminal::Terminal;
+use super::{lines, output};
 
 /// The file in a directory that is read unless another is named.
 pub(crate) const FILE: &str = "hotplate.toml";
@@ -140,6 +142,16 @@ impl Common {
 impl Setup {
     pub(crate) fn config(&self) -> &Config {
         &self.settings.config
+    }
+
+    /// Lets nothing that is written from now on wait for somebody to read it.
+    pub(crate) fn detach_output(&self, format: Output) -> Result<(), Failure> {
+        let log = &self.config().log;
+        let stdout = move |lines| match format {
+            Output::Human => format!("({lines} lines were dropped here, because nobody read them in time)\n"),
+            Output::Json => format!("{}\n", lines::dropped(lines)),
+        };
+        output::detach(log.queue_bytes, Box::new(stdout), log::dropped(log.format))
     }
 }
 

@@ -61,8 +61,21 @@ impl Signals {
         }
     }
 
-    /// The next that ends the command.
+    /// The next that ends the command. One that asks for a reload is kept for [`next`](Self::next).
+    #[cfg(unix)]
     pub(crate) async fn end(&mut self) {
-        while self.next().await != Signal::End {}
+        let signal = tokio::select! {
+            end = self.terminate.recv() => end,
+            end = self.interrupt.recv() => end,
+        };
+        if signal.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The next that ends the command.
+    #[cfg(not(unix))]
+    pub(crate) async fn end(&mut self) {
+        self.next().await;
     }
 }

@@ -6,26 +6,28 @@ use std::io::{self, IsTerminal, Write};
 use hotplate::config::Finding;
 use hotplate::diagnostic::Diagnostic;
 
+use super::output::{Output, Stream};
+
 /// Where text for people goes. Each call writes whole lines and flushes them.
 pub(crate) struct Terminal {
-    out: Box<dyn Write + Send>,
+    out: Output,
     colours: bool,
 }
 
 impl Terminal {
     /// Results.
     pub(crate) fn stdout() -> Self {
-        Self::new(io::stdout(), io::stdout().is_terminal())
+        Self::new(Stream::Stdout, io::stdout().is_terminal())
     }
 
     /// Everything about them.
     pub(crate) fn stderr() -> Self {
-        Self::new(io::stderr(), io::stderr().is_terminal())
+        Self::new(Stream::Stderr, io::stderr().is_terminal())
     }
 
-    fn new(out: impl Write + Send + 'static, terminal: bool) -> Self {
+    fn new(stream: Stream, terminal: bool) -> Self {
         Self {
-            out: Box::new(out),
+            out: Output::of(stream),
             colours: colours(terminal, |name| std::env::var(name).ok()),
         }
     }

@@ -9,6 +9,7 @@ use hotplate::{Event, Hotplate, Subscription};
 
 use super::lines::VersionLine;
 use super::live::Live;
+use super::output;
 use super::setup::Setup;
 use super::signals::{Signal, Signals};
 use super::terminal::Terminal;
@@ -25,6 +26,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
+        setup.detach_output(self.format)?;
         let site = self.directory.open(&setup)?;
         let began = Instant::now();
         let hotplate = start(&site, setup.config().apply(site.builder()))?;
@@ -38,6 +40,7 @@ impl Watch {
             loop {
                 tokio::select! {
                     told = &mut following => return told,
+                    error = output::closed() => return Err(error.into()),
                     signal = signals.next() => match signal {
                         Signal::End => return Ok(()),
                         Signal::Reload => reload(&mut live, &hotplate),

@@ -388,6 +388,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             format: Kind::Choice(LOG_FORMATS), restart, "For people (human), or an object on each line (json).";
             spans: Kind::Flag, restart,
                 "Whether the end of each span is logged, with the time that it took: of a batch, of each actor's part in it, of a render.";
+            queue_bytes: bytes(4_096, GIB), restart,
+                "What may wait to be read while a command serves: of the log, and as much of stdout. Lines beyond are dropped, counted, and said.";
         }
         templates {
             directory: Kind::Text, restart, "Where the templates of a site are, below its directory.";
@@ -425,6 +427,12 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             source_diagnostics: count(1, 10_000), restart, "Findings that are kept of one template.";
             templates: count(1, 10_000_000), restart, "Names that were ever defined or called, data of pages included.";
             directory_depth: count(1, 512), restart, "Directories inside of directories. What is deeper is left out, with a warning.";
+            directories: count(1, 10_000_000), restart,
+                "Directories below one, counted as often as links lead to them. What is beyond is left out, with a warning.";
+            directory_entries: count(1, 100_000_000), restart,
+                "Names in one directory. One that holds more is not read, with a warning, and what was served of it goes on.";
+            tree_bytes: bytes(1, 1024 * GIB), restart,
+                "All templates below one directory. A text that would make them more is not used, with an error.";
             link_hops: count(1, 1_000), restart, "Symbolic links on the way to one file. A link that needs more is left out, with a warning.";
             ignore_bytes: bytes(1, GIB), restart, "The largest `.hotplateignore`. A larger one is not used, with a warning.";
             remarks: count(0, 1_000_000), restart, "Warnings that are kept about files below one directory, for `check` and health.";
@@ -444,9 +452,12 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             context_depth: count(1, 256), restart, "How deep a context may nest. Each level costs stack.";
             history_versions: count(0, 100_000), restart,
                 "Earlier versions that are kept, for pages that fail when they are rendered, and for rolling back.";
+            history_bytes: bytes(0, 1024 * GIB), restart,
+                "What of their compiled templates only these versions have. When it is more, the oldest versions go; the last one stays.";
             last_good_templates: count(0, 10_000_000), restart,
                 "Templates of which what they were before their text changed last is kept besides, whatever became of others since.";
-            compile_cache_bytes: bytes(0, 1024 * GIB), restart, "Sources whose compiled form is kept.";
+            compile_cache_bytes: bytes(0, 1024 * GIB), restart,
+                "Compiled templates that are kept, for texts that come again. One takes up to twenty times the bytes of its source.";
             subscriber_events: count(1, 10_000_000), restart, "Events that a subscriber may be behind before it is told that it is.";
             late_faults: count(1, 1_000_000), restart,
                 "Templates whose faults are remembered that show only in renders, so that each is told once.";

@@ -157,6 +157,10 @@ impl Unit for DataUnit {
         &self.warnings
     }
 
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.text.len() + self.value.heap_bytes() + size_of_val(&*self.warnings)
+    }
+
     /// Somebody called data as if it were a template.
     fn render(&self, _: &Closure<'_>, _: &Value<'_>, _: &mut Frame<'_>) -> Result<(), RenderError> {
         let fault = Diagnostic::error("not-a-template", "this is data, and data cannot be rendered")

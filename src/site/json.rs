@@ -45,6 +45,19 @@ pub(super) struct Again {
 }
 
 impl Json {
+    /// What it takes in memory besides its own place.
+    pub(super) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Unsigned(_) | Self::Signed(_) | Self::Float(_) => 0,
+            Self::Digits(text) | Self::Text(text) => text.len(),
+            Self::Array(items) => size_of_val(&**items) + items.iter().map(Self::heap_bytes).sum::<usize>(),
+            Self::Object(fields) => {
+                let each = fields.iter().map(|(key, value)| key.len() + value.heap_bytes());
+                size_of_val(&**fields) + each.sum::<usize>()
+            }
+        }
+    }
+
     /// Reads a text, and notes up to `most` keys that stand there again: the last of them counts.
     pub(super) fn read(text: &str, most: usize) -> Result<(Self, Vec<Again>), serde_json::Error> {
         let mut reading = Reading {

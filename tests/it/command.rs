@@ -16,7 +16,7 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-fn hotplate(arguments: &[&str]) -> Command {
+pub(crate) fn hotplate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotplate"));
     command.args(arguments);
     let ours = |name: &str| name.starts_with("HOTPLATE_") || name.contains("COLOR") || name == "RUST_LOG";

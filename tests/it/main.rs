@@ -46,6 +46,8 @@ mod shutdown;
 mod statics;
 #[cfg(feature = "cli")]
 mod trace;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod unread;
 #[cfg(feature = "cli")]
 mod wait;
 #[cfg(feature = "cli")]

@@ -208,6 +208,33 @@ fn too_few_descriptors_are_said_before_anything_begins() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_threads_and_too_little_memory_are_said_before_anything_begins() {
+    let files = Files::new(&[("templates/index.html", "page")]);
+    let binary = env!("CARGO_BIN_EXE_hotplate");
+    let site = text(files.path());
+    // A thread has a stack of 2 MiB.
+    for (command, more, said) in [
+        ("serve", "--set server.workers=400", "threads have to be started"),
+        (
+            "dev",
+            "--admin 127.0.0.1:0 --set limits.render_threads=400",
+            "threads have to be started",
+        ),
+    ] {
+        let script = format!("ulimit -v 600000; exec {binary} {command} {site} --bind 127.0.0.1:0 {more}");
+        let ended = Command::new("sh").args(["-c", &script]).output().expect("runs");
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(3), "{command}: {stderr}");
+        assert!(
+            stderr.contains(said) && stderr.lines().count() == 1,
+            "{command}: {stderr}"
+        );
+        assert!(ended.stdout.is_empty(), "nothing began");
+    }
+}
+
 /// Nothing in our own server goes on for somebody who has left, so there a client may close its half as soon as it has asked.
 #[test]
 fn a_client_that_has_nothing_more_to_say_is_answered() {

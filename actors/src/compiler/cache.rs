@@ -12,6 +12,9 @@ use crate::template::Digest;
 type Made = Result<Arc<dyn Unit>, Arc<[Diagnostic]>>;
 type Key = (Digest, &'static str);
 
+/// What an entry takes besides what it holds.
+const ENTRY_BYTES: usize = 2 * size_of::<(Key, Kept)>();
+
 #[derive(Clone)]
 struct Kept {
     made: Made,
@@ -27,11 +30,11 @@ impl Weighter<Key, Kept> for Bytes {
     }
 }
 
-/// Bounded by the bytes of the texts.
+/// Bounded by what the units take in memory.
 pub(crate) struct Cache(QuickCache<Key, Kept, Bytes, foldhash::fast::RandomState>);
 
 impl Cache {
-    /// A cache of units of so many bytes of text.
+    /// A cache of units of so many bytes.
     pub(crate) fn new(bytes: u64) -> Self {
         let entries = usize::try_from(bytes / 4096).unwrap_or(usize::MAX).clamp(16, 1 << 20);
         Self(QuickCache::with(
@@ -48,7 +51,6 @@ impl Cache {
         &self,
         digest: Digest,
         dialect: &'static str,
-        bytes: usize,
         make: impl FnOnce() -> Result<Arc<dyn Unit>, Vec<Diagnostic>>,
     ) -> Made {
         let key = (digest, dialect);
@@ -56,14 +58,49 @@ impl Cache {
             return kept.made;
         }
         let made = make().map_err(Arc::from);
-        self.put(digest, dialect, bytes, made.clone());
+        self.put(digest, dialect, made.clone());
         made
     }
 
     /// Keeps what a text became.
-    pub(super) fn put(&self, digest: Digest, dialect: &'static str, bytes: usize, made: Made) {
-        // A text of no bytes has a unit too.
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(64);
+    pub(super) fn put(&self, digest: Digest, dialect: &'static str, made: Made) {
+        let bytes = match &made {
+            Ok(unit) => unit.bytes(),
+            Err(diagnostics) => diagnostics.iter().map(Diagnostic::bytes).sum(),
+        };
+        let bytes = u64::try_from(bytes.saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX);
         self.0.insert((digest, dialect), Kept { made, bytes });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::dialect::tiny::Tiny;
+    use crate::limits::Limits;
+
+    #[test]
+    fn what_is_kept_takes_no_more_memory_than_the_bound() {
+        let bound = 4 * 1024 * 1024;
+        let cache = Cache::new(bound);
+        let (limits, mut units) = (Limits::default(), Vec::new());
+        for number in 0..100 {
+            let text = format!("{number}{}", "{t}\n".repeat(5_000));
+            let made = cache.get_or_make(Digest::of(text.as_bytes()), "tiny", || Tiny.compile(&text, &limits));
+            let unit = made.unwrap_or_else(|_| panic!("it compiles"));
+            assert!(
+                unit.bytes() > 10 * text.len(),
+                "tags take more than their text: {}",
+                unit.bytes()
+            );
+            units.push(Arc::downgrade(&unit));
+        }
+        let kept: usize = units
+            .iter()
+            .filter_map(std::sync::Weak::upgrade)
+            .map(|unit| unit.bytes())
+            .sum();
+        assert!(kept > 0 && kept as u64 <= bound, "{kept} of {bound} bytes");
     }
 }

@@ -101,6 +101,11 @@ impl Unit for ReferenceUnit {
         &self.formatters
     }
 
+    fn bytes(&self) -> usize {
+        let lists = super::lists_bytes(&self.calls, &self.formatters);
+        size_of::<Self>() + self.text.len() + self.rewritten.bytes() + lists
+    }
+
     fn render(&self, closure: &Closure<'_>, context: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), RenderError> {
         set::render(closure, context, frame)
     }

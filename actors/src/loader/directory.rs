@@ -232,6 +232,7 @@ impl Loader for DirectoryLoader {
     }
 
     fn watch(&mut self, hints: Hints) -> Result<(), LoaderError> {
+        self.inbox.is_wanted_by(hints.clone());
         let clock = Clock::new(Arc::clone(&self.inbox), hints);
         match self.listen(Arc::clone(&clock)) {
             Ok(means) => self.observer.means = Some(means),
@@ -263,6 +264,10 @@ impl Loader for DirectoryLoader {
         let found = self.observer.look(&System, &*inbox, depth, heard_all, Instant::now());
         if let Some(alarm) = &self.alarm {
             alarm.set(self.observer.next(), self.observer.wary.take());
+        }
+        // Half of a tree is no answer.
+        if self.inbox.is_over() {
+            return Err(LoaderError("the engine has ended".to_owned()));
         }
         found
     }

@@ -24,6 +24,8 @@ pub struct Truth {
     pub(super) snapshot: Arc<Snapshot>,
     /// Oldest first.
     pub(super) history: VecDeque<Kept>,
+    /// Of the history.
+    history_bytes: u64,
     /// The version before each template's last change, beyond the history.
     former: Former,
     shared: Arc<Shared>,
@@ -54,6 +56,8 @@ pub(crate) struct State {
 pub(super) struct Kept {
     pub(super) records: Names<Arc<Record>>,
     pub(super) generation: Arc<Generation>,
+    /// What it keeps in memory that the version after it does not have any more.
+    bytes: u64,
 }
 
 impl Default for State {
@@ -76,6 +80,7 @@ impl Default for Truth {
             shared: snapshot.shared(),
             snapshot,
             history: VecDeque::new(),
+            history_bytes: 0,
             former: Former::default(),
         }
     }
@@ -116,14 +121,24 @@ impl Truth {
     ) -> (Self, Arc<Snapshot>, Report) {
         let generation = Arc::clone(before.snapshot.generation());
         let version = generation.version.next();
+        let names: Vec<_> = names.collect();
         if generation.version != Version::NONE {
             let records = before.served().records.clone();
-            self.history.push_back(Kept { records, generation });
+            let bytes = self.bytes_replaced(before, &names);
+            self.history_bytes += bytes;
+            self.history.push_back(Kept {
+                records,
+                generation,
+                bytes,
+            });
         }
-        while self.history.len() > limits.history_versions {
-            self.history.pop_front();
+        // One is kept however large it is: it is what a failed edit is answered from.
+        while self.history.len() > limits.history_versions
+            || (self.history.len() > 1 && self.history_bytes > limits.history_bytes)
+        {
+            let oldest = self.history.pop_front();
+            self.history_bytes -= oldest.map_or(0, |oldest| oldest.bytes);
         }
-        let names: Vec<_> = names.collect();
         self.remember(before, &names, limits);
         let kept = self.history.iter().rev().map(|kept| &kept.generation);
         let may_answer =
@@ -147,6 +162,18 @@ impl Truth {
             names.into_iter(),
         );
         (self, snapshot, report)
+    }
+
+    /// What the units take in memory that these names had before and have no more.
+    fn bytes_replaced(&self, before: &Self, names: &[&TemplateName]) -> u64 {
+        let (was, now) = (&before.served().content.view, &self.served().content.view);
+        let replaced = names.iter().filter_map(|name| {
+            let id = self.index.get(name.as_str())?;
+            let unit = was.member(id)?;
+            let is_same = now.member(id).is_some_and(|now| std::ptr::eq(now, unit));
+            (!is_same).then(|| u64::try_from(unit.unit.bytes()).unwrap_or(u64::MAX))
+        });
+        replaced.fold(0, u64::saturating_add)
     }
 
     /// Remembers the version before, for each of these templates whose text is another now. Nothing is remembered while an operator

@@ -115,6 +115,34 @@ fn versions_die_with_their_last_reader() {
 }
 
 #[test]
+fn the_history_is_bounded_by_what_only_it_has_in_memory() {
+    let mut world = site(3);
+    world.limits.history_versions = 10;
+    world.limits.history_bytes = 35_000;
+    let large = |number: usize| format!("part {number} {}", "x".repeat(10_000));
+    for number in 0..6 {
+        world.edit(&[("part", &large(number))], &[]);
+    }
+    assert_eq!(
+        kept(&world.truth),
+        [4, 5, 6, 7].map(Version::from_number),
+        "three of 10 kB, and what is served"
+    );
+    // What is not replaced costs a version nothing.
+    for number in 0..3 {
+        world.edit(&[("page-1", &format!("page {number}"))], &[]);
+    }
+    assert_eq!(kept(&world.truth).len(), 7);
+    world.edit(&[("part", &"y".repeat(100_000))], &[]);
+    world.edit(&[("part", "part")], &[]);
+    assert_eq!(
+        kept(&world.truth),
+        [11, 12].map(Version::from_number),
+        "the last one stays, however large it is"
+    );
+}
+
+#[test]
 fn a_plan_over_the_limit_of_names_is_refused_as_a_whole() {
     let mut world = World::new(companions());
     world.limits.templates = 3;

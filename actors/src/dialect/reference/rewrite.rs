@@ -23,6 +23,13 @@ pub(super) struct Rewritten {
     places: Box<[Range<usize>]>,
 }
 
+impl Rewritten {
+    /// What it takes in memory besides its own place.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len() + size_of_val(&*self.inserted) + size_of_val(&*self.places)
+    }
+}
+
 /// A tag of ours.
 struct Inserted {
     /// In the rewritten text.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, RenderError, Unit};
+use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, RenderError, Unit, lists_bytes};
 use crate::value::Value;
 
 use super::execute::execute;
@@ -47,6 +47,11 @@ impl Unit for TinyUnit {
     fn warnings(&self) -> &[Diagnostic] {
         self.warnings
             .get_or_init(|| lint_accepted(self.source(), self.warnings_max).into())
+    }
+
+    fn bytes(&self) -> usize {
+        let lists = lists_bytes(&self.calls, &self.formatters);
+        size_of::<Self>() + self.text.len() + size_of_val(&*self.ops) + size_of_val(&*self.steps) + lists
     }
 
     fn render(&self, closure: &Closure<'_>, context: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), RenderError> {

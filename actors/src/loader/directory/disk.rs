@@ -58,8 +58,9 @@ pub(super) trait Disk: Sync {
     fn stat(&self, path: &Path) -> io::Result<Stat>;
     /// What a path leads to.
     fn follow(&self, path: &Path) -> io::Result<Stat>;
-    /// The names in a directory, and what each is, where that is known without asking.
-    fn list(&self, directory: &Path) -> io::Result<Vec<(OsString, Option<Kind>)>>;
+    /// The names in a directory, and what each is, where that is known without asking. One with more than `most` is an error of the
+    /// kind `FileTooLarge`.
+    fn list(&self, directory: &Path, most: usize) -> io::Result<Vec<(OsString, Option<Kind>)>>;
     /// Which directory is at a path, and whether that very one holds a name, wherever it may be moved meanwhile.
     fn holds(&self, directory: &Path, name: &OsStr) -> io::Result<(FileId, bool)>;
     /// Where a link leads, as it is written.
@@ -69,6 +70,10 @@ pub(super) trait Disk: Sync {
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Reading>;
     /// What the file system is called, if the kernel does not tell of every change on it.
     fn silent(&self, path: &Path) -> Option<String>;
+    /// What the file system is called, if it has no files but what the kernel says of itself, such as `/proc`.
+    fn pseudo(&self, _: &Path) -> Option<&'static str> {
+        None
+    }
     /// Where other file systems are mounted, unless that cannot be said now. A single file that is mounted changes without a word.
     fn mounts(&self) -> Option<HashSet<PathBuf>>;
     /// The time by which files are stamped.
@@ -88,13 +93,18 @@ impl Disk for System {
         fs::metadata(path).map(|metadata| platform::stat(&metadata))
     }
 
-    fn list(&self, directory: &Path) -> io::Result<Vec<(OsString, Option<Kind>)>> {
-        let entry = |entry: io::Result<fs::DirEntry>| {
-            let entry = entry?;
+    fn list(&self, directory: &Path, most: usize) -> io::Result<Vec<(OsString, Option<Kind>)>> {
+        let mut names = Vec::new();
+        for each in fs::read_dir(directory)? {
+            if names.len() >= most {
+                let said = format!("it holds more than {most} names");
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, said));
+            }
+            let entry = each?;
             let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-            Ok((entry.file_name(), is_file.then_some(Kind::File)))
-        };
-        fs::read_dir(directory)?.map(entry).collect()
+            names.push((entry.file_name(), is_file.then_some(Kind::File)));
+        }
+        Ok(names)
     }
 
     fn holds(&self, directory: &Path, name: &OsStr) -> io::Result<(FileId, bool)> {
@@ -122,6 +132,10 @@ impl Disk for System {
 
     fn silent(&self, path: &Path) -> Option<String> {
         platform::silent(path)
+    }
+
+    fn pseudo(&self, path: &Path) -> Option<&'static str> {
+        platform::pseudo(path)
     }
 
     fn mounts(&self) -> Option<HashSet<PathBuf>> {

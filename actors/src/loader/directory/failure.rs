@@ -29,6 +29,7 @@ pub(super) fn passes(error: &io::Error) -> bool {
             | io::ErrorKind::PermissionDenied
             | io::ErrorKind::InvalidInput
             | io::ErrorKind::InvalidFilename
+            | io::ErrorKind::FileTooLarge
             | io::ErrorKind::Unsupported
     ) && !platform::is_of_the_file(error)
 }

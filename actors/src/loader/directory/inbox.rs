@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::settle::{Hint, Settle};
 use super::watches::{WatchId, Watched};
 use crate::limits::Limits;
+use crate::loader::Hints;
 
 /// Names of no concern that are remembered. More are as good as none: they only spare work.
 const DULL_MAX: usize = 1024;
@@ -41,6 +42,8 @@ pub(super) struct Inbox {
     mark_came: Condvar,
     /// Something was noted in `settle`.
     noted: Condvar,
+    /// Who wants to know of changes, once somebody does.
+    wanted: OnceLock<Hints>,
 }
 
 /// The listener, for one who looks.
@@ -78,7 +81,18 @@ impl Inbox {
             dull: Mutex::default(),
             mark_came: Condvar::new(),
             noted: Condvar::new(),
+            wanted: OnceLock::new(),
         }
+    }
+
+    /// Says who wants to know.
+    pub(super) fn is_wanted_by(&self, hints: Hints) {
+        let _ = self.wanted.set(hints);
+    }
+
+    /// Whether whoever wanted to know has gone.
+    pub(super) fn is_over(&self) -> bool {
+        self.wanted.get().is_some_and(Hints::is_over)
     }
 
     pub(super) fn watched(&self) -> MutexGuard<'_, Watched> {

@@ -65,6 +65,11 @@ pub(super) struct Tree {
     /// Whether it may come later although it is the first one.
     pub(super) late: bool,
     files: usize,
+    directories: usize,
+    /// Bytes of what was read of the files.
+    bytes: u64,
+    /// File systems beside that of the root, and what those are called that are no file systems of files.
+    pseudo: BTreeMap<u64, Option<&'static str>>,
     bounds: Bounds,
     /// How often in a row what stands behind a path could not be looked at for a reason that passes.
     failures: BTreeMap<PathBuf, u32>,
@@ -93,6 +98,9 @@ pub(super) struct Tree {
 /// How much of what is below a root is taken in.
 struct Bounds {
     files: usize,
+    directories: usize,
+    entries: usize,
+    bytes: u64,
     depth: usize,
     hops: usize,
     ignore_bytes: usize,
@@ -125,6 +133,16 @@ struct Directory {
 pub(super) enum State {
     Text(Digest),
     Unreadable(Arc<[Diagnostic]>),
+}
+
+impl State {
+    /// What it counts for in the bytes of a root: what was not handed on counts for nothing.
+    fn bytes(&self, seen: Option<&Signature>) -> u64 {
+        match self {
+            Self::Text(_) => seen.map_or(0, Signature::bytes),
+            Self::Unreadable(_) => 0,
+        }
+    }
 }
 
 /// With what a look is made.
@@ -264,8 +282,14 @@ impl Tree {
             was_there: false,
             late: false,
             files: 0,
+            directories: 0,
+            bytes: 0,
+            pseudo: BTreeMap::new(),
             bounds: Bounds {
                 files: limits.templates,
+                directories: limits.directories,
+                entries: limits.directory_entries,
+                bytes: limits.tree_bytes,
                 depth: limits.directory_depth,
                 hops: limits.link_hops,
                 ignore_bytes: limits.ignore_bytes,
@@ -508,6 +532,9 @@ impl Tree {
     /// A name stands for what is at a real path.
     fn put(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
         match stat.kind {
+            Kind::Directory | Kind::File if self.is_pseudo(look, rel, real, stat) => {
+                self.put_aside(look, rel, patience)
+            }
             // What the file held is gone, and may be about to come back.
             Kind::Directory if self.enters(rel) && self.is_file(rel) && !self.is_lost(look, patience) => {
                 self.lose(look, rel);
@@ -525,6 +552,23 @@ impl Tree {
             }
             _ => self.put_aside(look, rel, patience),
         }
+    }
+
+    /// Whether it is on a file system that has no files, such as `/proc`, and got there by a link or a mount. What is in it changes with
+    /// each look, has no end, and is nobody's template.
+    fn is_pseudo(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat) -> bool {
+        let device = stat.id.device;
+        // Where the root itself is there, somebody wants it.
+        if self.directory("").is_none_or(|root| root.id.device == device) {
+            return false;
+        }
+        let known = self.pseudo.entry(device).or_insert_with(|| look.disk.pseudo(real));
+        let Some(name) = *known else { return false };
+        if self.enters(rel) || self.takes(rel) {
+            let message = format!("what leads into the file system `{name}` is left out: nothing there is a template");
+            self.remark(rel.to_owned(), rel, "pseudo", message, "remove the link or the mount");
+        }
+        true
     }
 
     /// What is there now is no template, nor a directory of any.
@@ -599,8 +643,8 @@ impl Tree {
         let inside: Vec<Rel> = inside(&self.nodes, rel).cloned().collect();
         for each in inside.iter().map(AsRef::as_ref).chain([rel]) {
             match self.nodes.remove(each) {
-                Some(Node::File { seen, .. }) => {
-                    self.forget_file(each, seen.as_ref());
+                Some(Node::File { seen, state }) => {
+                    self.forget_file(each, seen.as_ref(), &state);
                     self.touched.insert(each.into(), None);
                 }
                 Some(Node::Directory(directory)) => self.forget_directory(look, each, &directory),
@@ -614,15 +658,17 @@ impl Tree {
         }
     }
 
-    fn forget_file(&mut self, rel: &str, seen: Option<&Signature>) {
+    fn forget_file(&mut self, rel: &str, seen: Option<&Signature>, state: &State) {
         self.files -= 1;
         self.end_written(rel);
+        self.bytes -= state.bytes(seen);
         if let Some(seen) = seen {
             self.names.remove(&(seen.id, rel.into()));
         }
     }
 
     fn forget_directory(&mut self, look: &Look<'_>, rel: &str, directory: &Directory) {
+        self.directories -= 1;
         self.ignores.remove(rel);
         self.remarks.forget(rel, "directory");
         self.remarks.forget_below(rel);

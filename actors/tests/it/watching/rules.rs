@@ -151,6 +151,65 @@ fn codes(site: &Site) -> Vec<&'static str> {
 }
 
 #[test]
+fn a_tree_is_bounded_in_directories_names_and_bytes() {
+    for on in file_systems() {
+        let limits = Limits {
+            directories: 3,
+            directory_entries: 3,
+            tree_bytes: 6,
+            ..super::limits()
+        };
+        // The root is one of the three.
+        let site = Site::within(limits, &on, WatchBy::Auto, &[("a/x.html", "xx"), ("b/y.html", "yy")]);
+        site.write("a/z.html", "zz");
+        site.sync();
+        assert_eq!(names(&site), "a/x.html a/z.html b/y.html");
+        assert_eq!(codes(&site), [""; 0]);
+
+        site.write("c/w.html", "w");
+        site.sync();
+        assert_eq!(names(&site), "a/x.html a/z.html b/y.html");
+        assert_eq!(codes(&site), ["too-many-directories"]);
+        fs::remove_dir_all(site.path("c")).expect("removed");
+
+        site.write("b/y.html", "yyy");
+        assert_eq!(site.sync()["b/y.html"], "!too-large-in-all");
+        site.write("b/y.html", "yz");
+        assert_eq!(site.sync()["b/y.html"], "yz");
+
+        // Hidden names count as well: they have to be read to be known.
+        for name in [".1", ".2"] {
+            fs::write(site.path(&format!("a/{name}")), "").expect("written");
+        }
+        site.look(Depth::Bytes);
+        assert_eq!(names(&site), "a/x.html a/z.html b/y.html", "what was served goes on");
+        let said = site.status().remarks;
+        let named = |help: &String| help.contains("`directory_entries`");
+        assert!(
+            said.iter().any(|found| found.help.as_ref().is_some_and(named)),
+            "{said:?}"
+        );
+    }
+}
+
+/// A link to `/proc` has no end, and says something else at each look.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_link_leads_into_a_file_system_without_files() {
+    let site = Site::within(super::limits(), &file_systems()[0], WatchBy::Auto, &[("x.html", "x")]);
+    symlink("/proc/self", site.path("process")).expect("linked");
+    symlink("/proc/self/environ", site.path("secrets.html")).expect("linked");
+    site.sync();
+    assert_eq!(names(&site), "x.html");
+    assert_eq!(codes(&site), ["pseudo", "pseudo"]);
+    for link in ["process", "secrets.html"] {
+        fs::remove_file(site.path(link)).expect("removed");
+    }
+    site.look(Depth::Bytes);
+    assert_eq!(codes(&site), [""; 0]);
+}
+
+#[test]
 fn what_a_limit_leaves_out_is_said_at_the_limit_and_not_before() {
     for on in file_systems() {
         let limits = Limits {

@@ -58,6 +58,10 @@ pub(super) fn silent(_: &Path) -> Option<String> {
     None
 }
 
+pub(super) fn pseudo(_: &Path) -> Option<&'static str> {
+    None
+}
+
 pub(super) fn mounts() -> Option<HashSet<PathBuf>> {
     Some(HashSet::new())
 }

@@ -127,6 +127,40 @@ pub(super) fn silent(_: &Path) -> Option<String> {
     None
 }
 
+/// File systems without files of anybody: what the kernel says of itself, processes and devices. By the numbers of `linux/magic.h`.
+#[cfg(target_os = "linux")]
+const PSEUDO: [(u32, &str); 16] = [
+    (0x0000_9FA0, "proc"),
+    (0x6265_6572, "sysfs"),
+    (0x0027_E0EB, "cgroup"),
+    (0x6367_7270, "cgroup2"),
+    (0x0000_1CD1, "devpts"),
+    (0x6462_6720, "debugfs"),
+    (0x7472_6163, "tracefs"),
+    (0x7363_6673, "securityfs"),
+    (0xF97C_FF8C, "selinuxfs"),
+    (0x6165_676C, "pstore"),
+    (0xCAFE_4A11, "bpf"),
+    (0x6265_6570, "configfs"),
+    (0x1980_0202, "mqueue"),
+    (0xDE5E_81E4, "efivarfs"),
+    (0x4249_4E4D, "binfmt_misc"),
+    (0x6E73_6673, "nsfs"),
+];
+
+#[cfg(target_os = "linux")]
+pub(super) fn pseudo(path: &Path) -> Option<&'static str> {
+    let found = rustix::fs::statfs(path).ok()?;
+    let number = u32::try_from(i128::from(found.f_type) & 0xFFFF_FFFF).ok()?;
+    let known = PSEUDO.iter().find(|(each, _)| *each == number);
+    known.map(|(_, name)| *name)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn pseudo(_: &Path) -> Option<&'static str> {
+    None
+}
+
 #[cfg(target_os = "linux")]
 pub(super) fn mounts() -> Option<HashSet<PathBuf>> {
     let table = std::fs::read("/proc/self/mountinfo").ok()?;
@@ -198,6 +232,13 @@ mod tests {
         std::fs::rename(path("d"), path("e")).expect("renamed");
         std::fs::create_dir(path("d")).expect("created");
         assert_ne!(asked("d", "link").expect("there").0, id, "another one");
+    }
+
+    #[test]
+    fn what_the_kernel_says_of_itself_is_known_from_files() {
+        assert_eq!(pseudo(Path::new("/proc/self")), Some("proc"));
+        let place = tempfile::tempdir().expect("a directory");
+        assert_eq!(pseudo(place.path()), None);
     }
 
     #[test]

@@ -550,7 +550,7 @@ impl Disk for Shared {
         Ok(world.stat(world.lookup(path, true)?))
     }
 
-    fn list(&self, directory: &Path) -> io::Result<Vec<(OsString, Option<Kind>)>> {
+    fn list(&self, directory: &Path, _: usize) -> io::Result<Vec<(OsString, Option<Kind>)>> {
         let world = self.asked();
         world.answer(true)?;
         let inode = &world.inodes[&world.lookup(directory, true)?];

@@ -20,7 +20,11 @@ const IGNORE_HELP: &str = "let the service read it, for example with `chmod a+r`
 impl Tree {
     /// A name stands for a real directory.
     pub(super) fn enter(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
-        if self.leads_back(rel, real, stat.id) || self.is_too_deep(rel) {
+        // Whoever wanted to know has gone; what was seen until here is used for nothing.
+        if look.inbox.is_over() {
+            return;
+        }
+        if self.leads_back(rel, real, stat.id) || self.is_too_deep(rel) || self.is_one_too_many(rel) {
             return self.put_aside(look, rel, patience);
         }
         // Whatever keeps it from being read now, it is read deeply when it is read.
@@ -35,7 +39,12 @@ impl Tree {
             }
             Err(error) => {
                 let what = format!("the directory {} cannot be read", real.display());
-                let help = "let the service read and enter it, for example with `chmod a+rx`";
+                let help = match error.kind() {
+                    std::io::ErrorKind::FileTooLarge => {
+                        "remove what nobody needs, or raise the limit `directory_entries`"
+                    }
+                    _ => "let the service read and enter it, for example with `chmod a+rx`",
+                };
                 if failure::passes(&error) {
                     self.try_again(look, rel);
                 }
@@ -110,9 +119,9 @@ impl Tree {
                 return before != id || renewed.unwrap_or(false);
             }
             Some(Node::Directory(directory)) => Some(std::mem::replace(&mut directory.real, real.to_owned())),
-            Some(Node::File { seen, .. }) => {
-                let seen = seen.take();
-                self.forget_file(rel, seen.as_ref());
+            Some(Node::File { seen, state }) => {
+                let (seen, state) = (seen.take(), state.clone());
+                self.forget_file(rel, seen.as_ref(), &state);
                 self.touched.insert(rel.into(), None);
                 self.nodes.remove(rel);
                 None
@@ -132,7 +141,10 @@ impl Tree {
                 }
                 look.inbox.watched().release(&before, None);
             }
-            None => self.remark_name(rel),
+            None => {
+                self.directories += 1;
+                self.remark_name(rel);
+            }
         }
         self.seen_as.entry(real.to_owned()).or_default().insert(rel.into());
         if !rel.is_empty() && self.sieve.has_extensions() && self.takes(rel) {
@@ -187,6 +199,20 @@ impl Tree {
         true
     }
 
+    /// Whether it would be one directory more than there may be.
+    fn is_one_too_many(&mut self, rel: &str) -> bool {
+        let most = self.bounds.directories;
+        if self.directories < most || rel.is_empty() || self.directory(rel).is_some() {
+            return false;
+        }
+        if !self.remarks.has("too-many-directories") {
+            let message = format!("there are more than {most} directories, so some are left out, for example");
+            let help = "see where links lead, or raise the limit `directories`";
+            self.remark(rel.to_owned(), rel, "too-many-directories", message, help);
+        }
+        true
+    }
+
     fn is_same_directory(&self, look: &Look<'_>, rel: &str, path: &Path) -> bool {
         let Some(directory) = self.directory(rel) else {
             return false;
@@ -201,14 +227,14 @@ impl Tree {
 
     /// Lists a directory that is being watched.
     fn list_watched(&mut self, look: &Look<'_>, real: &Path) -> std::io::Result<Vec<(OsString, Option<Kind>)>> {
-        let names = look.disk.list(real)?;
+        let names = look.disk.list(real, self.bounds.entries)?;
         // It was away when it was to be watched, and is back.
         if !look.inbox.watched().lacks(real) {
             return Ok(names);
         }
         let renewed = look.inbox.watched().renew(real).map(drop);
         self.note_exhausted(renewed);
-        look.disk.list(real)
+        look.disk.list(real, self.bounds.entries)
     }
 
     /// What is found in a directory counts from now on. Answers whether what was found before does not.

@@ -76,6 +76,16 @@ impl Tree {
 
     fn take_content(&mut self, look: &Look<'_>, rel: &str, real: &Path, content: Content, patience: Patience) {
         match content {
+            Content::Text(_, seen, _) if self.is_over_bytes(rel, &seen) => {
+                self.end_failures(rel);
+                let most = self.bounds.bytes;
+                let message =
+                    format!("with this text there would be more than {most} bytes of templates below one root");
+                let help =
+                    "remove what is no template, or raise the limit `tree_bytes`; then edit it or reload in full";
+                let diagnostic = Diagnostic::error("too-large-in-all", message).help(help);
+                self.keep_unreadable(rel, diagnostic, Some(seen));
+            }
             Content::Text(text, seen, names) => {
                 let id = seen.id;
                 self.note_taken(rel, &seen, names, patience);
@@ -111,6 +121,15 @@ impl Tree {
                 }
             }
         }
+    }
+
+    /// Whether all files together would have more bytes than they may.
+    fn is_over_bytes(&self, rel: &str, seen: &Signature) -> bool {
+        let before = match self.nodes.get(rel) {
+            Some(Node::File { seen, state }) => state.bytes(seen.as_ref()),
+            _ => 0,
+        };
+        self.bytes.saturating_sub(before).saturating_add(seen.bytes()) > self.bounds.bytes
     }
 
     /// Whether somebody may be in the middle of writing it, as far as can be told.
@@ -214,9 +233,11 @@ impl Tree {
     /// Notes what a name holds now. Answers whether that differs from what it held.
     pub(super) fn take_in(&mut self, rel: &str, seen: Option<Signature>, state: State) -> bool {
         let id = seen.as_ref().map(|seen| seen.id);
+        self.bytes += state.bytes(seen.as_ref());
         let before = self.nodes.get_mut(rel);
         if let Some(Node::File { seen: was, state: had }) = before {
             let differs = *had != state;
+            self.bytes -= had.bytes(was.as_ref());
             let old = std::mem::replace(was, seen).map(|seen| seen.id);
             *had = state;
             if old != id {

@@ -26,6 +26,7 @@ impl Tree {
         };
         if self.directory("").is_none_or(|before| before.id != stat.id) {
             self.silent.clear();
+            self.pseudo.clear();
         }
         let was_missing = self.missing.take().is_some();
         self.wariness_changed |= was_missing;

@@ -104,9 +104,9 @@ impl Tree {
             false => drop(self.touched.remove(&rel)),
         }
         let Some((seen, state)) = had else {
-            if let Some(Node::File { seen, .. }) = self.nodes.remove(&rel) {
+            if let Some(Node::File { seen, state }) = self.nodes.remove(&rel) {
                 let written = self.written.remove(&rel);
-                self.forget_file(&rel, seen.as_ref());
+                self.forget_file(&rel, seen.as_ref(), &state);
                 written.map(|written| self.written.insert(Rel::clone(&rel), written));
             }
             self.wariness_changed |= self.wary.remove(&rel);
