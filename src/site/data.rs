@@ -247,9 +247,9 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_none_has_its_place() {
-        let fault = fault("{\n \"a\": 1e999}");
-        assert!(fault.message.contains("number out of range"), "{fault}");
-        assert_eq!(fault.span.map(|span| span.line), Some(2));
+    fn a_fault_after_a_number_out_of_range_has_its_place() {
+        let fault = fault("{\n \"a\": 1e999, b: 1}");
+        assert!(fault.message.contains("key must be a string"), "{fault}");
+        assert_eq!(fault.span.map(|span| (span.line, span.column)), Some((2, 14)));
     }
 }

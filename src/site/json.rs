@@ -25,7 +25,7 @@ pub enum Json {
     Signed(i64),
     /// A fraction, or an exponent.
     Float(f64),
-    /// A number that none of these is.
+    /// A number that is printed in another way than it was written, or is out of range.
     Digits(Box<str>),
     /// A string.
     Text(Box<str>),
@@ -47,16 +47,13 @@ pub(super) struct Again {
 impl Json {
     /// Reads a text, and notes up to `most` keys that stand there again: the last of them counts.
     pub(super) fn read(text: &str, most: usize) -> Result<(Self, Vec<Again>), serde_json::Error> {
-        let mut reading = Reading {
-            text,
-            at: 0,
-            again: Vec::new(),
-            most,
-        };
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let value = Seed(&mut reading).deserialize(&mut deserializer)?;
-        deserializer.end()?;
-        Ok((value, reading.again))
+        Reading::run(text, text, most).or_else(|error| {
+            let within = match error.to_string().starts_with("number out of range") {
+                true => within_range(text),
+                false => return Err(error),
+            };
+            Reading::run(text, &within, most)
+        })
     }
 
     pub(super) fn as_object(&self) -> Option<&[(Box<str>, Self)]> {
@@ -124,7 +121,45 @@ struct Reading<'t> {
     most: usize,
 }
 
-impl Reading<'_> {
+/// The same text with a small number in place of each that is larger than any float, which serde_json refuses. Every place in it
+/// stays where it was.
+fn within_range(text: &str) -> String {
+    let mut reading = Reading::of(text, 0);
+    let (mut within, mut copied) = (String::with_capacity(text.len()), 0);
+    while reading.at < text.len() {
+        let bytes = reading.token();
+        let token = text.get(bytes.clone()).unwrap_or_default();
+        if number(token).is_some_and(|value| value.as_f64().is_none()) {
+            within.push_str(&text[copied..bytes.start]);
+            within.push_str("0.");
+            within.extend(std::iter::repeat_n('0', bytes.len() - "0.".len()));
+            copied = bytes.end;
+        }
+    }
+    within.push_str(&text[copied..]);
+    within
+}
+
+impl<'t> Reading<'t> {
+    fn of(text: &'t str, most: usize) -> Self {
+        let again = Vec::new();
+        Self {
+            text,
+            at: 0,
+            again,
+            most,
+        }
+    }
+
+    /// Has serde_json judge `within`, and takes numbers from `text`, which differs in nothing else.
+    fn run(text: &'t str, within: &str, most: usize) -> Result<(Json, Vec<Again>), serde_json::Error> {
+        let mut reading = Self::of(text, most);
+        let mut deserializer = serde_json::Deserializer::from_str(within);
+        let value = Seed(&mut reading).deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok((value, reading.again))
+    }
+
     /// The next string, quotes included, or number.
     fn token(&mut self) -> Range<usize> {
         let bytes = self.text.as_bytes();
@@ -320,9 +355,12 @@ mod tests {
             .map(|number| format!("\"k{}\":{number}", (number * 7) % 50))
             .collect();
         let many = format!("{{{}}}", many.join(","));
+        let long = format!("[{}.5]", "9".repeat(400));
         for text in [
+            long.as_str(),
             r#"{"z":1,"a":{"y":[],"b":null},"m":[{"q":true,"c":"x"}]}"#,
             r#"{"id":12345678901234567890123,"price":0.1,"pi":3.14159265358979323846,"low":-9223372036854775809}"#,
+            r#"[19.90,2.50,100.00,1e2,-0,1e300,1e400,-1e400,1e-999,"1e400",{"a":1e99999999999}]"#,
             r#"{"largest":18446744073709551615,"least":-9223372036854775808,"e":2.5}"#,
             many.as_str(),
         ] {
@@ -339,12 +377,12 @@ mod tests {
             r#" { "a\"1\\": "12 \" -3", "\\" : -7.0e1 , "é\u0041": ["5", 5e-1, "{\"k\":9}"], "t": true, "n": null } "#;
         let expected = Json::Object(Box::new([
             ("a\"1\\".into(), Json::Text("12 \" -3".into())),
-            ("\\".into(), Json::Float(-70.0)),
+            ("\\".into(), Json::Digits("-7.0e1".into())),
             (
                 "éA".into(),
                 Json::Array(Box::new([
                     Json::Text("5".into()),
-                    Json::Float(0.5),
+                    Json::Digits("5e-1".into()),
                     Json::Text("{\"k\":9}".into()),
                 ])),
             ),
