@@ -35,17 +35,19 @@ pub enum Json {
     Object(Box<[(Box<str>, Json)]>),
 }
 
-/// A key that stands in an object for a second time.
+/// A key that stands in an object several times.
 pub(super) struct Again {
     pub(super) key: Box<str>,
-    /// Where in the text it stands.
+    /// Where in the text the last of them stands, which counts.
     pub(super) bytes: Range<usize>,
-    /// Where it stood before.
-    pub(super) before: usize,
+    /// Where the first of them stands.
+    pub(super) first: usize,
+    /// How often it stands there.
+    pub(super) times: usize,
 }
 
 impl Json {
-    /// Reads a text, and notes up to `most` keys that stand there again: the last of them counts.
+    /// Reads a text, and notes up to `most` keys that stand in one object several times: the last of them counts.
     pub(super) fn read(text: &str, most: usize) -> Result<(Self, Vec<Again>), serde_json::Error> {
         Reading::run(text, text, most).or_else(|error| {
             let within = match error.to_string().starts_with("number out of range") {
@@ -157,6 +159,7 @@ impl<'t> Reading<'t> {
         let mut deserializer = serde_json::Deserializer::from_str(within);
         let value = Seed(&mut reading).deserialize(&mut deserializer)?;
         deserializer.end()?;
+        reading.again.sort_by_key(|again| again.bytes.start);
         Ok((value, reading.again))
     }
 
@@ -273,12 +276,8 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
             }
             let bytes = self.0.token();
             let known = object.position(&key);
-            if let Some(at) = known
-                && self.0.again.len() < self.0.most
-            {
-                let (key, before) = (key.clone(), object.places[at]);
-                let bytes = bytes.clone();
-                self.0.again.push(Again { key, bytes, before });
+            if let Some(at) = known {
+                object.note(at, bytes.clone(), self.0);
             }
             let value = entries.next_value_seed(Seed(self.0))?;
             match known {
@@ -298,6 +297,8 @@ struct Object {
     places: Vec<usize>,
     /// Of many keys, at which position each is.
     positions: HashMap<Box<str>, usize>,
+    /// Of keys that came again, at which position each is and which note is on it.
+    noted: Vec<(usize, usize)>,
 }
 
 impl Object {
@@ -305,6 +306,25 @@ impl Object {
         match self.fields.len() > LINEAR_KEYS_MAX {
             true => self.positions.get(key).copied(),
             false => self.fields.iter().position(|(each, _)| **each == *key),
+        }
+    }
+
+    /// Notes that the key at a position came again: one note for each key.
+    fn note(&mut self, at: usize, bytes: Range<usize>, reading: &mut Reading<'_>) {
+        if let Some((_, note)) = self.noted.iter().find(|(noted, _)| *noted == at) {
+            let note = &mut reading.again[*note];
+            note.bytes = bytes;
+            note.times += 1;
+        } else if reading.again.len() < reading.most {
+            self.noted.push((at, reading.again.len()));
+            let (key, first) = (self.fields[at].0.clone(), self.places[at]);
+            let times = 2;
+            reading.again.push(Again {
+                key,
+                bytes,
+                first,
+                times,
+            });
         }
     }
 
@@ -393,14 +413,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_again_is_noted_where_it_stands_and_counts() {
+    fn a_key_that_stands_again_is_noted_once_at_the_last_which_counts() {
         let text = r#"{"a": 1, "b": {"x": 1, "x": 2, "x": 3}, "a": 2}"#;
         let (value, again) = Json::read(text, 10).expect("JSON");
         let found: Vec<_> = again
             .iter()
-            .map(|again| (&*again.key, &text[again.bytes.clone()], again.before))
+            .map(|again| (&*again.key, again.bytes.start, again.first, again.times))
             .collect();
-        assert_eq!(found, [("x", "\"x\"", 15), ("x", "\"x\"", 15), ("a", "\"a\"", 1)]);
+        assert_eq!(found, [("x", 31, 15, 3), ("a", 40, 1, 2)]);
         let expected = [
             ("a".into(), Json::Unsigned(2)),
             ("b".into(), Json::Object(Box::new([("x".into(), Json::Unsigned(3))]))),
