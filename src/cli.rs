@@ -36,7 +36,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use hotplate::site::{Site, SiteError};
-use hotplate::{Builder, Hotplate};
+use hotplate::{Builder, Hotplate, StartError};
 
 use failure::Failure;
 use setup::{Common, Flag, Setup};
@@ -247,7 +247,13 @@ fn start(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
 fn start_quietly(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
     let directory = site.directory().display();
     let started = builder.start();
-    started.map_err(|error| Failure::Wrong(format!("`{directory}` cannot be loaded: {error}")))
+    started.map_err(|error| {
+        Failure::Wrong(match error {
+            error if site.is_program() => error.to_string(),
+            StartError::Load(why) => format!("`{directory}` cannot be loaded: {why}"),
+            error => format!("`{directory}`: {error}"),
+        })
+    })
 }
 
 /// The formatters that stand for the value, as the beginning of a sentence.

@@ -195,7 +195,10 @@ fn numbers_are_printed_as_they_were_written() {
     let numbers = "[19.90,2.50,100.00,1e2,-0,1e300,1e400,1e-999]";
     let files = Files::new(&[
         ("templates/index.html", "{{ for x in xs }}{x},{{ endfor }}{xs | json}"),
-        ("templates/zeros.html", "{{ for x in xs }}{{ if x }}1{{ else }}0{{ endif }}{{ endfor }}"),
+        (
+            "templates/zeros.html",
+            "{{ for x in xs }}{{ if x }}1{{ else }}0{{ endif }}{{ endfor }}",
+        ),
         ("data/index.json", &format!("{{\"xs\": {numbers}}}")),
         ("data/zeros.json", r#"{"xs": [0.00, -0, 0e5, 0.10, 1e-999]}"#),
     ]);
