@@ -263,7 +263,11 @@ fn start_quietly(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
     let directory = site.directory().display();
     let started = builder.start();
     started.map_err(|error| {
-        let said = format!("`{directory}` cannot be loaded: {error}");
+        let said = match &error {
+            error if site.is_program() => error.to_string(),
+            StartError::Load(why) => format!("`{directory}` cannot be loaded: {why}"),
+            error => format!("`{directory}`: {error}"),
+        };
         match error {
             StartError::Thread(_) | StartError::Watch(_) => Failure::Failed(said),
             _ => Failure::Wrong(said),

@@ -49,6 +49,7 @@ pub mod cli;
 #[cfg(feature = "cli")]
 extern crate self as hotplate;
 
+pub use hotplate_actors::dialect::Missing;
 pub use hotplate_actors::{
     ActorHealth, ActorKind, ActorState, Builder, CallError, Context, Counters, Diagnostic, Digest, DirectoryLoader,
     Event, FAULTS_TARGET, Fallback, Freshness, Health, Hotplate, Keyed, Limits, Links, Loader, MemoryHandle,

@@ -75,7 +75,7 @@ enum Layout {
     Folder,
     /// What a program loads, and data for it.
     #[cfg(feature = "cli")]
-    Program,
+    Program { data: Option<PathBuf> },
 }
 
 /// Why a directory cannot be opened as a site.
@@ -172,7 +172,7 @@ impl Site {
     #[cfg(feature = "cli")]
     pub(crate) fn templates_are_in(&self) -> String {
         match &self.layout {
-            Layout::Program => "the program".to_owned(),
+            Layout::Program { .. } => "the program".to_owned(),
             Layout::Site { .. } | Layout::Folder => format!("`{}`", self.template_directory().display()),
         }
     }
@@ -181,7 +181,7 @@ impl Site {
     #[cfg(feature = "cli")]
     pub(crate) fn extensions(&self) -> Option<&[String]> {
         match &self.layout {
-            Layout::Program => None,
+            Layout::Program { .. } => None,
             Layout::Site { .. } | Layout::Folder => self.rules.extensions.as_deref(),
         }
     }
@@ -219,7 +219,7 @@ impl Site {
     /// The file that a name was read from.
     #[cfg(feature = "web")]
     pub(crate) fn file(&self, name: &TemplateName) -> PathBuf {
-        match layout::shown(name).filter(|_| !self.is_folder()) {
+        match layout::shown(name, "data").filter(|_| !self.is_folder()) {
             Some(data) => self.directory.join(data.as_str()),
             None => self.template_directory().join(name.as_str()),
         }
@@ -259,26 +259,57 @@ impl Site {
             .entries(move |name| pages.is_entry(name))
             .dialect_for(|name| layout::is_data(name.as_str()).then(|| Arc::new(data::Data) as Arc<dyn Dialect>))
             .companions(move |name| match site.is_entry(name) {
-                true => layout::data_of(name),
+                true => layout::companions_of(name),
                 false => Vec::new(),
             })
     }
 
     /// Makes a site of the templates that a program loads: its templates are where its engine has them, their data below a directory.
     #[cfg(feature = "cli")]
-    pub(crate) fn of_program() -> Self {
+    pub(crate) fn of_program(data: Option<&Path>) -> Self {
         Self {
             directory: PathBuf::from("the program"),
-            layout: Layout::Program,
+            layout: Layout::Program {
+                data: data.map(Path::to_owned),
+            },
             rules: Rules::default(),
         }
     }
 
-    /// An engine of a program, with a directory of data for its entries: `DIR/a/b.json` for `a/b.html`, as in `data/` of a site.
+    /// An engine of a program, with the directory of data for its entries if it has one: `DIR/a/b.json` for `a/b.html`, as in
+    /// `data/` of a site.
     #[cfg(feature = "cli")]
-    pub(crate) fn with_data(&self, engine: Builder, directory: &Path) -> Builder {
-        let data = Mount::new(layout::DATA_PREFIX, directory).extensions(["json"]);
-        self.understand_data(engine.mounts([data]))
+    pub(crate) fn with_data(&self, engine: Builder) -> Builder {
+        match &self.layout {
+            Layout::Program { data: Some(directory) } => {
+                let data = Mount::new(layout::DATA_PREFIX, directory).extensions(["json"]);
+                self.understand_data(engine.mounts([data]))
+            }
+            _ => engine,
+        }
+    }
+
+    /// What stands before the name of a template in a sentence: a program has its templates anywhere.
+    fn templates_shown(&self) -> String {
+        match &self.layout {
+            Layout::Site { templates } => format!("{}/", templates.display()),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether it is what a program loads.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_program(&self) -> bool {
+        matches!(self.layout, Layout::Program { .. })
+    }
+
+    /// The directory of its data as a name begins with it: relative and with slashes, or its last component.
+    fn data_shown(&self) -> String {
+        match &self.layout {
+            #[cfg(feature = "cli")]
+            Layout::Program { data: Some(directory) } => layout::as_name(directory),
+            _ => "data".to_owned(),
+        }
     }
 
     /// Whether a name is a template rather than data.
@@ -320,7 +351,7 @@ impl Site {
     /// Whether an entry has data: its own, or that of all entries.
     #[must_use]
     pub fn has_data(&self, snapshot: &Snapshot, entry: &TemplateName) -> bool {
-        !self.is_folder() && layout::data_of(entry).iter().any(|name| exists(snapshot, name))
+        !self.is_folder() && layout::companions_of(entry).iter().any(|name| exists(snapshot, name))
     }
 
     /// A warning for each file of data that no entry uses: mostly a name that was misspelt.
@@ -328,14 +359,15 @@ impl Site {
     pub fn unused_data(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
         let names = || snapshot.entries().map(|(_, name, _)| name);
         let entries = names().filter(|name| self.is_entry(name));
-        let used: std::collections::HashSet<TemplateName> = entries.flat_map(layout::data_of).collect();
+        let used: std::collections::HashSet<TemplateName> = entries.flat_map(layout::companions_of).collect();
         let mut unused: Vec<&TemplateName> = names().filter(|name| !self.is_template(name)).collect();
         unused.retain(|name| !used.contains(*name));
         unused.sort_unstable();
+        let (data, templates) = (self.data_shown(), self.templates_shown());
         let warning = |name| {
             Diagnostic::warning("unused-data", "no entry uses this data")
                 .in_template(&self.shown(name))
-                .help("`data/a/b.json` belongs to `templates/a/b.html`")
+                .help(format!("`{data}/a/b.json` belongs to `{templates}a/b.html`"))
         };
         unused.into_iter().map(warning).collect()
     }
@@ -357,7 +389,7 @@ impl Site {
     /// A name as people know it: that of a template as it is, that of data as its file.
     #[must_use]
     pub fn shown(&self, name: &TemplateName) -> TemplateName {
-        layout::shown(name).unwrap_or_else(|| name.clone())
+        layout::shown(name, &self.data_shown()).unwrap_or_else(|| name.clone())
     }
 }
 
@@ -372,8 +404,14 @@ pub struct SiteData;
 
 impl Supply for SiteData {
     fn supply<'a>(&self, closure: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
-        let units = closure
-            .companions()
+        let mut members: Vec<_> = closure.companions().collect();
+        let entry = &closure.top().name;
+        // Names of plain ASCII have one spelling.
+        if !entry.as_str().is_ascii() {
+            members = layout::chosen(entry, &members, |member| member.name.clone());
+        }
+        let units = members
+            .into_iter()
             .filter_map(|member| member.unit.as_any().downcast_ref());
         let layers = units.map(|unit: &data::DataUnit| &unit.value).collect();
         build(&merge::Merged(layers), arena, limits)

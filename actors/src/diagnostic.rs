@@ -25,7 +25,7 @@ pub struct Span {
     pub line: u32,
     /// In characters, counted from 1.
     pub column: u32,
-    /// In characters, all on this line.
+    /// In characters, all on this line; at least 1.
     pub length: u32,
 }
 
@@ -274,7 +274,8 @@ pub fn span_of(text: &str, bytes: std::ops::Range<usize>) -> Span {
     Span {
         line: u32::try_from(lines + 1).unwrap_or(u32::MAX),
         column: count(&text[line_start..start]).saturating_add(1),
-        length: count(on_line),
+        // A place between two characters, such as where a path is missing, is shown as the character behind it.
+        length: count(on_line).max(1),
     }
 }
 
@@ -356,9 +357,10 @@ mod tests {
             Span {
                 line: 3,
                 column: 6,
-                length: 0
+                length: 1
             }
         );
+        assert_eq!(span_of(text, at..at).length, 1, "a place has at least one character");
     }
 
     #[test]

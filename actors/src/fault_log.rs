@@ -141,7 +141,7 @@ impl FaultLog {
         }
         let at = place(diagnostic);
         let Diagnostic { code, message, .. } = diagnostic;
-        let help = diagnostic.help.as_deref().unwrap_or_default();
+        let help = diagnostic.help.as_deref();
         let fault = format!("{at}: {message} [{code}]; {consequence}");
         tracing::warn!(
             target: FAULTS_TARGET,

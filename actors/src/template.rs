@@ -77,8 +77,15 @@ pub(crate) fn composed(name: &str) -> std::borrow::Cow<'_, str> {
 const SPELT_COMPONENTS_MAX: usize = 4;
 
 /// The other ways to write a name with the same characters: each component composed (form C, as most keyboards write it) or
-/// decomposed (form D, as macOS and archives from there have it). None of a name that is plain ASCII, or too long to be one.
-pub(crate) fn spellings(name: &str) -> impl Iterator<Item = String> + '_ {
+/// decomposed (form D, as macOS and archives from there have it), at most 16. None of a name that is plain ASCII, or too long to be one.
+///
+/// ```
+/// use hotplate_actors::template::spellings;
+///
+/// assert!(spellings("b\u{e4}r.txt").eq(["ba\u{308}r.txt"]));
+/// assert_eq!(spellings("bear.txt").count(), 0);
+/// ```
+pub fn spellings(name: &str) -> impl Iterator<Item = String> + '_ {
     use unicode_normalization::UnicodeNormalization;
     let has_none = name.is_ascii() || name.len() > NAME_BYTES_MAX;
     let components = (!has_none).then(|| name.split('/')).into_iter().flatten();

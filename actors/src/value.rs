@@ -2,7 +2,7 @@
 //!
 //! Its meaning is that of `serde_json::to_value`: four forms of enums, bytes as numbers, `f32` widened, integer keys as text, not
 //! a number as null, the last of two equal keys wins. Besides, the fields of an object keep the order in which they came, and a
-//! number that JSON has and no float of 64 bits is keeps its digits.
+//! number of JSON that would be printed in another way than it was written keeps its digits.
 
 mod build;
 mod number;
@@ -85,7 +85,7 @@ pub enum Value<'a> {
     Array(&'a [Value<'a>]),
     /// A map or a struct.
     Object(Object<'a>),
-    /// A number of JSON that no integer and no float of 64 bits is, as it was written: see [`number`].
+    /// A number of JSON that is printed in another way than it was written, such as `19.90`, or is out of range: see [`number`].
     Digits(&'a str),
 }
 
@@ -116,6 +116,43 @@ impl<'a> Value<'a> {
             Value::Text(text) => !text.is_empty(),
             Value::Array(items) => !items.is_empty(),
             Value::Object(_) => true,
+        }
+    }
+
+    /// The nearest float, if it is a number and that is finite.
+    ///
+    /// ```
+    /// use hotplate_actors::Value;
+    ///
+    /// assert_eq!(Value::Unsigned(3).as_f64(), Some(3.0));
+    /// assert_eq!(Value::Digits("19.90").as_f64(), Some(19.9));
+    /// assert_eq!(Value::Text("3").as_f64(), None);
+    /// ```
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "the nearest float is what is asked for")]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Value::Unsigned(number) => Some(*number as f64),
+            Value::Signed(number) => Some(*number as f64),
+            Value::Float(number) => Some(*number),
+            Value::Digits(digits) => digits.parse().ok().filter(|number: &f64| number.is_finite()),
+            _ => None,
+        }
+    }
+
+    /// The integer, if it is one that is not negative.
+    ///
+    /// ```
+    /// use hotplate_actors::Value;
+    ///
+    /// assert_eq!(Value::Unsigned(1999).as_u64(), Some(1999));
+    /// assert_eq!(Value::Float(19.99).as_u64(), None);
+    /// ```
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        match self {
+            Value::Unsigned(number) => Some(*number),
+            _ => None,
         }
     }
 
@@ -219,7 +256,8 @@ impl fmt::Debug for Object<'_> {
     }
 }
 
-/// As JSON would have it, keys in the order in which they came. [`Value::Digits`] are the nearest float: serde knows no other.
+/// As JSON would have it, keys in the order in which they came. [`Value::Digits`] are the nearest float, or null
+/// beyond all of them: serde knows no other.
 impl Serialize for Value<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -228,7 +266,7 @@ impl Serialize for Value<'_> {
             Value::Unsigned(number) => serializer.serialize_u64(*number),
             Value::Signed(number) => serializer.serialize_i64(*number),
             Value::Float(number) => serializer.serialize_f64(*number),
-            Value::Digits(digits) => serializer.serialize_f64(digits.parse().unwrap_or_default()),
+            Value::Digits(digits) => serializer.serialize_f64(digits.parse().unwrap_or(f64::NAN)),
             Value::Text(text) => serializer.serialize_str(text),
             Value::Array(items) => {
                 let mut sequence = serializer.serialize_seq(Some(items.len()))?;

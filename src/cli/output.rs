@@ -388,12 +388,17 @@ mod tests {
         assert_eq!(queue.state().bytes_behind(), 4, "as many as there may be");
         push(&queue, "e\n");
         push(&queue, "f\ng\n");
-        assert_eq!((queue.state().bytes, queue.state().dropped_in_all), (6, 3));
+        let (bytes, dropped) = {
+            let state = queue.state();
+            (state.bytes, state.dropped_in_all)
+        };
+        assert_eq!((bytes, dropped), (6, 3));
         let (written, _) = writer(&queue);
         assert_eq!((next(&written), next(&written)), ("a\n".into(), "bcd\n".into()));
         assert_eq!(next(&written), "(3 dropped)\n", "although nothing else is written");
         queue.flush(Instant::now() + Duration::from_secs(60));
-        assert_eq!((queue.state().bytes, queue.state().dropped), (0, 0));
+        assert_eq!(queue.state().bytes, 0);
+        assert_eq!(queue.state().dropped, 0);
         push(&queue, "h\n");
         assert_eq!(next(&written), "h\n");
         assert_eq!(queue.state().dropped_in_all, 3, "each is counted once");

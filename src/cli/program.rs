@@ -81,23 +81,19 @@ impl Command {
         let mut log = Log::default();
         log_level.clone_into(&mut log.level);
         log::Log::start(&log);
-        let site = Site::of_program();
         match self {
-            Self::Check(Check { data: None, options }) => options.check(&site, engine),
-            Self::Check(Check {
-                data: Some(data),
-                options,
-            }) => {
-                if !data.is_dir() {
+            Self::Check(Check { data, options }) => {
+                if let Some(data) = data.as_deref().filter(|data| !data.is_dir()) {
                     let data = data.display();
                     return Err(Failure::Wrong(format!(
-                        "`{data}` is not a directory: name one with data, such as `data/index.json`"
+                        "`{data}` is not a directory: name one with data, such as `samples` with `samples/index.json`"
                     )));
                 }
-                options.check(&site, || site.with_data(engine(), data))
+                let site = Site::of_program(data.as_deref());
+                options.check(&site, || site.with_data(engine()))
             }
-            Self::Render(page) => page.run(&site, engine(), &Limits::default()),
-            Self::Graph(drawn) => drawn.run(&site, engine()),
+            Self::Render(page) => page.run(&Site::of_program(None), engine(), &Limits::default()),
+            Self::Graph(drawn) => drawn.run(&Site::of_program(None), engine()),
         }
     }
 }

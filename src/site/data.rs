@@ -91,18 +91,27 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Parsed, Box<Diagnostic>> {
 }
 
 fn stands_again(text: &str, again: &Again) -> Diagnostic {
-    let Again { key, bytes, before } = again;
-    let first = span_of(text, *before..*before);
+    let Again {
+        key,
+        bytes,
+        first,
+        times,
+    } = again;
+    let first = span_of(text, *first..*first);
+    let often = match times {
+        2 => "twice".to_owned(),
+        times => format!("{times} times"),
+    };
     Diagnostic::warning(
         "duplicate-key",
         format!(
-            "the key `{}` stands in this object twice, and this value counts",
+            "the key `{}` stands in this object {often}, and this value, the last, counts",
             key.escape_debug()
         ),
     )
     .at(text, bytes.clone())
     .help(format!(
-        "remove one of them; the other is at {}:{}",
+        "keep one of them; the first is at {}:{}",
         first.line, first.column
     ))
 }
@@ -113,7 +122,14 @@ fn not_json(text: &str, error: &serde_json::Error) -> Diagnostic {
     let said = said.strip_suffix(&place).unwrap_or(&said);
     let at = byte_at(text, error.line(), error.column());
     let diagnostic = Diagnostic::error(CODE, format!("this is not JSON: {said}")).at(text, at..at + 1);
-    match help(said) {
+    let is_comment = text
+        .get(at..)
+        .is_some_and(|rest| rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with('#'));
+    let help = match is_comment {
+        true => Some("JSON has no comments: take it out"),
+        false => help(said),
+    };
+    match help {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }
@@ -126,6 +142,20 @@ fn help(said: &str) -> Option<&'static str> {
         Some("take out the comma before the closing bracket")
     } else if said.starts_with("key must be a string") {
         Some("write names in double quotes: `\"name\": …`")
+    } else if said.starts_with("expected `:`") {
+        Some("write a colon and a value behind the name: `\"name\": …`")
+    } else if said.starts_with("expected `,`") {
+        Some("write a comma between two values, and close what is open")
+    } else if said.starts_with("trailing characters") {
+        Some("data is one object: take out what stands behind it")
+    } else if said.starts_with("control character") {
+        Some("a line ends within a string: close it with `\"`, or write `\\n` for a line break")
+    } else if said.starts_with("invalid escape") || said.contains("surrogate") || said.contains("hex escape") {
+        Some("write `\\\\` for a backslash; the escapes are \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with four digits")
+    } else if said.starts_with("invalid number") {
+        Some("numbers are written as `1`, `-2.5` or `1e3`, without a leading zero, plus or point")
+    } else if said.starts_with("expected ident") || said.starts_with("expected value") {
+        Some("a value is `\"text\"`, a number, `true`, `false`, `null`, `[…]` or `{…}`")
     } else if said.starts_with("recursion limit") {
         Some("data may nest 127 levels deep")
     } else {
@@ -208,6 +238,33 @@ mod tests {
     }
 
     #[test]
+    fn every_fault_says_what_to_do() {
+        for (text, help) in [
+            ("{\"a\"\n}", "a colon and a value"),
+            ("{\"a\"\n", "too early"),
+            ("// a comment\n{}", "no comments"),
+            ("{\n  // a comment\n  \"a\": 1 }", "no comments"),
+            ("{\"a\": 1 /* x */ }", "no comments"),
+            ("{} # x", "no comments"),
+            ("{\"a\": 1 \"b\": 2}", "a comma"),
+            ("{\"a\": tru}", "a value is"),
+            ("{\"a\": }", "a value is"),
+            ("{} {}", "one object"),
+            ("{\"a\": \"b\nc\"}", "line break"),
+            ("{\"a\": \"\\x\"}", "backslash"),
+            ("{\"a\": 01}", "leading zero"),
+            ("{\"a\": 1,}", "take out the comma"),
+            ("{a: 1}", "double quotes"),
+        ] {
+            let fault = fault(text);
+            assert!(
+                fault.help.as_ref().is_some_and(|said| said.contains(help)),
+                "{text:?}: {fault}"
+            );
+        }
+    }
+
+    #[test]
     fn depth_has_an_edge() {
         let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
         let limits = Limits {
@@ -251,9 +308,26 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_none_has_its_place() {
-        let fault = fault("{\n \"a\": 1e999}");
-        assert!(fault.message.contains("number out of range"), "{fault}");
-        assert_eq!(fault.span.map(|span| span.line), Some(2));
+    fn of_a_key_that_stands_thrice_only_the_last_is_said_to_count() {
+        let parsed = parse(r#"{"k":1,"k":{"j":1},"k":3}"#, &Limits::default()).expect("JSON");
+        let [warning] = &parsed.warnings[..] else {
+            panic!("{:?}", parsed.warnings)
+        };
+        assert_eq!(warning.span.map(|span| (span.line, span.column)), Some((1, 20)));
+        assert!(
+            warning.message.contains("3 times") && warning.message.contains("the last, counts"),
+            "{warning}"
+        );
+        assert!(
+            warning.help.as_ref().is_some_and(|help| help.contains("1:2")),
+            "{warning}"
+        );
+    }
+
+    #[test]
+    fn a_fault_after_a_number_out_of_range_has_its_place() {
+        let fault = fault("{\n \"a\": 1e999, b: 1}");
+        assert!(fault.message.contains("key must be a string"), "{fault}");
+        assert_eq!(fault.span.map(|span| (span.line, span.column)), Some((2, 14)));
     }
 }

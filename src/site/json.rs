@@ -25,7 +25,7 @@ pub enum Json {
     Signed(i64),
     /// A fraction, or an exponent.
     Float(f64),
-    /// A number that none of these is.
+    /// A number that is printed in another way than it was written, or is out of range.
     Digits(Box<str>),
     /// A string.
     Text(Box<str>),
@@ -35,13 +35,15 @@ pub enum Json {
     Object(Box<[(Box<str>, Json)]>),
 }
 
-/// A key that stands in an object for a second time.
+/// A key that stands in an object several times.
 pub(super) struct Again {
     pub(super) key: Box<str>,
-    /// Where in the text it stands.
+    /// Where in the text the last of them stands, which counts.
     pub(super) bytes: Range<usize>,
-    /// Where it stood before.
-    pub(super) before: usize,
+    /// Where the first of them stands.
+    pub(super) first: usize,
+    /// How often it stands there.
+    pub(super) times: usize,
 }
 
 impl Json {
@@ -58,18 +60,15 @@ impl Json {
         }
     }
 
-    /// Reads a text, and notes up to `most` keys that stand there again: the last of them counts.
+    /// Reads a text, and notes up to `most` keys that stand in one object several times: the last of them counts.
     pub(super) fn read(text: &str, most: usize) -> Result<(Self, Vec<Again>), serde_json::Error> {
-        let mut reading = Reading {
-            text,
-            at: 0,
-            again: Vec::new(),
-            most,
-        };
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let value = Seed(&mut reading).deserialize(&mut deserializer)?;
-        deserializer.end()?;
-        Ok((value, reading.again))
+        Reading::run(text, text, most).or_else(|error| {
+            let within = match error.to_string().starts_with("number out of range") {
+                true => within_range(text),
+                false => return Err(error),
+            };
+            Reading::run(text, &within, most)
+        })
     }
 
     pub(super) fn as_object(&self) -> Option<&[(Box<str>, Self)]> {
@@ -137,7 +136,46 @@ struct Reading<'t> {
     most: usize,
 }
 
-impl Reading<'_> {
+/// The same text with a small number in place of each that is larger than any float, which serde_json refuses. Every place in it
+/// stays where it was.
+fn within_range(text: &str) -> String {
+    let mut reading = Reading::of(text, 0);
+    let (mut within, mut copied) = (String::with_capacity(text.len()), 0);
+    while reading.at < text.len() {
+        let bytes = reading.token();
+        let token = text.get(bytes.clone()).unwrap_or_default();
+        if number(token).is_some_and(|value| value.as_f64().is_none()) {
+            within.push_str(&text[copied..bytes.start]);
+            within.push_str("0.");
+            within.extend(std::iter::repeat_n('0', bytes.len() - "0.".len()));
+            copied = bytes.end;
+        }
+    }
+    within.push_str(&text[copied..]);
+    within
+}
+
+impl<'t> Reading<'t> {
+    fn of(text: &'t str, most: usize) -> Self {
+        let again = Vec::new();
+        Self {
+            text,
+            at: 0,
+            again,
+            most,
+        }
+    }
+
+    /// Has serde_json judge `within`, and takes numbers from `text`, which differs in nothing else.
+    fn run(text: &'t str, within: &str, most: usize) -> Result<(Json, Vec<Again>), serde_json::Error> {
+        let mut reading = Self::of(text, most);
+        let mut deserializer = serde_json::Deserializer::from_str(within);
+        let value = Seed(&mut reading).deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        reading.again.sort_by_key(|again| again.bytes.start);
+        Ok((value, reading.again))
+    }
+
     /// The next string, quotes included, or number.
     fn token(&mut self) -> Range<usize> {
         let bytes = self.text.as_bytes();
@@ -251,12 +289,8 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
             }
             let bytes = self.0.token();
             let known = object.position(&key);
-            if let Some(at) = known
-                && self.0.again.len() < self.0.most
-            {
-                let (key, before) = (key.clone(), object.places[at]);
-                let bytes = bytes.clone();
-                self.0.again.push(Again { key, bytes, before });
+            if let Some(at) = known {
+                object.note(at, bytes.clone(), self.0);
             }
             let value = entries.next_value_seed(Seed(self.0))?;
             match known {
@@ -276,6 +310,8 @@ struct Object {
     places: Vec<usize>,
     /// Of many keys, at which position each is.
     positions: HashMap<Box<str>, usize>,
+    /// Of keys that came again, at which position each is and which note is on it.
+    noted: Vec<(usize, usize)>,
 }
 
 impl Object {
@@ -283,6 +319,25 @@ impl Object {
         match self.fields.len() > LINEAR_KEYS_MAX {
             true => self.positions.get(key).copied(),
             false => self.fields.iter().position(|(each, _)| **each == *key),
+        }
+    }
+
+    /// Notes that the key at a position came again: one note for each key.
+    fn note(&mut self, at: usize, bytes: Range<usize>, reading: &mut Reading<'_>) {
+        if let Some((_, note)) = self.noted.iter().find(|(noted, _)| *noted == at) {
+            let note = &mut reading.again[*note];
+            note.bytes = bytes;
+            note.times += 1;
+        } else if reading.again.len() < reading.most {
+            self.noted.push((at, reading.again.len()));
+            let (key, first) = (self.fields[at].0.clone(), self.places[at]);
+            let times = 2;
+            reading.again.push(Again {
+                key,
+                bytes,
+                first,
+                times,
+            });
         }
     }
 
@@ -333,9 +388,12 @@ mod tests {
             .map(|number| format!("\"k{}\":{number}", (number * 7) % 50))
             .collect();
         let many = format!("{{{}}}", many.join(","));
+        let long = format!("[{}.5]", "9".repeat(400));
         for text in [
+            long.as_str(),
             r#"{"z":1,"a":{"y":[],"b":null},"m":[{"q":true,"c":"x"}]}"#,
             r#"{"id":12345678901234567890123,"price":0.1,"pi":3.14159265358979323846,"low":-9223372036854775809}"#,
+            r#"[19.90,2.50,100.00,1e2,-0,1e300,1e400,-1e400,1e-999,"1e400",{"a":1e99999999999}]"#,
             r#"{"largest":18446744073709551615,"least":-9223372036854775808,"e":2.5}"#,
             many.as_str(),
         ] {
@@ -352,12 +410,12 @@ mod tests {
             r#" { "a\"1\\": "12 \" -3", "\\" : -7.0e1 , "é\u0041": ["5", 5e-1, "{\"k\":9}"], "t": true, "n": null } "#;
         let expected = Json::Object(Box::new([
             ("a\"1\\".into(), Json::Text("12 \" -3".into())),
-            ("\\".into(), Json::Float(-70.0)),
+            ("\\".into(), Json::Digits("-7.0e1".into())),
             (
                 "éA".into(),
                 Json::Array(Box::new([
                     Json::Text("5".into()),
-                    Json::Float(0.5),
+                    Json::Digits("5e-1".into()),
                     Json::Text("{\"k\":9}".into()),
                 ])),
             ),
@@ -368,14 +426,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_again_is_noted_where_it_stands_and_counts() {
+    fn a_key_that_stands_again_is_noted_once_at_the_last_which_counts() {
         let text = r#"{"a": 1, "b": {"x": 1, "x": 2, "x": 3}, "a": 2}"#;
         let (value, again) = Json::read(text, 10).expect("JSON");
         let found: Vec<_> = again
             .iter()
-            .map(|again| (&*again.key, &text[again.bytes.clone()], again.before))
+            .map(|again| (&*again.key, again.bytes.start, again.first, again.times))
             .collect();
-        assert_eq!(found, [("x", "\"x\"", 15), ("x", "\"x\"", 15), ("a", "\"a\"", 1)]);
+        assert_eq!(found, [("x", 31, 15, 3), ("a", 40, 1, 2)]);
         let expected = [
             ("a".into(), Json::Unsigned(2)),
             ("b".into(), Json::Object(Box::new([("x".into(), Json::Unsigned(3))]))),

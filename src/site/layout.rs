@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hotplate_actors::TemplateName;
 use hotplate_actors::loader::Rules;
+use hotplate_actors::template::spellings;
 
 /// What names of data begin with, so that `data/a.json` and `templates/a.json` are two things.
 pub(super) const DATA_PREFIX: &str = "data:";
@@ -64,13 +65,60 @@ pub(super) fn data_of(entry: &TemplateName) -> Vec<TemplateName> {
     names.into_iter().filter_map(name).collect()
 }
 
-/// The file below the site's directory, for a name of data.
-pub(super) fn shown(name: &TemplateName) -> Option<TemplateName> {
+/// The data of an entry with the other spellings of each name, which count where there is none of the name: see [`chosen`].
+pub(super) fn companions_of(entry: &TemplateName) -> Vec<TemplateName> {
+    let names = data_of(entry).into_iter();
+    let spelt = |name: TemplateName| {
+        let others: Vec<_> = spellings(name.as_str())
+            .filter_map(|other| TemplateName::new(&other).ok())
+            .collect();
+        std::iter::once(name).chain(others)
+    };
+    names.flat_map(spelt).collect()
+}
+
+/// Of the companions of an entry that are there those that are its data: of each name itself, else its first other spelling.
+pub(super) fn chosen<T: Copy>(entry: &TemplateName, there: &[T], name_of: impl Fn(T) -> TemplateName) -> Vec<T> {
+    let of = |wanted: &str| there.iter().copied().find(|each| name_of(*each).as_str() == wanted);
+    let names = data_of(entry).into_iter();
+    let found = names.filter_map(|name| {
+        let equivalent = || spellings(name.as_str()).find_map(|other| of(&other));
+        of(name.as_str()).or_else(equivalent)
+    });
+    found.collect()
+}
+
+/// A directory as the beginning of a name: relative and with slashes, or its last component.
+#[cfg(feature = "cli")]
+pub(super) fn as_name(directory: &Path) -> String {
+    use std::path::Component;
+    let mut names = Vec::new();
+    for component in directory.components() {
+        match component {
+            Component::Normal(name) => names.push(name.to_string_lossy().into_owned()),
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => names.clear(),
+        }
+    }
+    let is_relative = directory
+        .components()
+        .all(|component| matches!(component, Component::Normal(_) | Component::CurDir));
+    match names.pop() {
+        None => "data".to_owned(),
+        Some(last) if names.is_empty() || !is_relative => last,
+        Some(last) => format!("{}/{last}", names.join("/")),
+    }
+}
+
+/// The file below the directory of the data, for a name of data.
+pub(super) fn shown(name: &TemplateName, directory: &str) -> Option<TemplateName> {
     let file = name
         .as_str()
         .strip_prefix(DATA_PREFIX)
         .filter(|_| is_data(name.as_str()))?;
-    TemplateName::new(&format!("data/{file}")).ok()
+    // A hidden directory begins no name.
+    let whole = TemplateName::new(&format!("{directory}/{file}"));
+    whole.or_else(|_| TemplateName::new(file)).ok()
 }
 
 #[cfg(test)]
@@ -169,9 +217,50 @@ mod tests {
     }
 
     #[test]
+    fn data_of_another_spelling_counts_where_there_is_none_of_the_name() {
+        let entry = name("nai\u{308}ve.html");
+        let (composed, own) = (name("data:na\u{ef}ve.json"), name("data:nai\u{308}ve.json"));
+        let companions = companions_of(&entry);
+        assert!(
+            companions.contains(&composed) && companions.contains(&own),
+            "{companions:?}"
+        );
+        let all = name("data:_all.json");
+        let chosen = |there: &[&TemplateName]| {
+            chosen(&entry, there, TemplateName::clone)
+                .into_iter()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(chosen(&[&all, &composed]), [all.clone(), composed.clone()]);
+        assert_eq!(chosen(&[&all, &composed, &own]), [all.clone(), own]);
+        assert_eq!(companions_of(&name("a.html")), data_of(&name("a.html")));
+        let accents = "\u{e9}/".repeat(300);
+        assert!(companions_of(&name(&format!("{accents}a.html"))).len() <= 3 * 17);
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn a_directory_begins_names_as_it_was_given_if_it_is_relative() {
+        for (directory, expected) in [
+            ("samples", "samples"),
+            ("./tests/samples/", "tests/samples"),
+            ("/tmp/samples", "samples"),
+            ("../samples", "samples"),
+            (".", "data"),
+            ("..", "data"),
+        ] {
+            assert_eq!(as_name(Path::new(directory)), expected, "{directory}");
+        }
+    }
+
+    #[test]
     fn data_is_shown_as_its_file() {
-        assert_eq!(shown(&name("data:mail/order.json")), Some(name("data/mail/order.json")));
-        assert_eq!(shown(&name("data/a.html")), None);
+        let order = name("data:mail/order.json");
+        assert_eq!(shown(&order, "data"), Some(name("data/mail/order.json")));
+        assert_eq!(shown(&order, "samples"), Some(name("samples/mail/order.json")));
+        assert_eq!(shown(&order, ".samples"), Some(name("mail/order.json")));
+        assert_eq!(shown(&name("data/a.html"), "data"), None);
         assert!(is_data("data:a.json") && !is_data("data:a.html") && !is_data("data/a.json"));
     }
 }

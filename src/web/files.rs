@@ -9,7 +9,7 @@ mod kind;
 mod place;
 mod validators;
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -21,6 +21,7 @@ use actix_web::http::header::{
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use hotplate_actors::Links;
+use hotplate_actors::template::spellings;
 
 use body::{Chunks, Unsent};
 use conditions::{Conditions, Verdict};
@@ -66,8 +67,22 @@ impl Files {
         }
     }
 
+    /// Opens a file by its name, or if there is none by another spelling of the same characters, as pages are found.
+    fn open(&self, below: &Path) -> io::Result<Option<(File, Metadata)>> {
+        let open = |below: &Path| match place::open(&self.directory, below, self.links) {
+            Err(error) if place::is_absence(&error) => Ok(None),
+            found => found,
+        };
+        if let Some(found) = open(below)? {
+            return Ok(Some(found));
+        }
+        let others = spellings(below.to_str().unwrap_or_default()).filter_map(|other| place::below(&other));
+        let mut found = others.map(|other| open(&other));
+        found.find(|found| !matches!(found, Ok(None))).unwrap_or(Ok(None))
+    }
+
     fn find(&self, below: &Path, conditions: &Conditions) -> io::Result<Option<Found>> {
-        let Some((mut file, metadata)) = place::open(&self.directory, below, self.links)? else {
+        let Some((mut file, metadata)) = self.open(below)? else {
             return Ok(None);
         };
         let size = metadata.len();

@@ -189,3 +189,30 @@ fn the_column_of_a_fault_on_a_long_line_is_that_of_the_line() {
     let marked: String = source.chars().skip(start as usize - 1).take(4).collect();
     assert_eq!(marked, "nmae");
 }
+
+#[test]
+fn numbers_are_printed_as_they_were_written() {
+    let numbers = "[19.90,2.50,100.00,1e2,-0,1e300,1e400,1e-999]";
+    let files = Files::new(&[
+        ("templates/index.html", "{{ for x in xs }}{x},{{ endfor }}{xs | json}"),
+        (
+            "templates/zeros.html",
+            "{{ for x in xs }}{{ if x }}1{{ else }}0{{ endif }}{{ endfor }}",
+        ),
+        ("data/index.json", &format!("{{\"xs\": {numbers}}}")),
+        ("data/zeros.json", r#"{"xs": [0.00, -0, 0e5, 0.10, 1e-999]}"#),
+    ]);
+    let ran = run(&["check", text(files.path())]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    let ran = run(&["render", text(files.path()), "index.html"]);
+    assert_eq!(ran.stdout, format!("{},{numbers}", &numbers[1..numbers.len() - 1]));
+    assert_eq!(run(&["render", text(files.path()), "zeros.html"]).stdout, "00011");
+}
+
+#[test]
+fn a_place_has_a_length() {
+    let files = Files::new(&[("templates/index.html", "{{ if }}a{{ endif }}")]);
+    let said = json(&run(&["check", text(files.path()), "--format", "json"]).stdout);
+    let length = &said["findings"][0]["diagnostic"]["length"];
+    assert!(length.as_u64() >= Some(1), "{said}");
+}

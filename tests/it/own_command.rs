@@ -50,7 +50,7 @@ fn the_gate_closes() {
         (r#"{"name": "Kettle"}"#, "there is no `cents` in the data"),
         (
             r#"{"name": "Kettle", "cents": "12"}"#,
-            "the formatter `price` refused: it takes cents, and this is a string",
+            "the formatter `price` failed: it takes cents, and this is a string",
         ),
         ("{", "this is not JSON"),
     ] {
@@ -76,5 +76,18 @@ fn the_gate_closes() {
         ran.code == 1 && ran.stderr.contains("did you mean `item.html`?"),
         "{}",
         ran.stderr
+    );
+}
+
+#[test]
+fn data_is_shown_by_the_name_of_its_directory() {
+    let files = Files::new(&[("samples/down.json", "{")]);
+    let ran = run_program(&program(), &["check", "--data", text(&files.path().join("samples"))]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("samples/down.json:1:1"), "{}", ran.stdout);
+    assert!(
+        !ran.stdout.contains("data/down.json") && !ran.stdout.contains("templates/"),
+        "{}",
+        ran.stdout
     );
 }

@@ -237,3 +237,17 @@ fn what_is_no_directory_is_said() {
         assert!(error.to_string().contains(path), "{error}");
     }
 }
+
+#[test]
+fn data_is_found_however_the_accents_of_its_name_are_encoded() {
+    let files = Files::new(&[
+        ("templates/nai\u{308}ve.html", "{x}"),
+        ("data/na\u{ef}ve.json", r#"{"x": "composed"}"#),
+    ]);
+    let (site, hotplate) = open(&files);
+    assert_eq!(body(&hotplate, "nai\u{308}ve.html"), "composed");
+    assert!(site.unused_data(hotplate.snapshot().snapshot()).is_empty());
+    files.write("data/nai\u{308}ve.json", r#"{"x": "own"}"#);
+    let (_, hotplate) = open(&files);
+    assert_eq!(body(&hotplate, "nai\u{308}ve.html"), "own");
+}

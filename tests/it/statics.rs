@@ -395,3 +395,15 @@ fn a_connection_is_good_for_many_files() {
         assert_eq!(body, wanted.as_bytes(), "{head}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_is_found_however_the_accents_of_its_name_are_encoded() {
+    let files = Files::new(&[("templates/index.html", ""), ("static/ba\u{308}r.txt", "bear")]);
+    let server = serve(&files, &[]);
+    for path in ["/static/b%C3%A4r.txt", "/static/ba%CC%88r.txt"] {
+        let answer = get(&server, path);
+        assert_eq!((answer.status, answer.body.as_str()), (200, "bear"), "{path}");
+    }
+    assert_eq!(get(&server, "/static/bar.txt").status, 404);
+}

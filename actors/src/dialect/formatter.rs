@@ -119,7 +119,7 @@ impl Formatter {
         let run = AssertUnwindSafe(|| (self.0)(value, &mut Output::new(frame)));
         catch_unwind(run).unwrap_or_else(|panic| {
             let said = crate::supervision::panic_text(panic);
-            Err(FormatterError::new(format!("the formatter panicked: {said}")))
+            Err(FormatterError::new(format!("it panicked: {said}")))
         })
     }
 }

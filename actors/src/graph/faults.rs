@@ -7,6 +7,7 @@ use super::plan::CompiledText;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::{Unit, formatter_elsewhere};
 use crate::likeness::{likeness, misspelt};
+use crate::loader::directory::EXTENSIONS;
 use crate::snapshot::Seed;
 use crate::template::TemplateName;
 
@@ -85,9 +86,20 @@ where
     fn unknown_template(&mut self, wanted: &TemplateName) -> Diagnostic {
         let help = match self.nearest.to(wanted, (self.names)()) {
             Some(nearest) => format!("did you mean `{nearest}`?"),
+            None if self.is_strange(wanted.extension()) => format!(
+                "only files with an extension of `files.extensions` (`Rules::extensions` in code) are templates: add `{}` there and \
+                 create `{wanted}`, or remove the call",
+                wanted.extension().unwrap_or_default()
+            ),
             None => format!("create `{wanted}`, or remove the call"),
         };
         Diagnostic::error("unknown-template", format!("there is no template `{wanted}`")).help(help)
+    }
+
+    /// Whether no template has such an extension, and none would have by default: a file with it is probably there and left out.
+    fn is_strange(&self, extension: Option<&str>) -> bool {
+        let of = |name: &TemplateName| name.extension() == extension;
+        extension.is_some_and(|extension| !EXTENSIONS.contains(&extension)) && !(self.names)().any(of)
     }
 
     fn unknown_formatter(&self, wanted: &str) -> Diagnostic {

@@ -104,6 +104,7 @@ fn help_tells_what_is_likely_meant_or_what_to_do() {
         ("c", "call nothing-like-it"),
         ("d", "fmt uper"),
         ("e", "fmt nothing-like-it"),
+        ("f", "call site.css"),
     ];
     let world = World::with(&texts);
     says(&told(&world, "a"), &["did you mean `layout.html`?"]);
@@ -114,6 +115,10 @@ fn help_tells_what_is_likely_meant_or_what_to_do() {
         &["error[unknown-formatter]", "d:1:5", "did you mean `upper`?"],
     );
     says(&told(&world, "e"), &["there are: lower, upper"]);
+    says(
+        &told(&world, "f"),
+        &["`files.extensions`", "add `css` there and create `site.css`"],
+    );
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn of_ours(stopped: Stopped, written: &str) -> (RenderFault, Diagnostic) {
             let help = "print its items or fields, or write it as JSON with `| json`";
             Diagnostic::error("unprintable", message).help(help)
         }
-        _ => Diagnostic::error("formatter", format!("the formatter `{written}` refused: {message}")),
+        _ => Diagnostic::error("formatter", format!("the formatter `{written}` failed: {message}")),
     };
     (fault, diagnostic)
 }

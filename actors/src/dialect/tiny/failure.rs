@@ -85,7 +85,7 @@ impl Failure<'_> {
                 let (code, message) = match (fault, unit.formatters.get(formatter as usize)) {
                     (RenderFault::Formatter, Some(used)) => (
                         "formatter",
-                        format!("the formatter `{}` refused: {error}", shorten(&used.name)),
+                        format!("the formatter `{}` failed: {error}", shorten(&used.name)),
                     ),
                     _ => ("budget", format!("the render was stopped: {error}")),
                 };
@@ -246,6 +246,12 @@ pub(super) fn not_passed(
                 "`{larger}` has it: write `{{{{ call {} with {larger} }}}}`, and `{}` here for what was passed before",
                 shorten(callee.name.as_str()),
                 shorten(rest)
+            ));
+        }
+        // Such as `{{ call list.html with xs }}`, and `{{ for x in xs }}` there.
+        Reach::Elsewhere if name == passed => {
+            diagnostic.help = Some(format!(
+                "what was passed is `@root` here: write `@root` in place of `{name}`, or pass a larger value that has `{name}`"
             ));
         }
         Reach::Elsewhere => {

@@ -32,7 +32,7 @@ impl Embedded {
     pub(super) fn read<'a>(self, fields: Object<'a>, serializer: Serializer<'_, 'a>) -> Result<Value<'a>, Failure> {
         match (self, fields.iter().next()) {
             (Self::Number, Some((NUMBER, Value::Text(digits)))) => {
-                number(digits).ok_or_else(|| Failure::serialize("a number is out of range"))
+                number(digits).ok_or_else(|| Failure::serialize("an embedded number is none"))
             }
             (Self::RawValue, Some((RAW_VALUE, Value::Text(json)))) => {
                 let value: serde_json::Value = serde_json::from_str(json).map_err(serde::ser::Error::custom)?;

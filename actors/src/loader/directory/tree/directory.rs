@@ -423,14 +423,18 @@ impl Tree {
                     format!(
                         "`{one}` looks like another file here, whose name has the same characters in other code points"
                     ),
-                    "remove one of them: only one of the two is found by a request that is written in the other form",
+                    format!(
+                        "remove one of them: each is found only by its own name, which is `{}` for this one and `{}` for the other",
+                        code_points(one),
+                        code_points(other)
+                    ),
                 ),
                 false => (
                     format!("`{one}` and `{other}` are one name where case does not count"),
-                    "rename one of them, if the templates are ever to be copied to another system",
+                    "rename one of them, if the templates are ever to be copied to another system".to_owned(),
                 ),
             };
-            self.remark(join(rel, other), &join(rel, other), "name-clash", message, help);
+            self.remark(join(rel, other), &join(rel, other), "name-clash", message, &help);
         }
     }
 
@@ -440,4 +444,14 @@ impl Tree {
             None => diagnostic,
         }
     }
+}
+
+/// A name with what is not ASCII as code points, to tell names apart that look the same.
+fn code_points(name: &str) -> String {
+    name.chars()
+        .map(|each| match each.is_ascii() {
+            true => each.to_string(),
+            false => each.escape_unicode().to_string(),
+        })
+        .collect()
 }

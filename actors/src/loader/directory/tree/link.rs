@@ -11,7 +11,7 @@ use crate::loader::directory::watches::WatchError;
 /// How often a way is followed again that changed while its directories were being watched.
 const TRIES: usize = 4;
 /// What to do about a link that the rules leave out.
-const RULES_HELP: &str = "put the file itself there, or set `links` of the rules";
+const RULES_HELP: &str = "put the file itself there, or set `files.links` (`Rules::links` in code)";
 
 impl Tree {
     /// A name is a link.
