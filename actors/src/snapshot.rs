@@ -263,6 +263,11 @@ impl Snapshot {
     /// failing renders take.
     #[must_use]
     pub fn serving(&self, id: TemplateId) -> Option<Serving> {
+        self.serving_where(id, |_| true)
+    }
+
+    /// The same, with only those faults of renders that `counts` lets count.
+    pub(crate) fn serving_where(&self, id: TemplateId, counts: impl FnOnce(&LateFault) -> bool) -> Option<Serving> {
         let standing = match self.standing(id) {
             Standing::Stale { since, .. } => Some(Serving::LastGood(since)),
             Standing::Broken { .. } => return Some(Serving::StandIn),
@@ -270,7 +275,8 @@ impl Snapshot {
             Standing::Gone => return None,
         };
         // What is stale may have failed in renders as well: then something still older is served, or nothing.
-        self.late_fault(id).map(|late| late.serving).or(standing)
+        let late = self.late_fault(id).filter(counts);
+        late.map(|late| late.serving).or(standing)
     }
 
     /// Returns the faults of an entry that no compiler saw, and that showed when the text that is served now was rendered.

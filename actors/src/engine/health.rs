@@ -8,6 +8,7 @@ use crate::health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth};
 use crate::loader::Hints;
 use crate::policies::ActorKind;
 use crate::supervision::{Child, Door, Escalation, Pool, Standing, Supervisor};
+use crate::version::Version;
 use crate::watcher::Eyes;
 
 impl Engine {
@@ -55,12 +56,20 @@ impl Engine {
         }
         let patience = Duration::from_millis(self.limits.reload_ms);
         reasons.extend(actors.iter().filter_map(|actor| late(actor, patience)));
-        reasons.extend(loaders.iter().flat_map(missing));
+        degraded.extend(self.fault_log.stand_in_gone());
+        let version = self.reader.current().version();
+        for loader in &loaders {
+            // Pages that were there are served on, so no traffic has to be turned away.
+            match version == Version::NONE || loader.status.awaited {
+                true => reasons.extend(missing(loader)),
+                false => degraded.extend(missing(loader)),
+            }
+        }
         Health {
             ready: reasons.is_empty(),
             reasons,
             degraded,
-            version: self.reader.current().version(),
+            version,
             actors,
             loaders,
             doors: self.doors.all().map(door).into(),

@@ -9,6 +9,7 @@ use crate::compiler::Dialects;
 use crate::dialect::tiny::{Tiny, formatters};
 use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Output};
 use crate::engine::{Engine, Plan, StartError};
+use crate::fault_log::Wording;
 use crate::graph::plan::Companions;
 use crate::limits::Limits;
 use crate::loader::{DirectoryLoader, Loader, Mount, Rules, WatchBy};
@@ -38,6 +39,7 @@ pub struct Builder {
     watch_by: WatchBy,
     policies: Policies,
     foreign: bool,
+    wording: Wording,
 }
 
 impl Builder {
@@ -59,6 +61,7 @@ impl Builder {
             watch_by: WatchBy::default(),
             policies: Policies::default(),
             foreign: false,
+            wording: Wording::default(),
         }
     }
 
@@ -207,6 +210,24 @@ impl Builder {
         self
     }
 
+    /// Which entries visitors can ask for, so that the log counts these alone where it says what they get; all unless said otherwise.
+    pub fn pages(mut self, is_page: impl Fn(&TemplateName) -> bool + Send + Sync + 'static) -> Self {
+        self.wording.is_page = Some(Arc::new(is_page));
+        self
+    }
+
+    /// What the log calls a name, where that is another than the file that it was read from.
+    pub fn shown(mut self, shown: impl Fn(&TemplateName) -> TemplateName + Send + Sync + 'static) -> Self {
+        self.wording.shown = Some(Arc::new(shown));
+        self
+    }
+
+    /// For an engine that a library has for itself: that a version is published is logged at `DEBUG`.
+    pub fn quiet(mut self) -> Self {
+        self.wording.quiet = true;
+        self
+    }
+
     /// Whether to watch for changes; without, they are seen by `reload` only.
     pub fn watch(mut self, watch: bool) -> Self {
         self.watch = watch;
@@ -279,6 +300,7 @@ impl Builder {
             watch: self.watch,
             policies: self.policies,
             foreign: self.foreign,
+            wording: self.wording,
         };
         Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))
     }
