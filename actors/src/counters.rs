@@ -61,7 +61,7 @@ pub struct Counters {
     pub compile_cache: CacheCounters,
     /// What is served now.
     pub live_version: Version,
-    /// What the sources ask for: the live version if all of it is served as its newest text has it, else one more.
+    /// What the sources ask for: the live version if all of it compiles and is published, else one more.
     pub desired_version: Version,
     /// Whether an operator went back to an earlier version, so that edits wait.
     pub held: bool,

@@ -46,13 +46,16 @@ pub(crate) struct FaultLog {
     wording: Wording,
 }
 
+/// What the embedder says of a name.
+type OfName<T> = Arc<dyn Fn(&TemplateName) -> T + Send + Sync>;
+
 /// How the log speaks of templates.
 #[derive(Clone, Default)]
 pub(crate) struct Wording {
     /// Whether visitors can ask for it.
-    pub(crate) is_page: Option<Arc<dyn Fn(&TemplateName) -> bool + Send + Sync>>,
+    pub(crate) is_page: Option<OfName<bool>>,
     /// What it is called.
-    pub(crate) shown: Option<Arc<dyn Fn(&TemplateName) -> TemplateName + Send + Sync>>,
+    pub(crate) shown: Option<OfName<TemplateName>>,
     /// Whether versions are nobody's news.
     pub(crate) quiet: bool,
 }
