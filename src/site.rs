@@ -236,7 +236,9 @@ impl Site {
     pub fn builder(&self) -> Builder {
         let builder = Hotplate::builder();
         if self.is_folder() {
-            return builder.mounts([Mount::new("", &self.directory).rules(self.rules.clone())]);
+            let site = self.clone();
+            let builder = builder.mounts([Mount::new("", &self.directory).rules(self.rules.clone())]);
+            return builder.entries(move |name| site.is_entry(name));
         }
         let templates = Mount::new("", self.template_directory())
             .rules(self.rules.clone())
@@ -254,9 +256,10 @@ impl Site {
 
     /// Has data compiled as such, and travel with its entries.
     fn understand_data(&self, builder: Builder) -> Builder {
-        let (site, pages) = (self.clone(), self.clone());
+        let (site, pages, shown) = (self.clone(), self.clone(), self.clone());
         builder
             .entries(move |name| pages.is_entry(name))
+            .shown(move |name| shown.shown(name))
             .dialect_for(|name| layout::is_data(name.as_str()).then(|| Arc::new(data::Data) as Arc<dyn Dialect>))
             .companions(move |name| match site.is_entry(name) {
                 true => layout::companions_of(name),

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::dialect::TemplateId;
 use crate::reader::{RenderFailure, Rendered};
-use crate::snapshot::{Snapshot, Standing};
+use crate::snapshot::{Serving, Snapshot, Standing, Stands};
 use crate::version::Version;
 
 pub use compiles::CacheCounters;
@@ -67,7 +67,7 @@ pub struct Counters {
     pub compile_cache: CacheCounters,
     /// What is served now.
     pub live_version: Version,
-    /// What the sources ask for: the live version if all of it is served as its newest text has it, else one more.
+    /// What the sources ask for: the live version if all of it compiles and is published, else one more.
     pub desired_version: Version,
     /// Whether an operator went back to an earlier version, so that edits wait.
     pub held: bool,
@@ -92,9 +92,9 @@ impl Counters {
 pub struct EntryCounters {
     /// Served as their newest text has it.
     pub current: usize,
-    /// Served as they were before an edit that is not good.
+    /// Served as they were before an edit that is not good, whether that does not compile or fails when it is rendered.
     pub stale: usize,
-    /// Not served: there never was a good text.
+    /// Not served: no text of it is good.
     pub broken: usize,
 }
 
@@ -192,15 +192,39 @@ impl Tally {
         self.usages.last_seconds(id) <= self.clock.seconds_at(failed)
     }
 
+    /// What answers requests for an entry in place of its newest text, as far as anybody knows. The one source of how an entry
+    /// stands for whoever reports: a fault that showed in a render counts until that is rendered well again.
+    pub(crate) fn serving(&self, snapshot: &Snapshot, id: TemplateId) -> Option<Serving> {
+        snapshot.serving_where(id, |late| self.still_fails(id, late.last))
+    }
+
+    /// How entries stand. Costs what failed in renders, not what there is: the rest is counted once for each version.
+    fn entries(&self, snapshot: &Snapshot) -> EntryCounters {
+        let mut entries = self.standings.of(snapshot);
+        for late in snapshot.late_faults() {
+            let Some(id) = snapshot.id(late.template.as_str()) else {
+                continue;
+            };
+            let Some(compiled) = stands(snapshot.standing(id)) else {
+                continue;
+            };
+            *entries.count(compiled) -= 1;
+            *entries.count(Stands::of(self.serving(snapshot, id))) += 1;
+        }
+        entries
+    }
+
     /// Everything, with what a snapshot says of itself.
     pub(crate) fn read(&self, snapshot: &Snapshot) -> Counters {
-        let entries = self.standings.of(snapshot);
+        let entries = self.entries(snapshot);
         let held = self.publications.held();
         let reloads = self.reloads.read();
         let (renders, render_seconds, renders_rescued) = self.renders.read();
         let breakers = snapshot.breakers().counts();
         let live_version = snapshot.version();
-        let whole = entries.stale + entries.broken == 0 && !held && reloads.last.is_none_or(ReloadResult::is_success);
+        // What fails in renders is published: it is not waited for.
+        let compiled = self.standings.of(snapshot);
+        let whole = compiled.stale + compiled.broken == 0 && !held && reloads.last.is_none_or(ReloadResult::is_success);
         Counters {
             started_ms: self.clock.started_ms,
             renders,
@@ -229,16 +253,31 @@ impl std::fmt::Debug for Tally {
     }
 }
 
-/// Counts how the entries of a snapshot stand.
+impl EntryCounters {
+    fn count(&mut self, stands: Stands) -> &mut usize {
+        match stands {
+            Stands::Current => &mut self.current,
+            Stands::Stale => &mut self.stale,
+            Stands::Broken => &mut self.broken,
+        }
+    }
+}
+
+/// How an entry stands by what was found when it was compiled.
+fn stands(standing: Standing<'_>) -> Option<Stands> {
+    match standing {
+        Standing::Current(_) => Some(Stands::Current),
+        Standing::Stale { .. } => Some(Stands::Stale),
+        Standing::Broken { .. } => Some(Stands::Broken),
+        Standing::Gone => None,
+    }
+}
+
+/// Counts how the entries of a snapshot stand by what was found when they were compiled.
 fn standings(snapshot: &Snapshot) -> EntryCounters {
     let mut entries = EntryCounters::default();
-    for (_, _, standing) in snapshot.entries() {
-        match standing {
-            Standing::Current(_) => entries.current += 1,
-            Standing::Stale { .. } => entries.stale += 1,
-            Standing::Broken { .. } => entries.broken += 1,
-            Standing::Gone => {}
-        }
+    for stands in snapshot.entries().filter_map(|(_, _, standing)| stands(standing)) {
+        *entries.count(stands) += 1;
     }
     entries
 }

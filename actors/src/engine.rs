@@ -21,7 +21,7 @@ use crate::compiler::Dialects;
 use crate::counters::Tally;
 use crate::dialect::Formatters;
 use crate::events::{Event, Subscription, Teller};
-use crate::fault_log::FaultLog;
+use crate::fault_log::{FaultLog, Wording};
 use crate::graph::Grapher;
 use crate::graph::plan::Companions;
 use crate::handle::Answered;
@@ -55,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) policies: Policies,
     /// Whether formatters or dialects of the user's run in renders.
     pub(crate) foreign: bool,
+    /// How the log speaks of templates.
+    pub(crate) wording: Wording,
 }
 
 /// Why an engine does not start.
@@ -206,7 +208,12 @@ impl Engine {
         let teller = Teller::new(limits.subscriber_events);
         let served = Arc::new(ArcSwap::new(Arc::clone(Truth::new().snapshot())));
         let tally = Tally::new(limits.history_versions);
-        let fault_log = Arc::new(FaultLog::new(limits.logged_faults, plan.on_failure));
+        let fault_log = Arc::new(FaultLog::new(
+            limits.logged_faults,
+            plan.on_failure,
+            plan.stand_in.template.clone(),
+            plan.wording.clone(),
+        ));
         let reader = Reader::new(
             Arc::clone(&served),
             Arc::clone(&limits),

@@ -5,9 +5,9 @@
 //! faults is counted rather than written out, so that a log cannot be flooded by an edit or by the requests of visitors.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Debug, Display, Formatter, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::subscriber::NoSubscriber;
@@ -17,7 +17,7 @@ use crate::counters::RenderOutcome;
 use crate::diagnostic::Diagnostic;
 use crate::reader::{OnFailure, RenderFailure};
 use crate::registry::publish::Report;
-use crate::snapshot::{LateFault, Serving, Snapshot};
+use crate::snapshot::{LateFault, Serving, Snapshot, Standing};
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -39,21 +39,92 @@ pub(crate) struct FaultLog {
     /// Renders that have no answer for a reason outside of templates, by what came of them: one line each in a period.
     unanswered: Mutex<BTreeMap<RenderOutcome, Throttle>>,
     on_failure: OnFailure,
+    /// The template that stands in for others, where one is named and ever used.
+    stand_in: Option<TemplateName>,
+    /// It was there, and is not any more.
+    stand_in_gone: AtomicBool,
+    wording: Wording,
+}
+
+/// What the embedder says of a name.
+type OfName<T> = Arc<dyn Fn(&TemplateName) -> T + Send + Sync>;
+
+/// How the log speaks of templates.
+#[derive(Clone, Default)]
+pub(crate) struct Wording {
+    /// Whether visitors can ask for it.
+    pub(crate) is_page: Option<OfName<bool>>,
+    /// What it is called.
+    pub(crate) shown: Option<OfName<TemplateName>>,
+    /// Whether versions are nobody's news.
+    pub(crate) quiet: bool,
+}
+
+impl Debug for Wording {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wording").finish_non_exhaustive()
+    }
+}
+
+impl Wording {
+    fn is_page(&self, name: &TemplateName) -> bool {
+        self.is_page.as_ref().is_none_or(|is_page| is_page(name))
+    }
+
+    fn shown(&self, name: &TemplateName) -> TemplateName {
+        self.shown.as_ref().map_or_else(|| name.clone(), |shown| shown(name))
+    }
 }
 
 impl FaultLog {
-    /// A log that writes `most` faults in a period, of an engine with this policy.
-    pub(crate) fn new(most: usize, on_failure: OnFailure) -> Self {
+    /// A log that writes `most` faults in a period, of an engine with this policy and this stand-in.
+    pub(crate) fn new(most: usize, on_failure: OnFailure, stand_in: Option<TemplateName>, wording: Wording) -> Self {
         Self {
             faults: Mutex::new(Throttle::new(most)),
             unanswered: Mutex::default(),
             on_failure,
+            stand_in: stand_in.filter(|_| on_failure != OnFailure::Return),
+            stand_in_gone: AtomicBool::new(false),
+            wording,
+        }
+    }
+
+    /// Whether a version is logged for who looks for it only.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.wording.quiet
+    }
+
+    /// That the template that stands in was there and is gone, and what that means.
+    pub(crate) fn stand_in_gone(&self) -> Option<String> {
+        let name = self.stand_in.as_ref()?;
+        self.stand_in_gone.load(Ordering::Relaxed).then(|| {
+            format!(
+                "the stand-in {name} is gone: where it would be served, visitors see the built-in text; create it again"
+            )
+        })
+    }
+
+    /// Says that the template that stands in went, or came back.
+    fn stand_in(&self, snapshot: &Snapshot, removed: &[TemplateName]) {
+        let Some(name) = &self.stand_in else { return };
+        let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
+        let is_there = !matches!(standing, None | Some(Standing::Gone));
+        if is_there && self.stand_in_gone.swap(false, Ordering::Relaxed) {
+            tracing::info!(target: FAULTS_TARGET, "the stand-in {name} is there again");
+        }
+        if !is_there && removed.contains(name) {
+            self.stand_in_gone.store(true, Ordering::Relaxed);
+            if let Some(said) = self.stand_in_gone() {
+                tracing::warn!(target: FAULTS_TARGET, "{said}");
+                unheard(&said);
+            }
         }
     }
 
     /// Logs the templates that a version newly finds at fault, and those that it fixes. `over` are the faults of renders that ended
     /// with it.
     pub(crate) fn published(&self, snapshot: &Snapshot, report: &Report, over: &[LateFault]) {
+        self.stand_in(snapshot, &report.removed);
         let mut by_cause: BTreeMap<_, (_, Vec<Option<Serving>>)> = BTreeMap::new();
         for (name, why) in report.stale.iter().chain(&report.broken) {
             let serving = snapshot.id(name.as_str()).and_then(|id| snapshot.serving(id));
@@ -62,7 +133,9 @@ impl FaultLog {
                 serving => serving,
             };
             let (_, serving_of_each) = by_cause.entry(&why.cause).or_insert((why, Vec::new()));
-            serving_of_each.push(serving);
+            if self.wording.is_page(name) {
+                serving_of_each.push(serving);
+            }
         }
         for (why, serving) in by_cause.into_values() {
             for diagnostic in why.diagnostics.iter() {
@@ -73,6 +146,7 @@ impl FaultLog {
         fixed.extend(over.iter().map(|fault| &fault.template));
         fixed.sort_unstable();
         fixed.dedup();
+        let fixed: Vec<TemplateName> = fixed.into_iter().map(|name| self.wording.shown(name)).collect();
         if let Some(list) = list(&fixed) {
             tracing::info!(
                 target: FAULTS_TARGET,
@@ -139,7 +213,7 @@ impl FaultLog {
         if !self.admits() {
             return;
         }
-        let at = place(diagnostic);
+        let at = self.place(diagnostic);
         let Diagnostic { code, message, .. } = diagnostic;
         let help = diagnostic.help.as_deref();
         let fault = format!("{at}: {message} [{code}]; {consequence}");
@@ -151,9 +225,7 @@ impl FaultLog {
             version = version.number(),
             "{fault}"
         );
-        if cfg!(debug_assertions) {
-            without_a_subscriber(&fault);
-        }
+        unheard(&fault);
     }
 
     /// Logs that a render has no answer, where no template is to blame: too many at once, a hanging formatter, a deadline. A caller
@@ -180,24 +252,23 @@ impl FaultLog {
                 since_the_last_line = suppressed,
                 "a render has no answer: {failure}"
             );
+            unheard(format_args!("a render has no answer: {failure}"));
         }
+    }
+
+    /// `index.html:3:9`, as far as that is known.
+    fn place(&self, diagnostic: &Diagnostic) -> String {
+        let template = diagnostic.template.as_ref();
+        let mut place = template.map_or_else(|| "a template".to_owned(), |name| self.wording.shown(name).to_string());
+        if let Some(span) = diagnostic.span {
+            let _ = write!(place, ":{}:{}", span.line, span.column);
+        }
+        place
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// `index.html:3:9`, as far as that is known.
-fn place(diagnostic: &Diagnostic) -> String {
-    let mut place = diagnostic
-        .template
-        .as_ref()
-        .map_or_else(|| "a template".to_owned(), ToString::to_string);
-    if let Some(span) = diagnostic.span {
-        let _ = write!(place, ":{}:{}", span.line, span.column);
-    }
-    place
 }
 
 /// Says in words what visitors get of the templates that a fault reaches.
@@ -240,12 +311,12 @@ fn consequence(serving: &[Option<Serving>]) -> String {
         ));
     }
     match said.is_empty() {
-        true => "no template is served otherwise".to_owned(),
+        true => "no page is concerned".to_owned(),
         false => said.join(", "),
     }
 }
 
-fn list(names: &[&TemplateName]) -> Option<String> {
+fn list(names: &[TemplateName]) -> Option<String> {
     let mut list = String::new();
     for (number, name) in names.iter().take(NAMES_MAX).enumerate() {
         let before = if number == 0 { "" } else { ", " };
@@ -257,13 +328,18 @@ fn list(names: &[&TemplateName]) -> Option<String> {
     (!list.is_empty()).then_some(list)
 }
 
-/// Says once on stderr that faults of templates are logged nowhere, to an embedder who has not installed a subscriber yet.
-fn without_a_subscriber(fault: &str) {
+/// Says once on stderr that warnings are logged nowhere, for who embeds the engine and does not know that yet. For debug builds; to be
+/// called with each line at `WARN` or above.
+#[doc(hidden)]
+pub fn unheard(said: impl Display) {
     static SAID: AtomicBool = AtomicBool::new(false);
+    if !cfg!(debug_assertions) || SAID.load(Ordering::Relaxed) {
+        return;
+    }
     let nobody = tracing::dispatcher::get_default(tracing::Dispatch::is::<NoSubscriber>);
     if nobody && !SAID.swap(true, Ordering::Relaxed) {
         eprintln!(
-            "hotplate: {fault}\nhotplate: this and what follows is logged nowhere, for no `tracing` subscriber is installed: call \
+            "hotplate: {said}\nhotplate: this and what follows is logged nowhere, for no `tracing` subscriber is installed: call \
              `tracing_subscriber::fmt::init()` first in `main`. This is said once, and in debug builds only."
         );
     }
@@ -359,6 +435,7 @@ mod tests {
                 &[version(3), Some(Serving::StandIn)],
                 "still serving version 3 of 1 template, 1 template had no good version: the stand-in is served",
             ),
+            (&[], "no page is concerned"),
             (
                 &[Some(Serving::Failure)],
                 "1 template had no good version: the failure is returned",

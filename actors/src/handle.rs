@@ -24,7 +24,7 @@ use crate::limits::Limits;
 use crate::messages::{Compare, Dependents, Edge, Edges, History, Kept, Reload, RolledBack};
 use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
 use crate::registry::history::NotKept;
-use crate::snapshot::{Compared, Snapshot};
+use crate::snapshot::{Compared, Serving, Snapshot};
 use crate::supervision::{Faults, Group, GroupError, Policy, Serve, Strategy, Supervised};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
@@ -181,6 +181,7 @@ impl Hotplate {
                 while let Some(event) = events.next().await {
                     if let Err(undelivered) = to.send(event).await {
                         tracing::warn!(actor = to.child().actor(), %undelivered, "an event was not delivered");
+                        crate::fault_log::unheard(format_args!("an event was not delivered: {undelivered}"));
                     }
                 }
             });
@@ -225,6 +226,13 @@ impl Hotplate {
     #[must_use]
     pub fn not_current(&self) -> Vec<NotCurrent> {
         wrong::not_current(&self.0)
+    }
+
+    /// What answers requests for an entry of a snapshot of this engine in place of its newest text; `None` where that answers them. By
+    /// this alone [`Hotplate::not_current`], [`Hotplate::counters`] and reports say how an entry stands.
+    #[must_use]
+    pub fn serving(&self, snapshot: &Snapshot, id: TemplateId) -> Option<Serving> {
+        self.0.tally.serving(snapshot, id)
     }
 
     /// What probably is not meant in entries that escape as HTML.

@@ -45,6 +45,8 @@ pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Published, Serving, Subscription};
+#[doc(hidden)]
+pub use fault_log::unheard;
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
 pub use handle::{
     Builder, CallError, Hotplate, Keyed, NotCurrent, Pinned, ReloadOutcome, ReloadReport, Reloader, Renders,

@@ -191,7 +191,7 @@ impl Registry {
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {
                 self.0.tally.published(published, held, &snapshot);
-                log(published);
+                log(published, self.0.fault_log.is_quiet());
             }
             self.0.teller.tell(event);
         }
@@ -199,17 +199,25 @@ impl Registry {
     }
 }
 
-fn log(published: &Published) {
-    tracing::info!(
-        version = published.version.number(),
-        changed = published.changed.len(),
-        removed = published.removed.len(),
-        stale = published.stale.len(),
-        broken = published.broken.len(),
-        recovered = published.recovered.len(),
-        micros = published.micros,
-        "published"
-    );
+fn log(published: &Published, quiet: bool) {
+    macro_rules! published {
+        ($level:ident) => {
+            tracing::$level!(
+                version = published.version.number(),
+                changed = published.changed.len(),
+                removed = published.removed.len(),
+                stale = published.stale.len(),
+                broken = published.broken.len(),
+                recovered = published.recovered.len(),
+                micros = published.micros,
+                "published"
+            )
+        };
+    }
+    match quiet {
+        true => published!(debug),
+        false => published!(info),
+    }
 }
 
 /// What subscribers are told of a new version.

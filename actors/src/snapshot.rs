@@ -207,7 +207,9 @@ impl Snapshot {
     /// The last version in which nothing had this name, as far as that is kept. What was removed is not what a new template of the
     /// same name was before.
     fn last_absent(&self, id: TemplateId) -> Option<Version> {
-        let kept = self.earlier.kept.iter().chain(self.earlier.former.get(id));
+        let former = self.earlier.former.get(id);
+        let former = former.filter(|generation| generation.version < self.earlier.former_before);
+        let kept = self.earlier.kept.iter().chain(former);
         let mut absent = kept.filter(|generation| matches!(generation.content.standing(id), Standing::Gone));
         absent.next().map(|generation| generation.version)
     }
@@ -276,6 +278,11 @@ impl Snapshot {
     /// failing renders take.
     #[must_use]
     pub fn serving(&self, id: TemplateId) -> Option<Serving> {
+        self.serving_where(id, |_| true)
+    }
+
+    /// The same, with only those faults of renders that `counts` lets count.
+    pub(crate) fn serving_where(&self, id: TemplateId, counts: impl FnOnce(&LateFault) -> bool) -> Option<Serving> {
         let standing = match self.standing(id) {
             Standing::Stale { since, .. } => Some(Serving::LastGood(since)),
             Standing::Broken { .. } => return Some(Serving::StandIn),
@@ -283,7 +290,8 @@ impl Snapshot {
             Standing::Gone => return None,
         };
         // What is stale may have failed in renders as well: then something still older is served, or nothing.
-        self.late_fault(id).map(|late| late.serving).or(standing)
+        let late = self.late_fault(id).filter(counts);
+        late.map(|late| late.serving).or(standing)
     }
 
     /// Returns the faults of an entry that no compiler saw, and that showed when the text that is served now was rendered.

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use tracing::Instrument;
 
 use crate::counters::Tally;
+use crate::fault_log::unheard;
 use crate::health::LoaderHealth;
 use crate::loader::{Changes, Depth, Hints, Loader};
 use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
@@ -165,8 +166,14 @@ impl Serve<Look> for Watcher {
         };
         if unreadable != self.unreadable {
             match &unreadable {
-                Some(reason) => tracing::warn!(reason, "the templates cannot be read; what was served goes on"),
-                None => tracing::info!("the templates can be read again"),
+                Some(reason) => {
+                    tracing::warn!(reason, "the templates cannot be read; what was served goes on");
+                    unheard(format_args!(
+                        "the templates cannot be read: {reason}; what was served goes on"
+                    ));
+                }
+                // At the same level: whoever reads warnings only would be left with an alarm that is over.
+                None => tracing::warn!("the templates can be read again"),
             }
             self.unreadable = unreadable;
         }
@@ -214,7 +221,10 @@ impl Watcher {
             Outcome::Lost(_) | Outcome::Conflict => self.send_again(),
             // The same would be refused again: everything is handed on with the next change.
             Outcome::Refused(reason) => {
-                tracing::error!(reason, "the templates are not accepted; what was served goes on")
+                tracing::error!(reason, "the templates are not accepted; what was served goes on");
+                unheard(format_args!(
+                    "the templates are not accepted: {reason}; what was served goes on"
+                ));
             }
             Outcome::Published(_) | Outcome::Unchanged(_) | Outcome::Held(_) => {
                 self.known = Some(known);

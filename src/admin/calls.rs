@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use hotplate_actors::TemplateName;
-use hotplate_actors::messages;
-use hotplate_actors::snapshot::{Snapshot, Standing};
+use hotplate_actors::snapshot::Snapshot;
+use hotplate_actors::{Hotplate, TemplateName, messages};
 
 use super::model::{Edge, GraphAnswer, Node, StandingAnswer};
 
@@ -28,12 +27,10 @@ pub(super) struct Part {
 }
 
 impl Calls {
-    pub(super) fn new(snapshot: &Snapshot, edges: &[messages::Edge]) -> Self {
+    pub(super) fn new(hotplate: &Hotplate, snapshot: &Snapshot, edges: &[messages::Edge]) -> Self {
         let mut standings: HashMap<&TemplateName, StandingAnswer> = HashMap::new();
-        for (_, name, standing) in snapshot.entries() {
-            if !matches!(standing, Standing::Gone) {
-                standings.insert(name, StandingAnswer::of(&standing));
-            }
+        for (id, name, _) in snapshot.entries() {
+            standings.insert(name, StandingAnswer::of(hotplate, snapshot, id));
         }
         for edge in edges {
             for name in [&edge.caller, &edge.callee] {

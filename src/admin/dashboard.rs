@@ -61,7 +61,12 @@ impl Dashboard {
             history_versions: 1,
             ..Limits::default()
         };
-        let hotplate = Hotplate::builder().loader(loader).limits(limits).watch(false).start()?;
+        let hotplate = Hotplate::builder()
+            .loader(loader)
+            .limits(limits)
+            .watch(false)
+            .quiet()
+            .start()?;
         match hotplate.diagnostics().first() {
             None => Ok(Self(hotplate)),
             Some(wrong) => Err(StartError::Load(wrong.to_string())),

@@ -5,8 +5,9 @@ mod diagnostic;
 mod health;
 mod version;
 
-use hotplate_actors::snapshot::{Standing, Stands};
-use hotplate_actors::{TemplateName, counters};
+use hotplate_actors::dialect::TemplateId;
+use hotplate_actors::snapshot::{Snapshot, Standing, Stands};
+use hotplate_actors::{Hotplate, TemplateName, counters};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -53,12 +54,11 @@ pub(super) enum StandingAnswer {
 }
 
 impl StandingAnswer {
-    pub(super) fn of(standing: &Standing<'_>) -> Self {
-        match standing {
-            Standing::Current(_) => Self::Current,
-            Standing::Stale { .. } => Self::Stale,
-            Standing::Broken { .. } => Self::Broken,
+    /// By what visitors get now, and not only by what compiles.
+    pub(super) fn of(hotplate: &Hotplate, snapshot: &Snapshot, id: TemplateId) -> Self {
+        match snapshot.standing(id) {
             Standing::Gone => Self::Missing,
+            _ => Stands::of(hotplate.serving(snapshot, id)).into(),
         }
     }
 

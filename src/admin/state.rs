@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_web::{rt, web};
-use hotplate_actors::counters::Publication;
+use hotplate_actors::counters::{EntryCounters, Publication};
 use hotplate_actors::{Event, Fallback, Hotplate, TemplateName, Version};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -169,7 +169,7 @@ impl State {
         }
     }
 
-    fn beat(&self, before: &mut Option<HealthAnswer>) {
+    fn beat(&self, before: &mut Option<(HealthAnswer, EntryCounters)>) {
         let counters = self.hotplate.counters();
         self.pulse.take(&counters, Instant::now());
         self.live
@@ -184,10 +184,14 @@ impl State {
                 actors.collect::<Vec<_>>(),
             )
         };
-        if before.as_ref().is_some_and(|before| shape(before) != shape(&health)) {
+        // That a template is rendered well again is told by no event.
+        let is_news = |(was, entries): &(HealthAnswer, EntryCounters)| {
+            shape(was) != shape(&health) || *entries != counters.entries
+        };
+        if before.as_ref().is_some_and(is_news) {
             self.live.tell("changed", "{}");
         }
-        *before = Some(health);
+        *before = Some((health, counters.entries));
     }
 
     fn happened(&self, event: &Event, told: &mut Told) {

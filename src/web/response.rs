@@ -83,7 +83,10 @@ pub(super) fn failed(
         Faults::Shown => told(request, status, &failure.to_string(), shown),
         Faults::Hidden => {
             match failure {
-                RenderFailure::NotFound { .. } => tracing::error!(entry, %failure, "a page cannot be shown"),
+                RenderFailure::NotFound { .. } => {
+                    tracing::error!(entry, %failure, "a page cannot be shown");
+                    hotplate_actors::unheard(format_args!("{entry} cannot be shown: {failure}"));
+                }
                 // The engine has said so once, and says it again when it goes on: not for each visitor.
                 _ => tracing::debug!(entry, %failure, "a page cannot be shown"),
             }

@@ -147,6 +147,43 @@ fn what_is_served_is_said() {
     assert_eq!(names(&near["nodes"]), ["alone.txt"]);
 }
 
+/// An edit that compiles and fails when it is rendered is held back as one that does not compile is, whoever is asked.
+#[test]
+fn what_fails_when_it_is_rendered_is_not_current_for_anybody() {
+    let served = Served::start(&SHOP);
+    let render = || {
+        served
+            .hotplate
+            .render("index.html", &json!({"title": "t"}))
+            .expect("renders")
+    };
+    render();
+    served.edit("part/foot.html", "<p>{titel}</p>");
+    assert_eq!(render().body, "<h1>t</h1><p>foot</p>");
+    let not_current = served.hotplate.not_current();
+    assert_eq!(not_current.len(), 1, "{not_current:?}");
+    let version = served.get_json("/admin/v1/version");
+    assert_eq!(version["templates"], json!({"current": 3, "stale": 1, "broken": 0}));
+    let stale = served.get_json("/admin/v1/templates?standing=stale");
+    assert_eq!(names(&stale["templates"]), ["index.html"]);
+    let index = served.get_json("/admin/v1/template/index.html");
+    assert_eq!((&index["standing"], &index["since"]), (&json!("stale"), &json!(1)));
+    let near = served.get_json("/admin/v1/graph?around=index.html");
+    assert_eq!(near["nodes"][0]["standing"], "stale");
+    let metrics = served.ask("GET", "/admin/v1/metrics", &[], "").body;
+    assert!(
+        metrics.contains("hotplate_entries{standing=\"stale\"} 1\n"),
+        "{metrics}"
+    );
+    let dashboard = served.ask("GET", "/_hotplate/", &[], "").body;
+    assert!(dashboard.contains("1 template held back"), "{dashboard}");
+
+    served.edit("part/foot.html", "<p>new</p>");
+    render();
+    let version = served.get_json("/admin/v1/version");
+    assert_eq!(version["templates"], json!({"current": 4, "stale": 0, "broken": 0}));
+}
+
 #[test]
 fn a_reload_answers_what_it_did_and_what_is_wrong() {
     let served = Served::start(&SHOP);

@@ -650,8 +650,11 @@ async fn a_loader_that_fails_is_seen() {
     );
     assert_eq!(scene.visit("loader.html").await.body, "fine");
     let health = scene.hotplate.health();
-    assert!(!health.ready && health.reasons[0].contains("is missing"), "{health:?}");
-    assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::from(["desired", "ready"]));
+    assert!(health.ready && health.degraded[0].contains("is missing"), "{health:?}");
+    assert_eq!(
+        alerts(&before, &scene.metrics()),
+        BTreeSet::from(["degraded", "desired"])
+    );
 }
 
 /// Whoever names a template that is not there has made a mistake, and visitors see it.
@@ -682,4 +685,55 @@ fn the_stand_in_is_for_whoever_asks_for_it() {
     };
     let stood_in = scene.hotplate.render_with("asked.html", &json!({}), &options);
     assert_eq!(stood_in.expect("a stand-in").body, "down asked.html");
+}
+
+/// Data is no page: it is called as its file is, and what visitors get is said of pages alone.
+#[actix_web::test]
+async fn the_log_counts_pages_and_names_files() {
+    let scene = Scene::start(
+        &[("counted.html", "{{ broken"), ("x:counted.txt", "{{ broken")],
+        |builder| {
+            builder
+                .entries(|entry| entry.as_str().ends_with(".html"))
+                .shown(|entry| name(&entry.as_str().replace(':', "/")))
+        },
+    );
+    let lines = logged("counted.");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("counted.html:1") && line.contains("1 template had no good version")),
+        "{lines:?}"
+    );
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("x/counted.txt:1") && line.contains("no page is concerned")),
+        "{lines:?}"
+    );
+    drop(scene);
+}
+
+/// A stand-in that goes is no news until it is needed, and then it is too late.
+#[actix_web::test]
+async fn a_stand_in_that_goes_is_told() {
+    let set = |builder: Builder| builder.fallback("goes.html");
+    let scene = Scene::start(&[("goes.html", "down"), ("bad-goes.html", "{{ broken")], set);
+    assert_eq!(scene.visit("bad-goes.html").await.body, "down");
+    scene.memory.edit([(name("goes.html"), None::<&str>)]);
+    scene.hotplate.reload().await.expect("reloads");
+    let said = |level: &str, words: &str| {
+        let lines = logged("the stand-in goes.html");
+        lines.iter().any(|line| line.starts_with(level) && line.contains(words))
+    };
+    assert!(said("WARN", "visitors see the built-in text"));
+    let health = scene.hotplate.health();
+    assert!(
+        health.ready && health.degraded[0].contains("goes.html is gone"),
+        "{health:?}"
+    );
+    scene.edit("goes.html", "down again").await.expect("reloads");
+    assert!(said("INFO", "is there again"));
+    assert!(scene.hotplate.health().degraded.is_empty());
+    assert_eq!(scene.visit("bad-goes.html").await.body, "down again");
 }

@@ -87,7 +87,11 @@ fn serve_waits_for_the_templates_and_never_guesses() {
     assert_eq!(ready(), 200);
     // Once they were there, what is missing removes nothing.
     fs::rename(files.path().join("templates"), files.path().join("away")).expect("renamed");
-    wait::until("it is never said to be away", || ready() == 503);
+    let health = || crate::wire::ask(admin, "GET", "/admin/v1/health", &[], "").body;
+    wait::until("it is never said to be away", || {
+        health().contains("templates is missing")
+    });
+    assert_eq!(ready(), 200, "every page is served on");
     assert_eq!(server.get("/").body, "page");
 }
 

@@ -10,6 +10,7 @@ use crate::policies::ActorKind;
 use crate::snapshot::{Snapshot, Standing as EntryStanding};
 use crate::supervision::{Child, Door, Escalation, Pool, Standing, Supervisor};
 use crate::template::TemplateName;
+use crate::version::Version;
 use crate::watcher::Eyes;
 
 /// Which templates visitors ask for.
@@ -88,12 +89,20 @@ impl Engine {
         reasons.extend(self.entries.none_served(&self.reader.current()));
         let patience = Duration::from_millis(self.limits.reload_ms);
         reasons.extend(actors.iter().filter_map(|actor| late(actor, patience)));
-        reasons.extend(loaders.iter().flat_map(missing));
+        degraded.extend(self.fault_log.stand_in_gone());
+        let version = self.reader.current().version();
+        for loader in &loaders {
+            // Pages that were there are served on, so no traffic has to be turned away.
+            match version == Version::NONE || loader.status.awaited {
+                true => reasons.extend(missing(loader)),
+                false => degraded.extend(missing(loader)),
+            }
+        }
         Health {
             ready: reasons.is_empty(),
             reasons,
             degraded,
-            version: self.reader.current().version(),
+            version,
             actors,
             loaders,
             doors: self.doors.all().map(door).into(),

@@ -9,6 +9,7 @@ use crate::compiler::Dialects;
 use crate::dialect::tiny::{Tiny, formatters};
 use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Output};
 use crate::engine::{Engine, Entries, Plan, StartError};
+use crate::fault_log::Wording;
 use crate::graph::plan::Companions;
 use crate::limits::Limits;
 use crate::loader::{DirectoryLoader, Loader, Mount, Rules, WatchBy};
@@ -39,6 +40,7 @@ pub struct Builder {
     watch_by: WatchBy,
     policies: Policies,
     foreign: bool,
+    wording: Wording,
 }
 
 impl Builder {
@@ -61,6 +63,7 @@ impl Builder {
             watch_by: WatchBy::default(),
             policies: Policies::default(),
             foreign: false,
+            wording: Wording::default(),
         }
     }
 
@@ -184,9 +187,11 @@ impl Builder {
     }
 
     /// Says which templates visitors ask for; the default is all. While each of them is broken, the engine is not
-    /// [ready](crate::Health::ready).
+    /// [ready](crate::Health::ready), and the log counts these alone where it says what visitors get.
     pub fn entries(mut self, is_entry: impl Fn(&TemplateName) -> bool + Send + Sync + 'static) -> Self {
-        self.entries = Entries::new(is_entry);
+        let is_entry = Arc::new(is_entry);
+        self.wording.is_page = Some(Arc::clone(&is_entry) as _);
+        self.entries = Entries::new(move |name| is_entry(name));
         self
     }
 
@@ -213,6 +218,18 @@ impl Builder {
     /// Works like [`fallback`](Builder::fallback) for a template that need not be there: it stands in while it is.
     pub fn optional_fallback(mut self, template: &str) -> Self {
         self.stand_in = Some((template.to_owned(), true));
+        self
+    }
+
+    /// What the log calls a name, where that is another than the file that it was read from.
+    pub fn shown(mut self, shown: impl Fn(&TemplateName) -> TemplateName + Send + Sync + 'static) -> Self {
+        self.wording.shown = Some(Arc::new(shown));
+        self
+    }
+
+    /// For an engine that a library has for itself: that a version is published is logged at `DEBUG`.
+    pub fn quiet(mut self) -> Self {
+        self.wording.quiet = true;
         self
     }
 
@@ -289,6 +306,7 @@ impl Builder {
             watch: self.watch,
             policies: self.policies,
             foreign: self.foreign,
+            wording: self.wording,
         };
         Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))
     }

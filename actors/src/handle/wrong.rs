@@ -52,20 +52,14 @@ pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
 /// Returns the templates whose newest text is not served, sorted by name.
 pub(super) fn not_current(engine: &Engine) -> Vec<NotCurrent> {
     let snapshot = engine.reader.current();
-    let bad = snapshot.entries().filter_map(|(id, name, standing)| match standing {
-        Standing::Stale { .. } | Standing::Broken { .. } => Some((id, name.clone())),
-        Standing::Current(_) | Standing::Gone => None,
-    });
-    let late = late(engine, &snapshot);
-    let late = late.into_iter().map(|(id, late)| (id, late.template));
-    let mut all: Vec<_> = bad.chain(late).collect();
-    all.sort_unstable_by(|(_, a), (_, b)| a.cmp(b));
-    all.dedup();
-    let all = all.into_iter().filter_map(|(id, template)| {
-        let serving = snapshot.serving(id)?;
+    let all = snapshot.entries().filter_map(|(id, name, _)| {
+        let serving = engine.tally.serving(&snapshot, id)?;
+        let template = name.clone();
         Some(NotCurrent { template, serving })
     });
-    all.collect()
+    let mut all: Vec<_> = all.collect();
+    all.sort_unstable_by(|a, b| a.template.cmp(&b.template));
+    all
 }
 
 /// Returns the faults of renders whose template has not been rendered well since.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Generation, Standing};
+use super::{Generation, Serving, Standing};
 use crate::dialect::Unit;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
@@ -47,6 +47,18 @@ pub enum Stands {
     Stale,
     /// Not served.
     Broken,
+}
+
+impl Stands {
+    /// How an entry stands that answers requests so in place of its newest text; `None` where that is what answers them.
+    #[must_use]
+    pub fn of(serving: Option<Serving>) -> Self {
+        match serving {
+            None => Self::Current,
+            Some(Serving::LastGood(_)) => Self::Stale,
+            Some(Serving::StandIn | Serving::Failure) => Self::Broken,
+        }
+    }
 }
 
 impl Served {

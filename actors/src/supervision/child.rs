@@ -309,6 +309,10 @@ impl Child {
             said = fault.said,
             "an actor failed"
         );
+        crate::fault_log::unheard(format_args!(
+            "the {} {} failed: {}",
+            self.actor, self.number, fault.said
+        ));
         // Told before the verdict, so that nobody hears of a restart before the fault.
         self.circle.tell(&Incident::Failed(fault.clone()));
         let fate = self.ended(generation, Ending::Failed);

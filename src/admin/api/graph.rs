@@ -40,9 +40,10 @@ pub(super) async fn graph(request: HttpRequest, state: Data<State>) -> Answered 
         return Err(Problem::bad_request(format!("`depth` is at most {DEPTH_MAX}")));
     }
     let edges = state.ask(state.hotplate.edges()).await?;
-    let (pinned, most) = (state.hotplate.snapshot(), state.limits.graph_nodes);
+    let (hotplate, most) = (state.hotplate.clone(), state.limits.graph_nodes);
+    let pinned = hotplate.snapshot();
     let graph = state.work(move || {
-        let calls = Calls::new(pinned.snapshot(), &edges);
+        let calls = Calls::new(&hotplate, pinned.snapshot(), &edges);
         let part = match &around {
             Some(name) => calls
                 .around(name, depth.unwrap_or(2), most)

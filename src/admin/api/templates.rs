@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
-use hotplate_actors::dialect::Escape;
+use hotplate_actors::dialect::{Escape, TemplateId};
 use hotplate_actors::snapshot::{LateFault, Snapshot, Standing};
 use hotplate_actors::{Hotplate, TemplateName, Version};
 use serde::Deserialize;
@@ -54,21 +54,21 @@ pub(super) async fn templates(request: HttpRequest, state: Data<State>) -> Answe
 fn list(hotplate: &Hotplate, which: &Which, limits: &AdminLimits) -> TemplatesAnswer {
     let pinned = hotplate.snapshot();
     let search = which.search.as_deref().map(str::to_lowercase);
-    let mut found: Vec<(&TemplateName, Standing<'_>)> = pinned
-        .snapshot()
+    let snapshot = pinned.snapshot();
+    let mut found: Vec<(&TemplateName, TemplateId)> = snapshot
         .entries()
         .filter(|(_, name, _)| which.after.as_deref().is_none_or(|after| name.as_str() > after))
-        .filter(|(_, _, standing)| {
+        .filter(|(id, _, _)| {
             which
                 .standing
-                .is_none_or(|wanted| wanted == StandingAnswer::of(standing))
+                .is_none_or(|wanted| wanted == StandingAnswer::of(hotplate, snapshot, *id))
         })
         .filter(|(_, name, _)| {
             search
                 .as_deref()
                 .is_none_or(|search| name.as_str().to_lowercase().contains(search))
         })
-        .map(|(_, name, standing)| (name, standing))
+        .map(|(id, name, _)| (name, id))
         .collect();
     found.sort_unstable_by_key(|(name, _)| *name);
     let most = which
@@ -76,8 +76,8 @@ fn list(hotplate: &Hotplate, which: &Which, limits: &AdminLimits) -> TemplatesAn
         .unwrap_or(limits.page_templates)
         .clamp(1, limits.page_templates);
     let (mut templates, mut bytes) = (Vec::new(), 0);
-    for (name, standing) in found.iter().take(most) {
-        let summary = summary(pinned.snapshot(), name, standing, which.content);
+    for (name, id) in found.iter().take(most) {
+        let summary = summary(hotplate, snapshot, name, *id, which.content);
         bytes += summary.content.as_ref().map_or(0, String::len);
         // One is always given, so that whoever asks for the rest comes to an end.
         if bytes > limits.page_bytes && !templates.is_empty() {
@@ -93,12 +93,18 @@ fn list(hotplate: &Hotplate, which: &Which, limits: &AdminLimits) -> TemplatesAn
     }
 }
 
-fn summary(snapshot: &Snapshot, name: &TemplateName, standing: &Standing<'_>, content: bool) -> TemplateSummary {
-    let top = standing.closure().map(|closure| closure.top());
+fn summary(
+    hotplate: &Hotplate,
+    snapshot: &Snapshot,
+    name: &TemplateName,
+    id: TemplateId,
+    content: bool,
+) -> TemplateSummary {
+    let top = snapshot.standing(id).closure().map(|closure| closure.top());
     TemplateSummary {
         name: name.to_string(),
-        standing: StandingAnswer::of(standing),
-        since: since(snapshot, name),
+        standing: StandingAnswer::of(hotplate, snapshot, id),
+        since: since(hotplate, snapshot, id),
         digest: top.map(|member| member.digest.to_string()),
         bytes: top.map(|member| member.unit.text().len()),
         content: top.filter(|_| content).map(|member| member.unit.text().to_owned()),
@@ -107,8 +113,8 @@ fn summary(snapshot: &Snapshot, name: &TemplateName, standing: &Standing<'_>, co
 
 /// The version that answers requests for a template, where that is not its newest text: because that does not compile, or because it
 /// failed when it was rendered.
-fn since(snapshot: &Snapshot, name: &TemplateName) -> Option<u64> {
-    let serving = snapshot.serving(snapshot.id(name.as_str())?)?;
+fn since(hotplate: &Hotplate, snapshot: &Snapshot, id: TemplateId) -> Option<u64> {
+    let serving = hotplate.serving(snapshot, id)?;
     serving.since().map(Version::number)
 }
 
@@ -131,15 +137,16 @@ pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<Templat
     dependents.sort_unstable();
     let pinned = state.hotplate.snapshot();
     let snapshot = pinned.snapshot();
-    let standing = snapshot
+    let id = snapshot
         .id(name.as_str())
-        .map_or(Standing::Gone, |id| snapshot.standing(id));
+        .ok_or_else(|| Problem::no_template(name.as_str()))?;
+    let standing = snapshot.standing(id);
     let why = match standing {
         Standing::Gone => return Err(Problem::no_template(name.as_str())),
         Standing::Stale { why, .. } | Standing::Broken { why } => Some(why),
         Standing::Current(_) => None,
     };
-    let late = snapshot.id(name.as_str()).and_then(|id| snapshot.late_fault(id));
+    let late = snapshot.late_fault(id);
     let top = standing.closure().map(|closure| closure.top());
     let exists = |name: &TemplateName| {
         let id = snapshot.id(name.as_str());
@@ -159,8 +166,8 @@ pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<Templat
     Ok(TemplateAnswer {
         name: name.to_string(),
         version: pinned.version().number(),
-        standing: StandingAnswer::of(&standing),
-        since: since(snapshot, &name),
+        standing: StandingAnswer::of(&state.hotplate, snapshot, id),
+        since: since(&state.hotplate, snapshot, id),
         cause: why
             .or(late.as_ref().and_then(|late| late.whys.first()))
             .map(|why| why.cause.to_string()),

@@ -228,7 +228,7 @@ fn draw(
     at: Option<&str>,
 ) -> (templates::List, Picture, Option<String>) {
     let pinned = hotplate.snapshot();
-    let calls = Calls::new(pinned.snapshot(), edges);
+    let calls = Calls::new(hotplate, pinned.snapshot(), edges);
     let (part, only) = templates::part(&calls, at);
     (
         templates::list(&calls, search, at),
