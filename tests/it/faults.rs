@@ -718,7 +718,12 @@ async fn the_log_counts_pages_and_names_files() {
 #[actix_web::test]
 async fn a_stand_in_that_goes_is_told() {
     let set = |builder: Builder| builder.fallback("goes.html");
-    let scene = Scene::start(&[("goes.html", "down"), ("bad-goes.html", "{{ broken")], set);
+    let texts = [
+        ("goes.html", "down"),
+        ("bad-goes.html", "{{ broken"),
+        ("good-goes.html", "good"),
+    ];
+    let scene = Scene::start(&texts, set);
     assert_eq!(scene.visit("bad-goes.html").await.body, "down");
     scene.memory.edit([(name("goes.html"), None::<&str>)]);
     scene.hotplate.reload().await.expect("reloads");

@@ -222,7 +222,7 @@ fn data_keeps_its_order_and_its_digits_and_a_key_twice_is_a_warning() {
     let arguments = ["render", text(files.path()), "page.html", "--data", "-"];
     let ran = run_with(&arguments, r#"{"price": 1, "z": {"y": 2, "b": 3}, "price": 4}"#);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, r#"{"y":2,"b":3} 4 2!"#));
-    for part in ["duplicate-key", "stdin:1:37", "the other is at 1:2"] {
+    for part in ["duplicate-key", "stdin:1:37", "the first is at 1:2"] {
         assert!(ran.stderr.contains(part), "{part} is not in:\n{}", ran.stderr);
     }
     files.write(
@@ -234,7 +234,7 @@ fn data_keeps_its_order_and_its_digits_and_a_key_twice_is_a_warning() {
     for part in [
         "warning[duplicate-key]",
         "data/page.json:4:3",
-        "the other is at 2:3",
+        "the first is at 2:3",
         "1 warning",
     ] {
         assert!(ran.stdout.contains(part), "{part} is not in:\n{}", ran.stdout);

@@ -593,7 +593,10 @@ fn finish(play: &mut Play, trustworthy: bool) -> Checked {
     }
     if trustworthy {
         play.wait(1_000, false)?;
-        play.check_served("by events alone")?;
+        // Nothing tells of what is written through a name in a directory that nobody watches; a sync finds it.
+        if !play.disk.world().has_a_name_aside() {
+            play.check_served("by events alone")?;
+        }
         play.sync(Depth::Everything)?;
     } else {
         play.wait(play.limits.sweep_ms + 2_000, false)?;

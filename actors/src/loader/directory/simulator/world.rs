@@ -312,6 +312,21 @@ impl World {
         self.watches.get(&self.lookup(path, false).ok()?).copied()
     }
 
+    /// Whether a file with several names has one of them in a directory that is not watched.
+    pub(super) fn has_a_name_aside(&self) -> bool {
+        let unwatched = self
+            .inodes
+            .iter()
+            .filter(|(number, _)| !self.watches.contains_key(number));
+        let names = unwatched.flat_map(|(_, inode)| match &inode.body {
+            Body::Directory(entries) => entries.values().copied().collect(),
+            Body::File(_) | Body::Link(_) => Vec::new(),
+        });
+        names
+            .map(|number| &self.inodes[&number])
+            .any(|inode| matches!(inode.body, Body::File(_)) && inode.names > 1)
+    }
+
     pub(super) fn watches(&self) -> usize {
         self.watches.len()
     }
