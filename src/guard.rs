@@ -172,6 +172,7 @@ impl<F> GuardedServer<F> {
     }
 
     /// Sets the answer for when the budget of all answers is used up; the default is 503 in plain words.
+    #[cfg(feature = "admin")]
     pub(crate) fn busy(mut self, busy: Busy) -> Self {
         self.busy = busy;
         self

@@ -48,7 +48,7 @@ impl Exceeded {
 /// Steps between two looks at the clock: some microseconds.
 const STEPS_PER_CHECK: u32 = 1024;
 
-/// The same where the time is short: one step may format a long text.
+/// Steps between two looks at the clock where the time is short: one step may format a long text.
 const STEPS_PER_CHECK_OF_PART: u32 = 128;
 
 /// What is left of the costs that one attempt may have.
@@ -63,7 +63,7 @@ pub struct Budget {
     /// Where the time of this attempt ends; begins to run with the first look at the clock, for most renders are over by then
     /// and a look costs as much as many steps.
     ends: Option<Instant>,
-    /// Whether it is only a part of what an attempt may cost.
+    /// True if it is only a part of what an attempt may cost.
     part: bool,
     deadline: Option<Instant>,
     cancel: Option<CancellationToken>,

@@ -24,7 +24,7 @@ const SOURCES_PER_JOB: usize = 64;
 pub(crate) struct Dialects {
     pub(crate) default: Arc<dyn Dialect>,
     pub(crate) choose: Arc<Choose>,
-    /// What a path means that leads nowhere, in every text.
+    /// The meaning of a path that leads nowhere, in every text.
     pub(crate) missing: Missing,
 }
 

@@ -198,7 +198,7 @@ impl Tally {
         snapshot.serving_where(id, |late| self.still_fails(id, late.last))
     }
 
-    /// How entries stand. Costs what failed in renders, not what there is: the rest is counted once for each version.
+    /// Counts entries by their status. Costs what failed in renders, not what there is: the rest is counted once for each version.
     fn entries(&self, snapshot: &Snapshot) -> EntryCounters {
         let mut entries = self.standings.of(snapshot);
         for late in snapshot.late_faults() {
@@ -263,7 +263,7 @@ impl EntryCounters {
     }
 }
 
-/// How an entry stands by what was found when it was compiled.
+/// The status of an entry by what was found when it was compiled.
 fn stands(standing: Standing<'_>) -> Option<Stands> {
     match standing {
         Standing::Current(_) => Some(Stands::Current),

@@ -12,7 +12,7 @@ use crate::template::Digest;
 type Made = Result<Arc<dyn Unit>, Arc<[Diagnostic]>>;
 type Key = (Digest, &'static str);
 
-/// What an entry takes besides what it holds.
+/// Bytes that an entry takes besides what it holds.
 const ENTRY_BYTES: usize = 2 * size_of::<(Key, Kept)>();
 
 #[derive(Clone)]
