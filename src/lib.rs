@@ -26,6 +26,8 @@
 //! Features, none on by default: `web` (serve a site with actix-web), `guard` (a server that bounds what slow clients hold), `config` (read `hotplate.toml`), `metrics` (what is counted,
 //! for prometheus-client), `admin` (dashboard, admin API and metrics on a listener of their own), `cli` (the command, and what makes a program of yours one).
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 /// The programs in the README are compiled.
 #[cfg(all(doctest, feature = "web"))]
 #[doc = include_str!("../README.md")]

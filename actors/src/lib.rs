@@ -10,6 +10,13 @@
 //! The modules in reading order: what things are, how a text becomes a unit, what is served, the protocol, the actors along the
 //! line, and the handle. There is no HTTP server here and no command.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+/// The program in the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod template;
 pub mod text;
 pub mod version;
