@@ -1,6 +1,7 @@
 //! What the documents name is there: paths, flags, commands, settings, metrics. Their programs are compiled as documentation tests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use hotplate::config::keys;
 use serde_json::Value;
@@ -9,9 +10,22 @@ use crate::admin::Served;
 use crate::command::run;
 
 const README: &str = include_str!("../../README.md");
-const COMMAND: &str = include_str!("../../docs/command.md");
 const ADMIN: &str = include_str!("../../docs/admin.md");
 const METRICS: &str = include_str!("../../docs/metrics.md");
+const OPERATING: &str = include_str!("../../docs/operating.md");
+const SAMPLE: &str = include_str!("../../docs/hotplate.toml");
+
+/// Documents whose flags, commands and settings are looked up, by name and text.
+const NAMING: [(&str, &str); 8] = [
+    ("README.md", README),
+    ("SECURITY.md", include_str!("../../SECURITY.md")),
+    ("docs/admin.md", ADMIN),
+    ("docs/command.md", include_str!("../../docs/command.md")),
+    ("docs/operating.md", OPERATING),
+    ("docs/sites.md", include_str!("../../docs/sites.md")),
+    ("docs/supervision.md", include_str!("../../docs/supervision.md")),
+    ("docs/watching.md", include_str!("../../docs/watching.md")),
+];
 
 const COMMANDS: [&str; 10] = [
     "init",
@@ -78,11 +92,7 @@ fn every_flag_command_and_setting_is_there() {
         .iter()
         .map(|command| run(&[command, "--help"]).stdout)
         .collect();
-    for (document, text) in [
-        ("README.md", README),
-        ("docs/command.md", COMMAND),
-        ("docs/admin.md", ADMIN),
-    ] {
+    for (document, text) in NAMING {
         for line in text
             .lines()
             .filter(|line| !line.contains("cargo ") && !line.contains("`--bin "))
@@ -128,9 +138,106 @@ fn every_metric_that_is_named_is_there() {
     let metrics = served.ask("GET", "/admin/v1/metrics", &[], "").body;
     let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let there: BTreeSet<&str> = types.filter_map(|line| line.split(' ').next()).collect();
-    for (at, _) in METRICS.match_indices("hotplate_") {
-        let name = beginning(&METRICS[at..], |part| part.is_ascii_lowercase() || part == '_');
-        let family = name.trim_end_matches("_total").trim_end_matches("_info");
-        assert!(there.contains(name) || there.contains(family), "there is no `{name}`");
+    for text in [METRICS, OPERATING] {
+        for (at, _) in text
+            .match_indices("hotplate_")
+            .filter(|(at, _)| !text[..*at].ends_with('/'))
+        {
+            let name = beginning(&text[at..], |part| part.is_ascii_lowercase() || part == '_');
+            // The crate of that name, as in a target of the log.
+            if text[at + name.len()..].starts_with("::") || name == "hotplate_actors" {
+                continue;
+            }
+            let family = name.trim_end_matches("_total").trim_end_matches("_info");
+            assert!(there.contains(name) || there.contains(family), "there is no `{name}`");
+        }
     }
+}
+
+/// The defaults of the sample, by the path of their key.
+fn defaults() -> impl Iterator<Item = (String, &'static str)> {
+    let mut section = "";
+    SAMPLE.lines().filter_map(move |line| {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+            return None;
+        }
+        let (name, value) = line.split_once(" = ").filter(|_| !line.starts_with('#'))?;
+        Some((format!("{section}.{name}"), value))
+    })
+}
+
+#[test]
+fn the_threat_model_names_each_default_as_it_is() {
+    let defaults: BTreeMap<String, &str> = defaults().collect();
+    let mut rows = 0;
+    for line in OPERATING.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.split(" | ").collect();
+        let [_, setting, default, _] = cells[..] else { continue };
+        let Some(default) = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) else {
+            continue;
+        };
+        assert_eq!(defaults.get(setting.trim_matches('`')), Some(&default), "{line}");
+        rows += 1;
+    }
+    assert!(rows > 40, "{rows}");
+}
+
+/// Headings of a document, as the anchors that a browser is sent to.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let prose = text.split("```").step_by(2).flat_map(str::lines);
+    let headings = prose.filter_map(|line| line.strip_prefix('#').map(|rest| rest.trim_start_matches('#').trim()));
+    let anchor = |heading: &str| -> String {
+        let kept = heading
+            .chars()
+            .filter(|part| part.is_alphanumeric() || " -_".contains(*part));
+        kept.map(|part| if part == ' ' { '-' } else { part })
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn every_link_of_a_document_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_document = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let listed = |directory: &Path| {
+        let entries = std::fs::read_dir(directory).expect("a directory").flatten();
+        entries
+            .map(|entry| entry.path())
+            .filter(is_document)
+            .collect::<Vec<_>>()
+    };
+    let mut links = 0;
+    for document in [listed(root), listed(&root.join("docs"))].concat() {
+        let text = std::fs::read_to_string(&document).expect("a document");
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')').map(|(link, _)| link))
+        {
+            if link.contains("://") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => document.clone(),
+                path => document.parent().expect("a directory").join(path),
+            };
+            let named = format!("{} links to {link}", document.display());
+            assert!(target.exists(), "{named}");
+            if !anchor.is_empty() {
+                let text = std::fs::read_to_string(&target).expect("a document");
+                assert!(anchors(&text).contains(anchor), "{named}, which has no such heading");
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 60, "{links}");
+}
+
+#[test]
+fn the_readme_is_short() {
+    assert!(README.split_whitespace().count() <= 950);
 }
