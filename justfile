@@ -29,7 +29,7 @@ lint:
 # What to run before a pull request
 check: lint test
 
-# Everything that decides whether a change lands (up to 90 minutes on two processors)
+# Everything that decides whether a change lands (up to 45 minutes on two processors)
 ci:
     bash .ci/run
 
