@@ -3,6 +3,8 @@
 //! It thinks and does not wait: what was heard, what the disk answers and what time it is are given to it, so the simulator can
 //! take it through any history.
 
+mod batch;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,11 +21,14 @@ use crate::health::{LoaderStatus, WatchMode};
 use crate::limits::Limits;
 use crate::loader::{Changes, Depth, LoaderError};
 use crate::template::TemplateName;
+use batch::Held;
 
 /// Files that are looked at by their stamps at each `Reload`, besides what was heard of. More take longer than people like to wait.
 const SWEEP_FILES_MAX: usize = 2000;
 /// How long an event may be on its way before what a look found counts as missed.
 const EVENT_LATE: Duration = Duration::from_millis(500);
+/// How often a forced look is made again because what it read was exchanged meanwhile.
+const EXCHANGED_TRIES: usize = 4;
 /// How often everything is looked at after events were found to be missing.
 const DOUBTFUL: Duration = Duration::from_secs(1);
 /// So many looks in a row must find nothing until events are trusted again.
@@ -54,6 +59,8 @@ pub(super) struct Observer {
     unheard: HashMap<PathBuf, Instant>,
     /// What has not been handed on.
     pending: BTreeMap<TemplateName, Pending>,
+    /// Since when it waits, if it does.
+    held: Option<Held>,
     /// Of which root each name was said last, if there are several.
     said_of: HashMap<TemplateName, usize>,
     overflows: u64,
@@ -125,6 +132,7 @@ impl Observer {
             distrust: 0,
             unheard: HashMap::new(),
             pending: BTreeMap::new(),
+            held: None,
             said_of: HashMap::new(),
             overflows: 0,
             reconciles: 0,
@@ -138,7 +146,8 @@ impl Observer {
     /// When there is something to do besides what the inbox waits for.
     pub(super) fn next(&self) -> Option<Instant> {
         let late = self.unheard.values().min().map(|found| *found + EVENT_LATE);
-        let timers = [self.reconcile_at, self.doubt_until, late];
+        let held = self.held.map(|held| held.until);
+        let timers = [self.reconcile_at, self.doubt_until, late, held];
         timers.into_iter().flatten().min()
     }
 
@@ -190,6 +199,7 @@ impl Observer {
             ears,
             exact,
             forced,
+            waits: !self.held.is_some_and(|held| held.is_overdue(now, self.settle_max)),
             bytes,
             afresh: depth == Depth::Afresh,
             deep: false,
@@ -203,6 +213,7 @@ impl Observer {
         }
         if !(forced && everything) {
             self.look_at_due(&look, due);
+            self.look_at_unsettled(&look);
             self.make_sure(&look, rest_until);
             self.gather(None);
         }
@@ -211,11 +222,17 @@ impl Observer {
         } else if forced {
             self.look_at_wary(&look, rest_until);
         }
+        if forced {
+            self.look_until_in_place(&look, rest_until);
+        }
         self.after(now);
         if depth == Depth::Afresh {
             self.say_everything();
         }
-        self.changes(&look)
+        match self.holds_back(&look) {
+            true => self.answer(Changes::default()),
+            false => self.changes(&look),
+        }
     }
 
     /// A look at everything is due, and not so often that nothing else gets done.
@@ -292,24 +309,43 @@ impl Observer {
     /// Makes sure that nobody wrote to what was read while it was read. What may be half is put back, and looked at again once
     /// it is closed or quiet; in a forced look it is read again, and after a while what is there is taken.
     fn make_sure(&mut self, look: &Look<'_>, rest_until: Instant) {
+        self.look_at_exchanged(look);
         let mut doubtful = self.doubtful(look);
         let mut now = look.now;
         while look.forced && !doubtful.is_empty() && now < rest_until {
             now = look.ears.rest(rest_until);
-            let due = self.inbox.settle().take(now, true);
-            if due.doubt {
-                self.inbox.settle().note_doubt();
-            }
-            for path in &due.left {
-                self.trees.iter_mut().for_each(|tree| tree.doubt_path(path));
-            }
-            self.look_at_due(&Look { now, ..*look }, due);
+            self.look_at_heard(&Look { now, ..*look });
             doubtful = self.doubtful(look);
         }
         if !look.forced {
             doubtful
                 .into_iter()
                 .for_each(|(number, taken)| self.trees[number].put_back(look, taken));
+        }
+    }
+
+    /// Looks at what was heard of since the look began.
+    fn look_at_heard(&mut self, look: &Look<'_>) {
+        let due = self.inbox.settle().take(look.now, true);
+        if due.doubt {
+            self.inbox.settle().note_doubt();
+        }
+        for path in &due.left {
+            self.trees.iter_mut().for_each(|tree| tree.doubt_path(path));
+        }
+        self.look_at_due(look, due);
+        self.look_at_exchanged(look);
+    }
+
+    /// Looks again while what leads to what was read is exchanged, a few times.
+    fn look_until_in_place(&mut self, look: &Look<'_>, rest_until: Instant) {
+        for _ in 0..EXCHANGED_TRIES {
+            if self.exchanged_meanwhile(look).is_empty() {
+                return;
+            }
+            self.look_at_heard(look);
+            self.make_sure(look, rest_until);
+            self.gather(None);
         }
     }
 
@@ -420,9 +456,8 @@ impl Observer {
             complete,
             ..Changes::default()
         };
-        let cannot_look = self.cannot_look();
-        if let (true, Some(reason)) = (complete, &cannot_look) {
-            return Err(LoaderError(reason.clone()));
+        if let (true, Some(reason)) = (complete, self.cannot_look()) {
+            return Err(LoaderError(reason));
         }
         if complete {
             self.said_of.clear();
@@ -473,7 +508,12 @@ impl Observer {
                 },
             }
         }
-        match cannot_look {
+        self.answer(changes)
+    }
+
+    /// What differs, or why nothing is known.
+    fn answer(&self, changes: Changes) -> Result<Changes, LoaderError> {
+        match self.cannot_look() {
             Some(reason) if changes.is_empty() => Err(LoaderError(reason)),
             _ => Ok(changes),
         }

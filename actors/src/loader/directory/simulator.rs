@@ -3,6 +3,7 @@
 //!
 //! `HOTPLATE_HISTORIES` says how many histories of each kind (default 300).
 
+mod exchanges;
 mod history;
 mod world;
 
@@ -51,6 +52,10 @@ struct Play {
     exact: bool,
     /// How much of what happens meanwhile happens while a look waits for somebody who writes.
     acts_at_rest: usize,
+    /// Returns what is wrong with what is served after a look.
+    after_each: Option<fn(&Play) -> Option<String>>,
+    /// What was wrong first.
+    wrong: Option<String>,
 }
 
 /// The listener, for one who looks: what happens meanwhile may also happen just before a mark is put.
@@ -139,6 +144,8 @@ impl Play {
             whose: Default::default(),
             exact: false,
             acts_at_rest: 0,
+            after_each: None,
+            wrong: None,
         };
         play.look(Depth::Afresh, false).expect("the first look");
         play.exact = true;
@@ -207,6 +214,8 @@ impl Play {
                 self.unreadable.remove(name.as_str());
             }
         }
+        let wrong = self.after_each.and_then(|check| check(self));
+        self.wrong = self.wrong.take().or(wrong);
         changes
     }
 

@@ -7,6 +7,7 @@
 mod directory;
 mod file;
 mod link;
+mod place;
 mod remarks;
 mod root;
 mod whole;
@@ -83,6 +84,10 @@ pub(super) struct Tree {
     pub(super) touched: BTreeMap<Rel, Option<Text>>,
     /// Whether what has to be polled may differ from what was last asked for.
     pub(super) wariness_changed: bool,
+    /// Whether a directory or a link was another one than before since it was last asked.
+    pub(super) is_exchanged: bool,
+    /// Names that were found, and of which it is not known yet what they stand for now.
+    pub(super) unsettled: BTreeSet<Rel>,
     /// What was read since it was last asked whether anything happened to it meanwhile.
     taken: Vec<Taken>,
     /// Names whose files are being written at each look.
@@ -158,6 +163,8 @@ pub(super) struct Look<'a> {
     pub(super) exact: bool,
     /// What is there now counts, half written or not.
     pub(super) forced: bool,
+    /// A file that is found and may be half written is waited for.
+    pub(super) waits: bool,
     /// Read every file, whatever its stamps say.
     pub(super) bytes: bool,
     /// Note every file that is read, whether it differs or not.
@@ -299,6 +306,8 @@ impl Tree {
             new: Vec::new(),
             more: Vec::new(),
             touched: BTreeMap::new(),
+            is_exchanged: false,
+            unsettled: BTreeSet::new(),
             taken: Vec::new(),
             written: BTreeMap::new(),
             still_written: 0,
@@ -375,9 +384,11 @@ impl Tree {
         if path == self.root {
             rels.insert("".into());
         }
-        rels.extend(self.resolved_through.get(path).into_iter().flatten().cloned());
+        let through = self.resolved_through.get(path).into_iter().flatten().cloned();
+        let (at_its_end, beyond): (BTreeSet<Rel>, BTreeSet<Rel>) = through.partition(|rel| self.ends_at(rel, path));
+        rels.extend(at_its_end);
         rels.extend(self.seen_as.get(path).into_iter().flatten().cloned());
-        let mut is_named = !rels.is_empty();
+        let mut is_named = !rels.is_empty() || !beyond.is_empty();
         // A link is whole as soon as it is there.
         let patience = match patience {
             Patience::Created if look.disk.stat(path).is_ok_and(|stat| stat.kind == Kind::Link) => Patience::Told,
@@ -416,8 +427,16 @@ impl Tree {
                 None => parents.iter().for_each(|parent| self.remark_not_utf8(parent, path)),
             }
         }
-        for rel in rels {
-            self.look_at(look, &rel, patience);
+        // An event of a link on the way says nothing of whether the file at its end is whole.
+        let found = match patience {
+            Patience::Told => Patience::Found,
+            given => given,
+        };
+        for rel in &beyond {
+            self.look_at(look, rel, found);
+        }
+        for rel in rels.difference(&beyond) {
+            self.look_at(look, rel, patience);
         }
         if is_named || patience == Patience::Lost {
             return true;
@@ -434,6 +453,12 @@ impl Tree {
             }
             _ => true,
         }
+    }
+
+    /// Whether a path is the one that a link ends at.
+    fn ends_at(&self, rel: &str, path: &Path) -> bool {
+        let link = self.links.get(rel);
+        link.is_some_and(|link| link.leads.target.as_deref() == Some(path))
     }
 
     fn names_of(&self, id: FileId) -> impl Iterator<Item = Rel> + '_ {
@@ -537,12 +562,12 @@ impl Tree {
             }
             // What the file held is gone, and may be about to come back.
             Kind::Directory if self.enters(rel) && self.is_file(rel) && !self.is_lost(look, patience) => {
-                self.lose(look, rel);
+                self.lose(look, rel, patience);
             }
             Kind::Directory if self.enters(rel) => self.enter(look, rel, real, stat, patience),
             // What was in the directory is gone, and may be about to come back.
             Kind::File if self.takes(rel) && self.directory(rel).is_some() && !self.is_lost(look, patience) => {
-                self.lose(look, rel);
+                self.lose(look, rel, patience);
             }
             Kind::File if self.takes(rel) => {
                 if self.directory(rel).is_some() {
@@ -575,7 +600,7 @@ impl Tree {
     fn put_aside(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
         match !self.nodes.contains_key(rel) || self.is_lost(look, patience) {
             true => self.remove_node(look, rel),
-            false => self.lose(look, rel),
+            false => self.lose(look, rel, patience),
         }
     }
 
@@ -588,7 +613,8 @@ impl Tree {
     }
 
     /// What a name stood for has its grace from now on.
-    fn lose(&mut self, look: &Look<'_>, rel: &str) {
+    fn lose(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
+        self.wait_for(rel, patience);
         let (parent, name) = split(rel);
         if let Some(directory) = self.directory(parent) {
             let path = directory.real.join(name);
@@ -627,6 +653,7 @@ impl Tree {
             return self.remove(look, rel);
         }
         self.doubt(rel);
+        self.wait_for(rel, patience);
         look.inbox.settle().note_seen(path, Hint::Gone, look.now);
     }
 
@@ -642,6 +669,7 @@ impl Tree {
     fn remove_node(&mut self, look: &Look<'_>, rel: &str) {
         let inside: Vec<Rel> = inside(&self.nodes, rel).cloned().collect();
         for each in inside.iter().map(AsRef::as_ref).chain([rel]) {
+            self.unsettled.remove(each);
             match self.nodes.remove(each) {
                 Some(Node::File { seen, state }) => {
                     self.forget_file(each, seen.as_ref(), &state);
@@ -690,6 +718,7 @@ impl Tree {
         if failure::passes(error) {
             self.try_again(look, rel);
         }
+        self.unsettled.remove(rel);
         if self.directory(rel).is_some() {
             return self.cannot_enter(look, rel, diagnostic);
         }

@@ -35,6 +35,7 @@ impl Tree {
             Ok(names) => names,
             Err(error) if is_gone(&error) && !rel.is_empty() => {
                 self.doubt(rel);
+                self.wait_for(rel, patience);
                 return look.inbox.settle().note_seen(real.to_owned(), Hint::Gone, look.now);
             }
             Err(error) => {
@@ -60,6 +61,7 @@ impl Tree {
             self.doubt(rel);
             return self.look_again(look, rel);
         }
+        self.unsettled.remove(rel);
         let was_unreadable = self.can_enter(rel);
         self.remarks
             .keep_in(rel, |name| names.iter().any(|(each, _)| each == name));
@@ -116,6 +118,7 @@ impl Tree {
                     self.exhausted = Some(why.clone());
                 }
                 self.wariness_changed |= before != id;
+                self.is_exchanged |= before != id;
                 return before != id || renewed.unwrap_or(false);
             }
             Some(Node::Directory(directory)) => Some(std::mem::replace(&mut directory.real, real.to_owned())),
@@ -133,6 +136,7 @@ impl Tree {
         match before {
             // What is below it keeps its names until it is clear what is there now.
             Some(before) => {
+                self.is_exchanged = true;
                 if let Some(seen_as) = self.seen_as.get_mut(&before) {
                     seen_as.remove(rel);
                     if seen_as.is_empty() {
@@ -291,7 +295,8 @@ impl Tree {
 
     /// Reads it if it changed. Answers whether it did.
     fn read_ignore(&mut self, look: &Look<'_>, rel: &str, real: &Path, is_there: bool) -> bool {
-        let path = real.join(IGNORE_FILE);
+        let (path, name) = (real.join(IGNORE_FILE), join(rel, IGNORE_FILE));
+        self.unsettled.remove(name.as_str());
         let stat = match is_there.then(|| look.disk.follow(&path)) {
             Some(Err(error)) if !is_gone(&error) => {
                 let diagnostic = failure::diagnostic("it cannot be looked at", &error, IGNORE_HELP);
@@ -307,6 +312,7 @@ impl Tree {
             if look.forced || ignore.is_lost {
                 return self.ignores.remove(rel).is_some();
             }
+            self.wait_for(&name, Patience::Found);
             look.inbox.settle().note_seen(path, Hint::Gone, look.now);
             return false;
         };
@@ -359,6 +365,7 @@ impl Tree {
                 false
             }
             Content::Changing => {
+                self.wait_for(&name, Patience::Found);
                 let mut settle = look.inbox.settle();
                 if !settle.is_told(&path) {
                     settle.note_seen(path, Hint::Writing, look.now);

@@ -21,15 +21,18 @@ impl Tree {
             _ => None,
         };
         if !look.bytes && known.is_some_and(|seen| !seen.racy && seen.is_of(stat)) {
+            self.unsettled.remove(rel);
             if patience != Patience::Unsettled {
                 self.end_written(rel);
             }
             return;
         }
         if patience == Patience::Unsettled && !look.forced && self.keeps_whole(look, rel) {
+            self.unsettled.remove(rel);
             return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
         }
         if !look.forced && self.may_be_half(look, rel, stat, patience) {
+            self.wait_for(rel, patience);
             return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
         }
         self.read_in(look, rel, real, patience);
@@ -110,7 +113,10 @@ impl Tree {
                 self.keep_unreadable(rel, diagnostic, seen);
                 self.try_again(look, rel);
             }
-            Content::Changing => look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now),
+            Content::Changing => {
+                self.wait_for(rel, patience);
+                look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
+            }
             Content::Gone => {
                 let (parent, name) = split(rel);
                 if let Some(path) = self.directory(parent).map(|directory| directory.real.join(name)) {
@@ -141,7 +147,7 @@ impl Tree {
             Patience::Lost => look.is_young(stat.changed),
             Patience::ToldOf(id) => id != stat.id && look.is_young(stat.changed),
             // What is new in a new directory is read at once: if it is still being written, events will tell.
-            Patience::Found => self.nodes.contains_key(rel) && look.is_young(stat.changed),
+            Patience::Found => look.waits && self.nodes.contains_key(rel) && look.is_young(stat.changed),
             Patience::Told | Patience::Quiet | Patience::Unsettled => false,
         }
     }
@@ -233,6 +239,7 @@ impl Tree {
     /// Notes what a name holds now. Answers whether that differs from what it held.
     pub(super) fn take_in(&mut self, rel: &str, seen: Option<Signature>, state: State) -> bool {
         let id = seen.as_ref().map(|seen| seen.id);
+        self.unsettled.remove(rel);
         self.bytes += state.bytes(seen.as_ref());
         let before = self.nodes.get_mut(rel);
         if let Some(Node::File { seen: was, state: had }) = before {

@@ -87,6 +87,7 @@ impl Tree {
             return self.remove_node(look, rel);
         }
         self.doubt(rel);
+        self.wait_for(rel, patience);
         look.inbox.settle().note_seen(path.to_owned(), Hint::Gone, look.now);
     }
 
@@ -137,6 +138,7 @@ impl Tree {
         };
         let before = self.links.insert(rel.into(), link);
         self.wariness_changed = true;
+        self.is_exchanged |= before.is_some();
         before
             .into_iter()
             .for_each(|before| self.release(look, rel, &before.leads));
@@ -146,6 +148,7 @@ impl Tree {
     pub(super) fn unlink(&mut self, look: &Look<'_>, rel: &str) {
         if let Some(before) = self.links.remove(rel) {
             self.wariness_changed = true;
+            self.is_exchanged = true;
             self.release(look, rel, &before.leads);
         }
     }

@@ -90,12 +90,15 @@ impl Tree {
         let real = self.real(&rel);
         let is_text = matches!(had, Some((_, State::Text(_))));
         let is_taken = self.waits(look, &rel, look.now, is_text) == Waits::Torn;
-        if let Some(real) = real {
+        // Where nothing was heard of it, it is its age alone that makes it doubtful.
+        let is_only_young = real.is_some_and(|real| {
             let mut settle = look.inbox.settle();
-            if !settle.is_told(&real) {
+            let is_told = settle.is_told(&real);
+            if !is_told {
                 settle.note_seen(real, Hint::Writing, look.now);
             }
-        }
+            !is_told
+        });
         if is_taken {
             return;
         }
@@ -110,6 +113,7 @@ impl Tree {
                 written.map(|written| self.written.insert(Rel::clone(&rel), written));
             }
             self.wariness_changed |= self.wary.remove(&rel);
+            self.unsettled.extend(is_only_young.then_some(rel));
             return;
         };
         // The stamps may come again, but not what they stood for.
@@ -118,6 +122,7 @@ impl Tree {
             seen
         });
         self.take_in(&rel, seen, state);
+        self.unsettled.extend(is_only_young.then_some(rel));
     }
 
     /// A file is still being written after it was waited for. Answers whether what is known of it stays.

@@ -1,0 +1,222 @@
+//! Trees that are built beside those that are served and take their places in one step, while some of their files are young and the
+//! loader looks. Each file holds the generation of its tree. No two files of one tree are ever served of two generations.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::history::{BASE, Op, ROOT};
+use super::world::{Act, Said};
+use super::{Checked, Play, histories};
+use crate::loader::Depth;
+
+/// How a tree is exchanged for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// As a mounted volume is: names lead through `..data`.
+    Data,
+    /// A link to a directory, in both roots, and one to a file in it.
+    Link,
+    /// Two directories change their places.
+    Directory,
+    /// The second root and a directory beside it change their places.
+    Root,
+}
+
+const SHAPES: [Shape; 4] = [Shape::Data, Shape::Link, Shape::Directory, Shape::Root];
+
+/// The files of a tree. The last one is in some generations only.
+const FILES: [&str; 4] = ["index.html", "p/p.html", "p/q/q.html", "p/sometimes.html"];
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Those of the files of the next tree that the bits say are written.
+    Write(usize, u8),
+    /// The others are written, and it takes its place: at once, or after so many questions of the next look.
+    Exchange(usize, Option<usize>),
+    Hear(usize),
+    HearMeanwhile(usize),
+    Wait(u64),
+    Sync,
+    Overflow,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let shape = || 0..SHAPES.len();
+    let step = prop_oneof![
+        3 => (shape(), any::<u8>()).prop_map(|(shape, files)| Step::Write(shape, files)),
+        6 => (shape(), prop::option::of(0_usize..60)).prop_map(|(shape, after)| Step::Exchange(shape, after)),
+        2 => (0_usize..8).prop_map(Step::Hear),
+        2 => (0_usize..40).prop_map(Step::HearMeanwhile),
+        6 => (0_u64..60).prop_map(Step::Wait),
+        1 => Just(Step::Sync),
+        1 => Just(Step::Overflow),
+    ];
+    prop::collection::vec(step, 1..30)
+}
+
+/// The number of a generation, which says of what shape it is.
+fn text(shape: usize, generation: u8) -> u8 {
+    16 + generation * 4 + u8::try_from(shape).expect("few")
+}
+
+/// Which of the shapes a text is of, and its generation.
+fn generation(text: &str) -> Option<(u8, u8)> {
+    let number: u8 = text.strip_prefix("text ")?.parse().ok()?;
+    let number = number.checked_sub(16)?;
+    Some((number % 4, number / 4))
+}
+
+struct Trees {
+    generations: [u8; SHAPES.len()],
+}
+
+impl Trees {
+    fn begin() -> (Self, Play) {
+        let mut play = Play::new();
+        let mut trees = Self {
+            generations: [0; SHAPES.len()],
+        };
+        for shape in 0..SHAPES.len() {
+            trees.write(&play, shape, u8::MAX);
+            let exchange = trees.exchange(&play, shape);
+            play.disk.world().apply(&exchange);
+        }
+        let site = |name: &str| Path::new(ROOT).join(name);
+        let links = [
+            ("..data/index.html", site("index.html")),
+            ("..data/p", site("p")),
+            ("/out/now", site("linked")),
+            ("/out/now", Path::new(BASE).join("linked_too")),
+            ("/out/now/index.html", site("linked.html")),
+        ];
+        let mut world = play.disk.world();
+        links
+            .iter()
+            .for_each(|(target, path)| world.apply(&Op::Link(target.into(), path.clone())));
+        drop(world);
+        play.wait(1_000, false).expect("settles");
+        play.check_served("at the start").expect("the same");
+        play.exact = false;
+        (trees, play)
+    }
+
+    /// Where the next tree is built.
+    fn place(&self, shape: usize) -> PathBuf {
+        let number = self.generations[shape];
+        match SHAPES[shape] {
+            Shape::Data => Path::new(ROOT).join(format!("..{number}")),
+            Shape::Link => Path::new("/out").join(number.to_string()),
+            Shape::Directory => Path::new(ROOT).join(format!(".next{number}")),
+            Shape::Root => Path::new("/home").join(format!("base{number}")),
+        }
+    }
+
+    fn write(&self, play: &Play, shape: usize, files: u8) {
+        let place = self.place(shape);
+        let text = text(shape, self.generations[shape]);
+        let mut world = play.disk.world();
+        for directory in ["", "p", "p/q"] {
+            world.apply(&Op::MakeDirectory(place.join(directory)));
+        }
+        // The roots have the names of the others in directories of their own.
+        for (bit, file) in FILES.into_iter().enumerate() {
+            let is_there = file != FILES[3] || self.generations[shape] % 3 != 1;
+            if files & (1 << bit) != 0 && is_there {
+                world.apply(&Op::Write(place.join(file), text));
+            }
+        }
+        if SHAPES[shape] == Shape::Root {
+            world.apply(&Op::Link("/out/now".into(), place.join("linked_too")));
+        }
+    }
+
+    /// What puts the next tree into its place.
+    fn exchange(&mut self, play: &Play, shape: usize) -> Op {
+        let place = self.place(shape);
+        self.generations[shape] = (self.generations[shape] + 1) % 56;
+        let mut world = play.disk.world();
+        let mut link = |target: PathBuf, path: &str| {
+            let beside = PathBuf::from(format!("{path}~"));
+            world.remove(&beside);
+            world.apply(&Op::Link(target, beside.clone()));
+            Op::Rename(beside, path.into())
+        };
+        match SHAPES[shape] {
+            Shape::Data => link(place.file_name().expect("a name").into(), "/home/site/..data"),
+            Shape::Link => link(place, "/out/now"),
+            Shape::Directory => {
+                let path = Path::new(ROOT).join("directory");
+                match world.lookup(&path, false) {
+                    Ok(_) => Op::Exchange(place, path),
+                    Err(_) => Op::Rename(place, path),
+                }
+            }
+            Shape::Root => Op::Exchange(place, BASE.into()),
+        }
+    }
+}
+
+/// Two generations of one shape that are served at once.
+fn mixture(play: &Play) -> Option<String> {
+    let mut served = [None; SHAPES.len()];
+    for (name, text) in &play.served {
+        let Some((shape, number)) = generation(text) else {
+            continue;
+        };
+        let first = served[usize::from(shape)].get_or_insert((name, number));
+        if first.1 != number {
+            return Some(format!(
+                "{:?}: {} is of generation {}, and {name} of {number}",
+                SHAPES[usize::from(shape)],
+                first.0,
+                first.1
+            ));
+        }
+    }
+    None
+}
+
+fn exchanged(steps: &[Step]) -> Checked {
+    let (mut trees, mut play) = Trees::begin();
+    play.after_each = Some(mixture);
+    for step in steps {
+        match step {
+            Step::Write(shape, files) => trees.write(&play, *shape, *files),
+            Step::Exchange(shape, after) => {
+                trees.write(&play, *shape, u8::MAX);
+                let exchange = trees.exchange(&play, *shape);
+                match after {
+                    None => play.disk.world().apply(&exchange),
+                    Some(after) => play.disk.world().script.push_back((*after, Act::Op(exchange))),
+                }
+            }
+            Step::Hear(count) => {
+                play.hear(*count);
+                play.wait(0, true)?;
+            }
+            Step::HearMeanwhile(after) => play.disk.world().script.push_back((*after, Act::Hear)),
+            Step::Wait(ms) => play.wait(*ms, false)?,
+            Step::Sync => drop(play.sync(Depth::Everything)),
+            Step::Overflow => {
+                let mut world = play.disk.world();
+                world.queue.clear();
+                world.queue.push_back(Said::Overflow);
+            }
+        }
+        let wrong = play.wrong.take();
+        prop_assert!(wrong.is_none(), "{} by {step:?}", wrong.unwrap_or_default());
+    }
+    super::finish(&mut play, true)?;
+    prop_assert!(play.wrong.is_none(), "{:?} at the end", play.wrong);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(histories())]
+
+    #[test]
+    fn what_one_exchange_makes_reachable_is_served_at_once(steps in steps()) {
+        exchanged(&steps)?;
+    }
+}

@@ -1,0 +1,110 @@
+//! Whether what leads to a name is what it was. One step can put another directory, or a link that leads elsewhere, in the place of
+//! one that is known, and so exchange everything that is reached through it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::{Look, Node, Patience, Rel, Tree, split};
+use crate::loader::directory::disk::{Disk, is_gone};
+use crate::loader::directory::rules::IGNORE_FILE;
+
+/// The code and the help of what is said about places that are exchanged without end.
+const CODE: &str = "still-written";
+const HELP: &str = "exchange less often, or reload once it is over";
+
+impl Tree {
+    /// Looks at each directory and link that is another one than before, or leads elsewhere. Costs a question to the disk for each.
+    pub(in super::super) fn look_at_places(&mut self, look: &Look<'_>) {
+        if self.missing.is_some() || !self.check_root(look) {
+            return;
+        }
+        let directories = self.seen_as.values().flatten();
+        let places: BTreeSet<Rel> = self.links.keys().chain(directories).cloned().collect();
+        for rel in places {
+            if !self.is_in_place(look.disk, &rel) {
+                self.look_at(look, &rel, Patience::Found);
+            }
+        }
+    }
+
+    /// Returns the path of the first directory or link on the way to a name that is another one than before. Asks for none of those in
+    /// `asked`, and adds those that it asked for.
+    pub(in super::super) fn out_of_place(
+        &self,
+        disk: &dyn Disk,
+        rel: &str,
+        asked: &mut BTreeSet<Rel>,
+    ) -> Option<PathBuf> {
+        if self.missing.is_some() {
+            return None;
+        }
+        let ends = rel.match_indices('/').map(|(end, _)| end).chain([rel.len()]);
+        let on_the_way = [""].into_iter().chain(ends.map(|end| &rel[..end]));
+        for each in on_the_way {
+            let is_place = self.links.contains_key(each) || self.directory(each).is_some();
+            if is_place && asked.insert(each.into()) && !self.is_in_place(disk, each) {
+                return self.path_of(each);
+            }
+        }
+        None
+    }
+
+    /// Whether a directory is the one that is known, or a link leads to what it led to.
+    fn is_in_place(&self, disk: &dyn Disk, rel: &str) -> bool {
+        let Some(path) = self.path_of(rel) else { return true };
+        let known = match (self.links.get(rel), self.nodes.get(rel)) {
+            (Some(link), _) if !rel.is_empty() => link.met.map(|(id, _)| id),
+            (_, Some(Node::Directory(directory))) => Some(directory.id),
+            _ => return true,
+        };
+        match disk.follow(&path) {
+            Ok(stat) => Some(stat.id) == known,
+            Err(error) => known.is_none() || !is_gone(&error),
+        }
+    }
+
+    /// The path by which a name is found.
+    fn path_of(&self, rel: &str) -> Option<PathBuf> {
+        let (parent, name) = split(rel);
+        match rel {
+            "" => Some(self.root.clone()),
+            _ => Some(self.directory(parent)?.real.join(name)),
+        }
+    }
+
+    // --- what is waited for -------------------------------------------------------------------------------------------------
+
+    /// A name was found, and what it stands for now is not known yet: the file may still be written, or what it was may come back.
+    pub(super) fn wait_for(&mut self, rel: &str, patience: Patience) {
+        if patience == Patience::Found {
+            self.unsettled.insert(rel.into());
+        }
+    }
+
+    /// Whether it is not known yet what some of the names that were found stand for.
+    pub(in super::super) fn is_unsettled(&self) -> bool {
+        !self.unsettled.is_empty()
+    }
+
+    /// Takes the names that were waited for as they are.
+    pub(in super::super) fn look_at_unsettled(&mut self, look: &Look<'_>) {
+        for rel in std::mem::take(&mut self.unsettled) {
+            match split(&rel) {
+                (parent, IGNORE_FILE) => self.look_at(look, parent, Patience::Quiet),
+                _ => self.look_at(look, &rel, Patience::Quiet),
+            }
+        }
+    }
+
+    /// Says that what leads to its names was exchanged each time that it was looked at, or no longer says so.
+    pub(in super::super) fn remark_exchanged(&mut self, is_exchanged: bool) {
+        let place = self.root.display().to_string();
+        if !is_exchanged {
+            return self.remarks.forget(&place, CODE);
+        }
+        self.still_written += 1;
+        let message =
+            "directories or links are being exchanged without end, so what was read is taken, maybe of two versions";
+        self.remark(place, "", CODE, message.to_owned(), HELP);
+    }
+}
