@@ -5,6 +5,8 @@
 mod deployments;
 mod directories;
 mod editors;
+#[cfg(target_os = "linux")]
+mod exchanges;
 mod files;
 mod rules;
 mod soak;
@@ -34,7 +36,13 @@ struct Told {
     hinted: bool,
     ended: bool,
     error: Option<String>,
+    /// Whether what is served after a batch is right.
+    check: Option<Check>,
+    /// What was served after the batches after which it was not.
+    wrong: Vec<String>,
 }
+
+type Check = Box<dyn Fn(&BTreeMap<&str, &str>) -> bool + Send>;
 
 impl Told {
     fn take(&mut self, changes: Changes) {
@@ -55,6 +63,10 @@ impl Told {
                 story.push(now);
             }
         }
+        let served = self.now();
+        let wrong = self.check.as_ref().filter(|check| !check(&served));
+        let wrong = wrong.map(|_| format!("{served:?}"));
+        self.wrong.extend(wrong);
     }
 
     fn now(&self) -> BTreeMap<&str, &str> {
@@ -224,6 +236,16 @@ impl Site {
 
     pub(crate) fn batches(&self) -> usize {
         self.told().batches
+    }
+
+    /// Judges what is served after each batch from now on.
+    pub(crate) fn check_each_batch(&self, check: impl Fn(&BTreeMap<&str, &str>) -> bool + Send + 'static) {
+        self.told().check = Some(Box::new(check));
+    }
+
+    /// What was served after each batch after which it was not right.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        self.told().wrong.clone()
     }
 
     pub(crate) fn hints(&self) -> usize {

@@ -16,11 +16,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Which file it is, whatever it is called: device and inode. Zero where the system does not say.
+/// Which file it is, whatever it is called: device, inode, and when it was made, for the number of an inode is used again. Zero where the
+/// system does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(super) struct FileId {
     pub(super) device: u64,
     pub(super) inode: u64,
+    pub(super) born: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

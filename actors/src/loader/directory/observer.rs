@@ -44,6 +44,7 @@ pub(super) struct Observer {
     inbox: Arc<Inbox>,
     settle: Duration,
     settle_max: Duration,
+    grace: Duration,
     sweep: Duration,
     poll: Duration,
     /// Why the kernel does not watch, or why it is not enough; absent while nobody watches.
@@ -60,7 +61,7 @@ pub(super) struct Observer {
     /// What has not been handed on.
     pending: BTreeMap<TemplateName, Pending>,
     /// Since when it waits, if it does.
-    held: Option<Held>,
+    pub(super) held: Option<Held>,
     /// Of which root each name was said last, if there are several.
     said_of: HashMap<TemplateName, usize>,
     overflows: u64,
@@ -123,6 +124,7 @@ impl Observer {
             inbox,
             settle: Duration::from_millis(limits.settle_ms),
             settle_max: Duration::from_millis(limits.settle_max_ms),
+            grace: Duration::from_millis(limits.grace_ms),
             sweep: Duration::from_millis(limits.sweep_ms),
             poll: Duration::from_millis(limits.poll_ms),
             means: None,
@@ -205,6 +207,7 @@ impl Observer {
             deep: false,
             recursive: self.means.as_ref().is_some_and(|means| means.kernel && !means.exact),
             settle_nanos: i64::try_from(self.settle.as_nanos()).unwrap_or(i64::MAX),
+            grace: self.grace,
             settle_max: self.settle_max,
         };
         self.count_missed(&due, now);

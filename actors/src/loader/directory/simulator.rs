@@ -225,11 +225,12 @@ impl Play {
         let was_unreadable = self.unreadable.clone();
         let were_there = [ROOT, BASE].map(|root| self.is_there(root));
         let acts = self.disk.world().script.len();
+        let was_held = self.observer.held.is_some();
         let Ok(changes) = self.look(Depth::Hinted, false) else {
             return Ok(());
         };
-        // What goes and comes back during one look may be said once more: the Watcher compares as well.
-        if self.disk.world().script.len() == acts {
+        // What goes and comes back during one look, or while a batch waits, may be said once more: the Watcher compares as well.
+        if self.disk.world().script.len() == acts && !was_held {
             self.check_said(&changes, &before, &was_unreadable)?;
         }
         if !self.exact {
@@ -303,11 +304,12 @@ impl Play {
         let was_unreadable = self.unreadable.clone();
         let calls = self.disk.world().calls;
         let acts = self.disk.world().script.len();
+        let was_held = self.observer.held.is_some();
         let changes = self.look(depth, heard_all);
         let calls = self.disk.world().calls - calls;
         prop_assert!(calls < 20_000, "{calls} questions for one sync");
         let overtaken = self.disk.world().script.len() != acts;
-        if let (Ok(changes), false) = (changes, overtaken) {
+        if let (Ok(changes), false) = (changes, overtaken || was_held) {
             self.check_said(&changes, &before, &was_unreadable)?;
         }
         if !overtaken {

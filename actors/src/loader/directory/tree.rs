@@ -86,8 +86,8 @@ pub(super) struct Tree {
     pub(super) wariness_changed: bool,
     /// Whether a directory or a link was another one than before since it was last asked.
     pub(super) is_exchanged: bool,
-    /// Names that were found, and of which it is not known yet what they stand for now.
-    pub(super) unsettled: BTreeSet<Rel>,
+    /// Names that were found, and of which it is not known yet what they stand for now, each since when.
+    pub(super) unsettled: BTreeMap<Rel, Instant>,
     /// What was read since it was last asked whether anything happened to it meanwhile.
     taken: Vec<Taken>,
     /// Names whose files are being written at each look.
@@ -175,6 +175,8 @@ pub(super) struct Look<'a> {
     pub(super) recursive: bool,
     /// For how long a file must not have changed to be taken for whole, in nanoseconds.
     pub(super) settle_nanos: i64,
+    /// For how long what is gone may come back.
+    pub(super) grace: Duration,
     /// For how long a file that is being written is waited for without a word about it.
     pub(super) settle_max: Duration,
 }
@@ -307,7 +309,7 @@ impl Tree {
             more: Vec::new(),
             touched: BTreeMap::new(),
             is_exchanged: false,
-            unsettled: BTreeSet::new(),
+            unsettled: BTreeMap::new(),
             taken: Vec::new(),
             written: BTreeMap::new(),
             still_written: 0,
@@ -542,8 +544,12 @@ impl Tree {
             Ok((id, false)) if id == directory.id => self.absent(look, rel, path, patience),
             Err(error) if !is_gone(&error) && self.nodes.contains_key(rel) => self.cannot_see(look, rel, &error),
             // If it is in doubt already, it or a directory above is waited for.
-            Ok(_) | Err(_) if self.doubt(parent) => self.look_again(look, parent),
-            Ok(_) | Err(_) => {}
+            Ok(_) | Err(_) => {
+                self.wait_for(look, parent, Patience::Found);
+                if self.doubt(parent) {
+                    self.look_again(look, parent);
+                }
+            }
         }
     }
 
@@ -614,7 +620,7 @@ impl Tree {
 
     /// What a name stood for has its grace from now on.
     fn lose(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
-        self.wait_for(rel, patience);
+        self.wait_for(look, rel, patience);
         let (parent, name) = split(rel);
         if let Some(directory) = self.directory(parent) {
             let path = directory.real.join(name);
@@ -653,7 +659,7 @@ impl Tree {
             return self.remove(look, rel);
         }
         self.doubt(rel);
-        self.wait_for(rel, patience);
+        self.wait_for(look, rel, patience);
         look.inbox.settle().note_seen(path, Hint::Gone, look.now);
     }
 

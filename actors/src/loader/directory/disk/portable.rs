@@ -18,6 +18,7 @@ pub(super) fn stat(metadata: &Metadata) -> Stat {
             inode: metadata
                 .created()
                 .map_or(0, |created| since_epoch(created).unsigned_abs()),
+            born: 0,
         },
         kind: if kind.is_file() {
             Kind::File

@@ -15,6 +15,7 @@ pub(super) fn stat(metadata: &Metadata) -> Stat {
         id: FileId {
             device: metadata.dev(),
             inode: metadata.ino(),
+            born: metadata.created().map_or(0, super::since_epoch),
         },
         kind: if kind.is_file() {
             Kind::File

@@ -12,14 +12,14 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::Observer;
-use crate::loader::directory::tree::Look;
+use crate::loader::directory::tree::{Look, Tree};
 
 /// How often in one look all directories and links are asked for, because some of them were found to be other ones.
 const ROUNDS_MAX: usize = 4;
 
 /// A batch that waits.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
+pub(in super::super) struct Held {
     since: Instant,
     /// When something is to be done about it, if nothing happens before.
     pub(super) until: Instant,
@@ -62,7 +62,7 @@ impl Observer {
             return false;
         }
         let exchanged = self.exchanged_meanwhile(look);
-        if exchanged.is_empty() && !self.trees.iter().any(|tree| tree.is_unsettled()) {
+        if exchanged.is_empty() && !self.trees.iter().any(Tree::is_unsettled) {
             self.trees.iter_mut().for_each(|tree| tree.remark_exchanged(false));
             return false;
         }
@@ -78,10 +78,16 @@ impl Observer {
         until.is_some()
     }
 
-    /// Returns the roots in which a directory or a link on the way to what is pending is another one than when it was read. Each is
-    /// looked at soon.
+    /// Returns the roots in which a directory or a link on the way to what is pending is another one than when it was read, or is
+    /// said to be. Each is looked at soon.
     pub(super) fn exchanged_meanwhile(&self, look: &Look<'_>) -> BTreeSet<usize> {
         let mut exchanged = BTreeSet::new();
+        if look.exact && !self.pending.is_empty() {
+            let settle = self.inbox.settle();
+            let of_tree = |tree: &Tree| settle.told().any(|path| tree.is_place(path));
+            let trees = self.trees.iter().enumerate().filter(|(_, tree)| of_tree(tree));
+            exchanged.extend(trees.map(|(number, _)| number));
+        }
         for (number, tree) in self.trees.iter().enumerate() {
             let mut asked = BTreeSet::new();
             let names = self.pending.keys();

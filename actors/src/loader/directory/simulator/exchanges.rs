@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::history::{BASE, Op, ROOT};
 use super::world::{Act, Said};
-use super::{Checked, Play, histories};
+use super::{Checked, Play, act, histories};
 use crate::loader::Depth;
 
 /// How a tree is exchanged for another.
@@ -133,11 +133,11 @@ impl Trees {
 
     /// What puts the next tree into its place.
     fn exchange(&mut self, play: &Play, shape: usize) -> Op {
-        let place = self.place(shape);
+        let (place, number) = (self.place(shape), self.generations[shape]);
         self.generations[shape] = (self.generations[shape] + 1) % 56;
         let mut world = play.disk.world();
         let mut link = |target: PathBuf, path: &str| {
-            let beside = PathBuf::from(format!("{path}~"));
+            let beside = PathBuf::from(format!("{path}~{number}"));
             world.remove(&beside);
             world.apply(&Op::Link(target, beside.clone()));
             Op::Rename(beside, path.into())
@@ -219,4 +219,61 @@ proptest! {
     fn what_one_exchange_makes_reachable_is_served_at_once(steps in steps()) {
         exchanged(&steps)?;
     }
+}
+
+/// What is served of the first shape.
+fn served(play: &Play) -> u8 {
+    let text = play.served["index.html"].as_str();
+    generation(text).expect("of a tree").1
+}
+
+#[test]
+fn young_trees_that_are_exchanged_without_end_are_served_all_the_same() {
+    let (mut trees, mut play) = Trees::begin();
+    play.after_each = Some(mixture);
+    let longest = 2 * play.limits.settle_max_ms + 20;
+    let (mut waited, mut before) = (0, served(&play));
+    for _ in 0..50 {
+        trees.write(&play, 0, 0b111);
+        let exchange = trees.exchange(&play, 0);
+        act(&play, exchange);
+        play.wait(20, false).expect("looks");
+        waited += 20;
+        if served(&play) != before {
+            before = served(&play);
+            waited = 0;
+        }
+        assert!(waited <= longest, "nothing was handed on for {waited} ms");
+    }
+    assert_eq!(play.wrong, None);
+    assert_eq!(play.observer.status().still_written, 0);
+    play.wait(100, false).expect("looks");
+    play.check_served("at the end").expect("the same");
+}
+
+#[test]
+fn what_is_exchanged_during_each_look_is_handed_on_at_the_bound_and_it_is_said() {
+    let (mut trees, mut play) = Trees::begin();
+    let (begun, start) = (served(&play), play.clock());
+    while play.observer.status().still_written == 0 {
+        assert!(play.clock() - start < 1_000 * super::MS, "it is handed on");
+        // Again and again between the first name that is read and the last.
+        for _ in 0..8 {
+            trees.write(&play, 0, 0b111);
+            let exchange = trees.exchange(&play, 0);
+            play.disk.world().script.push_back((6, Act::Op(exchange)));
+        }
+        play.wait(5, false).expect("looks");
+    }
+    assert!(served(&play) != begun, "what was read is handed on");
+    let (status, said) = (play.observer.status(), super::remarks(&play));
+    assert!(status.still_written > 0 && said.len() == 1, "{said:?}");
+    assert!(
+        said[0].starts_with("still-written") && said[0].contains("exchanged"),
+        "{said:?}"
+    );
+    super::finish(&mut play, true).expect("everything holds");
+    act(&play, Op::Write(Path::new(ROOT).join("x.html"), 3));
+    play.wait(100, false).expect("looks");
+    assert_eq!(super::remarks(&play), Vec::<String>::new());
 }

@@ -275,6 +275,7 @@ impl World {
             id: FileId {
                 device: 1,
                 inode: number,
+                born: 0,
             },
             kind,
             bytes,

@@ -35,7 +35,7 @@ impl Tree {
             Ok(names) => names,
             Err(error) if is_gone(&error) && !rel.is_empty() => {
                 self.doubt(rel);
-                self.wait_for(rel, patience);
+                self.wait_for(look, rel, Patience::Found);
                 return look.inbox.settle().note_seen(real.to_owned(), Hint::Gone, look.now);
             }
             Err(error) => {
@@ -59,6 +59,7 @@ impl Tree {
         };
         if is_another {
             self.doubt(rel);
+            self.wait_for(look, rel, Patience::Found);
             return self.look_again(look, rel);
         }
         self.unsettled.remove(rel);
@@ -312,7 +313,7 @@ impl Tree {
             if look.forced || ignore.is_lost {
                 return self.ignores.remove(rel).is_some();
             }
-            self.wait_for(&name, Patience::Found);
+            self.wait_for(look, &name, Patience::Found);
             look.inbox.settle().note_seen(path, Hint::Gone, look.now);
             return false;
         };
@@ -365,7 +366,7 @@ impl Tree {
                 false
             }
             Content::Changing => {
-                self.wait_for(&name, Patience::Found);
+                self.wait_for(look, &name, Patience::Found);
                 let mut settle = look.inbox.settle();
                 if !settle.is_told(&path) {
                     settle.note_seen(path, Hint::Writing, look.now);

@@ -32,7 +32,7 @@ impl Tree {
             return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
         }
         if !look.forced && self.may_be_half(look, rel, stat, patience) {
-            self.wait_for(rel, patience);
+            self.wait_for(look, rel, patience);
             return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
         }
         self.read_in(look, rel, real, patience);
@@ -114,7 +114,7 @@ impl Tree {
                 self.try_again(look, rel);
             }
             Content::Changing => {
-                self.wait_for(rel, patience);
+                self.wait_for(look, rel, patience);
                 look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
             }
             Content::Gone => {

@@ -87,7 +87,7 @@ impl Tree {
             return self.remove_node(look, rel);
         }
         self.doubt(rel);
-        self.wait_for(rel, patience);
+        self.wait_for(look, rel, patience);
         look.inbox.settle().note_seen(path.to_owned(), Hint::Gone, look.now);
     }
 

@@ -2,10 +2,12 @@
 //! one that is known, and so exchange everything that is reached through it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::{Look, Node, Patience, Rel, Tree, split};
 use crate::loader::directory::disk::{Disk, is_gone};
+use crate::loader::directory::links::resolve;
 use crate::loader::directory::rules::IGNORE_FILE;
 
 /// The code and the help of what is said about places that are exchanged without end.
@@ -52,7 +54,11 @@ impl Tree {
     /// Whether a directory is the one that is known, or a link leads to what it led to.
     fn is_in_place(&self, disk: &dyn Disk, rel: &str) -> bool {
         let Some(path) = self.path_of(rel) else { return true };
-        let known = match (self.links.get(rel), self.nodes.get(rel)) {
+        let link = self.links.get(rel);
+        if link.is_some_and(|link| resolve(disk, &path, self.bounds.hops) != link.leads) {
+            return false;
+        }
+        let known = match (link, self.nodes.get(rel)) {
             (Some(link), _) if !rel.is_empty() => link.met.map(|(id, _)| id),
             (_, Some(Node::Directory(directory))) => Some(directory.id),
             _ => return true,
@@ -72,27 +78,44 @@ impl Tree {
         }
     }
 
+    /// Whether a path is that of a directory, or of a link that leads to names.
+    pub(in super::super) fn is_place(&self, path: &Path) -> bool {
+        let through = self.resolved_through.get(path);
+        self.seen_as.contains_key(path) || through.is_some_and(|rels| rels.iter().any(|rel| !self.ends_at(rel, path)))
+    }
+
     // --- what is waited for -------------------------------------------------------------------------------------------------
 
     /// A name was found, and what it stands for now is not known yet: the file may still be written, or what it was may come back.
-    pub(super) fn wait_for(&mut self, rel: &str, patience: Patience) {
+    pub(super) fn wait_for(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
         if patience == Patience::Found {
-            self.unsettled.insert(rel.into());
+            self.unsettled.entry(rel.into()).or_insert(look.now);
         }
     }
 
     /// Whether it is not known yet what some of the names that were found stand for.
     pub(in super::super) fn is_unsettled(&self) -> bool {
-        !self.unsettled.is_empty()
+        self.missing.is_none() && !self.unsettled.is_empty()
     }
 
     /// Takes the names that were waited for as they are.
     pub(in super::super) fn look_at_unsettled(&mut self, look: &Look<'_>) {
-        for rel in std::mem::take(&mut self.unsettled) {
+        for (rel, since) in std::mem::take(&mut self.unsettled) {
             match split(&rel) {
                 (parent, IGNORE_FILE) => self.look_at(look, parent, Patience::Quiet),
-                _ => self.look_at(look, &rel, Patience::Quiet),
+                _ => self.look_at_one_unsettled(look, &rel, since),
             }
+        }
+    }
+
+    fn look_at_one_unsettled(&mut self, look: &Look<'_>, rel: &str, since: Instant) {
+        let path = self.path_of(rel);
+        let is_absent = path.is_some_and(|path| look.disk.follow(&path).is_err_and(|error| is_gone(&error)));
+        let has_had_its_grace = look.now.saturating_duration_since(since) >= look.grace;
+        match (is_absent, has_had_its_grace) {
+            (false, _) => self.look_at(look, rel, Patience::Quiet),
+            (true, true) => self.look_at(look, rel, Patience::Lost),
+            (true, false) => drop(self.unsettled.insert(rel.into(), since)),
         }
     }
 

@@ -113,7 +113,7 @@ impl Tree {
                 written.map(|written| self.written.insert(Rel::clone(&rel), written));
             }
             self.wariness_changed |= self.wary.remove(&rel);
-            self.unsettled.extend(is_only_young.then_some(rel));
+            self.unsettled.extend(is_only_young.then_some((rel, look.now)));
             return;
         };
         // The stamps may come again, but not what they stood for.
@@ -122,7 +122,7 @@ impl Tree {
             seen
         });
         self.take_in(&rel, seen, state);
-        self.unsettled.extend(is_only_young.then_some(rel));
+        self.unsettled.extend(is_only_young.then_some((rel, look.now)));
     }
 
     /// A file is still being written after it was waited for. Answers whether what is known of it stays.
