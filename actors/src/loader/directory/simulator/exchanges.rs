@@ -255,15 +255,35 @@ fn young_trees_that_are_exchanged_without_end_are_served_all_the_same() {
 fn what_is_exchanged_during_each_look_is_handed_on_at_the_bound_and_it_is_said() {
     let (mut trees, mut play) = Trees::begin();
     let (begun, start) = (served(&play), play.clock());
+    let [first, second] = ["..1", "..2"];
+    for _ in 0..2 {
+        trees.write(&play, 0, 0b111);
+        trees.exchange(&play, 0);
+    }
     while play.observer.status().still_written == 0 {
         assert!(play.clock() - start < 1_000 * super::MS, "it is handed on");
-        // Again and again between the first name that is read and the last.
-        for _ in 0..8 {
-            trees.write(&play, 0, 0b111);
-            let exchange = trees.exchange(&play, 0);
-            play.disk.world().script.push_back((6, Act::Op(exchange)));
+        let data = Path::new(ROOT).join("..data");
+        // Again and again between the first name that is read and the last, and once more at the end.
+        for round in 0..400 {
+            let (target, beside) = ([first, second][round % 2], Path::new(ROOT).join("..data~"));
+            let acts = [
+                (9, Op::Link(target.into(), beside.clone())),
+                (0, Op::Rename(beside, data.clone())),
+            ];
+            match round {
+                0 => acts.into_iter().for_each(|(_, op)| act(&play, op)),
+                _ => play
+                    .disk
+                    .world()
+                    .script
+                    .extend(acts.map(|(after, op)| (after, Act::Op(op)))),
+            }
         }
-        play.wait(5, false).expect("looks");
+        play.hear(usize::MAX);
+        play.look(Depth::Hinted, false).expect("looks");
+        let rest: Vec<_> = play.disk.world().script.drain(..).collect();
+        assert!(!rest.is_empty(), "there was an exchange at the end of the look");
+        play.turn(play.clock() + 5 * super::MS);
     }
     assert!(served(&play) != begun, "what was read is handed on");
     let (status, said) = (play.observer.status(), super::remarks(&play));
