@@ -382,7 +382,7 @@ fn loaders(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
         "Files that are there and cannot be read",
         unreadable,
     )?;
-    let missing = each().map(|(loader, labels)| (labels, u64::from(loader.root_missing)));
+    let missing = each().map(|(loader, labels)| (labels, u64::from(!loader.missing.is_empty())));
     writer.gauges(
         "hotplate_loader_root_missing",
         "Whether the root of a loader is missing",

@@ -348,7 +348,7 @@ impl Site {
                 .health()
                 .loaders
                 .iter()
-                .any(|loader| loader.status.root_missing)
+                .any(|loader| !loader.status.missing.is_empty())
     }
 
     /// Whether an entry has data: its own, or that of all entries.

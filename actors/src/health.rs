@@ -92,11 +92,10 @@ pub struct LoaderStatus {
     pub still_written: u64,
     /// Files that are there and cannot be read now.
     pub unreadable: u64,
-    /// True if a directory of it is missing now. Its templates are still served; if it never was there, nothing is until it comes.
-    pub root_missing: bool,
-    /// Whether one of those never was there, and nothing is served without it.
+    /// Whether a directory never was there, and nothing is served without it.
     pub awaited: bool,
-    /// A sentence for each missing directory, with what that means.
+    /// A sentence for each directory that is missing now, with what that means. Its templates are still served; if it never was there,
+    /// nothing is until it comes.
     pub missing: Vec<String>,
     /// What is remarkable about files that are no template, or about names: not UTF-8, not portable, a link that is not followed.
     pub remarks: Vec<Diagnostic>,

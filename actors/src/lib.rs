@@ -61,7 +61,7 @@ pub use handle::{
 };
 pub use health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth, LoaderStatus, WatchMode};
 pub use limits::Limits;
-pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, Rules, WatchBy};
+pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
 pub use messages::{Reload, Render};
 pub use policies::ActorKind;
 pub use reader::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered, Supply};

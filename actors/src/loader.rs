@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::health::LoaderStatus;
 use crate::template::{Source, TemplateName};
 
-pub use directory::rules::{Links, Rules};
+pub use directory::rules::{Links, RuleError, Rules};
 pub use directory::{DirectoryLoader, Mount, WatchBy};
 pub use memory::{MemoryHandle, MemoryLoader};
 

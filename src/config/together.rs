@@ -1,5 +1,6 @@
 //! Settings that make sense one by one, and not together. Pure.
 
+use hotplate_actors::RuleError;
 use hotplate_actors::dialect::{Dialect, tiny::Tiny};
 use hotplate_actors::supervision::PolicyError;
 
@@ -46,19 +47,11 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
         exclude: Vec::new(),
         ..rules
     };
-    if let Err(message) = extensions.check() {
-        let (message, help) = message.split_once(": ").unwrap_or((&message, ""));
+    for RuleError { field, problem, help } in [extensions, patterns].iter().filter_map(|rules| rules.check().err()) {
         found.push(Contradiction {
-            keys: keys(&["files.extensions"]),
-            message: message.to_owned(),
-            help: help.to_owned(),
-        });
-    }
-    if let Err(message) = patterns.check() {
-        found.push(Contradiction {
-            keys: keys(&["files.include", "files.exclude"]),
-            message,
-            help: "write patterns as in `.gitignore`, such as `drafts/` or `*.bak.html`".to_owned(),
+            keys: keys(&[&format!("files.{field}")]),
+            message: problem,
+            help,
         });
     }
     let templates = &config.templates;

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Engine;
-use crate::health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth};
+use crate::health::{ActorHealth, ActorState, DoorHealth, Health};
 use crate::loader::Hints;
 use crate::policies::ActorKind;
 use crate::snapshot::{Snapshot, Standing as EntryStanding};
@@ -94,8 +94,8 @@ impl Engine {
         for loader in &loaders {
             // Pages that were there are served on, so no traffic has to be turned away.
             match version == Version::NONE || loader.status.awaited {
-                true => reasons.extend(missing(loader)),
-                false => degraded.extend(missing(loader)),
+                true => reasons.extend(loader.status.missing.clone()),
+                false => degraded.extend(loader.status.missing.clone()),
             }
         }
         Health {
@@ -169,15 +169,6 @@ fn late(actor: &ActorHealth, patience: Duration) -> Option<String> {
     } = actor;
     let late = Duration::from_millis(*oldest_ms) > patience;
     late.then(|| format!("the {actor} {number} has not answered for {} s", oldest_ms / 1000))
-}
-
-fn missing(loader: &LoaderHealth) -> Vec<String> {
-    let LoaderHealth { loader, status } = loader;
-    match status.missing.is_empty() && status.root_missing {
-        // A loader that does not say more.
-        true => vec![format!("{loader} is missing; what was served goes on")],
-        false => status.missing.clone(),
-    }
 }
 
 fn door(door: &Door) -> DoorHealth {

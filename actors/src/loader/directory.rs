@@ -71,7 +71,7 @@ impl Mount {
     }
 
     /// Lets the directory come later, also if it is the first one: until then it has no files, and
-    /// [`LoaderStatus::root_missing`](crate::health::LoaderStatus::root_missing) says so. Once it was there, a directory that is
+    /// [`LoaderStatus::missing`](crate::health::LoaderStatus::missing) says so. Once it was there, a directory that is
     /// missing removes nothing, as always.
     #[must_use]
     pub fn late(mut self) -> Self {
@@ -311,20 +311,20 @@ mod tests {
         let mut loader = load(Mount::new("", &path).late());
         let first = loader.sync(Depth::Afresh).expect("it may come later");
         assert!(first.complete && first.changed.is_empty());
-        let said = |loader: &DirectoryLoader| (loader.status().root_missing, loader.status().missing.concat());
-        let (missing, why) = said(&loader);
-        assert!(missing && why.contains("is not there yet"), "{why}");
+        let said = |loader: &DirectoryLoader| loader.status().missing.concat();
+        let why = said(&loader);
+        assert!(why.contains("is not there yet"), "{why}");
         std::fs::create_dir(&path).expect("made");
         std::fs::write(path.join("a.html"), "a").expect("written");
         let came = loader.sync(Depth::Everything).expect("it is there");
         assert_eq!(came.changed.len(), 1);
-        assert_eq!(said(&loader), (false, String::new()));
+        assert_eq!(said(&loader), "");
         std::fs::rename(&path, parent.path().join("away")).expect("renamed");
         assert!(
             loader.sync(Depth::Everything).is_err(),
             "what is missing now removes nothing"
         );
-        let (missing, why) = said(&loader);
-        assert!(missing && why.contains("what was served goes on"), "{why}");
+        let why = said(&loader);
+        assert!(why.contains("what was served goes on"), "{why}");
     }
 }

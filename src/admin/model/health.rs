@@ -135,7 +135,7 @@ impl From<Health> for HealthAnswer {
             missed_by_events: loader.status.missed_by_events,
             still_written: loader.status.still_written,
             unreadable: loader.status.unreadable,
-            root_missing: loader.status.root_missing,
+            root_missing: !loader.status.missing.is_empty(),
             remarks: loader.status.remarks.iter().map(Finding::of).collect(),
         });
         let doors = health.doors.into_iter().map(|door| DoorHealth {

@@ -1,6 +1,7 @@
 //! Why something on a disk cannot be looked at: a property of the file, or something that passes, such as descriptors that have
 //! run out.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
 use std::time::Duration;
@@ -12,8 +13,54 @@ const AGAIN_MIN: Duration = Duration::from_millis(100);
 /// The longest such pause: an edit is seen within it once the reason is gone.
 const AGAIN_MAX: Duration = Duration::from_millis(800);
 
+/// How often in a row what some names stand for could not be looked at for a reason that passes.
+pub(super) struct Failures {
+    in_a_row: BTreeMap<String, u32>,
+    most: usize,
+}
+
+impl Failures {
+    /// Counts those of `most` names. What is beyond is tried again after the shortest pause.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            in_a_row: BTreeMap::new(),
+            most,
+        }
+    }
+
+    /// Notes one more of a name. Answers for how long it is waited before the next try.
+    pub(super) fn note(&mut self, name: &str) -> Duration {
+        let before = self.in_a_row.get(name).copied().unwrap_or_default();
+        if before > 0 || self.in_a_row.len() < self.most {
+            self.in_a_row.insert(name.to_owned(), before.saturating_add(1));
+        }
+        pause(before)
+    }
+
+    /// Forgets those of a name that could be looked at.
+    pub(super) fn forget(&mut self, name: &str) {
+        if !self.in_a_row.is_empty() {
+            self.in_a_row.remove(name);
+        }
+    }
+
+    /// Forgets those of a name that is gone, and of all names below it.
+    pub(super) fn forget_all(&mut self, name: &str) {
+        let is_below = |each: &str| each.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+        if !self.in_a_row.is_empty() {
+            self.in_a_row.retain(|each, _| each != name && !is_below(each));
+        }
+    }
+
+    /// Returns of how many names there are any.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.in_a_row.len()
+    }
+}
+
 /// How long to wait after so many failures before.
-pub(super) fn pause(failures: u32) -> Duration {
+fn pause(failures: u32) -> Duration {
     let doubled = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
     AGAIN_MIN.saturating_mul(doubled).min(AGAIN_MAX)
 }
@@ -141,6 +188,22 @@ mod tests {
             }
         }
         assert!(!shown(Errno::MFILE).contains("chmod"));
+    }
+
+    #[test]
+    fn failures_are_counted_up_to_the_limit_until_the_name_works_or_is_gone() {
+        let mut failures = Failures::new(3);
+        for name in ["a", "a/b", "ab"] {
+            assert_eq!(failures.note(name), AGAIN_MIN, "{name}");
+            assert_eq!(failures.note(name), 2 * AGAIN_MIN, "{name}");
+        }
+        for _ in 0..2 {
+            assert_eq!(failures.note("c"), AGAIN_MIN, "one more than is counted");
+        }
+        failures.forget_all("a");
+        assert_eq!(failures.len(), 1);
+        failures.forget("ab");
+        assert_eq!(failures.len(), 0);
     }
 
     #[test]

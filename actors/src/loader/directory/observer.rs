@@ -677,7 +677,6 @@ impl Observer {
             ),
             (Some(means), None) => (WatchMode::Native, means.why.clone()),
         };
-        let missing = self.missing();
         LoaderStatus {
             watch_mode,
             why,
@@ -688,9 +687,8 @@ impl Observer {
             missed_by_events: self.missed,
             still_written: self.trees.iter().map(|tree| tree.still_written).sum(),
             unreadable: self.trees.iter().map(|tree| tree.unreadable() as u64).sum(),
-            root_missing: !missing.is_empty(),
             awaited: self.trees.iter().any(|tree| tree.late && !tree.was_there),
-            missing,
+            missing: self.missing(),
             remarks: self.remarks(),
         }
     }

@@ -69,12 +69,42 @@ impl Default for Rules {
     }
 }
 
+/// A rule that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}: {help}")]
+pub struct RuleError {
+    /// Which field of [`Rules`].
+    pub field: &'static str,
+    /// What stands there, and why that is no rule.
+    pub problem: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+impl RuleError {
+    fn extensions(problem: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            field: "extensions",
+            problem: problem.into(),
+            help: help.into(),
+        }
+    }
+
+    fn pattern(field: &'static str, problem: String) -> Self {
+        Self {
+            field,
+            problem,
+            help: "write patterns as in `.gitignore`, such as `drafts/` or `*.bak.html`".to_owned(),
+        }
+    }
+}
+
 impl Rules {
     /// Whether each pattern is one, and each extension.
     ///
     /// # Errors
-    /// The first that is none, why, and what to write instead.
-    pub fn check(&self) -> Result<(), String> {
+    /// [`RuleError`] with the first that is none.
+    pub fn check(&self) -> Result<(), RuleError> {
         Sieve::new(self, usize::MAX).map(drop)
     }
 }
@@ -83,22 +113,30 @@ impl Rules {
 ///
 /// # Errors
 /// Why it is none, and what to write.
-fn extension(written: &str) -> Result<&str, String> {
+fn extension(written: &str) -> Result<&str, RuleError> {
     let meant = written.strip_prefix('*').unwrap_or(written);
     let meant = meant.strip_prefix('.').unwrap_or(meant);
     let is_separator = |character: char| matches!(character, ',' | ';' | '|') || character.is_whitespace();
     let is_odd = |character: char| "*?[]{}()\"'`/\\<>:".contains(character) || character.is_control();
-    if !meant.is_empty() && !meant.contains(|character| is_separator(character) || is_odd(character)) {
+    let is_whole = meant.split('.').all(|part| !part.is_empty());
+    if is_whole && !meant.contains(|character| is_separator(character) || is_odd(character)) {
         return Ok(meant);
     }
     let parts = meant.split(|character| is_separator(character) || is_odd(character));
-    let words = parts.map(|part| part.trim_matches('.')).filter(|part| !part.is_empty());
-    let words: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
+    let whole = parts.map(|part| {
+        let names: Vec<&str> = part.split('.').filter(|name| !name.is_empty()).collect();
+        names.join(".")
+    });
+    let words: Vec<String> = whole
+        .filter(|word| !word.is_empty())
+        .map(|word| format!("\"{word}\""))
+        .collect();
     let help = match words.is_empty() {
         true => "write extensions such as \"html\", or \"*\" alone for all files".to_owned(),
         false => format!("write [{}]; `include` and `exclude` take patterns", words.join(", ")),
     };
-    Err(format!("`{}` is not an extension: {help}", written.escape_debug()))
+    let problem = format!("`{}` is not an extension", written.escape_debug());
+    Err(RuleError::extensions(problem, help))
 }
 
 /// [`Rules`], ready to be asked. Names are relative to the root.
@@ -112,27 +150,30 @@ pub(super) struct Sieve {
 
 impl Sieve {
     /// # Errors
-    /// The pattern that is none, and why.
-    pub(super) fn new(rules: &Rules, source_bytes: usize) -> Result<Self, String> {
+    /// The pattern or extension that is none, and why.
+    pub(super) fn new(rules: &Rules, source_bytes: usize) -> Result<Self, RuleError> {
+        let patterns =
+            |field, lines: &[String]| Patterns::new(lines).map_err(|problem| RuleError::pattern(field, problem));
         let include = match rules.include.is_empty() {
             true => None,
-            false => Some(Patterns::new(&rules.include)?),
+            false => Some(patterns("include", &rules.include)?),
         };
         let extensions = match &rules.extensions {
             Some(none) if none.is_empty() => {
-                return Err(
-                    "no extension is given, so no file would be a template: write [\"*\"] for all files".to_owned(),
-                );
+                return Err(RuleError::extensions(
+                    "no extension is given, so no file would be a template",
+                    "write [\"*\"] for all files",
+                ));
             }
             Some(written) => {
                 let extensions = written.iter().map(|each| extension(each).map(str::to_owned));
-                Some(extensions.collect::<Result<Vec<String>, String>>()?)
+                Some(extensions.collect::<Result<Vec<String>, RuleError>>()?)
             }
             None => None,
         };
         Ok(Self {
             include,
-            exclude: Patterns::new(&rules.exclude)?,
+            exclude: patterns("exclude", &rules.exclude)?,
             extensions,
             links: rules.links,
             bytes_max: rules.bytes_max.map_or(source_bytes, |most| most.min(source_bytes)),
@@ -254,6 +295,7 @@ mod tests {
             ("*.html", "b/a.html"),
             ("html.j2", "a.html.j2"),
             (".tar.gz", "a.tar.gz"),
+            ("a.b", "c/d.a.b"),
             ("größe", "a.größe"),
         ] {
             assert!(sieve(&with(&[written])).takes(file), "{written}");
@@ -269,9 +311,14 @@ mod tests {
             (&["{html,txt}"], "write [\"html\", \"txt\"]"),
             (&["pages/*.html"], "`include` and `exclude`"),
             (&["[\"html\"]"], "write [\"html\"]"),
+            (&["..tar.gz"], "write [\"tar.gz\"]"),
+            (&["html."], "write [\"html\"]"),
+            (&["a..b"], "write [\"a.b\"]"),
             (&[], "write [\"*\"]"),
         ] {
             let error = with(written).check().expect_err("refused");
+            assert_eq!(error.field, "extensions");
+            let error = error.to_string();
             assert!(error.contains(parts), "{parts} is not in: {error}");
         }
     }
@@ -295,6 +342,7 @@ mod tests {
             ..Rules::default()
         };
         let error = Sieve::new(&rules, 1).err().expect("wrong");
-        assert!(error.contains("`[z-a]`"), "{error}");
+        assert_eq!(error.field, "exclude");
+        assert!(error.problem.contains("`[z-a]`"), "{error}");
     }
 }

@@ -764,7 +764,7 @@ fn what_fails_for_a_reason_that_passes_is_kept_and_seen_soon_after() {
                 );
             }
             // Of a root that cannot be listed it is said as a whole.
-            let is_said = play.observer.status().root_missing || play.unreadable.contains("x.html");
+            let is_said = !play.observer.status().missing.is_empty() || play.unreadable.contains("x.html");
             assert!(
                 is_said || failing == Failing::Device,
                 "it is said: {:?}",
@@ -800,6 +800,9 @@ fn what_fails_for_a_reason_that_passes_is_kept_and_seen_soon_after() {
             let reads = play.disk.world().reads;
             play.wait(10_000, false).expect("waits");
             assert_eq!(play.disk.world().reads, reads, "nothing is tried any more");
+            for tree in &play.observer.trees {
+                assert_eq!(tree.failures(), 0, "what works, or is gone, has no failures");
+            }
         }
     }
 }
@@ -1021,7 +1024,7 @@ fn while_a_root_is_missing_nothing_that_it_leads_to_is_updated() {
                 assert_eq!(text(&play, name), Some("text 1"), "{name} of {root} by {depth:?}");
             }
         }
-        assert!(play.observer.status().root_missing);
+        assert!(!play.observer.status().missing.is_empty());
         act(&play, Op::Rename(aside, root.into()));
         play.wait(400, false).expect("looks");
         for name in names {
@@ -1197,5 +1200,23 @@ fn an_ignore_file_that_is_saved_twice_is_never_taken_half() {
             .push_back((after, Act::Op(Op::Begin(path.clone(), 3))));
         play.wait(10, false).expect("looks");
         assert_eq!(text(&play, "text 5/y.html"), None, "{after}");
+    }
+}
+
+#[test]
+fn failures_of_names_that_are_gone_are_forgotten() {
+    for (edited, removed) in [("x.html", "x.html"), ("a/y.html", "a")] {
+        let root = Path::new(ROOT);
+        let mut play = Play::new();
+        play.wait(1_000, false).expect("settles");
+        play.exact = false;
+        play.disk.world().failing = Some(Failing::Descriptors);
+        act(&play, Op::Write(root.join(edited), 1));
+        play.wait(200, false).expect("looks");
+        let failures = |play: &Play| play.observer.trees[0].failures();
+        assert_eq!(failures(&play), 1, "{edited}");
+        act(&play, Op::Remove(root.join(removed)));
+        play.wait(100, false).expect("looks");
+        assert_eq!(failures(&play), 0, "{removed} is gone");
     }
 }

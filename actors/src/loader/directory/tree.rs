@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::disk::{Disk, FileId, Kind, Stat, is_gone};
-use super::failure;
+use super::failure::{self, Failures};
 use super::inbox::{Ears, Inbox};
 use super::links::Resolved;
 use super::read::{Signature, Text};
@@ -72,10 +72,11 @@ pub(super) struct Tree {
     /// File systems beside that of the root, and what those are called that are no file systems of files.
     pseudo: BTreeMap<u64, Option<&'static str>>,
     bounds: Bounds,
-    /// How often in a row what stands behind a path could not be looked at for a reason that passes.
-    failures: BTreeMap<PathBuf, u32>,
+    failures: Failures,
     /// A file that the rules leave out, in case that they leave out all.
     passed_over: Option<Rel>,
+    /// Whether it is said that they leave out all.
+    has_no_match: bool,
     /// Files that a start has found and not read: none between looks.
     new: Vec<(String, PathBuf)>,
     /// Names to look at before the look is over.
@@ -303,8 +304,9 @@ impl Tree {
                 hops: limits.link_hops,
                 ignore_bytes: limits.ignore_bytes,
             },
-            failures: BTreeMap::new(),
+            failures: Failures::new(limits.templates.saturating_add(limits.directories)),
             passed_over: None,
+            has_no_match: false,
             new: Vec::new(),
             more: Vec::new(),
             touched: BTreeMap::new(),
@@ -673,6 +675,7 @@ impl Tree {
 
     /// Forgets what a name stands for and everything below it, but not where it leads.
     fn remove_node(&mut self, look: &Look<'_>, rel: &str) {
+        self.failures.forget_all(rel);
         let inside: Vec<Rel> = inside(&self.nodes, rel).cloned().collect();
         for each in inside.iter().map(AsRef::as_ref).chain([rel]) {
             self.unsettled.remove(each);
@@ -680,6 +683,7 @@ impl Tree {
                 Some(Node::File { seen, state }) => {
                     self.forget_file(each, seen.as_ref(), &state);
                     self.touched.insert(each.into(), None);
+                    self.forget_clashes(each);
                 }
                 Some(Node::Directory(directory)) => self.forget_directory(look, each, &directory),
                 None => {}
@@ -736,28 +740,15 @@ impl Tree {
     /// What a name stands for could not be looked at, for a reason that passes: it is looked at again soon, and later with each
     /// further failure.
     fn try_again(&mut self, look: &Look<'_>, rel: &str) {
-        let (parent, name) = split(rel);
-        let path = match rel {
-            "" => Some(self.root.clone()),
-            _ => self.directory(parent).map(|directory| directory.real.join(name)),
-        };
-        path.into_iter().for_each(|path| self.try_path_again(look, path));
-    }
-
-    fn try_path_again(&mut self, look: &Look<'_>, path: PathBuf) {
-        let failures = self.failures.entry(path.clone()).or_default();
-        let until = look.now + failure::pause(*failures);
-        *failures = failures.saturating_add(1);
+        let Some(path) = self.path_of(rel) else { return };
+        let until = look.now + self.failures.note(rel);
         look.inbox.settle().note_again(path, look.now, until);
     }
 
-    /// It could be looked at.
-    fn end_failures(&mut self, rel: &str) {
-        if !self.failures.is_empty() {
-            let (parent, name) = split(rel);
-            let path = self.directory(parent).map(|directory| directory.real.join(name));
-            path.map(|path| self.failures.remove(&path));
-        }
+    /// Returns how many names could not be looked at when that was tried last.
+    #[cfg(test)]
+    pub(super) fn failures(&self) -> usize {
+        self.failures.len()
     }
 
     /// Notes a remark about a name in a directory, once.
@@ -794,9 +785,13 @@ impl Tree {
 
     /// Says so if the rules leave out every file that there is.
     pub(super) fn remark_no_match(&mut self) {
+        let has_no_match = self.files == 0 && self.missing.is_none() && self.passed_over.is_some();
+        if std::mem::replace(&mut self.has_no_match, has_no_match) == has_no_match {
+            return;
+        }
         let place = self.root.display().to_string();
         match &self.passed_over {
-            Some(example) if self.files == 0 && self.missing.is_none() => {
+            Some(example) if has_no_match => {
                 let message = format!("no file is taken by the rules, `{example}` for example is not, in");
                 let help = format!(
                     "{}; see `extensions`, `include` and `exclude` (`[files]` of hotplate.toml)",

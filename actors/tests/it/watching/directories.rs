@@ -125,7 +125,7 @@ fn a_root_that_is_gone_keeps_what_it_held_and_is_followed_when_it_is_back() {
         let now = site.sync();
         assert_eq!(now.len(), 2, "nothing is lost: {now:?}");
         assert!(site.error().is_some_and(|error| error.contains("is not there")));
-        assert!(site.status().root_missing);
+        assert!(!site.status().missing.is_empty());
         fs::write(site.beside("away/a.html"), "ghost").expect("written");
         site.sync();
         site.expect("a.html", &[Some("1")]);
@@ -133,7 +133,7 @@ fn a_root_that_is_gone_keeps_what_it_held_and_is_followed_when_it_is_back() {
         fs::rename(site.beside("new"), &site.root).expect("renamed");
         site.until("a.html", Some("2"));
         site.until("b/c.html", None);
-        assert!(!site.status().root_missing);
+        assert!(site.status().missing.is_empty());
         fs::write(site.path("a.html"), "3").expect("written");
         site.until("a.html", Some("3"));
         site.expect("a.html", &["1", "2", "3"].map(Some));
@@ -277,7 +277,7 @@ fn what_is_deleted_while_another_root_with_it_is_missing_is_not_served_on() {
             fs::rename(site.beside("base"), site.beside("away")).expect("renamed");
             super::wait_for(|| {
                 site.sync();
-                site.status().root_missing
+                !site.status().missing.is_empty()
             });
             fs::remove_file(site.path("a.html")).expect("removed");
             site.until("a.html", None);
@@ -307,7 +307,7 @@ fn while_the_root_is_missing_edits_in_what_it_links_to_are_not_served() {
             assert_eq!(now["m.html"], "1", "{depth:?} by {:?}", site.by);
         }
         assert!(site.error().is_some_and(|error| error.contains("is not there")));
-        assert!(site.status().root_missing);
+        assert!(!site.status().missing.is_empty());
         fs::rename(site.beside("away"), &site.root).expect("renamed");
         site.until("l/b.html", Some("2"));
         site.until("m.html", Some("2"));

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Directory, Look, Node, Patience, Tree, children, join, split};
+use super::remarks::CLASH;
+use super::{Directory, Look, Node, Patience, Tree, children, inside, join, split};
 use crate::diagnostic::Diagnostic;
 use crate::loader::directory::disk::{FileId, Kind, Stat, is_gone};
 use crate::loader::directory::failure;
@@ -288,7 +289,7 @@ impl Tree {
             self.wary.remove(rel);
             self.wariness_changed = true;
         }
-        self.end_failures(rel);
+        self.failures.forget(rel);
         was_unreadable
     }
 
@@ -334,7 +335,7 @@ impl Tree {
                 let place = path.display().to_string();
                 self.remarks.forget(&place, "ignore-unreadable");
                 self.remarks.forget(&place, "ignore-pattern");
-                self.failures.remove(&path);
+                self.failures.forget(&name);
                 for reason in wrong {
                     let help = "correct the line; the others count";
                     self.remark(place.clone(), &join(rel, IGNORE_FILE), "ignore-pattern", reason, help);
@@ -390,7 +391,7 @@ impl Tree {
             &help,
         );
         if again {
-            self.try_path_again(look, path);
+            self.try_again(look, &join(rel, IGNORE_FILE));
         }
     }
 
@@ -420,7 +421,11 @@ impl Tree {
             let counts = |child: &str| self.nodes.contains_key(child) || is_new(child);
             let mut by_lower: HashMap<String, &str> = HashMap::new();
             for name in names.filter(|name| counts(&join(rel, name))) {
-                if let Some(other) = by_lower.insert(composed(name).to_lowercase(), name) {
+                if let Some(other) = by_lower.insert(composed(name).to_lowercase(), name)
+                    && [other, name]
+                        .iter()
+                        .all(|each| self.stands_for_templates(&join(rel, each)))
+                {
                     clashes.push((other, name));
                 }
             }
@@ -443,7 +448,24 @@ impl Tree {
                     "rename one of them, if the templates are ever to be copied to another system".to_owned(),
                 ),
             };
-            self.remark(join(rel, other), &join(rel, other), "name-clash", message, &help);
+            self.remark(join(rel, other), &join(rel, other), CLASH, message, &help);
+            self.remarks.note_clash(&join(rel, other), one);
+        }
+    }
+
+    /// Whether a name is that of a template, or of a directory that holds one as far as it was read.
+    fn stands_for_templates(&self, rel: &str) -> bool {
+        let is_inside = |each: &str| each.strip_prefix(rel).is_some_and(|rest| rest.starts_with('/'));
+        self.directory(rel).is_none()
+            || inside(&self.nodes, rel).any(|each| self.is_file(each))
+            || self.new.iter().any(|(each, _)| is_inside(each))
+    }
+
+    /// A name is gone, and so is what it clashed with.
+    pub(super) fn forget_clashes(&mut self, rel: &str) {
+        if !self.remarks.is_empty() {
+            let (directory, name) = split(rel);
+            self.remarks.forget_clashes(directory, name);
         }
     }
 

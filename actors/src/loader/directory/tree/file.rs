@@ -80,7 +80,7 @@ impl Tree {
     fn take_content(&mut self, look: &Look<'_>, rel: &str, real: &Path, content: Content, patience: Patience) {
         match content {
             Content::Text(_, seen, _) if self.is_over_bytes(rel, &seen) => {
-                self.end_failures(rel);
+                self.failures.forget(rel);
                 let most = self.bounds.bytes;
                 let message =
                     format!("with this text there would be more than {most} bytes of templates below one root");
@@ -92,7 +92,7 @@ impl Tree {
             Content::Text(text, seen, names) => {
                 let id = seen.id;
                 self.note_taken(rel, &seen, names, patience);
-                self.end_failures(rel);
+                self.failures.forget(rel);
                 self.guard(look, rel, real, names);
                 let differs = self.take_in(rel, Some(seen), State::Text(text.digest));
                 if differs || look.afresh {
@@ -106,7 +106,7 @@ impl Tree {
                 if let Some(seen) = &seen {
                     self.note_taken(rel, seen, 1, patience);
                 }
-                self.end_failures(rel);
+                self.failures.forget(rel);
                 self.keep_unreadable(rel, diagnostic, seen);
             }
             Content::Failed(diagnostic, seen) => {

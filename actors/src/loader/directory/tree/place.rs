@@ -70,7 +70,7 @@ impl Tree {
     }
 
     /// The path by which a name is found.
-    fn path_of(&self, rel: &str) -> Option<PathBuf> {
+    pub(super) fn path_of(&self, rel: &str) -> Option<PathBuf> {
         let (parent, name) = split(rel);
         match rel {
             "" => Some(self.root.clone()),

@@ -6,6 +6,9 @@ use std::ffi::{OsStr, OsString};
 use super::{Rel, join};
 use crate::diagnostic::Diagnostic;
 
+/// The code of what is said about two names that are one elsewhere.
+pub(super) const CLASH: &str = "name-clash";
+
 /// Remarks by place, each logged once.
 pub(super) struct Remarks {
     noted: BTreeMap<String, Remark>,
@@ -18,6 +21,8 @@ struct Remark {
     directory: Rel,
     /// The name in that directory that it is about.
     name: OsString,
+    /// The name that it clashes with.
+    other: Option<OsString>,
     diagnostic: Diagnostic,
 }
 
@@ -57,6 +62,7 @@ impl Remarks {
         let remark = Remark {
             directory,
             name,
+            other: None,
             diagnostic,
         };
         self.noted.insert(place, remark);
@@ -92,8 +98,32 @@ impl Remarks {
     /// Forgets which names in a directory clashed, apart from these.
     pub(super) fn keep_clashes(&mut self, directory: &str, clashes: &[(&str, &str)]) {
         self.forget_if(|place, remark| {
-            let clashes = || clashes.iter().any(|(_, name)| join(directory, name) == place);
-            *remark.directory == *directory && remark.diagnostic.code == "name-clash" && !clashes()
+            let is_other = |one: &str| remark.other.as_deref() == Some(OsStr::new(one));
+            let clashes = || {
+                let mut clashes = clashes.iter();
+                clashes.any(|(one, name)| is_other(one) && join(directory, name) == place)
+            };
+            *remark.directory == *directory && remark.diagnostic.code == CLASH && !clashes()
+        });
+    }
+
+    /// Notes which name the one at a place clashes with.
+    pub(super) fn note_clash(&mut self, place: &str, other: &str) {
+        if let Some(remark) = self
+            .noted
+            .get_mut(place)
+            .filter(|remark| remark.diagnostic.code == CLASH)
+        {
+            remark.other = Some(other.into());
+        }
+    }
+
+    /// Forgets the clashes of a name in a directory.
+    pub(super) fn forget_clashes(&mut self, directory: &str, name: &str) {
+        let name = OsStr::new(name);
+        self.forget_if(|_, remark| {
+            let is_of = *remark.name == *name || remark.other.as_deref() == Some(name);
+            *remark.directory == *directory && remark.diagnostic.code == CLASH && is_of
         });
     }
 
@@ -166,12 +196,20 @@ mod tests {
             ("", "a", "name"),
             ("x", "b", "name-clash"),
             ("x", "c", "name-clash"),
+            ("x", "f", "name-clash"),
+            ("x", "g", "name-clash"),
             ("x/y", "d", "directory"),
             ("xy", "e", "name"),
         ] {
             note(&mut remarks, directory, name, code);
         }
-        remarks.keep_clashes("x", &[("B", "b")]);
+        for (place, other) in [("x/b", "B"), ("x/c", "C"), ("x/f", "F"), ("x/g", "G")] {
+            remarks.note_clash(place, other);
+        }
+        remarks.keep_clashes("x", &[("B", "b"), ("Else", "c"), ("F", "f"), ("G", "g")]);
+        remarks.forget_clashes("x", "f");
+        remarks.forget_clashes("x", "G");
+        remarks.forget_clashes("", "b");
         remarks.forget("x/y/d", "name");
         assert_eq!(codes(&remarks), ["name", "name-clash", "directory", "name"]);
         remarks.forget("x/y/d", "directory");
