@@ -679,11 +679,11 @@ impl Tree {
         let inside: Vec<Rel> = inside(&self.nodes, rel).cloned().collect();
         for each in inside.iter().map(AsRef::as_ref).chain([rel]) {
             self.unsettled.remove(each);
+            self.forget_clashes(each);
             match self.nodes.remove(each) {
                 Some(Node::File { seen, state }) => {
                     self.forget_file(each, seen.as_ref(), &state);
                     self.touched.insert(each.into(), None);
-                    self.forget_clashes(each);
                 }
                 Some(Node::Directory(directory)) => self.forget_directory(look, each, &directory),
                 None => {}
