@@ -88,11 +88,11 @@ pub struct LoaderStatus {
     /// What such a look found that no event had told.
     pub missed_by_events: u64,
     /// How often a file was still being written after it had been waited for: what was whole last goes on, or a new file is taken as
-    /// it is. `remarks` say which.
+    /// it is. It also counts batches that were handed on although their directories were exchanged without end. `remarks` say which.
     pub still_written: u64,
     /// Files that are there and cannot be read now.
     pub unreadable: u64,
-    /// Whether a directory never was there, and nothing is served without it.
+    /// True if a directory never was there, and nothing is served without it.
     pub awaited: bool,
     /// A sentence for each directory that is missing now, with what that means. Its templates are still served; if it never was there,
     /// nothing is until it comes.

@@ -36,9 +36,9 @@ struct Told {
     hinted: bool,
     ended: bool,
     error: Option<String>,
-    /// Whether what is served after a batch is right.
+    /// Judges what is served after a batch.
     check: Option<Check>,
-    /// What was served after the batches after which it was not.
+    /// The texts that were served when it was not right.
     wrong: Vec<String>,
 }
 
@@ -243,7 +243,7 @@ impl Site {
         self.told().check = Some(Box::new(check));
     }
 
-    /// What was served after each batch after which it was not right.
+    /// Returns the texts that were served after each batch after which they were not right.
     pub(crate) fn wrong(&self) -> Vec<String> {
         self.told().wrong.clone()
     }

@@ -13,7 +13,7 @@ const AGAIN_MIN: Duration = Duration::from_millis(100);
 /// The longest such pause: an edit is seen within it once the reason is gone.
 const AGAIN_MAX: Duration = Duration::from_millis(800);
 
-/// How often in a row what some names stand for could not be looked at for a reason that passes.
+/// The number of failures in a row of each name that could not be looked at for a reason that passes.
 pub(super) struct Failures {
     in_a_row: BTreeMap<String, u32>,
     most: usize,

@@ -27,7 +27,7 @@ use batch::Held;
 const SWEEP_FILES_MAX: usize = 2000;
 /// How long an event may be on its way before what a look found counts as missed.
 const EVENT_LATE: Duration = Duration::from_millis(500);
-/// How often a forced look is made again because what it read was exchanged meanwhile.
+/// The number of times that a forced look is made again because what it read was exchanged meanwhile.
 const EXCHANGED_TRIES: usize = 4;
 /// How often everything is looked at after events were found to be missing.
 const DOUBTFUL: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ pub(super) struct Observer {
     unheard: HashMap<PathBuf, Instant>,
     /// What has not been handed on.
     pending: BTreeMap<TemplateName, Pending>,
-    /// Since when it waits, if it does.
+    /// Set while what has not been handed on waits.
     pub(super) held: Option<Held>,
     /// Of which root each name was said last, if there are several.
     said_of: HashMap<TemplateName, usize>,
@@ -514,7 +514,7 @@ impl Observer {
         self.answer(changes)
     }
 
-    /// What differs, or why nothing is known.
+    /// Returns what differs, or why nothing is known.
     fn answer(&self, changes: Changes) -> Result<Changes, LoaderError> {
         match self.cannot_look() {
             Some(reason) if changes.is_empty() => Err(LoaderError(reason)),

@@ -73,11 +73,11 @@ impl Default for Rules {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}: {help}")]
 pub struct RuleError {
-    /// Which field of [`Rules`].
+    /// The field of [`Rules`].
     pub field: &'static str,
-    /// What stands there, and why that is no rule.
+    /// The text that stands there, and why it is no rule.
     pub problem: String,
-    /// What to write instead.
+    /// The text to write instead.
     pub help: String,
 }
 

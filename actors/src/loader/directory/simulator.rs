@@ -54,7 +54,7 @@ struct Play {
     acts_at_rest: usize,
     /// Returns what is wrong with what is served after a look.
     after_each: Option<fn(&Play) -> Option<String>>,
-    /// What was wrong first.
+    /// The first thing that was wrong.
     wrong: Option<String>,
 }
 

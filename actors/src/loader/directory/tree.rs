@@ -75,7 +75,7 @@ pub(super) struct Tree {
     failures: Failures,
     /// A file that the rules leave out, in case that they leave out all.
     passed_over: Option<Rel>,
-    /// Whether it is said that they leave out all.
+    /// Set while it is said that they leave out all.
     has_no_match: bool,
     /// Files that a start has found and not read: none between looks.
     new: Vec<(String, PathBuf)>,
@@ -85,7 +85,7 @@ pub(super) struct Tree {
     pub(super) touched: BTreeMap<Rel, Option<Text>>,
     /// Whether what has to be polled may differ from what was last asked for.
     pub(super) wariness_changed: bool,
-    /// Whether a directory or a link was another one than before since it was last asked.
+    /// Set when a directory or a link was found to be another one than before.
     pub(super) is_exchanged: bool,
     /// Names that were found, and of which it is not known yet what they stand for now, each since when.
     pub(super) unsettled: BTreeMap<Rel, Instant>,
@@ -459,7 +459,7 @@ impl Tree {
         }
     }
 
-    /// Whether a path is the one that a link ends at.
+    /// Returns true if a link ends at a path.
     fn ends_at(&self, rel: &str, path: &Path) -> bool {
         let link = self.links.get(rel);
         link.is_some_and(|link| link.leads.target.as_deref() == Some(path))

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{Site, file_systems, wait_for, write};
 
-/// What is exchanged.
+/// The thing that is exchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// `..data` of a mounted volume, through which all names lead.
@@ -37,7 +37,7 @@ const FILES: [&str; 3] = ["index.html", "p/p.html", "p/q/q.html"];
 const LAST: u64 = 999_999_999;
 
 impl Shape {
-    /// What the names of the templates begin with.
+    /// The beginning of the names of the templates.
     fn prefix(self) -> &'static str {
         match self {
             Self::Directory => "d/",
@@ -135,7 +135,7 @@ fn lasts(cases: usize) -> Duration {
     Duration::from_secs_f64(seconds.unwrap_or(2.0) / cases as f64)
 }
 
-/// Whether everything on a page, or each template of a batch, is of one tree.
+/// Returns true if everything on a page, or each template of a batch, is of one tree.
 fn is_of_one<'t>(mut texts: impl Iterator<Item = &'t str>) -> bool {
     let first = texts.next();
     first.is_some() && texts.all(|text| Some(text) == first)

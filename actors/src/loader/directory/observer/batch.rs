@@ -14,19 +14,19 @@ use std::time::{Duration, Instant};
 use super::Observer;
 use crate::loader::directory::tree::{Look, Tree};
 
-/// How often in one look all directories and links are asked for, because some of them were found to be other ones.
+/// The number of times in one look that all directories and links are asked for, because some were found to be other ones.
 const ROUNDS_MAX: usize = 4;
 
 /// A batch that waits.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Held {
     since: Instant,
-    /// When something is to be done about it, if nothing happens before.
+    /// The time at which something is to be done about it, if nothing happens before.
     pub(super) until: Instant,
 }
 
 impl Held {
-    /// Whether what the batch waits for is to be read as it is.
+    /// Returns true if what the batch waits for is to be read as it is.
     pub(super) fn is_overdue(self, now: Instant, settle_max: Duration) -> bool {
         now.saturating_duration_since(self.since) >= settle_max
     }
@@ -51,7 +51,7 @@ impl Observer {
         }
     }
 
-    /// Whether what differs is not to be handed on yet.
+    /// Returns true if what differs is not to be handed on yet.
     pub(super) fn holds_back(&mut self, look: &Look<'_>) -> bool {
         let before = self.held.take();
         if look.forced {

@@ -10,7 +10,7 @@ use super::world::{Act, Said};
 use super::{Checked, Play, act, histories};
 use crate::loader::Depth;
 
-/// How a tree is exchanged for another.
+/// A way to exchange one tree for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// As a mounted volume is: names lead through `..data`.
@@ -60,7 +60,7 @@ fn text(shape: usize, generation: u8) -> u8 {
     16 + generation * 4 + u8::try_from(shape).expect("few")
 }
 
-/// Which of the shapes a text is of, and its generation.
+/// Returns the shape that a text is of, and its generation.
 fn generation(text: &str) -> Option<(u8, u8)> {
     let number: u8 = text.strip_prefix("text ")?.parse().ok()?;
     let number = number.checked_sub(16)?;
@@ -101,7 +101,7 @@ impl Trees {
         (trees, play)
     }
 
-    /// Where the next tree is built.
+    /// Returns the place where the next tree is built.
     fn place(&self, shape: usize) -> PathBuf {
         let number = self.generations[shape];
         match SHAPES[shape] {
@@ -131,7 +131,7 @@ impl Trees {
         }
     }
 
-    /// What puts the next tree into its place.
+    /// Returns the operation that puts the next tree into its place.
     fn exchange(&mut self, play: &Play, shape: usize) -> Op {
         let (place, number) = (self.place(shape), self.generations[shape]);
         self.generations[shape] = (self.generations[shape] + 1) % 56;
@@ -221,7 +221,7 @@ proptest! {
     }
 }
 
-/// What is served of the first shape.
+/// Returns the generation of the first shape that is served.
 fn served(play: &Play) -> u8 {
     let text = play.served["index.html"].as_str();
     generation(text).expect("of a tree").1

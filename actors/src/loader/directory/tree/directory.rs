@@ -453,7 +453,7 @@ impl Tree {
         }
     }
 
-    /// Whether a name is that of a template, or of a directory that holds one as far as it was read.
+    /// Returns true if a name is that of a template, or of a directory that holds one as far as it was read.
     fn stands_for_templates(&self, rel: &str) -> bool {
         let is_inside = |each: &str| each.strip_prefix(rel).is_some_and(|rest| rest.starts_with('/'));
         self.directory(rel).is_none()

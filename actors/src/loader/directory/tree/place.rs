@@ -1,4 +1,4 @@
-//! Whether what leads to a name is what it was. One step can put another directory, or a link that leads elsewhere, in the place of
+//! Checks that what leads to a name is what it was. One step can put another directory, or a link that leads elsewhere, in the place of
 //! one that is known, and so exchange everything that is reached through it.
 
 use std::collections::BTreeSet;
@@ -44,14 +44,17 @@ impl Tree {
         let on_the_way = [""].into_iter().chain(ends.map(|end| &rel[..end]));
         for each in on_the_way {
             let is_place = self.links.contains_key(each) || self.directory(each).is_some();
-            if is_place && asked.insert(each.into()) && !self.is_in_place(disk, each) {
-                return self.path_of(each);
+            if is_place && !asked.contains(each) {
+                asked.insert(each.into());
+                if !self.is_in_place(disk, each) {
+                    return self.path_of(each);
+                }
             }
         }
         None
     }
 
-    /// Whether a directory is the one that is known, or a link leads to what it led to.
+    /// Returns true if a directory is the one that is known, or a link leads to what it led to.
     fn is_in_place(&self, disk: &dyn Disk, rel: &str) -> bool {
         let Some(path) = self.path_of(rel) else { return true };
         let link = self.links.get(rel);
@@ -78,7 +81,7 @@ impl Tree {
         }
     }
 
-    /// Whether a path is that of a directory, or of a link that leads to names.
+    /// Returns true if a path is that of a directory, or of a link that leads to names.
     pub(in super::super) fn is_place(&self, path: &Path) -> bool {
         let through = self.resolved_through.get(path);
         self.seen_as.contains_key(path) || through.is_some_and(|rels| rels.iter().any(|rel| !self.ends_at(rel, path)))
@@ -93,7 +96,7 @@ impl Tree {
         }
     }
 
-    /// Whether it is not known yet what some of the names that were found stand for.
+    /// Returns true if it is not known yet what some of the names that were found stand for.
     pub(in super::super) fn is_unsettled(&self) -> bool {
         self.missing.is_none() && !self.unsettled.is_empty()
     }
