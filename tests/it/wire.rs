@@ -148,6 +148,11 @@ impl Events {
         }
     }
 
+    /// Reads on until the server ends it.
+    pub(crate) fn to_the_end(mut self) {
+        while self.next().is_some() {}
+    }
+
     /// The next event of a kind.
     pub(crate) fn next_of(&mut self, kind: &str) -> Event {
         loop {

@@ -239,10 +239,10 @@ fn draw(
 
 /// What the script listens to.
 pub(super) async fn live(request: HttpRequest, state: Data<State>) -> Answered {
-    if !state.access.is_known(request.headers(), now_ms()) {
+    let Some(admission) = state.access.admission(request.headers(), now_ms()) else {
         return Err(Problem::unauthorized("sign in at /_hotplate/login"));
-    }
-    stream::answer(&state.places, state.live.start(None), || {
+    };
+    stream::answer(&state.places, admission, state.live.start(None), || {
         let vitals = state.pulse.vitals(&state.hotplate.counters());
         ("vitals", json(&VitalsView::of(&vitals)))
     })
