@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub(super) use diagnostic::Finding;
-pub(super) use health::{HealthAnswer, Probe};
+pub(super) use health::{BreakerAnswer, HealthAnswer, Probe};
 pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
     VersionAnswer, VersionsAnswer,
@@ -139,6 +139,8 @@ pub(super) struct TemplateAnswer {
     pub(super) dependents: Vec<String>,
     /// Of its renders.
     pub(super) stats: Stats,
+    /// Its circuit breaker, if that is open.
+    pub(super) breaker: Option<BreakerAnswer>,
 }
 
 /// A template that is called.

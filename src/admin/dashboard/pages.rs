@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::Hotplate;
 use serde::{Deserialize, Serialize};
 
-use super::overview::{self, Bar, FINDINGS, FindingsView, Overview, Rows, VersionRow, VitalsView};
+use super::overview::{self, Bar, BreakersView, FINDINGS, FindingsView, Overview, Rows, VersionRow, VitalsView};
 use super::templates::{self, Detail, Inside, TemplatesView};
 use super::versions::{Compared, Other, VersionView, VersionsView};
 use super::{Frame, Status, actions, words};
@@ -107,6 +107,8 @@ pub(super) async fn overview(request: HttpRequest, state: Data<State>) -> Answer
         actors: overview::actors(&health),
         loaders: overview::loaders(&health),
         doors: overview::doors(&health),
+        breakers: BreakersView::of(&health, now_ms()),
+        listeners: overview::listeners(&health),
         findings: FindingsView::of(findings, diagnostics.len()),
         rows: overview::newest(&publications, version.version, now_ms()),
         reasons: [health.reasons, health.degraded].concat(),
