@@ -18,6 +18,8 @@ pub(super) struct Connection {
     hold: RefCell<Option<Arc<Hold>>>,
     /// Whether there may be more to come of the body of the last request.
     unfinished: Cell<bool>,
+    /// Whether the last that was read came after the time was up.
+    too_late: Cell<bool>,
     counters: ConnectionCounters,
     /// Whether it was counted that the server ends it.
     ended: Cell<bool>,
@@ -45,6 +47,7 @@ impl Connection {
             next_head: request + Duration::from_millis(limits.keep_alive_ms),
             hold: RefCell::default(),
             unfinished: Cell::new(false),
+            too_late: Cell::new(false),
             counters: counters.clone(),
             ended: Cell::new(false),
         }
@@ -54,6 +57,17 @@ impl Connection {
     pub(super) fn begin(&self) {
         self.phase.set(Phase::Answering);
         self.unfinished.set(false);
+        self.too_late.set(false);
+    }
+
+    /// Notes that the last that was read came after the time was up, and that nothing more is read.
+    pub(super) fn too_late(&self) {
+        self.too_late.set(true);
+    }
+
+    /// Whether that was so, and no head was complete since.
+    pub(super) fn is_too_late(&self) -> bool {
+        self.too_late.get()
     }
 
     /// Notes whether there is more to come of the body of a request.
@@ -61,19 +75,22 @@ impl Connection {
         self.unfinished.set(unfinished);
     }
 
-    /// Counts that the server ends it, once.
-    pub(super) fn end(&self, reason: EndReason) {
-        if !self.ended.replace(true) {
+    /// Counts that the server ends it, once. Returns false if it was counted before.
+    pub(super) fn end(&self, reason: EndReason) -> bool {
+        let is_first = !self.ended.replace(true);
+        if is_first {
             self.counters.ended(reason);
         }
+        is_first
     }
 
-    /// Counts that it ends because what it waits for did not come in time. Between two requests nothing has to.
-    pub(super) fn expire(&self) {
+    /// Counts that it ends because what it waits for did not come in time. Between two requests nothing has to. Returns false if there was
+    /// nothing to count.
+    pub(super) fn expire(&self) -> bool {
         match self.phase.get() {
-            Phase::Answering => {}
+            Phase::Answering => false,
             _ if self.unfinished.get() => self.end(EndReason::SlowBody),
-            Phase::Idle { .. } => {}
+            Phase::Idle { .. } => false,
             Phase::First { .. } | Phase::Head { .. } => self.end(EndReason::SlowHead),
         }
     }

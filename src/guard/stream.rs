@@ -89,6 +89,13 @@ impl GuardedStream {
         Error::new(ErrorKind::TimedOut, why)
     }
 
+    /// Counts that what its client sends did not come in time. A client that was answered nothing yet is told so.
+    fn time_is_up(&self) {
+        if self.connection.expire() && self.connection.is_new() {
+            let _ = self.stream.try_write(TOO_SLOW);
+        }
+    }
+
     fn unlist(&mut self) {
         if let Some(id) = self.listed.take() {
             self.budget.unlist(id);
@@ -105,7 +112,8 @@ impl AsyncRead for GuardedStream {
             this.discarded = 0;
         }
         if expired && this.late {
-            this.connection.expire();
+            // There may be a whole head in what was read, which is answered then.
+            this.connection.too_late();
             return Poll::Ready(Ok(()));
         }
         if this.discarded > DISCARDED_BYTES_MAX {
@@ -123,10 +131,7 @@ impl AsyncRead for GuardedStream {
             }
             // The end of what its client sends; what is left of an answer is still written.
             Poll::Pending if expired => {
-                this.connection.expire();
-                if this.connection.is_new() {
-                    let _ = Pin::new(&mut this.stream).poll_write(context, TOO_SLOW);
-                }
+                this.time_is_up();
                 return Poll::Ready(Ok(()));
             }
             Poll::Ready(Ok(())) if buffer.filled().len() > before => {
@@ -138,7 +143,7 @@ impl AsyncRead for GuardedStream {
             }
             // The kernel counts what its client has not read as well, and may be the first to end it.
             Poll::Ready(Err(ref error)) if error.kind() == ErrorKind::TimedOut => {
-                this.connection.end(EndReason::NoProgress)
+                this.connection.end(EndReason::NoProgress);
             }
             _ => {}
         }
@@ -201,6 +206,9 @@ impl AsyncWrite for GuardedStream {
 
 impl Drop for GuardedStream {
     fn drop(&mut self) {
+        if self.connection.is_too_late() {
+            self.time_is_up();
+        }
         self.unlist();
     }
 }
