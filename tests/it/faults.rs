@@ -517,14 +517,14 @@ async fn a_deadline_that_passes_is_seen() {
 #[actix_web::test]
 async fn a_template_that_is_not_tried_each_time_is_seen() {
     let limits = Limits {
-        render_steps: 1_000,
+        render_steps: 10,
         breaker_failures: 2,
         breaker_pause_ms: 600_000,
         ..Limits::default()
     };
     let scene = Scene::start(&[("costly.html", "one {name}")], |builder| builder.limits(limits));
     scene.visit("costly.html").await;
-    scene.edit("costly.html", "{{ call costly.html with @root }}").await.expect("reloads");
+    scene.edit("costly.html", &"{name}".repeat(100)).await.expect("reloads");
     let before = scene.metrics();
     assert_eq!(scene.hotplate.breakers(), []);
     for _ in 0..3 {
@@ -633,7 +633,10 @@ async fn a_thread_that_hangs_is_seen() {
         },
     );
     // Two templates: what has hung once is not tried again so soon.
-    for (page, expected) in [("hangs", ["degraded", "outcome"]), ("hangs2", ["outcome", "ready"])] {
+    for (page, expected) in [
+        ("hangs", ["breakers", "degraded", "outcome"]),
+        ("hangs2", ["breakers", "outcome", "ready"]),
+    ] {
         let before = scene.metrics();
         assert_eq!(scene.visit(&format!("apart/{page}.html")).await.status, 503);
         assert_eq!(scene.counted_since(&before), BTreeMap::from([("lost".to_owned(), 1)]));
