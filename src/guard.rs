@@ -22,12 +22,14 @@
 mod body;
 mod budget;
 mod connection;
+mod counters;
 mod payload;
 mod stream;
 
 use std::any::Any;
 use std::fmt;
 use std::net::TcpListener;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +49,7 @@ use actix_web::{Error, HttpResponse};
 use body::GuardedBody;
 use budget::Budget;
 use connection::Connection;
+pub use counters::{ConnectionCounters, Connections, EndReason};
 use stream::GuardedStream;
 
 /// Who is told of each connection before anything of it is read.
@@ -119,7 +122,9 @@ pub struct GuardedServer<F> {
     factory: F,
     limits: ConnectionLimits,
     builder: ServerBuilder,
+    workers: usize,
     connected: Option<Connected>,
+    counters: ConnectionCounters,
     busy: Busy,
 }
 
@@ -130,7 +135,9 @@ impl<F> GuardedServer<F> {
             factory,
             limits: ConnectionLimits::default(),
             builder: ServerBuilder::default(),
+            workers: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
             connected: None,
+            counters: ConnectionCounters::default(),
             busy,
         }
     }
@@ -143,7 +150,7 @@ impl<F> GuardedServer<F> {
 
     /// Sets the number of worker threads, at least one; the default is one per processor.
     pub fn workers(mut self, workers: usize) -> Self {
-        self.builder = self.builder.workers(workers.max(1));
+        self.workers = workers.max(1);
         self
     }
 
@@ -168,6 +175,12 @@ impl<F> GuardedServer<F> {
     /// Calls a function with each new connection, a `TcpStream`, before anything of it is read.
     pub fn on_connect(mut self, connected: impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static) -> Self {
         self.connected = Some(Arc::new(connected));
+        self
+    }
+
+    /// Counts the connections of this server here, such as for [`Metrics`](crate::metrics::Metrics).
+    pub fn counters(mut self, counters: ConnectionCounters) -> Self {
+        self.counters = counters;
         self
     }
 
@@ -198,9 +211,12 @@ impl<F> GuardedServer<F> {
             factory,
             limits,
             builder,
+            workers,
             connected,
+            counters,
             busy,
         } = self;
+        counters.has_room_for(limits.connections.saturating_mul(workers));
         let address = listener.local_addr()?;
         let ending = builder.graceful_shutdown_signal();
         let budget = Arc::new(Budget::new(limits.buffered_bytes));
@@ -209,10 +225,11 @@ impl<F> GuardedServer<F> {
             0 => KeepAlive::Disabled,
             ms => KeepAlive::Timeout(Duration::from_millis(ms)),
         };
-        let builder = builder.max_concurrent_connections(limits.connections);
+        let builder = builder.workers(workers).max_concurrent_connections(limits.connections);
         let builder = builder.listen("hotplate", listener, move || {
             let (limits, budget, connected, ending) =
                 (limits.clone(), budget.clone(), connected.clone(), ending.clone());
+            let (counters, refusals) = (counters.clone(), counters.clone());
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {
                     let ending = ending.clone();
@@ -239,15 +256,15 @@ impl<F> GuardedServer<F> {
                 if let Some(connection) = &connection {
                     connection.begin();
                 }
-                payload::bound(&mut request, request_limit);
+                payload::bound(&mut request, request_limit, connection.as_ref());
                 let answering = Service::<Request>::call(app, request);
-                let answers = answers.clone();
+                let (answers, refusals) = (answers.clone(), refusals.clone());
                 async move {
                     let answered: Result<_, HttpResponse> = answering.await;
                     match answered {
                         Ok(response) => {
                             let response: Response<B> = response.into();
-                            Ok::<_, HttpResponse>(guarded(response, connection, &answers, busy))
+                            Ok::<_, HttpResponse>(guarded(response, connection, &answers, &refusals, busy))
                         }
                         Err(error) => {
                             if let Some(connection) = connection {
@@ -260,7 +277,7 @@ impl<F> GuardedServer<F> {
             });
             fn_service(move |stream: TcpStream| {
                 let peer = stream.peer_addr().ok();
-                let stream = GuardedStream::new(stream, &limits, &budget, Instant::now());
+                let stream = GuardedStream::new(stream, &limits, &budget, &counters, Instant::now());
                 async move { Ok((stream, peer)) }
             })
             .and_then(http.h1(app))
@@ -274,6 +291,7 @@ fn guarded<B: MessageBody>(
     response: Response<B>,
     connection: Option<Rc<Connection>>,
     budget: &Arc<Budget>,
+    refusals: &ConnectionCounters,
     busy: Busy,
 ) -> Response<GuardedBody<B>> {
     let mut admitted = true;
@@ -285,6 +303,7 @@ fn guarded<B: MessageBody>(
     if admitted {
         return response;
     }
+    refusals.refused();
     tracing::warn!("answers that wait for their clients use up the limit `buffered_bytes`: a request is answered 503");
     let (_, body) = response.into_parts();
     let refusal: Response<_> = busy().into();

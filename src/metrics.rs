@@ -15,6 +15,8 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
+#[cfg(feature = "guard")]
+use crate::guard::{ConnectionCounters, Connections};
 use writer::Writer;
 
 /// The content type of [`Metrics::text`].
@@ -39,6 +41,8 @@ pub struct Metrics {
     hotplate: Hotplate,
     configuration: Arc<Configuration>,
     dropped_lines: DroppedLines,
+    #[cfg(feature = "guard")]
+    listeners: Vec<(&'static str, ConnectionCounters)>,
 }
 
 /// Streams, and how many lines of each were dropped.
@@ -62,6 +66,8 @@ impl Metrics {
             hotplate,
             configuration: Arc::new(configuration),
             dropped_lines: || [("stdout", 0), ("stderr", 0)],
+            #[cfg(feature = "guard")]
+            listeners: Vec::new(),
         }
     }
 
@@ -71,6 +77,20 @@ impl Metrics {
     pub fn dropped_lines(mut self, read: fn() -> [(&'static str, u64); 2]) -> Self {
         self.dropped_lines = read;
         self
+    }
+
+    /// Adds the connections of a listener, for the metrics `hotplate_connections_…{listener}`.
+    #[cfg(feature = "guard")]
+    #[must_use]
+    pub fn listener(mut self, name: &'static str, counters: ConnectionCounters) -> Self {
+        self.listeners.push((name, counters));
+        self
+    }
+
+    /// Every listener, with its connections.
+    #[cfg(feature = "admin")]
+    pub(crate) fn connections(&self) -> impl Iterator<Item = (&'static str, Connections)> {
+        self.listeners.iter().map(|(name, counters)| (*name, counters.read()))
     }
 
     /// Says what became of reading the configuration anew, for `hotplate_config_last_reload_successful`.
@@ -132,6 +152,10 @@ impl Collector for Metrics {
         compiles(&mut writer, &counters)?;
         actors(&mut writer, &health)?;
         doors(&mut writer, &health)?;
+        #[cfg(feature = "guard")]
+        if !self.listeners.is_empty() {
+            connections(&mut writer, &self.listeners)?;
+        }
         loaders(&mut writer, &health)
     }
 }
@@ -342,6 +366,43 @@ fn doors(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
     writer.counters("hotplate_door_timeouts", "Calls that had no answer in time", timeouts)?;
     let lost = each().map(|(door, labels)| (labels, door.lost));
     writer.counters("hotplate_door_lost", "Calls that an actor failed with", lost)
+}
+
+#[cfg(feature = "guard")]
+fn connections(writer: &mut Writer<'_>, listeners: &[(&'static str, ConnectionCounters)]) -> fmt::Result {
+    let read: Vec<(&str, Connections)> = listeners
+        .iter()
+        .map(|(name, counters)| (*name, counters.read()))
+        .collect();
+    let each = || {
+        read.iter()
+            .map(|(name, connections)| (connections, [("listener", (*name).into())]))
+    };
+    let open = each().map(|(connections, labels)| (labels, connections.open as u64));
+    writer.gauges("hotplate_connections_open", "Connections that are open", open)?;
+    let capacity = each().map(|(connections, labels)| (labels, connections.capacity as u64));
+    writer.gauges(
+        "hotplate_connections_capacity",
+        "Connections that may be open at once; more wait in the kernel",
+        capacity,
+    )?;
+    let ended = read.iter().flat_map(|(name, connections)| {
+        connections.ended.iter().map(|(reason, count)| {
+            let labels = [("listener", (*name).into()), ("reason", reason.as_str().into())];
+            (labels, *count)
+        })
+    });
+    writer.counters(
+        "hotplate_connections_ended",
+        "Connections that the server ended because of what their clients did, or did not",
+        ended,
+    )?;
+    let refused = each().map(|(connections, labels)| (labels, connections.refused));
+    writer.counters(
+        "hotplate_answers_refused",
+        "Requests that were answered 503 because answers that wait for their clients used up `buffered_bytes`",
+        refused,
+    )
 }
 
 /// Every mode with the word for it.

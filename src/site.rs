@@ -5,7 +5,7 @@
 //! | where | what |
 //! |---|---|
 //! | `templates/**` | templates. Under a folder whose name begins with `_` or is `partials` they are pieces for others; all the rest are entries, which can be visited |
-//! | `templates/404.html` | the page for paths that lead nowhere, if it is there |
+//! | `templates/404.html` | the page for paths that lead nowhere; a built-in sentence where it is not there, or has no good version |
 //! | `templates/maintenance.html` | the stand-in for a page that has no good version yet, if it is there |
 //! | `data/_all.json` | what every entry knows |
 //! | `data/a/b.json` | what `a/b.html` (and `a/b.txt`, …) knows besides; `data/a/b.html.json` is laid over that for `a/b.html` alone |

@@ -18,9 +18,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::reader::{RenderFailure, Rendered};
 use crate::snapshot::{Serving, Snapshot, Standing, Stands};
+use crate::template::TemplateName;
 use crate::version::Version;
 
 pub use compiles::CacheCounters;
@@ -96,6 +98,22 @@ pub struct EntryCounters {
     pub stale: usize,
     /// Not served: no text of it is good.
     pub broken: usize,
+}
+
+/// A template whose circuit breaker is open: it failed so often, at such a cost, that its last good version is rendered in its place.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct OpenBreaker {
+    /// Its name.
+    pub template: TemplateName,
+    /// When the breaker opened, in milliseconds since 1970. Trials that failed since leave it open.
+    pub since_ms: u64,
+    /// When a render will try the template again, in milliseconds since 1970. It may be over: nobody has asked for it since.
+    pub next_try_ms: u64,
+    /// Whether a render is trying it now.
+    pub is_tried: bool,
+    /// What the last render failed with.
+    pub diagnostic: Option<Diagnostic>,
 }
 
 /// Counts. Shared by everything that something happens in.
@@ -212,6 +230,24 @@ impl Tally {
             *entries.count(Stands::of(self.serving(snapshot, id))) += 1;
         }
         entries
+    }
+
+    /// Returns every template whose circuit breaker is open, sorted by name.
+    pub(crate) fn breakers(&self, snapshot: &Snapshot) -> Vec<OpenBreaker> {
+        let open = snapshot.breakers().open().into_iter();
+        let open = open.filter_map(|opened| {
+            let closure = snapshot.standing(opened.id).closure()?;
+            Some(OpenBreaker {
+                template: closure.top().name.clone(),
+                since_ms: self.clock.ms(opened.since),
+                next_try_ms: self.clock.ms(opened.until),
+                is_tried: opened.is_tried,
+                diagnostic: opened.error.map(|error| *error.diagnostic),
+            })
+        });
+        let mut open: Vec<_> = open.collect();
+        open.sort_unstable_by(|a, b| a.template.cmp(&b.template));
+        open
     }
 
     /// Everything, with what a snapshot says of itself.

@@ -54,6 +54,8 @@ impl Excerpt {
 
 /// Characters of a line that an excerpt keeps.
 const EXCERPT_CHARACTERS: usize = 240;
+/// Bytes of the message and of the help of what failed in a render: a formatter, and whatever panics, may say as much as it likes.
+const SAID_BYTES_MAX: usize = 4096;
 /// Stands for the characters that were cut off.
 const ELLIPSIS: char = '…';
 
@@ -95,6 +97,19 @@ impl Diagnostic {
         let help = self.help.as_ref().map_or(0, String::len);
         let excerpt = self.excerpt.as_ref().map_or(0, Excerpt::bytes);
         size_of::<Self>() + self.message.len() + help + size_of_val(&*self.chain) + excerpt
+    }
+
+    /// The same in no more words than are kept of a fault.
+    #[must_use]
+    pub(crate) fn shortened(mut self) -> Self {
+        for said in std::iter::once(&mut self.message).chain(&mut self.help) {
+            if said.len() > SAID_BYTES_MAX {
+                said.truncate(said.floor_char_boundary(SAID_BYTES_MAX));
+                said.push(ELLIPSIS);
+                said.shrink_to_fit();
+            }
+        }
+        self
     }
 
     /// An error without a place.

@@ -349,12 +349,12 @@ pub struct RenderError {
 }
 
 impl RenderError {
-    /// A fault with what to tell people.
+    /// A fault with what to tell people. Of a very long message or help, what is beyond 4096 bytes is cut off.
     #[must_use]
     pub fn new(fault: RenderFault, diagnostic: Diagnostic) -> Self {
         Self {
             fault,
-            diagnostic: Box::new(diagnostic),
+            diagnostic: Box::new(diagnostic.shortened()),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use actix::Recipient;
 use serde::Serialize;
 
-use crate::counters::{Counters, Publication, Usage};
+use crate::counters::{Counters, OpenBreaker, Publication, Usage};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Escape, TemplateId};
 use crate::engine::Engine;
@@ -233,6 +233,12 @@ impl Hotplate {
     #[must_use]
     pub fn serving(&self, snapshot: &Snapshot, id: TemplateId) -> Option<Serving> {
         self.0.tally.serving(snapshot, id)
+    }
+
+    /// Returns every template whose circuit breaker is open, sorted by name, as far as they are remembered (the limit `late_faults`).
+    #[must_use]
+    pub fn breakers(&self) -> Vec<OpenBreaker> {
+        self.0.tally.breakers(&self.0.reader.current())
     }
 
     /// What probably is not meant in entries that escape as HTML.

@@ -77,6 +77,9 @@ pub struct Limits {
     /// Templates of which what they were before their text changed last is kept beyond `history_versions`, so that a burst of versions
     /// of other templates does not take away the last good one. Each costs what that version does not share with others.
     pub last_good_templates: usize,
+    /// Bytes of compiled texts that only these versions have: when they are more, those are forgotten that changed longest ago. Such a
+    /// template goes back to the versions of the history only.
+    pub last_good_bytes: u64,
     /// Bytes of compiled texts, and of the findings in those that do not compile, that the compiler's cache keeps. A compiled text takes
     /// up to twenty times the bytes of its source.
     pub compile_cache_bytes: u64,
@@ -85,6 +88,9 @@ pub struct Limits {
     /// Templates whose faults are remembered that show only in renders, so that each is told and logged once. Beyond, the one
     /// that failed longest ago is forgotten, and is told again when it fails again.
     pub late_faults: usize,
+    /// Bytes of what is said of these faults. Beyond, those of the template are forgotten that failed longest ago; further faults of one
+    /// that alone says so much are not remembered.
+    pub late_faults_bytes: usize,
     /// Faults of templates that are logged within ten seconds. Those beyond are counted in one line.
     pub logged_faults: usize,
 
@@ -124,6 +130,9 @@ pub struct Limits {
     pub quarantined_threads: usize,
     /// Commands whose outcome is remembered by their key, so that one that was lost can be sent again.
     pub idempotency_keys: usize,
+    /// Bytes of these outcomes, of reloads and again of other commands: when they are more, the oldest are forgotten, and a command that
+    /// is sent again is done again. The newest stays.
+    pub idempotency_bytes: usize,
     /// Time between two looks at everything, in milliseconds, for what no event tells of. Costs a question to the disk for each file.
     pub sweep_ms: u64,
     /// The same where there are no events that can be trusted: network file systems, overlays, no watches left.
@@ -179,9 +188,11 @@ impl Default for Limits {
             history_versions: 32,
             history_bytes: 256 * 1024 * 1024,
             last_good_templates: 4096,
+            last_good_bytes: 256 * 1024 * 1024,
             compile_cache_bytes: 64 * 1024 * 1024,
             subscriber_events: 1024,
             late_faults: 256,
+            late_faults_bytes: 4 * 1024 * 1024,
             logged_faults: 20,
             hints: 4096,
             renders_in_flight: 1024,
@@ -198,6 +209,7 @@ impl Default for Limits {
             compile_hang_ms: 60_000,
             quarantined_threads: 8,
             idempotency_keys: 256,
+            idempotency_bytes: 16 * 1024 * 1024,
             sweep_ms: 30_000,
             poll_ms: 1_000,
             reload_ms: 30_000,

@@ -627,6 +627,7 @@ impl Reader {
         let room = Room {
             templates: self.rest.limits.late_faults,
             each: self.rest.limits.source_diagnostics,
+            bytes: self.rest.limits.late_faults_bytes,
         };
         let fault = LateFault {
             template: template.clone(),

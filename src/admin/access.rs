@@ -5,36 +5,66 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, ORIGIN};
+use actix_web::{HttpRequest, rt};
+use tokio::sync::watch;
 
 use super::problem::Problem;
 
 /// The cookie of somebody who signed in to the dashboard.
 const SESSION: &str = "hotplate_session";
 
-/// When each session ends, by the digest of what its cookie says: so the time that a look-up takes tells nothing of it. They end
-/// with the program, and so with its token.
+/// Sessions, by the digest of what their cookies say: so the time that a look-up takes tells nothing of it. They end with the program, and
+/// so with its token.
 #[derive(Debug)]
 struct Sessions {
-    ends_ms: HashMap<blake3::Hash, u64>,
+    known: HashMap<blake3::Hash, Session>,
     most: usize,
+}
+
+#[derive(Debug)]
+struct Session {
+    ends_ms: u64,
+    /// Dropped with the session: whoever listens to it knows then.
+    ended: watch::Sender<()>,
+}
+
+/// For how long somebody may go on that was let in.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// The end of the session, if it is one: when it is ended by somebody, and after which time at the latest.
+    session: Option<(watch::Receiver<()>, Duration)>,
+}
+
+impl Admission {
+    /// With the token, or where none is needed: as long as the listener.
+    pub(super) const LASTING: Self = Self { session: None };
+
+    /// Waits until it is over. For a session that is when its user signs out, a later one takes its place, or its time is over.
+    pub(super) async fn over(self) {
+        match self.session {
+            Some((mut ended, left)) => tokio::select! {
+                _ = ended.changed() => {}
+                () = rt::time::sleep(left) => {}
+            },
+            None => std::future::pending().await,
+        }
+    }
 }
 
 impl Sessions {
     fn begin(&mut self, id: blake3::Hash, ends_ms: u64, now_ms: u64) {
-        self.ends_ms.retain(|_, ends_ms| now_ms < *ends_ms);
-        if self.ends_ms.len() >= self.most {
-            let oldest = self
-                .ends_ms
-                .iter()
-                .min_by_key(|(_, ends_ms)| **ends_ms)
-                .map(|(id, _)| *id);
-            oldest.and_then(|oldest| self.ends_ms.remove(&oldest));
+        self.known.retain(|_, session| now_ms < session.ends_ms);
+        if self.known.len() >= self.most {
+            let oldest = self.known.iter().min_by_key(|(_, session)| session.ends_ms);
+            let oldest = oldest.map(|(id, _)| *id);
+            oldest.and_then(|oldest| self.known.remove(&oldest));
         }
-        self.ends_ms.insert(id, ends_ms);
+        let ended = watch::Sender::new(());
+        self.known.insert(id, Session { ends_ms, ended });
     }
 }
 
@@ -55,7 +85,7 @@ impl Access {
             token: token.map(|token| blake3::hash(token.as_bytes())),
             names: address.ip().is_loopback().then_some(names),
             sessions: Mutex::new(Sessions {
-                ends_ms: HashMap::new(),
+                known: HashMap::new(),
                 most: sessions.max(1),
             }),
         }
@@ -87,7 +117,15 @@ impl Access {
 
     /// Whether somebody may see the dashboard: by a session, or by the token.
     pub(super) fn is_known(&self, headers: &HeaderMap, now_ms: u64) -> bool {
-        self.token.is_none() || self.program(headers).is_ok() || self.has_session(headers, now_ms)
+        self.admission(headers, now_ms).is_some()
+    }
+
+    /// As [`is_known`](Self::is_known), and for how long.
+    pub(super) fn admission(&self, headers: &HeaderMap, now_ms: u64) -> Option<Admission> {
+        match self.token.is_none() || self.program(headers).is_ok() {
+            true => Some(Admission::LASTING),
+            false => self.session(headers, now_ms),
+        }
     }
 
     /// Begins a session that ends at a time; returns the value of a `Set-Cookie` header.
@@ -109,7 +147,7 @@ impl Access {
     pub(super) fn end_session(&self, headers: &HeaderMap) {
         let mut sessions = self.sessions();
         for value in session_cookies(headers) {
-            sessions.ends_ms.remove(&blake3::hash(value.as_bytes()));
+            sessions.known.remove(&blake3::hash(value.as_bytes()));
         }
     }
 
@@ -122,15 +160,16 @@ impl Access {
         format!("{SESSION}=; Path=/_hotplate; Max-Age=0; HttpOnly; SameSite=Strict")
     }
 
-    fn has_session(&self, headers: &HeaderMap, now_ms: u64) -> bool {
+    fn session(&self, headers: &HeaderMap, now_ms: u64) -> Option<Admission> {
         let mut cookies = session_cookies(headers).peekable();
-        if cookies.peek().is_none() {
-            return false;
-        }
+        cookies.peek()?;
         let sessions = self.sessions();
-        cookies.any(|value| {
-            let ends_ms = sessions.ends_ms.get(&blake3::hash(value.as_bytes()));
-            ends_ms.is_some_and(|ends_ms| now_ms < *ends_ms)
+        cookies.find_map(|value| {
+            let session = sessions.known.get(&blake3::hash(value.as_bytes()))?;
+            let left_ms = session.ends_ms.checked_sub(now_ms).filter(|left_ms| *left_ms > 0)?;
+            Some(Admission {
+                session: Some((session.ended.subscribe(), Duration::from_millis(left_ms))),
+            })
         })
     }
 

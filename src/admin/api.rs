@@ -14,7 +14,9 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse, Resource, Route, guard};
 use serde::Serialize;
+use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::problem::Problem;
@@ -25,6 +27,9 @@ pub(super) use templates::about;
 pub(super) use versions::{differences, history};
 
 type Answered = Result<HttpResponse, Problem>;
+
+/// The content type of a [`Problem`].
+const PROBLEM: &str = "application/problem+json";
 
 /// What probes ask, who have no token.
 pub(super) const PROBES: [&str; 2] = ["/admin/v1/health/live", "/admin/v1/health/ready"];
@@ -98,7 +103,7 @@ fn answer(value: &impl Serialize) -> HttpResponse {
 }
 
 /// This document
-#[utoipa::path(get, path = "/admin/v1/openapi.json", tag = "listener",
+#[utoipa::path(get, path = "/admin/v1/openapi.json", tag = "listener", security(("token" = [])),
     responses((status = 200, description = "What can be asked, and what is answered", body = Object), (status = "default", response = Problem)))]
 async fn openapi(state: Data<State>) -> HttpResponse {
     let mut document = Document::openapi();
@@ -113,12 +118,35 @@ fn without_token(document: &mut utoipa::openapi::OpenApi) {
     if let Some(components) = &mut document.components {
         components.security_schemes.clear();
     }
-    for path in document.paths.paths.values_mut() {
-        let operations = [&mut path.get, &mut path.post, &mut path.put];
-        for operation in operations.into_iter().flatten() {
-            operation.security = None;
-        }
+    for (_, operation) in operations(document) {
+        operation.security = None;
+        operation.responses.responses.remove("401");
     }
+}
+
+/// Every operation with its path.
+fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = (&String, &mut Operation)> {
+    document.paths.paths.iter_mut().flat_map(|(path, item)| {
+        let operations = [&mut item.get, &mut item.post, &mut item.put];
+        operations.into_iter().flatten().map(move |operation| (path, operation))
+    })
+}
+
+/// Statuses with which an operation may be answered by a problem, besides those that it says itself.
+fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
+    let mut statuses = vec!["400", "403", "408", "413"];
+    if !PROBES.contains(&path) {
+        statuses.extend(["401", "429", "503", "504"]);
+    }
+    if operation.request_body.is_some() {
+        statuses.push("415");
+    }
+    let parameters = operation.parameters.iter().flatten();
+    let is_key = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(known) if known.name == "Idempotency-Key");
+    if operation.request_body.is_some() || parameters.into_iter().any(is_key) {
+        statuses.push("422");
+    }
+    statuses
 }
 
 /// What can be asked, and what is answered.
@@ -159,6 +187,21 @@ impl Modify for Complete {
             .build();
         if let Some(components) = &mut document.components {
             components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        }
+        let problem = || RefOr::Ref(Ref::new("#/components/responses/Problem"));
+        for (path, operation) in operations(document) {
+            let problems = problems(path, operation);
+            let responses = &mut operation.responses.responses;
+            for status in problems {
+                match responses.entry(status.to_owned()).or_insert_with(problem) {
+                    // Who is not ready says so with the same status.
+                    RefOr::T(known) if !known.content.contains_key(PROBLEM) => {
+                        let content = Content::new(Some(Ref::from_schema_name("Problem")));
+                        known.content.insert(PROBLEM.to_owned(), RefOr::T(content));
+                    }
+                    _ => {}
+                }
+            }
         }
     }
 }

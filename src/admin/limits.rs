@@ -49,6 +49,9 @@ pub struct AdminLimits {
     pub graph_nodes: usize,
     /// Answers that are kept for an `Idempotency-Key`.
     pub idempotency_keys: usize,
+    /// Bytes of these answers: when they are more, the oldest are forgotten, and what is asked again with their key is done again. The
+    /// newest stays.
+    pub idempotency_bytes: usize,
     /// How long they are kept, in milliseconds.
     pub idempotency_ms: u64,
     /// Sessions of the dashboard at once; one more ends the oldest.
@@ -81,6 +84,7 @@ impl Default for AdminLimits {
             page_bytes: 4 * 1024 * 1024,
             graph_nodes: 20_000,
             idempotency_keys: 256,
+            idempotency_bytes: 16 * 1024 * 1024,
             idempotency_ms: 600_000,
             sessions: 1_024,
             session_ms: 12 * 60 * 60 * 1000,

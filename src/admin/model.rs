@@ -5,14 +5,17 @@ mod diagnostic;
 mod health;
 mod version;
 
+use std::fmt;
+
 use hotplate_actors::dialect::TemplateId;
 use hotplate_actors::snapshot::{Snapshot, Standing, Stands};
 use hotplate_actors::{Hotplate, TemplateName, counters};
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 pub(super) use diagnostic::Finding;
-pub(super) use health::{HealthAnswer, Probe};
+pub(super) use health::{BreakerAnswer, HealthAnswer, Probe};
 pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
     VersionAnswer, VersionsAnswer,
@@ -139,6 +142,8 @@ pub(super) struct TemplateAnswer {
     pub(super) dependents: Vec<String>,
     /// Of its renders.
     pub(super) stats: Stats,
+    /// Its circuit breaker, if that is open.
+    pub(super) breaker: Option<BreakerAnswer>,
 }
 
 /// A template that is called.
@@ -239,7 +244,7 @@ pub(super) const ACTOR_BYTES_MAX: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(super) struct ResetRequest {
     /// The name of an actor as `/admin/v1/health` has it, or `engine` for all.
-    #[schema(max_length = 100)]
+    #[schema(min_length = 1, max_length = 100)]
     pub(super) actor: String,
 }
 
@@ -255,5 +260,65 @@ pub(super) struct ResetAnswer {
 #[serde(deny_unknown_fields)]
 pub(super) struct RollBackRequest {
     /// One of those that `/admin/v1/versions` says are kept.
+    #[serde(deserialize_with = "whole")]
     pub(super) to: u64,
+}
+
+/// Reads a whole number as JSON Schema understands it: `3.0` is one too.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    struct Whole;
+
+    impl Visitor<'_> for Whole {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number that is not negative")
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
+            Ok(number)
+        }
+
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "it is whole, and not out of the range"
+        )]
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<u64, E> {
+            match number.fract() == 0.0 && (0.0..u64::MAX as f64).contains(&number) {
+                true => Ok(number as u64),
+                false => Err(E::invalid_value(Unexpected::Float(number), &self)),
+            }
+        }
+    }
+
+    deserializer.deserialize_u64(Whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (written, expected) in [
+            ("3", Some(3)),
+            ("3.0", Some(3)),
+            ("3e2", Some(300)),
+            ("0.0", Some(0)),
+            ("-0.0", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("1e300", None),
+            ("3.5", None),
+            ("-1", None),
+            ("-1.0", None),
+            ("\"3\"", None),
+            ("null", None),
+        ] {
+            let read = serde_json::from_str::<RollBackRequest>(&format!("{{\"to\": {written}}}"));
+            assert_eq!(read.ok().map(|request| request.to), expected, "{written}");
+        }
+    }
 }

@@ -24,11 +24,12 @@ pub(super) struct Answer {
     pub(super) json: Bytes,
 }
 
-/// Remembers answers by key, so many and so long.
+/// Remembers answers by key: so many, with so many bytes, and so long.
 #[derive(Debug)]
 pub(super) struct Once {
     known: Mutex<HashMap<String, Known>>,
     most: usize,
+    bytes: usize,
     lives: Duration,
 }
 
@@ -45,6 +46,7 @@ impl Once {
         Self {
             known: Mutex::default(),
             most: limits.idempotency_keys.max(1),
+            bytes: limits.idempotency_bytes,
             lives: Duration::from_millis(limits.idempotency_ms),
         }
     }
@@ -70,7 +72,26 @@ impl Once {
         }
         let asked = asked.update(body).finalize();
         let answer = self.find(key, asked, Instant::now())?;
-        answer.get_or_try_init(|| finish(run)).await.cloned()
+        let answered = answer.get_or_try_init(|| finish(run)).await.cloned();
+        self.trim(key);
+        answered
+    }
+
+    /// Forgets the oldest answers until the rest has no more bytes than it may; not the one for `newest`.
+    fn trim(&self, newest: &str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = |known: &Known| known.answer.get().map_or(0, |answer| answer.json.len());
+        let mut all: usize = known.values().map(bytes).sum();
+        while all > self.bytes {
+            let answered = known.iter().filter(|(key, known)| *key != newest && bytes(known) > 0);
+            let Some(oldest) = answered
+                .min_by_key(|(_, known)| known.since)
+                .map(|(key, _)| key.clone())
+            else {
+                break;
+            };
+            all -= known.remove(&oldest).as_ref().map_or(0, bytes);
+        }
     }
 
     /// Where the answer for a key is, or will be.
@@ -114,7 +135,44 @@ where
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
+
+    #[actix_web::test]
+    async fn answers_without_end_are_bounded_by_their_bytes() {
+        let limits = AdminLimits {
+            idempotency_bytes: 250,
+            ..AdminLimits::default()
+        };
+        let once = Once::new(&limits);
+        let ask = async |key: &str, bytes: usize| {
+            let request = TestRequest::default().insert_header((HEADER, key)).to_http_request();
+            let json = Bytes::from(vec![b'x'; bytes]);
+            let status = StatusCode::OK;
+            let answer = once.answer(&request, b"", async move { Ok(Answer { status, json }) });
+            answer.await.expect("an answer").json.len()
+        };
+        for (key, bytes, expected) in [
+            ("a", 100, 100),
+            ("b", 100, 100),
+            // As it was answered the first time.
+            ("a", 1, 100),
+            ("b", 1, 100),
+            ("c", 50, 50),
+            ("a", 1, 100),
+            // One byte too many: the oldest is forgotten, and done again.
+            ("d", 1, 1),
+            ("b", 1, 100),
+            ("a", 2, 2),
+            // The newest stays, however large it is.
+            ("e", 1_000, 1_000),
+            ("e", 1, 1_000),
+            ("b", 3, 3),
+        ] {
+            assert_eq!(ask(key, bytes).await, expected, "{key} {bytes}");
+        }
+    }
 
     #[test]
     fn keys_without_end_are_bounded_and_a_key_belongs_to_one_request() {

@@ -110,7 +110,7 @@ pub(super) fn start(listener: TcpListener, address: SocketAddr, state: State) ->
 }
 
 fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
-    let limits = state.limits.clone();
+    let (limits, counters) = (state.limits.clone(), state.connections.clone());
     let connections = ConnectionLimits {
         connections: limits.connections.div_ceil(WORKERS),
         keep_alive_ms: 0,
@@ -130,6 +130,7 @@ fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
     };
     GuardedServer::new(app)
         .limits(connections)
+        .counters(counters)
         .busy(busy)
         .workers(WORKERS)
         .worker_max_blocking_threads(BLOCKING_THREADS)

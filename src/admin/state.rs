@@ -21,6 +21,7 @@ use super::pulse::Pulse;
 use super::rate::Bucket;
 use super::stream::Places;
 use super::{AdminError, LogLevel};
+use crate::guard::ConnectionCounters;
 use crate::metrics::Metrics;
 
 /// Between two readings of the counters.
@@ -36,6 +37,8 @@ const LIVE_EVENTS: usize = 16;
 pub(super) struct State {
     pub(super) hotplate: Hotplate,
     pub(super) metrics: Metrics,
+    /// Of this listener.
+    pub(super) connections: ConnectionCounters,
     pub(super) access: Access,
     pub(super) limits: AdminLimits,
     pub(super) log: Option<Arc<dyn LogLevel>>,
@@ -90,6 +93,7 @@ impl State {
         let origin = format!("{:x}", now_ms());
         let pulse = Pulse::default();
         pulse.take(&hotplate.counters(), now);
+        let connections = ConnectionCounters::default();
         Ok(Self {
             requests: Bucket::new(limits.requests_per_second, limits.requests_burst, now),
             unauthenticated: Bucket::new(limits.unauthenticated_per_second, limits.unauthenticated_burst, now),
@@ -101,7 +105,8 @@ impl State {
             dashboard: Dashboard::start().map_err(|error| AdminError::Dashboard(error.to_string()))?,
             pulse,
             hotplate,
-            metrics,
+            metrics: metrics.listener("admin", connections.clone()),
+            connections,
             access,
             limits,
             log,
@@ -110,7 +115,11 @@ impl State {
 
     /// How the engine is.
     pub(super) fn health(&self) -> HealthAnswer {
-        HealthAnswer::from(self.hotplate.health())
+        HealthAnswer::of(
+            self.hotplate.health(),
+            &self.hotplate.breakers(),
+            self.metrics.connections(),
+        )
     }
 
     /// What is served.
@@ -182,6 +191,7 @@ impl State {
                 health.reasons.clone(),
                 health.degraded.clone(),
                 actors.collect::<Vec<_>>(),
+                health.breakers.clone(),
             )
         };
         // That a template is rendered well again is told by no event.

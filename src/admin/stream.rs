@@ -13,6 +13,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpResponse, rt};
 use tokio::sync::{broadcast, mpsc, watch};
 
+use super::access::Admission;
 use super::feed::{Start, frame};
 use super::problem::Problem;
 
@@ -84,9 +85,11 @@ impl MessageBody for Stream {
     }
 }
 
-/// Answers with events from `start` on. `everything` is told to a client of which it is not known what it has seen.
+/// Answers with events from `start` on, as long as its client may listen. `everything` is told to a client of which it is not known what
+/// it has seen.
 pub(super) fn answer(
     places: &Places,
+    admission: Admission,
     start: Start,
     everything: impl FnOnce() -> (&'static str, String),
 ) -> Result<HttpResponse, Problem> {
@@ -106,6 +109,7 @@ pub(super) fn answer(
         tokio::select! {
             () = hand_on(first, next, hand) => {}
             _ = closed.wait_for(|closed| *closed) => {}
+            () = admission.over() => {}
         }
     });
     Ok(HttpResponse::Ok()

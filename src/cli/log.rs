@@ -92,18 +92,18 @@ impl LogLevel for Log {
     }
 }
 
+/// Targets that are logged only if they are named. Faults of templates are on stdout already, with their lines and what to do. The other one
+/// says at the level ERROR that a client sent what is no HTTP, so that anybody could fill the log.
+const LEFT_OUT: [&str; 2] = [FAULTS_TARGET, "actix_http::h1::dispatcher"];
+
 /// What is to be logged, strictly: a word that is no level is not taken for the name of a module, as `RUST_LOG=debgu` is.
 pub(crate) fn understood(level: &str) -> Result<EnvFilter, String> {
     let word = |part: &&str| part.chars().all(char::is_alphanumeric) && !LEVELS.contains(&part.to_lowercase().as_str());
     if let Some(word) = level.split(',').map(str::trim).find(word) {
         return Err(format!("`{word}` is no level"));
     }
-    let named = level.contains(FAULTS_TARGET);
-    let level = match named {
-        true => level.to_owned(),
-        // They are on stdout already, with their lines and what to do.
-        false => format!("{level},{FAULTS_TARGET}=off"),
-    };
+    let unnamed = LEFT_OUT.iter().filter(|target| !level.contains(**target));
+    let level = unnamed.fold(level.to_owned(), |level, target| format!("{level},{target}=off"));
     EnvFilter::builder().parse(level).map_err(|error| error.to_string())
 }
 
@@ -116,16 +116,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_on_stdout_is_logged_if_it_is_named() {
+    fn what_is_left_out_is_logged_if_it_is_named() {
         for (level, logged) in [
-            ("warn", false),
-            ("debug", false),
-            ("warn,hotplate=debug", false),
-            ("warn,hotplate::faults=warn", true),
-            ("hotplate::faults=info", true),
+            ("warn", [false, false]),
+            ("debug", [false, false]),
+            ("warn,hotplate=debug", [false, false]),
+            ("warn,hotplate::faults=warn", [true, false]),
+            ("hotplate::faults=info", [true, false]),
+            ("warn,actix_http::h1::dispatcher=error", [false, true]),
         ] {
             let filter = understood(level).expect("a level").to_string();
-            assert_eq!(!filter.contains("hotplate::faults=off"), logged, "{level}: {filter}");
+            let found = LEFT_OUT.map(|target| !filter.contains(&format!("{target}=off")));
+            assert_eq!(found, logged, "{level}: {filter}");
         }
     }
 

@@ -10,7 +10,7 @@ use actix_web::dev::{Server as Running, ServerHandle};
 use actix_web::http::header::HeaderValue;
 use actix_web::{App, rt};
 use hotplate::config::{Changes, Server as Http};
-use hotplate::guard::GuardedServer;
+use hotplate::guard::{ConnectionCounters, GuardedServer};
 use hotplate::metrics::Metrics;
 use hotplate::site::Site;
 use hotplate::web::{Pages, Web};
@@ -102,12 +102,15 @@ impl Server {
         };
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let subscription = hotplate.subscribe();
-        let metrics = Metrics::new(hotplate.clone()).dropped_lines(output::dropped);
+        let connections = ConnectionCounters::default();
+        let metrics = Metrics::new(hotplate.clone())
+            .dropped_lines(output::dropped)
+            .listener("pages", connections.clone());
         let admin = admin::start(&self.setup.settings, &hotplate, &metrics, &self.setup.log)?;
 
         let pages = self.pages(&hotplate);
         let web = pages.web().clone();
-        let server = self.listen_with(listener, pages).map_err(cannot_serve)?;
+        let server = self.listen_with(listener, pages, connections).map_err(cannot_serve)?;
         let handle = server.handle();
         let mut serving = rt::spawn(server);
 
@@ -202,10 +205,16 @@ impl Server {
         pages.version_headers(version_headers)
     }
 
-    fn listen_with(&self, listener: TcpListener, pages: Pages) -> std::io::Result<Running> {
+    fn listen_with(
+        &self,
+        listener: TcpListener,
+        pages: Pages,
+        connections: ConnectionCounters,
+    ) -> std::io::Result<Running> {
         let connected = pages.web().connected();
         let server = GuardedServer::new(move || App::new().configure(|app| pages.configure(app)))
             .limits(self.http.connection_limits())
+            .counters(connections)
             .on_connect(connected)
             .disable_signals()
             .shutdown_timeout(NEVER);

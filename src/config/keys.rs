@@ -456,11 +456,15 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "What of their compiled templates only these versions have. When it is more, the oldest versions go; the last one stays.";
             last_good_templates: count(0, 10_000_000), restart,
                 "Templates of which what they were before their text changed last is kept besides, whatever became of others since.";
+            last_good_bytes: bytes(0, 1024 * GIB), restart,
+                "What of their compiled templates only these have. When it is more, those are forgotten that changed longest ago.";
             compile_cache_bytes: bytes(0, 1024 * GIB), restart,
                 "Compiled templates that are kept, for texts that come again. One takes up to twenty times the bytes of its source.";
             subscriber_events: count(1, 10_000_000), restart, "Events that a subscriber may be behind before it is told that it is.";
             late_faults: count(1, 1_000_000), restart,
                 "Templates whose faults are remembered that show only in renders, so that each is told once.";
+            late_faults_bytes: bytes(1, 16 * GIB), restart,
+                "What is said of these faults. When it is more, the faults of the template are forgotten that failed longest ago.";
             logged_faults: count(1, 1_000_000), restart,
                 "Faults of templates that are logged within ten seconds. Those beyond are counted in one line.";
             hints: count(1, 100_000_000), restart, "Names in the queue of hints. When it is full, everything is looked at instead.";
@@ -479,6 +483,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             quarantined_threads: count(0, 1_024), restart,
                 "Threads of one pool that may hang at once before none is started in their place.";
             idempotency_keys: count(1, 1_000_000), restart, "Commands whose outcome is remembered by their key.";
+            idempotency_bytes: bytes(0, 16 * GIB), restart,
+                "Of these outcomes, for reloads and again for other commands. When it is more, the oldest are forgotten; the last one stays.";
             render_threads: count(0, 1_024), restart, "Threads of the Renderer. 0 is one per processor.";
             compile_threads: count(0, 1_024), restart, "Threads that compile. 0 is one per processor.";
             settle_ms: milliseconds(0, HOUR), restart,
@@ -536,6 +542,8 @@ fn admin_limits(keys: &mut Vec<Key>) {
             page_bytes: bytes(1, 16 * GIB), restart, "Bytes of texts in one answer.";
             graph_nodes: count(1, 1_000_000), restart, "Nodes of the graph in one answer.";
             idempotency_keys: count(1, 1_000_000), restart, "Answers that are kept for an `Idempotency-Key`.";
+            idempotency_bytes: bytes(0, 16 * GIB), restart,
+                "Bytes of these. When it is more, the oldest are forgotten, and what is asked again is done again; the last one stays.";
             idempotency_ms: milliseconds(1, 7 * DAY), restart, "How long they are kept.";
             sessions: count(1, 1_000_000), restart, "Sessions of the dashboard at once; one more ends the oldest.";
             session_ms: milliseconds(1_000, 30 * DAY), restart, "How long somebody who signed in to the dashboard is known.";

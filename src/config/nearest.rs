@@ -17,6 +17,22 @@ pub(super) fn key(path: &str) -> Option<&'static Key> {
     (score >= ALIKE).then_some(key)
 }
 
+/// The variable that is most like `rest`, a name without its prefix: that of a key, with its section or without, or one of `others`.
+pub(super) fn variable(rest: &str, others: &[&str]) -> Option<String> {
+    let keys = keys().iter().map(|key| {
+        let whole = alike(rest, &key.path.replace('.', "_"));
+        (whole.max(alike(rest, key.name())), key.variable())
+    });
+    let others = others.iter().map(|other| {
+        let known = other.trim_start_matches("HOTPLATE_").to_lowercase();
+        (alike(rest, &known), (*other).to_owned())
+    });
+    // Of equals the first.
+    let scored: Vec<_> = keys.chain(others).collect();
+    let (score, variable) = scored.into_iter().rev().max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (score >= ALIKE).then_some(variable)
+}
+
 /// The section that is most like one.
 pub(super) fn section(section: &str) -> Option<&'static str> {
     let scored = keys().iter().map(|key| (alike(section, key.section()), key.section()));

@@ -11,6 +11,7 @@ const HEAD: &str = "\
 # `hotplate serve DIR` and the other commands read `hotplate.toml` in DIR, or the file that `--config FILE` or HOTPLATE_CONFIG
 # names. A variable such as HOTPLATE_LIMITS__RENDER_MS=500 overrides the file, a flag such as `--set limits.render_ms=500`
 # overrides both. An empty variable counts as unset. A list in a variable is written with commas, html,txt, or as it is here.
+# A key that there is not is refused, in a file and in a variable; any other variable HOTPLATE_… that is not used is a warning.
 # `hotplate config DIR` says what holds and where it comes from.
 #
 # SIGHUP reads all of it again. If anything is wrong, nothing changes and the log says what. Settings marked `live` change at

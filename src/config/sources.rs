@@ -89,7 +89,8 @@ impl Sources {
         self
     }
 
-    /// The variables `HOTPLATE_SECTION__KEY` among these; others are left alone. One that is empty counts as unset.
+    /// The variables `HOTPLATE_SECTION__KEY` among these. One that is empty counts as unset. A key that there is not is refused as in a
+    /// file; another name that begins with `HOTPLATE_` is a warning, unless it is one that Kubernetes sets for a service of that name.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let ours = |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();
@@ -133,7 +134,7 @@ impl Sources {
         for (name, value) in &self.variables {
             match variable(name, value) {
                 Ok(Some(setting)) => assigned.push(setting),
-                Ok(None) => warnings.extend(hint(name, value)),
+                Ok(None) => warnings.extend(unused(name, value)),
                 Err(finding) => findings.push(*finding),
             }
         }
@@ -214,20 +215,19 @@ fn variable(name: &str, value: &str) -> Result<Option<Assigned>, Box<Finding>> {
         return Ok(None);
     };
     let path = path.to_lowercase().replace("__", ".");
-    let place = |bytes| Place {
-        shown: "the environment".into(),
-        text: format!("{name}={value}").into(),
-        bytes,
-    };
     let Some(key) = keys().iter().find(|key| key.path == path && key.variable() == name) else {
         let help = match nearest::key(&path) {
             Some(key) => format!("did you mean `{}`?", key.variable()),
             None => "`hotplate config` shows every key".to_owned(),
         };
         let message = format!("there is no key `{path}`");
-        return Err(Box::new(place(0..name.len()).error("unknown-key", message, help)));
+        return Err(Box::new(variable_name(name).error("unknown-key", message, help)));
     };
-    let place = place(name.len() + 1..name.len() + 1 + value.len());
+    let place = Place {
+        shown: "the environment".into(),
+        text: format!("{name}={value}").into(),
+        bytes: name.len() + 1..name.len() + 1 + value.len(),
+    };
     assign(
         key,
         value,
@@ -238,20 +238,46 @@ fn variable(name: &str, value: &str) -> Result<Option<Assigned>, Box<Finding>> {
     .map(Some)
 }
 
-/// A variable of another kind is nobody's business (Kubernetes sets `HOTPLATE_SERVICE_HOST`), unless it looks like a key.
-fn hint(name: &str, value: &str) -> Option<Finding> {
-    let rest = name.strip_prefix(PREFIX)?.to_lowercase();
-    let key = keys()
-        .iter()
-        .find(|key| rest == key.path.replace('.', "_") || (rest == key.name() && rest.contains('_')))?;
-    let place = Place {
-        shown: "the environment".into(),
-        text: format!("{name}={value}").into(),
-        bytes: 0..name.len(),
-    };
+/// Variables that are no settings and mean something all the same.
+const OTHERS: [&str; 1] = ["HOTPLATE_CONFIG"];
+
+/// A warning about a variable that is ours by its name and is not used. It is no error as an unknown key is: the environment is not written
+/// by one hand.
+fn unused(name: &str, value: &str) -> Option<Finding> {
+    let rest = name.strip_prefix(PREFIX)?;
+    if OTHERS.contains(&name) || is_service_link(rest, value) {
+        return None;
+    }
     let message = format!("`{name}` is not used");
-    let help = format!("did you mean `{}`?", key.variable());
-    Some(place.warning("unknown-key", message, help))
+    let help = match nearest::variable(rest, &OTHERS) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => "a setting is `HOTPLATE_SECTION__KEY`; `hotplate config` shows every key".to_owned(),
+    };
+    Some(variable_name(name).warning("unknown-key", message, help))
+}
+
+/// The name of a variable. What nobody knows may have a secret as its value.
+fn variable_name(name: &str) -> Place {
+    Place {
+        shown: "the environment".into(),
+        text: name.into(),
+        bytes: 0..name.len(),
+    }
+}
+
+/// Returns true for what Kubernetes sets where a service is called `hotplate` or `hotplate-…`: `HOTPLATE_SERVICE_HOST`,
+/// `HOTPLATE_PORT=tcp://…`, `HOTPLATE_PORT_80_TCP_ADDR`.
+fn is_service_link(rest: &str, value: &str) -> bool {
+    let rest = format!("_{rest}");
+    let of_port = rest.split_once("_PORT_").and_then(|(_, port)| port.split_once('_'));
+    rest.ends_with("_SERVICE_HOST")
+        || rest.ends_with("_SERVICE_PORT")
+        || rest.contains("_SERVICE_PORT_")
+        || rest.ends_with("_PORT") && value.contains("://")
+        || of_port.is_some_and(|(number, protocol)| {
+            let known = ["TCP", "UDP", "SCTP"].iter().any(|known| protocol.starts_with(known));
+            known && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
 }
 
 impl Flag {
@@ -456,26 +482,45 @@ mod tests {
     }
 
     #[test]
-    fn other_variables_are_left_alone_and_look_alikes_are_told() {
-        let settings = variables(&[
-            ("HOTPLATE_SERVICE_HOST", "10.0.0.1"),
-            ("HOTPLATE_PORT", "tcp://10.0.0.1:80"),
-            ("HOTPLATE_CASES", "5"),
-            ("HOTPLATE_LIMITS_RENDER_MS", "5"),
-            ("HOTPLATE_RENDER_MS", "5"),
-        ]);
-        let warnings: Vec<String> = settings
-            .read()
-            .expect("good")
-            .warnings
-            .iter()
-            .map(Finding::to_string)
-            .collect();
-        assert_eq!(warnings.len(), 2, "{warnings:?}");
+    fn a_variable_that_is_not_used_is_told_with_the_nearest_known_one_and_without_its_value() {
+        let known = |section: &str| format!("did you mean `HOTPLATE_{section}`?");
+        for (name, value, help) in [
+            ("HOTPLATE_LIMITS_RENDER_MS", "5", Some(known("LIMITS__RENDER_MS"))),
+            ("HOTPLATE_RENDER_MS", "5", Some(known("LIMITS__RENDER_MS"))),
+            ("HOTPLATE_RENDER", "5", Some(known("LIMITS__RENDER_MS"))),
+            ("HOTPLATE_BIND", "0.0.0.0:80", Some(known("SERVER__BIND"))),
+            ("HOTPLATE_LOG_LEVLE", "debug", Some(known("LOG__LEVEL"))),
+            ("HOTPLATE_TOKEN", "s3cret", Some(known("ADMIN__TOKEN"))),
+            ("HOTPLATE_CONFG", "/etc/hotplate.toml", Some(known("CONFIG"))),
+            ("HOTPLATE_WOMBAT", "5", Some("`HOTPLATE_SECTION__KEY`".to_owned())),
+            ("HOTPLATE_", "5", Some("`HOTPLATE_SECTION__KEY`".to_owned())),
+            ("HOTPLATE_PORT", "80", Some("`HOTPLATE_SECTION__KEY`".to_owned())),
+            ("HOTPLATE_CONFIG", "/etc/hotplate.toml", None),
+            ("HOTPLATE_PORT", "tcp://10.0.0.1:80", None),
+            ("HOTPLATE_SERVICE_HOST", "10.0.0.1", None),
+            ("HOTPLATE_SERVICE_PORT", "80", None),
+            ("HOTPLATE_SERVICE_PORT_HTTP", "80", None),
+            ("HOTPLATE_PORT_80_TCP", "tcp://10.0.0.1:80", None),
+            ("HOTPLATE_PORT_80_TCP_ADDR", "10.0.0.1", None),
+            ("HOTPLATE_ADMIN_SERVICE_HOST", "10.0.0.1", None),
+            ("HOTPLATE_ADMIN_PORT_9901_TCP_PROTO", "tcp", None),
+            ("HOTPLATES", "5", None),
+            ("OTHER_RENDER_MS", "5", None),
+        ] {
+            let warnings = variables(&[(name, value)]).read().expect("good").warnings;
+            let shown: Vec<String> = warnings.iter().map(Finding::to_string).collect();
+            assert_eq!(shown.len(), usize::from(help.is_some()), "{name}: {shown:?}");
+            for (shown, help) in shown.iter().zip(help) {
+                assert!(shown.contains(&format!("`{name}` is not used")), "{shown}");
+                assert!(shown.contains(&help), "{shown}");
+                assert!(!shown.contains("s3cret"), "{shown}");
+            }
+        }
+        let refused = variables(&[("HOTPLATE_ADMIN__TOKNE", "s3cret")]);
+        let refused = refused.read().expect_err("no such key").to_string();
         assert!(
-            warnings
-                .iter()
-                .all(|warning| warning.contains("did you mean `HOTPLATE_LIMITS__RENDER_MS`?"))
+            refused.contains(&known("ADMIN__TOKEN")) && !refused.contains("s3cret"),
+            "{refused}"
         );
     }
 

@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ConnectionLimits;
 use super::budget::Hold;
+use super::{ConnectionCounters, ConnectionLimits, EndReason};
 
 /// How far a connection is. The stream, the app and the body of the answer share it, all on one thread.
 #[derive(Debug)]
@@ -16,6 +16,13 @@ pub(super) struct Connection {
     next_head: Duration,
     /// What its answer holds of the budget.
     hold: RefCell<Option<Arc<Hold>>>,
+    /// Whether there may be more to come of the body of the last request.
+    unfinished: Cell<bool>,
+    /// Whether the last that was read came after the time was up.
+    too_late: Cell<bool>,
+    counters: ConnectionCounters,
+    /// Whether it was counted that the server ends it.
+    ended: Cell<bool>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,19 +38,61 @@ enum Phase {
 }
 
 impl Connection {
-    pub(super) fn new(limits: &ConnectionLimits, now: Instant) -> Self {
+    pub(super) fn new(limits: &ConnectionLimits, counters: &ConnectionCounters, now: Instant) -> Self {
         let request = limits.request();
+        counters.opened();
         Self {
             phase: Cell::new(Phase::First { until: now + request }),
             request,
             next_head: request + Duration::from_millis(limits.keep_alive_ms),
             hold: RefCell::default(),
+            unfinished: Cell::new(false),
+            too_late: Cell::new(false),
+            counters: counters.clone(),
+            ended: Cell::new(false),
         }
     }
 
     /// A head is complete, and handed to the app.
     pub(super) fn begin(&self) {
         self.phase.set(Phase::Answering);
+        self.unfinished.set(false);
+        self.too_late.set(false);
+    }
+
+    /// Notes that the last that was read came after the time was up, and that nothing more is read.
+    pub(super) fn too_late(&self) {
+        self.too_late.set(true);
+    }
+
+    /// Whether that was so, and no head was complete since.
+    pub(super) fn is_too_late(&self) -> bool {
+        self.too_late.get()
+    }
+
+    /// Notes whether there is more to come of the body of a request.
+    pub(super) fn body(&self, unfinished: bool) {
+        self.unfinished.set(unfinished);
+    }
+
+    /// Counts that the server ends it, once. Returns false if it was counted before.
+    pub(super) fn end(&self, reason: EndReason) -> bool {
+        let is_first = !self.ended.replace(true);
+        if is_first {
+            self.counters.ended(reason);
+        }
+        is_first
+    }
+
+    /// Counts that it ends because what it waits for did not come in time. Between two requests nothing has to. Returns false if there was
+    /// nothing to count.
+    pub(super) fn expire(&self) -> bool {
+        match self.phase.get() {
+            Phase::Answering => false,
+            _ if self.unfinished.get() => self.end(EndReason::SlowBody),
+            Phase::Idle { .. } => false,
+            Phase::First { .. } | Phase::Head { .. } => self.end(EndReason::SlowHead),
+        }
     }
 
     /// The answer is handed to the connection as a whole.
@@ -81,6 +130,12 @@ impl Connection {
 
     pub(super) fn hold(&self) -> Option<Arc<Hold>> {
         self.hold.borrow().clone()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.counters.closed();
     }
 }
 
@@ -142,7 +197,7 @@ mod tests {
     fn each_head_has_its_time_and_dribbling_does_not_extend_it() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let connection = Connection::new(&limits(), start);
+        let connection = Connection::new(&limits(), &ConnectionCounters::default(), start);
         assert_eq!(connection.read_by(), Some(at(1_000)));
         connection.read(at(900));
         assert_eq!(connection.read_by(), Some(at(1_000)));

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,17 +14,25 @@ use actix_web::rt::time::{Sleep, sleep};
 use actix_web::web::Bytes;
 use futures_core::Stream;
 
+use super::EndReason;
+use super::connection::Connection;
+
 /// Ends the body of a request with an error unless it arrives in time.
-pub(super) fn bound(request: &mut Request, within: Duration) {
+pub(super) fn bound(request: &mut Request, within: Duration, connection: Option<&Rc<Connection>>) {
     let headers = request.headers();
-    if !headers.contains_key(TRANSFER_ENCODING) && !headers.contains_key(CONTENT_LENGTH) {
+    let is_sized = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if !headers.contains_key(TRANSFER_ENCODING) && !is_sized {
         return;
+    }
+    if let Some(connection) = connection {
+        connection.body(true);
     }
     let payload = request.take_payload();
     *request.payload() = Payload::Stream {
         payload: Box::pin(Arriving {
             payload,
             sleep: Box::pin(sleep(within)),
+            connection: connection.cloned(),
         }),
     };
 }
@@ -31,6 +40,7 @@ pub(super) fn bound(request: &mut Request, within: Duration) {
 struct Arriving {
     payload: Payload,
     sleep: Pin<Box<Sleep>>,
+    connection: Option<Rc<Connection>>,
 }
 
 impl Stream for Arriving {
@@ -39,7 +49,16 @@ impl Stream for Arriving {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match Pin::new(&mut self.payload).poll_next(context) {
             Poll::Pending if self.sleep.as_mut().poll(context).is_ready() => {
+                if let Some(connection) = &self.connection {
+                    connection.end(EndReason::SlowBody);
+                }
                 Poll::Ready(Some(Err(PayloadError::Io(ErrorKind::TimedOut.into()))))
+            }
+            Poll::Ready(None) => {
+                if let Some(connection) = &self.connection {
+                    connection.body(false);
+                }
+                Poll::Ready(None)
             }
             other => other,
         }

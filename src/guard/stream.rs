@@ -11,9 +11,9 @@ use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::{Sleep, sleep_until};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::ConnectionLimits;
 use super::budget::Budget;
 use super::connection::{Connection, Progress};
+use super::{ConnectionCounters, ConnectionLimits, EndReason};
 
 /// The answer to a first head that takes too long. Nothing else was written before it.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -41,7 +41,13 @@ pub(super) struct GuardedStream {
 }
 
 impl GuardedStream {
-    pub(super) fn new(stream: TcpStream, limits: &ConnectionLimits, budget: &Arc<Budget>, now: Instant) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        limits: &ConnectionLimits,
+        budget: &Arc<Budget>,
+        counters: &ConnectionCounters,
+        now: Instant,
+    ) -> Self {
         let socket = socket2::SockRef::from(&stream);
         #[cfg(target_os = "linux")]
         {
@@ -54,7 +60,7 @@ impl GuardedStream {
         let _ = socket.set_send_buffer_size(limits.send_buffer_bytes);
         Self {
             stream,
-            connection: Rc::new(Connection::new(limits, now)),
+            connection: Rc::new(Connection::new(limits, counters, now)),
             budget: Arc::clone(budget),
             progress: Progress::new(limits),
             reading: Alarm::default(),
@@ -75,11 +81,19 @@ impl GuardedStream {
     }
 
     /// Nobody reads what waits here: a reset lets the system forget it too.
-    fn reset(&self, why: &'static str) -> Error {
+    fn reset(&self, reason: EndReason, why: &'static str) -> Error {
+        self.connection.end(reason);
         let peer = self.stream.peer_addr().ok();
         tracing::debug!(?peer, "a connection is reset: {why}");
         let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         Error::new(ErrorKind::TimedOut, why)
+    }
+
+    /// Counts that what its client sends did not come in time. A client that was answered nothing yet is told so.
+    fn time_is_up(&self) {
+        if self.connection.expire() && self.connection.is_new() {
+            let _ = self.stream.try_write(TOO_SLOW);
+        }
     }
 
     fn unlist(&mut self) {
@@ -97,7 +111,13 @@ impl AsyncRead for GuardedStream {
         if until.is_none() {
             this.discarded = 0;
         }
-        if (expired && this.late) || this.discarded > DISCARDED_BYTES_MAX {
+        if expired && this.late {
+            // There may be a whole head in what was read, which is answered then.
+            this.connection.too_late();
+            return Poll::Ready(Ok(()));
+        }
+        if this.discarded > DISCARDED_BYTES_MAX {
+            this.connection.end(EndReason::UnreadBody);
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
@@ -111,9 +131,7 @@ impl AsyncRead for GuardedStream {
             }
             // The end of what its client sends; what is left of an answer is still written.
             Poll::Pending if expired => {
-                if this.connection.is_new() {
-                    let _ = Pin::new(&mut this.stream).poll_write(context, TOO_SLOW);
-                }
+                this.time_is_up();
                 return Poll::Ready(Ok(()));
             }
             Poll::Ready(Ok(())) if buffer.filled().len() > before => {
@@ -122,6 +140,10 @@ impl AsyncRead for GuardedStream {
                     this.discarded += buffer.filled().len() - before;
                     this.connection.read(Instant::now());
                 }
+            }
+            // The kernel counts what its client has not read as well, and may be the first to end it.
+            Poll::Ready(Err(ref error)) if error.kind() == ErrorKind::TimedOut => {
+                this.connection.end(EndReason::NoProgress);
             }
             _ => {}
         }
@@ -134,7 +156,9 @@ impl AsyncWrite for GuardedStream {
         let this = self.get_mut();
         let hold = this.connection.hold();
         if hold.as_ref().is_some_and(|hold| hold.is_given_up()) {
-            return Poll::Ready(Err(this.reset("its answer waits, and memory is needed for others")));
+            return Poll::Ready(Err(
+                this.reset(EndReason::Buffered, "its answer waits, and memory is needed for others")
+            ));
         }
         match Pin::new(&mut this.stream).poll_write(context, bytes) {
             Poll::Ready(Ok(written)) => {
@@ -144,14 +168,21 @@ impl AsyncWrite for GuardedStream {
             Poll::Pending => {
                 let (since, until) = this.progress.blocked(Instant::now());
                 if this.writing.is_due(context, until) {
-                    return Poll::Ready(Err(this.reset("its client reads too little of its answer")));
+                    return Poll::Ready(Err(
+                        this.reset(EndReason::NoProgress, "its client reads too little of its answer")
+                    ));
                 }
                 if let Some(hold) = hold {
                     this.listed = Some(this.budget.list(hold, since, context.waker()));
                 }
                 Poll::Pending
             }
-            failed => failed,
+            Poll::Ready(Err(error)) => {
+                if error.kind() == ErrorKind::TimedOut {
+                    this.connection.end(EndReason::NoProgress);
+                }
+                Poll::Ready(Err(error))
+            }
         }
     }
 
@@ -175,6 +206,9 @@ impl AsyncWrite for GuardedStream {
 
 impl Drop for GuardedStream {
     fn drop(&mut self) {
+        if self.connection.is_too_late() {
+            self.time_is_up();
+        }
         self.unlist();
     }
 }

@@ -72,7 +72,8 @@ impl Page {
         self
     }
 
-    /// Another status than 200, such as 404 for a page that says so. A stand-in stays 503.
+    /// Another status than 200, such as 404 for a page that says so. A stand-in is 503 instead, unless the status is itself one of an
+    /// error (4xx or 5xx): then it stays, and where the template has no good version the answer is a built-in sentence.
     pub fn status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
         self
@@ -114,18 +115,28 @@ impl Page {
             headers,
             shown,
         } = self;
-        let mut answer = match outcome {
-            Outcome::Rendered(rendered, validator) => {
+        // What such a page is about does not depend on its template.
+        let error = status.filter(|status| status.is_client_error() || status.is_server_error());
+        let mut answer = match (outcome, error) {
+            (Outcome::Rendered(rendered, _), Some(status)) if is_stand_in(&rendered) => {
+                response::error_page(request, status, shown)
+            }
+            (Outcome::Rendered(rendered, validator), _) => {
                 let kind = response::content_type(&entry);
                 let shown = shown.filter(|_| is_html(kind, &headers) && !headers.contains_key(CONTENT_ENCODING));
                 text(request, rendered, validator, status, kind, shown, &headers)
             }
-            Outcome::Unchanged(Unchanged {
-                etag,
-                version,
-                freshness,
-            }) => response::unchanged(&etag, version, freshness),
-            Outcome::Failed(failure, faults) => response::failed(request, &entry, &failure, faults, shown),
+            (
+                Outcome::Unchanged(Unchanged {
+                    etag,
+                    version,
+                    freshness,
+                }),
+                _,
+            ) => response::unchanged(&etag, version, freshness),
+            (Outcome::Failed(failure, faults), error) => {
+                response::failed(request, &entry, error, &failure, faults, shown)
+            }
         };
         let named: Vec<HeaderName> = headers.keys().cloned().collect();
         for name in named {
@@ -136,6 +147,11 @@ impl Page {
         }
         answer
     }
+}
+
+/// Returns true for the text of another template, in place of one that has no good version.
+fn is_stand_in(rendered: &Rendered) -> bool {
+    matches!(rendered.freshness, Freshness::Fallback { .. })
 }
 
 /// Whether a browser will take it as HTML.

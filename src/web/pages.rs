@@ -17,7 +17,7 @@ use crate::site::{Site, SiteData};
 ///
 /// Each answer says the version that its text is from (`x-hotplate-version`) and how fresh it is (`x-hotplate-freshness`: `current`,
 /// `stale` or `fallback`). Current and stale are 200, or 304 where the browser has the page already; a stand-in is 503, an unknown path is
-/// 404 with the site's `404.html`.
+/// 404 with the site's `404.html`, or with a built-in sentence where that has no good version.
 ///
 /// ```no_run
 /// use actix_web::{App, HttpServer};

@@ -53,7 +53,19 @@ pub(super) fn unchanged(etag: &ETag, version: Version, freshness: &'static str) 
 
 /// For a site that has no page for unknown paths.
 pub(super) fn nothing_there(request: &HttpRequest, shown: Option<Shown>) -> HttpResponse {
-    told(request, StatusCode::NOT_FOUND, "There is no page here.", shown)
+    error_page(request, StatusCode::NOT_FOUND, shown)
+}
+
+/// Answers with an error whose own page cannot be shown: a built-in sentence, with the status that the page would have had.
+pub(super) fn error_page(request: &HttpRequest, status: StatusCode, shown: Option<Shown>) -> HttpResponse {
+    told(request, status, sentence(status), shown)
+}
+
+fn sentence(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => "There is no page here.",
+        _ => "This page cannot be shown at the moment.",
+    }
 }
 
 /// For a site whose templates are not there yet.
@@ -64,21 +76,22 @@ pub(super) fn not_there_yet(request: &HttpRequest, shown: Option<Shown>) -> Http
     answer
 }
 
-/// No answer of the engine.
+/// No answer of the engine. With `error` the page was to say that something else went wrong, and that is still so.
 pub(super) fn failed(
     request: &HttpRequest,
     entry: &str,
+    error: Option<StatusCode>,
     failure: &RenderFailure,
     faults: Faults,
     shown: Option<Shown>,
 ) -> HttpResponse {
-    let status = match failure {
+    let status = error.unwrap_or(match failure {
         // Who names a template that is not there has made a mistake; that the address is wrong would be another thing to say.
         RenderFailure::NotFound { .. } | RenderFailure::Failed(_) | RenderFailure::Context(_) => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
         _ => StatusCode::SERVICE_UNAVAILABLE,
-    };
+    });
     match faults {
         Faults::Shown => told(request, status, &failure.to_string(), shown),
         Faults::Hidden => {
@@ -90,7 +103,7 @@ pub(super) fn failed(
                 // The engine has said so once, and says it again when it goes on: not for each visitor.
                 _ => tracing::debug!(entry, %failure, "a page cannot be shown"),
             }
-            told(request, status, "This page cannot be shown at the moment.", None)
+            error_page(request, status, None)
         }
     }
 }

@@ -3,11 +3,13 @@
 mod bad_input;
 mod document;
 mod events;
+mod operations;
 
+use std::io::Write;
 use std::net::SocketAddr;
 
 use hotplate::admin::{Admin, AdminHandle, AdminLimits, LogLevel};
-use hotplate::{Hotplate, MemoryHandle, MemoryLoader, TemplateName};
+use hotplate::{Hotplate, Limits, MemoryHandle, MemoryLoader, TemplateName};
 use serde_json::{Value, json};
 
 use crate::wire::{self as http, Answer};
@@ -34,9 +36,22 @@ impl Served {
         token: Option<&'static str>,
         set: impl FnOnce(Admin) -> Admin,
     ) -> Self {
+        Self::limited(templates, Limits::default(), token, set)
+    }
+
+    fn limited(
+        templates: &[(&str, &str)],
+        limits: Limits,
+        token: Option<&'static str>,
+        set: impl FnOnce(Admin) -> Admin,
+    ) -> Self {
         let (loader, memory) = MemoryLoader::new();
         memory.edit(templates.iter().map(|(path, text)| (name(path), Some(*text))));
-        let hotplate = Hotplate::builder().loader(loader).start().expect("starts");
+        let hotplate = Hotplate::builder()
+            .loader(loader)
+            .limits(limits)
+            .start()
+            .expect("starts");
         let admin = Admin::new(hotplate.clone()).bind("127.0.0.1:0");
         let admin = token.into_iter().fold(admin, Admin::token);
         let admin = set(admin).start().expect("listens");
@@ -365,6 +380,91 @@ fn it_says_how_the_engine_is_and_goes_on_when_that_has_ended() {
     );
     assert_eq!(served.get("/admin/v1/health/live").status, 200);
     assert_eq!(served.get_json("/admin/v1/version")["version"], 1);
+}
+
+#[test]
+fn templates_that_are_not_tried_each_time_are_named() {
+    let limits = Limits {
+        render_steps: 10,
+        breaker_failures: 2,
+        breaker_pause_ms: 600_000,
+        ..Limits::default()
+    };
+    let served = Served::limited(&[("costly.html", "one {name}")], limits, None, |admin| admin);
+    let render = || {
+        served
+            .hotplate
+            .render("costly.html", &json!({"name": "you"}))
+            .map(|rendered| rendered.body)
+    };
+    let shown = || served.get("/_hotplate/").body;
+    assert_eq!(render().expect("renders"), "one you");
+    served.edit("costly.html", &"{name}".repeat(100));
+    let health = served.get_json("/admin/v1/health");
+    assert_eq!((&health["breakers_open"], &health["breakers"]), (&json!(0), &json!([])));
+    assert_eq!(
+        served.get_json("/admin/v1/template/costly.html")["breaker"],
+        Value::Null
+    );
+    assert!(!shown().contains("in 10 min"));
+    for _ in 0..3 {
+        assert_eq!(render().expect("what it was before"), "one you");
+    }
+    let health = served.get_json("/admin/v1/health");
+    let breaker = &health["breakers"][0];
+    assert_eq!((&health["breakers_open"], &health["ready"]), (&json!(1), &json!(true)));
+    assert_eq!(
+        (&breaker["template"], &breaker["trying"]),
+        (&json!("costly.html"), &json!(false))
+    );
+    let ms = |field: &str| breaker[field].as_u64().expect("a time");
+    assert_eq!(ms("next_try_ms") - ms("since_ms"), 600_000);
+    assert!(breaker["diagnostic"]["message"].is_string(), "{breaker}");
+    assert_eq!(&served.get_json("/admin/v1/template/costly.html")["breaker"], breaker);
+    let page = shown();
+    assert!(
+        page.contains("in 10 min") && page.contains("/_hotplate/templates?at=costly.html"),
+        "{page}"
+    );
+    assert!(
+        served
+            .get("/admin/v1/metrics")
+            .body
+            .contains("hotplate_breakers_open 1\n")
+    );
+    served.edit("costly.html", "two {name}");
+    assert_eq!(served.get_json("/admin/v1/health")["breakers"], json!([]));
+}
+
+#[test]
+fn connections_of_each_listener_are_counted() {
+    let limits = AdminLimits {
+        request_ms: 200,
+        ..AdminLimits::default()
+    };
+    let served = Served::with(&SHOP, None, |admin| admin.limits(limits));
+    let admin = || served.get_json("/admin/v1/health")["listeners"][0].clone();
+    let listener = admin();
+    assert_eq!(
+        (&listener["listener"], &listener["ended"]["slow_head"]),
+        (&json!("admin"), &json!(0))
+    );
+    assert!(
+        listener["open"].as_u64() >= Some(1) && listener["capacity"].as_u64() >= Some(4_096),
+        "{listener}"
+    );
+    let mut slow = http::connect(served.address());
+    slow.write_all(b"GET /admin/v1/ver").expect("sent");
+    assert_eq!(http::read(&mut slow).status, 408);
+    assert_eq!(admin()["ended"]["slow_head"], 1);
+    let metrics = served.get("/admin/v1/metrics").body;
+    let line = "hotplate_connections_ended_total{listener=\"admin\",reason=\"slow_head\"} 1\n";
+    assert!(metrics.contains(line), "{metrics}");
+    let page = served.get("/_hotplate/").body;
+    assert!(
+        page.contains("id=\"listeners\"") && page.contains("<th>admin</th>"),
+        "{page}"
+    );
 }
 
 #[test]

@@ -179,6 +179,9 @@ fn fires(rule: &str, before: &BTreeMap<String, Family>, after: &BTreeMap<String,
         return gauge(left) == gauge(right);
     }
     let grown = rule.strip_suffix(" > 0").expect("a comparison with zero");
+    if !grown.contains('(') {
+        return gauge(grown) > 0.0;
+    }
     let selector = grown
         .strip_prefix("increase(")
         .or_else(|| grown.strip_prefix("sum(rate("))
@@ -208,7 +211,7 @@ fn fires(rule: &str, before: &BTreeMap<String, Family>, after: &BTreeMap<String,
 /// Which rules fire, each by a word of it.
 fn alerts(before: &BTreeMap<String, Family>, after: &BTreeMap<String, Family>) -> BTreeSet<&'static str> {
     let word = |rule: &str| {
-        let words = ["desired", "rescued", "outcome", "ready", "degraded"];
+        let words = ["desired", "rescued", "outcome", "ready", "degraded", "breakers"];
         let found = words.into_iter().find(|word| rule.contains(word));
         found.unwrap_or_else(|| panic!("`{rule}` is not tried here"))
     };
@@ -512,6 +515,35 @@ async fn a_deadline_that_passes_is_seen() {
 
 /// A visitor who leaves sees nothing, so nobody is woken for that.
 #[actix_web::test]
+async fn a_template_that_is_not_tried_each_time_is_seen() {
+    let limits = Limits {
+        render_steps: 10,
+        breaker_failures: 2,
+        breaker_pause_ms: 600_000,
+        ..Limits::default()
+    };
+    let scene = Scene::start(&[("costly.html", "one {name}")], |builder| builder.limits(limits));
+    scene.visit("costly.html").await;
+    scene.edit("costly.html", &"{name}".repeat(100)).await.expect("reloads");
+    let before = scene.metrics();
+    assert_eq!(scene.hotplate.breakers(), []);
+    for _ in 0..3 {
+        let seen = scene.visit("costly.html").await;
+        assert_eq!((seen.status, &*seen.body), (200, "one you"));
+    }
+    let fired = alerts(&before, &scene.metrics());
+    assert_eq!(fired, BTreeSet::from(["breakers", "rescued"]));
+    let open = scene.hotplate.breakers();
+    let named: Vec<_> = open.iter().map(|open| open.template.as_str()).collect();
+    assert_eq!(named, ["costly.html"]);
+    assert_eq!(open[0].next_try_ms - open[0].since_ms, 600_000);
+    assert!(open[0].diagnostic.is_some() && !open[0].is_tried, "{open:?}");
+    scene.edit("costly.html", "two {name}").await.expect("reloads");
+    assert_eq!(scene.visit("costly.html").await.body, "two you");
+    assert_eq!(scene.hotplate.breakers(), []);
+}
+
+#[actix_web::test]
 async fn a_visitor_who_leaves_is_no_alarm() {
     let (open, closed) = gate();
     let (entered, has_entered) = channel();
@@ -601,7 +633,10 @@ async fn a_thread_that_hangs_is_seen() {
         },
     );
     // Two templates: what has hung once is not tried again so soon.
-    for (page, expected) in [("hangs", ["degraded", "outcome"]), ("hangs2", ["outcome", "ready"])] {
+    for (page, expected) in [
+        ("hangs", ["breakers", "degraded", "outcome"]),
+        ("hangs2", ["breakers", "outcome", "ready"]),
+    ] {
         let before = scene.metrics();
         assert_eq!(scene.visit(&format!("apart/{page}.html")).await.status, 503);
         assert_eq!(scene.counted_since(&before), BTreeMap::from([("lost".to_owned(), 1)]));

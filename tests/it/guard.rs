@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::web::{Bytes, Payload, get, post};
 use actix_web::{App, HttpResponse, rt};
-use hotplate::guard::{ConnectionLimits, GuardedServer};
+use hotplate::guard::{ConnectionCounters, ConnectionLimits, EndReason, GuardedServer};
 
 use crate::wire::{Answer, ask, connect};
 
@@ -22,6 +22,7 @@ const NEVER_MS: u64 = 600_000;
 struct Guarded {
     address: SocketAddr,
     handle: ServerHandle,
+    counters: ConnectionCounters,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -30,6 +31,8 @@ impl Guarded {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let (ready, is_ready) = sync_channel(1);
+        let counters = ConnectionCounters::default();
+        let counted = counters.clone();
         let thread = std::thread::spawn(move || {
             rt::System::new().block_on(async move {
                 let app = || {
@@ -41,7 +44,11 @@ impl Guarded {
                         .route("/late", post().to(late))
                 };
                 let server = GuardedServer::new(app).limits(limits).workers(1).disable_signals();
-                let server = server.shutdown_timeout(0).listen(listener).expect("listens");
+                let server = server
+                    .counters(counted)
+                    .shutdown_timeout(0)
+                    .listen(listener)
+                    .expect("listens");
                 ready.send(server.handle()).expect("the test waits");
                 server.await.expect("serves");
             });
@@ -49,12 +56,19 @@ impl Guarded {
         Self {
             address,
             handle: is_ready.recv().expect("starts"),
+            counters,
             thread: Some(thread),
         }
     }
 
     fn get(&self, path: &str) -> Answer {
         ask(self.address, "GET", path, &[], "")
+    }
+
+    /// What was counted of connections that were ended.
+    fn ended(&self) -> Vec<(EndReason, u64)> {
+        let ended = self.counters.read().ended.into_iter();
+        ended.filter(|(_, count)| *count > 0).collect()
     }
 
     /// Sends a request on a connection that stays open.
@@ -130,6 +144,7 @@ fn every_head_has_its_time_and_not_only_the_first() {
     let (answer, _) = rest(&mut second);
     assert_eq!(times(&answer, "small"), 2, "nothing but the two answers");
     dribbler.join().expect("it was told that the connection has ended");
+    assert_eq!(guarded.ended(), [(EndReason::SlowHead, 2)]);
 }
 
 /// Goes on sending until the connection is ended by the other side.
@@ -169,8 +184,10 @@ fn a_body_that_never_ends_holds_no_connection() {
         let (answer, _) = rest(&mut late);
         assert_eq!(times(&answer, "HTTP/1.1 408"), 1, "{body}");
     }
+    assert_eq!(guarded.ended(), [(EndReason::SlowBody, 4)]);
     let whole = ask(guarded.address, "POST", "/late", &[], "a body that is there");
     assert_eq!((whole.status, whole.body.as_str()), (200, "a body that is there"));
+    assert_eq!(guarded.ended(), [(EndReason::SlowBody, 4)]);
 }
 
 #[test]
@@ -190,6 +207,30 @@ fn a_client_that_reads_nothing_is_ended_and_its_place_is_free() {
         "{} {error:?}",
         read.len()
     );
+    assert_eq!(guarded.ended(), [(EndReason::NoProgress, 1)]);
+}
+
+#[test]
+fn connections_are_counted_while_they_are_open() {
+    let guarded = Guarded::start(patient());
+    let open =
+        |expected: usize| crate::wait::until("connections are counted", || guarded.counters.read().open == expected);
+    assert_eq!(guarded.counters.read().capacity, 100);
+    let some: Vec<_> = (0..3).map(|_| guarded.send(GET)).collect();
+    open(3);
+    drop(some);
+    open(0);
+    // Who closes a connection is not ended by the server.
+    assert_eq!((guarded.ended(), guarded.counters.read().refused), (Vec::new(), 0));
+}
+
+#[test]
+fn a_client_that_goes_on_sending_what_nobody_reads_is_ended() {
+    let guarded = Guarded::start(patient());
+    let head = "POST /early HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000000\r\n\r\n";
+    let mut stream = guarded.send(head);
+    while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {}
+    crate::wait::until("it is counted", || guarded.ended() == [(EndReason::UnreadBody, 1)]);
 }
 
 #[test]
@@ -203,6 +244,7 @@ fn a_client_that_reads_slowly_gets_everything() {
     assert_eq!(guarded.get("/slow").body, "slow");
     let (read, _) = rest(&mut slow);
     assert_eq!(times(&read, "x"), LARGE);
+    assert_eq!(guarded.ended(), []);
 }
 
 #[test]
@@ -233,6 +275,8 @@ fn answers_that_nobody_reads_are_bounded_together() {
         "{} {error:?}",
         read.len()
     );
+    assert_eq!(guarded.ended(), [(EndReason::Buffered, 1)]);
+    assert!(guarded.counters.read().refused >= 1);
     // Who reads gives everything back.
     for _ in 0..3 {
         assert_eq!(guarded.get("/large").body.len(), LARGE);

@@ -48,7 +48,7 @@ mod statics;
 mod trace;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod unread;
-#[cfg(feature = "cli")]
+#[cfg(feature = "admin")]
 mod wait;
 #[cfg(feature = "cli")]
 mod watch;
@@ -59,6 +59,8 @@ mod admin;
 mod wire;
 #[cfg(feature = "admin")]
 mod metrics;
+#[cfg(feature = "admin")]
+mod schema;
 
 #[cfg(feature = "web")]
 mod web;

@@ -11,7 +11,7 @@ use actix_web::web::{Data, Query, get, scope};
 use actix_web::{App, HttpMessage, HttpRequest, Responder};
 use hotplate::site::Site;
 use hotplate::web::{Deadline, Editor, Faults, Nonce, Pages, Templates, Web};
-use hotplate::{Hotplate, Limits};
+use hotplate::{Diagnostic, Hotplate, Limits};
 use serde_json::{Value, json};
 
 use crate::files::Files;
@@ -61,6 +61,10 @@ async fn handler(templates: Templates, request: HttpRequest, Query(query): Query
     };
     let page = match word("policy") {
         Some(policy) => page.header((CONTENT_SECURITY_POLICY, policy)),
+        None => page,
+    };
+    let page = match word("status").and_then(|status| status.parse().ok()) {
+        Some(status) => page.status(status),
         None => page,
     };
     match word("encoding") {
@@ -653,6 +657,99 @@ async fn a_site_says_where_a_folder_is_and_keeps_what_browsers_have() {
     );
     let posted = visit(&pages, TestRequest::post().uri("/a")).await;
     assert_eq!((posted.status.as_u16(), posted.header("allow")), (405, "GET, HEAD"));
+}
+
+/// A template that fails in each render: no data names this.
+const FAILS: &str = "<p>{no.such.path}</p>";
+
+#[actix_web::test]
+async fn an_error_page_in_whatever_state_changes_no_status() {
+    let builtin = "There is no page here.\n";
+    let resort = |body: &str| body.contains("<!doctype html>") && !body.contains("<b>");
+    for (first, then, shown) in [
+        (None, None, None),
+        (Some("<b>one</b>"), None, Some("<b>one</b>")),
+        (Some("<b>{{ if }}</b>"), None, None),
+        (Some("<b>one</b>"), Some("<b>{{ if }}</b>"), Some("<b>one</b>")),
+        (Some(FAILS), None, None),
+        (Some("<b>one</b>"), Some(FAILS), Some("<b>one</b>")),
+        (Some("<b>{{ if }}</b>"), Some("<b>two</b>"), Some("<b>two</b>")),
+    ] {
+        let state = format!("{first:?} {then:?}");
+        for error_page in ["templates/404.html", "templates/maintenance.html"] {
+            let files = Files::new(&[("templates/never.html", "{{ if }}")]);
+            first.into_iter().for_each(|text| files.write(error_page, text));
+            let pages = pages(&files);
+            // Its last good version is one that was served, and its fault one that showed.
+            visit(&pages, TestRequest::get().uri("/nowhere")).await;
+            then.into_iter().for_each(|text| files.write(error_page, text));
+            pages.web().hotplate().reload().await.expect("reloads");
+            for _ in 0..2 {
+                let nowhere = visit(&pages, TestRequest::get().uri("/nowhere")).await;
+                let never = visit(&pages, TestRequest::get().uri("/never")).await;
+                let statuses = (nowhere.status.as_u16(), never.status.as_u16());
+                assert_eq!(statuses, (404, 503), "{error_page} {state}");
+                match (error_page, shown) {
+                    ("templates/404.html", shown) => {
+                        assert_eq!(nowhere.body, shown.unwrap_or(builtin), "{state}");
+                        assert!(resort(&never.body), "{state}: {}", never.body);
+                    }
+                    (_, Some(shown)) => assert_eq!((&*nowhere.body, &*never.body), (builtin, shown), "{state}"),
+                    (_, None) => {
+                        assert_eq!(nowhere.body, builtin, "{state}");
+                        assert!(resort(&never.body), "{state}: {}", never.body);
+                    }
+                }
+            }
+            // What is wrong with it is known to whoever asks.
+            let newest = then.or(first).unwrap_or_default();
+            let faults = pages.web().hotplate().diagnostics();
+            let is_about = |fault: &Diagnostic| {
+                fault
+                    .template
+                    .as_ref()
+                    .is_some_and(|name| error_page.ends_with(name.as_str()))
+            };
+            let is_bad = newest == FAILS || newest.contains("{{ if }}");
+            assert_eq!(faults.iter().any(is_about), is_bad, "{error_page} {state}: {faults:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_status_of_an_error_that_an_app_chose_stays() {
+    let files = templates();
+    let hotplate = engine(&files);
+    for (faults, page, status, expected, body) in [
+        (Faults::Hidden, "page.html&data=some", 404, 404, "<p>"),
+        (Faults::Hidden, "never.html", 404, 404, "There is no page here.\n"),
+        (Faults::Hidden, "never.html", 410, 410, "There is no page here.\n"),
+        (Faults::Hidden, "never.html", 500, 500, "cannot be shown"),
+        (
+            Faults::Hidden,
+            "page.html&data=none",
+            404,
+            404,
+            "There is no page here.\n",
+        ),
+        (
+            Faults::Hidden,
+            "page.html&data=none&apart=1",
+            502,
+            502,
+            "cannot be shown",
+        ),
+        (Faults::Hidden, "never.html", 201, 503, ""),
+        (Faults::Hidden, "page.html&data=none", 201, 503, ""),
+        (Faults::Shown, "page.html&data=none", 404, 404, "`name`"),
+        (Faults::Shown, "page.html&data=none", 201, 500, "`name`"),
+    ] {
+        let web = Web::new(hotplate.clone()).faults(faults);
+        let answer = ask(&web, to(&format!("page={page}&status={status}"))).await;
+        assert_eq!(answer.status.as_u16(), expected, "{page} {status}");
+        assert!(answer.body.contains(body), "{page} {status}: {}", answer.body);
+        assert!(!answer.body.contains("secret"));
+    }
 }
 
 #[actix_web::test]

@@ -55,13 +55,15 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// An answer until the connection ends.
+/// An answer until the connection ends; of a stream of events its head.
 pub(crate) fn read(stream: &mut TcpStream) -> Answer {
     let mut reader = BufReader::new(stream);
     let head = head(&mut reader);
     let mut body = Vec::new();
-    // A connection that is cut after the answer is as good as one that ends.
-    let _ = reader.read_to_end(&mut body);
+    if !head.contains("text/event-stream") {
+        // A connection that is cut after the answer is as good as one that ends.
+        let _ = reader.read_to_end(&mut body);
+    }
     let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
     let body = if chunked { unchunked(&body) } else { body };
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -146,6 +148,11 @@ impl Events {
                 _ => {}
             }
         }
+    }
+
+    /// Reads on until the server ends it.
+    pub(crate) fn to_the_end(mut self) {
+        while self.next().is_some() {}
     }
 
     /// The next event of a kind.

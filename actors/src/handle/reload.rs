@@ -10,6 +10,7 @@ use super::call::{CallError, RETRIES, Until};
 use super::wrong::{self, NotCurrent};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
+use crate::limits::Limits;
 use crate::messages::{History, Key, Looked, Outcome, Reload};
 use crate::template::TemplateName;
 use crate::version::Version;
@@ -97,7 +98,7 @@ impl Reloader {
             return Ok(report);
         }
         let report = self.reload(reload).await.inspect_err(|error| error.note(door))?;
-        remembered.answer(key, &report, self.engine.limits.idempotency_keys);
+        remembered.answer(key, &report, &self.engine.limits);
         Ok(report)
     }
 
@@ -165,6 +166,15 @@ impl ReloadReport {
         Ok(())
     }
 
+    /// Returns what it takes in memory, about: a name is counted as if it were here only.
+    fn bytes(&self) -> usize {
+        let names = self.changed.iter().chain(&self.removed);
+        let names = names.chain(self.not_current.iter().map(|stands| &stands.template));
+        let names: usize = names.map(|name| name.as_str().len() + size_of::<NotCurrent>()).sum();
+        let diagnostics: usize = self.diagnostics.iter().map(Diagnostic::bytes).sum();
+        size_of::<Self>() + names + diagnostics
+    }
+
     /// Of several outcomes the one that somebody must know of.
     fn worsen(&mut self, outcome: ReloadOutcome) {
         let weight = |outcome: &ReloadOutcome| match outcome {
@@ -209,13 +219,62 @@ impl Answered {
         gate
     }
 
-    fn answer(&self, key: Key, report: &ReloadReport, most: usize) {
+    /// Remembers a report, and as many of those before as the limits say; the newest stays, however large it is.
+    fn answer(&self, key: Key, report: &ReloadReport, limits: &Limits) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = all.iter_mut().find(|(known, ..)| *known == key) {
             entry.2 = Some(report.clone());
         }
-        while all.len() > most {
+        while all.len() > limits.idempotency_keys {
             all.pop_front();
+        }
+        let bytes = |report: &Option<ReloadReport>| report.as_ref().map_or(0, ReloadReport::bytes);
+        let mut sum: usize = all.iter().map(|(_, _, report)| bytes(report)).sum();
+        while sum > limits.idempotency_bytes {
+            let oldest = all
+                .iter()
+                .position(|(known, _, report)| *known != key && report.is_some());
+            let Some((_, _, oldest)) = oldest.and_then(|oldest| all.remove(oldest)) else {
+                break;
+            };
+            sum -= bytes(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::name;
+
+    #[test]
+    fn reports_are_bounded_by_their_bytes_and_the_newest_stays() {
+        let report = |names: usize| {
+            let names = (0..names).map(|number| name(&format!("{number:04}.html")));
+            ReloadReport {
+                version: Version::NONE,
+                outcome: ReloadOutcome::Published,
+                changed: names.collect(),
+                removed: Vec::new(),
+                not_current: Vec::new(),
+                diagnostics: Vec::new(),
+            }
+        };
+        let limits = Limits {
+            idempotency_bytes: 2 * report(100).bytes(),
+            ..Limits::default()
+        };
+        let keys = ["a", "b", "c", "d"].map(|text| Key::new("test", text));
+        let remembered = Answered::default();
+        for (key, names, expected) in [
+            (0, 100, [true, false, false, false]),
+            (1, 100, [true, true, false, false]),
+            (2, 1, [false, true, true, false]),
+            (3, 1_000, [false, false, false, true]),
+        ] {
+            remembered.gate(keys[key]);
+            remembered.answer(keys[key], &report(names), &limits);
+            assert_eq!(keys.map(|key| remembered.answered(key).is_some()), expected);
         }
     }
 }

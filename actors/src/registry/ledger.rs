@@ -11,7 +11,7 @@ use crate::messages::{Key, RolledBack};
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     pub(crate) truth: Truth,
-    /// Oldest first; at most `idempotency_keys`.
+    /// Oldest first; at most `idempotency_keys`, with at most `idempotency_bytes` unless it is one.
     answered: Arc<VecDeque<(Key, RolledBack)>>,
 }
 
@@ -44,18 +44,63 @@ impl Ledger {
         if let Some(key) = key {
             let answered = Arc::make_mut(&mut self.answered);
             answered.push_back((key, answer.clone()));
-            while answered.len() > limits.idempotency_keys {
-                answered.pop_front();
+            let mut bytes: usize = answered.iter().map(|(_, answer)| bytes_of(answer)).sum();
+            while answered.len() > limits.idempotency_keys || (answered.len() > 1 && bytes > limits.idempotency_bytes) {
+                let Some((_, oldest)) = answered.pop_front() else { break };
+                bytes -= bytes_of(&oldest);
             }
         }
         self
     }
 }
 
+fn bytes_of(answer: &RolledBack) -> usize {
+    match answer {
+        RolledBack::Published(report) => report.bytes(),
+        RolledBack::Lost(said) => said.len(),
+        RolledBack::NotKept(not_kept) => size_of_val(&*not_kept.kept),
+        RolledBack::Unchanged(_) => size_of::<RolledBack>(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::report::Report;
+    use crate::testing::name;
     use crate::version::Version;
+
+    #[test]
+    fn answers_are_bounded_by_their_bytes_and_the_newest_stays() {
+        let published = |names: usize| {
+            let names = (0..names).map(|number| name(&format!("{number:04}.html")));
+            RolledBack::Published(Arc::new(Report {
+                version: Version::NONE,
+                digest: crate::Digest::over([&b""[..]]),
+                changed: names.collect(),
+                removed: Vec::new(),
+                stale: Vec::new(),
+                broken: Vec::new(),
+                recovered: Vec::new(),
+            }))
+        };
+        let limits = Limits {
+            idempotency_bytes: 2 * bytes_of(&published(100)),
+            ..Limits::default()
+        };
+        let keys = ["a", "b", "c", "d"].map(|text| Key::new("test", text));
+        let known = |ledger: &Ledger| keys.map(|key| ledger.answered(key).is_some());
+        let mut ledger = Ledger::new(Truth::new());
+        for (key, names, expected) in [
+            (0, 100, [true, false, false, false]),
+            (1, 100, [true, true, false, false]),
+            (2, 1, [false, true, true, false]),
+            (3, 1_000, [false, false, false, true]),
+        ] {
+            ledger = ledger.answer(Some(keys[key]), &published(names), &limits);
+            assert_eq!(known(&ledger), expected);
+        }
+    }
 
     #[test]
     fn as_many_answers_as_the_limit_says_are_remembered() {

@@ -32,6 +32,16 @@ pub struct Report {
 }
 
 impl Report {
+    /// Returns what it takes in memory, about: a name is counted as if it were here only.
+    pub(crate) fn bytes(&self) -> usize {
+        let names = self.changed.iter().chain(&self.removed).chain(&self.recovered);
+        let bad = self.stale.iter().chain(&self.broken).map(|(name, _)| name);
+        let names = names
+            .chain(bad)
+            .map(|name| name.as_str().len() + size_of::<(TemplateName, Arc<Why>)>());
+        names.sum::<usize>() + size_of::<Self>()
+    }
+
     /// What became of `names` in a snapshot.
     pub(super) fn of<'n>(
         snapshot: &Snapshot,

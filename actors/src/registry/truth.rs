@@ -171,7 +171,7 @@ impl Truth {
             let id = self.index.get(name.as_str())?;
             let unit = was.member(id)?;
             let is_same = now.member(id).is_some_and(|now| std::ptr::eq(now, unit));
-            (!is_same).then(|| u64::try_from(unit.unit.bytes()).unwrap_or(u64::MAX))
+            (!is_same).then(|| bytes_of(unit))
         });
         replaced.fold(0, u64::saturating_add)
     }
@@ -179,33 +179,49 @@ impl Truth {
     /// Remembers the version before, for each of these templates whose text is another now. Nothing is remembered while an operator
     /// chooses what is served: the version that was left is no better than the one that was chosen.
     fn remember(&mut self, before: &Self, names: &[&TemplateName], limits: &Limits) {
-        if self.is_held() || before.is_held() {
+        if self.is_held() {
             return;
         }
         let was = before.snapshot.generation();
         let faults = before.snapshot.late_faults();
         let whys = faults.iter().flat_map(|fault| &fault.whys);
         let failed: HashSet<&TemplateName> = whys.map(|why| &why.cause).collect();
+        let mut replaced = Vec::new();
         for name in names {
             let Some(id) = self.index.get(name.as_str()) else {
                 continue;
             };
             let now = self.head.content.view.member(id);
+            if before.is_held() {
+                self.former.begins_after(id, was.version);
+                continue;
+            }
             let Some(text) = was.content.view.member(id) else {
                 // It is back: what it was before it was removed is nothing to go back to.
                 if now.is_some() && before.index.get(name.as_str()).is_some() {
-                    self.former.remember(id, was, limits.last_good_templates);
+                    self.former.remember(id, was);
                 }
+                self.former.begins_after(id, was.version);
                 continue;
             };
             if now.is_some_and(|now| std::ptr::eq(now, text)) {
                 continue;
             }
+            replaced.push((id, bytes_of(text)));
             // A text that failed when it was rendered is not what to go back to: what was there before it stays.
             if failed.contains(name) && self.former.get(id).is_some() {
                 continue;
             }
-            self.former.remember(id, was, limits.last_good_templates);
+            self.former.remember(id, was);
         }
+        for (id, bytes) in replaced {
+            self.former.replaced(id, was.version, bytes);
+        }
+        self.former.trim(limits.last_good_templates, limits.last_good_bytes);
     }
+}
+
+/// Returns what a compiled text takes in memory.
+fn bytes_of(member: &Member) -> u64 {
+    u64::try_from(member.unit.bytes()).unwrap_or(u64::MAX)
 }

@@ -50,6 +50,8 @@ struct Breaker {
     state: State,
     /// How long it stays open when it opens next.
     pause: Duration,
+    /// Since when it has been open, trials included.
+    since: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,7 @@ impl Breaker {
         Self {
             state: State::Closed { failures: 0 },
             pause: rules.pause,
+            since: None,
         }
     }
 
@@ -120,6 +123,7 @@ impl Breaker {
             until: later(now, self.pause),
         };
         self.pause = self.pause.saturating_mul(2).min(rules.pause_max);
+        self.since.get_or_insert(now);
     }
 
     /// A probe ended and says nothing: its caller gave up, or it failed for a reason that costs nothing.
@@ -163,6 +167,19 @@ pub(crate) struct BreakerCounts {
     pub(crate) open: usize,
     pub(crate) opened: u64,
     pub(crate) probes: u64,
+}
+
+/// An open breaker.
+#[derive(Debug, Clone)]
+pub(crate) struct Opened {
+    pub(crate) id: TemplateId,
+    pub(crate) since: Instant,
+    /// When it is tried again; while it is, until when that may take.
+    pub(crate) until: Instant,
+    /// Whether a render tries it now.
+    pub(crate) is_tried: bool,
+    /// What the last render that counted failed with.
+    pub(crate) error: Option<Box<RenderError>>,
 }
 
 /// A template whose renders are watched.
@@ -322,6 +339,26 @@ impl Breakers {
             }
         }
         self.mark(&known);
+    }
+
+    /// Returns every breaker that is open.
+    pub(crate) fn open(&self) -> Vec<Opened> {
+        let known = self.lock();
+        let open = known.iter().filter_map(|(id, guarded)| {
+            let (until, is_tried) = match guarded.breaker.state {
+                State::Closed { .. } => return None,
+                State::Open { until } => (until, false),
+                State::HalfOpen { until } => (until, true),
+            };
+            Some(Opened {
+                id: *id,
+                since: guarded.breaker.since.unwrap_or(guarded.last),
+                until,
+                is_tried,
+                error: guarded.error.clone(),
+            })
+        });
+        open.collect()
     }
 
     /// Figures.

@@ -91,10 +91,13 @@ pub(crate) struct Room {
     pub(crate) templates: usize,
     /// The limit `source_diagnostics`.
     pub(crate) each: usize,
+    /// The limit `late_faults_bytes`.
+    pub(crate) bytes: usize,
 }
 
 impl LateFaults {
-    /// Remembers that a template failed in a render. Where there is no room for it, the one that failed longest ago is forgotten.
+    /// Remembers that a template failed in a render. Where there is no room for it, the one that failed longest ago is forgotten; further
+    /// faults of one that alone takes all room are not remembered.
     pub(crate) fn add(&self, id: TemplateId, fault: LateFault, room: Room) -> News {
         let mut known = self.lock();
         let elsewhere = |known: &HashMap<TemplateId, LateFault, Seed>, why: &Why| {
@@ -106,7 +109,13 @@ impl LateFaults {
                 before.serving = fault.serving;
                 before.last = fault.last;
                 let whys = fault.whys.into_iter().filter(|why| !before.has(why));
-                let whys: Vec<_> = whys.take(room.each.saturating_sub(before.whys.len())).collect();
+                let mut bytes = before.bytes();
+                let fits = |why: &Arc<Why>| {
+                    bytes = bytes.saturating_add(bytes_of(why));
+                    bytes <= room.bytes
+                };
+                let more = room.each.saturating_sub(before.whys.len());
+                let whys: Vec<_> = whys.take(more).take_while(fits).collect();
                 before.whys.extend(whys.iter().cloned());
                 News {
                     for_template: !whys.is_empty(),
@@ -122,10 +131,13 @@ impl LateFaults {
                 }
             }
         };
-        while known.len() > room.templates {
-            let oldest = known.iter().min_by_key(|(_, fault)| fault.last).map(|(id, _)| *id);
-            let Some(oldest) = oldest else { break };
-            known.remove(&oldest);
+        if news.for_template {
+            let mut bytes: usize = known.values().map(LateFault::bytes).sum();
+            while known.len() > room.templates || (known.len() > 1 && bytes > room.bytes) {
+                let oldest = known.iter().min_by_key(|(_, fault)| fault.last).map(|(id, _)| *id);
+                let Some(oldest) = oldest else { break };
+                bytes -= known.remove(&oldest).map_or(0, |fault| fault.bytes());
+            }
         }
         self.len.store(known.len(), Ordering::Release);
         news
@@ -174,7 +186,16 @@ impl LateFaults {
     }
 }
 
+/// Returns what a fault takes in memory, about.
+fn bytes_of(why: &Arc<Why>) -> usize {
+    why.diagnostics.iter().map(Diagnostic::bytes).sum()
+}
+
 impl LateFault {
+    fn bytes(&self) -> usize {
+        self.whys.iter().map(bytes_of).sum()
+    }
+
     /// All findings.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.whys.iter().flat_map(|why| why.diagnostics.iter())
@@ -210,7 +231,11 @@ mod tests {
         }
     }
 
-    const ROOM: Room = Room { templates: 2, each: 2 };
+    const ROOM: Room = Room {
+        templates: 2,
+        each: 2,
+        bytes: usize::MAX,
+    };
 
     #[test]
     fn a_fault_is_news_once_for_each_template_and_once_for_all() {
@@ -230,6 +255,41 @@ mod tests {
         assert_eq!(faults.of(TemplateId::new(1), || None).map(|_| ()), None);
         let known = faults.of(TemplateId::new(1), || Some(Digest::over([&b"1"[..]])));
         assert_eq!(known.expect("is known").whys.len(), 2);
+    }
+
+    #[test]
+    fn what_is_said_of_faults_is_bounded_by_its_bytes() {
+        let (faults, now) = (LateFaults::default(), Instant::now());
+        let one = fault("a.html", "1", "x", now).bytes();
+        let room = Room {
+            templates: 100,
+            each: 100,
+            bytes: 3 * one,
+        };
+        let add = |id: u32, template: &str, code: &'static str| {
+            let last = now + std::time::Duration::from_secs(u64::from(id));
+            faults.add(TemplateId::new(id), fault(template, "1", code, last), room)
+        };
+        let known = || {
+            let all = faults.all().into_iter();
+            all.map(|(_, fault)| (fault.template.to_string(), fault.whys.len()))
+                .collect::<Vec<_>>()
+        };
+        let of = |template: &str, whys: usize| (template.to_owned(), whys);
+        add(1, "a.html", "x");
+        add(2, "b.html", "x");
+        add(2, "b.html", "y");
+        assert_eq!(
+            known(),
+            [of("a.html", 1), of("b.html", 2)],
+            "just as much as there is room for"
+        );
+        add(3, "c.html", "x");
+        assert_eq!(known(), [of("b.html", 2), of("c.html", 1)]);
+        for code in ["y", "z", "one too many"] {
+            add(3, "c.html", code);
+        }
+        assert_eq!(known(), [of("c.html", 3)]);
     }
 
     #[test]

@@ -89,7 +89,11 @@ pub(super) async fn resume(request: HttpRequest, payload: Payload, state: Data<S
 ///
 /// An actor that failed too often in a short time is down until an operator has looked at it.
 #[utoipa::path(post, path = "/admin/v1/reset", tag = "commands", security(("token" = [])), request_body = ResetRequest,
-    responses((status = 200, description = "So many were down, and are started again", body = ResetAnswer), (status = "default", response = Problem)))]
+    responses(
+        (status = 200, description = "So many were down, and are started again", body = ResetAnswer),
+        (status = 422, description = "There is no such actor", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = Problem),
+    ))]
 pub(super) async fn reset(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
     let body = body::read(payload, &state.limits).await?;
     let ResetRequest { actor } = body::json(&request, &body)?;

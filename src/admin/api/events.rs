@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::Data;
 
 use super::Answered;
+use crate::admin::access::Admission;
 use crate::admin::problem::Problem;
 use crate::admin::state::{State, json};
 use crate::admin::stream;
@@ -22,7 +23,7 @@ use crate::admin::stream;
     ))]
 pub(super) async fn events(request: HttpRequest, state: Data<State>) -> Answered {
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
-    stream::answer(&state.places, state.events.start(last), || {
+    stream::answer(&state.places, Admission::LASTING, state.events.start(last), || {
         ("current", json(&state.current()))
     })
 }

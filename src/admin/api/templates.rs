@@ -12,7 +12,7 @@ use super::{Answered, answer};
 use crate::admin::body;
 use crate::admin::limits::AdminLimits;
 use crate::admin::model::{
-    Dependency, Finding, StandingAnswer, Stats, TemplateAnswer, TemplateSummary, TemplatesAnswer,
+    BreakerAnswer, Dependency, Finding, StandingAnswer, Stats, TemplateAnswer, TemplateSummary, TemplatesAnswer,
 };
 use crate::admin::problem::Problem;
 use crate::admin::state::State;
@@ -186,5 +186,11 @@ pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<Templat
         dependencies,
         dependents: dependents.iter().map(ToString::to_string).collect(),
         stats: Stats::from(state.hotplate.usage(name.as_str())),
+        breaker: state
+            .hotplate
+            .breakers()
+            .iter()
+            .find(|open| open.template == name)
+            .map(BreakerAnswer::of),
     })
 }

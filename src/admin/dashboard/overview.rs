@@ -22,6 +22,8 @@ pub(super) struct Overview {
     pub(super) actors: Vec<ActorView>,
     pub(super) loaders: Vec<LoaderView>,
     pub(super) doors: Vec<DoorView>,
+    pub(super) breakers: BreakersView,
+    pub(super) listeners: Vec<ListenerView>,
     pub(super) findings: FindingsView,
     pub(super) rows: Rows,
 }
@@ -212,6 +214,72 @@ pub(super) fn doors(health: &HealthAnswer) -> Vec<DoorView> {
         lost: door.lost,
     });
     doors.collect()
+}
+
+/// Templates whose circuit breaker is open.
+#[derive(Debug, Serialize)]
+pub(super) struct BreakersView {
+    any: bool,
+    list: Vec<BreakerView>,
+    more: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct BreakerView {
+    name: String,
+    href: String,
+    since_ms: u64,
+    since: String,
+    next_try: String,
+    failure: Option<String>,
+}
+
+impl BreakersView {
+    pub(super) fn of(health: &HealthAnswer, now_ms: u64) -> Self {
+        let list = health.breakers.iter().take(FINDINGS).map(|breaker| BreakerView {
+            href: format!("/_hotplate/templates?at={}", words::in_query(&breaker.template)),
+            name: breaker.template.clone(),
+            since_ms: breaker.since_ms,
+            since: words::ago(breaker.since_ms, now_ms),
+            next_try: match breaker.trying {
+                true => "is being tried".to_owned(),
+                false => words::ahead(breaker.next_try_ms, now_ms),
+            },
+            failure: breaker.diagnostic.as_ref().map(|finding| finding.message.clone()),
+        });
+        let list: Vec<_> = list.collect();
+        Self {
+            any: !list.is_empty(),
+            more: health.breakers_open.saturating_sub(list.len()),
+            list,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ListenerView {
+    name: &'static str,
+    open: usize,
+    capacity: usize,
+    slow_head: u64,
+    slow_body: u64,
+    no_progress: u64,
+    buffered: u64,
+    refused: u64,
+}
+
+pub(super) fn listeners(health: &HealthAnswer) -> Vec<ListenerView> {
+    let listeners = health.listeners.iter().map(|listener| ListenerView {
+        name: listener.listener,
+        open: listener.open,
+        capacity: listener.capacity,
+        slow_head: listener.ended.slow_head,
+        slow_body: listener.ended.slow_body + listener.ended.unread_body,
+        no_progress: listener.ended.no_progress,
+        buffered: listener.ended.buffered,
+        refused: listener.refused,
+    });
+    listeners.collect()
 }
 
 /// What is wrong, with the lines and carets.

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::Hotplate;
 use serde::{Deserialize, Serialize};
 
-use super::overview::{self, Bar, FINDINGS, FindingsView, Overview, Rows, VersionRow, VitalsView};
+use super::overview::{self, Bar, BreakersView, FINDINGS, FindingsView, Overview, Rows, VersionRow, VitalsView};
 use super::templates::{self, Detail, Inside, TemplatesView};
 use super::versions::{Compared, Other, VersionView, VersionsView};
 use super::{Frame, Status, actions, words};
@@ -107,6 +107,8 @@ pub(super) async fn overview(request: HttpRequest, state: Data<State>) -> Answer
         actors: overview::actors(&health),
         loaders: overview::loaders(&health),
         doors: overview::doors(&health),
+        breakers: BreakersView::of(&health, now_ms()),
+        listeners: overview::listeners(&health),
         findings: FindingsView::of(findings, diagnostics.len()),
         rows: overview::newest(&publications, version.version, now_ms()),
         reasons: [health.reasons, health.degraded].concat(),
@@ -239,10 +241,10 @@ fn draw(
 
 /// What the script listens to.
 pub(super) async fn live(request: HttpRequest, state: Data<State>) -> Answered {
-    if !state.access.is_known(request.headers(), now_ms()) {
+    let Some(admission) = state.access.admission(request.headers(), now_ms()) else {
         return Err(Problem::unauthorized("sign in at /_hotplate/login"));
-    }
-    stream::answer(&state.places, state.live.start(None), || {
+    };
+    stream::answer(&state.places, admission, state.live.start(None), || {
         let vitals = state.pulse.vitals(&state.hotplate.counters());
         ("vitals", json(&VitalsView::of(&vitals)))
     })

@@ -34,6 +34,15 @@ pub(super) fn ago(at_ms: u64, now_ms: u64) -> String {
     }
 }
 
+/// In how long something is, at the earliest.
+pub(super) fn ahead(at_ms: u64, now_ms: u64) -> String {
+    match at_ms.saturating_sub(now_ms).div_ceil(1000) {
+        0 => "with the next request".to_owned(),
+        seconds @ 1..120 => format!("in {seconds} s"),
+        seconds => format!("in {} min", seconds.div_ceil(60)),
+    }
+}
+
 /// `1 template`, `2 templates`.
 pub(super) fn count(number: usize, what: &str) -> String {
     match number {

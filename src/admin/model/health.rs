@@ -1,10 +1,13 @@
 //! Health in answers.
 
+use hotplate_actors::counters::OpenBreaker;
 use hotplate_actors::{ActorState, Health, WatchMode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::NAMES_MAX;
 use super::diagnostic::Finding;
+use crate::guard::{Connections, EndReason};
 
 /// How the engine is.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -23,6 +26,92 @@ pub(in super::super) struct HealthAnswer {
     pub(in super::super) loaders: Vec<LoaderHealth>,
     /// What users send to.
     pub(in super::super) doors: Vec<DoorHealth>,
+    /// How many templates have an open circuit breaker.
+    pub(in super::super) breakers_open: usize,
+    /// These templates, sorted by name, the first hundred.
+    pub(in super::super) breakers: Vec<BreakerAnswer>,
+    /// Each listener, this one included.
+    pub(in super::super) listeners: Vec<ListenerHealth>,
+}
+
+/// A template whose circuit breaker is open: it failed so often, at such a cost, that its last good version is rendered in its place.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(in super::super) struct BreakerAnswer {
+    /// Its name.
+    pub(in super::super) template: String,
+    /// When the breaker opened, in milliseconds since 1970. Trials that failed since leave it open.
+    pub(in super::super) since_ms: u64,
+    /// When a render will try the template again, in milliseconds since 1970. It may be over: nobody has asked for it since.
+    pub(in super::super) next_try_ms: u64,
+    /// Whether a render is trying it now.
+    pub(in super::super) trying: bool,
+    /// What the last render failed with.
+    pub(in super::super) diagnostic: Option<Finding>,
+}
+
+/// The connections of a listener, since it began to listen.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(in super::super) struct ListenerHealth {
+    /// `pages`, `admin`, or what a program calls its own.
+    pub(in super::super) listener: &'static str,
+    /// Connections that are open now.
+    pub(in super::super) open: usize,
+    /// Connections that may be open at once; more wait in the kernel.
+    pub(in super::super) capacity: usize,
+    /// Connections that the server ended, by the reason.
+    pub(in super::super) ended: EndedConnections,
+    /// Requests that were answered 503 because answers that wait for their clients used up `buffered_bytes`.
+    pub(in super::super) refused: u64,
+}
+
+/// Connections that a server ended, by the reason.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+pub(in super::super) struct EndedConnections {
+    /// The head of a request took longer than `request_ms`, or none came.
+    pub(in super::super) slow_head: u64,
+    /// The body of a request took longer than `request_ms`.
+    pub(in super::super) slow_body: u64,
+    /// The client read less than `progress_bytes` of an answer within `stalled_ms`.
+    pub(in super::super) no_progress: u64,
+    /// The answer waited longest for its client when `buffered_bytes` was used up.
+    pub(in super::super) buffered: u64,
+    /// The client went on sending a body after the answer.
+    pub(in super::super) unread_body: u64,
+}
+
+impl BreakerAnswer {
+    pub(in super::super) fn of(open: &OpenBreaker) -> Self {
+        Self {
+            template: open.template.to_string(),
+            since_ms: open.since_ms,
+            next_try_ms: open.next_try_ms,
+            trying: open.is_tried,
+            diagnostic: open.diagnostic.as_ref().map(Finding::of),
+        }
+    }
+}
+
+impl ListenerHealth {
+    fn of((listener, connections): (&'static str, Connections)) -> Self {
+        let mut ended = EndedConnections::default();
+        for (reason, count) in connections.ended {
+            let field = match reason {
+                EndReason::SlowHead => &mut ended.slow_head,
+                EndReason::SlowBody => &mut ended.slow_body,
+                EndReason::NoProgress => &mut ended.no_progress,
+                EndReason::Buffered => &mut ended.buffered,
+                EndReason::UnreadBody => &mut ended.unread_body,
+            };
+            *field = count;
+        }
+        Self {
+            listener,
+            open: connections.open,
+            capacity: connections.capacity,
+            ended,
+            refused: connections.refused,
+        }
+    }
 }
 
 /// How an actor is.
@@ -102,8 +191,12 @@ pub(in super::super) struct Probe {
     pub(in super::super) reasons: Vec<String>,
 }
 
-impl From<Health> for HealthAnswer {
-    fn from(health: Health) -> Self {
+impl HealthAnswer {
+    pub(in super::super) fn of(
+        health: Health,
+        breakers: &[OpenBreaker],
+        listeners: impl Iterator<Item = (&'static str, Connections)>,
+    ) -> Self {
         let actors = health.actors.into_iter().map(|actor| ActorHealth {
             actor: actor.actor,
             number: actor.number,
@@ -154,6 +247,9 @@ impl From<Health> for HealthAnswer {
             actors: actors.collect(),
             loaders: loaders.collect(),
             doors: doors.collect(),
+            breakers_open: breakers.len(),
+            breakers: breakers.iter().take(NAMES_MAX).map(BreakerAnswer::of).collect(),
+            listeners: listeners.map(ListenerHealth::of).collect(),
         }
     }
 }

@@ -7,7 +7,7 @@ use hotplate::admin::AdminLimits;
 use serde_json::json;
 
 use super::{SHOP, Served};
-use crate::wire::{Events, PATIENCE, connect};
+use crate::wire::{Events, PATIENCE, ask, connect};
 
 #[test]
 fn a_client_is_told_where_it_begins_and_then_everything() {
@@ -104,6 +104,54 @@ fn a_client_that_does_not_read_is_told_that_it_lags_and_harms_nobody() {
     );
     assert!(told.matches("event: published").count() < versions);
     assert_eq!(served.get("/admin/v1/version").status, 200);
+}
+
+/// Signs in to the dashboard; answers what the browser sends from then on.
+fn sign_in(served: &Served) -> String {
+    let answer = ask(served.address(), "POST", "/_hotplate/login", &[], "token=secret");
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let cookie = answer.header("set-cookie").expect("a session");
+    cookie.split(';').next().expect("a pair").to_owned()
+}
+
+#[test]
+fn a_stream_ends_with_the_session_that_it_was_opened_in() {
+    let start = |session_ms: u64| {
+        let limits = AdminLimits {
+            sessions: 2,
+            session_ms,
+            ..AdminLimits::default()
+        };
+        Served::with(&SHOP, Some("secret"), |admin| admin.limits(limits))
+    };
+    let listen = |served: &Served, header: (&str, &str)| {
+        let mut events = Events::listen(served.address(), "/_hotplate/live", &[header]);
+        assert_eq!(events.next_of("vitals").event, "vitals");
+        events
+    };
+    let served = start(600_000);
+    let (first, second) = (sign_in(&served), sign_in(&served));
+    let signed_out = listen(&served, ("cookie", &first));
+    let mut goes_on = listen(&served, ("cookie", &second));
+    let mut program = listen(&served, ("authorization", "Bearer secret"));
+    let out = ask(served.address(), "POST", "/_hotplate/logout", &[("cookie", &first)], "");
+    assert_eq!(out.status, 303);
+    signed_out.to_the_end();
+    // There is room for two: the fourth takes the place of the second.
+    sign_in(&served);
+    goes_on.next_of("vitals");
+    sign_in(&served);
+    goes_on.to_the_end();
+    program.next_of("vitals");
+    // Sessions end with the listener, and so with its token.
+    drop(served);
+    program.to_the_end();
+
+    let brief = start(1_000);
+    let cookie = sign_in(&brief);
+    listen(&brief, ("cookie", &cookie)).to_the_end();
+    let refused = ask(brief.address(), "GET", "/_hotplate/live", &[("cookie", &cookie)], "");
+    assert_eq!(refused.status, 401);
 }
 
 #[cfg(target_os = "linux")]

@@ -186,3 +186,36 @@ fn as_many_are_known_as_there_is_room_for_and_slow_ones_stay() {
     breakers.succeeded(TemplateId::new(2), &closure, &RULES);
     assert!(breakers.may_know(TemplateId::new(2)), "it is slow still");
 }
+
+#[test]
+fn it_is_open_since_the_first_time_and_says_when_it_is_tried_again() {
+    let (breakers, start, id) = (Breakers::default(), Instant::now(), TemplateId::new(1));
+    let closure = Digest::over([&b"1"[..]]);
+    let error = RenderError::new(RenderFault::Internal, Diagnostic::error("x", "m"));
+    let fail = |ms: u64| {
+        let failure = CostlyFailure {
+            closure: &closure,
+            error: &error,
+            substitute: Substitute::Unknown,
+            hung: false,
+        };
+        breakers.failed(id, failure, after(start, ms), &RULES)
+    };
+    let open = || {
+        let open = breakers.open();
+        open.first()
+            .map(|open| (open.since, open.until, open.is_tried, open.error.is_some()))
+    };
+    fail(0);
+    fail(1);
+    assert_eq!(open(), None);
+    fail(2);
+    assert_eq!(open(), Some((after(start, 2), after(start, 102), false, true)));
+    breakers.course(id, &closure, after(start, 110), &RULES);
+    assert_eq!(open(), Some((after(start, 2), after(start, 160), true, true)));
+    fail(120);
+    assert_eq!(open(), Some((after(start, 2), after(start, 320), false, true)));
+    breakers.course(id, &closure, after(start, 330), &RULES);
+    assert!(breakers.succeeded(id, &closure, &RULES));
+    assert_eq!(open(), None);
+}
