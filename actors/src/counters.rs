@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::dialect::TemplateId;
 use crate::reader::{RenderFailure, Rendered};
-use crate::snapshot::{Serving, Snapshot, Standing, Stands};
+use crate::snapshot::{Snapshot, Standing, Stands};
 use crate::version::Version;
 
 pub use compiles::CacheCounters;
@@ -146,17 +146,17 @@ impl Tally {
         let Some(id) = id else { return };
         let usage = self.usages.of(id);
         usage.rendered(self.clock.seconds(begun.tick), begun.stands_for());
-        if let Err(failure) = result {
-            self.usages.failed(id, failure, self.clock.ms(Instant::now()));
+        if let Err(RenderFailure::Failed(_)) = result {
+            usage.failed();
         }
     }
 
     /// A render failed and was answered otherwise: from an older version (`rescued`), or with a stand-in.
-    pub(crate) fn failed_late(&self, id: TemplateId, diagnostic: &crate::Diagnostic, rescued: bool) {
+    pub(crate) fn failed_late(&self, id: TemplateId, rescued: bool) {
         if rescued {
             self.renders.rescued();
         }
-        self.usages.rescued(id, diagnostic, self.clock.ms(Instant::now()));
+        self.usages.of(id).failed();
     }
 
     /// A version is served from now on. `noticed` is when the first change of it was.
@@ -182,34 +182,33 @@ impl Tally {
     }
 
     /// What is known of one template.
-    pub(crate) fn usage(&self, id: TemplateId) -> Usage {
-        self.usages.read(id, self.clock)
-    }
-
-    /// Returns true if a template that failed at some time has not been rendered well since, to the second. Good renders are not
-    /// written down one by one, so this is as much as is known; other data may render where this failed.
-    pub(crate) fn still_fails(&self, id: TemplateId, failed: Instant) -> bool {
-        self.usages.last_seconds(id) <= self.clock.seconds_at(failed)
-    }
-
-    /// What answers requests for an entry in place of its newest text, as far as anybody knows. The one source of how an entry
-    /// stands for whoever reports: a fault that showed in a render counts until that is rendered well again.
-    pub(crate) fn serving(&self, snapshot: &Snapshot, id: TemplateId) -> Option<Serving> {
-        snapshot.serving_where(id, |late| self.still_fails(id, late.last))
+    pub(crate) fn usage(&self, snapshot: &Snapshot, id: TemplateId) -> Usage {
+        Usage {
+            last_failure: snapshot.faults().last_failure(id).map(|(at, why)| {
+                let diagnostic = why.diagnostics.first().cloned();
+                LastFailure {
+                    at_ms: self.clock.ms(at),
+                    said: diagnostic.as_ref().map(|said| said.message.clone()).unwrap_or_default(),
+                    diagnostic,
+                }
+            }),
+            ..self.usages.read(id, self.clock)
+        }
     }
 
     /// Counts entries by their status. Costs what failed in renders, not what there is: the rest is counted once for each version.
     fn entries(&self, snapshot: &Snapshot) -> EntryCounters {
         let mut entries = self.standings.of(snapshot);
-        for late in snapshot.late_faults() {
-            let Some(id) = snapshot.id(late.template.as_str()) else {
-                continue;
-            };
+        for id in snapshot
+            .late_faults()
+            .iter()
+            .filter_map(|late| snapshot.id(late.template.as_str()))
+        {
             let Some(compiled) = stands(snapshot.standing(id)) else {
                 continue;
             };
             *entries.count(compiled) -= 1;
-            *entries.count(Stands::of(self.serving(snapshot, id))) += 1;
+            *entries.count(Stands::of(snapshot.serving(id))) += 1;
         }
         entries
     }

@@ -121,7 +121,16 @@ impl Reader {
         let result = self.answer(snapshot, name, id, supply, options, Effort::Whole);
         self.rest.tally.answered(begun, &result);
         self.rest.tally.used(begun, id, &result);
+        if let Err(failure) = &result {
+            self.unanswered(Some(name), failure);
+        }
         result
+    }
+
+    /// Logs that whoever asked for a render has no answer, where no template is to blame. To be called once for each, by who answers.
+    #[cold]
+    pub(crate) fn unanswered(&self, name: Option<&str>, failure: &RenderFailure) {
+        self.rest.fault_log.unanswered(name, failure);
     }
 
     /// Renders an entry of one snapshot as far as that takes a short time and succeeds; `None` where the rest has to be done where it
@@ -166,6 +175,7 @@ impl Reader {
         self.rest.tally.used(begun, id, &result);
         result
     }
+
     fn answer(
         &self,
         snapshot: &Snapshot,
@@ -204,8 +214,9 @@ impl Reader {
             },
         };
         // Asked once: it is all that this costs a template that is well.
-        let watched = snapshot.breakers().may_know(id);
-        if watched && let Some((error, substitute)) = self.refused(snapshot, id, &closure) {
+        let guarded = snapshot.breakers().may_know(id);
+        let watched = guarded | snapshot.faults().may_watch(id);
+        if guarded && let Some((error, substitute)) = self.refused(snapshot, id, &closure) {
             let failed = Failed {
                 snapshot,
                 id,
@@ -219,7 +230,7 @@ impl Reader {
         match self.attempt(&closure, supply, options, effort) {
             Ok(body) => {
                 if watched {
-                    self.rendered_well(snapshot, id, &closure);
+                    self.rendered_well(snapshot, id, &closure, &freshness);
                 }
                 Ok(answer(body, freshness))
             }

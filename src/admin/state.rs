@@ -184,7 +184,7 @@ impl State {
                 actors.collect::<Vec<_>>(),
             )
         };
-        // That a template is rendered well again is told by no event.
+        // That a template is rendered well again with other data is told by no event.
         let is_news = |(was, entries): &(HealthAnswer, EntryCounters)| {
             shape(was) != shape(&health) || *entries != counters.entries
         };
@@ -222,6 +222,8 @@ impl State {
                 };
                 self.events.tell("actor-failed", &json(&failed));
             }
+            // It is no event of the API; dashboards look again.
+            Event::Fixed(_) => {}
             // Whoever listens here knows then what there is.
             _ => self.events.tell("current", &json(&self.current())),
         }

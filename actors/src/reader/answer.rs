@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::dialect::Missing;
-use crate::snapshot::Why;
+use crate::snapshot::{Serving, Why};
 use crate::version::Version;
 
 /// What a render answers.
@@ -77,4 +77,14 @@ pub enum OnFailure {
     Fallback,
     /// The failure. An entry that broke still goes on as it was.
     Return,
+}
+
+impl OnFailure {
+    /// The answer to requests for an entry that never had a good version.
+    pub(crate) fn without_good(self) -> Serving {
+        match self {
+            Self::LastGood | Self::Fallback => Serving::StandIn,
+            Self::Return => Serving::Failure,
+        }
+    }
 }

@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use super::instead::Failed;
-use super::{Reader, RenderFailure};
+use super::{Freshness, Reader, RenderFailure};
 use crate::budget::Exceeded;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, RenderError, RenderFault, TemplateId};
+use crate::events::{Event, Fixed};
 use crate::snapshot::{CostlyFailure, Course, Snapshot, Substitute};
 use crate::template::TemplateName;
 
@@ -50,12 +51,26 @@ impl Reader {
         }
     }
 
-    /// Closes the breaker of a closure that renders after all.
+    /// Closes the breaker of a closure that renders after all, and says so where its template failed before its text changed.
     #[cold]
-    pub(super) fn rendered_well(&self, snapshot: &Snapshot, id: TemplateId, closure: &Closure<'_>) {
+    pub(super) fn rendered_well(
+        &self,
+        snapshot: &Snapshot,
+        id: TemplateId,
+        closure: &Closure<'_>,
+        freshness: &Freshness,
+    ) {
+        let template = &closure.top().name;
         let breakers = snapshot.breakers();
-        if breakers.succeeded(id, &closure.digest(), &self.rest.rules) {
-            self.rest.fault_log.tried_again(&closure.top().name);
+        if breakers.may_know(id) && breakers.succeeded(id, &closure.digest(), &self.rest.rules) {
+            self.rest.fault_log.tried_again(template);
+        }
+        let version = snapshot.version();
+        let is_current = matches!(freshness, Freshness::Current);
+        if snapshot.faults().rendered_well(id, version, is_current, Instant::now()) {
+            self.rest.fault_log.fixed(template, version);
+            let template = template.clone();
+            self.rest.teller.tell(Event::Fixed(Fixed { template, version }));
         }
     }
 
@@ -70,9 +85,6 @@ impl Reader {
             if self.current().closure_digest(failed.id) == Some(closure) {
                 breakers.slow(failed.id, &closure, Instant::now(), &self.rest.rules);
             }
-        } else if failed.why().is_none() {
-            let name = failed.closure.top().name.as_str();
-            self.rest.fault_log.unanswered(Some(name), &failed.failure);
         }
         failed.failure
     }

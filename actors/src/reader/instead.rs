@@ -8,7 +8,7 @@ use super::{Freshness, OnFailure, Reader, RenderFailure, RenderOptions, Rendered
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, TemplateId};
 use crate::events::{Event, Fallback};
-use crate::snapshot::{CostlyFailure, LateFault, Room, Serving, Snapshot, Substitute, Why};
+use crate::snapshot::{CostlyFailure, Failure, Room, Serving, Snapshot, Substitute, Why};
 use crate::template::Digest;
 use crate::version::Version;
 
@@ -63,8 +63,6 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let Some(late) = failed.why() else {
-            let name = failed.closure.top().name.as_str();
-            self.rest.fault_log.unanswered(Some(name), &failed.failure);
             let (breakers, id) = (failed.snapshot.breakers(), failed.id);
             if breakers.may_know(id) {
                 breakers.undecided(id, &failed.closure.digest(), Instant::now(), &self.rest.rules);
@@ -135,7 +133,7 @@ impl Reader {
         };
         if answer.is_ok() {
             let rescued = matches!(serving, Serving::LastGood(_));
-            self.rest.tally.failed_late(id, &late.diagnostics[0], rescued);
+            self.rest.tally.failed_late(id, rescued);
         }
         self.report(snapshot, id, &closure, serving, late);
         answer
@@ -210,15 +208,16 @@ impl Reader {
             templates: self.rest.limits.late_faults,
             each: self.rest.limits.source_diagnostics,
         };
-        let fault = LateFault {
-            template: template.clone(),
+        let failure = Failure {
+            template,
             version,
             serving,
-            whys: vec![Arc::clone(&why)],
-            last: Instant::now(),
+            why,
+            at: Instant::now(),
             closure,
         };
-        let news = current.failed_late(id, fault, room);
+        let news = current.faults().failed(id, &failure, room);
+        let Failure { template, why, .. } = failure;
         if news.for_all {
             self.rest.fault_log.failed_late(&why.diagnostics[0], version, serving);
         }

@@ -84,18 +84,30 @@ impl Reader {
     /// Renders the template that stands in. It has a last good version like any other, and its faults are said.
     fn stand_in_body(&self, snapshot: &Snapshot, template: &TemplateName, about: &About<'_>) -> Option<String> {
         let id = snapshot.id(template.as_str())?;
-        let closure = snapshot.standing(id).closure()?;
+        let (closure, freshness) = match snapshot.standing(id) {
+            Standing::Current(closure) => (closure, Freshness::Current),
+            Standing::Stale { closure, since, why } => {
+                let why = Arc::clone(why);
+                (closure, Freshness::Stale { since, why })
+            }
+            Standing::Broken { .. } | Standing::Gone => return None,
+        };
         let options = RenderOptions::default();
         let render = |closure: &Closure<'_>| self.attempt(closure, &Given(about), &options, Effort::Part);
         let failure = match render(&closure) {
-            Ok(body) => return Some(body),
+            Ok(body) => {
+                if snapshot.faults().may_watch(id) {
+                    self.rendered_well(snapshot, id, &closure, &freshness);
+                }
+                return Some(body);
+            }
             Err(failure) => failure,
         };
         let failed = Failed {
             snapshot,
             id,
             closure,
-            freshness: Freshness::Current,
+            freshness,
             failure,
             refused: None,
         };
