@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_web::{rt, web};
 use hotplate_actors::counters::{EntryCounters, Publication};
+use hotplate_actors::snapshot::Standing;
 use hotplate_actors::{Event, Fallback, Hotplate, TemplateName, Version};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -111,6 +112,18 @@ impl State {
     /// How the engine is.
     pub(super) fn health(&self) -> HealthAnswer {
         HealthAnswer::from(self.hotplate.health())
+    }
+
+    /// Returns the name of the template that is meant by a name: that one, or where there is none, one of which the accents are encoded
+    /// differently, as a page is found too.
+    pub(super) fn spelt(&self, name: TemplateName) -> TemplateName {
+        let pinned = self.hotplate.snapshot();
+        let snapshot = pinned.snapshot();
+        let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
+        match standing {
+            None | Some(Standing::Gone) => snapshot.equivalent(name.as_str()).unwrap_or(name),
+            Some(_) => name,
+        }
     }
 
     /// What is served.
