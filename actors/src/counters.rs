@@ -219,7 +219,7 @@ impl Tally {
         let held = self.publications.held();
         let reloads = self.reloads.read();
         let (renders, render_seconds, renders_rescued) = self.renders.read();
-        let breakers = snapshot.breakers().counts();
+        let breakers = snapshot.breakers().counts(|id| snapshot.closure_digest(id));
         let live_version = snapshot.version();
         // What fails in renders is published: it is not waited for.
         let compiled = self.standings.of(snapshot);

@@ -82,8 +82,8 @@ pub struct Limits {
     pub compile_cache_bytes: u64,
     /// Events that a subscriber may be behind before it is told `Lagged`.
     pub subscriber_events: usize,
-    /// Templates whose faults are remembered that show only in renders, so that each is told and logged once. Beyond, the one
-    /// that failed longest ago is forgotten, and is told again when it fails again.
+    /// Templates whose faults are remembered that show only in renders, so that each is told and logged once. Beyond, those that are
+    /// fixed are forgotten, and then the one that failed longest ago, which is told again when it fails again.
     pub late_faults: usize,
     /// Faults of templates that are logged within ten seconds. Those beyond are counted in one line.
     pub logged_faults: usize,

@@ -2,7 +2,10 @@
 //!
 //! A render that succeeds takes no lock that a writer holds and does no I/O. One that fails for a reason that lies in the template is
 //! tried again with what the entry was before, with the same context: a bad edit does not reach visitors, even one that compiles. It is
-//! also remembered and logged; the lock of the remembered faults is held by the Registry only while it goes through them.
+//! also remembered, without a lock (`snapshot/late.rs`), and logged.
+//!
+//! Here is the path of a render that succeeds. What else there is to it has files of its own: an attempt with its budget (`attempt.rs`), the
+//! answers in place of a failure (`instead.rs`, `standin.rs`), the circuit breakers (`guard.rs`), the words (`answer.rs`, `failure.rs`).
 
 mod answer;
 mod attempt;

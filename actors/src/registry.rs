@@ -24,7 +24,7 @@ use crate::limits::Limits;
 use crate::messages::{
     Compare, CurrentSnapshot, History, Kept, Key, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered,
 };
-use crate::snapshot::{BreakerRules, Compared, Snapshot, Why};
+use crate::snapshot::{Compared, Snapshot, Why};
 use crate::supervision::{Behavior, Fenced, Serve, Started, Vault};
 
 use history::NotKept;
@@ -186,7 +186,7 @@ impl Registry {
         let held = ledger.truth.is_held();
         self.0.ledger.commit(ledger)?;
         self.0.served.store(Arc::clone(&snapshot));
-        let settled = snapshot.settle_faults(&BreakerRules::of(&self.0.limits));
+        let settled = snapshot.settle_faults();
         self.0.fault_log.published(&snapshot, &report, &settled);
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {

@@ -316,10 +316,8 @@ impl Snapshot {
         &self.live.0.breakers
     }
 
-    /// Ends the faults of closures that are not served any more, and says what became of them. What is served since begins with a
-    /// closed breaker.
-    pub(crate) fn settle_faults(&self, rules: &BreakerRules) -> Settled {
-        self.breakers().settle(|id| self.closure_digest(id), rules);
+    /// Ends the faults of closures that are not served any more, and says what became of them.
+    pub(crate) fn settle_faults(&self) -> Settled {
         self.faults().settle(self.version(), |id| self.closure_digest(id))
     }
 

@@ -62,10 +62,13 @@ impl Reader {
     ) {
         let template = &closure.top().name;
         let breakers = snapshot.breakers();
-        if breakers.may_know(id) && breakers.succeeded(id, &closure.digest(), &self.rest.rules) {
-            self.rest.fault_log.tried_again(template);
-        }
         let version = snapshot.version();
+        if breakers.may_know(id) {
+            let is_served = self.served.load().version() == version;
+            if breakers.succeeded(id, &closure.digest(), is_served, &self.rest.rules) {
+                self.rest.fault_log.tried_again(template);
+            }
+        }
         let is_current = matches!(freshness, Freshness::Current);
         if snapshot.faults().rendered_well(id, version, is_current, Instant::now()) {
             self.rest.fault_log.fixed(template, version);

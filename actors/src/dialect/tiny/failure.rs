@@ -162,16 +162,14 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
         return diagnostic.at(unit.source(), whole).help(help);
     }
     let end = step.range().end;
-    if let Some(bare) = key
+    let bare = key
         .strip_suffix(':')
-        .filter(|bare| !bare.is_empty() && end == whole.end)
+        .filter(|bare| !bare.is_empty() && end == whole.end);
+    if let Some(bare) = bare
+        && let Some(tag) = without_colon(unit.source(), end - 1)
     {
-        if let Some(tag) = without_colon(unit.source(), end - 1) {
-            let colon = end - 1..end;
-            return diagnostic
-                .at(unit.source(), colon)
-                .help(format!("write `{tag}`: nothing follows `{bare}`"));
-        }
+        let help = format!("write `{tag}`: nothing follows `{bare}`");
+        return diagnostic.at(unit.source(), end - 1..end).help(help);
     }
     let looks_like_css = key.contains([':', '/', '$', '?']) || key.bytes().all(|byte| byte.is_ascii_digit());
     let first = at == 0 && before.is_empty();
