@@ -297,7 +297,7 @@ impl FaultLog {
         }
     }
 
-    /// How many renders so far had no answer, logged or not, since the last line.
+    /// Counts the renders without an answer that this period has seen, logged or not.
     #[cfg(test)]
     pub(crate) fn unanswered_so_far(&self) -> usize {
         let throttles = lock(&self.unanswered);

@@ -44,7 +44,7 @@ impl Serving {
         }
     }
 
-    /// A number for an atomic.
+    /// Returns a number for an atomic.
     fn to_bits(self) -> u64 {
         match self {
             Self::StandIn => 0,
@@ -286,7 +286,7 @@ impl LateFaults {
             is_first = record.is_some();
             record.map_or_else(
                 || Arc::clone(known),
-                |record| Arc::new(known.update(id, record.become_of(State::Fixed))),
+                |record| Arc::new(known.update(id, record.in_state(State::Fixed))),
             )
         });
         if is_first {
@@ -380,7 +380,7 @@ impl LateFaults {
                         }
                     }
                 };
-                next.insert(*id, record.become_of(state));
+                next.insert(*id, record.in_state(state));
             }
             Arc::new(next)
         });
@@ -440,7 +440,7 @@ impl Record {
         record
     }
 
-    fn become_of(&self, state: State) -> Arc<Self> {
+    fn in_state(&self, state: State) -> Arc<Self> {
         Arc::new(Self { state, ..self.clone() })
     }
 
@@ -448,12 +448,12 @@ impl Record {
         self.state == State::Failing
     }
 
-    /// Whether good renders of it are of interest.
+    /// Returns true if good renders of it are of interest.
     fn is_watched(&self) -> bool {
         self.state != State::Fixed
     }
 
-    /// Whether a failure is one more of the same closure.
+    /// Returns true if a failure is one more of the same closure.
     fn is_of(&self, failure: &Failure) -> bool {
         self.is_failing() && self.closure == failure.closure
     }
@@ -485,7 +485,7 @@ impl Moments {
         }
     }
 
-    /// Whether no good render ended in a later second than the last failure. Within a second the failure counts.
+    /// Returns true if no good render ended in a later second than the last failure. Within a second the failure counts.
     fn still_fails(&self) -> bool {
         const SECOND: u64 = 1_000_000;
         match self.well_at.load(Ordering::Relaxed).checked_sub(1) {

@@ -197,7 +197,7 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
     }
 }
 
-/// The tag in which a colon stands as the last of a path, without it.
+/// Returns the tag in which a path ends in a colon, without that.
 fn without_colon(source: &str, colon: usize) -> Option<String> {
     let after = source[colon + 1..].split_once('}')?.0;
     let inner = source[..colon].rsplit_once('{')?.1;
