@@ -54,7 +54,7 @@ extern crate self as hotplate;
 pub use hotplate_actors::dialect::Missing;
 pub use hotplate_actors::{
     ActorHealth, ActorKind, ActorState, Builder, CallError, Context, Counters, Diagnostic, Digest, DirectoryLoader,
-    Event, FAULTS_TARGET, Fallback, Freshness, Health, Hotplate, Keyed, Limits, Links, Loader, MemoryHandle,
+    Event, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Keyed, Limits, Links, Loader, MemoryHandle,
     MemoryLoader, Mount, NameError, NotCurrent, OnFailure, Pinned, Policy, Published, RENDERS_TARGET, Reload,
     ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Restart, Rules,
     Serving, Severity, Source, StartError, Strategy, Subscription, Supply, TemplateHandle, TemplateName, Value,

@@ -21,7 +21,7 @@ use serde::Serialize;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::reader::{RenderFailure, Rendered};
-use crate::snapshot::{Serving, Snapshot, Standing, Stands};
+use crate::snapshot::{Snapshot, Standing, Stands};
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -164,17 +164,17 @@ impl Tally {
         let Some(id) = id else { return };
         let usage = self.usages.of(id);
         usage.rendered(self.clock.seconds(begun.tick), begun.stands_for());
-        if let Err(failure) = result {
-            self.usages.failed(id, failure, self.clock.ms(Instant::now()));
+        if let Err(RenderFailure::Failed(_)) = result {
+            usage.failed();
         }
     }
 
     /// A render failed and was answered otherwise: from an older version (`rescued`), or with a stand-in.
-    pub(crate) fn failed_late(&self, id: TemplateId, diagnostic: &crate::Diagnostic, rescued: bool) {
+    pub(crate) fn failed_late(&self, id: TemplateId, rescued: bool) {
         if rescued {
             self.renders.rescued();
         }
-        self.usages.rescued(id, diagnostic, self.clock.ms(Instant::now()));
+        self.usages.of(id).failed();
     }
 
     /// A version is served from now on. `noticed` is when the first change of it was.
@@ -200,34 +200,33 @@ impl Tally {
     }
 
     /// What is known of one template.
-    pub(crate) fn usage(&self, id: TemplateId) -> Usage {
-        self.usages.read(id, self.clock)
-    }
-
-    /// Returns true if a template that failed at some time has not been rendered well since, to the second. Good renders are not
-    /// written down one by one, so this is as much as is known; other data may render where this failed.
-    pub(crate) fn still_fails(&self, id: TemplateId, failed: Instant) -> bool {
-        self.usages.last_seconds(id) <= self.clock.seconds_at(failed)
-    }
-
-    /// What answers requests for an entry in place of its newest text, as far as anybody knows. The one source of how an entry
-    /// stands for whoever reports: a fault that showed in a render counts until that is rendered well again.
-    pub(crate) fn serving(&self, snapshot: &Snapshot, id: TemplateId) -> Option<Serving> {
-        snapshot.serving_where(id, |late| self.still_fails(id, late.last))
+    pub(crate) fn usage(&self, snapshot: &Snapshot, id: TemplateId) -> Usage {
+        Usage {
+            last_failure: snapshot.faults().last_failure(id).map(|(at, why)| {
+                let diagnostic = why.diagnostics.first().cloned();
+                LastFailure {
+                    at_ms: self.clock.ms(at),
+                    said: diagnostic.as_ref().map(|said| said.message.clone()).unwrap_or_default(),
+                    diagnostic,
+                }
+            }),
+            ..self.usages.read(id, self.clock)
+        }
     }
 
     /// Counts entries by their status. Costs what failed in renders, not what there is: the rest is counted once for each version.
     fn entries(&self, snapshot: &Snapshot) -> EntryCounters {
         let mut entries = self.standings.of(snapshot);
-        for late in snapshot.late_faults() {
-            let Some(id) = snapshot.id(late.template.as_str()) else {
-                continue;
-            };
+        for id in snapshot
+            .late_faults()
+            .iter()
+            .filter_map(|late| snapshot.id(late.template.as_str()))
+        {
             let Some(compiled) = stands(snapshot.standing(id)) else {
                 continue;
             };
             *entries.count(compiled) -= 1;
-            *entries.count(Stands::of(self.serving(snapshot, id))) += 1;
+            *entries.count(Stands::of(snapshot.serving(id))) += 1;
         }
         entries
     }
@@ -237,6 +236,10 @@ impl Tally {
         let open = snapshot.breakers().open().into_iter();
         let open = open.filter_map(|opened| {
             let closure = snapshot.standing(opened.id).closure()?;
+            // The breaker of a closure that is not served any more is of no interest.
+            if closure.digest() != opened.closure {
+                return None;
+            }
             Some(OpenBreaker {
                 template: closure.top().name.clone(),
                 since_ms: self.clock.ms(opened.since),
@@ -256,7 +259,7 @@ impl Tally {
         let held = self.publications.held();
         let reloads = self.reloads.read();
         let (renders, render_seconds, renders_rescued) = self.renders.read();
-        let breakers = snapshot.breakers().counts();
+        let breakers = snapshot.breakers().counts(|id| snapshot.closure_digest(id));
         let live_version = snapshot.version();
         // What fails in renders is published: it is not waited for.
         let compiled = self.standings.of(snapshot);

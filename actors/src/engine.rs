@@ -30,9 +30,8 @@ use crate::loader::{Hints, Loader};
 use crate::policies::{ActorKind, Policies};
 use crate::reader::{OnFailure, Reader, StandIn};
 use crate::registry::Registry;
-use crate::registry::truth::Truth;
 use crate::renderer::{Desk, Renderer};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Shared, Snapshot};
 use crate::supervision::{
     Alarms, Behavior, Child, Circle, Door, Fault, Faults, GroupError, Incident, Line, Patience, PolicyError, Pool,
     Serve, Shell, Strategy, Supervisor,
@@ -206,7 +205,8 @@ impl Engine {
         let limits = Arc::new(plan.limits.clone());
         let entries = plan.entries.clone();
         let teller = Teller::new(limits.subscriber_events);
-        let served = Arc::new(ArcSwap::new(Arc::clone(Truth::new().snapshot())));
+        let shared = Shared::new(plan.on_failure.without_good());
+        let served = Arc::new(ArcSwap::new(Arc::new(Snapshot::empty_of(&shared))));
         let tally = Tally::new(limits.history_versions);
         let fault_log = Arc::new(FaultLog::new(
             limits.logged_faults,

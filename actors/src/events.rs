@@ -25,6 +25,9 @@ pub enum Event {
     /// Of one template something else than its newest text is served. One event for each that failed, after its `Published`; and
     /// one for each fault that shows only in renders, when it shows.
     Fallback(Arc<Fallback>),
+    /// A template that failed when it was rendered was rendered well, for the first time since its text or that of a template that it
+    /// calls changed.
+    Fixed(Fixed),
     /// An actor failed. What follows is one of the next two.
     ActorFailed(Fault),
     /// It is up again.
@@ -84,6 +87,15 @@ pub struct Fallback {
     pub serving: Serving,
     /// What is wrong.
     pub why: Arc<Why>,
+}
+
+/// A template that failed when it was rendered is rendered well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fixed {
+    /// Which.
+    pub template: TemplateName,
+    /// The version that was rendered.
+    pub version: Version,
 }
 
 /// Tells subscribers. Never waits for one.

@@ -17,7 +17,7 @@ use crate::counters::RenderOutcome;
 use crate::diagnostic::Diagnostic;
 use crate::reader::{OnFailure, RenderFailure};
 use crate::registry::publish::Report;
-use crate::snapshot::{LateFault, Serving, Snapshot, Standing};
+use crate::snapshot::{Serving, Settled, Snapshot, Standing};
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -36,9 +36,10 @@ const NAMES_MAX: usize = 3;
 #[derive(Debug)]
 pub(crate) struct FaultLog {
     faults: Mutex<Throttle>,
+    /// Of renders that show that a fault is fixed.
+    fixes: Mutex<Throttle>,
     /// Renders that have no answer for a reason outside of templates, by what came of them: one line each in a period.
     unanswered: Mutex<BTreeMap<RenderOutcome, Throttle>>,
-    on_failure: OnFailure,
     /// The template that stands in for others, where one is named and ever used.
     stand_in: Option<TemplateName>,
     /// It was there, and is not any more.
@@ -81,8 +82,8 @@ impl FaultLog {
     pub(crate) fn new(most: usize, on_failure: OnFailure, stand_in: Option<TemplateName>, wording: Wording) -> Self {
         Self {
             faults: Mutex::new(Throttle::new(most)),
+            fixes: Mutex::new(Throttle::new(most)),
             unanswered: Mutex::default(),
-            on_failure,
             stand_in: stand_in.filter(|_| on_failure != OnFailure::Return),
             stand_in_gone: AtomicBool::new(false),
             wording,
@@ -121,17 +122,13 @@ impl FaultLog {
         }
     }
 
-    /// Logs the templates that a version newly finds at fault, and those that it fixes. `over` are the faults of renders that ended
-    /// with it.
-    pub(crate) fn published(&self, snapshot: &Snapshot, report: &Report, over: &[LateFault]) {
+    /// Logs the templates that a version newly finds at fault, those that it fixes, and what became of those that failed when they were
+    /// rendered: a text that is new is not known to render.
+    pub(crate) fn published(&self, snapshot: &Snapshot, report: &Report, settled: &Settled) {
         self.stand_in(snapshot, &report.removed);
         let mut by_cause: BTreeMap<_, (_, Vec<Option<Serving>>)> = BTreeMap::new();
         for (name, why) in report.stale.iter().chain(&report.broken) {
             let serving = snapshot.id(name.as_str()).and_then(|id| snapshot.serving(id));
-            let serving = match serving {
-                Some(Serving::StandIn) if self.on_failure == OnFailure::Return => Some(Serving::Failure),
-                serving => serving,
-            };
             let (_, serving_of_each) = by_cause.entry(&why.cause).or_insert((why, Vec::new()));
             if self.wording.is_page(name) {
                 serving_of_each.push(serving);
@@ -142,18 +139,62 @@ impl FaultLog {
                 self.fault(diagnostic, report.version, &consequence(&serving));
             }
         }
-        let mut fixed: Vec<&TemplateName> = report.recovered.iter().collect();
-        fixed.extend(over.iter().map(|fault| &fault.template));
+        let recovered = report.recovered.iter().filter(|name| {
+            let id = snapshot.id(name.as_str());
+            !id.is_some_and(|id| snapshot.faults().awaits_render(id))
+        });
+        let mut fixed: Vec<&TemplateName> = recovered.chain(&settled.fixed).collect();
         fixed.sort_unstable();
         fixed.dedup();
-        let fixed: Vec<TemplateName> = fixed.into_iter().map(|name| self.wording.shown(name)).collect();
+        let removed = settled.removed.iter().filter(|name| report.removed.contains(name));
+        let (version, number) = (report.version, report.version.number());
+        let shown = |names: Vec<&TemplateName>| -> Vec<TemplateName> {
+            names.into_iter().map(|name| self.wording.shown(name)).collect()
+        };
+        let (fixed, changed, removed) = (
+            shown(fixed),
+            shown(settled.changed.iter().collect()),
+            shown(removed.collect()),
+        );
         if let Some(list) = list(&fixed) {
             tracing::info!(
                 target: FAULTS_TARGET,
-                version = report.version.number(),
+                version = number,
                 templates = fixed.len(),
-                "fixed: the newest text of {list} is served from version {} on",
-                report.version
+                "fixed: the newest text of {list} is served from version {version} on"
+            );
+        }
+        if let Some(list) = list(&changed) {
+            tracing::info!(
+                target: FAULTS_TARGET,
+                version = number,
+                templates = changed.len(),
+                "changed, not rendered yet: {list} failed when rendered before; the newest text is served from version {version} on"
+            );
+        }
+        if let Some(list) = list(&removed) {
+            tracing::info!(
+                target: FAULTS_TARGET,
+                version = number,
+                templates = removed.len(),
+                "removed: {list} failed when rendered, and is gone from version {version} on"
+            );
+        }
+    }
+
+    /// Logs that a template which failed when it was rendered is rendered well since its text changed.
+    pub(crate) fn fixed(&self, template: &TemplateName, version: Version) {
+        if let Admitted::Yes { suppressed } = lock(&self.fixes).admit(Instant::now()) {
+            let name = self.wording.shown(template);
+            let others = match suppressed {
+                0 => String::new(),
+                others => format!(", as were {others} others since the last such line"),
+            };
+            tracing::info!(
+                target: FAULTS_TARGET,
+                version = version.number(),
+                templates = suppressed + 1,
+                "fixed: the newest text of {name} was rendered well in version {version}{others}"
             );
         }
     }
@@ -254,6 +295,16 @@ impl FaultLog {
             );
             unheard(format_args!("a render has no answer: {failure}"));
         }
+    }
+
+    /// Counts the renders without an answer that this period has seen, logged or not.
+    #[cfg(test)]
+    pub(crate) fn unanswered_so_far(&self) -> usize {
+        let throttles = lock(&self.unanswered);
+        throttles
+            .values()
+            .map(|throttle| throttle.admitted + throttle.suppressed)
+            .sum()
     }
 
     /// `index.html:3:9`, as far as that is known.

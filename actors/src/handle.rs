@@ -232,7 +232,7 @@ impl Hotplate {
     /// this alone [`Hotplate::not_current`], [`Hotplate::counters`] and reports say how an entry stands.
     #[must_use]
     pub fn serving(&self, snapshot: &Snapshot, id: TemplateId) -> Option<Serving> {
-        self.0.tally.serving(snapshot, id)
+        snapshot.serving(id)
     }
 
     /// Returns every template whose circuit breaker is open, sorted by name, as far as they are remembered (the limit `late_faults`).
@@ -328,8 +328,9 @@ impl Hotplate {
     /// What is known of the renders of one template; nothing of a name that never was a template.
     #[must_use]
     pub fn usage(&self, name: &str) -> Usage {
-        let id = self.0.reader.current().id(name);
-        id.map(|id| self.0.tally.usage(id)).unwrap_or_default()
+        let snapshot = self.0.reader.current();
+        let id = snapshot.id(name);
+        id.map(|id| self.0.tally.usage(&snapshot, id)).unwrap_or_default()
     }
 
     /// The versions that were published last, oldest first, as many as are kept for going back.

@@ -51,7 +51,7 @@ pub use context::{Context, Prepared};
 pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
-pub use events::{Event, Fallback, Published, Serving, Subscription};
+pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 #[doc(hidden)]
 pub use fault_log::unheard;
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};

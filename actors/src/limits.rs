@@ -85,8 +85,8 @@ pub struct Limits {
     pub compile_cache_bytes: u64,
     /// Events that a subscriber may be behind before it is told `Lagged`.
     pub subscriber_events: usize,
-    /// Templates whose faults are remembered that show only in renders, so that each is told and logged once. Beyond, the one
-    /// that failed longest ago is forgotten, and is told again when it fails again.
+    /// Templates whose faults are remembered that show only in renders, so that each is told and logged once. Beyond, those that are
+    /// fixed are forgotten, and then the one that failed longest ago, which is told again when it fails again.
     pub late_faults: usize,
     /// Bytes of what is said of these faults. Beyond, those of the template are forgotten that failed longest ago; further faults of one
     /// that alone says so much are not remembered.

@@ -17,14 +17,14 @@ use arc_swap::ArcSwap;
 use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::Formatters;
-use crate::events::{Event, Fallback, Published, Serving, Teller};
+use crate::events::{Event, Fallback, Fixed, Published, Serving, Teller};
 use crate::fault_log::FaultLog;
 use crate::graph::plan::Graph;
 use crate::limits::Limits;
 use crate::messages::{
     Compare, CurrentSnapshot, History, Kept, Key, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered,
 };
-use crate::snapshot::{BreakerRules, Compared, Snapshot, Why};
+use crate::snapshot::{Compared, Snapshot, Why};
 use crate::supervision::{Behavior, Fenced, Serve, Started, Vault};
 
 use history::NotKept;
@@ -186,14 +186,18 @@ impl Registry {
         let held = ledger.truth.is_held();
         self.0.ledger.commit(ledger)?;
         self.0.served.store(Arc::clone(&snapshot));
-        let over = snapshot.settle_late_faults(&BreakerRules::of(&self.0.limits));
-        self.0.fault_log.published(&snapshot, &report, &over);
+        let settled = snapshot.settle_faults();
+        self.0.fault_log.published(&snapshot, &report, &settled);
         for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {
                 self.0.tally.published(published, held, &snapshot);
                 log(published, self.0.fault_log.is_quiet());
             }
             self.0.teller.tell(event);
+        }
+        for template in settled.fixed {
+            let version = report.version;
+            self.0.teller.tell(Event::Fixed(Fixed { template, version }));
         }
         Ok(report)
     }

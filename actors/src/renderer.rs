@@ -151,16 +151,23 @@ impl Renderer {
         }
     }
 
-    /// Renders in place where that is safe and wanted, else in one of the threads; counted while it is under way. `begun` is when
-    /// the message came.
+    /// Renders in place where that is safe and wanted, else in one of the threads; counted while it is under way, and logged once
+    /// where that comes to no answer. `begun` is when the message came.
     pub(crate) async fn render(&self, render: Render, begun: Begun, pooled: bool) -> Result<Rendered, RenderFailure> {
         let _counted = self.desk.child.meter().ticket();
         if let Some(instead) = self.instead.load_full() {
-            return self.render_instead(&instead, render).await;
+            let rendered = self.render_instead(&instead, render).await;
+            if let Err(failure) = &rendered {
+                self.desk.reader.unanswered(None, failure);
+            }
+            return rendered;
         }
         if !pooled && self.trusted && actix::Arbiter::try_current().is_some() {
             let order = Order::from(render);
             if let Some(rendered) = self.desk.serve_briefly(&order, begun) {
+                if let Err(failure) = &rendered {
+                    self.desk.reader.unanswered(Some(&order.name), failure);
+                }
                 order.put_away();
                 return rendered;
             }
@@ -193,15 +200,16 @@ impl Renderer {
         self.render_pooled(order, begun).await
     }
 
-    /// Renders in one of the threads.
+    /// Renders in one of the threads, and logs once where that comes to no answer.
     async fn render_pooled(&self, mut order: Order, begun: Begun) -> Result<Rendered, RenderFailure> {
         let (answer, answered) = oneshot::channel();
         let (answer, instead) = Once::pair(answer);
         let (until, _deadline) = self.deadline(&mut order.options, instead.another());
         let desk = Arc::clone(&self.desk);
         let span = tracing::Span::current();
-        let name: Box<str> = order.name.as_str().into();
+        let asked_for: Arc<str> = order.name.as_str().into();
         let (blamed, snapshot, asked) = (Arc::clone(&self.desk), order.snapshot.clone(), Instant::now());
+        let name = Arc::clone(&asked_for);
         let run = move || {
             let _request = span.entered();
             if !answer.is_wanted() {
@@ -238,9 +246,13 @@ impl Renderer {
                 Abandoned::NobodyLeft => RenderFailure::Lost(why.to_string()),
             }));
         });
-        answered
+        let rendered = answered
             .await
-            .unwrap_or_else(|_| Err(RenderFailure::Lost("the engine has ended meanwhile".into())))
+            .unwrap_or_else(|_| Err(RenderFailure::Lost("the engine has ended meanwhile".into())));
+        if let Err(failure) = &rendered {
+            self.desk.reader.unanswered(Some(&asked_for), failure);
+        }
+        rendered
     }
 
     /// Has an actor of the user's render.

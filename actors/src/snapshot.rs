@@ -30,8 +30,8 @@ pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, Course, Substitu
 pub use differences::{Compared, Difference, Served, Stands};
 pub(crate) use earlier::{Earlier, Former};
 pub use entry::Why;
+pub(crate) use late::{Failure, LateFaults, Room, Settled};
 pub use late::{LateFault, Serving};
-pub(crate) use late::{LateFaults, News, Room};
 
 /// The seed of every hash of a name: quick, and not to be foreseen from outside.
 pub(crate) type Seed = foldhash::fast::RandomState;
@@ -131,16 +131,16 @@ impl Snapshot {
     /// A snapshot without templates, of [`Version::NONE`].
     #[must_use]
     pub fn empty() -> Self {
+        Self::empty_of(&Shared::new(Serving::StandIn))
+    }
+
+    /// The first snapshot of an engine.
+    pub(crate) fn empty_of(shared: &Arc<Shared>) -> Self {
         let generation = Generation {
             version: Version::NONE,
             content: Content::default(),
         };
-        Self::new(
-            Arc::new(generation),
-            Index::default(),
-            Earlier::default(),
-            &Arc::default(),
-        )
+        Self::new(Arc::new(generation), Index::default(), Earlier::default(), shared)
     }
 
     pub(crate) fn new(generation: Arc<Generation>, index: Index, earlier: Earlier, shared: &Arc<Shared>) -> Self {
@@ -274,23 +274,19 @@ impl Snapshot {
     /// Returns the answer to requests for an entry whose newest text is not served, as far as is known: one that does not compile,
     /// or that failed when it was rendered. `None` for one that is current and did not fail, and for one that is gone.
     ///
-    /// This is the one source of the version that is said to be still served. Renders do not call it: it takes a lock that
-    /// failing renders take.
+    /// A fault that showed in a render counts until the same text was rendered well in a later second.
+    ///
+    /// This is the one source of the version that is said to be still served.
     #[must_use]
     pub fn serving(&self, id: TemplateId) -> Option<Serving> {
-        self.serving_where(id, |_| true)
-    }
-
-    /// The same, with only those faults of renders that `counts` lets count.
-    pub(crate) fn serving_where(&self, id: TemplateId, counts: impl FnOnce(&LateFault) -> bool) -> Option<Serving> {
         let standing = match self.standing(id) {
             Standing::Stale { since, .. } => Some(Serving::LastGood(since)),
-            Standing::Broken { .. } => return Some(Serving::StandIn),
+            Standing::Broken { .. } => return Some(self.live.0.without_good),
             Standing::Current(_) => None,
             Standing::Gone => return None,
         };
         // What is stale may have failed in renders as well: then something still older is served, or nothing.
-        let late = self.late_fault(id).filter(counts);
+        let late = self.late_fault(id).filter(|late| late.still_fails);
         late.map(|late| late.serving).or(standing)
     }
 
@@ -308,9 +304,10 @@ impl Snapshot {
         now.map(|(_, late)| late).collect()
     }
 
-    /// Remembers that a render of what is served under an id failed.
-    pub(crate) fn failed_late(&self, id: TemplateId, fault: LateFault, room: Room) -> News {
-        self.live.0.late.add(id, fault, room)
+    /// The one memory of faults that showed in renders.
+    #[inline]
+    pub(crate) fn faults(&self) -> &LateFaults {
+        &self.live.0.late
     }
 
     /// The circuit breakers of its templates.
@@ -319,10 +316,9 @@ impl Snapshot {
         &self.live.0.breakers
     }
 
-    /// Forgets the faults of closures that are not served any more, and returns them. What is served since begins with a closed breaker.
-    pub(crate) fn settle_late_faults(&self, rules: &BreakerRules) -> Vec<LateFault> {
-        self.breakers().settle(|id| self.closure_digest(id), rules);
-        self.live.0.late.settle(|id| self.closure_digest(id))
+    /// Ends the faults of closures that are not served any more, and says what became of them.
+    pub(crate) fn settle_faults(&self) -> Settled {
+        self.faults().settle(self.version(), |id| self.closure_digest(id))
     }
 
     /// The digest of what is rendered under an id.
@@ -401,12 +397,26 @@ impl Content {
 }
 
 /// State that the snapshots of one engine share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shared {
     /// The number of snapshots.
     live: AtomicUsize,
+    /// The answer to requests for a template that never had a good version.
+    without_good: Serving,
     late: LateFaults,
     breakers: Breakers,
+}
+
+impl Shared {
+    /// That of an engine which answers so where there is no good version.
+    pub(crate) fn new(without_good: Serving) -> Arc<Self> {
+        Arc::new(Self {
+            live: AtomicUsize::new(0),
+            without_good,
+            late: LateFaults::default(),
+            breakers: Breakers::default(),
+        })
+    }
 }
 
 /// Counts itself while it lives.

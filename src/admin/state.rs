@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_web::{rt, web};
 use hotplate_actors::counters::{EntryCounters, Publication};
+use hotplate_actors::snapshot::Standing;
 use hotplate_actors::{Event, Fallback, Hotplate, TemplateName, Version};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -122,6 +123,18 @@ impl State {
         )
     }
 
+    /// Returns the name of the template that is meant by a name: that one, or where there is none, one of which the accents are encoded
+    /// differently, as a page is found too.
+    pub(super) fn spelt(&self, name: TemplateName) -> TemplateName {
+        let pinned = self.hotplate.snapshot();
+        let snapshot = pinned.snapshot();
+        let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
+        match standing {
+            None | Some(Standing::Gone) => snapshot.equivalent(name.as_str()).unwrap_or(name),
+            Some(_) => name,
+        }
+    }
+
     /// What is served.
     pub(super) fn version(&self) -> VersionAnswer {
         let digest = self.hotplate.snapshot().snapshot().digest();
@@ -194,7 +207,7 @@ impl State {
                 health.breakers.clone(),
             )
         };
-        // That a template is rendered well again is told by no event.
+        // That a template is rendered well again with other data is told by no event.
         let is_news = |(was, entries): &(HealthAnswer, EntryCounters)| {
             shape(was) != shape(&health) || *entries != counters.entries
         };
@@ -232,6 +245,8 @@ impl State {
                 };
                 self.events.tell("actor-failed", &json(&failed));
             }
+            // It is no event of the API; dashboards look again.
+            Event::Fixed(_) => {}
             // Whoever listens here knows then what there is.
             _ => self.events.tell("current", &json(&self.current())),
         }

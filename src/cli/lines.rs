@@ -5,7 +5,7 @@ use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 use hotplate::snapshot::Standing;
 use hotplate::supervision::{Fault, GivenUp, Restarted};
-use hotplate::{Digest, Event, Fallback, Hotplate, Published, ReloadReport, TemplateName, Version};
+use hotplate::{Digest, Event, Fallback, Fixed, Hotplate, Published, ReloadReport, TemplateName, Version};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -85,6 +85,9 @@ pub(crate) fn event(site: &Site, event: &Event) -> Option<Value> {
     match event {
         Event::Published(published) => serde_json::to_value(VersionLine::of(site, published)).ok(),
         Event::Fallback(fallback) => Some(self::fallback(site, fallback)),
+        Event::Fixed(Fixed { template, version }) => {
+            Some(json!({ "event": "fixed", "template": site.shown(template), "version": version }))
+        }
         Event::ActorFailed(Fault {
             actor, number, said, ..
         }) => Some(json!({ "event": "actor-failed", "actor": actor, "number": number, "said": said })),

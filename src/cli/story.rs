@@ -8,7 +8,7 @@ use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 use hotplate::snapshot::{Snapshot, Standing};
 use hotplate::supervision::GivenUp;
-use hotplate::{Event, Fallback, Hotplate, Published, Serving, TemplateName, Version};
+use hotplate::{Event, Fallback, Fixed, Hotplate, Published, Serving, TemplateName, Version};
 
 use super::names;
 use super::terminal::Terminal;
@@ -68,6 +68,7 @@ impl Story {
         match event {
             Event::Published(published) => self.published(published, hotplate.snapshot().snapshot()),
             Event::Fallback(fallback) => self.fallback(fallback),
+            Event::Fixed(fixed) => self.fixed(fixed),
             Event::ActorFailed(fault) => self.terminal.error(&fault.to_string()),
             Event::GaveUp(GivenUp { actor, said, .. }) => self.terminal.error(&format!(
                 "the {actor} failed too often and stays down ({said}): pages go on being served, and edits wait for a reset"
@@ -82,11 +83,11 @@ impl Story {
     }
 
     fn published(&mut self, published: &Published, snapshot: &Snapshot) -> io::Result<()> {
-        let mended = self.told.mended(published, snapshot);
+        let fixed = self.told.fixed(published);
         let lists = [
             ("changed", &published.changed),
             ("removed", &published.removed),
-            ("mended", &mended),
+            ("fixed", &fixed),
             ("held back", &published.stale),
             ("broken", &published.broken),
         ];
@@ -154,6 +155,16 @@ impl Story {
         self.serving(fallback.serving.into(), std::slice::from_ref(template))
     }
 
+    /// A template that was told to fail when it was rendered is rendered well.
+    fn fixed(&mut self, fixed: &Fixed) -> io::Result<()> {
+        let Fixed { template, version } = fixed;
+        if !self.told.failed_late.remove(template) {
+            return Ok(());
+        }
+        let list = names::list(&self.site, std::slice::from_ref(template));
+        self.terminal.headline(&format!("version {version}: fixed {list}"))
+    }
+
     fn serving(&mut self, served: Served, names: &[TemplateName]) -> io::Result<()> {
         let list = names::list(&self.site, names);
         match served {
@@ -175,19 +186,14 @@ impl Story {
 }
 
 impl Told {
-    /// What is good again with a version: it compiles, or what failed when it was rendered is not served any more.
-    fn mended(&mut self, published: &Published, snapshot: &Snapshot) -> Vec<TemplateName> {
-        let mut mended: BTreeSet<TemplateName> = published.recovered.iter().cloned().collect();
-        self.failed_late.retain(|name| {
-            let fails = snapshot
-                .id(name.as_str())
-                .is_some_and(|id| snapshot.serving(id).is_some());
-            if !fails && !published.removed.contains(name) {
-                mended.insert(name.clone());
-            }
-            fails
-        });
-        mended.into_iter().collect()
+    /// Returns what compiles again with a version. What failed when it was rendered is not known to be good before it is rendered.
+    fn fixed(&mut self, published: &Published) -> Vec<TemplateName> {
+        self.failed_late.retain(|name| !published.removed.contains(name));
+        let recovered = published.recovered.iter();
+        recovered
+            .filter(|name| !self.failed_late.contains(*name))
+            .cloned()
+            .collect()
     }
 }
 

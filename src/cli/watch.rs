@@ -109,7 +109,7 @@ fn sentence(line: &VersionLine, site: &Site) -> String {
         ("removed", &line.removed),
         ("stale", &line.stale),
         ("broken", &line.broken),
-        ("mended", &line.recovered),
+        ("fixed", &line.recovered),
     ];
     let mut sentence = format!("version {} {}", line.version, line.digest);
     for (word, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {

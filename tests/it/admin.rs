@@ -242,6 +242,18 @@ fn a_reload_answers_what_it_did_and_what_is_wrong() {
     );
 }
 
+/// As a page is: whoever types its name cannot see how its accents are encoded.
+#[test]
+fn a_template_is_found_however_its_accents_are_encoded() {
+    let served = Served::start(&[("nai\u{308}ve.html", "x")]);
+    for spelling in ["na%C3%AFve.html", "nai%CC%88ve.html"] {
+        let template = served.get_json(&format!("/admin/v1/template/{spelling}"));
+        assert_eq!(template["name"], "nai\u{308}ve.html", "{spelling}");
+        let graph = served.get_json(&format!("/admin/v1/graph?around={spelling}"));
+        assert_eq!(graph["nodes"][0]["name"], "nai\u{308}ve.html", "{spelling}");
+    }
+}
+
 #[test]
 fn an_operator_goes_back_compares_and_goes_on() {
     let served = Served::start(&SHOP);

@@ -14,8 +14,8 @@ use actix_web::{App, Responder};
 use hotplate::metrics::Metrics;
 use hotplate::web::{Templates, Web};
 use hotplate::{
-    Builder, CallError, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, ReloadReport, RenderOptions, Serving,
-    TemplateName,
+    Builder, CallError, Context as Data, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, OnFailure, ReloadReport,
+    Render, RenderOptions, Serving, TemplateName,
 };
 use serde_json::json;
 use tracing::field::{Field, Visit};
@@ -306,7 +306,11 @@ async fn a_fault_of_a_template_looks_the_same_to_everybody() {
             freshness: "stale",
             body: "one you",
             outcome: "stale",
-            log: &["twice-late.html:1:6: ", "INFO fixed: ", "twice-late.html:1:8: "],
+            log: &[
+                "twice-late.html:1:6: ",
+                "INFO changed, not rendered yet: ",
+                "twice-late.html:1:8: ",
+            ],
             serving: version(1),
             alerts: &["rescued"],
         },
@@ -431,6 +435,186 @@ async fn a_fault_of_a_template_looks_the_same_to_everybody() {
         let before = scene.metrics();
         scene.visit(name).await;
         assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::new(), "{name}");
+    }
+}
+
+/// What is logged of the end of a fault, and when: a template is fixed when its newest text was rendered well, and not before.
+#[actix_web::test]
+async fn a_fault_is_fixed_when_the_newest_text_was_rendered_well() {
+    /// What is done to the template, or to the one that it calls.
+    enum Step {
+        Edit(&'static str),
+        EditPart(&'static str),
+        EditOther(&'static str),
+        Remove,
+        Visit(&'static str),
+    }
+    use Step::{Edit, EditOther, EditPart, Remove, Visit};
+    const FAULT: &str = "WARN";
+    const CHANGED: &str = "INFO changed, not rendered yet: ";
+    const FIXED: &str = "INFO fixed: the newest text of ";
+    const REMOVED: &str = "INFO removed: ";
+    let rows: [(&str, &[Step], &[&str]); 10] = [
+        (
+            "ends-good.html",
+            &[Edit("2 {name}"), Visit("2 you"), Visit("2 you")],
+            &[FAULT, CHANGED, FIXED],
+        ),
+        ("ends-unseen.html", &[Edit("2 {name}")], &[FAULT, CHANGED]),
+        ("ends-removed.html", &[Remove], &[FAULT, REMOVED]),
+        (
+            "ends-failing.html",
+            &[Edit("2 {mane}"), Visit("0 you")],
+            &[FAULT, CHANGED, FAULT],
+        ),
+        (
+            "ends-twice.html",
+            &[Edit("2 {name}"), Edit("3 {name}"), Visit("3 you")],
+            &[FAULT, CHANGED, FIXED],
+        ),
+        (
+            // It does not compile in between.
+            "ends-broken.html",
+            &[Edit("{{ if name }}"), Visit("0 you"), Edit("3 {name}"), Visit("3 you")],
+            &[FAULT, FAULT, CHANGED, FIXED],
+        ),
+        (
+            // What is wrong is in what it calls.
+            "ends-part.html",
+            &[Edit("{{ call part-of-ends-part.html with @all }}")],
+            &[FAULT, FAULT],
+        ),
+        (
+            "ends-other.html",
+            &[EditOther("2"), EditPart("2"), Visit("0 you")],
+            &[FAULT],
+        ),
+        (
+            // Broken before it was rendered.
+            "ends-broken-unseen.html",
+            &[
+                Edit("2 {name}"),
+                Edit("{{ if name }}"),
+                Edit("3 {name}"),
+                Visit("3 you"),
+            ],
+            &[FAULT, CHANGED, FAULT, FIXED],
+        ),
+        (
+            "ends-back.html",
+            &[Edit("{nmae}!"), Edit("{nmae}"), Remove],
+            &[FAULT, CHANGED, REMOVED],
+        ),
+    ];
+    for (entry, steps, expected) in rows {
+        let part = format!("part-of-{entry}");
+        let templates = [(entry, "0 {name}"), (part.as_str(), "0"), ("other.html", "0")];
+        let scene = Scene::start(&templates, |builder| builder);
+        scene.edit(entry, "{nmae}").await.expect("reloads");
+        assert_eq!(scene.visit(entry).await.body, "0 you", "{entry}");
+        for step in steps {
+            match step {
+                Edit(text) => drop(scene.edit(entry, text).await.expect("reloads")),
+                EditPart(text) => drop(scene.edit(&part, text).await.expect("reloads")),
+                EditOther(text) => drop(scene.edit("other.html", text).await.expect("reloads")),
+                Remove => {
+                    scene.memory.edit([(name(entry), None::<&str>)]);
+                    scene.hotplate.reload().await.expect("reloads");
+                }
+                Visit(body) => assert_eq!(scene.visit(entry).await.body, *body, "{entry}"),
+            }
+        }
+        let lines = logged(entry);
+        assert_eq!(lines.len(), expected.len(), "{entry}: {lines:#?}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(
+                line.starts_with(expected),
+                "{entry}: {expected} is expected, not {line}"
+            );
+        }
+    }
+}
+
+/// A fault in a partial is fixed for each page when that is rendered, and subscribers are told of each.
+#[actix_web::test]
+async fn a_page_is_fixed_when_the_partial_that_failed_is_rendered_well_in_it() {
+    let pages = ["fixed-one.html", "fixed-other.html"];
+    let call = "{{ call fixed-part.html with name }}";
+    let templates = [(pages[0], call), (pages[1], call), ("fixed-part.html", "0")];
+    let scene = Scene::start(&templates, |builder| builder);
+    scene.edit("fixed-part.html", "{none}").await.expect("reloads");
+    for page in pages {
+        assert_eq!(scene.visit(page).await.freshness, "stale");
+    }
+    let fixed = scene.edit("fixed-part.html", "fine").await.expect("reloads").version;
+    let mut events = scene.hotplate.subscribe();
+    for page in [pages[1], pages[1], pages[0]] {
+        assert_eq!(scene.visit(page).await.body, "fine");
+    }
+    for page in [pages[1], pages[0]] {
+        match events.next().await {
+            Some(Event::Fixed(told)) => assert_eq!((told.template.as_str(), told.version), (page, fixed)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let changed = logged("changed, not rendered yet: fixed-one.html, fixed-other.html");
+    assert_eq!(changed.len(), 1);
+}
+
+/// An engine that returns failures says so of what never had a good version: nothing stands in.
+#[test]
+fn what_is_said_to_be_served_is_what_the_caller_gets() {
+    let failure = Serving::Failure;
+    for (policy, serving) in [
+        (OnFailure::LastGood, Serving::StandIn),
+        (OnFailure::Fallback, Serving::StandIn),
+        (OnFailure::Return, failure),
+    ] {
+        let entry = format!("policy-{policy:?}.html").to_lowercase();
+        let scene = Scene::start(&[(&entry, "{{ if name }}")], |builder| builder.on_failure(policy));
+        let answered = scene.hotplate.render(&entry, &json!({}));
+        assert_eq!(answered.is_err(), serving == failure, "{policy:?}");
+        let snapshot = scene.hotplate.snapshot();
+        let id = snapshot.snapshot().id(&entry).expect("an id");
+        assert_eq!(snapshot.snapshot().serving(id), Some(serving), "{policy:?}");
+        assert_eq!(scene.hotplate.not_current()[0].serving, serving, "{policy:?}");
+        let lines = logged(&entry);
+        let said = if serving == failure {
+            "the failure is returned"
+        } else {
+            "the stand-in is served"
+        };
+        assert!(lines[0].contains(said), "{policy:?}: {lines:?}");
+    }
+    // Wherever it is written, it is written alike.
+    for serving in [failure, Serving::StandIn, version(3)] {
+        let written = serde_json::to_string(&serving).expect("serializes");
+        assert!(written.contains(&format!("\"{}\"", serving.as_str())), "{written}");
+    }
+}
+
+/// A render by message that came too late names its template, whoever answers it.
+#[actix_web::test]
+async fn a_message_that_came_too_late_is_logged_with_its_template() {
+    for (entry, pooled) in [("late-message.html", false), ("late-pooled.html", true)] {
+        let scene = Scene::start(&[(entry, "fine")], |builder| builder);
+        let renders = scene.hotplate.renderer();
+        let renders = if pooled { renders.pooled() } else { renders };
+        let options = RenderOptions {
+            deadline: Some(std::time::Instant::now()),
+            ..RenderOptions::default()
+        };
+        let render = Render {
+            name: entry.to_owned(),
+            context: Data::new(json!({})),
+            options,
+        };
+        renders.send(render).await.expect_err("too late");
+        let lines = logged(entry);
+        assert!(
+            lines.len() == 1 && lines[0].contains("outcome=\"timeout\""),
+            "{lines:?}"
+        );
     }
 }
 

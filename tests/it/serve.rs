@@ -85,6 +85,19 @@ fn everything_that_happens_is_an_object_on_a_line() {
         (&fallback["serving"], &fallback["since"]),
         (&json!("last-good"), &json!(1))
     );
+    // It compiles again and fails when it is rendered; then it does not.
+    for (text, event) in [("{nowhere}", "fallback"), ("fine", "fixed")] {
+        files.write("templates/other.html", text);
+        let published = next(&server.running, "published");
+        server.get("/other");
+        let event = next(&server.running, event);
+        assert_eq!(
+            (&event["template"], &event["version"]),
+            (&json!("other.html"), &published["version"])
+        );
+    }
+    files.write("templates/other.html", "{{ if }}");
+    next(&server.running, "fallback");
     files.write("data/_all.json", "{");
     let fallback = next(&server.running, "fallback");
     assert_eq!(fallback["diagnostics"][0]["template"], "data/_all.json", "{fallback}");

@@ -40,12 +40,6 @@ impl Clock {
         u32::try_from(tick.0 / 1000).unwrap_or(u32::MAX).saturating_add(1)
     }
 
-    /// Returns the second of an instant, counted like [`seconds`](Self::seconds).
-    pub(super) fn seconds_at(self, at: Instant) -> u32 {
-        let since_start = at.saturating_duration_since(self.started).as_secs();
-        u32::try_from(since_start).unwrap_or(u32::MAX).saturating_add(1)
-    }
-
     /// Since 1970.
     pub(super) fn ms_of_seconds(self, seconds: u32) -> Option<u64> {
         let since_start = seconds.checked_sub(1)?;

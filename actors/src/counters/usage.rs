@@ -1,15 +1,13 @@
 //! [`Usage`]: what is known of the renders of one template.
 
-use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
 
 use super::clock::Clock;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
-use crate::reader::RenderFailure;
 
 /// Templates in one block, which is made when the first of them is rendered: 24 KiB.
 const BLOCK: usize = 1024;
@@ -17,8 +15,6 @@ const BLOCK: usize = 1024;
 const BLOCKS: usize = 1024;
 /// So many renders of a template are counted one by one; afterwards those that are timed are counted for the others.
 const COUNTED_EXACTLY: u64 = 64;
-/// Templates whose last failure is remembered. Beyond, the one that failed longest ago is forgotten.
-const FAILURES_MAX: usize = 256;
 
 /// What is known of the renders of one template as an entry, since the engine started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -30,7 +26,7 @@ pub struct Usage {
     pub failures: u64,
     /// When it was rendered last, to the second, in milliseconds since 1970.
     pub last_render_ms: Option<u64>,
-    /// The last render that failed, while it is remembered.
+    /// The last render that failed, while it is remembered (the limit `late_faults`).
     pub last_failure: Option<LastFailure>,
 }
 
@@ -49,8 +45,6 @@ pub struct LastFailure {
 pub(super) struct Usages {
     blocks: Box<[OnceLock<Box<[Cell]>>]>,
     beyond: Cell,
-    /// Taken by renders that fail only.
-    failures: Mutex<BTreeMap<TemplateId, LastFailure>>,
 }
 
 /// What is counted of one template.
@@ -67,7 +61,6 @@ impl Default for Usages {
         Self {
             blocks: (0..BLOCKS).map(|_| OnceLock::new()).collect(),
             beyond: Cell::default(),
-            failures: Mutex::default(),
         }
     }
 }
@@ -81,36 +74,7 @@ impl Usages {
         block.map_or(&self.beyond, |block| &block[cell])
     }
 
-    /// A render of a template failed, and no older version did better.
-    pub(super) fn failed(&self, id: TemplateId, failure: &RenderFailure, at_ms: u64) {
-        let RenderFailure::Failed(error) = failure else {
-            return;
-        };
-        self.rescued(id, &error.diagnostic, at_ms);
-    }
-
-    /// A render of a template failed.
-    pub(super) fn rescued(&self, id: TemplateId, diagnostic: &Diagnostic, at_ms: u64) {
-        self.of(id).failures.fetch_add(1, Ordering::Relaxed);
-        let mut failures = self.lock();
-        if failures.len() >= FAILURES_MAX && !failures.contains_key(&id) {
-            let oldest = failures.iter().min_by_key(|(_, failure)| failure.at_ms);
-            if let Some(oldest) = oldest.map(|(id, _)| *id) {
-                failures.remove(&oldest);
-            }
-        }
-        let said = diagnostic.message.clone();
-        let diagnostic = Some(diagnostic.clone());
-        failures.insert(
-            id,
-            LastFailure {
-                at_ms,
-                said,
-                diagnostic,
-            },
-        );
-    }
-
+    /// What is counted of a template; its last failure is remembered elsewhere ([`LateFaults`](crate::snapshot::LateFaults)).
     pub(super) fn read(&self, id: TemplateId, clock: Clock) -> Usage {
         if id.index() / BLOCK >= BLOCKS {
             return Usage::default();
@@ -120,17 +84,8 @@ impl Usages {
             renders: cell.renders.load(Ordering::Relaxed),
             failures: cell.failures.load(Ordering::Relaxed),
             last_render_ms: clock.ms_of_seconds(cell.last_seconds.load(Ordering::Relaxed)),
-            last_failure: self.lock().get(&id).cloned(),
+            last_failure: None,
         }
-    }
-
-    /// Returns the second in which a template was rendered last, as the [`Clock`] counts them.
-    pub(super) fn last_seconds(&self, id: TemplateId) -> u32 {
-        self.of(id).last_seconds.load(Ordering::Relaxed)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TemplateId, LastFailure>> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,6 +106,12 @@ impl Cell {
         } else if timed > 0 {
             self.renders.fetch_add(timed, Ordering::Relaxed);
         }
+    }
+
+    /// Counts a render that failed.
+    #[cold]
+    pub(super) fn failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -174,17 +135,5 @@ mod tests {
         );
         assert_eq!(usages.read(TemplateId::new(5_001), clock), Usage::default());
         assert_eq!(usages.read(TemplateId::new(u32::MAX), clock), Usage::default());
-    }
-
-    #[test]
-    fn failures_are_remembered_of_so_many_templates() {
-        let usages = Usages::default();
-        for number in 0..FAILURES_MAX as u32 + 10 {
-            usages.rescued(TemplateId::new(number), &Diagnostic::error("c", "m"), u64::from(number));
-        }
-        assert_eq!(usages.lock().len(), FAILURES_MAX);
-        let clock = Clock::start();
-        assert_eq!(usages.read(TemplateId::new(0), clock).last_failure, None);
-        assert!(usages.read(TemplateId::new(100), clock).last_failure.is_some());
     }
 }

@@ -77,6 +77,14 @@ pub(super) fn tag_can_name(dialect: &impl Dialect, name: &str) -> Result<(), Str
     ))
 }
 
+/// Says what to write instead of a formatter that nobody registered, where its name is more than a name (`upper:1`) or means something
+/// else in other languages (`default`). `before` is the line up to the name.
+pub(crate) fn formatter_meant(before: &str, name: &str) -> Option<String> {
+    let of = before.rsplit_once('{')?.1.trim_end().strip_suffix('|')?;
+    let of = foreign::expression::as_path(of.trim().trim_start_matches('-'))?;
+    foreign::expression::filter(&of, name)
+}
+
 /// [`Tiny`] for texts whose paths may lead nowhere.
 struct Lenient;
 

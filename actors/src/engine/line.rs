@@ -41,7 +41,7 @@ impl Inside {
         let child = |actor: ActorKind, number| circle.add(actor.name(), number, plan.policies.of(actor));
         let accepted = Vault::new(Graph::new(&plan.formatters, plan.companions));
         let registry = registry::Setup {
-            ledger: Vault::new(Ledger::new(Truth::new())),
+            ledger: Vault::new(Ledger::new(Truth::of(served.load_full()))),
             graph: accepted.clone(),
             served: Arc::clone(&served),
             formatters: plan.formatters,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::plan::CompiledText;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::dialect::{Unit, formatter_elsewhere};
+use crate::dialect::tiny::formatter_meant;
+use crate::dialect::{FormatterUse, Unit, formatter_elsewhere};
 use crate::likeness::{likeness, misspelt};
 use crate::loader::directory::EXTENSIONS;
 use crate::snapshot::Seed;
-use crate::template::TemplateName;
+use crate::template::{TemplateName, spellings};
 
 /// Faults listed of one template: after some, more do not help its author.
 const FAULTS_MAX: usize = 20;
@@ -70,7 +71,7 @@ where
         let uses = unit.formatters().iter().filter(|used| !formatters.contains(&used.name));
         let uses = uses
             .take(FAULTS_MAX)
-            .map(|used| (used.span, self.unknown_formatter(&used.name)));
+            .map(|used| (used.span, self.unknown_formatter(unit.text(), used)));
         let mut found: Vec<(Span, Diagnostic)> = uses.collect();
         for call in calls {
             found.push((call.span, self.unknown_template(&call.name)));
@@ -84,7 +85,14 @@ where
     }
 
     fn unknown_template(&mut self, wanted: &TemplateName) -> Diagnostic {
+        // It looks the same, so that "did you mean" would say nothing.
+        let mut spelt = spellings(wanted.as_str()).filter_map(|spelling| TemplateName::new(&spelling).ok());
+        let is_encoded_otherwise = spelt.any(|spelling| (self.exists)(&spelling));
         let help = match self.nearest.to(wanted, (self.names)()) {
+            _ if is_encoded_otherwise => format!(
+                "a template is there whose name looks the same, but its accents are encoded differently (in one code point or in two): rename \
+                 its file to `{wanted}`, copied from here, or copy the file's name into the call"
+            ),
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None if self.is_strange(wanted.extension()) => format!(
                 "only files with an extension of `files.extensions` (`Rules::extensions` in code) are templates: add `{}` there and \
@@ -102,18 +110,26 @@ where
         extension.is_some_and(|extension| !EXTENSIONS.contains(&extension)) && !(self.names)().any(of)
     }
 
-    fn unknown_formatter(&self, wanted: &str) -> Diagnostic {
+    fn unknown_formatter(&self, text: &str, used: &FormatterUse) -> Diagnostic {
+        let wanted = &*used.name;
+        let lines = text.lines().nth(used.span.line.saturating_sub(1) as usize);
+        let before: String = lines
+            .into_iter()
+            .flat_map(str::chars)
+            .take(used.span.column.saturating_sub(1) as usize)
+            .collect();
         let names = self.formatters.iter().map(AsRef::as_ref);
         let scored = names.filter_map(|name| Some((misspelt(wanted, name)?, name)));
         let elsewhere = formatter_elsewhere(wanted).filter(|name| self.formatters.contains(*name));
-        let help = match elsewhere.or(scored.min().map(|(_, name)| name)) {
+        let capitals = self.formatters.iter().find(|name| name.eq_ignore_ascii_case(wanted));
+        let near = elsewhere.or(capitals.map(|name| &**name));
+        let meant = near.is_none().then(|| formatter_meant(&before, wanted)).flatten();
+        let help = match near.or_else(|| scored.min().map(|(_, name)| name).filter(|_| meant.is_none())) {
             Some("unescaped") => "write `unescaped`, only for markup of your own".into(),
             Some(nearest) => format!("did you mean `{nearest}`?"),
+            None if meant.is_some() => meant.unwrap_or_default(),
             None if matches!(wanted, "escape" | "e" | "h" | "force_escape") => {
                 "take it out: pages whose names end in `.html` are escaped".into()
-            }
-            None if matches!(wanted, "default" | "d") => {
-                "there are no defaults: test the value, `{{ if name }}{name}{{ else }}…{{ endif }}`".into()
             }
             None if self.formatters.is_empty() => "no formatter is registered".into(),
             None => {

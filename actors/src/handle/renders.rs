@@ -47,11 +47,11 @@ impl Renders {
             let mut answer = Unanswered::begin(&engine);
             let rendered = match door.enter() {
                 Ok(_inside) => engine.renderer.render(render, answer.begun, pooled).await,
-                Err(Turned::Busy) => Err(RenderFailure::Busy),
-                Err(Turned::Closed) => Err(RenderFailure::Down),
+                Err(Turned::Busy) => turned_away(&engine, &render.name, RenderFailure::Busy),
+                Err(Turned::Closed) => turned_away(&engine, &render.name, RenderFailure::Down),
             };
             answer.is(&rendered);
-            note(&engine, door, &rendered);
+            note(door, &rendered);
             rendered
         }
     }
@@ -90,6 +90,9 @@ impl Renders {
             let (reader, snapshot) = (&engine.reader, &pinned.snapshot);
             if let Some(rendered) = reader.render_briefly(answer.begun, snapshot, name, &supply, &options) {
                 answer.is(&rendered);
+                if let Err(failure) = &rendered {
+                    reader.unanswered(Some(name), failure);
+                }
                 return rendered;
             }
         }
@@ -105,12 +108,16 @@ impl Renders {
             // The engine has ended, and direct renders go on from the last version.
             Err(Turned::Closed) => {
                 let (reader, snapshot) = (&engine.reader, &*pinned.snapshot);
-                reader.render_for_message(answer.begun, Some(snapshot), name, &supply, &options)
+                let rendered = reader.render_for_message(answer.begun, Some(snapshot), name, &supply, &options);
+                if let Err(failure) = &rendered {
+                    reader.unanswered(Some(name), failure);
+                }
+                rendered
             }
-            Err(Turned::Busy) => Err(RenderFailure::Busy),
+            Err(Turned::Busy) => turned_away(engine, name, RenderFailure::Busy),
         };
         answer.is(&rendered);
-        note(engine, door, &rendered);
+        note(door, &rendered);
         rendered
     }
 
@@ -162,15 +169,18 @@ impl Renders {
     }
 }
 
-/// Counts and logs a render that has no answer.
-fn note(engine: &Engine, door: &Door, rendered: &Result<Rendered, RenderFailure>) {
+/// Logs a render that was not let in.
+fn turned_away(engine: &Engine, name: &str, failure: RenderFailure) -> Result<Rendered, RenderFailure> {
+    engine.reader.unanswered(Some(name), &failure);
+    Err(failure)
+}
+
+/// Counts a render that was let in and has no answer.
+fn note(door: &Door, rendered: &Result<Rendered, RenderFailure>) {
     match rendered {
         Err(RenderFailure::Timeout(_)) => door.timed_out(),
         Err(RenderFailure::Lost(_)) => door.lost(),
         _ => {}
-    }
-    if let Err(failure) = rendered {
-        engine.fault_log.unanswered(None, failure);
     }
 }
 
@@ -209,5 +219,44 @@ impl Drop for Unanswered<'_> {
 impl std::fmt::Debug for Renders {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Renders(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::{Context, Hotplate, MemoryLoader};
+
+    /// The render ends by its deadline, its alarm goes off, and its sender is answered: one of them counts it.
+    #[test]
+    fn a_message_that_came_too_late_is_counted_once() {
+        let loader = MemoryLoader::of([("page.html", "fine")]).expect("a template");
+        let hotplate = Hotplate::builder().loader(loader).start().expect("starts");
+        let late = || RenderOptions {
+            deadline: Some(Instant::now()),
+            ..RenderOptions::default()
+        };
+        let count = || hotplate.renderer().engine.fault_log.unanswered_so_far();
+        actix::System::new().block_on(async {
+            for (number, renders) in [hotplate.renderer(), hotplate.renderer().pooled()]
+                .into_iter()
+                .enumerate()
+            {
+                let render = Render {
+                    options: late(),
+                    ..Render::new("page.html", Context::new(()))
+                };
+                renders.send(render).await.expect_err("too late");
+                assert_eq!(count(), 2 * number + 1, "sent");
+                let pinned = hotplate.snapshot();
+                let in_turn = renders.in_turn(&pinned, "page.html", Context::new(()), late());
+                in_turn.await.expect_err("too late");
+                assert_eq!(count(), 2 * number + 2, "in turn");
+            }
+        });
+        hotplate.render_with("page.html", &(), &late()).expect_err("too late");
+        assert_eq!(count(), 5, "direct");
     }
 }

@@ -4,10 +4,9 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::diagnostic::Diagnostic;
-use crate::dialect::TemplateId;
 use crate::engine::Engine;
 use crate::registry::causes;
-use crate::snapshot::{LateFault, Serving, Snapshot, Standing};
+use crate::snapshot::{Serving, Standing};
 use crate::template::TemplateName;
 
 /// A template that is not served as its newest text has it.
@@ -39,7 +38,8 @@ pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
         Standing::Current(_) | Standing::Gone => None,
     });
     let mut diagnostics = causes(whys);
-    for (_, late) in late(engine, &snapshot) {
+    // Those whose template was rendered well since, with other data, are not counted.
+    for late in snapshot.late_faults().iter().filter(|late| late.still_fails) {
         for diagnostic in late.diagnostics() {
             if !diagnostics.iter().any(|known| known.is_same_fault(diagnostic)) {
                 diagnostics.push(diagnostic.clone());
@@ -53,19 +53,11 @@ pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
 pub(super) fn not_current(engine: &Engine) -> Vec<NotCurrent> {
     let snapshot = engine.reader.current();
     let all = snapshot.entries().filter_map(|(id, name, _)| {
-        let serving = engine.tally.serving(&snapshot, id)?;
+        let serving = snapshot.serving(id)?;
         let template = name.clone();
         Some(NotCurrent { template, serving })
     });
     let mut all: Vec<_> = all.collect();
     all.sort_unstable_by(|a, b| a.template.cmp(&b.template));
     all
-}
-
-/// Returns the faults of renders whose template has not been rendered well since.
-fn late(engine: &Engine, snapshot: &Snapshot) -> Vec<(TemplateId, LateFault)> {
-    let all = snapshot.late_faults().into_iter();
-    let all = all.filter_map(|late| Some((snapshot.id(late.template.as_str())?, late)));
-    all.filter(|(id, late)| engine.tally.still_fails(*id, late.last))
-        .collect()
 }

@@ -1,15 +1,20 @@
 //! The stand-in: what visitors see of an entry that has no good version.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
-use super::nearest;
-use crate::dialect::Escape;
+use super::attempt::Effort;
+use super::failure::{nearest, not_found};
+use super::instead::Failed;
+use super::{Freshness, Given, OnFailure, Reader, RenderFailure, RenderOptions, Rendered};
+use crate::dialect::{Closure, Escape};
 use crate::engine::StartError;
-use crate::snapshot::{Snapshot, Standing};
+use crate::snapshot::{Serving, Snapshot, Standing, Why};
 use crate::template::TemplateName;
 
 /// Kept versions of a stand-in that are tried when the newest fails. A visitor waits for them, who waited for the page before.
-pub(super) const TRIED_MAX: usize = 4;
+const TRIED_MAX: usize = 4;
 
 /// Which template stands in, if one does.
 #[derive(Debug, Clone, Default)]
@@ -47,16 +52,89 @@ impl StandIn {
     }
 }
 
+impl Reader {
+    /// The answer for an entry that has no good version: a template of the user's, or the built-in last resort.
+    pub(super) fn stand_in(&self, snapshot: &Snapshot, name: &str, why: Arc<Why>) -> Result<Rendered, RenderFailure> {
+        let entry = TemplateName::new(name).map_err(|_| not_found(snapshot, name))?;
+        if self.rest.on_failure == OnFailure::Return {
+            return Err(RenderFailure::Broken { name: entry, why });
+        }
+        let version = snapshot.version();
+        let context = About {
+            name,
+            version: version.number(),
+            status: 503,
+        };
+        let configured = self
+            .rest
+            .stand_in
+            .template
+            .as_ref()
+            .filter(|template| Escape::of(template) == Escape::of(&entry));
+        let body = configured
+            .and_then(|template| self.stand_in_body(snapshot, template, &context))
+            .unwrap_or_else(|| last_resort(&entry).to_owned());
+        Ok(Rendered {
+            body,
+            version,
+            freshness: Freshness::Fallback { why },
+        })
+    }
+
+    /// Renders the template that stands in. It has a last good version like any other, and its faults are said.
+    fn stand_in_body(&self, snapshot: &Snapshot, template: &TemplateName, about: &About<'_>) -> Option<String> {
+        let id = snapshot.id(template.as_str())?;
+        let (closure, freshness) = match snapshot.standing(id) {
+            Standing::Current(closure) => (closure, Freshness::Current),
+            Standing::Stale { closure, since, why } => {
+                let why = Arc::clone(why);
+                (closure, Freshness::Stale { since, why })
+            }
+            Standing::Broken { .. } | Standing::Gone => return None,
+        };
+        let options = RenderOptions::default();
+        let render = |closure: &Closure<'_>| self.attempt(closure, &Given(about), &options, Effort::Part);
+        let failure = match render(&closure) {
+            Ok(body) => {
+                if snapshot.faults().may_watch(id) {
+                    self.rendered_well(snapshot, id, &closure, &freshness);
+                }
+                return Some(body);
+            }
+            Err(failure) => failure,
+        };
+        let failed = Failed {
+            snapshot,
+            id,
+            closure,
+            freshness,
+            failure,
+            refused: None,
+        };
+        let kept = snapshot.earlier(id).chain(snapshot.former(id));
+        let better = kept
+            .take(TRIED_MAX)
+            .find_map(|(since, closure)| Some((since, render(&closure).ok()?)));
+        if let Some(why) = failed.why() {
+            let serving = better
+                .as_ref()
+                .map_or(Serving::StandIn, |(since, _)| Serving::LastGood(*since));
+            self.report(snapshot, id, &failed.closure, serving, why);
+        }
+        better.map(|(_, body)| body)
+    }
+}
+
 /// The context of a stand-in.
 #[derive(Debug, Serialize)]
-pub(super) struct About<'n> {
-    pub(super) name: &'n str,
-    pub(super) version: u64,
-    pub(super) status: u16,
+struct About<'n> {
+    name: &'n str,
+    version: u64,
+    status: u16,
 }
 
 /// When there is no template that stands in, or it fails too.
-pub(super) fn last_resort(entry: &TemplateName) -> &'static str {
+fn last_resort(entry: &TemplateName) -> &'static str {
     match (Escape::of(entry), entry.extension()) {
         (Escape::Html, Some("html" | "htm")) => concat!(
             "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Back soon</title>\n",

@@ -72,7 +72,13 @@ impl Default for State {
 
 impl Default for Truth {
     fn default() -> Self {
-        let snapshot = Arc::new(Snapshot::empty());
+        Self::of(Arc::new(Snapshot::empty()))
+    }
+}
+
+impl Truth {
+    /// Nothing is defined, nothing was, and what is served is this empty snapshot.
+    pub(crate) fn of(snapshot: Arc<Snapshot>) -> Self {
         Self {
             index: Index::default(),
             head: State::default(),
@@ -84,9 +90,7 @@ impl Default for Truth {
             former: Former::default(),
         }
     }
-}
 
-impl Truth {
     /// Nothing is defined, nothing was.
     #[must_use]
     pub fn new() -> Self {

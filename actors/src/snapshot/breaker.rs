@@ -173,6 +173,8 @@ pub(crate) struct BreakerCounts {
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
     pub(crate) id: TemplateId,
+    /// The closure that failed.
+    pub(crate) closure: Digest,
     pub(crate) since: Instant,
     /// When it is tried again; while it is, until when that may take.
     pub(crate) until: Instant,
@@ -200,6 +202,9 @@ struct Guarded {
 const MARKS: usize = 16;
 
 /// Every template that is guarded. Bounded: beyond, the one that was heard of longest ago is forgotten, and begins anew.
+///
+/// Only renders of such templates, and whoever asks for figures, take the lock, for some steps; the Registry never does: that a template was
+/// edited shows in the digest of what is rendered.
 #[derive(Debug, Default)]
 pub(crate) struct Breakers {
     known: Mutex<HashMap<TemplateId, Guarded, Seed>>,
@@ -240,12 +245,20 @@ impl Breakers {
             .map_or(Substitute::Unknown, |guarded| guarded.substitute)
     }
 
-    /// A closure was rendered well. Answers whether that closed its breaker.
-    pub(crate) fn succeeded(&self, id: TemplateId, closure: &Digest, rules: &BreakerRules) -> bool {
+    /// A closure was rendered well; `is_served` if it is what is served now. Answers whether that closed its breaker.
+    pub(crate) fn succeeded(&self, id: TemplateId, closure: &Digest, is_served: bool, rules: &BreakerRules) -> bool {
         let mut known = self.lock();
-        let Some(guarded) = known.get_mut(&id).filter(|guarded| guarded.closure == *closure) else {
+        let Some(guarded) = known.get_mut(&id) else {
             return false;
         };
+        if guarded.closure != *closure {
+            // It was edited since, and what it is now renders.
+            if is_served {
+                known.remove(&id);
+                self.mark(&known);
+            }
+            return false;
+        }
         let was_open = guarded.breaker.is_open();
         if guarded.slow {
             (guarded.breaker, guarded.error) = (Breaker::new(rules), None);
@@ -313,34 +326,6 @@ impl Breakers {
         self.guarded(&mut known, id, closure, now, rules).slow = true;
     }
 
-    /// Begins anew for templates of which another closure is served by now. What stood in is remembered.
-    pub(crate) fn settle(&self, closure: impl Fn(TemplateId) -> Option<Digest>, rules: &BreakerRules) {
-        let ids: Vec<_> = self.lock().keys().copied().collect();
-        if ids.is_empty() {
-            return;
-        }
-        // Digests are made outside of the lock.
-        let now: Vec<_> = ids.into_iter().map(|id| (id, closure(id))).collect();
-        let mut known = self.lock();
-        for (id, closure) in now {
-            match (closure, known.get_mut(&id)) {
-                (Some(closure), Some(guarded)) if guarded.closure != closure => {
-                    let substitute = match guarded.substitute {
-                        Substitute::Good(digest) if digest != closure => Substitute::Good(digest),
-                        _ => Substitute::Unknown,
-                    };
-                    *guarded = Guarded {
-                        substitute,
-                        ..Guarded::new(closure, guarded.last, rules)
-                    };
-                }
-                (None, Some(_)) => drop(known.remove(&id)),
-                _ => {}
-            }
-        }
-        self.mark(&known);
-    }
-
     /// Returns every breaker that is open.
     pub(crate) fn open(&self) -> Vec<Opened> {
         let known = self.lock();
@@ -352,6 +337,7 @@ impl Breakers {
             };
             Some(Opened {
                 id: *id,
+                closure: guarded.closure,
                 since: guarded.breaker.since.unwrap_or(guarded.last),
                 until,
                 is_tried,
@@ -361,10 +347,18 @@ impl Breakers {
         open.collect()
     }
 
-    /// Figures.
-    pub(crate) fn counts(&self) -> BreakerCounts {
+    /// Figures. `served` says which closure is served of a template: the breaker of another one is of no interest any more.
+    pub(crate) fn counts(&self, served: impl Fn(TemplateId) -> Option<Digest>) -> BreakerCounts {
+        let known = self.lock();
+        let open = known.iter().filter(|(_, guarded)| guarded.breaker.is_open());
+        let open: Vec<_> = open.map(|(id, guarded)| (*id, guarded.closure)).collect();
+        // Digests are made outside of the lock.
+        drop(known);
         BreakerCounts {
-            open: self.lock().values().filter(|guarded| guarded.breaker.is_open()).count(),
+            open: open
+                .into_iter()
+                .filter(|(id, closure)| served(*id) == Some(*closure))
+                .count(),
             opened: self.opened.load(Ordering::Relaxed),
             probes: self.probes.load(Ordering::Relaxed),
         }
@@ -388,7 +382,15 @@ impl Breakers {
         }
         let guarded = known.entry(id).or_insert_with(|| Guarded::new(*closure, now, rules));
         if guarded.closure != *closure {
-            *guarded = Guarded::new(*closure, now, rules);
+            // An edit begins anew. What stood in is remembered.
+            let substitute = match guarded.substitute {
+                Substitute::Good(digest) if digest != *closure => Substitute::Good(digest),
+                _ => Substitute::Unknown,
+            };
+            *guarded = Guarded {
+                substitute,
+                ..Guarded::new(*closure, now, rules)
+            };
         }
         guarded.last = now;
         guarded

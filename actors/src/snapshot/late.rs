@@ -1,14 +1,18 @@
 //! [`LateFault`]: a fault that no compiler sees, and that shows when a template is rendered.
 //!
-//! All snapshots of an engine share what is remembered of these, so that everybody who says what is served of a template (events,
-//! log, terminal, overlay, admin API) says the same. It is written by renders that failed and by the Registry, and read by
-//! whoever reports; a render that succeeds does not look at it.
+//! This is the one memory of such faults. All snapshots of an engine share it, so that everybody who says what is served of a template
+//! (events, log, terminal, overlay, admin API, usage) says the same.
+//!
+//! It takes no lock. What is known is an immutable map behind one pointer. A render that fails and has news, and the Registry when texts
+//! change, put a changed copy in its place by compare-and-swap and try again where another was quicker (`ArcSwap::rcu`); a render that
+//! fails as is known writes some atomics. So a failing render waits for nobody who was interrupted, neither the Registry nor another
+//! render. A render that succeeds reads one counter, and the map only where a fault of its template is remembered.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use serde::Serialize;
 
 use super::{Seed, Why};
@@ -19,7 +23,7 @@ use crate::version::Version;
 
 /// The answer to requests for a template whose newest text is not good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Serving {
     /// The closure of the entry in this version.
     LastGood(Version),
@@ -37,6 +41,23 @@ impl Serving {
             Self::LastGood(_) => "last-good",
             Self::StandIn => "stand-in",
             Self::Failure => "failure",
+        }
+    }
+
+    /// Returns a number for an atomic.
+    fn to_bits(self) -> u64 {
+        match self {
+            Self::StandIn => 0,
+            Self::Failure => 1,
+            Self::LastGood(version) => version.number().saturating_add(2),
+        }
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        match bits {
+            0 => Self::StandIn,
+            1 => Self::Failure,
+            number => Self::LastGood(Version::from_number(number - 2)),
         }
     }
 
@@ -63,7 +84,28 @@ pub struct LateFault {
     pub whys: Vec<Arc<Why>>,
     /// The time of the last failure.
     pub last: Instant,
+    /// True unless the same text was rendered well in a later second: with other data it may.
+    pub(crate) still_fails: bool,
     /// Digest of the closure that failed. With another one served, all of this is over.
+    pub(crate) closure: Digest,
+}
+
+impl LateFault {
+    /// All findings.
+    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.whys.iter().flat_map(|why| why.diagnostics.iter())
+    }
+}
+
+/// A render that failed.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) template: TemplateName,
+    pub(crate) version: Version,
+    pub(crate) serving: Serving,
+    pub(crate) why: Arc<Why>,
+    pub(crate) at: Instant,
+    /// Digest of what was rendered.
     pub(crate) closure: Digest,
 }
 
@@ -76,12 +118,15 @@ pub(crate) struct News {
     pub(crate) for_all: bool,
 }
 
-/// Every late fault that is remembered.
-#[derive(Debug, Default)]
-pub(crate) struct LateFaults {
-    known: Mutex<HashMap<TemplateId, LateFault, Seed>>,
-    /// Their number, so that a publish need not take the lock when there are none.
-    len: AtomicUsize,
+/// What a version means for the faults that were known before, each list sorted by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// Templates whose text, or that of a template that they call, is another now. Nobody knows yet whether that renders.
+    pub(crate) changed: Vec<TemplateName>,
+    /// Templates of which the new text was rendered well before this was asked.
+    pub(crate) fixed: Vec<TemplateName>,
+    /// Templates that have nothing to render any more.
+    pub(crate) removed: Vec<TemplateName>,
 }
 
 /// Bounds of what is remembered.
@@ -95,119 +140,407 @@ pub(crate) struct Room {
     pub(crate) bytes: usize,
 }
 
-impl LateFaults {
-    /// Remembers that a template failed in a render. Where there is no room for it, the one that failed longest ago is forgotten; further
-    /// faults of one that alone takes all room are not remembered.
-    pub(crate) fn add(&self, id: TemplateId, fault: LateFault, room: Room) -> News {
-        let mut known = self.lock();
-        let elsewhere = |known: &HashMap<TemplateId, LateFault, Seed>, why: &Why| {
-            let mut others = known.iter().filter(|(other, _)| **other != id);
-            others.any(|(_, other)| other.has(why))
-        };
-        let news = match known.get_mut(&id) {
-            Some(before) if before.closure == fault.closure => {
-                before.serving = fault.serving;
-                before.last = fault.last;
-                let whys = fault.whys.into_iter().filter(|why| !before.has(why));
-                let mut bytes = before.bytes();
-                let fits = |why: &Arc<Why>| {
-                    bytes = bytes.saturating_add(bytes_of(why));
-                    bytes <= room.bytes
-                };
-                let more = room.each.saturating_sub(before.whys.len());
-                let whys: Vec<_> = whys.take(more).take_while(fits).collect();
-                before.whys.extend(whys.iter().cloned());
-                News {
-                    for_template: !whys.is_empty(),
-                    for_all: !whys.is_empty() && whys.iter().all(|why| !elsewhere(&known, why)),
-                }
-            }
-            _ => {
-                let for_all = fault.whys.iter().all(|why| !elsewhere(&known, why));
-                known.insert(id, fault);
-                News {
-                    for_template: true,
-                    for_all,
-                }
-            }
-        };
-        if news.for_template {
-            let mut bytes: usize = known.values().map(LateFault::bytes).sum();
-            while known.len() > room.templates || (known.len() > 1 && bytes > room.bytes) {
-                let oldest = known.iter().min_by_key(|(_, fault)| fault.last).map(|(id, _)| *id);
-                let Some(oldest) = oldest else { break };
-                bytes -= known.remove(&oldest).map_or(0, |fault| fault.bytes());
-            }
+/// Every late fault that is remembered.
+#[derive(Debug)]
+pub(crate) struct LateFaults {
+    known: ArcSwap<Known>,
+    watched: Watched,
+    /// Times are counted from here.
+    began: Instant,
+}
+
+type Known = im::HashMap<TemplateId, Arc<Record>, Seed>;
+
+/// What is remembered of one template.
+#[derive(Debug, Clone)]
+struct Record {
+    template: TemplateName,
+    version: Version,
+    whys: Vec<Arc<Why>>,
+    closure: Digest,
+    state: State,
+    /// Shared with the records that this one follows.
+    moments: Arc<Moments>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// What failed is served.
+    Failing,
+    /// Since a version another closure is served, and no render of it has ended yet.
+    Changed { since: Version, closure: Digest },
+    /// It was rendered well since. Kept for [`LateFaults::last_failure`] as long as there is room.
+    Fixed,
+}
+
+/// What renders write without making a new map. Each is read for itself, so they may be a render apart.
+#[derive(Debug)]
+struct Moments {
+    /// The last failure, in microseconds since the beginning.
+    failed_at: AtomicU64,
+    /// Its place in `whys`.
+    failed_by: AtomicUsize,
+    /// Its answer, as [`Serving::to_bits`] has it.
+    serving: AtomicU64,
+    /// The last good render, in microseconds since the beginning and one more; 0 is never.
+    well_at: AtomicU64,
+    /// The newest version whose newest text was rendered well.
+    well_in: AtomicU64,
+}
+
+impl Default for LateFaults {
+    fn default() -> Self {
+        Self {
+            known: ArcSwap::default(),
+            watched: Watched::default(),
+            began: Instant::now(),
         }
-        self.len.store(known.len(), Ordering::Release);
+    }
+}
+
+impl LateFaults {
+    /// Returns false if nothing depends on whether a template renders. Mostly so, and then this is all that it costs.
+    #[inline]
+    pub(crate) fn may_watch(&self, id: TemplateId) -> bool {
+        self.watched.may_have(id)
+    }
+
+    /// Remembers that a template failed in a render. Where there is no room for it, the one that failed longest ago is forgotten, and
+    /// those that are fixed before all others. Further faults of one that alone takes all room are not remembered.
+    pub(crate) fn failed(&self, id: TemplateId, failure: &Failure, room: Room) -> News {
+        let at = self.micros(failure.at);
+        // Mostly it is known.
+        if let Some(record) = self.known.load().get(&id).filter(|record| record.is_of(failure))
+            && let Some(which) = record.position(&failure.why)
+        {
+            record.moments.failed(at, which, failure.serving);
+            return News::default();
+        }
+        // Before it can be found, so that no good render of what comes next is missed.
+        self.watched.add(id);
+        let mut news = News::default();
+        let mut forgotten = Vec::new();
+        let mut was_watched = false;
+        self.known.rcu(|known| {
+            (news, was_watched) = (
+                News::default(),
+                known.get(&id).is_some_and(|record| record.is_watched()),
+            );
+            forgotten.clear();
+            let mut others = known.iter().filter(|(other, _)| **other != id);
+            let for_all = !others.any(|(_, other)| other.is_failing() && other.position(&failure.why).is_some());
+            let record = match known.get(&id).filter(|record| record.is_of(failure)) {
+                Some(record) => {
+                    let which = record.position(&failure.why);
+                    record.moments.failed(at, which.unwrap_or_default(), failure.serving);
+                    let bytes = record.bytes() + bytes_of(&failure.why);
+                    if which.is_some() || record.whys.len() >= room.each || bytes > room.bytes {
+                        return Arc::clone(known);
+                    }
+                    record.with(&failure.why)
+                }
+                None => Record::new(failure, at),
+            };
+            news = News {
+                for_template: true,
+                for_all,
+            };
+            let mut next = Known::clone(known);
+            next.insert(id, Arc::new(record));
+            let mut bytes: usize = next.values().map(|record| record.bytes()).sum();
+            while next.len() > room.templates.max(1) || bytes > room.bytes {
+                let age = |record: &Record| (record.is_watched(), record.moments.failed_at.load(Ordering::Relaxed));
+                let others = next.iter().filter(|(other, _)| **other != id);
+                let Some(oldest) = others.min_by_key(|(_, record)| age(record)).map(|(id, _)| *id) else {
+                    break;
+                };
+                let record = next.remove(&oldest);
+                bytes -= record.as_ref().map_or(0, |record| record.bytes());
+                forgotten.extend(record.filter(|record| record.is_watched()).map(|_| oldest));
+            }
+            Arc::new(next)
+        });
+        if was_watched {
+            self.watched.remove(id);
+        }
+        forgotten.into_iter().for_each(|id| self.watched.remove(id));
         news
+    }
+
+    /// Notes that a template was rendered well, of a version in which that was its newest text (`is_current`) or not. Returns true
+    /// if that is the first good render since its text changed after it failed.
+    pub(crate) fn rendered_well(&self, id: TemplateId, version: Version, is_current: bool, now: Instant) -> bool {
+        let known = self.known.load();
+        let Some(record) = known
+            .get(&id)
+            .filter(|record| record.is_watched() && record.version <= version)
+        else {
+            return false;
+        };
+        record.moments.rendered_well(self.micros(now), version, is_current);
+        let is_awaited = |record: &Record| match record.state {
+            State::Changed { since, .. } => is_current && since <= version,
+            State::Failing | State::Fixed => false,
+        };
+        if !is_awaited(record) {
+            return false;
+        }
+        let mut is_first = false;
+        self.known.rcu(|known| {
+            let record = known.get(&id).filter(|record| is_awaited(record));
+            is_first = record.is_some();
+            record.map_or_else(
+                || Arc::clone(known),
+                |record| Arc::new(known.update(id, record.in_state(State::Fixed))),
+            )
+        });
+        if is_first {
+            self.watched.remove(id);
+        }
+        is_first
     }
 
     /// Returns the fault of one template, if it is about this closure.
     pub(crate) fn of(&self, id: TemplateId, closure: impl FnOnce() -> Option<Digest>) -> Option<LateFault> {
         // Whoever publishes asks for each template that goes on as it was.
-        if self.len.load(Ordering::Acquire) == 0 {
+        if !self.watched.may_have(id) {
             return None;
         }
-        let known = self.lock().get(&id).cloned()?;
-        closure().filter(|closure| *closure == known.closure).map(|_| known)
+        let known = self.known.load();
+        let record = known.get(&id).filter(|record| record.is_failing())?;
+        (closure()? == record.closure).then(|| self.fault(record))
     }
 
-    /// Returns everything, sorted by name.
+    /// Returns true if a template failed, its text is another since, and no render of that has ended.
+    pub(crate) fn awaits_render(&self, id: TemplateId) -> bool {
+        let known = self.known.load();
+        let state = known.get(&id).map(|record| record.state);
+        matches!(state, Some(State::Changed { .. }))
+    }
+
+    /// Returns the faults of all templates of which nobody has served another text since, sorted by name.
     pub(crate) fn all(&self) -> Vec<(TemplateId, LateFault)> {
-        if self.len.load(Ordering::Acquire) == 0 {
-            return Vec::new();
-        }
-        let mut all: Vec<_> = self.lock().iter().map(|(id, fault)| (*id, fault.clone())).collect();
+        let known = self.known.load();
+        let failing = known.iter().filter(|(_, record)| record.is_failing());
+        let mut all: Vec<_> = failing.map(|(id, record)| (*id, self.fault(record))).collect();
         all.sort_unstable_by(|(_, a), (_, b)| a.template.cmp(&b.template));
         all
     }
 
-    /// Forgets those of templates of which another closure is served by now, and answers them, sorted by name.
-    pub(crate) fn settle(&self, closure: impl Fn(TemplateId) -> Option<Digest>) -> Vec<LateFault> {
-        // Digests are made outside of the lock.
-        let over = self.all().into_iter();
-        let over = over.filter(|(id, fault)| closure(*id) != Some(fault.closure));
-        let over: Vec<_> = over.collect();
-        if !over.is_empty() {
-            let mut known = self.lock();
-            for (id, fault) in &over {
-                if known.get(id).is_some_and(|now| now.closure == fault.closure) {
-                    known.remove(id);
-                }
-            }
-            self.len.store(known.len(), Ordering::Release);
-        }
-        over.into_iter().map(|(_, fault)| fault).collect()
+    /// Returns the last failure of a template and when that was, while it is remembered: also after it was fixed.
+    pub(crate) fn last_failure(&self, id: TemplateId) -> Option<(Instant, Arc<Why>)> {
+        let known = self.known.load();
+        let record = known.get(&id)?;
+        let which = record.moments.failed_by.load(Ordering::Relaxed);
+        let why = record.whys.get(which).or(record.whys.first())?;
+        Some((self.instant(&record.moments), Arc::clone(why)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TemplateId, LateFault, Seed>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ends the faults of templates of which another closure is served from a version on.
+    pub(crate) fn settle(&self, version: Version, closure: impl Fn(TemplateId) -> Option<Digest>) -> Settled {
+        let known = self.known.load();
+        let watched = known.iter().filter(|(_, record)| record.is_watched());
+        // Digests are made once, however often the map has to be made.
+        let now: Vec<_> = watched.map(|(id, _)| (*id, closure(*id))).collect();
+        let mut settled = Settled::default();
+        if now.is_empty() {
+            return settled;
+        }
+        let mut over = Vec::new();
+        self.known.rcu(|known| {
+            settled = Settled::default();
+            over.clear();
+            let mut next = Known::clone(known);
+            for (id, closure) in &now {
+                let Some(record) = known.get(id) else { continue };
+                let state = match (*closure, record.state) {
+                    (_, State::Fixed) => continue,
+                    (None, _) => {
+                        settled.removed.push(record.template.clone());
+                        over.push(*id);
+                        next.remove(id);
+                        continue;
+                    }
+                    (Some(now), State::Failing) if now == record.closure => continue,
+                    (Some(now), State::Changed { closure, .. }) if now == closure => continue,
+                    (Some(closure), before) => {
+                        let is_fixed = record.moments.well_in.load(Ordering::Relaxed) >= version.number();
+                        match (is_fixed, before) {
+                            (true, _) => {
+                                settled.fixed.push(record.template.clone());
+                                over.push(*id);
+                                State::Fixed
+                            }
+                            (false, State::Failing) => {
+                                settled.changed.push(record.template.clone());
+                                State::Changed {
+                                    since: version,
+                                    closure,
+                                }
+                            }
+                            (false, _) => State::Changed {
+                                since: version,
+                                closure,
+                            },
+                        }
+                    }
+                };
+                next.insert(*id, record.in_state(state));
+            }
+            Arc::new(next)
+        });
+        over.into_iter().for_each(|id| self.watched.remove(id));
+        for list in [&mut settled.changed, &mut settled.fixed, &mut settled.removed] {
+            list.sort_unstable();
+        }
+        settled
+    }
+
+    fn fault(&self, record: &Record) -> LateFault {
+        LateFault {
+            template: record.template.clone(),
+            version: record.version,
+            serving: Serving::from_bits(record.moments.serving.load(Ordering::Relaxed)),
+            whys: record.whys.clone(),
+            last: self.instant(&record.moments),
+            still_fails: record.moments.still_fails(),
+            closure: record.closure,
+        }
+    }
+
+    fn micros(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn instant(&self, moments: &Moments) -> Instant {
+        let since = Duration::from_micros(moments.failed_at.load(Ordering::Relaxed));
+        self.began.checked_add(since).unwrap_or(self.began)
     }
 }
 
-/// Returns what a fault takes in memory, about.
+/// Returns the memory that the texts of a fault take, about.
 fn bytes_of(why: &Arc<Why>) -> usize {
     why.diagnostics.iter().map(Diagnostic::bytes).sum()
 }
 
-impl LateFault {
+impl Record {
+    fn new(failure: &Failure, at: u64) -> Self {
+        let moments = Moments {
+            failed_at: AtomicU64::new(at),
+            failed_by: AtomicUsize::new(0),
+            serving: AtomicU64::new(failure.serving.to_bits()),
+            well_at: AtomicU64::new(0),
+            well_in: AtomicU64::new(0),
+        };
+        Self {
+            template: failure.template.clone(),
+            version: failure.version,
+            whys: vec![Arc::clone(&failure.why)],
+            closure: failure.closure,
+            state: State::Failing,
+            moments: Arc::new(moments),
+        }
+    }
+
+    /// Returns the memory that its texts take, about.
     fn bytes(&self) -> usize {
         self.whys.iter().map(bytes_of).sum()
     }
 
-    /// All findings.
-    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.whys.iter().flat_map(|why| why.diagnostics.iter())
+    /// Returns the record with one more fault, which was the last.
+    fn with(&self, why: &Arc<Why>) -> Self {
+        let mut record = self.clone();
+        record.moments.failed_by.store(record.whys.len(), Ordering::Relaxed);
+        record.whys.push(Arc::clone(why));
+        record
     }
 
-    /// Returns true if the first finding of this fault is the first of one that is known.
-    fn has(&self, why: &Why) -> bool {
+    fn in_state(&self, state: State) -> Arc<Self> {
+        Arc::new(Self { state, ..self.clone() })
+    }
+
+    fn is_failing(&self) -> bool {
+        self.state == State::Failing
+    }
+
+    /// Returns true if good renders of it are of interest.
+    fn is_watched(&self) -> bool {
+        self.state != State::Fixed
+    }
+
+    /// Returns true if a failure is one more of the same closure.
+    fn is_of(&self, failure: &Failure) -> bool {
+        self.is_failing() && self.closure == failure.closure
+    }
+
+    /// The place of a fault whose first finding is the first of this one.
+    fn position(&self, why: &Why) -> Option<usize> {
         let mut known = self.whys.iter().map(|known| known.diagnostics.first());
-        known.any(|known| match (known, why.diagnostics.first()) {
+        known.position(|known| match (known, why.diagnostics.first()) {
             (Some(known), Some(wanted)) => known.is_same_fault(wanted),
             (known, wanted) => known.is_none() && wanted.is_none(),
         })
+    }
+}
+
+impl Moments {
+    fn failed(&self, at: u64, which: usize, serving: Serving) {
+        self.failed_at.store(at, Ordering::Relaxed);
+        self.failed_by.store(which, Ordering::Relaxed);
+        self.serving.store(serving.to_bits(), Ordering::Relaxed);
+    }
+
+    fn rendered_well(&self, at: u64, version: Version, is_current: bool) {
+        // Threads that render the same template at once mostly only read this.
+        if self.still_fails() {
+            self.well_at.store(at.saturating_add(1), Ordering::Relaxed);
+        }
+        if is_current && self.well_in.load(Ordering::Relaxed) < version.number() {
+            self.well_in.fetch_max(version.number(), Ordering::Relaxed);
+        }
+    }
+
+    /// Returns true if no good render ended in a later second than the last failure. Within a second the failure counts.
+    fn still_fails(&self) -> bool {
+        const SECOND: u64 = 1_000_000;
+        match self.well_at.load(Ordering::Relaxed).checked_sub(1) {
+            Some(well) => well / SECOND <= self.failed_at.load(Ordering::Relaxed) / SECOND,
+            None => true,
+        }
+    }
+}
+
+/// Counts for each id modulo their number, so that a render learns in one step that nobody waits for it. Counts, and not bits: whoever
+/// takes one out need not know the others.
+#[derive(Debug)]
+struct Watched(Box<[AtomicU16; WATCHED]>);
+
+/// 2 KiB.
+const WATCHED: usize = 1024;
+
+impl Default for Watched {
+    fn default() -> Self {
+        Self(Box::new(std::array::from_fn(|_| AtomicU16::new(0))))
+    }
+}
+
+impl Watched {
+    #[inline]
+    fn may_have(&self, id: TemplateId) -> bool {
+        self.of(id).load(Ordering::Relaxed) != 0
+    }
+
+    fn add(&self, id: TemplateId) {
+        self.of(id).fetch_add(1, Ordering::Release);
+    }
+
+    fn remove(&self, id: TemplateId) {
+        self.of(id).fetch_sub(1, Ordering::Release);
+    }
+
+    #[inline]
+    fn of(&self, id: TemplateId) -> &AtomicU16 {
+        &self.0[id.index() % WATCHED]
     }
 }
 
@@ -216,31 +549,56 @@ mod tests {
     use super::*;
     use crate::testing::name;
 
-    fn fault(template: &str, closure: &str, code: &'static str, last: Instant) -> LateFault {
-        let why = Why {
-            diagnostics: Arc::new([Diagnostic::error(code, "m")]),
-            cause: name("part.html"),
-        };
-        LateFault {
-            template: name(template),
-            version: Version::NONE,
-            serving: Serving::Failure,
-            whys: vec![Arc::new(why)],
-            last,
-            closure: Digest::over([closure.as_bytes()]),
-        }
-    }
-
+    const SECOND: Duration = Duration::from_secs(1);
     const ROOM: Room = Room {
         templates: 2,
         each: 2,
         bytes: usize::MAX,
     };
 
+    fn id(number: u32) -> TemplateId {
+        TemplateId::new(number)
+    }
+
+    fn digest(text: &str) -> Digest {
+        Digest::over([text.as_bytes()])
+    }
+
+    fn version(number: u64) -> Version {
+        Version::from_number(number)
+    }
+
+    fn failure(template: &str, closure: &str, code: &'static str, at: Instant) -> Failure {
+        let why = Why {
+            diagnostics: Arc::new([Diagnostic::error(code, "m")]),
+            cause: name("part.html"),
+        };
+        Failure {
+            template: name(template),
+            version: version(1),
+            serving: Serving::Failure,
+            why: Arc::new(why),
+            at,
+            closure: digest(closure),
+        }
+    }
+
+    fn names(list: &[TemplateName]) -> Vec<&str> {
+        list.iter().map(TemplateName::as_str).collect()
+    }
+
+    fn failing(faults: &LateFaults) -> Vec<String> {
+        faults
+            .all()
+            .iter()
+            .map(|(_, fault)| fault.template.to_string())
+            .collect()
+    }
+
     #[test]
     fn a_fault_is_news_once_for_each_template_and_once_for_all() {
         let (faults, now) = (LateFaults::default(), Instant::now());
-        for (id, template, code, for_template, for_all) in [
+        for (number, template, code, for_template, for_all) in [
             (1, "a.html", "x", true, true),
             (1, "a.html", "x", false, false),
             (1, "a.html", "y", true, true),
@@ -249,26 +607,26 @@ mod tests {
             // As many of each template as there is room for.
             (1, "a.html", "z", false, false),
         ] {
-            let news = faults.add(TemplateId::new(id), fault(template, "1", code, now), ROOM);
+            let news = faults.failed(id(number), &failure(template, "1", code, now), ROOM);
             assert_eq!(news, News { for_template, for_all }, "{template} {code}");
         }
-        assert_eq!(faults.of(TemplateId::new(1), || None).map(|_| ()), None);
-        let known = faults.of(TemplateId::new(1), || Some(Digest::over([&b"1"[..]])));
+        assert_eq!(faults.of(id(1), || None).map(|_| ()), None);
+        let known = faults.of(id(1), || Some(digest("1")));
         assert_eq!(known.expect("is known").whys.len(), 2);
     }
 
     #[test]
-    fn what_is_said_of_faults_is_bounded_by_its_bytes() {
+    #[test]
+    fn faults_are_bounded_by_the_bytes_of_their_texts() {
         let (faults, now) = (LateFaults::default(), Instant::now());
-        let one = fault("a.html", "1", "x", now).bytes();
+        let one = failure("a.html", "1", "x", now).why.diagnostics.iter().map(Diagnostic::bytes).sum::<usize>();
         let room = Room {
             templates: 100,
             each: 100,
             bytes: 3 * one,
         };
-        let add = |id: u32, template: &str, code: &'static str| {
-            let last = now + std::time::Duration::from_secs(u64::from(id));
-            faults.add(TemplateId::new(id), fault(template, "1", code, last), room)
+        let add = |number: u32, template: &str, code: &'static str| {
+            faults.failed(id(number), &failure(template, "1", code, now + SECOND * number), room);
         };
         let known = || {
             let all = faults.all().into_iter();
@@ -293,22 +651,170 @@ mod tests {
     }
 
     #[test]
-    fn with_another_closure_it_is_over_and_with_too_many_the_oldest_is_forgotten() {
+    fn with_too_many_those_that_are_fixed_are_forgotten_and_then_the_oldest() {
         let (faults, now) = (LateFaults::default(), Instant::now());
-        for (number, template) in ["a.html", "b.html", "c.html"].into_iter().enumerate() {
-            let last = now + std::time::Duration::from_secs(number as u64);
-            faults.add(TemplateId::new(number as u32), fault(template, "1", "x", last), ROOM);
-        }
-        let known = |faults: &LateFaults| {
-            let all = faults.all();
-            all.iter()
-                .map(|(_, fault)| fault.template.to_string())
-                .collect::<Vec<_>>()
+        let fail = |number: u32, template| {
+            let at = now + SECOND * number;
+            faults.failed(id(number), &failure(template, "1", "x", at), ROOM);
         };
-        assert_eq!(known(&faults), ["b.html", "c.html"]);
-        let digest = |text: &str| Some(Digest::over([text.as_bytes()]));
-        let over = faults.settle(|id| digest(if id == TemplateId::new(1) { "2" } else { "1" }));
-        assert_eq!((over.len(), known(&faults)), (1, vec!["c.html".to_owned()]));
-        assert!(faults.settle(|_| digest("1")).is_empty());
+        fail(0, "a.html");
+        fail(1, "b.html");
+        fail(2, "c.html");
+        assert_eq!(failing(&faults), ["b.html", "c.html"]);
+        assert_eq!(
+            [0, 1, 2].map(|number| faults.may_watch(id(number))),
+            [false, true, true]
+        );
+        faults.settle(version(2), |which| Some(digest(if which == id(2) { "2" } else { "1" })));
+        assert!(faults.rendered_well(id(2), version(2), true, now));
+        fail(3, "d.html");
+        assert_eq!(failing(&faults), ["b.html", "d.html"]);
+        assert_eq!(faults.last_failure(id(2)).map(|_| ()), None);
+    }
+
+    /// What is told of a template that failed: when its text changed, when that was rendered well, when it was removed.
+    #[test]
+    fn it_is_fixed_when_the_newest_text_was_rendered_well() {
+        enum Step {
+            /// A version serves these texts of `a` and `b`, and that is what is told: changed, fixed, removed.
+            Publish(u64, [Option<&'static str>; 2], [&'static [&'static str]; 3]),
+            /// A good render of `a` or `b`, of a version, of its newest text or not; and whether it is the first.
+            Well(u32, u64, bool, bool),
+            Fail(u32, &'static str),
+        }
+        use Step::{Fail, Publish, Well};
+        let both = [Some("1"), Some("1")];
+        let tables: [&[Step]; 6] = [
+            // A render of other data, of the same text, ends nothing.
+            &[Well(0, 1, true, false), Publish(2, both, [&[], &[], &[]])],
+            &[
+                Publish(2, [Some("2"), None], [&["a"], &[], &["b"]]),
+                Well(0, 1, true, false),
+                Well(0, 2, false, false),
+                Well(0, 2, true, true),
+                Well(0, 2, true, false),
+                Publish(3, [Some("3"), None], [&[], &[], &[]]),
+            ],
+            // It changes twice: only a render of the last text says that it is fixed, and it is told once that it changed.
+            &[
+                Publish(2, [Some("2"), Some("1")], [&["a"], &[], &[]]),
+                Publish(3, [Some("3"), Some("1")], [&[], &[], &[]]),
+                Well(0, 2, true, false),
+                Publish(4, [Some("3"), Some("1")], [&[], &[], &[]]),
+                Well(0, 4, true, true),
+            ],
+            // The new text fails as well.
+            &[
+                Publish(2, [Some("2"), Some("1")], [&["a"], &[], &[]]),
+                Fail(0, "2"),
+                Well(0, 2, true, false),
+                Publish(3, [Some("3"), Some("1")], [&["a"], &[], &[]]),
+                Well(0, 3, true, true),
+            ],
+            // It was rendered between the swap and this.
+            &[
+                Well(0, 2, true, false),
+                Publish(2, [Some("2"), Some("1")], [&[], &["a"], &[]]),
+                Well(0, 2, true, false),
+            ],
+            &[
+                Publish(2, [Some("2"), Some("2")], [&["a", "b"], &[], &[]]),
+                Publish(3, [None, Some("2")], [&[], &[], &["a"]]),
+                Well(1, 3, true, true),
+            ],
+        ];
+        for (table, steps) in tables.into_iter().enumerate() {
+            let (faults, now) = (LateFaults::default(), Instant::now());
+            for (number, template) in ["a", "b"].into_iter().enumerate() {
+                faults.failed(id(number as u32), &failure(template, "1", "x", now), ROOM);
+            }
+            for (number, step) in steps.iter().enumerate() {
+                match step {
+                    Publish(number_of, texts, told) => {
+                        let settled = faults.settle(version(*number_of), |id| texts[id.index()].map(digest));
+                        let is = [&settled.changed, &settled.fixed, &settled.removed].map(|list| names(list));
+                        assert_eq!(is, told.map(<[_]>::to_vec), "table {table}, step {number}");
+                    }
+                    Well(which, of, is_current, is_first) => {
+                        let is = faults.rendered_well(id(*which), version(*of), *is_current, now);
+                        assert_eq!(is, *is_first, "table {table}, step {number}");
+                    }
+                    Fail(which, text) => {
+                        let failure = Failure {
+                            version: version(2),
+                            ..failure("a", text, "x", now)
+                        };
+                        let news = faults.failed(id(*which), &failure, ROOM);
+                        assert!(news.for_template, "table {table}, step {number}");
+                    }
+                }
+            }
+            // Nothing is watched that does not fail and is not waited for.
+            let known = faults.known.load();
+            let watched = |number| known.get(&id(number)).is_some_and(|record| record.is_watched());
+            for number in 0..2 {
+                assert_eq!(faults.may_watch(id(number)), watched(number), "table {table}");
+            }
+        }
+    }
+
+    /// To the second, and for each template by itself, whatever its id is.
+    #[test]
+    fn a_template_fails_until_it_was_rendered_well_in_a_later_second() {
+        let (faults, began) = (LateFaults::default(), Instant::now() + SECOND);
+        let ids = [1_u32, 2_000_000, 3_000_000, u32::MAX - 1].map(id);
+        let room = Room { templates: 4, ..ROOM };
+        for id in ids {
+            faults.failed(id, &failure("a.html", "1", "x", began), room);
+        }
+        let still = |which| faults.of(which, || Some(digest("1"))).map(|fault| fault.still_fails);
+        for (number, id) in ids.into_iter().enumerate() {
+            faults.rendered_well(id, version(1), true, began);
+            let failing = ids.map(still).iter().filter(|still| **still == Some(true)).count();
+            assert_eq!(failing, ids.len() - number, "within the second");
+            faults.rendered_well(id, version(1), true, began + 2 * SECOND);
+            let failing = ids.map(still).iter().filter(|still| **still == Some(true)).count();
+            assert_eq!(failing, ids.len() - number - 1, "only the one that was rendered");
+        }
+        faults.failed(ids[0], &failure("a.html", "1", "x", began + 3 * SECOND), room);
+        assert_eq!(still(ids[0]), Some(true));
+    }
+
+    /// Renders fail, succeed and are edited at once: each piece of news is told to one of them, and all is counted out again.
+    #[test]
+    fn many_threads_at_once_tell_each_piece_of_news_once() {
+        let (faults, now) = (LateFaults::default(), Instant::now());
+        let room = Room { templates: 64, ..ROOM };
+        for round in 1..=20_u64 {
+            let text = round.to_string();
+            let told = AtomicUsize::new(0);
+            let fixed = AtomicUsize::new(0);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        for number in 0..32 {
+                            let failure = failure(&format!("{number}.html"), &text, "x", now);
+                            let news = faults.failed(id(number), &failure, room);
+                            told.fetch_add(usize::from(news.for_template), Ordering::Relaxed);
+                        }
+                    });
+                }
+            });
+            assert_eq!(told.into_inner(), 32);
+            let changed = faults.settle(version(round), |_| Some(digest("good"))).changed;
+            assert_eq!(changed.len(), 32);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        for number in 0..32 {
+                            let first = faults.rendered_well(id(number), version(round), true, now);
+                            fixed.fetch_add(usize::from(first), Ordering::Relaxed);
+                        }
+                    });
+                }
+            });
+            assert_eq!(fixed.into_inner(), 32);
+            assert!((0..32).all(|number| !faults.may_watch(id(number))));
+        }
     }
 }

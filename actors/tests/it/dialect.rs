@@ -109,7 +109,7 @@ fn what_is_suggested_compiles() {
 }
 
 /// A suggestion is one tag, mostly: with what opens and closes it.
-fn complete(suggested: &str) -> String {
+pub(crate) fn complete(suggested: &str) -> String {
     let mut text = suggested
         .replace("for …", "for x in xs")
         .replace("if …", "if x")

@@ -116,6 +116,11 @@ fn a_name_is_found_however_its_accents_are_written() {
     write("ge\u{301}.html", "decomposed");
     block(hotplate.reload()).expect("reloads");
     assert_eq!(render("g\u{e9}.html").expect("is found").body, "decomposed");
+    let said = hotplate.diagnostics()[0].to_string();
+    assert!(
+        said.contains("its accents are encoded differently") && !said.contains("did you mean"),
+        "{said}"
+    );
     assert!(render("\u{e9}.html").is_err());
 }
 

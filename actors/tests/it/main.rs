@@ -10,6 +10,7 @@ mod failure_table;
 mod generator;
 mod harm;
 mod isolation;
+mod mistyped;
 mod promises;
 mod reference;
 mod set;

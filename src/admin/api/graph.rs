@@ -2,6 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::Data;
+use hotplate_actors::TemplateName;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -36,6 +37,7 @@ pub(super) struct Part {
     ))]
 pub(super) async fn graph(request: HttpRequest, state: Data<State>) -> Answered {
     let Part { around, depth } = body::query(&request)?;
+    let around = around.map(|name| TemplateName::new(&name).map_or(name, |name| state.spelt(name).to_string()));
     if depth.is_some_and(|depth| depth > DEPTH_MAX) {
         return Err(Problem::bad_request(format!("`depth` is at most {DEPTH_MAX}")));
     }

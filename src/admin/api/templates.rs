@@ -133,6 +133,7 @@ pub(super) async fn template(name: Path<String>, state: Data<State>) -> Answered
 /// Everything about a template.
 pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<TemplateAnswer, Problem> {
     let name = TemplateName::new(name).map_err(|_| Problem::no_template(name))?;
+    let name = state.spelt(name);
     let mut dependents = state.ask(state.hotplate.dependents(&name)).await?;
     dependents.sort_unstable();
     let pinned = state.hotplate.snapshot();

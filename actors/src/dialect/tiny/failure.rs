@@ -157,6 +157,20 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
         Value::Object(object) => nearest(key, object.iter().map(|(key, _)| key)),
         _ => None,
     };
+    let has = |name: &str| matches!(within, Value::Object(object) if object.get(name).is_some());
+    if let Some(help) = expression::without_blanks(&text, has) {
+        return diagnostic.at(unit.source(), whole).help(help);
+    }
+    let end = step.range().end;
+    let bare = key
+        .strip_suffix(':')
+        .filter(|bare| !bare.is_empty() && end == whole.end);
+    if let Some(bare) = bare
+        && let Some(tag) = without_colon(unit.source(), end - 1)
+    {
+        let help = format!("write `{tag}`: nothing follows `{bare}`");
+        return diagnostic.at(unit.source(), end - 1..end).help(help);
+    }
     let looks_like_css = key.contains([':', '/', '$', '?']) || key.bytes().all(|byte| byte.is_ascii_digit());
     let first = at == 0 && before.is_empty();
     if let Some(help) = by_accident(text.as_str(), key, within).filter(|_| first) {
@@ -181,6 +195,20 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
         None if first && looks_like_css => diagnostic.help("for a brace that is text write `\\{`"),
         None => diagnostic,
     }
+}
+
+/// Returns the tag in which a path ends in a colon, without that.
+fn without_colon(source: &str, colon: usize) -> Option<String> {
+    let after = source[colon + 1..].split_once('}')?.0;
+    let inner = source[..colon].rsplit_once('{')?.1;
+    let is_block = source[..colon - inner.len()].ends_with("{{");
+    let inner = format!("{inner}{after}");
+    let inner = shorten(inner.trim_matches(['-', ' ']));
+    Some(if is_block {
+        format!("{{{{ {inner} }}}}")
+    } else {
+        format!("{{{inner}}}")
+    })
 }
 
 /// What was meant by a path that is one by accident: `{loop.index}`, `{%endif%}`, `{:else}`, `{price:.2}`.

@@ -118,6 +118,9 @@ pub(super) fn tag(text: &str, is_block: bool) -> Option<Meant> {
         .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
         .count();
     let (word, rest) = after.split_at(length);
+    // Other languages do not care for capitals.
+    let lowercase = word.to_ascii_lowercase();
+    let word = lowercase.as_str();
     // A field that is called as a word of another language is: `{{ block.title }}`, `{{ when | date }}`.
     let is_value =
         rest.starts_with(['.', '[', '(', '?']) || !is_block && rest.trim_start().starts_with(['|', '?', '~', '+', '*']);
@@ -161,7 +164,8 @@ pub(super) fn tag(text: &str, is_block: bool) -> Option<Meant> {
         return Some(end(kind));
     }
     if !is_block && sigil == ' ' && rest.is_empty() && kind.is_value_alone() && word != "yield" {
-        return None;
+        // It may be a field all the same.
+        return (kind == Kind::Raw).then(|| Meant::help(format!("{RAW}; a value takes single braces: `{{{after}}}`")));
     }
     Some(begin(kind, word, rest))
 }
@@ -180,7 +184,7 @@ fn begin(kind: Kind, word: &str, rest: &str) -> Meant {
         Kind::Inheritance => Meant::help(INHERITANCE),
         Kind::Variable => Meant::help(variable(rest)),
         Kind::Macro => Meant::help("make it a template of its own, and call it: `{{ call _item.html with item }}`"),
-        Kind::Raw => Meant::help("there is no block of plain text: write `\\{` for each brace that is text"),
+        Kind::Raw => Meant::help(RAW),
         Kind::Comment => Meant::help("a comment is written `{# … #}`, on one line"),
         Kind::Choice => Meant::help(
             "there are no comparisons: put an answer for each case into the data, and test it: `{{ if is_sold_out }}`",
@@ -218,6 +222,8 @@ pub(super) fn else_if(text: &str) -> String {
 
 pub(super) const FOR_ELSE: &str =
     "test the list first: `{{ if items }}{{ for item in items }} … {{ endfor }}{{ else }} … {{ endif }}`";
+
+const RAW: &str = "there is no block of plain text: write `\\{` for each brace that is text";
 
 const INHERITANCE: &str = "there is no inheritance: move what pages share into templates of their own, and call them where they \
                            belong: `{{ call _layout/head.html with page }}`";
@@ -279,7 +285,7 @@ pub(super) fn for_loop(text: &str) -> String {
     } else if let Some((of, names)) = text.split_once(" as ") {
         (names, of)
     } else {
-        ("item", text)
+        missing_word(text).unwrap_or(("item", text))
     };
     let of = of.trim();
     let of = of.split([' ', '|', ',']).next().unwrap_or_default();
@@ -307,8 +313,22 @@ pub(super) fn for_loop(text: &str) -> String {
     format!("`{{{{ for {name} in {of} }}}}`{position}")
 }
 
+/// The two words of a loop or of a `with` between which nothing stands, or something else than what belongs there.
+fn missing_word(text: &str) -> Option<(&str, &str)> {
+    let mut words = text.split_whitespace();
+    let (first, second) = (words.next()?, words.next()?);
+    let last = words.next().unwrap_or(second);
+    let are_paths = as_path(first).is_some() && as_path(last).is_some();
+    (words.next().is_none() && are_paths && !first.ends_with(',')).then_some((first, last))
+}
+
 /// The line for a `with`.
 pub(super) fn with(text: &str) -> String {
+    if let Some((of, name)) = missing_word(text).filter(|(_, name)| !name.contains('.'))
+        && let (Some(of), Some(name)) = (as_path(of), as_path(name))
+    {
+        return format!("`{{{{ with {of} as {name} }}}}`");
+    }
     if let Some((name, of)) = text.split_once('=') {
         let (name, of) = (
             as_path(name.trim_end_matches(':')),

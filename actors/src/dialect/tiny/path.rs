@@ -232,7 +232,9 @@ fn no_path(piece: Piece<'_>, place: Place) -> Fault {
     }
     let compares = ["==", "!=", "<", ">"].iter().any(|sign| text.contains(sign))
         || matches!(first, "eq" | "ne" | "lt" | "le" | "gt" | "ge") && words().nth(1).is_some();
-    let joins = words().any(|word| matches!(word, "and" | "or" | "&&" | "||"));
+    let joins = words().any(|word| matches!(word.to_ascii_lowercase().as_str(), "and" | "or"))
+        || text.contains("&&")
+        || text.contains("||");
     if !is_value && joins {
         let message = "conditions cannot be joined";
         let help = expression::joined(text);
@@ -242,6 +244,18 @@ fn no_path(piece: Piece<'_>, place: Place) -> Fault {
         let message = "there are no comparisons";
         let help = "put the answer into the data and test that: `{{ if is_sold_out }}`";
         return Fault::new("comparison", piece.range(), message).help(help);
+    }
+    let compares_once = text.split('=').map(expression::as_path).collect::<Option<Vec<_>>>();
+    if !is_value && compares_once.is_some_and(|parts| parts.len() == 2) {
+        let help = "put the answer into the data and test that: `{{ if is_sold_out }}`";
+        return Fault::new("comparison", piece.range(), "there are no comparisons").help(help);
+    }
+    if place == Place::Condition
+        && first != "not"
+        && let Some(path) = expression::after_word(text, "not").and_then(expression::as_path)
+    {
+        let message = format!("`{first}` is written in lower case");
+        return Fault::new("not-a-path", piece.range(), message).help(format!("write `{{{{ if not {path} }}}}`"));
     }
     if !is_value && text.starts_with('!') {
         let help = format!("write `not {}`", shorten(text[1..].trim_start()));
@@ -284,7 +298,11 @@ fn meant(text: &str, place: Place) -> Option<String> {
         });
     }
     if !is_value {
-        return None;
+        // What ends the first line of a block in other languages.
+        let ends = [" then", " do"].into_iter().find_map(|end| text.strip_suffix(end));
+        let bare = ends.unwrap_or(text).trim_end_matches([':', ';', '{', ' ']);
+        let path = expression::as_path(bare).filter(|path| path == bare && bare != text);
+        return path.map(|path| format!("write `{path}`, and nothing after it"));
     }
     if let Some(html) = text.strip_prefix("!!") {
         return Some(foreign::unescaped(html.trim_matches('!')));

@@ -325,6 +325,20 @@ fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Bloc
     let code = "unknown-block";
     let message = format!("`{}` begins no block", shorten(word));
     let first = inner.start..inner.start + word.len();
+    let lowercase = word.to_ascii_lowercase();
+    let bare = lowercase.trim_end_matches([':', ';']);
+    if bare != word && WORDS.contains(&bare) {
+        let meant = format!("{bare} {}", rest.text);
+        let meant = meant.trim_end();
+        // What else is wrong with it is said instead.
+        let piece = Piece::of(meant, 0..meant.len());
+        let help = match block(piece, true, innermost).map_err(|fault| fault.0.help) {
+            Ok(_) => format!("write `{{{{ {} }}}}`", shorten(meant)),
+            Err(Some(help)) => help,
+            Err(None) => format!("write `{bare}`"),
+        };
+        return Fault::new(code, first, message).help(help).of_block(bare);
+    }
     let joined = format!("{word}{}", rest.text);
     if let Some(known) = WORDS.iter().find(|known| **known == joined) {
         return Fault::new(code, first, message)

@@ -115,24 +115,32 @@ fn fail(breakers: &Breakers, id: u32, closure: &Digest, now: Instant, hung: bool
 #[test]
 fn a_closure_that_is_open_is_not_tried_and_another_one_is() {
     let (breakers, now, id) = (Breakers::default(), Instant::now(), TemplateId::new(7));
-    let (bad, repaired) = (digest("bad"), digest("repaired"));
+    let (bad, repaired, error) = (digest("bad"), digest("repaired"), error());
     assert!(!breakers.may_know(id));
     let opened: Vec<_> = (0..4).map(|_| fail(&breakers, 7, &bad, now, false)).collect();
     assert_eq!(opened, [false, false, true, false]);
     assert!(breakers.may_know(id));
     assert!(matches!(breakers.course(id, &bad, now, &RULES), Course::Instead(..)));
     assert!(matches!(breakers.course(id, &repaired, now, &RULES), Course::Attempt));
-    assert_eq!((breakers.counts().open, breakers.counts().opened), (1, 1));
-    // An edit begins anew, and so does what comes after it.
-    breakers.settle(|_| Some(repaired), &RULES);
-    assert!(matches!(breakers.course(id, &repaired, now, &RULES), Course::Attempt));
-    assert_eq!(breakers.counts().open, 0);
-    assert!(!breakers.succeeded(id, &repaired, &RULES), "it was closed");
+    let open = |served: Option<Digest>| breakers.counts(|_| served).open;
+    assert_eq!((open(Some(bad)), breakers.counts(|_| None).opened), (1, 1));
+    // An edit begins anew, and a good render of it ends the matter, unless it is of a version that is over.
+    assert_eq!((open(Some(repaired)), open(None)), (0, 0));
+    assert!(!breakers.succeeded(id, &repaired, false, &RULES));
+    assert!(breakers.may_know(id));
+    assert!(!breakers.succeeded(id, &repaired, true, &RULES), "it was closed");
     assert!(!breakers.may_know(id));
-    // A template that is gone is forgotten.
-    fail(&breakers, 7, &bad, now, false);
-    breakers.settle(|_| None, &RULES);
-    assert!(!breakers.may_know(id));
+    // What stood in for the text before is tried first for the next that fails.
+    let good = Substitute::Good(digest("good"));
+    let failure = |closure, substitute| CostlyFailure {
+        closure,
+        error: &error,
+        substitute,
+        hung: false,
+    };
+    breakers.failed(id, failure(&bad, good), now, &RULES);
+    breakers.failed(id, failure(&repaired, Substitute::Unknown), now, &RULES);
+    assert_eq!(breakers.substitute(id), good);
 }
 
 #[test]
@@ -142,7 +150,7 @@ fn a_success_between_failures_keeps_it_closed_and_a_probe_that_succeeds_closes_i
     for _ in 0..10 {
         assert!(!fail(&breakers, 1, &closure, now, false));
         assert!(!fail(&breakers, 1, &closure, now, false));
-        assert!(!breakers.succeeded(id, &closure, &RULES));
+        assert!(!breakers.succeeded(id, &closure, true, &RULES));
     }
     for _ in 0..3 {
         fail(&breakers, 1, &closure, now, false);
@@ -155,8 +163,8 @@ fn a_success_between_failures_keeps_it_closed_and_a_probe_that_succeeds_closes_i
         breakers.course(id, &closure, after(now, 100), &RULES),
         Course::Attempt
     ));
-    assert!(breakers.succeeded(id, &closure, &RULES));
-    let BreakerCounts { open, opened, probes } = breakers.counts();
+    assert!(breakers.succeeded(id, &closure, true, &RULES));
+    let BreakerCounts { open, opened, probes } = breakers.counts(|_| Some(closure));
     assert_eq!((open, opened, probes), (0, 1, 1));
 }
 
@@ -183,7 +191,7 @@ fn as_many_are_known_as_there_is_room_for_and_slow_ones_stay() {
     }
     let known: Vec<_> = (0..4).map(|id| breakers.may_know(TemplateId::new(id))).collect();
     assert_eq!(known, [false, true, true, false]);
-    breakers.succeeded(TemplateId::new(2), &closure, &RULES);
+    breakers.succeeded(TemplateId::new(2), &closure, true, &RULES);
     assert!(breakers.may_know(TemplateId::new(2)), "it is slow still");
 }
 

@@ -86,7 +86,9 @@ pub(in super::super) fn presence(text: &str) -> Option<(String, bool)> {
 
 /// What to write instead of conditions that are joined: those that all have to hold are nested.
 pub(in super::super) fn joined(text: &str) -> String {
-    let (one, other) = match text.split_once("&&").or(text.split_once(" and ")) {
+    let and = text.to_ascii_lowercase().find(" and ");
+    let by_word = and.map(|at| (&text[..at], &text[at + " and ".len()..]));
+    let (one, other) = match text.split_once("&&").or(by_word) {
         Some(both) => both,
         None => match text
             .strip_prefix("and ")
@@ -98,7 +100,7 @@ pub(in super::super) fn joined(text: &str) -> String {
     };
     let of = |condition: &str| {
         let condition = condition.trim();
-        let (not, path) = match condition.strip_prefix("not ").or(condition.strip_prefix('!')) {
+        let (not, path) = match after_word(condition, "not").or(condition.strip_prefix('!')) {
             Some(path) => ("not ", path),
             None => ("", condition),
         };
@@ -139,7 +141,8 @@ pub(in super::super) fn value(text: &str) -> Option<String> {
     if let Some(path) = counted(text).and_then(as_path) {
         return Some(count(&path));
     }
-    if let Some(path) = text.strip_prefix('!').and_then(as_path) {
+    let negated = text.strip_prefix('!').or_else(|| after_word(text, "not"));
+    if let Some(path) = negated.and_then(as_path) {
         return Some(format!("write `{{{{ if not {path} }}}} … {{{{ endif }}}}`"));
     }
     if presence(text).is_some() {
@@ -167,11 +170,58 @@ pub(in super::super) fn value(text: &str) -> Option<String> {
             shorten(literal)
         ));
     }
+    if let Some(formatted) = formatted(text) {
+        return Some(formatted);
+    }
     if let Some(call) = call(text) {
         return Some(call);
     }
     operators(text)
 }
+
+/// The rest of a text that begins with a word, in whatever case.
+pub(in super::super) fn after_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let (first, rest) = text.split_once(char::is_whitespace)?;
+    first.eq_ignore_ascii_case(word).then(|| rest.trim())
+}
+
+/// What to write instead of a path that is one by accident, because nothing in it has blanks around it: `{price*qty}`, `{a?b:c}`, `{a??b}`.
+/// `has` says which names there are: a dash is mostly part of a name.
+pub(in super::super) fn without_blanks(text: &str, has: impl Fn(&str) -> bool) -> Option<String> {
+    let operands = || text.split('-');
+    let subtracts = text.contains('-') && operands().all(|part| has(part) || is_number(part));
+    if subtracts {
+        return Some(ARITHMETIC.into());
+    }
+    if !text.contains(['+', '*', '/', '%', '~', '?']) {
+        return None;
+    }
+    match as_path(text) {
+        Some(path) => (path != text).then(|| format!("write `{path}`")),
+        None => value(text),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `upper name`, and `upper(name)`: a formatter that ships here, written before its value.
+fn formatted(text: &str) -> Option<String> {
+    let (name, of) = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+        Some(call) => call,
+        None => text.split_once(char::is_whitespace)?,
+    };
+    let name = name.trim().to_ascii_lowercase();
+    let name = formatter_elsewhere(&name).or_else(|| SHIPPED.into_iter().find(|shipped| **shipped == *name))?;
+    let of = as_path(of)?;
+    Some(format!("write `{{{of} | {name}}}`"))
+}
+
+/// The formatters that ship here.
+const SHIPPED: [&str; 7] = ["upper", "lower", "title", "trim", "json", "url", "unescaped"];
+
+const ARITHMETIC: &str = "there is no arithmetic: put the result into the data, such as `{total}`";
 
 /// What a loop of another language knows about itself, and what stands for the value that it is at.
 pub(in super::super) fn loop_word(text: &str) -> Option<String> {
@@ -348,9 +398,16 @@ fn operators(text: &str) -> Option<String> {
         let beside: String = parts.iter().map(|path| format!("{{{path}}}")).collect();
         return Some(format!("write one beside the other: `{beside}`"));
     }
+    let compares = |sign: &&str| {
+        text.split(sign)
+            .map(as_path)
+            .collect::<Option<Vec<_>>>()
+            .is_some_and(|parts| parts.len() == 2)
+    };
     if ["==", "!=", "<=", ">=", " < ", " > "]
         .iter()
         .any(|sign| text.contains(sign))
+        || ["<", ">"].iter().any(compares)
     {
         return Some(
             "there are no comparisons: put the answer into the data and test that: `{{ if is_sold_out }}`".into(),
@@ -361,6 +418,5 @@ fn operators(text: &str) -> Option<String> {
         .split(['+', '*', '/', '%', '-'])
         .map(is_operand)
         .collect::<Vec<_>>();
-    (calculates.len() > 1 && calculates.iter().all(|is| *is))
-        .then(|| "there is no arithmetic: put the result into the data, such as `{total}`".into())
+    (calculates.len() > 1 && calculates.iter().all(|is| *is)).then(|| ARITHMETIC.into())
 }
