@@ -23,7 +23,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::{Body, Closure, Escape, Frame, Missing, RenderError, RenderFault, TemplateId};
 use crate::events::{Event, Fallback, Teller, WeakTeller};
 use crate::fault_log::FaultLog;
-use crate::likeness::likeness;
+use crate::likeness::suggested_template;
 use crate::limits::Limits;
 use crate::snapshot::{
     BreakerRules, CostlyFailure, Course, LateFault, Room, Serving, Snapshot, Standing, Substitute, Why,
@@ -833,10 +833,6 @@ fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
 
 /// A template with a name much like one that is not there.
 fn nearest(snapshot: &Snapshot, shown: &str) -> Option<TemplateName> {
-    let near = |name: &TemplateName| likeness(shown, name.as_str());
-    let named = snapshot
-        .entries()
-        .take(NEAR_NAMES_MAX)
-        .filter_map(|(_, other, _)| Some((near(other)?, other)));
-    named.min().map(|(_, other)| other.clone())
+    let names = snapshot.entries().take(NEAR_NAMES_MAX).map(|(_, name, _)| name);
+    suggested_template(shown, names).cloned()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::plan::CompiledText;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::{Unit, formatter_elsewhere};
-use crate::likeness::{likeness, misspelt};
+use crate::likeness::{suggested_template, suggestion};
 use crate::loader::directory::EXTENSIONS;
 use crate::snapshot::Seed;
 use crate::template::TemplateName;
@@ -104,9 +104,8 @@ where
 
     fn unknown_formatter(&self, wanted: &str) -> Diagnostic {
         let names = self.formatters.iter().map(AsRef::as_ref);
-        let scored = names.filter_map(|name| Some((misspelt(wanted, name)?, name)));
         let elsewhere = formatter_elsewhere(wanted).filter(|name| self.formatters.contains(*name));
-        let help = match elsewhere.or(scored.min().map(|(_, name)| name)) {
+        let help = match elsewhere.or_else(|| suggestion(wanted, names)) {
             Some("unescaped") => "write `unescaped`, only for markup of your own".into(),
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None if matches!(wanted, "escape" | "e" | "h" | "force_escape") => {
@@ -146,8 +145,7 @@ impl Nearest {
             *left = left.saturating_sub(1);
             any_left
         });
-        let scored = affordable.filter_map(|name| Some((likeness(wanted.as_str(), name.as_str())?, name)));
-        let nearest = scored.min().map(|(_, name)| name.clone());
+        let nearest = suggested_template(wanted.as_str(), affordable).cloned();
         self.answers.insert(wanted.clone(), nearest.clone());
         nearest
     }
