@@ -31,7 +31,7 @@ pub fn suggestion<'c>(unknown: &str, candidates: impl IntoIterator<Item = &'c st
     scored.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate)
 }
 
-/// Returns the template that is most probably meant by a name or a path that is none; the first one by name of several.
+/// Returns the template that is most probably meant by a name or a path that does not exist; of several equally good ones, the first by name.
 pub(crate) fn suggested_template<'n>(
     unknown: &str,
     names: impl IntoIterator<Item = &'n TemplateName>,
