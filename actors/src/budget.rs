@@ -1,4 +1,8 @@
-//! [`Budget`]: what one attempt to render may cost, checked on each loop turn, call and append.
+//! The budget of one attempt to render: steps, time, output and depth.
+//!
+//! Every tag, loop iteration and call takes one step. Reading the clock and the cancellation token costs as much as many steps, so they
+//! are checked only once per batch of steps: [`Budget::step`] counts down one number, and refills it from the remaining steps when it
+//! reaches zero.
 
 use std::time::{Duration, Instant};
 
@@ -6,75 +10,74 @@ use tokio_util::sync::CancellationToken;
 
 use crate::limits::Limits;
 
-/// Which edge a render met.
+/// The limit that ended a render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Exceeded {
     /// The time of one attempt ([`Limits::render_ms`]).
     #[error("it took longer than {0} ms (the limit `render_ms`)")]
     Time(u64),
-    /// The caller's own deadline.
+    /// The deadline of the caller.
     #[error("the deadline of the caller has passed")]
     Deadline,
-    /// [`Limits::render_wait_ms`].
+    /// The time that a caller waits for an answer ([`Limits::render_wait_ms`]).
     #[error("there was no answer within {0} ms (the limit `render_wait_ms`)")]
     Waited(u64),
-    /// [`Limits::render_steps`].
+    /// The number of steps ([`Limits::render_steps`]).
     #[error("it took more than {0} steps (the limit `render_steps`)")]
     Steps(u64),
-    /// [`Limits::output_bytes`].
+    /// The size of the output ([`Limits::output_bytes`]).
     #[error("its output is larger than {0} bytes (the limit `output_bytes`)")]
     Output(usize),
-    /// [`Limits::call_depth`].
+    /// The depth of calls ([`Limits::call_depth`]).
     #[error("its calls go deeper than {0} levels (the limit `call_depth`)")]
     Depth(u32),
-    /// What is rendered in place ([`Limits::inline_steps`], [`Limits::inline_ms`]); or, of a kept version, the part of a budget in which
-    /// several are tried one after the other. Nobody is answered so.
+    /// The share of a budget that is spent on an attempt which another one follows: a render in place ([`Limits::inline_steps`],
+    /// [`Limits::inline_ms`]), or one of several kept versions that are tried in turn. No caller receives this error.
     #[error("it takes longer than what is tried in a short time")]
     Part,
-    /// The caller gave up.
+    /// A cancellation by the caller.
     #[error("it was cancelled by the caller")]
     Cancelled,
 }
 
 impl Exceeded {
-    /// Whether the caller ended it, rather than the template costing too much.
+    /// Returns true if the caller ended the render, rather than the cost of the template.
     #[must_use]
     pub fn by_caller(self) -> bool {
         matches!(self, Self::Deadline | Self::Cancelled)
     }
 }
 
-/// Steps between two looks at the clock: some microseconds.
+/// The number of steps between two checks of the clock, which take some microseconds.
 const STEPS_PER_CHECK: u32 = 1024;
 
-/// Steps between two looks at the clock where the time is short: one step may format a long text.
+/// The number of steps between two checks of the clock in a partial budget, whose time is short: one step may format a long text.
 const STEPS_PER_CHECK_OF_PART: u32 = 128;
 
-/// What is left of the costs that one attempt may have.
+/// The remaining budget of one attempt to render.
 #[derive(Debug)]
 pub struct Budget {
-    /// Steps until the next look at clock and token. Counting down one number is all that a step costs.
+    /// The steps until the next check of clock and token.
     until_check: u32,
-    /// Steps left behind `until_check`.
+    /// The steps that remain after `until_check`.
     steps_left: u64,
     steps_max: u64,
     time_max: Duration,
-    /// Where the time of this attempt ends; begins to run with the first look at the clock, for most renders are over by then
-    /// and a look costs as much as many steps.
+    /// The end of the time of this attempt. It is set by the first check of the clock, because most renders end before that.
     ends: Option<Instant>,
-    /// True if it is only a part of what an attempt may cost.
+    /// True for a partial budget, whose end is reported as [`Exceeded::Part`].
     part: bool,
     deadline: Option<Instant>,
     cancel: Option<CancellationToken>,
-    /// Most bytes of output.
+    /// The maximum size of the output in bytes.
     pub output_bytes: usize,
-    /// Most calls inside calls.
+    /// The maximum depth of calls inside calls.
     pub call_depth: u32,
 }
 
 impl Budget {
-    /// A full budget. Its time begins with the first look at the clock: after some steps, or with the first [`Budget::check`].
+    /// Returns a full budget. Its time begins with the first check of the clock, after some steps or in [`Budget::check`].
     #[must_use]
     pub fn new(limits: &Limits, deadline: Option<Instant>, cancel: Option<CancellationToken>) -> Self {
         let first = u64::from(STEPS_PER_CHECK).min(limits.render_steps);
@@ -92,7 +95,7 @@ impl Budget {
         }
     }
 
-    /// Leaves only so much of it. What goes beyond is [`Exceeded::Part`].
+    /// Reduces the budget to a part, whose end is reported as [`Exceeded::Part`].
     pub(crate) fn part(mut self, steps: u64, time: Duration) -> Self {
         let steps = steps.min(self.steps_max);
         let first = u64::from(STEPS_PER_CHECK_OF_PART).min(steps);
@@ -106,7 +109,7 @@ impl Budget {
     /// Takes one step.
     ///
     /// # Errors
-    /// [`Exceeded`] when there is none left, the time is over, or the caller gave up.
+    /// [`Exceeded`] if no step is left, the time is over, or the caller has cancelled.
     #[inline]
     pub fn step(&mut self) -> Result<(), Exceeded> {
         let (left, none_left) = self.until_check.overflowing_sub(1);
@@ -136,17 +139,17 @@ impl Budget {
         Ok(())
     }
 
-    /// Lets the time begin now at the latest: before something that takes long in one step.
+    /// Starts the time now unless it runs already, before an operation that may take long in one step.
     pub(crate) fn begin(&mut self) {
         if self.ends.is_none() {
             self.ends = Instant::now().checked_add(self.time_max);
         }
     }
 
-    /// Looks at clock and token without taking a step.
+    /// Checks clock and token without taking a step.
     ///
     /// # Errors
-    /// [`Exceeded`] when the time is over or the caller gave up.
+    /// [`Exceeded`] if the time is over or the caller has cancelled.
     pub fn check(&mut self, now: Instant) -> Result<(), Exceeded> {
         if self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled) {
             return Err(Exceeded::Cancelled);
@@ -174,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_end_exactly_at_the_limit() {
+    fn steps_end_at_the_limit() {
         for steps in [0, 1, 1023, 1024, 1025, 5000] {
             let limits = Limits {
                 render_steps: steps,
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_ends_exactly_where_it_is_said_to() {
+    fn a_part_ends_at_its_limit() {
         for steps in [0, 1, 1023, 1024, 1025, 5000] {
             let mut budget = Budget::new(&Limits::default(), None, None).part(steps, Duration::from_secs(3600));
             let taken = std::iter::repeat_with(|| budget.step())
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_and_token_are_looked_at() {
+    fn clock_and_token_are_checked() {
         let now = Instant::now();
         let limits = Limits {
             render_ms: 10,

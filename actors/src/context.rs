@@ -1,4 +1,4 @@
-//! [`Context`]: data that travels in a message and becomes a value where it is rendered.
+//! Owned data for a render, sent in a message and built into a value by the thread that renders.
 
 mod prepared;
 
@@ -13,16 +13,19 @@ pub use prepared::Prepared;
 
 /// Owned data for one render, of any type that serializes.
 ///
-/// It is turned into a value in the thread that renders; inside, the code is made for the very type (passing `Serialize`
-/// through a trait object made renders more than twice as slow when it was measured).
+/// The thread that renders serializes it into a value. The trait object below hides the type of the data, but the serialization inside is
+/// compiled for that type: serializing through a trait object instead made renders more than twice as slow when it was measured.
 pub struct Context(Box<dyn Build>);
 
+/// Builds a value from data whose type is hidden.
 trait Build: Send {
     fn build<'a>(&'a self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError>;
 }
 
+/// Data that was built before, in an arena of the caller.
 struct Shared(Prepared<'static>);
 
+/// Data that is serialized by the render.
 struct Given<T>(T);
 
 impl<T: Serialize + Send> Build for Given<T> {
@@ -38,16 +41,16 @@ impl Build for Shared {
 }
 
 impl Context {
-    /// Takes the data as it is; nothing is serialized yet.
+    /// Wraps data without serializing it yet.
     #[must_use]
     pub fn new<T: Serialize + Send + 'static>(data: T) -> Self {
         Self(Box::new(Given(data)))
     }
 
-    /// Builds data that many renders share, once, in an arena of the caller's.
+    /// Builds data that many renders share once, in an arena of the caller.
     ///
     /// # Errors
-    /// [`ContextError`] where the data does not serialize or nests deeper than the default of [`Limits::context_depth`].
+    /// [`ContextError`] if the data does not serialize or nests deeper than the default of [`Limits::context_depth`].
     pub fn prepare<'a, T: Serialize + ?Sized>(data: &T, arena: &'a Arena) -> Result<Prepared<'a>, ContextError> {
         Prepared::new(data, arena)
     }
@@ -55,7 +58,7 @@ impl Context {
     /// Builds the value.
     ///
     /// # Errors
-    /// [`ContextError`] where the data does not serialize or goes over a limit.
+    /// [`ContextError`] if the data does not serialize or exceeds a limit.
     pub fn build<'a>(&'a self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         self.0.build(arena, limits)
     }

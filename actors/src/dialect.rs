@@ -1,4 +1,8 @@
-//! What a template language is to the engine: [`Dialect`] makes a [`Unit`] of one text, a unit renders inside its [`Closure`].
+//! The interface between the engine and a template language.
+//!
+//! A [`Dialect`] compiles one text into a [`Unit`], without knowing any other template. The engine puts a unit under a name and resolves
+//! its calls and formatters, which makes a [`Member`]. A render runs the unit of one member with its [`Closure`], through which it reaches
+//! the templates that it calls, all from one snapshot.
 
 pub mod reference;
 pub mod tiny;
@@ -24,63 +28,64 @@ pub use formatter::{Formatter, FormatterError, Formatters, Output};
 
 /// A template language.
 pub trait Dialect: Send + Sync + 'static {
-    /// A short stable name, such as `tiny`.
+    /// Returns a short stable name, such as `tiny`.
     fn id(&self) -> &'static str;
 
-    /// Makes a unit of one text, alone; knows no name. Linear, bounded, never panics.
+    /// Compiles one text, independently of its name and of other texts. Takes time linear in the length of the text, keeps to `limits`
+    /// and never panics.
     ///
     /// # Errors
-    /// What its author has to change.
+    /// Diagnostics of everything that the author of the text has to change.
     fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>>;
 
-    /// Checks that a text can name a formatter like this.
+    /// Checks that a template can use a formatter under this name.
     ///
     /// # Errors
-    /// The reason why none can, and what is possible instead.
+    /// The reason why no template can, and which names are possible.
     fn formatter_name(&self, _name: &str) -> Result<(), String> {
         Ok(())
     }
 
-    /// Returns this language for texts whose paths may lead nowhere, as [`Missing::Lenient`] says. Without one, templates are strict
+    /// Returns a variant of this language that accepts missing paths ([`Missing::Lenient`]). Without one, all templates are strict,
     /// wherever they come from.
     fn lenient(&self) -> Option<Arc<dyn Dialect>> {
         None
     }
 }
 
-/// One compiled text: immutable, shared by every version, name and thread that has the same text.
+/// A compiled text. Immutable, and shared by all versions, names and threads that have the same text.
 pub trait Unit: Send + Sync + 'static {
-    /// The text that it was made of.
+    /// Returns the text that was compiled.
     fn text(&self) -> &str;
 
-    /// The calls in the text. A unit names a call by its index here.
+    /// Returns the calls in the text. A unit refers to a call by its index in this list.
     fn calls(&self) -> &[Call];
 
-    /// The formatters used in the text. A unit names a use by its index here.
+    /// Returns the uses of formatters in the text. A unit refers to a use by its index in this list.
     fn formatters(&self) -> &[FormatterUse];
 
-    /// What probably is not meant, although it compiles. Only shown for templates whose output is escaped as HTML.
+    /// Returns warnings about a text that compiles. They are shown only for templates whose output is escaped as HTML.
     fn warnings(&self) -> &[Diagnostic] {
         &[]
     }
 
-    /// What it takes in memory, its text and everything that it was compiled to included: the compiler's cache is bounded by the sum. A
-    /// dialect whose units hold more than this counts says so.
+    /// Returns the memory of the unit in bytes, its text included. The compiler's cache is bounded by the sum, so a dialect overrides this
+    /// if its units hold more than texts and lists.
     fn bytes(&self) -> usize {
         size_of_val(self) + self.text().len() + lists_bytes(self.calls(), self.formatters())
     }
 
-    /// Renders the template of `closure`. Every call of this render is answered by `closure`, from one snapshot.
+    /// Renders the template of `closure`, which also resolves every call, so that the whole render reads one snapshot.
     ///
     /// # Errors
-    /// [`RenderError`]; what was appended to the output until then is thrown away.
+    /// [`RenderError`]. The caller discards the output that was written until then.
     fn render(&self, closure: &Closure<'_>, context: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), RenderError>;
 
-    /// For a dialect whose units hold more than text, such as the data of a site.
+    /// Returns the unit as [`Any`], for dialects whose units hold more than text, such as the data of a site.
     fn as_any(&self) -> &dyn Any;
 }
 
-/// What the calls and formatters of a unit take in memory.
+/// Returns the memory of the calls and formatters of a unit, in bytes.
 pub(crate) fn lists_bytes(calls: &[Call], formatters: &[FormatterUse]) -> usize {
     let names: usize = formatters.iter().map(|used| used.name.len()).sum();
     size_of_val(calls) + size_of_val(formatters) + names
@@ -89,33 +94,33 @@ pub(crate) fn lists_bytes(calls: &[Call], formatters: &[FormatterUse]) -> usize 
 /// A call of another template in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Who is called.
+    /// The template that is called.
     pub name: TemplateName,
-    /// Where the name stands.
+    /// The position of the name in the text.
     pub span: Span,
 }
 
 /// A use of a formatter in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormatterUse {
-    /// Its name.
+    /// The name of the formatter.
     pub name: Box<str>,
-    /// Where the name stands.
+    /// The position of the name in the text.
     pub span: Span,
 }
 
-/// A dense number for a name that was ever defined or called. Never reused, never given by a look-up.
+/// A dense number of a template name that was ever defined or called. It is never reused, and looking up an unknown name assigns none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TemplateId(pub(crate) u32);
 
 impl TemplateId {
-    /// The id with a number: for those who answer [`Members`] themselves.
+    /// Returns the id with a number, for implementations of [`Members`].
     #[must_use]
     pub fn new(number: u32) -> Self {
         Self(number)
     }
 
-    /// Its number as a position.
+    /// Returns the number as an index.
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
@@ -124,18 +129,18 @@ impl TemplateId {
 
 /// A unit under a name, with its calls and formatters resolved.
 pub struct Member {
-    /// Its name.
+    /// The name of the template.
     pub name: TemplateName,
     /// The digest of its text.
     pub digest: Digest,
-    /// What it does.
+    /// The compiled text.
     pub unit: Arc<dyn Unit>,
-    /// For each of [`Unit::calls`], who that is.
+    /// The template that each of [`Unit::calls`] calls.
     pub callees: Box<[TemplateId]>,
-    /// For each of [`Unit::formatters`], which that is.
+    /// The formatter that each of [`Unit::formatters`] uses.
     pub formatters: Box<[Formatter]>,
-    /// What travels with it without being called, such as the data of a page: published in one swap with it, and held back
-    /// with it. Unlike a callee it may be absent.
+    /// Templates that belong to this one without being called, such as the data of a page. They are published in the same swap, and stay
+    /// at their last good version together with it. Unlike a callee, a companion may be absent.
     pub companions: Box<[TemplateId]>,
 }
 
@@ -148,9 +153,9 @@ impl fmt::Debug for Member {
     }
 }
 
-/// Where the members of a closure are found: one view of one snapshot.
+/// A view of one snapshot, in which the members of a closure are looked up.
 pub trait Members: Sync {
-    /// The member with this id, if the view has it.
+    /// Returns the member with this id, if the view has one.
     fn member(&self, id: TemplateId) -> Option<&Member>;
 }
 
@@ -162,19 +167,19 @@ pub struct Closure<'s> {
 }
 
 impl<'s> Closure<'s> {
-    /// The closure of `top` in a view.
+    /// Returns the closure of `top` in a view.
     #[must_use]
     pub fn new(members: &'s dyn Members, top: &'s Member) -> Self {
         Self { members, top }
     }
 
-    /// The template that this closure begins with.
+    /// Returns the template that this closure begins with.
     #[must_use]
     pub fn top(&self) -> &'s Member {
         self.top
     }
 
-    /// The closure of the template that the `call`-th of [`Unit::calls`] calls.
+    /// Returns the closure of the template that the `call`-th of [`Unit::calls`] calls.
     #[inline]
     #[must_use]
     pub fn callee(&self, call: usize) -> Option<Closure<'s>> {
@@ -186,13 +191,13 @@ impl<'s> Closure<'s> {
         })
     }
 
-    /// The companions that are there, in their order.
+    /// Returns the companions that exist, in their order.
     pub fn companions(&self) -> impl Iterator<Item = &'s Member> + use<'s> {
         let Self { members, top } = *self;
         top.companions.iter().filter_map(move |id| members.member(*id))
     }
 
-    /// Every member, each once, this one first, in the order in which calls reach them.
+    /// Returns every member once, in breadth-first order of the calls; the top comes first.
     #[must_use]
     pub fn members(&self) -> Vec<&'s Member> {
         let mut seen = std::collections::HashSet::from([&self.top.name]);
@@ -209,7 +214,7 @@ impl<'s> Closure<'s> {
         members
     }
 
-    /// A digest of the names and texts of every member and companion: equal closures print the same for the same context.
+    /// Returns a digest of the names and texts of all members and companions. Closures with equal digests render a context identically.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut members = self.members();
@@ -231,18 +236,18 @@ impl fmt::Debug for Closure<'_> {
     }
 }
 
-/// Whether values are escaped as HTML.
+/// The escaping of printed values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Escape {
-    /// `< > & ' "` become entities: right for text and for quoted attributes.
+    /// Replaces `< > & ' "` by entities, which protects text and quoted attributes.
     Html,
-    /// Values appear as they are.
+    /// Prints values unchanged.
     None,
 }
 
 impl Escape {
-    /// By the extension of an entry: `html htm xml svg` escape, others do not.
+    /// Returns the escaping of a template that is rendered as an entry: HTML for the extensions `html htm xml svg`, none for others.
     #[must_use]
     pub fn of(name: &TemplateName) -> Self {
         let escaped = [".html", ".htm", ".xml", ".svg"];
@@ -254,40 +259,40 @@ impl Escape {
     }
 }
 
-/// What a path that leads nowhere means.
+/// The treatment of a path that does not exist in the context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Missing {
     /// An error that names the path.
     #[default]
     Error,
-    /// It prints nothing, is false, loops zero times; `with` and `call` on it are skipped.
+    /// Prints nothing, counts as false and as an empty array; `with` and `call` on it are skipped.
     Lenient,
 }
 
-/// What one render carries through all its templates: the output, the budget, the modes.
+/// The state of one render that all its templates share: output, budget and modes.
 #[derive(Debug)]
 pub struct Frame<'f> {
-    /// What was rendered so far.
+    /// The output so far.
     pub body: Body,
-    /// What may still be spent.
+    /// The remaining budget.
     pub budget: &'f mut Budget,
-    /// Follows the entry: a partial is escaped as the page that calls it.
+    /// The escaping, which follows the entry: a partial is escaped like the page that calls it.
     pub escape: Escape,
-    /// What a missing path means.
+    /// The treatment of missing paths.
     pub missing: Missing,
-    /// Calls inside calls, now.
+    /// The current depth of calls inside calls.
     pub depth: u32,
 }
 
 impl<'f> Frame<'f> {
-    /// A frame at the start of a render.
+    /// Returns a frame for the start of a render.
     #[must_use]
     pub fn new(budget: &'f mut Budget, escape: Escape, missing: Missing) -> Self {
         let body = Body::new(budget.output_bytes, 0);
         Self::writing_to(body, budget, escape, missing)
     }
 
-    /// The same, with a body that has room already.
+    /// Returns a frame that writes to an existing body, whose buffer is reused.
     pub(crate) fn writing_to(body: Body, budget: &'f mut Budget, escape: Escape, missing: Missing) -> Self {
         Self {
             body,
@@ -298,38 +303,38 @@ impl<'f> Frame<'f> {
         }
     }
 
-    /// Appends text as it is.
+    /// Appends text unchanged.
     ///
     /// # Errors
-    /// [`Exceeded::Output`] when the output would go over its limit.
+    /// [`Exceeded::Output`] if the output would exceed its limit.
     #[inline]
     pub fn append(&mut self, text: &str) -> Result<(), Exceeded> {
         self.body.push(text)
     }
 }
 
-/// Why a render failed.
+/// The reason why a render failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RenderFault {
-    /// A path leads nowhere.
+    /// A path does not exist in the context.
     MissingPath,
-    /// A loop over something that is no array.
+    /// A loop over a value that is not an array.
     NotIterable,
-    /// An array or an object where text is printed.
+    /// A printed array or object.
     Unprintable,
-    /// A formatter refused a value, or panicked.
+    /// A formatter that rejected a value or panicked.
     Formatter,
-    /// A call to a template that is not there.
+    /// A call of a template that does not exist.
     UnknownTemplate,
-    /// A limit or the caller ended it.
+    /// A limit or the caller ended the render.
     Budget(Exceeded),
-    /// The engine of the dialect failed in a way of its own.
+    /// A failure inside the implementation of the dialect.
     Internal,
 }
 
 impl RenderFault {
-    /// Whether the reason lies in the template, so that an older one may do better with the same context.
+    /// Returns true if an older version of the template may succeed with the same context.
     #[must_use]
     pub fn lies_in_the_template(self) -> bool {
         match self {
@@ -339,17 +344,17 @@ impl RenderFault {
     }
 }
 
-/// A render that failed: the reason for programs, the diagnostic for people.
+/// A failed render, as a reason for programs and a diagnostic for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenderError {
-    /// For programs.
+    /// The reason, for programs.
     pub fault: RenderFault,
-    /// For people: where, and through which calls.
+    /// The explanation for people, with the position and the chain of calls.
     pub diagnostic: Box<Diagnostic>,
 }
 
 impl RenderError {
-    /// A fault with what to tell people. Of a very long message or help, what is beyond 4096 bytes is cut off.
+    /// Returns an error with a reason and its explanation. Of a very long message or help, the part beyond 4096 bytes is cut off.
     #[must_use]
     pub fn new(fault: RenderFault, diagnostic: Diagnostic) -> Self {
         Self {

@@ -60,6 +60,8 @@ pub use handle::{
     TemplateHandle,
 };
 pub use health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth, LoaderStatus, WatchMode};
+#[doc(hidden)]
+pub use likeness::suggestion;
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
 pub use messages::{Reload, Render};

@@ -1,41 +1,82 @@
-//! [`likeness`] of two names. It decides every "did you mean" about a template that is not there.
+//! Suggestions ("did you mean …?"): the known name that an unknown one most probably stands for.
+//!
+//! Everything that suggests a name uses [`suggestion`]; names of templates use [`suggested_template`], which first knows how people
+//! write paths. Two names are compared by their optimal string alignment distance, the number of insertions, deletions, substitutions
+//! and transpositions of neighbours that lead from one to the other. Since it costs the product of both lengths, the lengths are
+//! compared before it and long names are left out.
 
 use std::borrow::Cow;
+
+use crate::template::TemplateName;
 
 /// The longest name, in bytes, that is compared letter by letter.
 const COMPARED_BYTES_MAX: usize = 64;
 
-/// Returns the distance of a template's name from the wanted one, if it may be what was meant: it is equal but for what a path has
-/// before it, for upper and lower case or for the extension; it is the same file in another folder; or it is misspelt.
-pub(crate) fn likeness(wanted: &str, name: &str) -> Option<usize> {
-    let wanted = below_root(wanted);
-    let wanted = wanted.as_ref();
-    if same(wanted, name) {
-        return Some(0);
-    }
-    if file(wanted) == file(name) {
-        return Some(1);
-    }
-    let misspelt = misspelt(wanted, name);
-    if same(stem(wanted), stem(name)) {
-        return Some(misspelt.unwrap_or(2).min(2));
-    }
-    misspelt.or_else(|| same(stem(file(wanted)), stem(file(name))).then_some(3))
+/// The largest number of edits in a misspelt name of any length. Shorter names may have one edit per three letters, and at least one.
+const EDITS_MAX: usize = 3;
+
+/// Returns the candidate with the fewest edits from an unknown word; the first one of several, none if all differ too much.
+///
+/// ```
+/// use hotplate_actors::suggestion;
+///
+/// let words = ["upper", "lower", "title"];
+/// assert_eq!(suggestion("uper", words), Some("upper"));
+/// assert_eq!(suggestion("reverse", words), None);
+/// ```
+pub fn suggestion<'c>(unknown: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let scored = candidates
+        .into_iter()
+        .filter_map(|candidate| Some((edits(unknown, candidate)?, candidate)));
+    scored.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate)
 }
 
-/// Returns the number of edits between two names (optimal string alignment), if they are few for their length.
-pub(crate) fn misspelt(wanted: &str, name: &str) -> Option<usize> {
-    let shorter = wanted.len().min(name.len());
-    let edits_max = (shorter / 3).max(1);
+/// Returns the template that is most probably meant by a name or a path that does not exist; of several equally good ones, the first by name.
+pub(crate) fn suggested_template<'n>(
+    unknown: &str,
+    names: impl IntoIterator<Item = &'n TemplateName>,
+) -> Option<&'n TemplateName> {
+    let unknown = below_root(unknown);
+    let scored = names
+        .into_iter()
+        .filter_map(|name| Some((path_distance(&unknown, name.as_str())?, name)));
+    scored.min().map(|(_, name)| name)
+}
+
+/// Returns the distance of a template's name from an unknown one, if that may stand for it: both are equal but for upper and lower
+/// case or the extension, both are the same file in different folders, or one is a misspelling of the other.
+fn path_distance(unknown: &str, name: &str) -> Option<usize> {
+    if equal_ignoring_case(unknown, name) {
+        return Some(0);
+    }
+    if file(unknown) == file(name) {
+        return Some(1);
+    }
+    let edits = edits(unknown, name);
+    if equal_ignoring_case(stem(unknown), stem(name)) {
+        return Some(edits.unwrap_or(2).min(2));
+    }
+    edits.or_else(|| equal_ignoring_case(stem(file(unknown)), stem(file(name))).then_some(3))
+}
+
+/// Returns the number of edits between two names, if they are few for the shorter one.
+fn edits(unknown: &str, name: &str) -> Option<usize> {
+    if equal_ignoring_case(unknown, name) {
+        return Some(0);
+    }
+    let shorter = unknown.len().min(name.len());
+    let edits_max = (shorter / 3).clamp(1, EDITS_MAX);
+    // A character has at most four bytes.
     let comparable =
-        wanted.len().max(name.len()) <= COMPARED_BYTES_MAX && wanted.len().abs_diff(name.len()) <= edits_max * 4;
-    let edits = comparable.then(|| strsim::osa_distance(wanted, name))?;
+        unknown.len().max(name.len()) <= COMPARED_BYTES_MAX && unknown.len().abs_diff(name.len()) <= edits_max * 4;
+    let edits = comparable.then(|| strsim::osa_distance(unknown, name))?;
     (edits <= edits_max).then_some(edits)
 }
 
-/// Returns the name that the path of a file or of a page means: without what leads to the templates, and a directory by its index.
-fn below_root(wanted: &str) -> Cow<'_, str> {
-    let path = wanted.rsplit_once("templates/").map_or(wanted, |(_, below)| below);
+/// Returns the name that the path of a file or of a page stands for: without the directories that lead to the templates, and for a
+/// directory the name of its index.
+fn below_root(path: &str) -> Cow<'_, str> {
+    let path = path.rsplit_once("templates/").map_or(path, |(_, below)| below);
     let path = path.trim_start_matches("./").trim_start_matches('/');
     match path.is_empty() || path.ends_with('/') {
         true => format!("{path}index.html").into(),
@@ -51,8 +92,9 @@ fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// Returns true if two names are equal but for upper and lower case.
-fn same(one: &str, other: &str) -> bool {
+/// Returns true if two names differ in upper and lower case at most. Lengths in bytes of the two cases of a letter can differ, so they
+/// are compared only roughly.
+fn equal_ignoring_case(one: &str, other: &str) -> bool {
     fn lower(text: &str) -> impl Iterator<Item = char> {
         text.chars().flat_map(char::to_lowercase)
     }
@@ -63,24 +105,20 @@ fn same(one: &str, other: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn nearest(wanted: &str) -> Option<&'static str> {
-        let names = [
-            "404.html",
-            "Über.html",
-            "about/index.html",
-            "about/team.html",
-            "index.html",
-            "mail/order.txt",
-        ];
-        let scored = names
-            .into_iter()
-            .filter_map(|name| Some((likeness(wanted, name)?, name)));
-        scored.min().map(|(_, name)| name)
-    }
+    const NAMES: [&str; 6] = [
+        "404.html",
+        "Über.html",
+        "about/index.html",
+        "about/team.html",
+        "index.html",
+        "mail/order.txt",
+    ];
 
     #[test]
-    fn a_name_is_found_by_what_people_write_for_it() {
-        for (wanted, meant) in [
+    fn a_template_is_suggested_by_usual_spellings() {
+        let names = NAMES.map(|name| TemplateName::new(name).expect("valid"));
+        let suggested = |unknown| suggested_template(unknown, &names).map(TemplateName::as_str);
+        for (unknown, meant) in [
             ("index", "index.html"),
             ("/index", "index.html"),
             ("/", "index.html"),
@@ -100,10 +138,36 @@ mod tests {
             ("order", "mail/order.txt"),
             ("team", "about/team.html"),
         ] {
-            assert_eq!(nearest(wanted), Some(meant), "{wanted:?}");
+            assert_eq!(suggested(unknown), Some(meant), "{unknown:?}");
         }
-        for wanted in ["nothing/like/it", "x", "data:index.json.gz.bak"] {
-            assert_eq!(nearest(wanted), None, "{wanted:?}");
+        for unknown in ["nothing/like/it", "x", "data:index.json.gz.bak"] {
+            assert_eq!(suggested(unknown), None, "{unknown:?}");
         }
+    }
+
+    #[test]
+    fn a_word_is_suggested_within_the_edits_of_its_length() {
+        let long = "x".repeat(COMPARED_BYTES_MAX);
+        for (unknown, known, is_suggested) in [
+            ("fi", "if", true),
+            ("IF", "if", true),
+            ("or", "if", false),
+            ("ednif", "endif", true),
+            ("abcxx", "abcde", false),
+            ("abcdxx", "abcdef", true),
+            ("abcdefghixxx", "abcdefghijkl", true),
+            ("abcdefghijkxxxx", "abcdefghijklmno", false),
+            ("gruße", "grüße", true),
+            (&long[1..], long.as_str(), true),
+            (long.as_str(), &format!("{long}x"), false),
+        ] {
+            let suggested = suggestion(unknown, ["other-word", known]);
+            assert_eq!(suggested, is_suggested.then_some(known), "{unknown}");
+        }
+        assert_eq!(
+            suggestion("cat", ["bat", "hat", "cart"]),
+            Some("bat"),
+            "the first of several"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What a template is called and what it says: [`TemplateName`], [`Source`], [`Digest`].
+//! The name of a template, the text that a loader reads, and the digest by which changes are detected.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -11,10 +11,10 @@ use crate::dialect::Missing;
 /// The longest name of a template, in bytes.
 pub const NAME_BYTES_MAX: usize = 1024;
 
-/// A path relative to its root, separated by `/`, that is valid because it exists.
+/// A valid path of a template relative to its root, with components separated by `/`.
 ///
-/// No `..`, no absolute path, no NUL or other control character, no backslash, no empty or hidden component, at most
-/// [`NAME_BYTES_MAX`] bytes of UTF-8.
+/// It is checked once, when it is created: it has no `..`, is not absolute, has no NUL or other control character, no backslash, no empty
+/// or hidden component, and at most [`NAME_BYTES_MAX`] bytes of UTF-8.
 ///
 /// ```
 /// use hotplate_actors::TemplateName;
@@ -27,7 +27,7 @@ pub const NAME_BYTES_MAX: usize = 1024;
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TemplateName(Arc<str>);
 
-/// Why a text is not the name of a template.
+/// The error for a text that is not a valid template name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is not a template name: {reason}")]
 pub struct NameError {
@@ -36,10 +36,10 @@ pub struct NameError {
 }
 
 impl TemplateName {
-    /// Takes a name after checking it.
+    /// Checks a text and returns it as a name.
     ///
     /// # Errors
-    /// [`NameError`] says which rule the text breaks.
+    /// [`NameError`] names the rule that the text breaks.
     pub fn new(name: &str) -> Result<Self, NameError> {
         match fault_in(name) {
             None => Ok(Self(name.into())),
@@ -50,13 +50,13 @@ impl TemplateName {
         }
     }
 
-    /// The whole name.
+    /// Returns the whole name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What follows the last dot of the last component, if it has one.
+    /// Returns the part after the last dot of the last component, if there is a dot.
     #[must_use]
     pub fn extension(&self) -> Option<&str> {
         let file = self.0.rsplit('/').next()?;
@@ -64,7 +64,7 @@ impl TemplateName {
     }
 }
 
-/// A name in Unicode normalization form C: however an accent was typed, names that look the same are the same text.
+/// Returns a name in Unicode normalization form C, in which names that look alike are equal however their accents were typed.
 pub(crate) fn composed(name: &str) -> std::borrow::Cow<'_, str> {
     use unicode_normalization::UnicodeNormalization;
     match name.is_ascii() || unicode_normalization::is_nfc(name) {
@@ -73,11 +73,11 @@ pub(crate) fn composed(name: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// Components of a name whose two forms are tried with each other, so that there are no more than sixteen spellings.
+/// The number of components whose two forms are combined freely, which bounds the spellings to sixteen.
 const SPELT_COMPONENTS_MAX: usize = 4;
 
-/// The other ways to write a name with the same characters: each component composed (form C, as most keyboards write it) or
-/// decomposed (form D, as macOS and archives from there have it), at most 16. None of a name that is plain ASCII, or too long to be one.
+/// Returns the other Unicode spellings of a name: each component composed (form C, as most keyboards write it) or decomposed (form D, as
+/// macOS and its archives have it), at most 16. There are none if the name is plain ASCII or too long to be valid.
 ///
 /// ```
 /// use hotplate_actors::template::spellings;
@@ -135,7 +135,7 @@ fn fault_in(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Names in messages stay readable however long the input was.
+/// Returns a name escaped and cut to a length that is readable in a message.
 fn shorten(name: &str) -> String {
     match name.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", name[..end].escape_debug()),
@@ -167,21 +167,21 @@ impl Serialize for TemplateName {
     }
 }
 
-/// BLAKE3 of some content: what decides whether something really changed.
+/// The BLAKE3 digest of some content, by which changes are detected.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of no content at all.
+    /// A digest that no content has in practice, for the absence of content.
     pub const ZERO: Self = Self([0; 32]);
 
-    /// Digests some bytes.
+    /// Returns the digest of some bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
-    /// Digests the digests of parts, in their order.
+    /// Returns one digest of several parts in their order, as if they were concatenated.
     #[must_use]
     pub fn over<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = blake3::Hasher::new();
@@ -191,14 +191,14 @@ impl Digest {
         Self(*hasher.finalize().as_bytes())
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes of the digest.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
-/// The first 16 hexadecimal digits, or with `{:#}` all 64.
+/// Writes the first 16 hexadecimal digits, or with `{:#}` all 64.
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = if f.alternate() { 32 } else { 8 };
@@ -221,18 +221,18 @@ impl Serialize for Digest {
 /// One template as a loader read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Where it stands below its root.
+    /// The name, which is the path below the root.
     pub name: TemplateName,
     /// The whole text.
     pub text: Arc<str>,
-    /// BLAKE3 of the text; of a lenient one, of that digest and a mark.
+    /// The digest of the text; for a lenient source, of that digest and a mark.
     pub digest: Digest,
-    /// The meaning of a path in it that leads nowhere.
+    /// The treatment of missing paths in this text.
     pub missing: Missing,
 }
 
 impl Source {
-    /// A source with the digest of its text. A byte order mark at the beginning is no part of it.
+    /// Returns a source with the digest of its text. A byte order mark at the beginning is removed.
     #[must_use]
     pub fn new(name: TemplateName, text: impl Into<Arc<str>>) -> Self {
         let text: Arc<str> = text.into();
@@ -251,8 +251,8 @@ impl Source {
         }
     }
 
-    /// Returns this text with paths that may lead nowhere. It has another digest: a name that moves from a strict root to a lenient one
-    /// has changed, whatever its text.
+    /// Returns this source with missing paths allowed. Its digest differs, because a name that moves from a strict to a lenient root has
+    /// changed even if its text has not.
     #[must_use]
     pub fn lenient(mut self) -> Self {
         if self.missing == Missing::Error {
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_spelt_with_each_component_composed_or_decomposed() {
+    fn spellings_combine_the_forms_of_components() {
         let spelt = |name: &str| spellings(name).collect::<Vec<String>>();
         assert_eq!(spelt("cafe.html"), [""; 0]);
         assert_eq!(spelt("日本.html"), [""; 0]);
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(spelt("cafe\u{301}.html"), ["caf\u{e9}.html"]);
         let both = spelt("\u{e9}/x/\u{fc}");
         assert_eq!(both, ["e\u{301}/x/\u{fc}", "\u{e9}/x/u\u{308}", "e\u{301}/x/u\u{308}"]);
-        // A name that is neither, such as one that was put together from two.
+        // A name in mixed form, such as one that was joined from two.
         assert_eq!(spelt("\u{e9}e\u{301}").len(), 2);
         let many = vec!["\u{e9}"; 100].join("/");
         assert_eq!(spelt(&many).len(), 15, "bounded");
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_valid_or_says_why_not() {
+    fn invalid_names_are_rejected() {
         for good in [
             "a",
             "a/b.html",

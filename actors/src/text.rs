@@ -1,13 +1,13 @@
-//! [`decode`]: the text in the bytes of a file. Every file that hotplate reads as text is read by it.
+//! Decoding of files as UTF-8. All files that hotplate reads as text are decoded here.
 
 use crate::diagnostic::Diagnostic;
 
 /// A byte order mark, as a character.
 const MARK: char = '\u{feff}';
-/// Bytes at the beginning of a text that are looked at to tell which encoding it has.
+/// The number of bytes at the beginning of a text by which its encoding is recognized.
 const SAMPLE_BYTES: usize = 1024;
 
-/// Returns the text that some bytes are: UTF-8, without a byte order mark at its beginning, line ends as they are.
+/// Decodes bytes as UTF-8, without a byte order mark at the beginning. Line ends are kept.
 ///
 /// ```
 /// use hotplate_actors::text::decode;
@@ -19,7 +19,8 @@ const SAMPLE_BYTES: usize = 1024;
 /// ```
 ///
 /// # Errors
-/// A [`Diagnostic`] with the code `not-utf8` that names the encoding where it can be told, or the first place that is not UTF-8.
+/// A [`Diagnostic`] with the code `not-utf8` that names the encoding if it can be recognized, or else the first position that is not
+/// UTF-8.
 pub fn decode(mut bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
     if let Some(encoding) = Encoding::of(&bytes) {
         return Err(Box::new(encoding.diagnostic()));
@@ -32,12 +33,12 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
     String::from_utf8(bytes).map_err(|error| Box::new(not_utf8(&error)))
 }
 
-/// Returns a text without the byte order mark that it may begin with.
+/// Returns a text without a byte order mark at its beginning.
 pub(crate) fn unmarked(text: &str) -> &str {
     text.strip_prefix(MARK).unwrap_or(text)
 }
 
-/// An encoding that is not UTF-8 and can be told from the bytes.
+/// An encoding other than UTF-8 that can be recognized from the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Encoding {
     Utf16Little,
@@ -47,7 +48,8 @@ enum Encoding {
 }
 
 impl Encoding {
-    /// By the byte order mark; without one by its zeros, since most characters of a markup language are below 256.
+    /// Recognizes an encoding by its byte order mark; without one, by the zero bytes of UTF-16, since most characters of a markup language
+    /// are below 256.
     fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0xFF, 0xFE, 0, 0, ..] => return Some(Self::Utf32Little),
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_goes_and_line_ends_stay() {
+    fn a_byte_order_mark_is_removed() {
         for (bytes, text) in [
             (&b""[..], ""),
             (b"\xef\xbb\xbf", ""),
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn another_encoding_is_named_with_and_without_a_mark() {
+    fn other_encodings_are_named() {
         let markup = "<p>Grüße, Привет</p>\r\n";
         for (bytes, name) in [
             (utf16(&format!("\u{feff}{markup}"), u16::to_le_bytes), "UTF-16LE"),
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_place_that_is_not_utf8_is_shown() {
+    fn the_first_invalid_position_is_shown() {
         let refused = decode(b"\xef\xbb\xbfone\nca\xe9".to_vec()).expect_err("Latin 1");
         let span = refused.span.expect("a place");
         assert_eq!((span.line, span.column), (2, 3), "{refused}");

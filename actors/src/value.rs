@@ -1,8 +1,8 @@
-//! The value that a context becomes: built by one pass of `Serialize` into an arena, gone with the render.
+//! The value of a context, built by one pass of `Serialize` into an arena that is reset after the render.
 //!
-//! Its meaning is that of `serde_json::to_value`: four forms of enums, bytes as numbers, `f32` widened, integer keys as text, not
-//! a number as null, the last of two equal keys wins. Besides, the fields of an object keep the order in which they came, and a
-//! number of JSON that would be printed in another way than it was written keeps its digits.
+//! The conversion follows `serde_json::to_value`: enums have four forms, bytes become numbers, `f32` is widened, integer keys become text,
+//! NaN becomes null, and the last of two equal keys wins. In addition, the fields of an object keep their order, and a number of JSON
+//! keeps its digits if it would be printed differently.
 
 mod build;
 mod number;
@@ -19,24 +19,24 @@ pub use build::{ContextError, build};
 pub use number::number;
 pub(crate) use words::Words;
 
-/// Objects with more fields than this are sorted by key and searched by halves; see [`Object`].
+/// The largest number of fields that is searched linearly; larger objects are sorted by key, see [`Object`].
 pub(crate) const LINEAR_FIELDS_MAX: usize = 32;
 
-/// Bytes that an arena keeps for the next render. One large context must not cost its memory in each thread for ever.
+/// The number of bytes that an arena keeps for the next render, so that one large context does not hold its memory in each thread.
 pub(crate) const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Where the values of one render live.
+/// The memory for the values of one render.
 #[derive(Default)]
 pub struct Arena(Bump);
 
 impl Arena {
-    /// An empty arena.
+    /// Returns an empty arena.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Forgets every value, and keeps the largest piece of memory for the next render unless that is very large.
+    /// Drops all values, and keeps the largest block of memory for the next render unless it is very large.
     pub fn reset(&mut self) {
         self.0.reset();
         if self.0.allocated_bytes() > KEPT_BYTES_MAX {
@@ -44,7 +44,7 @@ impl Arena {
         }
     }
 
-    /// Bytes that are held.
+    /// Returns the number of bytes that the arena holds.
     #[must_use]
     pub fn allocated_bytes(&self) -> usize {
         self.0.allocated_bytes()
@@ -64,14 +64,14 @@ impl fmt::Debug for Arena {
 }
 
 /// One value of a context.
-// Which it is takes a word, so that a copy is three whole words: reading what was just written in other pieces stalls.
+// The tag has the size of a word, so that a copy moves three whole words: a load that spans several recent smaller stores stalls.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[repr(u64)]
 pub enum Value<'a> {
-    /// `None`, `()`, and floats that are no number.
+    /// `None`, `()`, and floats that are infinite or not a number.
     #[default]
     Null,
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
     /// An integer that is not negative.
     Unsigned(u64),
@@ -85,12 +85,12 @@ pub enum Value<'a> {
     Array(&'a [Value<'a>]),
     /// A map or a struct.
     Object(Object<'a>),
-    /// A number of JSON that is printed in another way than it was written, such as `19.90`, or is out of range: see [`number`].
+    /// A number of JSON that would be printed differently, such as `19.90`, or is out of range: see [`number`].
     Digits(&'a str),
 }
 
 impl<'a> Value<'a> {
-    /// The word for this kind of value in messages.
+    /// Returns the kind of this value in words, for messages.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -103,7 +103,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether `{{ if }}` takes it as true: null, false, zero, the empty string and the empty array are not.
+    /// Returns true if `{{ if }}` takes the value as true: all but null, false, zero, the empty string and the empty array.
     #[must_use]
     pub fn is_truthy(&self) -> bool {
         match self {
@@ -119,7 +119,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The nearest float, if it is a number and that is finite.
+    /// Returns the nearest float, if the value is a number and the float is finite.
     ///
     /// ```
     /// use hotplate_actors::Value;
@@ -129,7 +129,7 @@ impl<'a> Value<'a> {
     /// assert_eq!(Value::Text("3").as_f64(), None);
     /// ```
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "the nearest float is what is asked for")]
+    #[expect(clippy::cast_precision_loss, reason = "the nearest float is the result")]
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Value::Unsigned(number) => Some(*number as f64),
@@ -140,7 +140,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The integer, if it is one that is not negative.
+    /// Returns the integer, if the value is one that is not negative.
     ///
     /// ```
     /// use hotplate_actors::Value;
@@ -156,7 +156,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The text, if it is one.
+    /// Returns the text, if the value is a string.
     #[must_use]
     pub fn as_text(&self) -> Option<&'a str> {
         match self {
@@ -166,23 +166,24 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The fields of a map or struct, in the order in which they came; each key once.
-// Many fields are sorted by key. If they came in another order, one more stands behind them, under the key `ORDER`: their positions
-// in the order in which they came. So an object is one slice, whatever its size.
+/// The fields of a map or struct in their original order, each key once.
+// Objects of more than `LINEAR_FIELDS_MAX` fields are sorted by key for binary search. If this is not their original order, an additional
+// last field with the key `ORDER` holds their positions in it. Thus an object of any size is one slice.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Object<'a>(pub(crate) &'a [(&'a str, Value<'a>)]);
 
-/// Sorts before any other key, so that no key of the data is the last one by this name.
+/// The key of the additional field with the order. It sorts before any usual key, so the last sorted field of the data never has it.
 pub(crate) const ORDER: &str = "\0order";
 
 impl<'a> Object<'a> {
-    /// The value of a key.
+    /// Returns the value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
         self.position(key.as_bytes()).map(|at| self.0[at].1)
     }
 
-    /// The value of a key that stood at `hint` in the last object asked: the same struct has the same fields in the same order.
+    /// Returns the value of a key, which is expected at the position where it was in the last object: values of one struct have their fields
+    /// in one order.
     #[inline(always)]
     pub(crate) fn get_hinted<'k>(
         &self,
@@ -191,12 +192,12 @@ impl<'a> Object<'a> {
         hint: &AtomicU32,
     ) -> Option<&'a Value<'a>> {
         match self.0.get(hint.load(Ordering::Relaxed) as usize) {
-            Some((found, value)) if words.tell_equal(&key, found.as_bytes()) => Some(value),
+            Some((found, value)) if words.equal(&key, found.as_bytes()) => Some(value),
             _ => self.search(key(), hint),
         }
     }
 
-    /// Looks everywhere, and remembers where it was.
+    /// Searches all fields, and stores the position as the next hint.
     #[cold]
     fn search(&self, key: &[u8], hint: &AtomicU32) -> Option<&'a Value<'a>> {
         let at = self.position(key)?;
@@ -213,7 +214,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The fields, and their positions in the order in which they came where that is another.
+    /// Returns the fields, and their positions in the original order if that differs.
     fn parts(&self) -> (&'a [(&'a str, Value<'a>)], Option<&'a [Value<'a>]>) {
         match self.0 {
             [fields @ .., (ORDER, Value::Array(order))]
@@ -225,7 +226,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// All fields, in the order in which they came.
+    /// Returns all fields in their original order.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
         let (fields, order) = self.parts();
         (0..fields.len()).filter_map(move |at| {
@@ -237,13 +238,13 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// How many fields.
+    /// Returns the number of fields.
     #[must_use]
     pub fn len(&self) -> usize {
         self.parts().0.len()
     }
 
-    /// Whether it has none.
+    /// Returns true if there are no fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -256,8 +257,8 @@ impl fmt::Debug for Object<'_> {
     }
 }
 
-/// As JSON would have it, keys in the order in which they came. [`Value::Digits`] are the nearest float, or null
-/// beyond all of them: serde knows no other.
+/// Serializes the value as in JSON, with fields in their original order. [`Value::Digits`] become the nearest float, or null if they are
+/// out of its range, because serde has no other form for them.
 impl Serialize for Value<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -1,31 +1,31 @@
-//! Stamps: [`Version`] of what is served, [`Revision`] of what a loader saw.
+//! Numbers of states: the [`Version`] of a snapshot, and the [`Revision`] of what a loader delivered.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// The number of a snapshot: strictly increasing, never reused within the life of an engine.
+/// The number of a snapshot. It increases strictly and is never reused while an engine lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Default)]
 #[serde(transparent)]
 pub struct Version(u64);
 
 impl Version {
-    /// Nothing was published yet.
+    /// The version before the first publication.
     pub const NONE: Self = Self(0);
 
-    /// The version after this one.
+    /// Returns the version after this one.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
 
-    /// As a number, for logs and wire formats.
+    /// Returns the number, for logs and wire formats.
     #[must_use]
     pub fn number(self) -> u64 {
         self.0
     }
 
-    /// A version that somebody named, such as an operator who rolls back.
+    /// Returns the version with a number, such as one that an operator enters to roll back.
     #[must_use]
     pub fn from_number(number: u64) -> Self {
         Self(number)
@@ -38,17 +38,17 @@ impl fmt::Display for Version {
     }
 }
 
-/// Which loader: its place in the order of roots. The first loader that has a name wins it.
+/// The position of a loader in the order of roots. Of several loaders that have a name, the first one provides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Default)]
 #[serde(transparent)]
 pub struct LoaderId(pub u16);
 
-/// The `number`-th batch of a loader. Counted outside the Watcher, so that a restart does not reset it.
+/// The number of a batch of one loader. It is counted outside of the Watcher, so that a restart does not reset it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Revision {
-    /// Whose batch.
+    /// The loader that delivered the batch.
     pub loader: LoaderId,
-    /// Counted from 1.
+    /// The number of the batch, counted from 1.
     pub number: u64,
 }
 

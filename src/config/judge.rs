@@ -1,5 +1,7 @@
 //! Whether a value may stand at a key, and what to write if not. Pure.
 
+use hotplate_actors::suggestion;
+
 use super::keys::{Key, Kind, Unit, Value};
 use super::quantity;
 
@@ -113,13 +115,9 @@ pub(super) fn judge(key: &Key, raw: Raw, default: &Value) -> Result<Value, Wrong
             if words.contains(&text.as_str()) {
                 return Ok(Value::Text(text));
             }
-            let scored = words.iter().map(|word| (strsim::jaro_winkler(&text, word), word));
-            let nearest = scored
-                .max_by(|(a, _), (b, _)| a.total_cmp(b))
-                .filter(|(score, _)| *score > 0.75);
             let list: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
             let message = format!("`{name}` is one of {}", list.join(", "));
-            let nearest = nearest.map(|(_, word)| Value::Text((*word).to_owned()));
+            let nearest = suggestion(&text, words.iter().copied()).map(|word| Value::Text(word.to_owned()));
             Err(wrong("unknown-value", message, nearest))
         }
         (Kind::OptionalAddress, Raw::Text(text)) if text.is_empty() => Ok(Value::Text(text)),

@@ -1,57 +1,62 @@
-//! What somebody probably meant with a key that there is not.
+//! Suggestions for a key or a section of the configuration that does not exist.
+
+use hotplate_actors::suggestion;
 
 use super::keys::{Key, keys};
 use super::quantity::without_unit;
 
-/// Below this, two names are not alike.
-const ALIKE: f64 = 0.6;
+/// The shortest part of a key that is taken for an abbreviation of it.
+const ABBREVIATION_BYTES_MIN: usize = 4;
 
-/// The known key that is most like a path, if one is like it at all.
+/// Returns the key that a path most probably stands for: one that differs in its unit only, a similar one, or one that is longer. Of
+/// equally good keys one in the section of the path is preferred.
 pub(super) fn key(path: &str) -> Option<&'static Key> {
-    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-    let scored = keys().iter().map(|key| {
-        let same_section = if key.section() == section { 0.05 } else { 0.0 };
-        (alike(name, key.name()) + same_section, key)
-    });
-    let (score, key) = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (score >= ALIKE).then_some(key)
-}
-
-/// The variable that is most like `rest`, a name without its prefix: that of a key, with its section or without, or one of `others`.
-pub(super) fn variable(rest: &str, others: &[&str]) -> Option<String> {
-    let keys = keys().iter().map(|key| {
-        let whole = alike(rest, &key.path.replace('.', "_"));
-        (whole.max(alike(rest, key.name())), key.variable())
-    });
-    let others = others.iter().map(|other| {
-        let known = other.trim_start_matches("HOTPLATE_").to_lowercase();
-        (alike(rest, &known), (*other).to_owned())
-    });
-    // Of equals the first.
-    let scored: Vec<_> = keys.chain(others).collect();
-    let (score, variable) = scored.into_iter().rev().max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (score >= ALIKE).then_some(variable)
-}
-
-/// The section that is most like one.
-pub(super) fn section(section: &str) -> Option<&'static str> {
-    let scored = keys().iter().map(|key| (alike(section, key.section()), key.section()));
-    let (score, section) = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (score >= ALIKE).then_some(section)
-}
-
-/// From 0 to 1. A unit that is missing or another one is what people get wrong most.
-fn alike(given: &str, known: &str) -> f64 {
-    let given = &given.to_lowercase().replace('-', "_");
-    let written = strsim::normalized_damerau_levenshtein(given, known);
-    let (stem, unit) = without_unit(given);
-    let by_stem = match without_unit(known).0 == stem {
-        true if unit.is_empty() => 0.9,
-        true => 0.95,
-        false => 0.0,
+    let path = normalized(path);
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", &path));
+    let in_section = |key: &&Key| key.section() == section;
+    let candidates = || {
+        let others = keys().iter().filter(move |key| !in_section(key));
+        keys().iter().filter(in_section).chain(others)
     };
-    let shorter = given.len() >= 4 && (known.starts_with(given.as_str()) || known.ends_with(given.as_str()));
-    written.max(by_stem).max(if shorter { 0.8 } else { 0.0 })
+    let find = |is_meant: &dyn Fn(&str) -> bool| candidates().find(|key| is_meant(key.name()));
+    // A missing or different unit is the most frequent mistake.
+    let (stem, _) = without_unit(name);
+    find(&|known| without_unit(known).0 == stem)
+        .or_else(|| {
+            let meant = suggestion(name, candidates().map(Key::name))?;
+            find(&|known| known == meant)
+        })
+        .or_else(|| {
+            let is_long = name.len() >= ABBREVIATION_BYTES_MIN;
+            find(&|known| is_long && (known.starts_with(name) || known.ends_with(name)))
+        })
+}
+
+/// Returns the variable that `rest`, a name without its prefix, most probably stands for: that of a key, with its section or without, or
+/// one of `others`.
+pub(super) fn variable(rest: &str, others: &[&'static str]) -> Option<String> {
+    let whole: Vec<(String, String)> = keys().iter().map(|key| (key.path.replace('.', "_"), key.variable())).collect();
+    let others = others
+        .iter()
+        .map(|other| (other.trim_start_matches("HOTPLATE_").to_lowercase(), (*other).to_owned()));
+    let known: Vec<_> = whole.into_iter().chain(others).collect();
+    let rest = normalized(rest);
+    let (stem, _) = without_unit(&rest);
+    let found = known.iter().find(|(name, _)| without_unit(name).0 == stem).or_else(|| {
+        let meant = suggestion(&rest, known.iter().map(|(name, _)| name.as_str()))?;
+        known.iter().find(|(name, _)| name == meant)
+    });
+    found.map(|(_, variable)| variable.clone()).or_else(|| key(&rest).map(Key::variable))
+}
+
+/// Returns the section that a name most probably stands for.
+pub(super) fn section(section: &str) -> Option<&'static str> {
+    suggestion(&normalized(section), keys().iter().map(Key::section))
+}
+
+/// Returns a path in the notation of the keys.
+fn normalized(path: &str) -> String {
+    path.to_lowercase().replace('-', "_")
 }
 
 #[cfg(test)]
@@ -59,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_meant_is_found() {
+    fn a_similar_key_is_suggested() {
         for (given, expected) in [
             ("limits.render_sm", Some("limits.render_ms")),
             ("limits.render", Some("limits.render_ms")),

@@ -1,14 +1,15 @@
-//! [`Prepared`]: data that many renders share, built once.
+//! Data that many renders share, built once.
 
 use serde::Serialize;
 
 use crate::limits::Limits;
 use crate::value::{Arena, ContextError, Value, build};
 
-/// Data that many renders share, such as what a page is that everybody gets. Built once; a render borrows it and copies nothing.
+/// Data that many renders share, such as the context of a page that is equal for all visitors. It is built once, and a render borrows it
+/// without copying.
 ///
-/// It lives in an [`Arena`] of yours. A copy is the same data, and any thread may have one. Give it to
-/// [`render_supplied`](crate::Hotplate::render_supplied), or put it into a message by [`Context::from`](super::Context).
+/// The data lives in an [`Arena`] of the caller. A copy of this type refers to the same data and may be sent to any thread. Pass it to
+/// [`render_supplied`](crate::Hotplate::render_supplied), or send it in a message with [`Context::from`](super::Context).
 ///
 /// ```
 /// # let site = tempfile::tempdir()?;
@@ -17,7 +18,7 @@ use crate::value::{Arena, ContextError, Value, build};
 /// use hotplate_actors::{Context, Hotplate, RenderOptions};
 ///
 /// let hotplate = Hotplate::builder().root(site.path()).start()?;
-/// // For as long as the program runs; an arena in a variable does for as long as that lives.
+/// // The arena is leaked to live as long as the program; an arena in a variable works as long as that lives.
 /// let arena = Box::leak(Box::new(Arena::new()));
 /// let everybody = Context::prepare(&serde_json::json!({ "name": "World" }), arena)?;
 /// let answer = hotplate.render_supplied("hello.html", &everybody, &RenderOptions::default())?;
@@ -27,13 +28,13 @@ use crate::value::{Arena, ContextError, Value, build};
 #[derive(Debug, Clone, Copy)]
 pub struct Prepared<'a> {
     value: Value<'a>,
-    /// Of the arena, before and after: what counts against the limit of a render.
+    /// The memory that building took from the arena, which counts against the limit of a render.
     bytes: usize,
 }
 
 impl<'a> Prepared<'a> {
     pub(super) fn new<T: Serialize + ?Sized>(data: &T, arena: &'a Arena) -> Result<Self, ContextError> {
-        // It is data of the program's own. How much one render may have is looked at when it is rendered.
+        // The size is checked by each render, which has limits of its own.
         let limits = Limits {
             context_bytes: usize::MAX,
             ..Limits::default()
@@ -44,7 +45,7 @@ impl<'a> Prepared<'a> {
         Ok(Self { value, bytes })
     }
 
-    /// The value.
+    /// Returns the value, if its size is within the limit of this render.
     pub(crate) fn value(&self, limits: &Limits) -> Result<Value<'a>, ContextError> {
         let limit = limits.context_bytes;
         if self.bytes > limit {
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_same_value_in_any_thread() {
+    fn threads_share_the_value() {
         let data = json!({"a": [1, -2, 0.5, "text", null, true, {"b": {}}], "e": []});
         let arena = Arena::new();
         let prepared = Prepared::new(&data, &arena).expect("it serializes");
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_render_takes_no_more_than_its_limit() {
+    fn a_render_rejects_data_over_its_limit() {
         let arena = Arena::new();
         let prepared = Prepared::new(&"a".repeat(10_000), &arena).expect("it serializes");
         let limits = Limits {

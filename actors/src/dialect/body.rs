@@ -1,40 +1,40 @@
-//! [`Body`]: the text of an answer while it is written.
+//! The buffer that the text of an answer is written to.
 
 use std::fmt;
 
 use crate::budget::Exceeded;
 
-/// Bytes that are copied at once: a copy of a length that the compiler knows is two moves and no call.
+/// The number of bytes that are copied at once: a copy of constant length compiles to two moves instead of a call.
 pub(crate) const BLOCK_BYTES: usize = 32;
 
-/// What the first growth makes room for.
+/// The capacity after the first growth.
 const FIRST_BYTES: usize = 1024;
 
-/// Text that grows at its end, up to a limit. What is not UTF-8 by then does not come out: [`Body::to_text`] looks.
+/// A text that grows at its end, up to a limit. It is validated as UTF-8 by [`Body::to_text`].
 ///
-/// Most of what a template prints is short, so the fast way in copies whole blocks of which only the first bytes count. That
-/// takes one comparison for room and limit together, because the room never goes beyond the limit.
+/// Most pieces that a template prints are short, so the fast path copies a whole block and advances the length by the bytes that count; the
+/// next piece overwrites the rest. One comparison checks capacity and limit together, because the capacity never exceeds the limit.
 #[derive(Default)]
 pub struct Body {
-    /// Room, all of it initialised; what was written comes first.
+    /// The initialised buffer, which begins with the bytes that were written.
     bytes: Vec<u8>,
-    /// Of what was written. Half a word, so that adding a block to it needs no look for an overflow.
+    /// The number of bytes that were written. Half a word, so that adding the length of a block needs no check for overflow.
     len: u32,
-    /// Bytes that count towards the limit and stand elsewhere.
+    /// The bytes outside of this buffer that count towards the limit.
     before: usize,
     limit: usize,
 }
 
-/// More is not written, whatever the limit says.
+/// The largest length, whatever the limit is.
 const BYTES_MAX: usize = u32::MAX as usize - BLOCK_BYTES;
 
 impl Body {
-    /// Nothing yet, and at most so many bytes, `before` of which are written elsewhere.
+    /// Returns an empty body for at most `limit` bytes, `before` of which are written elsewhere.
     pub(crate) fn new(limit: usize, before: usize) -> Self {
         Self::within(Vec::new(), limit, before)
     }
 
-    /// The same, in room that was used before.
+    /// Returns an empty body that reuses a buffer.
     pub(crate) fn within(bytes: Vec<u8>, limit: usize, before: usize) -> Self {
         let mut body = Self {
             bytes,
@@ -46,27 +46,27 @@ impl Body {
         body
     }
 
-    /// How many bytes may be written here.
+    /// Returns the number of bytes that may be written here.
     fn most(&self) -> usize {
         self.limit.saturating_sub(self.before).min(BYTES_MAX)
     }
 
-    /// How many bytes were written.
+    /// Returns the number of bytes that were written.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len as usize
     }
 
-    /// Whether nothing was written.
+    /// Returns true if nothing was written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Writes text.
+    /// Appends text.
     ///
     /// # Errors
-    /// [`Exceeded::Output`] when it would go over the limit; nothing of it is written then.
+    /// [`Exceeded::Output`] if it would exceed the limit; then nothing of it is written.
     #[inline]
     pub fn push(&mut self, text: &str) -> Result<(), Exceeded> {
         self.push_bytes(text.as_bytes())
@@ -78,15 +78,15 @@ impl Body {
         match free.and_then(|free| free.get_mut(..part.len())) {
             Some(place) => {
                 place.copy_from_slice(part);
-                // No more than there is room for.
+                // Fits, because the slice of this length exists.
                 self.len += part.len() as u32;
                 Ok(())
             }
-            None => self.push_slowly(part),
+            None => self.push_growing(part),
         }
     }
 
-    /// Writes `length` bytes of `text` from `start` on. Quickest where they are few, and as many again follow in `text`.
+    /// Appends `length` bytes of `text` from `start` on. Fast if they fit into a block and `text` has a whole block from `start` on.
     #[inline(always)]
     pub(crate) fn push_part(&mut self, text: &[u8], start: u32, length: u32) -> Result<(), Exceeded> {
         let start = start as usize;
@@ -106,7 +106,7 @@ impl Body {
         self.push_bytes(text.get(start..start + length).unwrap_or_default())
     }
 
-    /// Writes the first `length` of some bytes.
+    /// Appends the first `length` bytes of a block.
     #[inline(always)]
     pub(crate) fn push_block<const N: usize>(&mut self, block: [u8; N], length: u32) -> Result<(), Exceeded> {
         match self.room::<N>() {
@@ -115,11 +115,11 @@ impl Body {
                 self.len += length;
                 Ok(())
             }
-            None => self.push_slowly(block.get(..length as usize).unwrap_or(&block)),
+            None => self.push_growing(block.get(..length as usize).unwrap_or(&block)),
         }
     }
 
-    /// The same, of a block that was made by [`short_block`] and has not been in memory.
+    /// Appends the first `length` bytes of a block from [`short_block`], directly from registers.
     #[inline(always)]
     pub(crate) fn push_short(&mut self, block: u128, length: u32) -> Result<(), Exceeded> {
         match self.room::<16>() {
@@ -132,7 +132,7 @@ impl Body {
                 self.len += length;
                 Ok(())
             }
-            None => self.push_slowly(block.to_le_bytes().get(..length as usize).unwrap_or_default()),
+            None => self.push_growing(block.to_le_bytes().get(..length as usize).unwrap_or_default()),
         }
     }
 
@@ -142,10 +142,10 @@ impl Body {
         self.bytes.get_mut(start..start + N)?.first_chunk_mut()
     }
 
-    /// Grows, as far as the limit allows.
+    /// Appends bytes after growing the buffer, as far as the limit allows.
     #[cold]
     #[inline(never)]
-    fn push_slowly(&mut self, part: &[u8]) -> Result<(), Exceeded> {
+    fn push_growing(&mut self, part: &[u8]) -> Result<(), Exceeded> {
         let most = self.most();
         let start = self.len();
         let end = start.saturating_add(part.len());
@@ -161,18 +161,18 @@ impl Body {
         Ok(())
     }
 
-    /// What was written, in memory of its own.
+    /// Returns a copy of the text that was written.
     #[must_use]
     pub fn to_text(&self) -> String {
         let written = self.bytes.get(..self.len()).unwrap_or(&self.bytes);
         match simdutf8::basic::from_utf8(written) {
             Ok(text) => text.to_owned(),
-            // Only text came in, so this does not happen.
+            // Does not happen, because only text is appended.
             Err(_) => String::from_utf8_lossy(written).into_owned(),
         }
     }
 
-    /// The room, to be used again.
+    /// Returns the buffer, to be reused.
     pub(crate) fn into_room(self) -> Vec<u8> {
         self.bytes
     }
@@ -187,12 +187,12 @@ impl fmt::Debug for Body {
     }
 }
 
-/// At most 15 bytes, the first one lowest, zeros behind them. Loads overlap, so that there is no loop.
+/// Returns at most 15 bytes as a number in little-endian order, padded with zeros. Overlapping loads avoid a loop.
 #[inline(always)]
 pub(crate) fn short_block(bytes: &[u8]) -> u128 {
     if let (Some(head), Some(tail)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         let (head, tail) = (u64::from_le_bytes(*head), u64::from_le_bytes(*tail));
-        // What the two have in common goes out of the tail, all of it if there are 8.
+        // The bytes that both loads have are shifted out of the tail; that is all of it if there are 8.
         let common = (8 * (16 - bytes.len()) as u32).min(64);
         let behind = tail.checked_shr(common).unwrap_or(0);
         return u128::from(head) | u128::from(behind) << 64;
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_in_writes_the_same_and_ends_at_the_limit() {
+    fn all_methods_append_alike_up_to_the_limit() {
         let text: String = ('a'..='z').cycle().take(200).collect();
         for length in 0..120 {
             for limit in [0, 1, 15, 16, 17, 31, 32, 33, 64, 119, 120, 500] {
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_elsewhere_counts() {
+    fn bytes_written_elsewhere_count() {
         let mut body = Body::new(10, 6);
         assert_eq!(body.push("abc"), Ok(()));
         assert_eq!(body.push("de"), Err(Exceeded::Output(10)));

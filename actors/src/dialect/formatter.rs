@@ -1,4 +1,4 @@
-//! Formatters: what `{value | name}` does to a value.
+//! Formatters, the functions that templates use as `{value | name}`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::budget::Exceeded;
 use crate::dialect::tiny::escape::escape_html;
 use crate::value::Value;
 
-/// Why a formatter refuses a value. Say what it takes instead: the author of the template reads it.
+/// The reason why a formatter rejects a value. The author of the template reads it, so it names the values that are accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct FormatterError {
@@ -19,7 +19,7 @@ pub struct FormatterError {
 }
 
 impl FormatterError {
-    /// A refusal with its reason.
+    /// Returns an error with a reason.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         Self {
@@ -28,7 +28,7 @@ impl FormatterError {
         }
     }
 
-    /// The limit that was met, where that is the reason.
+    /// Returns the limit that was exceeded, if that is the reason.
     #[must_use]
     pub fn exceeded(&self) -> Option<Exceeded> {
         self.exceeded
@@ -44,22 +44,22 @@ impl From<Exceeded> for FormatterError {
     }
 }
 
-/// Where a formatter writes.
+/// The output of a formatter.
 pub struct Output<'o, 'f> {
     frame: &'o mut Frame<'f>,
 }
 
 impl<'o, 'f> Output<'o, 'f> {
-    /// Writes at the end of a frame's output.
+    /// Returns an output that appends to a frame.
     #[must_use]
     pub fn new(frame: &'o mut Frame<'f>) -> Self {
         Self { frame }
     }
 
-    /// Writes text, escaped where the entry escapes: what most formatters want.
+    /// Appends text, escaped if the entry is. This is right for most formatters.
     ///
     /// # Errors
-    /// When the output would go over its limit.
+    /// [`FormatterError`] if the output would exceed its limit.
     pub fn text(&mut self, text: &str) -> Result<(), FormatterError> {
         match self.frame.escape {
             Escape::Html => Ok(escape_html(text, self.frame)?),
@@ -67,10 +67,10 @@ impl<'o, 'f> Output<'o, 'f> {
         }
     }
 
-    /// Writes text as it is. What a visitor sent must not come through here into HTML.
+    /// Appends text without escaping. Text from visitors must not be written to HTML in this way.
     ///
     /// # Errors
-    /// When the output would go over its limit.
+    /// [`FormatterError`] if the output would exceed its limit.
     pub fn raw(&mut self, text: &str) -> Result<(), FormatterError> {
         Ok(self.frame.append(text)?)
     }
@@ -82,7 +82,7 @@ impl fmt::Debug for Output<'_, '_> {
     }
 }
 
-/// The formatter that ships here, of a name that another language has for it.
+/// Returns the standard formatter that is known under this name in another language.
 pub(crate) fn formatter_elsewhere(name: &str) -> Option<&'static str> {
     Some(match name {
         "upcase" | "uppercase" | "toupper" | "to_upper" | "strtoupper" => "upper",
@@ -111,15 +111,15 @@ impl Formatter {
         Self(Arc::new(function))
     }
 
-    /// Formats one value at the end of the output. A panic of the function is a refusal.
+    /// Formats one value and appends it to the output. A panic of the function becomes an error.
     ///
     /// # Errors
-    /// What the function says, or that it panicked.
+    /// The error of the function, or one that reports its panic.
     pub fn format(&self, value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), FormatterError> {
         let run = AssertUnwindSafe(|| (self.0)(value, &mut Output::new(frame)));
         catch_unwind(run).unwrap_or_else(|panic| {
-            let said = crate::supervision::panic_text(panic);
-            Err(FormatterError::new(format!("it panicked: {said}")))
+            let message = crate::supervision::panic_text(panic);
+            Err(FormatterError::new(format!("it panicked: {message}")))
         })
     }
 }
@@ -130,28 +130,28 @@ impl fmt::Debug for Formatter {
     }
 }
 
-/// The formatters of an engine, by name. Fixed when it starts.
+/// The formatters of an engine by name, fixed when it starts.
 #[derive(Debug, Clone, Default)]
 pub struct Formatters(BTreeMap<Box<str>, Formatter>);
 
 impl Formatters {
-    /// Adds one, or replaces one of the same name.
+    /// Adds a formatter, or replaces the one with that name.
     pub fn insert(&mut self, name: &str, formatter: Formatter) {
         self.0.insert(name.into(), formatter);
     }
 
-    /// The formatter of a name.
+    /// Returns the formatter of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Formatter> {
         self.0.get(name)
     }
 
-    /// All names, sorted.
+    /// Returns all names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(AsRef::as_ref)
     }
 
-    /// All formatters with their names, sorted by name.
+    /// Returns all formatters with their names, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Formatter)> {
         self.0.iter().map(|(name, formatter)| (name.as_ref(), formatter))
     }

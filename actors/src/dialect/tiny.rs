@@ -1,7 +1,8 @@
-//! The dialect `tiny`: the language of the crate `tinytemplate`, made fit to serve.
+//! The dialect `tiny`, an implementation of the language of the crate `tinytemplate` for long-running services.
 //!
-//! A text is scanned (ours, linear, every fault with its place and what to write instead), judged by the crate itself, and only
-//! then compiled into a unit that any number of threads render at once, byte for byte as the crate would.
+//! Compiling takes three passes. The scanner reads the text in linear time and reports every error with its position and a suggestion. The
+//! crate itself then checks that it accepts the text. Finally the tokens are compiled into a unit, which any number of threads render
+//! concurrently and whose output equals that of the crate byte for byte.
 
 mod compile;
 mod execute;
@@ -59,7 +60,7 @@ impl Dialect for Tiny {
     }
 }
 
-/// Checks that a tag of the language can name a formatter like this. It asks the compiler, so that there is one rule.
+/// Checks that a tag can use a formatter under this name. The compiler decides, so that there is one rule.
 pub(super) fn tag_can_name(dialect: &impl Dialect, name: &str) -> Result<(), String> {
     let tag = format!("{{value | {name}}}");
     let reason = match dialect.compile(&tag, &Limits::default()) {
@@ -77,15 +78,15 @@ pub(super) fn tag_can_name(dialect: &impl Dialect, name: &str) -> Result<(), Str
     ))
 }
 
-/// Says what to write instead of a formatter that nobody registered, where its name is more than a name (`upper:1`) or means something
-/// else in other languages (`default`). `before` is the line up to the name.
+/// Returns what to write instead of a formatter that nobody registered, where its name is more than a name (`upper:1`) or means
+/// something else in other languages (`default`). `before` is the line up to the name.
 pub(crate) fn formatter_meant(before: &str, name: &str) -> Option<String> {
     let of = before.rsplit_once('{')?.1.trim_end().strip_suffix('|')?;
     let of = foreign::expression::as_path(of.trim().trim_start_matches('-'))?;
     foreign::expression::filter(&of, name)
 }
 
-/// [`Tiny`] for texts whose paths may lead nowhere.
+/// The variant of [`Tiny`] that accepts missing paths.
 struct Lenient;
 
 impl Dialect for Lenient {

@@ -7,7 +7,7 @@ use super::plan::CompiledText;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::tiny::formatter_meant;
 use crate::dialect::{FormatterUse, Unit, formatter_elsewhere};
-use crate::likeness::{likeness, misspelt};
+use crate::likeness::{suggested_template, suggestion};
 use crate::loader::directory::EXTENSIONS;
 use crate::snapshot::Seed;
 use crate::template::{TemplateName, spellings};
@@ -119,12 +119,11 @@ where
             .take(used.span.column.saturating_sub(1) as usize)
             .collect();
         let names = self.formatters.iter().map(AsRef::as_ref);
-        let scored = names.filter_map(|name| Some((misspelt(wanted, name)?, name)));
         let elsewhere = formatter_elsewhere(wanted).filter(|name| self.formatters.contains(*name));
         let capitals = self.formatters.iter().find(|name| name.eq_ignore_ascii_case(wanted));
         let near = elsewhere.or(capitals.map(|name| &**name));
         let meant = near.is_none().then(|| formatter_meant(&before, wanted)).flatten();
-        let help = match near.or_else(|| scored.min().map(|(_, name)| name).filter(|_| meant.is_none())) {
+        let help = match near.or_else(|| suggestion(wanted, names).filter(|_| meant.is_none())) {
             Some("unescaped") => "write `unescaped`, only for markup of your own".into(),
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None if meant.is_some() => meant.unwrap_or_default(),
@@ -162,8 +161,7 @@ impl Nearest {
             *left = left.saturating_sub(1);
             any_left
         });
-        let scored = affordable.filter_map(|name| Some((likeness(wanted.as_str(), name.as_str())?, name)));
-        let nearest = scored.min().map(|(_, name)| name.clone());
+        let nearest = suggested_template(wanted.as_str(), affordable).cloned();
         self.answers.insert(wanted.clone(), nearest.clone());
         nearest
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::budget::Exceeded;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{RenderError, RenderFault};
-use crate::likeness::likeness;
+use crate::likeness::suggested_template;
 use crate::snapshot::{Snapshot, Why};
 use crate::supervision::{Fault, FaultKind};
 use crate::template::TemplateName;
@@ -101,12 +101,8 @@ pub(super) fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
     RenderFailure::NotFound { name: shown, nearest }
 }
 
-/// A template with a name much like one that is not there.
+/// Returns the template whose name is most like one that does not exist.
 pub(super) fn nearest(snapshot: &Snapshot, shown: &str) -> Option<TemplateName> {
-    let near = |name: &TemplateName| likeness(shown, name.as_str());
-    let named = snapshot
-        .entries()
-        .take(NEAR_NAMES_MAX)
-        .filter_map(|(_, other, _)| Some((near(other)?, other)));
-    named.min().map(|(_, other)| other.clone())
+    let names = snapshot.entries().take(NEAR_NAMES_MAX).map(|(_, name, _)| name);
+    suggested_template(shown, names).cloned()
 }

@@ -1,7 +1,7 @@
-//! One generic pass of `Serialize` into the arena.
+//! Serialization of a context into the arena, in one generic pass.
 //!
-//! What comes out means what `serde_json::to_value` means; what `to_value` refuses is refused. Besides, the pass has an edge in
-//! bytes and in depth, trusts no size hint, and asks nothing of the heap but pieces of the arena.
+//! The pass accepts and produces the same as `serde_json::to_value`. In addition, it limits bytes and depth, does not trust size hints,
+//! and allocates only in the arena.
 
 mod compound;
 mod embedded;
@@ -19,31 +19,31 @@ use crate::limits::Limits;
 use serializer::Serializer;
 use space::Space;
 
-/// Why some data does not become a context.
+/// The error for data that cannot become a context.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContextError {
-    /// `Serialize` itself failed, or a key of a map is no text.
+    /// `Serialize` failed, or a key of a map is not text.
     #[error("the context does not serialize: {0}")]
     Serialize(String),
-    /// Over [`Limits::context_bytes`].
+    /// The data exceeds [`Limits::context_bytes`].
     #[error("the context is larger than {limit} bytes (the limit `context_bytes`)")]
     TooLarge {
-        /// The limit that was met.
+        /// The limit that was exceeded.
         limit: usize,
     },
-    /// Over [`Limits::context_depth`].
+    /// The data exceeds [`Limits::context_depth`].
     #[error("the context nests deeper than {limit} levels (the limit `context_depth`)")]
     TooDeep {
-        /// The limit that was met.
+        /// The limit that was exceeded.
         limit: u32,
     },
 }
 
 /// Builds the value of `data` in `arena`.
 ///
-/// A level of depth is one value inside another: an element, a field, the content of a `Some` or of a newtype. Bytes are those
-/// that are asked of the arena, room for growth included.
+/// A level of depth is one value inside another: an element, a field, the content of a `Some` or of a newtype. The size is the number of
+/// bytes that are requested from the arena, including capacity for growth.
 ///
 /// ```
 /// use hotplate_actors::Limits;
@@ -56,10 +56,10 @@ pub enum ContextError {
 /// ```
 ///
 /// # Errors
-/// [`ContextError`] where the data does not serialize or goes over a limit.
+/// [`ContextError`] if the data does not serialize or exceeds a limit.
 ///
 /// # Panics
-/// Where the `Serialize` of `data` panics. The arena can be used on.
+/// Panics if the `Serialize` implementation of `data` does. The arena remains usable.
 pub fn build<'a, T: Serialize + ?Sized>(
     data: &T,
     arena: &'a Arena,
@@ -69,7 +69,7 @@ pub fn build<'a, T: Serialize + ?Sized>(
     data.serialize(Serializer::new(&space)).map_err(|failure| *failure.0)
 }
 
-/// The error inside the pass: one pointer, so that a result is no larger than a value.
+/// The error inside the pass. It is one pointer, so that a result is not larger than a value.
 #[derive(Debug)]
 struct Failure(Box<ContextError>);
 

@@ -1,9 +1,9 @@
-//! [`number`] makes an integer or a float of digits where that is printed as it was written, and else keeps the digits.
+//! Numbers in JSON notation, which keep their digits if an integer or a float would be printed differently.
 
 use super::Value;
 
-/// Returns the value of a number in JSON's notation; `None` if it is none. A number that would be printed in another way than it was
-/// written, such as `19.90`, or that is out of the range of a float, keeps its digits: see [`Value::as_f64`].
+/// Parses a number in JSON notation; `None` if the text is not a number. A number that would be printed differently, such as `19.90`, or
+/// that is out of the range of a float, keeps its digits: see [`Value::as_f64`].
 ///
 /// ```
 /// use hotplate_actors::Value;
@@ -28,14 +28,14 @@ pub fn number(digits: &str) -> Option<Value<'_>> {
         return Some(Value::Signed(number));
     }
     let float: f64 = digits.parse().ok()?;
-    let is_kept = float.is_finite() && zmij::Buffer::new().format_finite(float) == digits;
-    Some(match is_kept {
+    let prints_unchanged = float.is_finite() && zmij::Buffer::new().format_finite(float) == digits;
+    Some(match prints_unchanged {
         true => Value::Float(float),
         false => Value::Digits(digits),
     })
 }
 
-/// Returns true if a text is a number by the grammar of RFC 8259. Rust's is wider: `+1`, `.5`, `01` and `inf`.
+/// Returns true if a text is a number by the grammar of RFC 8259. Rust's parser also accepts `+1`, `.5`, `01` and `inf`.
 fn is_number(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let unsigned = text.strip_prefix('-').unwrap_or(text);
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_as_it_was_written_is_a_number_and_everything_else_keeps_its_digits() {
+    fn digits_are_kept_unless_printed_unchanged() {
         for (digits, expected) in [
             ("0", Value::Unsigned(0)),
             ("18446744073709551615", Value::Unsigned(u64::MAX)),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_taken_out_however_it_is_held() {
+    fn all_forms_convert_to_numbers() {
         let floats = |digits: &str| number(digits).and_then(|value| value.as_f64());
         assert_eq!(floats("19.90"), Some(19.9));
         assert_eq!(floats("7"), Some(7.0));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_zero_however_it_is_written() {
+    fn zero_is_recognized_in_any_notation() {
         for (digits, expected) in [
             ("0.000", false),
             ("-0", false),

@@ -1,6 +1,6 @@
-//! [`Words`]: a key as two numbers, so that most keys are compared without a call.
+//! Keys held as two numbers, by which most keys are compared without a call.
 
-/// Of a key of up to 16 bytes, everything; of a longer one, its length, beginning and end.
+/// The length, the beginning and the end of a key; all of it if it has at most 16 bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Words {
     head: u64,
@@ -9,23 +9,23 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// The words of a key that is shorter than 4 GiB.
+    /// Returns the words of a key that is shorter than 4 GiB.
     pub(crate) fn of(key: &[u8]) -> Self {
         let (head, tail) = ends(key);
         let length = key.len() as u32;
         Self { head, tail, length }
     }
 
-    /// Whether `found` equals `key`, of which these are the words.
+    /// Returns true if `found` equals `key`, of which these are the words.
     #[inline(always)]
-    pub(crate) fn tell_equal<'k>(self, key: impl Fn() -> &'k [u8], found: &[u8]) -> bool {
+    pub(crate) fn equal<'k>(self, key: impl Fn() -> &'k [u8], found: &[u8]) -> bool {
         found.len() == self.length as usize
             && ends(found) == (self.head, self.tail)
             && (found.len() <= 16 || found == key())
     }
 }
 
-/// The first and the last bytes: together all of a key of up to 16.
+/// Returns the first and the last bytes of a key, which overlap or adjoin in a key of up to 16 bytes.
 #[inline(always)]
 fn ends(key: &[u8]) -> (u64, u64) {
     if let (Some(head), Some(tail)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
@@ -47,18 +47,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_key_equals_itself() {
+    fn a_key_equals_only_itself() {
         let letters = b"abcdefghijklmnopqrstuvwxyz";
         for length in 0..=letters.len() {
             let key = &letters[..length];
             let words = Words::of(key);
-            assert!(words.tell_equal(|| key, key));
+            assert!(words.equal(|| key, key));
             for at in 0..length {
                 let mut other = key.to_vec();
                 other[at] = b'_';
-                assert!(!words.tell_equal(|| key, &other), "{length} {at}");
+                assert!(!words.equal(|| key, &other), "{length} {at}");
             }
-            assert!(!words.tell_equal(|| key, &letters[..(length + 1) % 27]));
+            assert!(!words.equal(|| key, &letters[..(length + 1) % 27]));
         }
     }
 }

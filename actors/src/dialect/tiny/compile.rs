@@ -1,4 +1,4 @@
-//! From tokens to a unit: names become slots, blocks become jumps.
+//! Compilation of tokens to a unit: names become slots, blocks become jumps.
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
@@ -16,7 +16,7 @@ use super::scan::Token;
 use super::tag::Tag;
 use super::unit::TinyUnit;
 
-/// Compiles the tokens that a scan of `text` accepted.
+/// Compiles the tokens of a text that the scanner accepted.
 pub(super) fn compile(text: &str, tokens: &[Token], limits: &Limits) -> TinyUnit {
     let mut compiler = Compiler {
         ops: Vec::with_capacity(tokens.len()),
@@ -45,7 +45,7 @@ pub(super) fn compile(text: &str, tokens: &[Token], limits: &Limits) -> TinyUnit
     }
 }
 
-/// The text and some more, so that whole blocks can be copied from any place in it.
+/// Returns the text with padding behind it, so that whole blocks can be copied from any position.
 fn padded(text: &str) -> Box<str> {
     const PADDING: &str = match std::str::from_utf8(&[b' '; BLOCK_BYTES]) {
         Ok(padding) => padding,
@@ -57,14 +57,14 @@ fn padded(text: &str) -> Box<str> {
 #[derive(Default)]
 struct Compiler<'t> {
     ops: Vec<Op>,
-    /// Text that waits for the operation that it stands before.
+    /// The text before the next operation.
     lead: Part,
     steps: Vec<Step>,
     calls: Vec<Call>,
     formatters: Vec<FormatterUse>,
-    /// The operations that wait to hear where they jump to.
+    /// The operations whose jump targets are not known yet, the innermost last.
     open: Vec<usize>,
-    /// What is in scope, the innermost last: slot n is at n - 1.
+    /// The open scopes, the innermost last: slot n is at n - 1.
     scopes: Vec<Scope<'t>>,
     slots_max: usize,
     spans: Spans<'t>,
@@ -91,7 +91,7 @@ impl<'t> Compiler<'t> {
         self.ops.push(Op { lead, act });
     }
 
-    /// Makes an operation of its own of the text that waits, where something else jumps to behind it.
+    /// Makes an operation of the text before a jump target, so that jumps skip it.
     fn flush(&mut self) {
         if self.lead.length > 0 {
             self.push(Act::None);
@@ -190,16 +190,16 @@ impl<'t> Compiler<'t> {
         });
     }
 
-    /// Tells the innermost operation that waits for it that it jumps to here.
+    /// Sets the jump target of the innermost open operation to this position.
     fn close(&mut self) {
         self.flush();
         let here = small(self.ops.len());
-        let waiting = self
+        let innermost = self
             .open
             .pop()
             .and_then(|at| self.ops.get_mut(at))
             .map(|op| &mut op.act);
-        match waiting {
+        match innermost {
             Some(Act::If { otherwise: target, .. } | Act::IfTurn { otherwise: target, .. })
             | Some(Act::Goto(target))
             | Some(Act::With { end: target, .. } | Act::For { end: target, .. }) => *target = here,
@@ -207,12 +207,12 @@ impl<'t> Compiler<'t> {
         }
     }
 
-    /// The slot of the innermost scope.
+    /// Returns the slot of the innermost scope.
     fn slot(&self) -> u16 {
         slot(self.scopes.len())
     }
 
-    /// The slot of the innermost loop. The scan made sure that there is one.
+    /// Returns the slot of the innermost loop. The scanner ensures that there is one.
     fn loop_slot(&self) -> u16 {
         slot(
             self.scopes
@@ -242,7 +242,7 @@ impl<'t> Compiler<'t> {
         let mut lead = if named.is_some() { name_length + 1 } else { 0 };
         let first = self.steps.len();
         match (path, bytes.get(lead..)) {
-            // Nothing but what is in scope.
+            // The name of a scope without further steps.
             (_, None) => {
                 return PathRef {
                     slot: scope,
@@ -265,7 +265,7 @@ impl<'t> Compiler<'t> {
         }
     }
 
-    /// A step that stands `lead` bytes behind where its path begins.
+    /// Adds a step that begins `lead` bytes behind the beginning of its path.
     fn step(&mut self, start: usize, lead: usize, step: &[u8]) {
         self.steps.push(Step {
             start: small(start + lead),
@@ -278,7 +278,7 @@ impl<'t> Compiler<'t> {
     }
 }
 
-/// The number that a step is; for a name and for what is larger than any array [`NO_INDEX`].
+/// Returns a step as an index; [`NO_INDEX`] for a name and for a number that is larger than any array.
 fn index_of(step: &[u8]) -> u32 {
     let number = step.iter().try_fold(0_u32, |number, byte| match byte {
         b'0'..=b'9' => number.checked_mul(10)?.checked_add(u32::from(byte - b'0')),
@@ -287,22 +287,22 @@ fn index_of(step: &[u8]) -> u32 {
     number.unwrap_or(NO_INDEX)
 }
 
-/// Positions in a text, and in what is made of it: the scan refuses longer texts.
+/// Converts a position in a text or in its program. The scanner rejects longer texts.
 fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Lengths in a path: the scan refuses longer ones.
+/// Converts a length in a path. The scanner rejects longer paths.
 fn narrow(number: usize) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }
 
-/// Scopes: the scan refuses deeper ones.
+/// Converts a depth of scopes. The scanner rejects deeper ones.
 fn slot(number: usize) -> u16 {
     narrow(number)
 }
 
-/// Lines and columns of places that are asked for from first to last, in one pass over the text.
+/// Computes the lines and columns of ascending positions, in one pass over the text.
 #[derive(Default)]
 struct Spans<'t> {
     text: &'t str,

@@ -1,4 +1,4 @@
-//! Escaping as HTML: right for text and for quoted attributes.
+//! Escaping as HTML, which protects text and quoted attributes.
 
 use wide::u8x16;
 
@@ -6,18 +6,21 @@ use crate::budget::Exceeded;
 use crate::dialect::Frame;
 use crate::dialect::body::{Body, short_block};
 
-/// Bytes that are looked at in one step.
+/// The number of bytes that are searched in one step.
 const STEP_BYTES: usize = 16;
 
 /// Appends `text` with `< > & ' "` as entities.
 ///
 /// # Errors
-/// [`Exceeded::Output`] when the output would go over its limit.
+/// [`Exceeded::Output`] if the output would exceed its limit.
 pub fn escape_html(text: &str, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
     escape(text, &mut frame.body)
 }
 
-/// Copies while it looks: nearly all of what is printed needs no escaping.
+/// Appends `text` with its special characters as entities.
+///
+/// Each step compares 16 bytes at once (SIMD) and copies them speculatively, because most output needs no escaping. If there is a special
+/// byte among them, only the bytes before it count, the entity is appended, and the search continues behind it.
 pub(super) fn escape(text: &str, body: &mut Body) -> Result<(), Exceeded> {
     let mut rest = text.as_bytes();
     while let Some((step, after)) = rest.split_first_chunk::<STEP_BYTES>() {
@@ -31,7 +34,7 @@ pub(super) fn escape(text: &str, body: &mut Body) -> Result<(), Exceeded> {
             rest = escape_one(rest, clean as usize, body)?;
         }
     }
-    // What is left, in a register: from memory it would be read in another piece than it was written in.
+    // The last bytes are handled in registers: a load that spans several recent smaller stores would stall.
     loop {
         let step = short_block(rest);
         let found = specials(step.to_le_bytes());
@@ -44,7 +47,7 @@ pub(super) fn escape(text: &str, body: &mut Body) -> Result<(), Exceeded> {
     }
 }
 
-/// Writes the entity of the byte at `at`, and answers what comes behind it.
+/// Appends the entity of the byte at `at`, and returns the text behind it.
 #[inline(always)]
 fn escape_one<'t>(text: &'t [u8], at: usize, body: &mut Body) -> Result<&'t [u8], Exceeded> {
     let Some((byte, after)) = text.get(at..).and_then(<[u8]>::split_first) else {
@@ -55,7 +58,7 @@ fn escape_one<'t>(text: &'t [u8], at: usize, body: &mut Body) -> Result<&'t [u8]
     Ok(after)
 }
 
-/// A bit for each byte that is escaped. A zero byte is none, so that a short step may be filled with them.
+/// Returns a bit for each byte that has to be escaped. Zero bytes have none, so that they can pad a short step.
 #[inline(always)]
 fn specials(step: [u8; STEP_BYTES]) -> u32 {
     let bytes = u8x16::new(step);
@@ -73,7 +76,7 @@ struct Entity {
     length: u32,
 }
 
-/// The entity of a byte that is escaped: all of them are below 64.
+/// Returns the entity of a byte that has to be escaped; all of these are below 64.
 #[inline(always)]
 fn entity(byte: u8) -> Entity {
     static ENTITIES: [Entity; 64] = {
@@ -113,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_length_and_place_is_escaped_as_the_crate_does() {
+    fn all_lengths_are_escaped_as_by_the_crate() {
         for length in 0..50 {
             for at in 0..length {
                 for special in [
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_escaped_as_the_crate_does() {
+    fn all_bytes_are_escaped_as_by_the_crate() {
         let text: String = (0..=0x2FF).filter_map(char::from_u32).collect();
         let mut expected = String::new();
         tinytemplate::escape(&text, &mut expected);
@@ -137,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_counts_what_comes_out() {
+    fn the_limit_counts_escaped_output() {
         assert_eq!(escaped("a<b", 6), Ok("a&lt;b".into()));
         assert_eq!(escaped("a<b", 5), Err(Exceeded::Output(5)));
         let text = "a<b".repeat(100);

@@ -1,6 +1,8 @@
-//! Runs a program over a context.
+//! The interpreter, which runs the program of a unit over a context.
 //!
-//! Bounded: each tag, turn and call is a step of the budget, and text without tags is bounded by the limit of the output.
+//! Each iteration of the main loop takes one operation: it appends the text before it and performs its action, which returns the index of
+//! the next operation. Each tag, iteration and call takes a step of the budget; text without tags is bounded by the limit of the output.
+//! Failures are returned as compact values and explained only when they leave the template.
 
 use std::time::Instant;
 
@@ -16,13 +18,13 @@ use super::piece::Part;
 use super::program::{Act, PathRef, Step};
 use super::unit::TinyUnit;
 
-/// Slots that cost no allocation: more blocks in blocks than most templates have.
+/// The number of slots that need no allocation, which is enough for most templates.
 const SLOTS_INLINE: usize = 6;
 
-/// Text longer than this may keep a formatter busy without any output, so the clock is looked at.
+/// The length above which a text may occupy a formatter without any output, so that the clock is checked afterwards.
 const LONG_TEXT_BYTES: usize = 4096;
 
-/// Renders the template of `closure`, whose unit is `unit`, at the end of the output.
+/// Renders the template of `closure`, whose unit is `unit`, and appends it to the output.
 pub(super) fn execute(
     unit: &TinyUnit,
     closure: &Closure<'_>,
@@ -55,7 +57,7 @@ pub(super) fn execute(
     Ok(())
 }
 
-/// What is in scope under one name: a value, and for a loop where it is.
+/// The value of a scope, and for a loop its items and the current index.
 #[derive(Clone, Copy)]
 struct Slot<'v> {
     value: &'v Value<'v>,
@@ -71,17 +73,18 @@ impl Slot<'_> {
     };
 }
 
+/// The state of one template that is being rendered.
 struct Run<'r, 'v> {
     unit: &'r TinyUnit,
     closure: &'r Closure<'r>,
     slots: &'r mut [Slot<'v>],
 }
 
-/// In a box, so that what an operation answers fits into registers.
+/// A boxed failure, so that the result of an operation fits into registers.
 type Failed<'v> = Box<Failure<'v>>;
 
 impl<'v> Run<'_, 'v> {
-    /// Does what an operation does and answers which is next.
+    /// Performs the action of an operation and returns the index of the next one.
     #[inline(always)]
     fn act(&mut self, act: &Act, at: usize, frame: &mut Frame<'_>) -> Result<usize, Failed<'v>> {
         match *act {
@@ -179,7 +182,7 @@ impl<'v> Run<'_, 'v> {
         Ok(at + 1)
     }
 
-    /// The value of a path. `None` is one that is missing and may be.
+    /// Returns the value of a path; `None` if it is missing in lenient mode.
     #[inline(always)]
     fn value(&self, path: PathRef, frame: &Frame<'_>) -> Result<Option<&'v Value<'v>>, Failed<'v>> {
         match self.look_up(path) {
@@ -195,7 +198,7 @@ impl<'v> Run<'_, 'v> {
         let start = self.slots[path.slot as usize].value;
         match path.count {
             0 => Some(start),
-            // Nearly every path has one step.
+            // Most paths have one step.
             1 => self.go(start, self.unit.steps.get(path.first as usize)?),
             _ => self
                 .unit
@@ -205,7 +208,7 @@ impl<'v> Run<'_, 'v> {
         }
     }
 
-    /// One step down into a value.
+    /// Returns the value of one step inside a value.
     #[inline(always)]
     fn go(&self, from: &'v Value<'v>, step: &Step) -> Option<&'v Value<'v>> {
         match from {
@@ -215,7 +218,7 @@ impl<'v> Run<'_, 'v> {
         }
     }
 
-    /// Walks a path again that leads nowhere, to see where it ends.
+    /// Follows a missing path again, to find the step that does not exist.
     #[cold]
     fn missing(&self, path: PathRef) -> Failure<'v> {
         let mut within = self.slots[path.slot as usize].value;
@@ -265,7 +268,7 @@ impl<'v> Run<'_, 'v> {
         result.map_err(|error| Failure::Called(call, error).into())
     }
 
-    /// The failure of a call with `path`; if the callee misses what is in reach here, that is said.
+    /// Completes the failure of a call with `path`, if the callee misses a name that exists in this template.
     #[cold]
     fn explain_call(&self, mut failure: Failed<'v>, path: PathRef) -> Failed<'v> {
         if let Failure::Called(call, error) = &mut *failure
@@ -273,13 +276,13 @@ impl<'v> Run<'_, 'v> {
             && let Some(wanted) = error.diagnostic.wanted.take()
         {
             let has = |value: &Value<'_>| matches!(value, Value::Object(object) if object.get(&wanted.name).is_some());
-            // From the value that was passed outwards: the nearest one that holds it as well.
+            // Searches from the passed value outwards for the nearest one that has the name.
             let steps = self.unit.steps_of(path);
-            let mut on_the_way = vec![self.slots[path.slot as usize].value];
+            let mut values = vec![self.slots[path.slot as usize].value];
             for step in steps {
-                on_the_way.extend(on_the_way.last().and_then(|from| self.go(from, step)));
+                values.extend(values.last().and_then(|from| self.go(from, step)));
             }
-            let around = on_the_way.iter().take(steps.len()).rposition(|value| has(value));
+            let around = values.iter().take(steps.len()).rposition(|value| has(value));
             let reach = match around {
                 Some(count) if count > 0 || path.slot > 0 => Reach::Around(count),
                 _ if self.slots.iter().any(|slot| has(slot.value)) => Reach::Elsewhere,
@@ -291,7 +294,7 @@ impl<'v> Run<'_, 'v> {
     }
 }
 
-/// Why a value did not get printed.
+/// The reason why a value was not printed.
 pub(super) enum Unprinted {
     NoText,
     Exceeded(Exceeded),
@@ -324,7 +327,7 @@ fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), Unprinted> {
         Value::Bool(value) => frame.append(truth(*value))?,
         Value::Unsigned(number) => print_unsigned(*number, frame)?,
         Value::Signed(number) => print_short(itoa::Buffer::new().format(*number), frame)?,
-        // What `serde_json` prints floats with.
+        // `serde_json` prints floats with the same crate.
         Value::Float(number) => print_short(zmij::Buffer::new().format_finite(*number), frame)?,
         Value::Digits(digits) => frame.append(digits)?,
         Value::Array(_) | Value::Object(_) => return Err(Unprinted::NoText),
@@ -332,7 +335,7 @@ fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), Unprinted> {
     Ok(())
 }
 
-/// Numbers below a hundred are what pages count with.
+/// Prints an integer. Numbers below a hundred are the most frequent ones in pages.
 #[inline(always)]
 fn print_unsigned(number: u64, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
     match number {
@@ -342,7 +345,7 @@ fn print_unsigned(number: u64, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
     }
 }
 
-/// Below ten thousand, as years are and most ids, without a way through memory.
+/// Prints a larger integer; below ten thousand, as most years and ids are, without formatting in memory.
 fn print_larger(number: u64, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
     let (high, low) = (number / 100, number % 100);
     match high {
@@ -358,13 +361,13 @@ fn print_larger(number: u64, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
     }
 }
 
-/// Of a number below ten.
+/// Returns the digit of a number below ten.
 #[inline(always)]
 fn digit(number: u64) -> u8 {
     b'0' + number as u8
 }
 
-/// Text that mostly has less than 16 bytes, and none to be escaped.
+/// Prints a text that needs no escaping and usually has less than 16 bytes.
 #[inline]
 fn print_short(text: &str, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
     match text.len() {

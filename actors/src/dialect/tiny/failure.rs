@@ -1,19 +1,20 @@
-//! Why a render failed, and what to tell people about it.
+//! Failures of a render, and their explanations for the author of the template.
 
 use crate::budget::Exceeded;
 use crate::diagnostic::{Diagnostic, Wanted};
 use crate::dialect::{Call, Closure, FormatterError, RenderError, RenderFault};
+use crate::likeness::suggestion;
 use crate::value::Value;
 
 use super::foreign::{self, expression};
-use super::path::{nearest, shorten};
+use super::path::shorten;
 use super::piece::Part;
 use super::program::{Act, PathRef};
 use super::unit::TinyUnit;
 
-/// What went wrong in one operation; the words for it are only made when it leaves the template.
+/// A failure of one operation. Its message is made only when the failure leaves the template.
 pub(super) enum Failure<'v> {
-    /// The step with this number is not in the value that the steps before led to.
+    /// The step with this number does not exist in the value of the steps before it.
     Missing {
         path: PathRef,
         step: usize,
@@ -26,7 +27,7 @@ pub(super) enum Failure<'v> {
     UnknownTemplate(u32),
     Called(u32, RenderError),
     Exceeded(Exceeded),
-    /// The text before the operation was too much.
+    /// The text before the operation exceeded the budget.
     Lead(Exceeded),
 }
 
@@ -38,7 +39,7 @@ impl From<Exceeded> for Box<Failure<'_>> {
 }
 
 impl Failure<'_> {
-    /// The error of operation `at` of a unit.
+    /// Returns the error for a failure of operation `at` of a unit.
     #[cold]
     pub(super) fn explain(self, unit: &TinyUnit, closure: &Closure<'_>, at: usize) -> RenderError {
         let name = &closure.top().name;
@@ -51,7 +52,7 @@ impl Failure<'_> {
             }
             Self::Missing { path, step, within } => {
                 let mut diagnostic = missing(unit, path, step, &within);
-                // Whoever asks whether something is there knows that it may not be.
+                // A condition on a missing path is mostly meant to test its presence.
                 let in_condition = matches!(unit.ops.get(at).map(|op| op.act), Some(Act::If { .. }));
                 if diagnostic.help.is_none() && in_condition && matches!(within, Value::Object(_)) {
                     diagnostic.help =
@@ -72,7 +73,7 @@ impl Failure<'_> {
             Self::Unprintable(path, value) => {
                 let place = unit.range_of(path);
                 let text = shorten(&unit.source()[place.clone()]);
-                let message = format!("`{text}` is {}, which has no text", value.kind());
+                let message = format!("`{text}` is {}, which cannot be printed", value.kind());
                 let help = match value {
                     Value::Array(_) => "print its items with `for`, or write it as JSON with `| json`",
                     _ => "print one of its fields, or write it as JSON with `| json`",
@@ -112,13 +113,13 @@ impl Failure<'_> {
     }
 }
 
-/// Fields that are looked into for a name that is missing.
+/// The number of fields whose objects are searched for a missing name.
 const FIELDS_SEARCHED_MAX: usize = 256;
 
 fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Diagnostic {
     let steps = unit.steps_of(path);
     let Some(step) = steps.get(at) else {
-        return Diagnostic::error("missing-path", "a path leads nowhere");
+        return Diagnostic::error("missing-path", "a path does not exist");
     };
     let whole = unit.range_of(path);
     let key = &unit.source()[step.range()];
@@ -152,9 +153,9 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
             kind: (!matches!(within, Value::Object(_))).then(|| within.kind()),
         });
     }
-    // Only a key that was nearly written: the others may be nobody's business.
+    // Only a similar key is named, because messages must not disclose the other keys of the data.
     let near = match within {
-        Value::Object(object) => nearest(key, object.iter().map(|(key, _)| key)),
+        Value::Object(object) => suggestion(key, object.iter().map(|(key, _)| key)),
         _ => None,
     };
     let has = |name: &str| matches!(within, Value::Object(object) if object.get(name).is_some());
@@ -176,7 +177,7 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
     if let Some(help) = by_accident(text.as_str(), key, within).filter(|_| first) {
         return diagnostic.help(help);
     }
-    // One step down, where a field of that very name is: whoever knows the name may know that.
+    // A field of an object one level below may have that name. The author knows the name, so nothing is disclosed.
     let below = || match within {
         Value::Object(object) => object
             .iter()
@@ -211,7 +212,8 @@ fn without_colon(source: &str, colon: usize) -> Option<String> {
     })
 }
 
-/// What was meant by a path that is one by accident: `{loop.index}`, `{%endif%}`, `{:else}`, `{price:.2}`.
+/// Returns help for syntax of another language that happens to be a valid path, such as `{loop.index}`, `{%endif%}`, `{:else}`,
+/// `{price:.2}`.
 fn by_accident(text: &str, key: &str, within: &Value<'_>) -> Option<String> {
     if text.starts_with('%') {
         return Some(foreign::percent(text).help);
@@ -235,16 +237,16 @@ fn by_accident(text: &str, key: &str, within: &Value<'_>) -> Option<String> {
     help.filter(|_| !text.starts_with('@'))
 }
 
-/// Where the caller of a template has what the template looks for in vain.
+/// The place where the caller of a template has a name that the template misses.
 pub(super) enum Reach {
-    /// In the value that the first so many steps of the call's path lead to.
+    /// In the value of the first steps of the call's path, as many as the number says.
     Around(usize),
-    /// Somewhere else in what the caller can name.
+    /// In another value that the caller has in scope.
     Elsewhere,
     Nowhere,
 }
 
-/// Says of a name that is missing in a template what that template was called with, and how it gets the name.
+/// Adds to the diagnostic of a missing name which value the template was called with, and how to pass the name.
 pub(super) fn not_passed(
     diagnostic: &mut Diagnostic,
     wanted: &Wanted,
@@ -262,7 +264,7 @@ pub(super) fn not_passed(
     let steps = unit.steps_of(path);
     match reach {
         Reach::Around(count) => {
-            // What stands before the step that leaves the larger value.
+            // The text before the first step that leaves the larger value.
             let end = steps
                 .get(count)
                 .map_or(whole.end, |step| step.range().start.saturating_sub(1));
@@ -302,7 +304,7 @@ fn stopped(exceeded: Exceeded) -> Diagnostic {
     Diagnostic::error("budget", format!("the render was stopped: {exceeded}"))
 }
 
-/// Where the operation stands that met the edge of the budget.
+/// Adds the position of the operation that exceeded the budget.
 fn at_op(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
     let range = match unit.ops.get(at).map(|op| op.act) {
         Some(Act::Turn { at, .. }) => at as usize..unit.word_end(at as usize),
@@ -320,7 +322,7 @@ fn at_op(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
     diagnostic.at(unit.source(), range)
 }
 
-/// Where the text stands before an operation.
+/// Adds the position of the text before an operation.
 fn at_lead(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
     match unit.ops.get(at).map(|op| op.lead) {
         Some(Part { start, length }) => diagnostic.at(unit.source(), start as usize..(start + length) as usize),

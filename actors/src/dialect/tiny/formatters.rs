@@ -1,4 +1,4 @@
-//! The formatters that ship: `upper lower title trim json url unescaped`.
+//! The standard formatters `upper lower title trim json url unescaped`.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -6,15 +6,15 @@ use std::io::{self, Write};
 use crate::dialect::{Formatter, FormatterError, Formatters, Output};
 use crate::value::Value;
 
-/// The formatters that every engine has.
+/// Returns the formatters that every engine has.
 ///
-/// - `upper`, `lower`, `title` (the first letter of each word large, the others small) and `trim` (no blanks at the ends) are
-///   escaped where the entry is.
-/// - `json` writes any value as JSON that is safe inside `<script>`: keys in their order, numbers with all their digits.
+/// - `upper`, `lower`, `title` (the first letter of each word in upper case, the others in lower case) and `trim` (no blanks at the ends)
+///   are escaped if the entry is.
+/// - `json` writes any value as JSON that is safe inside `<script>`, with keys in their order and numbers with all their digits.
 /// - `url` percent-encodes everything but letters, digits and `- . _ ~`.
-/// - `unescaped` writes text as it is: for HTML that comes from you, never for what a visitor sent.
+/// - `unescaped` writes text without escaping. It is meant for trusted HTML, never for input of visitors.
 ///
-/// All but `json` take strings, numbers and booleans, print nothing for null, and refuse arrays and objects.
+/// All except `json` accept strings, numbers and booleans, print nothing for null, and reject arrays and objects.
 ///
 /// ```
 /// use hotplate_actors::dialect::tiny::formatters::standard;
@@ -38,7 +38,7 @@ pub fn standard() -> Formatters {
     formatters
 }
 
-/// A formatter that prints a value as it is, arrays and objects as JSON; escaped where the entry is.
+/// Returns a formatter that prints values unchanged, and arrays and objects as JSON; escaped if the entry is.
 pub(crate) fn stub() -> Formatter {
     Formatter::new(|value, output| match value {
         Value::Array(_) | Value::Object(_) => {
@@ -100,7 +100,7 @@ fn json(value: &Value<'_>, output: &mut Output<'_, '_>) -> Result<(), FormatterE
     }
 }
 
-/// As serde_json writes it. That has no way to write digits as they are but by a feature that changes it for a whole program.
+/// Writes a value in the format of serde_json, which can write digits unchanged only with a feature that affects the whole program.
 fn write_json(value: &Value<'_>, out: &mut Script<'_, '_, '_>) -> io::Result<()> {
     match value {
         Value::Array(items) => {
@@ -126,7 +126,7 @@ fn write_json(value: &Value<'_>, out: &mut Script<'_, '_, '_>) -> io::Result<()>
     }
 }
 
-/// Writes JSON so that nothing in it ends a `<script>` or a line of JavaScript. All of these stand only inside its strings.
+/// A writer for JSON that escapes the characters that could end a `<script>` or a line of JavaScript. In JSON they occur only in strings.
 struct Script<'s, 'o, 'f> {
     output: &'s mut Output<'o, 'f>,
     refusal: Option<FormatterError>,
@@ -163,7 +163,7 @@ impl io::Write for Script<'_, '_, '_> {
     }
 }
 
-/// The text of a value that has one.
+/// Returns the printed form of a value; an error for arrays and objects.
 fn text_of<'a>(value: &Value<'a>) -> Result<Cow<'a, str>, FormatterError> {
     Ok(match value {
         Value::Null => Cow::Borrowed(""),

@@ -1,4 +1,4 @@
-//! The crate `tinytemplate` as a second opinion: what it does not compile is not accepted either.
+//! The check of a text by the crate `tinytemplate`: a text that it does not compile is rejected.
 
 use std::panic::catch_unwind;
 
@@ -7,7 +7,8 @@ use tinytemplate::TinyTemplate;
 use crate::diagnostic::Diagnostic;
 use crate::supervision::panic_text;
 
-/// Asks the crate. The scan before it has refused all that it is known to refuse or to panic on, so an objection here is news.
+/// Compiles a text with the crate. The scanner already rejects all texts that the crate is known to reject or to panic on, so an error here
+/// reveals a difference between the two.
 pub(in crate::dialect) fn judge(text: &str) -> Result<(), Box<Diagnostic>> {
     let verdict = catch_unwind(|| {
         TinyTemplate::new()
@@ -25,7 +26,7 @@ pub(in crate::dialect) fn judge(text: &str) -> Result<(), Box<Diagnostic>> {
 fn disagrees(objection: &str) -> Diagnostic {
     let message = format!("`tinytemplate` does not compile this text: {objection}");
     Diagnostic::error("judge-disagrees", message)
-        .help("this scanner should have said so more clearly: please report it")
+        .help("hotplate should explain this error better: please report this text")
 }
 
 #[cfg(test)]
@@ -33,12 +34,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_and_a_panic_of_the_crate_become_diagnostics() {
+    fn errors_and_panics_become_diagnostics() {
         assert_eq!(judge("{a}"), Ok(()));
-        for (text, said) in [("{{ nonsense }}", "nonsense"), ("{#}", "panicked")] {
+        for (text, part) in [("{{ nonsense }}", "nonsense"), ("{#}", "panicked")] {
             let diagnostic = judge(text).expect_err("the crate refuses it");
             assert_eq!(diagnostic.code, "judge-disagrees");
-            assert!(diagnostic.message.contains(said), "{diagnostic}");
+            assert!(diagnostic.message.contains(part), "{diagnostic}");
         }
     }
 }

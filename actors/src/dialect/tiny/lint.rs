@@ -1,8 +1,8 @@
-//! Warnings where a value stands in a place of HTML that escaping does not protect: an attribute without quotes, an event
-//! handler, a `javascript:` URL, a script, a stylesheet.
+//! Warnings for values in positions of HTML that escaping does not protect: an attribute without quotes, an event handler, a
+//! `javascript:` URL, a script, a stylesheet.
 //!
-//! Follows tags and attributes as far as that takes, in one pass. It knows no types: a number is as suspicious as a text. A formatter
-//! that does not ship with the engine counts as made for its place.
+//! A state machine follows tags and attributes in one pass, only as precisely as these positions require. It knows no types, so a number is
+//! reported like a text. A formatter that is not one of the standard ones is assumed to be right for its position.
 
 use memchr::{memchr, memmem};
 
@@ -14,9 +14,9 @@ use super::piece::Piece;
 use super::scan::{Token, scan};
 use super::tag::Tag;
 
-/// What is probably a hole in a template that makes HTML; at most so many. The text was accepted before.
+/// Returns warnings about a template that produces HTML, at most `warnings_max`. The scanner has accepted the text before.
 pub(super) fn lint_accepted(text: &str, warnings_max: usize) -> Vec<Diagnostic> {
-    // Whatever the limits were, it was within them.
+    // The text was within the limits when it was accepted, whatever they were.
     let limits = Limits {
         source_bytes: usize::MAX,
         source_tags: usize::MAX,
@@ -30,7 +30,7 @@ pub(super) fn lint_accepted(text: &str, warnings_max: usize) -> Vec<Diagnostic> 
 fn lint(text: &str, tokens: &[Token], warnings_max: usize) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     let mut place = Place::Text;
-    // Where each open `if` began, so that both of its branches begin there.
+    // The position at each open `if`, where both of its branches begin.
     let mut branches = Vec::new();
     for token in tokens {
         match token {
@@ -54,14 +54,14 @@ fn lint(text: &str, tokens: &[Token], warnings_max: usize) -> Vec<Diagnostic> {
     warnings
 }
 
-/// Where in a page of HTML.
+/// A position in HTML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Text,
     Comment,
-    /// A closing tag, a declaration: nothing to see until `>`.
+    /// In a closing tag or a declaration, which is skipped up to `>`.
     Skipped,
-    /// Between the attributes of a tag, and what its content is.
+    /// Between the attributes of a tag with this content.
     Tag(Content),
     /// After the `=` of an attribute.
     Equals(Content, Attribute),
@@ -70,12 +70,13 @@ enum Place {
         content: Content,
         attribute: Attribute,
         quote: u8,
-        /// Bytes of `javascript:` that the value began with; [`OTHER_URL`] if it began with something else.
+        /// The number of bytes of `javascript:` with which the value begins; [`OTHER_URL`] if it begins differently.
         scheme: u8,
     },
     Inside(Content),
 }
 
+/// The content of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
     Text,
@@ -83,6 +84,7 @@ enum Content {
     Style,
 }
 
+/// A kind of attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attribute {
     Handler,
@@ -93,7 +95,7 @@ const SCHEME: &[u8] = b"javascript:";
 const OTHER_URL: u8 = u8::MAX;
 
 impl Place {
-    /// Where it is after some text.
+    /// Returns the position after some text.
     fn after(mut self, mut text: &[u8]) -> Self {
         while !text.is_empty() {
             let (next, taken) = self.step(text);
@@ -103,7 +105,7 @@ impl Place {
         self
     }
 
-    /// Where the next step of some text leads, and how many bytes it takes.
+    /// Returns the position after the next step of some text, and the bytes that the step takes.
     fn step(self, text: &[u8]) -> (Self, usize) {
         let end = text.len();
         match self {
@@ -175,7 +177,7 @@ impl Place {
         }
     }
 
-    /// Where it is after a value.
+    /// Returns the position after a value.
     fn after_value(self) -> Self {
         match self {
             Self::Equals(content, attribute) => Self::Unquoted(content, attribute),
@@ -194,7 +196,7 @@ impl Place {
         }
     }
 
-    /// What is wrong with a value here.
+    /// Returns the gap in the protection of a value at this position, if there is one.
     fn hole(self, path: &Path, formatter: Option<Piece<'_>>) -> Option<Hole> {
         if matches!(path, Path::Turn(..)) {
             return None;
@@ -204,7 +206,7 @@ impl Place {
             "" | "upper" | "lower" | "title" | "trim" | "unescaped" => {}
             "json" if self == Self::Inside(Content::Script) => return None,
             "json" => {}
-            // What is percent-encoded means nothing anywhere; what the user added was made for its place.
+            // Percent-encoded text is harmless everywhere; formatters of the user are assumed to be right for their position.
             _ => return None,
         }
         match self {
@@ -223,7 +225,7 @@ impl Place {
     }
 }
 
-/// What begins after a `<`, and how many bytes say so.
+/// Returns the position after a `<`, and the bytes by which it is recognized.
 fn opened(text: &[u8]) -> (Place, usize) {
     match text {
         [b'!', b'-', b'-', ..] => (Place::Comment, 3),
@@ -245,7 +247,7 @@ fn opened(text: &[u8]) -> (Place, usize) {
     }
 }
 
-/// How much of `javascript:` a value began with, after more of its text.
+/// Returns the state of [`Place::Quoted`]'s `scheme` after more text of the value.
 fn scheme_after(mut scheme: u8, text: &[u8]) -> u8 {
     for byte in text {
         match SCHEME.get(usize::from(scheme)) {
@@ -274,7 +276,7 @@ impl Content {
 }
 
 impl Attribute {
-    /// The attribute whose `=` follows this text of its tag.
+    /// Returns the kind of the attribute whose `=` follows this text of its tag.
     fn before(text: &[u8]) -> Self {
         let text = text.trim_ascii_end();
         let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'/');
@@ -285,7 +287,7 @@ impl Attribute {
     }
 }
 
-/// What escaping does not protect.
+/// A position that escaping does not protect.
 #[derive(Debug, Clone, Copy)]
 enum Hole {
     Unquoted,

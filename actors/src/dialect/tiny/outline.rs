@@ -1,4 +1,4 @@
-//! [`outline`]: where paths, names, loops and calls stand in a text, for a dialect that speaks the same language by other means.
+//! The positions of paths, names, loops and calls in a text, for other implementations of the language.
 
 use std::ops::Range;
 
@@ -8,16 +8,16 @@ use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 use crate::template::TemplateName;
 
-/// A part of a tag, by its bytes in the text.
+/// A part of a tag, with its byte range in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::dialect) enum Mark {
     /// The path of a value or a condition, or path and name of a `with`.
     Path(Range<usize>),
     /// The name of a formatter.
     Formatter(Range<usize>),
-    /// A `for`: the name it gives, and over what.
+    /// The name that a `for` defines, and the path that it iterates over.
     Loop { name: Range<usize>, path: Range<usize> },
-    /// A `call`: who, where that is said, and with what.
+    /// The template that a `call` names, the position of that name, and the path that is passed.
     Call {
         name: TemplateName,
         place: Range<usize>,
@@ -25,7 +25,7 @@ pub(in crate::dialect) enum Mark {
     },
 }
 
-/// The marks of a text in their order, or everything that its author has to change.
+/// Returns the marks of a text in their order, or diagnostics of everything that its author has to change.
 pub(in crate::dialect) fn outline(text: &str, limits: &Limits) -> Result<Vec<Mark>, Vec<Diagnostic>> {
     let mut marks = Vec::new();
     for token in scan(text, limits)? {

@@ -1,27 +1,29 @@
-//! Paths such as `order.items.0.name` and the words that begin with `@`.
+//! Paths such as `order.items.0.name`, and keywords such as `@index`.
 
 use std::ops::Range;
+
+use crate::likeness::suggestion;
 
 use super::foreign;
 use super::foreign::expression;
 use super::piece::{Part, Piece};
 use super::tag::Fault;
 
-/// Where a value is looked for.
+/// The parsed form of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Path {
     /// `@root`: the whole context.
     Root(Part),
     /// `@index`, `@first` or `@last` of the innermost loop.
     Turn(Turn, Part),
-    /// One step, of plain characters.
+    /// One step of ASCII letters, digits and underscores.
     Name(Part),
-    /// One or more steps with dots between them, each valid.
+    /// One or more valid steps with dots between them.
     Steps(Part),
 }
 
 impl Path {
-    /// Where it stands.
+    /// Returns the position in the text.
     pub(super) fn part(&self) -> Part {
         match self {
             Self::Root(part) | Self::Turn(_, part) | Self::Name(part) | Self::Steps(part) => *part,
@@ -29,7 +31,7 @@ impl Path {
     }
 }
 
-/// What can be asked of the turn that a loop is in.
+/// The state of a loop that a template can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     Index,
@@ -37,7 +39,7 @@ pub(super) enum Turn {
     Last,
 }
 
-/// What a path is for, which decides what it may be.
+/// The use of a path, which decides which keywords are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Value,
@@ -49,6 +51,7 @@ pub(super) enum Place {
 }
 
 impl Place {
+    /// Returns the use in words.
     fn of_tag(self) -> &'static str {
         match self {
             Self::Value => "a value",
@@ -66,13 +69,13 @@ pub(super) const PATH_BYTES_MAX: usize = u16::MAX as usize;
 
 const KEYWORDS: [&str; 4] = ["@index", "@first", "@last", "@root"];
 
-/// Reads a path that stands in `place`, inside a loop or not.
+/// Parses a path with a given use, inside a loop or not.
 #[inline]
 pub(super) fn path(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault> {
     plain_name(piece).map_or_else(|| any_path(piece, place, in_loop), Ok)
 }
 
-/// A path as most are: one step in which no mistake can be.
+/// Parses the most frequent form of a path: one step of plain characters, which is always valid.
 #[inline]
 pub(super) fn plain_name(piece: Piece<'_>) -> Option<Path> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
@@ -114,7 +117,7 @@ fn any_path(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault
     }
 }
 
-/// What is wrong with one step of a path, if anything.
+/// Returns the error in one step of a path, if it has one.
 #[inline]
 fn fault_in_step(piece: Piece<'_>, range: Range<usize>) -> Option<Fault> {
     let step = &piece.text.as_bytes()[range.clone()];
@@ -142,7 +145,7 @@ fn fault_in_step(piece: Piece<'_>, range: Range<usize>) -> Option<Fault> {
     }
 }
 
-/// Bytes that a key may have in JSON, but that mean a mistake in a template.
+/// Returns true for bytes that a key of JSON may have, but that indicate a mistake in a template.
 #[inline]
 fn is_odd(byte: u8) -> bool {
     static ODD: [bool; 256] = {
@@ -171,7 +174,7 @@ fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault>
         "@last" => Some(Turn::Last),
         other => {
             let html = other.strip_prefix("@html ");
-            let help = match (other.strip_prefix("@root."), nearest(other, KEYWORDS)) {
+            let help = match (other.strip_prefix("@root."), suggestion(other, KEYWORDS)) {
                 (Some(rest), _) => format!("`@root` has no steps; write `{}`", shorten(rest)),
                 _ if html.is_some() => foreign::unescaped(html.unwrap_or_default()),
                 _ if other == "@key" => "`for` goes over arrays, which have no keys: `@index` is the position".into(),
@@ -194,7 +197,7 @@ fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault>
             misplaced("it works in a value without a formatter and in `if`")
         }
         (Some(_), _) if !in_loop => {
-            let message = format!("`{}` stands outside of a loop", piece.text);
+            let message = format!("`{}` is used outside of a loop", piece.text);
             let help = "it belongs between `{{ for … }}` and `{{ endfor }}` of the same template";
             Err(Fault::new("outside-loop", piece.range(), message).help(help))
         }
@@ -202,7 +205,7 @@ fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault>
     }
 }
 
-/// Says what somebody meant who wrote something that is no path.
+/// Returns the error for a text that is not a path, with a suggestion of the probable intention.
 fn no_path(piece: Piece<'_>, place: Place) -> Fault {
     let text = piece.text;
     let words = || text.split_whitespace();
@@ -281,8 +284,7 @@ fn no_path(piece: Piece<'_>, place: Place) -> Fault {
     fault.help("write names with dots between them, such as `order.total`")
 }
 
-/// What somebody meant who wrote what is a path in another language, or more than that. What can be a piece of a stylesheet or of a
-/// script is left to them.
+/// Returns a suggestion for an expression of another language. Texts that may be part of a stylesheet or a script get none.
 fn meant(text: &str, place: Place) -> Option<String> {
     const OR_TEXT: &str = "; for a brace that is text write `\\{`";
     let is_value = matches!(place, Place::Value | Place::Formatted);
@@ -321,23 +323,7 @@ fn meant(text: &str, place: Place) -> Option<String> {
     expression::value(text).map(|help| help + OR_TEXT)
 }
 
-/// The candidate that somebody who wrote `word` most probably meant, if one is close.
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    // Longer words are not typed by accident, and the distance costs the product of the lengths.
-    if word.len() > 64 {
-        return None;
-    }
-    let far = (word.chars().count() / 3).clamp(1, 3) + 1;
-    candidates
-        .into_iter()
-        .filter(|candidate| candidate.len() <= 64 && candidate.len().abs_diff(word.len()) <= 12)
-        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
-        .filter(|(distance, _)| (1..far).contains(distance))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// As much of a text as a message bears, on one line.
+/// Returns a text on one line, cut to a length that is readable in a message.
 pub(super) fn shorten(text: &str) -> String {
     const CHARACTERS: usize = 60;
     let mut shown: String = text

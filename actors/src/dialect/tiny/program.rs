@@ -1,4 +1,7 @@
-//! What a template is compiled to: a flat list of small operations over ranges of its text.
+//! The program that a template is compiled to: a flat list of small operations.
+//!
+//! Texts, steps and names are ranges of the template's text, which the unit keeps. Blocks are jumps between operations. Each name in scope
+//! has a slot, so that rendering looks up no names of scopes.
 
 use std::sync::atomic::AtomicU32;
 
@@ -7,80 +10,80 @@ use crate::value::Words;
 use super::path::Turn;
 use super::piece::Part;
 
-/// Scopes that a template can have at once besides its context.
+/// The largest number of scopes that are open at once, besides the context.
 pub(super) const SLOTS_MAX: usize = u16::MAX as usize - 1;
 
-/// One operation, and the text that stands before it: so a turn of a loop that prints `<td>{cell}</td>` is two operations, not
-/// four.
+/// An operation together with the text before it, so that an iteration of a loop that prints `<td>{cell}</td>` takes two operations instead
+/// of four.
 #[derive(Debug)]
 pub(super) struct Op {
-    /// Bytes of the text that are printed.
+    /// The range of the text that is printed first.
     pub(super) lead: Part,
     pub(super) act: Act,
 }
 
-/// What an operation does. Targets are positions in the list; a slot is where a scope keeps its value, slot 0 the context.
+/// The action of an operation. Jump targets are positions in the list. A slot holds the value of a scope; slot 0 holds the context.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Act {
-    /// Nothing more than its text.
+    /// Does nothing after printing the text.
     None,
     /// Prints a value.
     Value(PathRef),
-    /// Prints what a formatter makes of a value.
+    /// Prints a value through a formatter.
     Formatted { path: PathRef, formatter: u32 },
-    /// Prints where the loop of a slot is.
+    /// Prints the state of the loop of a slot.
     Turn { turn: Turn, slot: u16, at: u32 },
-    /// Goes on at `otherwise` unless the value is true (or, negated, false).
+    /// Jumps to `otherwise` unless the value is true (or, negated, false).
     If {
         path: PathRef,
         negated: bool,
         otherwise: u32,
     },
-    /// The same for where the loop of a slot is.
+    /// Jumps to `otherwise` unless the state of the loop of a slot is true (or, negated, false).
     IfTurn {
         turn: Turn,
         negated: bool,
         slot: u16,
         otherwise: u32,
     },
-    /// Goes on at a target.
+    /// Jumps to a target.
     Goto(u32),
-    /// Gives a slot a value; where that is missing and may be, goes on at `end`.
+    /// Sets the value of a slot; jumps to `end` if it is missing in lenient mode.
     With { path: PathRef, slot: u16, end: u32 },
-    /// Begins a loop; with no items goes on at `end`.
+    /// Begins a loop; jumps to `end` if there are no items.
     For { path: PathRef, slot: u16, end: u32 },
-    /// Begins the next turn of the loop whose `For` stands before `body`, if there is one.
+    /// Jumps to `body`, the operation after the `For` of this loop, if there is another item.
     Next { slot: u16, body: u32 },
-    /// Renders another template with a value.
+    /// Renders another template with a value as its context.
     Call { path: PathRef, call: u32 },
 }
 
-/// A path: the slot that it begins at, and the steps from there.
+/// A path, as the slot where it begins and the steps from there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PathRef {
     pub(super) slot: u16,
     pub(super) count: u16,
-    /// The first of its steps; without steps the byte of the text where it stands.
+    /// The index of its first step; without steps, the byte of the text where the path begins.
     pub(super) first: u32,
 }
 
 /// One step of a path.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// Where in the text it stands.
+    /// The byte of the text where the step begins.
     pub(super) start: u32,
     pub(super) length: u16,
-    /// Bytes between where its path begins in the text and this step.
+    /// The distance in bytes from the beginning of its path.
     pub(super) lead: u16,
-    /// Its number; for a name [`NO_INDEX`].
+    /// The step as an index of an array; [`NO_INDEX`] for a name.
     pub(super) index: u32,
-    /// Its key.
+    /// The step as a key of an object.
     pub(super) words: Words,
-    /// Where its key was in the last object.
+    /// The position of the key in the last object.
     pub(super) hint: AtomicU32,
 }
 
-/// An index that no array has: its items would not fit into memory.
+/// An index that no array has, because its items would not fit into memory.
 pub(super) const NO_INDEX: u32 = u32::MAX;
 
 const _: () = assert!(size_of::<Op>() == 24 && size_of::<Step>() == 40);

@@ -1,7 +1,8 @@
-//! One pass over a text: tokens with their places, or everything that its author has to change.
+//! The scanner, which reads a text in one pass and returns tokens with positions, or diagnostics of everything to change.
 //!
-//! Linear, bounded, never panics. It refuses, besides what `tinytemplate` refuses, what that crate panics on, what it silently
-//! reads as something else, and what it only fails on while rendering; whatever it accepts, it reads exactly as the crate does.
+//! It takes linear time, keeps to limits and never panics. It rejects everything that `tinytemplate` rejects, and also what that crate
+//! panics on, silently reads as something else, or fails on only while rendering. All texts that it accepts have the same meaning as in the
+//! crate.
 
 mod blocks;
 
@@ -15,14 +16,14 @@ use super::foreign;
 use super::piece::{Part, Piece, find};
 use super::tag::{self, Fault, Tag};
 
-/// A part of a template.
+/// A text or a tag of a template.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Text(Part),
     Tag(Tag),
 }
 
-/// Reads a whole text.
+/// Scans a whole text.
 pub(super) fn scan(text: &str, limits: &Limits) -> Result<Vec<Token>, Vec<Diagnostic>> {
     let most = limits.source_bytes.min(u32::MAX as usize - 1);
     if text.len() > most {
@@ -33,7 +34,7 @@ pub(super) fn scan(text: &str, limits: &Limits) -> Result<Vec<Token>, Vec<Diagno
         return Err(vec![Diagnostic::error("too-large", message).help("split it")]);
     }
     let mut scan = Scan::new(text, limits);
-    // A fault that stops the scan is already noted.
+    // An error that stops the scan is already recorded.
     let _ = scan.run();
     if scan.faults.is_empty() {
         Ok(scan.tokens)
@@ -42,23 +43,23 @@ pub(super) fn scan(text: &str, limits: &Limits) -> Result<Vec<Token>, Vec<Diagno
     }
 }
 
-/// The scan cannot or need not go on.
+/// A marker that the scan cannot or need not continue.
 struct Stopped;
 
 struct Scan<'t, 'l> {
     text: &'t str,
     limits: &'l Limits,
     at: usize,
-    /// Where the line of the last tag ends: looked for once a line, not once a tag.
+    /// The end of the line of the last tag, which is searched once per line instead of once per tag.
     line_end: usize,
-    /// Bytes that the judge will look at again.
+    /// The bytes that the crate will scan repeatedly: for each tag it searches the rest of the line.
     rescan_bytes: usize,
     tags: usize,
     tokens: Vec<Token>,
     blocks: Blocks,
-    /// The token that a dash in the next tag trims, if that is text.
+    /// The index of the text token that a dash in the next tag trims, if there is one.
     last_text: Option<usize>,
-    /// The last tag ended in a dash, and text follows.
+    /// True if the last tag ended in a dash, which trims the text that follows.
     trims_next: bool,
     faults: Vec<Diagnostic>,
 }
@@ -95,7 +96,7 @@ impl<'t, 'l> Scan<'t, 'l> {
         Ok(())
     }
 
-    /// Text up to the next tag. A backslash before a brace makes the brace text.
+    /// Scans text up to the next tag. A backslash before a brace makes the brace text.
     fn text(&mut self) -> Result<(), Stopped> {
         let mut from = self.at;
         let mut search = from;
@@ -174,7 +175,7 @@ impl<'t, 'l> Scan<'t, 'l> {
         let tag = match tag::block(inner, self.blocks.in_loop(), self.blocks.innermost()) {
             Ok(tag) => tag,
             Err(_) if inner.text.starts_with('{') => {
-                // The third closing brace belongs to it.
+                // The third closing brace belongs to the tag.
                 self.at += usize::from(self.text.as_bytes().get(self.at) == Some(&b'}'));
                 return self.note(tag::triple(Piece::of(self.text, whole.start..self.at), inner));
             }
@@ -198,15 +199,15 @@ impl<'t, 'l> Scan<'t, 'l> {
     }
 
     fn push(&mut self, tag: Tag) {
-        // In the crate the end of an `if` is no instruction, so a dash reaches across it.
+        // In the crate the end of an `if` is not an instruction, so a dash after it trims the text before it.
         if !matches!(tag, Tag::EndIf) {
             self.last_text = None;
         }
         self.tokens.push(Token::Tag(tag));
     }
 
-    /// The tag that begins here, up to `close` on the same line. Without one, notes that and steps over the opening. Inlined, so
-    /// that what `close` is gets known when this is compiled.
+    /// Returns the tag that begins here and ends with `close` on the same line. If there is no end, records an error and skips the opening.
+    /// Inlined, so that `close` is a constant.
     #[inline(always)]
     fn take(&mut self, close: &str) -> Result<Option<Piece<'t>>, Stopped> {
         let start = self.at;
@@ -231,12 +232,12 @@ impl<'t, 'l> Scan<'t, 'l> {
 
     #[cold]
     fn stop_at_long_line(&mut self) -> Stopped {
-        let message = "too many tags stand on this long line (the limit `source_rescan_bytes`)";
+        let message = "there are too many tags on this long line (the limit `source_rescan_bytes`)";
         let opening = Fault::new("long-line", self.at..self.at + 1, message);
         self.stop(opening.help("break the line somewhere"))
     }
 
-    /// Steps over the opening of a tag that has no end.
+    /// Skips the opening of a tag that has no end, and records the error.
     #[cold]
     fn step_over(&mut self, close: &str) -> Result<(), Stopped> {
         let bytes = self.text.as_bytes();
@@ -254,14 +255,14 @@ impl<'t, 'l> Scan<'t, 'l> {
                 )
             }
         };
-        // What stands on this line up to the next brace belongs to the tag: nothing more is to be said of it.
+        // The rest of the line up to the next brace belongs to the tag, and is skipped without further errors.
         let rest = &bytes[opening.end..];
         self.at = memchr2(b'{', b'\n', rest).map_or(bytes.len(), |found| opening.end + found);
         self.last_text = None;
         self.note(Fault::new("unclosed-tag", opening, message).help(help))
     }
 
-    /// Takes dashes and blanks off a tag, and does to the text around what the dashes say.
+    /// Returns the content of a tag without dashes and blanks, and applies the trimming that the dashes ask for.
     fn dashes(&mut self, inner: Piece<'t>) -> Piece<'t> {
         let mut inner = inner.trim();
         if inner.text.starts_with('-') {
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn dashes_trim_the_nearest_piece_of_text() {
+    fn dashes_trim_adjacent_text() {
         assert_eq!(texts("a {b} c"), ["a ", " c"]);
         assert_eq!(texts("a {- b -} c"), ["a", "c"]);
         assert_eq!(texts("a \\{ {- b -} \\{ c"), ["a ", "{", "{ c"]);
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_know_where_they_stand() {
+    fn tokens_have_positions() {
         let text = "ü {{- if not  größe -}} x {{ endif }}".replace("not  ", "not ");
         let tokens = scan(&text, &Limits::default()).expect("right");
         let Some(Token::Tag(Tag::If { path, negated: true })) = tokens.get(1) else {
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn one_mistake_is_one_fault_and_all_are_reported() {
+    fn every_mistake_is_reported_once() {
         let text = "{{ fro x in xs }}{{ if a == b }}{x y}{{ endif }}{{ endfor }}{{ endwith }}";
         let faults = scan(text, &Limits::default()).expect_err("wrong");
         let codes: Vec<_> = faults.iter().map(|fault| fault.code).collect();

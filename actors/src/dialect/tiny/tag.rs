@@ -1,15 +1,16 @@
-//! What stands between the braces of one tag.
+//! The parser for the content of one tag.
 
 use std::ops::Range;
 
 use crate::diagnostic::Diagnostic;
+use crate::likeness::suggestion;
 use crate::template::TemplateName;
 
 use super::foreign;
-use super::path::{Path, Place, nearest, path, plain_name, shorten};
+use super::path::{Path, Place, path, plain_name, shorten};
 use super::piece::{Part, Piece};
 
-/// A part of a template that does something.
+/// A parsed tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tag {
     Value { path: Path, formatter: Option<Part> },
@@ -23,14 +24,14 @@ pub(super) enum Tag {
     Call { callee: Box<Callee>, path: Path },
 }
 
-/// Who is called, and where that is written. In a box, so that every other tag is moved cheaply.
+/// The name of a called template and its position. [`Tag`] boxes it, so that all other tags are moved cheaply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Callee {
     pub(super) name: TemplateName,
     pub(super) place: Part,
 }
 
-/// What opens and has to be closed.
+/// A kind of block, which a tag opens and another one closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Block {
     If,
@@ -39,6 +40,7 @@ pub(super) enum Block {
 }
 
 impl Block {
+    /// Returns the word that opens the block.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::If => "if",
@@ -57,7 +59,7 @@ impl Block {
     }
 }
 
-/// Why a tag is refused. In a box, so that a tag that is not is moved cheaply.
+/// The error in a tag. It is boxed, so that valid tags are moved cheaply.
 #[derive(Debug)]
 pub(super) struct Fault(Box<Reason>);
 
@@ -67,9 +69,9 @@ struct Reason {
     range: Range<usize>,
     message: String,
     help: Option<String>,
-    /// What this tag opens nevertheless, so that its end is not a second fault.
+    /// The block that the tag opens in spite of the error, so that its end is not a second error.
     opens: Option<Block>,
-    /// What this tag closes nevertheless.
+    /// The block that the tag closes in spite of the error.
     closes: Option<Block>,
 }
 
@@ -91,7 +93,7 @@ impl Fault {
         self
     }
 
-    /// What the tag opens or closes nevertheless, unless that is known.
+    /// Derives the block that the tag opens or closes from its word, unless it is set already.
     fn of_block(mut self, word: &str) -> Self {
         self.0.opens = self.0.opens.or(Block::of(word));
         self.0.closes = self.0.closes.or(word.strip_prefix("end").and_then(Block::of));
@@ -106,7 +108,7 @@ impl Fault {
         self.0.closes
     }
 
-    /// As people see it.
+    /// Converts the error to a diagnostic with its position in `text`.
     pub(super) fn diagnostic(self, text: &str) -> Diagnostic {
         let reason = *self.0;
         let diagnostic = Diagnostic::error(reason.code, reason.message).at(text, reason.range);
@@ -117,7 +119,7 @@ impl Fault {
     }
 }
 
-/// Reads what stands in single braces, its dashes already taken off.
+/// Parses the content of single braces, without its dashes.
 pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     if let Some(path) = plain_name(inner) {
         return Ok(Tag::Value { path, formatter: None });
@@ -159,7 +161,7 @@ pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     })
 }
 
-/// Reads what stands in double braces, its dashes already taken off; `innermost` is the block that is open there.
+/// Parses the content of double braces, without its dashes; `innermost` is the innermost open block.
 pub(super) fn block(inner: Piece<'_>, in_loop: bool, innermost: Option<Block>) -> Result<Tag, Fault> {
     let word = first_word(inner.text);
     let rest = inner.skip(word.len()).trim();
@@ -177,11 +179,11 @@ pub(super) fn block(inner: Piece<'_>, in_loop: bool, innermost: Option<Block>) -
     tag.map_err(|fault| fault.of_block(word))
 }
 
-/// What stands before the first blank.
+/// Returns the text before the first blank.
 fn first_word(text: &str) -> &str {
     let letters = text.bytes().take_while(u8::is_ascii_lowercase).count();
     match text.as_bytes().get(letters) {
-        // Every block that there is: no need to know blanks of other scripts.
+        // The form of all valid blocks, which needs no search for Unicode blanks.
         None | Some(b' ') if letters > 0 => &text[..letters],
         _ => text.split_whitespace().next().unwrap_or(text),
     }
@@ -195,7 +197,7 @@ fn alone(tag: Tag, inner: Piece<'_>, rest: Piece<'_>) -> Result<Tag, Fault> {
         return Err(else_if(inner, condition));
     }
     let word = &inner.text[..inner.text.len() - rest.text.len()].trim_end();
-    let message = format!("`{word}` stands alone, but `{}` follows", shorten(rest.text));
+    let message = format!("`{word}` takes no arguments, but `{}` follows", shorten(rest.text));
     Err(Fault::new("unexpected-text", rest.range(), message).help(format!("write `{{{{ {word} }}}}`")))
 }
 
@@ -232,8 +234,9 @@ fn condition(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
 
 fn for_loop(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let Some((name, of)) = rest.split_once(" in ") else {
+        let message = "this loop does not name the array to go over";
         let help = format!("write {}, with blanks around `in`", foreign::for_loop(rest.text));
-        return Err(Fault::new("missing-in", rest.range(), "this loop does not say over what").help(help));
+        return Err(Fault::new("missing-in", rest.range(), message).help(help));
     };
     let path = path(of.trim(), Place::Loop, in_loop)?;
     let name = new_name(name.trim()).map_err(|fault| match name.text.contains(',') {
@@ -246,14 +249,14 @@ fn for_loop(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
 fn with(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let Some((of, name)) = rest.split_once(" as ") else {
         let help = format!("write {}, with blanks around `as`", foreign::with(rest.text));
-        return Err(Fault::new("missing-as", rest.range(), "this `with` does not say as what").help(help));
+        return Err(Fault::new("missing-as", rest.range(), "this `with` does not give the value a name").help(help));
     };
     let path = path(of.trim(), Place::With, in_loop)?;
     let name = new_name(name.trim())?;
     Ok(Tag::With { path, name })
 }
 
-/// A name that `for` or `with` gives. One that no path can begin with would never be found.
+/// Parses the name that a `for` or `with` defines. Names that no path can begin with are rejected, because they could not be used.
 fn new_name(name: Piece<'_>) -> Result<Part, Fault> {
     let code = "bad-name";
     let fault = |message: &str, help: &str| Err(Fault::new(code, name.range(), message).help(help));
@@ -275,7 +278,7 @@ fn new_name(name: Piece<'_>) -> Result<Part, Fault> {
 
 fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     let Some((place, of)) = rest.split_once(" with ") else {
-        let message = "this call does not say with what";
+        let message = "this call does not name the value to pass";
         let help = foreign::include(rest.text.trim_start_matches("with ")).help;
         return Err(Fault::new("missing-with", rest.range(), message).help(help));
     };
@@ -291,7 +294,7 @@ fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
         );
         return Err(Fault::new("call-name", place.range(), "the name of a template takes no quotes").help(help));
     }
-    // No file is called so, and whoever writes it expects a value to decide.
+    // Such a name is not a file name; the author expects that it is computed from a value.
     if place.text.contains(['{', '}', '"', '\'', '(']) {
         let help =
             "write a name in each branch of a condition: `{{ if is_card }}{{ call card.html with user }}{{ endif }}`";
@@ -313,7 +316,7 @@ fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
 
 const WORDS: [&str; 8] = ["if", "else", "endif", "for", "endfor", "with", "endwith", "call"];
 
-/// A word that begins no block, and what was probably meant.
+/// Returns the error for a word that begins no block, with a suggestion of the probable intention.
 fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Block>) -> Fault {
     if word.is_empty() {
         let help = "for braces that are text write `\\{\\{`";
@@ -346,7 +349,7 @@ fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Bloc
             .of_block(known);
     }
     if matches!(word, "end" | "/") {
-        let fault = Fault::new(code, inner.range(), "this does not say what ends");
+        let fault = Fault::new(code, inner.range(), "this tag does not name the block that it ends");
         return match innermost.map(Block::word) {
             Some(open) => fault
                 .help(format!("write `{{{{ end{open} }}}}`"))
@@ -357,8 +360,8 @@ fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Bloc
     if let Some(meant) = foreign::tag(inner.text, false) {
         return Fault::new(code, first, message).help(meant.help).of_block(meant.block);
     }
-    // A word that is nearly one of a block may all the same be a value.
-    if let Some(meant) = nearest(word, WORDS).filter(|_| !rest.text.starts_with('|')) {
+    // A word that is similar to a block may nevertheless be a value.
+    if let Some(meant) = suggestion(word, WORDS).filter(|_| !rest.text.starts_with('|')) {
         let help = match meant {
             _ if rest.text.is_empty() && matches!(meant, "if" | "for" | "with" | "call") => {
                 format!("did you mean `{meant}`? A value takes single braces: `{{{word}}}`")
@@ -374,7 +377,7 @@ fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Bloc
     Fault::new(code, first, message).help(help)
 }
 
-/// A tag in `{%` and `%}`.
+/// Returns the error for a tag in `{%` and `%}`.
 #[cold]
 pub(super) fn percent(tag: Piece<'_>, inner: Piece<'_>) -> Fault {
     let meant = foreign::percent(inner.text);
@@ -386,7 +389,7 @@ pub(super) fn percent(tag: Piece<'_>, inner: Piece<'_>) -> Fault {
     fault.help(meant.help).of_block(meant.block)
 }
 
-/// A value in three braces.
+/// Returns the error for a value in three braces.
 #[cold]
 pub(super) fn triple(whole: Piece<'_>, inner: Piece<'_>) -> Fault {
     let help = foreign::unescaped(inner.text.trim_matches(['{', '}']));

@@ -1,4 +1,4 @@
-//! [`TinyUnit`]: one compiled text.
+//! A compiled text of the dialect.
 
 use std::any::Any;
 use std::ops::Range;
@@ -12,21 +12,22 @@ use super::execute::execute;
 use super::lint::lint_accepted;
 use super::program::{Op, PathRef, Step};
 
-/// A text of the dialect `tiny`, compiled: immutable but for hints that change no output.
+/// A compiled text of the dialect `tiny`, immutable except for hints that do not influence the output.
 #[derive(Debug)]
 pub(super) struct TinyUnit {
-    /// The text, and behind it what no range reaches.
+    /// The text, followed by padding that no range includes.
     pub(super) text: Box<str>,
+    /// The length of the text without the padding.
     pub(super) text_bytes: usize,
     pub(super) ops: Box<[Op]>,
     pub(super) steps: Box<[Step]>,
-    /// Scopes that can be open at once, and the context.
+    /// The largest number of scopes that are open at once, the context included.
     pub(super) slots: usize,
-    /// What a path means that leads nowhere, whatever the render says.
+    /// The treatment of missing paths in this text. A render can be lenient in addition.
     pub(super) missing: Missing,
     pub(super) calls: Box<[Call]>,
     pub(super) formatters: Box<[FormatterUse]>,
-    /// Made when somebody asks: most texts are compiled to be rendered.
+    /// The warnings, which are computed on the first request: most texts are compiled only to be rendered.
     pub(super) warnings: OnceLock<Box<[Diagnostic]>>,
     pub(super) warnings_max: usize,
 }
@@ -64,12 +65,12 @@ impl Unit for TinyUnit {
 }
 
 impl TinyUnit {
-    /// The text that it was made of.
+    /// Returns the text that was compiled.
     pub(super) fn source(&self) -> &str {
         &self.text[..self.text_bytes]
     }
 
-    /// The steps of a path.
+    /// Returns the steps of a path.
     #[inline]
     pub(super) fn steps_of(&self, path: PathRef) -> &[Step] {
         let first = path.first as usize;
@@ -79,13 +80,13 @@ impl TinyUnit {
         }
     }
 
-    /// The text of a step. As bytes, since only whether it equals a key is asked: cutting a `str` looks for characters.
+    /// Returns the text of a step as bytes, which are sliced without the check for character boundaries that a `str` needs.
     #[inline]
     pub(super) fn key(&self, step: &Step) -> &[u8] {
         &self.text.as_bytes()[step.range()]
     }
 
-    /// The bytes of the text where a path stands.
+    /// Returns the position of a path in the text.
     pub(super) fn range_of(&self, path: PathRef) -> Range<usize> {
         if let [first, ..] = self.steps_of(path)
             && let Some(last) = self.steps_of(path).last()
@@ -96,7 +97,7 @@ impl TinyUnit {
         start..self.word_end(start)
     }
 
-    /// Where the name ends that begins at a byte of the text: a path of one step, or a word with `@`.
+    /// Returns the end of the name that begins at a byte of the text: a path of one step, or a keyword.
     pub(super) fn word_end(&self, start: usize) -> usize {
         let is_end = |each: char| each.is_whitespace() || matches!(each, '}' | '|');
         let rest = &self.source()[start..];
@@ -105,7 +106,7 @@ impl TinyUnit {
 }
 
 impl Step {
-    /// The bytes of the text where it stands.
+    /// Returns the position of the step in the text.
     #[inline]
     pub(super) fn range(&self) -> Range<usize> {
         let start = self.start as usize;
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_and_formatters_are_listed_with_their_places() {
+    fn calls_and_formatters_have_spans() {
         let text = "ü\n {a | upper}{{ call x/y.html with a }}\r\nß{b|json}\n\n{{ call z with b.c }}{c|upper}";
         let unit = unit(text);
         let calls: Vec<_> = unit
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_knows_its_place_whatever_it_begins_with() {
+    fn paths_have_positions() {
         let text = "{{ for item in a.b }}{item}{item.c.d}{ @root }{{ if item.x }}{{ endif }}{{ endfor }}";
         let unit = unit(text);
         let paths = unit.ops.iter().filter_map(|op| match &op.act {
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_is_small_and_shared_by_threads() {
+    fn a_unit_is_small_and_shareable() {
         fn shared<T: Send + Sync>(_: &T) {}
         let row = "<td>{item.name}</td><td>{item.price}</td>\n";
         let text = format!("{{{{ for item in items }}}}{}{{{{ endfor }}}}", row.repeat(50));

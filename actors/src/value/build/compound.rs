@@ -1,4 +1,4 @@
-//! [`Items`] and [`Entries`]: values with values inside, while those come.
+//! Serialization of arrays and objects, whose contents come one by one.
 
 use serde::ser::{self, Serialize};
 
@@ -9,7 +9,7 @@ use super::serializer::Serializer;
 use super::space::List;
 use crate::value::Value;
 
-/// A sequence, tuple or tuple variant while its items come.
+/// A sequence, tuple or tuple variant that is being serialized.
 pub(super) struct Items<'s, 'a> {
     serializer: Serializer<'s, 'a>,
     variant: Option<&'static str>,
@@ -92,13 +92,13 @@ impl<'a> ser::SerializeTupleVariant for Items<'_, 'a> {
     }
 }
 
-/// A map, struct or struct variant while its fields come.
+/// A map, struct or struct variant that is being serialized.
 pub(super) struct Entries<'s, 'a> {
     serializer: Serializer<'s, 'a>,
     variant: Option<&'static str>,
     pub(super) embedded: Option<Embedded>,
     fields: Fields<'a>,
-    /// The key that waits for its value.
+    /// The key whose value comes next.
     key: Option<&'a str>,
 }
 
@@ -165,7 +165,7 @@ impl<'a> ser::SerializeStruct for Entries<'_, 'a> {
     type Ok = Value<'a>;
     type Error = Failure;
 
-    /// Where the compiler knows the key, it knows the bit as well.
+    /// Adds a field. Inlined, so that the bit of a key is computed at compile time.
     #[inline(always)]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Failure> {
         self.push(key, bit_of(key), value)

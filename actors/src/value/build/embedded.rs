@@ -1,5 +1,5 @@
-//! [`Embedded`]: JSON inside the data. With its features `raw_value` and `arbitrary_precision`, which any package of a program can
-//! switch on, serde_json serializes its `RawValue` and `Number` as a struct of one field under a private name.
+//! JSON inside the data. With its features `raw_value` and `arbitrary_precision`, which any package of a program can enable, serde_json
+//! serializes its `RawValue` and `Number` as a struct of one field with a private name.
 
 use super::Failure;
 use super::serializer::Serializer;
@@ -8,6 +8,7 @@ use crate::value::{Object, Value, number};
 const NUMBER: &str = "$serde_json::private::Number";
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
+/// A kind of embedded JSON.
 #[derive(Clone, Copy)]
 pub(super) enum Embedded {
     /// The digits of a number.
@@ -17,7 +18,7 @@ pub(super) enum Embedded {
 }
 
 impl Embedded {
-    /// By the name of a struct.
+    /// Recognizes embedded JSON by the name of a struct.
     #[inline]
     pub(super) fn of(name: &'static str) -> Option<Self> {
         match name {
@@ -27,12 +28,12 @@ impl Embedded {
         }
     }
 
-    /// What the text in its only field means.
+    /// Returns the value of the text in the only field.
     #[cold]
     pub(super) fn read<'a>(self, fields: Object<'a>, serializer: Serializer<'_, 'a>) -> Result<Value<'a>, Failure> {
         match (self, fields.iter().next()) {
             (Self::Number, Some((NUMBER, Value::Text(digits)))) => {
-                number(digits).ok_or_else(|| Failure::serialize("an embedded number is none"))
+                number(digits).ok_or_else(|| Failure::serialize("an embedded number of JSON is not a number"))
             }
             (Self::RawValue, Some((RAW_VALUE, Value::Text(json)))) => {
                 let value: serde_json::Value = serde_json::from_str(json).map_err(serde::ser::Error::custom)?;

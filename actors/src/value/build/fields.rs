@@ -1,4 +1,4 @@
-//! [`Fields`]: the fields of one object while they come; of two equal keys the last one wins.
+//! The fields of one object while they are serialized. Of two equal keys the last one wins.
 
 use super::Failure;
 use super::space::{List, Space};
@@ -6,9 +6,10 @@ use crate::value::{LINEAR_FIELDS_MAX, ORDER, Object, Value};
 
 type Field<'a> = (&'a str, Value<'a>);
 
+/// The fields of an object that is being serialized.
 pub(super) struct Fields<'a> {
     fields: List<'a, Field<'a>>,
-    /// A bit for each key, as [`bit_of`] has it: a key whose bit is not set was not there before.
+    /// A Bloom filter of the keys, one bit for each by [`bit_of`]: a key whose bit is not set is new.
     seen: u64,
 }
 
@@ -16,13 +17,13 @@ impl<'a> Fields<'a> {
     #[inline]
     pub(super) fn new(space: &Space<'a>, hint: usize) -> Result<Self, Failure> {
         Ok(Self {
-            // Many need room for their order.
+            // Large objects need one more field for their order.
             fields: space.list(hint.saturating_add(usize::from(hint > LINEAR_FIELDS_MAX)))?,
             seen: 0,
         })
     }
 
-    /// `bit` is the key's [`bit_of`].
+    /// Adds a field, or replaces the one with an equal key. `bit` is the key's [`bit_of`].
     #[inline]
     pub(super) fn push(&mut self, space: &Space<'a>, key: &'a str, bit: u64, value: Value<'a>) -> Result<(), Failure> {
         if self.seen & bit != 0 && self.replace(key, value) {
@@ -32,7 +33,7 @@ impl<'a> Fields<'a> {
         space.push(&mut self.fields, (key, value))
     }
 
-    /// Gives a key that is there its new value. Large objects leave that to the end, or it would cost quadratic time.
+    /// Replaces the value of a key, if the key exists. Large objects leave that to the end, since searching here would take quadratic time.
     #[inline(never)]
     fn replace(&mut self, key: &str, value: Value<'a>) -> bool {
         if self.fields.len() > LINEAR_FIELDS_MAX {
@@ -56,7 +57,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// One of 64 bits, by what is read quickest: length, first and last byte.
+/// Returns one of 64 bits for a key, by a cheap hash of its length, first and last byte.
 #[inline(always)]
 pub(super) fn bit_of(key: &str) -> u64 {
     let (first, last) = match key.as_bytes() {
@@ -68,7 +69,7 @@ pub(super) fn bit_of(key: &str) -> u64 {
     1 << (mixed % 64)
 }
 
-/// Sorts many fields by key, and puts the order in which they came behind them.
+/// Sorts the fields of a large object by key, removes all but the last of equal keys, and appends the original order.
 #[cold]
 fn sort_last_wins<'a>(mut list: List<'a, Field<'a>>, space: &Space<'a>) -> Result<Object<'a>, Failure> {
     if list.items_mut().is_sorted_by(|(a, _), (b, _)| a < b) {
@@ -79,27 +80,27 @@ fn sort_last_wins<'a>(mut list: List<'a, Field<'a>>, space: &Space<'a>) -> Resul
     let Some((_, fields)) = room.split_last_mut() else {
         return Ok(Object(room));
     };
-    // Both are sorted by the same keys and keep equal ones in the order in which they came, so they stay side by side.
-    let came = space.room::<(usize, usize)>(fields.len())?;
-    came.iter_mut().enumerate().for_each(|(at, place)| place.0 = at);
-    came.sort_by_key(|(at, _)| fields[*at].0);
+    // Both are sorted by the same keys, and both sorts are stable, so `positions[n]` belongs to `fields[n]`.
+    let positions = space.room::<(usize, usize)>(fields.len())?;
+    positions.iter_mut().enumerate().for_each(|(at, place)| place.0 = at);
+    positions.sort_by_key(|(at, _)| fields[*at].0);
     fields.sort_by_key(|(key, _)| *key);
-    // A later one of equal keys takes the place of the one before, which came first.
+    // The last of equal keys gives the value, the first one the position in the original order.
     let mut last = 0;
     for next in 1..fields.len() {
         if fields[next].0 != fields[last].0 {
             last += 1;
-            came[last] = (came[next].0, last);
+            positions[last] = (positions[next].0, last);
         }
         fields[last] = fields[next];
     }
     let count = last + 1;
     if count <= LINEAR_FIELDS_MAX {
-        return in_order(fields, &mut came[..count], space);
+        return in_order(fields, &mut positions[..count], space);
     }
-    came[..count].sort_unstable_by_key(|(at, _)| *at);
+    positions[..count].sort_unstable_by_key(|(at, _)| *at);
     let order = space.slice(
-        came[..count]
+        positions[..count]
             .iter()
             .map(|(_, position)| Value::Unsigned(*position as u64)),
     )?;
@@ -107,10 +108,14 @@ fn sort_last_wins<'a>(mut list: List<'a, Field<'a>>, space: &Space<'a>) -> Resul
     Ok(Object(&room[..=count]))
 }
 
-/// So few are left that they stand in the order in which they came.
-fn in_order<'a>(fields: &[Field<'a>], came: &mut [(usize, usize)], space: &Space<'a>) -> Result<Object<'a>, Failure> {
-    came.sort_unstable_by_key(|(at, _)| *at);
+/// Returns the fields of an object that has become small, in their original order.
+fn in_order<'a>(
+    fields: &[Field<'a>],
+    positions: &mut [(usize, usize)],
+    space: &Space<'a>,
+) -> Result<Object<'a>, Failure> {
+    positions.sort_unstable_by_key(|(at, _)| *at);
     space
-        .slice(came.iter().map(|(_, position)| fields[*position]))
+        .slice(positions.iter().map(|(_, position)| fields[*position]))
         .map(Object)
 }

@@ -1,5 +1,5 @@
-//! [`KeySerializer`]: the key of a map as text. Strings, characters, integers, finite floats, booleans, unit variants and
-//! newtypes of these have one; everything else is refused.
+//! Serialization of the keys of maps to text. Strings, characters, integers, finite floats, booleans, unit variants and newtypes of these
+//! are accepted; everything else is rejected.
 
 use std::fmt::Display;
 
@@ -8,6 +8,7 @@ use serde::ser::{Impossible, Serialize};
 use super::Failure;
 use super::space::Space;
 
+/// A serializer for one key of a map.
 pub(super) struct KeySerializer<'s, 'a> {
     pub(super) space: &'s Space<'a>,
     pub(super) depth_left: u32,

@@ -1,4 +1,4 @@
-//! [`Serializer`]: what becomes of each kind of value.
+//! Serialization of each kind of value.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use super::key::KeySerializer;
 use super::space::Space;
 use crate::value::{Object, Value};
 
-/// Takes one value. It is a copy of two words, so that passing it on costs nothing.
+/// A serializer for one value. It has two words and is passed by copy.
 #[derive(Clone, Copy)]
 pub(super) struct Serializer<'s, 'a> {
     pub(super) space: &'s Space<'a>,
@@ -26,8 +26,8 @@ impl<'s, 'a> Serializer<'s, 'a> {
         }
     }
 
-    /// A value inside this one. Every call that may recurse comes through here, also those that leave no level in the outcome,
-    /// such as `Some`: the stack does not know the difference.
+    /// Serializes a value inside this one. All recursion passes through here, including forms without a level in the result, such as `Some`,
+    /// because they take stack as well.
     #[inline]
     pub(super) fn nested<T: Serialize + ?Sized>(self, value: &T) -> Result<Value<'a>, Failure> {
         match self.depth_left.checked_sub(1) {
@@ -36,14 +36,14 @@ impl<'s, 'a> Serializer<'s, 'a> {
         }
     }
 
-    /// The text of a key.
+    /// Serializes a key to text.
     #[inline]
     pub(super) fn key<T: Serialize + ?Sized>(self, key: &T) -> Result<&'a str, Failure> {
         let Self { space, depth_left } = self;
         key.serialize(KeySerializer { space, depth_left })
     }
 
-    /// `{"variant": content}`.
+    /// Returns the object `{"variant": content}`.
     pub(super) fn tagged(self, variant: &'static str, content: Value<'a>) -> Result<Value<'a>, Failure> {
         Ok(Value::Object(Object(self.space.slice([(variant, content)])?)))
     }

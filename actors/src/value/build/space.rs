@@ -1,4 +1,4 @@
-//! [`Space`]: the arena with what may still be taken from it.
+//! The arena of one context, with the limits of that context.
 
 use std::cell::Cell;
 use std::fmt::{self, Display, Write};
@@ -9,13 +9,13 @@ use bumpalo::collections::String as BumpString;
 use super::{ContextError, Failure};
 use crate::limits::Limits;
 
-/// Items that a size hint may reserve at once. A hint can be wrong, up to `usize::MAX`; beyond this, items have to come first.
+/// The largest number of items that a size hint reserves. A hint can be wrong, up to `usize::MAX`; beyond this, lists grow as items come.
 const RESERVED_ITEMS_MAX: usize = 4096;
 
-/// Items that the first push makes room for where there was no hint.
+/// The capacity after the first push to a list that had no hint.
 const FIRST_ITEMS: usize = 4;
 
-/// The arena of one context, and the edges of that context.
+/// An arena and the bytes that may still be taken from it.
 pub(super) struct Space<'a> {
     bump: &'a Bump,
     bytes_left: Cell<usize>,
@@ -54,14 +54,14 @@ impl<'a> Space<'a> {
         Failure::new(ContextError::TooDeep { limit: self.depth_max })
     }
 
-    /// A copy of `text`.
+    /// Copies a text into the arena.
     #[inline]
     pub(super) fn text(&self, text: &str) -> Result<&'a str, Failure> {
         self.take(text.len())?;
         Ok(self.bump.alloc_str(text))
     }
 
-    /// What `shown` displays.
+    /// Writes the displayed form of a value into the arena.
     pub(super) fn display(&self, shown: &(impl Display + ?Sized)) -> Result<&'a str, Failure> {
         let mut page = Page {
             space: self,
@@ -75,7 +75,7 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// One item for each of `items`.
+    /// Collects items into the arena.
     pub(super) fn slice<T, I>(&self, items: I) -> Result<&'a [T], Failure>
     where
         I: IntoIterator<Item = T>,
@@ -86,7 +86,7 @@ impl<'a> Space<'a> {
         Ok(self.bump.alloc_slice_fill_iter(items))
     }
 
-    /// A list with room for as many items as `hint` says, within reason.
+    /// Returns a list with the capacity of a size hint, up to [`RESERVED_ITEMS_MAX`].
     #[inline]
     pub(super) fn list<T: Copy + Default>(&self, hint: usize) -> Result<List<'a, T>, Failure> {
         Ok(List {
@@ -101,7 +101,7 @@ impl<'a> Space<'a> {
         Ok(self.bump.alloc_slice_fill_copy(items, T::default()))
     }
 
-    /// Adds an item to a list of this space.
+    /// Adds an item to a list of this arena.
     #[inline]
     pub(super) fn push<T: Copy + Default>(&self, list: &mut List<'a, T>, item: T) -> Result<(), Failure> {
         if list.len == list.room.len() {
@@ -125,8 +125,8 @@ impl<'a> Space<'a> {
     }
 }
 
-/// Items in the arena, while they come. The room is filled from the start, so that adding one is a copy of its words and the end
-/// moves nothing that was just written: reading such words in other pieces than they were written in stalls.
+/// A growing list in the arena. Its capacity is initialised at once, so that an item is added by copying its words, and taking the slice at
+/// the end moves no recent stores: a load that spans several recent smaller stores stalls.
 pub(super) struct List<'a, T> {
     room: &'a mut [T],
     len: usize,
@@ -148,7 +148,7 @@ impl<'a, T> List<'a, T> {
     }
 }
 
-/// Text that is being written, as long as there is space.
+/// A text that is being written into the arena, up to the limit in bytes.
 struct Page<'s, 'a> {
     space: &'s Space<'a>,
     text: BumpString<'a>,

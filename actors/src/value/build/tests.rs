@@ -9,7 +9,7 @@ use serde::ser::{SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 use super::*;
 use crate::value::KEPT_BYTES_MAX;
 
-/// Builds what `to_value` builds, or refuses where it refuses.
+/// Asserts that data builds the same as with `to_value`, or is rejected by both.
 #[track_caller]
 fn same_as_json<T: Serialize + fmt::Debug>(data: &T) {
     let arena = Arena::new();
@@ -24,7 +24,7 @@ fn same_as_json<T: Serialize + fmt::Debug>(data: &T) {
     }
 }
 
-/// Each key once, and under it its own value.
+/// Asserts that each key is there once and finds its own value.
 fn assert_keys_are_found(value: &Value<'_>) {
     match value {
         Value::Array(items) => items.iter().for_each(assert_keys_are_found),
@@ -44,7 +44,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn means_what_to_value_means(data in any::data()) {
+    fn builds_what_to_value_builds(data in any::data()) {
         same_as_json(&data);
     }
 }
@@ -52,38 +52,38 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// There is one edge in bytes: from there on everything is accepted and the same.
+    /// The limit in bytes has one threshold: from there on all limits accept the data with the same result.
     #[test]
-    fn bytes_have_one_edge(data in any::data()) {
+    fn the_limit_in_bytes_has_one_threshold(data in any::data()) {
         let arena = Arena::new();
         let within = |bytes: usize| {
             build(&data, &arena, &Limits { context_bytes: bytes, ..Limits::default() })
         };
         let Ok(whole) = within(usize::MAX) else { return Ok(()) };
-        // A careless `Serialize` goes on without what was refused; then there is no edge.
+        // A careless `Serialize` implementation continues after an error; then there is no threshold.
         if format!("{data:?}").contains("Careless") {
             return Ok(());
         }
-        let edge = edge_of(|bytes| within(bytes).is_ok());
-        prop_assert_eq!(within(edge), Ok(whole));
-        if let Some(below) = edge.checked_sub(1) {
+        let threshold = threshold_of(|bytes| within(bytes).is_ok());
+        prop_assert_eq!(within(threshold), Ok(whole));
+        if let Some(below) = threshold.checked_sub(1) {
             prop_assert_eq!(within(below), Err(ContextError::TooLarge { limit: below }));
         }
     }
 }
 
-/// The smallest number of bytes that is accepted.
-fn edge_of(is_accepted: impl Fn(usize) -> bool) -> usize {
-    let (mut below, mut edge) = (0_usize, 1 << 30);
-    while below < edge {
-        let middle = below.midpoint(edge);
+/// Returns the smallest limit in bytes that is accepted.
+fn threshold_of(is_accepted: impl Fn(usize) -> bool) -> usize {
+    let (mut below, mut threshold) = (0_usize, 1 << 30);
+    while below < threshold {
+        let middle = below.midpoint(threshold);
         if is_accepted(middle) {
-            edge = middle;
+            threshold = middle;
         } else {
             below = middle + 1;
         }
     }
-    edge
+    threshold
 }
 
 #[derive(Debug, Serialize)]
@@ -138,7 +138,7 @@ enum Untagged {
 }
 
 #[test]
-fn derived_shapes_mean_what_to_value_makes_of_them() {
+fn derived_shapes_build_what_to_value_builds() {
     for kind in [
         Kind::OneUnit,
         Kind::Wrapped(Some(3)),
@@ -184,7 +184,7 @@ fn keys_of_a_struct_are_not_copied() {
 }
 
 #[test]
-fn an_arena_is_reused_and_not_grown_by_each_render() {
+fn a_reused_arena_does_not_grow() {
     let row = |at| Row {
         sku: "x",
         kind: Kind::Pair(at, 1),
@@ -200,21 +200,21 @@ fn an_arena_is_reused_and_not_grown_by_each_render() {
         build(&page, &arena, &Limits::default()).expect("builds");
         arena.allocated_bytes()
     };
-    // The first finds its size in pieces, the second may need one more beside the largest of these.
+    // The first render grows the arena in blocks, the second may need one more besides the largest of these.
     let warm = (render(), render(), render()).2;
     assert!((0..10).all(|_| render() == warm));
-    let edge = edge_of(|bytes| {
+    let threshold = threshold_of(|bytes| {
         let limits = Limits {
             context_bytes: bytes,
             ..Limits::default()
         };
         build(&page, &Arena::new(), &limits).is_ok()
     });
-    assert!(edge < 50 * 1024, "{edge} bytes for 50 rows");
+    assert!(threshold < 50 * 1024, "{threshold} bytes for 50 rows");
 }
 
 #[test]
-fn an_arena_lets_go_of_the_memory_of_a_large_context() {
+fn an_arena_frees_the_memory_of_a_large_context() {
     let mut arena = Arena::new();
     assert!(build(&"x".repeat(KEPT_BYTES_MAX + 1), &arena, &Limits::default()).is_ok());
     arena.reset();
@@ -256,7 +256,7 @@ fn the_last_of_equal_keys_wins_at_every_size() {
 }
 
 #[test]
-fn a_size_hint_may_lie() {
+fn a_wrong_size_hint_is_harmless() {
     struct Liar;
     impl Serialize for Liar {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -281,7 +281,7 @@ fn a_size_hint_may_lie() {
 }
 
 #[test]
-fn endless_data_ends_at_the_limit_in_bytes() {
+fn endless_data_exceeds_the_limit_in_bytes() {
     struct Endless(fn() -> Box<dyn Iterator<Item = &'static str>>);
     impl Serialize for Endless {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -343,7 +343,7 @@ const LEVELS: [Level; 9] = [
     Level::Key,
 ];
 
-/// An empty text, wrapped so many times.
+/// An empty text, wrapped the given number of times.
 struct Wrapped(u32, Level);
 
 impl Serialize for Wrapped {
@@ -380,7 +380,7 @@ impl Serialize for Wrapped {
 }
 
 #[test]
-fn depth_ends_at_the_limit_whatever_the_levels_are() {
+fn every_kind_of_level_counts_for_the_depth() {
     struct AsKey(Wrapped);
     impl Serialize for AsKey {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,17 +1,18 @@
-//! Which blocks are open, and whether each is closed by its own end.
+//! The open blocks of a text, and the check that each is closed by its own end.
 
 use std::ops::Range;
 
 use crate::dialect::tiny::foreign::FOR_ELSE;
 use crate::dialect::tiny::tag::{Block, Fault, Tag};
 
-/// The blocks that are open, the innermost last.
+/// The open blocks, the innermost last.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     open: Vec<Open>,
     loops: usize,
 }
 
+/// An open block, with the position of the tag that opened it.
 #[derive(Debug)]
 struct Open {
     block: Block,
@@ -24,17 +25,17 @@ impl Blocks {
         self.open.len()
     }
 
-    /// Whether a loop of this template is open.
+    /// Returns true if a loop of this template is open.
     pub(super) fn in_loop(&self) -> bool {
         self.loops > 0
     }
 
-    /// The block that was opened last.
+    /// Returns the innermost open block.
     pub(super) fn innermost(&self) -> Option<Block> {
         self.open.last().map(|open| open.block)
     }
 
-    /// Opens or closes what `tag` does.
+    /// Opens or closes the block of a valid tag.
     pub(super) fn take(&mut self, tag: &Tag, place: Range<usize>) -> Result<(), Fault> {
         match tag {
             Tag::If { .. } => self.push(Block::If, place),
@@ -49,7 +50,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// Opens or closes what a refused tag was meant to, so that one mistake is one fault.
+    /// Opens or closes the block that an invalid tag was meant to, so that one mistake is one error.
     pub(super) fn recover(&mut self, fault: &Fault, place: Range<usize>) {
         if let Some(block) = fault.opens() {
             self.push(block, place);
@@ -58,7 +59,7 @@ impl Blocks {
         }
     }
 
-    /// The outermost of the blocks that are still open at the end.
+    /// Removes the outermost block that is still open at the end of the text, and returns its error.
     pub(super) fn unclosed(&mut self) -> Option<Fault> {
         if self.open.is_empty() {
             return None;
@@ -90,7 +91,7 @@ impl Blocks {
             }
             Some(open) => {
                 let word = open.block.word();
-                let message = format!("this `else` stands in a `{word}`, which has none");
+                let message = format!("this `else` is in a `{word}`, which has none");
                 let help = match open.block {
                     Block::For => FOR_ELSE.into(),
                     _ => format!("close the `{word}` before it, or open an `if`"),
@@ -117,13 +118,13 @@ impl Blocks {
             self.loops -= usize::from(block == Block::For);
             return Ok(());
         }
-        // Up to the block that it can only mean, everything counts as closed: the rest may be right.
+        // All blocks inside the one that it closes count as closed, since the rest of the text may be right.
         if let Some(at) = self.open.iter().rposition(|open| open.block == block) {
             let closed = self.open.drain(at..);
             self.loops -= closed.filter(|open| open.block == Block::For).count();
         }
         let inner = innermost.word();
-        let message = format!("this `end{word}` stands where the `{inner}` before it is still open");
+        let message = format!("this `end{word}` comes while the `{inner}` before it is still open");
         Err(Fault::new("unmatched-end", place, message).help(format!("write `{{{{ end{inner} }}}}` before it")))
     }
 }

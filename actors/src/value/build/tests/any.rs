@@ -1,4 +1,4 @@
-//! [`Any`]: data of every shape that serde knows, made at random; also shapes that no derive makes.
+//! Random data of every shape that serde knows, including shapes that no derive produces.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::ser::{
     SerializeTupleVariant, Serializer,
 };
 
-/// One call of a serializer for each variant.
+/// Data whose variants each stand for one call of a serializer.
 #[derive(Debug, Clone)]
 pub(super) enum Any {
     Bool(bool),
@@ -43,11 +43,11 @@ pub(super) enum Any {
     Map(Option<usize>, Vec<(Any, Any)>),
     Struct(usize, Vec<(&'static str, Any)>),
     StructVariant(&'static str, Vec<(&'static str, Any)>),
-    /// Refuses.
+    /// Fails to serialize.
     Refuses,
-    /// Goes on after an element that was refused.
+    /// Continues after an element that was rejected.
     Careless(Vec<Any>),
-    /// Goes on after a key or a value that was refused.
+    /// Continues after a key or a value that was rejected.
     CarelessMap(Vec<(Any, Any)>),
 }
 
@@ -142,7 +142,7 @@ impl Serialize for Any {
     }
 }
 
-/// Displays a text in several writes.
+/// A text that is displayed in several writes.
 struct InPieces<'a>(&'a str);
 
 impl fmt::Display for InPieces<'_> {
@@ -151,7 +151,7 @@ impl fmt::Display for InPieces<'_> {
     }
 }
 
-/// Names that meet each other, also by length, first and last byte.
+/// Names of which several are equal in length, first and last byte.
 const NAMES: [&str; 12] = [
     "", "a", "b", "aa", "aba", "aca", "name", "nime", "1", "true", "1.5", "länge",
 ];
@@ -193,7 +193,7 @@ fn scalar() -> impl Strategy<Value = Any> {
     ]
 }
 
-/// Mostly text, so that most maps are accepted.
+/// Returns keys that are mostly text, so that most maps are accepted.
 fn key() -> impl Strategy<Value = Any> {
     prop_oneof![
         60 => name().prop_map(|name| Any::Str(name.into())),
@@ -209,12 +209,12 @@ fn key() -> impl Strategy<Value = Any> {
     ]
 }
 
-/// Absent, right, or wrong.
+/// Returns size hints that are absent, right or wrong.
 fn hint(len: usize) -> impl Strategy<Value = Option<usize>> {
     prop_oneof![Just(None), Just(Some(len)), (0_usize..100).prop_map(Some)]
 }
 
-/// Data of any shape, some levels deep.
+/// Returns data of any shape, some levels deep.
 pub(super) fn data() -> impl Strategy<Value = Any> {
     let leaf = prop_oneof![200 => scalar(), 1 => Just(Any::Refuses)];
     leaf.prop_recursive(4, 120, 12, |inner| {
