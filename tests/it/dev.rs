@@ -132,7 +132,7 @@ fn a_broken_edit_does_not_reach_visitors() {
     );
     assert_eq!(server.get("/a/b").freshness(), "current");
     files.write("templates/_parts/foot.html", "mended");
-    server.running.wait_for("mended");
+    server.running.wait_for("fixed");
     assert_eq!(server.get("/").freshness(), "current");
 }
 
@@ -223,7 +223,7 @@ fn what_never_rendered_well_is_told() {
     files.write("templates/late.html", "<p>{title}</p>");
     let told = server
         .running
-        .lines_until("version 3: changed late.html; mended late.html");
+        .lines_until("version 3: changed late.html; fixed late.html");
     assert!(!told.contains("error"), "told once: {told}");
     assert_eq!(server.get("/late").body, "<p>&lt;ä&gt;</p>");
 }
