@@ -1,8 +1,11 @@
-//! The command: arguments in, text and an exit code out. [`main`] is `hotplate`; [`run`] makes a program of yours its own command, with
-//! its own formatters, rules and limits.
+//! The command line. [`main`] is the program `hotplate`; [`run`] gives a program of yours the same commands for its own engine, with its
+//! formatters, rules and limits.
 //!
-//! Results go to stdout, everything about them to stderr. A reader of stdout that goes away ends the command quietly, but for
-//! `serve`, which goes on. A reader that is there and does not read holds nothing up that serves: see `output`.
+//! Results go to stdout, everything about them to stderr. If the reader of stdout closes it, a command ends quietly, except `serve`,
+//! which continues. A reader that stops reading delays no command that serves: see `output`.
+//!
+//! Each command is a module with its arguments and a method `run`. `dev` and `serve` share `server`; what they and `watch` write while
+//! they run goes through `printer`.
 
 mod admin;
 mod check;
@@ -13,11 +16,11 @@ mod dev;
 mod failure;
 mod graph;
 mod init;
-mod lines;
 mod live;
 mod log;
 mod names;
 mod output;
+mod printer;
 mod program;
 mod progress;
 mod reload;
@@ -26,9 +29,7 @@ mod serve;
 mod server;
 mod setup;
 mod signals;
-mod story;
 mod systemd;
-mod tell;
 mod terminal;
 mod threads;
 mod watch;
@@ -58,57 +59,57 @@ struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  all is well
-  1  templates or data are at fault
-  2  the command was used wrongly: arguments, settings, a directory, an address
-  3  it could not be done: no answer from a running instance, requests cut off at the end";
+  0  success
+  1  errors in templates or data
+  2  wrong use: arguments, settings, a directory, an address
+  3  not possible: no answer from a running instance, requests cut off at the end";
 
 const LONG: &str = "\
 Exit codes:
-  0  all is well
-  1  templates or data are at fault
-  2  the command was used wrongly: arguments, settings, a directory, an address
-  3  it could not be done: no answer from a running instance, requests cut off at the end
+  0  success
+  1  errors in templates or data
+  2  wrong use: arguments, settings, a directory, an address
+  3  not possible: no answer from a running instance, requests cut off at the end
 
 Settings come from `hotplate.toml` in DIR (or `--config FILE`), then from variables such as
-HOTPLATE_LIMITS__RENDER_MS=500, then from flags. `hotplate config DIR` shows what holds and where it
-comes from; `hotplate config --sample` prints every setting with its default.
+HOTPLATE_LIMITS__RENDER_MS=500, then from flags. `hotplate config DIR` shows the settings in force and
+where each comes from; `hotplate config --sample` prints every setting with its default.
 
 Variables:
-  HOTPLATE_CONFIG             the settings to use
+  HOTPLATE_CONFIG             the file with the settings
   HOTPLATE_SECTION__KEY       one setting
-  RUST_LOG                    what is logged
-  NO_COLOR, CLICOLOR_FORCE    never or always in colour; else on a terminal only
+  RUST_LOG                    the log level
+  NO_COLOR, CLICOLOR_FORCE    never or always in colour; by default on a terminal only
 
 Signals, for `dev`, `serve` and `watch`:
-  SIGHUP             read the settings again and look at everything
-  SIGTERM, SIGINT    answer what is under way, then end; a second one ends at once";
+  SIGHUP             read the settings again and compare all files
+  SIGTERM, SIGINT    answer the requests under way, then end; a second one ends at once";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write a small site to begin with
+    /// Write a small site to start from
     Init(init::Init),
-    /// Serve a site to its author: each edit at the next request, each fault in the terminal
+    /// Serve a site to its author: each edit at the next request, each error in the browser and the terminal
     Dev(dev::Dev),
-    /// Serve a site to the world
+    /// Serve a site to visitors
     Serve(serve::Serve),
-    /// Say what is wrong with a site, and render every entry that has data
+    /// Find errors in a site, and render every page that has data
     Check(check::Check),
     /// Write one rendered template to stdout
     Render(render::Render),
-    /// Show which template calls which
+    /// Show which templates call which
     Graph(graph::Graph),
     /// Write a line for each version that is published
     Watch(watch::Watch),
-    /// Ask a running instance to look at everything, and say what came of it
+    /// Make a running instance compare all files, and print the result
     Reload(reload::Reload),
-    /// Show the settings that hold, and where each comes from
+    /// Show the settings in force, and where each comes from
     Config(config::Config),
-    /// Write what a shell needs in order to complete this command
+    /// Write a script that completes this command in a shell
     Completions(completions::Completions),
 }
 
-/// What every command works on.
+/// The directory that most commands work on.
 #[derive(Debug, Args)]
 struct Directory {
     /// A site (its templates are in `templates/`) or a plain folder of templates
@@ -119,25 +120,25 @@ struct Directory {
     plain: Option<String>,
 }
 
-/// For people or for programs.
+/// The format of output: for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Human,
     Json,
 }
 
-/// Runs `hotplate` with the arguments of this process, and says how it ended.
+/// Runs `hotplate` with the arguments of this process, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let Arguments { command, common } = Arguments::parse();
-    let code = command.run(&common).unwrap_or_else(Failure::tell);
+    let code = command.run(&common).unwrap_or_else(Failure::report);
     output::flush();
     code
 }
 
 impl Command {
     fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        // Neither is about a running hotplate, so what is set does not matter.
+        // Neither starts an engine, so an invalid configuration does not prevent them.
         match self {
             Self::Init(init) => return init.run(),
             Self::Completions(completions) => return completions.run(Arguments::command()),
@@ -160,7 +161,7 @@ impl Command {
         }
     }
 
-    /// Where `hotplate.toml` is looked for.
+    /// Returns the directory in which `hotplate.toml` is looked for.
     fn directory(&self) -> Option<&Path> {
         match self {
             Self::Dev(dev::Dev { directory, .. })
@@ -174,7 +175,7 @@ impl Command {
         }
     }
 
-    /// Files that have to be open at once, at least.
+    /// Returns the number of files that have to be open at once, at least.
     fn descriptors(&self, setup: &Setup) -> usize {
         match self {
             Self::Serve(_) => descriptors::of_server(setup.config().server.workers, &setup.config().admin),
@@ -185,7 +186,7 @@ impl Command {
         }
     }
 
-    /// Threads that have to run at once, for those who cannot begin with fewer. The others say it when they come to it.
+    /// Returns the number of threads without which the command cannot start. Other commands fail when a thread is missing.
     fn threads(&self, setup: &Setup) -> usize {
         let config = setup.config();
         match self {
@@ -195,7 +196,7 @@ impl Command {
         }
     }
 
-    /// Flags that are settings.
+    /// Returns the flags that are settings.
     fn flags(&self) -> Vec<Flag<'_>> {
         match self {
             Self::Dev(dev) => dev.flags(),
@@ -215,43 +216,43 @@ impl Directory {
         vec![("--plain=", "templates.plain", &self.plain)]
     }
 
-    /// For an author: what is in the directory decides where nobody says what it is.
+    /// Opens the directory for an author: unless the settings say what it is, its content decides.
     fn open(&self, setup: &Setup) -> Result<Site, Failure> {
-        self.open_as_said(setup, Site::guess)
+        self.open_or(setup, Site::guess)
     }
 
-    /// For the world: it is a site, unless somebody says otherwise.
+    /// Opens the directory for visitors: it is a site, unless the settings say otherwise.
     fn open_to_the_world(&self, setup: &Setup) -> Result<Site, Failure> {
-        self.open_as_said(setup, Site::open)
+        self.open_or(setup, Site::open)
     }
 
-    fn open_as_said(
+    fn open_or(
         &self,
         setup: &Setup,
-        unsaid: impl FnOnce(PathBuf) -> Result<Site, SiteError>,
+        default: impl FnOnce(PathBuf) -> Result<Site, SiteError>,
     ) -> Result<Site, Failure> {
         let directory = self.directory.clone();
-        let said = &setup.config().templates;
-        let site = match (said.plain, said.directory.as_str()) {
+        let templates = &setup.config().templates;
+        let site = match (templates.plain, templates.directory.as_str()) {
             (true, _) => Site::folder(directory),
-            (false, hotplate::site::TEMPLATES) => unsaid(directory),
+            (false, hotplate::site::TEMPLATES) => default(directory),
             (false, templates) => Site::open(directory).map(|site| site.templates(templates)),
         };
         Ok(site?.rules(setup.config().files.rules()))
     }
 }
 
-/// What the directory of a plain folder looks like now, if that is a site. Nobody has said what it is.
+/// Returns the site that the directory of a plain folder has become, if it has and the settings do not say what it is.
 fn has_become_a_site(site: &Site, setup: &Setup) -> Option<Site> {
     let guessed = site.is_folder() && !setup.config().templates.plain;
     let now = guessed.then(|| Site::guess(site.directory()).ok()).flatten()?;
     (!now.is_folder()).then(|| now.rules(setup.config().files.rules()))
 }
 
-/// Starts an engine; on the way out, what is missing is said with the directory.
+/// Starts an engine, with a note on stderr if formatters are replaced by printing the value.
 fn start(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
     if let Some(stubs) = stubs(&builder) {
-        // Nobody has to read it.
+        // If stderr cannot be written, the command works all the same.
         let _ = Terminal::stderr().line(format_args!(
             "note: {stubs} as it is (`templates.formatters`): the real ones are in your own program"
         ));
@@ -259,23 +260,24 @@ fn start(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
     start_quietly(site, builder)
 }
 
+/// Starts an engine. Errors name the directory.
 fn start_quietly(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
     let directory = site.directory().display();
     let started = builder.start();
     started.map_err(|error| {
-        let said = match &error {
+        let message = match &error {
             error if site.is_program() => error.to_string(),
             StartError::Load(why) => format!("`{directory}` cannot be loaded: {why}"),
             error => format!("`{directory}`: {error}"),
         };
         match error {
-            StartError::Thread(_) | StartError::Watch(_) => Failure::Failed(said),
-            _ => Failure::Wrong(said),
+            StartError::Thread(_) | StartError::Watch(_) => Failure::Failed(message),
+            _ => Failure::Wrong(message),
         }
     })
 }
 
-/// The formatters that stand for the value, as the beginning of a sentence.
+/// Returns the formatters that are replaced by printing the value, as the beginning of a sentence.
 fn stubs(builder: &Builder) -> Option<String> {
     let names: Vec<String> = builder.stubs().map(|name| format!("`{name}`")).collect();
     match &names[..] {
@@ -285,10 +287,10 @@ fn stubs(builder: &Builder) -> Option<String> {
     }
 }
 
-/// Waits in place. Commands are one after the other; only what they wait for runs at once.
+/// Runs a future on this thread, with a runtime of its own, until it completes.
 fn block_on<F: Future>(waiting: F) -> Result<F::Output, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Failed(format!("there is no runtime: {error}")))?;
+    let runtime = runtime.map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}")))?;
     Ok(runtime.block_on(waiting))
 }
 
@@ -297,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_make_sense() {
+    fn arguments_are_consistent() {
         Arguments::command().debug_assert();
     }
 }

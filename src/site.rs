@@ -1,26 +1,24 @@
-//! The layout of a site: which files are pages, which data they get, which path shows which.
+//! A site: a directory of templates, data and static files, and the rules by which they become pages.
 //!
 //! A site is a directory:
 //!
 //! | where | what |
 //! |---|---|
-//! | `templates/**` | templates. Under a folder whose name begins with `_` or is `partials` they are pieces for others; all the rest are entries, which can be visited |
-//! | `templates/404.html` | the page for paths that lead nowhere; a built-in sentence where it is not there, or has no good version |
-//! | `templates/maintenance.html` | the stand-in for a page that has no good version yet, if it is there |
-//! | `data/_all.json` | what every entry knows |
-//! | `data/a/b.json` | what `a/b.html` (and `a/b.txt`, …) knows besides; `data/a/b.html.json` is laid over that for `a/b.html` alone |
+//! | `templates/**` | templates. Below a folder whose name begins with `_` or is `partials` they are partials, which other templates call; all others are pages, called *entries* here |
+//! | `templates/404.html` | the page for paths that no page answers; a built-in sentence if it does not exist, or has no good version |
+//! | `templates/maintenance.html` | the stand-in for a page that has no good version yet, if it exists |
+//! | `data/_all.json` | the data of every page |
+//! | `data/a/b.json` | more data for `a/b.html` (and `a/b.txt`, …); `data/a/b.html.json` is merged over it for `a/b.html` alone |
 //! | `static/**` | files that are served as they are |
 //!
-//! Data merges deeply where both sides are objects; anything else, `null` too, replaces. It is read when it changes, never in a
-//! request, and what changed together with templates is published together with them: a page that goes on in an older version
-//! goes on with its older data.
+//! Data is merged deeply where both sides are objects; any other value, `null` too, replaces. It is read when it changes, never in a
+//! request, and data that changes together with templates is published together with them: a stale page keeps its older data as well.
 //!
-//! A site may be opened before its `templates/` is there: until it comes there is no page.
+//! A site may be opened before its `templates/` exists. Until then it has no page.
 //!
-//! A directory can also be [opened as a plain folder](Site::folder) of templates: they are in the directory itself, those under a
-//! folder whose name begins with `_` or is `partials` are pieces for others, and there is no data. Then every file that is a
-//! template by its extension can be visited, notes too: so a directory is one only if somebody says so. [`Site::guess`] is for
-//! commands that show nothing to the world.
+//! A directory can also be [opened as a plain folder](Site::folder) of templates. They are in the directory itself, with the same rule
+//! for partials, and there is no data. Every file with the extension of a template is a page then, notes too, so a directory is a plain
+//! folder only on request. [`Site::guess`] decides by the content, for commands that publish nothing.
 
 mod data;
 mod json;
@@ -69,16 +67,16 @@ pub struct Site {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Layout {
-    /// `data`, `static`, and a directory of templates, mostly `templates`.
+    /// A directory with `data`, `static`, and a directory of templates, usually `templates`.
     Site { templates: PathBuf },
-    /// The directory itself is that of the templates.
+    /// A directory of templates and nothing else.
     Folder,
-    /// What a program loads, and data for it.
+    /// The templates that a program loads, and a directory of data for them.
     #[cfg(feature = "cli")]
     Program { data: Option<PathBuf> },
 }
 
-/// Why a directory cannot be opened as a site.
+/// The error of a directory that cannot be opened as a site.
 #[derive(Debug)]
 pub struct SiteError {
     directory: PathBuf,
@@ -91,32 +89,34 @@ enum Reason {
     Unreadable(std::io::Error),
 }
 
-/// The directory of the templates, below that of the site.
+/// The name of the directory of templates in that of the site.
 pub const TEMPLATES: &str = "templates";
 
 impl Site {
-    /// Opens a site. Nothing is loaded yet, and `templates/` may come later.
+    /// Opens a site. Nothing is loaded yet, and `templates/` may be created later.
     ///
     /// # Errors
-    /// [`SiteError`] where there is no such directory.
+    /// [`SiteError`] if there is no such directory.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, SiteError> {
         let templates = TEMPLATES.into();
         Self::of(directory.into(), Layout::Site { templates })
     }
 
-    /// Opens a plain folder of templates. Each that is no piece for others can be visited, so it has to be meant as one.
+    /// Opens a plain folder of templates. Each file that is a template and not a partial is a page.
     ///
     /// # Errors
-    /// [`SiteError`] where there is no such directory.
+    /// [`SiteError`] if there is no such directory.
     pub fn folder(directory: impl Into<PathBuf>) -> Result<Self, SiteError> {
         Self::of(directory.into(), Layout::Folder)
     }
 
-    /// Opens a directory as what it looks like, for whoever shows nothing to the world: with `templates` in it it is a site, with
-    /// templates in itself a plain folder of them. One with neither is a site to come, unless there are only other folders in it.
+    /// Opens a directory as a site or as a plain folder, by its content. It is a site if it contains `templates`, and a plain folder if
+    /// it contains templates itself. A directory with neither is a site, unless all it contains is folders with other names.
+    ///
+    /// Do not publish the result: with one file in the wrong place all others become pages.
     ///
     /// # Errors
-    /// [`SiteError`] where there is no such directory.
+    /// [`SiteError`] if there is no such directory.
     pub fn guess(directory: impl Into<PathBuf>) -> Result<Self, SiteError> {
         let site = Self::open(directory)?;
         let entries = std::fs::read_dir(&site.directory).into_iter().flatten();
@@ -143,8 +143,8 @@ impl Site {
         Err(SiteError { directory, reason })
     }
 
-    /// The directory of its templates, where it is not `templates`: below that of the site, or an absolute path. Without effect on
-    /// a plain folder.
+    /// Sets the directory of the templates, if it is not `templates`: a path below that of the site, or an absolute path. This has no
+    /// effect on a plain folder.
     #[must_use]
     pub fn templates(mut self, directory: impl Into<PathBuf>) -> Self {
         if let Layout::Site { templates } = &mut self.layout {
@@ -153,13 +153,13 @@ impl Site {
         self
     }
 
-    /// Returns true if it was opened as a plain folder of templates.
+    /// Returns true for a plain folder of templates.
     #[must_use]
     pub fn is_folder(&self) -> bool {
         self.layout == Layout::Folder
     }
 
-    /// Returns the directory of its templates, which may come later.
+    /// Returns the directory of the templates, which may not exist yet.
     #[must_use]
     pub fn template_directory(&self) -> PathBuf {
         match &self.layout {
@@ -168,7 +168,7 @@ impl Site {
         }
     }
 
-    /// Returns the place of its templates, for a sentence.
+    /// Returns the place of the templates, for a sentence.
     #[cfg(feature = "cli")]
     pub(crate) fn templates_are_in(&self) -> String {
         match &self.layout {
@@ -177,7 +177,7 @@ impl Site {
         }
     }
 
-    /// The extensions of its templates. What a program loads it says itself.
+    /// Returns the extensions of templates, or nothing for a program, whose loaders decide.
     #[cfg(feature = "cli")]
     pub(crate) fn extensions(&self) -> Option<&[String]> {
         match &self.layout {
@@ -186,37 +186,37 @@ impl Site {
         }
     }
 
-    /// Which of its files are templates, where that is not as usual. Its data is every `.json`.
+    /// Sets the rules by which files are templates, if they are not the default ones. Data is every `.json`.
     #[must_use]
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
         self
     }
 
-    /// The directory as it was given.
+    /// Returns the directory as it was given.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// `static/`, if this is a site and has one.
+    /// Returns `static/`, if this is a site and has one.
     #[must_use]
     pub fn static_directory(&self) -> Option<PathBuf> {
         self.static_place().filter(|directory| directory.is_dir())
     }
 
-    /// Where `static/` is or may come to be, if this is a site.
+    /// Returns the path of `static/`, whether it exists or not, if this is a site.
     pub(crate) fn static_place(&self) -> Option<PathBuf> {
         (!self.is_folder()).then(|| self.directory.join("static"))
     }
 
-    /// Returns the rule for symbolic links, below `templates/`, `data/` and `static/` alike.
+    /// Returns the rule for symbolic links, which is the same below `templates/`, `data/` and `static/`.
     #[cfg(feature = "web")]
     pub(crate) fn links(&self) -> hotplate_actors::Links {
         self.rules.links
     }
 
-    /// The file that a name was read from.
+    /// Returns the file that a template or data was read from.
     #[cfg(feature = "web")]
     pub(crate) fn file(&self, name: &TemplateName) -> PathBuf {
         match layout::shown(name, "data").filter(|_| !self.is_folder()) {
@@ -225,14 +225,13 @@ impl Site {
         }
     }
 
-    /// The page that would answer a path if it were written, for a path that nothing answers.
+    /// Returns the page that would answer a path if it existed.
     #[cfg(feature = "web")]
     pub(crate) fn page_for(path: &str) -> Option<TemplateName> {
         layout::candidates(path).last()
     }
 
-    /// An engine for this site, to be set further and started. Its loader, the dialect of
-    /// its data, its companions and its fallback are set.
+    /// Returns a builder of an engine for this site. Its loader, the dialect of its data, its companions and its fallback are set.
     pub fn builder(&self) -> Builder {
         let builder = Hotplate::builder();
         if self.is_folder() {
@@ -254,7 +253,7 @@ impl Site {
         self.understand_data(builder)
     }
 
-    /// Has data compiled as such, and travel with its entries.
+    /// Makes the engine compile data with its own dialect, and publish it together with the entries that use it.
     fn understand_data(&self, builder: Builder) -> Builder {
         let (site, pages, shown) = (self.clone(), self.clone(), self.clone());
         builder
@@ -267,7 +266,7 @@ impl Site {
             })
     }
 
-    /// Makes a site of the templates that a program loads: its templates are where its engine has them, their data below a directory.
+    /// Creates a site of the templates that a program loads, with a directory of data for them.
     #[cfg(feature = "cli")]
     pub(crate) fn of_program(data: Option<&Path>) -> Self {
         Self {
@@ -279,8 +278,8 @@ impl Site {
         }
     }
 
-    /// An engine of a program, with the directory of data for its entries if it has one: `DIR/a/b.json` for `a/b.html`, as in
-    /// `data/` of a site.
+    /// Adds the directory of data, if there is one, to the engine of a program: `DIR/a/b.json` belongs to `a/b.html`, as in `data/` of
+    /// a site.
     #[cfg(feature = "cli")]
     pub(crate) fn with_data(&self, engine: Builder) -> Builder {
         match &self.layout {
@@ -292,7 +291,7 @@ impl Site {
         }
     }
 
-    /// What stands before the name of a template in a sentence: a program has its templates anywhere.
+    /// Returns the prefix of the names of templates in a sentence. It is empty for a program, whose templates may be anywhere.
     fn templates_shown(&self) -> String {
         match &self.layout {
             Layout::Site { templates } => format!("{}/", templates.display()),
@@ -300,13 +299,13 @@ impl Site {
         }
     }
 
-    /// Whether it is what a program loads.
+    /// Returns true for the templates of a program.
     #[cfg(feature = "cli")]
     pub(crate) fn is_program(&self) -> bool {
         matches!(self.layout, Layout::Program { .. })
     }
 
-    /// The directory of its data as a name begins with it: relative and with slashes, or its last component.
+    /// Returns the directory of the data as the prefix of a name: relative and with slashes, or its last component.
     fn data_shown(&self) -> String {
         match &self.layout {
             #[cfg(feature = "cli")]
@@ -315,21 +314,21 @@ impl Site {
         }
     }
 
-    /// Whether a name is a template rather than data.
+    /// Returns true for the name of a template, and false for that of data.
     #[must_use]
     pub fn is_template(&self, name: &TemplateName) -> bool {
         self.is_folder() || !layout::is_data(name.as_str())
     }
 
-    /// Whether a name is a template that can be visited.
+    /// Returns true for the name of a page, which is a template that is not a partial.
     #[must_use]
     pub fn is_entry(&self, name: &TemplateName) -> bool {
         self.is_template(name) && !layout::is_partial(name.as_str())
     }
 
-    /// The entry that a path shows, if there is one: `/` is `index.html`, `/a/b` is `a/b.html`, `/x/` is `x/index.html`, and
-    /// exact names such as `/feed.xml` are themselves. The path is decoded and has no query. Where no entry has the name, one that is
-    /// written with the same characters in other code points is meant.
+    /// Returns the entry that answers a path, if there is one: `index.html` for `/`, `a/b.html` for `/a/b`, `x/index.html` for `/x/`, and
+    /// `feed.xml` for `/feed.xml`. The path is decoded and has no query. If no entry has exactly that name, one with a canonically
+    /// equivalent name (Unicode NFC or NFD) answers.
     #[must_use]
     pub fn entry_at(&self, snapshot: &Snapshot, path: &str) -> Option<TemplateName> {
         let is_entry = |name: &TemplateName| self.is_entry(name) && exists(snapshot, name);
@@ -338,7 +337,7 @@ impl Site {
         layout::candidates(path).find(is_entry).or_else(equivalent)
     }
 
-    /// Returns true if it has no template yet because their directory is not there, and never was.
+    /// Returns true if there is no template because their directory does not exist and never did.
     #[must_use]
     pub fn is_awaited(&self, hotplate: &Hotplate) -> bool {
         let pinned = hotplate.snapshot();
@@ -351,13 +350,13 @@ impl Site {
                 .any(|loader| !loader.status.missing.is_empty())
     }
 
-    /// Whether an entry has data: its own, or that of all entries.
+    /// Returns true if an entry has data: its own, or that of all entries.
     #[must_use]
     pub fn has_data(&self, snapshot: &Snapshot, entry: &TemplateName) -> bool {
         !self.is_folder() && layout::companions_of(entry).iter().any(|name| exists(snapshot, name))
     }
 
-    /// A warning for each file of data that no entry uses: mostly a name that was misspelt.
+    /// Returns a warning for each file of data that no entry uses, usually because its name is misspelt.
     #[must_use]
     pub fn unused_data(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
         let names = || snapshot.entries().map(|(_, name, _)| name);
@@ -375,7 +374,7 @@ impl Site {
         unused.into_iter().map(warning).collect()
     }
 
-    /// Returns a warning for each key that stands in one object of its data twice.
+    /// Returns a warning for each key that an object of the data contains more than once.
     #[must_use]
     pub fn data_warnings(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
         let data = snapshot.entries().filter(|(_, name, _)| !self.is_template(name));
@@ -389,19 +388,20 @@ impl Site {
         warnings
     }
 
-    /// A name as people know it: that of a template as it is, that of data as its file.
+    /// Returns a name as people know it: for data the name of its file, for a template the name itself.
     #[must_use]
     pub fn shown(&self, name: &TemplateName) -> TemplateName {
         layout::shown(name, &self.data_shown()).unwrap_or_else(|| name.clone())
     }
 }
 
+/// Returns true if a name is served, as it is or in an older version.
 fn exists(snapshot: &Snapshot, name: &TemplateName) -> bool {
     let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
     !matches!(standing, None | Some(Standing::Gone))
 }
 
-/// The context of an entry of a site: its data, from the very version that it is rendered from. Without data it is empty.
+/// The context of a page of a site: its data, from the same version as its template. Without data it is empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SiteData;
 
@@ -409,7 +409,7 @@ impl Supply for SiteData {
     fn supply<'a>(&self, closure: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         let mut members: Vec<_> = closure.companions().collect();
         let entry = &closure.top().name;
-        // Names of plain ASCII have one spelling.
+        // ASCII names have one Unicode form, so nothing has to be chosen.
         if !entry.as_str().is_ascii() {
             members = layout::chosen(entry, &members, |member| member.name.clone());
         }
@@ -427,7 +427,7 @@ impl fmt::Display for SiteError {
         match &self.reason {
             Reason::NoDirectory => write!(
                 f,
-                "`{directory}` is not a directory: name the site, or a folder of templates"
+                "`{directory}` is not a directory: name the directory of a site, or a folder of templates"
             ),
             Reason::Unreadable(error) => write!(f, "`{directory}` cannot be opened: {error}"),
         }

@@ -11,7 +11,7 @@ use hotplate::text::decode;
 use super::Failure;
 use super::log::Log;
 
-/// Starts the admin listener, if there is to be one.
+/// Starts the admin listener, if an address is set for it.
 pub(crate) fn start(
     settings: &Settings,
     hotplate: &Hotplate,
@@ -34,22 +34,22 @@ pub(crate) fn start(
     };
     let started = admin.start();
     started.map(Some).map_err(|error| {
-        let how = match error {
+        let hint = match error {
             hotplate::admin::AdminError::TokenRequired { .. } => " (HOTPLATE_ADMIN__TOKEN, or `--token-file FILE`)",
             _ => "",
         };
-        let said = format!("{error}{how}");
+        let message = format!("{error}{hint}");
         match error {
-            hotplate::admin::AdminError::Start(_) => Failure::Failed(said),
-            _ => Failure::Wrong(said),
+            hotplate::admin::AdminError::Start(_) => Failure::Failed(message),
+            _ => Failure::Wrong(message),
         }
     })
 }
 
-/// The token that callers of the admin API have to know, if there is one.
+/// Returns the admin token, if one is set.
 ///
 /// # Errors
-/// A token file that cannot be read, shown where it is set.
+/// A token file that cannot be read, as an error of the setting that names it.
 pub(crate) fn token(settings: &Settings) -> Result<Option<String>, Failure> {
     let config = &settings.config.admin;
     match (config.token.as_str(), config.token_file.as_str()) {
@@ -58,7 +58,7 @@ pub(crate) fn token(settings: &Settings) -> Result<Option<String>, Failure> {
             Ok(token) => Ok(Some(token)),
             Err(why) => {
                 let message = format!("the admin token cannot be read from `{file}`: {why}");
-                let help = "let it name a file with the token that the service can read";
+                let help = "name a file with the token that this user can read";
                 Err(settings.refuse("admin.token_file", message, help).into())
             }
         },

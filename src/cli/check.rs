@@ -1,4 +1,6 @@
-//! `hotplate check`: everything that is wrong with a site, found before a visitor finds it.
+//! `hotplate check`: finds the errors of a site before its visitors do.
+//!
+//! It compiles all templates, renders every page that has data, and adds the warnings of the engine and of the data.
 
 mod compare;
 
@@ -26,10 +28,10 @@ pub(crate) struct Check {
     options: Options,
 }
 
-/// What is looked at, and how what was found is shown.
+/// The options of a check.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Sentences, or one JSON object
+    /// Output format: sentences, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
     /// Render through the crate tinytemplate as well, and compare
@@ -37,19 +39,19 @@ pub(crate) struct Options {
     reference: bool,
 }
 
-/// One thing that is wrong, and which entries fail for it, if that showed in a render.
+/// An error or a warning, with the pages that fail because of it, if rendering them showed it.
 struct Finding {
     diagnostic: Diagnostic,
     entries: Vec<TemplateName>,
 }
 
-/// What a check came to.
+/// The result of a check.
 struct Findings {
     templates: usize,
     rendered: usize,
-    /// How many were alike in both dialects, if that was asked.
+    /// The number of pages that both dialects print alike, if they were compared.
     alike: Option<usize>,
-    /// Formatters that stood for the value.
+    /// Formatters that are replaced by printing the value.
     stubs: Vec<String>,
     findings: Vec<Finding>,
 }
@@ -62,12 +64,12 @@ impl Check {
 }
 
 impl Options {
-    /// Finds what is wrong with the templates of an engine, shows it, and says whether anything was.
+    /// Checks the templates of an engine, prints the findings and returns the exit code.
     pub(super) fn check(&self, site: &Site, engine: impl Fn() -> Builder) -> Result<ExitCode, Failure> {
         let findings = Findings::of(site, engine, self.reference)?;
         let mut terminal = Terminal::stdout();
         match self.format {
-            Format::Human => findings.tell(site, &mut terminal)?,
+            Format::Human => findings.print(site, &mut terminal)?,
             Format::Json => terminal.line(findings.json())?,
         }
         Ok(ExitCode::from(if findings.count(Severity::Error) > 0 {
@@ -143,7 +145,7 @@ impl Findings {
         }
     }
 
-    /// The same fault in many pages is one finding.
+    /// Adds a finding. An error that shows in many pages is one finding that names them.
     fn add(&mut self, diagnostic: Diagnostic, entry: Option<&TemplateName>) {
         let same = |found: &&mut Finding| {
             let found = &found.diagnostic;
@@ -172,7 +174,7 @@ impl Findings {
         found.count()
     }
 
-    fn tell(&self, site: &Site, terminal: &mut Terminal) -> Result<(), Failure> {
+    fn print(&self, site: &Site, terminal: &mut Terminal) -> Result<(), Failure> {
         for Finding { diagnostic, entries } in &self.findings {
             terminal.diagnostic(diagnostic)?;
             if let [_, others @ ..] = &entries[..]
@@ -233,7 +235,7 @@ fn no_template(site: &Site) -> Diagnostic {
     }
 }
 
-/// What a render that failed tells the author.
+/// Returns the diagnostic of a render that failed.
 fn fault_of(failure: RenderFailure, entry: &TemplateName) -> Diagnostic {
     match failure {
         RenderFailure::Failed(error) => *error.diagnostic,

@@ -1,4 +1,4 @@
-//! `hotplate completions`: for the shells.
+//! `hotplate completions`: scripts that complete this command in a shell.
 
 use std::process::ExitCode;
 
@@ -9,14 +9,14 @@ use super::Failure;
 use super::terminal::Terminal;
 
 #[derive(Debug, Args)]
-#[command(after_help = HOW)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Completions {
-    /// Whose
+    /// The shell
     #[arg(value_enum)]
     shell: Shell,
 }
 
-const HOW: &str = "\
+const EXAMPLES: &str = "\
 For example:
   hotplate completions bash > ~/.local/share/bash-completion/completions/hotplate
   hotplate completions zsh  > \"${fpath[1]}/_hotplate\"

@@ -1,4 +1,4 @@
-//! `hotplate config`: the settings that hold, and where each comes from.
+//! `hotplate config`: the settings in force, and where each comes from.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,10 +16,10 @@ pub(crate) struct Config {
     /// The directory whose `hotplate.toml` is read
     #[arg(value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
-    /// TOML with comments, or one JSON object
+    /// Output format: TOML with comments, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Every setting with its default and what it is for, as a file to begin with
+    /// Print every setting with its default and a description, as a file to start from
     #[arg(long)]
     sample: bool,
 }
@@ -75,7 +75,7 @@ fn json(setup: &Setup) -> String {
     serde_json::Value::Object(all).to_string()
 }
 
-/// A secret is not shown, only that there is one.
+/// Returns the value of a setting. Of a secret it shows only that it is set.
 fn shown(key: &Key, setup: &Setup) -> Value {
     match key.get(setup.config()) {
         Value::Text(secret) if key.secret && !secret.is_empty() => Value::Text("(not shown)".to_owned()),

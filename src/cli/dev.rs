@@ -1,16 +1,16 @@
-//! `hotplate dev`: a site over HTTP, and on the terminal what its author has to know.
+//! `hotplate dev`: a site over HTTP for its author, with all errors in the browser and on the terminal.
 
 use std::net::ToSocketAddrs;
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::printer::EventPrinter;
 use super::server::{Audience, Server};
 use super::setup::{AdminFlags, Flag, Setup};
-use super::tell::Tell;
 use super::{Directory, Failure, Format};
 
-/// Threads that answer requests. This serves an author, not the world.
+/// Threads that answer requests: there is one visitor, the author.
 pub(crate) const WORKERS: usize = 2;
 
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(crate) struct Dev {
     editor: Option<String>,
     #[command(flatten)]
     admin: AdminFlags,
-    /// Sentences, or one JSON object for each event
+    /// Output format: sentences, or a JSON object for each event
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
@@ -44,7 +44,7 @@ impl Dev {
 
     pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
         setup.detach_output(self.format)?;
-        // Who listens for others does not guess.
+        // A folder is not guessed to be one where others can connect: each file in it would be a page.
         let site = match is_loopback(&setup.config().dev.bind) {
             true => self.directory.open(&setup)?,
             false => self.directory.open_to_the_world(&setup)?,
@@ -52,7 +52,7 @@ impl Dev {
         let mut http = setup.config().server.clone();
         http.workers = WORKERS;
         let server = Server {
-            tell: Tell::new(&site, self.format),
+            tell: EventPrinter::new(&site, self.format),
             site,
             audience: Audience::Author,
             bind: setup.config().dev.bind.clone(),
@@ -63,7 +63,7 @@ impl Dev {
     }
 }
 
-/// Whether an address can be reached from this machine only.
+/// Returns true if an address can be reached from this machine only.
 fn is_loopback(bind: &str) -> bool {
     bind.to_socket_addrs()
         .is_ok_and(|mut addresses| addresses.all(|address| address.ip().is_loopback()))

@@ -1,4 +1,4 @@
-//! [`Failure`]: why a command ends early, and with which exit code.
+//! [`Failure`]: the reason why a command ends early, and its exit code.
 
 use std::io;
 use std::process::ExitCode;
@@ -9,49 +9,49 @@ use hotplate::site::SiteError;
 
 use super::terminal::Terminal;
 
-/// Why a command ends early.
+/// The reason why a command ends early.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It was asked for something that there is not: exit code 2.
+    /// The command was used wrongly, such as with a directory that does not exist: exit code 2.
     Wrong(String),
-    /// The configuration makes no sense: exit code 2.
+    /// The configuration is invalid: exit code 2.
     Config(ConfigError),
     /// Templates or data are at fault, in a sentence: exit code 1.
-    Said(String),
-    /// It could not be done, and nobody here is at fault: exit code 3.
+    Invalid(String),
+    /// The system or another program prevented it: exit code 3.
     Failed(String),
     /// Templates or data are at fault: exit code 1.
-    Found(Vec<Diagnostic>),
-    /// Nobody reads stdout any more: no fault of anybody.
-    NobodyReads,
+    Diagnostics(Vec<Diagnostic>),
+    /// The reader of stdout has closed it, such as `head` in a pipe: exit code 0.
+    OutputClosed,
 }
 
-/// Templates or data are at fault.
+/// The exit code for errors in templates or data.
 pub(crate) const FOUND: u8 = 1;
 const WRONG: u8 = 2;
-/// It could not be done.
+/// The exit code for what could not be done.
 pub(crate) const FAILED: u8 = 3;
 
 impl Failure {
-    /// Says it on stderr. What cannot be said there is said by the exit code alone.
-    pub(crate) fn tell(self) -> ExitCode {
+    /// Writes the reason to stderr and returns the exit code. If stderr cannot be written, the exit code has to do.
+    pub(crate) fn report(self) -> ExitCode {
         let mut stderr = Terminal::stderr();
-        let (code, said) = match self {
-            Self::NobodyReads => return ExitCode::SUCCESS,
-            Self::Wrong(said) => (WRONG, stderr.error(&said)),
-            Self::Said(said) => (FOUND, stderr.error(&said)),
-            Self::Failed(said) => (FAILED, stderr.error(&said)),
+        let (code, written) = match self {
+            Self::OutputClosed => return ExitCode::SUCCESS,
+            Self::Wrong(message) => (WRONG, stderr.error(&message)),
+            Self::Invalid(message) => (FOUND, stderr.error(&message)),
+            Self::Failed(message) => (FAILED, stderr.error(&message)),
             Self::Config(ConfigError { findings, .. }) => {
                 (WRONG, findings.iter().try_for_each(|finding| stderr.finding(finding)))
             }
-            Self::Found(diagnostics) => (
+            Self::Diagnostics(diagnostics) => (
                 FOUND,
                 diagnostics
                     .iter()
                     .try_for_each(|diagnostic| stderr.diagnostic(diagnostic)),
             ),
         };
-        drop(said);
+        drop(written);
         ExitCode::from(code)
     }
 }
@@ -59,7 +59,7 @@ impl Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::NobodyReads,
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
             _ => Self::Failed(format!("stdout cannot be written: {error}")),
         }
     }

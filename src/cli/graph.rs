@@ -1,4 +1,4 @@
-//! `hotplate graph`: which template calls which.
+//! `hotplate graph`: the calls between templates.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -21,10 +21,10 @@ pub(crate) struct Graph {
     drawn: Drawn,
 }
 
-/// How the calls are shown.
+/// The options of the command.
 #[derive(Debug, Args)]
 pub(crate) struct Drawn {
-    /// How it is written
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -39,7 +39,7 @@ enum Format {
     Json,
 }
 
-/// A template, and whether it can be visited.
+/// A template, and true if it is a page.
 type Node = (TemplateName, bool);
 
 impl Graph {
@@ -69,7 +69,7 @@ impl Drawn {
     }
 }
 
-/// `edges` are sorted by caller.
+/// Returns each template with those that it calls below it. `edges` are sorted by caller.
 fn text(nodes: &[Node], edges: &[Edge]) -> String {
     let mut text = String::new();
     for (name, _) in nodes {
@@ -87,6 +87,7 @@ fn text(nodes: &[Node], edges: &[Edge]) -> String {
     text
 }
 
+/// Returns the graph in the language of Graphviz.
 fn dot(nodes: &[Node], edges: &[Edge]) -> String {
     let mut dot = String::from("digraph templates {\n  rankdir=LR;\n  node [shape=box];\n");
     for (name, entry) in nodes {
@@ -100,7 +101,7 @@ fn dot(nodes: &[Node], edges: &[Edge]) -> String {
     dot + "}\n"
 }
 
-/// In DOT a quote is the only thing to escape; a name has no backslash.
+/// Quotes a name for DOT. Only quotes have to be escaped, because a name has no backslash.
 fn quoted(name: &TemplateName) -> String {
     format!("\"{}\"", name.as_str().replace('"', "\\\""))
 }

@@ -13,10 +13,10 @@ use super::{Failure, Format};
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// Where to; it is made if it is not there
+    /// The directory of the site; it is created if it does not exist
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// Sentences, or one JSON object
+    /// Output format: sentences, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
@@ -27,7 +27,7 @@ macro_rules! starter {
     };
 }
 
-/// Paths and texts.
+/// The files of the starter: path and text.
 const STARTER: &[(&str, &str)] = starter![
     "hotplate.toml",
     "templates/index.html",
@@ -67,7 +67,7 @@ impl Init {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Before anything is written: half a site is worse than none.
+    /// Fails if any file of the starter exists. This comes before the first write, so that no half of a site is left.
     fn refuse_to_overwrite(&self) -> Result<(), Failure> {
         let directory = self.directory.display();
         match std::fs::metadata(&self.directory) {
@@ -80,7 +80,7 @@ impl Init {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(Failure::Wrong(format!("`{directory}` cannot be opened: {error}"))),
         }
-        // `symlink_metadata`, for a link that leads nowhere is in the way as well.
+        // `symlink_metadata` also finds links that lead nowhere, which would be in the way too.
         let taken = STARTER.iter().map(|(path, _)| *path);
         let taken: Vec<&str> = taken
             .filter(|path| self.directory.join(path).symlink_metadata().is_ok())
@@ -96,12 +96,13 @@ impl Init {
     }
 }
 
+/// Writes a new file, and the directories above it.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("`{}` cannot be written: {error}", path.display()));
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(failed)?;
     }
-    // Who comes between the look and the write is not overwritten either.
+    // A file that was created since the check is not overwritten either.
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -110,7 +111,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     file.write_all(text.as_bytes()).map_err(failed)
 }
 
-/// For a shell, where it needs quotes.
+/// Quotes a path for a shell, if necessary.
 fn quoted(path: &Path) -> String {
     let shown = path.display().to_string();
     let plain = |character: char| character.is_alphanumeric() || "/._-~".contains(character);

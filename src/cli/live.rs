@@ -1,14 +1,14 @@
-//! [`Live`]: what is set while the command runs, and what SIGHUP makes of it: all of it or nothing.
+//! [`Live`]: the settings of a running command, and their reload by SIGHUP, which takes all of them or none.
 
 use hotplate::config::{Changes, Config, ConfigError, Settings};
 use hotplate::metrics::Metrics;
 
 use super::setup::{self, Setup};
 
-/// What is set while the command runs.
+/// The settings of a running command.
 pub(crate) struct Live {
     setup: Setup,
-    /// What holds: as it was at the beginning, but for what could change since.
+    /// The settings in force: those of the start, with the changes since that need no restart.
     running: Config,
     metrics: Option<Metrics>,
 }
@@ -24,21 +24,21 @@ impl Live {
         }
     }
 
-    /// Says in the metrics what became of each attempt.
+    /// Counts each reload by its outcome.
     pub(crate) fn measured_by(mut self, metrics: Metrics) -> Self {
         self.metrics = Some(metrics);
         self
     }
 
-    /// What holds now.
+    /// Returns the settings in force.
     pub(crate) fn config(&self) -> &Config {
         &self.running
     }
 
-    /// Reads everything again. If it makes sense as a whole, what can change does; the log names what cannot.
+    /// Reads all sources again. If they are valid as a whole, the settings that can change do; the log names those that need a restart.
     ///
     /// # Errors
-    /// What is wrong, which the log says as well; then nothing changes.
+    /// The errors of the configuration, which are logged too. Then nothing changes.
     pub(crate) fn reread(&mut self) -> Result<Changes, ConfigError> {
         let read = self.read();
         if let Some(metrics) = &self.metrics {
@@ -47,7 +47,7 @@ impl Live {
         let settings = match read {
             Ok(settings) => settings,
             Err(error) => {
-                refused(&error);
+                log_errors(&error);
                 return Err(error);
             }
         };
@@ -55,7 +55,7 @@ impl Live {
         if self.running.log.level != settings.config.log.level
             && let Err(error) = self.setup.log.change(&settings.config.log.level)
         {
-            tracing::error!(error, "the level of the log stays as it was");
+            tracing::error!(error, "the log level stays as it was");
         }
         self.running.take_live(&settings.config);
         for change in &changes.live {
@@ -75,7 +75,8 @@ impl Live {
     }
 }
 
-fn refused(error: &ConfigError) {
+/// Logs each error of a configuration that is not taken.
+fn log_errors(error: &ConfigError) {
     for finding in &error.findings {
         let diagnostic = &finding.diagnostic;
         let at = match diagnostic.span {
@@ -86,7 +87,7 @@ fn refused(error: &ConfigError) {
         tracing::error!(
             at,
             help,
-            "the configuration is refused, and what held goes on: {}",
+            "the configuration is invalid, and the previous one stays in force: {}",
             diagnostic.message
         );
     }

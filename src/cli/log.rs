@@ -1,4 +1,4 @@
-//! The log on stderr, through `tracing`: what is in it can be changed while the command runs.
+//! The log on stderr, through `tracing`. Its level can be changed while the command runs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,27 +14,27 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 use super::output::{Notice, Output, Stream};
 use super::terminal::Terminal;
 
-/// The log of this process. A clone is the same.
+/// A handle on the log of this process. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     handle: reload::Handle<EnvFilter, Registry>,
-    /// What is in it, as it was written.
+    /// The filter in force, as it was written.
     level: Arc<Mutex<String>>,
 }
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl Log {
-    /// Starts it. The level was judged before.
+    /// Starts the log. The level was validated before.
     pub(crate) fn start(config: &hotplate::config::Log) -> Self {
-        let filter = understood(&config.level).unwrap_or_else(|_| EnvFilter::new("warn"));
+        let filter = parse_filter(&config.level).unwrap_or_else(|_| EnvFilter::new("warn"));
         let (filter, handle) = reload::Layer::new(filter);
         let ends = if config.spans { FmtSpan::CLOSE } else { FmtSpan::NONE };
         let lines = fmt::layer()
             .with_span_events(ends)
             .with_ansi(Terminal::stderr().colours())
             .with_writer(|| Output::of(Stream::Stderr))
-            // It would panic where stderr is closed.
+            // Reporting a failed write on stderr would panic if stderr is closed.
             .log_internal_errors(false);
         let lines = match config.format {
             LogFormat::Human => lines.boxed(),
@@ -49,12 +49,12 @@ impl Log {
         }
     }
 
-    /// Says what is in it from now on.
+    /// Changes the filter.
     ///
     /// # Errors
-    /// A sentence about a level that makes no sense; then everything stays as it was.
+    /// A sentence about an invalid level. Then the filter stays as it was.
     pub(crate) fn change(&self, level: &str) -> Result<(), String> {
-        let filter = understood(level)?;
+        let filter = parse_filter(level)?;
         let mut current = self.level.lock().unwrap_or_else(PoisonError::into_inner);
         self.handle.reload(filter).map_err(|error| error.to_string())?;
         level.clone_into(&mut current);
@@ -62,11 +62,11 @@ impl Log {
     }
 }
 
-/// The line that says how many are missing, as the others of a log look.
+/// Returns the line that counts dropped lines, in the format of the log.
 pub(crate) fn dropped(format: LogFormat) -> Notice {
     Box::new(move |lines| {
         let mut now = String::new();
-        // Without its time the line is worth as much.
+        // The line is as useful without its time.
         let _ = SystemTime.format_time(&mut Writer::new(&mut now));
         let target = module_path!();
         match format {
@@ -80,7 +80,7 @@ pub(crate) fn dropped(format: LogFormat) -> Notice {
     })
 }
 
-const DROPPED: &str = "lines of the log were dropped here, because nobody read them in time (`log.queue_bytes`)";
+const DROPPED: &str = "lines of the log were dropped here, because they were not read in time (`log.queue_bytes`)";
 
 impl LogLevel for Log {
     fn filter(&self) -> String {
@@ -92,22 +92,22 @@ impl LogLevel for Log {
     }
 }
 
-/// Targets that are logged only if they are named. Faults of templates are on stdout already, with their lines and what to do. The other one
-/// says at the level ERROR that a client sent what is no HTTP, so that anybody could fill the log.
+/// Targets that are logged only if they are named. Faults of templates are on stdout already, with their lines and their help. The other
+/// target reports at the level ERROR that a client sent something that is not HTTP, so that anybody could fill the log.
 const LEFT_OUT: [&str; 2] = [FAULTS_TARGET, "actix_http::h1::dispatcher"];
 
-/// What is to be logged, strictly: a word that is no level is not taken for the name of a module, as `RUST_LOG=debgu` is.
-pub(crate) fn understood(level: &str) -> Result<EnvFilter, String> {
+/// Parses a filter strictly: a word that is not a level is an error, where `tracing` takes `debgu` for the name of a module.
+pub(crate) fn parse_filter(level: &str) -> Result<EnvFilter, String> {
     let word = |part: &&str| part.chars().all(char::is_alphanumeric) && !LEVELS.contains(&part.to_lowercase().as_str());
     if let Some(word) = level.split(',').map(str::trim).find(word) {
-        return Err(format!("`{word}` is no level"));
+        return Err(format!("`{word}` is not a level"));
     }
     let unnamed = LEFT_OUT.iter().filter(|target| !level.contains(**target));
     let level = unnamed.fold(level.to_owned(), |level, target| format!("{level},{target}=off"));
     EnvFilter::builder().parse(level).map_err(|error| error.to_string())
 }
 
-/// What to write instead.
+/// The help for an invalid filter.
 pub(crate) const HELP: &str =
     "the levels are off, error, warn, info, debug and trace; for one module, write \"warn,hotplate=debug\"";
 
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_is_logged_if_it_is_named() {
+    fn targets_left_out_are_logged_only_when_named() {
         for (level, logged) in [
             ("warn", [false, false]),
             ("debug", [false, false]),
@@ -125,14 +125,14 @@ mod tests {
             ("hotplate::faults=info", [true, false]),
             ("warn,actix_http::h1::dispatcher=error", [false, true]),
         ] {
-            let filter = understood(level).expect("a level").to_string();
+            let filter = parse_filter(level).expect("a level").to_string();
             let found = LEFT_OUT.map(|target| !filter.contains(&format!("{target}=off")));
             assert_eq!(found, logged, "{level}: {filter}");
         }
     }
 
     #[test]
-    fn a_word_that_is_no_level_is_refused() {
+    fn an_unknown_level_is_rejected() {
         for level in [
             "warn",
             "INFO",
@@ -141,10 +141,10 @@ mod tests {
             "off",
             "[batch]=trace",
         ] {
-            assert!(understood(level).is_ok(), "{level}");
+            assert!(parse_filter(level).is_ok(), "{level}");
         }
         for level in ["debgu", "warn,debgu", "", "warn,,info", "hotplate=loud", "a=b=c"] {
-            assert!(understood(level).is_err(), "{level}");
+            assert!(parse_filter(level).is_err(), "{level}");
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Names in sentences, and names as people know them.
+//! Names in sentences, and names as people know them: those of data are the names of their files.
+
+use std::fmt::Display;
 
 use hotplate::TemplateName;
 use hotplate::diagnostic::Diagnostic;
@@ -7,40 +9,79 @@ use hotplate::site::Site;
 /// Names that a sentence spells out.
 const SPELT_OUT: usize = 3;
 
-/// `a.html, b.html, c.html and 4 more`.
+/// Returns names for a sentence: `a.html, b.html, c.html and 4 more`.
 pub(crate) fn list(site: &Site, names: &[TemplateName]) -> String {
-    let mut list = String::new();
-    for (at, name) in names.iter().take(SPELT_OUT).enumerate() {
+    enumeration(names.iter().map(|name| site.shown(name)), SPELT_OUT)
+}
+
+/// Returns an enumeration that spells out at most so many.
+pub(crate) fn enumeration(all: impl ExactSizeIterator<Item = impl Display>, spelt_out: usize) -> String {
+    let count = all.len();
+    let mut enumeration = String::new();
+    for (at, each) in all.take(spelt_out).enumerate() {
         let before = match at {
             0 => "",
-            _ if at + 1 == names.len() => " and ",
+            _ if at + 1 == count => " and ",
             _ => ", ",
         };
-        list += before;
-        list += site.shown(name).as_str();
+        enumeration += &format!("{before}{each}");
     }
-    match names.len().saturating_sub(SPELT_OUT) {
-        0 => list,
-        more => format!("{list} and {more} more"),
+    match count.saturating_sub(spelt_out) {
+        0 => enumeration,
+        more => format!("{enumeration} and {more} more"),
     }
 }
 
-/// The names as people know them, all of them.
-pub(crate) fn shown(site: &Site, names: &[TemplateName]) -> Vec<TemplateName> {
-    names.iter().map(|name| site.shown(name)).collect()
+/// Returns the sentence about the answer that visitors get for templates whose newest text is not good. `kind` is `last-good`, `stand-in` or
+/// `failure`, as in the events and in the admin API; `since` is the version that is still served.
+pub(crate) fn answer(kind: &str, since: Option<impl Display>, list: &str) -> String {
+    match (kind, since) {
+        ("last-good", Some(since)) => format!("stale: still serving version {since} of {list}"),
+        ("stand-in", _) => format!("no good version: a stand-in is served for {list}"),
+        _ => format!("{list} cannot be shown: there is no good version yet"),
+    }
 }
 
-/// A diagnostic with names as people know them.
+/// Translates all names into those that people know.
+pub(crate) fn show(site: &Site, names: &mut [TemplateName]) {
+    names.iter_mut().for_each(|name| *name = site.shown(name));
+}
+
+/// Translates the names in diagnostics into those that people know.
+pub(crate) fn show_in(site: &Site, diagnostics: &mut [Diagnostic]) {
+    for diagnostic in diagnostics {
+        diagnostic.template = diagnostic.template.take().map(|name| site.shown(&name));
+    }
+}
+
+/// Returns a diagnostic with the name that people know.
 pub(crate) fn diagnostic(site: &Site, diagnostic: &Diagnostic) -> Diagnostic {
     let mut diagnostic = diagnostic.clone();
-    diagnostic.template = diagnostic.template.map(|name| site.shown(&name));
+    show_in(site, std::slice::from_mut(&mut diagnostic));
     diagnostic
 }
 
-/// `1 error`, `2 errors`.
+/// Returns a number with its noun: `1 error`, `2 errors`.
 pub(crate) fn count(count: usize, one: &str) -> String {
     match count {
         1 => format!("1 {one}"),
         _ => format!("{count} {one}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_enumerations_are_cut() {
+        for (names, expected) in [
+            (&["a"][..], "a"),
+            (&["a", "b"], "a and b"),
+            (&["a", "b", "c"], "a, b and c"),
+            (&["a", "b", "c", "d"], "a, b, c and 1 more"),
+        ] {
+            assert_eq!(enumeration(names.iter(), 3), expected);
+        }
     }
 }

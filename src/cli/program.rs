@@ -1,4 +1,4 @@
-//! A program that is its own command: its engine as it is, checked and looked into before it serves.
+//! [`run`]: `check`, `render` and `graph` for a program with its own engine.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,37 +10,37 @@ use hotplate::{Builder, Limits};
 
 use super::{EXIT_CODES, Failure, check, graph, log, render};
 
-/// Look at the templates of this program.
+/// Check and render the templates of this program.
 #[derive(Debug, Parser)]
 #[command(version = None::<&str>, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// What is logged on stderr: off, error, warn, info, debug, trace, or by module
+    /// Log level on stderr: off, error, warn, info, debug, trace, or by module
     #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
     log_level: String,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say what is wrong with the templates, and render every entry that has data
+    /// Find errors in the templates, and render every page that has data
     Check(Check),
     /// Write one rendered template to stdout
     Render(render::Page),
-    /// Show which template calls which
+    /// Show which templates call which
     Graph(graph::Drawn),
 }
 
 #[derive(Debug, Args)]
 struct Check {
-    /// A directory with data to render entries with: `DIR/a/b.json` for `a/b.html`, `DIR/_all.json` for all of them
+    /// A directory with data to render pages with: `DIR/a/b.json` for `a/b.html`, `DIR/_all.json` for all of them
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
     options: check::Options,
 }
 
-/// Runs `check`, `render` or `graph` over the engine of a program, with the arguments of this process, and says how it ended.
+/// Runs `check`, `render` or `graph` over the engine of a program, with the arguments of this process, and returns the exit code.
 ///
 /// `engine` is what the program serves from: its roots and rules, formatters, dialects and limits, as they are. So
 /// `cargo run -- check --data samples` finds before a deployment what would fail in it. Settings of `hotplate.toml` are not read; a
@@ -70,12 +70,12 @@ struct Check {
 #[must_use]
 pub fn run(engine: impl Fn() -> Builder) -> ExitCode {
     let Arguments { command, log_level } = Arguments::parse();
-    command.run(&engine, &log_level).unwrap_or_else(Failure::tell)
+    command.run(&engine, &log_level).unwrap_or_else(Failure::report)
 }
 
 impl Command {
     fn run(&self, engine: &dyn Fn() -> Builder, log_level: &str) -> Result<ExitCode, Failure> {
-        if let Err(why) = log::understood(log_level) {
+        if let Err(why) = log::parse_filter(log_level) {
             return Err(Failure::Wrong(format!("--log-level: {why}; {}", log::HELP)));
         }
         let mut log = Log::default();

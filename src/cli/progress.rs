@@ -1,17 +1,17 @@
-//! [`Progress`]: how far long work is, on stderr, for people at a terminal.
+//! [`Progress`]: the progress of long work, on stderr, for people at a terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Below this, work is over before anybody looks.
+/// Work with fewer steps is done before anybody could read its progress.
 const STEPS_MIN: usize = 500;
 
-/// Shows how far some work is, until it is dropped. Where stderr is no terminal, nothing.
+/// Shows the progress of some work until it is dropped. If stderr is not a terminal, it shows nothing.
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Work of many steps.
+    /// Starts to show work of a known number of steps.
     pub(crate) fn counting(what: &'static str, steps: usize) -> Self {
         if steps < STEPS_MIN {
             return Self(ProgressBar::hidden());
@@ -20,7 +20,7 @@ impl Progress {
         Self(bar.with_style(style("{msg} [{bar:30}] {pos}/{len}")))
     }
 
-    /// Work of which nobody knows how long it takes.
+    /// Starts to show work of unknown length.
     pub(crate) fn waiting(what: &'static str) -> Self {
         let bar = ProgressBar::new_spinner().with_message(what);
         let bar = bar.with_style(style("{spinner} {msg} {elapsed}"));
@@ -28,7 +28,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// One step further.
+    /// Counts one step.
     pub(crate) fn step(&self) {
         self.0.inc(1);
     }

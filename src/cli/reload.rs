@@ -1,4 +1,4 @@
-//! `hotplate reload`: asks a running instance through its admin API.
+//! `hotplate reload`: reloads a running instance through its admin API.
 
 mod report;
 
@@ -16,11 +16,11 @@ use super::setup::{Flag, Setup};
 use super::terminal::Terminal;
 use super::{Failure, Format, admin};
 
-/// How long an instance may take to accept the connection.
+/// The deadline for the connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// What is waited beyond the time that the instance itself gives a reload.
+/// The time that is waited beyond the deadline of the instance for a reload, so that its answer arrives.
 const MARGIN: Duration = Duration::from_secs(5);
-/// Bytes of an answer: thousands of diagnostics.
+/// The most bytes of an answer, enough for thousands of diagnostics.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 #[derive(Debug, Args)]
@@ -31,10 +31,10 @@ pub(crate) struct Reload {
     /// A file with its admin token [env: HOTPLATE_ADMIN__TOKEN has the token itself]
     #[arg(long, value_name = "FILE")]
     token_file: Option<String>,
-    /// Read every byte again, for what no event and no time stamp can show
+    /// Read all files again, even those whose time stamp and size have not changed
     #[arg(long)]
     full: bool,
-    /// Sentences, or the report as one JSON object
+    /// Output format: sentences, or the report as one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
@@ -59,12 +59,13 @@ impl Reload {
         let mut terminal = Terminal::stdout();
         match self.format {
             Format::Json => terminal.line(&report)?,
-            Format::Human => terminal.line(report::told(&report).trim_end())?,
+            Format::Human => terminal.line(report::text(&report).trim_end())?,
         }
         Ok(ExitCode::from(if report::is_clean(&report) { 0 } else { FOUND }))
     }
 }
 
+/// Sends the request and returns the report.
 fn ask(address: &str, token: Option<&str>, full: bool, within: Duration) -> Result<Value, Failure> {
     let agent: Agent = Agent::config_builder()
         .http_status_as_error(false)
@@ -74,20 +75,21 @@ fn ask(address: &str, token: Option<&str>, full: bool, within: Duration) -> Resu
         .proxy(None)
         .build()
         .into();
-    let how = if full { "?full=true" } else { "" };
-    let mut request = agent.post(format!("http://{address}/admin/v1/reload{how}"));
+    let query = if full { "?full=true" } else { "" };
+    let mut request = agent.post(format!("http://{address}/admin/v1/reload{query}"));
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
     }
     let answer = request.send_empty();
-    let answer = answer.map_err(|error| Failure::Failed(unanswered(address, &error)))?;
-    understood(address, answer)
+    let answer = answer.map_err(|error| Failure::Failed(no_answer(address, &error)))?;
+    parse(address, answer)
 }
 
-fn unanswered(address: &str, error: &ureq::Error) -> String {
+/// Returns the message for a request without an answer.
+fn no_answer(address: &str, error: &ureq::Error) -> String {
     match error {
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => format!(
-            "nobody listens at {address}: is it running with `hotplate serve DIR --admin {address}`? Another address is \
+            "nothing listens at {address}: is the server running with `hotplate serve DIR --admin {address}`? Another address is \
              named with `--admin`"
         ),
         ureq::Error::Timeout(_) => format!("there is no answer from {address} in time: {error}"),
@@ -95,7 +97,8 @@ fn unanswered(address: &str, error: &ureq::Error) -> String {
     }
 }
 
-fn understood(address: &str, mut answer: Response<Body>) -> Result<Value, Failure> {
+/// Returns the report in an answer, or the failure that it describes.
+fn parse(address: &str, mut answer: Response<Body>) -> Result<Value, Failure> {
     let status = answer.status().as_u16();
     let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
     let text = text.map_err(|error| Failure::Failed(format!("the answer of {address} cannot be read: {error}")))?;
@@ -103,14 +106,14 @@ fn understood(address: &str, mut answer: Response<Body>) -> Result<Value, Failur
     match (status, json) {
         (200, Some(report)) if report["outcome"] != Value::Null => Ok(report),
         (401 | 403, _) => Err(Failure::Wrong(format!(
-            "{address} wants another token: give it in HOTPLATE_ADMIN__TOKEN, or in a file with `--token-file`"
+            "{address} requires another token: give it in HOTPLATE_ADMIN__TOKEN, or in a file with `--token-file`"
         ))),
         (_, Some(problem)) if problem["title"].is_string() => {
-            let said = ["title", "detail"].map(|key| problem[key].as_str().unwrap_or_default());
-            let said = said.join(": ");
+            let message = ["title", "detail"].map(|key| problem[key].as_str().unwrap_or_default());
+            let message = message.join(": ");
             Err(Failure::Failed(format!(
-                "{address} says {status} {}",
-                said.trim_end_matches(": ")
+                "{address} answers {status} {}",
+                message.trim_end_matches(": ")
             )))
         }
         (status, _) => Err(Failure::Failed(format!(

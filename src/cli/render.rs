@@ -1,4 +1,4 @@
-//! `hotplate render`: one text on stdout, and nothing else.
+//! `hotplate render`: writes one rendered template to stdout, and nothing else.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(crate) struct Render {
     page: Page,
 }
 
-/// What is rendered.
+/// The template to render, and its data.
 #[derive(Debug, Args)]
 pub(crate) struct Page {
     /// The template, such as `mail/order.txt`
@@ -70,10 +70,12 @@ impl Page {
     }
 }
 
+/// Returns the failure for a name of data.
 fn is_data(name: &str) -> Failure {
-    Failure::Said(format!("`{name}` is data; only templates are rendered"))
+    Failure::Invalid(format!("`{name}` is data; only templates are rendered"))
 }
 
+/// Returns the failure of a command whose render failed.
 fn failed(site: &Site, failure: RenderFailure) -> Failure {
     match failure {
         RenderFailure::NotFound { name, nearest } => {
@@ -87,21 +89,19 @@ fn failed(site: &Site, failure: RenderFailure) -> Failure {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "`graph` names all of them".to_owned(),
             };
-            Failure::Said(format!("there is no template `{name}`; {hint}"))
+            Failure::Invalid(format!("there is no template `{name}`; {hint}"))
         }
-        RenderFailure::Failed(error) => Failure::Found(vec![*error.diagnostic]),
+        RenderFailure::Failed(error) => Failure::Diagnostics(vec![*error.diagnostic]),
         RenderFailure::Broken { why, .. } => {
-            let shown = why
-                .diagnostics
-                .iter()
-                .map(|diagnostic| names::diagnostic(site, diagnostic));
-            Failure::Found(shown.collect())
+            let mut diagnostics = why.diagnostics.to_vec();
+            names::show_in(site, &mut diagnostics);
+            Failure::Diagnostics(diagnostics)
         }
-        other => Failure::Said(other.to_string()),
+        other => Failure::Invalid(other.to_string()),
     }
 }
 
-/// The whole text of a file or of stdin, within the limit of a context.
+/// Reads a file or stdin, up to the limit of a context.
 fn read(file: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
     let wrong = |error: std::io::Error| Failure::Wrong(format!("`{}` cannot be read: {error}", file.display()));
     let input: Box<dyn Read> = match file.as_os_str() == "-" {
@@ -113,17 +113,19 @@ fn read(file: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     input.take(most).read_to_end(&mut bytes).map_err(wrong)?;
     match bytes.len() > limit {
-        true => Err(Failure::Said(format!(
+        true => Err(Failure::Invalid(format!(
             "the data is larger than {limit} bytes (the limit `context_bytes`)"
         ))),
         false => Ok(bytes),
     }
 }
 
+/// Returns the failure for an error in the data.
 fn in_file(fault: Diagnostic, file: &Path) -> Failure {
-    Failure::Found(vec![of_file(fault, file)])
+    Failure::Diagnostics(vec![of_file(fault, file)])
 }
 
+/// Returns a diagnostic that names the file of the data.
 fn of_file(mut finding: Diagnostic, file: &Path) -> Diagnostic {
     let name = file
         .file_name()

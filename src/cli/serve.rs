@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::printer::EventPrinter;
 use super::server::{Audience, Server};
 use super::setup::{AdminFlags, Flag, Setup};
-use super::tell::Tell;
 use super::{Directory, Failure, Format};
 
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(crate) struct Serve {
     bind: Option<String>,
     #[command(flatten)]
     admin: AdminFlags,
-    /// Sentences, or one JSON object for each event
+    /// Output format: sentences, or a JSON object for each event
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
@@ -42,7 +42,7 @@ impl Serve {
             )));
         }
         let server = Server {
-            tell: Tell::new(&site, self.format),
+            tell: EventPrinter::new(&site, self.format),
             site,
             audience: Audience::World,
             bind: setup.config().server.bind.clone(),

@@ -18,9 +18,9 @@ use hotplate::{CallError, Event, Hotplate, ReloadReport};
 
 use super::failure::FAILED;
 use super::live::Live;
+use super::printer::EventPrinter;
 use super::setup::Setup;
 use super::signals::{Signal, Signals};
-use super::tell::Tell;
 use super::{Failure, admin, has_become_a_site, output, start, systemd};
 
 /// An author who presses Ctrl-C wants the prompt back.
@@ -59,7 +59,7 @@ pub(crate) struct Server {
     /// What links on an author's pages open.
     pub(crate) bind: String,
     pub(crate) http: Http,
-    pub(crate) tell: Tell,
+    pub(crate) tell: EventPrinter,
 }
 
 /// A reload under way.

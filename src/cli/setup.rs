@@ -1,4 +1,4 @@
-//! What every command understands, and what is set once it runs.
+//! The settings of a command: read from files, variables and flags, and read again with SIGHUP.
 
 use std::path::{Path, PathBuf};
 
@@ -11,28 +11,28 @@ use super::Format as Output;
 use super::failure::Failure;
 use super::log::{self, Log};
 use super::terminal::Terminal;
-use super::{lines, output};
+use super::{output, printer};
 
-/// The file in a directory that is read unless another is named.
+/// The file in a directory that is read unless another one is named.
 pub(crate) const FILE: &str = "hotplate.toml";
 
-/// The variable that names another.
+/// The variable that names another file.
 const CONFIG: &str = "HOTPLATE_CONFIG";
 
-/// What every command understands.
+/// The flags of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Common {
-    /// The settings to use; `hotplate.toml` in DIR unless said otherwise [env: HOTPLATE_CONFIG]
+    /// The file with the settings; by default `hotplate.toml` in DIR [env: HOTPLATE_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One setting, over file and environment, such as `limits.render_ms=500`; may be repeated
+    /// Set one setting, over file and environment, such as `limits.render_ms=500`; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// What is logged on stderr: off, error, warn, info, debug, trace, or by module [env: RUST_LOG]
+    /// Log level on stderr: off, error, warn, info, debug, trace, or by module [env: RUST_LOG]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
-    /// How the log on stderr looks
+    /// Log format on stderr
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     log_format: Option<Format>,
 }
@@ -43,7 +43,7 @@ enum Format {
     Json,
 }
 
-/// Where the admin listener of an instance is, for the one that has it and for those who ask it.
+/// The flags of the admin listener.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AdminFlags {
     /// The address for operators and programs: dashboard, API, metrics; port 0 lets the system choose one
@@ -63,21 +63,21 @@ impl AdminFlags {
     }
 }
 
-/// A flag of one command that is a setting: the flag, the key, the value.
+/// A flag that is a setting: the flag, the key, the value.
 pub(crate) type Flag<'f> = (&'static str, &'static str, &'f Option<String>);
 
-/// What is set, and how to read it again.
+/// The settings of a command, with their sources, so that they can be read again.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) log: Log,
     pub(crate) sources: Sources,
-    /// Read with SIGHUP if it was not there at the beginning.
+    /// The file that did not exist at the start, and is read with SIGHUP once it does.
     pub(crate) file: Option<PathBuf>,
 }
 
 impl Common {
-    /// Reads what is set, and starts the log.
+    /// Reads the settings, and starts the log.
     pub(crate) fn setup(&self, directory: Option<&Path>, flags: &[Flag<'_>]) -> Result<Setup, Failure> {
         let mut sources = Sources::new().environment(variables());
         let variable = std::env::var_os(CONFIG).filter(|named| !named.is_empty());
@@ -96,9 +96,9 @@ impl Common {
             sources = sources.file(found);
         }
         let rust_log = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty());
-        // A variable that other programs read as well does not keep this one from starting.
-        let refused = rust_log.as_deref().and_then(|level| log::understood(level).err());
-        if let (Some(level), None) = (&rust_log, &refused) {
+        // Other programs read this variable as well, so an error in it is a warning and does not prevent the start.
+        let invalid = rust_log.as_deref().and_then(|level| log::parse_filter(level).err());
+        if let (Some(level), None) = (&rust_log, &invalid) {
             sources = sources.flag("RUST_LOG=", "log.level", level);
         }
         for set in &self.set {
@@ -126,8 +126,8 @@ impl Common {
         for warning in &settings.warnings {
             let _ = Terminal::stderr().finding(warning);
         }
-        if let Some(refused) = refused {
-            tracing::warn!("RUST_LOG is not used: {refused}");
+        if let Some(why) = invalid {
+            tracing::warn!("RUST_LOG is not used: {why}");
         }
         let file = file.filter(|_| sources.path().is_none());
         Ok(Setup {
@@ -144,21 +144,21 @@ impl Setup {
         &self.settings.config
     }
 
-    /// Lets nothing that is written from now on wait for somebody to read it.
+    /// Queues all output from now on, so that writing it never waits for a reader.
     pub(crate) fn detach_output(&self, format: Output) -> Result<(), Failure> {
         let log = &self.config().log;
         let stdout = move |lines| match format {
-            Output::Human => format!("({lines} lines were dropped here, because nobody read them in time)\n"),
-            Output::Json => format!("{}\n", lines::dropped(lines)),
+            Output::Human => format!("({lines} lines were dropped here, because they were not read in time)\n"),
+            Output::Json => format!("{}\n", printer::dropped_lines(lines)),
         };
         output::detach(log.queue_bytes, Box::new(stdout), log::dropped(log.format))
     }
 }
 
-/// Reads and judges everything, also what only its user can judge.
+/// Reads and validates all settings, including those whose values only this program knows.
 pub(crate) fn read(sources: &Sources) -> Result<Settings, ConfigError> {
     let settings = sources.read()?;
-    if let Err(why) = log::understood(&settings.config.log.level) {
+    if let Err(why) = log::parse_filter(&settings.config.log.level) {
         return Err(settings.refuse("log.level", why, log::HELP));
     }
     if let Err(why) = settings.config.dev.editor.parse::<Editor>() {
@@ -171,7 +171,7 @@ pub(crate) fn read(sources: &Sources) -> Result<Settings, ConfigError> {
     Ok(settings)
 }
 
-/// The environment, as far as it is text.
+/// Returns the environment variables whose names are text.
 fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))

@@ -1,17 +1,17 @@
-//! The signals that a command that goes on listens to.
+//! [`Signals`]: the signals that a running command handles.
 
 use super::failure::Failure;
 
-/// What a signal asks for.
+/// The request that a signal stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// SIGHUP: read the configuration again, and look at everything.
+    /// SIGHUP: read the configuration again, and sync all sources.
     Reload,
-    /// SIGTERM or SIGINT (Ctrl-C): come to an end.
+    /// SIGTERM or SIGINT (Ctrl-C): end.
     End,
 }
 
-/// The signals from now on. Inside a runtime.
+/// The signals since it was created. It needs a runtime.
 pub(crate) struct Signals {
     #[cfg(unix)]
     hangup: tokio::signal::unix::Signal,
@@ -25,7 +25,7 @@ impl Signals {
     #[cfg(unix)]
     pub(crate) fn listen() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
-        let failed = |error| Failure::Failed(format!("signals cannot be waited for: {error}"));
+        let failed = |error| Failure::Failed(format!("signals cannot be received: {error}"));
         Ok(Self {
             hangup: signal(SignalKind::hangup()).map_err(failed)?,
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
@@ -33,7 +33,7 @@ impl Signals {
         })
     }
 
-    /// The next.
+    /// Waits for the next signal.
     #[cfg(unix)]
     pub(crate) async fn next(&mut self) -> Signal {
         let signal = tokio::select! {
@@ -52,7 +52,7 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// The next: only Ctrl-C here.
+    /// Waits for the next signal, which is Ctrl-C on this system.
     #[cfg(not(unix))]
     pub(crate) async fn next(&mut self) -> Signal {
         match tokio::signal::ctrl_c().await {
@@ -61,7 +61,7 @@ impl Signals {
         }
     }
 
-    /// The next that ends the command. One that asks for a reload is kept for [`next`](Self::next).
+    /// Waits for the next signal that ends the command. A reload that is requested meanwhile is left to [`next`](Self::next).
     #[cfg(unix)]
     pub(crate) async fn end(&mut self) {
         let signal = tokio::select! {
@@ -73,7 +73,7 @@ impl Signals {
         }
     }
 
-    /// The next that ends the command.
+    /// Waits for the next signal that ends the command.
     #[cfg(not(unix))]
     pub(crate) async fn end(&mut self) {
         self.next().await;

@@ -1,4 +1,4 @@
-//! [`Terminal`]: stdout or stderr, in colour where a person looks at it.
+//! [`Terminal`]: stdout or stderr, in colour if it is a terminal.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -8,19 +8,19 @@ use hotplate::diagnostic::Diagnostic;
 
 use super::output::{Output, Stream};
 
-/// Where text for people goes. Each call writes whole lines and flushes them.
+/// A stream for people. Each call writes whole lines and flushes them.
 pub(crate) struct Terminal {
     out: Output,
     colours: bool,
 }
 
 impl Terminal {
-    /// Results.
+    /// Opens stdout, for results.
     pub(crate) fn stdout() -> Self {
         Self::new(Stream::Stdout, io::stdout().is_terminal())
     }
 
-    /// Everything about them.
+    /// Opens stderr, for everything about them.
     pub(crate) fn stderr() -> Self {
         Self::new(Stream::Stderr, io::stderr().is_terminal())
     }
@@ -32,18 +32,18 @@ impl Terminal {
         }
     }
 
-    /// Whether it is in colour.
+    /// Returns true if text is written in colour.
     pub(crate) fn colours(&self) -> bool {
         self.colours
     }
 
-    /// A line, or several.
+    /// Writes one line or several.
     pub(crate) fn line(&mut self, line: impl Display) -> io::Result<()> {
         writeln!(self.out, "{line}")?;
         self.out.flush()
     }
 
-    /// A line that stands out.
+    /// Writes a line in bold.
     pub(crate) fn headline(&mut self, line: &str) -> io::Result<()> {
         match self.colours {
             true => self.line(format_args!("\x1b[1m{line}\x1b[0m")),
@@ -51,38 +51,38 @@ impl Terminal {
         }
     }
 
-    /// One sentence about what is wrong.
-    pub(crate) fn error(&mut self, said: &str) -> io::Result<()> {
+    /// Writes an error in one sentence.
+    pub(crate) fn error(&mut self, message: &str) -> io::Result<()> {
         match self.colours {
-            true => self.line(format_args!("\x1b[1;31merror\x1b[0m: {said}")),
-            false => self.line(format_args!("error: {said}")),
+            true => self.line(format_args!("\x1b[1;31merror\x1b[0m: {message}")),
+            false => self.line(format_args!("error: {message}")),
         }
     }
 
-    /// A diagnostic with its caret.
+    /// Writes a diagnostic with its line and a caret.
     pub(crate) fn diagnostic(&mut self, diagnostic: &Diagnostic) -> io::Result<()> {
         let shown = diagnostic.human(self.colours);
         self.line(shown)
     }
 
-    /// What is wrong with a configuration, with its caret.
+    /// Writes an error of the configuration with its line and a caret.
     pub(crate) fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         let shown = finding.human(self.colours);
         self.line(shown)
     }
 }
 
-/// What people say about colours by <https://no-color.org> and <https://bixense.com/clicolors>; else a terminal has them.
+/// Returns true if a stream is to be coloured: as the variables of <https://no-color.org> and <https://bixense.com/clicolors> ask for,
+/// otherwise if it is a terminal.
 fn colours(terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
-    let said = |name| variable(name).filter(|value| !value.is_empty());
-    if said("NO_COLOR").is_some() {
+    let set = |name| variable(name).filter(|value| !value.is_empty());
+    if set("NO_COLOR").is_some() {
         return false;
     }
-    if said("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+    if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
         return true;
     }
-    let refused =
-        said("CLICOLOR").is_some_and(|value| value == "0") || said("TERM").is_some_and(|value| value == "dumb");
+    let refused = set("CLICOLOR").is_some_and(|value| value == "0") || set("TERM").is_some_and(|value| value == "dumb");
     terminal && !refused
 }
 
@@ -91,8 +91,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_wants_colours_gets_them() {
-        for (terminal, said, expected) in [
+    fn variables_decide_on_colours() {
+        for (terminal, variables, expected) in [
             (true, &[][..], true),
             (false, &[], false),
             (true, &[("NO_COLOR", "1")], false),
@@ -104,11 +104,12 @@ mod tests {
             (true, &[("TERM", "dumb")], false),
         ] {
             let variable = |name: &str| {
-                said.iter()
+                variables
+                    .iter()
                     .find(|(known, _)| *known == name)
                     .map(|(_, value)| (*value).to_owned())
             };
-            assert_eq!(colours(terminal, variable), expected, "{said:?}");
+            assert_eq!(colours(terminal, variable), expected, "{variables:?}");
         }
     }
 }

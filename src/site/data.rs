@@ -1,4 +1,4 @@
-//! The dialect `data`: a JSON file of a site, parsed once and swapped with the templates of its batch.
+//! The dialect `data`: JSON files of a site, parsed once and published together with the templates of their batch.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,24 +10,24 @@ use hotplate_actors::value::Value;
 
 use super::json::{Again, Json};
 
-/// The dialect of `data/**.json`. What does not parse is a diagnostic with its place, and holds back the pages that use it.
+/// The dialect of `data/**.json`. An error in a file is a diagnostic with its position, and makes the pages that use it stale.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Data;
 
-/// One JSON object.
+/// A compiled file of data.
 pub(super) struct DataUnit {
     text: Box<str>,
     pub(super) value: Json,
     warnings: Box<[Diagnostic]>,
 }
 
-/// Data that was read.
+/// Data that was parsed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Parsed {
     /// The object.
     pub data: Json,
-    /// A warning for each key that stands in one object twice.
+    /// A warning for each key that an object contains more than once.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -48,8 +48,8 @@ impl Dialect for Data {
     }
 }
 
-/// Reads data: one JSON object, no deeper than [`Limits::context_depth`]. Keys keep their order and numbers all their digits; of a
-/// key that stands there twice the last value counts, and there is a warning.
+/// Parses data: one JSON object, no deeper than [`Limits::context_depth`]. Keys keep their order and numbers all their digits. If an
+/// object contains a key more than once, the last value is used, and there is a warning.
 ///
 /// ```
 /// use hotplate::Limits;
@@ -62,7 +62,7 @@ impl Dialect for Data {
 /// ```
 ///
 /// # Errors
-/// What is wrong, with its place in the text.
+/// A diagnostic with its position in the text.
 pub fn parse(text: &str, limits: &Limits) -> Result<Parsed, Box<Diagnostic>> {
     // Some editors begin a file with a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -75,7 +75,7 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Parsed, Box<Diagnostic>> {
             .help("write `{ \"name\": … }`: its names are what templates can use");
         return Err(Box::new(fault));
     }
-    // What serde_json parses is at most 128 levels deep, so this recursion is bounded too.
+    // serde_json accepts at most 128 levels, so this recursion is bounded.
     if data.depth() > limits.context_depth {
         let fault = Diagnostic::error(
             CODE,
@@ -86,11 +86,12 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Parsed, Box<Diagnostic>> {
         );
         return Err(Box::new(fault));
     }
-    let warnings = again.iter().map(|again| stands_again(text, again)).collect();
+    let warnings = again.iter().map(|again| repeated_key(text, again)).collect();
     Ok(Parsed { data, warnings })
 }
 
-fn stands_again(text: &str, again: &Again) -> Diagnostic {
+/// Returns the warning for a repeated key.
+fn repeated_key(text: &str, again: &Again) -> Diagnostic {
     let Again {
         key,
         bytes,
@@ -105,7 +106,7 @@ fn stands_again(text: &str, again: &Again) -> Diagnostic {
     Diagnostic::warning(
         "duplicate-key",
         format!(
-            "the key `{}` stands in this object {often}, and this value, the last, counts",
+            "this object contains the key `{}` {often}, and the last value is used",
             key.escape_debug()
         ),
     )
@@ -116,18 +117,19 @@ fn stands_again(text: &str, again: &Again) -> Diagnostic {
     ))
 }
 
+/// Returns the error of serde_json as a diagnostic at its position.
 fn not_json(text: &str, error: &serde_json::Error) -> Diagnostic {
-    let said = error.to_string();
+    let message = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let said = said.strip_suffix(&place).unwrap_or(&said);
+    let message = message.strip_suffix(&place).unwrap_or(&message);
     let at = byte_at(text, error.line(), error.column());
-    let diagnostic = Diagnostic::error(CODE, format!("this is not JSON: {said}")).at(text, at..at + 1);
+    let diagnostic = Diagnostic::error(CODE, format!("this is not JSON: {message}")).at(text, at..at + 1);
     let is_comment = text
         .get(at..)
         .is_some_and(|rest| rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with('#'));
     let help = match is_comment {
-        true => Some("JSON has no comments: take it out"),
-        false => help(said),
+        true => Some("JSON has no comments: remove it"),
+        false => help(message),
     };
     match help {
         Some(help) => diagnostic.help(help),
@@ -135,35 +137,36 @@ fn not_json(text: &str, error: &serde_json::Error) -> Diagnostic {
     }
 }
 
-fn help(said: &str) -> Option<&'static str> {
-    if said.starts_with("EOF") {
+/// Returns the help for a message of serde_json.
+fn help(message: &str) -> Option<&'static str> {
+    if message.starts_with("EOF") {
         Some("the text ends too early: close what is open with `}`, `]` or `\"`")
-    } else if said.starts_with("trailing comma") {
-        Some("take out the comma before the closing bracket")
-    } else if said.starts_with("key must be a string") {
+    } else if message.starts_with("trailing comma") {
+        Some("remove the comma before the closing bracket")
+    } else if message.starts_with("key must be a string") {
         Some("write names in double quotes: `\"name\": …`")
-    } else if said.starts_with("expected `:`") {
-        Some("write a colon and a value behind the name: `\"name\": …`")
-    } else if said.starts_with("expected `,`") {
+    } else if message.starts_with("expected `:`") {
+        Some("write a colon and a value after the name: `\"name\": …`")
+    } else if message.starts_with("expected `,`") {
         Some("write a comma between two values, and close what is open")
-    } else if said.starts_with("trailing characters") {
-        Some("data is one object: take out what stands behind it")
-    } else if said.starts_with("control character") {
+    } else if message.starts_with("trailing characters") {
+        Some("data is one object: remove the text after it")
+    } else if message.starts_with("control character") {
         Some("a line ends within a string: close it with `\"`, or write `\\n` for a line break")
-    } else if said.starts_with("invalid escape") || said.contains("surrogate") || said.contains("hex escape") {
+    } else if message.starts_with("invalid escape") || message.contains("surrogate") || message.contains("hex escape") {
         Some("write `\\\\` for a backslash; the escapes are \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with four digits")
-    } else if said.starts_with("invalid number") {
+    } else if message.starts_with("invalid number") {
         Some("numbers are written as `1`, `-2.5` or `1e3`, without a leading zero, plus or point")
-    } else if said.starts_with("expected ident") || said.starts_with("expected value") {
+    } else if message.starts_with("expected ident") || message.starts_with("expected value") {
         Some("a value is `\"text\"`, a number, `true`, `false`, `null`, `[…]` or `{…}`")
-    } else if said.starts_with("recursion limit") {
+    } else if message.starts_with("recursion limit") {
         Some("data may nest 127 levels deep")
     } else {
         None
     }
 }
 
-/// serde_json counts lines from 1 and columns in bytes; column 0 is the end of the line before.
+/// Returns the byte at a position of serde_json, which counts lines from 1 and columns in bytes; column 0 is the end of the line before.
 fn byte_at(text: &str, line: usize, column: usize) -> usize {
     let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
     let start = starts.take(line.max(1)).last().unwrap_or(0);
@@ -191,10 +194,10 @@ impl Unit for DataUnit {
         size_of::<Self>() + self.text.len() + self.value.heap_bytes() + size_of_val(&*self.warnings)
     }
 
-    /// Somebody called data as if it were a template.
+    /// Fails, because a template has called data as if it were a template.
     fn render(&self, _: &Closure<'_>, _: &Value<'_>, _: &mut Frame<'_>) -> Result<(), RenderError> {
         let fault = Diagnostic::error("not-a-template", "this is data, and data cannot be rendered")
-            .help("data is given to the page of the same name; a template can only call templates");
+            .help("data belongs to the page of the same name; a template can only call templates");
         Err(RenderError::new(RenderFault::UnknownTemplate, fault))
     }
 
@@ -212,8 +215,8 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_has_its_place() {
-        for (text, line, column, said) in [
+    fn errors_have_positions() {
+        for (text, line, column, part) in [
             ("{\n  \"a\": 1,\n}", 3, 1, "trailing comma"),
             ("{\"a\" 1}", 1, 6, "expected `:`"),
             ("{\"ä\": tru}", 1, 10, "expected ident"),
@@ -227,18 +230,18 @@ mod tests {
         ] {
             let fault = fault(text);
             let span = fault.span.expect("a place");
-            assert!(fault.message.contains(said), "{text:?}: {}", fault.message);
+            assert!(fault.message.contains(part), "{text:?}: {}", fault.message);
             assert_eq!((span.line, span.column), (line, column), "{text:?}: {fault}");
             assert!(
                 !fault.message.contains("at line"),
-                "the place is said once: {}",
+                "the position is given once: {}",
                 fault.message
             );
         }
     }
 
     #[test]
-    fn every_fault_says_what_to_do() {
+    fn errors_have_help() {
         for (text, help) in [
             ("{\"a\"\n}", "a colon and a value"),
             ("{\"a\"\n", "too early"),
@@ -253,19 +256,19 @@ mod tests {
             ("{\"a\": \"b\nc\"}", "line break"),
             ("{\"a\": \"\\x\"}", "backslash"),
             ("{\"a\": 01}", "leading zero"),
-            ("{\"a\": 1,}", "take out the comma"),
+            ("{\"a\": 1,}", "remove the comma"),
             ("{a: 1}", "double quotes"),
         ] {
             let fault = fault(text);
             assert!(
-                fault.help.as_ref().is_some_and(|said| said.contains(help)),
+                fault.help.as_ref().is_some_and(|part| part.contains(help)),
                 "{text:?}: {fault}"
             );
         }
     }
 
     #[test]
-    fn depth_has_an_edge() {
+    fn depth_is_limited() {
         let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
         let limits = Limits {
             context_depth: 4,
@@ -278,12 +281,12 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_fault() {
+    fn a_byte_order_mark_is_skipped() {
         assert!(parse("\u{feff}{\"a\": 1}", &Limits::default()).is_ok());
     }
 
     #[test]
-    fn what_compiles_becomes_a_context() {
+    fn the_deepest_data_becomes_a_context() {
         let limits = Limits {
             context_depth: 4,
             ..Limits::default()
@@ -294,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_twice_is_a_warning_at_its_place() {
+    fn a_repeated_key_is_a_warning() {
         let parsed = parse("{\n  \"ä\": 1, \"b\": 2,\n  \"ä\": 3\n}", &Limits::default()).expect("JSON");
         let [warning] = &parsed.warnings[..] else {
             panic!("{:?}", parsed.warnings)
@@ -308,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn of_a_key_that_stands_thrice_only_the_last_is_said_to_count() {
+    fn a_key_repeated_twice_is_one_warning() {
         let parsed = parse(r#"{"k":1,"k":{"j":1},"k":3}"#, &Limits::default()).expect("JSON");
         let [warning] = &parsed.warnings[..] else {
             panic!("{:?}", parsed.warnings)
         };
         assert_eq!(warning.span.map(|span| (span.line, span.column)), Some((1, 20)));
         assert!(
-            warning.message.contains("3 times") && warning.message.contains("the last, counts"),
+            warning.message.contains("3 times") && warning.message.contains("the last value is used"),
             "{warning}"
         );
         assert!(
@@ -325,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_after_a_number_out_of_range_has_its_place() {
+    fn an_error_after_a_number_out_of_range() {
         let fault = fault("{\n \"a\": 1e999, b: 1}");
         assert!(fault.message.contains("key must be a string"), "{fault}");
         assert_eq!(fault.span.map(|span| (span.line, span.column)), Some((2, 14)));

@@ -1,4 +1,8 @@
-//! [`Json`]: JSON as it is written: keys in their order, numbers with all their digits.
+//! [`Json`]: JSON as it is written, with the order of the keys and all digits of the numbers.
+//!
+//! serde_json decides what is valid JSON, but it reports neither the digits of a number nor the position of a key. So a second, much
+//! simpler scanner walks through the same text: each time serde_json accepts a key, a string or a number, the scanner steps to the next
+//! string or number and takes its bytes. It never judges the text, and reads only what serde_json has accepted.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,24 +12,24 @@ use hotplate_actors::value::{Value, number};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
-/// Objects with more keys than this look for a key by its hash.
+/// Objects with more keys than this find a key by its hash.
 const LINEAR_KEYS_MAX: usize = 16;
 
-/// A value of JSON. It serializes into a context with the order of its keys and the digits of its numbers.
+/// A JSON value. Serialized into a context it keeps the order of its keys and the digits of its numbers.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Json {
     /// `null`.
     Null,
-    /// A truth value.
+    /// `true` or `false`.
     Bool(bool),
     /// An integer that is not negative.
     Unsigned(u64),
     /// A negative integer.
     Signed(i64),
-    /// A fraction, or an exponent.
+    /// A number with a fraction or an exponent.
     Float(f64),
-    /// A number that is printed in another way than it was written, or is out of range.
+    /// A number as it was written, if it would be printed differently or is out of range.
     Digits(Box<str>),
     /// A string.
     Text(Box<str>),
@@ -35,19 +39,19 @@ pub enum Json {
     Object(Box<[(Box<str>, Json)]>),
 }
 
-/// A key that stands in an object several times.
+/// A key that an object contains several times.
 pub(super) struct Again {
     pub(super) key: Box<str>,
-    /// Where in the text the last of them stands, which counts.
+    /// The position of the last occurrence in the text, whose value is used.
     pub(super) bytes: Range<usize>,
-    /// Where the first of them stands.
+    /// The position of the first occurrence.
     pub(super) first: usize,
-    /// How often it stands there.
+    /// The number of occurrences.
     pub(super) times: usize,
 }
 
 impl Json {
-    /// What it takes in memory besides its own place.
+    /// Returns the bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::Null | Self::Bool(_) | Self::Unsigned(_) | Self::Signed(_) | Self::Float(_) => 0,
@@ -60,7 +64,7 @@ impl Json {
         }
     }
 
-    /// Reads a text, and notes up to `most` keys that stand in one object several times: the last of them counts.
+    /// Parses a text, and records up to `most` keys that occur in one object several times. The last value of such a key is used.
     pub(super) fn read(text: &str, most: usize) -> Result<(Self, Vec<Again>), serde_json::Error> {
         Reading::run(text, text, most).or_else(|error| {
             let within = match error.to_string().starts_with("number out of range") {
@@ -71,6 +75,7 @@ impl Json {
         })
     }
 
+    /// Returns the fields of an object.
     pub(super) fn as_object(&self) -> Option<&[(Box<str>, Self)]> {
         match self {
             Self::Object(fields) => Some(fields),
@@ -78,7 +83,7 @@ impl Json {
         }
     }
 
-    /// Levels as a context counts them: the value itself is none, a value in it is one.
+    /// Returns the depth as a context counts it: 0 for the value itself, 1 for a value in it.
     pub(super) fn depth(&self) -> u32 {
         match self {
             Self::Array(items) => items.iter().map(|item| item.depth() + 1).max().unwrap_or(0),
@@ -87,6 +92,7 @@ impl Json {
         }
     }
 
+    /// Returns the kind of value, for a sentence.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -101,7 +107,7 @@ impl Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // What serde_json calls a number whose digits are kept; the context knows it by this name.
+        // The name by which serde_json marks a number whose digits are kept. Contexts know it as well.
         const NUMBER: &str = "$serde_json::private::Number";
         match self {
             Self::Null => serializer.serialize_unit(),
@@ -127,8 +133,7 @@ impl Serialize for Json {
     }
 }
 
-/// serde_json decides what is JSON, and gives neither the digits of a number nor the place of a key. So its values are accompanied
-/// by a walk through the same text, which is always behind what it has accepted.
+/// The scanner that follows serde_json through a text. It is never ahead of what serde_json has accepted.
 struct Reading<'t> {
     text: &'t str,
     at: usize,
@@ -136,8 +141,8 @@ struct Reading<'t> {
     most: usize,
 }
 
-/// The same text with a small number in place of each that is larger than any float, which serde_json refuses. Every place in it
-/// stays where it was.
+/// Returns a copy of a text in which each number that is too large for a float, and that serde_json would refuse, is replaced by a small
+/// one of the same length. So all positions stay the same.
 fn within_range(text: &str) -> String {
     let mut reading = Reading::of(text, 0);
     let (mut within, mut copied) = (String::with_capacity(text.len()), 0);
@@ -166,7 +171,7 @@ impl<'t> Reading<'t> {
         }
     }
 
-    /// Has serde_json judge `within`, and takes numbers from `text`, which differs in nothing else.
+    /// Parses `within`, and takes the numbers from `text`, which differs from it in nothing else.
     fn run(text: &'t str, within: &str, most: usize) -> Result<(Json, Vec<Again>), serde_json::Error> {
         let mut reading = Self::of(text, most);
         let mut deserializer = serde_json::Deserializer::from_str(within);
@@ -176,7 +181,7 @@ impl<'t> Reading<'t> {
         Ok((value, reading.again))
     }
 
-    /// The next string, quotes included, or number.
+    /// Steps to the next string, quotes included, or number, and returns its position.
     fn token(&mut self) -> Range<usize> {
         let bytes = self.text.as_bytes();
         let rest = bytes.get(self.at..).unwrap_or_default();
@@ -216,7 +221,7 @@ impl<'t> Reading<'t> {
         }
     }
 
-    /// Returns true if the next token is a number. The name of a number is written nowhere in the text.
+    /// Returns true if the next token is a number. This tells a number apart from an object with the key that marks one.
     fn is_at_number(&self) -> bool {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let next = rest.iter().find(|byte| begins_token(**byte));
@@ -282,7 +287,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
         let mut object = Object::default();
         while let Some(key) = entries.next_key::<Box<str>>()? {
-            // With its feature `arbitrary_precision`, which any package of a program can switch on, a number is a map.
+            // With the feature `arbitrary_precision` of serde_json, which any package of a program can enable, a number is a map.
             if object.fields.is_empty() && &*key == "$serde_json::private::Number" && self.0.is_at_number() {
                 entries.next_value::<serde::de::IgnoredAny>()?;
                 return self.0.number();
@@ -302,15 +307,15 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
     }
 }
 
-/// An object while its fields come.
+/// An object while it is read.
 #[derive(Default)]
 struct Object {
     fields: Vec<(Box<str>, Json)>,
-    /// Where each key stands in the text.
+    /// The position of each key in the text.
     places: Vec<usize>,
-    /// Of many keys, at which position each is.
+    /// The index of each key, if there are many.
     positions: HashMap<Box<str>, usize>,
-    /// Of keys that came again, at which position each is and which note is on it.
+    /// The index of each repeated key, with the index of its record.
     noted: Vec<(usize, usize)>,
 }
 
@@ -322,7 +327,7 @@ impl Object {
         }
     }
 
-    /// Notes that the key at a position came again: one note for each key.
+    /// Records that the key at an index was repeated. There is one record for each key.
     fn note(&mut self, at: usize, bytes: Range<usize>, reading: &mut Reading<'_>) {
         if let Some((_, note)) = self.noted.iter().find(|(noted, _)| *noted == at) {
             let note = &mut reading.again[*note];
@@ -363,7 +368,7 @@ mod tests {
         Json::read(text, 10).unwrap_or_else(|error| panic!("{text}: {error}")).0
     }
 
-    /// What a template gets, as text: nested objects in their order, numbers in their digits.
+    /// Returns the value that a template gets, as text: objects in their order, numbers with their digits.
     fn shown(value: &Value<'_>) -> String {
         match value {
             Value::Array(items) => {
@@ -383,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_keep_their_order_and_numbers_their_digits_on_the_way_into_a_context() {
+    fn contexts_keep_order_and_digits() {
         let many: Vec<String> = (0..50)
             .map(|number| format!("\"k{}\":{number}", (number * 7) % 50))
             .collect();
@@ -405,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_with_anything_in_them_do_not_lead_the_walk_astray() {
+    fn the_scanner_skips_strings() {
         let text =
             r#" { "a\"1\\": "12 \" -3", "\\" : -7.0e1 , "é\u0041": ["5", 5e-1, "{\"k\":9}"], "t": true, "n": null } "#;
         let expected = Json::Object(Box::new([
@@ -426,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_again_is_noted_once_at_the_last_which_counts() {
+    fn repeated_keys_are_recorded_once() {
         let text = r#"{"a": 1, "b": {"x": 1, "x": 2, "x": 3}, "a": 2}"#;
         let (value, again) = Json::read(text, 10).expect("JSON");
         let found: Vec<_> = again

@@ -1,4 +1,4 @@
-//! The rules of names: what is an entry, what answers a path, which data belongs to whom.
+//! The rules of names: which templates are pages, which page answers a path, which data belongs to a page.
 
 use std::path::{Path, PathBuf};
 
@@ -6,21 +6,21 @@ use hotplate_actors::TemplateName;
 use hotplate_actors::loader::Rules;
 use hotplate_actors::template::spellings;
 
-/// What names of data begin with, so that `data/a.json` and `templates/a.json` are two things.
+/// The prefix of names of data, so that `data/a.json` and `templates/a.json` have different names.
 pub(super) const DATA_PREFIX: &str = "data:";
 
-/// Whether a name is one of data rather than of a template.
+/// Returns true for a name of data.
 pub(super) fn is_data(name: &str) -> bool {
     name.starts_with(DATA_PREFIX) && name.ends_with(".json")
 }
 
-/// Whether some folder on the way says that its templates are pieces for others: its name begins with `_` or is `partials`.
+/// Returns true for the name of a partial: some folder in it begins with `_` or is `partials`.
 pub(super) fn is_partial(name: &str) -> bool {
     let mut folders = name.rsplit('/').skip(1);
     folders.any(|folder| folder.starts_with('_') || folder == "partials")
 }
 
-/// Whether a directory in which there is this looks like a plain folder of templates, rather than a site or one to come.
+/// Returns true if a directory with these entries looks like a plain folder of templates rather than a site.
 pub(super) fn looks_like_a_folder(names: &[PathBuf]) -> bool {
     let extensions = Rules::default().extensions.unwrap_or_default();
     let has = |wanted: &str| names.iter().any(|name| name.as_os_str() == wanted);
@@ -37,7 +37,7 @@ fn is_hidden(name: &Path) -> bool {
     name.as_os_str().as_encoded_bytes().starts_with(b".")
 }
 
-/// The names that may answer a path, the first that exists does. The path is decoded and has no query.
+/// Returns the names that may answer a path; the first that exists does. The path is decoded and has no query.
 pub(super) fn candidates(path: &str) -> impl Iterator<Item = TemplateName> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let [exact, page] = if path.is_empty() || path.ends_with('/') {
@@ -50,7 +50,7 @@ pub(super) fn candidates(path: &str) -> impl Iterator<Item = TemplateName> {
         .filter_map(|name| TemplateName::new(&name).ok())
 }
 
-/// The data of an entry, each laid over the one before: what every entry has, what those of one stem share, its own.
+/// Returns the data of an entry, each to be merged over the one before: that of all entries, that of all with the same stem, its own.
 pub(super) fn data_of(entry: &TemplateName) -> Vec<TemplateName> {
     let entry = entry.as_str();
     let file = entry.rfind('/').map_or(0, |slash| slash + 1);
@@ -65,7 +65,8 @@ pub(super) fn data_of(entry: &TemplateName) -> Vec<TemplateName> {
     names.into_iter().filter_map(name).collect()
 }
 
-/// The data of an entry with the other spellings of each name, which count where there is none of the name: see [`chosen`].
+/// Returns the data of an entry with the other Unicode forms of each name, which count if the name itself does not exist: see
+/// [`chosen`].
 pub(super) fn companions_of(entry: &TemplateName) -> Vec<TemplateName> {
     let names = data_of(entry).into_iter();
     let spelt = |name: TemplateName| {
@@ -77,7 +78,7 @@ pub(super) fn companions_of(entry: &TemplateName) -> Vec<TemplateName> {
     names.flat_map(spelt).collect()
 }
 
-/// Of the companions of an entry that are there those that are its data: of each name itself, else its first other spelling.
+/// Returns those of the existing companions of an entry that are its data: for each name the exact one, otherwise its first other form.
 pub(super) fn chosen<T: Copy>(entry: &TemplateName, there: &[T], name_of: impl Fn(T) -> TemplateName) -> Vec<T> {
     let of = |wanted: &str| there.iter().copied().find(|each| name_of(*each).as_str() == wanted);
     let names = data_of(entry).into_iter();
@@ -88,7 +89,7 @@ pub(super) fn chosen<T: Copy>(entry: &TemplateName, there: &[T], name_of: impl F
     found.collect()
 }
 
-/// A directory as the beginning of a name: relative and with slashes, or its last component.
+/// Returns a directory as the prefix of a name: relative and with slashes, or its last component.
 #[cfg(feature = "cli")]
 pub(super) fn as_name(directory: &Path) -> String {
     use std::path::Component;
@@ -110,15 +111,15 @@ pub(super) fn as_name(directory: &Path) -> String {
     }
 }
 
-/// The file below the directory of the data, for a name of data.
+/// Returns the file of the data with this name, below the directory of the data. For other names there is none.
 pub(super) fn shown(name: &TemplateName, directory: &str) -> Option<TemplateName> {
     let file = name
         .as_str()
         .strip_prefix(DATA_PREFIX)
         .filter(|_| is_data(name.as_str()))?;
-    // A hidden directory begins no name.
-    let whole = TemplateName::new(&format!("{directory}/{file}"));
-    whole.or_else(|_| TemplateName::new(file)).ok()
+    // No name begins with a dot, so a hidden directory is left out.
+    let name = TemplateName::new(&format!("{directory}/{file}"));
+    name.or_else(|_| TemplateName::new(file)).ok()
 }
 
 #[cfg(test)]
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_decide_what_is_a_partial() {
+    fn folders_make_partials() {
         for (template, expected) in [
             ("index.html", false),
             ("_index.html", false),
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_a_directory_says_what_it_is() {
+    fn a_plain_folder_is_recognized() {
         for (names, folder) in [
             (&[][..], false),
             (&["templates"], false),
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_has_its_candidates_in_order() {
+    fn candidates_of_a_path() {
         let cases: [(&str, &[&str]); 11] = [
             ("/", &["index.html"]),
             ("", &["index.html"]),
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_has_its_data_by_stem_and_by_name() {
+    fn data_by_stem_and_by_name() {
         for (entry, expected) in [
             (
                 "index.html",
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn data_of_another_spelling_counts_where_there_is_none_of_the_name() {
+    fn data_in_another_unicode_form() {
         let entry = name("nai\u{308}ve.html");
         let (composed, own) = (name("data:na\u{ef}ve.json"), name("data:nai\u{308}ve.json"));
         let companions = companions_of(&entry);
@@ -241,7 +242,7 @@ mod tests {
 
     #[cfg(feature = "cli")]
     #[test]
-    fn a_directory_begins_names_as_it_was_given_if_it_is_relative() {
+    fn directories_as_prefixes() {
         for (directory, expected) in [
             ("samples", "samples"),
             ("./tests/samples/", "tests/samples"),

@@ -1,4 +1,4 @@
-//! [`Merged`]: several JSON objects seen as one, without a copy of any.
+//! [`Merged`]: several JSON objects as one, without a copy of any.
 
 use std::collections::HashMap;
 
@@ -6,15 +6,16 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::json::Json;
 
-/// Layers of data, each laid over the one before: objects merge deeply, anything else (`null` too) replaces. A key stands where it
-/// stood first.
+/// Layers of data, each merged over the one before: objects merge deeply, any other value (`null` too) replaces. A key keeps the
+/// position of its first occurrence.
 ///
-/// The merging is done while it is serialized into the arena of a render, so there is no merged copy to keep, to bound and to
-/// forget.
+/// The layers are merged while they are serialized into the arena of a render, so no merged copy has to be kept, bounded and
+/// invalidated.
 pub(super) struct Merged<'d>(pub(super) Vec<&'d Json>);
 
 impl Serialize for Merged<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // All layers up to the last one that is not an object are covered by it.
         let covered = self.0.iter().rposition(|layer| layer.as_object().is_none());
         let objects = &self.0[covered.map_or(0, |at| at + 1)..];
         match (objects, covered) {
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_merge_and_everything_else_replaces() {
+    fn objects_merge_and_other_values_replace() {
         for (layers, expected) in [
             (vec![], json!({})),
             (vec![json!({"a": 1})], json!({"a": 1})),
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_stands_where_it_stood_first() {
+    fn keys_keep_their_first_position() {
         let layers = [r#"{"z":1,"p":{"y":1,"b":2}}"#, r#"{"a":2,"p":{"c":3,"y":4},"z":5}"#].map(read);
         let merged = serde_json::to_string(&Merged(layers.iter().collect())).expect("serializes");
         assert_eq!(merged, r#"{"z":5,"p":{"y":4,"b":2,"c":3},"a":2}"#);

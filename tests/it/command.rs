@@ -252,7 +252,7 @@ fn wrong_use_is_2_and_help_is_0() {
 #[test]
 fn the_long_help_says_what_the_exit_codes_are() {
     let ran = run(&["--help"]);
-    for part in ["Exit codes:", "0  all is well", "HOTPLATE_CONFIG", "SIGHUP", "NO_COLOR"] {
+    for part in ["Exit codes:", "0  success", "HOTPLATE_CONFIG", "SIGHUP", "NO_COLOR"] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
 }

@@ -46,7 +46,7 @@ fn a_mistake_in_the_file_is_shown_where_it_is_and_nothing_is_done() {
         ),
         (
             "[log]\nlevel = \"debgu\"\n",
-            &["hotplate.toml:2:9", "`debgu` is no level", "the levels are"],
+            &["hotplate.toml:2:9", "`debgu` is not a level", "the levels are"],
         ),
         ("limits = [", &["error[bad-toml]", "hotplate.toml:1:"]),
         (

@@ -110,7 +110,7 @@ fn a_page_that_is_stale_is_named_and_the_exit_code_says_so() {
     assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{}", ran.stdout);
     for part in [
         "nothing differs: version 2 is served\n",
-        "\nstale: version 1 is still served of a.html\n",
+        "\nstale: still serving version 1 of a.html\n",
         "\nno good version: a stand-in is served for b.html\n",
         "error[missing-path]: there is no `z` in the data\n --> a.html:1:6\n",
     ] {

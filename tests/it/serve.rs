@@ -236,7 +236,7 @@ fn sighup_with_a_bad_configuration_changes_nothing() {
         server.running.signal("HUP");
         let told = server.running.lines_with(&[
             "\"event\":\"not-reloaded\"",
-            "the configuration is refused, and what held goes on",
+            "the configuration is invalid, and the previous one stays in force",
         ]);
         let refused: Value = serde_json::from_str(&told[0]).expect("JSON");
         let finding = &refused["findings"][0];

@@ -1,0 +1,328 @@
+//! [`ServerEvent`]: one thing that happened, with everything that any view of it shows.
+//!
+//! Serialized it is the object that `docs/command.md` describes; those objects are kept stable. Names are the engine's until then,
+//! because the views ask the site about them; [`ServerEvent::json`] translates them into the names that people use.
+
+use hotplate::config::{Change, Changes, Finding};
+use hotplate::diagnostic::Diagnostic;
+use hotplate::site::Site;
+use hotplate::snapshot::Standing;
+use hotplate::supervision::{Fault, GivenUp, Restarted};
+use hotplate::{Digest, Event, Fallback, Fixed, Hotplate, Pinned, Published, ReloadReport, TemplateName, Version};
+use serde::Serialize;
+
+use crate::cli::names;
+
+/// Something that `dev`, `serve` or `watch` reports.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(super) enum ServerEvent<'e> {
+    /// The first version is served: everything that exists.
+    Started(VersionEvent),
+    /// Requests are answered.
+    Listening { url: &'e str, admin: Option<&'e str> },
+    /// A new version is served.
+    Published(VersionEvent),
+    /// A template failed when it was rendered, and something else was served in its place.
+    Fallback {
+        template: TemplateName,
+        version: Version,
+        serving: &'static str,
+        since: Option<Version>,
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// A template that failed when it was rendered was rendered well.
+    Fixed { template: TemplateName, version: Version },
+    /// An actor failed.
+    ActorFailed {
+        #[serde(flatten)]
+        actor: Actor<'e>,
+        said: &'e str,
+        /// The failure in a sentence.
+        #[serde(skip)]
+        sentence: String,
+    },
+    /// An actor runs again.
+    ActorRestarted {
+        #[serde(flatten)]
+        actor: Actor<'e>,
+        restarts: u64,
+    },
+    /// An actor has reached its restart limit and stays down.
+    GaveUp {
+        #[serde(flatten)]
+        actor: Actor<'e>,
+        said: &'e str,
+    },
+    /// Events were dropped, because this program was too slow for them.
+    Lagged { missed: u64, version: Version },
+    /// A SIGHUP with a valid configuration was carried out.
+    Reloaded {
+        live: Vec<&'static str>,
+        restart: Vec<&'static str>,
+        report: ReloadReport,
+        /// Both lists with their values.
+        #[serde(skip)]
+        changes: &'e Changes,
+    },
+    /// A SIGHUP changed nothing.
+    NotReloaded { why: String, findings: &'e [Finding] },
+    /// The server ends: it accepts no more requests.
+    Stopping { drain_ms: u64 },
+    /// The server has ended.
+    Stopped { drained: bool },
+}
+
+/// One of several actors of a kind.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Actor<'e> {
+    pub(super) actor: &'e str,
+    number: u16,
+}
+
+/// A version, with every name. Sentences leave some out.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct VersionEvent {
+    pub(super) version: Version,
+    pub(super) digest: Digest,
+    pub(super) changed: Vec<TemplateName>,
+    pub(super) removed: Vec<TemplateName>,
+    pub(super) stale: Vec<TemplateName>,
+    pub(super) broken: Vec<TemplateName>,
+    pub(super) recovered: Vec<TemplateName>,
+    /// New errors.
+    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) microseconds: u64,
+    /// The snapshot that is served: this version, or a later one.
+    #[serde(skip)]
+    pub(super) pinned: Pinned,
+}
+
+impl<'e> ServerEvent<'e> {
+    /// Makes one of an event of the engine. Answers nothing for kinds that are not reported.
+    pub(super) fn of_engine(event: &'e Event, hotplate: &Hotplate) -> Option<Self> {
+        Some(match event {
+            Event::Published(published) => Self::Published(VersionEvent::of(published, hotplate.snapshot())),
+            Event::Fallback(fallback) => {
+                let Fallback { template, version, .. } = &**fallback;
+                Self::Fallback {
+                    template: template.clone(),
+                    version: *version,
+                    serving: fallback.serving.as_str(),
+                    since: fallback.serving.since(),
+                    diagnostics: fallback.why.diagnostics.to_vec(),
+                }
+            }
+            Event::Fixed(Fixed { template, version }) => Self::Fixed {
+                template: template.clone(),
+                version: *version,
+            },
+            Event::ActorFailed(fault) => {
+                let Fault {
+                    actor, number, said, ..
+                } = fault;
+                Self::ActorFailed {
+                    actor: Actor { actor, number: *number },
+                    said,
+                    sentence: fault.to_string(),
+                }
+            }
+            Event::ActorRestarted(Restarted {
+                actor,
+                number,
+                restarts,
+            }) => Self::ActorRestarted {
+                actor: Actor { actor, number: *number },
+                restarts: *restarts,
+            },
+            Event::GaveUp(GivenUp { actor, number, said }) => Self::GaveUp {
+                actor: Actor { actor, number: *number },
+                said,
+            },
+            Event::Lagged { missed, current } => Self::Lagged {
+                missed: *missed,
+                version: *current,
+            },
+            _ => return None,
+        })
+    }
+
+    pub(super) fn reloaded(changes: &'e Changes, report: &ReloadReport) -> Self {
+        let paths = |changes: &[Change]| changes.iter().map(|change| change.path).collect();
+        Self::Reloaded {
+            live: paths(&changes.live),
+            restart: paths(&changes.restart),
+            report: report.clone(),
+            changes,
+        }
+    }
+
+    /// Returns the event as one line of JSON, with the names that people use: those of data are the names of their files.
+    pub(super) fn json(&self, site: &Site) -> serde_json::Result<String> {
+        let mut shown = self.clone();
+        match &mut shown {
+            Self::Started(version) | Self::Published(version) => version.show_names(site),
+            Self::Fallback {
+                template, diagnostics, ..
+            } => {
+                *template = site.shown(template);
+                names::show_in(site, diagnostics);
+            }
+            Self::Fixed { template, .. } => *template = site.shown(template),
+            Self::Reloaded { report, .. } => {
+                names::show(site, &mut report.changed);
+                names::show(site, &mut report.removed);
+                names::show_in(site, &mut report.diagnostics);
+                let not_current = report.not_current.iter_mut();
+                not_current.for_each(|entry| entry.template = site.shown(&entry.template));
+            }
+            _ => {}
+        }
+        serde_json::to_string(&shown)
+    }
+}
+
+impl VersionEvent {
+    /// Makes one of a version that was just published.
+    fn of(published: &Published, pinned: Pinned) -> Self {
+        Self {
+            version: published.version,
+            digest: published.digest,
+            changed: published.changed.clone(),
+            removed: published.removed.clone(),
+            stale: published.stale.clone(),
+            broken: published.broken.clone(),
+            recovered: published.recovered.clone(),
+            diagnostics: published.diagnostics.clone(),
+            microseconds: published.micros,
+            pinned,
+        }
+    }
+
+    /// Makes one of the version that is served at the start, which took so many microseconds to load.
+    pub(super) fn of_everything(site: &Site, hotplate: &Hotplate, microseconds: u64) -> Self {
+        let pinned = hotplate.snapshot();
+        let (mut current, mut stale, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+        for (_, name, standing) in pinned.snapshot().entries() {
+            let list = match standing {
+                Standing::Current(_) => &mut current,
+                Standing::Stale { .. } => &mut stale,
+                Standing::Broken { .. } => &mut broken,
+                Standing::Gone => continue,
+            };
+            list.push(name.clone());
+        }
+        let mut version = Self {
+            version: pinned.version(),
+            digest: pinned.snapshot().digest(),
+            changed: current,
+            removed: Vec::new(),
+            stale,
+            broken,
+            recovered: Vec::new(),
+            diagnostics: hotplate.diagnostics(),
+            microseconds,
+            pinned,
+        };
+        for list in [&mut version.changed, &mut version.stale, &mut version.broken] {
+            list.sort_unstable_by_key(|name| site.shown(name));
+        }
+        version
+    }
+
+    fn show_names(&mut self, site: &Site) {
+        for list in [
+            &mut self.changed,
+            &mut self.removed,
+            &mut self.stale,
+            &mut self.broken,
+            &mut self.recovered,
+        ] {
+            names::show(site, list);
+        }
+        names::show_in(site, &mut self.diagnostics);
+    }
+}
+
+/// Returns the line of JSON that stands for lines that were dropped, because they were not read in time.
+pub(crate) fn dropped_lines(lines: u64) -> String {
+    serde_json::json!({ "event": "dropped", "lines": lines }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn events_have_the_documented_keys() {
+        let actor = Actor {
+            actor: "graph",
+            number: 0,
+        };
+        for (event, expected) in [
+            (
+                ServerEvent::Listening {
+                    url: "http://a/",
+                    admin: None,
+                },
+                json!({ "event": "listening", "url": "http://a/", "admin": null }),
+            ),
+            (
+                ServerEvent::Fallback {
+                    template: TemplateName::new("a.html").expect("a name"),
+                    version: Version::from_number(1),
+                    serving: "stand-in",
+                    since: None,
+                    diagnostics: Vec::new(),
+                },
+                json!({
+                    "event": "fallback", "template": "a.html", "version": 1, "serving": "stand-in", "since": null, "diagnostics": [],
+                }),
+            ),
+            (
+                ServerEvent::Fixed {
+                    template: TemplateName::new("a.html").expect("a name"),
+                    version: Version::from_number(2),
+                },
+                json!({ "event": "fixed", "template": "a.html", "version": 2 }),
+            ),
+            (
+                ServerEvent::ActorFailed {
+                    actor,
+                    said: "why",
+                    sentence: "the graph failed: why".to_owned(),
+                },
+                json!({ "event": "actor-failed", "actor": "graph", "number": 0, "said": "why" }),
+            ),
+            (
+                ServerEvent::ActorRestarted { actor, restarts: 2 },
+                json!({ "event": "actor-restarted", "actor": "graph", "number": 0, "restarts": 2 }),
+            ),
+            (
+                ServerEvent::GaveUp { actor, said: "why" },
+                json!({ "event": "gave-up", "actor": "graph", "number": 0, "said": "why" }),
+            ),
+            (
+                ServerEvent::NotReloaded {
+                    why: "why".to_owned(),
+                    findings: &[],
+                },
+                json!({ "event": "not-reloaded", "why": "why", "findings": [] }),
+            ),
+            (
+                ServerEvent::Stopping { drain_ms: 7 },
+                json!({ "event": "stopping", "drain_ms": 7 }),
+            ),
+            (
+                ServerEvent::Stopped { drained: true },
+                json!({ "event": "stopped", "drained": true }),
+            ),
+        ] {
+            let line = event.json(&Site::of_program(None)).expect("serializes");
+            let found: Value = serde_json::from_str(&line).expect("JSON");
+            assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! [`Sentences`]: what happens to a site, in sentences for the author of its templates.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use hotplate::diagnostic::Diagnostic;
+use hotplate::site::Site;
+use hotplate::{TemplateName, Version};
+
+use super::event::{ServerEvent, VersionEvent};
+use crate::cli::names;
+use crate::cli::terminal::Terminal;
+
+/// Diagnostics of one version that are shown. An author who renames a folder gets more, and knows the reason.
+const SHOWN_MAX: usize = 10;
+
+/// The view of `dev` and `serve` for people. It remembers what it has printed, so that no error is printed twice.
+pub(super) struct Sentences {
+    site: Site,
+    terminal: Terminal,
+    /// The first version while its errors are not printed: they follow the addresses.
+    first: Option<VersionEvent>,
+    printed: Printed,
+}
+
+/// The memory of what was printed of the newest version.
+#[derive(Default)]
+struct Printed {
+    version: Option<Version>,
+    /// Templates of that version that are stale or broken.
+    not_current: BTreeSet<TemplateName>,
+    /// Errors that showed when pages of that version were rendered.
+    late: Vec<Diagnostic>,
+    /// Templates that failed when they were rendered, and have not been printed as fixed since.
+    failed_late: BTreeSet<TemplateName>,
+}
+
+impl Sentences {
+    pub(super) fn new(site: &Site) -> Self {
+        Self {
+            site: site.clone(),
+            terminal: Terminal::stdout(),
+            first: None,
+            printed: Printed::default(),
+        }
+    }
+
+    /// Prints that the directory is a site now.
+    pub(super) fn became_a_site(&mut self) -> io::Result<()> {
+        let became =
+            "there is a `templates/` now, so this directory is served as a site and no longer as a plain folder";
+        self.terminal.line(became)
+    }
+
+    /// Prints one event, if its kind is one that an author has to know.
+    pub(super) fn print(&mut self, event: &ServerEvent<'_>) -> io::Result<()> {
+        match event {
+            ServerEvent::Started(version) => self.started(version),
+            ServerEvent::Listening { url, admin } => self.listening(url, *admin),
+            ServerEvent::Published(version) => self.published(version),
+            ServerEvent::Fallback {
+                template,
+                version,
+                serving,
+                since,
+                diagnostics,
+            } => self.fallback(template, *version, (*since, serving), diagnostics),
+            ServerEvent::Fixed { template, version } => self.fixed(template, *version),
+            ServerEvent::ActorFailed { sentence, .. } => self.terminal.error(sentence),
+            ServerEvent::GaveUp { actor, said } => {
+                let actor = actor.actor;
+                self.terminal.error(&format!(
+                    "the {actor} has reached its restart limit and stays down ({said}): pages are still served, and edits are not \
+                     taken until it is reset"
+                ))
+            }
+            ServerEvent::Lagged { missed, version } => {
+                let missed = names::count(usize::try_from(*missed).unwrap_or(usize::MAX), "event");
+                self.terminal.headline(&format!("version {version} ({missed} dropped)"))
+            }
+            ServerEvent::Reloaded { report, changes, .. } => {
+                let mut line = format!("reloaded: version {}", report.version);
+                for (word, changes) in [("set", &changes.live), ("needs a restart:", &changes.restart)] {
+                    if !changes.is_empty() {
+                        let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
+                        line += &format!("; {word} {}", changes.join(", "));
+                    }
+                }
+                if let stale @ 1.. = report.not_current.len() {
+                    line += &format!("; {} not current", names::count(stale, "template"));
+                }
+                self.terminal.line(line)
+            }
+            ServerEvent::NotReloaded { why, findings } => {
+                self.terminal.line(format_args!("not reloaded: {why}"))?;
+                findings.iter().try_for_each(|finding| self.terminal.finding(finding))
+            }
+            ServerEvent::ActorRestarted { .. } | ServerEvent::Stopping { .. } | ServerEvent::Stopped { .. } => Ok(()),
+        }
+    }
+
+    fn started(&mut self, version: &VersionEvent) -> io::Result<()> {
+        self.first = Some(version.clone());
+        let directory = self.site.directory().display();
+        let templates = names::count(self.templates_in(version), "template");
+        let (number, took) = (version.version, duration(version.microseconds));
+        self.terminal.line(format_args!(
+            "hotplate serves {directory}: {templates}, version {number} ({took})"
+        ))
+    }
+
+    fn listening(&mut self, url: &str, admin: Option<&str>) -> io::Result<()> {
+        self.terminal.line(format_args!("open {url} (end with Ctrl-C)"))?;
+        if let Some(admin) = admin {
+            self.terminal.line(format_args!("the dashboard is at {admin}"))?;
+        }
+        let Some(first) = self.first.take() else {
+            return Ok(());
+        };
+        if self.templates_in(&first) == 0 {
+            let page = self.site.template_directory().join("index.html");
+            let page = page.display();
+            self.terminal
+                .line(format_args!("there is no template yet: save one as {page}"))?;
+        }
+        self.terminal.line("")?;
+        self.errors(&first)
+    }
+
+    fn templates_in(&self, version: &VersionEvent) -> usize {
+        let names = version.changed.iter().chain(&version.stale).chain(&version.broken);
+        names.filter(|name| self.site.is_template(name)).count()
+    }
+
+    fn published(&mut self, version: &VersionEvent) -> io::Result<()> {
+        let fixed = self.printed.fixed_in(version);
+        let lists = changes(&self.site, version, &fixed).join("; ");
+        let (number, took) = (version.version, duration(version.microseconds));
+        self.terminal.headline(&format!("version {number}: {lists} ({took})"))?;
+        self.errors(version)
+    }
+
+    /// Prints each error of a version once, and what is served while it lasts.
+    fn errors(&mut self, version: &VersionEvent) -> io::Result<()> {
+        for diagnostic in version.diagnostics.iter().take(SHOWN_MAX) {
+            self.diagnostic(diagnostic)?;
+        }
+        if let more @ 1.. = version.diagnostics.len().saturating_sub(SHOWN_MAX) {
+            let directory = self.site.directory().display();
+            self.terminal
+                .line(format_args!("and {more} more: `hotplate check {directory}` shows all"))?;
+        }
+        for (answer, names) in answers(&self.site, version) {
+            self.answer(answer, &names)?;
+        }
+        self.printed = Printed {
+            version: Some(version.pinned.version()),
+            not_current: version.stale.iter().chain(&version.broken).cloned().collect(),
+            late: Vec::new(),
+            failed_late: std::mem::take(&mut self.printed.failed_late),
+        };
+        Ok(())
+    }
+
+    /// Prints that an edit compiled and failed when it was rendered. Templates that do not compile were printed with their version.
+    fn fallback(
+        &mut self,
+        template: &TemplateName,
+        version: Version,
+        answer: Answer<'_>,
+        diagnostics: &[Diagnostic],
+    ) -> io::Result<()> {
+        if self.printed.version >= Some(version) && self.printed.not_current.contains(template) {
+            return Ok(());
+        }
+        self.printed.failed_late.insert(template.clone());
+        for diagnostic in diagnostics {
+            let same = |late: &Diagnostic| {
+                (&late.template, late.span, &late.message)
+                    == (&diagnostic.template, diagnostic.span, &diagnostic.message)
+            };
+            if !self.printed.late.iter().any(same) {
+                self.diagnostic(diagnostic)?;
+                self.printed.late.push(diagnostic.clone());
+            }
+        }
+        self.answer(answer, std::slice::from_ref(template))
+    }
+
+    /// Prints that a template is rendered well again, if it was printed that it failed when it was rendered.
+    fn fixed(&mut self, template: &TemplateName, version: Version) -> io::Result<()> {
+        if !self.printed.failed_late.remove(template) {
+            return Ok(());
+        }
+        let list = names::list(&self.site, std::slice::from_ref(template));
+        self.terminal.headline(&format!("version {version}: fixed {list}"))
+    }
+
+    fn answer(&mut self, (since, kind): Answer<'_>, names: &[TemplateName]) -> io::Result<()> {
+        let answer = names::answer(kind, since, &names::list(&self.site, names));
+        let hint = match kind {
+            "failure" => " (visitors of `serve` would see the stand-in)",
+            _ => "",
+        };
+        self.terminal.line(format_args!("{answer}{hint}\n"))
+    }
+
+    fn diagnostic(&mut self, diagnostic: &Diagnostic) -> io::Result<()> {
+        self.terminal.diagnostic(&names::diagnostic(&self.site, diagnostic))
+    }
+}
+
+impl Printed {
+    /// Returns the templates that compile again with a version. One that failed when it was rendered is not known to be good before it is
+    /// rendered.
+    fn fixed_in(&mut self, version: &VersionEvent) -> Vec<TemplateName> {
+        self.failed_late.retain(|name| !version.removed.contains(name));
+        let recovered = version.recovered.iter();
+        recovered
+            .filter(|name| !self.failed_late.contains(*name))
+            .cloned()
+            .collect()
+    }
+}
+
+/// The answer that visitors get for a page whose newest text is not good: the version that is still served, if one is, and its kind.
+type Answer<'k> = (Option<Version>, &'k str);
+
+/// Returns the pages that are stale or broken in a version by what visitors get of them.
+fn answers(site: &Site, version: &VersionEvent) -> BTreeMap<Answer<'static>, Vec<TemplateName>> {
+    let snapshot = version.pinned.snapshot();
+    let mut answers: BTreeMap<_, Vec<TemplateName>> = BTreeMap::new();
+    let names = version.stale.iter().chain(&version.broken);
+    for name in names.filter(|name| site.is_entry(name)) {
+        let serving = snapshot.id(name.as_str()).and_then(|id| snapshot.serving(id));
+        let answer = serving.map_or((None, "stand-in"), |serving| (serving.since(), serving.as_str()));
+        answers.entry(answer).or_default().push(name.clone());
+    }
+    answers.values_mut().for_each(|names| names.sort_unstable());
+    answers
+}
+
+/// Returns a version as the line of `watch`.
+pub(super) fn version_line(version: &VersionEvent, site: &Site) -> String {
+    let mut line = format!("version {} {}", version.version, version.digest);
+    for list in changes(site, version, &version.recovered) {
+        line += &format!(" · {list}");
+    }
+    line + &format!(" · {}", duration(version.microseconds))
+}
+
+/// Returns what a version changes: each list of names that is not empty, with its word.
+fn changes(site: &Site, version: &VersionEvent, fixed: &[TemplateName]) -> Vec<String> {
+    let lists = [
+        ("changed", &version.changed[..]),
+        ("removed", &version.removed),
+        ("fixed", fixed),
+        ("stale", &version.stale),
+        ("broken", &version.broken),
+    ];
+    let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
+    lists
+        .map(|(word, names)| format!("{word} {}", names::list(site, names)))
+        .collect()
+}
+
+/// Returns microseconds in the unit that people read best.
+fn duration(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..1_000_000 => format!("{}.{} ms", micros / 1_000, micros / 100 % 10),
+        _ => format!("{}.{} s", micros / 1_000_000, micros / 100_000 % 10),
+    }
+}
