@@ -269,7 +269,9 @@ fn start_quietly(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
             error => format!("`{directory}`: {error}"),
         };
         match error {
-            StartError::Thread(_) | StartError::Watch(_) => Failure::Failed(said),
+            StartError::Thread(_) | StartError::Watch(_) | StartError::TooSlow(_) | StartError::Failed => {
+                Failure::Failed(said)
+            }
             _ => Failure::Wrong(said),
         }
     })

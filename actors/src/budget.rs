@@ -98,6 +98,7 @@ impl Budget {
         let first = u64::from(STEPS_PER_CHECK_OF_PART).min(steps);
         self.until_check = u32::try_from(first).unwrap_or(STEPS_PER_CHECK);
         self.steps_left = steps - first;
+        self.steps_max = steps;
         self.time_max = self.time_max.min(time);
         self.part = true;
         self
@@ -112,6 +113,11 @@ impl Budget {
         let (left, none_left) = self.until_check.overflowing_sub(1);
         self.until_check = left;
         if none_left { self.refill() } else { Ok(()) }
+    }
+
+    /// Returns the steps that were taken so far.
+    pub(crate) fn steps_taken(&self) -> u64 {
+        self.steps_max - self.steps_left - u64::from(self.until_check)
     }
 
     #[cold]
@@ -185,8 +191,20 @@ mod tests {
             let taken = std::iter::repeat_with(|| budget.step())
                 .take_while(Result::is_ok)
                 .count();
-            assert_eq!(taken as u64, steps);
+            assert_eq!((taken as u64, budget.steps_taken()), (steps, steps));
             assert_eq!(budget.step(), Err(Exceeded::Steps(steps)));
+        }
+    }
+
+    #[test]
+    fn steps_are_counted() {
+        let whole = Budget::new(&Limits::default(), None, None);
+        let part = Budget::new(&Limits::default(), None, None).part(20_000, Duration::from_secs(3600));
+        for mut budget in [whole, part] {
+            for taken in 0..5_000 {
+                assert_eq!(budget.steps_taken(), taken);
+                assert_eq!(budget.step(), Ok(()));
+            }
         }
     }
 

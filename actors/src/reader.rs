@@ -397,10 +397,15 @@ impl Reader {
             };
             return self.instead(failed, supply, options);
         }
-        match self.attempt(&closure, supply, options, effort) {
+        let mut budget = self.budget(options, effort);
+        let began = watched.then(Instant::now);
+        match self.attempt_within(&mut budget, &closure, supply, options) {
             Ok(body) => {
-                if watched {
-                    self.rendered_well(snapshot, id, &closure);
+                if let Some(began) = began {
+                    let limits = &self.rest.limits;
+                    let brief = budget.steps_taken() <= limits.inline_steps
+                        && began.elapsed() <= Duration::from_millis(limits.inline_ms);
+                    self.rendered_well(snapshot, id, &closure, brief);
                 }
                 Ok(answer(body, freshness))
             }
@@ -438,11 +443,11 @@ impl Reader {
         }
     }
 
-    /// Closes the breaker of a closure that renders after all.
+    /// Closes the breaker of a closure that renders after all. `brief`: it took no more than what is rendered in place.
     #[cold]
-    fn rendered_well(&self, snapshot: &Snapshot, id: TemplateId, closure: &Closure<'_>) {
+    fn rendered_well(&self, snapshot: &Snapshot, id: TemplateId, closure: &Closure<'_>, brief: bool) {
         let breakers = snapshot.breakers();
-        if breakers.succeeded(id, &closure.digest(), &self.rest.rules) {
+        if breakers.succeeded(id, &closure.digest(), brief, &self.rest.rules) {
             self.rest.fault_log.tried_again(&closure.top().name);
         }
     }
@@ -658,20 +663,36 @@ impl Reader {
         options: &RenderOptions,
         effort: Effort,
     ) -> Result<String, RenderFailure> {
+        self.attempt_within(&mut self.budget(options, effort), closure, supply, options)
+    }
+
+    /// Returns the budget of one attempt.
+    fn budget(&self, options: &RenderOptions, effort: Effort) -> Budget {
         let limits = &*self.rest.limits;
-        let mut budget = Budget::new(limits, options.deadline, options.cancel.clone());
+        let budget = Budget::new(limits, options.deadline, options.cancel.clone());
         match effort {
-            Effort::Whole => {}
-            Effort::Brief => budget = budget.part(limits.inline_steps, Duration::from_millis(limits.inline_ms)),
-            Effort::Part => budget = budget.part(limits.render_steps / u64::from(PARTS), limits.render_time() / PARTS),
+            Effort::Whole => budget,
+            Effort::Brief => budget.part(limits.inline_steps, Duration::from_millis(limits.inline_ms)),
+            Effort::Part => budget.part(limits.render_steps / u64::from(PARTS), limits.render_time() / PARTS),
         }
+    }
+
+    /// Renders one closure within a budget.
+    fn attempt_within(
+        &self,
+        budget: &mut Budget,
+        closure: &Closure<'_>,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<String, RenderFailure> {
+        let limits = &*self.rest.limits;
         if options.deadline.is_some() || options.cancel.is_some() {
             budget.check(Instant::now()).map_err(RenderFailure::Timeout)?;
         }
         let top = closure.top();
         Workspace::with(|arena, room| {
             let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
-            let mut frame = Frame::writing_to(body, &mut budget, Escape::of(&top.name), options.missing);
+            let mut frame = Frame::writing_to(body, budget, Escape::of(&top.name), options.missing);
             // What the user's `Serialize` and a dialect of the user's do is contained; a formatter is contained where it is called.
             let rendered = contain(|| {
                 let context = supply.supply(closure, arena, limits)?;

@@ -2,6 +2,9 @@
 
 mod site;
 
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod soak;
+
 #[cfg(feature = "cli")]
 mod browser;
 #[cfg(feature = "cli")]

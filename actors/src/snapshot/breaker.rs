@@ -223,14 +223,15 @@ impl Breakers {
             .map_or(Substitute::Unknown, |guarded| guarded.substitute)
     }
 
-    /// A closure was rendered well. Answers whether that closed its breaker.
-    pub(crate) fn succeeded(&self, id: TemplateId, closure: &Digest, rules: &BreakerRules) -> bool {
+    /// A closure was rendered well. Answers whether that closed its breaker. `brief`: it took no more than what is rendered in place, so
+    /// that one that was held up once, by a machine that had other things to do, does not wait for the pool ever after.
+    pub(crate) fn succeeded(&self, id: TemplateId, closure: &Digest, brief: bool, rules: &BreakerRules) -> bool {
         let mut known = self.lock();
         let Some(guarded) = known.get_mut(&id).filter(|guarded| guarded.closure == *closure) else {
             return false;
         };
         let was_open = guarded.breaker.is_open();
-        if guarded.slow {
+        if guarded.slow && !brief {
             (guarded.breaker, guarded.error) = (Breaker::new(rules), None);
         } else {
             known.remove(&id);

@@ -127,7 +127,7 @@ fn a_closure_that_is_open_is_not_tried_and_another_one_is() {
     breakers.settle(|_| Some(repaired), &RULES);
     assert!(matches!(breakers.course(id, &repaired, now, &RULES), Course::Attempt));
     assert_eq!(breakers.counts().open, 0);
-    assert!(!breakers.succeeded(id, &repaired, &RULES), "it was closed");
+    assert!(!breakers.succeeded(id, &repaired, false, &RULES), "it was closed");
     assert!(!breakers.may_know(id));
     // A template that is gone is forgotten.
     fail(&breakers, 7, &bad, now, false);
@@ -142,7 +142,7 @@ fn a_success_between_failures_keeps_it_closed_and_a_probe_that_succeeds_closes_i
     for _ in 0..10 {
         assert!(!fail(&breakers, 1, &closure, now, false));
         assert!(!fail(&breakers, 1, &closure, now, false));
-        assert!(!breakers.succeeded(id, &closure, &RULES));
+        assert!(!breakers.succeeded(id, &closure, false, &RULES));
     }
     for _ in 0..3 {
         fail(&breakers, 1, &closure, now, false);
@@ -155,7 +155,7 @@ fn a_success_between_failures_keeps_it_closed_and_a_probe_that_succeeds_closes_i
         breakers.course(id, &closure, after(now, 100), &RULES),
         Course::Attempt
     ));
-    assert!(breakers.succeeded(id, &closure, &RULES));
+    assert!(breakers.succeeded(id, &closure, false, &RULES));
     let BreakerCounts { open, opened, probes } = breakers.counts();
     assert_eq!((open, opened, probes), (0, 1, 1));
 }
@@ -183,6 +183,11 @@ fn as_many_are_known_as_there_is_room_for_and_slow_ones_stay() {
     }
     let known: Vec<_> = (0..4).map(|id| breakers.may_know(TemplateId::new(id))).collect();
     assert_eq!(known, [false, true, true, false]);
-    breakers.succeeded(TemplateId::new(2), &closure, &RULES);
+    breakers.succeeded(TemplateId::new(2), &closure, false, &RULES);
     assert!(breakers.may_know(TemplateId::new(2)), "it is slow still");
+    breakers.succeeded(TemplateId::new(2), &closure, true, &RULES);
+    assert!(
+        !breakers.may_know(TemplateId::new(2)),
+        "it was held up by others when it was slow"
+    );
 }
