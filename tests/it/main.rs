@@ -65,6 +65,8 @@ mod metrics;
 
 #[cfg(feature = "web")]
 mod web;
+#[cfg(all(feature = "web", feature = "admin"))]
+mod worker;
 mod files;
 #[cfg(feature = "cli")]
 mod http;

@@ -77,6 +77,14 @@ impl Way {
         }
     }
 
+    /// Its partial, below its directory. A mounted ConfigMap has no directories.
+    fn part(self) -> &'static str {
+        match self {
+            Self::Mounted => "part.html",
+            _ => "_parts/part.html",
+        }
+    }
+
     /// Its path over HTTP.
     pub(super) fn path(self) -> String {
         format!("/{}/", self.name())
@@ -107,7 +115,7 @@ fn padding(number: u64) -> String {
 }
 
 fn page(way: Way, number: u64) -> String {
-    let call = format!("{{{{ call {}/_parts/part.html with page }}}}", way.name());
+    let call = format!("{{{{ call {}/{} with page }}}}", way.name(), way.part());
     let pad = padding(number);
     format!(
         "<page {number}>\n{pad}\n{call}\n<data {{page.number}} {{page.end}}>\n{call}\n{pad}\n{}</page {number}>\n",
@@ -186,7 +194,7 @@ impl Site {
             fill(&directory.join("..0"), way, 0)?;
             symlink("..0", directory.join("..data"))?;
             symlink("..data/index.html", directory.join("index.html"))?;
-            return symlink("..data/_parts", directory.join("_parts"));
+            return symlink("..data/part.html", directory.join("part.html"));
         }
         fill(&directory, way, 0)
     }
@@ -194,7 +202,7 @@ impl Site {
     /// Saves a page once more. The number says which of its files, and what is in them.
     pub(super) fn edit(&self, way: Way, number: u64) -> io::Result<()> {
         let directory = self.directory(way);
-        let (index, partial) = (directory.join("index.html"), directory.join("_parts/part.html"));
+        let (index, partial) = (directory.join("index.html"), directory.join(way.part()));
         let each = [
             (index.clone(), page(way, number)),
             (partial, part(number)),
@@ -271,8 +279,9 @@ impl Site {
 }
 
 fn fill(directory: &Path, way: Way, number: u64) -> io::Result<()> {
-    fs::create_dir_all(directory.join("_parts"))?;
-    renamed(&directory.join("_parts/part.html"), &part(number))?;
+    let partial = directory.join(way.part());
+    fs::create_dir_all(partial.parent().unwrap_or(directory))?;
+    renamed(&partial, &part(number))?;
     renamed(&directory.join("index.html"), &page(way, number))
 }
 
