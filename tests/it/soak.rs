@@ -186,8 +186,11 @@ fn percentile(times: &Times, phase: Phase, part: f64) -> f64 {
         .map_or(f64::NAN, |micros| f64::from(*micros) / 1_000.0)
 }
 
+/// One figure of a sample.
+type Figure = fn(&Usage) -> u64;
+
 /// The middle one of some samples.
-fn median(samples: &[Usage], figure: impl Fn(&Usage) -> u64) -> u64 {
+fn median(samples: &[Usage], figure: Figure) -> u64 {
     let mut figures: Vec<u64> = samples.iter().map(figure).collect();
     figures.sort_unstable();
     figures.get(figures.len() / 2).copied().unwrap_or_default()
@@ -284,8 +287,8 @@ fn finish(soak: &Soak<'_>, server: Server) -> Vec<String> {
     let mut client = Client::new(soak.admin, Some(TOKEN));
     for command in ["resume", "reload"] {
         let path = format!("/admin/v1/{command}");
-        let mut done = || client.ask("POST", &path, "").is_ok_and(|answer| answer.status == 200);
-        wait::until("it does not reload", || done());
+        let done = || client.ask("POST", &path, "").is_ok_and(|answer| answer.status == 200);
+        wait::until("it does not reload", done);
     }
     if let Err(why) = roles::ask_for_all(soak, soak.pages, LAST) {
         soak.note("not served", || why);
@@ -301,7 +304,7 @@ fn report(soak: &Soak<'_>, plan: Plan, times: &Times, usage: &[Usage]) {
     let (calm, looping, storm) = (p99(Phase::Calm), p99(Phase::Looping), p99(Phase::Storm));
     let third = usage.len() / 3;
     let (first, last) = (&usage[..third], &usage[usage.len() - third..]);
-    let growth = |figure: fn(&Usage) -> u64| (median(first, figure), median(last, figure));
+    let growth = |figure: Figure| (median(first, figure), median(last, figure));
     println!(
         "soak of {:.0} s: {:?}; findings {:?}; p99 of good pages {calm:.2} ms calm, {looping:.2} ms with a page that loops ({:.1} times), \
          {storm:.2} ms in the storm; slowest probe {:?}; resident KiB {:?}, threads {:?}, descriptors {:?} (first and last third)",
@@ -320,7 +323,7 @@ fn report(soak: &Soak<'_>, plan: Plan, times: &Times, usage: &[Usage]) {
 fn assert_flat(usage: &[Usage]) {
     let third = usage.len() / 3;
     let (first, last) = (&usage[third / 2..third + third / 2], &usage[usage.len() - third..]);
-    let figures: [(&str, fn(&Usage) -> u64, u64); 3] = [
+    let figures: [(&str, Figure, u64); 3] = [
         ("resident KiB", |usage| usage.resident_kib, SLACK_KIB),
         ("threads", |usage| usage.threads, SLACK),
         ("descriptors", |usage| usage.descriptors, SLACK),
