@@ -1,6 +1,6 @@
 //! Everything at once: a server of a site is edited, flooded, reloaded and asked for as long as is wanted, and each answer is checked.
 //!
-//! `HOTPLATE_SOAK_S` says for how many seconds (default 4). By hand, for ten minutes:
+//! `HOTPLATE_SOAK_S` says for how many seconds; without it this is skipped. By hand, for ten minutes:
 //!
 //! `HOTPLATE_SOAK_S=600 cargo test --release --features cli --test it -- --nocapture soak`
 
