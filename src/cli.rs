@@ -271,7 +271,9 @@ fn start_quietly(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
             error => format!("`{directory}`: {error}"),
         };
         match error {
-            StartError::Thread(_) | StartError::Watch(_) => Failure::Failed(message),
+            StartError::Thread(_) | StartError::Watch(_) | StartError::TooSlow(_) | StartError::Failed => {
+                Failure::Failed(message)
+            }
             _ => Failure::Wrong(message),
         }
     })

@@ -18,6 +18,7 @@ mod workspace;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tracing::level_filters::LevelFilter;
@@ -230,10 +231,15 @@ impl Reader {
             };
             return self.instead(failed, supply, options);
         }
-        match self.attempt(&closure, supply, options, effort) {
+        let mut budget = self.budget(options, effort);
+        let began = watched.then(Instant::now);
+        match self.attempt_within(&mut budget, &closure, supply, options) {
             Ok(body) => {
-                if watched {
-                    self.rendered_well(snapshot, id, &closure, &freshness);
+                if let Some(began) = began {
+                    let limits = &self.rest.limits;
+                    let brief = budget.steps_taken() <= limits.inline_steps
+                        && began.elapsed() <= Duration::from_millis(limits.inline_ms);
+                    self.rendered_well(snapshot, id, &closure, &freshness, brief);
                 }
                 Ok(answer(body, freshness))
             }

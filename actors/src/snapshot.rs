@@ -26,7 +26,7 @@ use entry::{Entry, Sum};
 use index::Index;
 use view::View;
 
-pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, Course, Substitute};
+pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, Course, Substitute, Success};
 pub use differences::{Compared, Difference, Served, Stands};
 pub(crate) use earlier::{Earlier, Former};
 pub use entry::Why;

@@ -21,7 +21,7 @@ use super::live::Live;
 use super::printer::EventPrinter;
 use super::setup::Setup;
 use super::signals::{Signal, Signals};
-use super::{Failure, admin, has_become_a_site, output, start, systemd};
+use super::{Failure, admin, descriptors, has_become_a_site, output, start, systemd};
 
 /// An author who presses Ctrl-C wants the prompt back.
 const GOODBYE_MS: u64 = 1_000;
@@ -212,8 +212,10 @@ impl Server {
         connections: ConnectionCounters,
     ) -> std::io::Result<Running> {
         let connected = pages.web().connected();
+        let mut limits = self.http.connection_limits();
+        limits.connections = descriptors::connections(limits.connections, self.http.workers);
         let server = GuardedServer::new(move || App::new().configure(|app| pages.configure(app)))
-            .limits(self.http.connection_limits())
+            .limits(limits)
             .counters(connections)
             .on_connect(connected)
             .disable_signals()

@@ -1,6 +1,11 @@
-//! What systemd is told (`Type=notify` or `notify-reload`). Where nobody listens, nothing.
+//! What systemd is told (`Type=notify` or `notify-reload`). Where nobody listens, nothing. One that does not read what it is told holds
+//! up signals for [`PATIENCE`] at most, and pages not at all.
 
 use std::time::Duration;
+
+/// How long a message may wait for room in the socket of systemd. Then it is lost, which is logged.
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Requests are answered.
 pub(crate) fn ready(status: &str) {
@@ -60,9 +65,48 @@ fn tell(states: &[State<'_>]) {
             State::Alive => said.push(NotifyState::Watchdog),
         }
     }
-    if let Err(error) = sd_notify::notify(&said) {
-        tracing::debug!(%error, "systemd cannot be told");
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// True while messages are lost: it is said once, and not with each tick of the watchdog.
+    static LOST: AtomicBool = AtomicBool::new(false);
+    let message: String = said.iter().map(|state| format!("{state}\n")).collect();
+    match send(message.as_bytes()) {
+        Ok(()) => LOST.store(false, Ordering::Relaxed),
+        Err(error) if LOST.swap(true, Ordering::Relaxed) => tracing::debug!(%error, "systemd cannot be told"),
+        Err(error) => {
+            tracing::warn!(%error, "systemd cannot be told how the server is; requests are answered all the same");
+        }
     }
+}
+
+/// Sends a message to the socket that systemd has named, if it has. `sd_notify::notify` would wait for room in it for ever.
+#[cfg(unix)]
+fn send(message: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::net::UnixDatagram;
+
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.connect_addr(&address(&path)?)?;
+    socket.send(message).map(drop)
+}
+
+/// Returns the address of the socket: a path, or on Linux a name that begins with `@`, which is in no file system.
+#[cfg(unix)]
+fn address(path: &std::ffi::OsStr) -> std::io::Result<std::os::unix::net::SocketAddr> {
+    use std::os::unix::net::SocketAddr;
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::linux::net::SocketAddrExt;
+        use std::os::unix::ffi::OsStrExt;
+
+        if let Some(name) = path.as_bytes().strip_prefix(b"@") {
+            return SocketAddr::from_abstract_name(name);
+        }
+    }
+    SocketAddr::from_pathname(path)
 }
 
 #[cfg(not(unix))]

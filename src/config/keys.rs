@@ -340,7 +340,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             bind: Kind::Address, restart, "Where `hotplate serve` listens; port 0 lets the system choose one.";
             workers: count(0, 1024), restart, "Threads that answer requests. 0 is one per processor.";
             connections: count(1, 1_000_000), restart,
-                "Connections of each worker at once; more wait in the kernel, so that a flood costs no memory here.";
+                "Connections of each worker at once, as far as there are file descriptors for them; more wait in the kernel, so that a flood \
+                 costs no memory here.";
             keep_alive_ms: milliseconds(0, HOUR), restart, "How long a connection may be idle before it is closed. 0 is not at all.";
             request_ms: milliseconds(1, HOUR), restart,
                 "How long each request may take to arrive: its head, and again its body. A client that dribbles its first head is answered \

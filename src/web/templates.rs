@@ -47,8 +47,15 @@ impl Templates {
     /// Renders an entry in this thread, and answers with it: content type by its extension, status by its freshness, `ETag`.
     /// Data is anything that serializes.
     ///
-    /// Other requests of this worker wait meanwhile, at most as long as the limits of a render allow, and for ever where a formatter
-    /// blocks: for pages that take long, and with formatters that may block, use [`Templates::page_apart`].
+    /// Other requests of this worker wait meanwhile, for the data is borrowed and the answer has to be whole when this returns:
+    ///
+    /// - a template that loops holds the worker until an attempt has used up [`render_ms`](hotplate_actors::Limits::render_ms) or
+    ///   `render_steps`, and then for as long as its last good version takes: once `render_ms` mostly, and five times at most. After
+    ///   `breaker_failures` such answers the last good version is answered at once, and the newest is tried only now and then.
+    /// - A formatter that blocks holds the worker for as long as it blocks, and no limit ends that.
+    ///
+    /// For pages that take long, whose texts are written by others, or with formatters that may block, use
+    /// [`Templates::page_apart`], which holds up nobody.
     pub fn page<T: Serialize + ?Sized>(&self, name: &str, data: &T) -> Page {
         self.supplied(name, &Given(data), self.tag.as_deref())
     }

@@ -135,6 +135,12 @@ impl Running {
         found.into_iter().flatten().collect()
     }
 
+    /// The id of the process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal (`HUP`).
     pub(crate) fn signal(&self, signal: &str) {
         let kill = Command::new("kill")

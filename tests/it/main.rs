@@ -2,6 +2,9 @@
 
 mod site;
 
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod soak;
+
 #[cfg(feature = "cli")]
 mod browser;
 #[cfg(feature = "cli")]
@@ -64,6 +67,8 @@ mod schema;
 
 #[cfg(feature = "web")]
 mod web;
+#[cfg(all(feature = "web", feature = "admin"))]
+mod worker;
 mod files;
 #[cfg(feature = "cli")]
 mod http;

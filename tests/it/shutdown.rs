@@ -235,6 +235,180 @@ fn too_few_threads_and_too_little_memory_are_said_before_anything_begins() {
     }
 }
 
+/// A site that takes long to load: some hundred templates with as many tags as one may have.
+#[cfg(target_os = "linux")]
+fn slow_to_load() -> Files {
+    let files = Files::new(&[("templates/index.html", "page")]);
+    let line = format!("{}\n", "{{ if a }}{{ for b in c }}{b}{{ endfor }}{{ endif }}".repeat(4));
+    let text = line.repeat(4_000);
+    for number in 0..400 {
+        files.write(&format!("templates/{number}.html"), &format!("{number}\n{text}"));
+    }
+    files
+}
+
+/// Starts a server, and returns once it loads: then it listens to signals.
+#[cfg(target_os = "linux")]
+fn loading(files: &Files, more: &[&str]) -> std::process::Child {
+    let mut arguments = vec!["serve", text(files.path()), "--bind", "127.0.0.1:0", "--format", "json"];
+    arguments.extend(more);
+    let mut child = crate::command::hotplate(&arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let tasks = format!("/proc/{}/task", child.id());
+    let is_loading = || {
+        let names = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
+        let mut names = names.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        names.any(|name| name.trim() == "hotplate-load")
+    };
+    wait::until("it never loads", || {
+        assert_eq!(child.try_wait().expect("a child"), None, "it has ended");
+        is_loading()
+    });
+    child
+}
+
+#[cfg(target_os = "linux")]
+fn signal(child: &std::process::Child, signal: &str) {
+    let kill = Command::new("kill")
+        .args([format!("-{signal}"), child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill runs").success());
+}
+
+/// The events on stdout, in their order, and the rest.
+#[cfg(target_os = "linux")]
+fn events(child: std::process::Child) -> (Vec<String>, std::process::Output) {
+    let output = child.wait_with_output().expect("ends");
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    let event = |line: &str| -> String {
+        let event: Value = serde_json::from_str(line).expect("JSON");
+        event["event"].as_str().expect("an event").to_owned()
+    };
+    (lines.lines().map(event).collect(), output)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_a_server_that_still_loads() {
+    let files = slow_to_load();
+    for name in ["TERM", "INT"] {
+        let child = loading(
+            &files,
+            &["--set", "limits.start_ms=3600000", "--set", "limits.compile_threads=1"],
+        );
+        signal(&child, name);
+        let (events, output) = events(child);
+        assert_eq!(events, ["stopping", "stopped"], "{name}: nothing was served");
+        assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reload_that_is_asked_for_while_the_server_loads_is_done_afterwards() {
+    let files = Files::new(&[("templates/index.html", "page")]);
+    for number in 0..500 {
+        files.write(&format!("templates/{number}.html"), &format!("{number}"));
+    }
+    let child = loading(&files, &[]);
+    signal(&child, "HUP");
+    let mut child = child;
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut next = |event: &str| {
+        let found = lines.find(|line| {
+            line.as_ref()
+                .is_ok_and(|line| line.contains(&format!("\"event\":\"{event}\"")))
+        });
+        assert!(found.is_some(), "no `{event}`");
+    };
+    next("listening");
+    next("reloaded");
+    signal(&child, "TERM");
+    next("stopped");
+    let (_, output) = events(child);
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_load_that_takes_too_long_is_abandoned_and_that_is_said_in_one_line() {
+    let files = slow_to_load();
+    let address = ["--bind", "127.0.0.1:0", "--set", "limits.start_ms=1"];
+    let ended = crate::command::run(&[&["serve", text(files.path())][..], &address].concat());
+    let said = &ended.stderr;
+    assert_eq!((ended.code, &*ended.stdout), (3, ""), "{said}");
+    assert!(said.contains("start_ms") && said.lines().count() == 1, "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_processes_of_a_user_are_said_before_anything_begins() {
+    use std::os::unix::fs::PermissionsExt;
+
+    // The system asks nobody who is root, so the server has to be run by somebody else, who may read it.
+    let files = Files::new(&[("templates/index.html", "page")]);
+    let binary = files.path().join("hotplate");
+    std::fs::copy(env!("CARGO_BIN_EXE_hotplate"), &binary).expect("copied");
+    for path in [files.path(), &files.path().join("templates")] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("set");
+    }
+    let mut other = vec![
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "prlimit",
+        "--nproc=3",
+    ];
+    other.extend([text(&binary), "serve", text(files.path()), "--bind", "127.0.0.1:0"]);
+    let Some(ended) = Command::new("timeout")
+        .args(["60", "setpriv"])
+        .args(other)
+        .output()
+        .ok()
+        .filter(|ended| {
+            // Only root may do that, with a program that not every system has.
+            !String::from_utf8_lossy(&ended.stderr).contains("setpriv:")
+        })
+    else {
+        println!("skipped: nobody else can be run as");
+        return;
+    };
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(3), "{said}");
+    assert!(said.contains("ulimit -u") && said.lines().count() == 1, "{said}");
+    assert!(ended.stdout.is_empty(), "nothing began");
+}
+
+/// systemd may be stuck, and its socket full: then a message is lost, and nothing waits for it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_service_manager_that_reads_nothing_holds_up_nothing() {
+    use std::os::unix::net::UnixDatagram;
+
+    let files = Files::new(&[("templates/index.html", "page")]);
+    let path = files.path().join("notify");
+    let never_read = UnixDatagram::bind(&path).expect("a socket");
+    let sender = UnixDatagram::unbound().expect("a socket");
+    sender.set_nonblocking(true).expect("set");
+    while sender.send_to(b"full", &path).is_ok() {}
+    let environment = [("NOTIFY_SOCKET", text(&path)), ("WATCHDOG_USEC", "200000")];
+    let running = Running::start_logged(&environment, &["serve", text(files.path()), "--bind", "127.0.0.1:0"]);
+    let said = running.lines_with(&["http://", "systemd cannot be told"]);
+    let address = said[0].split("http://").nth(1).and_then(|rest| rest.split('/').next());
+    let address = address.expect("an address").to_owned();
+    let server = Server { running, address };
+    assert!(said[1].contains("WARN"), "{}", said[1]);
+    assert_eq!(server.get("/").status, 200);
+    server.running.signal("HUP");
+    server.running.signal("TERM");
+    assert_eq!(server.running.wait().code(), Some(0));
+    drop(never_read);
+}
+
 /// Nothing in our own server goes on for somebody who has left, so there a client may close its half as soon as it has asked.
 #[test]
 fn a_client_that_has_nothing_more_to_say_is_answered() {

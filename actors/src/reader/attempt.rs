@@ -32,20 +32,36 @@ impl Reader {
         options: &RenderOptions,
         effort: Effort,
     ) -> Result<String, RenderFailure> {
+        self.attempt_within(&mut self.budget(options, effort), closure, supply, options)
+    }
+
+    /// Returns the budget of one attempt.
+    pub(super) fn budget(&self, options: &RenderOptions, effort: Effort) -> Budget {
         let limits = &*self.rest.limits;
-        let mut budget = Budget::new(limits, options.deadline, options.cancel.clone());
+        let budget = Budget::new(limits, options.deadline, options.cancel.clone());
         match effort {
-            Effort::Whole => {}
-            Effort::Brief => budget = budget.part(limits.inline_steps, Duration::from_millis(limits.inline_ms)),
-            Effort::Part => budget = budget.part(limits.render_steps / u64::from(PARTS), limits.render_time() / PARTS),
+            Effort::Whole => budget,
+            Effort::Brief => budget.part(limits.inline_steps, Duration::from_millis(limits.inline_ms)),
+            Effort::Part => budget.part(limits.render_steps / u64::from(PARTS), limits.render_time() / PARTS),
         }
+    }
+
+    /// Renders one closure within a budget.
+    pub(super) fn attempt_within(
+        &self,
+        budget: &mut Budget,
+        closure: &Closure<'_>,
+        supply: &(impl Supply + ?Sized),
+        options: &RenderOptions,
+    ) -> Result<String, RenderFailure> {
+        let limits = &*self.rest.limits;
         if options.deadline.is_some() || options.cancel.is_some() {
             budget.check(Instant::now()).map_err(RenderFailure::Timeout)?;
         }
         let top = closure.top();
         Workspace::with(|arena, room| {
             let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
-            let mut frame = Frame::writing_to(body, &mut budget, Escape::of(&top.name), options.missing);
+            let mut frame = Frame::writing_to(body, budget, Escape::of(&top.name), options.missing);
             // What the user's `Serialize` and a dialect of the user's do is contained; a formatter is contained where it is called.
             let rendered = contain(|| {
                 let context = supply.supply(closure, arena, limits)?;

@@ -8,7 +8,7 @@ use crate::budget::Exceeded;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, RenderError, RenderFault, TemplateId};
 use crate::events::{Event, Fixed};
-use crate::snapshot::{CostlyFailure, Course, Snapshot, Substitute};
+use crate::snapshot::{CostlyFailure, Course, Snapshot, Substitute, Success};
 use crate::template::TemplateName;
 
 impl Reader {
@@ -51,7 +51,8 @@ impl Reader {
         }
     }
 
-    /// Closes the breaker of a closure that renders after all, and says so where its template failed before its text changed.
+    /// Closes the breaker of a closure that renders after all, and says so where its template failed before its text changed. `brief` is
+    /// true if the render took no more than one that is done in place.
     #[cold]
     pub(super) fn rendered_well(
         &self,
@@ -59,13 +60,14 @@ impl Reader {
         id: TemplateId,
         closure: &Closure<'_>,
         freshness: &Freshness,
+        brief: bool,
     ) {
         let template = &closure.top().name;
         let breakers = snapshot.breakers();
         let version = snapshot.version();
         if breakers.may_know(id) {
             let is_served = self.served.load().version() == version;
-            if breakers.succeeded(id, &closure.digest(), is_served, &self.rest.rules) {
+            if breakers.succeeded(id, &closure.digest(), Success { is_served, brief }, &self.rest.rules) {
                 self.rest.fault_log.tried_again(template);
             }
         }

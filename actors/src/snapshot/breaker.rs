@@ -184,6 +184,16 @@ pub(crate) struct Opened {
     pub(crate) error: Option<Box<RenderError>>,
 }
 
+/// A render that went well.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Success {
+    /// True if its closure is the one that is served now.
+    pub(crate) is_served: bool,
+    /// True if it took no more than what is rendered in place: a closure that was slow once, on a machine that was busy, need not wait
+    /// for the pool ever after.
+    pub(crate) brief: bool,
+}
+
 /// A template whose renders are watched.
 #[derive(Debug)]
 struct Guarded {
@@ -245,22 +255,22 @@ impl Breakers {
             .map_or(Substitute::Unknown, |guarded| guarded.substitute)
     }
 
-    /// A closure was rendered well; `is_served` if it is what is served now. Answers whether that closed its breaker.
-    pub(crate) fn succeeded(&self, id: TemplateId, closure: &Digest, is_served: bool, rules: &BreakerRules) -> bool {
+    /// Notes that a closure was rendered well. Returns true if that closed its breaker.
+    pub(crate) fn succeeded(&self, id: TemplateId, closure: &Digest, success: Success, rules: &BreakerRules) -> bool {
         let mut known = self.lock();
         let Some(guarded) = known.get_mut(&id) else {
             return false;
         };
         if guarded.closure != *closure {
             // It was edited since, and what it is now renders.
-            if is_served {
+            if success.is_served {
                 known.remove(&id);
                 self.mark(&known);
             }
             return false;
         }
         let was_open = guarded.breaker.is_open();
-        if guarded.slow {
+        if guarded.slow && !success.brief {
             (guarded.breaker, guarded.error) = (Breaker::new(rules), None);
         } else {
             known.remove(&id);

@@ -4,6 +4,17 @@ use super::*;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::RenderFault;
 
+/// A render of what is served that took long, one that did not, and one of what is not served any more.
+const LONG: Success = Success {
+    is_served: true,
+    brief: false,
+};
+const BRIEF: Success = Success { brief: true, ..LONG };
+const LATE: Success = Success {
+    is_served: false,
+    ..LONG
+};
+
 const RULES: BreakerRules = BreakerRules {
     failures: 3,
     pause: Duration::from_millis(100),
@@ -126,9 +137,9 @@ fn a_closure_that_is_open_is_not_tried_and_another_one_is() {
     assert_eq!((open(Some(bad)), breakers.counts(|_| None).opened), (1, 1));
     // An edit begins anew, and a good render of it ends the matter, unless it is of a version that is over.
     assert_eq!((open(Some(repaired)), open(None)), (0, 0));
-    assert!(!breakers.succeeded(id, &repaired, false, &RULES));
+    assert!(!breakers.succeeded(id, &repaired, LATE, &RULES));
     assert!(breakers.may_know(id));
-    assert!(!breakers.succeeded(id, &repaired, true, &RULES), "it was closed");
+    assert!(!breakers.succeeded(id, &repaired, LONG, &RULES), "it was closed");
     assert!(!breakers.may_know(id));
     // What stood in for the text before is tried first for the next that fails.
     let good = Substitute::Good(digest("good"));
@@ -150,7 +161,7 @@ fn a_success_between_failures_keeps_it_closed_and_a_probe_that_succeeds_closes_i
     for _ in 0..10 {
         assert!(!fail(&breakers, 1, &closure, now, false));
         assert!(!fail(&breakers, 1, &closure, now, false));
-        assert!(!breakers.succeeded(id, &closure, true, &RULES));
+        assert!(!breakers.succeeded(id, &closure, LONG, &RULES));
     }
     for _ in 0..3 {
         fail(&breakers, 1, &closure, now, false);
@@ -163,7 +174,7 @@ fn a_success_between_failures_keeps_it_closed_and_a_probe_that_succeeds_closes_i
         breakers.course(id, &closure, after(now, 100), &RULES),
         Course::Attempt
     ));
-    assert!(breakers.succeeded(id, &closure, true, &RULES));
+    assert!(breakers.succeeded(id, &closure, LONG, &RULES));
     let BreakerCounts { open, opened, probes } = breakers.counts(|_| Some(closure));
     assert_eq!((open, opened, probes), (0, 1, 1));
 }
@@ -191,8 +202,13 @@ fn as_many_are_known_as_there_is_room_for_and_slow_ones_stay() {
     }
     let known: Vec<_> = (0..4).map(|id| breakers.may_know(TemplateId::new(id))).collect();
     assert_eq!(known, [false, true, true, false]);
-    breakers.succeeded(TemplateId::new(2), &closure, true, &RULES);
+    breakers.succeeded(TemplateId::new(2), &closure, LONG, &RULES);
     assert!(breakers.may_know(TemplateId::new(2)), "it is slow still");
+    breakers.succeeded(TemplateId::new(2), &closure, BRIEF, &RULES);
+    assert!(
+        !breakers.may_know(TemplateId::new(2)),
+        "it was held up by others when it was slow"
+    );
 }
 
 #[test]
@@ -224,6 +240,6 @@ fn it_is_open_since_the_first_time_and_says_when_it_is_tried_again() {
     fail(120);
     assert_eq!(open(), Some((after(start, 2), after(start, 320), false, true)));
     breakers.course(id, &closure, after(start, 330), &RULES);
-    assert!(breakers.succeeded(id, &closure, &RULES));
+    assert!(breakers.succeeded(id, &closure, LONG, &RULES));
     assert_eq!(open(), None);
 }
