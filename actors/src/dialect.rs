@@ -1,6 +1,5 @@
 //! What a template language is to the engine: [`Dialect`] makes a [`Unit`] of one text, a unit renders inside its [`Closure`].
 
-pub mod reference;
 pub mod tiny;
 
 pub(crate) mod body;

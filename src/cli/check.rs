@@ -1,7 +1,5 @@
 //! `hotplate check`: everything that is wrong with a site, found before a visitor finds it.
 
-mod compare;
-
 use std::process::ExitCode;
 
 use clap::Args;
@@ -15,8 +13,7 @@ use super::failure::FOUND;
 use super::progress::Progress;
 use super::setup::Setup;
 use super::terminal::Terminal;
-use super::{Directory, Failure, Format, names, start, start_quietly};
-use compare::Reference;
+use super::{Directory, Failure, Format, names, start};
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
@@ -32,9 +29,6 @@ pub(crate) struct Options {
     /// Sentences, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Render through the crate tinytemplate as well, and compare
-    #[arg(long)]
-    reference: bool,
 }
 
 /// One thing that is wrong, and which entries fail for it, if that showed in a render.
@@ -47,8 +41,6 @@ struct Finding {
 struct Findings {
     templates: usize,
     rendered: usize,
-    /// How many were alike in both dialects, if that was asked.
-    alike: Option<usize>,
     /// Formatters that stood for the value.
     stubs: Vec<String>,
     findings: Vec<Finding>,
@@ -57,14 +49,14 @@ struct Findings {
 impl Check {
     pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
         let site = self.directory.open(setup)?;
-        self.options.check(&site, || setup.config().apply(site.builder()))
+        self.options.check(&site, setup.config().apply(site.builder()))
     }
 }
 
 impl Options {
     /// Finds what is wrong with the templates of an engine, shows it, and says whether anything was.
-    pub(super) fn check(&self, site: &Site, engine: impl Fn() -> Builder) -> Result<ExitCode, Failure> {
-        let findings = Findings::of(site, engine, self.reference)?;
+    pub(super) fn check(&self, site: &Site, builder: Builder) -> Result<ExitCode, Failure> {
+        let findings = Findings::of(site, builder)?;
         let mut terminal = Terminal::stdout();
         match self.format {
             Format::Human => findings.tell(site, &mut terminal)?,
@@ -79,19 +71,16 @@ impl Options {
 }
 
 impl Findings {
-    fn of(site: &Site, engine: impl Fn() -> Builder, reference: bool) -> Result<Self, Failure> {
+    fn of(site: &Site, builder: Builder) -> Result<Self, Failure> {
         let loading = Progress::waiting("loading templates");
-        let builder = engine();
         let stubs = builder.stubs().map(str::to_owned).collect();
         let hotplate = start(site, builder.watch(false).on_failure(OnFailure::Return))?;
         drop(loading);
-        let reference = reference.then(|| Reference::start(site, engine())).transpose()?;
         let pinned = hotplate.snapshot();
         let snapshot = pinned.snapshot();
         let mut findings = Findings {
             templates: snapshot.entries().filter(|(_, name, _)| site.is_template(name)).count(),
             rendered: 0,
-            alike: reference.as_ref().map(|_| 0),
             stubs,
             findings: Vec::new(),
         };
@@ -106,7 +95,7 @@ impl Findings {
         entries.sort_unstable();
         let progress = Progress::counting("rendering", entries.len());
         for entry in entries {
-            findings.render(&pinned, entry, reference.as_ref());
+            findings.render(&pinned, entry);
             progress.step();
         }
         drop(progress);
@@ -130,16 +119,10 @@ impl Findings {
         Ok(findings)
     }
 
-    fn render(&mut self, pinned: &Pinned, entry: &TemplateName, reference: Option<&Reference>) {
+    fn render(&mut self, pinned: &Pinned, entry: &TemplateName) {
         self.rendered += 1;
-        let rendered = match pinned.render_supplied(entry.as_str(), &SiteData, &RenderOptions::default()) {
-            Ok(rendered) => rendered,
-            Err(failure) => return self.add(fault_of(failure, entry), Some(entry)),
-        };
-        match reference.map(|reference| reference.compare(entry, &rendered.body)) {
-            Some(Ok(true)) => self.alike = self.alike.map(|alike| alike + 1),
-            Some(Err(difference)) => self.add(*difference, Some(entry)),
-            Some(Ok(false)) | None => {}
+        if let Err(failure) = pinned.render_supplied(entry.as_str(), &SiteData, &RenderOptions::default()) {
+            self.add(fault_of(failure, entry), Some(entry));
         }
     }
 
@@ -194,12 +177,9 @@ impl Findings {
                 names::count(warnings, "warning")
             ),
         };
-        let alike = self
-            .alike
-            .map_or_else(String::new, |alike| format!(", {alike} alike in both dialects"));
         let rendered = self.rendered;
         terminal.line(format_args!(
-            "{templates}, {rendered} rendered with their data{alike}: {found}"
+            "{templates}, {rendered} rendered with their data: {found}"
         ))?;
         Ok(())
     }
@@ -210,7 +190,6 @@ impl Findings {
         json!({
             "templates": self.templates,
             "rendered": self.rendered,
-            "alike": self.alike,
             "stubs": self.stubs,
             "errors": self.count(Severity::Error),
             "warnings": self.count(Severity::Warning),

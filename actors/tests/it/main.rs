@@ -11,7 +11,7 @@ mod generator;
 mod harm;
 mod isolation;
 mod promises;
-mod reference;
+mod same_as_the_crate;
 mod set;
 mod supervision;
 #[cfg(target_os = "linux")]

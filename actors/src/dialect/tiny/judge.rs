@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::supervision::panic_text;
 
 /// Asks the crate. The scan before it has refused all that it is known to refuse or to panic on, so an objection here is news.
-pub(in crate::dialect) fn judge(text: &str) -> Result<(), Box<Diagnostic>> {
+pub(super) fn judge(text: &str) -> Result<(), Box<Diagnostic>> {
     let verdict = catch_unwind(|| {
         TinyTemplate::new()
             .add_template("", text)
