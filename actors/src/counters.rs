@@ -18,8 +18,10 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
-use crate::reader::{RenderFailure, Rendered};
+use crate::events::Published;
+use crate::protocol::render::{RenderFailure, Rendered};
 use crate::snapshot::{Serving, Snapshot, Standing, Stands};
 use crate::version::Version;
 
@@ -152,7 +154,7 @@ impl Tally {
     }
 
     /// A render failed and was answered otherwise: from an older version (`rescued`), or with a stand-in.
-    pub(crate) fn failed_late(&self, id: TemplateId, diagnostic: &crate::Diagnostic, rescued: bool) {
+    pub(crate) fn failed_late(&self, id: TemplateId, diagnostic: &Diagnostic, rescued: bool) {
         if rescued {
             self.renders.rescued();
         }
@@ -160,7 +162,7 @@ impl Tally {
     }
 
     /// A version is served from now on. `noticed` is when the first change of it was.
-    pub(crate) fn published(&self, published: &Arc<crate::Published>, held: bool, snapshot: &Snapshot) {
+    pub(crate) fn published(&self, published: &Arc<Published>, held: bool, snapshot: &Snapshot) {
         let now = Instant::now();
         self.publications.add(Publication {
             at_ms: self.clock.ms(now),

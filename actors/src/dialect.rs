@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::template::{Digest, TemplateName};
 use crate::value::Value;
 
+pub use crate::template::Missing;
 pub use body::Body;
 pub(crate) use formatter::formatter_elsewhere;
 pub use formatter::{Formatter, FormatterError, Formatters, Output};
@@ -251,16 +252,6 @@ impl Escape {
             Self::None
         }
     }
-}
-
-/// What a path that leads nowhere means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Missing {
-    /// An error that names the path.
-    #[default]
-    Error,
-    /// It prints nothing, is false, loops zero times; `with` and `call` on it are skipped.
-    Lenient,
 }
 
 /// What one render carries through all its templates: the output, the budget, the modes.

@@ -33,8 +33,9 @@ pub mod policies;
 pub mod health;
 pub mod counters;
 pub mod loader;
-pub mod messages;
+pub mod protocol;
 pub mod events;
+mod unheard;
 mod fault_log;
 mod watcher;
 mod compiler;
@@ -52,21 +53,19 @@ pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Published, Serving, Subscription};
-#[doc(hidden)]
-pub use fault_log::unheard;
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
-pub use handle::{
-    Builder, CallError, Hotplate, Keyed, NotCurrent, Pinned, ReloadOutcome, ReloadReport, Reloader, Renders,
-    TemplateHandle,
-};
+pub use handle::{Builder, CallError, Hotplate, Keyed, Pinned, Reloader, Renders, TemplateHandle};
 pub use health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth, LoaderStatus, WatchMode};
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, Rules, WatchBy};
-pub use messages::{Reload, Render};
 pub use policies::ActorKind;
-pub use reader::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered, Supply};
-pub use registry::history::NotKept;
+pub use protocol::messages::{self, NotKept, Reload, Render};
+pub use protocol::reload::{NotCurrent, ReloadOutcome, ReloadReport};
+pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
+pub use reader::Supply;
 pub use supervision::{Policy, Restart, Strategy};
 pub use template::{Digest, NameError, Source, TemplateName};
+#[doc(hidden)]
+pub use unheard::unheard;
 pub use value::Value;
 pub use version::Version;

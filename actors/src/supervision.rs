@@ -4,6 +4,7 @@
 //! which is all that actix sees and which cannot panic; what was acknowledged lives outside, in a [`Vault`]; and a [`Policy`]
 //! says how often, and after how long, what failed is started again.
 
+mod place;
 mod policy;
 mod restarts;
 mod family;
@@ -35,6 +36,7 @@ pub use drill::{Faults, Moment};
 pub use family::{Family, Fate, Orders, Standing, Strategy};
 pub use group::{Group, GroupError, Supervised, Undelivered};
 pub use meter::{Line, Meter, Ticket};
+pub use place::{Place, Taken};
 pub use policy::{Escalation, Policy, PolicyError, RESTARTS_MAX, Restart, TIME_MAX_MS};
 pub use pool::{Abandoned, Lost, Once, Patience, Pool, Rest};
 pub use restarts::{Ending, Restarts, Verdict};

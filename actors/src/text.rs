@@ -1,9 +1,8 @@
 //! [`decode`]: the text in the bytes of a file. Every file that hotplate reads as text is read by it.
 
 use crate::diagnostic::Diagnostic;
+use crate::template::MARK;
 
-/// A byte order mark, as a character.
-const MARK: char = '\u{feff}';
 /// Bytes at the beginning of a text that are looked at to tell which encoding it has.
 const SAMPLE_BYTES: usize = 1024;
 
@@ -30,11 +29,6 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
         bytes.drain(..mark.len());
     }
     String::from_utf8(bytes).map_err(|error| Box::new(not_utf8(&error)))
-}
-
-/// Returns a text without the byte order mark that it may begin with.
-pub(crate) fn unmarked(text: &str) -> &str {
-    text.strip_prefix(MARK).unwrap_or(text)
 }
 
 /// An encoding that is not UTF-8 and can be told from the bytes.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::clock::Clock;
-use crate::messages::{Looked, Outcome};
+use crate::protocol::messages::{Looked, Outcome};
 
 /// What came of a reload: of a batch of changes, or of a `Reload` that somebody asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::clock::Clock;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
-use crate::reader::RenderFailure;
+use crate::protocol::render::RenderFailure;
 
 /// Templates in one block, which is made when the first of them is rendered: 24 KiB.
 const BLOCK: usize = 1024;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::plan::CompiledText;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::{Unit, formatter_elsewhere};
 use crate::likeness::{likeness, misspelt};
 use crate::loader::directory::EXTENSIONS;
+use crate::protocol::batch::CompiledText;
 use crate::snapshot::Seed;
 use crate::template::TemplateName;
 

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::nearest;
 use crate::dialect::Escape;
-use crate::engine::StartError;
 use crate::snapshot::{Snapshot, Standing};
 use crate::template::TemplateName;
 
@@ -24,8 +23,8 @@ impl StandIn {
     /// Checks that the template is there in the first version. A broken one is: it can be repaired while the engine runs.
     ///
     /// # Errors
-    /// [`StartError::Fallback`] with a similar name and what to do.
-    pub(crate) fn check(&self, first: &Snapshot) -> Result<(), StartError> {
+    /// Its name, and the reason with a similar name and what to do.
+    pub(crate) fn check(&self, first: &Snapshot) -> Result<(), (String, String)> {
         let Some(template) = self.template.as_ref().filter(|_| !self.optional) else {
             return Ok(());
         };
@@ -35,13 +34,11 @@ impl StandIn {
             Some(Standing::Gone) | None => {
                 let meant = nearest(first, name).map(|nearest| format!(" (did you mean `{nearest}`?)"));
                 let meant = meant.unwrap_or_default();
-                Err(StartError::Fallback {
-                    name: name.to_owned(),
-                    reason: format!(
-                        "the first version has no such template{meant}; create it, name another, or make it optional where it may come \
-                         later (`Builder::optional_fallback`)"
-                    ),
-                })
+                let reason = format!(
+                    "the first version has no such template{meant}; create it, name another, or make it optional where it may come \
+                     later (`Builder::optional_fallback`)"
+                );
+                Err((name.to_owned(), reason))
             }
         }
     }

@@ -309,7 +309,7 @@ impl Child {
             said = fault.said,
             "an actor failed"
         );
-        crate::fault_log::unheard(format_args!(
+        crate::unheard::unheard(format_args!(
             "the {} {} failed: {}",
             self.actor, self.number, fault.said
         ));

@@ -170,7 +170,7 @@ impl Hang {
             replaced,
             "a thread hangs and is left alone"
         );
-        crate::fault_log::unheard(format_args!("a thread of {name} hangs and is left alone"));
+        crate::unheard::unheard(format_args!("a thread of {name} hangs and is left alone"));
         if at_work == 0 {
             pool.abandon_queued();
         }

@@ -116,7 +116,7 @@ fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, rouse: &dyn Fn()) 
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => {
                 tracing::error!(%error, "the kernel's events cannot be read any more; files are looked at from time to time");
-                crate::fault_log::unheard(format_args!("the kernel's events cannot be read any more: {error}"));
+                crate::unheard::unheard(format_args!("the kernel's events cannot be read any more: {error}"));
                 inbox.settle().note_doubt();
                 return rouse();
             }
