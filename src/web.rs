@@ -24,6 +24,7 @@
 mod templates;
 mod page;
 mod etag;
+mod escaped;
 mod response;
 mod digests;
 mod pages;

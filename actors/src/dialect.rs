@@ -3,6 +3,7 @@
 pub mod tiny;
 
 pub(crate) mod body;
+pub mod escape;
 mod formatter;
 
 use std::any::Any;

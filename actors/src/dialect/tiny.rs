@@ -13,10 +13,10 @@ mod path;
 mod piece;
 mod program;
 mod scan;
+mod shorten;
 mod tag;
 mod unit;
 
-pub mod escape;
 pub mod formatters;
 
 use std::sync::Arc;

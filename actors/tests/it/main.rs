@@ -10,6 +10,7 @@ mod failure_table;
 mod generator;
 mod harm;
 mod isolation;
+mod layers;
 mod promises;
 mod same_as_the_crate;
 mod set;

@@ -9,12 +9,12 @@ use crate::dialect::body::short_block;
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
 use crate::value::Value;
 
-use super::escape::escape;
 use super::failure::{Failure, Reach, not_passed};
 use super::path::Turn;
 use super::piece::Part;
 use super::program::{Act, PathRef, Step};
 use super::unit::TinyUnit;
+use crate::dialect::escape::escape;
 
 /// Slots that cost no allocation: more blocks in blocks than most templates have.
 const SLOTS_INLINE: usize = 6;

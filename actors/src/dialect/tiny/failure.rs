@@ -6,9 +6,10 @@ use crate::dialect::{Call, Closure, FormatterError, RenderError, RenderFault};
 use crate::value::Value;
 
 use super::foreign::{self, expression};
-use super::path::{nearest, shorten};
+use super::path::nearest;
 use super::piece::Part;
 use super::program::{Act, PathRef};
+use super::shorten::shorten;
 use super::unit::TinyUnit;
 
 /// What went wrong in one operation; the words for it are only made when it leaves the template.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::foreign;
 use super::foreign::expression;
 use super::piece::{Part, Piece};
+use super::shorten::shorten;
 use super::tag::Fault;
 
 /// Where a value is looked for.
@@ -317,18 +318,4 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .filter(|(distance, _)| (1..far).contains(distance))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// As much of a text as a message bears, on one line.
-pub(super) fn shorten(text: &str) -> String {
-    const CHARACTERS: usize = 60;
-    let mut shown: String = text
-        .chars()
-        .take(CHARACTERS)
-        .map(|each| if each.is_control() { ' ' } else { each })
-        .collect();
-    if text.chars().nth(CHARACTERS).is_some() {
-        shown.push('…');
-    }
-    shown
 }

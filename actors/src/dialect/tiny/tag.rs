@@ -6,8 +6,9 @@ use crate::diagnostic::Diagnostic;
 use crate::template::TemplateName;
 
 use super::foreign;
-use super::path::{Path, Place, nearest, path, plain_name, shorten};
+use super::path::{Path, Place, nearest, path, plain_name};
 use super::piece::{Part, Piece};
+use super::shorten::shorten;
 
 /// A part of a template that does something.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,10 +13,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
-use super::{WatchError, WatchId, Watches};
 use crate::loader::directory::failure::{self, platform::descriptors_exhausted};
 use crate::loader::directory::inbox::{Heard, Inbox};
 use crate::loader::directory::settle::Hint;
+use crate::loader::directory::watches::{WatchError, WatchId, Watches};
 
 /// Events are read in pieces of so many bytes: about a thousand.
 const BUFFER_BYTES: usize = 64 * 1024;
