@@ -41,6 +41,7 @@ use actix_web::dev::Extensions;
 use actix_web::web::{Data, ServiceConfig};
 use hotplate_actors::{Hotplate, TemplateName};
 
+use crate::LiveLimits;
 use digests::Digests;
 use live::Live;
 use live::setting::Setting;
@@ -137,6 +138,12 @@ impl Web {
     #[must_use]
     pub fn host(self, name: impl Into<String>) -> Self {
         self.set(|setting| setting.hosts.push(name.into()))
+    }
+
+    /// Sets the limits of browsers that follow edits.
+    #[must_use]
+    pub fn live_limits(self, limits: LiveLimits) -> Self {
+        self.set(|setting| setting.limits = limits)
     }
 
     /// How names are shown, and where their files are.

@@ -288,6 +288,9 @@ macro_rules! keys {
 }
 
 macro_rules! path {
+    ([$section:ident of $field:ident] $name:ident) => {
+        path!($section $name)
+    };
     (($section:ident $part:ident) $name:ident) => {
         concat!(stringify!($section), ".", stringify!($part), ".", stringify!($name))
     };
@@ -297,6 +300,12 @@ macro_rules! path {
 }
 
 macro_rules! field {
+    (mut $config:ident [$section:ident of $field:ident] $name:ident) => {
+        &mut $config.$field.$name
+    };
+    ($config:ident [$section:ident of $field:ident] $name:ident) => {
+        &$config.$field.$name
+    };
     (mut $config:ident ($section:ident $part:ident) $name:ident) => {
         &mut $config.$section.$part.$name
     };
@@ -493,6 +502,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "The same where events cannot be trusted: network file systems, overlays, no watches left.";
             reload_ms: milliseconds(1, DAY), restart, "How long a reload may take.";
             start_ms: milliseconds(1, DAY), restart, "How long the first version may take.";
+        }
+        [limits of live] {
             live_clients: count(0, 1_000_000), restart, "Browsers that may follow a site in development at once.";
             live_entries: count(1, 10_000), restart, "Pages that one of them may follow by one stream.";
             live_stalled_ms: milliseconds(100, DAY), restart,
@@ -554,6 +565,7 @@ mod tests {
     use hotplate_actors::Limits;
 
     use super::*;
+    use crate::LiveLimits;
 
     /// Fields without a key, their names from what `derive(Debug)` writes.
     fn missing(section: &str, debug: &str) -> Vec<String> {
@@ -570,6 +582,7 @@ mod tests {
     #[test]
     fn every_limit_has_a_key() {
         assert_eq!(missing("limits", &format!("{:?}", Limits::default())), [""; 0]);
+        assert_eq!(missing("limits", &format!("{:?}", LiveLimits::default())), [""; 0]);
         #[cfg(feature = "admin")]
         assert_eq!(
             missing("admin.limits", &format!("{:?}", crate::admin::AdminLimits::default())),
