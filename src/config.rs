@@ -140,6 +140,7 @@ pub struct Log {
 
 /// How the log looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum LogFormat {
     /// For people.
     #[default]

@@ -54,6 +54,7 @@ pub use templates::{Deadline, Templates};
 
 /// What a visitor sees of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Faults {
     /// The diagnostic, with the line of the template: for authors.
     Shown,

@@ -235,6 +235,7 @@ impl fmt::Debug for Closure<'_> {
 /// Whether values are escaped as HTML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Escape {
     /// `< > & ' "` become entities: right for text and for quoted attributes.
     Html,

@@ -29,7 +29,7 @@ mod likeness;
 pub mod dialect;
 pub mod snapshot;
 pub mod supervision;
-pub mod policies;
+mod policies;
 pub mod health;
 pub mod counters;
 pub mod loader;
@@ -39,8 +39,11 @@ mod unheard;
 mod fault_log;
 mod watcher;
 mod compiler;
+#[doc(hidden)]
 pub mod graph;
+#[doc(hidden)]
 pub mod registry;
+#[doc(hidden)]
 pub mod reader;
 mod renderer;
 mod engine;

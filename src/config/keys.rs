@@ -30,6 +30,7 @@ pub struct Key {
 
 /// What may stand at a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// `true` or `false`.
     Flag,
@@ -58,6 +59,7 @@ pub enum Kind {
 
 /// What a number counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unit {
     /// Things.
     Count,
@@ -69,6 +71,7 @@ pub enum Unit {
 
 /// What stands at a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Value {
     /// Of a [`Kind::Flag`].
     Flag(bool),

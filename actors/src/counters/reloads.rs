@@ -12,6 +12,7 @@ use crate::protocol::messages::{Looked, Outcome};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum ReloadResult {
     /// What is on the disk is served, or waits because an earlier version is held.
     Success = 1,

@@ -58,6 +58,7 @@ impl From<Fault> for Drained {
 
 /// What came of a look.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Looked {
     /// Nothing differed from what was handed on before.
     Nothing,
@@ -119,6 +120,7 @@ pub struct PublishBatch<G> {
 
 /// What became of a batch.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It is a new version.
     Published(Arc<Report>),

@@ -18,6 +18,7 @@ use crate::version::Version;
 
 /// What is to become of a plan.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Decision {
     /// It says what is so already.
     Unchanged,

@@ -88,6 +88,7 @@ pub struct GivenUp {
 
 /// What a supervisor tells.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Incident {
     /// An actor failed.
     Failed(Fault),

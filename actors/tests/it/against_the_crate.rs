@@ -87,8 +87,8 @@ fn theirs(case: &Case, escape: Escape) -> Result<String, Error> {
         engine.set_default_formatter(&tinytemplate::format_unescaped);
     }
     let print = match escape {
-        Escape::Html => tinytemplate::format,
         Escape::None => tinytemplate::format_unescaped,
+        _ => tinytemplate::format,
     };
     engine.add_formatter("upper", move |value, output| {
         let text = value.as_str().map(str::to_uppercase);

@@ -28,6 +28,7 @@ pub enum Rest {
 
 /// Why a job was not done, or nobody waits for it any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Abandoned {
     /// It hangs.
     #[error("it takes longer than {0} ms and is left alone")]
