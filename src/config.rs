@@ -33,6 +33,8 @@ mod together;
 use hotplate_actors::dialect::Missing;
 use hotplate_actors::{ActorKind, Builder, Limits, Links, OnFailure, Policy, Rules, WatchBy};
 
+use crate::LiveLimits;
+
 pub use change::{Change, Changes};
 pub use finding::{ConfigError, Finding};
 pub use keys::{Key, Kind, Unit, Value, keys};
@@ -57,6 +59,8 @@ pub struct Config {
     pub files: Files,
     /// The edges of everything.
     pub limits: Limits,
+    /// Those of browsers that follow a site in development, in the same section.
+    pub live: LiveLimits,
     /// How what failed is started again.
     pub supervision: Supervision,
 }
@@ -136,6 +140,7 @@ pub struct Log {
 
 /// How the log looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum LogFormat {
     /// For people.
     #[default]

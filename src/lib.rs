@@ -34,6 +34,8 @@
 struct Readme;
 
 pub mod site;
+#[cfg(any(feature = "web", feature = "config"))]
+mod live_limits;
 #[cfg(feature = "config")]
 pub mod config;
 #[cfg(feature = "web")]
@@ -50,6 +52,9 @@ pub mod cli;
 // The command is written as any other user of this crate would write it.
 #[cfg(feature = "cli")]
 extern crate self as hotplate;
+
+#[cfg(any(feature = "web", feature = "config"))]
+pub use live_limits::LiveLimits;
 
 pub use hotplate_actors::dialect::Missing;
 pub use hotplate_actors::{

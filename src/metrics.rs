@@ -405,23 +405,15 @@ fn connections(writer: &mut Writer<'_>, listeners: &[(&'static str, ConnectionCo
     )
 }
 
-/// Every mode with the word for it.
-const MODES: [(WatchMode, &str); 4] = [
-    (WatchMode::Unwatched, "unwatched"),
-    (WatchMode::Native, "native"),
-    (WatchMode::NativeAndPoll, "native-and-poll"),
-    (WatchMode::Poll, "poll"),
-];
-
 fn loaders(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
     let each = || {
         let loaders = health.loaders.iter().enumerate();
         loaders.map(|(number, loader)| (&loader.status, [("loader", number.to_string().into())]))
     };
     let modes = health.loaders.iter().enumerate().flat_map(|(number, loader)| {
-        MODES.iter().map(move |(mode, word)| {
-            let labels = [("loader", number.to_string().into()), ("mode", (*word).into())];
-            (labels, u64::from(loader.status.watch_mode == *mode))
+        WatchMode::ALL.into_iter().map(move |mode| {
+            let labels = [("loader", number.to_string().into()), ("mode", mode.as_str().into())];
+            (labels, u64::from(loader.status.watch_mode == mode))
         })
     });
     writer.gauges(

@@ -24,6 +24,7 @@
 mod templates;
 mod page;
 mod etag;
+mod escaped;
 mod response;
 mod digests;
 mod pages;
@@ -40,6 +41,7 @@ use actix_web::dev::Extensions;
 use actix_web::web::{Data, ServiceConfig};
 use hotplate_actors::{Hotplate, TemplateName};
 
+use crate::LiveLimits;
 use digests::Digests;
 use live::Live;
 use live::setting::Setting;
@@ -52,6 +54,7 @@ pub use templates::{Deadline, Templates};
 
 /// What a visitor sees of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Faults {
     /// The diagnostic, with the line of the template: for authors.
     Shown,
@@ -136,6 +139,12 @@ impl Web {
     #[must_use]
     pub fn host(self, name: impl Into<String>) -> Self {
         self.set(|setting| setting.hosts.push(name.into()))
+    }
+
+    /// Sets the limits of browsers that follow edits.
+    #[must_use]
+    pub fn live_limits(self, limits: LiveLimits) -> Self {
+        self.set(|setting| setting.limits = limits)
     }
 
     /// How names are shown, and where their files are.

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::counters::Tally;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Dialect, Missing};
-use crate::graph::plan::{CompiledBatch, CompiledText};
 use crate::limits::Limits;
-use crate::messages::{Compiled, Outcome, SourcesChanged};
+use crate::protocol::batch::{CompiledBatch, CompiledText};
+use crate::protocol::messages::{Compiled, Outcome, SourcesChanged};
 use crate::supervision::{Behavior, Line, Lost, Pool, Serve, Started, contain};
 use crate::template::{Digest, Source, TemplateName};
 

@@ -20,7 +20,8 @@ use serde::Serialize;
 
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
-use crate::reader::{RenderFailure, Rendered};
+use crate::events::Published;
+use crate::protocol::render::{RenderFailure, Rendered};
 use crate::snapshot::{Snapshot, Standing, Stands};
 use crate::template::TemplateName;
 use crate::version::Version;
@@ -178,7 +179,7 @@ impl Tally {
     }
 
     /// A version is served from now on. `noticed` is when the first change of it was.
-    pub(crate) fn published(&self, published: &Arc<crate::Published>, held: bool, snapshot: &Snapshot) {
+    pub(crate) fn published(&self, published: &Arc<Published>, held: bool, snapshot: &Snapshot) {
         let now = Instant::now();
         self.publications.add(Publication {
             at_ms: self.clock.ms(now),

@@ -11,11 +11,23 @@ use crate::template::TemplateName;
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Severity {
     /// It works, and is probably not what was meant.
     Warning,
     /// It is not served.
     Error,
+}
+
+impl Severity {
+    /// Returns its name, as it is written in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// A place on one line of a text: 1-based, counted in characters.

@@ -4,10 +4,10 @@
 //! its calls and formatters, which makes a [`Member`]. A render runs the unit of one member with its [`Closure`], through which it reaches
 //! the templates that it calls, all from one snapshot.
 
-pub mod reference;
 pub mod tiny;
 
 pub(crate) mod body;
+pub mod escape;
 mod formatter;
 
 use std::any::Any;
@@ -22,6 +22,7 @@ use crate::limits::Limits;
 use crate::template::{Digest, TemplateName};
 use crate::value::Value;
 
+pub use crate::template::Missing;
 pub use body::Body;
 pub(crate) use formatter::formatter_elsewhere;
 pub use formatter::{Formatter, FormatterError, Formatters, Output};
@@ -239,6 +240,7 @@ impl fmt::Debug for Closure<'_> {
 /// The escaping of printed values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Escape {
     /// Replaces `< > & ' "` by entities, which protects text and quoted attributes.
     Html,
@@ -257,16 +259,6 @@ impl Escape {
             Self::None
         }
     }
-}
-
-/// The treatment of a path that does not exist in the context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Missing {
-    /// An error that names the path.
-    #[default]
-    Error,
-    /// Prints nothing, counts as false and as an empty array; `with` and `call` on it are skipped.
-    Lenient,
 }
 
 /// The state of one render that all its templates share: output, budget and modes.

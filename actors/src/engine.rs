@@ -3,10 +3,14 @@
 //! One thread owns the actix `System` with the control actors, none of whose handlers blocks. Each loader, the compilers and the
 //! Renderer have threads of their own, and so have the actors of users.
 
+mod answered;
 mod control;
 mod health;
 mod line;
 
+pub(crate) use crate::compiler::Dialects;
+pub(crate) use crate::graph::companions::Companions;
+pub(crate) use crate::renderer::{Answering, Instead};
 pub(crate) use health::Entries;
 
 use std::collections::BTreeMap;
@@ -17,18 +21,17 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::compiler::Dialects;
 use crate::counters::Tally;
 use crate::dialect::Formatters;
 use crate::events::{Event, Subscription, Teller};
 use crate::fault_log::{FaultLog, Wording};
 use crate::graph::Grapher;
-use crate::graph::plan::Companions;
-use crate::handle::Answered;
+use crate::graph::plan::Graph;
 use crate::limits::Limits;
 use crate::loader::{Hints, Loader};
 use crate::policies::{ActorKind, Policies};
-use crate::reader::{OnFailure, Reader, StandIn};
+use crate::protocol::render::OnFailure;
+use crate::reader::{Reader, StandIn};
 use crate::registry::Registry;
 use crate::renderer::{Desk, Renderer};
 use crate::snapshot::{Shared, Snapshot};
@@ -38,7 +41,11 @@ use crate::supervision::{
 };
 use crate::watcher::{Eyes, Watcher};
 
+use answered::Answered;
 use control::{Command, Inside};
+
+/// The Registry of an engine, which keeps the graph for the Graph.
+pub(crate) type Registry = crate::registry::Registry<Graph>;
 
 /// Everything that an engine is made from.
 pub(crate) struct Plan {

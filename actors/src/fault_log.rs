@@ -5,20 +5,19 @@
 //! faults is counted rather than written out, so that a log cannot be flooded by an edit or by the requests of visitors.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Debug, Display, Formatter, Write};
+use std::fmt::{self, Debug, Formatter, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tracing::subscriber::NoSubscriber;
-
 use crate::budget::Exceeded;
 use crate::counters::RenderOutcome;
 use crate::diagnostic::Diagnostic;
-use crate::reader::{OnFailure, RenderFailure};
-use crate::registry::publish::Report;
+use crate::protocol::render::{OnFailure, RenderFailure};
+use crate::protocol::report::Report;
 use crate::snapshot::{Serving, Settled, Snapshot, Standing};
 use crate::template::TemplateName;
+use crate::unheard::unheard;
 use crate::version::Version;
 
 /// The target of these lines, for filters: `hotplate::faults=off`.
@@ -374,23 +373,6 @@ fn list(names: &[TemplateName]) -> Option<String> {
         let _ = write!(list, " and {more} more");
     }
     (!list.is_empty()).then_some(list)
-}
-
-/// Says once on stderr that warnings are logged nowhere, for who embeds the engine and does not know that yet. For debug builds; to be
-/// called with each line at `WARN` or above.
-#[doc(hidden)]
-pub fn unheard(said: impl Display) {
-    static SAID: AtomicBool = AtomicBool::new(false);
-    if !cfg!(debug_assertions) || SAID.load(Ordering::Relaxed) {
-        return;
-    }
-    let nobody = tracing::dispatcher::get_default(tracing::Dispatch::is::<NoSubscriber>);
-    if nobody && !SAID.swap(true, Ordering::Relaxed) {
-        eprintln!(
-            "hotplate: {said}\nhotplate: this and what follows is logged nowhere, for no `tracing` subscriber is installed: call \
-             `tracing_subscriber::fmt::init()` first in `main`. This is said once, and in debug builds only."
-        );
-    }
 }
 
 /// Lets at most `most` lines through in each period, and counts the others.

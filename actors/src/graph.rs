@@ -3,24 +3,25 @@
 //! It works on a draft of the graph that the Registry's last answer acknowledged, so a batch that is lost changes nothing, and a
 //! Graph that failed goes on from there.
 
-mod batch;
+pub mod companions;
 pub mod edges;
 mod faults;
 pub mod plan;
 mod verdicts;
 
-use crate::messages::{Compiled, Dependents, Edge, Edges, Outcome, PublishBatch, Unanswered};
+use crate::protocol::messages::{Compiled, Dependents, Edge, Edges, Outcome, PublishBatch, Unanswered};
+use crate::protocol::plan::Plan;
 use crate::supervision::{Behavior, Line, Serve, Started, Vault};
 use crate::template::TemplateName;
 
-use plan::{Graph, Plan};
+use plan::Graph;
 
 /// What a Graph is started from.
 #[derive(Clone)]
 pub(crate) struct Setup {
     /// The graph that belongs to what the Registry has accepted.
     pub(crate) accepted: Vault<Graph>,
-    pub(crate) registry: Line<PublishBatch>,
+    pub(crate) registry: Line<PublishBatch<Graph>>,
 }
 
 /// The behaviour of the Graph.

@@ -21,9 +21,10 @@ use crate::engine::Engine;
 use crate::events::{Event, Subscription};
 use crate::health::Health;
 use crate::limits::Limits;
-use crate::messages::{Compare, Dependents, Edge, Edges, History, Kept, Reload, RolledBack};
-use crate::reader::{Given, Reader, RenderFailure, RenderOptions, Rendered, Supply};
-use crate::registry::history::NotKept;
+use crate::protocol::messages::{Compare, Dependents, Edge, Edges, History, Kept, NotKept, Reload, RolledBack};
+use crate::protocol::reload::{NotCurrent, ReloadReport};
+use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
+use crate::reader::{Given, Reader, Supply};
 use crate::snapshot::{Compared, Serving, Snapshot};
 use crate::supervision::{Faults, Group, GroupError, Policy, Serve, Strategy, Supervised};
 use crate::template::{Digest, TemplateName};
@@ -32,10 +33,8 @@ use crate::version::Version;
 pub use builder::Builder;
 pub use call::CallError;
 pub use keyed::Keyed;
-pub(crate) use reload::Answered;
-pub use reload::{ReloadOutcome, ReloadReport, Reloader};
+pub use reload::Reloader;
 pub use renders::Renders;
-pub use wrong::NotCurrent;
 
 /// A running engine. A clone is the same engine; it ends with its last handle, or with [`Hotplate::shutdown`].
 ///
@@ -181,7 +180,7 @@ impl Hotplate {
                 while let Some(event) = events.next().await {
                     if let Err(undelivered) = to.send(event).await {
                         tracing::warn!(actor = to.child().actor(), %undelivered, "an event was not delivered");
-                        crate::fault_log::unheard(format_args!("an event was not delivered: {undelivered}"));
+                        crate::unheard::unheard(format_args!("an event was not delivered: {undelivered}"));
                     }
                 }
             });

@@ -49,6 +49,7 @@ pub struct ActorHealth {
 /// What an actor is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ActorState {
     /// It serves.
     Up,
@@ -58,6 +59,19 @@ pub enum ActorState {
     Down,
     /// It has come to its end, or the engine has.
     Stopped,
+}
+
+impl ActorState {
+    /// Returns its name, as it is written in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::BackingOff => "backing-off",
+            Self::Down => "down",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// How a loader sees.
@@ -104,6 +118,7 @@ pub struct LoaderStatus {
 /// By what means a loader learns of changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum WatchMode {
     /// Not at all: by `Reload` only.
     #[default]
@@ -114,6 +129,22 @@ pub enum WatchMode {
     NativeAndPoll,
     /// It looks for itself.
     Poll,
+}
+
+impl WatchMode {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Unwatched, Self::Native, Self::NativeAndPoll, Self::Poll];
+
+    /// Returns its name, as it is written in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unwatched => "unwatched",
+            Self::Native => "native",
+            Self::NativeAndPoll => "native-and-poll",
+            Self::Poll => "poll",
+        }
+    }
 }
 
 /// How a door is.

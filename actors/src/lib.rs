@@ -29,17 +29,21 @@ mod likeness;
 pub mod dialect;
 pub mod snapshot;
 pub mod supervision;
-pub mod policies;
+mod policies;
 pub mod health;
 pub mod counters;
 pub mod loader;
-pub mod messages;
+pub mod protocol;
 pub mod events;
+mod unheard;
 mod fault_log;
 mod watcher;
 mod compiler;
+#[doc(hidden)]
 pub mod graph;
+#[doc(hidden)]
 pub mod registry;
+#[doc(hidden)]
 pub mod reader;
 mod renderer;
 mod engine;
@@ -52,23 +56,21 @@ pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
-#[doc(hidden)]
-pub use fault_log::unheard;
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
-pub use handle::{
-    Builder, CallError, Hotplate, Keyed, NotCurrent, Pinned, ReloadOutcome, ReloadReport, Reloader, Renders,
-    TemplateHandle,
-};
+pub use handle::{Builder, CallError, Hotplate, Keyed, Pinned, Reloader, Renders, TemplateHandle};
 pub use health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth, LoaderStatus, WatchMode};
 #[doc(hidden)]
 pub use likeness::suggestion;
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
-pub use messages::{Reload, Render};
 pub use policies::ActorKind;
-pub use reader::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered, Supply};
-pub use registry::history::NotKept;
+pub use protocol::messages::{self, NotKept, Reload, Render};
+pub use protocol::reload::{NotCurrent, ReloadOutcome, ReloadReport};
+pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
+pub use reader::Supply;
 pub use supervision::{Policy, Restart, Strategy};
 pub use template::{Digest, NameError, Source, TemplateName};
+#[doc(hidden)]
+pub use unheard::unheard;
 pub use value::Value;
 pub use version::Version;

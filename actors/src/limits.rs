@@ -141,21 +141,6 @@ pub struct Limits {
     pub reload_ms: u64,
     /// How long `start` waits for the first version, in milliseconds.
     pub start_ms: u64,
-
-    // --- development ---
-    /// Browsers that may follow a service in development at once; one more is answered 503 and tries again. A browser needs one
-    /// stream for all its tabs.
-    pub live_clients: usize,
-    /// Pages that one such stream may follow.
-    pub live_entries: usize,
-    /// How long a browser may leave what it was sent unread before its connection is ended, in milliseconds. One that sleeps comes
-    /// back by itself.
-    pub live_stalled_ms: u64,
-    /// Bytes of the pages that were answered last, kept so that a page in a browser can ask for the text that it was loaded from. One
-    /// whose text has gone meanwhile is reloaded by an edit.
-    pub live_text_bytes: usize,
-    /// Findings that an overlay shows of one page. Who sees ten begins with the first.
-    pub live_faults: usize,
 }
 
 impl Default for Limits {
@@ -214,11 +199,6 @@ impl Default for Limits {
             poll_ms: 1_000,
             reload_ms: 30_000,
             start_ms: 60_000,
-            live_clients: 2_048,
-            live_entries: 64,
-            live_stalled_ms: 30_000,
-            live_text_bytes: 16 * 1024 * 1024,
-            live_faults: 10,
         }
     }
 }

@@ -39,6 +39,7 @@ pub trait Loader: Send + 'static {
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Depth {
     /// What was hinted at.
     Hinted,

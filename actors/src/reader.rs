@@ -7,7 +7,6 @@
 //! Here is the path of a render that succeeds. What else there is to it has files of its own: an attempt with its budget (`attempt.rs`), the
 //! answers in place of a failure (`instead.rs`, `standin.rs`), the circuit breakers (`guard.rs`), the words (`answer.rs`, `failure.rs`).
 
-mod answer;
 mod attempt;
 mod failure;
 mod guard;
@@ -28,11 +27,10 @@ use crate::dialect::TemplateId;
 use crate::events::{Teller, WeakTeller};
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
+use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 use crate::snapshot::{BreakerRules, Snapshot, Standing};
 use crate::template::Digest;
 
-pub use answer::{Freshness, OnFailure, RenderOptions, Rendered};
-pub use failure::RenderFailure;
 pub use standin::StandIn;
 pub use supply::{Given, Supply};
 

@@ -8,36 +8,34 @@ pub mod publish;
 mod report;
 pub mod truth;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
 use crate::counters::Tally;
-use crate::diagnostic::Diagnostic;
 use crate::dialect::Formatters;
 use crate::events::{Event, Fallback, Fixed, Published, Serving, Teller};
 use crate::fault_log::FaultLog;
-use crate::graph::plan::Graph;
 use crate::limits::Limits;
-use crate::messages::{
-    Compare, CurrentSnapshot, History, Kept, Key, Outcome, PublishBatch, Resume, RollBack, RolledBack, Unanswered,
+use crate::protocol::messages::{
+    Compare, CurrentSnapshot, History, Kept, Key, NotKept, Outcome, PublishBatch, Resume, RollBack, RolledBack,
+    Unanswered,
 };
-use crate::snapshot::{Compared, Snapshot, Why};
+use crate::protocol::report::{Report, causes};
+use crate::snapshot::{Compared, Snapshot};
 use crate::supervision::{Behavior, Fenced, Serve, Started, Vault};
 
-use history::NotKept;
 pub(crate) use ledger::Ledger;
-use publish::{Decision, Refusal, Report};
+use publish::{Decision, Refusal};
 use truth::Truth;
 
-/// What a Registry is started from. All of it outlives a fault.
+/// What a Registry is started from. All of it outlives a fault. It keeps a `G` for the Graph and does not look into it.
 #[derive(Clone)]
-pub(crate) struct Setup {
+pub(crate) struct Setup<G> {
     pub(crate) ledger: Vault<Ledger>,
     /// What the Graph goes on from: committed together with the truth.
-    pub(crate) graph: Vault<Graph>,
+    pub(crate) graph: Vault<G>,
     /// What readers read.
     pub(crate) served: Arc<ArcSwap<Snapshot>>,
     pub(crate) formatters: Formatters,
@@ -48,13 +46,13 @@ pub(crate) struct Setup {
 }
 
 /// The behaviour of the Registry.
-pub(crate) struct Registry(Setup);
+pub(crate) struct Registry<G>(Setup<G>);
 
-impl Behavior for Registry {
-    type Setup = Setup;
+impl<G: Clone + Unpin + 'static> Behavior for Registry<G> {
+    type Setup = Setup<G>;
 
     /// A fault between commit and swap must not leave readers behind.
-    fn start(setup: &Setup) -> Started<Self> {
+    fn start(setup: &Setup<G>) -> Started<Self> {
         let committed = setup.ledger.draft().truth.snapshot().clone();
         if committed.version() != setup.served.load().version() {
             setup.served.store(committed);
@@ -67,14 +65,14 @@ impl Behavior for Registry {
     }
 }
 
-impl Serve<PublishBatch> for Registry {
-    async fn serve(&mut self, batch: PublishBatch) -> Outcome {
+impl<G: Clone + Unpin + 'static> Serve<PublishBatch<G>> for Registry<G> {
+    async fn serve(&mut self, batch: PublishBatch<G>) -> Outcome {
         self.publish(batch)
             .unwrap_or_else(|fenced| Outcome::Lost(fenced.to_string()))
     }
 }
 
-impl Serve<RollBack> for Registry {
+impl<G: Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
     async fn serve(&mut self, command: RollBack) -> RolledBack {
         let limits = Arc::clone(&self.0.limits);
         self.command(command.key, |truth| {
@@ -83,7 +81,7 @@ impl Serve<RollBack> for Registry {
     }
 }
 
-impl Serve<Resume> for Registry {
+impl<G: Clone + Unpin + 'static> Serve<Resume> for Registry<G> {
     async fn serve(&mut self, command: Resume) -> RolledBack {
         let limits = Arc::clone(&self.0.limits);
         self.command(command.key, |truth| {
@@ -92,13 +90,13 @@ impl Serve<Resume> for Registry {
     }
 }
 
-impl Serve<CurrentSnapshot> for Registry {
+impl<G: Clone + Unpin + 'static> Serve<CurrentSnapshot> for Registry<G> {
     async fn serve(&mut self, _: CurrentSnapshot) -> Result<Arc<Snapshot>, Unanswered> {
         Ok(self.0.ledger.draft().truth.snapshot().clone())
     }
 }
 
-impl Serve<History> for Registry {
+impl<G: Clone + Unpin + 'static> Serve<History> for Registry<G> {
     async fn serve(&mut self, _: History) -> Result<Kept, Unanswered> {
         let truth = self.0.ledger.draft().truth;
         Ok(Kept {
@@ -108,14 +106,14 @@ impl Serve<History> for Registry {
     }
 }
 
-impl Serve<Compare> for Registry {
+impl<G: Clone + Unpin + 'static> Serve<Compare> for Registry<G> {
     async fn serve(&mut self, asked: Compare) -> Result<Result<Compared, NotKept>, Unanswered> {
         Ok(history::compare(&self.0.ledger.draft().truth, asked.from, asked.to))
     }
 }
 
-impl Registry {
-    fn publish(&self, batch: PublishBatch) -> Result<Outcome, Fenced> {
+impl<G: Clone> Registry<G> {
+    fn publish(&self, batch: PublishBatch<G>) -> Result<Outcome, Fenced> {
         let PublishBatch { plan, graph, noticed } = batch;
         let ledger = self.0.ledger.draft();
         let version = ledger.truth.snapshot().version();
@@ -253,14 +251,4 @@ fn told(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> {
         }))
     }));
     events
-}
-
-/// The findings behind some failed entries: one cause reaches many entries, through other calls each, and is said once.
-pub(crate) fn causes<'w>(whys: impl Iterator<Item = &'w Arc<Why>>) -> Vec<Diagnostic> {
-    let mut by_cause = BTreeMap::new();
-    for why in whys {
-        by_cause.entry(&why.cause).or_insert(&why.diagnostics);
-    }
-    let findings = by_cause.into_values().flat_map(|diagnostics| diagnostics.iter());
-    findings.map(Diagnostic::without_chain).collect()
 }

@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::budget::Exceeded;
 use crate::counters::Begun;
 use crate::limits::Limits;
-use crate::messages::Render;
-use crate::reader::{Reader, RenderFailure, RenderOptions, Rendered, Supply};
+use crate::protocol::messages::Render;
+use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
+use crate::reader::{Reader, Supply};
 use crate::snapshot::Snapshot;
 use crate::supervision::{Abandoned, Alarm, Alarms, Child, FaultKind, Faults, Moment, Once, Pool, Rest, contain};
 

@@ -4,6 +4,7 @@
 //! which is all that actix sees and which cannot panic; what was acknowledged lives outside, in a [`Vault`]; and a [`Policy`]
 //! says how often, and after how long, what failed is started again.
 
+mod place;
 mod policy;
 mod restarts;
 mod family;
@@ -28,19 +29,29 @@ mod sync {
 
 use std::any::Any;
 
-pub use alarm::{Alarm, Alarms};
-pub use child::{Child, Circle, Fault, FaultKind, GivenUp, Incident, Restarted};
-pub use door::{Admitted, Door, Turned};
+pub use child::{Fault, FaultKind, GivenUp, Restarted};
 pub use drill::{Faults, Moment};
-pub use family::{Family, Fate, Orders, Standing, Strategy};
+pub use family::Strategy;
 pub use group::{Group, GroupError, Supervised, Undelivered};
-pub use meter::{Line, Meter, Ticket};
 pub use policy::{Escalation, Policy, PolicyError, RESTARTS_MAX, Restart, TIME_MAX_MS};
-pub use pool::{Abandoned, Lost, Once, Patience, Pool, Rest};
-pub use restarts::{Ending, Restarts, Verdict};
-pub use shell::{Answer, Behavior, Serve, Shell, Started, Traced};
-pub use supervisor::Supervisor;
+pub use shell::{Behavior, Serve, Started};
 pub use vault::{Fenced, Vault};
+
+/// The parts that the engine is built of, which nobody needs who only has actors supervised.
+mod parts {
+    pub use super::alarm::{Alarm, Alarms};
+    pub use super::child::{Child, Circle, Incident};
+    pub use super::door::{Admitted, Door, Turned};
+    pub use super::family::{Family, Fate, Orders, Standing};
+    pub use super::meter::{Line, Meter, Ticket};
+    pub use super::place::{Place, Taken};
+    pub use super::pool::{Abandoned, Lost, Once, Patience, Pool, Rest};
+    pub use super::restarts::{Ending, Restarts, Verdict};
+    pub use super::shell::{Answer, Shell, Traced};
+    pub use super::supervisor::Supervisor;
+}
+#[doc(hidden)]
+pub use parts::*;
 
 #[cfg(panic = "abort")]
 compile_error!("hotplate isolates faults by unwinding: `panic = \"abort\"` cannot be supported");

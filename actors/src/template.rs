@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::dialect::Missing;
-
 /// The longest name of a template, in bytes.
 pub const NAME_BYTES_MAX: usize = 1024;
 
@@ -218,6 +216,16 @@ impl Serialize for Digest {
     }
 }
 
+/// The treatment of a path that does not exist in the context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Missing {
+    /// An error that names the path.
+    #[default]
+    Error,
+    /// Prints nothing, counts as false and as an empty array; `with` and `call` on it are skipped.
+    Lenient,
+}
+
 /// One template as a loader read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -236,7 +244,7 @@ impl Source {
     #[must_use]
     pub fn new(name: TemplateName, text: impl Into<Arc<str>>) -> Self {
         let text: Arc<str> = text.into();
-        let unmarked = crate::text::unmarked(&text);
+        let unmarked = unmarked(&text);
         let text = if unmarked.len() == text.len() {
             text
         } else {
@@ -261,6 +269,14 @@ impl Source {
         }
         self
     }
+}
+
+/// A byte order mark, as a character.
+pub(crate) const MARK: char = '\u{feff}';
+
+/// Returns a text without the byte order mark that it may begin with.
+fn unmarked(text: &str) -> &str {
+    text.strip_prefix(MARK).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Decoding of files as UTF-8. All files that hotplate reads as text are decoded here.
 
 use crate::diagnostic::Diagnostic;
+use crate::template::MARK;
 
-/// A byte order mark, as a character.
-const MARK: char = '\u{feff}';
 /// The number of bytes at the beginning of a text by which its encoding is recognized.
 const SAMPLE_BYTES: usize = 1024;
 
@@ -31,11 +30,6 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
         bytes.drain(..mark.len());
     }
     String::from_utf8(bytes).map_err(|error| Box::new(not_utf8(&error)))
-}
-
-/// Returns a text without a byte order mark at its beginning.
-pub(crate) fn unmarked(text: &str) -> &str {
-    text.strip_prefix(MARK).unwrap_or(text)
 }
 
 /// An encoding other than UTF-8 that can be recognized from the bytes.

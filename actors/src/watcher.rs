@@ -13,11 +13,11 @@ use arc_swap::ArcSwap;
 use tracing::Instrument;
 
 use crate::counters::Tally;
-use crate::fault_log::unheard;
 use crate::health::LoaderHealth;
 use crate::loader::{Changes, Depth, Hints, Loader};
-use crate::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
+use crate::protocol::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
 use crate::supervision::{Behavior, Line, Pool, Serve, Started, contain};
+use crate::unheard::unheard;
 use crate::version::{LoaderId, Revision};
 
 use known::Known;
@@ -152,8 +152,8 @@ impl Behavior for Watcher {
 impl Serve<Look> for Watcher {
     async fn serve(&mut self, look: Look) -> Looked {
         // From here on a hint is a look of its own.
-        let Look(waiting, batch) = look;
-        drop(waiting);
+        let Look { place, batch } = look;
+        drop(place);
         if self.drained {
             return Looked::Nothing;
         }

@@ -2,8 +2,6 @@
 //!
 //! It compiles all templates, renders every page that has data, and adds the warnings of the engine and of the data.
 
-mod compare;
-
 use std::process::ExitCode;
 
 use clap::Args;
@@ -17,8 +15,7 @@ use super::failure::FOUND;
 use super::progress::Progress;
 use super::setup::Setup;
 use super::terminal::Terminal;
-use super::{Directory, Failure, Format, names, start, start_quietly};
-use compare::Reference;
+use super::{Directory, Failure, Format, names, start};
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
@@ -34,9 +31,6 @@ pub(crate) struct Options {
     /// Output format: sentences, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Render through the crate tinytemplate as well, and compare
-    #[arg(long)]
-    reference: bool,
 }
 
 /// An error or a warning, with the pages that fail because of it, if rendering them showed it.
@@ -49,8 +43,6 @@ struct Finding {
 struct Findings {
     templates: usize,
     rendered: usize,
-    /// The number of pages that both dialects print alike, if they were compared.
-    alike: Option<usize>,
     /// Formatters that are replaced by printing the value.
     stubs: Vec<String>,
     findings: Vec<Finding>,
@@ -59,14 +51,14 @@ struct Findings {
 impl Check {
     pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
         let site = self.directory.open(setup)?;
-        self.options.check(&site, || setup.config().apply(site.builder()))
+        self.options.check(&site, setup.config().apply(site.builder()))
     }
 }
 
 impl Options {
     /// Checks the templates of an engine, prints the findings and returns the exit code.
-    pub(super) fn check(&self, site: &Site, engine: impl Fn() -> Builder) -> Result<ExitCode, Failure> {
-        let findings = Findings::of(site, engine, self.reference)?;
+    pub(super) fn check(&self, site: &Site, builder: Builder) -> Result<ExitCode, Failure> {
+        let findings = Findings::of(site, builder)?;
         let mut terminal = Terminal::stdout();
         match self.format {
             Format::Human => findings.print(site, &mut terminal)?,
@@ -81,19 +73,16 @@ impl Options {
 }
 
 impl Findings {
-    fn of(site: &Site, engine: impl Fn() -> Builder, reference: bool) -> Result<Self, Failure> {
+    fn of(site: &Site, builder: Builder) -> Result<Self, Failure> {
         let loading = Progress::waiting("loading templates");
-        let builder = engine();
         let stubs = builder.stubs().map(str::to_owned).collect();
         let hotplate = start(site, builder.watch(false).on_failure(OnFailure::Return))?;
         drop(loading);
-        let reference = reference.then(|| Reference::start(site, engine())).transpose()?;
         let pinned = hotplate.snapshot();
         let snapshot = pinned.snapshot();
         let mut findings = Findings {
             templates: snapshot.entries().filter(|(_, name, _)| site.is_template(name)).count(),
             rendered: 0,
-            alike: reference.as_ref().map(|_| 0),
             stubs,
             findings: Vec::new(),
         };
@@ -108,7 +97,7 @@ impl Findings {
         entries.sort_unstable();
         let progress = Progress::counting("rendering", entries.len());
         for entry in entries {
-            findings.render(&pinned, entry, reference.as_ref());
+            findings.render(&pinned, entry);
             progress.step();
         }
         drop(progress);
@@ -132,16 +121,10 @@ impl Findings {
         Ok(findings)
     }
 
-    fn render(&mut self, pinned: &Pinned, entry: &TemplateName, reference: Option<&Reference>) {
+    fn render(&mut self, pinned: &Pinned, entry: &TemplateName) {
         self.rendered += 1;
-        let rendered = match pinned.render_supplied(entry.as_str(), &SiteData, &RenderOptions::default()) {
-            Ok(rendered) => rendered,
-            Err(failure) => return self.add(fault_of(failure, entry), Some(entry)),
-        };
-        match reference.map(|reference| reference.compare(entry, &rendered.body)) {
-            Some(Ok(true)) => self.alike = self.alike.map(|alike| alike + 1),
-            Some(Err(difference)) => self.add(*difference, Some(entry)),
-            Some(Ok(false)) | None => {}
+        if let Err(failure) = pinned.render_supplied(entry.as_str(), &SiteData, &RenderOptions::default()) {
+            self.add(fault_of(failure, entry), Some(entry));
         }
     }
 
@@ -196,12 +179,9 @@ impl Findings {
                 names::count(warnings, "warning")
             ),
         };
-        let alike = self
-            .alike
-            .map_or_else(String::new, |alike| format!(", {alike} alike in both dialects"));
         let rendered = self.rendered;
         terminal.line(format_args!(
-            "{templates}, {rendered} rendered with their data{alike}: {found}"
+            "{templates}, {rendered} rendered with their data: {found}"
         ))?;
         Ok(())
     }
@@ -212,7 +192,6 @@ impl Findings {
         json!({
             "templates": self.templates,
             "rendered": self.rendered,
-            "alike": self.alike,
             "stubs": self.stubs,
             "errors": self.count(Severity::Error),
             "warnings": self.count(Severity::Warning),

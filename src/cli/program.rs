@@ -90,7 +90,7 @@ impl Command {
                     )));
                 }
                 let site = Site::of_program(data.as_deref());
-                options.check(&site, || site.with_data(engine()))
+                options.check(&site, site.with_data(engine()))
             }
             Self::Render(page) => page.run(&Site::of_program(None), engine(), &Limits::default()),
             Self::Graph(drawn) => drawn.run(&Site::of_program(None), engine()),

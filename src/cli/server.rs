@@ -194,9 +194,12 @@ impl Server {
 
     /// The pages of the site, as they are for this audience.
     fn pages(&self, hotplate: &Hotplate) -> Pages {
-        let dev = &self.setup.config().dev;
+        let config = self.setup.config();
+        let dev = &config.dev;
         let web = Web::new(hotplate.clone()).development(self.audience == Audience::Author);
-        let web = web.editor(dev.editor.parse().unwrap_or_default());
+        let web = web
+            .editor(dev.editor.parse().unwrap_or_default())
+            .live_limits(config.live.clone());
         let web = dev.hosts.iter().fold(web, Web::host);
         let cache_control = Some(self.http.static_cache_control.as_str()).filter(|value| !value.is_empty());
         let cache_control = cache_control.and_then(|value| HeaderValue::from_str(value).ok());

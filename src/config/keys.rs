@@ -30,6 +30,7 @@ pub struct Key {
 
 /// What may stand at a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// `true` or `false`.
     Flag,
@@ -58,6 +59,7 @@ pub enum Kind {
 
 /// What a number counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unit {
     /// Things.
     Count,
@@ -69,6 +71,7 @@ pub enum Unit {
 
 /// What stands at a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Value {
     /// Of a [`Kind::Flag`].
     Flag(bool),
@@ -288,6 +291,9 @@ macro_rules! keys {
 }
 
 macro_rules! path {
+    ([$section:ident of $field:ident] $name:ident) => {
+        path!($section $name)
+    };
     (($section:ident $part:ident) $name:ident) => {
         concat!(stringify!($section), ".", stringify!($part), ".", stringify!($name))
     };
@@ -297,6 +303,12 @@ macro_rules! path {
 }
 
 macro_rules! field {
+    (mut $config:ident [$section:ident of $field:ident] $name:ident) => {
+        &mut $config.$field.$name
+    };
+    ($config:ident [$section:ident of $field:ident] $name:ident) => {
+        &$config.$field.$name
+    };
     (mut $config:ident ($section:ident $part:ident) $name:ident) => {
         &mut $config.$section.$part.$name
     };
@@ -500,6 +512,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 "The same where events cannot be trusted: network file systems, overlays, no watches left.";
             reload_ms: milliseconds(1, DAY), restart, "How long a reload may take.";
             start_ms: milliseconds(1, DAY), restart, "How long the first version may take.";
+        }
+        [limits of live] {
             live_clients: count(0, 1_000_000), restart, "Browsers that may follow a site in development at once.";
             live_entries: count(1, 10_000), restart, "Pages that one of them may follow by one stream.";
             live_stalled_ms: milliseconds(100, DAY), restart,
@@ -563,6 +577,7 @@ mod tests {
     use hotplate_actors::Limits;
 
     use super::*;
+    use crate::LiveLimits;
 
     /// Fields without a key, their names from what `derive(Debug)` writes.
     fn missing(section: &str, debug: &str) -> Vec<String> {
@@ -579,6 +594,7 @@ mod tests {
     #[test]
     fn every_limit_has_a_key() {
         assert_eq!(missing("limits", &format!("{:?}", Limits::default())), [""; 0]);
+        assert_eq!(missing("limits", &format!("{:?}", LiveLimits::default())), [""; 0]);
         #[cfg(feature = "admin")]
         assert_eq!(
             missing("admin.limits", &format!("{:?}", crate::admin::AdminLimits::default())),

@@ -38,6 +38,7 @@ use hotplate_actors::{Freshness, Hotplate, Pinned, RenderFailure, Rendered, Temp
 use serde::Serialize;
 
 use super::digests::Digests;
+use crate::LiveLimits;
 use fault::Findings;
 use feed::Feed;
 use hub::Hub;
@@ -61,6 +62,7 @@ struct Inner {
     hotplate: Hotplate,
     hub: Arc<Hub>,
     hosts: Vec<String>,
+    limits: LiveLimits,
     /// The pages that were answered last.
     texts: Texts,
     script: Bytes,
@@ -82,7 +84,8 @@ impl Live {
             hotplate: hotplate.clone(),
             hub,
             hosts: setting.hosts.clone(),
-            texts: Texts::new(hotplate.limits().live_text_bytes),
+            limits: setting.limits.clone(),
+            texts: Texts::new(setting.limits.live_text_bytes),
             script_digest: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(script.as_bytes())),
             script: script.into(),
             script_path: OnceLock::new(),
@@ -112,7 +115,7 @@ impl Live {
         let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
         #[cfg(target_os = "linux")]
         {
-            let stalled = Duration::from_millis(self.0.hotplate.limits().live_stalled_ms);
+            let stalled = Duration::from_millis(self.0.limits.live_stalled_ms);
             let _ = socket.set_tcp_user_timeout(Some(stalled));
         }
     }
@@ -317,7 +320,7 @@ async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
     if let Err(refusal) = access::check(request.headers(), &live.0.hosts) {
         return HttpResponse::Forbidden().body(refusal);
     }
-    let Some(entries) = entries(request.query_string(), live.0.hotplate.limits().live_entries) else {
+    let Some(entries) = entries(request.query_string(), live.0.limits.live_entries) else {
         return HttpResponse::BadRequest()
             .body("Say which pages to follow: `?entry=index.html`, some of them at most.\n");
     };

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use hotplate_actors::{Freshness, RenderFailure, Version};
 
 use super::Faults;
+use super::escaped::escaped;
 use super::etag::ETag;
 use super::live::Shown;
 
@@ -135,28 +136,6 @@ fn accepts_html(request: &HttpRequest) -> bool {
         .get_all(ACCEPT)
         .filter_map(|value| value.to_str().ok());
     accepted.any(|value| value.contains("text/html"))
-}
-
-/// Text inside of HTML, also inside of a quoted attribute.
-pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len() + text.len() / 8);
-    let mut rest = text;
-    while let Some(at) = rest
-        .bytes()
-        .position(|byte| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\''))
-    {
-        escaped.push_str(&rest[..at]);
-        escaped.push_str(match rest.as_bytes()[at] {
-            b'&' => "&amp;",
-            b'<' => "&lt;",
-            b'>' => "&gt;",
-            b'"' => "&quot;",
-            _ => "&#39;",
-        });
-        rest = &rest[at + 1..];
-    }
-    escaped.push_str(rest);
-    escaped
 }
 
 /// By the extension of an entry.

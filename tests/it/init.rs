@@ -16,7 +16,7 @@ fn the_starter_is_right_and_served() {
         "{}",
         ran.stdout
     );
-    let ran = run(&["check", text(&directory), "--reference"]);
+    let ran = run(&["check", text(&directory)]);
     assert_eq!(ran.code, 0, "{}", ran.stdout);
     assert!(ran.stdout.ends_with("nothing is wrong\n"), "{}", ran.stdout);
     let running = crate::command::Running::start(&["serve", text(&directory), "--bind", "127.0.0.1:0"]);

@@ -11,7 +11,7 @@ use actix_web::web::{Data, Query, get, scope};
 use actix_web::{App, HttpMessage, HttpRequest, Responder};
 use hotplate::site::Site;
 use hotplate::web::{Deadline, Editor, Faults, Nonce, Pages, Templates, Web};
-use hotplate::{Diagnostic, Hotplate, Limits};
+use hotplate::{Diagnostic, Hotplate, Limits, LiveLimits};
 use serde_json::{Value, json};
 
 use crate::files::Files;
@@ -468,18 +468,17 @@ async fn the_script_is_found_and_allowed() {
 #[actix_web::test]
 async fn the_feed_is_for_pages_of_this_server() {
     let files = templates();
-    let limits = Limits {
+    let limits = LiveLimits {
         live_clients: 2,
         live_entries: 2,
-        ..Limits::default()
+        ..LiveLimits::default()
     };
     let hotplate = Hotplate::builder()
         .root(files.path())
         .watch(false)
-        .limits(limits)
         .start()
         .expect("starts");
-    let web = Web::new(hotplate).development(true);
+    let web = Web::new(hotplate).development(true).live_limits(limits);
     let app = init_service(App::new().configure(web.mount())).await;
     let feed = |query: &str| TestRequest::get().uri(&format!("/_hotplate/live?{query}"));
     for (request, status) in [

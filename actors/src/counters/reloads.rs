@@ -6,12 +6,13 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::clock::Clock;
-use crate::messages::{Looked, Outcome};
+use crate::protocol::messages::{Looked, Outcome};
 
 /// What came of a reload: of a batch of changes, or of a `Reload` that somebody asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum ReloadResult {
     /// What is on the disk is served, or waits because an earlier version is held.
     Success = 1,

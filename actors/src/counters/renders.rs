@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::clock::Tick;
 use super::histogram::{Buckets, Histogram};
 use crate::budget::Exceeded;
-use crate::reader::{Freshness, RenderFailure, Rendered};
+use crate::protocol::render::{Freshness, RenderFailure, Rendered};
 
 /// What came of a render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

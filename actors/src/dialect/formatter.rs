@@ -5,9 +5,9 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::escape::escape_html;
 use super::{Escape, Frame};
 use crate::budget::Exceeded;
-use crate::dialect::tiny::escape::escape_html;
 use crate::value::Value;
 
 /// The reason why a formatter rejects a value. The author of the template reads it, so it names the values that are accepted.

@@ -14,12 +14,11 @@ mod path;
 mod piece;
 mod program;
 mod scan;
+mod shorten;
 mod tag;
 mod unit;
 
-pub mod escape;
 pub mod formatters;
-pub(super) mod outline;
 
 use std::sync::Arc;
 
@@ -56,14 +55,14 @@ impl Dialect for Tiny {
     }
 
     fn formatter_name(&self, name: &str) -> Result<(), String> {
-        tag_can_name(self, name)
+        tag_can_name(name)
     }
 }
 
 /// Checks that a tag can use a formatter under this name. The compiler decides, so that there is one rule.
-pub(super) fn tag_can_name(dialect: &impl Dialect, name: &str) -> Result<(), String> {
+fn tag_can_name(name: &str) -> Result<(), String> {
     let tag = format!("{{value | {name}}}");
-    let reason = match dialect.compile(&tag, &Limits::default()) {
+    let reason = match Tiny.compile(&tag, &Limits::default()) {
         Ok(unit) => match unit.formatters() {
             [used] if *used.name == *name => return Ok(()),
             [used] => format!("`{tag}` is read as the formatter `{}`", used.name),

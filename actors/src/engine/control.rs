@@ -14,7 +14,7 @@ use crate::events::Teller;
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
 use crate::loader::Hints;
-use crate::messages::Drain;
+use crate::protocol::messages::Drain;
 use crate::renderer::Renderer;
 use crate::snapshot::Snapshot;
 use crate::supervision::{Alarms, Circle, Faults, Pool, Supervisor, Turned, runtime};

@@ -1,23 +1,23 @@
 //! The line of control actors: each is given where it sends to, so it is made from its end.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
 
 use actix::{Actor, AsyncContext};
 
 use super::control::Inside;
-use super::{Actors, Post, StartError, patience};
+use super::{Actors, Post, Registry, StartError, patience};
 use crate::compiler::{self, Cache, Compiler};
 use crate::counters::Tally;
 use crate::graph::plan::Graph;
 use crate::graph::{self, Grapher};
 use crate::loader::Hints;
-use crate::messages::{Look, Looked, Outcome, Reload, SourcesChanged, Waiting};
 use crate::policies::ActorKind;
+use crate::protocol::messages::{Look, Looked, Outcome, Reload, SourcesChanged};
 use crate::registry::truth::Truth;
-use crate::registry::{self, Ledger, Registry};
-use crate::supervision::{Behavior, Child, Faults, Line, Pool, Shell, Vault};
+use crate::registry::{self, Ledger};
+use crate::supervision::{Behavior, Child, Faults, Line, Place, Pool, Shell, Vault};
 use crate::version::LoaderId;
 use crate::watcher::{self, Eyes, Watcher};
 
@@ -93,7 +93,9 @@ impl Inside {
         for watcher in &watchers {
             first_look(watcher).await?;
         }
-        plan.stand_in.check(&served.load())?;
+        plan.stand_in
+            .check(&served.load())
+            .map_err(|(name, reason)| StartError::Fallback { name, reason })?;
         let rest = [&compiler.child, &graph.child, &registry.child, &renderer.desk.child];
         let children = watchers.iter().map(|watcher| &watcher.child).chain(rest);
         Ok(Actors {
@@ -123,16 +125,16 @@ fn start_watcher(
     child: Arc<Child>,
     faults: Faults,
 ) -> (Post<Watcher>, Hints) {
-    let hinted = Arc::new(AtomicBool::new(false));
     let mut given = None;
     let of_shell = Arc::clone(&child);
     let addr = Shell::<Watcher>::create(|context| {
         let look = context.address().recipient::<Look>();
-        let waiting = Arc::clone(&hinted);
+        let place = Place::default();
         let hints = Hints::new(move || {
-            if let Some(waiting) = Waiting::begin(&waiting) {
+            if let Some(place) = place.take() {
                 // A full mailbox holds reloads, which look at everything.
-                let _ = look.try_send(Look(waiting, watcher::batch(loader)));
+                let batch = watcher::batch(loader);
+                let _ = look.try_send(Look { place, batch });
             }
         });
         given = Some(hints.clone());

@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::plan::CompiledText;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::tiny::formatter_meant;
 use crate::dialect::{FormatterUse, Unit, formatter_elsewhere};
 use crate::likeness::{suggested_template, suggestion};
 use crate::loader::directory::EXTENSIONS;
+use crate::protocol::batch::CompiledText;
 use crate::snapshot::Seed;
 use crate::template::{TemplateName, spellings};
 

@@ -1,65 +1,19 @@
 //! [`Graph`]: what a batch of compiled texts makes of every entry, as a [`Plan`].
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt;
 use std::sync::Arc;
 
+use super::companions::Companions;
 use super::edges::{Edges, Links};
 use super::faults::{Inspector, Nearest};
 use super::verdicts::{Bad, decide};
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Formatters, Unit};
+use crate::dialect::Formatters;
+use crate::protocol::batch::{CompiledBatch, CompiledText};
+use crate::protocol::plan::{Placement, Plan, Verdict};
 use crate::snapshot::{Names, Seed};
-use crate::template::{Digest, TemplateName};
+use crate::template::TemplateName;
 use crate::version::LoaderId;
-
-pub use super::batch::{Companions, CompiledBatch, CompiledText};
-pub use crate::snapshot::Why;
-
-/// What the next version is to be, as far as it differs from the last one that was accepted.
-#[derive(Debug, Clone, Default)]
-pub struct Plan {
-    /// Whether it says everything: names that it does not name are gone.
-    pub whole: bool,
-    /// New texts that compiled.
-    pub units: Vec<Placement>,
-    /// What is to be thought of each entry that changed or about which something else is to be thought than before.
-    pub verdicts: Vec<(TemplateName, Verdict)>,
-}
-
-/// A unit and the name that it is to have.
-#[derive(Clone)]
-pub struct Placement {
-    /// The name.
-    pub name: TemplateName,
-    /// Of the text.
-    pub digest: Digest,
-    /// What the text does.
-    pub unit: Arc<dyn Unit>,
-    /// What travels with it, if it is there.
-    pub companions: Arc<[TemplateName]>,
-}
-
-impl fmt::Debug for Placement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Placement");
-        shown
-            .field("name", &self.name)
-            .field("digest", &self.digest)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What is to be thought of the newest closure of an entry.
-#[derive(Debug, Clone)]
-pub enum Verdict {
-    /// It can be served.
-    Good,
-    /// It cannot.
-    Bad(Arc<Why>),
-    /// The entry is not defined any more.
-    Gone,
-}
 
 /// Every text of every loader, who calls whom, and who is bad. A clone shares all memory, so a caller applies a batch to a clone
 /// and keeps that only if the plan was accepted.

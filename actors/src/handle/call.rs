@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use actix::Message;
 use tracing::Instrument;
 
-use crate::engine::{Engine, Post};
-use crate::messages::{Key, Resume, RollBack, RolledBack, Unanswered};
+use crate::engine::{Engine, Post, Registry};
+use crate::protocol::messages::{Key, Resume, RollBack, RolledBack, Unanswered};
 use crate::supervision::{Door, Fault, FaultKind, Serve, Turned};
 use crate::version::Version;
 
@@ -143,7 +143,7 @@ impl Engine {
     /// What is lost is sent again: it has a key.
     async fn command<M>(&self, message: M) -> Result<RolledBack, CallError>
     where
-        crate::registry::Registry: Serve<M>,
+        Registry: Serve<M>,
         M: Message<Result = RolledBack> + Copy + Send + 'static,
     {
         let registry = &self.actors.registry;

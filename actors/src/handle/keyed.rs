@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{CallError, ReloadReport, Reloader};
+use super::{CallError, Reloader};
 use crate::engine::Engine;
-use crate::messages::{Key, Reload, RolledBack};
+use crate::protocol::messages::{Key, Reload, RolledBack};
+use crate::protocol::reload::ReloadReport;
 use crate::version::Version;
 
 /// Commands under a key of the caller's. Each kind is done once for each key, however often it is sent, and answered as it was the

@@ -1,53 +1,14 @@
-//! Reloading from outside: [`Reloader`] and what it answers.
+//! Reloading from outside: [`Reloader`].
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::call::{CallError, RETRIES, Until};
-use super::wrong::{self, NotCurrent};
-use crate::diagnostic::Diagnostic;
+use super::wrong;
 use crate::engine::Engine;
-use crate::limits::Limits;
-use crate::messages::{History, Key, Looked, Outcome, Reload};
-use crate::template::TemplateName;
+use crate::protocol::messages::{History, Key, Looked, Outcome, Reload};
+use crate::protocol::reload::{ReloadOutcome, ReloadReport};
 use crate::version::Version;
-
-/// What a reload came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReloadReport {
-    /// What is served now: everything that was written before the call is in it, or named in `diagnostics`.
-    pub version: Version,
-    /// What was done.
-    pub outcome: ReloadOutcome,
-    /// Templates with a new text.
-    pub changed: Vec<TemplateName>,
-    /// Templates that are gone.
-    pub removed: Vec<TemplateName>,
-    /// Templates that are not served as their newest text has them, whether this reload changed anything or not.
-    pub not_current: Vec<NotCurrent>,
-    /// Everything that is wrong now, each finding once.
-    pub diagnostics: Vec<Diagnostic>,
-}
-
-/// What was done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum ReloadOutcome {
-    /// There is a new version.
-    Published,
-    /// Nothing differs from what is served.
-    Unchanged,
-    /// What is served was chosen by a roll-back; what changed waits until that is ended.
-    Held,
-    /// What changed is not accepted, for this reason; what was served goes on.
-    Refused(String),
-    /// The templates cannot be read, for this reason; what was served goes on.
-    Unreadable(String),
-}
 
 /// Where `Reload` messages are sent to. Each goes to every Watcher; the answer waits until the Registry has decided everything.
 #[derive(Clone)]
@@ -166,15 +127,6 @@ impl ReloadReport {
         Ok(())
     }
 
-    /// Returns what it takes in memory, about: a name is counted as if it were here only.
-    fn bytes(&self) -> usize {
-        let names = self.changed.iter().chain(&self.removed);
-        let names = names.chain(self.not_current.iter().map(|stands| &stands.template));
-        let names: usize = names.map(|name| name.as_str().len() + size_of::<NotCurrent>()).sum();
-        let diagnostics: usize = self.diagnostics.iter().map(Diagnostic::bytes).sum();
-        size_of::<Self>() + names + diagnostics
-    }
-
     /// Of several outcomes the one that somebody must know of.
     fn worsen(&mut self, outcome: ReloadOutcome) {
         let weight = |outcome: &ReloadOutcome| match outcome {
@@ -193,88 +145,5 @@ impl ReloadReport {
 impl std::fmt::Debug for Reloader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Reloader(..)")
-    }
-}
-
-/// What reloads were answered, by their keys.
-#[derive(Debug, Default)]
-pub(crate) struct Answered(Mutex<VecDeque<(Key, Gate, Option<ReloadReport>)>>);
-
-type Gate = Arc<tokio::sync::Mutex<()>>;
-
-impl Answered {
-    fn answered(&self, key: Key) -> Option<ReloadReport> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().find(|(known, ..)| *known == key)?.2.clone()
-    }
-
-    /// Through which those with the same key go one after the other. No more of them than the door lets in.
-    fn gate(&self, key: Key) -> Gate {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, gate, _)) = all.iter().find(|(known, ..)| *known == key) {
-            return Arc::clone(gate);
-        }
-        let gate = Gate::default();
-        all.push_back((key, Arc::clone(&gate), None));
-        gate
-    }
-
-    /// Remembers a report, and as many of those before as the limits say; the newest stays, however large it is.
-    fn answer(&self, key: Key, report: &ReloadReport, limits: &Limits) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = all.iter_mut().find(|(known, ..)| *known == key) {
-            entry.2 = Some(report.clone());
-        }
-        while all.len() > limits.idempotency_keys {
-            all.pop_front();
-        }
-        let bytes = |report: &Option<ReloadReport>| report.as_ref().map_or(0, ReloadReport::bytes);
-        let mut sum: usize = all.iter().map(|(_, _, report)| bytes(report)).sum();
-        while sum > limits.idempotency_bytes {
-            let oldest = all
-                .iter()
-                .position(|(known, _, report)| *known != key && report.is_some());
-            let Some((_, _, oldest)) = oldest.and_then(|oldest| all.remove(oldest)) else {
-                break;
-            };
-            sum -= bytes(&oldest);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::name;
-
-    #[test]
-    fn reports_are_bounded_by_their_bytes_and_the_newest_stays() {
-        let report = |names: usize| {
-            let names = (0..names).map(|number| name(&format!("{number:04}.html")));
-            ReloadReport {
-                version: Version::NONE,
-                outcome: ReloadOutcome::Published,
-                changed: names.collect(),
-                removed: Vec::new(),
-                not_current: Vec::new(),
-                diagnostics: Vec::new(),
-            }
-        };
-        let limits = Limits {
-            idempotency_bytes: 2 * report(100).bytes(),
-            ..Limits::default()
-        };
-        let keys = ["a", "b", "c", "d"].map(|text| Key::new("test", text));
-        let remembered = Answered::default();
-        for (key, names, expected) in [
-            (0, 100, [true, false, false, false]),
-            (1, 100, [true, true, false, false]),
-            (2, 1, [false, true, true, false]),
-            (3, 1_000, [false, false, false, true]),
-        ] {
-            remembered.gate(keys[key]);
-            remembered.answer(keys[key], &report(names), &limits);
-            assert_eq!(keys.map(|key| remembered.answered(key).is_some()), expected);
-        }
     }
 }

@@ -7,10 +7,10 @@ use actix::Recipient;
 use super::Pinned;
 use crate::budget::Exceeded;
 use crate::counters::Begun;
-use crate::engine::Engine;
-use crate::messages::Render;
-use crate::reader::{RenderFailure, RenderOptions, Rendered, Supply};
-use crate::renderer::{Answering, Instead};
+use crate::engine::{Answering, Engine, Instead};
+use crate::protocol::messages::Render;
+use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
+use crate::reader::Supply;
 use crate::supervision::{Door, Serve, Supervised, Turned, Undelivered};
 
 /// Where `Render` messages are sent to.

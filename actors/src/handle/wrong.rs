@@ -1,34 +1,10 @@
 //! The faults of now: templates that do not compile, and templates that failed when they were rendered.
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
-
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
-use crate::registry::causes;
-use crate::snapshot::{Serving, Standing};
-use crate::template::TemplateName;
-
-/// A template that is not served as its newest text has it.
-///
-/// Serialized it is `{template, serving, since}`, with `serving` as [`Serving::as_str`] writes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotCurrent {
-    /// Its name.
-    pub template: TemplateName,
-    /// The answer to requests for it.
-    pub serving: Serving,
-}
-
-impl Serialize for NotCurrent {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("NotCurrent", 3)?;
-        fields.serialize_field("template", &self.template)?;
-        fields.serialize_field("serving", self.serving.as_str())?;
-        fields.serialize_field("since", &self.serving.since())?;
-        fields.end()
-    }
-}
+use crate::protocol::reload::NotCurrent;
+use crate::protocol::report::causes;
+use crate::snapshot::Standing;
 
 /// Returns each finding once.
 pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {

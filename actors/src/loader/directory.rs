@@ -16,6 +16,7 @@ mod alarm;
 mod disk;
 mod failure;
 mod inbox;
+mod kernel;
 mod links;
 mod observer;
 mod read;
@@ -38,10 +39,10 @@ use crate::limits::Limits;
 use alarm::{Alarm, Clock};
 use disk::System;
 use inbox::{Ears, Inbox};
+use kernel::recursive::Recursive;
 use observer::{Means, Observer};
 use rules::{Rules, Sieve};
 use tree::Tree;
-use watches::recursive::Recursive;
 use watches::{WatchError, Watches};
 
 pub use rules::{EXTENSIONS, Links};
@@ -203,7 +204,7 @@ impl DirectoryLoader {
         let kernel: Box<dyn Watches> = match self.by {
             WatchBy::Poll => return Err(WatchError::NotThere),
             #[cfg(target_os = "linux")]
-            WatchBy::Auto => Box::new(watches::inotify::Inotify::listen(inbox, move || clock.rouse())?),
+            WatchBy::Auto => Box::new(kernel::inotify::Inotify::listen(inbox, move || clock.rouse())?),
             _ => Box::new(Recursive::listen(self.roots.clone(), inbox, move || clock.rouse())?),
         };
         self.inbox.watched().begin(kernel)?;

@@ -1,4 +1,4 @@
-//! [`RenderFailure`]: why a render has no answer.
+//! Failures of renders: which are costly, and how they are made.
 
 use std::sync::Arc;
 
@@ -10,65 +10,6 @@ use crate::snapshot::{Snapshot, Why};
 use crate::supervision::{Fault, FaultKind};
 use crate::template::TemplateName;
 use crate::value::ContextError;
-
-/// Why there is no answer. `Display` is for people: place, line, caret, calls and help where there are any.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum RenderFailure {
-    /// There is no such template.
-    #[error("there is no template `{name}`{}", nearest.as_ref().map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default())]
-    NotFound {
-        /// As it was asked for.
-        name: String,
-        /// One with a name much like it.
-        nearest: Option<TemplateName>,
-    },
-    /// The template is broken and there never was a good one.
-    #[error("`{name}` cannot be served: {}", why.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Broken {
-        /// Which.
-        name: TemplateName,
-        /// What is wrong.
-        why: Arc<Why>,
-    },
-    /// The render failed.
-    #[error("{0}")]
-    Failed(RenderError),
-    /// The data does not become a context.
-    #[error(transparent)]
-    Context(#[from] ContextError),
-    /// The caller's deadline passed, or the caller gave up.
-    #[error("the render was ended: {0}")]
-    Timeout(Exceeded),
-    /// As many renders as there may be are under way: try again later, or raise the limit `renders_in_flight`.
-    #[error("too many renders are under way (the limit `renders_in_flight`)")]
-    Busy,
-    /// The engine has ended, or its Renderer was given up.
-    #[error("nobody renders by message: the engine has ended, or its Renderer was given up (health says which)")]
-    Down,
-    /// The Renderer failed with this render in hand.
-    #[error("the render was lost: {0}")]
-    Lost(String),
-}
-
-impl From<RenderError> for RenderFailure {
-    #[cold]
-    fn from(error: RenderError) -> Self {
-        match error.fault {
-            RenderFault::Budget(exceeded) if exceeded.by_caller() => Self::Timeout(exceeded),
-            _ => Self::Failed(error),
-        }
-    }
-}
-
-impl From<Fault> for RenderFailure {
-    fn from(fault: Fault) -> Self {
-        match fault.kind {
-            FaultKind::Down => Self::Down,
-            _ => Self::Lost(fault.to_string()),
-        }
-    }
-}
 
 impl RenderFailure {
     /// The error, where it is of a kind that costs much before it shows, or may: such a closure is not tried each time.

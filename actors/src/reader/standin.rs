@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::attempt::Effort;
 use super::failure::{nearest, not_found};
 use super::instead::Failed;
-use super::{Freshness, Given, OnFailure, Reader, RenderFailure, RenderOptions, Rendered};
+use super::{Given, Reader};
 use crate::dialect::{Closure, Escape};
-use crate::engine::StartError;
+use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 use crate::snapshot::{Serving, Snapshot, Standing, Why};
 use crate::template::TemplateName;
 
@@ -29,8 +29,8 @@ impl StandIn {
     /// Checks that the template is there in the first version. A broken one is: it can be repaired while the engine runs.
     ///
     /// # Errors
-    /// [`StartError::Fallback`] with a similar name and what to do.
-    pub(crate) fn check(&self, first: &Snapshot) -> Result<(), StartError> {
+    /// Its name, and the reason with a similar name and what to do.
+    pub(crate) fn check(&self, first: &Snapshot) -> Result<(), (String, String)> {
         let Some(template) = self.template.as_ref().filter(|_| !self.optional) else {
             return Ok(());
         };
@@ -40,13 +40,11 @@ impl StandIn {
             Some(Standing::Gone) | None => {
                 let meant = nearest(first, name).map(|nearest| format!(" (did you mean `{nearest}`?)"));
                 let meant = meant.unwrap_or_default();
-                Err(StartError::Fallback {
-                    name: name.to_owned(),
-                    reason: format!(
-                        "the first version has no such template{meant}; create it, name another, or make it optional where it may come \
-                         later (`Builder::optional_fallback`)"
-                    ),
-                })
+                let reason = format!(
+                    "the first version has no such template{meant}; create it, name another, or make it optional where it may come \
+                     later (`Builder::optional_fallback`)"
+                );
+                Err((name.to_owned(), reason))
             }
         }
     }

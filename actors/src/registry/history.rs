@@ -2,26 +2,12 @@
 
 use std::sync::Arc;
 
-use super::report::Report;
 use super::truth::{State, Truth};
 use crate::limits::Limits;
+use crate::protocol::messages::NotKept;
+use crate::protocol::report::Report;
 use crate::snapshot::{Compared, Snapshot};
 use crate::version::Version;
-
-/// A version that is not, or no longer, kept.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
-#[error("version {wanted} is not kept; kept are: {}", listed(kept))]
-pub struct NotKept {
-    /// Which.
-    pub wanted: Version,
-    /// Those that are, oldest first, the current one last.
-    pub kept: Vec<Version>,
-}
-
-fn listed(versions: &[Version]) -> String {
-    let versions: Vec<String> = versions.iter().map(Version::to_string).collect();
-    versions.join(", ")
-}
 
 /// The versions that can be gone back to, oldest first, the current one last.
 #[must_use]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::truth::Truth;
 use crate::limits::Limits;
-use crate::messages::{Key, RolledBack};
+use crate::protocol::messages::{Key, RolledBack};
 
 /// The truth, and the last outcomes by their keys. A clone is O(1).
 #[derive(Debug, Clone)]

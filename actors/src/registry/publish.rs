@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::truth::{Record, Truth};
 use crate::dialect::{Formatter, FormatterError, Formatters, Member};
-use crate::graph::plan::{Placement, Plan, Verdict};
 use crate::limits::Limits;
+use crate::protocol::plan::{Placement, Plan, Verdict};
+use crate::protocol::report::Report;
 use crate::snapshot::entry::{Entry, State};
 use crate::snapshot::index::Index;
 use crate::snapshot::served::Closures;
@@ -15,10 +16,9 @@ use crate::snapshot::{Change, Seed, Snapshot, Why};
 use crate::template::TemplateName;
 use crate::version::Version;
 
-pub use super::report::Report;
-
 /// What is to become of a plan.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Decision {
     /// It says what is so already.
     Unchanged,

@@ -1,35 +1,12 @@
-//! [`Report`]: what is new in a version.
+//! What is new in a version, by what the Registry knew before and knows now.
 
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
-
 use super::truth::Record;
+use crate::protocol::report::Report;
 use crate::snapshot::entry::State;
 use crate::snapshot::{Names, Snapshot, Why};
-use crate::template::{Digest, TemplateName};
-use crate::version::Version;
-
-/// What is new in a version. Every list is sorted by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Which version.
-    pub version: Version,
-    /// Of what it serves.
-    pub digest: Digest,
-    /// Names with another text that compiled than before; not those that only call one.
-    pub changed: Vec<TemplateName>,
-    /// Names that are gone.
-    pub removed: Vec<TemplateName>,
-    /// Entries that go on as they were, and before did not, or did for another reason.
-    #[serde(serialize_with = "by_name")]
-    pub stale: Vec<(TemplateName, Arc<Why>)>,
-    /// Entries that cannot be served, and before could, or could not for another reason.
-    #[serde(serialize_with = "by_name")]
-    pub broken: Vec<(TemplateName, Arc<Why>)>,
-    /// Entries that are current and before were not.
-    pub recovered: Vec<TemplateName>,
-}
+use crate::template::TemplateName;
 
 impl Report {
     /// Returns what it takes in memory, about: a name is counted as if it were here only.
@@ -89,9 +66,4 @@ impl Report {
             _ => {}
         }
     }
-}
-
-/// `{name: why}`.
-fn by_name<S: Serializer>(entries: &[(TemplateName, Arc<Why>)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(entries.iter().map(|(name, why)| (name, why)))
 }

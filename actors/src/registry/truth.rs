@@ -4,9 +4,9 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::report::Report;
 use crate::dialect::{Member, Members, TemplateId};
 use crate::limits::Limits;
+use crate::protocol::report::Report;
 use crate::snapshot::entry::Entry;
 use crate::snapshot::index::Index;
 use crate::snapshot::{Content, Earlier, Former, Generation, Names, Shared, Snapshot};

@@ -150,7 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::graph::plan::CompiledText;
+    use crate::protocol::batch::CompiledText;
     use crate::testing;
 
     const NAMES: u32 = 6;

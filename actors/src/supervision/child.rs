@@ -88,6 +88,7 @@ pub struct GivenUp {
 
 /// What a supervisor tells.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Incident {
     /// An actor failed.
     Failed(Fault),
@@ -309,7 +310,7 @@ impl Child {
             said = fault.said,
             "an actor failed"
         );
-        crate::fault_log::unheard(format_args!(
+        crate::unheard::unheard(format_args!(
             "the {} {} failed: {}",
             self.actor, self.number, fault.said
         ));

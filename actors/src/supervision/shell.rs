@@ -205,7 +205,7 @@ impl<B: Behavior> Core<B> {
         if let Err(said) = dropped {
             // It is gone all the same, and its successor begins as any other.
             tracing::error!(actor = self.child.actor(), said, "a behaviour failed in its Drop");
-            crate::fault_log::unheard(format_args!(
+            crate::unheard::unheard(format_args!(
                 "a behaviour of the {} failed in its Drop",
                 self.child.actor()
             ));

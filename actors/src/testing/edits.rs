@@ -2,7 +2,7 @@
 
 use super::{World, batch, companions, compile, name};
 use crate::diagnostic::Diagnostic;
-use crate::graph::plan::CompiledBatch;
+use crate::protocol::batch::CompiledBatch;
 use crate::version::LoaderId;
 
 /// What people are told about a name, all of it.
@@ -256,13 +256,13 @@ fn a_very_long_chain_of_calls_breaks_and_recovers() {
 fn a_text_that_says_it_is_broken_without_saying_why_is_broken_all_the_same() {
     let mut world = World::new(companions());
     let mut silent = batch(&[("page", "bad")], &[]);
-    if let crate::graph::plan::CompiledText::Broken { diagnostics, .. } = &mut silent.texts[0].1 {
+    if let crate::protocol::batch::CompiledText::Broken { diagnostics, .. } = &mut silent.texts[0].1 {
         *diagnostics = std::sync::Arc::default();
     }
     world.apply(silent);
     says(&told(&world, "page"), &["error[not-compiled]", "page"]);
     assert!(matches!(
         compile(&name("x"), "bad"),
-        crate::graph::plan::CompiledText::Broken { .. }
+        crate::protocol::batch::CompiledText::Broken { .. }
     ));
 }

@@ -8,7 +8,10 @@ use proptest::sample::select;
 
 use super::model::{Content, Model, Served, Texts, bad, content_of, texts_of};
 use super::{World, compile, formatters, name};
-use crate::graph::plan::{Companions, CompiledBatch, Graph, Plan, Verdict};
+use crate::graph::companions::Companions;
+use crate::graph::plan::Graph;
+use crate::protocol::batch::CompiledBatch;
+use crate::protocol::plan::{Plan, Verdict};
 use crate::registry::history::{kept, resume, roll_back};
 use crate::registry::publish::{Decision, publish};
 use crate::template::Digest;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::{World, batch, companions, formatters, name};
-use crate::graph::plan::{Plan, Verdict};
+use crate::protocol::plan::{Plan, Verdict};
 use crate::registry::history::{kept, resume, roll_back};
 use crate::registry::publish::{Decision, Refusal, publish};
 use crate::snapshot::entry::State;

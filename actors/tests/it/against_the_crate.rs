@@ -3,7 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hotplate_actors::Limits;
-use hotplate_actors::dialect::{Escape, Missing, RenderFault};
+use hotplate_actors::diagnostic::Span;
+use hotplate_actors::dialect::{Escape, Missing, RenderError, RenderFault};
+use serde_json::Value;
 use tinytemplate::TinyTemplate;
 use tinytemplate::error::Error;
 
@@ -17,7 +19,7 @@ pub(crate) enum Verdict {
     Refused,
     /// Both printed the same.
     Same,
-    /// Both failed for the same reason.
+    /// Both failed for the same reason, at the same place, through the same calls.
     BothFailed,
     /// It met the edge of its budget; the crate has none.
     Stopped,
@@ -60,7 +62,10 @@ pub(crate) fn compare(case: &Case) -> Result<Verdict, String> {
             .map_err(|_| "the crate panicked on what was accepted".to_owned())?;
         verdict = match (&ours, &theirs) {
             (Ok(ours), Ok(theirs)) if ours == theirs => Verdict::Same,
-            (Err(ours), Err(theirs)) if reason(theirs).is_none_or(|reason| reason == ours.fault) => Verdict::BothFailed,
+            (Err(ours), Err(theirs)) if reason(theirs).is_none_or(|reason| reason == ours.fault) => {
+                same_place(case, ours, theirs)?;
+                Verdict::BothFailed
+            }
             _ => return Err(format!("ours: {ours:?}\ntheirs: {theirs:?}")),
         };
         if let Ok(printed) = ours
@@ -80,6 +85,22 @@ fn theirs(case: &Case, escape: Escape) -> Result<String, Error> {
     }
     if escape == Escape::None {
         engine.set_default_formatter(&tinytemplate::format_unescaped);
+    }
+    let print = match escape {
+        Escape::None => tinytemplate::format_unescaped,
+        _ => tinytemplate::format,
+    };
+    engine.add_formatter("upper", move |value, output| {
+        let text = value.as_str().map(str::to_uppercase);
+        print(&text.map_or_else(|| value.clone(), Value::from), output)
+    });
+    engine.add_formatter("json", |value, output| {
+        output.push_str(&value.to_string());
+        Ok(())
+    });
+    for name in ["refuse", "panic"] {
+        let refusal = || Error::GenericError { msg: name.into() };
+        engine.add_formatter(name, move |_, _| Err(refusal()));
     }
     engine.render(&case.templates[0].0, &case.context)
 }
@@ -101,4 +122,69 @@ fn reason(error: &Error) -> Option<RenderFault> {
     ];
     let known = reasons.iter().find(|(begin, _)| message.starts_with(begin));
     known.map(|(_, fault)| *fault)
+}
+
+/// Checks that both name the same template, the same calls that led there, and the same places.
+fn same_place(case: &Case, ours: &RenderError, theirs: &Error) -> Result<(), String> {
+    let said = &ours.diagnostic;
+    let text_of = |name: &str| {
+        let found = case.templates.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, text)| text.as_str())
+    };
+    let mut template = case.templates[0].0.as_str();
+    let mut error = theirs;
+    let mut calls = said.chain.iter().rev();
+    while let Error::CalledTemplateError {
+        name,
+        err,
+        line,
+        column,
+    } = error
+    {
+        let site = calls.next().ok_or("the crate was in a call")?;
+        let at = byte_of(text_of(template), *line, *column);
+        if site.template.as_str() != template || !bytes_of(text_of(template), site.span).contains(&at) {
+            return Err(format!(
+                "called from {site:?}, by the crate from byte {at} of {template}"
+            ));
+        }
+        template = name;
+        error = err;
+    }
+    if calls.next().is_some() || said.template.as_ref().is_none_or(|name| name.as_str() != template) {
+        return Err(format!("failed in {said:?}, by the crate in {template}"));
+    }
+    let (Error::RenderError { line, column, .. } | Error::CalledFormatterError { line, column, .. }) = error else {
+        // The crate does not say where it could not print a value.
+        return Ok(());
+    };
+    let at = byte_of(text_of(template), *line, *column);
+    let place = bytes_of(text_of(template), said.span.ok_or("no place")?);
+    let same = match ours.fault {
+        RenderFault::MissingPath => place.start == at,
+        _ => place.contains(&at),
+    };
+    match same {
+        true => Ok(()),
+        false => Err(format!(
+            "failed at {place:?}, by the crate at {at} of {template}: {said:?}"
+        )),
+    }
+}
+
+/// The byte of a text that the crate means by a line, counted from 1, and a column in bytes, counted from 0.
+fn byte_of(text: &str, line: usize, column: usize) -> usize {
+    let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    before + column
+}
+
+/// The bytes of a text that a span covers.
+fn bytes_of(text: &str, span: Span) -> std::ops::Range<usize> {
+    let line = byte_of(text, span.line as usize, 0);
+    let byte = |from: usize, characters: u32| {
+        let mut rest = text[from..].char_indices().map(|(at, _)| at);
+        from + rest.nth(characters as usize).unwrap_or(text.len() - from)
+    };
+    let start = byte(line, span.column - 1);
+    start..byte(start, span.length.max(1))
 }

@@ -63,8 +63,12 @@ fn every_case_comes_out_as_written() {
                     case.expected
                 );
             }
-            if outcome == "prints" && case.how.is_empty() {
-                check_with_the_crate(&case, &mut failures);
+            if case.how.is_empty() {
+                match outcome {
+                    "prints" => check_with_the_crate(&case, Verdict::Same, &mut failures),
+                    "fails" => check_with_the_crate(&case, Verdict::BothFailed, &mut failures),
+                    _ => {}
+                }
             }
             let head = text
                 .find("\n--- prints\n")
@@ -220,8 +224,8 @@ fn line(diagnostic: &Diagnostic) -> String {
     line
 }
 
-/// What is printed without formatters of ours, the crate prints too.
-fn check_with_the_crate(case: &Case<'_>, failures: &mut String) {
+/// Checks that the crate prints the same, or fails for the same reason at the same place, if no formatter of ours is used.
+fn check_with_the_crate(case: &Case<'_>, expected: Verdict, failures: &mut String) {
     let known = |text: &str| !text.contains('|') || text.contains("unescaped");
     if !case.templates.iter().all(|(_, text)| known(text)) {
         return;
@@ -235,8 +239,12 @@ fn check_with_the_crate(case: &Case<'_>, failures: &mut String) {
         context: data(case),
         is_tame: true,
     });
-    if verdict != Ok(Verdict::Same) {
-        let _ = writeln!(failures, "{}: the crate prints something else: {verdict:?}", case.title);
+    if verdict.as_ref() != Ok(&expected) {
+        let _ = writeln!(
+            failures,
+            "{}: with the crate it is {verdict:?}, not {expected:?}",
+            case.title
+        );
     }
 }
 

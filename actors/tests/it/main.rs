@@ -11,8 +11,9 @@ mod generator;
 mod harm;
 mod isolation;
 mod mistyped;
+mod layers;
 mod promises;
-mod reference;
+mod same_as_the_crate;
 mod set;
 mod supervision;
 #[cfg(target_os = "linux")]

@@ -4,8 +4,10 @@
 use std::time::Instant;
 
 use hotplate_actors::dialect::{Dialect, Formatters, tiny::Tiny};
-use hotplate_actors::graph::plan::{Companions, CompiledBatch, CompiledText, Graph};
+use hotplate_actors::graph::companions::Companions;
+use hotplate_actors::graph::plan::Graph;
 use hotplate_actors::loader::MemoryLoader;
+use hotplate_actors::protocol::batch::{CompiledBatch, CompiledText};
 use hotplate_actors::registry::publish::{Decision, publish};
 use hotplate_actors::registry::truth::Truth;
 use hotplate_actors::version::{LoaderId, Revision};

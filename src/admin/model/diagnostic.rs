@@ -1,6 +1,6 @@
 //! Diagnostics in answers.
 
-use hotplate_actors::{Diagnostic, Severity};
+use hotplate_actors::Diagnostic;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -48,10 +48,7 @@ impl Finding {
             column: site.span.column,
         });
         Self {
-            severity: match diagnostic.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
+            severity: diagnostic.severity.as_str(),
             code: diagnostic.code,
             template: diagnostic.template.as_ref().map(ToString::to_string),
             line: diagnostic.span.map(|span| span.line),

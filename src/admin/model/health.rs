@@ -1,7 +1,7 @@
 //! Health in answers.
 
+use hotplate_actors::Health;
 use hotplate_actors::counters::OpenBreaker;
-use hotplate_actors::{ActorState, Health, WatchMode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -200,12 +200,7 @@ impl HealthAnswer {
         let actors = health.actors.into_iter().map(|actor| ActorHealth {
             actor: actor.actor,
             number: actor.number,
-            state: match actor.state {
-                ActorState::Up => "up",
-                ActorState::BackingOff => "backing-off",
-                ActorState::Down => "down",
-                ActorState::Stopped => "stopped",
-            },
+            state: actor.state.as_str(),
             restarts: actor.restarts,
             last_fault: actor.last_fault,
             backlog: actor.backlog,
@@ -214,12 +209,7 @@ impl HealthAnswer {
         });
         let loaders = health.loaders.into_iter().map(|loader| LoaderHealth {
             loader: loader.loader,
-            watch_mode: match loader.status.watch_mode {
-                WatchMode::Unwatched => "unwatched",
-                WatchMode::Native => "native",
-                WatchMode::NativeAndPoll => "native-and-poll",
-                WatchMode::Poll => "poll",
-            },
+            watch_mode: loader.status.watch_mode.as_str(),
             why: loader.status.why,
             files: loader.status.files,
             directories: loader.status.directories,

@@ -2,7 +2,7 @@
 
 use hotplate_actors::counters::Publication;
 use hotplate_actors::messages::RolledBack;
-use hotplate_actors::registry::publish::Report;
+use hotplate_actors::protocol::report::Report;
 use hotplate_actors::snapshot::Difference;
 use hotplate_actors::{Counters, NotCurrent, Published, ReloadOutcome, ReloadReport, Version};
 use serde::Serialize;

@@ -67,13 +67,12 @@ struct Stands<'s> {
 impl Hub {
     /// Begins to listen to an engine, until that ends or nobody holds the hub.
     pub(super) fn start(hotplate: &Hotplate, setting: &Setting, digests: &Arc<Digests>) -> Arc<Self> {
-        let limits = hotplate.limits();
         let hub = Arc::new(Self {
             run: format!("{:016x}", RandomState::new().build_hasher().finish()).into(),
             sources: setting.sources.clone(),
             editor: setting.editor.clone(),
-            faults_max: limits.live_faults,
-            clients_max: limits.live_clients,
+            faults_max: setting.limits.live_faults,
+            clients_max: setting.limits.live_clients,
             digests: Arc::clone(digests),
             followed: Mutex::default(),
             sheets: RwLock::default(),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderMap};
 use actix_web::{HttpMessage, HttpRequest};
 
-use crate::web::response::escaped;
+use crate::web::escaped::escaped;
 
 /// The nonce of the answer's content security policy, put into the extensions of a request by whatever makes that policy: the
 /// script in pages in development carries it.

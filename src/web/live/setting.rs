@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hotplate_actors::TemplateName;
 
 use super::editor::Editor;
+use crate::LiveLimits;
 
 /// What can be chosen.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,7 @@ pub(in crate::web) struct Setting {
     pub(in crate::web) styles: Option<(String, PathBuf)>,
     /// Names that browsers may know the server by.
     pub(in crate::web) hosts: Vec<String>,
+    pub(in crate::web) limits: LiveLimits,
 }
 
 /// Says something of a template.

@@ -11,12 +11,12 @@ use crate::dialect::body::short_block;
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
 use crate::value::Value;
 
-use super::escape::escape;
 use super::failure::{Failure, Reach, not_passed};
 use super::path::Turn;
 use super::piece::Part;
 use super::program::{Act, PathRef, Step};
 use super::unit::TinyUnit;
+use crate::dialect::escape::escape;
 
 /// The number of slots that need no allocation, which is enough for most templates.
 const SLOTS_INLINE: usize = 6;

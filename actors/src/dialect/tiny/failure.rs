@@ -7,9 +7,9 @@ use crate::likeness::suggestion;
 use crate::value::Value;
 
 use super::foreign::{self, expression};
-use super::path::shorten;
 use super::piece::Part;
 use super::program::{Act, PathRef};
+use super::shorten::shorten;
 use super::unit::TinyUnit;
 
 /// A failure of one operation. Its message is made only when the failure leaves the template.

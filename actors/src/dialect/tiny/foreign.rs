@@ -7,7 +7,7 @@ pub(super) mod expression;
 
 use crate::template::TemplateName;
 
-use super::path::shorten;
+use super::shorten::shorten;
 use expression::{as_path, presence, value};
 
 /// What to write instead of a tag.

@@ -9,7 +9,7 @@ use crate::supervision::panic_text;
 
 /// Compiles a text with the crate. The scanner already rejects all texts that the crate is known to reject or to panic on, so an error here
 /// reveals a difference between the two.
-pub(in crate::dialect) fn judge(text: &str) -> Result<(), Box<Diagnostic>> {
+pub(super) fn judge(text: &str) -> Result<(), Box<Diagnostic>> {
     let verdict = catch_unwind(|| {
         TinyTemplate::new()
             .add_template("", text)

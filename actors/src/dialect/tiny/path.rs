@@ -7,6 +7,7 @@ use crate::likeness::suggestion;
 use super::foreign;
 use super::foreign::expression;
 use super::piece::{Part, Piece};
+use super::shorten::shorten;
 use super::tag::Fault;
 
 /// The parsed form of a path.
@@ -323,16 +324,4 @@ fn meant(text: &str, place: Place) -> Option<String> {
     expression::value(text).map(|help| help + OR_TEXT)
 }
 
-/// Returns a text on one line, cut to a length that is readable in a message.
-pub(super) fn shorten(text: &str) -> String {
-    const CHARACTERS: usize = 60;
-    let mut shown: String = text
-        .chars()
-        .take(CHARACTERS)
-        .map(|each| if each.is_control() { ' ' } else { each })
-        .collect();
-    if text.chars().nth(CHARACTERS).is_some() {
-        shown.push('…');
-    }
-    shown
 }

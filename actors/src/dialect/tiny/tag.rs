@@ -7,8 +7,9 @@ use crate::likeness::suggestion;
 use crate::template::TemplateName;
 
 use super::foreign;
-use super::path::{Path, Place, path, plain_name, shorten};
+use super::path::{Path, Place, path, plain_name};
 use super::piece::{Part, Piece};
+use super::shorten::shorten;
 
 /// A parsed tag.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -412,7 +412,7 @@ impl Observer {
                 missed,
                 "files changed without a word from the kernel; everything is looked at more often"
             );
-            crate::fault_log::unheard(format_args!("files changed without a word from the kernel: {path}"));
+            crate::unheard::unheard(format_args!("files changed without a word from the kernel: {path}"));
             self.distrust = TRUST_AGAIN;
             self.reconcile_at = None;
         }
@@ -616,7 +616,7 @@ impl Observer {
 
     /// The kernel does not watch, or not enough: everything is looked at often.
     pub(super) fn poll_instead(&mut self, why: String, now: Instant) {
-        crate::fault_log::unheard(&why);
+        crate::unheard::unheard(&why);
         tracing::warn!("{why}; until then all files are looked at every {:?}", self.poll);
         // Half of the watches help nobody, and others may want them.
         self.spare = self.inbox.watched().end().map(|kernel| (kernel, now + self.sweep));

@@ -1,9 +1,5 @@
 //! [`Watches`]: the kernel's side of watching, and [`Watched`]: which directories are watched on whose behalf.
 
-#[cfg(target_os = "linux")]
-pub(super) mod inotify;
-pub(super) mod recursive;
-
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -28,6 +28,7 @@ pub enum Rest {
 
 /// Why a job was not done, or nobody waits for it any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Abandoned {
     /// It hangs.
     #[error("it takes longer than {0} ms and is left alone")]
@@ -170,7 +171,7 @@ impl Hang {
             replaced,
             "a thread hangs and is left alone"
         );
-        crate::fault_log::unheard(format_args!("a thread of {name} hangs and is left alone"));
+        crate::unheard::unheard(format_args!("a thread of {name} hangs and is left alone"));
         if at_work == 0 {
             pool.abandon_queued();
         }

@@ -1,6 +1,6 @@
 //! What other languages let stand where here a path stands: defaults, choices, arithmetic, calls, comparisons.
 
-use super::super::path::shorten;
+use super::super::shorten::shorten;
 use crate::dialect::formatter::formatter_elsewhere;
 
 /// The longest expression that is repeated in a help.

@@ -269,7 +269,7 @@ impl Tree {
         };
         if directory.unreadable.is_none() {
             tracing::warn!(path = %directory.real.display(), "{}; what was served of it goes on", diagnostic.message);
-            crate::fault_log::unheard(format_args!("{}; what was served of it goes on", diagnostic.message));
+            crate::unheard::unheard(format_args!("{}; what was served of it goes on", diagnostic.message));
             directory.unreadable = Some(diagnostic);
         }
         self.wary.insert(rel.into());

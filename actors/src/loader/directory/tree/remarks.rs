@@ -52,12 +52,12 @@ impl Remarks {
         if self.noted.len() >= self.most {
             if !std::mem::replace(&mut self.overflowed, true) {
                 tracing::warn!("{}", self.more());
-                crate::fault_log::unheard(self.more());
+                crate::unheard::unheard(self.more());
             }
             return;
         }
         tracing::warn!(path = place, code, "{message}; {help}");
-        crate::fault_log::unheard(format_args!("{place}: {message}; {help}"));
+        crate::unheard::unheard(format_args!("{place}: {message}; {help}"));
         let diagnostic = Diagnostic::warning(code, format!("{message}: {place}")).help(help);
         let remark = Remark {
             directory,

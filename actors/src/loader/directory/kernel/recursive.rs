@@ -9,10 +9,10 @@ use std::time::Instant;
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RemoveKind, RenameMode};
 use notify::{Config, Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::{WatchError, WatchId, Watches};
 use crate::loader::directory::disk::{Disk, FileId, System};
 use crate::loader::directory::inbox::{Heard, Inbox};
 use crate::loader::directory::settle::Hint;
+use crate::loader::directory::watches::{WatchError, WatchId, Watches};
 
 /// Watches the trees of some roots, and single directories outside of them.
 pub(in super::super) struct Recursive {

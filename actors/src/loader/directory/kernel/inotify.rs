@@ -13,10 +13,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
-use super::{WatchError, WatchId, Watches};
 use crate::loader::directory::failure::{self, platform::descriptors_exhausted};
 use crate::loader::directory::inbox::{Heard, Inbox};
 use crate::loader::directory::settle::Hint;
+use crate::loader::directory::watches::{WatchError, WatchId, Watches};
 
 /// Events are read in pieces of so many bytes: about a thousand.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -116,7 +116,7 @@ fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, rouse: &dyn Fn()) 
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => {
                 tracing::error!(%error, "the kernel's events cannot be read any more; files are looked at from time to time");
-                crate::fault_log::unheard(format_args!("the kernel's events cannot be read any more: {error}"));
+                crate::unheard::unheard(format_args!("the kernel's events cannot be read any more: {error}"));
                 inbox.settle().note_doubt();
                 return rouse();
             }

@@ -1,4 +1,4 @@
-//! What a render is asked for and what it answers: [`RenderOptions`], [`Rendered`], [`Freshness`].
+//! A render: what is asked for ([`RenderOptions`], [`OnFailure`]) and the answer ([`Rendered`], [`RenderFailure`]).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,8 +6,12 @@ use std::time::Instant;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::dialect::Missing;
+use crate::budget::Exceeded;
+use crate::dialect::{RenderError, RenderFault};
 use crate::snapshot::{Serving, Why};
+use crate::supervision::{Fault, FaultKind};
+use crate::template::{Missing, TemplateName};
+use crate::value::ContextError;
 use crate::version::Version;
 
 /// What a render answers.
@@ -80,11 +84,70 @@ pub enum OnFailure {
 }
 
 impl OnFailure {
-    /// The answer to requests for an entry that never had a good version.
+    /// Returns the answer to requests for an entry that never had a good version.
     pub(crate) fn without_good(self) -> Serving {
         match self {
             Self::LastGood | Self::Fallback => Serving::StandIn,
             Self::Return => Serving::Failure,
+        }
+    }
+}
+
+/// Why there is no answer. `Display` is for people: place, line, caret, calls and help where there are any.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenderFailure {
+    /// There is no such template.
+    #[error("there is no template `{name}`{}", nearest.as_ref().map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default())]
+    NotFound {
+        /// As it was asked for.
+        name: String,
+        /// One with a name much like it.
+        nearest: Option<TemplateName>,
+    },
+    /// The template is broken and there never was a good one.
+    #[error("`{name}` cannot be served: {}", why.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Broken {
+        /// Which.
+        name: TemplateName,
+        /// What is wrong.
+        why: Arc<Why>,
+    },
+    /// The render failed.
+    #[error("{0}")]
+    Failed(RenderError),
+    /// The data does not become a context.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// The caller's deadline passed, or the caller gave up.
+    #[error("the render was ended: {0}")]
+    Timeout(Exceeded),
+    /// As many renders as there may be are under way: try again later, or raise the limit `renders_in_flight`.
+    #[error("too many renders are under way (the limit `renders_in_flight`)")]
+    Busy,
+    /// The engine has ended, or its Renderer was given up.
+    #[error("nobody renders by message: the engine has ended, or its Renderer was given up (health says which)")]
+    Down,
+    /// The Renderer failed with this render in hand.
+    #[error("the render was lost: {0}")]
+    Lost(String),
+}
+
+impl From<RenderError> for RenderFailure {
+    #[cold]
+    fn from(error: RenderError) -> Self {
+        match error.fault {
+            RenderFault::Budget(exceeded) if exceeded.by_caller() => Self::Timeout(exceeded),
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+impl From<Fault> for RenderFailure {
+    fn from(fault: Fault) -> Self {
+        match fault.kind {
+            FaultKind::Down => Self::Down,
+            _ => Self::Lost(fault.to_string()),
         }
     }
 }

@@ -1,47 +1,29 @@
-//! The dialect `tinytemplate` prints and refuses what `tiny` does, and can be stopped.
-
-use std::fs;
-use std::path::Path;
+//! The dialect `tiny` prints and refuses what the crate tinytemplate does, table by table.
 
 use hotplate_actors::Limits;
 use hotplate_actors::budget::Exceeded;
-use hotplate_actors::diagnostic::Diagnostic;
-use hotplate_actors::dialect::reference::Reference;
-use hotplate_actors::dialect::tiny::Tiny;
-use hotplate_actors::dialect::{Dialect, Escape, Missing, RenderError, RenderFault};
+use hotplate_actors::dialect::{RenderError, RenderFault};
 use serde_json::{Value, json};
 
-use crate::generator::{Case, Choices};
+use crate::against_the_crate::{Verdict, compare};
+use crate::generator::Case;
 use crate::set::{How, Set};
 
 fn render(templates: &[(&str, &str)], context: &Value, how: &How) -> Result<String, RenderError> {
-    let set = Set::compile_in(&Reference, templates.iter().copied(), &how.limits).expect("compiles");
+    let set = Set::compile(templates.iter().copied(), &how.limits).expect("compiles");
     set.render(context, how)
 }
 
-fn render_tiny(templates: &[(&str, &str)], context: &Value, how: &How) -> Result<String, RenderError> {
-    let set = Set::compile_in(&Tiny, templates.iter().copied(), &how.limits).expect("compiles");
-    set.render(context, how)
-}
-
-/// Both print the same, or refuse with the same fault, code, template, place and calls.
+/// Checks that both print the same, or fail for the same reason, in the same template, at the same place and through the same calls.
 #[track_caller]
-fn assert_same(templates: &[(&str, &str)], context: &Value, how: &How) {
-    match (render(templates, context, how), render_tiny(templates, context, how)) {
-        (Ok(text), Ok(tiny)) => assert_eq!(text, tiny, "{templates:?}"),
-        (Err(error), Err(tiny)) => {
-            let (said, tiny_said) = (&error.diagnostic, &tiny.diagnostic);
-            assert_eq!((error.fault, said.code), (tiny.fault, tiny_said.code), "{templates:?}");
-            assert_eq!(said.template, tiny_said.template, "{templates:?}");
-            assert_eq!(said.chain, tiny_said.chain, "{templates:?}");
-            // The crate does not say where it could not print a value.
-            if error.fault != RenderFault::Unprintable {
-                let begin = |said: &Diagnostic| said.span.map(|span| (span.line, span.column));
-                assert_eq!(begin(said), begin(tiny_said), "{templates:?}\n{error}\n{tiny}");
-            }
-        }
-        (text, tiny) => panic!("{templates:?}: {text:?} against {tiny:?}"),
-    }
+fn assert_same(templates: &[(&str, &str)], context: &Value, expected: Verdict) {
+    let templates = templates.iter().map(|(name, text)| ((*name).into(), (*text).into()));
+    let case = Case {
+        templates: templates.collect(),
+        context: context.clone(),
+        is_tame: true,
+    };
+    assert_eq!(compare(&case), Ok(expected), "{case:#?}");
 }
 
 fn data() -> Value {
@@ -54,7 +36,7 @@ fn data() -> Value {
 }
 
 #[test]
-fn prints_what_tiny_prints() {
+fn prints_what_the_crate_prints() {
     let leaf = ("leaf.html", "<{name}>\n");
     let tree = (
         "tree.html",
@@ -80,18 +62,12 @@ fn prints_what_tiny_prints() {
         "{name | unescaped} {items | json} {n | json}",
         "ü{{ for ü in items }}ü{ü.name}{{ endfor }}\r\n{name}",
     ] {
-        for escape in [Escape::Html, Escape::None] {
-            let how = How {
-                escape,
-                ..How::default()
-            };
-            assert_same(&[("page.html", text), leaf, tree], &data(), &how);
-        }
+        assert_same(&[("page.html", text), leaf, tree], &data(), Verdict::Same);
     }
 }
 
 #[test]
-fn refuses_what_tiny_refuses_at_the_same_place() {
+fn fails_where_the_crate_fails() {
     let leaf = ("leaf.html", "ok\n  é {{ for x in tags }}{x}{{ endfor }} {nmae}\n");
     let mid = (
         "mid.html",
@@ -114,7 +90,7 @@ fn refuses_what_tiny_refuses_at_the_same_place() {
         "{{ for item in items }}{item.name | nobody}{{ endfor }}",
     ] {
         let fine = ("fine.html", "");
-        assert_same(&[("page.html", text), leaf, mid, fine], &data(), &How::default());
+        assert_same(&[("page.html", text), leaf, mid, fine], &data(), Verdict::BothFailed);
     }
     let nested = [
         (
@@ -125,7 +101,7 @@ fn refuses_what_tiny_refuses_at_the_same_place() {
         leaf,
     ];
     let shop = json!({"tree": 1, "shop": {"items": [{"tags": ["x"]}]}});
-    assert_same(&nested, &shop, &How::default());
+    assert_same(&nested, &shop, Verdict::BothFailed);
     let error = render(&nested, &shop, &How::default()).expect_err("there is no nmae");
     let callers: Vec<_> = error
         .diagnostic
@@ -134,59 +110,6 @@ fn refuses_what_tiny_refuses_at_the_same_place() {
         .map(|site| site.template.as_str())
         .collect();
     assert_eq!(callers, ["mid.html", "page.html"]);
-}
-
-/// The cases of `tiny` (see `dialect.rs`), but for what is lenient: there the crate has no opinion.
-#[test]
-fn every_case_of_tiny_comes_out_the_same() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialect");
-    let mut rendered = 0;
-    for file in fs::read_dir(folder).expect("the fixtures") {
-        let text = fs::read_to_string(file.expect("a file").path()).expect("text");
-        for case in text.split("=== ").skip(1) {
-            let parts: Vec<_> = case.split("\n--- ").skip(1).collect();
-            let part_of = |head: &str| parts.iter().find_map(|part| part.strip_prefix(head));
-            let how = part_of("how ").unwrap_or_default();
-            if how.contains("lenient") {
-                continue;
-            }
-            let templates: Vec<_> = parts
-                .iter()
-                .map(|part| part.split_once('\n').unwrap_or((part, "")))
-                .filter(|(head, _)| head.contains('.'))
-                .collect();
-            let limits = Limits::default();
-            let codes_in = |dialect: &dyn Dialect| {
-                let faults = Set::compile_in(dialect, templates.iter().copied(), &limits).err()?;
-                Some(
-                    faults
-                        .into_iter()
-                        .map(|fault| (fault.code, fault.span))
-                        .collect::<Vec<_>>(),
-                )
-            };
-            let refused = codes_in(&Reference);
-            assert_eq!(refused, codes_in(&Tiny), "{case}");
-            if refused.is_none() {
-                let escape = if how.contains("plain") {
-                    Escape::None
-                } else {
-                    Escape::Html
-                };
-                let data = part_of("data\n").map_or(json!({}), |data| serde_json::from_str(data).expect("JSON"));
-                assert_same(
-                    &templates,
-                    &data,
-                    &How {
-                        escape,
-                        ..How::default()
-                    },
-                );
-                rendered += 1;
-            }
-        }
-    }
-    assert_ne!(rendered, 0);
 }
 
 #[test]
@@ -204,23 +127,7 @@ fn a_formatter_that_panics_is_contained() {
 }
 
 #[test]
-fn what_the_crate_does_not_have_is_refused_clearly() {
-    let lenient = How {
-        missing: Missing::Lenient,
-        ..How::default()
-    };
-    let error = render(&[("page.html", "{name}")], &data(), &lenient).expect_err("not lenient");
-    assert_eq!(error.fault, RenderFault::Internal);
-    assert!(error.to_string().contains("`tiny`"), "{error}");
-    let text = "{{ call page.html with -d }}";
-    let faults = Set::compile_in(&Reference, [("page.html", text)], &Limits::default())
-        .err()
-        .expect("refused");
-    assert_eq!(faults[0].code, "dashed-path");
-}
-
-#[test]
-fn endless_renders_stop_where_tiny_stops() {
+fn endless_renders_stop() {
     let loops =
         "{{ for a in xs }}{{ for b in xs }}{{ for c in xs }}{{ for d in xs }}".to_owned() + &"{{ endfor }}".repeat(4);
     let numbers = json!({"xs": vec![0; 5000]});
@@ -237,8 +144,6 @@ fn endless_renders_stop_where_tiny_stops() {
     };
     let fault_of = |templates: &[(&str, &str)], context: &Value| {
         let error = render(templates, context, &how).expect_err("too much");
-        let tiny = render_tiny(templates, context, &how).expect_err("too much");
-        assert_eq!(error.fault, tiny.fault);
         error.fault
     };
     let steps = RenderFault::Budget(Exceeded::Steps(100_000));
@@ -267,7 +172,7 @@ fn endless_renders_stop_where_tiny_stops() {
 }
 
 #[test]
-fn calls_go_as_deep_as_in_tiny() {
+fn calls_go_as_deep_as_their_limit() {
     for (levels, call_depth) in [(5, 4), (4, 4), (3, 4), (1, 0), (0, 0)] {
         let mut context = json!({"kid": null});
         for _ in 0..levels {
@@ -285,7 +190,6 @@ fn calls_go_as_deep_as_in_tiny() {
             render(&[("page.html", text)], &context, &how).is_ok(),
             levels <= call_depth
         );
-        assert_same(&[("page.html", text)], &context, &how);
         // Calls side by side are not deep.
         let side = "{{ call leaf.html with kid }}".repeat(20);
         let how = How {
@@ -295,44 +199,8 @@ fn calls_go_as_deep_as_in_tiny() {
             },
             ..How::default()
         };
-        assert_same(&[("page.html", &side), ("leaf.html", ".")], &context, &how);
+        let context = json!({"kid": 1});
+        let printed = render(&[("page.html", &side), ("leaf.html", ".")], &context, &how);
+        assert_eq!(printed.as_deref(), Ok(".".repeat(20).as_str()));
     }
-}
-
-/// Our tags change nothing: neither what is printed nor where errors are.
-#[test]
-fn generated_templates_mean_the_same_in_both() {
-    let limits = Limits {
-        render_steps: 20_000,
-        ..Limits::default()
-    };
-    let mut rendered = 0;
-    for seed in 0..5000 {
-        let case = Case::choose(&mut Choices::of_seed(seed));
-        let templates: Vec<_> = case
-            .templates
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.as_str()))
-            .collect();
-        let how = How {
-            limits: limits.clone(),
-            ..How::default()
-        };
-        match Set::compile_in(&Reference, templates.iter().copied(), &limits) {
-            // A path that begins with a dash is the one thing that only this dialect refuses.
-            Err(refused) if refused.iter().any(|each| each.code == "dashed-path") => {}
-            Err(refused) => assert!(Set::compile(templates, &limits).is_err(), "seed {seed}: {refused:?}"),
-            // How many steps there are is each dialect's own.
-            Ok(set) if is_stopped(set.render(&case.context, &how)) => {}
-            Ok(_) => {
-                assert_same(&templates, &case.context, &how);
-                rendered += 1;
-            }
-        }
-    }
-    assert!(rendered > 2000, "{rendered}");
-}
-
-fn is_stopped(rendered: Result<String, RenderError>) -> bool {
-    matches!(rendered, Err(error) if matches!(error.fault, RenderFault::Budget(_)))
 }

@@ -5,44 +5,32 @@
 //! tense and have no reply; queries are the noun asked for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use actix::Message;
 
 use crate::context::Context;
 use crate::diagnostic::Diagnostic;
-use crate::graph::plan::{CompiledBatch, Graph, Plan};
-use crate::reader::{RenderFailure, RenderOptions, Rendered};
-use crate::registry::history::NotKept;
-use crate::registry::publish::Report;
 use crate::snapshot::{Compared, Snapshot};
-use crate::supervision::Fault;
+use crate::supervision::{Fault, Taken};
 use crate::template::{Digest, Source, TemplateName};
 use crate::version::{Revision, Version};
+
+use super::batch::CompiledBatch;
+use super::plan::Plan;
+use super::render::{RenderFailure, RenderOptions, Rendered};
+use super::report::Report;
 
 // --- to the Watcher ---------------------------------------------------------------------------------------------------------
 
 /// A loader has a hint that something changed: look. Several hints are one look.
 #[derive(Debug, Message)]
 #[rtype(result = "Looked")]
-pub struct Look(pub(crate) Waiting, pub(crate) tracing::Span);
-
-/// That a hint waits in the mailbox. Over once the message is taken out, or dropped however that comes.
-#[derive(Debug)]
-pub(crate) struct Waiting(Arc<AtomicBool>);
-
-impl Waiting {
-    /// Unless one waits already.
-    pub(crate) fn begin(waits: &Arc<AtomicBool>) -> Option<Self> {
-        (!waits.swap(true, Ordering::AcqRel)).then(|| Self(Arc::clone(waits)))
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
+pub struct Look {
+    /// The one place that hints have in the mailbox.
+    pub place: Taken,
+    /// Of the batch, from the hint on.
+    pub batch: tracing::Span,
 }
 
 /// Answers when everything that was written before the call is live, or named in the diagnostics.
@@ -70,6 +58,7 @@ impl From<Fault> for Drained {
 
 /// What came of a look.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Looked {
     /// Nothing differed from what was handed on before.
     Nothing,
@@ -120,17 +109,18 @@ pub struct Compiled {
 /// What the next version is to be.
 #[derive(Debug, Message)]
 #[rtype(result = "Outcome")]
-pub struct PublishBatch {
+pub struct PublishBatch<G> {
     /// What changes.
     pub plan: Plan,
-    /// What the Registry keeps for the Graph, together with the version.
-    pub graph: Graph,
+    /// What the Registry keeps for the Graph, together with the version, and does not look into.
+    pub graph: G,
     /// When the first change of the batch was noticed.
     pub noticed: Instant,
 }
 
 /// What became of a batch.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It is a new version.
     Published(Arc<Report>),
@@ -204,6 +194,21 @@ impl From<Fault> for RolledBack {
     fn from(fault: Fault) -> Self {
         Self::Lost(fault.to_string())
     }
+}
+
+/// A version that is not, or no longer, kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
+#[error("version {wanted} is not kept; kept are: {}", listed(kept))]
+pub struct NotKept {
+    /// Which.
+    pub wanted: Version,
+    /// Those that are, oldest first, the current one last.
+    pub kept: Vec<Version>,
+}
+
+fn listed(versions: &[Version]) -> String {
+    let versions: Vec<String> = versions.iter().map(Version::to_string).collect();
+    versions.join(", ")
 }
 
 /// What is served now.

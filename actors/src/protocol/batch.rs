@@ -1,4 +1,4 @@
-//! What comes in: compiled texts of one loader, and which names travel together.
+//! [`CompiledBatch`]: what the Compiler hands on to the Graph.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub enum CompiledText {
 
 impl CompiledText {
     /// Whether it is made of the same text, with the same result.
-    pub(super) fn is_the_same_as(&self, other: &Self) -> bool {
+    pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Unit { digest: a, .. }, Self::Unit { digest: b, .. }) => a == b,
             (
@@ -66,36 +66,5 @@ impl fmt::Debug for CompiledText {
                 shown.field("digest", digest).field("diagnostics", diagnostics).finish()
             }
         }
-    }
-}
-
-/// What travels with a template of this name without being called, such as the data of a page. A pure function.
-#[derive(Clone)]
-pub struct Companions(Arc<Travel>);
-
-type Travel = dyn Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync;
-
-impl Companions {
-    /// Wraps a function.
-    pub fn new(companions: impl Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(companions))
-    }
-
-    /// Those of a name, as the function says.
-    pub(crate) fn of(&self, name: &TemplateName) -> Vec<TemplateName> {
-        (self.0)(name)
-    }
-}
-
-impl Default for Companions {
-    /// Templates travel alone.
-    fn default() -> Self {
-        Self::new(|_| Vec::new())
-    }
-}
-
-impl fmt::Debug for Companions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Companions(..)")
     }
 }

@@ -1,0 +1,313 @@
+//! The layers of the sources, as data: who may import whom. It reads every `crate::` and `super::` path of the product's code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The actors. Each is a room of its own, and knows of no other.
+const ACTORS: [&str; 5] = ["watcher", "compiler", "graph", "registry", "renderer"];
+/// The only rooms that name them.
+const NAME_ACTORS: [&str; 2] = ["engine", "testing"];
+/// All that the protocol may name.
+const BELOW_PROTOCOL: [&str; 9] = [
+    "budget",
+    "context",
+    "diagnostic",
+    "dialect",
+    "snapshot",
+    "supervision",
+    "template",
+    "value",
+    "version",
+];
+/// Words that the protocol does not say: what travels is data.
+const NOT_IN_PROTOCOL: [&str; 4] = ["Mutex", "RwLock", "Atomic", "ArcSwap"];
+/// Circles that are known and stay: the sources, the folder, and the modules in it.
+const CIRCLES: [(&str, &str, &[&str]); 1] = [("../src", "admin", &["api", "dashboard", "state"])];
+
+/// A module by its path: `["graph", "plan"]`.
+type Module = Vec<String>;
+
+/// The modules of a crate, and the modules that each imports.
+struct Sources {
+    texts: BTreeMap<Module, String>,
+    imports: BTreeMap<Module, BTreeSet<Module>>,
+}
+
+impl Sources {
+    /// Reads the crate below a directory, but for what is compiled for its tests only.
+    fn read(directory: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        let mut files = Vec::new();
+        find(&root, &mut files);
+        let mut texts = BTreeMap::new();
+        let mut tests = BTreeSet::new();
+        for file in files {
+            let path = file.strip_prefix(&root).expect("below the root").with_extension("");
+            let mut module: Module = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            if module.len() == 1 && (module[0] == "lib" || module[0] == "main") {
+                module.clear();
+            }
+            let text = without_comments(&fs::read_to_string(&file).expect("text"));
+            let (text, inside, beside) = without_tests(&text);
+            assert!(!inside.is_empty() || !text.is_empty(), "{}", file.display());
+            tests.extend(beside.into_iter().map(|name| [module.as_slice(), &[name]].concat()));
+            texts.insert(module, text);
+        }
+        texts.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
+        let mut imports: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
+        for (module, text) in &texts {
+            let found = paths(text)
+                .into_iter()
+                .filter_map(|path| resolve(module, &path, &texts));
+            let found = found.filter(|imported| imported != module && !imported.is_empty());
+            imports.insert(module.clone(), found.collect());
+        }
+        Self { texts, imports }
+    }
+
+    /// The rooms (modules below the root) that a room imports.
+    fn rooms(&self, room: &str) -> BTreeSet<&str> {
+        let of_room = self
+            .imports
+            .iter()
+            .filter(|(module, _)| module.first().is_some_and(|first| first == room));
+        let imported = of_room
+            .flat_map(|(_, imported)| imported)
+            .map(|module| module[0].as_str());
+        imported.filter(|other| *other != room).collect()
+    }
+
+    /// The circles among the modules of each folder, by the folder. One that crosses no folder counts only at the root.
+    fn circles(&self) -> BTreeSet<(String, Vec<String>)> {
+        let folders: BTreeSet<&[String]> = self
+            .texts
+            .keys()
+            .flat_map(|module| (0..module.len()).map(|end| &module[..end]))
+            .collect();
+        let mut circles = BTreeSet::new();
+        for folder in folders {
+            let depth = folder.len();
+            let is_here = |module: &Module| module.len() > depth && module.starts_with(folder);
+            let mut arrows: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+            for (module, imported) in self.imports.iter().filter(|(module, _)| is_here(module)) {
+                let from = module[depth].as_str();
+                let to = imported.iter().filter(|to| is_here(to)).map(|to| to[depth].as_str());
+                arrows.entry(from).or_default().extend(to.filter(|to| *to != from));
+            }
+            for circle in circles_of(&arrows) {
+                let has_inside = |name: &&str| {
+                    self.texts
+                        .keys()
+                        .any(|module| is_here(module) && module[depth] == **name && module.len() > depth + 1)
+                };
+                if folder.is_empty() || circle.iter().any(has_inside) {
+                    circles.insert((folder.join("/"), circle.into_iter().map(str::to_owned).collect()));
+                }
+            }
+        }
+        circles
+    }
+}
+
+fn find(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            find(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().map(|line| line.find("//").map_or(line, |at| &line[..at]));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A text without its last module `tests`, that module, and the modules in files of their own that are compiled for tests only.
+fn without_tests(text: &str) -> (String, String, Vec<String>) {
+    const TEST: &str = "#[cfg(test)]\n";
+    let at = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    let (text, tests) = text.split_at(at);
+    let beside = text.match_indices(TEST).filter_map(|(at, _)| {
+        let declared = text[at + TEST.len()..].lines().next()?;
+        Some(declared.trim().strip_suffix(';')?.rsplit_once("mod ")?.1.to_owned())
+    });
+    (text.to_owned(), tests.to_owned(), beside.collect())
+}
+
+/// Every path that begins with `crate::`, `self::` or `super::`, with each of the braces of a `use`.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    for (at, _) in text.match_indices("::") {
+        let start = text[..at]
+            .bytes()
+            .rposition(|byte| !word(byte))
+            .map_or(0, |before| before + 1);
+        let first = &text[start..at];
+        // A longer path is read from its beginning.
+        if matches!(first, "crate" | "self" | "super") && !text[..start].ends_with("::") {
+            branch(&text[start..], Vec::new(), &mut paths);
+        }
+    }
+    paths
+}
+
+/// Reads one path, or a tree of them. Answers what stands behind it.
+fn branch<'t>(text: &'t str, mut path: Vec<String>, paths: &mut Vec<Vec<String>>) -> &'t str {
+    let mut rest = text.trim_start();
+    loop {
+        if let Some(inside) = rest.strip_prefix('{') {
+            rest = inside.trim_start();
+            while !rest.is_empty() && !rest.starts_with('}') {
+                let behind = branch(rest, path.clone(), paths);
+                let behind = behind.find([',', '}']).map_or("", |at| &behind[at..]);
+                rest = behind.strip_prefix(',').unwrap_or(behind).trim_start();
+            }
+            return rest.strip_prefix('}').unwrap_or_default();
+        }
+        let end = rest
+            .find(|each: char| !each.is_alphanumeric() && each != '_')
+            .unwrap_or(rest.len());
+        if end > 0 {
+            path.push(rest[..end].to_owned());
+        }
+        rest = &rest[end..];
+        match rest.strip_prefix("::") {
+            Some(further) if end > 0 => rest = further,
+            _ => {
+                paths.push(path);
+                return rest;
+            }
+        }
+    }
+}
+
+/// The module that a path leads to, seen from another.
+fn resolve(from: &Module, path: &[String], texts: &BTreeMap<Module, String>) -> Option<Module> {
+    let mut to = from.clone();
+    for step in path {
+        match step.as_str() {
+            "crate" => to.clear(),
+            "self" => {}
+            "super" => _ = to.pop(),
+            _ => to.push(step.clone()),
+        }
+    }
+    while !to.is_empty() && !texts.contains_key(&to) {
+        to.pop();
+    }
+    Some(to)
+}
+
+/// The sets of names that reach each other, sorted.
+fn circles_of<'n>(arrows: &BTreeMap<&'n str, BTreeSet<&'n str>>) -> BTreeSet<Vec<&'n str>> {
+    let reached = |from: &'n str| {
+        let mut seen = BTreeSet::new();
+        let mut next = vec![from];
+        while let Some(name) = next.pop() {
+            let further = arrows.get(name).into_iter().flatten().copied();
+            next.extend(further.filter(|to| seen.insert(*to)));
+        }
+        seen
+    };
+    let reach: BTreeMap<&str, BTreeSet<&str>> = arrows.keys().map(|name| (*name, reached(name))).collect();
+    let circle = |name: &'n str| {
+        let back = reach[name]
+            .iter()
+            .filter(|to| reach.get(*to).is_some_and(|to| to.contains(name)));
+        back.copied().collect::<Vec<_>>()
+    };
+    arrows
+        .keys()
+        .map(|name| circle(name))
+        .filter(|circle| !circle.is_empty())
+        .collect()
+}
+
+#[test]
+fn the_protocol_imports_nothing_above_it() {
+    let sources = Sources::read("src");
+    let above: Vec<_> = sources
+        .rooms("protocol")
+        .into_iter()
+        .filter(|room| !BELOW_PROTOCOL.contains(room))
+        .collect();
+    assert!(above.is_empty(), "the protocol imports {above:?}");
+    for room in BELOW_PROTOCOL {
+        assert!(
+            !sources.rooms(room).contains("protocol"),
+            "{room} is below the protocol and imports it"
+        );
+    }
+    let of_protocol = sources
+        .texts
+        .iter()
+        .filter(|(module, _)| module.first().is_some_and(|room| room == "protocol"));
+    for (module, text) in of_protocol {
+        let said: Vec<_> = NOT_IN_PROTOCOL.iter().filter(|word| text.contains(**word)).collect();
+        assert!(said.is_empty(), "{module:?} says {said:?}");
+    }
+}
+
+#[test]
+fn only_the_engine_names_the_actors() {
+    let sources = Sources::read("src");
+    let rooms: BTreeSet<&str> = sources
+        .texts
+        .keys()
+        .filter_map(|module| Some(module.first()?.as_str()))
+        .collect();
+    for actor in ACTORS {
+        assert!(sources.rooms("engine").contains(actor), "the engine names the {actor}");
+    }
+    for room in rooms.into_iter().filter(|room| !NAME_ACTORS.contains(room)) {
+        let named: Vec<_> = sources
+            .rooms(room)
+            .into_iter()
+            .filter(|other| ACTORS.contains(other))
+            .collect();
+        assert!(named.is_empty(), "{room} imports {named:?}");
+    }
+}
+
+#[test]
+fn no_circle_crosses_a_folder() {
+    for directory in ["src", "../src"] {
+        let known = CIRCLES.iter().filter(|(sources, ..)| *sources == directory);
+        let known = known.map(|(_, folder, circle)| {
+            (
+                (*folder).to_owned(),
+                circle.iter().map(|name| (*name).to_owned()).collect(),
+            )
+        });
+        assert_eq!(Sources::read(directory).circles(), known.collect(), "in {directory}");
+    }
+}
+
+/// What the others rely on finds what it is to find.
+#[test]
+fn imports_and_circles_are_found() {
+    let text = "use crate::a::{self, b::C, d::{E, F as G}};\nfn f() { super::x::y(crate::z::W) }\nuse std::fmt;";
+    let found: Vec<String> = paths(text).iter().map(|path| path.join(" ")).collect();
+    assert_eq!(
+        found,
+        [
+            "crate a self",
+            "crate a b C",
+            "crate a d E",
+            "crate a d F",
+            "super x y",
+            "crate z W"
+        ]
+    );
+    let arrows = [("a", vec!["b"]), ("b", vec!["c"]), ("c", vec!["b"]), ("d", vec!["a"])];
+    let arrows = arrows
+        .map(|(from, to)| (from, to.into_iter().collect()))
+        .into_iter()
+        .collect();
+    assert_eq!(circles_of(&arrows), BTreeSet::from([vec!["b", "c"]]));
+}
