@@ -8,6 +8,8 @@ mod policy;
 mod restarts;
 mod family;
 mod meter;
+mod incident;
+mod strategy_group;
 mod child;
 mod drill;
 mod vault;
@@ -16,6 +18,8 @@ mod shell;
 mod door;
 mod alarm;
 mod pool;
+mod actor_slot;
+mod supervised;
 mod group;
 mod supervisor;
 #[cfg(test)]
@@ -29,16 +33,19 @@ mod sync {
 use std::any::Any;
 
 pub use alarm::{Alarm, Alarms};
-pub use child::{Child, Circle, Fault, FaultKind, GivenUp, Incident, Restarted};
+pub use child::Child;
 pub use door::{Admitted, Door, Turned};
 pub use drill::{Faults, Moment};
 pub use family::{Family, Fate, Orders, Standing, Strategy};
-pub use group::{Group, GroupError, Supervised, Undelivered};
+pub use group::{Group, GroupError};
+pub use incident::{Fault, FaultKind, GivenUp, Incident, Restarted};
 pub use meter::{Line, Meter, Ticket};
 pub use policy::{Escalation, Policy, PolicyError, RESTARTS_MAX, Restart, TIME_MAX_MS};
 pub use pool::{Abandoned, Lost, Once, Patience, Pool, Rest};
 pub use restarts::{Ending, Restarts, Verdict};
 pub use shell::{Answer, Behavior, Serve, Shell, Started, Traced};
+pub use strategy_group::Circle;
+pub use supervised::{Supervised, Undelivered};
 pub use supervisor::Supervisor;
 pub use vault::{Fenced, Vault};
 

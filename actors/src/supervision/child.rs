@@ -1,151 +1,18 @@
-//! [`Child`]: what is known of one supervised actor, whoever is behind it at the moment. [`Circle`]: those that share a strategy.
+//! [`Child`]: what is known of one supervised actor, whoever is behind it at the moment.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use tokio::sync::watch;
 
-use super::contain;
-use super::family::{Family, Fate, Orders, Standing, Strategy};
+use super::family::{Fate, Orders, Standing};
+use super::incident::{Fault, FaultKind, GivenUp, Incident, Restarted};
 use super::meter::Meter;
-use super::policy::{Escalation, Policy};
+use super::policy::Escalation;
 use super::restarts::Ending;
-
-/// An actor did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Which actor.
-    pub actor: &'static str,
-    /// Which of several.
-    pub number: u16,
-    /// What happened.
-    pub kind: FaultKind,
-    /// In its words.
-    pub said: String,
-}
-
-/// What happened to an actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FaultKind {
-    /// It panicked: it is unknown whether the work in hand was done. The next message is served by a fresh one.
-    Panicked,
-    /// It could not start. No message is lost by that: they wait.
-    NotStarted,
-    /// It was given up, or has ended: nothing was done.
-    Down,
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { actor, said, .. } = self;
-        match self.kind {
-            FaultKind::Panicked => write!(f, "the {actor} failed: {said}"),
-            FaultKind::NotStarted => write!(f, "the {actor} could not start: {said}"),
-            FaultKind::Down => write!(f, "the {actor} is down: {said}"),
-        }
-    }
-}
-
-impl std::error::Error for Fault {}
-
-/// A reply that can fail says so with its error.
-impl<T, E: From<Fault>> From<Fault> for Result<T, E> {
-    fn from(fault: Fault) -> Self {
-        Err(fault.into())
-    }
-}
-
-/// What needs no reply cannot say so: the supervisor tells it.
-impl From<Fault> for () {
-    fn from(_: Fault) -> Self {}
-}
-
-/// An actor is up again after a fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Restarted {
-    /// Which actor.
-    pub actor: &'static str,
-    /// Which of several.
-    pub number: u16,
-    /// How often that was so by now.
-    pub restarts: u64,
-}
-
-/// An actor failed too often: it stays down until an operator resets it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GivenUp {
-    /// Which actor.
-    pub actor: &'static str,
-    /// Which of several.
-    pub number: u16,
-    /// What it said last.
-    pub said: String,
-}
-
-/// What a supervisor tells.
-#[derive(Debug, Clone)]
-pub enum Incident {
-    /// An actor failed.
-    Failed(Fault),
-    /// It is up again.
-    Restarted(Restarted),
-    /// It is given up.
-    GivenUp(GivenUp),
-}
-
-type Tell = Arc<dyn Fn(&Incident) + Send + Sync>;
-
-/// Actors that share a strategy, while they live.
-pub struct Circle {
-    family: Mutex<Family>,
-    /// Sent to with every change of anybody's orders.
-    changed: watch::Sender<()>,
-    tell: Tell,
-}
-
-impl Circle {
-    /// Nobody yet. `tell` is called in the threads of the actors.
-    pub fn new(strategy: Strategy, whole: Policy, tell: impl Fn(&Incident) + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self {
-            family: Mutex::new(Family::new(strategy, whole)),
-            changed: watch::Sender::new(()),
-            tell: Arc::new(tell),
-        })
-    }
-
-    /// A further actor.
-    pub fn add(self: &Arc<Self>, actor: &'static str, number: u16, policy: Policy) -> Arc<Child> {
-        let member = self.family().add(policy, Instant::now());
-        Arc::new(Child {
-            actor,
-            number,
-            member,
-            circle: Arc::clone(self),
-            restarts: AtomicU64::new(0),
-            last_fault: Mutex::default(),
-            meter: Meter::default(),
-            in_hand: Meter::default(),
-        })
-    }
-
-    fn family(&self) -> MutexGuard<'_, Family> {
-        self.family.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, incident: &Incident) {
-        let _ = contain(|| (self.tell)(incident));
-    }
-}
-
-impl std::fmt::Debug for Circle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Circle").field(&self.family()).finish()
-    }
-}
+use super::strategy_group::Circle;
 
 /// One supervised actor, whoever is behind it at the moment.
 #[derive(Debug)]
@@ -162,6 +29,19 @@ pub struct Child {
 }
 
 impl Child {
+    pub(super) fn new(actor: &'static str, number: u16, member: usize, circle: Arc<Circle>) -> Self {
+        Self {
+            actor,
+            number,
+            member,
+            circle,
+            restarts: AtomicU64::new(0),
+            last_fault: Mutex::default(),
+            meter: Meter::default(),
+            in_hand: Meter::default(),
+        }
+    }
+
     /// Which actor.
     #[must_use]
     pub fn actor(&self) -> &'static str {

@@ -11,11 +11,12 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tracing::{Instrument, Span};
 
-use super::child::{Child, Fault, FaultKind};
+use super::child::Child;
 use super::contain;
 use super::contained::Contained;
 use super::drill::{Faults, Moment};
 use super::family::Standing;
+use super::incident::{Fault, FaultKind};
 use super::restarts::Ending;
 
 /// A fresh behaviour, or why there is none.

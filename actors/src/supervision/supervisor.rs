@@ -9,11 +9,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::alarm::Alarms;
-use super::child::{Child, Circle, Incident};
+use super::child::Child;
 use super::door::Door;
 use super::family::Strategy;
 use super::group::{Group, GroupError};
+use super::incident::Incident;
 use super::policy::Policy;
+use super::strategy_group::Circle;
 use super::{contain, runtime};
 
 /// Starts groups of actors, and starts again what fails. Its thread owns an actix `System`; each group has a thread of its own.

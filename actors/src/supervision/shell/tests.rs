@@ -3,9 +3,10 @@
 use std::sync::Mutex as StdMutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::super::child::{Circle, Incident};
 use super::super::family::Strategy;
+use super::super::incident::Incident;
 use super::super::policy::{Policy, Restart};
+use super::super::strategy_group::Circle;
 use super::super::vault::Vault;
 use super::*;
 
