@@ -1,4 +1,4 @@
-//! [`Place`]: where an actor of a user's lives, and the move to another thread.
+//! The slot of an actor of a user's: its setup and its current address, which outlive the thread that it runs in.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,14 +12,14 @@ use super::incident::FaultKind;
 use super::shell::{Behavior, Shell};
 use super::supervisor::Inner;
 
-/// Where an actor lives, wherever that is at the moment.
+/// The slot of one actor. If the arbiter of the actor stops, the slot starts a shell in a new one and publishes its address.
 pub(super) struct Place<B: Behavior> {
     pub(super) setup: B::Setup,
     pub(super) child: Arc<Child>,
     pub(super) faults: Faults,
     pub(super) address: watch::Sender<Option<Addr<Shell<B>>>>,
-    /// The thread of the group.
-    pub(super) home: Arc<Mutex<Option<ArbiterHandle>>>,
+    /// Arbiter of the group.
+    pub(super) arbiter: Arc<Mutex<Option<ArbiterHandle>>>,
     pub(super) supervisor: Arc<Inner>,
 }
 
@@ -28,40 +28,41 @@ where
     B: Behavior,
     B::Setup: Clone + Send + Sync,
 {
-    /// Has the actor started in the thread of the group, in a new one if that has ended.
-    pub(super) fn settle(place: &Arc<Self>, settled: impl FnOnce() + Send + 'static) {
-        let moving = Arc::clone(place);
-        place.supervisor.order(move || {
-            let mut home = moving.home.lock().unwrap_or_else(PoisonError::into_inner);
-            let alive = home.take().filter(|home| home.spawn(async {}));
-            let thread = alive.unwrap_or_else(|| moving.supervisor.arbiter());
-            *home = Some(thread.clone());
-            drop(home);
-            let stays = Stays(Arc::clone(&moving));
+    /// Starts a shell in the arbiter of the group, or in a new one if that has ended. Calls `on_started` once the address is published.
+    pub(super) fn start(slot: &Arc<Self>, on_started: impl FnOnce() + Send + 'static) {
+        let starting = Arc::clone(slot);
+        slot.supervisor.run_in_system(move || {
+            let mut arbiter = starting.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
+            // An arbiter that takes a task is alive.
+            let alive = arbiter.take().filter(|arbiter| arbiter.spawn(async {}));
+            let thread = alive.unwrap_or_else(|| starting.supervisor.new_arbiter());
+            *arbiter = Some(thread.clone());
+            drop(arbiter);
+            let guard = Stays(Arc::clone(&starting));
             let address = Shell::<B>::start_in_arbiter(&thread, move |_| {
-                let place = Arc::clone(&stays.0);
-                let shell = Shell::new(place.setup.clone(), Arc::clone(&place.child), place.faults.clone());
-                shell.keeping(stays)
+                let slot = Arc::clone(&guard.0);
+                let shell = Shell::new(slot.setup.clone(), Arc::clone(&slot.child), slot.faults.clone());
+                shell.with_guard(guard)
             });
-            moving.address.send_replace(Some(address));
-            settled();
+            starting.address.send_replace(Some(address));
+            on_started();
         });
     }
 
-    /// The thread was stopped with the actor in it, or actix has ended it. Its messages are lost, its address is not.
-    fn left(place: &Arc<Self>) {
-        if place.supervisor.is_closed() {
+    /// Reports a failure and starts another shell, because actix has dropped this one together with its mailbox.
+    fn restart(slot: &Arc<Self>) {
+        if slot.supervisor.is_closed() {
             return;
         }
-        let generation = place.child.orders().generation;
-        let said = "its thread was stopped".to_owned();
-        place.faults.note();
-        place.child.failed(generation, FaultKind::Panicked, said);
-        Self::settle(place, || {});
+        let generation = slot.child.orders().generation;
+        slot.faults.increment();
+        let message = "its thread was stopped".to_owned();
+        slot.child.report_failure(generation, FaultKind::Panicked, message);
+        Self::start(slot, || {});
     }
 }
 
-/// Kept by whoever is to live in a place, also before it has begun to.
+/// Restarts the actor when it is dropped: with its shell, or with the closure that never got to create one.
 struct Stays<B>(Arc<Place<B>>)
 where
     B: Behavior,
@@ -73,6 +74,6 @@ where
     B::Setup: Clone + Send + Sync,
 {
     fn drop(&mut self) {
-        let _ = contain(|| Place::left(&self.0));
+        let _ = contain(|| Place::restart(&self.0));
     }
 }

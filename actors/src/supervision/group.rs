@@ -1,4 +1,4 @@
-//! [`Group`]: starts actors of users.
+//! [`Group`]: starts actors of users under a common strategy.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,78 +15,78 @@ use super::strategy_group::Circle;
 use super::supervised::Supervised;
 use super::supervisor::Inner;
 
-/// Why a group, or an actor in it, is not started.
+/// Errors of starting a group, or an actor in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupError {
-    /// A policy that makes no sense.
-    #[error("the policy of the {actor} makes no sense: {error}")]
+    /// A policy is invalid.
+    #[error("the policy of the {actor} is invalid: {error}")]
     Policy {
-        /// Whose.
+        /// Name of the actor or group.
         actor: &'static str,
-        /// Which field, and what to write instead.
+        /// The field, and what to write instead.
         #[source]
         error: PolicyError,
     },
     /// The system has no threads left.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
-    /// The engine has ended.
-    #[error("the engine has ended")]
+    /// The engine has stopped.
+    #[error("the engine has stopped")]
     Ended,
 }
 
-/// Messages for one actor under way at once, unless its group says otherwise.
+/// Default of the messages in flight to one actor.
 const CAPACITY: usize = 1024;
-/// How long an answer may take, unless its group says otherwise.
+/// Default of the time that an answer may take.
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// Actors that are restarted together as a strategy says. They share a thread, so none of them should block; and who is to be
-/// restarted with another finishes the message in hand before.
+/// A group of actors that are restarted together as its strategy says. They share a thread, so none of them should block. An actor that
+/// is restarted together with another finishes its message first.
 #[derive(Clone)]
 pub struct Group {
     name: &'static str,
-    circle: Arc<Circle>,
+    strategy_group: Arc<Circle>,
     supervisor: Arc<Inner>,
-    home: Arc<Mutex<Option<ArbiterHandle>>>,
+    arbiter: Arc<Mutex<Option<ArbiterHandle>>>,
     capacity: usize,
     within: Duration,
-    members: Arc<Mutex<u16>>,
+    next_number: Arc<Mutex<u16>>,
 }
 
 impl Group {
-    pub(super) fn new(name: &'static str, circle: Arc<Circle>, supervisor: Arc<Inner>) -> Self {
+    pub(super) fn new(name: &'static str, strategy_group: Arc<Circle>, supervisor: Arc<Inner>) -> Self {
         Self {
             name,
-            circle,
+            strategy_group,
             supervisor,
-            home: Arc::default(),
+            arbiter: Arc::default(),
             capacity: CAPACITY,
             within: WITHIN,
-            members: Arc::default(),
+            next_number: Arc::default(),
         }
     }
 
-    /// For actors that are started from now on: how many messages may be under way to each (1024 unless said otherwise).
+    /// Sets the number of messages that may be in flight to each actor that is started from now on. The default is 1024.
     #[must_use]
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = messages;
         self
     }
 
-    /// For actors that are started from now on: how long an answer may take (30 s unless said otherwise).
+    /// Sets the time that an answer of each actor that is started from now on may take. The default is 30 s.
     #[must_use]
     pub fn within(mut self, within: Duration) -> Self {
         self.within = within;
         self
     }
 
-    /// Starts an actor, after those that were started before in this group. What it acknowledges belongs into a
-    /// [`Vault`](super::Vault) in its setup. When it is given up the engine is [degraded](crate::Health::degraded), and not ready
-    /// only where the policy says [`Escalation::NotReady`].
+    /// Starts an actor, after those that were started before in this group. State that it acknowledges belongs into a
+    /// [`Vault`](super::Vault) in its setup. If it reaches its restart limit, the engine is [degraded](crate::Health::degraded), and not
+    /// ready only if the policy says [`Escalation::NotReady`].
     ///
     /// # Errors
-    /// [`GroupError`] where the policy makes no sense, or the engine has ended.
+    /// [`GroupError`] if the policy is invalid, or the engine has stopped.
     pub fn start<B>(&self, actor: &'static str, setup: B::Setup, policy: Policy) -> Result<Supervised<B>, GroupError>
     where
         B: Behavior,
@@ -101,30 +101,30 @@ impl Group {
             return Err(GroupError::Ended);
         }
         let number = {
-            let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
-            *members += 1;
-            *members - 1
+            let mut next = self.next_number.lock().unwrap_or_else(PoisonError::into_inner);
+            *next += 1;
+            *next - 1
         };
-        let child = self.circle.add(actor, number, policy);
-        let door = Door::new(actor, self.capacity);
-        self.supervisor.add(Arc::clone(&child), door.clone());
-        let place = Arc::new(Place {
+        let child = self.strategy_group.add(actor, number, policy);
+        let recipient = Door::new(actor, self.capacity);
+        self.supervisor.add(Arc::clone(&child), recipient.clone());
+        let slot = Arc::new(Place {
             setup,
             child,
             faults: Faults::default(),
             address: watch::Sender::new(None),
-            home: Arc::clone(&self.home),
+            arbiter: Arc::clone(&self.arbiter),
             supervisor: Arc::clone(&self.supervisor),
         });
-        // Waited for, so that messages come to it in the order in which they are sent, from the first.
-        let (settled, is_settled) = std::sync::mpsc::sync_channel(1);
-        Place::settle(&place, move || {
-            let _ = settled.send(());
+        // Waits for the address, so that from the first message on the order of sending is kept.
+        let (started, is_started) = std::sync::mpsc::sync_channel(1);
+        Place::start(&slot, move || {
+            let _ = started.send(());
         });
-        is_settled.recv().map_err(|_| GroupError::Ended)?;
+        is_started.recv().map_err(|_| GroupError::Ended)?;
         Ok(Supervised {
-            place,
-            door,
+            slot,
+            recipient,
             within: self.within,
         })
     }

@@ -1,29 +1,29 @@
-//! [`Fault`] and [`Incident`]: an actor that fails, and what becomes of it.
+//! [`Fault`] and [`Incident`]: failures of actors and what followed, for callers and for subscribers of events.
 
 use serde::Serialize;
 
-/// An actor did not do what it was asked.
+/// A failure of an actor, as its caller is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Which actor.
+    /// Name of the actor.
     pub actor: &'static str,
-    /// Which of several.
+    /// Number among the actors of this name, from 0.
     pub number: u16,
-    /// What happened.
+    /// Kind of failure.
     pub kind: FaultKind,
-    /// In its words.
+    /// Message of the panic or error.
     pub said: String,
 }
 
-/// What happened to an actor.
+/// Kinds of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// It panicked: it is unknown whether the work in hand was done. The next message is served by a fresh one.
+    /// The actor panicked: it is unknown whether the work in hand was done. A new behaviour serves the next message.
     Panicked,
-    /// It could not start. No message is lost by that: they wait.
+    /// The actor could not start. No message is lost: they wait for a start that succeeds.
     NotStarted,
-    /// It was given up, or has ended: nothing was done.
+    /// The actor has reached its restart limit or has finished: nothing was done.
     Down,
 }
 
@@ -40,47 +40,47 @@ impl std::fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A reply that can fail says so with its error.
+/// Puts the fault into a reply whose error type can hold it.
 impl<T, E: From<Fault>> From<Fault> for Result<T, E> {
     fn from(fault: Fault) -> Self {
         Err(fault.into())
     }
 }
 
-/// What needs no reply cannot say so: the supervisor tells it.
+/// Drops the fault for messages without a reply; the supervisor reports it anyway.
 impl From<Fault> for () {
     fn from(_: Fault) -> Self {}
 }
 
-/// An actor is up again after a fault.
+/// A successful restart after a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Restarted {
-    /// Which actor.
+    /// Name of the actor.
     pub actor: &'static str,
-    /// Which of several.
+    /// Number among the actors of this name, from 0.
     pub number: u16,
-    /// How often that was so by now.
+    /// Restarts of this actor so far, this one included.
     pub restarts: u64,
 }
 
-/// An actor failed too often: it stays down until an operator resets it.
+/// An actor that failed too often. It stays down until an operator resets it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GivenUp {
-    /// Which actor.
+    /// Name of the actor.
     pub actor: &'static str,
-    /// Which of several.
+    /// Number among the actors of this name, from 0.
     pub number: u16,
-    /// What it said last.
+    /// Message of the last failure.
     pub said: String,
 }
 
-/// What a supervisor tells.
+/// An event in the life of a supervised actor.
 #[derive(Debug, Clone)]
 pub enum Incident {
     /// An actor failed.
     Failed(Fault),
-    /// It is up again.
+    /// An actor was restarted.
     Restarted(Restarted),
-    /// It is given up.
+    /// An actor has reached its restart limit.
     GivenUp(GivenUp),
 }

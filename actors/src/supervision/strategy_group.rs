@@ -1,4 +1,4 @@
-//! [`Circle`]: actors that share a strategy.
+//! Actors that share a restart strategy: the pure decisions behind a lock, and a signal that wakes the members after each of them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -13,36 +13,41 @@ use super::policy::Policy;
 
 type Tell = Arc<dyn Fn(&Incident) + Send + Sync>;
 
-/// Actors that share a strategy, while they live.
+/// Actors that share a restart strategy.
 pub struct Circle {
+    /// A std mutex suffices: it is held for one decision, never across an await point.
     family: Mutex<Family>,
-    /// Sent to with every change of anybody's orders.
+    /// Notified after each change of orders of any member.
     pub(super) changed: watch::Sender<()>,
-    tell: Tell,
+    on_incident: Tell,
 }
 
 impl Circle {
-    /// Nobody yet. `tell` is called in the threads of the actors.
-    pub fn new(strategy: Strategy, whole: Policy, tell: impl Fn(&Incident) + Send + Sync + 'static) -> Arc<Self> {
+    /// Creates a group without members. `on_incident` is called in the threads of the actors.
+    pub fn new(
+        strategy: Strategy,
+        whole: Policy,
+        on_incident: impl Fn(&Incident) + Send + Sync + 'static,
+    ) -> Arc<Self> {
         Arc::new(Self {
             family: Mutex::new(Family::new(strategy, whole)),
             changed: watch::Sender::new(()),
-            tell: Arc::new(tell),
+            on_incident: Arc::new(on_incident),
         })
     }
 
-    /// A further actor.
+    /// Adds an actor after those that were added before.
     pub fn add(self: &Arc<Self>, actor: &'static str, number: u16, policy: Policy) -> Arc<Child> {
-        let member = self.family().add(policy, Instant::now());
-        Arc::new(Child::new(actor, number, member, Arc::clone(self)))
+        let index = self.family().add(policy, Instant::now());
+        Arc::new(Child::new(actor, number, index, Arc::clone(self)))
     }
 
     pub(super) fn family(&self) -> MutexGuard<'_, Family> {
         self.family.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn tell(&self, incident: &Incident) {
-        let _ = contain(|| (self.tell)(incident));
+    pub(super) fn report(&self, incident: &Incident) {
+        let _ = contain(|| (self.on_incident)(incident));
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`Supervised`]: the address of an actor of a user's.
+//! [`Supervised`]: the address of an actor of a user's, with admission and a deadline for each message.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,46 +13,46 @@ use super::drill::Faults;
 use super::incident::Fault;
 use super::shell::{Behavior, Serve, Shell};
 
-/// Why a message has no answer.
+/// Errors of sending a message to a supervised actor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Undelivered {
-    /// As many as there may be are under way: try again later.
-    #[error("too many messages for the {0} are under way")]
+    /// The allowed number of messages is in flight: try again later.
+    #[error("too many messages to the {0} are in flight; try again later")]
     Busy(&'static str),
-    /// There is nobody to do it: nothing was done.
+    /// The actor is down, or the engine has stopped: nothing was done.
     #[error("{0}")]
     Down(String),
-    /// It is not known whether it was done.
-    #[error("the {0} was lost with this message in hand")]
+    /// The actor was lost: it is unknown whether the message was handled.
+    #[error("the {0} was lost with this message; it is unknown whether it was handled")]
     Lost(&'static str),
-    /// It took too long. It may be done yet.
+    /// The deadline has passed. The message may still be handled.
     #[error("there was no answer within {0} ms")]
     Timeout(u64),
 }
 
-/// An actor of the user's, under supervision. A clone is the same actor.
+/// The address of an actor of the user's. It stays valid through all restarts; a clone addresses the same actor.
 pub struct Supervised<B: Behavior> {
-    pub(super) place: Arc<Place<B>>,
-    pub(super) door: Door,
+    pub(super) slot: Arc<Place<B>>,
+    pub(super) recipient: Door,
     pub(super) within: Duration,
 }
 
 impl<B: Behavior> Clone for Supervised<B> {
     fn clone(&self) -> Self {
         Self {
-            place: Arc::clone(&self.place),
-            door: self.door.clone(),
+            slot: Arc::clone(&self.slot),
+            recipient: self.recipient.clone(),
             within: self.within,
         }
     }
 }
 
 impl<B: Behavior> Supervised<B> {
-    /// Sends a message, and waits for the answer. A fault of the actor is in the answer, as far as its type can say so.
+    /// Sends a message and waits for the answer. A failure of the actor is part of the answer, if its type can hold it.
     ///
     /// # Errors
-    /// [`Undelivered`] where there is no answer.
+    /// [`Undelivered`] if there is no answer.
     pub fn send<M>(&self, message: M) -> impl Future<Output = Result<M::Result, Undelivered>> + Send + use<B, M>
     where
         B: Serve<M>,
@@ -62,24 +62,24 @@ impl<B: Behavior> Supervised<B> {
     {
         let this = self.clone();
         async move {
-            let child = &this.place.child;
-            let _inside = this.door.enter().map_err(|turned| match turned {
+            let child = &this.slot.child;
+            let _permit = this.recipient.enter().map_err(|rejected| match rejected {
                 Turned::Busy => Undelivered::Busy(child.actor()),
-                Turned::Closed => Undelivered::Down("the engine has ended".into()),
+                Turned::Closed => Undelivered::Down("the engine has stopped".into()),
             })?;
             if !child.is_coming() {
-                return Err(Undelivered::Down(child.down().to_string()));
+                return Err(Undelivered::Down(child.down_fault().to_string()));
             }
             let _counted = child.meter().ticket();
             let (late, is_late) = oneshot::channel::<()>();
-            let alarms = &this.place.supervisor.alarms;
-            let _deadline = alarms.after(this.within, move || {
+            let timers = &this.slot.supervisor.timers;
+            let _deadline = timers.after(this.within, move || {
                 let _ = late.send(());
             });
             tokio::select! {
-                answered = this.deliver(message) => answered.inspect_err(|_| this.door.lost()),
+                answered = this.deliver(message) => answered.inspect_err(|_| this.recipient.lost()),
                 _ = is_late => {
-                    this.door.timed_out();
+                    this.recipient.timed_out();
                     Err(Undelivered::Timeout(u64::try_from(this.within.as_millis()).unwrap_or(u64::MAX)))
                 }
             }
@@ -92,46 +92,46 @@ impl<B: Behavior> Supervised<B> {
         M: Message + Send + 'static,
         M::Result: From<Fault> + Send,
     {
-        let actor = self.place.child.actor();
-        let mut address = self.place.address.subscribe();
-        // While it moves to another thread, what comes waits.
-        let there = address
+        let actor = self.slot.child.actor();
+        let mut address = self.slot.address.subscribe();
+        // Waits while the actor moves to another thread.
+        let connected = address
             .wait_for(|address| address.as_ref().is_some_and(Addr::connected))
             .await;
-        let there = there.ok().and_then(|address| address.clone());
-        let Some(there) = there else {
+        let connected = connected.ok().and_then(|address| address.clone());
+        let Some(connected) = connected else {
             return Err(Undelivered::Down(format!("the {actor} was never started")));
         };
-        there.send(message).await.map_err(|_| Undelivered::Lost(actor))
+        connected.send(message).await.map_err(|_| Undelivered::Lost(actor))
     }
 
-    /// What is known of it.
+    /// Returns the record of the actor.
     #[must_use]
     pub fn child(&self) -> &Arc<Child> {
-        &self.place.child
+        &self.slot.child
     }
 
-    /// Its faults: how many there were, and a way to order one for a drill.
+    /// Returns the count of its faults, through which one can be injected.
     #[must_use]
     pub fn faults(&self) -> &Faults {
-        &self.place.faults
+        &self.slot.faults
     }
 
-    /// Starts it again after it was given up, or came to its end. Answers whether it was.
+    /// Starts the actor again after it has reached its restart limit or finished. Returns true if it had.
     pub fn reset(&self) -> bool {
-        self.place.child.reset()
+        self.slot.child.reset()
     }
 
-    /// Its address in its thread of the moment, for what needs an actix `Addr` or `Recipient`. Unlike this, it does not outlive
-    /// the thread.
+    /// Returns the current actix address, for uses that need an `Addr` or a `Recipient`. Unlike this, it does not outlive the thread of
+    /// the actor.
     #[must_use]
     pub fn address(&self) -> Option<Addr<Shell<B>>> {
-        self.place.address.borrow().clone()
+        self.slot.address.borrow().clone()
     }
 }
 
 impl<B: Behavior> std::fmt::Debug for Supervised<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Supervised").field(&self.place.child.actor()).finish()
+        f.debug_tuple("Supervised").field(&self.slot.child.actor()).finish()
     }
 }
