@@ -1,7 +1,8 @@
-//! Wiring, start and stop: the only file that names all actors.
+//! Wiring, start and stop of the engine: the only module that names all actors.
 //!
-//! One thread owns the actix `System` with the control actors, none of whose handlers blocks. Each loader, the compilers and the
-//! Renderer have threads of their own, and so have the actors of users.
+//! One thread owns the actix `System` with the control actors (Watcher, Compiler, Graph, Registry), none of whose handlers blocks. Each
+//! loader, the compilers and the Renderer have threads of their own, and so have the actors of users. All of them share the timers, the
+//! limits and the bus of events; callers reach them through bounded recipients, one for each kind of call.
 
 mod answered;
 mod control;
@@ -47,7 +48,10 @@ use control::{Command, Inside};
 /// The Registry of an engine, which keeps the graph for the Graph.
 pub(crate) type Registry = crate::registry::Registry<Graph>;
 
-/// Everything that an engine is made from.
+/// The hints of all Watchers. Each makes its Watcher sync.
+type WatcherHints = Arc<Mutex<Vec<Hints>>>;
+
+/// The configuration of an engine, as the builder has checked it.
 pub(crate) struct Plan {
     pub(crate) loaders: Vec<Box<dyn Loader>>,
     pub(crate) dialects: Dialects,
@@ -59,43 +63,43 @@ pub(crate) struct Plan {
     pub(crate) stand_in: StandIn,
     pub(crate) watch: bool,
     pub(crate) policies: Policies,
-    /// Whether formatters or dialects of the user's run in renders.
+    /// True if formatters or dialects of the user's run in renders.
     pub(crate) foreign: bool,
-    /// How the log speaks of templates.
+    /// Describes templates in the log.
     pub(crate) wording: Wording,
 }
 
-/// Why an engine does not start.
+/// Errors of starting an engine.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Nothing to load from.
+    /// There is no loader.
     #[error("there is nothing to load templates from: name a directory with `root`, or give a `loader`")]
     NoLoader,
-    /// A loader cannot look.
+    /// A loader failed.
     #[error("the templates cannot be loaded: {0}")]
     Load(String),
-    /// A loader cannot watch.
+    /// A loader cannot watch its source.
     #[error("the templates cannot be watched: {0}; start with `watch(false)` to reload only when asked to")]
     Watch(String),
-    /// The template that is to stand in is none.
-    #[error("the fallback `{name}` cannot stand in: {reason}")]
+    /// The fallback template is unusable.
+    #[error("the fallback template `{name}` cannot be used: {reason}")]
     Fallback {
-        /// As it was given.
+        /// Name as it was given.
         name: String,
-        /// Why, and what to do.
+        /// Reason, and what to do.
         reason: String,
     },
-    /// A formatter that no template could use.
+    /// No template could use a formatter.
     #[error("no template could use the formatter `{name}`: {reason}")]
     Formatter {
-        /// As it was given.
+        /// Name as it was given.
         name: String,
-        /// Why, and what is possible instead.
+        /// Reason, and what is possible instead.
         reason: String,
     },
-    /// The first version was not accepted.
-    #[error("the first version is not accepted: {0}")]
+    /// The first version was rejected.
+    #[error("the first version was rejected: {0}")]
     Refused(String),
     /// The system has no threads left.
     #[error("a thread cannot be started: {0}")]
@@ -103,45 +107,45 @@ pub enum StartError {
     /// The first version took too long.
     #[error("the first version was not ready within {0} ms (the limit `start_ms`)")]
     TooSlow(u64),
-    /// A policy that makes no sense.
-    #[error("the policy of the {actor} makes no sense: {error}")]
+    /// A policy is invalid.
+    #[error("the policy of the {actor} is invalid: {error}")]
     Policy {
-        /// Whose.
+        /// Name of the actor.
         actor: &'static str,
-        /// Which field, and what to write instead.
+        /// The field, and what to write instead.
         #[source]
         error: PolicyError,
     },
-    /// Something in the engine failed.
-    #[error("the engine failed while it started")]
+    /// An actor of the engine failed.
+    #[error("the engine failed while it started; its log says why")]
     Failed,
 }
 
-/// A running engine, from outside its threads.
+/// A running engine, as seen from outside its threads.
 pub(crate) struct Engine {
     pub(crate) reader: Reader,
-    /// Until the engine has ended.
-    teller: Mutex<Option<Teller>>,
+    /// Taken when the engine stops, which ends all subscriptions.
+    events: Mutex<Option<Teller>>,
     pub(crate) actors: Actors,
     pub(crate) renderer: Renderer,
     pub(crate) doors: Doors,
     pub(crate) limits: Arc<Limits>,
-    alarms: Alarms,
+    timers: Alarms,
     pub(crate) tally: Arc<Tally>,
     pub(crate) fault_log: Arc<FaultLog>,
     served: Arc<ArcSwap<Snapshot>>,
     control: mpsc::Sender<Command>,
-    /// Of the actors of users, once there are some.
+    /// Supervisor of the actors of users, from the first group on.
     supervisor: OnceLock<Supervisor>,
-    /// What keyed reloads were answered.
+    /// Answers of reloads with an idempotency key.
     pub(crate) reloads: Answered,
-    /// Makes each Watcher look.
-    look_again: Arc<Mutex<Vec<Hints>>>,
-    /// What visitors ask for.
+    /// Hints that make each Watcher sync.
+    watcher_hints: WatcherHints,
+    /// Selects the templates that visitors request.
     entries: Entries,
 }
 
-/// What users come in by.
+/// Admission of calls, by kind.
 #[derive(Debug, Clone)]
 pub(crate) struct Doors {
     pub(crate) reloads: Door,
@@ -163,21 +167,21 @@ impl Doors {
     }
 }
 
-/// The addresses of the control actors. They stay good through every fault.
+/// The addresses of the control actors. They stay valid through all restarts.
 #[derive(Clone)]
 pub(crate) struct Actors {
     pub(crate) watchers: Arc<[Post<Watcher>]>,
     pub(crate) graph: Post<Grapher>,
     pub(crate) registry: Post<Registry>,
-    /// All of them, in the order of the flow.
+    /// Records of all actors, in the order of the pipeline.
     children: Arc<[Arc<Child>]>,
-    eyes: Arc<[Eyes]>,
+    loader_workers: Arc<[Eyes]>,
     compilers: Pool,
-    /// Faults by actor.
+    /// Fault counts and injection, by name of the actor.
     pub(crate) faults: Arc<BTreeMap<&'static str, Faults>>,
 }
 
-/// An actor: where it can be written to, and what is known of it.
+/// An actor of the engine: its address and its record.
 pub(crate) struct Post<B: Behavior> {
     pub(crate) addr: Addr<Shell<B>>,
     pub(crate) child: Arc<Child>,
@@ -193,6 +197,7 @@ impl<B: Behavior> Clone for Post<B> {
 }
 
 impl<B: Behavior> Post<B> {
+    /// Returns a metered recipient of one type of message.
     pub(crate) fn line<M>(&self) -> Line<M>
     where
         B: Serve<M>,
@@ -203,15 +208,16 @@ impl<B: Behavior> Post<B> {
     }
 }
 
-/// The most that the queue of the control thread reserves, whatever the doors let in: beyond it callers are told `Busy`.
+/// Maximum size of the queue of the control thread, whatever the limits of calls in flight. Callers that find it full are answered
+/// `Busy`.
 const CONTROL_QUEUE_MAX: usize = 4096;
 
 impl Engine {
-    /// Starts everything, and waits until the first version is decided.
+    /// Starts all actors, and waits until the first version is published or rejected.
     pub(crate) fn start(plan: Plan) -> Result<Self, StartError> {
         let limits = Arc::new(plan.limits.clone());
         let entries = plan.entries.clone();
-        let teller = Teller::new(limits.subscriber_events);
+        let events = Teller::new(limits.subscriber_events);
         let shared = Shared::new(plan.on_failure.without_good());
         let served = Arc::new(ArcSwap::new(Arc::new(Snapshot::empty_of(&shared))));
         let tally = Tally::new(limits.history_versions);
@@ -226,109 +232,108 @@ impl Engine {
             Arc::clone(&limits),
             plan.on_failure,
             plan.stand_in.clone(),
-            &teller,
+            &events,
             Arc::clone(&fault_log),
             Arc::clone(&tally),
         );
-        let alarms = Alarms::start("hotplate-alarms")?;
-        // A Watcher that failed looks again by itself: nobody else asks for what it had in hand.
-        let look_again = Arc::<Mutex<Vec<Hints>>>::default();
-        let circle = circle(&plan.policies, &teller, &look_again);
+        let timers = Alarms::start("hotplate-timers")?;
+        let watcher_hints = WatcherHints::default();
+        let group = strategy_group(&plan.policies, &events, &watcher_hints);
         let kinds = ActorKind::ALL.into_iter().filter(|actor| *actor != ActorKind::Engine);
         let faults: BTreeMap<_, _> = kinds.map(|actor| (actor.name(), Faults::default())).collect();
-        let desk = Desk {
+        let worker = Desk {
             reader: reader.clone(),
-            child: circle.add(ActorKind::Renderer.name(), 0, plan.policies.of(ActorKind::Renderer)),
+            child: group.add(ActorKind::Renderer.name(), 0, plan.policies.of(ActorKind::Renderer)),
             faults: faults["renderer"].clone(),
         };
-        let patience = patience(&alarms, &limits, limits.render_hang_ms);
+        let hang_policy = hang_policy(&timers, &limits, limits.render_hang_ms);
         let queue = limits.renders_in_flight.min(RENDER_QUEUE_MAX);
-        let pool = Pool::start("hotplate-render", limits.render_threads, queue, Some(patience))?;
-        let renderer = Renderer::new(desk, pool, alarms.clone(), Arc::clone(&limits), !plan.foreign);
+        let pool = Pool::start("hotplate-render", limits.render_threads, queue, Some(hang_policy))?;
+        let renderer = Renderer::new(worker, pool, timers.clone(), Arc::clone(&limits), !plan.foreign);
 
-        let doors = Doors::new(&limits);
-        let capacities = doors.all().map(Door::capacity).into_iter();
-        // Who sends here has come through a door, but for the one who stops it.
+        let mailboxes = Doors::new(&limits);
+        let capacities = mailboxes.all().map(Door::capacity).into_iter();
+        // Every sender holds a permit of one of these, except the two that may stop the engine.
         let (control, commands) = mpsc::channel(capacities.fold(2, usize::saturating_add).min(CONTROL_QUEUE_MAX));
         let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
         let start_ms = limits.start_ms;
-        let inside = Inside {
+        let state = Inside {
             plan,
             limits: Arc::clone(&limits),
-            teller: teller.clone(),
+            events: events.clone(),
             served: Arc::clone(&served),
             renderer: renderer.clone(),
-            doors: doors.clone(),
-            alarms: alarms.clone(),
-            circle,
-            look_again: Arc::clone(&look_again),
+            mailboxes: mailboxes.clone(),
+            timers: timers.clone(),
+            group,
+            watcher_hints: Arc::clone(&watcher_hints),
             faults: Arc::new(faults),
             tally: Arc::clone(&tally),
             fault_log: Arc::clone(&fault_log),
         };
         std::thread::Builder::new()
             .name("hotplate".into())
-            .spawn(move || inside.run(commands, &ready))?;
+            .spawn(move || state.run(commands, &ready))?;
         match is_ready.recv_timeout(Duration::from_millis(start_ms)) {
             Ok(started) => Ok(Self {
                 actors: started?,
                 reader,
-                teller: Mutex::new(Some(teller)),
+                events: Mutex::new(Some(events)),
                 renderer,
-                doors,
+                doors: mailboxes,
                 limits,
                 tally,
                 fault_log,
-                alarms,
+                timers,
                 served,
                 control,
                 supervisor: OnceLock::new(),
                 reloads: Answered::default(),
-                look_again,
+                watcher_hints,
                 entries,
             }),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                end_looks(&look_again);
+                end_hints(&watcher_hints);
                 Err(StartError::TooSlow(start_ms))
             }
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(StartError::Failed),
         }
     }
 
-    /// Whether an actor between the disk and the served version was given up.
+    /// Returns true if an actor between the loaders and the served version is down, so that no edit comes through.
     pub(crate) fn is_cut(&self) -> bool {
         let renderer = ActorKind::Renderer.name();
-        let line = self.actors.children.iter().filter(|child| child.actor() != renderer);
-        line.into_iter().any(|child| !child.is_coming())
+        let mut pipeline = self.actors.children.iter().filter(|child| child.actor() != renderer);
+        pipeline.any(|child| !child.is_coming())
     }
 
-    /// Subscribes somebody; once the engine has ended, to nothing.
+    /// Subscribes to the events. After the engine has stopped, the subscription ends at once.
     pub(crate) fn subscribe(&self) -> Subscription {
-        let teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        teller
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        events
             .unwrap_or_else(|| Teller::new(1))
             .subscribe(Arc::clone(&self.served))
     }
 
-    /// The supervisor of the actors of users, from the first group on.
+    /// Returns the supervisor of the actors of users, which the first call starts.
     pub(crate) fn supervisor(&self) -> Result<Supervisor, GroupError> {
-        // Under the lock of the teller, so that there is one, and none once the engine has ended.
-        let teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
-        let weak = teller.as_ref().map(Teller::weak).ok_or(GroupError::Ended)?;
+        // The lock is held until the end, so that only one is started, and none after the engine has stopped.
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let weak = events.as_ref().map(Teller::weak).ok_or(GroupError::Ended)?;
         if let Some(supervisor) = self.supervisor.get() {
             return Ok(supervisor.clone());
         }
-        let tell = move |incident: &Incident| weak.tell(Event::from(incident.clone()));
-        let supervisor = Supervisor::start(self.alarms.clone(), tell)?;
+        let on_incident = move |incident: &Incident| weak.tell(Event::from(incident.clone()));
+        let supervisor = Supervisor::start(self.timers.clone(), on_incident)?;
         Ok(self.supervisor.get_or_init(|| supervisor).clone())
     }
 
-    /// Closes the doors, lets what is inside come to its end, and stops. Answers whether everything was done in time.
+    /// Rejects further calls, finishes those in flight, and stops. Returns true if all of them were finished in time.
     pub(crate) async fn stop(&self, within: Duration) -> bool {
         self.doors.all().into_iter().for_each(Door::close);
-        // It may hold a handle of this engine.
+        // The custom renderer may hold a handle of this engine.
         self.renderer.instead.store(None);
-        let _ends_with_this = self.teller.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ends_with_this = self.events.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (done, is_done) = oneshot::channel();
         let supervisor = self.supervisor.get().cloned();
         let stop = Command::Stop {
@@ -343,43 +348,44 @@ impl Engine {
     }
 }
 
-/// The most that the queue of renders reserves, whatever the door lets in.
+/// Maximum size of the queue of renders, whatever the limit of renders in flight.
 const RENDER_QUEUE_MAX: usize = 65_536;
 
-/// When a job hangs, and how many may.
-fn patience(alarms: &Alarms, limits: &Limits, hang_ms: u64) -> Patience {
+/// Returns the limits on jobs that hang.
+fn hang_policy(timers: &Alarms, limits: &Limits, hang_ms: u64) -> Patience {
     Patience {
-        alarms: alarms.clone(),
+        timers: timers.clone(),
         hang: Duration::from_millis(hang_ms),
         quarantined: limits.quarantined_threads,
     }
 }
 
-/// Those who keep each other's place in the engine.
-fn circle(policies: &Policies, teller: &Teller, look_again: &Arc<Mutex<Vec<Hints>>>) -> Arc<Circle> {
-    // Weak, for handles keep these.
-    let (teller, look_again) = (teller.weak(), Arc::clone(look_again));
-    let tell = move |incident: &Incident| {
+/// Returns the group of the engine's own actors. Its incidents become events.
+fn strategy_group(policies: &Policies, events: &Teller, watcher_hints: &WatcherHints) -> Arc<Circle> {
+    // A weak reference, because handles keep the group, and subscriptions must end with the engine.
+    let (events, watcher_hints) = (events.weak(), Arc::clone(watcher_hints));
+    let on_incident = move |incident: &Incident| {
+        // A Watcher that failed syncs again: its hint is gone, and no caller may be there to repeat it.
         if matches!(incident, Incident::Failed(fault) if fault.actor == ActorKind::Watcher.name()) {
-            let hints = look_again.lock().unwrap_or_else(PoisonError::into_inner);
+            let hints = watcher_hints.lock().unwrap_or_else(PoisonError::into_inner);
             hints.iter().for_each(Hints::hint);
         }
-        teller.tell(incident.clone().into());
+        events.tell(incident.clone().into());
     };
-    Circle::new(Strategy::OneForOne, policies.of(ActorKind::Engine), tell)
+    Circle::new(Strategy::OneForOne, policies.of(ActorKind::Engine), on_incident)
 }
 
-/// Nobody waits for what loaders find.
-fn end_looks(look_again: &Mutex<Vec<Hints>>) {
-    let hints = look_again.lock().unwrap_or_else(PoisonError::into_inner);
+/// Tells the loaders that their hints are no longer needed.
+fn end_hints(watcher_hints: &Mutex<Vec<Hints>>) {
+    let hints = watcher_hints.lock().unwrap_or_else(PoisonError::into_inner);
     hints.iter().for_each(Hints::end);
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        end_looks(&self.look_again);
+        end_hints(&self.watcher_hints);
         let (done, _) = oneshot::channel();
-        // Where this finds no room the channel closes with it, which is the same.
+        // If the queue is full, the channel closes with `self`, which stops the engine as well.
         let _ = self.control.try_send(Command::Stop {
             within: Duration::ZERO,
             supervisor: self.supervisor.take(),

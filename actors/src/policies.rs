@@ -1,4 +1,4 @@
-//! [`ActorKind`]: the actors of the engine, and which policy each has.
+//! [`ActorKind`]: the actors of the engine, and the restart policy of each.
 
 use std::fmt;
 
@@ -6,28 +6,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::supervision::{Escalation, Policy, PolicyError};
 
-/// The actors of the engine, in the order of the flow.
+/// The actors of the engine, in the order of the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ActorKind {
-    /// Looks at what changed.
+    /// Detects changed sources.
     Watcher,
-    /// Compiles it.
+    /// Compiles changed texts.
     Compiler,
-    /// Decides what becomes of each entry.
+    /// Decides which templates are current, stale or broken.
     Graph,
-    /// Publishes.
+    /// Publishes versions.
     Registry,
-    /// Renders by message.
+    /// Renders on request by message.
     Renderer,
-    /// The engine as a whole: what happens to an actor that its own policy has given up. Its policy grants it further rounds;
-    /// by default there are none.
+    /// The engine as a whole. Its policy applies to an actor that has reached the limit of its own, and may grant further rounds; by
+    /// default it grants none.
     Engine,
 }
 
 impl ActorKind {
-    /// All of them.
+    /// All kinds, in the order of the pipeline.
     pub const ALL: [Self; 6] = [
         Self::Watcher,
         Self::Compiler,
@@ -37,7 +37,7 @@ impl ActorKind {
         Self::Engine,
     ];
 
-    /// Its name in health, logs and configuration.
+    /// Returns the name in health, logs and configuration.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl ActorKind {
         }
     }
 
-    /// What it has unless the user says otherwise.
+    /// Returns the default policy.
     #[must_use]
     pub fn default_policy(self) -> Policy {
         let policy = Policy {
@@ -58,18 +58,18 @@ impl ActorKind {
             ..Policy::default()
         };
         match self {
-            // Where it loads from may be away for a while.
+            // The source may be unavailable for a while.
             Self::Watcher => Policy {
                 backoff_min_ms: 100,
                 backoff_max_ms: 10_000,
                 ..policy
             },
-            // All state is in the Vaults, so that a restart costs next to nothing, and every edit waits for it.
+            // A restart costs next to nothing, because all state is in vaults, and every edit waits for it.
             Self::Compiler | Self::Graph | Self::Registry => Policy {
                 backoff_min_ms: 10,
                 ..policy
             },
-            // Many of them, and visitors wait: a page that makes its render fail must not take the others down.
+            // Visitors wait, and a page whose renders fail must not stop those of other pages.
             Self::Renderer => Policy {
                 restarts: 1_000,
                 backoff_min_ms: 1,
@@ -90,7 +90,7 @@ impl fmt::Display for ActorKind {
     }
 }
 
-/// Which policy each has.
+/// The policies of all actors.
 #[derive(Debug, Clone)]
 pub(crate) struct Policies([Policy; ActorKind::ALL.len()]);
 
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_make_sense_and_each_actor_keeps_its_own() {
+    fn defaults_are_valid_and_policies_are_kept_by_actor() {
         let mut policies = Policies::default();
         assert_eq!(policies.check(), Ok(()));
         for actor in ActorKind::ALL {

@@ -1,9 +1,9 @@
-//! The Renderer: takes `Render`, reads one immutable snapshot, answers text.
+//! The Renderer: receives `Render`, reads one immutable snapshot, answers with text.
 //!
-//! It works in threads of its own, so that a long render holds back neither the control actors nor the caller's thread, and a
-//! formatter that blocks for ever hurts one of these threads and nobody else. Where nothing of the user's runs in a render, a caller
-//! inside an actix arbiter is answered in place as far as that is short (`inline_steps`): handing the message over to another
-//! thread costs more than most renders. One that takes longer begins anew in one of these threads.
+//! It has a pool of threads, so that a long render delays neither the control actors nor the thread of the caller, and a formatter that
+//! blocks forever costs one thread of the pool and nothing else. Moving a message to another thread costs more than most renders, so a
+//! caller inside an actix arbiter is answered in place if no code of the user's runs in renders and the render is short
+//! (`inline_steps`). A render that takes longer starts again in the pool.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,62 +22,62 @@ use crate::reader::{Reader, Supply};
 use crate::snapshot::Snapshot;
 use crate::supervision::{Abandoned, Alarm, Alarms, Child, FaultKind, Faults, Moment, Once, Pool, Rest, contain};
 
-/// The Renderer, or what a user has put in its place.
+/// The Renderer, or an actor of a user's that replaces it.
 #[derive(Clone)]
 pub(crate) struct Renderer {
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) worker: Arc<Desk>,
     pub(crate) pool: Pool,
-    alarms: Alarms,
+    timers: Alarms,
     limits: Arc<Limits>,
-    /// Whether nothing of the user's runs in a render.
+    /// True if no code of the user's runs in a render.
     trusted: bool,
-    /// What the user has put in its place.
+    /// The actor that replaces it, if there is one.
     pub(crate) instead: Arc<ArcSwapOption<Instead>>,
 }
 
 /// An actor of the user's that renders.
 pub(crate) struct Instead {
     pub(crate) send: Box<dyn Fn(Render) -> Answering + Send + Sync>,
-    /// It, where it is supervised.
+    /// Its record, if it is supervised.
     pub(crate) child: Option<Arc<Child>>,
 }
 
-/// What to render, and with what.
+/// A template to render, and the data for it.
 struct Order {
     name: String,
-    /// Of which version; of what is served when it begins, if of none.
+    /// Version to render; if `None`, the version that is served when the render begins.
     snapshot: Option<Arc<Snapshot>>,
-    supply: Box<dyn SupplyBox>,
+    source: Box<dyn SupplyBox>,
     options: RenderOptions,
 }
 
-/// A supply that is sent to another thread.
+/// A source of data behind a pointer, so that it can be sent to another thread.
 trait SupplyBox: Send {
-    fn render(&self, reader: &Reader, begun: Begun, order: &Order) -> Result<Rendered, RenderFailure>;
+    fn render(&self, reader: &Reader, begun: Begun, job: &Order) -> Result<Rendered, RenderFailure>;
 
-    fn render_briefly(&self, reader: &Reader, begun: Begun, order: &Order) -> Option<Result<Rendered, RenderFailure>>;
+    fn render_briefly(&self, reader: &Reader, begun: Begun, job: &Order) -> Option<Result<Rendered, RenderFailure>>;
 }
 
 impl<S: Supply + Send> SupplyBox for S {
-    fn render(&self, reader: &Reader, begun: Begun, order: &Order) -> Result<Rendered, RenderFailure> {
+    fn render(&self, reader: &Reader, begun: Begun, job: &Order) -> Result<Rendered, RenderFailure> {
         let Order {
             name,
             snapshot,
             options,
             ..
-        } = order;
+        } = job;
         reader.render_for_message(begun, snapshot.as_deref(), name, self, options)
     }
 
-    fn render_briefly(&self, reader: &Reader, begun: Begun, order: &Order) -> Option<Result<Rendered, RenderFailure>> {
-        let snapshot = order.snapshot.clone().unwrap_or_else(|| reader.current());
-        reader.render_briefly(begun, &snapshot, &order.name, self, &order.options)
+    fn render_briefly(&self, reader: &Reader, begun: Begun, job: &Order) -> Option<Result<Rendered, RenderFailure>> {
+        let snapshot = job.snapshot.clone().unwrap_or_else(|| reader.current());
+        reader.render_briefly(begun, &snapshot, &job.name, self, &job.options)
     }
 }
 
 impl Order {
-    /// The data is the user's, and so is its `Drop`.
-    fn put_away(self) {
+    /// Drops the data, whose `Drop` is code of the user's and may panic.
+    fn drop_contained(self) {
         let _ = contain(move || drop(self));
     }
 }
@@ -87,15 +87,16 @@ impl From<Render> for Order {
         Self {
             name,
             snapshot: None,
-            supply: Box::new(context),
+            source: Box::new(context),
             options,
         }
     }
 }
 
+/// The answer to a render, in the future.
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Rendered, RenderFailure>> + Send>>;
 
-/// Where one render is done, in whatever thread.
+/// Renders in any thread, under the restart policy of the Renderer.
 pub(crate) struct Desk {
     pub(crate) reader: Reader,
     pub(crate) child: Arc<Child>,
@@ -103,171 +104,172 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// Renders once, and says whether the thread has to pause.
-    fn serve(&self, order: Order, begun: Begun) -> (Result<Rendered, RenderFailure>, Rest) {
-        let rendered = self.supervised(|| order.supply.render(&self.reader, begun, &order));
-        order.put_away();
+    /// Renders once. Returns the next step of the thread as well.
+    fn serve(&self, job: Order, begun: Begun) -> (Result<Rendered, RenderFailure>, Rest) {
+        let rendered = self.supervised(|| job.source.render(&self.reader, begun, &job));
+        job.drop_contained();
         match rendered {
-            Ok(rendered) => (rendered, Rest::No),
-            Err((failure, rest)) => (Err(failure), rest),
+            Ok(rendered) => (rendered, Rest::Continue),
+            Err((failure, next)) => (Err(failure), next),
         }
     }
 
-    /// Renders once in a thread that others wait for, as far as that is short; `None` where it is not.
-    fn serve_briefly(&self, order: &Order, begun: Begun) -> Option<Result<Rendered, RenderFailure>> {
-        match self.supervised(|| order.supply.render_briefly(&self.reader, begun, order)) {
+    /// Renders once in the thread of the caller if that is short; else returns `None`.
+    fn serve_briefly(&self, job: &Order, begun: Begun) -> Option<Result<Rendered, RenderFailure>> {
+        match self.supervised(|| job.source.render_briefly(&self.reader, begun, job)) {
             Ok(rendered) => rendered,
-            // A caller's arbiter does not pause.
+            // The arbiter of a caller does not wait out a pause.
             Err((failure, _)) => Some(Err(failure)),
         }
     }
 
-    /// Does what may fail under the policy of the Renderer. Else answers with what, and whether the thread has to pause.
+    /// Runs work that may panic under the restart policy of the Renderer.
     fn supervised<T>(&self, work: impl FnOnce() -> T) -> Result<T, (RenderFailure, Rest)> {
-        let generation = self.child.ready().map_err(|fault| (fault.into(), Rest::No))?;
-        let done = contain(|| {
-            self.faults.strike(Moment::Before);
-            let done = work();
-            self.faults.strike(Moment::After);
-            done
+        let generation = self.child.ensure_up().map_err(|fault| (fault.into(), Rest::Continue))?;
+        let result = contain(|| {
+            self.faults.trigger(Moment::Before);
+            let result = work();
+            self.faults.trigger(Moment::After);
+            result
         });
-        done.map_err(|said| {
-            self.faults.note();
-            let fault = self.child.failed(generation, FaultKind::Panicked, said);
-            (fault.into(), Rest::Of(Arc::clone(&self.child)))
+        result.map_err(|panic| {
+            self.faults.increment();
+            let fault = self.child.report_failure(generation, FaultKind::Panicked, panic);
+            (fault.into(), Rest::BackOff(Arc::clone(&self.child)))
         })
     }
 }
 
 impl Renderer {
-    pub(crate) fn new(desk: Desk, pool: Pool, alarms: Alarms, limits: Arc<Limits>, trusted: bool) -> Self {
-        let _ = desk.child.ready();
+    pub(crate) fn new(worker: Desk, pool: Pool, timers: Alarms, limits: Arc<Limits>, trusted: bool) -> Self {
+        let _ = worker.child.ensure_up();
         Self {
-            desk: Arc::new(desk),
+            worker: Arc::new(worker),
             pool,
-            alarms,
+            timers,
             limits,
             trusted,
             instead: Arc::default(),
         }
     }
 
-    /// Renders in place where that is safe and wanted, else in one of the threads; counted while it is under way, and logged once
-    /// where that comes to no answer. `begun` is when the message came.
+    /// Renders in place if that is safe and wanted, else in the pool. It is counted while it is under way, and logged once if there is no
+    /// answer. `begun` is the time at which the message came.
     pub(crate) async fn render(&self, render: Render, begun: Begun, pooled: bool) -> Result<Rendered, RenderFailure> {
-        let _counted = self.desk.child.meter().ticket();
-        if let Some(instead) = self.instead.load_full() {
-            let rendered = self.render_instead(&instead, render).await;
+        let _ticket = self.worker.child.meter().ticket();
+        if let Some(custom) = self.instead.load_full() {
+            let rendered = self.render_custom(&custom, render).await;
             if let Err(failure) = &rendered {
-                self.desk.reader.unanswered(None, failure);
+                self.worker.reader.unanswered(None, failure);
             }
             return rendered;
         }
         if !pooled && self.trusted && actix::Arbiter::try_current().is_some() {
-            let order = Order::from(render);
-            if let Some(rendered) = self.desk.serve_briefly(&order, begun) {
+            let job = Order::from(render);
+            if let Some(rendered) = self.worker.serve_briefly(&job, begun) {
                 if let Err(failure) = &rendered {
-                    self.desk.reader.unanswered(Some(&order.name), failure);
+                    self.worker.reader.unanswered(Some(&job.name), failure);
                 }
-                order.put_away();
+                job.drop_contained();
                 return rendered;
             }
-            return self.render_pooled(order, begun).await;
+            return self.render_pooled(job, begun).await;
         }
         self.render_pooled(render.into(), begun).await
     }
 
-    /// Whether a render may be done in a thread that others wait for, as far as it is short.
+    /// Returns true if short renders may run in the thread of the caller.
     pub(crate) fn is_trusted(&self) -> bool {
         self.trusted
     }
 
-    /// Renders an entry of one version in one of the threads.
+    /// Renders an entry of one version in the pool.
     pub(crate) async fn render_supplied(
         &self,
         snapshot: Arc<Snapshot>,
         name: &str,
-        supply: impl Supply + Send + 'static,
+        source: impl Supply + Send + 'static,
         options: RenderOptions,
         begun: Begun,
     ) -> Result<Rendered, RenderFailure> {
-        let _counted = self.desk.child.meter().ticket();
-        let order = Order {
+        let _ticket = self.worker.child.meter().ticket();
+        let job = Order {
             name: name.to_owned(),
             snapshot: Some(snapshot),
-            supply: Box::new(supply),
+            source: Box::new(source),
             options,
         };
-        self.render_pooled(order, begun).await
+        self.render_pooled(job, begun).await
     }
 
-    /// Renders in one of the threads, and logs once where that comes to no answer.
-    async fn render_pooled(&self, mut order: Order, begun: Begun) -> Result<Rendered, RenderFailure> {
+    /// Renders in the pool, and logs once if there is no answer.
+    async fn render_pooled(&self, mut job: Order, begun: Begun) -> Result<Rendered, RenderFailure> {
         let (answer, answered) = oneshot::channel();
-        let (answer, instead) = Once::pair(answer);
-        let (until, _deadline) = self.deadline(&mut order.options, instead.another());
-        let desk = Arc::clone(&self.desk);
+        let answer = Once::new(answer);
+        let on_abandoned = answer.clone();
+        let (until, _deadline) = self.deadline(&mut job.options, answer.clone());
+        let worker = Arc::clone(&self.worker);
         let span = tracing::Span::current();
-        let asked_for: Arc<str> = order.name.as_str().into();
-        let (blamed, snapshot, asked) = (Arc::clone(&self.desk), order.snapshot.clone(), Instant::now());
+        let asked_for: Arc<str> = job.name.as_str().into();
+        let (blamed, snapshot, queued) = (Arc::clone(&self.worker), job.snapshot.clone(), Instant::now());
         let name = Arc::clone(&asked_for);
         let run = move || {
             let _request = span.entered();
             if !answer.is_wanted() {
-                order.put_away();
-                return Rest::No;
+                job.drop_contained();
+                return Rest::Continue;
             }
-            let began = Instant::now();
-            let (name, snapshot, deadline) = (order.name.clone(), order.snapshot.clone(), order.options.deadline);
-            let (rendered, rest) = desk.serve(order, begun);
+            let started = Instant::now();
+            let (name, snapshot, deadline) = (job.name.clone(), job.snapshot.clone(), job.options.deadline);
+            let (rendered, next) = worker.serve(job, begun);
             if let (Err(RenderFailure::Timeout(_)), Some(deadline)) = (&rendered, deadline) {
                 let ended = Instant::now();
-                // Who waited longer than it was rendered was held up by others.
-                if ended >= deadline && ended - began >= began - asked {
-                    let said = "the render did not end before the deadline of its caller";
-                    desk.reader.took_too_long(snapshot.as_deref(), &name, said, false);
+                // If it waited for longer than it ran, other renders are to blame and not this template.
+                if ended >= deadline && ended - started >= started - queued {
+                    let why = "the render did not end before the deadline of its caller";
+                    worker.reader.took_too_long(snapshot.as_deref(), &name, why, false);
                 }
             }
-            answer.give(rendered);
-            rest
+            answer.send(rendered);
+            next
         };
-        let lost = self.limits.render_hang_ms;
-        // The alarm of the deadline comes first, so that a render that can be ended is.
+        let hang_ms = self.limits.render_hang_ms;
+        // The deadline comes first and cancels the render, so that only one that cannot be cancelled counts as hanging.
         let until = until.checked_add(Duration::from_millis(self.limits.render_grace_ms));
         self.pool.submit_until(until, run, move |why| {
-            instead.give(Err(match why {
+            on_abandoned.send(Err(match why {
                 Abandoned::Hangs(_) => {
-                    let said = "the render does not end: a formatter or the data blocks";
-                    blamed.reader.took_too_long(snapshot.as_deref(), &name, said, true);
+                    let why = "the render does not end: a formatter or the data blocks";
+                    blamed.reader.took_too_long(snapshot.as_deref(), &name, why, true);
                     RenderFailure::Lost(format!(
-                        "`{name}` took longer than {lost} ms (the limit `render_hang_ms`)"
+                        "`{name}` took longer than {hang_ms} ms (the limit `render_hang_ms`)"
                     ))
                 }
-                Abandoned::NoRoom => RenderFailure::Busy,
-                Abandoned::NobodyLeft => RenderFailure::Lost(why.to_string()),
+                Abandoned::QueueFull => RenderFailure::Busy,
+                Abandoned::AllHang => RenderFailure::Lost(why.to_string()),
             }));
         });
         let rendered = answered
             .await
-            .unwrap_or_else(|_| Err(RenderFailure::Lost("the engine has ended meanwhile".into())));
+            .unwrap_or_else(|_| Err(RenderFailure::Lost("the engine has stopped meanwhile".into())));
         if let Err(failure) = &rendered {
-            self.desk.reader.unanswered(Some(&asked_for), failure);
+            self.worker.reader.unanswered(Some(&asked_for), failure);
         }
         rendered
     }
 
-    /// Has an actor of the user's render.
-    async fn render_instead(&self, instead: &Instead, mut render: Render) -> Result<Rendered, RenderFailure> {
+    /// Sends a render to the actor that replaces the Renderer.
+    async fn render_custom(&self, custom: &Instead, mut render: Render) -> Result<Rendered, RenderFailure> {
         let (late, is_late) = oneshot::channel();
-        let (late, _) = Once::pair(late);
-        let _deadline = self.deadline(&mut render.options, late);
+        let _deadline = self.deadline(&mut render.options, Once::new(late));
         tokio::select! {
-            rendered = (instead.send)(render) => rendered,
+            rendered = (custom.send)(render) => rendered,
             Ok(late) = is_late => late,
         }
     }
 
-    /// Answers `Timeout` when it is time, which is said. Until then it ends the render when this is dropped.
+    /// Starts the timer of a render, which cancels it and answers `Timeout`. Returns the time at which it does, and a guard whose drop
+    /// cancels the render as well.
     fn deadline(
         &self,
         options: &mut RenderOptions,
@@ -284,14 +286,14 @@ impl Renderer {
             (Some(deadline), Some(longest)) if deadline > longest => (longest, Exceeded::Waited(wait_ms)),
             (Some(deadline), _) => (deadline, Exceeded::Deadline),
             (None, Some(longest)) => (longest, Exceeded::Waited(wait_ms)),
-            // Further away than can be counted.
+            // A time that overflows is cut to 68 years.
             (None, None) => (Instant::now() + Duration::from_secs(1 << 31), Exceeded::Waited(wait_ms)),
         };
-        let ends = token.clone();
-        let alarm = self.alarms.at(at, move || {
-            ends.cancel();
-            late.give(Err(RenderFailure::Timeout(exceeded)));
+        let cancels = token.clone();
+        let timer = self.timers.at(at, move || {
+            cancels.cancel();
+            late.send(Err(RenderFailure::Timeout(exceeded)));
         });
-        (at, (alarm, token.drop_guard()))
+        (at, (timer, token.drop_guard()))
     }
 }

@@ -1,19 +1,18 @@
-//! The control thread: it owns the actix `System`, does what needs a timer, and brings everything to an end.
+//! The control thread: owns the actix `System`, runs calls that need a timer, and shuts the engine down.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Actors, Doors, Engine, Plan, StartError};
+use super::{Actors, Doors, Engine, Plan, StartError, WatcherHints};
 use crate::counters::Tally;
 use crate::events::Teller;
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
-use crate::loader::Hints;
 use crate::protocol::messages::Drain;
 use crate::renderer::Renderer;
 use crate::snapshot::Snapshot;
@@ -21,11 +20,11 @@ use crate::supervision::{Alarms, Circle, Faults, Pool, Supervisor, Turned, runti
 
 type Task = Box<dyn FnOnce() + Send>;
 
-/// What the control thread is told.
+/// Commands to the control thread.
 pub(super) enum Command {
-    /// Run this.
+    /// Run a task.
     Run(Task),
-    /// Come to an end.
+    /// Shut down.
     Stop {
         within: Duration,
         supervisor: Option<Supervisor>,
@@ -34,7 +33,7 @@ pub(super) enum Command {
 }
 
 impl Engine {
-    /// Runs something in the thread of the control actors, where timers work whatever runtime the caller has.
+    /// Runs a task in the control thread, where timers work whatever runtime the caller has.
     pub(crate) fn run<T, F>(&self, task: impl FnOnce() -> F + Send + 'static) -> Result<oneshot::Receiver<T>, Turned>
     where
         T: Send + 'static,
@@ -46,7 +45,7 @@ impl Engine {
                 let _ = answer.send(task().await);
             });
         });
-        // Once the engine ends, the task is dropped, and with it the sender.
+        // If the engine stops, the task is dropped, and with it the sender, which the receiver notices.
         match self.control.try_send(Command::Run(task)) {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(_)) => Err(Turned::Busy),
@@ -55,27 +54,28 @@ impl Engine {
     }
 }
 
-/// What the control thread takes along.
+/// State that moves into the control thread.
 pub(super) struct Inside {
     pub(super) plan: Plan,
     pub(super) limits: Arc<Limits>,
-    pub(super) teller: Teller,
+    pub(super) events: Teller,
     pub(super) served: Arc<ArcSwap<Snapshot>>,
     pub(super) renderer: Renderer,
-    pub(super) doors: Doors,
-    pub(super) alarms: Alarms,
+    pub(super) mailboxes: Doors,
+    pub(super) timers: Alarms,
     pub(super) tally: Arc<Tally>,
     pub(super) fault_log: Arc<FaultLog>,
-    pub(super) circle: Arc<Circle>,
-    pub(super) look_again: Arc<Mutex<Vec<Hints>>>,
+    pub(super) group: Arc<Circle>,
+    pub(super) watcher_hints: WatcherHints,
     pub(super) faults: Arc<BTreeMap<&'static str, Faults>>,
 }
 
 type Ready = std::sync::mpsc::SyncSender<Result<Actors, StartError>>;
 
 impl Inside {
+    /// Starts the actors, reports on `ready`, and runs commands until one stops the engine.
     pub(super) fn run(self, mut commands: mpsc::Receiver<Command>, ready: &Ready) {
-        let (doors, renderer) = (self.doors.clone(), self.renderer.clone());
+        let (mailboxes, renderer) = (self.mailboxes.clone(), self.renderer.clone());
         let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -100,21 +100,23 @@ impl Inside {
                         supervisor,
                         done,
                     } => {
-                        let end = End {
-                            doors: &doors,
+                        let shutdown = End {
+                            mailboxes: &mailboxes,
                             actors: &actors,
                             renderer: &renderer.pool,
                             supervisor: supervisor.as_ref(),
                             within,
                         };
-                        let drained = actix::clock::timeout(within, end.drain(&mut commands)).await.is_ok();
-                        end.close();
+                        let drained = actix::clock::timeout(within, shutdown.drain(&mut commands))
+                            .await
+                            .is_ok();
+                        shutdown.close();
                         return Some((done, drained));
                     }
                 }
             }
         });
-        // The system is gone, and with it whoever still waited for an answer of it.
+        // The system has ended, so dropping the tasks that were never run answers their callers.
         drop(commands);
         if let Some((done, drained)) = stopped {
             let _ = done.send(drained);
@@ -122,27 +124,28 @@ impl Inside {
     }
 }
 
-/// Everything that comes to an end, in the order in which it does.
+/// The steps of a shutdown, in their order: calls in flight, Watchers, pools, actors of users.
 struct End<'e> {
-    doors: &'e Doors,
+    mailboxes: &'e Doors,
     actors: &'e Actors,
     renderer: &'e Pool,
     supervisor: Option<&'e Supervisor>,
     within: Duration,
 }
 
-/// Time between two looks whether threads have ended. They give no sign that could be awaited.
-const LOOK: Duration = Duration::from_millis(2);
+/// Time between two checks whether threads have ended, which cannot be awaited.
+const POLL: Duration = Duration::from_millis(2);
 
 impl End<'_> {
-    /// The doors are closed. Waits until nobody is inside, then ends part after part, each once nothing more can come to it.
+    /// Waits until no call is in flight (new ones are rejected by now), then ends the parts one after the other, each when nothing more
+    /// can reach it.
     async fn drain(&self, commands: &mut mpsc::Receiver<Command>) {
-        let emptied = async {
-            for door in self.doors.all() {
-                door.emptied().await;
+        let drained = async {
+            for recipient in self.mailboxes.all() {
+                recipient.emptied().await;
             }
         };
-        // Who is inside may still need this thread in order to come out.
+        // Calls in flight may still need this thread.
         let run = async {
             loop {
                 match commands.recv().await {
@@ -153,32 +156,32 @@ impl End<'_> {
             }
         };
         tokio::select! {
-            () = emptied => {}
+            () = drained => {}
             () = run => {}
         }
-        // Answered once the batch in hand is decided by Graph and Registry; with nobody at the doors, both have nothing to do then.
+        // A Watcher answers when Graph and Registry have decided its batch. No other caller is left, so both are idle after that.
         for watcher in self.actors.watchers.iter() {
             let _ = watcher.addr.send(Drain).await;
         }
         self.close_pools();
         while !self.pools().all(Pool::has_ended) {
-            actix::clock::sleep(LOOK).await;
+            actix::clock::sleep(POLL).await;
         }
         if let Some(supervisor) = self.supervisor {
             supervisor.close(self.within);
             while !supervisor.has_ended() {
-                actix::clock::sleep(LOOK).await;
+                actix::clock::sleep(POLL).await;
             }
         }
     }
 
-    /// Lets go of whatever is left when time is over.
+    /// Closes the parts that are left when the time is over.
     fn close(&self) {
         self.close_pools();
         if let Some(supervisor) = self.supervisor {
             supervisor.close(Duration::ZERO);
         }
-        tracing::debug!("the engine ends");
+        tracing::debug!("the engine has stopped");
     }
 
     fn close_pools(&self) {
@@ -186,7 +189,7 @@ impl End<'_> {
     }
 
     fn pools(&self) -> impl Iterator<Item = &Pool> {
-        let eyes = self.actors.eyes.iter().map(|eyes| eyes.pool());
-        eyes.chain([&self.actors.compilers, self.renderer])
+        let loaders = self.actors.loader_workers.iter().map(|worker| worker.pool());
+        loaders.chain([&self.actors.compilers, self.renderer])
     }
 }

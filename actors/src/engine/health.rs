@@ -1,4 +1,4 @@
-//! How an engine is, read from what its parts write down as they go.
+//! The health of an engine, computed from the records that its parts keep. No message is sent, so it works while actors hang.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::template::TemplateName;
 use crate::version::Version;
 use crate::watcher::Eyes;
 
-/// Which templates visitors ask for.
+/// Selects the templates that visitors request, as opposed to partials.
 #[derive(Clone)]
 pub(crate) struct Entries(Arc<dyn Fn(&TemplateName) -> bool + Send + Sync>);
 
@@ -28,7 +28,7 @@ impl Entries {
         Self(Arc::new(is_entry))
     }
 
-    /// A sentence if there are some and each is broken. Mostly the first one answers it.
+    /// Returns a sentence if there are entries and all are broken. Mostly the first entry settles it.
     fn none_served(&self, snapshot: &Snapshot) -> Option<String> {
         let mut broken = 0_usize;
         for (_, name, standing) in snapshot.entries() {
@@ -44,7 +44,7 @@ impl Entries {
 }
 
 impl Engine {
-    /// How it is.
+    /// Returns the health of the engine.
     pub(crate) fn health(&self) -> Health {
         let ended = self.control.is_closed();
         let children = self.children();
@@ -55,44 +55,44 @@ impl Engine {
                 .into_iter()
                 .for_each(|actor| actor.quarantined = pool.quarantined());
         }
-        let loaders: Vec<_> = self.actors.eyes.iter().map(Eyes::health).collect();
+        let loaders: Vec<_> = self.actors.loader_workers.iter().map(Eyes::health).collect();
         let mut reasons = Vec::new();
         if ended {
-            reasons.push("the engine has ended; its last version is rendered on".to_owned());
+            reasons.push("the engine has stopped; its last version is still rendered".to_owned());
         } else if self.doors.renders.is_closed() {
             reasons.push("the engine is shutting down".to_owned());
         }
         let mut degraded = Vec::new();
-        let instead = self.renderer.instead.load_full();
-        let instead = instead.as_ref().and_then(|instead| instead.child.as_ref());
+        let custom = self.renderer.instead.load_full();
+        let custom = custom.as_ref().and_then(|custom| custom.child.as_ref());
         for child in children.iter().filter(|child| !child.is_coming()) {
-            let said = format!("{}; `reset` starts it again", child.down());
+            let reason = format!("{}; `reset` starts it again", child.down_fault());
             match child.escalation() {
-                // Nobody answers renders by message, whatever its policy says.
-                _ if instead.is_some_and(|instead| Arc::ptr_eq(instead, child)) => {
-                    reasons.push(format!("{said}; it takes the place of the Renderer"));
+                // No render by message is answered, whatever its policy says.
+                _ if custom.is_some_and(|custom| Arc::ptr_eq(custom, child)) => {
+                    reasons.push(format!("{reason}; it renders in place of the Renderer"));
                 }
-                Escalation::NotReady | Escalation::Auto => reasons.push(said),
-                Escalation::Degraded => degraded.push(said),
+                Escalation::NotReady | Escalation::Auto => reasons.push(reason),
+                Escalation::Degraded => degraded.push(reason),
                 Escalation::Tell => {}
             }
         }
         for (kind, pool) in self.pools() {
             let threads = pool.quarantined();
-            let said = format!("{threads} threads of the {kind} hang (the limit `quarantined_threads`)");
+            let reason = format!("{threads} threads of the {kind} hang (the limit `quarantined_threads`)");
             match threads {
-                _ if pool.is_exhausted() => reasons.push(said),
+                _ if pool.is_exhausted() => reasons.push(reason),
                 0 => {}
-                _ => degraded.push(format!("{said}; others take their place")),
+                _ => degraded.push(format!("{reason}; others have replaced them")),
             }
         }
         reasons.extend(self.entries.none_served(&self.reader.current()));
-        let patience = Duration::from_millis(self.limits.reload_ms);
-        reasons.extend(actors.iter().filter_map(|actor| late(actor, patience)));
+        let allowed = Duration::from_millis(self.limits.reload_ms);
+        reasons.extend(actors.iter().filter_map(|actor| late(actor, allowed)));
         degraded.extend(self.fault_log.stand_in_gone());
         let version = self.reader.current().version();
         for loader in &loaders {
-            // Pages that were there are served on, so no traffic has to be turned away.
+            // Pages that were loaded before are still served, so no traffic has to be kept away.
             match version == Version::NONE || loader.status.awaited {
                 true => reasons.extend(loader.status.missing.clone()),
                 false => degraded.extend(loader.status.missing.clone()),
@@ -105,25 +105,25 @@ impl Engine {
             version,
             actors,
             loaders,
-            doors: self.doors.all().map(door).into(),
+            doors: self.doors.all().map(mailbox).into(),
         }
     }
 
-    /// Starts those of this name again that are down. Answers how many were.
+    /// Starts the actors of this name that are down; all of them for `engine`. Returns how many were.
     pub(crate) fn reset(&self, actor: &str) -> usize {
         let all = actor == ActorKind::Engine.name();
         let children = self.children();
-        let meant = children.iter().filter(|child| all || child.actor() == actor);
-        let count = meant.filter(|child| child.reset()).count();
-        // It has nothing to start from, so nothing else would notice.
-        let _ = self.renderer.desk.child.ready();
-        // What was edited meanwhile is still to be seen.
-        let hints = self.look_again.lock().unwrap_or_else(PoisonError::into_inner);
+        let selected = children.iter().filter(|child| all || child.actor() == actor);
+        let count = selected.filter(|child| child.reset()).count();
+        // The Renderer has no shell that would start it.
+        let _ = self.renderer.worker.child.ensure_up();
+        // Edits that were made meanwhile are still to be loaded.
+        let hints = self.watcher_hints.lock().unwrap_or_else(PoisonError::into_inner);
         hints.iter().for_each(Hints::hint);
         count
     }
 
-    /// The engine's actors in the order of the flow, then those of users.
+    /// Returns the engine's actors in the order of the pipeline, then those of users.
     fn children(&self) -> Vec<Arc<Child>> {
         let own = self.actors.children.iter().cloned();
         let of_users = self.supervisor.get().map(Supervisor::children);
@@ -141,7 +141,7 @@ impl Engine {
 fn actor(child: &Child, ended: bool) -> ActorHealth {
     let (backlog, oldest) = child.backlog();
     let last_fault = child.last_fault();
-    let state = match child.orders().standing {
+    let state = match child.orders().duty {
         _ if ended => ActorState::Stopped,
         Standing::Starting(_) if last_fault.is_some() => ActorState::BackingOff,
         Standing::Up | Standing::Starting(_) => ActorState::Up,
@@ -160,23 +160,23 @@ fn actor(child: &Child, ended: bool) -> ActorHealth {
     }
 }
 
-fn late(actor: &ActorHealth, patience: Duration) -> Option<String> {
+fn late(actor: &ActorHealth, allowed: Duration) -> Option<String> {
     let ActorHealth {
         actor,
         number,
         oldest_ms,
         ..
     } = actor;
-    let late = Duration::from_millis(*oldest_ms) > patience;
+    let late = Duration::from_millis(*oldest_ms) > allowed;
     late.then(|| format!("the {actor} {number} has not answered for {} s", oldest_ms / 1000))
 }
 
-fn door(door: &Door) -> DoorHealth {
-    let [busy, timeouts, lost] = door.told();
+fn mailbox(recipient: &Door) -> DoorHealth {
+    let [busy, timeouts, lost] = recipient.told();
     DoorHealth {
-        door: door.name(),
-        inside: door.inside(),
-        capacity: door.capacity(),
+        door: recipient.name(),
+        inside: recipient.inside(),
+        capacity: recipient.capacity(),
         busy,
         timeouts,
         lost,

@@ -1,4 +1,4 @@
-//! The line of control actors: each is given where it sends to, so it is made from its end.
+//! The start of the control actors. Each one sends to the next in the pipeline, so they are started from its end.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use actix::{Actor, AsyncContext};
 
 use super::control::Inside;
-use super::{Actors, Post, Registry, StartError, patience};
+use super::{Actors, Post, Registry, StartError, hang_policy};
 use crate::compiler::{self, Cache, Compiler};
 use crate::counters::Tally;
 use crate::graph::plan::Graph;
@@ -22,23 +22,23 @@ use crate::version::LoaderId;
 use crate::watcher::{self, Eyes, Watcher};
 
 impl Inside {
-    /// Starts every actor, and has each Watcher look for the first time.
+    /// Starts all actors, then has each Watcher sync, which publishes the first version.
     pub(super) async fn start(self) -> Result<Actors, StartError> {
         let Self {
             plan,
             limits,
-            teller,
+            events,
             served,
             renderer,
-            alarms,
+            timers,
             tally,
             fault_log,
-            circle,
-            look_again,
+            group,
+            watcher_hints,
             faults,
             ..
         } = self;
-        let child = |actor: ActorKind, number| circle.add(actor.name(), number, plan.policies.of(actor));
+        let child = |actor: ActorKind, number| group.add(actor.name(), number, plan.policies.of(actor));
         let accepted = Vault::new(Graph::new(&plan.formatters, plan.companions));
         let registry = registry::Setup {
             ledger: Vault::new(Ledger::new(Truth::of(served.load_full()))),
@@ -46,7 +46,7 @@ impl Inside {
             served: Arc::clone(&served),
             formatters: plan.formatters,
             limits: Arc::clone(&limits),
-            teller: teller.clone(),
+            teller: events,
             fault_log,
             tally: Arc::clone(&tally),
         };
@@ -56,8 +56,8 @@ impl Inside {
             registry: registry.line(),
         };
         let graph: Post<Grapher> = start(graph, child(ActorKind::Graph, 0), &faults);
-        let patience = patience(&alarms, &limits, limits.compile_hang_ms);
-        let compilers = Pool::start("hotplate-compile", limits.compile_threads, 1024, Some(patience))?;
+        let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms);
+        let compilers = Pool::start("hotplate-compile", limits.compile_threads, 1024, Some(hang_policy))?;
         let compiler = compiler::Setup {
             dialects: plan.dialects,
             cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
@@ -69,90 +69,92 @@ impl Inside {
         let compiler: Post<Compiler> = start(compiler, child(ActorKind::Compiler, 0), &faults);
 
         let mut watchers = Vec::with_capacity(plan.loaders.len());
-        let mut all_eyes = Vec::with_capacity(plan.loaders.len());
+        let mut loader_workers = Vec::with_capacity(plan.loaders.len());
         for (number, loader) in plan.loaders.into_iter().enumerate() {
             let id = LoaderId(u16::try_from(number).unwrap_or(u16::MAX));
-            let eyes = Eyes::new(loader, id)?;
+            let worker = Eyes::new(loader, id)?;
             let child = child(ActorKind::Watcher, id.0);
             let faults = faults["watcher"].clone();
             let tally = Arc::clone(&tally);
-            let (watcher, hints) = start_watcher(id, eyes.clone(), compiler.line(), tally, child, faults);
-            look_again
+            let (watcher, hints) = start_watcher(id, worker.clone(), compiler.line(), tally, child, faults);
+            watcher_hints
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(hints.clone());
             if plan.watch {
-                let watching = eyes.with(move |loader| loader.watch(hints)).await;
+                let watching = worker.with(move |loader| loader.watch(hints)).await;
                 watching
                     .map_err(StartError::Watch)?
                     .map_err(|error| StartError::Watch(error.to_string()))?;
             }
             watchers.push(watcher);
-            all_eyes.push(eyes);
+            loader_workers.push(worker);
         }
         for watcher in &watchers {
-            first_look(watcher).await?;
+            first_sync(watcher).await?;
         }
         plan.stand_in
             .check(&served.load())
             .map_err(|(name, reason)| StartError::Fallback { name, reason })?;
-        let rest = [&compiler.child, &graph.child, &registry.child, &renderer.desk.child];
+        let rest = [&compiler.child, &graph.child, &registry.child, &renderer.worker.child];
         let children = watchers.iter().map(|watcher| &watcher.child).chain(rest);
         Ok(Actors {
             children: children.cloned().collect(),
             watchers: watchers.into(),
             graph,
             registry,
-            eyes: all_eyes.into(),
+            loader_workers: loader_workers.into(),
             compilers,
             faults,
         })
     }
 }
 
-/// Starts a control actor, in this thread.
+/// Starts a control actor in this thread.
 fn start<B: Behavior>(setup: B::Setup, child: Arc<Child>, faults: &BTreeMap<&'static str, Faults>) -> Post<B> {
     let faults = faults.get(child.actor()).cloned().unwrap_or_default();
     let addr = Shell::new(setup, Arc::clone(&child), faults).start();
     Post { addr, child }
 }
 
+/// Starts a Watcher, and returns it with the hints that make it sync.
 fn start_watcher(
     loader: LoaderId,
-    eyes: Eyes,
+    worker: Eyes,
     compiler: Line<SourcesChanged>,
     tally: Arc<Tally>,
     child: Arc<Child>,
     faults: Faults,
 ) -> (Post<Watcher>, Hints) {
-    let mut given = None;
-    let of_shell = Arc::clone(&child);
+    let mut created = None;
+    let child_of_shell = Arc::clone(&child);
     let addr = Shell::<Watcher>::create(|context| {
-        let look = context.address().recipient::<Look>();
+        let recipient = context.address().recipient::<Look>();
         let place = Place::default();
         let hints = Hints::new(move || {
             if let Some(place) = place.take() {
-                // A full mailbox holds reloads, which look at everything.
+                // A mailbox that is full holds reloads, each of which is a full scan.
                 let batch = watcher::batch(loader);
-                let _ = look.try_send(Look { place, batch });
+                let _ = recipient.try_send(Look { place, batch });
             }
         });
-        given = Some(hints.clone());
+        created = Some(hints.clone());
         let setup = watcher::Setup {
             loader,
-            eyes,
+            eyes: worker,
             revisions: Arc::new(AtomicU64::new(0)),
             compiler,
             hints,
             tally,
         };
-        Shell::new(setup, of_shell, faults)
+        Shell::new(setup, child_of_shell, faults)
     });
-    let hints = given.unwrap_or_else(|| Hints::new(|| {}));
+    let hints = created.unwrap_or_else(|| Hints::new(|| {}));
     (Post { addr, child }, hints)
 }
 
-async fn first_look(watcher: &Post<Watcher>) -> Result<(), StartError> {
+/// Has a Watcher sync, and waits for the outcome of the pipeline.
+async fn first_sync(watcher: &Post<Watcher>) -> Result<(), StartError> {
     match watcher
         .addr
         .send(Reload::default())

@@ -1,5 +1,4 @@
-//! [`Alarms`]: does something at a time, on a thread of its own. Works whatever runtime the caller has, and while every other
-//! thread hangs.
+//! Timers: one thread that runs short actions at given times. It needs no async runtime, and works while all other threads hang.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,11 +8,11 @@ use super::contain;
 
 type Action = Box<dyn FnOnce() + Send>;
 
-/// What is to be done, and when. The thread ends with the last clone.
+/// Schedules actions on a thread of its own, which ends with the last clone.
 #[derive(Clone)]
 pub struct Alarms(Arc<Owner>);
 
-/// Something that will be done, unless this is dropped before.
+/// A scheduled action. Dropping this cancels it.
 #[must_use]
 pub struct Alarm {
     key: (Instant, u64),
@@ -31,15 +30,16 @@ struct Shared {
 #[derive(Default)]
 struct Due {
     actions: BTreeMap<(Instant, u64), Action>,
-    next: u64,
-    over: bool,
+    /// Tells actions of the same time apart.
+    next_number: u64,
+    stopped: bool,
 }
 
 impl Alarms {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system has no thread left.
+    /// If the system has no thread left.
     pub fn start(name: &str) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let owner = Owner(Arc::clone(&shared));
@@ -49,20 +49,20 @@ impl Alarms {
         Ok(Self(Arc::new(owner)))
     }
 
-    /// Does something quick after a while, on the thread of the alarms.
+    /// Runs a short action after a pause.
     pub fn after(&self, pause: Duration, action: impl FnOnce() + Send + 'static) -> Alarm {
         let now = Instant::now();
-        // What is further away than can be counted is as good as never.
+        // A pause that overflows is cut to 68 years.
         let at = now.checked_add(pause).unwrap_or(now + Duration::from_secs(1 << 31));
         self.at(at, action)
     }
 
-    /// The same at a time.
+    /// Runs a short action at a time.
     pub fn at(&self, at: Instant, action: impl FnOnce() + Send + 'static) -> Alarm {
         let shared = &self.0.0;
         let mut due = shared.due();
-        let key = (at, due.next);
-        due.next += 1;
+        let key = (at, due.next_number);
+        due.next_number += 1;
         due.actions.insert(key, Box::new(action));
         let first = due.actions.first_key_value().is_some_and(|(first, _)| *first == key);
         drop(due);
@@ -83,7 +83,7 @@ impl Shared {
 
     fn run(&self) {
         let mut due = self.due();
-        while !due.over {
+        while !due.stopped {
             let now = Instant::now();
             let first = due.actions.first_key_value().map(|((at, _), _)| *at);
             due = match first {
@@ -105,7 +105,7 @@ impl Shared {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.0.due().over = true;
+        self.0.due().stopped = true;
         self.0.changed.notify_one();
     }
 }
@@ -113,7 +113,7 @@ impl Drop for Owner {
 impl Drop for Alarm {
     fn drop(&mut self) {
         let action = self.shared.due().actions.remove(&self.key);
-        // Outside of the lock.
+        // After the lock is released, because the action is code of the caller's.
         let _ = contain(move || drop(action));
     }
 }
@@ -135,23 +135,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alarms_go_off_in_the_order_of_their_times_and_those_called_off_do_not() {
-        let alarms = Alarms::start("test").expect("a thread");
-        let (tell, told) = crossbeam_channel::unbounded();
+    fn actions_run_in_order_unless_cancelled() {
+        let timers = Alarms::start("test").expect("a thread");
+        let (sender, receiver) = crossbeam_channel::unbounded();
         let at = |ms, what: &'static str| {
-            let tell = tell.clone();
-            alarms.after(Duration::from_millis(ms), move || {
-                let _ = tell.send(what);
-                assert!(what != "panics", "and the next goes off all the same");
+            let sender = sender.clone();
+            timers.after(Duration::from_millis(ms), move || {
+                let _ = sender.send(what);
+                assert!(what != "panics", "the next action runs all the same");
             })
         };
         let _far = at(u64::MAX, "never");
         let _later = at(30, "later");
         let _panics = at(20, "panics");
-        let off = at(10, "off");
+        let cancelled = at(10, "cancelled");
         let _soon = at(1, "soon");
-        drop(off);
-        assert_eq!(told.iter().take(3).collect::<Vec<_>>(), ["soon", "panics", "later"]);
-        drop(alarms);
+        drop(cancelled);
+        assert_eq!(receiver.iter().take(3).collect::<Vec<_>>(), ["soon", "panics", "later"]);
+        drop(timers);
     }
 }

@@ -1,272 +1,156 @@
-//! [`Child`]: what is known of one supervised actor, whoever is behind it at the moment. [`Circle`]: those that share a strategy.
+//! [`Child`]: the record of one supervised actor, which stays while its behaviours come and go.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use tokio::sync::watch;
 
-use super::contain;
-use super::family::{Family, Fate, Orders, Standing, Strategy};
+use super::family::{Fate, Orders, Standing};
+use super::incident::{Fault, FaultKind, GivenUp, Incident, Restarted};
 use super::meter::Meter;
-use super::policy::{Escalation, Policy};
+use super::policy::Escalation;
 use super::restarts::Ending;
+use super::strategy_group::Circle;
 
-/// An actor did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Which actor.
-    pub actor: &'static str,
-    /// Which of several.
-    pub number: u16,
-    /// What happened.
-    pub kind: FaultKind,
-    /// In its words.
-    pub said: String,
-}
-
-/// What happened to an actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FaultKind {
-    /// It panicked: it is unknown whether the work in hand was done. The next message is served by a fresh one.
-    Panicked,
-    /// It could not start. No message is lost by that: they wait.
-    NotStarted,
-    /// It was given up, or has ended: nothing was done.
-    Down,
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { actor, said, .. } = self;
-        match self.kind {
-            FaultKind::Panicked => write!(f, "the {actor} failed: {said}"),
-            FaultKind::NotStarted => write!(f, "the {actor} could not start: {said}"),
-            FaultKind::Down => write!(f, "the {actor} is down: {said}"),
-        }
-    }
-}
-
-impl std::error::Error for Fault {}
-
-/// A reply that can fail says so with its error.
-impl<T, E: From<Fault>> From<Fault> for Result<T, E> {
-    fn from(fault: Fault) -> Self {
-        Err(fault.into())
-    }
-}
-
-/// What needs no reply cannot say so: the supervisor tells it.
-impl From<Fault> for () {
-    fn from(_: Fault) -> Self {}
-}
-
-/// An actor is up again after a fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Restarted {
-    /// Which actor.
-    pub actor: &'static str,
-    /// Which of several.
-    pub number: u16,
-    /// How often that was so by now.
-    pub restarts: u64,
-}
-
-/// An actor failed too often: it stays down until an operator resets it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GivenUp {
-    /// Which actor.
-    pub actor: &'static str,
-    /// Which of several.
-    pub number: u16,
-    /// What it said last.
-    pub said: String,
-}
-
-/// What a supervisor tells.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Incident {
-    /// An actor failed.
-    Failed(Fault),
-    /// It is up again.
-    Restarted(Restarted),
-    /// It is given up.
-    GivenUp(GivenUp),
-}
-
-type Tell = Arc<dyn Fn(&Incident) + Send + Sync>;
-
-/// Actors that share a strategy, while they live.
-pub struct Circle {
-    family: Mutex<Family>,
-    /// Sent to with every change of anybody's orders.
-    changed: watch::Sender<()>,
-    tell: Tell,
-}
-
-impl Circle {
-    /// Nobody yet. `tell` is called in the threads of the actors.
-    pub fn new(strategy: Strategy, whole: Policy, tell: impl Fn(&Incident) + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self {
-            family: Mutex::new(Family::new(strategy, whole)),
-            changed: watch::Sender::new(()),
-            tell: Arc::new(tell),
-        })
-    }
-
-    /// A further actor.
-    pub fn add(self: &Arc<Self>, actor: &'static str, number: u16, policy: Policy) -> Arc<Child> {
-        let member = self.family().add(policy, Instant::now());
-        Arc::new(Child {
-            actor,
-            number,
-            member,
-            circle: Arc::clone(self),
-            restarts: AtomicU64::new(0),
-            last_fault: Mutex::default(),
-            meter: Meter::default(),
-            in_hand: Meter::default(),
-        })
-    }
-
-    fn family(&self) -> MutexGuard<'_, Family> {
-        self.family.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, incident: &Incident) {
-        let _ = contain(|| (self.tell)(incident));
-    }
-}
-
-impl std::fmt::Debug for Circle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Circle").field(&self.family()).finish()
-    }
-}
-
-/// One supervised actor, whoever is behind it at the moment.
+/// The record of one supervised actor. It is the same through all restarts.
+///
+/// An actor reports here when it is up, has failed or has finished, each time with the generation that it works for; the group
+/// decides what follows, and the actor reads its orders here.
 #[derive(Debug)]
 pub struct Child {
     actor: &'static str,
     number: u16,
-    member: usize,
-    circle: Arc<Circle>,
+    /// Index within the group.
+    index: usize,
+    group: Arc<Circle>,
     restarts: AtomicU64,
     last_fault: Mutex<Option<String>>,
+    /// Messages that were sent through a metered address.
     meter: Meter,
-    /// What it is at, however that was sent.
-    in_hand: Meter,
+    /// Messages that the behaviour is serving, however they were sent.
+    in_progress: Meter,
 }
 
 impl Child {
-    /// Which actor.
+    pub(super) fn new(actor: &'static str, number: u16, index: usize, group: Arc<Circle>) -> Self {
+        Self {
+            actor,
+            number,
+            index,
+            group,
+            restarts: AtomicU64::new(0),
+            last_fault: Mutex::default(),
+            meter: Meter::default(),
+            in_progress: Meter::default(),
+        }
+    }
+
+    /// Returns the name of the actor.
     #[must_use]
     pub fn actor(&self) -> &'static str {
         self.actor
     }
 
-    /// Which of several.
+    /// Returns the number among the actors of this name, from 0.
     #[must_use]
     pub fn number(&self) -> u16 {
         self.number
     }
 
-    /// How often it was started again.
+    /// Returns the number of restarts so far.
     #[must_use]
     pub fn restarts(&self) -> u64 {
         self.restarts.load(Ordering::Relaxed)
     }
 
-    /// What it said when it failed last.
+    /// Returns the message of the last failure.
     #[must_use]
     pub fn last_fault(&self) -> Option<String> {
         self.last_fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What was sent to it and is not answered.
+    /// Returns the meter of messages that were sent and are not answered.
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// What it is at.
-    pub(super) fn in_hand(&self) -> &Meter {
-        &self.in_hand
+    /// Returns the meter of messages that the behaviour is serving.
+    pub(super) fn in_progress(&self) -> &Meter {
+        &self.in_progress
     }
 
-    /// How many messages wait for it or are in hand, and for how long the oldest.
+    /// Returns the number of messages that wait or are being served, and the age of the oldest.
     #[must_use]
     pub fn backlog(&self) -> (usize, Duration) {
-        let ((sent, oldest), (in_hand, begun)) = (self.meter.read(), self.in_hand.read());
-        (sent.max(in_hand), oldest.max(begun))
+        let ((sent, oldest), (serving, begun)) = (self.meter.read(), self.in_progress.read());
+        (sent.max(serving), oldest.max(begun))
     }
 
-    /// What it has to do.
+    /// Returns the current orders of the actor.
     #[must_use]
     pub fn orders(&self) -> Orders {
-        let orders = self.circle.family().orders().nth(self.member);
+        let orders = self.group.family().orders().nth(self.index);
         orders.expect("a member is never taken away")
     }
 
-    /// Whether it is up, or comes back by itself.
+    /// Returns true if the actor is up, or will be without an operator.
     #[must_use]
     pub fn is_coming(&self) -> bool {
-        matches!(self.orders().standing, Standing::Up | Standing::Starting(_))
+        matches!(self.orders().duty, Standing::Up | Standing::Starting(_))
     }
 
-    /// What its giving up means for the engine. [`Escalation::Auto`] is for who made it to understand.
+    /// Returns the effect of the restart limit on the engine. The caller interprets [`Escalation::Auto`].
     #[must_use]
     pub fn escalation(&self) -> Escalation {
-        self.circle.family().policy(self.member).escalation
+        self.group.family().policy(self.index).escalation
     }
 
-    /// Wakes with every change of orders, its own and those of others in its circle.
+    /// Subscribes to changes of orders of any member of the group.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
-        self.circle.changed.subscribe()
+        self.group.changed.subscribe()
     }
 
-    /// Which start of it serves, for an actor that has nothing to start from: it is up once its pause is over.
-    pub(crate) fn ready(&self) -> Result<u64, Fault> {
+    /// Returns the current generation of an actor that has no behaviour to start: it is up as soon as its pause is over.
+    pub(crate) fn ensure_up(&self) -> Result<u64, Fault> {
         let orders = self.orders();
-        match orders.standing {
+        match orders.duty {
             Standing::Up => {}
             Standing::Starting(due) => {
                 if due <= Instant::now() {
-                    self.up(orders.generation);
+                    self.report_up(orders.generation);
                 }
             }
-            Standing::Down | Standing::Ended => return Err(self.down()),
+            Standing::Down | Standing::Ended => return Err(self.down_fault()),
         }
         Ok(orders.generation)
     }
 
-    /// How long it has to wait before it may try to start; `None` is until the orders change.
-    pub(super) fn pause(&self) -> Result<Option<Duration>, Fault> {
-        let family = self.circle.family();
-        let orders = family.orders().nth(self.member);
-        match orders.map(|orders| orders.standing) {
+    /// Returns the time until the actor may try to start; `None` if it has to wait for other members, which a change of orders shows.
+    pub(super) fn remaining_pause(&self) -> Result<Option<Duration>, Fault> {
+        let family = self.group.family();
+        let orders = family.orders().nth(self.index);
+        match orders.map(|orders| orders.duty) {
             Some(Standing::Up) => Ok(Some(Duration::ZERO)),
             Some(Standing::Starting(due)) => {
                 let left = due.saturating_duration_since(Instant::now());
-                Ok((!left.is_zero() || family.may_start(self.member)).then_some(left))
+                Ok((!left.is_zero() || family.may_start(self.index)).then_some(left))
             }
             Some(Standing::Down | Standing::Ended) | None => {
                 drop(family);
-                Err(self.down())
+                Err(self.down_fault())
             }
         }
     }
 
-    /// Waits out the pause, and for those that it depends on. Answers which start this is.
-    pub(super) async fn turn(&self) -> Result<u64, Fault> {
+    /// Waits until the actor may start: for its pause, and for the members that it depends on. Returns the generation to start.
+    pub(super) async fn wait_to_start(&self) -> Result<u64, Fault> {
         let mut changes = self.changes();
         loop {
             changes.mark_unchanged();
-            match self.pause()? {
+            match self.remaining_pause()? {
                 Some(left) if left.is_zero() => return Ok(self.orders().generation),
                 Some(left) => tokio::select! {
                     () = actix::clock::sleep(left) => {}
@@ -277,79 +161,77 @@ impl Child {
         }
     }
 
-    /// It is up.
-    pub(super) fn up(&self, generation: u64) {
-        let is_new = self.circle.family().up(self.member, generation, Instant::now());
-        self.circle.changed.send_replace(());
+    /// Records that this generation of the actor is up.
+    pub(super) fn report_up(&self, generation: u64) {
+        let is_new = self.group.family().up(self.index, generation, Instant::now());
+        self.group.changed.send_replace(());
         if is_new && generation > 0 {
             let restarts = self.restarts.fetch_add(1, Ordering::Relaxed) + 1;
             let (actor, number) = (self.actor, self.number);
-            tracing::info!(actor, number, restarts, "an actor is up again");
+            tracing::info!(actor, number, restarts, "an actor was restarted");
             let restarted = Restarted {
                 actor,
                 number,
                 restarts,
             };
-            self.circle.tell(&Incident::Restarted(restarted));
+            self.group.report(&Incident::Restarted(restarted));
         }
     }
 
-    /// It failed, or could not start.
-    pub(crate) fn failed(&self, generation: u64, kind: FaultKind, said: String) -> Fault {
+    /// Records that this generation of the actor failed, or could not start. Returns the fault for its caller.
+    pub(crate) fn report_failure(&self, generation: u64, kind: FaultKind, message: String) -> Fault {
+        let (actor, number) = (self.actor, self.number);
+        *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.clone());
+        tracing::error!(actor, number, said = message, "an actor failed");
+        crate::unheard::unheard(format_args!("the {actor} {number} failed: {message}"));
         let fault = Fault {
-            actor: self.actor,
-            number: self.number,
+            actor,
+            number,
             kind,
-            said,
+            said: message.clone(),
         };
-        let said = Some(fault.said.clone());
-        *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner) = said;
-        tracing::error!(
-            actor = self.actor,
-            number = self.number,
-            said = fault.said,
-            "an actor failed"
-        );
-        crate::unheard::unheard(format_args!(
-            "the {} {} failed: {}",
-            self.actor, self.number, fault.said
-        ));
-        // Told before the verdict, so that nobody hears of a restart before the fault.
-        self.circle.tell(&Incident::Failed(fault.clone()));
-        let fate = self.ended(generation, Ending::Failed);
-        let down = self.orders().standing == Standing::Down;
-        if fate == Fate::GivenUp || (fate == Fate::Ended && down) {
-            let (actor, number) = (self.actor, self.number);
-            tracing::error!(actor, number, "an actor is given up until it is reset");
-            let said = fault.said.clone();
-            self.circle.tell(&Incident::GivenUp(GivenUp { actor, number, said }));
+        // Reported before the decision, so that no subscriber sees the restart before the failure.
+        self.group.report(&Incident::Failed(fault.clone()));
+        let consequence = self.report_end(generation, Ending::Failed);
+        let is_down = self.orders().duty == Standing::Down;
+        if consequence == Fate::GivenUp || (consequence == Fate::Ended && is_down) {
+            tracing::error!(
+                actor,
+                number,
+                "an actor has reached its restart limit and stays down until it is reset"
+            );
+            let given_up = GivenUp {
+                actor,
+                number,
+                said: message,
+            };
+            self.group.report(&Incident::GivenUp(given_up));
         }
         fault
     }
 
-    /// It came to an end.
-    pub(super) fn ended(&self, generation: u64, ending: Ending) -> Fate {
-        let chance = chance();
-        let fate = self
-            .circle
-            .family()
-            .ended(self.member, generation, ending, Instant::now(), chance);
-        self.circle.changed.send_replace(());
-        fate
+    /// Records the end of this generation of the actor. Returns what follows.
+    pub(super) fn report_end(&self, generation: u64, ending: Ending) -> Fate {
+        let (now, jitter) = (Instant::now(), random());
+        let mut family = self.group.family();
+        let consequence = family.ended(self.index, generation, ending, now, jitter);
+        drop(family);
+        self.group.changed.send_replace(());
+        consequence
     }
 
-    /// An operator wants it to start again. Answers whether it was down.
+    /// Orders a start on behalf of an operator. Returns true if the actor was down.
     pub(crate) fn reset(&self) -> bool {
-        let was_down = self.circle.family().reset(self.member, Instant::now());
-        self.circle.changed.send_replace(());
+        let was_down = self.group.family().reset(self.index, Instant::now());
+        self.group.changed.send_replace(());
         was_down
     }
 
-    /// What is answered while it is down.
-    pub(crate) fn down(&self) -> Fault {
+    /// Returns the answer to messages while the actor is down.
+    pub(crate) fn down_fault(&self) -> Fault {
         let said = self.last_fault().map_or_else(
-            || "it has ended".to_owned(),
-            |said| format!("it was given up after a fault: {said}"),
+            || "it has finished".to_owned(),
+            |message| format!("it has reached its restart limit; its last failure was: {message}"),
         );
         Fault {
             actor: self.actor,
@@ -360,12 +242,12 @@ impl Child {
     }
 }
 
-/// A random number in [0, 1). The standard hasher is seeded by the system; that is random enough for pauses.
-fn chance() -> f64 {
+/// Returns a random number in [0, 1). The system seeds the standard hasher, which is random enough for pauses and needs no crate.
+fn random() -> f64 {
     let bits = RandomState::new().hash_one(0_u8) >> 11;
     #[expect(clippy::cast_precision_loss, reason = "53 bits are what an f64 holds")]
-    let chance = bits as f64 / (1_u64 << 53) as f64;
-    chance
+    let random = bits as f64 / (1_u64 << 53) as f64;
+    random
 }
 
 #[cfg(test)]
@@ -373,9 +255,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chances_are_spread() {
-        let chances: Vec<f64> = std::iter::repeat_with(chance).take(200).collect();
-        assert!(chances.iter().all(|chance| (0.0..1.0).contains(chance)));
-        assert!(chances.iter().any(|chance| *chance < 0.25) && chances.iter().any(|chance| *chance > 0.75));
+    fn random_numbers_are_spread() {
+        let numbers: Vec<f64> = std::iter::repeat_with(random).take(200).collect();
+        assert!(numbers.iter().all(|number| (0.0..1.0).contains(number)));
+        assert!(numbers.iter().any(|number| *number < 0.25) && numbers.iter().any(|number| *number > 0.75));
     }
 }

@@ -1,4 +1,4 @@
-//! [`Contained`]: a future that cannot panic.
+//! [`Contained`]: a future whose panics are caught.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -19,16 +19,17 @@ impl<T> Future for Contained<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(future) = self.0.as_mut() else {
-            return Poll::Ready(Err("it was asked after its end".into()));
+            return Poll::Ready(Err("it was polled after its end".into()));
         };
         match contain(|| future.as_mut().poll(task)) {
             Ok(Poll::Pending) => Poll::Pending,
             ended => {
+                // Dropped here and now, because what the future holds may panic in its own `Drop`.
                 let future = self.0.take();
                 let dropped = contain(move || drop(future));
                 match (ended, dropped) {
                     (Ok(Poll::Ready(ready)), Ok(())) => Poll::Ready(Ok(ready)),
-                    (Err(said), _) | (_, Err(said)) => Poll::Ready(Err(said)),
+                    (Err(message), _) | (_, Err(message)) => Poll::Ready(Err(message)),
                     (Ok(Poll::Pending), Ok(())) => Poll::Pending,
                 }
             }

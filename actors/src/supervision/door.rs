@@ -1,21 +1,22 @@
-//! [`Door`]: how many may be inside at once. actix's mailbox capacity holds nobody back; this does.
+//! Bounded admission: a limit on the messages in flight to an actor. The capacity of an actix mailbox is none, because each clone of an
+//! address may exceed it by one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Lets in a fixed number at once, and nobody once it is closed.
+/// Admits a fixed number of messages at once, and none after it is closed.
 #[derive(Debug, Clone)]
 pub struct Door {
     name: &'static str,
-    size: usize,
-    places: Arc<Semaphore>,
+    capacity: usize,
+    permits: Arc<Semaphore>,
     closed: Arc<AtomicBool>,
-    told: Arc<Told>,
+    counts: Arc<Told>,
 }
 
-/// What those were told who did not get what they came for.
+/// Counts of messages without a result, by reason.
 #[derive(Debug, Default)]
 struct Told {
     busy: AtomicU64,
@@ -23,98 +24,98 @@ struct Told {
     lost: AtomicU64,
 }
 
-/// One place inside, given back when this is dropped.
+/// A permit for one message in flight, returned when it is dropped.
 #[derive(Debug)]
 pub struct Admitted(#[expect(dead_code, reason = "held for its Drop")] OwnedSemaphorePermit);
 
-/// Why nobody is let in.
+/// Reasons to reject a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turned {
-    /// All places are taken.
+    /// The allowed number of messages is in flight.
     Busy,
-    /// The door is closed for good.
+    /// No further messages are accepted.
     Closed,
 }
 
 impl Door {
-    /// A door with room for `places` at once.
+    /// Creates a limit of `capacity` messages in flight.
     #[must_use]
-    pub fn new(name: &'static str, places: usize) -> Self {
-        // What `emptied` can wait for.
-        let size = places.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
+    pub fn new(name: &'static str, capacity: usize) -> Self {
+        // `emptied` acquires all permits at once, and their number is a u32.
+        let capacity = capacity.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
         Self {
             name,
-            size,
-            places: Arc::new(Semaphore::new(size)),
+            capacity,
+            permits: Arc::new(Semaphore::new(capacity)),
             closed: Arc::default(),
-            told: Arc::default(),
+            counts: Arc::default(),
         }
     }
 
-    /// Takes a place, without waiting.
+    /// Admits a message, without waiting.
     ///
     /// # Errors
-    /// [`Turned`] when there is none.
+    /// The reason, if there is no permit or it is closed.
     pub fn enter(&self) -> Result<Admitted, Turned> {
         if self.is_closed() {
             return Err(Turned::Closed);
         }
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        place.map(Admitted).map_err(|_| {
-            self.told.busy.fetch_add(1, Ordering::Relaxed);
+        let permit = Arc::clone(&self.permits).try_acquire_owned();
+        permit.map(Admitted).map_err(|_| {
+            self.counts.busy.fetch_add(1, Ordering::Relaxed);
             Turned::Busy
         })
     }
 
-    /// Lets nobody in any more. Those inside stay until they are done.
+    /// Rejects all further messages. Those in flight are finished.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Whether nobody is let in any more.
+    /// Returns true if all further messages are rejected.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Waits until everybody is out.
+    /// Waits until no message is in flight.
     pub async fn emptied(&self) {
-        let all = u32::try_from(self.size).unwrap_or(u32::MAX);
-        let _ = self.places.acquire_many(all).await;
+        let all = u32::try_from(self.capacity).unwrap_or(u32::MAX);
+        let _ = self.permits.acquire_many(all).await;
     }
 
-    /// Somebody inside got no answer in time.
+    /// Counts a message that was not answered in time.
     pub fn timed_out(&self) {
-        self.told.timeout.fetch_add(1, Ordering::Relaxed);
+        self.counts.timeout.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Somebody inside was told that it is unknown what became of it.
+    /// Counts a message that was answered as lost: it is unknown whether it was handled.
     pub fn lost(&self) {
-        self.told.lost.fetch_add(1, Ordering::Relaxed);
+        self.counts.lost.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Which it is.
+    /// Returns its name in health and metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// How many may be inside.
+    /// Returns the number of messages that may be in flight.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.size
+        self.capacity
     }
 
-    /// How many are inside.
+    /// Returns the number of messages in flight.
     #[must_use]
     pub fn inside(&self) -> usize {
-        self.size.saturating_sub(self.places.available_permits())
+        self.capacity.saturating_sub(self.permits.available_permits())
     }
 
-    /// How many were told that it is full, that time is over, and that their message was lost.
+    /// Returns the numbers of messages that were rejected as busy, timed out and lost.
     #[must_use]
     pub fn told(&self) -> [u64; 3] {
-        [&self.told.busy, &self.told.timeout, &self.told.lost].map(|count| count.load(Ordering::Relaxed))
+        [&self.counts.busy, &self.counts.timeout, &self.counts.lost].map(|count| count.load(Ordering::Relaxed))
     }
 }
 
@@ -123,16 +124,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_door_turns_people_away_and_a_closed_one_everybody() {
-        let door = Door::new("test", 2);
-        let (first, second) = (door.enter().expect("room"), door.enter().expect("room"));
-        assert_eq!(door.enter().expect_err("full"), Turned::Busy);
+    fn rejects_when_full_or_closed() {
+        let bounded = Door::new("test", 2);
+        let (first, second) = (bounded.enter().expect("room"), bounded.enter().expect("room"));
+        assert_eq!(bounded.enter().expect_err("full"), Turned::Busy);
         drop(first);
-        assert!(door.enter().is_ok());
-        door.close();
-        assert_eq!(door.enter().expect_err("closed"), Turned::Closed);
-        assert_eq!(door.inside(), 1);
+        assert!(bounded.enter().is_ok());
+        bounded.close();
+        assert_eq!(bounded.enter().expect_err("closed"), Turned::Closed);
+        assert_eq!(bounded.inside(), 1);
         drop(second);
-        assert_eq!((door.inside(), door.told()), (0, [1, 0, 0]));
+        assert_eq!((bounded.inside(), bounded.told()), (0, [1, 0, 0]));
     }
 }

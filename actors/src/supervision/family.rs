@@ -1,4 +1,4 @@
-//! [`Family`]: what the end of one member means for all of them. Pure: time and chance are arguments.
+//! The consequences of the end of one member for its whole group, as Erlang/OTP defines them. Pure: time and jitter are arguments.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use super::policy::{Policy, Restart};
 use super::restarts::{Ending, Restarts, Verdict};
 
-/// Who is started again together with a member that failed. Members are in the order in which they were added; a later one may
-/// depend on an earlier one.
+/// Members that are restarted together with one that failed. They are in the order in which they were added; a later one may depend
+/// on an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// Nobody else.
+    /// Only the member itself.
     #[default]
     OneForOne,
-    /// Those after it.
+    /// The member and those after it.
     RestForOne,
-    /// Everybody.
+    /// All members.
     OneForAll,
 }
 
@@ -32,33 +32,33 @@ impl Strategy {
     }
 }
 
-/// What a member has to do.
+/// The present duty of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// Serve.
     Up,
-    /// Start, not before this, and not before those that it depends on.
+    /// Start, not before this time, and not before the members that it depends on.
     Starting(Instant),
-    /// Nothing: it was given up, and an operator has to reset it.
+    /// Nothing, until an operator resets it: it has reached its restart limit.
     Down,
-    /// Nothing: it came to its end, as its policy wants it.
+    /// Nothing: it has finished, and its policy wants no restart.
     Ended,
 }
 
-/// What a member has to do, and which start of it that is about: whoever works in an older generation has to begin anew.
+/// The duty of a member and the generation that it applies to. A behaviour of an older generation has to be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Orders {
-    /// Counts the starts that were ordered.
+    /// Number of starts that were ordered.
     pub generation: u64,
-    /// What to do.
-    pub standing: Standing,
+    /// Duty of this generation.
+    pub duty: Standing,
 }
 
-/// Members with one strategy, each with a policy of its own, and one policy for the whole.
+/// Members with one strategy, each with a policy of its own, and one policy for the group.
 #[derive(Debug)]
 pub struct Family {
     strategy: Strategy,
-    /// What happens when a member's own policy has given it up.
+    /// Decides about a member that has reached the limit of its own policy.
     whole: Restarts,
     members: Vec<Member>,
 }
@@ -69,21 +69,21 @@ struct Member {
     orders: Orders,
 }
 
-/// What became of an end.
+/// The consequence of the end of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It, and with it the others that its strategy names, are started again.
+    /// It is restarted, together with the members that the strategy names.
     Restarted,
-    /// It is not started again, as its policy wants it.
+    /// It is not restarted, as its policy says.
     Ended,
-    /// It and the others that its strategy names are given up.
+    /// It has reached its limit. It and the members that the strategy names stay down.
     GivenUp,
-    /// It was ordered to begin anew before, so this end changes nothing.
+    /// A newer generation was ordered before, so this end changes nothing.
     Overtaken,
 }
 
 impl Family {
-    /// Nobody yet.
+    /// Creates a group without members.
     #[must_use]
     pub fn new(strategy: Strategy, whole: Policy) -> Self {
         Self {
@@ -93,69 +93,68 @@ impl Family {
         }
     }
 
-    /// A further member, which is to start.
+    /// Adds a member, which has to start. Returns its index.
     pub fn add(&mut self, policy: Policy, now: Instant) -> usize {
         self.members.push(Member {
             restarts: Restarts::new(policy),
             orders: Orders {
                 generation: 0,
-                standing: Standing::Starting(now),
+                duty: Standing::Starting(now),
             },
         });
         self.members.len() - 1
     }
 
-    /// What each member has to do, in their order.
+    /// Returns the orders of all members.
     pub fn orders(&self) -> impl Iterator<Item = Orders> {
         self.members.iter().map(|member| member.orders)
     }
 
-    /// The policy of a member.
+    /// Returns the policy of a member.
     #[must_use]
     pub fn policy(&self, member: usize) -> &Policy {
         self.members[member].restarts.policy()
     }
 
-    /// Whether a member may start now, as far as the others are concerned: in a strategy that knows dependence, those before it
-    /// are up first.
+    /// Returns true if no other member keeps this one from starting: in a strategy with dependences, those before it start first.
     #[must_use]
     pub fn may_start(&self, member: usize) -> bool {
         let before = &self.members[..member];
         self.strategy == Strategy::OneForOne
             || !before
                 .iter()
-                .any(|member| matches!(member.orders.standing, Standing::Starting(_)))
+                .any(|member| matches!(member.orders.duty, Standing::Starting(_)))
     }
 
-    /// A member is up, in this generation. One that was ordered to begin anew meanwhile is not: answers whether it is, newly.
+    /// Records that this generation of a member is up. Returns false if that was known or a newer generation was ordered meanwhile.
     pub fn up(&mut self, member: usize, generation: u64, now: Instant) -> bool {
         let member = &mut self.members[member];
-        let is_new = member.orders.generation == generation && matches!(member.orders.standing, Standing::Starting(_));
+        let is_new = member.orders.generation == generation && matches!(member.orders.duty, Standing::Starting(_));
         if is_new {
-            member.orders.standing = Standing::Up;
+            member.orders.duty = Standing::Up;
             member.restarts.up(now);
         }
         is_new
     }
 
-    /// A member came to an end in this generation.
-    pub fn ended(&mut self, failed: usize, generation: u64, ending: Ending, now: Instant, chance: f64) -> Fate {
-        let over = matches!(self.members[failed].orders.standing, Standing::Down | Standing::Ended);
+    /// Records the end of this generation of a member, and orders what follows. `jitter` is a random number in [0, 1).
+    pub fn ended(&mut self, failed: usize, generation: u64, ending: Ending, now: Instant, jitter: f64) -> Fate {
+        let over = matches!(self.members[failed].orders.duty, Standing::Down | Standing::Ended);
         if over || self.members[failed].orders.generation != generation {
             return Fate::Overtaken;
         }
         let affected = self.strategy.affected(failed, self.members.len());
-        let pause = match self.members[failed].restarts.ended(ending, now, chance) {
+        let pause = match self.members[failed].restarts.ended(ending, now, jitter) {
             Verdict::After(pause) => pause,
             Verdict::Ended => {
-                self.members[failed].orders.standing = match ending {
+                self.members[failed].orders.duty = match ending {
                     Ending::Finished => Standing::Ended,
                     Ending::Failed => Standing::Down,
                 };
                 return Fate::Ended;
             }
-            Verdict::GivenUp => match self.whole.ended(Ending::Failed, now, chance) {
-                // The whole begins anew, so what its members did before counts no more.
+            Verdict::GivenUp => match self.whole.ended(Ending::Failed, now, jitter) {
+                // The group begins a new round, in which earlier restarts of its members do not count.
                 Verdict::After(pause) => {
                     self.members[affected.clone()]
                         .iter_mut()
@@ -165,7 +164,7 @@ impl Family {
                 Verdict::Ended | Verdict::GivenUp => {
                     self.members[affected]
                         .iter_mut()
-                        .filter(|member| member.orders.standing != Standing::Ended)
+                        .filter(|member| member.orders.duty != Standing::Ended)
                         .for_each(|member| member.order(Standing::Down));
                     return Fate::GivenUp;
                 }
@@ -173,20 +172,20 @@ impl Family {
         };
         for number in affected {
             let member = &mut self.members[number];
-            let standing = match (member.orders.standing, member.restarts.policy().restart) {
+            let duty = match (member.orders.duty, member.restarts.policy().restart) {
                 (over @ (Standing::Down | Standing::Ended), _) => over,
                 (_, Restart::Temporary) if number != failed => Standing::Ended,
                 _ => Standing::Starting(now + pause),
             };
-            member.order(standing);
+            member.order(duty);
         }
         Fate::Restarted
     }
 
-    /// An operator wants a member that is down, or came to its end, to start again. Answers whether it was.
+    /// Orders a member that is down or has finished to start again. Returns true if it was.
     pub fn reset(&mut self, member: usize, now: Instant) -> bool {
         let member = &mut self.members[member];
-        let over = matches!(member.orders.standing, Standing::Down | Standing::Ended);
+        let over = matches!(member.orders.duty, Standing::Down | Standing::Ended);
         if over {
             member.restarts.reset();
             member.order(Standing::Starting(now));
@@ -197,10 +196,10 @@ impl Family {
 }
 
 impl Member {
-    fn order(&mut self, standing: Standing) {
+    fn order(&mut self, duty: Standing) {
         self.orders = Orders {
             generation: self.orders.generation + 1,
-            standing,
+            duty,
         };
     }
 }
@@ -237,9 +236,9 @@ mod tests {
         (family, now)
     }
 
-    /// One letter for each member: `u`p, `s`tarting, `d`own, `e`nded.
+    /// Returns one letter for each member: `u`p, `s`tarting, `d`own, `e`nded.
     fn shown(family: &Family) -> String {
-        let letter = |orders: Orders| match orders.standing {
+        let letter = |orders: Orders| match orders.duty {
             Standing::Up => 'u',
             Standing::Starting(_) => 's',
             Standing::Down => 'd',
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn each_strategy_restarts_and_gives_up_whom_it_names() {
+    fn each_strategy_affects_the_members_it_names() {
         let cases = [
             (Strategy::OneForOne, "usuu", "uduu"),
             (Strategy::RestForOne, "usse", "udde"),
@@ -261,7 +260,7 @@ mod tests {
             assert_eq!(shown(&family), restarted, "{strategy:?}");
             let orders: Vec<Orders> = family.orders().collect();
             for (member, orders) in orders.into_iter().enumerate() {
-                let waits = matches!(orders.standing, Standing::Starting(_));
+                let waits = matches!(orders.duty, Standing::Starting(_));
                 let first = shown(&family).find('s') == Some(member);
                 assert_eq!(family.may_start(member) && waits, first, "{strategy:?}: in order");
                 family.up(member, orders.generation, now);
@@ -273,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_restart_and_of_end() {
+    fn restart_types_and_ends() {
         let with = |restart| Policy {
             restart,
             ..Policy::default()
@@ -286,41 +285,41 @@ mod tests {
             (Restart::Temporary, Ending::Failed, Fate::Ended, "d"),
             (Restart::Temporary, Ending::Finished, Fate::Ended, "e"),
         ];
-        for (restart, ending, fate, after) in cases {
+        for (restart, ending, expected, after) in cases {
             let (mut family, now) = family(Strategy::OneForOne, &[with(restart)]);
-            assert_eq!(family.ended(0, 0, ending, now, 0.0), fate, "{restart:?} {ending:?}");
+            assert_eq!(family.ended(0, 0, ending, now, 0.0), expected, "{restart:?} {ending:?}");
             assert_eq!(shown(&family), after, "{restart:?} {ending:?}");
         }
     }
 
     #[test]
-    fn the_policy_of_the_whole_gives_members_another_round() {
+    fn the_group_policy_grants_another_round() {
         let now = Instant::now();
         let mut family = Family::new(Strategy::OneForAll, once());
         for _ in 0..2 {
             family.add(once(), now);
         }
-        let mut fates = Vec::new();
+        let mut consequences = Vec::new();
         for _ in 0..4 {
             let orders: Vec<Orders> = family.orders().collect();
             orders
                 .iter()
                 .enumerate()
                 .for_each(|(member, orders)| assert!(family.up(member, orders.generation, now)));
-            fates.push(family.ended(0, orders[0].generation, Ending::Failed, now, 0.0));
+            consequences.push(family.ended(0, orders[0].generation, Ending::Failed, now, 0.0));
         }
         use Fate::{GivenUp, Restarted};
-        assert_eq!(fates, [Restarted, Restarted, Restarted, GivenUp]);
+        assert_eq!(consequences, [Restarted, Restarted, Restarted, GivenUp]);
         assert_eq!(shown(&family), "dd");
         assert!(family.reset(0, now) && family.reset(1, now) && !family.reset(1, now));
         assert_eq!(shown(&family), "ss");
     }
 
     proptest! {
-        /// Whatever happens in whatever order: a generation is never reused, an end of an older one changes nothing, and when all
-        /// that waits is let start, in order, everybody is up, down or ended.
+        /// After any sequence of events: generations never decrease, the end of an older one changes nothing, and once those that
+        /// wait have started in order, every member is up, down or finished.
         #[test]
-        fn no_order_of_events_leaves_a_member_waiting_for_ever(
+        fn no_member_waits_forever(
             strategy in prop::sample::select(vec![Strategy::OneForOne, Strategy::RestForOne, Strategy::OneForAll]),
             members in 1_usize..6,
             events in prop::collection::vec((0_usize..6, 0_u8..4, 0_u64..2), 0..80),
@@ -339,11 +338,11 @@ mod tests {
                     0 => { family.up(member, generation, now); }
                     1 => { family.reset(member, now); }
                     _ => {
-                        let fate = family.ended(member, generation, Ending::Failed, now, 0.3);
+                        let consequence = family.ended(member, generation, Ending::Failed, now, 0.3);
                         if generation != before[member].generation {
-                            prop_assert_eq!(fate, Fate::Overtaken);
+                            prop_assert_eq!(consequence, Fate::Overtaken);
                         }
-                        if fate == Fate::Overtaken {
+                        if consequence == Fate::Overtaken {
                             prop_assert!(family.orders().eq(before.iter().copied()));
                         }
                     }

@@ -1,10 +1,10 @@
-//! What holds under every interleaving of threads, tried one after the other by loom.
+//! Properties of the vault under every interleaving of its threads, which loom enumerates.
 
 mod sync {
     pub(super) use loom::sync::{Arc, Mutex};
 }
 
-/// The very source, with loom's locks.
+/// The source of the vault, with the locks of loom.
 #[path = "vault.rs"]
 #[allow(
     dead_code,
@@ -17,7 +17,7 @@ mod vault;
 use vault::{Fenced, Vault};
 
 #[test]
-fn an_overtaken_incarnation_is_fenced_and_may_still_read() {
+fn an_earlier_incarnation_is_fenced_and_can_read() {
     loom::model(|| {
         let vault = Vault::new(1);
         let first = vault.open();
@@ -32,11 +32,11 @@ fn an_overtaken_incarnation_is_fenced_and_may_still_read() {
 }
 
 #[test]
-fn what_a_vault_acknowledged_is_in_what_its_successor_builds_on() {
+fn a_successor_builds_on_every_acknowledged_commit() {
     loom::model(|| {
         let vault = Vault::new(Vec::new());
         let first = vault.open();
-        let overtaken = loom::thread::spawn(move || {
+        let earlier = loom::thread::spawn(move || {
             let mut draft = first.draft();
             draft.push("first");
             first.commit(draft).is_ok()
@@ -44,8 +44,8 @@ fn what_a_vault_acknowledged_is_in_what_its_successor_builds_on() {
         let second = vault.open();
         let mut draft = second.draft();
         draft.push("second");
-        assert!(second.commit(draft).is_ok(), "nobody has overtaken it");
-        let acknowledged = overtaken.join().expect("no panic");
+        assert!(second.commit(draft).is_ok(), "no later incarnation");
+        let acknowledged = earlier.join().expect("no panic");
         let expected: &[&str] = match acknowledged {
             true => &["first", "second"],
             false => &["second"],
@@ -55,7 +55,7 @@ fn what_a_vault_acknowledged_is_in_what_its_successor_builds_on() {
 }
 
 #[test]
-fn of_two_who_open_a_vault_only_the_later_writes() {
+fn the_state_comes_from_a_commit_that_was_not_fenced() {
     loom::model(|| {
         let vault = Vault::new(0);
         let open = |vault: Vault<i32>, number| {

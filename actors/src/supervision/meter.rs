@@ -1,4 +1,4 @@
-//! [`Meter`]: what was sent and is not answered, and since when. [`Line`]: an address that is metered.
+//! [`Meter`]: counts messages without an answer and knows the age of the oldest; and an address that meters what is sent to it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use actix::{Actor, Addr, Handler, MailboxError, Message, Recipient};
 
 use super::shell::Traced;
 
-/// Counts messages that are on their way, waiting, or in hand.
+/// Counts messages that were sent and are not answered.
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<Mutex<Unanswered>>);
 
@@ -19,7 +19,7 @@ struct Unanswered {
     since: BTreeMap<u64, Instant>,
 }
 
-/// One message, until it is answered.
+/// One counted message. It counts until this is dropped.
 #[derive(Debug)]
 pub struct Ticket {
     meter: Meter,
@@ -27,7 +27,7 @@ pub struct Ticket {
 }
 
 impl Meter {
-    /// A message is sent. It counts as long as the ticket is kept.
+    /// Counts a message as long as the ticket is kept.
     #[must_use]
     pub fn ticket(&self) -> Ticket {
         let mut unanswered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,7 +41,7 @@ impl Meter {
         }
     }
 
-    /// How many are not answered, and how long the oldest has waited.
+    /// Returns the number of messages and the age of the oldest.
     #[must_use]
     pub fn read(&self) -> (usize, Duration) {
         let unanswered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,7 +57,7 @@ impl Drop for Ticket {
     }
 }
 
-/// Where one kind of message is sent to, metered and traced.
+/// A recipient of one type of message, which meters and traces what is sent.
 pub struct Line<M>
 where
     M: Message + Send,
@@ -73,7 +73,7 @@ where
     M: Message + Send + 'static,
     M::Result: Send,
 {
-    /// A line to an actor of this name.
+    /// Creates a recipient from the address of an actor.
     #[must_use]
     pub fn new<A>(to: &Addr<A>, actor: &'static str, meter: &Meter) -> Self
     where
@@ -87,10 +87,10 @@ where
         }
     }
 
-    /// Sends, and waits for the answer. What the actor does for it is a span within the sender's.
+    /// Sends a message and waits for the answer. The work of the actor is a span within the sender's.
     ///
     /// # Errors
-    /// [`MailboxError`] when the actor is gone.
+    /// [`MailboxError`] if the actor is gone.
     pub async fn send(&self, message: M) -> Result<M::Result, MailboxError> {
         let _counted = self.meter.ticket();
         let span = tracing::info_span!("serve", actor = self.actor);
@@ -117,12 +117,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_answered_is_counted_and_the_oldest_is_known() {
+    fn counts_messages_and_knows_the_oldest() {
         let meter = Meter::default();
         assert_eq!(meter.read(), (0, Duration::ZERO));
         let first = meter.ticket();
         let second = meter.ticket();
-        let (backlog, of_first) = meter.read();
+        let (backlog, _) = meter.read();
         assert_eq!(backlog, 2);
         drop(first);
         let (backlog, _) = meter.read();
@@ -130,6 +130,5 @@ mod tests {
         assert!(meter.0.lock().expect("not poisoned").since.contains_key(&second.number));
         drop(second);
         assert_eq!(meter.read(), (0, Duration::ZERO));
-        let _ = of_first;
     }
 }

@@ -1,21 +1,21 @@
-//! [`Policy`]: how often, and after how long, something that failed is started again. Plain data.
+//! [`Policy`]: the restart policy of an actor. Plain data.
 
 use serde::{Deserialize, Serialize};
 
-/// What is started again at all.
+/// Restart types, as in Erlang/OTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Restart {
-    /// Always, also when it says that it has finished.
+    /// Restart always, also after the actor has finished.
     #[default]
     Permanent,
-    /// After a fault, and not when it has finished.
+    /// Restart after a failure, and not after the actor has finished.
     Transient,
-    /// Never. It is not started again with its group either.
+    /// Never restart, also not together with other members of the group.
     Temporary,
 }
 
-/// What it means for the engine that something is given up.
+/// Effects of an actor that has reached its restart limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Escalation {
@@ -26,26 +26,27 @@ pub enum Escalation {
     NotReady,
     /// The engine is ready, and [degraded](crate::Health::degraded) until an operator resets it.
     Degraded,
-    /// It is told, and that is all.
+    /// Nothing but an event.
     Tell,
 }
 
 impl Escalation {
-    /// This, with another meaning of [`Auto`](Escalation::Auto).
+    /// Returns this, or `default` in place of [`Auto`](Escalation::Auto).
     #[must_use]
-    pub fn or(self, usual: Self) -> Self {
+    pub fn or(self, default: Self) -> Self {
         match self {
-            Self::Auto => usual,
-            said => said,
+            Self::Auto => default,
+            explicit => explicit,
         }
     }
 }
 
-/// How something that failed is started again.
+/// The restart policy of an actor.
 ///
-/// The pause before a restart is a random time between 0 and a cap (full jitter, so that what failed together does not come back
-/// together). The cap is `backoff_min_ms` after the first fault of a streak and doubles with each further one, up to
-/// `backoff_max_ms`. What was up for `calm_ms` begins a new streak. More than `restarts` within `period_ms`, and it is given up.
+/// The pause before a restart is a random time between 0 and an upper bound (full jitter, so that actors that failed together do not
+/// return together). The bound is `backoff_min_ms` after the first failure of a streak and doubles with each further one, up to
+/// `backoff_max_ms`. An actor that was up for `calm_ms` begins a new streak. One that fails more than `restarts` times within
+/// `period_ms` has reached its restart limit and stays down until an operator resets it.
 ///
 /// ```
 /// use hotplate_actors::supervision::{Policy, Restart};
@@ -53,30 +54,30 @@ impl Escalation {
 /// let policy = Policy { restart: Restart::Transient, restarts: 3, ..Policy::default() };
 /// assert!(policy.check().is_ok());
 /// let never = Policy { restarts: 0, period_ms: 0, ..policy };
-/// assert_eq!(never.check().expect_err("makes no sense").field, "period_ms");
+/// assert_eq!(never.check().expect_err("invalid").field, "period_ms");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// What is started again.
+    /// Restart type.
     pub restart: Restart,
-    /// How often within `period_ms`; beyond that it is given up.
+    /// Restarts allowed within `period_ms`.
     pub restarts: u32,
-    /// The period in which restarts are counted, in milliseconds.
+    /// Period in which restarts are counted, in milliseconds.
     pub period_ms: u64,
-    /// The cap of the first pause, in milliseconds. 0 is no pause at all.
+    /// Upper bound of the first pause, in milliseconds. 0 is no pause at all.
     pub backoff_min_ms: u64,
-    /// The cap of all pauses, in milliseconds.
+    /// Upper bound of all pauses, in milliseconds.
     pub backoff_max_ms: u64,
-    /// How long something must be up until an earlier streak of faults is forgotten, in milliseconds.
+    /// Time that the actor must be up until an earlier streak of failures is forgotten, in milliseconds.
     pub calm_ms: u64,
-    /// What its giving up means.
+    /// Effect of reaching the restart limit.
     pub escalation: Escalation,
 }
 
-/// The most that `restarts` can be: each is remembered for a period.
+/// Maximum of `restarts`: each is remembered for a period.
 pub const RESTARTS_MAX: u32 = 100_000;
-/// The most that any time in a policy can be, in milliseconds: a week. Beyond that somebody mistook the unit.
+/// Maximum of every time in a policy, in milliseconds: a week. A longer time is most likely a mistaken unit.
 pub const TIME_MAX_MS: u64 = 7 * 24 * 3600 * 1000;
 
 impl Default for Policy {
@@ -93,22 +94,22 @@ impl Default for Policy {
     }
 }
 
-/// A policy that makes no sense.
+/// An invalid policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` is {given}, {problem}: {help}")]
 pub struct PolicyError {
-    /// Which field.
+    /// Name of the field.
     pub field: &'static str,
-    /// What stands there.
+    /// Value of the field.
     pub given: u64,
-    /// Why that makes no sense.
+    /// Reason why it is invalid.
     pub problem: String,
-    /// What to write instead.
+    /// Value to write instead.
     pub help: String,
 }
 
 impl Policy {
-    /// Nothing is started again.
+    /// Returns a policy without restarts.
     #[must_use]
     pub fn never() -> Self {
         Self {
@@ -117,12 +118,12 @@ impl Policy {
         }
     }
 
-    /// Whether it makes sense.
+    /// Checks that the fields are valid and agree with each other.
     ///
     /// # Errors
-    /// [`PolicyError`] with the first field that does not.
+    /// [`PolicyError`] with the first field that is wrong.
     pub fn check(&self) -> Result<(), PolicyError> {
-        let wrong = |field, given, problem: &str, help: String| {
+        let invalid = |field, given, problem: &str, help: String| {
             Err(PolicyError {
                 field,
                 given,
@@ -132,15 +133,15 @@ impl Policy {
         };
         if self.period_ms == 0 {
             let help = "write the milliseconds in which restarts are counted, such as 60000".into();
-            return wrong("period_ms", 0, "so nothing can be counted within it", help);
+            return invalid("period_ms", 0, "so nothing can be counted within it", help);
         }
         if self.restarts == 0 && self.restart != Restart::Temporary {
             let help = "write how many are allowed within `period_ms`, or `restart = \"temporary\"` for none".into();
-            return wrong("restarts", 0, "which contradicts `restart`", help);
+            return invalid("restarts", 0, "which contradicts `restart`", help);
         }
         if self.restarts > RESTARTS_MAX {
             let help = format!("write at most {RESTARTS_MAX}");
-            return wrong("restarts", self.restarts.into(), "more than can be remembered", help);
+            return invalid("restarts", self.restarts.into(), "more than can be remembered", help);
         }
         let times = [
             ("period_ms", self.period_ms),
@@ -151,7 +152,7 @@ impl Policy {
         for (field, given) in times {
             if given > TIME_MAX_MS {
                 let help = format!("write milliseconds, at most {TIME_MAX_MS}");
-                return wrong(field, given, "more than a week", help);
+                return invalid(field, given, "more than a week", help);
             }
         }
         if self.backoff_min_ms > self.backoff_max_ms {
@@ -160,13 +161,13 @@ impl Policy {
                 "write at most {}, or raise `backoff_max_ms` to {} or more",
                 self.backoff_max_ms, self.backoff_min_ms
             );
-            return wrong("backoff_min_ms", self.backoff_min_ms, &problem, help);
+            return invalid("backoff_min_ms", self.backoff_min_ms, &problem, help);
         }
         if self.calm_ms == 0 && self.backoff_max_ms > self.backoff_min_ms {
             let help =
                 "write how long it must be up, such as 30000, or make `backoff_max_ms` equal to `backoff_min_ms`"
                     .into();
-            return wrong(
+            return invalid(
                 "calm_ms",
                 0,
                 "so every streak of faults ends at once and no pause grows",
@@ -182,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_makes_no_sense_is_refused_with_its_field_and_what_to_write() {
+    fn invalid_policies_are_rejected() {
         let good = Policy::default();
         assert_eq!(good.check(), Ok(()));
         let temporary = Policy {
@@ -190,13 +191,17 @@ mod tests {
             restarts: 0,
             ..good.clone()
         };
-        assert_eq!(temporary.check(), Ok(()), "a limit that is never asked for");
-        let at_the_edge = Policy {
+        assert_eq!(
+            temporary.check(),
+            Ok(()),
+            "the limit of a temporary actor does not matter"
+        );
+        let at_the_limits = Policy {
             restarts: RESTARTS_MAX,
             calm_ms: TIME_MAX_MS,
             ..good.clone()
         };
-        assert_eq!(at_the_edge.check(), Ok(()));
+        assert_eq!(at_the_limits.check(), Ok(()));
         type Spoil = fn(&mut Policy);
         let cases: [(&str, Spoil); 8] = [
             ("period_ms", |policy| policy.period_ms = 0),
@@ -220,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_is_read_from_plain_data_and_a_misspelt_field_is_named() {
+    fn deserializes_and_names_unknown_fields() {
         let policy: Policy =
             serde_json::from_str(r#"{"restart":"transient","restarts":3,"escalation":"tell"}"#).expect("reads");
         assert_eq!((policy.restart, policy.restarts), (Restart::Transient, 3));

@@ -1,8 +1,8 @@
-//! [`Pool`]: threads for work that blocks or takes long, so that no actor ever does.
+//! [`Pool`]: threads for work that blocks or takes long, so that no actor does.
 //!
-//! A job that panics hurts itself only. A thread cannot be killed, so one whose job hangs is left alone: it is counted as
-//! quarantined, its job is answered, and another thread takes its place. With too many of those at once no more threads are
-//! started, and each comes back to work when its job ends after all.
+//! A panic affects only its job. A thread cannot be killed, so a job that hangs is abandoned: it is answered, its thread is counted as
+//! quarantined, and a new thread replaces it. At the limit of quarantined threads no more are started. A quarantined thread whose job
+//! ends after all exits if it was replaced, and else takes jobs again.
 
 mod worker;
 
@@ -19,23 +19,23 @@ use super::contain;
 pub use worker::{Abandoned, Rest};
 use worker::{Job, Worker};
 
-/// The job panicked or hung, or there was nobody to do it: it is unknown whether the work was done.
+/// A job that panicked, hung, or found no thread: it is unknown whether the work was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the work was lost: {0}")]
 pub struct Lost(pub String);
 
-/// When a job counts as hanging, and what that may cost.
+/// Limits on jobs that hang.
 #[derive(Debug, Clone)]
 pub struct Patience {
-    /// Goes off where a job hangs.
-    pub alarms: Alarms,
-    /// A job that takes longer hangs.
+    /// Timers that detect a hanging job.
+    pub timers: Alarms,
+    /// Time after which a job counts as hanging.
     pub hang: Duration,
-    /// As many threads may hang at once before none is started in their place.
+    /// Number of hanging threads that are replaced at once.
     pub quarantined: usize,
 }
 
-/// Named threads that take jobs in turn. Ends when the last clone is dropped, after the jobs in hand.
+/// Named threads that take jobs from one queue. They end after the last clone is dropped and the queue is empty.
 #[derive(Clone, Debug)]
 pub struct Pool {
     jobs: Sender<Job>,
@@ -48,26 +48,26 @@ struct Shared {
     name: String,
     threads: usize,
     queued: Receiver<Job>,
-    /// Closed when the pool ends.
+    /// Disconnected when the pool is closed.
     stop: Receiver<()>,
-    patience: Option<Patience>,
+    hang_policy: Option<Patience>,
     /// Threads that take jobs.
-    at_work: AtomicUsize,
-    /// Threads whose job hangs.
+    active: AtomicUsize,
+    /// Threads with a job that hangs.
     quarantined: AtomicUsize,
-    /// Threads that were ever started, for their names.
+    /// Threads started so far, for their names.
     started: AtomicUsize,
     /// Threads that have not ended.
     alive: AtomicUsize,
 }
 
 impl Pool {
-    /// Starts `threads` threads (0 is one per processor) with room for `queue` waiting jobs. Without patience a job may take as
-    /// long as it likes.
+    /// Starts `threads` threads (0 is one per processor) with room for `queue` waiting jobs. Without a hang policy a job may take any
+    /// time.
     ///
     /// # Errors
-    /// When the system has no thread left.
-    pub fn start(name: &str, threads: usize, queue: usize, patience: Option<Patience>) -> std::io::Result<Self> {
+    /// If the system has no thread left.
+    pub fn start(name: &str, threads: usize, queue: usize, hang_policy: Option<Patience>) -> std::io::Result<Self> {
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             given => given,
@@ -79,8 +79,8 @@ impl Pool {
             threads,
             queued,
             stop,
-            patience,
-            at_work: AtomicUsize::new(0),
+            hang_policy,
+            active: AtomicUsize::new(0),
             quarantined: AtomicUsize::new(0),
             started: AtomicUsize::new(0),
             alive: AtomicUsize::new(0),
@@ -95,90 +95,91 @@ impl Pool {
         })
     }
 
-    /// How many threads work when none hangs.
+    /// Returns the number of threads that work if none hangs.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.shared.threads
     }
 
-    /// How many threads hang.
+    /// Returns the number of threads that hang.
     #[must_use]
     pub fn quarantined(&self) -> usize {
         self.shared.quarantined.load(Ordering::Acquire)
     }
 
-    /// Whether so many hang that no more are started in their place.
+    /// Returns true if so many threads hang that no more are replaced.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
-        let most = self.shared.patience.as_ref().map(|patience| patience.quarantined);
-        most.is_some_and(|most| self.quarantined() >= most.max(1))
+        let policy = self.shared.hang_policy.as_ref();
+        policy.is_some_and(|policy| self.quarantined() >= policy.quarantined.max(1))
     }
 
-    /// Runs a job on one of the threads. Whoever calls keeps fewer jobs under way than the queue has room for; a job beyond
-    /// that is lost at once, rather than making its caller wait.
+    /// Runs a job on one of the threads. A job that finds the queue full is lost at once, so callers have to limit their jobs in flight.
     ///
     /// # Errors
-    /// [`Lost`] when the job panicked or hung, or there was nobody to do it.
+    /// [`Lost`] if the job panicked, hung, or found no thread.
     pub fn run<T, J>(&self, job: J) -> impl Future<Output = Result<T, Lost>> + use<T, J>
     where
         T: Send + 'static,
         J: FnOnce() -> T + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let (answer, instead) = Once::pair(answer);
+        let answer = Once::new(answer);
+        let on_abandoned = answer.clone();
         self.submit(
             move || {
-                answer.give(contain(job).map_err(Lost));
-                Rest::No
+                answer.send(contain(job).map_err(Lost));
+                Rest::Continue
             },
-            move |abandoned| instead.give(Err(Lost(abandoned.to_string()))),
+            move |why| on_abandoned.send(Err(Lost(why.to_string()))),
         );
         async move {
             answered
                 .await
-                .unwrap_or_else(|_| Err(Lost("the pool has ended".into())))
+                .unwrap_or_else(|_| Err(Lost("the pool has stopped".into())))
         }
     }
 
-    /// Puts a job into the queue. It answers for its own panics and results; `abandoned` is called in its place, or beside it,
-    /// where it cannot be done or hangs.
+    /// Queues a job, which catches its own panics and sends its own result. `on_abandoned` is called if it finds no thread, or while it
+    /// hangs.
     pub fn submit(
         &self,
         run: impl FnOnce() -> Rest + Send + 'static,
-        abandoned: impl FnOnce(Abandoned) + Send + 'static,
+        on_abandoned: impl FnOnce(Abandoned) + Send + 'static,
     ) {
-        self.submit_until(None, run, abandoned);
+        self.submit_until(None, run, on_abandoned);
     }
 
-    /// Puts a job into the queue that hangs at a time of its own, where that comes before the patience of the pool is at its end: nobody
-    /// waits for it any longer.
+    /// Queues a job that counts as hanging at a time of its own, if that is earlier than the hang policy says, because nobody waits for
+    /// it any longer.
     pub fn submit_until(
         &self,
         until: Option<Instant>,
         run: impl FnOnce() -> Rest + Send + 'static,
-        abandoned: impl FnOnce(Abandoned) + Send + 'static,
+        on_abandoned: impl FnOnce(Abandoned) + Send + 'static,
     ) {
         let job = Job {
             until,
             run: Box::new(run),
-            abandoned: Box::new(abandoned),
+            on_abandoned: Box::new(on_abandoned),
         };
         if let Err(job) = self.jobs.try_send(job) {
-            job.into_inner().abandon(Abandoned::NoRoom);
+            job.into_inner().abandon(Abandoned::QueueFull);
         }
-        // After the job is in the queue: the last thread that hangs empties it the other way round.
-        if self.shared.at_work.load(Ordering::SeqCst) == 0 {
+        // Checked after the job is queued. The last thread to hang does it the other way round: it leaves, then empties the queue. So one
+        // of the two finds the job.
+        if self.shared.active.load(Ordering::SeqCst) == 0 {
             self.shared.abandon_queued();
         }
     }
 
-    /// Lets the threads end once the queue is empty. Whoever comes later is turned away.
+    /// Ends the threads once the queue is empty. Later jobs are lost.
     pub fn close(&self) {
         let stops = self.stops.lock();
         drop(stops.unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Whether all threads have ended, but for those that hang.
+    /// Returns true if all threads have ended, except those that hang.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.shared.alive.load(Ordering::Acquire) <= self.quarantined()
@@ -186,41 +187,40 @@ impl Pool {
 }
 
 impl Shared {
-    /// Nobody is left to do what is queued.
+    /// Abandons all queued jobs, because every thread hangs.
     fn abandon_queued(&self) {
         for job in self.queued.try_iter() {
-            job.abandon(Abandoned::NobodyLeft);
+            job.abandon(Abandoned::AllHang);
         }
     }
 }
 
-/// An answer that is given once, by whoever is first.
+/// The sender of one answer, shared by several that may answer. The first one does.
 pub struct Once<T>(Arc<Mutex<Option<oneshot::Sender<T>>>>);
 
 impl<T> Once<T> {
-    /// Two who may answer.
-    pub fn pair(answer: oneshot::Sender<T>) -> (Self, Self) {
-        let shared = Arc::new(Mutex::new(Some(answer)));
-        (Self(Arc::clone(&shared)), Self(shared))
+    /// Shares a sender.
+    pub fn new(answer: oneshot::Sender<T>) -> Self {
+        Self(Arc::new(Mutex::new(Some(answer))))
     }
 
-    /// A further one who may answer.
-    #[must_use]
-    pub fn another(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-
-    /// Answers, unless that was done. What is too late is dropped here, and its `Drop` may panic.
-    pub fn give(&self, answer: T) {
+    /// Sends an answer, unless one was sent. A late answer is dropped here, and a panic of its `Drop` is caught.
+    pub fn send(&self, answer: T) {
         let to = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let _ = contain(move || to.map(|to| drop(to.send(answer))));
     }
 
-    /// Whether there is still somebody to answer to.
+    /// Returns true if no answer was sent and the receiver still waits.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         answer.as_ref().is_some_and(|answer| !answer.is_closed())
+    }
+}
+
+impl<T> Clone for Once<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 

@@ -1,43 +1,46 @@
-//! [`Restarts`]: what a [`Policy`] says to each end. Pure: time and chance are arguments.
+//! [`Restarts`]: decides by a [`Policy`] what follows each end. Pure: time and jitter are arguments.
+//!
+//! The limit is a sliding window, as in Erlang/OTP: it is reached when `restarts` restarts lie within the last `period_ms`. The pause
+//! is `jitter · min(backoff_max, backoff_min · 2^streak)`, full jitter on a capped exponential backoff.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::policy::{Policy, Restart};
 
-/// How something came to its end.
+/// Ways in which an actor ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// It has done its work.
+    /// It has finished its work.
     Finished,
     /// It failed.
     Failed,
 }
 
-/// What follows.
+/// Decision about an actor that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is started again after this pause.
+    /// Restart it after this pause.
     After(Duration),
-    /// It is not started again, as its policy wants it.
+    /// Do not restart it, as its policy says.
     Ended,
-    /// It failed too often.
+    /// Do not restart it: the restart limit is reached.
     GivenUp,
 }
 
-/// The restarts of one policy that are remembered.
+/// A policy and the recent restarts that it counts.
 #[derive(Debug, Clone)]
 pub struct Restarts {
     policy: Policy,
-    /// Restarts granted within the last period, oldest first.
+    /// Restarts granted within the last period, oldest first. At most `restarts` of them.
     granted: VecDeque<Instant>,
-    /// Faults one after the other, without a calm time between them.
+    /// Failures in a row, without a calm time between them.
     streak: u32,
     up_since: Option<Instant>,
 }
 
 impl Restarts {
-    /// Nothing has happened yet.
+    /// Creates a record without restarts.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self {
@@ -48,19 +51,19 @@ impl Restarts {
         }
     }
 
-    /// The policy.
+    /// Returns the policy.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// It is up.
+    /// Records that the actor is up.
     pub fn up(&mut self, now: Instant) {
         self.up_since = Some(now);
     }
 
-    /// It came to an end. `chance` is a random number in [0, 1).
-    pub fn ended(&mut self, ending: Ending, now: Instant, chance: f64) -> Verdict {
+    /// Records that the actor has ended, and decides what follows. `jitter` is a random number in [0, 1).
+    pub fn ended(&mut self, ending: Ending, now: Instant, jitter: f64) -> Verdict {
         let wanted = match self.policy.restart {
             Restart::Permanent => true,
             Restart::Transient => ending == Ending::Failed,
@@ -88,17 +91,17 @@ impl Restarts {
         }
         let cap = self.cap();
         self.streak = self.streak.saturating_add(1);
-        Verdict::After(cap.mul_f64(chance.clamp(0.0, 1.0)))
+        Verdict::After(cap.mul_f64(jitter.clamp(0.0, 1.0)))
     }
 
-    /// The longest that the next pause can be.
+    /// Returns the upper bound of the next pause.
     fn cap(&self) -> Duration {
         let doubled = 1_u64.checked_shl(self.streak).unwrap_or(u64::MAX);
         let cap_ms = self.policy.backoff_min_ms.saturating_mul(doubled);
         Duration::from_millis(cap_ms.min(self.policy.backoff_max_ms))
     }
 
-    /// Forgets what happened, as an operator wants it.
+    /// Forgets all restarts, on behalf of an operator.
     pub fn reset(&mut self) {
         *self = Self::new(self.policy.clone());
     }
@@ -124,9 +127,9 @@ mod tests {
     }
 
     proptest! {
-        /// Against a naive recount: a restart is granted exactly where fewer than the limit were granted within the period before.
+        /// Compares with a naive count: a restart is granted exactly if fewer than the limit were granted within the period before.
         #[test]
-        fn never_more_than_the_limit_within_any_period_and_never_fewer(
+        fn the_limit_is_exact(
             policy in policy(),
             gaps in prop::collection::vec((0_u64..1_000, 0.0..1.0), 1..60),
         ) {
@@ -134,10 +137,10 @@ mod tests {
             let mut restarts = Restarts::new(policy.clone());
             let begin = Instant::now();
             let (mut at_ms, mut granted) = (0, Vec::<u64>::new());
-            for (gap_ms, chance) in gaps {
+            for (gap_ms, jitter) in gaps {
                 at_ms += gap_ms;
                 let within = granted.iter().filter(|then| at_ms - **then < policy.period_ms).count();
-                match restarts.ended(Ending::Failed, begin + Duration::from_millis(at_ms), chance) {
+                match restarts.ended(Ending::Failed, begin + Duration::from_millis(at_ms), jitter) {
                     Verdict::After(pause) => {
                         prop_assert!(within < policy.restarts as usize);
                         prop_assert!(pause <= Duration::from_millis(policy.backoff_max_ms));
@@ -150,12 +153,12 @@ mod tests {
             }
         }
 
-        /// The cap doubles with each fault of a streak up to the most, and a calm time begins anew.
+        /// The upper bound doubles with each failure of a streak, up to the maximum, and a calm time ends the streak.
         #[test]
-        fn pauses_double_within_a_streak_and_begin_anew_after_a_calm_time(
+        fn pauses_double_until_a_calm_time(
             policy in policy(),
             ups in prop::collection::vec(0_u64..1_000, 1..40),
-            chance in 0.0..1.0,
+            jitter in 0.0..1.0,
         ) {
             let policy = Policy { restarts: 1_000, ..policy };
             let mut restarts = Restarts::new(policy.clone());
@@ -167,15 +170,15 @@ mod tests {
                     streak = 0;
                 }
                 let cap_ms = (u128::from(policy.backoff_min_ms) << streak.min(60)).min(policy.backoff_max_ms.into());
-                let expected = Duration::from_millis(u64::try_from(cap_ms).expect("fits")).mul_f64(chance);
-                prop_assert_eq!(restarts.ended(Ending::Failed, now, chance), Verdict::After(expected));
+                let expected = Duration::from_millis(u64::try_from(cap_ms).expect("fits")).mul_f64(jitter);
+                prop_assert_eq!(restarts.ended(Ending::Failed, now, jitter), Verdict::After(expected));
                 streak += 1;
             }
         }
     }
 
     #[test]
-    fn the_kind_of_restart_decides_on_each_kind_of_end() {
+    fn restart_types_and_ends() {
         let now = Instant::now();
         let again = Verdict::After(Duration::ZERO);
         for (restart, finished, failed) in [
@@ -187,9 +190,9 @@ mod tests {
                 restart,
                 ..Policy::default()
             };
-            let verdict = |ending| Restarts::new(policy.clone()).ended(ending, now, 0.0);
+            let decision = |ending| Restarts::new(policy.clone()).ended(ending, now, 0.0);
             assert_eq!(
-                (verdict(Ending::Finished), verdict(Ending::Failed)),
+                (decision(Ending::Finished), decision(Ending::Failed)),
                 (finished, failed),
                 "{restart:?}"
             );
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_forgets_what_was_granted() {
+    fn a_reset_forgets_restarts() {
         let now = Instant::now();
         let mut restarts = Restarts::new(Policy {
             restarts: 1,

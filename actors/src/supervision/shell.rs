@@ -1,4 +1,8 @@
-//! [`Shell`]: the actor that actix knows, around a behaviour that may fail.
+//! [`Shell`]: the actor that actix knows, around a behaviour that may panic.
+//!
+//! Every call into the behaviour (start, each poll, `is_finished`, drop) runs under `catch_unwind`, so actix never sees a panic and never
+//! ends the actor. One message is served at a time, because the mailbox waits for the reply (`ctx.wait`). A behaviour is replaced after
+//! a failure, and when the group orders a newer generation; both happen in `ensure_started`, before a message is served.
 
 use std::any::Any;
 use std::error::Error;
@@ -11,40 +15,41 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tracing::{Instrument, Span};
 
-use super::child::{Child, Fault, FaultKind};
+use super::child::Child;
 use super::contain;
 use super::contained::Contained;
 use super::drill::{Faults, Moment};
 use super::family::Standing;
+use super::incident::{Fault, FaultKind};
 use super::restarts::Ending;
 
-/// A fresh behaviour, or why there is none.
+/// A new behaviour, or the reason why there is none.
 pub type Started<B> = Result<B, Box<dyn Error + Send + Sync>>;
 
-/// What an actor does, made anew after each fault from a setup that no fault reaches.
+/// The behaviour of an actor. After each failure a new one is started from the same setup.
 pub trait Behavior: Sized + Unpin + 'static {
-    /// What it is started from.
+    /// Data that a behaviour is started from. It outlives all failures.
     type Setup: Unpin + 'static;
 
-    /// A fresh behaviour. Messages wait until there is one.
+    /// Starts a behaviour. Messages wait meanwhile.
     ///
     /// # Errors
-    /// Why it cannot start. It is tried again by its policy.
+    /// The reason why it cannot start. The restart policy says when it is tried again.
     fn start(setup: &Self::Setup) -> Started<Self>;
 
-    /// Whether its work is done. Asked after each message; its policy says whether it is then started again.
+    /// Returns true if the work is done. Called after each message; the restart policy says whether another behaviour is started.
     fn is_finished(&self) -> bool {
         false
     }
 }
 
-/// A message that a behaviour serves. One at a time: the next waits in the mailbox until the reply is ready.
+/// A type of message that a behaviour serves, one at a time: the next waits in the mailbox until the reply is ready.
 pub trait Serve<M: Message>: Behavior {
     /// Serves one message.
     fn serve(&mut self, message: M) -> impl Future<Output = M::Result>;
 }
 
-/// A message and the span that serving it is.
+/// A message with the span of its work.
 pub struct Traced<M> {
     pub(super) message: M,
     pub(super) span: Span,
@@ -60,13 +65,13 @@ impl<B: Serve<M>, M: Message> Serve<Traced<M>> for B {
     }
 }
 
-/// All that actix sees of an actor of ours. Its mailbox outlives every fault of the behaviour inside, and waits while that is
-/// started again.
+/// The actix actor around a behaviour. Its mailbox outlives every failure of the behaviour, and waits while that is restarted.
 pub struct Shell<B: Behavior> {
     core: Rc<Core<B>>,
-    caretaker: JoinHandle<()>,
-    /// Dropped with it.
-    kept: Option<Box<dyn Any>>,
+    /// Restarts the behaviour while no message comes.
+    restarter: JoinHandle<()>,
+    /// Dropped together with the shell.
+    guard: Option<Box<dyn Any>>,
 }
 
 struct Core<B: Behavior> {
@@ -77,18 +82,18 @@ struct Core<B: Behavior> {
 }
 
 struct Held<B> {
-    /// Stays here while a message is served, so that a panic does not drop it while it unwinds: a second panic in its `Drop` would
-    /// end the process.
+    /// Stays here while a message is served, so that it is not dropped during unwinding: a second panic, in its `Drop`, would abort the
+    /// process.
     behavior: Option<B>,
-    /// Which start it is of.
+    /// Generation of the behaviour.
     generation: u64,
 }
 
 impl<B: Behavior> Shell<B> {
-    /// A shell that starts its behaviour by itself, and again whenever it is ordered to.
+    /// Creates a shell, which starts its behaviour by itself, and again on each order of the group.
     ///
     /// # Panics
-    /// Outside of an arbiter.
+    /// Panics outside of an actix arbiter.
     pub fn new(setup: B::Setup, child: Arc<Child>, faults: Faults) -> Self {
         let core = Rc::new(Core {
             setup,
@@ -99,30 +104,30 @@ impl<B: Behavior> Shell<B> {
                 generation: 0,
             }),
         });
-        let caretaker = actix::spawn(take_care(Rc::clone(&core)));
+        let restarter = actix::spawn(restart_when_ordered(Rc::clone(&core)));
         Self {
             core,
-            caretaker,
-            kept: None,
+            restarter,
+            guard: None,
         }
     }
 
-    /// Keeps something until actix lets go of it, because its arbiter was stopped or something of actix's has failed.
+    /// Attaches a guard, which is dropped when actix drops the shell: its arbiter was stopped, or actix itself has failed.
     #[must_use]
-    pub(super) fn keeping(mut self, kept: impl Any) -> Self {
-        self.kept = Some(Box::new(kept));
+    pub(super) fn with_guard(mut self, guard: impl Any) -> Self {
+        self.guard = Some(Box::new(guard));
         self
     }
 }
 
-/// Starts the behaviour whenever it is to be started and no message is there to make it.
-async fn take_care<B: Behavior>(core: Rc<Core<B>>) {
+/// Starts the behaviour on each order to do so, because no message may come that would.
+async fn restart_when_ordered<B: Behavior>(core: Rc<Core<B>>) {
     let mut changes = core.child.changes();
     loop {
         changes.mark_unchanged();
         let mut held = core.held.lock().await;
-        // While it is down, whoever asks is told; here is nothing to do.
-        let _ = core.rise(&mut held).await;
+        // An error means that the actor is down, which the answer to the next message says.
+        let _ = core.ensure_started(&mut held).await;
         drop(held);
         if changes.changed().await.is_err() {
             return;
@@ -131,26 +136,26 @@ async fn take_care<B: Behavior>(core: Rc<Core<B>>) {
 }
 
 impl<B: Behavior> Core<B> {
-    /// Makes sure that there is a behaviour of the start that was ordered last.
-    async fn rise(&self, held: &mut Held<B>) -> Result<(), Fault> {
+    /// Makes sure that there is a behaviour of the newest generation. Waits while a start is due later or fails.
+    async fn ensure_started(&self, held: &mut Held<B>) -> Result<(), Fault> {
         loop {
             let orders = self.child.orders();
-            if held.behavior.is_some() && held.generation == orders.generation && orders.standing == Standing::Up {
+            if held.behavior.is_some() && held.generation == orders.generation && orders.duty == Standing::Up {
                 return Ok(());
             }
             self.discard(held);
-            held.generation = self.child.turn().await?;
+            held.generation = self.child.wait_to_start().await?;
             let started = contain(|| {
-                self.faults.strike(Moment::Start);
+                self.faults.trigger(Moment::Start);
                 B::start(&self.setup).map_err(|error| error.to_string())
             });
             match started.and_then(|started| started) {
                 Ok(behavior) => {
                     held.behavior = Some(behavior);
-                    self.child.up(held.generation);
+                    self.child.report_up(held.generation);
                 }
-                Err(said) => {
-                    self.fail(held, FaultKind::NotStarted, said);
+                Err(message) => {
+                    self.fail(held, FaultKind::NotStarted, message);
                 }
             }
         }
@@ -161,20 +166,20 @@ impl<B: Behavior> Core<B> {
         B: Serve<M>,
         M: Message,
     {
-        let _begun = self.child.in_hand().ticket();
+        let _in_progress = self.child.in_progress().ticket();
         let mut held = self.held.lock().await;
-        self.rise(&mut held).await?;
-        if let Err(said) = contain(|| self.faults.strike(Moment::Before)) {
-            // Before anybody is told: who hears of the fault may send the same again, and some messages are sent once at a time.
+        self.ensure_started(&mut held).await?;
+        if let Err(panic) = contain(|| self.faults.trigger(Moment::Before)) {
+            // The message is dropped before the fault is reported, because some may be sent again only after their drop.
             let _ = contain(move || drop(message));
-            return Err(self.fail(&mut held, FaultKind::Panicked, said));
+            return Err(self.fail(&mut held, FaultKind::Panicked, panic));
         }
         let Some(behavior) = held.behavior.as_mut() else {
-            return Err(self.child.down());
+            return Err(self.child.down_fault());
         };
         let served = Contained::new(async {
             let reply = behavior.serve(message).await;
-            self.faults.strike(Moment::After);
+            self.faults.trigger(Moment::After);
             reply
         });
         let (actor, number) = (self.child.actor(), self.child.number());
@@ -185,31 +190,29 @@ impl<B: Behavior> Core<B> {
             Ok((reply, finished)) => {
                 if finished {
                     self.discard(&mut held);
-                    self.child.ended(held.generation, Ending::Finished);
+                    self.child.report_end(held.generation, Ending::Finished);
                 }
                 Ok(reply)
             }
-            Err(said) => Err(self.fail(&mut held, FaultKind::Panicked, said)),
+            Err(panic) => Err(self.fail(&mut held, FaultKind::Panicked, panic)),
         }
     }
 
-    fn fail(&self, held: &mut Held<B>, kind: FaultKind, said: String) -> Fault {
+    fn fail(&self, held: &mut Held<B>, kind: FaultKind, message: String) -> Fault {
         self.discard(held);
-        self.faults.note();
-        self.child.failed(held.generation, kind, said)
+        self.faults.increment();
+        self.child.report_failure(held.generation, kind, message)
     }
 
     fn discard(&self, held: &mut Held<B>) {
         let Some(behavior) = held.behavior.take() else { return };
-        let dropped = contain(move || drop(behavior)).and_then(|()| contain(|| self.faults.strike(Moment::Drop)));
-        if let Err(said) = dropped {
-            // It is gone all the same, and its successor begins as any other.
-            tracing::error!(actor = self.child.actor(), said, "a behaviour failed in its Drop");
-            crate::unheard::unheard(format_args!(
-                "a behaviour of the {} failed in its Drop",
-                self.child.actor()
-            ));
-            self.faults.note();
+        let dropped = contain(move || drop(behavior)).and_then(|()| contain(|| self.faults.trigger(Moment::Drop)));
+        if let Err(panic) = dropped {
+            // Its successor starts all the same.
+            let actor = self.child.actor();
+            tracing::error!(actor, said = panic, "a behaviour panicked while it was dropped");
+            crate::unheard::unheard(format_args!("a behaviour of the {actor} panicked while it was dropped"));
+            self.faults.increment();
         }
     }
 }
@@ -229,13 +232,13 @@ where
     fn handle(&mut self, message: M, _: &mut Context<Self>) -> Self::Result {
         let core = Rc::clone(&self.core);
         let serving = Rc::clone(&core);
-        // Whatever of this panics is known by `serve` already; this guards what a reply's own conversion does.
+        // `serve` catches the panics of the behaviour; this catches those of the conversion into a reply.
         let reply = Contained::new(async move { Core::serve(&serving, message).await.unwrap_or_else(Into::into) });
         Answer { core, reply }
     }
 }
 
-/// A reply that is awaited. The mailbox waits with it.
+/// A reply in preparation. The mailbox waits for it.
 pub struct Answer<B: Behavior, M: Message> {
     core: Rc<Core<B>>,
     reply: Contained<'static, M::Result>,
@@ -251,15 +254,15 @@ where
         let Self { core, reply } = self;
         let answered = async move {
             let Ok(reply) = reply.await else { return };
-            let reply = match contain(|| core.faults.strike(Moment::Reply)) {
+            let reply = match contain(|| core.faults.trigger(Moment::Reply)) {
                 Ok(()) => reply,
-                Err(said) => {
+                Err(panic) => {
                     let _ = contain(move || drop(reply));
                     let mut held = core.held.lock().await;
-                    core.fail(&mut held, FaultKind::Panicked, said).into()
+                    core.fail(&mut held, FaultKind::Panicked, panic).into()
                 }
             };
-            // Nobody may wait for it any more: then it is dropped here, and its `Drop` may panic.
+            // If the sender no longer waits, the reply is dropped here, and its `Drop` may panic.
             let _ = contain(move || to.map(|to| drop(to.send(reply))));
         };
         context.wait(actix::fut::wrap_future::<_, Shell<B>>(answered));
@@ -268,7 +271,7 @@ where
 
 impl<B: Behavior> Drop for Shell<B> {
     fn drop(&mut self) {
-        self.caretaker.abort();
+        self.restarter.abort();
     }
 }
 

@@ -1,16 +1,17 @@
-//! [`Vault`]: what an actor has acknowledged, kept where its faults do not reach.
+//! [`Vault`]: acknowledged state of an actor, outside the actor.
 
 use std::sync::PoisonError;
 
-// The same source is tried under every interleaving of its threads (`interleavings.rs`), with other locks.
+// `interleavings.rs` compiles this file again with the locks of loom, and tests every interleaving of its threads.
 use super::sync::{Arc, Mutex};
 
-/// State that outlives the behaviour that works on it. Reading and committing are O(1) for persistent states.
+/// State that outlives the behaviour that works on it. Reading and committing take constant time if the state is a persistent data
+/// structure.
 ///
-/// Each behaviour opens the vault when it starts, which fences every earlier one: an incarnation that was overtaken, and goes on
-/// because its thread hung, gets [`Fenced`] instead of writing over what its successor has acknowledged.
+/// Each behaviour opens the vault when it starts, which fences every earlier one. An incarnation that hung, was replaced and wakes up
+/// gets [`Fenced`] instead of overwriting what its successor has acknowledged.
 ///
-/// A lock is enough: it is held for one clone or one move, and never while anything of the state runs or is dropped.
+/// A mutex suffices: it is held for one clone or one move, and never while a part of the state is dropped.
 #[derive(Debug)]
 pub struct Vault<S> {
     stored: Arc<Mutex<Stored<S>>>,
@@ -23,13 +24,13 @@ struct Stored<S> {
     state: S,
 }
 
-/// Somebody else has opened the vault since: nothing was written.
+/// A later incarnation has opened the vault: nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a later incarnation has taken over")]
 pub struct Fenced;
 
 impl<S> Clone for Vault<S> {
-    /// The same incarnation.
+    /// Returns another handle of this incarnation.
     fn clone(&self) -> Self {
         Self {
             stored: Arc::clone(&self.stored),
@@ -39,7 +40,7 @@ impl<S> Clone for Vault<S> {
 }
 
 impl<S: Clone> Vault<S> {
-    /// A vault that holds a first state.
+    /// Creates a vault with a first state.
     pub fn new(state: S) -> Self {
         Self {
             stored: Arc::new(Mutex::new(Stored { epoch: 0, state })),
@@ -47,7 +48,7 @@ impl<S: Clone> Vault<S> {
         }
     }
 
-    /// The same vault for a new incarnation. Every earlier one is fenced from now on.
+    /// Opens the vault for a new incarnation. Every earlier one is fenced from now on.
     #[must_use]
     pub fn open(&self) -> Self {
         let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,16 +59,16 @@ impl<S: Clone> Vault<S> {
         }
     }
 
-    /// A draft of the state to work on.
+    /// Returns a copy of the state to work on.
     #[must_use]
     pub fn draft(&self) -> S {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner).state.clone()
     }
 
-    /// Puts a draft in place. Do this before the reply leaves.
+    /// Replaces the state. To be called before the reply leaves.
     ///
     /// # Errors
-    /// [`Fenced`] where a later incarnation has opened the vault.
+    /// [`Fenced`] if a later incarnation has opened the vault.
     pub fn commit(&self, state: S) -> Result<(), Fenced> {
         let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
         if stored.epoch != self.epoch {

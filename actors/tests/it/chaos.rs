@@ -1,6 +1,6 @@
-//! Everything fails, all the time, in every way: nothing that was acknowledged is lost, and nothing is done twice.
+//! Chaos tests: while every actor fails at random, nothing that was acknowledged is lost, and nothing is done twice.
 //!
-//! `HOTPLATE_CHAOS` is the number of acknowledged operations (600 unless said otherwise), `HOTPLATE_CHAOS_SEED` repeats a run.
+//! `HOTPLATE_CHAOS` is the number of acknowledged operations (600 by default). `HOTPLATE_CHAOS_SEED` repeats a run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const MOMENTS: [Moment; 5] = [
     Moment::Start,
 ];
 
-/// A small generator of random numbers (xorshift64*), so that a seed is a run.
+/// A small generator of random numbers (xorshift64*), so that a run is repeated by its seed.
 struct Random(u64);
 
 impl Random {
@@ -47,15 +47,15 @@ fn operations() -> u64 {
     number("HOTPLATE_CHAOS").unwrap_or(600)
 }
 
-/// Seeds are printed, and shown when a test fails.
-fn seed(of: &str) -> Random {
+/// Prints the seed, which the output of a failed test shows.
+fn seed(test: &str) -> Random {
     let now = || {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(1, |now| now.as_nanos() as u64)
     };
     let seed = number("HOTPLATE_CHAOS_SEED").unwrap_or_else(now) | 1;
-    println!("{of}: HOTPLATE_CHAOS={} HOTPLATE_CHAOS_SEED={seed}", operations());
+    println!("{test}: HOTPLATE_CHAOS={} HOTPLATE_CHAOS_SEED={seed}", operations());
     Random(seed)
 }
 
@@ -71,8 +71,8 @@ fn name(text: &str) -> TemplateName {
     TemplateName::new(text).expect("a valid name")
 }
 
-/// No limit is what is looked at here.
-fn endless() -> Policy {
+/// Returns a policy whose restart limit is not reached here.
+fn unlimited() -> Policy {
     Policy {
         restarts: 100_000,
         period_ms: 1,
@@ -83,7 +83,7 @@ fn endless() -> Policy {
 }
 
 fn start(build: impl FnOnce(Builder) -> Builder) -> (Hotplate, MemoryHandle) {
-    let (loader, shelf) = MemoryLoader::new();
+    let (loader, memory) = MemoryLoader::new();
     let kinds = [
         ActorKind::Watcher,
         ActorKind::Compiler,
@@ -94,55 +94,55 @@ fn start(build: impl FnOnce(Builder) -> Builder) -> (Hotplate, MemoryHandle) {
     let builder = kinds
         .into_iter()
         .fold(Hotplate::builder().loader(loader), |builder, kind| {
-            builder.policy(kind, endless())
+            builder.policy(kind, unlimited())
         });
-    (build(builder).start().expect("starts"), shelf)
+    (build(builder).start().expect("starts"), memory)
 }
 
 const WRITERS: u64 = 3;
 
-/// Edits are acknowledged by `reload`; whatever was acknowledged is served from then on.
+/// An edit is acknowledged by `reload`, and served from then on.
 #[test]
-fn edits_that_were_acknowledged_are_served_while_every_actor_fails() {
+fn acknowledged_edits_are_served() {
     let mut random = seed("edits");
     let (open, gate) = crossbeam_channel::bounded::<()>(0);
     let limits = Limits {
         render_hang_ms: 2_000,
         ..Limits::default()
     };
-    let (hotplate, shelf) = start(|builder| {
+    let (hotplate, memory) = start(|builder| {
         builder.limits(limits).formatter("hang", move |_, _| {
             let _ = gate.recv();
             Ok(())
         })
     });
-    shelf.set(name("hang.txt"), "{x | hang}");
+    memory.set(name("hang.txt"), "{x | hang}");
     for writer in 0..WRITERS {
-        shelf.set(name(&format!("{writer}.txt")), "0");
+        memory.set(name(&format!("{writer}.txt")), "0");
     }
     let mut events = hotplate.subscribe();
     block(hotplate.reload()).expect("reloads");
-    // Every version is one more than the last that was told.
+    // Published versions increase.
     let versions = std::thread::spawn(move || {
-        let (mut newest, mut told) = (0, 0_u64);
+        let (mut newest, mut events_seen) = (0, 0_u64);
         while let Some(event) = block(events.next()) {
             if let Event::Published(published) = event {
                 assert!(published.version.number() > newest, "versions increase");
-                (newest, told) = (published.version.number(), told + 1);
+                (newest, events_seen) = (published.version.number(), events_seen + 1);
             }
         }
-        told
+        events_seen
     });
     let over = AtomicBool::new(false);
     let (faults, renders, lost) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
-                let (hotplate, shelf) = (hotplate.clone(), shelf.clone());
+                let (hotplate, memory) = (hotplate.clone(), memory.clone());
                 scope.spawn(move || {
                     let page = format!("{writer}.txt");
                     for edit in 1..=operations() / (2 * WRITERS) {
-                        shelf.set(name(&page), edit.to_string());
+                        memory.set(name(&page), edit.to_string());
                         let key = format!("{writer} {edit}");
                         let report = loop {
                             match block(hotplate.keyed(&key).reload(Reload::default())) {
@@ -159,15 +159,15 @@ fn edits_that_were_acknowledged_are_served_while_every_actor_fails() {
             })
             .collect();
         scope.spawn(|| {
-            let orders: Vec<_> = hotplate.faults().collect();
+            let injectors: Vec<_> = hotplate.faults().collect();
             while !over.load(Ordering::Relaxed) {
-                let (_, order) = random.pick(&orders);
-                order.order(random.pick(&MOMENTS));
+                let (_, injector) = random.pick(&injectors);
+                injector.order(random.pick(&MOMENTS));
                 faults.fetch_add(1, Ordering::Relaxed);
                 std::thread::park_timeout(Duration::from_micros(random.below(2_000)));
             }
         });
-        // Every render is answered: directly with a page, by message with a page or the word that it was lost.
+        // Every render is answered: a direct one with a page, one by message with a page or `Lost`.
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 hotplate
@@ -185,11 +185,11 @@ fn edits_that_were_acknowledged_are_served_while_every_actor_fails() {
             for _ in 0..3 {
                 let hanging = Render::new("hang.txt", Context::new(serde_json::json!({ "x": 1 })));
                 let answer = block(hotplate.renderer().send(hanging));
-                // After the first one it is not tried for a while, and why is said at once.
-                let is_said = |error: &RenderError| error.diagnostic.code == "hangs";
+                // After the first one the circuit breaker is open, and answers at once with the reason.
+                let is_hang = |error: &RenderError| error.diagnostic.code == "hangs";
                 assert!(
                     matches!(&answer, Err(RenderFailure::Lost(_)))
-                        || matches!(&answer, Err(RenderFailure::Failed(error)) if is_said(error)),
+                        || matches!(&answer, Err(RenderFailure::Failed(error)) if is_hang(error)),
                     "{answer:?}"
                 );
             }
@@ -203,9 +203,9 @@ fn edits_that_were_acknowledged_are_served_while_every_actor_fails() {
         over.store(true, Ordering::Relaxed);
     });
     drop(open);
-    let struck: u64 = hotplate.faults().map(|(_, faults)| faults.count()).sum();
+    let triggered: u64 = hotplate.faults().map(|(_, faults)| faults.count()).sum();
     println!(
-        "edits: {} acknowledged, {struck} faults struck, {} renders answered, {} of them `Lost`, {} threads hung",
+        "edits: {} acknowledged, {triggered} faults triggered, {} renders answered, {} of them `Lost`, {} threads hung",
         operations() / (2 * WRITERS) * WRITERS,
         renders.into_inner(),
         lost.into_inner(),
@@ -216,12 +216,12 @@ fn edits_that_were_acknowledged_are_served_while_every_actor_fails() {
             .map(|actor| actor.quarantined)
             .sum::<usize>(),
     );
-    assert!(struck > 0 && hotplate.snapshot().version().number() > operations() / (2 * WRITERS));
+    assert!(triggered > 0 && hotplate.snapshot().version().number() > operations() / (2 * WRITERS));
     assert!(block(hotplate.shutdown(Duration::from_secs(60))));
     assert!(versions.join().expect("versions increase") > 0);
 }
 
-/// An account that is paid into. What was paid is known by its key.
+/// The payments into an account, by their idempotency keys.
 #[derive(Clone)]
 struct Setup(Vault<Arc<BTreeMap<u64, u64>>>);
 
@@ -252,7 +252,7 @@ impl Serve<Pay> for Account {
             pay.key % 17 != 3 || !pay.amount.is_multiple_of(3),
             "before the mutation"
         );
-        // Paid before, and the answer was lost.
+        // Paid before; the answer was lost.
         if let Some(amount) = paid.get(&pay.key) {
             return Ok(*amount);
         }
@@ -261,7 +261,7 @@ impl Serve<Pay> for Account {
             pay.key % 23 != 5 || pay.amount % 3 != 1,
             "after the mutation of the draft"
         );
-        self.0.0.commit(paid).expect("nobody has taken over");
+        self.0.0.commit(paid).expect("no later incarnation");
         assert!(pay.key % 29 != 7, "after the commit");
         Ok(pay.amount)
     }
@@ -274,14 +274,16 @@ impl Serve<StopArbiter> for Account {
 }
 
 #[test]
-fn what_an_actor_of_a_user_acknowledged_is_there_once_whatever_fails() {
+fn acknowledged_payments_exist_once() {
     let mut random = seed("payments");
-    let (hotplate, _shelf) = start(|builder| builder);
+    let (hotplate, _memory) = start(|builder| builder);
     let group = hotplate
         .group("bank", Strategy::OneForAll, Policy::never())
         .expect("a group");
     let vault = Vault::new(Arc::default());
-    let account: Supervised<Account> = group.start("account", Setup(vault.clone()), endless()).expect("starts");
+    let account: Supervised<Account> = group
+        .start("account", Setup(vault.clone()), unlimited())
+        .expect("starts");
     let payments = operations() - operations() / (2 * WRITERS) * WRITERS;
     let over = AtomicBool::new(false);
     let (stopped, repeated) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -292,7 +294,7 @@ fn what_an_actor_of_a_user_acknowledged_is_there_once_whatever_fails() {
                 scope.spawn(move || {
                     for key in (payer..payments).step_by(4) {
                         let mut amount = key * 3;
-                        // The amount of the attempt that came through is the one that counts, and it is answered.
+                        // The amount of the first attempt that is committed counts, and is answered.
                         loop {
                             match block(account.send(Pay { key, amount })) {
                                 Ok(Ok(_)) => break,
@@ -331,11 +333,7 @@ fn what_an_actor_of_a_user_acknowledged_is_there_once_whatever_fails() {
         stopped.into_inner(),
         repeated.into_inner()
     );
-    assert_eq!(
-        paid.len() as u64,
-        payments,
-        "nothing is lost, nothing is there that was not sent"
-    );
+    assert_eq!(paid.len() as u64, payments, "nothing is lost or invented");
     assert!(paid.keys().copied().eq(0..payments));
     assert!(account.faults().count() > 0);
     assert!(block(hotplate.shutdown(Duration::from_secs(60))));

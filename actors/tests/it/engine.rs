@@ -296,7 +296,7 @@ fn a_stand_in_that_is_not_there_and_formatters_that_nothing_can_name_are_refused
     for (name, said) in [
         ("dwon.html", "did you mean `down.html`?"),
         ("nope.html", "the first version has no such template"),
-        ("../down.html", "the fallback `../down.html` cannot stand in"),
+        ("../down.html", "the fallback template `../down.html` cannot be used"),
     ] {
         let error = builder().fallback(name).start().expect_err("is refused");
         assert!(

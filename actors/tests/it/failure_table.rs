@@ -1,4 +1,6 @@
-//! What actix does when an actor fails (each test names it), and what a supervised actor does instead.
+//! Failures that actix does not survive, each as a test of what a supervised actor does instead.
+//!
+//! The comment of each test says what plain actix 0.13 does in the same case.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,7 +63,7 @@ impl Setup {
     }
 }
 
-/// Adds up what it is sent.
+/// Adds up the numbers that it is sent.
 struct Adder {
     sum: Vault<u64>,
     is_finished: bool,
@@ -110,7 +112,7 @@ impl Serve<Do> for Adder {
         match message {
             Do::Add(number) => {
                 let sum = self.sum.draft() + number;
-                self.sum.commit(sum).expect("nobody has taken over");
+                self.sum.commit(sum).expect("no later incarnation");
                 return Ok(sum);
             }
             Do::Panic => panic!("at once"),
@@ -137,8 +139,8 @@ fn adder(group: &Group, setup: &Setup) -> Supervised<Adder> {
     group.start("adder", setup.clone(), quick()).expect("starts")
 }
 
-/// Sends something that fails with messages queued behind it. All of those are served, at the same address.
-fn fails_and_serves_on(fails: Do, expected: &str) {
+/// Sends a message that fails, with others queued behind it. All of those are served, at the same address.
+fn check_that_queued_messages_are_served(fails: Do, expected: &str) {
     let scene = scene(Strategy::OneForOne);
     let setup = Setup::new();
     let adder = adder(&scene.group, &setup);
@@ -146,7 +148,7 @@ fn fails_and_serves_on(fails: Do, expected: &str) {
         assert_eq!(adder.send(Do::Add(1)).await, Ok(Ok(1)));
         let failing = adder.send(fails);
         let behind: Vec<_> = std::iter::repeat_with(|| adder.send(Do::Add(1))).take(20).collect();
-        // In this order: the first is in the mailbox before the others.
+        // Polled in this order, so that the failing message is the first in the mailbox.
         let all = async {
             let mut sums = Vec::new();
             for behind in behind {
@@ -162,39 +164,40 @@ fn fails_and_serves_on(fails: Do, expected: &str) {
     assert_eq!(setup.starts.load(Ordering::SeqCst), 2);
 }
 
+/// actix loses the mailbox, and the address is dead.
 #[test]
-fn a_panic_in_a_handler_would_lose_the_mailbox_and_kill_the_address() {
-    fails_and_serves_on(Do::Panic, "at once");
+fn a_panic_in_a_handler() {
+    check_that_queued_messages_are_served(Do::Panic, "at once");
 }
 
+/// actix ends the actor.
 #[test]
-fn a_panic_in_a_future_would_kill_the_actor() {
-    fails_and_serves_on(Do::PanicLater, "later");
+fn a_panic_in_a_future() {
+    check_that_queued_messages_are_served(Do::PanicLater, "later");
 }
 
+/// actix drops the actor while the first panic unwinds, so the second one aborts the process.
 #[test]
-fn a_second_panic_in_stopping_would_end_the_process() {
-    fails_and_serves_on(Do::PanicAlsoInDrop, "at once");
+fn a_second_panic_in_drop() {
+    check_that_queued_messages_are_served(Do::PanicAlsoInDrop, "at once");
 }
 
+/// actix ends the actor, also under its own supervisor.
 #[test]
-fn a_panic_under_the_supervisor_of_actix_would_be_the_end_of_it() {
+fn repeated_panics() {
     let scene = scene(Strategy::OneForOne);
     let setup = Setup::new();
     let adder = adder(&scene.group, &setup);
     for round in 1..=5 {
         assert!(block(adder.send(Do::Panic)).expect("answered").is_err());
-        assert_eq!(
-            block(adder.send(Do::Add(1))),
-            Ok(Ok(round)),
-            "what was committed is kept"
-        );
+        assert_eq!(block(adder.send(Do::Add(1))), Ok(Ok(round)), "commits are kept");
     }
     assert_eq!(adder.child().restarts(), 5);
 }
 
+/// The supervisor of actix restarts it without a limit.
 #[test]
-fn an_actor_that_stops_itself_would_be_restarted_without_any_limit() {
+fn an_actor_that_stops_itself() {
     let scene = scene(Strategy::OneForOne);
     let setup = Setup::new();
     let policy = Policy { restarts: 3, ..quick() };
@@ -207,8 +210,9 @@ fn an_actor_that_stops_itself_would_be_restarted_without_any_limit() {
     assert_eq!(setup.starts.load(Ordering::SeqCst), 4, "the first, and each restart");
 }
 
+/// The supervisor of actix restarts it millions of times a second.
 #[test]
-fn an_actor_whose_start_fails_would_be_restarted_millions_of_times_a_second() {
+fn an_actor_whose_start_fails() {
     let scene = scene(Strategy::OneForOne);
     let mut events = scene.hotplate.subscribe();
     let setup = Setup {
@@ -216,38 +220,38 @@ fn an_actor_whose_start_fails_would_be_restarted_millions_of_times_a_second() {
         ..Setup::new()
     };
     let policy = Policy { restarts: 3, ..quick() };
-    let adder: Supervised<Adder> = scene.group.start("adder", setup.clone(), policy).expect("is tried");
+    let adder: Supervised<Adder> = scene.group.start("adder", setup.clone(), policy).expect("a slot");
     let answer = block(adder.send(Do::Add(1)));
     let down = match &answer {
         Ok(Err(fault)) => fault.kind == FaultKind::Down && fault.said.contains("its file is missing"),
-        Err(Undelivered::Down(said)) => said.contains("its file is missing"),
+        Err(Undelivered::Down(message)) => message.contains("its file is missing"),
         _ => false,
     };
     assert!(down, "{answer:?}");
     while !matches!(block(events.next()), Some(Event::GaveUp(given_up)) if given_up.actor == "adder") {}
     assert_eq!(setup.starts.load(Ordering::SeqCst), 4);
     let health = scene.hotplate.health();
-    let of_adder = health
+    let adder_health = health
         .actors
         .iter()
         .find(|actor| actor.actor == "adder")
         .expect("is there");
-    assert_eq!(of_adder.state, ActorState::Down);
+    assert_eq!(adder_health.state, ActorState::Down);
     assert!(
         health.ready && health.degraded[0].contains("its file is missing"),
         "{health:?}"
     );
 }
 
-/// The engine goes on without an actor of a user's; whoever needs it for being ready says so, or has it render.
+/// The engine stays ready without an actor of a user's, unless the policy says otherwise or the actor renders.
 #[test]
-fn what_it_means_that_an_actor_of_a_user_is_given_up_is_what_its_policy_says() {
+fn escalation_of_an_actor_that_stays_down() {
     for (escalation, renders, ready, degraded) in [
         (Escalation::Auto, false, true, 1),
         (Escalation::Degraded, false, true, 1),
         (Escalation::NotReady, false, false, 0),
         (Escalation::Tell, false, true, 0),
-        // Nobody renders by message any more.
+        // No render by message is answered any more.
         (Escalation::Auto, true, false, 0),
         (Escalation::Tell, true, false, 0),
     ] {
@@ -272,15 +276,15 @@ fn what_it_means_that_an_actor_of_a_user_is_given_up_is_what_its_policy_says() {
             (ready, degraded),
             "{escalation:?}: {health:?}"
         );
-        let said = [health.reasons, health.degraded].concat();
-        assert!(said.iter().all(|said| said.contains("no paint")), "{said:?}");
+        let reasons = [health.reasons, health.degraded].concat();
+        assert!(reasons.iter().all(|reason| reason.contains("no paint")), "{reasons:?}");
         assert_eq!(scene.hotplate.reset("painter"), 1);
         let health = scene.hotplate.health();
         assert!(health.ready && health.degraded.is_empty(), "{health:?}");
     }
 }
 
-/// Renders nothing.
+/// A renderer whose renders all panic.
 struct Painter;
 
 impl Behavior for Painter {
@@ -297,8 +301,9 @@ impl Serve<Render> for Painter {
     }
 }
 
+/// actix drops the mailbox of an actor that stops, without an answer.
 #[test]
-fn an_actor_that_has_finished_would_lose_its_mailbox_in_silence() {
+fn an_actor_that_has_finished() {
     let scene = scene(Strategy::OneForOne);
     let policy = Policy {
         restart: Restart::Transient,
@@ -308,7 +313,7 @@ fn an_actor_that_has_finished_would_lose_its_mailbox_in_silence() {
     block(async {
         let (finished, behind) = tokio::join!(biased; adder.send(Do::Finish), adder.send(Do::Add(1)));
         assert!(finished.expect("answered").is_ok());
-        // It was behind in the mailbox, or came when nobody was there any more: not silence, and not unknown.
+        // The second message was in the mailbox, or came after the end. Either way the answer is `Down`: nothing was done.
         let is_down = match &behind {
             Ok(Err(fault)) => fault.kind == FaultKind::Down,
             Err(undelivered) => matches!(undelivered, Undelivered::Down(_)),
@@ -321,23 +326,24 @@ fn an_actor_that_has_finished_would_lose_its_mailbox_in_silence() {
     assert_eq!(block(adder.send(Do::Add(1))), Ok(Ok(1)));
 }
 
+/// actix drops the actor, and the address is dead.
 #[test]
-fn a_stopped_arbiter_would_leave_a_dead_address() {
+fn a_stopped_arbiter() {
     for stops in [|| Do::StopArbiter, || Do::StopSystem] {
         let scene = scene(Strategy::OneForOne);
         let setup = Setup::new();
         let adder = adder(&scene.group, &setup);
         for round in 1..=5 {
-            // Its answer may or may not leave before the thread ends.
+            // The answer may or may not be sent before the thread ends.
             let _ = block(adder.send(stops()));
-            // What was sent before it was noticed is lost, and said to be: it can be sent again.
+            // A message that was sent before the stop was noticed is answered `Lost`, and sent again.
             let mut sum = block(adder.send(Do::Add(1)));
             while sum == Err(Undelivered::Lost("adder")) {
                 sum = block(adder.send(Do::Add(1)));
             }
             assert_eq!(sum, Ok(Ok(round)));
         }
-        // A thread that is about to end may serve some more, so several stops may be one.
+        // A thread that is about to end may serve further messages, so several stops may count as one.
         while adder.child().restarts() == 0 {
             std::thread::yield_now();
         }
@@ -345,24 +351,25 @@ fn a_stopped_arbiter_would_leave_a_dead_address() {
     }
 }
 
+/// actix lets the callers wait for ever, and the mailbox grows.
 #[test]
-fn a_hung_actor_would_let_its_callers_wait_and_its_mailbox_grow() {
+fn a_hung_actor() {
     let scene = scene(Strategy::OneForOne);
-    let patient = adder(&scene.group.clone().capacity(2), &Setup::new());
+    let bounded = adder(&scene.group.clone().capacity(2), &Setup::new());
     block(async {
         tokio::select! {
             biased;
-            _ = patient.send(Do::Hang) => panic!("it hangs"),
-            _ = patient.send(Do::Add(1)) => panic!("it waits behind"),
-            third = patient.send(Do::Add(1)) => assert_eq!(third, Err(Undelivered::Busy("adder"))),
+            _ = bounded.send(Do::Hang) => panic!("it hangs"),
+            _ = bounded.send(Do::Add(1)) => panic!("it waits behind"),
+            third = bounded.send(Do::Add(1)) => assert_eq!(third, Err(Undelivered::Busy("adder"))),
         }
     });
     let group = scene.group.clone().within(Duration::from_millis(50));
-    let hurried = adder(&group, &Setup::new());
+    let timed = adder(&group, &Setup::new());
     block(async {
-        // Once it is there, messages come to it in the order in which they are sent.
-        while hurried.send(Do::Add(0)).await.is_err() {}
-        let (hanging, behind) = tokio::join!(biased; hurried.send(Do::Hang), hurried.send(Do::Add(1)));
+        // Once it has started, messages reach it in the order in which they are sent.
+        while timed.send(Do::Add(0)).await.is_err() {}
+        let (hanging, behind) = tokio::join!(biased; timed.send(Do::Hang), timed.send(Do::Add(1)));
         assert_eq!(
             (hanging, behind),
             (Err(Undelivered::Timeout(50)), Err(Undelivered::Timeout(50)))
@@ -370,7 +377,7 @@ fn a_hung_actor_would_let_its_callers_wait_and_its_mailbox_grow() {
     });
 }
 
-/// Who is started again with whom, by the number of starts.
+/// Returns the number of starts of three actors after one of them has failed.
 fn starts_after(strategy: Strategy, failing: usize) -> Vec<u64> {
     let scene = scene(strategy);
     let setups: Vec<Setup> = std::iter::repeat_with(Setup::new).take(3).collect();
@@ -380,14 +387,14 @@ fn starts_after(strategy: Strategy, failing: usize) -> Vec<u64> {
     }
     assert!(block(actors[failing].send(Do::Panic)).expect("answered").is_err());
     for actor in &actors {
-        assert_eq!(block(actor.send(Do::Add(1))), Ok(Ok(2)), "what was committed is kept");
-        assert_eq!(actor.child().orders().standing, Standing::Up);
+        assert_eq!(block(actor.send(Do::Add(1))), Ok(Ok(2)), "commits are kept");
+        assert_eq!(actor.child().orders().duty, Standing::Up);
     }
     setups.iter().map(|setup| setup.starts.load(Ordering::SeqCst)).collect()
 }
 
 #[test]
-fn each_strategy_starts_those_again_that_it_names() {
+fn each_strategy_restarts_the_members_it_names() {
     assert_eq!(starts_after(Strategy::OneForOne, 1), [1, 2, 1]);
     assert_eq!(starts_after(Strategy::RestForOne, 1), [1, 2, 2]);
     assert_eq!(starts_after(Strategy::OneForAll, 1), [2, 2, 2]);

@@ -1,4 +1,4 @@
-//! Whatever fails: what is seen of it from outside.
+//! Failures of the engine's actors, threads and loaders, as seen from outside: answers, health and events.
 
 use std::time::Duration;
 
@@ -22,41 +22,41 @@ fn block<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn engine(build: impl FnOnce(hotplate_actors::Builder) -> hotplate_actors::Builder) -> (Hotplate, MemoryHandle) {
-    let (loader, shelf) = MemoryLoader::new();
-    shelf.set(name("a.txt"), "0");
+    let (loader, memory) = MemoryLoader::new();
+    memory.set(name("a.txt"), "0");
     let hotplate = build(Hotplate::builder().loader(loader)).start().expect("starts");
-    (hotplate, shelf)
+    (hotplate, memory)
 }
 
-/// Waits for an event; each test that calls it knows that it comes.
+/// Waits for an event that is certain to come.
 fn wait_for(events: &mut hotplate_actors::Subscription, wanted: impl Fn(&Event) -> bool) {
     while !wanted(&block(events.next()).expect("the engine is up")) {}
 }
 
 #[test]
-fn a_policy_that_makes_no_sense_is_refused_with_actor_field_and_what_to_write() {
-    let (loader, _shelf) = MemoryLoader::new();
-    let nonsense = Policy {
+fn an_invalid_policy_is_rejected() {
+    let (loader, _memory) = MemoryLoader::new();
+    let invalid = Policy {
         backoff_min_ms: 500,
         backoff_max_ms: 100,
         ..Policy::default()
     };
-    let refused = Hotplate::builder()
+    let rejected = Hotplate::builder()
         .loader(loader)
-        .policy(ActorKind::Graph, nonsense)
+        .policy(ActorKind::Graph, invalid)
         .start();
-    let Err(StartError::Policy { actor, error }) = refused else {
-        panic!("{refused:?}")
+    let Err(StartError::Policy { actor, error }) = rejected else {
+        panic!("{rejected:?}")
     };
     assert_eq!((actor, error.field), ("graph", "backoff_min_ms"));
-    let said = StartError::Policy { actor, error }.to_string();
+    let message = StartError::Policy { actor, error }.to_string();
     for word in ["graph", "backoff_min_ms", "500", "backoff_max_ms", "100", "write"] {
-        assert!(said.contains(word), "{said}");
+        assert!(message.contains(word), "{message}");
     }
 }
 
 #[test]
-fn an_actor_that_fails_too_often_is_given_up_rendering_goes_on_and_a_reset_brings_it_back() {
+fn an_actor_at_its_restart_limit_stays_down_until_a_reset() {
     let policy = Policy {
         restarts: 2,
         backoff_min_ms: 1,
@@ -64,7 +64,7 @@ fn an_actor_that_fails_too_often_is_given_up_rendering_goes_on_and_a_reset_bring
         ..Policy::default()
     };
     for actor in ["watcher", "compiler", "graph", "registry"] {
-        let (hotplate, shelf) = engine(|builder| {
+        let (hotplate, memory) = engine(|builder| {
             let control = [
                 ActorKind::Watcher,
                 ActorKind::Compiler,
@@ -78,7 +78,7 @@ fn an_actor_that_fails_too_often_is_given_up_rendering_goes_on_and_a_reset_bring
         let (_, faults) = hotplate.faults().find(|(each, _)| *each == actor).expect("is there");
         for number in 1..=3 {
             faults.order(Moment::Before);
-            shelf.set(name("a.txt"), number.to_string());
+            memory.set(name("a.txt"), number.to_string());
             wait_for(
                 &mut events,
                 |event| matches!(event, Event::ActorFailed(fault) if fault.actor == actor),
@@ -99,16 +99,16 @@ fn an_actor_that_fails_too_often_is_given_up_rendering_goes_on_and_a_reset_bring
             of_actor
                 .last_fault
                 .as_ref()
-                .is_some_and(|said| said.contains("ordered"))
+                .is_some_and(|message| message.contains("injected"))
         );
-        assert!(hotplate.render("a.txt", &()).is_ok(), "{actor}: renders go on");
+        assert!(hotplate.render("a.txt", &()).is_ok(), "{actor}: still renders");
         let reloaded = block(hotplate.reload());
         assert!(
             matches!(reloaded, Err(CallError::Down | CallError::Lost(_))),
             "{actor}: {reloaded:?}"
         );
         assert_eq!(hotplate.reset(actor), 1);
-        let report = block(hotplate.reload()).expect("is back");
+        let report = block(hotplate.reload()).expect("is up again");
         assert!(report.diagnostics.is_empty());
         assert_eq!(hotplate.render("a.txt", &()).expect("renders").body, "3", "{actor}");
         assert!(hotplate.health().ready, "{:?}", hotplate.health());
@@ -116,32 +116,35 @@ fn an_actor_that_fails_too_often_is_given_up_rendering_goes_on_and_a_reset_bring
 }
 
 #[test]
-fn health_names_every_part_and_says_when_the_engine_has_ended() {
-    let (hotplate, _shelf) = engine(|builder| builder);
+fn health_names_every_part_and_a_stopped_engine() {
+    let (hotplate, _memory) = engine(|builder| builder);
     let health = hotplate.health();
     assert!(health.ready && health.reasons.is_empty(), "{health:?}");
     for kind in ["watcher", "compiler", "graph", "registry", "renderer"] {
         let actor = health.actors.iter().find(|each| each.actor == kind).expect(kind);
         assert_eq!((actor.state, actor.backlog), (ActorState::Up, 0));
     }
-    let doors: Vec<_> = health.doors.iter().map(|door| door.door).collect();
-    assert_eq!(doors, ["reloads", "renders", "queries"]);
+    let mailboxes: Vec<_> = health.doors.iter().map(|door| door.door).collect();
+    assert_eq!(mailboxes, ["reloads", "renders", "queries"]);
     assert_eq!(health.loaders.len(), 1);
     assert!(block(hotplate.shutdown(Duration::from_secs(30))));
     let health = hotplate.health();
-    assert!(!health.ready && health.reasons[0].contains("ended"), "{health:?}");
+    assert!(!health.ready && health.reasons[0].contains("stopped"), "{health:?}");
     assert!(health.actors.iter().all(|actor| actor.state == ActorState::Stopped));
-    assert!(hotplate.render("a.txt", &()).is_ok(), "renders go on");
+    assert!(hotplate.render("a.txt", &()).is_ok(), "still renders");
     let rendered = block(hotplate.renderer().send(Render::new("a.txt", Context::new(()))));
     assert!(matches!(rendered, Err(RenderFailure::Down)), "{rendered:?}");
     assert_eq!(block(hotplate.history()), Err(CallError::Down));
 }
 
-/// A formatter that blocks until its gate is opened, and what opens it.
-fn with_gate(builder: hotplate_actors::Builder, limits: Limits) -> (Hotplate, crossbeam_channel::Sender<()>) {
+/// Starts an engine with a formatter that blocks until the returned sender is dropped.
+fn with_blocking_formatter(
+    builder: hotplate_actors::Builder,
+    limits: Limits,
+) -> (Hotplate, crossbeam_channel::Sender<()>) {
     let (open, gate) = crossbeam_channel::bounded::<()>(0);
-    let (loader, shelf) = MemoryLoader::new();
-    shelf.edit([
+    let (loader, memory) = MemoryLoader::new();
+    memory.edit([
         (name("hang.txt"), Some("{x | hang}")),
         (name("hang2.txt"), Some("{x | hang}")),
         (name("page.txt"), Some("page {x}")),
@@ -163,16 +166,16 @@ fn render(template: &str) -> Render {
 }
 
 #[test]
-fn a_formatter_that_blocks_for_ever_hurts_one_thread_of_the_renderer_and_too_many_make_it_not_ready() {
+fn blocking_formatters_cost_threads_up_to_a_limit() {
     let limits = Limits {
         render_threads: 1,
         render_hang_ms: 300,
         quarantined_threads: 2,
         ..Limits::default()
     };
-    let (hotplate, open) = with_gate(Hotplate::builder(), limits);
+    let (hotplate, open) = with_blocking_formatter(Hotplate::builder(), limits);
     let renderer = hotplate.renderer();
-    // Two templates: what has hung once is not tried again so soon.
+    // Two templates, because one that has hung is not tried again so soon.
     for (hanging, template) in [(1, "hang.txt"), (2, "hang2.txt")] {
         let failure = block(renderer.send(render(template))).expect_err("hangs");
         assert!(
@@ -210,12 +213,12 @@ fn a_formatter_that_blocks_for_ever_hurts_one_thread_of_the_renderer_and_too_man
 }
 
 #[test]
-fn a_render_is_answered_at_its_deadline_while_all_threads_block() {
+fn a_deadline_holds_while_all_threads_block() {
     let limits = Limits {
         render_threads: 1,
         ..Limits::default()
     };
-    let (hotplate, open) = with_gate(Hotplate::builder(), limits);
+    let (hotplate, open) = with_blocking_formatter(Hotplate::builder(), limits);
     let until = |template| {
         let mut render = render(template);
         render.options.deadline = Some(std::time::Instant::now() + Duration::from_millis(50));
@@ -233,8 +236,8 @@ fn a_render_is_answered_at_its_deadline_while_all_threads_block() {
 }
 
 #[test]
-fn a_shutdown_ends_in_time_although_a_thread_hangs_and_says_so() {
-    let (hotplate, open) = with_gate(Hotplate::builder(), Limits::default());
+fn a_shutdown_ends_in_time_while_a_thread_hangs() {
+    let (hotplate, open) = with_blocking_formatter(Hotplate::builder(), Limits::default());
     let sender = hotplate.renderer();
     let hanging = std::thread::spawn(move || block(sender.send(render("hang.txt"))));
     while hotplate.health().doors[1].inside == 0 {
@@ -246,15 +249,15 @@ fn a_shutdown_ends_in_time_although_a_thread_hangs_and_says_so() {
     );
     assert!(
         hotplate.render("page.txt", &serde_json::json!({ "x": 2 })).is_ok(),
-        "renders go on"
+        "still renders"
     );
-    // What was inside is answered when it comes to its end.
+    // The render in flight is answered when it ends.
     drop(open);
     let _ = hanging.join().expect("is answered");
 }
 
 #[test]
-fn what_panics_also_in_its_drop_hurts_one_render() {
+fn a_panic_in_drop_affects_one_render() {
     struct Bad;
     impl Drop for Bad {
         fn drop(&mut self) {
@@ -266,8 +269,8 @@ fn what_panics_also_in_its_drop_hurts_one_render() {
             to.serialize_str("bad")
         }
     }
-    let (loader, shelf) = MemoryLoader::new();
-    shelf.edit([
+    let (loader, memory) = MemoryLoader::new();
+    memory.edit([
         (name("a.txt"), Some("{x | bad}")),
         (name("b.txt"), Some("{x | worse}")),
         (name("page.txt"), Some("page {x}")),
@@ -297,7 +300,7 @@ fn what_panics_also_in_its_drop_hurts_one_render() {
 }
 
 #[test]
-fn a_text_that_its_dialect_hangs_on_is_held_back_and_the_others_go_forward() {
+fn a_text_that_hangs_its_dialect_is_broken_alone() {
     use hotplate_actors::dialect::{Dialect, Unit, tiny::Tiny};
     struct Hangs(crossbeam_channel::Receiver<()>);
     impl Dialect for Hangs {
@@ -316,20 +319,20 @@ fn a_text_that_its_dialect_hangs_on_is_held_back_and_the_others_go_forward() {
         }
     }
     let (_open, gate) = crossbeam_channel::bounded::<()>(0);
-    let (loader, shelf) = MemoryLoader::new();
-    shelf.edit([(name("a.txt"), Some("1")), (name("b.txt"), Some("1"))]);
+    let (loader, memory) = MemoryLoader::new();
+    memory.edit([(name("a.txt"), Some("1")), (name("b.txt"), Some("1"))]);
     let limits = Limits {
         compile_hang_ms: 300,
         ..Limits::default()
     };
     let builder = Hotplate::builder().loader(loader).limits(limits).dialect(Hangs(gate));
     let hotplate = builder.start().expect("starts");
-    shelf.edit([(name("a.txt"), Some("hang")), (name("b.txt"), Some("2"))]);
+    memory.edit([(name("a.txt"), Some("hang")), (name("b.txt"), Some("2"))]);
     let report = block(hotplate.reload()).expect("reloads");
     let codes: Vec<_> = report.diagnostics.iter().map(|each| each.code).collect();
     assert_eq!(codes, ["dialect-hangs"], "{report:?}");
     assert_eq!(hotplate.render("a.txt", &()).expect("the last good").body, "1");
-    assert_eq!(hotplate.render("b.txt", &()).expect("goes forward").body, "2");
+    assert_eq!(hotplate.render("b.txt", &()).expect("the new version").body, "2");
     let health = hotplate.health();
     let compiler = health
         .actors
@@ -340,13 +343,13 @@ fn a_text_that_its_dialect_hangs_on_is_held_back_and_the_others_go_forward() {
 }
 
 #[test]
-fn a_command_is_done_once_for_each_key_also_when_its_answer_is_lost() {
-    let (hotplate, shelf) = engine(|builder| builder);
+fn a_keyed_command_is_done_once() {
+    let (hotplate, memory) = engine(|builder| builder);
     let first = hotplate.snapshot().version();
-    shelf.set(name("a.txt"), "1");
+    memory.set(name("a.txt"), "1");
     let version = || hotplate.snapshot().version();
     let report = block(hotplate.keyed("k").reload(Reload::default())).expect("reloads");
-    shelf.set(name("a.txt"), "2");
+    memory.set(name("a.txt"), "2");
     let again = block(hotplate.keyed("k").reload(Reload::default())).expect("answers");
     assert_eq!(again, report, "as it was");
     block(hotplate.keyed("l").reload(Reload::default())).expect("reloads");
@@ -370,7 +373,7 @@ fn a_command_is_done_once_for_each_key_also_when_its_answer_is_lost() {
         block(hotplate.keyed(&key).resume()).expect("answers");
         assert_eq!(version().number(), began.number() + 2, "{moment:?}");
     }
-    // Without a key of the caller's it is sent again as well, under one of its own.
+    // Without a key of the caller's, a lost command is repeated under a key that the handle makes.
     faults.order(Moment::After);
     block(hotplate.roll_back(first)).expect("answers");
     assert_eq!(version().number(), before.number() + 7);
@@ -379,30 +382,30 @@ fn a_command_is_done_once_for_each_key_also_when_its_answer_is_lost() {
 }
 
 #[test]
-fn a_full_door_says_so_and_counts_it() {
+fn a_full_mailbox_rejects_and_counts() {
     let limits = Limits {
         queries_in_flight: 0,
         renders_in_flight: 0,
         reloads_in_flight: 1,
         ..Limits::default()
     };
-    let (hotplate, _shelf) = engine(|builder| builder.limits(limits));
+    let (hotplate, _memory) = engine(|builder| builder.limits(limits));
     assert_eq!(block(hotplate.history()), Err(CallError::Busy));
-    let refused = block(hotplate.renderer().send(render("a.txt")));
-    assert!(matches!(refused, Err(RenderFailure::Busy)));
-    // One may have ended before the other comes, so more come until one is turned away.
-    let turned = (0..1_000).any(|_| {
+    let rejected = block(hotplate.renderer().send(render("a.txt")));
+    assert!(matches!(rejected, Err(RenderFailure::Busy)));
+    // The first may have ended before the second comes, so pairs are sent until one is rejected.
+    let rejected = (0..1_000).any(|_| {
         let (first, second) = block(async { tokio::join!(hotplate.reload(), hotplate.reload()) });
         assert!(first.is_ok());
         second == Err(CallError::Busy)
     });
-    assert!(turned, "a thousand pairs, and none came at once");
+    assert!(rejected, "a thousand pairs, and none at once");
     let busy: Vec<_> = hotplate.health().doors.iter().map(|door| door.busy).collect();
     assert_eq!(busy, [1, 1, 1]);
 }
 
 #[test]
-fn a_caller_in_an_arbiter_is_answered_in_place_unless_code_of_the_users_runs_in_renders() {
+fn a_caller_in_an_arbiter_is_answered_in_place() {
     struct Where;
     impl serde::Serialize for Where {
         fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -412,11 +415,11 @@ fn a_caller_in_an_arbiter_is_answered_in_place_unless_code_of_the_users_runs_in_
     let render = || Render::new("a.txt", Context::new(std::collections::BTreeMap::from([("x", Where)])));
     let here = std::thread::current().name().unwrap_or("here").to_owned();
     for foreign in [false, true] {
-        let (hotplate, shelf) = engine(|builder| match foreign {
+        let (hotplate, memory) = engine(|builder| match foreign {
             true => builder.formatter("mine", |_, _| Ok(())),
             false => builder,
         });
-        shelf.set(name("a.txt"), "{x}");
+        memory.set(name("a.txt"), "{x}");
         let (in_place, pooled) = actix::System::new().block_on(async {
             hotplate.reload().await.expect("reloads");
             let renderer = hotplate.renderer();
@@ -425,7 +428,7 @@ fn a_caller_in_an_arbiter_is_answered_in_place_unless_code_of_the_users_runs_in_
         let (in_place, pooled) = (in_place.expect("renders").body, pooled.expect("renders").body);
         assert_eq!(in_place == here, !foreign, "{in_place}");
         assert!(pooled.starts_with("hotplate-render"), "{pooled}");
-        // Not in this thread, which was one of an arbiter by now.
+        // A thread of its own, because this one belongs to an arbiter by now.
         let outside = std::thread::spawn(move || block(hotplate.renderer().send(render())));
         let outside = outside.join().expect("no panic").expect("renders").body;
         assert!(outside.starts_with("hotplate-render"), "{outside}");
@@ -433,11 +436,11 @@ fn a_caller_in_an_arbiter_is_answered_in_place_unless_code_of_the_users_runs_in_
 }
 
 #[test]
-fn a_loader_that_hangs_is_seen_in_health_and_keeps_a_shutdown_no_longer_than_it_may() {
+fn a_loader_that_hangs_is_shown_and_delays_no_shutdown() {
     use hotplate_actors::Loader;
     use hotplate_actors::loader::{Changes, Depth, Hints, LoaderError};
     struct Hangs {
-        looks: u32,
+        syncs: u32,
         gate: crossbeam_channel::Receiver<()>,
     }
     impl Loader for Hangs {
@@ -448,8 +451,8 @@ fn a_loader_that_hangs_is_seen_in_health_and_keeps_a_shutdown_no_longer_than_it_
             Ok(())
         }
         fn sync(&mut self, _: Depth) -> Result<Changes, LoaderError> {
-            self.looks += 1;
-            if self.looks > 1 {
+            self.syncs += 1;
+            if self.syncs > 1 {
                 let _ = self.gate.recv();
             }
             Ok(Changes::default())
@@ -460,7 +463,7 @@ fn a_loader_that_hangs_is_seen_in_health_and_keeps_a_shutdown_no_longer_than_it_
         reload_ms: 50,
         ..Limits::default()
     };
-    let builder = Hotplate::builder().loader(Hangs { looks: 0, gate }).limits(limits);
+    let builder = Hotplate::builder().loader(Hangs { syncs: 0, gate }).limits(limits);
     let hotplate = builder.start().expect("starts");
     assert_eq!(block(hotplate.reload()), Err(CallError::Timeout(50)));
     while hotplate.health().ready {
@@ -477,14 +480,14 @@ fn a_loader_that_hangs_is_seen_in_health_and_keeps_a_shutdown_no_longer_than_it_
 }
 
 #[test]
-fn a_renderer_that_fails_too_often_is_down_for_messages_only() {
+fn a_renderer_at_its_limit_is_down_for_messages_only() {
     let policy = Policy {
         restarts: 1,
         backoff_min_ms: 1,
         backoff_max_ms: 1,
         ..Policy::default()
     };
-    let (hotplate, _shelf) = engine(|builder| builder.policy(ActorKind::Renderer, policy));
+    let (hotplate, _memory) = engine(|builder| builder.policy(ActorKind::Renderer, policy));
     let (_, faults) = hotplate
         .faults()
         .find(|(each, _)| *each == "renderer")
@@ -514,30 +517,30 @@ fn events_are_messages_to_any_actor() {
             let _ = self.0.send(event);
         }
     }
-    let (hotplate, shelf) = engine(|builder| builder);
-    let (heard, mut events) = tokio::sync::mpsc::unbounded_channel();
+    let (hotplate, memory) = engine(|builder| builder);
+    let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     actix::System::new().block_on(async {
-        let listener = actix::Actor::start(Listener(heard));
+        let listener = actix::Actor::start(Listener(sender));
         hotplate
             .subscribe_recipient(listener.recipient())
             .expect("the engine is up");
-        // What is published before the subscription has begun is not heard, so it begins here, with the call.
-        shelf.set(name("a.txt"), "1");
+        // The subscription starts with the call above, so it receives what is published from here on.
+        memory.set(name("a.txt"), "1");
         hotplate.reload().await.expect("reloads");
         assert!(matches!(events.recv().await, Some(Event::Published(_))));
         let (_, faults) = hotplate.faults().find(|(each, _)| *each == "graph").expect("is there");
         faults.order(Moment::Before);
-        shelf.set(name("a.txt"), "2");
+        memory.set(name("a.txt"), "2");
         hotplate.reload().await.expect("reloads");
-        let mut heard = Vec::new();
-        while heard.len() < 3 {
-            heard.push(match events.recv().await.expect("the engine is up") {
+        let mut received = Vec::new();
+        while received.len() < 3 {
+            received.push(match events.recv().await.expect("the engine is up") {
                 Event::ActorFailed(fault) => format!("failed {}", fault.actor),
                 Event::ActorRestarted(restarted) => format!("restarted {}", restarted.actor),
                 Event::Published(_) => "published".into(),
                 other => panic!("{other:?}"),
             });
         }
-        assert_eq!(heard, ["failed graph", "restarted graph", "published"]);
+        assert_eq!(received, ["failed graph", "restarted graph", "published"]);
     });
 }

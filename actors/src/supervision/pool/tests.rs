@@ -1,4 +1,4 @@
-//! Jobs that panic, that hang, and that find nobody.
+//! Jobs that panic, that hang, and that find no thread.
 
 use super::*;
 
@@ -9,24 +9,24 @@ fn block<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-fn patient(threads: usize, quarantined: usize) -> Pool {
-    let patience = Patience {
-        alarms: Alarms::start("test").expect("a thread"),
+fn pool(threads: usize, quarantined: usize) -> Pool {
+    let policy = Patience {
+        timers: Alarms::start("test").expect("a thread"),
         hang: Duration::from_millis(250),
         quarantined,
     };
-    Pool::start("test", threads, 16, Some(patience)).expect("threads")
+    Pool::start("test", threads, 16, Some(policy)).expect("threads")
 }
 
-/// Waits for something that comes for certain.
-fn until(so: impl Fn() -> bool) {
-    while !so() {
+/// Waits for a condition that comes for certain.
+fn wait_until(condition: impl Fn() -> bool) {
+    while !condition() {
         std::thread::yield_now();
     }
 }
 
 #[test]
-fn a_job_that_panics_is_lost_and_its_thread_works_on() {
+fn a_panic_affects_only_its_job() {
     let pool = Pool::start("test", 1, 4, None).expect("threads");
     block(async {
         assert_eq!(pool.run(|| -> u8 { panic!("no") }).await, Err(Lost("no".into())));
@@ -35,7 +35,7 @@ fn a_job_that_panics_is_lost_and_its_thread_works_on() {
 }
 
 #[test]
-fn a_job_beyond_the_queue_is_lost_at_once() {
+fn a_full_queue_rejects() {
     let pool = Pool::start("test", 1, 1, None).expect("threads");
     let (open, gate) = crossbeam_channel::bounded::<()>(0);
     let (started, has_started) = crossbeam_channel::bounded::<()>(0);
@@ -53,8 +53,8 @@ fn a_job_beyond_the_queue_is_lost_at_once() {
 }
 
 #[test]
-fn a_thread_that_hangs_is_replaced_and_counted_until_it_comes_back() {
-    let pool = patient(1, 2);
+fn hanging_threads_are_replaced_up_to_a_limit() {
+    let pool = pool(1, 2);
     let (open, gate) = crossbeam_channel::bounded::<()>(0);
     block(async {
         for hanging in 1..=2 {
@@ -65,30 +65,30 @@ fn a_thread_that_hangs_is_replaced_and_counted_until_it_comes_back() {
             assert_eq!(pool.run(|| 1).await, Ok(1), "another took its place");
         }
         assert!(pool.is_exhausted());
-        // The third is not replaced, so nobody is left: what waits, and what comes, is answered at once.
+        // The third is not replaced, so no thread is left, and queued and new jobs are answered at once.
         let third = gate.clone();
         let (third, waits) = (pool.run(move || third.recv().is_ok()), pool.run(|| 2));
         assert!(third.await.is_err());
         assert!(waits.await.is_err());
         assert!(pool.run(|| 3).await.is_err());
-        // All come to their end after all, and the one that has no successor takes jobs again.
+        // All jobs end after all, and the thread that was not replaced takes jobs again.
         drop(open);
-        until(|| pool.quarantined() == 0);
+        wait_until(|| pool.quarantined() == 0);
         assert_eq!(pool.run(|| 4).await, Ok(4));
         assert!(!pool.is_exhausted());
     });
 }
 
 #[test]
-fn a_closed_pool_does_what_is_queued_and_turns_away_what_comes_later() {
-    let pool = patient(2, 2);
+fn a_closed_pool_finishes_its_queue_and_rejects() {
+    let pool = pool(2, 2);
     block(async {
         let queued: Vec<_> = (0..10).map(|number| pool.run(move || number)).collect();
         pool.close();
         for (number, queued) in (0..).zip(queued) {
             assert_eq!(queued.await, Ok(number));
         }
-        until(|| pool.has_ended());
+        wait_until(|| pool.has_ended());
         assert!(pool.run(|| 1).await.is_err());
     });
 }

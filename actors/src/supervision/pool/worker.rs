@@ -1,4 +1,4 @@
-//! One thread of a pool, and what becomes of it when its job hangs.
+//! A thread of a pool, and its replacement while its job hangs.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,42 +9,42 @@ use super::super::child::Child;
 use super::super::contain;
 use super::Shared;
 
-/// Something to do.
+/// A queued job.
 pub(super) struct Job {
-    /// When it hangs, if that is before the patience of the pool ends.
+    /// Time at which it counts as hanging, if that is earlier than the hang policy of the pool says.
     pub(super) until: Option<Instant>,
     pub(super) run: Box<dyn FnOnce() -> Rest + Send>,
-    pub(super) abandoned: Box<dyn FnOnce(Abandoned) + Send>,
+    pub(super) on_abandoned: Box<dyn FnOnce(Abandoned) + Send>,
 }
 
-/// Whether the thread pauses after a job.
+/// Next step of a thread after a job.
 #[derive(Debug)]
 pub enum Rest {
-    /// It takes the next.
-    No,
-    /// What it did has failed: it waits as long as the policy of the actor wants, which is then up again.
-    Of(Arc<Child>),
+    /// Take the next job.
+    Continue,
+    /// Wait out the pause of an actor that failed in this thread, and report it as up.
+    BackOff(Arc<Child>),
 }
 
-/// Why a job was not done, or nobody waits for it any more.
+/// Reasons to abandon a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Abandoned {
-    /// It hangs.
-    #[error("it takes longer than {0} ms and is left alone")]
+    /// It takes too long.
+    #[error("it took longer than {0} ms and was abandoned")]
     Hangs(u64),
-    /// There is no room in the queue.
-    #[error("no room in the queue of the pool")]
-    NoRoom,
+    /// The queue is full.
+    #[error("the queue of the pool is full")]
+    QueueFull,
     /// All threads hang.
     #[error("all threads of the pool hang")]
-    NobodyLeft,
+    AllHang,
 }
 
 impl Job {
     pub(super) fn abandon(self, why: Abandoned) {
-        let Self { run, abandoned, .. } = self;
-        let _ = contain(move || abandoned(why));
+        let Self { run, on_abandoned, .. } = self;
+        let _ = contain(move || on_abandoned(why));
         let _ = contain(move || drop(run));
     }
 }
@@ -56,12 +56,12 @@ impl Worker {
     pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
         let number = shared.started.fetch_add(1, Ordering::Relaxed);
         let worker = Self(Arc::clone(shared));
-        shared.at_work.fetch_add(1, Ordering::SeqCst);
+        shared.active.fetch_add(1, Ordering::SeqCst);
         shared.alive.fetch_add(1, Ordering::Release);
         let thread = std::thread::Builder::new().name(format!("{}-{number}", shared.name));
         let started = thread.spawn(move || worker.work());
         if started.is_err() {
-            shared.at_work.fetch_sub(1, Ordering::SeqCst);
+            shared.active.fetch_sub(1, Ordering::SeqCst);
             shared.alive.fetch_sub(1, Ordering::Release);
         }
         started.map(drop)
@@ -75,57 +75,61 @@ impl Worker {
                 recv(shared.stop) -> _ => None,
             };
             let Some(job) = job else {
-                shared.at_work.fetch_sub(1, Ordering::SeqCst);
+                shared.active.fetch_sub(1, Ordering::SeqCst);
                 break;
             };
-            if !self.serve(job) {
+            if !self.run_job(job) {
                 break;
             }
         }
         shared.alive.fetch_sub(1, Ordering::Release);
     }
 
-    /// Does one job. Answers whether this thread takes another.
-    fn serve(&self, job: Job) -> bool {
-        let Job { run, abandoned, until } = job;
-        let watched = self.0.patience.as_ref().map(|patience| {
+    /// Runs one job. Returns true if this thread takes another.
+    fn run_job(&self, job: Job) -> bool {
+        let Job {
+            run,
+            on_abandoned,
+            until,
+        } = job;
+        let watched = self.0.hang_policy.as_ref().map(|policy| {
             let hang = Hang::new(&self.0);
             let now = Instant::now();
-            let longest = until.map_or(patience.hang, |until| {
-                until.saturating_duration_since(now).min(patience.hang)
+            let longest = until.map_or(policy.hang, |until| {
+                until.saturating_duration_since(now).min(policy.hang)
             });
-            let (left, millis) = (Arc::clone(&hang), u64::try_from(longest.as_millis()));
-            let alarm = patience.alarms.after(longest, move || {
-                if left.leave() {
-                    abandoned(Abandoned::Hangs(millis.unwrap_or(u64::MAX)));
+            let (hanging, millis) = (Arc::clone(&hang), u64::try_from(longest.as_millis()));
+            let timer = policy.timers.after(longest, move || {
+                if hanging.quarantine() {
+                    on_abandoned(Abandoned::Hangs(millis.unwrap_or(u64::MAX)));
                 }
             });
-            (hang, alarm)
+            (hang, timer)
         });
-        let rest = contain(run).unwrap_or(Rest::No);
-        let goes_on = watched.is_none_or(|(hang, alarm): (Arc<Hang>, Alarm)| {
-            drop(alarm);
-            hang.ended()
+        let next = contain(run).unwrap_or(Rest::Continue);
+        let is_needed = watched.is_none_or(|(hang, timer): (Arc<Hang>, Alarm)| {
+            drop(timer);
+            hang.job_ended()
         });
-        if let (Rest::Of(child), true) = (rest, goes_on) {
-            self.rest(&child);
+        if let (Rest::BackOff(child), true) = (next, is_needed) {
+            self.back_off(&child);
         }
-        goes_on
+        is_needed
     }
 
-    /// Waits out the pause of an actor that failed in this thread.
-    fn rest(&self, child: &Child) {
-        while let Ok(Some(left)) = child.pause() {
+    /// Waits out the pause of an actor that failed in this thread, unless the pool is closed meanwhile.
+    fn back_off(&self, child: &Child) {
+        while let Ok(Some(left)) = child.remaining_pause() {
             if left.is_zero() || self.0.stop.recv_timeout(left) != Err(crossbeam_channel::RecvTimeoutError::Timeout) {
                 break;
             }
         }
-        // Unless it is down: then the next job is told.
-        let _ = child.ready();
+        // An error means that it is down, which the next job notices.
+        let _ = child.ensure_up();
     }
 }
 
-/// A job that may hang: it ends, or it is left alone, whichever comes first.
+/// Decides, under a lock, which comes first for a job: its end, or the time after which it counts as hanging.
 struct Hang {
     pool: Arc<Shared>,
     state: Mutex<State>,
@@ -133,16 +137,16 @@ struct Hang {
 
 #[derive(Clone, Copy)]
 enum State {
-    Runs,
+    Running,
     Ended,
-    Left { replaced: bool },
+    Quarantined { replaced: bool },
 }
 
 impl Hang {
     fn new(pool: &Arc<Shared>) -> Arc<Self> {
         Arc::new(Self {
             pool: Arc::clone(pool),
-            state: Mutex::new(State::Runs),
+            state: Mutex::new(State::Running),
         })
     }
 
@@ -150,44 +154,44 @@ impl Hang {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The job hangs. Answers whether it had not ended.
-    fn leave(&self) -> bool {
+    /// Quarantines the thread and starts another, up to the limit. Returns false if the job has ended.
+    fn quarantine(&self) -> bool {
         let mut state = self.state();
         if matches!(*state, State::Ended) {
             return false;
         }
         let pool = &self.pool;
-        let most = pool.patience.as_ref().map_or(0, |patience| patience.quarantined);
+        let most = pool.hang_policy.as_ref().map_or(0, |policy| policy.quarantined);
         let hanging = pool.quarantined.fetch_add(1, Ordering::AcqRel) + 1;
         let replaced = hanging <= most && Worker::start(pool).is_ok();
-        *state = State::Left { replaced };
+        *state = State::Quarantined { replaced };
         drop(state);
-        let at_work = pool.at_work.fetch_sub(1, Ordering::SeqCst) - 1;
+        let active = pool.active.fetch_sub(1, Ordering::SeqCst) - 1;
         let name = &pool.name;
         tracing::error!(
             pool = name,
             hanging,
-            at_work,
+            at_work = active,
             replaced,
-            "a thread hangs and is left alone"
+            "a thread hangs and is quarantined"
         );
-        crate::unheard::unheard(format_args!("a thread of {name} hangs and is left alone"));
-        if at_work == 0 {
+        crate::unheard::unheard(format_args!("a thread of {name} hangs and is quarantined"));
+        if active == 0 {
             pool.abandon_queued();
         }
         true
     }
 
-    /// The job has ended. Answers whether its thread is still needed.
-    fn ended(&self) -> bool {
+    /// Records that the job has ended. Returns true if its thread is still needed, because no other has replaced it.
+    fn job_ended(&self) -> bool {
         let mut state = self.state();
-        let State::Left { replaced } = *state else {
+        let State::Quarantined { replaced } = *state else {
             *state = State::Ended;
             return true;
         };
         drop(state);
         if !replaced {
-            self.pool.at_work.fetch_add(1, Ordering::SeqCst);
+            self.pool.active.fetch_add(1, Ordering::SeqCst);
         }
         self.pool.quarantined.fetch_sub(1, Ordering::AcqRel);
         !replaced

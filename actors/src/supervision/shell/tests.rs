@@ -1,11 +1,12 @@
-//! What becomes of messages and of the actor when a behaviour fails, in each way that it can.
+//! Messages and actors after each kind of failure of a behaviour.
 
 use std::sync::Mutex as StdMutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::super::child::{Circle, Incident};
 use super::super::family::Strategy;
+use super::super::incident::Incident;
 use super::super::policy::{Policy, Restart};
+use super::super::strategy_group::Circle;
 use super::super::vault::Vault;
 use super::*;
 
@@ -17,7 +18,7 @@ enum Ask {
     PanicLater,
     PanicInDrop,
     Finish,
-    /// Commits, and fails before it answers.
+    /// Commits, and panics before the reply.
     CommitAndPanic,
 }
 
@@ -31,7 +32,7 @@ struct Counter {
 #[derive(Clone)]
 struct Setup {
     vault: Vault<u32>,
-    /// How many starts fail: odd ones by a panic, even ones by an error.
+    /// Number of starts that fail: odd ones by a panic, even ones by an error.
     bad_starts: Arc<AtomicU64>,
 }
 
@@ -90,7 +91,7 @@ impl Serve<Ask> for Counter {
     }
 }
 
-/// What needs no answer, and fails when it is dropped.
+/// A reply that panics when it is dropped.
 struct Bad;
 
 impl Drop for Bad {
@@ -113,7 +114,7 @@ struct Scene {
     setup: Setup,
     faults: Faults,
     child: Arc<Child>,
-    told: Arc<StdMutex<Vec<&'static str>>>,
+    incidents: Arc<StdMutex<Vec<&'static str>>>,
 }
 
 fn quick(restart: Restart, restarts: u32) -> Policy {
@@ -128,10 +129,10 @@ fn quick(restart: Restart, restarts: u32) -> Policy {
 
 impl Scene {
     fn new(policy: Policy) -> Self {
-        let told = Arc::new(StdMutex::new(Vec::new()));
-        let listener = Arc::clone(&told);
+        let incidents = Arc::new(StdMutex::new(Vec::new()));
+        let listener = Arc::clone(&incidents);
         let whole = quick(Restart::Temporary, 1);
-        let circle = Circle::new(Strategy::OneForOne, whole, move |incident| {
+        let group = Circle::new(Strategy::OneForOne, whole, move |incident| {
             listener.lock().expect("not poisoned").push(match incident {
                 Incident::Failed(_) => "failed",
                 Incident::Restarted(_) => "restarted",
@@ -145,8 +146,8 @@ impl Scene {
         Self {
             setup,
             faults: Faults::default(),
-            child: circle.add("counter", 0, policy),
-            told,
+            child: group.add("counter", 0, policy),
+            incidents,
         }
     }
 
@@ -157,45 +158,45 @@ impl Scene {
         });
     }
 
-    fn told(&self) -> Vec<&'static str> {
-        self.told.lock().expect("not poisoned").clone()
+    fn incidents(&self) -> Vec<&'static str> {
+        self.incidents.lock().expect("not poisoned").clone()
     }
 }
 
 #[test]
-fn after_every_kind_of_panic_what_is_queued_is_served_by_a_fresh_behavior_at_the_same_address() {
+fn queued_messages_are_served_after_a_panic() {
     let scene = Scene::new(quick(Restart::Permanent, 100));
     scene.play(async |shell| {
-        for (ask, said) in [
+        for (ask, message) in [
             (Ask::PanicNow, "now"),
             (Ask::PanicLater, "later"),
-            (Ask::PanicInDrop, "it did not say why"),
+            (Ask::PanicInDrop, "a panic without a message"),
         ] {
             assert_eq!(shell.send(Ask::Count).await.expect("alive"), Ok(1));
             let queued = shell.send(ask);
             let behind: Vec<_> = std::iter::repeat_with(|| shell.send(Ask::Count)).take(50).collect();
             let fault = queued.await.expect("alive").expect_err("panicked");
-            assert_eq!((fault.kind, fault.said.as_str()), (FaultKind::Panicked, said));
+            assert_eq!((fault.kind, fault.said.as_str()), (FaultKind::Panicked, message));
             for (number, behind) in (1..).zip(behind) {
                 assert_eq!(behind.await.expect("the mailbox outlives the fault"), Ok(number));
             }
             let again = shell.send(Ask::PanicNow).await.expect("alive");
-            assert!(again.is_err(), "back to a fresh one");
+            assert!(again.is_err(), "by a new behaviour");
         }
         assert_eq!(shell.send(Ask::Count).await.expect("alive"), Ok(1));
     });
     assert_eq!(scene.child.restarts(), 6);
-    assert_eq!(scene.told(), ["failed", "restarted"].repeat(6));
+    assert_eq!(scene.incidents(), ["failed", "restarted"].repeat(6));
 }
 
 #[test]
-fn what_can_be_ordered_to_fail_does_and_the_next_message_is_served() {
+fn the_next_message_is_served_after_each_injected_fault() {
     let scene = Scene::new(quick(Restart::Permanent, 100));
     scene.play(async |shell| {
         for moment in [Moment::Before, Moment::After, Moment::Reply] {
             scene.faults.order(moment);
-            let fault = shell.send(Ask::Count).await.expect("alive").expect_err("ordered");
-            assert_eq!(fault.said, "a fault was ordered", "{moment:?}");
+            let fault = shell.send(Ask::Count).await.expect("alive").expect_err("injected");
+            assert_eq!(fault.said, "an injected fault", "{moment:?}");
             assert_eq!(shell.send(Ask::Count).await.expect("alive"), Ok(1), "{moment:?}");
         }
         for moment in [Moment::Drop, Moment::Start] {
@@ -208,7 +209,7 @@ fn what_can_be_ordered_to_fail_does_and_the_next_message_is_served() {
 }
 
 #[test]
-fn a_start_that_fails_loses_no_message_and_is_given_up_at_the_limit() {
+fn failed_starts_lose_no_message_and_count() {
     let scene = Scene::new(quick(Restart::Permanent, 4));
     scene.setup.bad_starts.store(4, Ordering::Relaxed);
     scene.play(async |shell| {
@@ -216,22 +217,29 @@ fn a_start_that_fails_loses_no_message_and_is_given_up_at_the_limit() {
         for (number, waiting) in (1..).zip(waiting) {
             assert_eq!(waiting.await.expect("alive"), Ok(number));
         }
-        // The budget is used up by the starts, so this is the end of it; nobody is kept waiting.
+        // The failed starts have used up the restarts, so the actor is down from here on, and answers at once.
         let fault = shell.send(Ask::PanicNow).await.expect("alive").expect_err("panicked");
         assert_eq!(fault.kind, FaultKind::Panicked);
         let fault = shell.send(Ask::Count).await.expect("alive").expect_err("down");
         assert_eq!(fault.kind, FaultKind::Down, "{fault}");
         assert!(fault.said.contains("now"), "{fault}");
-        assert_eq!(scene.child.orders().standing, Standing::Down);
+        assert_eq!(scene.child.orders().duty, Standing::Down);
         assert!(scene.child.reset());
         assert_eq!(shell.send(Ask::Count).await.expect("alive"), Ok(1), "after a reset");
     });
-    assert_eq!(scene.told().iter().filter(|told| **told == "given up").count(), 1);
+    assert_eq!(
+        scene
+            .incidents()
+            .iter()
+            .filter(|incident| **incident == "given up")
+            .count(),
+        1
+    );
 }
 
 #[test]
-fn the_kind_of_restart_decides_what_follows_a_fault_and_an_end() {
-    // After a fault; after it has finished.
+fn restart_types_after_a_failure_and_an_end() {
+    // Serves on after a failure; serves on after it has finished.
     for (restart, failed, finished) in [
         (Restart::Permanent, true, true),
         (Restart::Transient, true, false),
@@ -243,14 +251,14 @@ fn the_kind_of_restart_decides_what_follows_a_fault_and_an_end() {
                 let _ = shell.send(last).await.expect("alive");
                 let next = shell.send(Ask::Count).await.expect("answers in any case");
                 assert_eq!(next.is_ok(), serves_on, "{restart:?}");
-                assert!(next.is_ok_and(|asked| asked == 1) == serves_on, "a fresh one");
+                assert!(next.is_ok_and(|asked| asked == 1) == serves_on, "a new behaviour");
             });
         }
     }
 }
 
 #[test]
-fn an_actor_that_finishes_at_once_is_held_back_by_its_limit() {
+fn the_limit_holds_for_an_actor_that_finishes_at_once() {
     let scene = Scene::new(quick(Restart::Permanent, 3));
     scene.play(async |shell| {
         let mut served = 0;
@@ -262,7 +270,7 @@ fn an_actor_that_finishes_at_once_is_held_back_by_its_limit() {
 }
 
 #[test]
-fn what_was_committed_survives_the_fault_before_the_answer() {
+fn a_commit_survives_a_panic_before_the_reply() {
     let scene = Scene::new(quick(Restart::Permanent, 100));
     scene.play(async |shell| {
         for committed in 1..=3 {
@@ -273,14 +281,14 @@ fn what_was_committed_survives_the_fault_before_the_answer() {
 }
 
 #[test]
-fn a_reply_that_nobody_waits_for_may_fail_in_its_drop() {
+fn an_unwanted_reply_may_panic_in_its_drop() {
     let scene = Scene::new(quick(Restart::Permanent, 100));
     scene.play(async |shell| {
         let asked = shell.send(AskBad);
         let behind = shell.send(Ask::Count);
         drop(asked);
         assert!(behind.await.expect("alive").is_ok());
-        #[expect(clippy::disallowed_methods, reason = "what becomes of the answer is what is tested")]
+        #[expect(clippy::disallowed_methods, reason = "the test is about an answer that is dropped")]
         shell.do_send(AskBad);
         assert!(shell.send(Ask::Count).await.expect("alive").is_ok());
     });
@@ -288,22 +296,22 @@ fn a_reply_that_nobody_waits_for_may_fail_in_its_drop() {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Tell;
+struct PanicWithoutReply;
 
-impl Serve<Tell> for Counter {
-    async fn serve(&mut self, _: Tell) {
-        panic!("nobody hears of it by an answer");
+impl Serve<PanicWithoutReply> for Counter {
+    async fn serve(&mut self, _: PanicWithoutReply) {
+        panic!("a panic that no reply reports");
     }
 }
 
 #[test]
-fn an_idle_actor_comes_back_without_a_message() {
+fn an_idle_actor_restarts_without_a_message() {
     let scene = Scene::new(quick(Restart::Permanent, 100));
     scene.play(async |shell| {
-        shell.send(Tell).await.expect("alive");
+        shell.send(PanicWithoutReply).await.expect("alive");
         while scene.child.restarts() == 0 {
             actix::clock::sleep(std::time::Duration::from_millis(1)).await;
         }
     });
-    assert_eq!(scene.told(), ["failed", "restarted"]);
+    assert_eq!(scene.incidents(), ["failed", "restarted"]);
 }

@@ -1,0 +1,79 @@
+//! The slot of an actor of a user's: its setup and its current address, which outlive the thread that it runs in.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix::{Actor, Addr, ArbiterHandle};
+use tokio::sync::watch;
+
+use super::child::Child;
+use super::contain;
+use super::drill::Faults;
+use super::incident::FaultKind;
+use super::shell::{Behavior, Shell};
+use super::supervisor::Inner;
+
+/// The slot of one actor. If the arbiter of the actor stops, the slot starts a shell in a new one and publishes its address.
+pub(super) struct Place<B: Behavior> {
+    pub(super) setup: B::Setup,
+    pub(super) child: Arc<Child>,
+    pub(super) faults: Faults,
+    pub(super) address: watch::Sender<Option<Addr<Shell<B>>>>,
+    /// Arbiter of the group.
+    pub(super) arbiter: Arc<Mutex<Option<ArbiterHandle>>>,
+    pub(super) supervisor: Arc<Inner>,
+}
+
+impl<B> Place<B>
+where
+    B: Behavior,
+    B::Setup: Clone + Send + Sync,
+{
+    /// Starts a shell in the arbiter of the group, or in a new one if that has ended. Calls `on_started` once the address is published.
+    pub(super) fn start(slot: &Arc<Self>, on_started: impl FnOnce() + Send + 'static) {
+        let starting = Arc::clone(slot);
+        slot.supervisor.run_in_system(move || {
+            let mut arbiter = starting.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
+            // An arbiter that takes a task is alive.
+            let alive = arbiter.take().filter(|arbiter| arbiter.spawn(async {}));
+            let thread = alive.unwrap_or_else(|| starting.supervisor.new_arbiter());
+            *arbiter = Some(thread.clone());
+            drop(arbiter);
+            let guard = Stays(Arc::clone(&starting));
+            let address = Shell::<B>::start_in_arbiter(&thread, move |_| {
+                let slot = Arc::clone(&guard.0);
+                let shell = Shell::new(slot.setup.clone(), Arc::clone(&slot.child), slot.faults.clone());
+                shell.with_guard(guard)
+            });
+            starting.address.send_replace(Some(address));
+            on_started();
+        });
+    }
+
+    /// Reports a failure and starts another shell, because actix has dropped this one together with its mailbox.
+    fn restart(slot: &Arc<Self>) {
+        if slot.supervisor.is_closed() {
+            return;
+        }
+        let generation = slot.child.orders().generation;
+        slot.faults.increment();
+        let message = "its thread was stopped".to_owned();
+        slot.child.report_failure(generation, FaultKind::Panicked, message);
+        Self::start(slot, || {});
+    }
+}
+
+/// Restarts the actor when it is dropped: with its shell, or with the closure that never got to create one.
+struct Stays<B>(Arc<Place<B>>)
+where
+    B: Behavior,
+    B::Setup: Clone + Send + Sync;
+
+impl<B> Drop for Stays<B>
+where
+    B: Behavior,
+    B::Setup: Clone + Send + Sync,
+{
+    fn drop(&mut self) {
+        let _ = contain(|| Place::restart(&self.0));
+    }
+}

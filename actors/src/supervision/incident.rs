@@ -1,0 +1,86 @@
+//! [`Fault`] and [`Incident`]: failures of actors and what followed, for callers and for subscribers of events.
+
+use serde::Serialize;
+
+/// A failure of an actor, as its caller is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Name of the actor.
+    pub actor: &'static str,
+    /// Number among the actors of this name, from 0.
+    pub number: u16,
+    /// Kind of failure.
+    pub kind: FaultKind,
+    /// Message of the panic or error.
+    pub said: String,
+}
+
+/// Kinds of failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// The actor panicked: it is unknown whether the work in hand was done. A new behaviour serves the next message.
+    Panicked,
+    /// The actor could not start. No message is lost: they wait for a start that succeeds.
+    NotStarted,
+    /// The actor has reached its restart limit or has finished: nothing was done.
+    Down,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { actor, said, .. } = self;
+        match self.kind {
+            FaultKind::Panicked => write!(f, "the {actor} failed: {said}"),
+            FaultKind::NotStarted => write!(f, "the {actor} could not start: {said}"),
+            FaultKind::Down => write!(f, "the {actor} is down: {said}"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Puts the fault into a reply whose error type can hold it.
+impl<T, E: From<Fault>> From<Fault> for Result<T, E> {
+    fn from(fault: Fault) -> Self {
+        Err(fault.into())
+    }
+}
+
+/// Drops the fault for messages without a reply; the supervisor reports it anyway.
+impl From<Fault> for () {
+    fn from(_: Fault) -> Self {}
+}
+
+/// A successful restart after a failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restarted {
+    /// Name of the actor.
+    pub actor: &'static str,
+    /// Number among the actors of this name, from 0.
+    pub number: u16,
+    /// Restarts of this actor so far, this one included.
+    pub restarts: u64,
+}
+
+/// An actor that failed too often. It stays down until an operator resets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GivenUp {
+    /// Name of the actor.
+    pub actor: &'static str,
+    /// Number among the actors of this name, from 0.
+    pub number: u16,
+    /// Message of the last failure.
+    pub said: String,
+}
+
+/// An event in the life of a supervised actor.
+#[derive(Debug, Clone)]
+pub enum Incident {
+    /// An actor failed.
+    Failed(Fault),
+    /// An actor was restarted.
+    Restarted(Restarted),
+    /// An actor has reached its restart limit.
+    GivenUp(GivenUp),
+}

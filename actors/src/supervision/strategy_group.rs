@@ -1,0 +1,58 @@
+//! Actors that share a restart strategy: the pure decisions behind a lock, and a signal that wakes the members after each of them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use super::child::Child;
+use super::contain;
+use super::family::{Family, Strategy};
+use super::incident::Incident;
+use super::policy::Policy;
+
+type Tell = Arc<dyn Fn(&Incident) + Send + Sync>;
+
+/// Actors that share a restart strategy.
+pub struct Circle {
+    /// A std mutex suffices: it is held for one decision, never across an await point.
+    family: Mutex<Family>,
+    /// Notified after each change of orders of any member.
+    pub(super) changed: watch::Sender<()>,
+    on_incident: Tell,
+}
+
+impl Circle {
+    /// Creates a group without members. `on_incident` is called in the threads of the actors.
+    pub fn new(
+        strategy: Strategy,
+        whole: Policy,
+        on_incident: impl Fn(&Incident) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            family: Mutex::new(Family::new(strategy, whole)),
+            changed: watch::Sender::new(()),
+            on_incident: Arc::new(on_incident),
+        })
+    }
+
+    /// Adds an actor after those that were added before.
+    pub fn add(self: &Arc<Self>, actor: &'static str, number: u16, policy: Policy) -> Arc<Child> {
+        let index = self.family().add(policy, Instant::now());
+        Arc::new(Child::new(actor, number, index, Arc::clone(self)))
+    }
+
+    pub(super) fn family(&self) -> MutexGuard<'_, Family> {
+        self.family.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn report(&self, incident: &Incident) {
+        let _ = contain(|| (self.on_incident)(incident));
+    }
+}
+
+impl std::fmt::Debug for Circle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Circle").field(&self.family()).finish()
+    }
+}

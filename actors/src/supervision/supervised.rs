@@ -1,0 +1,137 @@
+//! [`Supervised`]: the address of an actor of a user's, with admission and a deadline for each message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Addr, Message};
+use tokio::sync::oneshot;
+
+use super::actor_slot::Place;
+use super::child::Child;
+use super::door::{Door, Turned};
+use super::drill::Faults;
+use super::incident::Fault;
+use super::shell::{Behavior, Serve, Shell};
+
+/// Errors of sending a message to a supervised actor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Undelivered {
+    /// The allowed number of messages is in flight: try again later.
+    #[error("too many messages to the {0} are in flight; try again later")]
+    Busy(&'static str),
+    /// The actor is down, or the engine has stopped: nothing was done.
+    #[error("{0}")]
+    Down(String),
+    /// The actor was lost: it is unknown whether the message was handled.
+    #[error("the {0} was lost with this message; it is unknown whether it was handled")]
+    Lost(&'static str),
+    /// The deadline has passed. The message may still be handled.
+    #[error("there was no answer within {0} ms")]
+    Timeout(u64),
+}
+
+/// The address of an actor of the user's. It stays valid through all restarts; a clone addresses the same actor.
+pub struct Supervised<B: Behavior> {
+    pub(super) slot: Arc<Place<B>>,
+    pub(super) recipient: Door,
+    pub(super) within: Duration,
+}
+
+impl<B: Behavior> Clone for Supervised<B> {
+    fn clone(&self) -> Self {
+        Self {
+            slot: Arc::clone(&self.slot),
+            recipient: self.recipient.clone(),
+            within: self.within,
+        }
+    }
+}
+
+impl<B: Behavior> Supervised<B> {
+    /// Sends a message and waits for the answer. A failure of the actor is part of the answer, if its type can hold it.
+    ///
+    /// # Errors
+    /// [`Undelivered`] if there is no answer.
+    pub fn send<M>(&self, message: M) -> impl Future<Output = Result<M::Result, Undelivered>> + Send + use<B, M>
+    where
+        B: Serve<M>,
+        B::Setup: Send + Sync,
+        M: Message + Send + 'static,
+        M::Result: From<Fault> + Send,
+    {
+        let this = self.clone();
+        async move {
+            let child = &this.slot.child;
+            let _permit = this.recipient.enter().map_err(|rejected| match rejected {
+                Turned::Busy => Undelivered::Busy(child.actor()),
+                Turned::Closed => Undelivered::Down("the engine has stopped".into()),
+            })?;
+            if !child.is_coming() {
+                return Err(Undelivered::Down(child.down_fault().to_string()));
+            }
+            let _counted = child.meter().ticket();
+            let (late, is_late) = oneshot::channel::<()>();
+            let timers = &this.slot.supervisor.timers;
+            let _deadline = timers.after(this.within, move || {
+                let _ = late.send(());
+            });
+            tokio::select! {
+                answered = this.deliver(message) => answered.inspect_err(|_| this.recipient.lost()),
+                _ = is_late => {
+                    this.recipient.timed_out();
+                    Err(Undelivered::Timeout(u64::try_from(this.within.as_millis()).unwrap_or(u64::MAX)))
+                }
+            }
+        }
+    }
+
+    async fn deliver<M>(&self, message: M) -> Result<M::Result, Undelivered>
+    where
+        B: Serve<M>,
+        M: Message + Send + 'static,
+        M::Result: From<Fault> + Send,
+    {
+        let actor = self.slot.child.actor();
+        let mut address = self.slot.address.subscribe();
+        // Waits while the actor moves to another thread.
+        let connected = address
+            .wait_for(|address| address.as_ref().is_some_and(Addr::connected))
+            .await;
+        let connected = connected.ok().and_then(|address| address.clone());
+        let Some(connected) = connected else {
+            return Err(Undelivered::Down(format!("the {actor} was never started")));
+        };
+        connected.send(message).await.map_err(|_| Undelivered::Lost(actor))
+    }
+
+    /// Returns the record of the actor.
+    #[must_use]
+    pub fn child(&self) -> &Arc<Child> {
+        &self.slot.child
+    }
+
+    /// Returns the count of its faults, through which one can be injected.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.slot.faults
+    }
+
+    /// Starts the actor again after it has reached its restart limit or finished. Returns true if it had.
+    pub fn reset(&self) -> bool {
+        self.slot.child.reset()
+    }
+
+    /// Returns the current actix address, for uses that need an `Addr` or a `Recipient`. Unlike this, it does not outlive the thread of
+    /// the actor.
+    #[must_use]
+    pub fn address(&self) -> Option<Addr<Shell<B>>> {
+        self.slot.address.borrow().clone()
+    }
+}
+
+impl<B: Behavior> std::fmt::Debug for Supervised<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Supervised").field(&self.slot.child.actor()).finish()
+    }
+}
