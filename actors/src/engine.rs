@@ -33,7 +33,6 @@ use crate::loader::{Hints, Loader};
 use crate::policies::{ActorKind, Policies};
 use crate::protocol::render::OnFailure;
 use crate::reader::{Reader, StandIn};
-use crate::registry::Registry;
 use crate::renderer::{Desk, Renderer};
 use crate::snapshot::{Shared, Snapshot};
 use crate::supervision::{

@@ -1,15 +1,12 @@
 //! Failures of renders: which are costly, and how they are made.
 
-use std::sync::Arc;
-
 use crate::budget::Exceeded;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{RenderError, RenderFault};
 use crate::likeness::suggested_template;
-use crate::snapshot::{Snapshot, Why};
-use crate::supervision::{Fault, FaultKind};
+use crate::protocol::render::RenderFailure;
+use crate::snapshot::Snapshot;
 use crate::template::TemplateName;
-use crate::value::ContextError;
 
 impl RenderFailure {
     /// The error, where it is of a kind that costs much before it shows, or may: such a closure is not tried each time.

@@ -95,7 +95,7 @@ impl Reader {
         let failure = match render(&closure) {
             Ok(body) => {
                 if snapshot.faults().may_watch(id) {
-                    self.rendered_well(snapshot, id, &closure, &freshness);
+                    self.rendered_well(snapshot, id, &closure, &freshness, false);
                 }
                 return Some(body);
             }

@@ -323,5 +323,3 @@ fn meant(text: &str, place: Place) -> Option<String> {
     }
     expression::value(text).map(|help| help + OR_TEXT)
 }
-
-}
