@@ -23,7 +23,7 @@ impl Reference {
     /// Compares what an entry says there. False is a lenient entry that leaves out what is missing, which the crate cannot.
     ///
     /// # Errors
-    /// The difference, as a diagnostic.
+    /// What differs.
     pub(super) fn compare(&self, entry: &TemplateName, body: &str) -> Result<bool, Box<Diagnostic>> {
         let theirs = match self
             .0
