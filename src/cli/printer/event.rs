@@ -7,7 +7,7 @@ use hotplate::config::{Change, Changes, Finding};
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 use hotplate::snapshot::Standing;
-use hotplate::supervision::{Fault, GivenUp, Restarted};
+use hotplate::supervision::{GivenUp, Restarted};
 use hotplate::{Digest, Event, Fallback, Fixed, Hotplate, Pinned, Published, ReloadReport, TemplateName, Version};
 use serde::Serialize;
 
@@ -35,25 +35,17 @@ pub(super) enum ServerEvent<'e> {
     Fixed { template: TemplateName, version: Version },
     /// An actor failed.
     ActorFailed {
-        #[serde(flatten)]
-        actor: Actor<'e>,
+        actor: &'e str,
+        number: u16,
         said: &'e str,
         /// The failure in a sentence.
         #[serde(skip)]
         sentence: String,
     },
     /// An actor runs again.
-    ActorRestarted {
-        #[serde(flatten)]
-        actor: Actor<'e>,
-        restarts: u64,
-    },
+    ActorRestarted(&'e Restarted),
     /// An actor has reached its restart limit and stays down.
-    GaveUp {
-        #[serde(flatten)]
-        actor: Actor<'e>,
-        said: &'e str,
-    },
+    GaveUp(&'e GivenUp),
     /// Events were dropped, because this program was too slow for them.
     Lagged { missed: u64, version: Version },
     /// A SIGHUP with a valid configuration was carried out.
@@ -71,13 +63,6 @@ pub(super) enum ServerEvent<'e> {
     Stopping { drain_ms: u64 },
     /// The server has ended.
     Stopped { drained: bool },
-}
-
-/// One of several actors of a kind.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Actor<'e> {
-    pub(super) actor: &'e str,
-    number: u16,
 }
 
 /// A version, with every name. Sentences leave some out.
@@ -117,28 +102,14 @@ impl<'e> ServerEvent<'e> {
                 template: template.clone(),
                 version: *version,
             },
-            Event::ActorFailed(fault) => {
-                let Fault {
-                    actor, number, said, ..
-                } = fault;
-                Self::ActorFailed {
-                    actor: Actor { actor, number: *number },
-                    said,
-                    sentence: fault.to_string(),
-                }
-            }
-            Event::ActorRestarted(Restarted {
-                actor,
-                number,
-                restarts,
-            }) => Self::ActorRestarted {
-                actor: Actor { actor, number: *number },
-                restarts: *restarts,
+            Event::ActorFailed(fault) => Self::ActorFailed {
+                actor: fault.actor,
+                number: fault.number,
+                said: &fault.said,
+                sentence: fault.to_string(),
             },
-            Event::GaveUp(GivenUp { actor, number, said }) => Self::GaveUp {
-                actor: Actor { actor, number: *number },
-                said,
-            },
+            Event::ActorRestarted(restarted) => Self::ActorRestarted(restarted),
+            Event::GaveUp(given_up) => Self::GaveUp(given_up),
             Event::Lagged { missed, current } => Self::Lagged {
                 missed: *missed,
                 version: *current,
@@ -257,10 +228,14 @@ mod tests {
 
     #[test]
     fn events_have_the_documented_keys() {
-        let actor = Actor {
-            actor: "graph",
-            number: 0,
+        let actor = "graph";
+        let (number, restarts, said) = (0, 2, "why".to_owned());
+        let restarted = Restarted {
+            actor,
+            number,
+            restarts,
         };
+        let given_up = GivenUp { actor, number, said };
         for (event, expected) in [
             (
                 ServerEvent::Listening {
@@ -291,17 +266,18 @@ mod tests {
             (
                 ServerEvent::ActorFailed {
                     actor,
+                    number,
                     said: "why",
                     sentence: "the graph failed: why".to_owned(),
                 },
                 json!({ "event": "actor-failed", "actor": "graph", "number": 0, "said": "why" }),
             ),
             (
-                ServerEvent::ActorRestarted { actor, restarts: 2 },
+                ServerEvent::ActorRestarted(&restarted),
                 json!({ "event": "actor-restarted", "actor": "graph", "number": 0, "restarts": 2 }),
             ),
             (
-                ServerEvent::GaveUp { actor, said: "why" },
+                ServerEvent::GaveUp(&given_up),
                 json!({ "event": "gave-up", "actor": "graph", "number": 0, "said": "why" }),
             ),
             (

@@ -5,6 +5,7 @@ use std::io;
 
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
+use hotplate::supervision::GivenUp;
 use hotplate::{TemplateName, Version};
 
 use super::event::{ServerEvent, VersionEvent};
@@ -67,13 +68,10 @@ impl Sentences {
             } => self.fallback(template, *version, (*since, serving), diagnostics),
             ServerEvent::Fixed { template, version } => self.fixed(template, *version),
             ServerEvent::ActorFailed { sentence, .. } => self.terminal.error(sentence),
-            ServerEvent::GaveUp { actor, said } => {
-                let actor = actor.actor;
-                self.terminal.error(&format!(
-                    "the {actor} has reached its restart limit and stays down ({said}): pages are still served, and edits are not \
-                     taken until it is reset"
-                ))
-            }
+            ServerEvent::GaveUp(GivenUp { actor, said, .. }) => self.terminal.error(&format!(
+                "the {actor} has reached its restart limit and stays down ({said}): pages are still served, and edits are not \
+                 taken until it is reset"
+            )),
             ServerEvent::Lagged { missed, version } => {
                 let missed = names::count(usize::try_from(*missed).unwrap_or(usize::MAX), "event");
                 self.terminal.headline(&format!("version {version} ({missed} dropped)"))
@@ -95,7 +93,7 @@ impl Sentences {
                 self.terminal.line(format_args!("not reloaded: {why}"))?;
                 findings.iter().try_for_each(|finding| self.terminal.finding(finding))
             }
-            ServerEvent::ActorRestarted { .. } | ServerEvent::Stopping { .. } | ServerEvent::Stopped { .. } => Ok(()),
+            ServerEvent::ActorRestarted(_) | ServerEvent::Stopping { .. } | ServerEvent::Stopped { .. } => Ok(()),
         }
     }
 
