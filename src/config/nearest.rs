@@ -35,10 +35,16 @@ pub(super) fn key(path: &str) -> Option<&'static Key> {
 /// Returns the variable that `rest`, a name without its prefix, most probably stands for: that of a key, with its section or without, or
 /// one of `others`.
 pub(super) fn variable(rest: &str, others: &[&'static str]) -> Option<String> {
-    let whole: Vec<(String, String)> = keys().iter().map(|key| (key.path.replace('.', "_"), key.variable())).collect();
-    let others = others
+    let whole: Vec<(String, String)> = keys()
         .iter()
-        .map(|other| (other.trim_start_matches("HOTPLATE_").to_lowercase(), (*other).to_owned()));
+        .map(|key| (key.path.replace('.', "_"), key.variable()))
+        .collect();
+    let others = others.iter().map(|other| {
+        (
+            other.trim_start_matches("HOTPLATE_").to_lowercase(),
+            (*other).to_owned(),
+        )
+    });
     let known: Vec<_> = whole.into_iter().chain(others).collect();
     let rest = normalized(rest);
     let (stem, _) = without_unit(&rest);
@@ -46,7 +52,9 @@ pub(super) fn variable(rest: &str, others: &[&'static str]) -> Option<String> {
         let meant = suggestion(&rest, known.iter().map(|(name, _)| name.as_str()))?;
         known.iter().find(|(name, _)| name == meant)
     });
-    found.map(|(_, variable)| variable.clone()).or_else(|| key(&rest).map(Key::variable))
+    found
+        .map(|(_, variable)| variable.clone())
+        .or_else(|| key(&rest).map(Key::variable))
 }
 
 /// Returns the section that a name most probably stands for.

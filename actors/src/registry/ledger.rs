@@ -66,7 +66,7 @@ fn bytes_of(answer: &RolledBack) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::report::Report;
+    use crate::protocol::report::Report;
     use crate::testing::name;
     use crate::version::Version;
 

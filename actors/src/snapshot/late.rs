@@ -616,10 +616,14 @@ mod tests {
     }
 
     #[test]
-    #[test]
     fn faults_are_bounded_by_the_bytes_of_their_texts() {
         let (faults, now) = (LateFaults::default(), Instant::now());
-        let one = failure("a.html", "1", "x", now).why.diagnostics.iter().map(Diagnostic::bytes).sum::<usize>();
+        let one = failure("a.html", "1", "x", now)
+            .why
+            .diagnostics
+            .iter()
+            .map(Diagnostic::bytes)
+            .sum::<usize>();
         let room = Room {
             templates: 100,
             each: 100,
