@@ -31,7 +31,7 @@ async fn hello(templates: Templates, name: Path<String>) -> impl Responder {
 /// Rendered by the Renderer: isolated, and ended when the visitor leaves.
 #[get("/message/{name}")]
 async fn message(templates: Templates, name: Path<String>) -> impl Responder {
-    templates.page_apart("hello.html", greeting(name.into_inner())).await
+    templates.page_on_pool("hello.html", greeting(name.into_inner())).await
 }
 
 /// With a word for what the data is: a browser that has the page is answered without rendering it.

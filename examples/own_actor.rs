@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use actix::Message;
-use hotplate::supervision::{Behavior, Fault, Moment, Serve, Started, Vault};
+use hotplate::supervision::{Behavior, Fault, FaultMoment, Serve, Started, Vault};
 use hotplate::{Event, Hotplate, MemoryLoader, Policy, Strategy, TemplateName};
 
 /// The journal of versions. It lives in the `Vault`, where no fault of the actor reaches it.
@@ -19,7 +19,7 @@ struct Audit {
 }
 
 impl Behavior for Audit {
-    type Setup = Setup;
+    type Config = Setup;
 
     /// Called at first and after each fault. `open` fences an earlier one that might still be at work somewhere.
     fn start(setup: &Setup) -> Started<Self> {
@@ -73,7 +73,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         hotplate.reload().await?;
         if text == "two" {
             // A drill: the next message of this actor fails after it was served.
-            audit.faults().order(Moment::After);
+            audit.faults().inject(FaultMoment::After);
         }
     }
     let versions = loop {

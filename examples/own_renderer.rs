@@ -20,7 +20,7 @@ struct Caching {
 }
 
 impl Behavior for Caching {
-    type Setup = Hotplate;
+    type Config = Hotplate;
 
     fn start(hotplate: &Hotplate) -> Started<Self> {
         Ok(Self {

@@ -12,9 +12,9 @@ mod dashboard;
 mod feed;
 mod limits;
 mod model;
-mod once;
+mod idempotency;
 mod problem;
-mod pulse;
+mod vitals;
 mod rate;
 mod server;
 mod state;
@@ -178,7 +178,7 @@ impl Admin {
             return Err(AdminError::UnusableToken);
         }
         let access = Access::new(self.token.as_deref(), address, self.hosts, self.limits.sessions);
-        let state = state::State::new(self.hotplate, self.metrics, access, self.limits, self.log)?;
+        let state = state::AdminState::new(self.hotplate, self.metrics, access, self.limits, self.log)?;
         server::start(listener, address, state)
     }
 }

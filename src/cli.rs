@@ -42,7 +42,7 @@ use hotplate::site::{Site, SiteError};
 use hotplate::{Builder, Hotplate, StartError};
 
 use failure::Failure;
-use setup::{Common, Flag, Setup};
+use setup::{CommandSetup, CommonArguments, Flag};
 use terminal::Terminal;
 
 pub use program::run;
@@ -54,7 +54,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    common: Common,
+    common: CommonArguments,
 }
 
 const EXIT_CODES: &str = "\
@@ -137,7 +137,7 @@ pub fn main() -> ExitCode {
 }
 
 impl Command {
-    fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
+    fn run(&self, common: &CommonArguments) -> Result<ExitCode, Failure> {
         // Neither starts an engine, so an invalid configuration does not prevent them.
         match self {
             Self::Init(init) => return init.run(),
@@ -176,7 +176,7 @@ impl Command {
     }
 
     /// Returns the number of files that have to be open at once, at least.
-    fn descriptors(&self, setup: &Setup) -> usize {
+    fn descriptors(&self, setup: &CommandSetup) -> usize {
         match self {
             Self::Serve(_) => descriptors::of_server(setup.config().server.workers, &setup.config().admin),
             Self::Dev(_) => descriptors::of_server(dev::WORKERS, &setup.config().admin),
@@ -187,7 +187,7 @@ impl Command {
     }
 
     /// Returns the number of threads without which the command cannot start. Other commands fail when a thread is missing.
-    fn threads(&self, setup: &Setup) -> usize {
+    fn threads(&self, setup: &CommandSetup) -> usize {
         let config = setup.config();
         match self {
             Self::Serve(_) => threads::of_server(config.server.workers, &config.admin, &config.limits),
@@ -217,18 +217,18 @@ impl Directory {
     }
 
     /// Opens the directory for an author: unless the settings say what it is, its content decides.
-    fn open(&self, setup: &Setup) -> Result<Site, Failure> {
+    fn open(&self, setup: &CommandSetup) -> Result<Site, Failure> {
         self.open_or(setup, Site::guess)
     }
 
     /// Opens the directory for visitors: it is a site, unless the settings say otherwise.
-    fn open_to_the_world(&self, setup: &Setup) -> Result<Site, Failure> {
+    fn open_to_the_world(&self, setup: &CommandSetup) -> Result<Site, Failure> {
         self.open_or(setup, Site::open)
     }
 
     fn open_or(
         &self,
-        setup: &Setup,
+        setup: &CommandSetup,
         default: impl FnOnce(PathBuf) -> Result<Site, SiteError>,
     ) -> Result<Site, Failure> {
         let directory = self.directory.clone();
@@ -243,7 +243,7 @@ impl Directory {
 }
 
 /// Returns the site that the directory of a plain folder has become, if it has and the settings do not say what it is.
-fn has_become_a_site(site: &Site, setup: &Setup) -> Option<Site> {
+fn has_become_a_site(site: &Site, setup: &CommandSetup) -> Option<Site> {
     let guessed = site.is_folder() && !setup.config().templates.plain;
     let now = guessed.then(|| Site::guess(site.directory()).ok()).flatten()?;
     (!now.is_folder()).then(|| now.rules(setup.config().files.rules()))

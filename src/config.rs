@@ -22,13 +22,13 @@
 mod change;
 mod file;
 mod finding;
-mod judge;
+mod validate;
 mod keys;
-mod nearest;
+mod suggestion;
 mod quantity;
 mod sample;
 mod sources;
-mod together;
+mod consistency;
 
 use hotplate_actors::dialect::Missing;
 use hotplate_actors::{ActorKind, Builder, Limits, Links, OnFailure, Policy, Rules, WatchBy};

@@ -58,12 +58,12 @@ pub use live_limits::LiveLimits;
 
 pub use hotplate_actors::dialect::Missing;
 pub use hotplate_actors::{
-    ActorHealth, ActorKind, ActorState, Builder, CallError, Context, Counters, Diagnostic, Digest, DirectoryLoader,
-    Event, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Keyed, Limits, Links, Loader, MemoryHandle,
-    MemoryLoader, Mount, NameError, NotCurrent, OnFailure, Pinned, Policy, Published, RENDERS_TARGET, Reload,
-    ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Restart, Rules,
-    Serving, Severity, Source, StartError, Strategy, Subscription, Supply, TemplateHandle, TemplateName, Value,
-    Version, WatchBy,
+    ActorHealth, ActorKind, ActorState, Builder, CallError, Context, ContextSource, Counters, Diagnostic, Digest,
+    DirectoryLoader, Event, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Keyed, Limits, Links, Loader,
+    MemoryHandle, MemoryLoader, Mount, NameError, NotCurrent, OnFailure, Pinned, Policy, Published, RENDERS_TARGET,
+    Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Restart,
+    Rules, Serving, Severity, Source, StartError, Strategy, Subscription, TemplateHandle, TemplateName, Value, Version,
+    WatchBy,
 };
 /// For those who bring a dialect, a loader or formatters of their own, or look inside what is served.
 pub use hotplate_actors::{

@@ -347,8 +347,13 @@ fn actors(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
 }
 
 fn doors(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
-    let each = || health.doors.iter().map(|door| (door, [("door", door.door.into())]));
-    let inside = each().map(|(door, labels)| (labels, door.inside as u64));
+    let each = || {
+        health
+            .mailboxes
+            .iter()
+            .map(|door| (door, [("door", door.mailbox.into())]))
+    };
+    let inside = each().map(|(door, labels)| (labels, door.in_flight as u64));
     writer.gauges("hotplate_door_inside", "Calls that wait or are under way", inside)?;
     let capacity = each().map(|(door, labels)| (labels, door.capacity as u64));
     writer.gauges(

@@ -34,7 +34,7 @@ use hotplate_actors::dialect::{Closure, Dialect};
 use hotplate_actors::loader::{Mount, Rules};
 use hotplate_actors::snapshot::{Snapshot, Standing};
 use hotplate_actors::value::{Arena, ContextError, Value, build};
-use hotplate_actors::{Builder, Hotplate, Limits, Supply, TemplateName};
+use hotplate_actors::{Builder, ContextSource, Hotplate, Limits, TemplateName};
 
 pub use data::{Parsed, parse};
 pub use json::Json;
@@ -80,11 +80,11 @@ enum Layout {
 #[derive(Debug)]
 pub struct SiteError {
     directory: PathBuf,
-    reason: Reason,
+    reason: SiteErrorReason,
 }
 
 #[derive(Debug)]
-enum Reason {
+enum SiteErrorReason {
     NoDirectory,
     Unreadable(std::io::Error),
 }
@@ -137,8 +137,8 @@ impl Site {
                     rules,
                 });
             }
-            Ok(_) => Reason::NoDirectory,
-            Err(error) => Reason::Unreadable(error),
+            Ok(_) => SiteErrorReason::NoDirectory,
+            Err(error) => SiteErrorReason::Unreadable(error),
         };
         Err(SiteError { directory, reason })
     }
@@ -259,7 +259,7 @@ impl Site {
         builder
             .entries(move |name| pages.is_entry(name))
             .shown(move |name| shown.shown(name))
-            .dialect_for(|name| layout::is_data(name.as_str()).then(|| Arc::new(data::Data) as Arc<dyn Dialect>))
+            .dialect_for(|name| layout::is_data(name.as_str()).then(|| Arc::new(data::DataDialect) as Arc<dyn Dialect>))
             .companions(move |name| match site.is_entry(name) {
                 true => layout::companions_of(name),
                 false => Vec::new(),
@@ -405,7 +405,7 @@ fn exists(snapshot: &Snapshot, name: &TemplateName) -> bool {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SiteData;
 
-impl Supply for SiteData {
+impl ContextSource for SiteData {
     fn supply<'a>(&self, closure: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         let mut members: Vec<_> = closure.companions().collect();
         let entry = &closure.top().name;
@@ -425,11 +425,11 @@ impl fmt::Display for SiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let directory = self.directory.display();
         match &self.reason {
-            Reason::NoDirectory => write!(
+            SiteErrorReason::NoDirectory => write!(
                 f,
                 "`{directory}` is not a directory: name the directory of a site, or a folder of templates"
             ),
-            Reason::Unreadable(error) => write!(f, "`{directory}` cannot be opened: {error}"),
+            SiteErrorReason::Unreadable(error) => write!(f, "`{directory}` cannot be opened: {error}"),
         }
     }
 }
@@ -437,8 +437,8 @@ impl fmt::Display for SiteError {
 impl std::error::Error for SiteError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.reason {
-            Reason::NoDirectory => None,
-            Reason::Unreadable(error) => Some(error),
+            SiteErrorReason::NoDirectory => None,
+            SiteErrorReason::Unreadable(error) => Some(error),
         }
     }
 }

@@ -44,7 +44,7 @@ use hotplate_actors::{Hotplate, TemplateName};
 use crate::LiveLimits;
 use digests::Digests;
 use live::Live;
-use live::setting::Setting;
+use live::labels::Setting;
 
 pub use live::editor::{Editor, EditorError};
 pub use live::inject::Nonce;

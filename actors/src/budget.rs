@@ -265,7 +265,7 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(budget.check(now), Ok(()));
             now += 10 * time;
-            if thread_time() >= budget.ran.map(|ran| ran + time / 2) {
+            if budget.ran.is_some_and(|ran| thread_time() >= Some(ran + time / 2)) {
                 break;
             }
         }

@@ -5,13 +5,13 @@ mod cache;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::counters::Tally;
+use crate::counters::Recorder;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Dialect, Missing};
 use crate::limits::Limits;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
-use crate::protocol::messages::{Compiled, Outcome, SourcesChanged};
-use crate::supervision::{Behavior, Line, Lost, Pool, Serve, Started, contain};
+use crate::protocol::messages::{BatchOutcome, Compiled, SourcesChanged};
+use crate::supervision::{Behavior, Lost, MeteredRecipient, Pool, Serve, Started, contain};
 use crate::template::{Digest, Source, TemplateName};
 
 pub(crate) use cache::Cache;
@@ -23,12 +23,12 @@ const SOURCES_PER_JOB: usize = 64;
 #[derive(Clone)]
 pub(crate) struct Dialects {
     pub(crate) default: Arc<dyn Dialect>,
-    pub(crate) choose: Arc<Choose>,
+    pub(crate) choose: Arc<DialectChoice>,
     /// The meaning of a path that leads nowhere, in every text.
     pub(crate) missing: Missing,
 }
 
-type Choose = dyn Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync;
+type DialectChoice = dyn Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync;
 
 impl Dialects {
     fn of(&self, source: &Source) -> Arc<dyn Dialect> {
@@ -48,28 +48,28 @@ impl fmt::Debug for Dialects {
 
 /// What a Compiler is started from. All of it outlives a fault.
 #[derive(Clone)]
-pub(crate) struct Setup {
+pub(crate) struct CompilerConfig {
     pub(crate) dialects: Dialects,
     pub(crate) limits: Arc<Limits>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) pool: Pool,
-    pub(crate) tally: Arc<Tally>,
-    pub(crate) graph: Line<Compiled>,
+    pub(crate) tally: Arc<Recorder>,
+    pub(crate) graph: MeteredRecipient<Compiled>,
 }
 
 /// The behaviour of the Compiler.
-pub(crate) struct Compiler(Setup);
+pub(crate) struct Compiler(CompilerConfig);
 
 impl Behavior for Compiler {
-    type Setup = Setup;
+    type Config = CompilerConfig;
 
-    fn start(setup: &Setup) -> Started<Self> {
+    fn start(setup: &CompilerConfig) -> Started<Self> {
         Ok(Self(setup.clone()))
     }
 }
 
 impl Serve<SourcesChanged> for Compiler {
-    async fn serve(&mut self, message: SourcesChanged) -> Outcome {
+    async fn serve(&mut self, message: SourcesChanged) -> BatchOutcome {
         let SourcesChanged {
             revision,
             complete,
@@ -80,7 +80,7 @@ impl Serve<SourcesChanged> for Compiler {
         } = message;
         let mut texts = match self.compile(changed).await {
             Ok(texts) => texts,
-            Err(lost) => return Outcome::Lost(lost),
+            Err(lost) => return BatchOutcome::Lost(lost),
         };
         texts.extend(unreadable.into_iter().map(|(name, diagnostics)| {
             self.0.tally.compiles.failed(&diagnostics);
@@ -100,7 +100,7 @@ impl Serve<SourcesChanged> for Compiler {
             removed,
         };
         let answer = self.0.graph.send(Compiled { batch, noticed }).await;
-        answer.unwrap_or_else(|gone| Outcome::Lost(gone.to_string()))
+        answer.unwrap_or_else(|gone| BatchOutcome::Lost(gone.to_string()))
     }
 }
 
@@ -114,7 +114,7 @@ impl Compiler {
             let last = job.is_empty();
             if !last {
                 let setup = self.0.clone();
-                let in_hand = Arc::new(InHand::default());
+                let in_hand = Arc::new(CurrentText::default());
                 let seen = Arc::clone(&in_hand);
                 let span = tracing::Span::current();
                 let job = self.0.pool.run(move || {
@@ -150,19 +150,19 @@ impl Compiler {
 
 /// The text that a job is at, until it is done with it, also by a panic. A job that hangs is never done.
 #[derive(Default)]
-struct InHand(Mutex<Option<(Digest, &'static str)>>);
+struct CurrentText(Mutex<Option<(Digest, &'static str)>>);
 
-struct Begun<'h>(&'h InHand);
+struct StartedJob<'h>(&'h CurrentText);
 
-impl InHand {
-    fn begin(&self, source: &Source, setup: &Setup) -> Begun<'_> {
+impl CurrentText {
+    fn begin(&self, source: &Source, setup: &CompilerConfig) -> StartedJob<'_> {
         let dialect = setup.dialects.of(source).id();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((source.digest, dialect));
-        Begun(self)
+        StartedJob(self)
     }
 
     /// Has a text that a job hangs on answered as broken from now on: the batch is sent again, and must not end here again.
-    fn hold_back(&self, setup: &Setup, lost: &Lost) {
+    fn hold_back(&self, setup: &CompilerConfig, lost: &Lost) {
         let in_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((digest, dialect)) = in_hand {
             let message = format!("the dialect `{dialect}` hangs on this text: {lost}");
@@ -172,14 +172,14 @@ impl InHand {
     }
 }
 
-impl Drop for Begun<'_> {
+impl Drop for StartedJob<'_> {
     fn drop(&mut self) {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 /// Compiles one source. A panic of its dialect is a diagnostic.
-fn compile(source: Source, setup: &Setup) -> (TemplateName, CompiledText) {
+fn compile(source: Source, setup: &CompilerConfig) -> (TemplateName, CompiledText) {
     let dialect = setup.dialects.of(&source);
     let Source { name, text, digest, .. } = source;
     let mut cached = true;

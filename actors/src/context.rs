@@ -15,26 +15,26 @@ pub use prepared::Prepared;
 ///
 /// The thread that renders serializes it into a value. The trait object below hides the type of the data, but the serialization inside is
 /// compiled for that type: serializing through a trait object instead made renders more than twice as slow when it was measured.
-pub struct Context(Box<dyn Build>);
+pub struct Context(Box<dyn BuildValue>);
 
 /// Builds a value from data whose type is hidden.
-trait Build: Send {
+trait BuildValue: Send {
     fn build<'a>(&'a self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError>;
 }
 
 /// Data that was built before, in an arena of the caller.
-struct Shared(Prepared<'static>);
+struct SharedContext(Prepared<'static>);
 
 /// Data that is serialized by the render.
 struct Given<T>(T);
 
-impl<T: Serialize + Send> Build for Given<T> {
+impl<T: Serialize + Send> BuildValue for Given<T> {
     fn build<'a>(&'a self, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         build(&self.0, arena, limits)
     }
 }
 
-impl Build for Shared {
+impl BuildValue for SharedContext {
     fn build<'a>(&'a self, _: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         self.0.value(limits)
     }
@@ -66,7 +66,7 @@ impl Context {
 
 impl From<Prepared<'static>> for Context {
     fn from(prepared: Prepared<'static>) -> Self {
-        Self(Box::new(Shared(prepared)))
+        Self(Box::new(SharedContext(prepared)))
     }
 }
 

@@ -34,12 +34,12 @@ pub use renders::RenderOutcome;
 pub use usage::{LastFailure, Usage};
 
 use clock::Clock;
-use compiles::Compiles;
-use publications::{Publications, Standings};
-use reloads::Reloads;
-pub(crate) use renders::Begun;
-use renders::Renders;
-use usage::Usages;
+use compiles::CompileRecorder;
+use publications::{PublicationLog, StatusCounts};
+use reloads::ReloadRecorder;
+pub(crate) use renders::RenderInProgress;
+use renders::RenderRecorder;
+use usage::UsageRecorder;
 
 /// What happened in an engine since it started. Every count only grows; a count and another one next to it may be a few events
 /// apart.
@@ -75,7 +75,7 @@ pub struct Counters {
     /// Whether an operator went back to an earlier version, so that edits wait.
     pub held: bool,
     /// Entries by how they stand.
-    pub entries: EntryCounters,
+    pub entries: StatusCounters,
     /// Snapshots in memory, the current one included: old ones that stay are held by somebody.
     pub snapshots_live: usize,
     /// The most that there were at once.
@@ -92,7 +92,7 @@ impl Counters {
 
 /// Entries by how they stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct EntryCounters {
+pub struct StatusCounters {
     /// Served as their newest text has it.
     pub current: usize,
     /// Served as they were before an edit that is not good, whether that does not compile or fails when it is rendered.
@@ -118,50 +118,55 @@ pub struct OpenBreaker {
 }
 
 /// Counts. Shared by everything that something happens in.
-pub(crate) struct Tally {
+pub(crate) struct Recorder {
     clock: Clock,
-    renders: Renders,
-    usages: Usages,
-    pub(crate) reloads: Reloads,
-    pub(crate) compiles: Compiles,
+    renders: RenderRecorder,
+    usages: UsageRecorder,
+    pub(crate) reloads: ReloadRecorder,
+    pub(crate) compiles: CompileRecorder,
     publish_seconds: histogram::Buckets,
-    publications: Publications,
-    standings: Standings,
+    publications: PublicationLog,
+    standings: StatusCounts,
     snapshots_high_water: AtomicUsize,
 }
 
-impl Tally {
+impl Recorder {
     /// Everything at zero. `publications` is how many are remembered.
     pub(crate) fn new(publications: usize) -> Arc<Self> {
         let clock = Clock::start();
         Arc::new(Self {
             clock,
-            renders: Renders::default(),
-            usages: Usages::default(),
-            reloads: Reloads::new(clock),
-            compiles: Compiles::default(),
+            renders: RenderRecorder::default(),
+            usages: UsageRecorder::default(),
+            reloads: ReloadRecorder::new(clock),
+            compiles: CompileRecorder::default(),
             publish_seconds: histogram::Buckets::default(),
-            publications: Publications::new(publications),
-            standings: Standings::default(),
+            publications: PublicationLog::new(publications),
+            standings: StatusCounts::default(),
             snapshots_high_water: AtomicUsize::new(1),
         })
     }
 
     /// A render begins.
     #[inline]
-    pub(crate) fn begin(&self) -> Begun {
+    pub(crate) fn begin(&self) -> RenderInProgress {
         self.renders.begin(self.clock.tick())
     }
 
     /// A render was answered: whoever asked for it has this.
     #[inline]
-    pub(crate) fn answered(&self, begun: Begun, result: &Result<Rendered, RenderFailure>) {
+    pub(crate) fn answered(&self, begun: RenderInProgress, result: &Result<Rendered, RenderFailure>) {
         self.renders.end(begun, result);
     }
 
     /// A template was rendered, whether anybody still waited for it or not.
     #[inline]
-    pub(crate) fn used(&self, begun: Begun, id: Option<TemplateId>, result: &Result<Rendered, RenderFailure>) {
+    pub(crate) fn used(
+        &self,
+        begun: RenderInProgress,
+        id: Option<TemplateId>,
+        result: &Result<Rendered, RenderFailure>,
+    ) {
         let Some(id) = id else { return };
         let usage = self.usages.of(id);
         usage.rendered(self.clock.seconds(begun.tick), begun.stands_for());
@@ -216,7 +221,7 @@ impl Tally {
     }
 
     /// Counts entries by their status. Costs what failed in renders, not what there is: the rest is counted once for each version.
-    fn entries(&self, snapshot: &Snapshot) -> EntryCounters {
+    fn entries(&self, snapshot: &Snapshot) -> StatusCounters {
         let mut entries = self.standings.of(snapshot);
         for id in snapshot
             .late_faults()
@@ -287,13 +292,13 @@ impl Tally {
     }
 }
 
-impl std::fmt::Debug for Tally {
+impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Tally(..)")
     }
 }
 
-impl EntryCounters {
+impl StatusCounters {
     fn count(&mut self, stands: Stands) -> &mut usize {
         match stands {
             Stands::Current => &mut self.current,
@@ -314,8 +319,8 @@ fn stands(standing: Standing<'_>) -> Option<Stands> {
 }
 
 /// Counts how the entries of a snapshot stand by what was found when they were compiled.
-fn standings(snapshot: &Snapshot) -> EntryCounters {
-    let mut entries = EntryCounters::default();
+fn standings(snapshot: &Snapshot) -> StatusCounters {
+    let mut entries = StatusCounters::default();
     for stands in snapshot.entries().filter_map(|(_, _, standing)| stands(standing)) {
         *entries.count(stands) += 1;
     }

@@ -92,12 +92,12 @@ pub struct Diagnostic {
     pub chain: Vec<CallSite>,
     excerpt: Option<Excerpt>,
     /// What a template looked for in vain in what it was called with: its caller can say where that is.
-    pub(crate) wanted: Option<Wanted>,
+    pub(crate) wanted: Option<MissingName>,
 }
 
 /// A name that a template looked for in its context.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct MissingName {
     pub(crate) name: Box<str>,
     /// What the context is, if it has no names.
     pub(crate) kind: Option<&'static str>,

@@ -7,11 +7,11 @@
 mod answered;
 mod control;
 mod health;
-mod line;
+mod pipeline;
 
 pub(crate) use crate::compiler::Dialects;
 pub(crate) use crate::graph::companions::Companions;
-pub(crate) use crate::renderer::{Answering, Instead};
+pub(crate) use crate::renderer::{Answering, CustomRenderer};
 pub(crate) use health::Entries;
 
 use std::collections::BTreeMap;
@@ -22,9 +22,9 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::counters::Tally;
+use crate::counters::Recorder;
 use crate::dialect::Formatters;
-use crate::events::{Event, Subscription, Teller};
+use crate::events::{Event, EventBus, Subscription};
 use crate::fault_log::{FaultLog, Wording};
 use crate::graph::Grapher;
 use crate::graph::plan::Graph;
@@ -33,16 +33,16 @@ use crate::loader::{Hints, Loader};
 use crate::policies::{ActorKind, Policies};
 use crate::protocol::render::OnFailure;
 use crate::reader::{Reader, StandIn};
-use crate::renderer::{Desk, Renderer};
-use crate::snapshot::{Shared, Snapshot};
+use crate::renderer::{RenderWorker, Renderer};
+use crate::snapshot::{Snapshot, SnapshotShared};
 use crate::supervision::{
-    Alarms, Behavior, Child, Circle, Door, Fault, Faults, GroupError, Incident, Line, Patience, PolicyError, Pool,
-    Serve, Shell, Strategy, Supervisor,
+    Behavior, BoundedRecipient, Child, Fault, GroupError, HangPolicy, Incident, InjectedFaults, MeteredRecipient,
+    PolicyError, Pool, Serve, Shell, Strategy, StrategyGroup, Supervisor, Timers,
 };
-use crate::watcher::{Eyes, Watcher};
+use crate::watcher::{LoaderWorker, Watcher};
 
-use answered::Answered;
-use control::{Command, Inside};
+use answered::AnsweredReloads;
+use control::{ControlCommand, ControlState};
 
 /// The Registry of an engine, which keeps the graph for the Graph.
 pub(crate) type Registry = crate::registry::Registry<Graph>;
@@ -51,7 +51,7 @@ pub(crate) type Registry = crate::registry::Registry<Graph>;
 type WatcherHints = Arc<Mutex<Vec<Hints>>>;
 
 /// The configuration of an engine, as the builder has checked it.
-pub(crate) struct Plan {
+pub(crate) struct StartPlan {
     pub(crate) loaders: Vec<Box<dyn Loader>>,
     pub(crate) dialects: Dialects,
     pub(crate) formatters: Formatters,
@@ -124,20 +124,20 @@ pub enum StartError {
 pub(crate) struct Engine {
     pub(crate) reader: Reader,
     /// Taken when the engine stops, which ends all subscriptions.
-    events: Mutex<Option<Teller>>,
+    events: Mutex<Option<EventBus>>,
     pub(crate) actors: Actors,
     pub(crate) renderer: Renderer,
-    pub(crate) doors: Doors,
+    pub(crate) mailboxes: Mailboxes,
     pub(crate) limits: Arc<Limits>,
-    timers: Alarms,
-    pub(crate) tally: Arc<Tally>,
+    timers: Timers,
+    pub(crate) tally: Arc<Recorder>,
     pub(crate) fault_log: Arc<FaultLog>,
     served: Arc<ArcSwap<Snapshot>>,
-    control: mpsc::Sender<Command>,
+    control: mpsc::Sender<ControlCommand>,
     /// Supervisor of the actors of users, from the first group on.
     supervisor: OnceLock<Supervisor>,
     /// Answers of reloads with an idempotency key.
-    pub(crate) reloads: Answered,
+    pub(crate) reloads: AnsweredReloads,
     /// Hints that make each Watcher sync.
     watcher_hints: WatcherHints,
     /// Selects the templates that visitors request.
@@ -146,22 +146,22 @@ pub(crate) struct Engine {
 
 /// Admission of calls, by kind.
 #[derive(Debug, Clone)]
-pub(crate) struct Doors {
-    pub(crate) reloads: Door,
-    pub(crate) renders: Door,
-    pub(crate) queries: Door,
+pub(crate) struct Mailboxes {
+    pub(crate) reloads: BoundedRecipient,
+    pub(crate) renders: BoundedRecipient,
+    pub(crate) queries: BoundedRecipient,
 }
 
-impl Doors {
+impl Mailboxes {
     fn new(limits: &Limits) -> Self {
         Self {
-            reloads: Door::new("reloads", limits.reloads_in_flight),
-            renders: Door::new("renders", limits.renders_in_flight),
-            queries: Door::new("queries", limits.queries_in_flight),
+            reloads: BoundedRecipient::new("reloads", limits.reloads_in_flight),
+            renders: BoundedRecipient::new("renders", limits.renders_in_flight),
+            queries: BoundedRecipient::new("queries", limits.queries_in_flight),
         }
     }
 
-    fn all(&self) -> [&Door; 3] {
+    fn all(&self) -> [&BoundedRecipient; 3] {
         [&self.reloads, &self.renders, &self.queries]
     }
 }
@@ -169,24 +169,24 @@ impl Doors {
 /// The addresses of the control actors. They stay valid through all restarts.
 #[derive(Clone)]
 pub(crate) struct Actors {
-    pub(crate) watchers: Arc<[Post<Watcher>]>,
-    pub(crate) graph: Post<Grapher>,
-    pub(crate) registry: Post<Registry>,
+    pub(crate) watchers: Arc<[ActorEntry<Watcher>]>,
+    pub(crate) graph: ActorEntry<Grapher>,
+    pub(crate) registry: ActorEntry<Registry>,
     /// Records of all actors, in the order of the pipeline.
     children: Arc<[Arc<Child>]>,
-    loader_workers: Arc<[Eyes]>,
+    loader_workers: Arc<[LoaderWorker]>,
     compilers: Pool,
     /// Fault counts and injection, by name of the actor.
-    pub(crate) faults: Arc<BTreeMap<&'static str, Faults>>,
+    pub(crate) faults: Arc<BTreeMap<&'static str, InjectedFaults>>,
 }
 
 /// An actor of the engine: its address and its record.
-pub(crate) struct Post<B: Behavior> {
+pub(crate) struct ActorEntry<B: Behavior> {
     pub(crate) addr: Addr<Shell<B>>,
     pub(crate) child: Arc<Child>,
 }
 
-impl<B: Behavior> Clone for Post<B> {
+impl<B: Behavior> Clone for ActorEntry<B> {
     fn clone(&self) -> Self {
         Self {
             addr: self.addr.clone(),
@@ -195,15 +195,15 @@ impl<B: Behavior> Clone for Post<B> {
     }
 }
 
-impl<B: Behavior> Post<B> {
+impl<B: Behavior> ActorEntry<B> {
     /// Returns a metered recipient of one type of message.
-    pub(crate) fn line<M>(&self) -> Line<M>
+    pub(crate) fn recipient<M>(&self) -> MeteredRecipient<M>
     where
         B: Serve<M>,
         M: actix::Message + Send + 'static,
         M::Result: From<Fault> + Send,
     {
-        Line::new(&self.addr, self.child.actor(), self.child.meter())
+        MeteredRecipient::new(&self.addr, self.child.actor(), self.child.meter())
     }
 }
 
@@ -213,13 +213,13 @@ const CONTROL_QUEUE_MAX: usize = 4096;
 
 impl Engine {
     /// Starts all actors, and waits until the first version is published or rejected.
-    pub(crate) fn start(plan: Plan) -> Result<Self, StartError> {
+    pub(crate) fn start(plan: StartPlan) -> Result<Self, StartError> {
         let limits = Arc::new(plan.limits.clone());
         let entries = plan.entries.clone();
-        let events = Teller::new(limits.subscriber_events);
-        let shared = Shared::new(plan.on_failure.without_good());
+        let events = EventBus::new(limits.subscriber_events);
+        let shared = SnapshotShared::new(plan.on_failure.without_good());
         let served = Arc::new(ArcSwap::new(Arc::new(Snapshot::empty_of(&shared))));
-        let tally = Tally::new(limits.history_versions);
+        let tally = Recorder::new(limits.history_versions);
         let fault_log = Arc::new(FaultLog::new(
             limits.logged_faults,
             plan.on_failure,
@@ -235,12 +235,12 @@ impl Engine {
             Arc::clone(&fault_log),
             Arc::clone(&tally),
         );
-        let timers = Alarms::start("hotplate-timers")?;
+        let timers = Timers::start("hotplate-timers")?;
         let watcher_hints = WatcherHints::default();
         let group = strategy_group(&plan.policies, &events, &watcher_hints);
         let kinds = ActorKind::ALL.into_iter().filter(|actor| *actor != ActorKind::Engine);
-        let faults: BTreeMap<_, _> = kinds.map(|actor| (actor.name(), Faults::default())).collect();
-        let worker = Desk {
+        let faults: BTreeMap<_, _> = kinds.map(|actor| (actor.name(), InjectedFaults::default())).collect();
+        let worker = RenderWorker {
             reader: reader.clone(),
             child: group.add(ActorKind::Renderer.name(), 0, plan.policies.of(ActorKind::Renderer)),
             faults: faults["renderer"].clone(),
@@ -250,13 +250,13 @@ impl Engine {
         let pool = Pool::start("hotplate-render", limits.render_threads, queue, Some(hang_policy))?;
         let renderer = Renderer::new(worker, pool, timers.clone(), Arc::clone(&limits), !plan.foreign);
 
-        let mailboxes = Doors::new(&limits);
-        let capacities = mailboxes.all().map(Door::capacity).into_iter();
+        let mailboxes = Mailboxes::new(&limits);
+        let capacities = mailboxes.all().map(BoundedRecipient::capacity).into_iter();
         // Every sender holds a permit of one of these, except the two that may stop the engine.
         let (control, commands) = mpsc::channel(capacities.fold(2, usize::saturating_add).min(CONTROL_QUEUE_MAX));
         let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
         let start_ms = limits.start_ms;
-        let state = Inside {
+        let state = ControlState {
             plan,
             limits: Arc::clone(&limits),
             events: events.clone(),
@@ -279,7 +279,7 @@ impl Engine {
                 reader,
                 events: Mutex::new(Some(events)),
                 renderer,
-                doors: mailboxes,
+                mailboxes,
                 limits,
                 tally,
                 fault_log,
@@ -287,7 +287,7 @@ impl Engine {
                 served,
                 control,
                 supervisor: OnceLock::new(),
-                reloads: Answered::default(),
+                reloads: AnsweredReloads::default(),
                 watcher_hints,
                 entries,
             }),
@@ -300,17 +300,17 @@ impl Engine {
     }
 
     /// Returns true if an actor between the loaders and the served version is down, so that no edit comes through.
-    pub(crate) fn is_cut(&self) -> bool {
+    pub(crate) fn is_pipeline_down(&self) -> bool {
         let renderer = ActorKind::Renderer.name();
         let mut pipeline = self.actors.children.iter().filter(|child| child.actor() != renderer);
-        pipeline.any(|child| !child.is_coming())
+        pipeline.any(|child| !child.is_available())
     }
 
     /// Subscribes to the events. After the engine has stopped, the subscription ends at once.
     pub(crate) fn subscribe(&self) -> Subscription {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
         events
-            .unwrap_or_else(|| Teller::new(1))
+            .unwrap_or_else(|| EventBus::new(1))
             .subscribe(Arc::clone(&self.served))
     }
 
@@ -318,7 +318,7 @@ impl Engine {
     pub(crate) fn supervisor(&self) -> Result<Supervisor, GroupError> {
         // The lock is held until the end, so that only one is started, and none after the engine has stopped.
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        let weak = events.as_ref().map(Teller::weak).ok_or(GroupError::Ended)?;
+        let weak = events.as_ref().map(EventBus::weak).ok_or(GroupError::Ended)?;
         if let Some(supervisor) = self.supervisor.get() {
             return Ok(supervisor.clone());
         }
@@ -329,13 +329,13 @@ impl Engine {
 
     /// Rejects further calls, finishes those in flight, and stops. Returns true if all of them were finished in time.
     pub(crate) async fn stop(&self, within: Duration) -> bool {
-        self.doors.all().into_iter().for_each(Door::close);
+        self.mailboxes.all().into_iter().for_each(BoundedRecipient::close);
         // The custom renderer may hold a handle of this engine.
-        self.renderer.instead.store(None);
+        self.renderer.custom.store(None);
         let _ends_with_this = self.events.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (done, is_done) = oneshot::channel();
         let supervisor = self.supervisor.get().cloned();
-        let stop = Command::Stop {
+        let stop = ControlCommand::Stop {
             within,
             supervisor,
             done,
@@ -351,8 +351,8 @@ impl Engine {
 const RENDER_QUEUE_MAX: usize = 65_536;
 
 /// Returns the limits on jobs that hang.
-fn hang_policy(timers: &Alarms, limits: &Limits, hang_ms: u64) -> Patience {
-    Patience {
+fn hang_policy(timers: &Timers, limits: &Limits, hang_ms: u64) -> HangPolicy {
+    HangPolicy {
         timers: timers.clone(),
         hang: Duration::from_millis(hang_ms),
         quarantined: limits.quarantined_threads,
@@ -360,7 +360,7 @@ fn hang_policy(timers: &Alarms, limits: &Limits, hang_ms: u64) -> Patience {
 }
 
 /// Returns the group of the engine's own actors. Its incidents become events.
-fn strategy_group(policies: &Policies, events: &Teller, watcher_hints: &WatcherHints) -> Arc<Circle> {
+fn strategy_group(policies: &Policies, events: &EventBus, watcher_hints: &WatcherHints) -> Arc<StrategyGroup> {
     // A weak reference, because handles keep the group, and subscriptions must end with the engine.
     let (events, watcher_hints) = (events.weak(), Arc::clone(watcher_hints));
     let on_incident = move |incident: &Incident| {
@@ -371,7 +371,7 @@ fn strategy_group(policies: &Policies, events: &Teller, watcher_hints: &WatcherH
         }
         events.tell(incident.clone().into());
     };
-    Circle::new(Strategy::OneForOne, policies.of(ActorKind::Engine), on_incident)
+    StrategyGroup::new(Strategy::OneForOne, policies.of(ActorKind::Engine), on_incident)
 }
 
 /// Tells the loaders that their hints are no longer needed.
@@ -385,7 +385,7 @@ impl Drop for Engine {
         end_hints(&self.watcher_hints);
         let (done, _) = oneshot::channel();
         // If the queue is full, the channel closes with `self`, which stops the engine as well.
-        let _ = self.control.try_send(Command::Stop {
+        let _ = self.control.try_send(ControlCommand::Stop {
             within: Duration::ZERO,
             supervisor: self.supervisor.take(),
             done,

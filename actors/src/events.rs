@@ -100,16 +100,16 @@ pub struct Fixed {
 
 /// Tells subscribers. Never waits for one.
 #[derive(Debug, Clone)]
-pub(crate) struct Teller(broadcast::Sender<Event>);
+pub(crate) struct EventBus(broadcast::Sender<Event>);
 
-impl Teller {
+impl EventBus {
     pub(crate) fn new(capacity: usize) -> Self {
         Self(broadcast::Sender::new(capacity.clamp(1, usize::MAX / 4)))
     }
 
     /// One that does not keep the events from ending.
-    pub(crate) fn weak(&self) -> WeakTeller {
-        WeakTeller(self.0.downgrade())
+    pub(crate) fn weak(&self) -> WeakEventBus {
+        WeakEventBus(self.0.downgrade())
     }
 
     pub(crate) fn tell(&self, event: Event) {
@@ -127,12 +127,12 @@ impl Teller {
 
 /// Tells while somebody else keeps the engine going.
 #[derive(Debug, Clone)]
-pub(crate) struct WeakTeller(broadcast::WeakSender<Event>);
+pub(crate) struct WeakEventBus(broadcast::WeakSender<Event>);
 
-impl WeakTeller {
+impl WeakEventBus {
     pub(crate) fn tell(&self, event: Event) {
         if let Some(sender) = self.0.upgrade() {
-            Teller(sender).tell(event);
+            EventBus(sender).tell(event);
         }
     }
 }

@@ -47,15 +47,15 @@ pub(crate) struct FaultLog {
 }
 
 /// What the embedder says of a name.
-type OfName<T> = Arc<dyn Fn(&TemplateName) -> T + Send + Sync>;
+type DescribeName<T> = Arc<dyn Fn(&TemplateName) -> T + Send + Sync>;
 
 /// How the log speaks of templates.
 #[derive(Clone, Default)]
 pub(crate) struct Wording {
     /// Whether visitors can ask for it.
-    pub(crate) is_page: Option<OfName<bool>>,
+    pub(crate) is_page: Option<DescribeName<bool>>,
     /// What it is called.
-    pub(crate) shown: Option<OfName<TemplateName>>,
+    pub(crate) shown: Option<DescribeName<TemplateName>>,
     /// Whether versions are nobody's news.
     pub(crate) quiet: bool,
 }
@@ -183,7 +183,7 @@ impl FaultLog {
 
     /// Logs that a template which failed when it was rendered is rendered well since its text changed.
     pub(crate) fn fixed(&self, template: &TemplateName, version: Version) {
-        if let Admitted::Yes { suppressed } = lock(&self.fixes).admit(Instant::now()) {
+        if let ThrottleDecision::Yes { suppressed } = lock(&self.fixes).admit(Instant::now()) {
             let name = self.wording.shown(template);
             let others = match suppressed {
                 0 => String::new(),
@@ -231,8 +231,8 @@ impl FaultLog {
     fn admits(&self) -> bool {
         let admitted = lock(&self.faults).admit(Instant::now());
         match admitted {
-            Admitted::No { first: false } => return false,
-            Admitted::No { first: true } => {
+            ThrottleDecision::No { first: false } => return false,
+            ThrottleDecision::No { first: true } => {
                 tracing::warn!(
                     target: FAULTS_TARGET,
                     "further faults of templates are counted, and not logged one by one, for {} s (the limit `logged_faults`)",
@@ -240,8 +240,8 @@ impl FaultLog {
                 );
                 return false;
             }
-            Admitted::Yes { suppressed: 0 } => {}
-            Admitted::Yes { suppressed } => tracing::warn!(
+            ThrottleDecision::Yes { suppressed: 0 } => {}
+            ThrottleDecision::Yes { suppressed } => tracing::warn!(
                 target: FAULTS_TARGET,
                 "{suppressed} faults of templates were not logged: `Hotplate::diagnostics` has all that are still there"
             ),
@@ -284,7 +284,7 @@ impl FaultLog {
             .entry(outcome)
             .or_insert_with(|| Throttle::new(1))
             .admit(Instant::now());
-        if let Admitted::Yes { suppressed } = admitted {
+        if let ThrottleDecision::Yes { suppressed } = admitted {
             tracing::warn!(
                 target: RENDERS_TARGET,
                 outcome = outcome.as_str(),
@@ -388,7 +388,7 @@ struct Throttle {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Admitted {
+enum ThrottleDecision {
     /// `suppressed` were not, since the last that was.
     Yes { suppressed: usize },
     /// `first`: no other was suppressed in this period.
@@ -407,7 +407,7 @@ impl Throttle {
         }
     }
 
-    fn admit(&mut self, now: Instant) -> Admitted {
+    fn admit(&mut self, now: Instant) -> ThrottleDecision {
         #[cfg(test)]
         {
             self.asked += 1;
@@ -423,11 +423,11 @@ impl Throttle {
             // The count of this period goes on beyond the limit, so that only one is the first.
             let first = self.admitted == self.most;
             self.admitted = self.admitted.saturating_add(1);
-            return Admitted::No { first };
+            return ThrottleDecision::No { first };
         }
         self.admitted += 1;
         let suppressed = std::mem::take(&mut self.suppressed);
-        Admitted::Yes { suppressed }
+        ThrottleDecision::Yes { suppressed }
     }
 }
 
@@ -439,8 +439,8 @@ mod tests {
     fn so_many_are_logged_in_a_period_and_the_others_are_counted() {
         let mut throttle = Throttle::new(2);
         let start = Instant::now();
-        let yes = |suppressed| Admitted::Yes { suppressed };
-        let no = |first| Admitted::No { first };
+        let yes = |suppressed| ThrottleDecision::Yes { suppressed };
+        let no = |first| ThrottleDecision::No { first };
         for (after, expected) in [
             (0, yes(0)),
             (1, yes(0)),

@@ -9,53 +9,53 @@ mod faults;
 pub mod plan;
 mod verdicts;
 
-use crate::protocol::messages::{Compiled, Dependents, Edge, Edges, Outcome, PublishBatch, Unanswered};
+use crate::protocol::messages::{BatchOutcome, Compiled, Dependents, Edge, Edges, PublishBatch, Unanswered};
 use crate::protocol::plan::Plan;
-use crate::supervision::{Behavior, Line, Serve, Started, Vault};
+use crate::supervision::{Behavior, MeteredRecipient, Serve, Started, Vault};
 use crate::template::TemplateName;
 
 use plan::Graph;
 
 /// What a Graph is started from.
 #[derive(Clone)]
-pub(crate) struct Setup {
+pub(crate) struct GraphConfig {
     /// The graph that belongs to what the Registry has accepted.
     pub(crate) accepted: Vault<Graph>,
-    pub(crate) registry: Line<PublishBatch<Graph>>,
+    pub(crate) registry: MeteredRecipient<PublishBatch<Graph>>,
 }
 
 /// The behaviour of the Graph.
-pub(crate) struct Grapher(Setup);
+pub(crate) struct Grapher(GraphConfig);
 
 impl Behavior for Grapher {
-    type Setup = Setup;
+    type Config = GraphConfig;
 
-    fn start(setup: &Setup) -> Started<Self> {
+    fn start(setup: &GraphConfig) -> Started<Self> {
         Ok(Self(setup.clone()))
     }
 }
 
 impl Serve<Compiled> for Grapher {
-    async fn serve(&mut self, compiled: Compiled) -> Outcome {
+    async fn serve(&mut self, compiled: Compiled) -> BatchOutcome {
         let mut graph = self.0.accepted.draft();
         let plan = graph.apply(compiled.batch);
         tracing::debug!("planned");
         match self.publish(plan, &graph, compiled.noticed).await {
-            Outcome::Conflict => self.publish(graph.whole(), &graph, compiled.noticed).await,
+            BatchOutcome::Conflict => self.publish(graph.whole(), &graph, compiled.noticed).await,
             outcome => outcome,
         }
     }
 }
 
 impl Grapher {
-    async fn publish(&self, plan: Plan, graph: &Graph, noticed: std::time::Instant) -> Outcome {
+    async fn publish(&self, plan: Plan, graph: &Graph, noticed: std::time::Instant) -> BatchOutcome {
         let batch = PublishBatch {
             plan,
             graph: graph.clone(),
             noticed,
         };
         let answer = self.0.registry.send(batch).await;
-        answer.unwrap_or_else(|gone| Outcome::Lost(gone.to_string()))
+        answer.unwrap_or_else(|gone| BatchOutcome::Lost(gone.to_string()))
     }
 }
 

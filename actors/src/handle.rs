@@ -5,7 +5,7 @@ mod call;
 mod keyed;
 mod reload;
 mod renders;
-mod wrong;
+mod not_current;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -21,12 +21,14 @@ use crate::engine::Engine;
 use crate::events::{Event, Subscription};
 use crate::health::Health;
 use crate::limits::Limits;
-use crate::protocol::messages::{Compare, Dependents, Edge, Edges, History, Kept, NotKept, Reload, RolledBack};
+use crate::protocol::messages::{
+    Compare, Dependents, Edge, Edges, History, KeptVersions, Reload, RolledBack, VersionNotKept,
+};
 use crate::protocol::reload::{NotCurrent, ReloadReport};
 use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
-use crate::reader::{Given, Reader, Supply};
+use crate::reader::{ContextSource, Reader, Serialized};
 use crate::snapshot::{Compared, Serving, Snapshot};
-use crate::supervision::{Faults, Group, GroupError, Policy, Serve, Strategy, Supervised};
+use crate::supervision::{Group, GroupError, InjectedFaults, Policy, Serve, Strategy, Supervised};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
@@ -75,7 +77,7 @@ impl Hotplate {
         context: &T,
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
-        self.0.reader.render(name, None, &Given(context), options)
+        self.0.reader.render(name, None, &Serialized(context), options)
     }
 
     /// The same, with a context that is made from what travels with the template.
@@ -85,7 +87,7 @@ impl Hotplate {
     pub fn render_supplied(
         &self,
         name: &str,
-        supply: &(impl Supply + ?Sized),
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         self.0.reader.render(name, None, supply, options)
@@ -172,7 +174,7 @@ impl Hotplate {
     pub fn subscribe_actor<B>(&self, to: &Supervised<B>) -> Result<(), CallError>
     where
         B: Serve<Event>,
-        B::Setup: Send + Sync,
+        B::Config: Send + Sync,
     {
         let (mut events, to) = (self.subscribe(), to.clone());
         self.0.run(move || async move {
@@ -217,14 +219,14 @@ impl Hotplate {
     /// rendered last.
     #[must_use]
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        wrong::diagnostics(&self.0)
+        not_current::diagnostics(&self.0)
     }
 
     /// Every template that is not served as its newest text has it, and what is served of it: those that do not compile or call
     /// something that does not, and those that failed when they were rendered last. Sorted by name.
     #[must_use]
     pub fn not_current(&self) -> Vec<NotCurrent> {
-        wrong::not_current(&self.0)
+        not_current::not_current(&self.0)
     }
 
     /// What answers requests for an entry of a snapshot of this engine in place of its newest text; `None` where that answers them. By
@@ -290,7 +292,7 @@ impl Hotplate {
     ///
     /// # Errors
     /// [`CallError`] when there is no answer.
-    pub async fn history(&self) -> Result<Kept, CallError> {
+    pub async fn history(&self) -> Result<KeptVersions, CallError> {
         Ok(self.0.ask(&self.0.actors.registry, History).await??)
     }
 
@@ -298,7 +300,7 @@ impl Hotplate {
     ///
     /// # Errors
     /// [`CallError`] when there is no answer; inside, [`NotKept`] where one of them is not kept, or no more.
-    pub async fn compare(&self, from: Version, to: Version) -> Result<Result<Compared, NotKept>, CallError> {
+    pub async fn compare(&self, from: Version, to: Version) -> Result<Result<Compared, VersionNotKept>, CallError> {
         Ok(self.0.ask(&self.0.actors.registry, Compare { from, to }).await??)
     }
 
@@ -339,7 +341,7 @@ impl Hotplate {
     }
 
     /// The faults of each actor: how many there were, and a way to order one for a drill.
-    pub fn faults(&self) -> impl Iterator<Item = (&'static str, &Faults)> {
+    pub fn faults(&self) -> impl Iterator<Item = (&'static str, &InjectedFaults)> {
         self.0.actors.faults.iter().map(|(actor, faults)| (*actor, faults))
     }
 
@@ -401,7 +403,7 @@ impl Pinned {
     /// # Errors
     /// As [`Hotplate::render`].
     pub fn render<T: Serialize + ?Sized>(&self, name: &str, context: &T) -> Result<Rendered, RenderFailure> {
-        self.render_supplied(name, &Given(context), &RenderOptions::default())
+        self.render_supplied(name, &Serialized(context), &RenderOptions::default())
     }
 
     /// The same, with options.
@@ -414,7 +416,7 @@ impl Pinned {
         context: &T,
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
-        self.render_supplied(name, &Given(context), options)
+        self.render_supplied(name, &Serialized(context), options)
     }
 
     /// The same, with a context that is made from what travels with the template.
@@ -424,7 +426,7 @@ impl Pinned {
     pub fn render_supplied(
         &self,
         name: &str,
-        supply: &(impl Supply + ?Sized),
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         self.reader.render_in(&self.snapshot, name, None, supply, options)
@@ -460,7 +462,7 @@ impl TemplateHandle {
         context: &T,
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
-        self.render_supplied(&Given(context), options)
+        self.render_supplied(&Serialized(context), options)
     }
 
     /// The same, with a context that was prepared, or is made from what travels with the template.
@@ -469,7 +471,7 @@ impl TemplateHandle {
     /// As [`Hotplate::render`].
     pub fn render_supplied(
         &self,
-        supply: &(impl Supply + ?Sized),
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         self.reader.render(&self.name, self.id(), supply, options)

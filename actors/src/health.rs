@@ -22,7 +22,7 @@ pub struct Health {
     /// Each loader, in the order of precedence.
     pub loaders: Vec<LoaderHealth>,
     /// What users send to.
-    pub doors: Vec<DoorHealth>,
+    pub mailboxes: Vec<MailboxHealth>,
 }
 
 /// How an actor is.
@@ -149,11 +149,11 @@ impl WatchMode {
 
 /// How a door is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DoorHealth {
+pub struct MailboxHealth {
     /// Which: `reloads`, `renders`, `queries`.
-    pub door: &'static str,
+    pub mailbox: &'static str,
     /// How many are inside, waiting or under way.
-    pub inside: usize,
+    pub in_flight: usize,
     /// How many may be.
     pub capacity: usize,
     /// How many were turned away because it was full.

@@ -25,7 +25,7 @@ pub mod limits;
 pub mod value;
 pub mod context;
 pub mod budget;
-mod likeness;
+mod suggestion;
 pub mod dialect;
 pub mod snapshot;
 pub mod supervision;
@@ -58,16 +58,16 @@ pub use engine::StartError;
 pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
 pub use handle::{Builder, CallError, Hotplate, Keyed, Pinned, Reloader, Renders, TemplateHandle};
-pub use health::{ActorHealth, ActorState, DoorHealth, Health, LoaderHealth, LoaderStatus, WatchMode};
-#[doc(hidden)]
-pub use likeness::suggestion;
+pub use health::{ActorHealth, ActorState, Health, LoaderHealth, LoaderStatus, MailboxHealth, WatchMode};
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
 pub use policies::ActorKind;
-pub use protocol::messages::{self, NotKept, Reload, Render};
+pub use protocol::messages::{self, Reload, Render, VersionNotKept};
 pub use protocol::reload::{NotCurrent, ReloadOutcome, ReloadReport};
 pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
-pub use reader::Supply;
+pub use reader::ContextSource;
+#[doc(hidden)]
+pub use suggestion::suggestion;
 pub use supervision::{Policy, Restart, Strategy};
 pub use template::{Digest, NameError, Source, TemplateName};
 #[doc(hidden)]

@@ -12,7 +12,7 @@ mod failure;
 mod guard;
 mod instead;
 mod standin;
-mod supply;
+mod context_source;
 mod workspace;
 
 use std::fmt;
@@ -22,39 +22,39 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tracing::level_filters::LevelFilter;
 
-use crate::counters::{Begun, Tally};
+use crate::counters::{Recorder, RenderInProgress};
 use crate::dialect::TemplateId;
-use crate::events::{Teller, WeakTeller};
+use crate::events::{EventBus, WeakEventBus};
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 use crate::snapshot::{BreakerRules, Snapshot, Standing};
 use crate::template::Digest;
 
+pub use context_source::{ContextSource, Serialized};
 pub use standin::StandIn;
-pub use supply::{Given, Supply};
 
-use attempt::Effort;
+use attempt::AttemptBudget;
 use failure::not_found;
-use instead::Failed;
+use instead::FailedAttempt;
 
 /// Reads what is served. A clone reads the same.
 #[derive(Clone)]
 pub(crate) struct Reader {
     served: Arc<ArcSwap<Snapshot>>,
-    rest: Arc<Rest>,
+    rest: Arc<ReaderShared>,
 }
 
 /// What a look-up does not need.
-struct Rest {
+struct ReaderShared {
     limits: Arc<Limits>,
     rules: BreakerRules,
     on_failure: OnFailure,
     stand_in: StandIn,
     /// Weak, for handles keep this.
-    teller: WeakTeller,
+    teller: WeakEventBus,
     fault_log: Arc<FaultLog>,
-    tally: Arc<Tally>,
+    tally: Arc<Recorder>,
 }
 
 impl Reader {
@@ -63,11 +63,11 @@ impl Reader {
         limits: Arc<Limits>,
         on_failure: OnFailure,
         stand_in: StandIn,
-        teller: &Teller,
+        teller: &EventBus,
         fault_log: Arc<FaultLog>,
-        tally: Arc<Tally>,
+        tally: Arc<Recorder>,
     ) -> Self {
-        let rest = Rest {
+        let rest = ReaderShared {
             rules: BreakerRules::of(&limits),
             limits,
             on_failure,
@@ -101,7 +101,7 @@ impl Reader {
         &self,
         name: &str,
         id: Option<TemplateId>,
-        supply: &(impl Supply + ?Sized),
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         // A guard, not a clone: thousands of readers at once must not fight over one counter.
@@ -115,12 +115,12 @@ impl Reader {
         snapshot: &Snapshot,
         name: &str,
         id: Option<TemplateId>,
-        supply: &(impl Supply + ?Sized),
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let begun = self.rest.tally.begin();
         let id = id.or_else(|| find(snapshot, name));
-        let result = self.answer(snapshot, name, id, supply, options, Effort::Whole);
+        let result = self.answer(snapshot, name, id, supply, options, AttemptBudget::Whole);
         self.rest.tally.answered(begun, &result);
         self.rest.tally.used(begun, id, &result);
         if let Err(failure) = &result {
@@ -139,10 +139,10 @@ impl Reader {
     /// holds up nobody. What is answered is counted by whoever answers.
     pub(crate) fn render_briefly(
         &self,
-        begun: Begun,
+        begun: RenderInProgress,
         snapshot: &Snapshot,
         name: &str,
-        supply: &(impl Supply + ?Sized),
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Option<Result<Rendered, RenderFailure>> {
         let id = find(snapshot, name);
@@ -152,7 +152,7 @@ impl Reader {
         if id.is_some_and(not_here) {
             return None;
         }
-        let result = self.answer(snapshot, name, id, supply, options, Effort::Brief);
+        let result = self.answer(snapshot, name, id, supply, options, AttemptBudget::Brief);
         if let Err(RenderFailure::Failed(_) | RenderFailure::Context(_)) = result {
             return None;
         }
@@ -164,16 +164,16 @@ impl Reader {
     /// answers, which may be a deadline.
     pub(crate) fn render_for_message(
         &self,
-        begun: Begun,
+        begun: RenderInProgress,
         snapshot: Option<&Snapshot>,
         name: &str,
-        supply: &(impl Supply + ?Sized),
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let served = self.served.load();
         let snapshot = snapshot.unwrap_or(&served);
         let id = find(snapshot, name);
-        let result = self.answer(snapshot, name, id, supply, options, Effort::Whole);
+        let result = self.answer(snapshot, name, id, supply, options, AttemptBudget::Whole);
         self.rest.tally.used(begun, id, &result);
         result
     }
@@ -183,9 +183,9 @@ impl Reader {
         snapshot: &Snapshot,
         name: &str,
         id: Option<TemplateId>,
-        supply: &(impl Supply + ?Sized),
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
-        effort: Effort,
+        effort: AttemptBudget,
     ) -> Result<Rendered, RenderFailure> {
         let version = snapshot.version();
         // Asked here first: a span that nobody wants costs a comparison so, and five times that without.
@@ -219,7 +219,7 @@ impl Reader {
         let guarded = snapshot.breakers().may_know(id);
         let watched = guarded | snapshot.faults().may_watch(id);
         if guarded && let Some((error, substitute)) = self.refused(snapshot, id, &closure) {
-            let failed = Failed {
+            let failed = FailedAttempt {
                 snapshot,
                 id,
                 closure,
@@ -242,7 +242,7 @@ impl Reader {
                 Ok(answer(body, freshness))
             }
             Err(failure) => {
-                let failed = Failed {
+                let failed = FailedAttempt {
                     snapshot,
                     id,
                     closure,
@@ -251,8 +251,8 @@ impl Reader {
                     refused: None,
                 };
                 match effort {
-                    Effort::Whole => self.instead(failed, supply, options),
-                    Effort::Brief | Effort::Part => Err(self.broken_off(failed)),
+                    AttemptBudget::Whole => self.instead(failed, supply, options),
+                    AttemptBudget::Brief | AttemptBudget::Part => Err(self.broken_off(failed)),
                 }
             }
         }

@@ -3,61 +3,61 @@
 //! It commits before it replies, swaps one pointer, and then tells.
 
 pub mod history;
-mod ledger;
+mod accepted;
 pub mod publish;
 mod report;
-pub mod truth;
+pub mod registry_state;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use crate::counters::Tally;
+use crate::counters::Recorder;
 use crate::dialect::Formatters;
-use crate::events::{Event, Fallback, Fixed, Published, Serving, Teller};
+use crate::events::{Event, EventBus, Fallback, Fixed, Published, Serving};
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
 use crate::protocol::messages::{
-    Compare, CurrentSnapshot, History, Kept, Key, NotKept, Outcome, PublishBatch, Resume, RollBack, RolledBack,
-    Unanswered,
+    BatchOutcome, Compare, CurrentSnapshot, History, IdempotencyKey, KeptVersions, PublishBatch, Resume, RollBack,
+    RolledBack, Unanswered, VersionNotKept,
 };
 use crate::protocol::report::{Report, causes};
 use crate::snapshot::{Compared, Snapshot};
 use crate::supervision::{Behavior, Fenced, Serve, Started, Vault};
 
-pub(crate) use ledger::Ledger;
+pub(crate) use accepted::AcceptedState;
 use publish::{Decision, Refusal};
-use truth::Truth;
+use registry_state::RegistryState;
 
 /// What a Registry is started from. All of it outlives a fault. It keeps a `G` for the Graph and does not look into it.
 #[derive(Clone)]
-pub(crate) struct Setup<G> {
-    pub(crate) ledger: Vault<Ledger>,
+pub(crate) struct RegistryConfig<G> {
+    pub(crate) ledger: Vault<AcceptedState>,
     /// What the Graph goes on from: committed together with the truth.
     pub(crate) graph: Vault<G>,
     /// What readers read.
     pub(crate) served: Arc<ArcSwap<Snapshot>>,
     pub(crate) formatters: Formatters,
     pub(crate) limits: Arc<Limits>,
-    pub(crate) teller: Teller,
+    pub(crate) teller: EventBus,
     pub(crate) fault_log: Arc<FaultLog>,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) tally: Arc<Recorder>,
 }
 
 /// The behaviour of the Registry.
-pub(crate) struct Registry<G>(Setup<G>);
+pub(crate) struct Registry<G>(RegistryConfig<G>);
 
 impl<G: Clone + Unpin + 'static> Behavior for Registry<G> {
-    type Setup = Setup<G>;
+    type Config = RegistryConfig<G>;
 
     /// A fault between commit and swap must not leave readers behind.
-    fn start(setup: &Setup<G>) -> Started<Self> {
+    fn start(setup: &RegistryConfig<G>) -> Started<Self> {
         let committed = setup.ledger.draft().truth.snapshot().clone();
         if committed.version() != setup.served.load().version() {
             setup.served.store(committed);
         }
-        Ok(Self(Setup {
+        Ok(Self(RegistryConfig {
             ledger: setup.ledger.open(),
             graph: setup.graph.open(),
             ..setup.clone()
@@ -66,9 +66,9 @@ impl<G: Clone + Unpin + 'static> Behavior for Registry<G> {
 }
 
 impl<G: Clone + Unpin + 'static> Serve<PublishBatch<G>> for Registry<G> {
-    async fn serve(&mut self, batch: PublishBatch<G>) -> Outcome {
+    async fn serve(&mut self, batch: PublishBatch<G>) -> BatchOutcome {
         self.publish(batch)
-            .unwrap_or_else(|fenced| Outcome::Lost(fenced.to_string()))
+            .unwrap_or_else(|fenced| BatchOutcome::Lost(fenced.to_string()))
     }
 }
 
@@ -97,9 +97,9 @@ impl<G: Clone + Unpin + 'static> Serve<CurrentSnapshot> for Registry<G> {
 }
 
 impl<G: Clone + Unpin + 'static> Serve<History> for Registry<G> {
-    async fn serve(&mut self, _: History) -> Result<Kept, Unanswered> {
+    async fn serve(&mut self, _: History) -> Result<KeptVersions, Unanswered> {
         let truth = self.0.ledger.draft().truth;
-        Ok(Kept {
+        Ok(KeptVersions {
             versions: history::kept(&truth),
             held: truth.is_held(),
         })
@@ -107,13 +107,13 @@ impl<G: Clone + Unpin + 'static> Serve<History> for Registry<G> {
 }
 
 impl<G: Clone + Unpin + 'static> Serve<Compare> for Registry<G> {
-    async fn serve(&mut self, asked: Compare) -> Result<Result<Compared, NotKept>, Unanswered> {
+    async fn serve(&mut self, asked: Compare) -> Result<Result<Compared, VersionNotKept>, Unanswered> {
         Ok(history::compare(&self.0.ledger.draft().truth, asked.from, asked.to))
     }
 }
 
 impl<G: Clone> Registry<G> {
-    fn publish(&self, batch: PublishBatch<G>) -> Result<Outcome, Fenced> {
+    fn publish(&self, batch: PublishBatch<G>) -> Result<BatchOutcome, Fenced> {
         let PublishBatch { plan, graph, noticed } = batch;
         let ledger = self.0.ledger.draft();
         let version = ledger.truth.snapshot().version();
@@ -128,21 +128,21 @@ impl<G: Clone> Registry<G> {
                     self.0.tally.edited(noticed);
                     // After the truth: a graph that is behind catches up with what is sent again, one that is ahead never would.
                     self.0.graph.commit(graph)?;
-                    Outcome::Published(report)
+                    BatchOutcome::Published(report)
                 }
                 Decision::Held { truth } => {
                     self.0.ledger.commit(ledger.with(truth))?;
                     self.0.graph.commit(graph)?;
-                    Outcome::Held(version)
+                    BatchOutcome::Held(version)
                 }
                 Decision::Unchanged => {
                     self.0.graph.commit(graph)?;
-                    Outcome::Unchanged(version)
+                    BatchOutcome::Unchanged(version)
                 }
                 Decision::Refused {
                     reason: Refusal::Incoherent { .. },
-                } if !plan.whole => Outcome::Conflict,
-                Decision::Refused { reason } => Outcome::Refused(reason.to_string()),
+                } if !plan.whole => BatchOutcome::Conflict,
+                Decision::Refused { reason } => BatchOutcome::Refused(reason.to_string()),
             },
         )
     }
@@ -151,8 +151,8 @@ impl<G: Clone> Registry<G> {
     /// a command whose answer got lost is not done twice.
     fn command(
         &self,
-        key: Option<Key>,
-        decide: impl FnOnce(&Truth) -> Result<(Truth, Arc<Snapshot>, Report), RolledBack>,
+        key: Option<IdempotencyKey>,
+        decide: impl FnOnce(&RegistryState) -> Result<(RegistryState, Arc<Snapshot>, Report), RolledBack>,
     ) -> RolledBack {
         let ledger = self.0.ledger.draft();
         if let Some(answered) = key.and_then(|key| ledger.answered(key)) {
@@ -176,7 +176,7 @@ impl<G: Clone> Registry<G> {
     /// Commits, swaps, tells: in this order.
     fn swap(
         &self,
-        ledger: Ledger,
+        ledger: AcceptedState,
         snapshot: Arc<Snapshot>,
         report: Arc<Report>,
         noticed: Instant,

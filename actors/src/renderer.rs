@@ -14,53 +14,60 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::Exceeded;
-use crate::counters::Begun;
+use crate::counters::RenderInProgress;
 use crate::limits::Limits;
 use crate::protocol::messages::Render;
 use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
-use crate::reader::{Reader, Supply};
+use crate::reader::{ContextSource, Reader};
 use crate::snapshot::Snapshot;
-use crate::supervision::{Abandoned, Alarm, Alarms, Child, FaultKind, Faults, Moment, Once, Pool, Rest, contain};
+use crate::supervision::{
+    Abandoned, AfterJob, Child, FaultKind, FaultMoment, InjectedFaults, OneShotAnswer, Pool, Timer, Timers, contain,
+};
 
 /// The Renderer, or an actor of a user's that replaces it.
 #[derive(Clone)]
 pub(crate) struct Renderer {
-    pub(crate) worker: Arc<Desk>,
+    pub(crate) worker: Arc<RenderWorker>,
     pub(crate) pool: Pool,
-    timers: Alarms,
+    timers: Timers,
     limits: Arc<Limits>,
     /// True if no code of the user's runs in a render.
     trusted: bool,
     /// The actor that replaces it, if there is one.
-    pub(crate) instead: Arc<ArcSwapOption<Instead>>,
+    pub(crate) custom: Arc<ArcSwapOption<CustomRenderer>>,
 }
 
 /// An actor of the user's that renders.
-pub(crate) struct Instead {
+pub(crate) struct CustomRenderer {
     pub(crate) send: Box<dyn Fn(Render) -> Answering + Send + Sync>,
     /// Its record, if it is supervised.
     pub(crate) child: Option<Arc<Child>>,
 }
 
 /// A template to render, and the data for it.
-struct Order {
+struct RenderJob {
     name: String,
     /// Version to render; if `None`, the version that is served when the render begins.
     snapshot: Option<Arc<Snapshot>>,
-    source: Box<dyn SupplyBox>,
+    source: Box<dyn SendContextSource>,
     options: RenderOptions,
 }
 
 /// A source of data behind a pointer, so that it can be sent to another thread.
-trait SupplyBox: Send {
-    fn render(&self, reader: &Reader, begun: Begun, job: &Order) -> Result<Rendered, RenderFailure>;
+trait SendContextSource: Send {
+    fn render(&self, reader: &Reader, begun: RenderInProgress, job: &RenderJob) -> Result<Rendered, RenderFailure>;
 
-    fn render_briefly(&self, reader: &Reader, begun: Begun, job: &Order) -> Option<Result<Rendered, RenderFailure>>;
+    fn render_briefly(
+        &self,
+        reader: &Reader,
+        begun: RenderInProgress,
+        job: &RenderJob,
+    ) -> Option<Result<Rendered, RenderFailure>>;
 }
 
-impl<S: Supply + Send> SupplyBox for S {
-    fn render(&self, reader: &Reader, begun: Begun, job: &Order) -> Result<Rendered, RenderFailure> {
-        let Order {
+impl<S: ContextSource + Send> SendContextSource for S {
+    fn render(&self, reader: &Reader, begun: RenderInProgress, job: &RenderJob) -> Result<Rendered, RenderFailure> {
+        let RenderJob {
             name,
             snapshot,
             options,
@@ -69,20 +76,25 @@ impl<S: Supply + Send> SupplyBox for S {
         reader.render_for_message(begun, snapshot.as_deref(), name, self, options)
     }
 
-    fn render_briefly(&self, reader: &Reader, begun: Begun, job: &Order) -> Option<Result<Rendered, RenderFailure>> {
+    fn render_briefly(
+        &self,
+        reader: &Reader,
+        begun: RenderInProgress,
+        job: &RenderJob,
+    ) -> Option<Result<Rendered, RenderFailure>> {
         let snapshot = job.snapshot.clone().unwrap_or_else(|| reader.current());
         reader.render_briefly(begun, &snapshot, &job.name, self, &job.options)
     }
 }
 
-impl Order {
+impl RenderJob {
     /// Drops the data, whose `Drop` is code of the user's and may panic.
     fn drop_contained(self) {
         let _ = contain(move || drop(self));
     }
 }
 
-impl From<Render> for Order {
+impl From<Render> for RenderJob {
     fn from(Render { name, context, options }: Render) -> Self {
         Self {
             name,
@@ -97,25 +109,25 @@ impl From<Render> for Order {
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Rendered, RenderFailure>> + Send>>;
 
 /// Renders in any thread, under the restart policy of the Renderer.
-pub(crate) struct Desk {
+pub(crate) struct RenderWorker {
     pub(crate) reader: Reader,
     pub(crate) child: Arc<Child>,
-    pub(crate) faults: Faults,
+    pub(crate) faults: InjectedFaults,
 }
 
-impl Desk {
+impl RenderWorker {
     /// Renders once. Returns the next step of the thread as well.
-    fn serve(&self, job: Order, begun: Begun) -> (Result<Rendered, RenderFailure>, Rest) {
+    fn serve(&self, job: RenderJob, begun: RenderInProgress) -> (Result<Rendered, RenderFailure>, AfterJob) {
         let rendered = self.supervised(|| job.source.render(&self.reader, begun, &job));
         job.drop_contained();
         match rendered {
-            Ok(rendered) => (rendered, Rest::Continue),
+            Ok(rendered) => (rendered, AfterJob::Continue),
             Err((failure, next)) => (Err(failure), next),
         }
     }
 
     /// Renders once in the thread of the caller if that is short; else returns `None`.
-    fn serve_briefly(&self, job: &Order, begun: Begun) -> Option<Result<Rendered, RenderFailure>> {
+    fn serve_briefly(&self, job: &RenderJob, begun: RenderInProgress) -> Option<Result<Rendered, RenderFailure>> {
         match self.supervised(|| job.source.render_briefly(&self.reader, begun, job)) {
             Ok(rendered) => rendered,
             // The arbiter of a caller does not wait out a pause.
@@ -124,24 +136,27 @@ impl Desk {
     }
 
     /// Runs work that may panic under the restart policy of the Renderer.
-    fn supervised<T>(&self, work: impl FnOnce() -> T) -> Result<T, (RenderFailure, Rest)> {
-        let generation = self.child.ensure_up().map_err(|fault| (fault.into(), Rest::Continue))?;
+    fn supervised<T>(&self, work: impl FnOnce() -> T) -> Result<T, (RenderFailure, AfterJob)> {
+        let generation = self
+            .child
+            .ensure_up()
+            .map_err(|fault| (fault.into(), AfterJob::Continue))?;
         let result = contain(|| {
-            self.faults.trigger(Moment::Before);
+            self.faults.trigger(FaultMoment::Before);
             let result = work();
-            self.faults.trigger(Moment::After);
+            self.faults.trigger(FaultMoment::After);
             result
         });
         result.map_err(|panic| {
             self.faults.increment();
             let fault = self.child.report_failure(generation, FaultKind::Panicked, panic);
-            (fault.into(), Rest::BackOff(Arc::clone(&self.child)))
+            (fault.into(), AfterJob::BackOff(Arc::clone(&self.child)))
         })
     }
 }
 
 impl Renderer {
-    pub(crate) fn new(worker: Desk, pool: Pool, timers: Alarms, limits: Arc<Limits>, trusted: bool) -> Self {
+    pub(crate) fn new(worker: RenderWorker, pool: Pool, timers: Timers, limits: Arc<Limits>, trusted: bool) -> Self {
         let _ = worker.child.ensure_up();
         Self {
             worker: Arc::new(worker),
@@ -149,15 +164,20 @@ impl Renderer {
             timers,
             limits,
             trusted,
-            instead: Arc::default(),
+            custom: Arc::default(),
         }
     }
 
     /// Renders in place if that is safe and wanted, else in the pool. It is counted while it is under way, and logged once if there is no
     /// answer. `begun` is the time at which the message came.
-    pub(crate) async fn render(&self, render: Render, begun: Begun, pooled: bool) -> Result<Rendered, RenderFailure> {
+    pub(crate) async fn render(
+        &self,
+        render: Render,
+        begun: RenderInProgress,
+        pooled: bool,
+    ) -> Result<Rendered, RenderFailure> {
         let _ticket = self.worker.child.meter().ticket();
-        if let Some(custom) = self.instead.load_full() {
+        if let Some(custom) = self.custom.load_full() {
             let rendered = self.render_custom(&custom, render).await;
             if let Err(failure) = &rendered {
                 self.worker.reader.unanswered(None, failure);
@@ -165,7 +185,7 @@ impl Renderer {
             return rendered;
         }
         if !pooled && self.trusted && actix::Arbiter::try_current().is_some() {
-            let job = Order::from(render);
+            let job = RenderJob::from(render);
             if let Some(rendered) = self.worker.serve_briefly(&job, begun) {
                 if let Err(failure) = &rendered {
                     self.worker.reader.unanswered(Some(&job.name), failure);
@@ -184,16 +204,16 @@ impl Renderer {
     }
 
     /// Renders an entry of one version in the pool.
-    pub(crate) async fn render_supplied(
+    pub(crate) async fn render_from_source(
         &self,
         snapshot: Arc<Snapshot>,
         name: &str,
-        source: impl Supply + Send + 'static,
+        source: impl ContextSource + Send + 'static,
         options: RenderOptions,
-        begun: Begun,
+        begun: RenderInProgress,
     ) -> Result<Rendered, RenderFailure> {
         let _ticket = self.worker.child.meter().ticket();
-        let job = Order {
+        let job = RenderJob {
             name: name.to_owned(),
             snapshot: Some(snapshot),
             source: Box::new(source),
@@ -203,9 +223,9 @@ impl Renderer {
     }
 
     /// Renders in the pool, and logs once if there is no answer.
-    async fn render_pooled(&self, mut job: Order, begun: Begun) -> Result<Rendered, RenderFailure> {
+    async fn render_pooled(&self, mut job: RenderJob, begun: RenderInProgress) -> Result<Rendered, RenderFailure> {
         let (answer, answered) = oneshot::channel();
-        let answer = Once::new(answer);
+        let answer = OneShotAnswer::new(answer);
         let on_abandoned = answer.clone();
         let (until, _deadline) = self.deadline(&mut job.options, answer.clone());
         let worker = Arc::clone(&self.worker);
@@ -217,7 +237,7 @@ impl Renderer {
             let _request = span.entered();
             if !answer.is_wanted() {
                 job.drop_contained();
-                return Rest::Continue;
+                return AfterJob::Continue;
             }
             let started = Instant::now();
             let (name, snapshot, deadline) = (job.name.clone(), job.snapshot.clone(), job.options.deadline);
@@ -259,9 +279,9 @@ impl Renderer {
     }
 
     /// Sends a render to the actor that replaces the Renderer.
-    async fn render_custom(&self, custom: &Instead, mut render: Render) -> Result<Rendered, RenderFailure> {
+    async fn render_custom(&self, custom: &CustomRenderer, mut render: Render) -> Result<Rendered, RenderFailure> {
         let (late, is_late) = oneshot::channel();
-        let _deadline = self.deadline(&mut render.options, Once::new(late));
+        let _deadline = self.deadline(&mut render.options, OneShotAnswer::new(late));
         tokio::select! {
             rendered = (custom.send)(render) => rendered,
             Ok(late) = is_late => late,
@@ -273,8 +293,8 @@ impl Renderer {
     fn deadline(
         &self,
         options: &mut RenderOptions,
-        late: Once<Result<Rendered, RenderFailure>>,
-    ) -> (Instant, (Alarm, tokio_util::sync::DropGuard)) {
+        late: OneShotAnswer<Result<Rendered, RenderFailure>>,
+    ) -> (Instant, (Timer, tokio_util::sync::DropGuard)) {
         let token = match options.cancel.take() {
             Some(token) => token.child_token(),
             None => CancellationToken::new(),

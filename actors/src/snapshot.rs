@@ -11,7 +11,7 @@ pub(crate) mod index;
 pub(crate) mod served;
 pub(crate) mod view;
 mod differences;
-mod late;
+mod late_faults;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,21 +22,21 @@ use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
 use chunks::Chunks;
-use entry::{Entry, Sum};
+use entry::{DigestSum, Entry};
 use index::Index;
 use view::View;
 
-pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, Course, Substitute, Success};
-pub use differences::{Compared, Difference, Served, Stands};
-pub(crate) use earlier::{Earlier, Former};
+pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, RenderRoute, Substitute, Success};
+pub use differences::{Compared, Difference, ServedTemplate, Stands};
+pub(crate) use earlier::{EarlierVersions, LastGoodVersions};
 pub use entry::Why;
-pub(crate) use late::{Failure, LateFaults, Room, Settled};
-pub use late::{LateFault, Serving};
+pub(crate) use late_faults::{Failure, LateFaultLimits, LateFaults, Settled};
+pub use late_faults::{LateFault, Serving};
 
 /// The seed of every hash of a name: quick, and not to be foreseen from outside.
-pub(crate) type Seed = foldhash::fast::RandomState;
+pub(crate) type NameHasher = foldhash::fast::RandomState;
 /// A persistent map by name.
-pub(crate) type Names<V> = im::HashMap<TemplateName, V, Seed>;
+pub(crate) type NameMap<V> = im::HashMap<TemplateName, V, NameHasher>;
 
 /// Everything that is served in one version.
 pub struct Snapshot {
@@ -45,8 +45,8 @@ pub struct Snapshot {
     index: Index,
     generation: Arc<Generation>,
     /// For answers when a render of this version fails.
-    earlier: Earlier,
-    live: Live,
+    earlier: EarlierVersions,
+    live: LiveCounter,
 }
 
 /// What one version serves. Holds no other generation, so that keeping some is no chain.
@@ -82,12 +82,12 @@ pub(crate) struct Content {
     held_back: Chunks<Arc<Entry>>,
     /// How many of them.
     held_back_len: usize,
-    sum: Sum,
+    sum: DigestSum,
     len: usize,
 }
 
 /// What became of an entry: none before is new, none after is gone.
-pub(crate) struct Change {
+pub(crate) struct EntryChange {
     pub(crate) id: TemplateId,
     pub(crate) before: Option<Arc<Entry>>,
     pub(crate) after: Option<Arc<Entry>>,
@@ -131,25 +131,35 @@ impl Snapshot {
     /// A snapshot without templates, of [`Version::NONE`].
     #[must_use]
     pub fn empty() -> Self {
-        Self::empty_of(&Shared::new(Serving::StandIn))
+        Self::empty_of(&SnapshotShared::new(Serving::StandIn))
     }
 
     /// The first snapshot of an engine.
-    pub(crate) fn empty_of(shared: &Arc<Shared>) -> Self {
+    pub(crate) fn empty_of(shared: &Arc<SnapshotShared>) -> Self {
         let generation = Generation {
             version: Version::NONE,
             content: Content::default(),
         };
-        Self::new(Arc::new(generation), Index::default(), Earlier::default(), shared)
+        Self::new(
+            Arc::new(generation),
+            Index::default(),
+            EarlierVersions::default(),
+            shared,
+        )
     }
 
-    pub(crate) fn new(generation: Arc<Generation>, index: Index, earlier: Earlier, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        generation: Arc<Generation>,
+        index: Index,
+        earlier: EarlierVersions,
+        shared: &Arc<SnapshotShared>,
+    ) -> Self {
         Self {
             content: generation.content.clone(),
             index,
             generation,
             earlier,
-            live: Live::one_more(shared),
+            live: LiveCounter::one_more(shared),
         }
     }
 
@@ -267,7 +277,7 @@ impl Snapshot {
     }
 
     /// Returns the state that all snapshots of this engine share.
-    pub(crate) fn shared(&self) -> Arc<Shared> {
+    pub(crate) fn shared(&self) -> Arc<SnapshotShared> {
         Arc::clone(&self.live.0)
     }
 
@@ -366,11 +376,11 @@ impl Content {
     }
 
     /// Writes what became of some names. Costs what is written, plus a pointer for each group of chunks.
-    pub(crate) fn write(&mut self, members: Vec<(TemplateId, Option<Arc<Member>>)>, entries: Vec<Change>) {
+    pub(crate) fn write(&mut self, members: Vec<(TemplateId, Option<Arc<Member>>)>, entries: Vec<EntryChange>) {
         if !members.is_empty() {
             self.view = Arc::new(self.view.with(members));
         }
-        for Change { id, before, after } in entries {
+        for EntryChange { id, before, after } in entries {
             if let Some(before) = before {
                 self.sum.take(&before);
                 self.len -= 1;
@@ -398,7 +408,7 @@ impl Content {
 
 /// State that the snapshots of one engine share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct SnapshotShared {
     /// The number of snapshots.
     live: AtomicUsize,
     /// The answer to requests for a template that never had a good version.
@@ -407,7 +417,7 @@ pub(crate) struct Shared {
     breakers: Breakers,
 }
 
-impl Shared {
+impl SnapshotShared {
     /// That of an engine which answers so where there is no good version.
     pub(crate) fn new(without_good: Serving) -> Arc<Self> {
         Arc::new(Self {
@@ -420,16 +430,16 @@ impl Shared {
 }
 
 /// Counts itself while it lives.
-struct Live(Arc<Shared>);
+struct LiveCounter(Arc<SnapshotShared>);
 
-impl Live {
-    fn one_more(shared: &Arc<Shared>) -> Self {
+impl LiveCounter {
+    fn one_more(shared: &Arc<SnapshotShared>) -> Self {
         shared.live.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(shared))
     }
 }
 
-impl Drop for Live {
+impl Drop for LiveCounter {
     fn drop(&mut self) {
         self.0.live.fetch_sub(1, Ordering::Relaxed);
     }

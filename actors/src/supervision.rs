@@ -22,20 +22,20 @@
 //!
 //! Pure functions of events, time and a random number decide what follows a failure; the other modules carry it out.
 
-mod place;
+mod mailbox_slot;
 mod policy;
 mod restarts;
-mod family;
+mod restart_group;
 mod meter;
 mod incident;
 mod strategy_group;
 mod child;
-mod drill;
+mod fault_injection;
 mod vault;
 mod contained;
 mod shell;
-mod door;
-mod alarm;
+mod bounded_recipient;
+mod timers;
 mod pool;
 mod actor_slot;
 mod supervised;
@@ -51,29 +51,29 @@ mod sync {
 
 use std::any::Any;
 
-pub use drill::{Faults, Moment};
-pub use family::Strategy;
+pub use fault_injection::{FaultMoment, InjectedFaults};
 pub use group::{Group, GroupError};
 pub use incident::{Fault, FaultKind, GivenUp, Restarted};
 pub use policy::{Escalation, Policy, PolicyError, RESTARTS_MAX, Restart, TIME_MAX_MS};
+pub use restart_group::Strategy;
 pub use shell::{Behavior, Serve, Started};
 pub use supervised::{Supervised, Undelivered};
 pub use vault::{Fenced, Vault};
 
 /// The parts that the engine is built of. Users who only have actors supervised need none of them.
 mod parts {
-    pub use super::alarm::{Alarm, Alarms};
+    pub use super::bounded_recipient::{BoundedRecipient, Permit, Rejected};
     pub use super::child::Child;
-    pub use super::door::{Admitted, Door, Turned};
-    pub use super::family::{Family, Fate, Orders, Standing};
     pub use super::incident::Incident;
-    pub use super::meter::{Line, Meter, Ticket};
-    pub use super::place::{Place, Taken};
-    pub use super::pool::{Abandoned, Lost, Once, Patience, Pool, Rest};
-    pub use super::restarts::{Ending, Restarts, Verdict};
-    pub use super::shell::{Answer, Shell, Traced};
-    pub use super::strategy_group::Circle;
+    pub use super::mailbox_slot::{MailboxSlot, TakenSlot};
+    pub use super::meter::{Meter, MeteredRecipient, Ticket};
+    pub use super::pool::{Abandoned, AfterJob, HangPolicy, Lost, OneShotAnswer, Pool};
+    pub use super::restart_group::{EndConsequence, MemberDuty, MemberOrders, RestartGroup};
+    pub use super::restarts::{EndReason, RestartDecision, Restarts};
+    pub use super::shell::{PendingReply, Shell, Traced};
+    pub use super::strategy_group::StrategyGroup;
     pub use super::supervisor::Supervisor;
+    pub use super::timers::{Timer, Timers};
 }
 #[doc(hidden)]
 pub use parts::*;

@@ -19,7 +19,7 @@ use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::protocol::report::Report;
 use crate::registry::publish::{Decision, publish};
-use crate::registry::truth::Truth;
+use crate::registry::registry_state::RegistryState;
 use crate::snapshot::{Snapshot, Standing, Why};
 use crate::template::{Digest, TemplateName};
 use crate::value::Value;
@@ -139,7 +139,7 @@ pub(crate) fn companions() -> Companions {
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) graph: Graph,
-    pub(crate) truth: Truth,
+    pub(crate) truth: RegistryState,
     pub(crate) limits: Limits,
 }
 
@@ -147,7 +147,7 @@ impl World {
     pub(crate) fn new(companions: Companions) -> Self {
         Self {
             graph: Graph::new(&formatters(), companions),
-            truth: Truth::new(),
+            truth: RegistryState::new(),
             limits: Limits::default(),
         }
     }

@@ -4,7 +4,7 @@
 //! NaN becomes null, and the last of two equal keys wins. In addition, the fields of an object keep their order, and a number of JSON
 //! keeps its digits if it would be printed differently.
 
-mod build;
+mod serialize;
 mod number;
 mod words;
 
@@ -15,9 +15,9 @@ use bumpalo::Bump;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq};
 
-pub use build::{ContextError, build};
 pub use number::number;
-pub(crate) use words::Words;
+pub use serialize::{ContextError, build};
+pub(crate) use words::KeyWords;
 
 /// The largest number of fields that is searched linearly; larger objects are sorted by key, see [`Object`].
 pub(crate) const LINEAR_FIELDS_MAX: usize = 32;
@@ -188,7 +188,7 @@ impl<'a> Object<'a> {
     pub(crate) fn get_hinted<'k>(
         &self,
         key: impl Fn() -> &'k [u8],
-        words: Words,
+        words: KeyWords,
         hint: &AtomicU32,
     ) -> Option<&'a Value<'a>> {
         match self.0.get(hint.load(Ordering::Relaxed) as usize) {

@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tracing::Instrument;
 
-use crate::counters::Tally;
+use crate::counters::Recorder;
 use crate::health::LoaderHealth;
 use crate::loader::{Changes, Depth, Hints, Loader};
-use crate::protocol::messages::{Drain, Drained, Look, Looked, Outcome, Reload, SourcesChanged};
-use crate::supervision::{Behavior, Line, Pool, Serve, Started, contain};
+use crate::protocol::messages::{BatchOutcome, Drain, Drained, Reload, SourcesChanged, SyncOutcome, SyncSources};
+use crate::supervision::{Behavior, MeteredRecipient, Pool, Serve, Started, contain};
 use crate::unheard::unheard;
 use crate::version::{LoaderId, Revision};
 
-use known::Known;
+use known::KnownSources;
 
 /// How long to wait before a batch whose outcome is unknown is sent again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -28,30 +28,30 @@ const RETRY: Duration = Duration::from_millis(100);
 const RETRY_DOUBLINGS: u32 = 7;
 
 /// What a Watcher is started from.
-pub(crate) struct Setup {
+pub(crate) struct WatcherConfig {
     /// Which loader this is.
     pub(crate) loader: LoaderId,
     /// The loader's own thread.
-    pub(crate) eyes: Eyes,
+    pub(crate) eyes: LoaderWorker,
     /// Counts batches; outside the behaviour, so that a restart does not begin anew.
     pub(crate) revisions: Arc<AtomicU64>,
     /// Where sources go.
-    pub(crate) compiler: Line<SourcesChanged>,
+    pub(crate) compiler: MeteredRecipient<SourcesChanged>,
     /// Hints to this very Watcher.
     pub(crate) hints: Hints,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) tally: Arc<Recorder>,
 }
 
 /// A loader on its thread.
 #[derive(Clone)]
-pub(crate) struct Eyes {
+pub(crate) struct LoaderWorker {
     loader: Arc<std::sync::Mutex<Box<dyn Loader>>>,
     thread: Pool,
     /// As of the last time that it ran.
     health: Arc<ArcSwap<LoaderHealth>>,
 }
 
-impl Eyes {
+impl LoaderWorker {
     /// Gives a loader a thread of its own.
     ///
     /// # Errors
@@ -116,13 +116,13 @@ pub(crate) fn batch(loader: LoaderId) -> tracing::Span {
 /// The behaviour of a Watcher.
 pub(crate) struct Watcher {
     loader: LoaderId,
-    eyes: Eyes,
+    eyes: LoaderWorker,
     revisions: Arc<AtomicU64>,
-    compiler: Line<SourcesChanged>,
+    compiler: MeteredRecipient<SourcesChanged>,
     hints: Hints,
-    tally: Arc<Tally>,
+    tally: Arc<Recorder>,
     /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
-    known: Option<Known>,
+    known: Option<KnownSources>,
     drained: bool,
     /// Batches lost one after the other.
     losses: u32,
@@ -131,9 +131,9 @@ pub(crate) struct Watcher {
 }
 
 impl Behavior for Watcher {
-    type Setup = Setup;
+    type Config = WatcherConfig;
 
-    fn start(setup: &Setup) -> Started<Self> {
+    fn start(setup: &WatcherConfig) -> Started<Self> {
         Ok(Self {
             loader: setup.loader,
             eyes: setup.eyes.clone(),
@@ -149,19 +149,19 @@ impl Behavior for Watcher {
     }
 }
 
-impl Serve<Look> for Watcher {
-    async fn serve(&mut self, look: Look) -> Looked {
+impl Serve<SyncSources> for Watcher {
+    async fn serve(&mut self, look: SyncSources) -> SyncOutcome {
         // From here on a hint is a look of its own.
-        let Look { place, batch } = look;
+        let SyncSources { place, batch } = look;
         drop(place);
         if self.drained {
-            return Looked::Nothing;
+            return SyncOutcome::Unchanged;
         }
         let looked = self.look(Depth::Hinted).instrument(batch).await;
         self.tally.reloads.looked(&looked, false);
         // Nobody waits for this answer, so the log says once what is the matter.
         let unreadable = match &looked {
-            Looked::Unreadable(reason) => Some(reason.clone()),
+            SyncOutcome::LoadFailed(reason) => Some(reason.clone()),
             _ => None,
         };
         if unreadable != self.unreadable {
@@ -182,7 +182,7 @@ impl Serve<Look> for Watcher {
 }
 
 impl Serve<Reload> for Watcher {
-    async fn serve(&mut self, reload: Reload) -> Looked {
+    async fn serve(&mut self, reload: Reload) -> SyncOutcome {
         let batch = batch(self.loader);
         let depth = if reload.full { Depth::Bytes } else { Depth::Everything };
         let looked = self.look(depth).instrument(batch).await;
@@ -199,42 +199,42 @@ impl Serve<Drain> for Watcher {
 }
 
 impl Watcher {
-    async fn look(&mut self, depth: Depth) -> Looked {
+    async fn look(&mut self, depth: Depth) -> SyncOutcome {
         let noticed = Instant::now();
         let depth = if self.known.is_some() { depth } else { Depth::Afresh };
         let changes = match self.eyes.with(move |loader| loader.sync(depth)).await {
             Ok(Ok(changes)) => changes,
-            Ok(Err(error)) => return Looked::Unreadable(error.to_string()),
+            Ok(Err(error)) => return SyncOutcome::LoadFailed(error.to_string()),
             Err(lost) => {
                 self.send_again();
-                return Looked::Unreadable(lost);
+                return SyncOutcome::LoadFailed(lost);
             }
         };
         let known = self.known.take().unwrap_or_default();
         let (changes, known) = known.compare(changes);
         if changes.is_empty() {
             self.known = Some(known);
-            return Looked::Nothing;
+            return SyncOutcome::Unchanged;
         }
         let outcome = self.hand_on(changes, noticed).await;
         match &outcome {
-            Outcome::Lost(_) | Outcome::Conflict => self.send_again(),
+            BatchOutcome::Lost(_) | BatchOutcome::Conflict => self.send_again(),
             // The same would be refused again: everything is handed on with the next change.
-            Outcome::Refused(reason) => {
+            BatchOutcome::Refused(reason) => {
                 tracing::error!(reason, "the templates are not accepted; what was served goes on");
                 unheard(format_args!(
                     "the templates are not accepted: {reason}; what was served goes on"
                 ));
             }
-            Outcome::Published(_) | Outcome::Unchanged(_) | Outcome::Held(_) => {
+            BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_) => {
                 self.known = Some(known);
                 self.losses = 0;
             }
         }
-        Looked::Decided(outcome)
+        SyncOutcome::Decided(outcome)
     }
 
-    async fn hand_on(&self, changes: Changes, noticed: Instant) -> Outcome {
+    async fn hand_on(&self, changes: Changes, noticed: Instant) -> BatchOutcome {
         let number = self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
         let Changes {
             complete,
@@ -259,7 +259,7 @@ impl Watcher {
         self.compiler
             .send(batch)
             .await
-            .unwrap_or_else(|gone| Outcome::Lost(gone.to_string()))
+            .unwrap_or_else(|gone| BatchOutcome::Lost(gone.to_string()))
     }
 
     /// Everything is handed on with the next look, which comes by itself: soon, and later after each further loss.

@@ -20,7 +20,7 @@ use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::problem::Problem;
-use super::state::{State, json};
+use super::state::{AdminState, json};
 use super::{model, state};
 
 pub(super) use templates::about;
@@ -83,7 +83,7 @@ async fn program(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let state = request.app_data::<Data<State>>();
+    let state = request.app_data::<Data<AdminState>>();
     let admitted = match state {
         Some(state) => state.access.program(request.headers()),
         None => Err(Problem::internal("the listener is not complete")),
@@ -105,7 +105,7 @@ fn answer(value: &impl Serialize) -> HttpResponse {
 /// This document
 #[utoipa::path(get, path = "/admin/v1/openapi.json", tag = "listener", security(("token" = [])),
     responses((status = 200, description = "What can be asked, and what is answered", body = Object), (status = "default", response = Problem)))]
-async fn openapi(state: Data<State>) -> HttpResponse {
+async fn openapi(state: Data<AdminState>) -> HttpResponse {
     let mut document = Document::openapi();
     if !state.access.needs_token() {
         without_token(&mut document);
@@ -165,7 +165,7 @@ fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
         openapi,
     ),
     components(responses(Problem), schemas(Problem, model::CurrentAnswer, model::PublicationAnswer, state::FallbackEvent, state::ActorFailedEvent)),
-    modifiers(&Complete),
+    modifiers(&CompleteDocument),
     tags(
         (name = "health", description = "How it is"),
         (name = "versions", description = "What is served, and what was"),
@@ -177,9 +177,9 @@ fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
 struct Document;
 
 /// What cannot be said in an attribute.
-struct Complete;
+struct CompleteDocument;
 
-impl Modify for Complete {
+impl Modify for CompleteDocument {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)

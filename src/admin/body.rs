@@ -19,13 +19,13 @@ use super::problem::Problem;
 type Unread = Pin<Box<BodyStream<Incoming>>>;
 
 /// A request that is not answered otherwise than by a problem.
-pub(super) struct Refused {
+pub(super) struct RefusedRequest {
     pub(super) problem: Problem,
     /// What its client would still send.
     pub(super) unread: Option<Unread>,
 }
 
-impl From<Problem> for Refused {
+impl From<Problem> for RefusedRequest {
     fn from(problem: Problem) -> Self {
         Self { problem, unread: None }
     }
@@ -33,7 +33,7 @@ impl From<Problem> for Refused {
 
 /// Waits for a body of which nobody said how long it is. Once nobody holds such a body any more, the server would read it to its
 /// end, and it may have none.
-pub(super) async fn arrive(request: &mut ServiceRequest, limits: &AdminLimits) -> Result<(), Refused> {
+pub(super) async fn arrive(request: &mut ServiceRequest, limits: &AdminLimits) -> Result<(), RefusedRequest> {
     if !request.headers().contains_key(TRANSFER_ENCODING) {
         return Ok(());
     }
@@ -54,7 +54,7 @@ pub(super) async fn arrive(request: &mut ServiceRequest, limits: &AdminLimits) -
             request.set_payload(Incoming::from(body));
             Ok(())
         }
-        Err(problem) => Err(Refused {
+        Err(problem) => Err(RefusedRequest {
             problem,
             unread: Some(unread),
         }),

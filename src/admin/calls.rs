@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use hotplate_actors::snapshot::Snapshot;
 use hotplate_actors::{Hotplate, TemplateName, messages};
 
-use super::model::{Edge, GraphAnswer, Node, StandingAnswer};
+use super::model::{GraphAnswer, GraphEdge, GraphNode, StatusAnswer};
 
 /// Every template, every name that is called, and the calls between them.
 #[derive(Debug)]
-pub(super) struct Calls {
+pub(super) struct CallGraph {
     /// Sorted by name.
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<GraphNode>,
     /// Whom each calls.
     pub(super) callees: Vec<Vec<usize>>,
     /// Who calls each.
@@ -20,21 +20,21 @@ pub(super) struct Calls {
 
 /// Some of the nodes, by number, in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct Subgraph {
     pub(super) nodes: BTreeSet<usize>,
     /// Whether there are more that belong to it.
     pub(super) truncated: bool,
 }
 
-impl Calls {
+impl CallGraph {
     pub(super) fn new(hotplate: &Hotplate, snapshot: &Snapshot, edges: &[messages::Edge]) -> Self {
-        let mut standings: HashMap<&TemplateName, StandingAnswer> = HashMap::new();
+        let mut standings: HashMap<&TemplateName, StatusAnswer> = HashMap::new();
         for (id, name, _) in snapshot.entries() {
-            standings.insert(name, StandingAnswer::of(hotplate, snapshot, id));
+            standings.insert(name, StatusAnswer::of(hotplate, snapshot, id));
         }
         for edge in edges {
             for name in [&edge.caller, &edge.callee] {
-                standings.entry(name).or_insert(StandingAnswer::Missing);
+                standings.entry(name).or_insert(StatusAnswer::Missing);
             }
         }
         let mut names: Vec<_> = standings.into_iter().collect();
@@ -57,7 +57,7 @@ impl Calls {
             list.sort_unstable();
             list.dedup();
         }
-        let nodes = names.into_iter().map(|(name, standing)| Node {
+        let nodes = names.into_iter().map(|(name, standing)| GraphNode {
             name: name.to_string(),
             standing,
         });
@@ -74,17 +74,17 @@ impl Calls {
     }
 
     /// The first `most` by name.
-    pub(super) fn first(&self, most: usize) -> Part {
-        Part {
+    pub(super) fn first(&self, most: usize) -> Subgraph {
+        Subgraph {
             nodes: (0..self.nodes.len().min(most)).collect(),
             truncated: self.nodes.len() > most,
         }
     }
 
     /// What is up to `depth` calls away from a name, in both directions; the nearest `most`.
-    pub(super) fn around(&self, name: &str, depth: usize, most: usize) -> Option<Part> {
+    pub(super) fn around(&self, name: &str, depth: usize, most: usize) -> Option<Subgraph> {
         let start = self.number(name)?;
-        let mut part = Part {
+        let mut part = Subgraph {
             nodes: BTreeSet::from([start]),
             truncated: false,
         };
@@ -113,12 +113,12 @@ impl Calls {
     }
 
     /// A part as it is answered.
-    pub(super) fn answer(&self, part: &Part, version: u64) -> GraphAnswer {
+    pub(super) fn answer(&self, part: &Subgraph, version: u64) -> GraphAnswer {
         let edges = part.nodes.iter().flat_map(|caller| {
             let callees = self.callees[*caller]
                 .iter()
                 .filter(|callee| part.nodes.contains(callee));
-            callees.map(|callee| Edge {
+            callees.map(|callee| GraphEdge {
                 caller: self.nodes[*caller].name.clone(),
                 callee: self.nodes[*callee].name.clone(),
             })

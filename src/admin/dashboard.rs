@@ -6,10 +6,10 @@
 mod actions;
 mod overview;
 mod pages;
-mod picture;
+mod drawing;
 mod templates;
 mod versions;
-mod words;
+mod phrases;
 
 use std::collections::BTreeSet;
 
@@ -125,14 +125,14 @@ struct Frame {
     signed_in: bool,
     /// Whether to follow what happens.
     live: bool,
-    status: Option<Status>,
+    status: Option<PageStatus>,
     /// What was done just now.
     did: Option<&'static str>,
 }
 
 /// How it is, in a few words.
 #[derive(Debug, Serialize)]
-struct Status {
+struct PageStatus {
     /// `good`, `warn` or `bad`.
     kind: &'static str,
     said: String,
@@ -142,14 +142,14 @@ struct Status {
 
 /// Names as a person reads them: the first few, and how many more.
 #[derive(Debug, Serialize)]
-struct Few {
+struct NameList {
     names: Vec<String>,
     more: usize,
     any: bool,
 }
 
-impl Few {
-    fn of(names: &super::model::Names, most: usize) -> Self {
+impl NameList {
+    fn of(names: &super::model::NameSample, most: usize) -> Self {
         let shown: BTreeSet<_> = names.names.iter().take(most).cloned().collect();
         Self {
             more: names.count - shown.len().min(names.count),

@@ -7,17 +7,17 @@ use actix_web::web::Bytes;
 use tokio::sync::broadcast;
 
 /// Events in their order. The last ones are kept: so many, with so many bytes.
-pub(super) struct Feed {
+pub(super) struct EventFeed {
     /// Tells the events of this program from those of another one before it.
     origin: String,
-    kept: Mutex<Kept>,
+    kept: Mutex<StoredEvent>,
     clients: broadcast::Sender<Bytes>,
     events: usize,
     bytes: usize,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct StoredEvent {
     /// Of the last event.
     number: u64,
     bytes: usize,
@@ -25,7 +25,7 @@ struct Kept {
 }
 
 /// Where a client begins.
-pub(super) struct Start {
+pub(super) struct StreamStart {
     /// What it has missed, if that is known; else it has to be told everything.
     pub(super) missed: Option<Vec<Bytes>>,
     /// The id of the last event before `next`.
@@ -34,7 +34,7 @@ pub(super) struct Start {
     pub(super) next: broadcast::Receiver<Bytes>,
 }
 
-impl Feed {
+impl EventFeed {
     pub(super) fn new(origin: String, events: usize, bytes: usize) -> Self {
         Self {
             origin,
@@ -61,7 +61,7 @@ impl Feed {
     }
 
     /// Begins with what came after the event that a client saw last.
-    pub(super) fn start(&self, last: Option<&str>) -> Start {
+    pub(super) fn start(&self, last: Option<&str>) -> StreamStart {
         let kept = self.lock();
         let missed = last.and_then(|last| {
             let (origin, number) = last.rsplit_once('-')?;
@@ -70,7 +70,7 @@ impl Feed {
             let first = kept.frames.len().checked_sub(missed)?;
             Some(kept.frames.iter().skip(first).cloned().collect())
         });
-        Start {
+        StreamStart {
             missed,
             id: self.id(kept.number),
             next: self.clients.subscribe(),
@@ -81,7 +81,7 @@ impl Feed {
         format!("{}-{number}", self.origin)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, StoredEvent> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -95,13 +95,13 @@ pub(super) fn frame(id: &str, event: &str, json: &str) -> Bytes {
 mod tests {
     use super::*;
 
-    fn missed(feed: &Feed, last: &str) -> Option<usize> {
+    fn missed(feed: &EventFeed, last: &str) -> Option<usize> {
         feed.start(Some(last)).missed.map(|missed| missed.len())
     }
 
     #[test]
     fn a_client_that_comes_back_gets_what_it_missed_as_far_as_it_is_kept() {
-        let feed = Feed::new("boot".into(), 3, 1_000_000);
+        let feed = EventFeed::new("boot".into(), 3, 1_000_000);
         for number in 0..5 {
             feed.tell("e", &number.to_string());
         }
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn large_events_are_kept_by_their_bytes() {
-        let feed = Feed::new("boot".into(), 1_000, 1_000);
+        let feed = EventFeed::new("boot".into(), 1_000, 1_000);
         for _ in 0..100 {
             feed.tell("e", &"x".repeat(300));
         }

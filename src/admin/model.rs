@@ -26,14 +26,14 @@ const NAMES_MAX: usize = 100;
 
 /// Some names, and how many there are.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
-pub(super) struct Names {
+pub(super) struct NameSample {
     /// How many there are.
     pub(super) count: usize,
     /// The first hundred of them.
     pub(super) names: Vec<String>,
 }
 
-impl Names {
+impl NameSample {
     pub(super) fn of(names: &[TemplateName]) -> Self {
         Self {
             count: names.len(),
@@ -45,7 +45,7 @@ impl Names {
 /// How a template stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum StandingAnswer {
+pub(super) enum StatusAnswer {
     /// Served as its newest text has it.
     Current,
     /// Served as it was before an edit that is not good.
@@ -56,7 +56,7 @@ pub(super) enum StandingAnswer {
     Missing,
 }
 
-impl StandingAnswer {
+impl StatusAnswer {
     /// By what visitors get now, and not only by what compiles.
     pub(super) fn of(hotplate: &Hotplate, snapshot: &Snapshot, id: TemplateId) -> Self {
         match snapshot.standing(id) {
@@ -75,7 +75,7 @@ impl StandingAnswer {
     }
 }
 
-impl From<Stands> for StandingAnswer {
+impl From<Stands> for StatusAnswer {
     fn from(stands: Stands) -> Self {
         match stands {
             Stands::Current => Self::Current,
@@ -102,7 +102,7 @@ pub(super) struct TemplateSummary {
     /// Its name.
     pub(super) name: String,
     /// How it stands.
-    pub(super) standing: StandingAnswer,
+    pub(super) standing: StatusAnswer,
     /// If something older than its newest text is served: the last version in which that was the newest.
     pub(super) since: Option<u64>,
     /// BLAKE3 of the text that is served, the first 16 hexadecimal digits.
@@ -121,7 +121,7 @@ pub(super) struct TemplateAnswer {
     /// The version that this is about.
     pub(super) version: u64,
     /// How it stands.
-    pub(super) standing: StandingAnswer,
+    pub(super) standing: StatusAnswer,
     /// If something older than its newest text is served: the last version in which that was the newest.
     pub(super) since: Option<u64>,
     /// If it is not current, or failed when it was rendered: the template to repair.
@@ -200,25 +200,25 @@ pub(super) struct GraphAnswer {
     /// The version that this is about.
     pub(super) version: u64,
     /// Templates, and names that are called and not there; sorted.
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<GraphNode>,
     /// Calls between these, sorted.
-    pub(super) edges: Vec<Edge>,
+    pub(super) edges: Vec<GraphEdge>,
     /// Whether there are more than fit into an answer: ask with `around`.
     pub(super) truncated: bool,
 }
 
 /// A template in the graph.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Node {
+pub(super) struct GraphNode {
     /// Its name.
     pub(super) name: String,
     /// How it stands.
-    pub(super) standing: StandingAnswer,
+    pub(super) standing: StatusAnswer,
 }
 
 /// A call in the graph.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Edge {
+pub(super) struct GraphEdge {
     /// Who calls.
     pub(super) caller: String,
     /// Who is called.

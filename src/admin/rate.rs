@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 /// A bucket of tokens: each request takes one, and so many flow in each second, up to what it holds.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(super) struct TokenBucket {
     per_second: f64,
     holds: f64,
     level: Mutex<(f64, Instant)>,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// A full one.
     pub(super) fn new(per_second: u32, holds: u32, now: Instant) -> Self {
         let holds = f64::from(holds.max(1));
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn a_burst_is_let_through_and_then_the_rate() {
         let start = Instant::now();
-        let bucket = Bucket::new(10, 3, start);
+        let bucket = TokenBucket::new(10, 3, start);
         let at = |ms| bucket.take(start + Duration::from_millis(ms)).is_ok();
         assert_eq!([at(0), at(0), at(0), at(0)], [true, true, true, false]);
         assert_eq!([at(50), at(101), at(102)], [false, true, false]);

@@ -18,8 +18,8 @@ use hotplate_actors::supervision::runtime;
 use super::body::{self, WithUnread};
 use super::limits::AdminLimits;
 use super::problem::Problem;
-use super::state::{State, now_ms};
-use super::stream::Places;
+use super::state::{AdminState, now_ms};
+use super::stream::ClientSlots;
 use super::{AdminError, api, dashboard};
 use crate::guard::{ConnectionLimits, GuardedServer};
 
@@ -35,7 +35,7 @@ const GOODBYE_SECONDS: u64 = 1;
 pub struct AdminHandle {
     address: SocketAddr,
     server: ServerHandle,
-    places: Places,
+    places: ClientSlots,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -69,7 +69,7 @@ impl std::fmt::Debug for AdminHandle {
 }
 
 /// Starts the threads.
-pub(super) fn start(listener: TcpListener, address: SocketAddr, state: State) -> Result<AdminHandle, AdminError> {
+pub(super) fn start(listener: TcpListener, address: SocketAddr, state: AdminState) -> Result<AdminHandle, AdminError> {
     let (ready, is_ready) = sync_channel(1);
     let places = state.places.clone();
     let state = Data::new(state);
@@ -85,7 +85,7 @@ pub(super) fn start(listener: TcpListener, address: SocketAddr, state: State) ->
             match serve(listener, state.clone()) {
                 Ok(server) => {
                     let _ = ready.send(Ok(server.handle()));
-                    let telling = rt::spawn(State::tell(Arc::downgrade(&state.into_inner())));
+                    let telling = rt::spawn(AdminState::tell(Arc::downgrade(&state.into_inner())));
                     let _ = server.await;
                     telling.abort();
                 }
@@ -109,7 +109,7 @@ pub(super) fn start(listener: TcpListener, address: SocketAddr, state: State) ->
     })
 }
 
-fn serve(listener: TcpListener, state: Data<State>) -> std::io::Result<Server> {
+fn serve(listener: TcpListener, state: Data<AdminState>) -> std::io::Result<Server> {
     let (limits, counters) = (state.limits.clone(), state.connections.clone());
     let connections = ConnectionLimits {
         connections: limits.connections.div_ceil(WORKERS),
@@ -165,7 +165,7 @@ async fn admit(
 }
 
 fn refuse(request: &ServiceRequest) -> Result<AdminLimits, Problem> {
-    let Some(state) = request.app_data::<Data<State>>() else {
+    let Some(state) = request.app_data::<Data<AdminState>>() else {
         return Err(Problem::internal("the listener is not complete"));
     };
     state.access.same_site(request.request())?;
@@ -182,7 +182,7 @@ fn refuse(request: &ServiceRequest) -> Result<AdminLimits, Problem> {
 }
 
 /// Counts a request among those of its kind. Probes are always answered: whoever restarts what does not answer has no patience.
-fn within_rate(state: &State, request: &ServiceRequest) -> Result<(), Duration> {
+fn within_rate(state: &AdminState, request: &ServiceRequest) -> Result<(), Duration> {
     if api::PROBES.contains(&request.path()) {
         return Ok(());
     }
@@ -213,7 +213,7 @@ fn with_headers<B>(mut response: ServiceResponse<B>) -> ServiceResponse<B> {
     response
 }
 
-async fn nothing_here(request: HttpRequest, state: Data<State>) -> Result<actix_web::HttpResponse, Problem> {
+async fn nothing_here(request: HttpRequest, state: Data<AdminState>) -> Result<actix_web::HttpResponse, Problem> {
     state.access.program(request.headers())?;
     Err(Problem::nothing_here(request.path()))
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_web::{rt, web};
-use hotplate_actors::counters::{EntryCounters, Publication};
+use hotplate_actors::counters::{Publication, StatusCounters};
 use hotplate_actors::snapshot::Standing;
 use hotplate_actors::{Event, Fallback, Hotplate, TemplateName, Version};
 use serde::Serialize;
@@ -13,14 +13,14 @@ use utoipa::ToSchema;
 
 use super::access::Access;
 use super::dashboard::{Dashboard, VitalsView};
-use super::feed::Feed;
+use super::feed::EventFeed;
+use super::idempotency::IdempotencyStore;
 use super::limits::AdminLimits;
 use super::model::{CurrentAnswer, Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
-use super::once::Once;
 use super::problem::Problem;
-use super::pulse::Pulse;
-use super::rate::Bucket;
-use super::stream::Places;
+use super::rate::TokenBucket;
+use super::stream::ClientSlots;
+use super::vitals::VitalsHistory;
 use super::{AdminError, LogLevel};
 use crate::guard::ConnectionCounters;
 use crate::metrics::Metrics;
@@ -35,7 +35,7 @@ const FINDINGS_MAX: usize = 100;
 const LIVE_EVENTS: usize = 16;
 
 /// What every request can look at.
-pub(super) struct State {
+pub(super) struct AdminState {
     pub(super) hotplate: Hotplate,
     pub(super) metrics: Metrics,
     /// Of this listener.
@@ -43,16 +43,16 @@ pub(super) struct State {
     pub(super) access: Access,
     pub(super) limits: AdminLimits,
     pub(super) log: Option<Arc<dyn LogLevel>>,
-    pub(super) requests: Bucket,
-    pub(super) unauthenticated: Bucket,
-    pub(super) changes: Bucket,
-    pub(super) once: Once,
-    pub(super) places: Places,
+    pub(super) requests: TokenBucket,
+    pub(super) unauthenticated: TokenBucket,
+    pub(super) changes: TokenBucket,
+    pub(super) once: IdempotencyStore,
+    pub(super) places: ClientSlots,
     /// What happens, for programs.
-    pub(super) events: Feed,
+    pub(super) events: EventFeed,
     /// That something happened and how it goes, for dashboards.
-    pub(super) live: Feed,
-    pub(super) pulse: Pulse,
+    pub(super) live: EventFeed,
+    pub(super) pulse: VitalsHistory,
     pub(super) dashboard: Dashboard,
 }
 
@@ -82,7 +82,7 @@ pub(super) struct ActorFailedEvent {
     said: String,
 }
 
-impl State {
+impl AdminState {
     pub(super) fn new(
         hotplate: Hotplate,
         metrics: Metrics,
@@ -92,17 +92,17 @@ impl State {
     ) -> Result<Self, AdminError> {
         let now = Instant::now();
         let origin = format!("{:x}", now_ms());
-        let pulse = Pulse::default();
+        let pulse = VitalsHistory::default();
         pulse.take(&hotplate.counters(), now);
         let connections = ConnectionCounters::default();
         Ok(Self {
-            requests: Bucket::new(limits.requests_per_second, limits.requests_burst, now),
-            unauthenticated: Bucket::new(limits.unauthenticated_per_second, limits.unauthenticated_burst, now),
-            changes: Bucket::new(limits.changes_per_second, limits.changes_burst, now),
-            once: Once::new(&limits),
-            places: Places::new(limits.event_clients),
-            events: Feed::new(origin.clone(), limits.events, limits.events_bytes),
-            live: Feed::new(origin, LIVE_EVENTS, limits.events_bytes),
+            requests: TokenBucket::new(limits.requests_per_second, limits.requests_burst, now),
+            unauthenticated: TokenBucket::new(limits.unauthenticated_per_second, limits.unauthenticated_burst, now),
+            changes: TokenBucket::new(limits.changes_per_second, limits.changes_burst, now),
+            once: IdempotencyStore::new(&limits),
+            places: ClientSlots::new(limits.event_clients),
+            events: EventFeed::new(origin.clone(), limits.events, limits.events_bytes),
+            live: EventFeed::new(origin, LIVE_EVENTS, limits.events_bytes),
             dashboard: Dashboard::start().map_err(|error| AdminError::Dashboard(error.to_string()))?,
             pulse,
             hotplate,
@@ -172,7 +172,7 @@ impl State {
         };
         let mut beat = rt::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let mut told = Told::default();
+        let mut told = KnownFallbacks::default();
         let mut ended = false;
         let mut health = None;
         loop {
@@ -191,7 +191,7 @@ impl State {
         }
     }
 
-    fn beat(&self, before: &mut Option<(HealthAnswer, EntryCounters)>) {
+    fn beat(&self, before: &mut Option<(HealthAnswer, StatusCounters)>) {
         let counters = self.hotplate.counters();
         self.pulse.take(&counters, Instant::now());
         self.live
@@ -208,7 +208,7 @@ impl State {
             )
         };
         // That a template is rendered well again with other data is told by no event.
-        let is_news = |(was, entries): &(HealthAnswer, EntryCounters)| {
+        let is_news = |(was, entries): &(HealthAnswer, StatusCounters)| {
             shape(was) != shape(&health) || *entries != counters.entries
         };
         if before.as_ref().is_some_and(is_news) {
@@ -217,7 +217,7 @@ impl State {
         *before = Some((health, counters.entries));
     }
 
-    fn happened(&self, event: &Event, told: &mut Told) {
+    fn happened(&self, event: &Event, told: &mut KnownFallbacks) {
         match event {
             Event::Published(published) => {
                 told.begin(published.version, published.stale.iter().chain(&published.broken));
@@ -241,7 +241,7 @@ impl State {
             Event::ActorFailed(fault) => {
                 let failed = ActorFailedEvent {
                     actor: fault.actor,
-                    said: fault.said.clone(),
+                    said: fault.message.clone(),
                 };
                 self.events.tell("actor-failed", &json(&failed));
             }
@@ -256,14 +256,14 @@ impl State {
 
 /// Of which templates it was told that they fall back.
 #[derive(Debug, Default)]
-struct Told {
+struct KnownFallbacks {
     version: Option<Version>,
     /// Those that the version named, as far as they have not come yet.
     named: HashSet<TemplateName>,
     count: usize,
 }
 
-impl Told {
+impl KnownFallbacks {
     /// These are named by the version itself.
     fn begin<'n>(&mut self, version: Version, named: impl Iterator<Item = &'n TemplateName>) {
         *self = Self {

@@ -14,7 +14,7 @@ use actix_web::{HttpResponse, rt};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::access::Admission;
-use super::feed::{Start, frame};
+use super::feed::{StreamStart, frame};
 use super::problem::Problem;
 
 /// Between two signs of life, so that a client that went away is noticed.
@@ -26,7 +26,7 @@ const HANDED_ON: usize = 8;
 
 /// Places for clients.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub(super) struct ClientSlots {
     taken: Arc<AtomicUsize>,
     most: usize,
     closed: watch::Sender<bool>,
@@ -34,9 +34,9 @@ pub(super) struct Places {
 
 /// One place, given back when this is dropped.
 #[derive(Debug)]
-struct Place(Arc<AtomicUsize>);
+struct ClientSlot(Arc<AtomicUsize>);
 
-impl Places {
+impl ClientSlots {
     pub(super) fn new(most: usize) -> Self {
         Self {
             taken: Arc::default(),
@@ -50,9 +50,9 @@ impl Places {
         self.closed.send_replace(true);
     }
 
-    fn take(&self) -> Result<Place, Problem> {
+    fn take(&self) -> Result<ClientSlot, Problem> {
         let taken = self.taken.fetch_add(1, Ordering::Relaxed);
-        let place = Place(Arc::clone(&self.taken));
+        let place = ClientSlot(Arc::clone(&self.taken));
         if taken >= self.most {
             let detail = format!("{} clients listen already (the limit `event_clients`)", self.most);
             return Err(Problem::busy(detail));
@@ -61,19 +61,19 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for ClientSlot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// The body of an answer that goes on.
-struct Stream {
+struct EventStreamBody {
     frames: mpsc::Receiver<Bytes>,
-    _place: Place,
+    _place: ClientSlot,
 }
 
-impl MessageBody for Stream {
+impl MessageBody for EventStreamBody {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {
@@ -88,14 +88,14 @@ impl MessageBody for Stream {
 /// Answers with events from `start` on, as long as its client may listen. `everything` is told to a client of which it is not known what
 /// it has seen.
 pub(super) fn answer(
-    places: &Places,
+    places: &ClientSlots,
     admission: Admission,
-    start: Start,
+    start: StreamStart,
     everything: impl FnOnce() -> (&'static str, String),
 ) -> Result<HttpResponse, Problem> {
     let place = places.take()?;
     let (hand, frames) = mpsc::channel(HANDED_ON);
-    let Start { missed, id, next } = start;
+    let StreamStart { missed, id, next } = start;
     let mut first = vec![Bytes::from(format!("retry: {RETRY_MS}\n\n"))];
     match missed {
         Some(missed) => first.extend(missed),
@@ -116,7 +116,7 @@ pub(super) fn answer(
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header(("cache-control", "no-store"))
         .insert_header(("x-accel-buffering", "no"))
-        .body(Stream { frames, _place: place }))
+        .body(EventStreamBody { frames, _place: place }))
 }
 
 /// Ends when the client goes away, is told that it is too slow, or there is nothing more to tell.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::failure::FOUND;
 use super::progress::Progress;
-use super::setup::Setup;
+use super::setup::CommandSetup;
 use super::terminal::Terminal;
 use super::{Directory, Failure, Format, names, start};
 
@@ -22,43 +22,43 @@ pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) directory: Directory,
     #[command(flatten)]
-    options: Options,
+    options: CheckOptions,
 }
 
 /// The options of a check.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct CheckOptions {
     /// Output format: sentences, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
 
 /// An error or a warning, with the pages that fail because of it, if rendering them showed it.
-struct Finding {
+struct CheckFinding {
     diagnostic: Diagnostic,
     entries: Vec<TemplateName>,
 }
 
 /// The result of a check.
-struct Findings {
+struct CheckFindings {
     templates: usize,
     rendered: usize,
     /// Formatters that are replaced by printing the value.
     stubs: Vec<String>,
-    findings: Vec<Finding>,
+    findings: Vec<CheckFinding>,
 }
 
 impl Check {
-    pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, setup: &CommandSetup) -> Result<ExitCode, Failure> {
         let site = self.directory.open(setup)?;
         self.options.check(&site, setup.config().apply(site.builder()))
     }
 }
 
-impl Options {
+impl CheckOptions {
     /// Checks the templates of an engine, prints the findings and returns the exit code.
     pub(super) fn check(&self, site: &Site, builder: Builder) -> Result<ExitCode, Failure> {
-        let findings = Findings::of(site, builder)?;
+        let findings = CheckFindings::of(site, builder)?;
         let mut terminal = Terminal::stdout();
         match self.format {
             Format::Human => findings.print(site, &mut terminal)?,
@@ -72,7 +72,7 @@ impl Options {
     }
 }
 
-impl Findings {
+impl CheckFindings {
     fn of(site: &Site, builder: Builder) -> Result<Self, Failure> {
         let loading = Progress::waiting("loading templates");
         let stubs = builder.stubs().map(str::to_owned).collect();
@@ -80,7 +80,7 @@ impl Findings {
         drop(loading);
         let pinned = hotplate.snapshot();
         let snapshot = pinned.snapshot();
-        let mut findings = Findings {
+        let mut findings = CheckFindings {
             templates: snapshot.entries().filter(|(_, name, _)| site.is_template(name)).count(),
             rendered: 0,
             stubs,
@@ -130,7 +130,7 @@ impl Findings {
 
     /// Adds a finding. An error that shows in many pages is one finding that names them.
     fn add(&mut self, diagnostic: Diagnostic, entry: Option<&TemplateName>) {
-        let same = |found: &&mut Finding| {
+        let same = |found: &&mut CheckFinding| {
             let found = &found.diagnostic;
             (found.code, &found.template, found.span, &found.message)
                 == (
@@ -142,7 +142,7 @@ impl Findings {
         };
         match self.findings.iter_mut().find(same) {
             Some(finding) => finding.entries.extend(entry.cloned()),
-            None => self.findings.push(Finding {
+            None => self.findings.push(CheckFinding {
                 diagnostic,
                 entries: entry.into_iter().cloned().collect(),
             }),
@@ -158,7 +158,7 @@ impl Findings {
     }
 
     fn print(&self, site: &Site, terminal: &mut Terminal) -> Result<(), Failure> {
-        for Finding { diagnostic, entries } in &self.findings {
+        for CheckFinding { diagnostic, entries } in &self.findings {
             terminal.diagnostic(diagnostic)?;
             if let [_, others @ ..] = &entries[..]
                 && !others.is_empty()
@@ -187,8 +187,7 @@ impl Findings {
     }
 
     fn json(&self) -> String {
-        let finding =
-            |Finding { diagnostic, entries }: &Finding| json!({ "diagnostic": diagnostic, "entries": entries });
+        let finding = |CheckFinding { diagnostic, entries }: &CheckFinding| json!({ "diagnostic": diagnostic, "entries": entries });
         json!({
             "templates": self.templates,
             "rendered": self.rendered,

@@ -7,7 +7,7 @@ use clap::Args;
 use hotplate::config::{self, Key, Origin, Value, keys};
 use serde_json::json;
 
-use super::setup::Setup;
+use super::setup::CommandSetup;
 use super::terminal::Terminal;
 use super::{Failure, Format};
 
@@ -25,7 +25,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, setup: &CommandSetup) -> Result<ExitCode, Failure> {
         let shown = match (self.sample, self.format) {
             (true, _) => config::sample(),
             (false, Format::Human) => toml(setup),
@@ -36,7 +36,7 @@ impl Config {
     }
 }
 
-fn toml(setup: &Setup) -> String {
+fn toml(setup: &CommandSetup) -> String {
     let mut toml = String::new();
     let mut section = "";
     for key in keys() {
@@ -54,7 +54,7 @@ fn toml(setup: &Setup) -> String {
     toml
 }
 
-fn json(setup: &Setup) -> String {
+fn json(setup: &CommandSetup) -> String {
     let one = |key: &Key| {
         let value = match shown(key, setup) {
             Value::Flag(flag) => json!(flag),
@@ -76,7 +76,7 @@ fn json(setup: &Setup) -> String {
 }
 
 /// Returns the value of a setting. Of a secret it shows only that it is set.
-fn shown(key: &Key, setup: &Setup) -> Value {
+fn shown(key: &Key, setup: &CommandSetup) -> Value {
     match key.get(setup.config()) {
         Value::Text(secret) if key.secret && !secret.is_empty() => Value::Text("(not shown)".to_owned()),
         value => value,

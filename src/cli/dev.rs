@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::printer::EventPrinter;
 use super::server::{Audience, Server};
-use super::setup::{AdminFlags, Flag, Setup};
+use super::setup::{AdminFlags, CommandSetup, Flag};
 use super::{Directory, Failure, Format};
 
 /// Threads that answer requests: there is one visitor, the author.
@@ -42,7 +42,7 @@ impl Dev {
         flags
     }
 
-    pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, setup: CommandSetup) -> Result<ExitCode, Failure> {
         setup.detach_output(self.format)?;
         // A folder is not guessed to be one where others can connect: each file in it would be a page.
         let site = match is_loopback(&setup.config().dev.bind) {

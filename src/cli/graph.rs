@@ -9,7 +9,7 @@ use hotplate::site::Site;
 use hotplate::{Builder, TemplateName};
 use serde_json::json;
 
-use super::setup::Setup;
+use super::setup::CommandSetup;
 use super::terminal::Terminal;
 use super::{Directory, Failure, start};
 
@@ -18,12 +18,12 @@ pub(crate) struct Graph {
     #[command(flatten)]
     pub(crate) directory: Directory,
     #[command(flatten)]
-    drawn: Drawn,
+    drawn: GraphOptions,
 }
 
 /// The options of the command.
 #[derive(Debug, Args)]
-pub(crate) struct Drawn {
+pub(crate) struct GraphOptions {
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -43,13 +43,13 @@ enum Format {
 type Node = (TemplateName, bool);
 
 impl Graph {
-    pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, setup: &CommandSetup) -> Result<ExitCode, Failure> {
         let site = self.directory.open(setup)?;
         self.drawn.run(&site, setup.config().apply(site.builder()))
     }
 }
 
-impl Drawn {
+impl GraphOptions {
     pub(super) fn run(&self, site: &Site, builder: Builder) -> Result<ExitCode, Failure> {
         let hotplate = start(site, builder.watch(false))?;
         let mut edges = super::block_on(hotplate.edges())?.map_err(|error| Failure::Failed(error.to_string()))?;

@@ -3,18 +3,18 @@
 use hotplate::config::{Changes, Config, ConfigError, Settings};
 use hotplate::metrics::Metrics;
 
-use super::setup::{self, Setup};
+use super::setup::{self, CommandSetup};
 
 /// The settings of a running command.
-pub(crate) struct Live {
-    setup: Setup,
+pub(crate) struct LiveSettings {
+    setup: CommandSetup,
     /// The settings in force: those of the start, with the changes since that need no restart.
     running: Config,
     metrics: Option<Metrics>,
 }
 
-impl Live {
-    pub(crate) fn new(setup: Setup) -> Self {
+impl LiveSettings {
+    pub(crate) fn new(setup: CommandSetup) -> Self {
         let running = setup.settings.config.clone();
         let metrics = None;
         Self {

@@ -161,13 +161,13 @@ struct Queue {
     /// Bytes that may wait behind the oldest text. That one may be of any size: whoever reads in time loses nothing.
     bytes_max: usize,
     notice: Notice,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     changed: Condvar,
     gone: tokio::sync::Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     waiting: VecDeque<Vec<u8>>,
     /// Of what waits and of what is being written.
     bytes: usize,
@@ -180,7 +180,7 @@ struct State {
     closed: Option<io::ErrorKind>,
 }
 
-impl State {
+impl QueueState {
     fn drop_lines_of(&mut self, text: &[u8]) {
         let lines = text.iter().filter(|byte| **byte == b'\n').count().max(1);
         let lines = u64::try_from(lines).unwrap_or(u64::MAX);
@@ -215,7 +215,7 @@ impl Queue {
     }
 
     /// Held for a moment only, and never while something is written.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -240,7 +240,7 @@ impl Queue {
         Ok(())
     }
 
-    fn put_notice(&self, state: &mut State) {
+    fn put_notice(&self, state: &mut QueueState) {
         if let dropped @ 1.. = std::mem::take(&mut state.dropped) {
             state.put((self.notice)(dropped).into_bytes());
         }
@@ -268,10 +268,10 @@ impl Queue {
                 // There may be room again.
                 Err(error) if is_full(&error) => state.drop_lines_of(&text),
                 Err(error) => {
-                    *state = State {
+                    *state = QueueState {
                         closed: Some(error.kind()),
                         dropped_in_all: state.dropped_in_all,
-                        ..State::default()
+                        ..QueueState::default()
                     };
                     self.changed.notify_all();
                     return self.gone.notify_one();

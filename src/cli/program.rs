@@ -26,9 +26,9 @@ enum Command {
     /// Find errors in the templates, and render every page that has data
     Check(Check),
     /// Write one rendered template to stdout
-    Render(render::Page),
+    Render(render::PageArguments),
     /// Show which templates call which
-    Graph(graph::Drawn),
+    Graph(graph::GraphOptions),
 }
 
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ struct Check {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
-    options: check::Options,
+    options: check::CheckOptions,
 }
 
 /// Runs `check`, `render` or `graph` over the engine of a program, with the arguments of this process, and returns the exit code.

@@ -12,7 +12,7 @@ use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use super::failure::FOUND;
-use super::setup::{Flag, Setup};
+use super::setup::{CommandSetup, Flag};
 use super::terminal::Terminal;
 use super::{Failure, Format, admin};
 
@@ -47,7 +47,7 @@ impl Reload {
         ]
     }
 
-    pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, setup: &CommandSetup) -> Result<ExitCode, Failure> {
         let config = setup.config();
         let address = match config.admin.bind.as_str() {
             "" => DEFAULT_ADDRESS,

@@ -10,7 +10,7 @@ use hotplate::site::{Site, SiteData, parse};
 use hotplate::text::decode;
 use hotplate::{Builder, Hotplate, Limits, OnFailure, RenderFailure, RenderOptions, Rendered, TemplateName};
 
-use super::setup::Setup;
+use super::setup::CommandSetup;
 use super::terminal::Terminal;
 use super::{Directory, Failure, names, start};
 
@@ -19,12 +19,12 @@ pub(crate) struct Render {
     #[command(flatten)]
     pub(crate) directory: Directory,
     #[command(flatten)]
-    page: Page,
+    page: PageArguments,
 }
 
 /// The template to render, and its data.
 #[derive(Debug, Args)]
-pub(crate) struct Page {
+pub(crate) struct PageArguments {
     /// The template, such as `mail/order.txt`
     name: String,
     /// A file with a JSON object as the context, `-` for stdin; without it, the site's own data
@@ -33,14 +33,14 @@ pub(crate) struct Page {
 }
 
 impl Render {
-    pub(crate) fn run(&self, setup: &Setup) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, setup: &CommandSetup) -> Result<ExitCode, Failure> {
         let site = self.directory.open(setup)?;
         self.page
             .run(&site, setup.config().apply(site.builder()), &setup.config().limits)
     }
 }
 
-impl Page {
+impl PageArguments {
     pub(super) fn run(&self, site: &Site, builder: Builder, limits: &Limits) -> Result<ExitCode, Failure> {
         let hotplate = start(site, builder.watch(false).on_failure(OnFailure::Return))?;
         let rendered = self.render(site, &hotplate, limits)?;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::printer::EventPrinter;
 use super::server::{Audience, Server};
-use super::setup::{AdminFlags, Flag, Setup};
+use super::setup::{AdminFlags, CommandSetup, Flag};
 use super::{Directory, Failure, Format};
 
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ impl Serve {
         flags
     }
 
-    pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, setup: CommandSetup) -> Result<ExitCode, Failure> {
         setup.detach_output(self.format)?;
         let site = self.directory.open_to_the_world(&setup)?;
         // Visitors would read prices without a currency.

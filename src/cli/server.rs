@@ -17,9 +17,9 @@ use hotplate::web::{Pages, Web};
 use hotplate::{CallError, Event, Hotplate, ReloadReport};
 
 use super::failure::FAILED;
-use super::live::Live;
+use super::live::LiveSettings;
 use super::printer::EventPrinter;
-use super::setup::Setup;
+use super::setup::CommandSetup;
 use super::signals::{Signal, Signals};
 use super::{Failure, admin, descriptors, has_become_a_site, output, start, systemd};
 
@@ -54,7 +54,7 @@ impl Audience {
 /// A site over HTTP until a signal ends it.
 pub(crate) struct Server {
     pub(crate) site: Site,
-    pub(crate) setup: Setup,
+    pub(crate) setup: CommandSetup,
     pub(crate) audience: Audience,
     /// What links on an author's pages open.
     pub(crate) bind: String,
@@ -239,7 +239,7 @@ impl Server {
         signals: &mut Signals,
         status: &str,
     ) -> Result<ControlFlow<Duration, Site>, Failure> {
-        let mut live = Live::new(self.setup.clone()).measured_by(metrics);
+        let mut live = LiveSettings::new(self.setup.clone()).measured_by(metrics);
         let mut reloading: Option<Reloading> = None;
         let mut again = false;
         let period = systemd::watchdog().filter(|_| self.audience == Audience::World);
@@ -280,7 +280,12 @@ impl Server {
     }
 
     /// SIGHUP: the configuration first, as a whole; only if it is good, a look at everything.
-    fn reload(&mut self, live: &mut Live, hotplate: &Hotplate, status: &str) -> Result<Option<Reloading>, Failure> {
+    fn reload(
+        &mut self,
+        live: &mut LiveSettings,
+        hotplate: &Hotplate,
+        status: &str,
+    ) -> Result<Option<Reloading>, Failure> {
         self.systemd(systemd::reloading);
         match live.reread() {
             Ok(changes) => {

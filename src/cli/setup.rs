@@ -22,7 +22,7 @@ const CONFIG: &str = "HOTPLATE_CONFIG";
 /// The flags of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
-pub(crate) struct Common {
+pub(crate) struct CommonArguments {
     /// The file with the settings; by default `hotplate.toml` in DIR [env: HOTPLATE_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -68,7 +68,7 @@ pub(crate) type Flag<'f> = (&'static str, &'static str, &'f Option<String>);
 
 /// The settings of a command, with their sources, so that they can be read again.
 #[derive(Debug, Clone)]
-pub(crate) struct Setup {
+pub(crate) struct CommandSetup {
     pub(crate) settings: Settings,
     pub(crate) log: Log,
     pub(crate) sources: Sources,
@@ -76,9 +76,9 @@ pub(crate) struct Setup {
     pub(crate) file: Option<PathBuf>,
 }
 
-impl Common {
+impl CommonArguments {
     /// Reads the settings, and starts the log.
-    pub(crate) fn setup(&self, directory: Option<&Path>, flags: &[Flag<'_>]) -> Result<Setup, Failure> {
+    pub(crate) fn setup(&self, directory: Option<&Path>, flags: &[Flag<'_>]) -> Result<CommandSetup, Failure> {
         let mut sources = Sources::new().environment(variables());
         let variable = std::env::var_os(CONFIG).filter(|named| !named.is_empty());
         let file = match (&self.config, variable) {
@@ -130,7 +130,7 @@ impl Common {
             tracing::warn!("RUST_LOG is not used: {why}");
         }
         let file = file.filter(|_| sources.path().is_none());
-        Ok(Setup {
+        Ok(CommandSetup {
             settings,
             log,
             sources,
@@ -139,7 +139,7 @@ impl Common {
     }
 }
 
-impl Setup {
+impl CommandSetup {
     pub(crate) fn config(&self) -> &Config {
         &self.settings.config
     }

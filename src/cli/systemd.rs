@@ -9,26 +9,26 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Requests are answered.
 pub(crate) fn ready(status: &str) {
-    tell(&[State::Ready, State::Status(status)]);
+    tell(&[ServiceState::Ready, ServiceState::Status(status)]);
 }
 
 /// A reload begins; [`ready`] ends it.
 pub(crate) fn reloading() {
-    tell(&[State::Reloading]);
+    tell(&[ServiceState::Reloading]);
 }
 
 /// The server comes to an end, within this time.
 pub(crate) fn stopping(within: Duration) {
-    tell(&[State::Stopping(within)]);
+    tell(&[ServiceState::Stopping(within)]);
 }
 
 /// The process is alive. To be said within each period of [`watchdog`].
 pub(crate) fn alive() {
-    tell(&[State::Alive]);
+    tell(&[ServiceState::Alive]);
 }
 
 #[cfg_attr(not(unix), expect(dead_code, reason = "nobody is told"))]
-enum State<'s> {
+enum ServiceState<'s> {
     Ready,
     Status(&'s str),
     Reloading,
@@ -46,23 +46,23 @@ pub(crate) fn watchdog() -> Option<Duration> {
 }
 
 #[cfg(unix)]
-fn tell(states: &[State<'_>]) {
+fn tell(states: &[ServiceState<'_>]) {
     use sd_notify::NotifyState;
     let mut said = Vec::new();
     for state in states {
         match state {
-            State::Ready => said.push(NotifyState::Ready),
-            State::Status(status) => said.push(NotifyState::Status(status)),
-            State::Reloading => {
+            ServiceState::Ready => said.push(NotifyState::Ready),
+            ServiceState::Status(status) => said.push(NotifyState::Status(status)),
+            ServiceState::Reloading => {
                 said.push(NotifyState::Reloading);
                 // By this systemd knows that the answer belongs to its own signal.
                 said.extend(NotifyState::monotonic_usec_now());
             }
-            State::Stopping(within) => {
+            ServiceState::Stopping(within) => {
                 let micros = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
                 said.extend([NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(micros)]);
             }
-            State::Alive => said.push(NotifyState::Watchdog),
+            ServiceState::Alive => said.push(NotifyState::Watchdog),
         }
     }
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,4 +110,4 @@ fn address(path: &std::ffi::OsStr) -> std::io::Result<std::os::unix::net::Socket
 }
 
 #[cfg(not(unix))]
-fn tell(_: &[State<'_>]) {}
+fn tell(_: &[ServiceState<'_>]) {}

@@ -7,10 +7,10 @@ use clap::Args;
 use hotplate::site::Site;
 use hotplate::{Event, Hotplate, Subscription, Version};
 
-use super::live::Live;
+use super::live::LiveSettings;
 use super::output;
 use super::printer::EventPrinter;
-use super::setup::Setup;
+use super::setup::CommandSetup;
 use super::signals::{Signal, Signals};
 use super::{Directory, Failure, Format, has_become_a_site, start};
 
@@ -24,7 +24,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn run(&self, setup: Setup) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, setup: CommandSetup) -> Result<ExitCode, Failure> {
         setup.detach_output(self.format)?;
         let site = self.directory.open(&setup)?;
         let began = Instant::now();
@@ -35,7 +35,7 @@ impl Watch {
         // Versions up to this one are part of the first line.
         let first = printer.first_version(&hotplate, took)?;
         super::block_on(async {
-            let mut live = Live::new(setup.clone());
+            let mut live = LiveSettings::new(setup.clone());
             let mut signals = Signals::listen()?;
             let mut following = std::pin::pin!(follow(&site, &setup, &hotplate, first, printer, subscription));
             loop {
@@ -57,7 +57,7 @@ impl Watch {
 /// Prints each version that is published after the first, until the engine ends.
 async fn follow(
     site: &Site,
-    setup: &Setup,
+    setup: &CommandSetup,
     hotplate: &Hotplate,
     first: Version,
     mut printer: EventPrinter,
@@ -85,7 +85,7 @@ async fn follow(
 }
 
 /// Reads the configuration again and syncs all sources. Its result is the next version, if anything differs.
-fn reload(live: &mut Live, hotplate: &Hotplate) {
+fn reload(live: &mut LiveSettings, hotplate: &Hotplate) {
     if live.reread().is_err() {
         return;
     }

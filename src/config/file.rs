@@ -8,17 +8,17 @@ use hotplate_actors::text::decode;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::finding::{Finding, Place, about};
-use super::judge::{Raw, judge};
+use super::finding::{Finding, SourceRange, about};
 use super::keys::{Key, Value, keys};
-use super::sources::{Assigned, Origin};
-use super::{Config, nearest, quantity};
+use super::sources::{Assignment, Origin};
+use super::validate::{RawValue, judge};
+use super::{Config, quantity, suggestion};
 
 /// Bytes of a file. A hundred times the sample.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Reads a file, and says which variable names it if it cannot be read.
-pub(super) fn read(path: &Path, named_by: Option<&str>) -> Result<Vec<Assigned>, Vec<Finding>> {
+pub(super) fn read(path: &Path, named_by: Option<&str>) -> Result<Vec<Assignment>, Vec<Finding>> {
     let shown = path.display().to_string();
     let text = text(path, &shown, named_by).map_err(|finding| vec![*finding])?;
     understand(path, &text)
@@ -52,8 +52,8 @@ fn text(path: &Path, shown: &str, named_by: Option<&str>) -> Result<String, Box<
 }
 
 /// The settings in a text.
-pub(super) fn understand(path: &Path, text: &str) -> Result<Vec<Assigned>, Vec<Finding>> {
-    let mut reading = Reading {
+pub(super) fn understand(path: &Path, text: &str) -> Result<Vec<Assignment>, Vec<Finding>> {
+    let mut reading = FileReading {
         shown: path.display().to_string().into(),
         text: text.into(),
         path,
@@ -78,15 +78,15 @@ pub(super) fn understand(path: &Path, text: &str) -> Result<Vec<Assigned>, Vec<F
     }
 }
 
-struct Reading<'f> {
+struct FileReading<'f> {
     shown: Arc<str>,
     text: Arc<str>,
     path: &'f Path,
-    assigned: Vec<Assigned>,
+    assigned: Vec<Assignment>,
     findings: Vec<Finding>,
 }
 
-impl Reading<'_> {
+impl FileReading<'_> {
     fn table(&mut self, section: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let path = match section {
@@ -115,7 +115,7 @@ impl Reading<'_> {
             Ok(value) => {
                 let line = self.text[..place.bytes.start].matches('\n').count() + 1;
                 let path = self.path.to_owned();
-                self.assigned.push(Assigned {
+                self.assigned.push(Assignment {
                     key,
                     value,
                     origin: Origin::File { path, line },
@@ -136,14 +136,14 @@ impl Reading<'_> {
     fn unknown(&mut self, section: &str, path: &str, name: Range<usize>, value: &Spanned<DeValue<'_>>) {
         let place = self.place(name);
         if let DeValue::Table(_) = value.get_ref() {
-            let help = match nearest::section(path) {
+            let help = match suggestion::section(path) {
                 Some(known) => format!("did you mean `[{known}]`?"),
                 None => format!("the sections are {}", listed(sections())),
             };
             let message = format!("there is no section `{path}`");
             return self.findings.push(place.error("unknown-key", message, help));
         }
-        let help = match nearest::key(path) {
+        let help = match suggestion::key(path) {
             Some(key) => {
                 let raw = with_unit(path, raw(value.get_ref()));
                 let default = key.get(&Config::default());
@@ -171,8 +171,8 @@ impl Reading<'_> {
         self.findings.push(place.error("unknown-key", message, help));
     }
 
-    fn place(&self, bytes: Range<usize>) -> Place {
-        Place {
+    fn place(&self, bytes: Range<usize>) -> SourceRange {
+        SourceRange {
             shown: Arc::clone(&self.shown),
             text: Arc::clone(&self.text),
             bytes,
@@ -200,24 +200,27 @@ fn written(key: &Key, value: &Value) -> String {
 }
 
 /// `render_s = 2` says seconds by its name.
-fn with_unit(path: &str, raw: Raw) -> Raw {
+fn with_unit(path: &str, raw: RawValue) -> RawValue {
     match (raw, quantity::without_unit(path).1) {
-        (Raw::Whole(Some(number)), unit) if !matches!(unit, "" | "ms" | "bytes" | "size" | "timeout" | "max") => {
-            Raw::Text(format!("{number}{unit}"))
+        (RawValue::Whole(Some(number)), unit) if !matches!(unit, "" | "ms" | "bytes" | "size" | "timeout" | "max") => {
+            RawValue::Text(format!("{number}{unit}"))
         }
         (raw, _) => raw,
     }
 }
 
-fn raw(value: &DeValue<'_>) -> Raw {
+fn raw(value: &DeValue<'_>) -> RawValue {
     match value {
-        DeValue::String(text) => Raw::Text(text.to_string()),
-        DeValue::Integer(number) => Raw::Whole(i128::from_str_radix(number.as_str(), number.radix()).ok()),
-        DeValue::Float(number) => number.as_str().parse().map_or(Raw::Other("a fraction"), Raw::Fraction),
-        DeValue::Boolean(flag) => Raw::Flag(*flag),
-        DeValue::Array(list) => Raw::List(list.iter().map(|item| raw(item.get_ref())).collect()),
-        DeValue::Datetime(_) => Raw::Other("a date"),
-        DeValue::Table(_) => Raw::Other("a section"),
+        DeValue::String(text) => RawValue::Text(text.to_string()),
+        DeValue::Integer(number) => RawValue::Whole(i128::from_str_radix(number.as_str(), number.radix()).ok()),
+        DeValue::Float(number) => number
+            .as_str()
+            .parse()
+            .map_or(RawValue::Other("a fraction"), RawValue::Fraction),
+        DeValue::Boolean(flag) => RawValue::Flag(*flag),
+        DeValue::Array(list) => RawValue::List(list.iter().map(|item| raw(item.get_ref())).collect()),
+        DeValue::Datetime(_) => RawValue::Other("a date"),
+        DeValue::Table(_) => RawValue::Other("a section"),
     }
 }
 

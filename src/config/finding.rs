@@ -50,13 +50,13 @@ impl std::error::Error for ConfigError {}
 
 /// Some bytes of a text that settings are read from.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct SourceRange {
     pub(super) shown: Arc<str>,
     pub(super) text: Arc<str>,
     pub(super) bytes: Range<usize>,
 }
 
-impl Place {
+impl SourceRange {
     pub(super) fn error(&self, code: &'static str, message: impl Into<String>, help: impl Into<String>) -> Finding {
         self.finding(Diagnostic::error(code, message), help)
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::finding::{ConfigError, Finding, Place, about};
-use super::judge::{Raw, judge};
+use super::finding::{ConfigError, Finding, SourceRange, about};
 use super::keys::{Key, Kind, Value, keys};
-use super::{Config, file, nearest, together};
+use super::validate::{RawValue, judge};
+use super::{Config, consistency, file, suggestion};
 
 /// Where a configuration is read from: a file, variables, flags, each laid over the one before. It can be read again.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +35,7 @@ pub struct Settings {
     pub config: Config,
     /// What is probably not meant, and was not used.
     pub warnings: Vec<Finding>,
-    assigned: BTreeMap<&'static str, (Origin, Place)>,
+    assigned: BTreeMap<&'static str, (Origin, SourceRange)>,
 }
 
 /// Where a setting comes from.
@@ -59,11 +59,11 @@ pub enum Origin {
 
 /// One setting of one source.
 #[derive(Debug)]
-pub(super) struct Assigned {
+pub(super) struct Assignment {
     pub(super) key: &'static Key,
     pub(super) value: Value,
     pub(super) origin: Origin,
-    pub(super) place: Place,
+    pub(super) place: SourceRange,
 }
 
 impl Sources {
@@ -152,7 +152,7 @@ impl Sources {
             warnings,
             assigned: BTreeMap::new(),
         };
-        for Assigned {
+        for Assignment {
             key,
             value,
             origin,
@@ -169,7 +169,7 @@ impl Sources {
             (key.set)(&mut settings.config, value);
             settings.assigned.insert(key.path, (origin, place));
         }
-        let contradictions = together::contradictions(&settings.config);
+        let contradictions = consistency::contradictions(&settings.config);
         let findings: Vec<Finding> = contradictions
             .into_iter()
             .map(|wrong| settings.refused(&wrong.keys, "contradiction", wrong.message, wrong.help))
@@ -210,20 +210,20 @@ impl Settings {
 const PREFIX: &str = "HOTPLATE_";
 
 /// The setting in a variable; `None` if it is not meant as one.
-fn variable(name: &str, value: &str) -> Result<Option<Assigned>, Box<Finding>> {
+fn variable(name: &str, value: &str) -> Result<Option<Assignment>, Box<Finding>> {
     let Some(path) = name.strip_prefix(PREFIX).filter(|rest| rest.contains("__")) else {
         return Ok(None);
     };
     let path = path.to_lowercase().replace("__", ".");
     let Some(key) = keys().iter().find(|key| key.path == path && key.variable() == name) else {
-        let help = match nearest::key(&path) {
+        let help = match suggestion::key(&path) {
             Some(key) => format!("did you mean `{}`?", key.variable()),
             None => "`hotplate config` shows every key".to_owned(),
         };
         let message = format!("there is no key `{path}`");
         return Err(Box::new(variable_name(name).error("unknown-key", message, help)));
     };
-    let place = Place {
+    let place = SourceRange {
         shown: "the environment".into(),
         text: format!("{name}={value}").into(),
         bytes: name.len() + 1..name.len() + 1 + value.len(),
@@ -249,7 +249,7 @@ fn unused(name: &str, value: &str) -> Option<Finding> {
         return None;
     }
     let message = format!("`{name}` is not used");
-    let help = match nearest::variable(rest, &OTHERS) {
+    let help = match suggestion::variable(rest, &OTHERS) {
         Some(known) => format!("did you mean `{known}`?"),
         None => "a setting is `HOTPLATE_SECTION__KEY`; `hotplate config` shows every key".to_owned(),
     };
@@ -257,8 +257,8 @@ fn unused(name: &str, value: &str) -> Option<Finding> {
 }
 
 /// The name of a variable. What nobody knows may have a secret as its value.
-fn variable_name(name: &str) -> Place {
-    Place {
+fn variable_name(name: &str) -> SourceRange {
+    SourceRange {
         shown: "the environment".into(),
         text: name.into(),
         bytes: 0..name.len(),
@@ -281,16 +281,16 @@ fn is_service_link(rest: &str, value: &str) -> bool {
 }
 
 impl Flag {
-    fn read(&self) -> Result<Assigned, Box<Finding>> {
+    fn read(&self) -> Result<Assignment, Box<Finding>> {
         let text = format!("{}{}", self.written, self.value);
         let start = self.written.len();
-        let place = |bytes| Place {
+        let place = |bytes| SourceRange {
             shown: "the command line".into(),
             text: text.as_str().into(),
             bytes,
         };
         let Some(key) = keys().iter().find(|key| key.path == self.path) else {
-            let help = match nearest::key(&self.path) {
+            let help = match suggestion::key(&self.path) {
                 Some(key) => format!("did you mean `{}`?", key.path),
                 None => "`hotplate config` shows every key".to_owned(),
             };
@@ -302,10 +302,16 @@ impl Flag {
     }
 }
 
-fn assign(key: &'static Key, text: &str, before: &str, origin: Origin, place: Place) -> Result<Assigned, Box<Finding>> {
+fn assign(
+    key: &'static Key,
+    text: &str,
+    before: &str,
+    origin: Origin,
+    place: SourceRange,
+) -> Result<Assignment, Box<Finding>> {
     let default = key.get(&Config::default());
-    match judge(key, Raw::untyped(text, key.kind), &default) {
-        Ok(value) => Ok(Assigned {
+    match judge(key, RawValue::untyped(text, key.kind), &default) {
+        Ok(value) => Ok(Assignment {
             key,
             value,
             origin,

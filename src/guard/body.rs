@@ -9,7 +9,7 @@ use std::time::Instant;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 
-use super::budget::{Budget, Hold};
+use super::budget::{Budget, BudgetHold};
 use super::connection::Connection;
 use super::{UNCOUNTED_BYTES, WRITE_BYTES};
 
@@ -18,7 +18,7 @@ pub(super) struct GuardedBody<B> {
     content: Content<B>,
     connection: Option<Rc<Connection>>,
     /// What it holds of the budget.
-    hold: Option<Arc<Hold>>,
+    hold: Option<Arc<BudgetHold>>,
     admitted: bool,
 }
 

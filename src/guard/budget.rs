@@ -15,20 +15,20 @@ pub(super) struct Budget {
     most: usize,
     held: AtomicUsize,
     next: AtomicU64,
-    waiting: Mutex<HashMap<u64, Waiting>>,
+    waiting: Mutex<HashMap<u64, StalledAnswer>>,
 }
 
 /// An answer that its client does not read at the moment.
 #[derive(Debug)]
-struct Waiting {
+struct StalledAnswer {
     since: Instant,
-    hold: Arc<Hold>,
+    hold: Arc<BudgetHold>,
     waker: Waker,
 }
 
 /// What one answer holds; it is given back when this is dropped, or given up.
 #[derive(Debug)]
-pub(super) struct Hold {
+pub(super) struct BudgetHold {
     budget: Arc<Budget>,
     id: u64,
     bytes: usize,
@@ -46,14 +46,14 @@ impl Budget {
     }
 
     /// Takes so many bytes, if need be from those who have waited longest for their clients. `None`: there is no room.
-    pub(super) fn take(self: &Arc<Self>, bytes: usize, now: Instant) -> Option<Arc<Hold>> {
+    pub(super) fn take(self: &Arc<Self>, bytes: usize, now: Instant) -> Option<Arc<BudgetHold>> {
         if !self.try_take(bytes) {
             self.make_room(bytes, now);
             if !self.try_take(bytes) {
                 return None;
             }
         }
-        Some(Arc::new(Hold {
+        Some(Arc::new(BudgetHold {
             budget: Arc::clone(self),
             id: self.next.fetch_add(1, Ordering::Relaxed),
             bytes,
@@ -90,11 +90,11 @@ impl Budget {
     }
 
     /// An answer waits for its client since then.
-    pub(super) fn list(&self, hold: Arc<Hold>, since: Instant, waker: &Waker) -> u64 {
+    pub(super) fn list(&self, hold: Arc<BudgetHold>, since: Instant, waker: &Waker) -> u64 {
         let id = hold.id;
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let waker = waker.clone();
-        waiting.insert(id, Waiting { since, hold, waker });
+        waiting.insert(id, StalledAnswer { since, hold, waker });
         id
     }
 
@@ -105,7 +105,7 @@ impl Budget {
     }
 }
 
-impl Hold {
+impl BudgetHold {
     /// Whether its connection is to end.
     pub(super) fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::Acquire)
@@ -119,7 +119,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for BudgetHold {
     fn drop(&mut self) {
         self.give_up();
     }

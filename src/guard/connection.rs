@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::budget::Hold;
+use super::budget::BudgetHold;
 use super::{ConnectionCounters, ConnectionLimits, EndReason};
 
 /// How far a connection is. The stream, the app and the body of the answer share it, all on one thread.
@@ -15,7 +15,7 @@ pub(super) struct Connection {
     /// Until the next head is complete: idle time and that of a request.
     next_head: Duration,
     /// What its answer holds of the budget.
-    hold: RefCell<Option<Arc<Hold>>>,
+    hold: RefCell<Option<Arc<BudgetHold>>>,
     /// Whether there may be more to come of the body of the last request.
     unfinished: Cell<bool>,
     /// Whether the last that was read came after the time was up.
@@ -124,11 +124,11 @@ impl Connection {
         matches!(self.phase.get(), Phase::First { .. })
     }
 
-    pub(super) fn holds(&self, hold: Option<Arc<Hold>>) {
+    pub(super) fn holds(&self, hold: Option<Arc<BudgetHold>>) {
         self.hold.replace(hold);
     }
 
-    pub(super) fn hold(&self) -> Option<Arc<Hold>> {
+    pub(super) fn hold(&self) -> Option<Arc<BudgetHold>> {
         self.hold.borrow().clone()
     }
 }

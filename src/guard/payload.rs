@@ -29,7 +29,7 @@ pub(super) fn bound(request: &mut Request, within: Duration, connection: Option<
     }
     let payload = request.take_payload();
     *request.payload() = Payload::Stream {
-        payload: Box::pin(Arriving {
+        payload: Box::pin(RequestPayload {
             payload,
             sleep: Box::pin(sleep(within)),
             connection: connection.cloned(),
@@ -37,13 +37,13 @@ pub(super) fn bound(request: &mut Request, within: Duration, connection: Option<
     };
 }
 
-struct Arriving {
+struct RequestPayload {
     payload: Payload,
     sleep: Pin<Box<Sleep>>,
     connection: Option<Rc<Connection>>,
 }
 
-impl Stream for Arriving {
+impl Stream for RequestPayload {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -28,14 +28,14 @@ pub(super) struct GuardedStream {
     connection: Rc<Connection>,
     budget: Arc<Budget>,
     progress: Progress,
-    reading: Alarm,
+    reading: WakeTimer,
     /// Bytes were handed on and may not have been looked at yet.
     fresh: bool,
     /// They came after the time was up: a whole head that waited for a busy thread is answered, but nothing more is read.
     late: bool,
     /// Bytes since the last answer, as long as there is no next request.
     discarded: usize,
-    writing: Alarm,
+    writing: WakeTimer,
     /// Its place among those that wait for their clients.
     listed: Option<u64>,
 }
@@ -63,11 +63,11 @@ impl GuardedStream {
             connection: Rc::new(Connection::new(limits, counters, now)),
             budget: Arc::clone(budget),
             progress: Progress::new(limits),
-            reading: Alarm::default(),
+            reading: WakeTimer::default(),
             fresh: false,
             late: false,
             discarded: 0,
-            writing: Alarm::default(),
+            writing: WakeTimer::default(),
             listed: None,
         }
     }
@@ -216,9 +216,9 @@ impl Drop for GuardedStream {
 /// Wakes its task at a time that may change. It is set again only when it would ring too late, so that a busy connection costs one
 /// timer in a while, and not one with each request.
 #[derive(Default)]
-struct Alarm(Option<Pin<Box<Sleep>>>);
+struct WakeTimer(Option<Pin<Box<Sleep>>>);
 
-impl Alarm {
+impl WakeTimer {
     /// Whether it is time; else the task is woken then, or earlier.
     fn is_due(&mut self, context: &mut Context<'_>, until: Instant) -> bool {
         if Instant::now() >= until {

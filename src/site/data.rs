@@ -8,11 +8,11 @@ use hotplate_actors::diagnostic::{Diagnostic, span_of};
 use hotplate_actors::dialect::{Call, Closure, Dialect, FormatterUse, Frame, RenderError, RenderFault, Unit};
 use hotplate_actors::value::Value;
 
-use super::json::{Again, Json};
+use super::json::{Json, RepeatedKey};
 
 /// The dialect of `data/**.json`. An error in a file is a diagnostic with its position, and makes the pages that use it stale.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Data;
+pub(super) struct DataDialect;
 
 /// A compiled file of data.
 pub(super) struct DataUnit {
@@ -33,7 +33,7 @@ pub struct Parsed {
 
 const CODE: &str = "bad-json";
 
-impl Dialect for Data {
+impl Dialect for DataDialect {
     fn id(&self) -> &'static str {
         "data"
     }
@@ -91,8 +91,8 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Parsed, Box<Diagnostic>> {
 }
 
 /// Returns the warning for a repeated key.
-fn repeated_key(text: &str, again: &Again) -> Diagnostic {
-    let Again {
+fn repeated_key(text: &str, again: &RepeatedKey) -> Diagnostic {
+    let RepeatedKey {
         key,
         bytes,
         first,

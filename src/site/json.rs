@@ -40,7 +40,7 @@ pub enum Json {
 }
 
 /// A key that an object contains several times.
-pub(super) struct Again {
+pub(super) struct RepeatedKey {
     pub(super) key: Box<str>,
     /// The position of the last occurrence in the text, whose value is used.
     pub(super) bytes: Range<usize>,
@@ -65,13 +65,13 @@ impl Json {
     }
 
     /// Parses a text, and records up to `most` keys that occur in one object several times. The last value of such a key is used.
-    pub(super) fn read(text: &str, most: usize) -> Result<(Self, Vec<Again>), serde_json::Error> {
-        Reading::run(text, text, most).or_else(|error| {
+    pub(super) fn read(text: &str, most: usize) -> Result<(Self, Vec<RepeatedKey>), serde_json::Error> {
+        JsonReading::run(text, text, most).or_else(|error| {
             let within = match error.to_string().starts_with("number out of range") {
                 true => within_range(text),
                 false => return Err(error),
             };
-            Reading::run(text, &within, most)
+            JsonReading::run(text, &within, most)
         })
     }
 
@@ -134,17 +134,17 @@ impl Serialize for Json {
 }
 
 /// The scanner that follows serde_json through a text. It is never ahead of what serde_json has accepted.
-struct Reading<'t> {
+struct JsonReading<'t> {
     text: &'t str,
     at: usize,
-    again: Vec<Again>,
+    again: Vec<RepeatedKey>,
     most: usize,
 }
 
 /// Returns a copy of a text in which each number that is too large for a float, and that serde_json would refuse, is replaced by a small
 /// one of the same length. So all positions stay the same.
 fn within_range(text: &str) -> String {
-    let mut reading = Reading::of(text, 0);
+    let mut reading = JsonReading::of(text, 0);
     let (mut within, mut copied) = (String::with_capacity(text.len()), 0);
     while reading.at < text.len() {
         let bytes = reading.token();
@@ -160,7 +160,7 @@ fn within_range(text: &str) -> String {
     within
 }
 
-impl<'t> Reading<'t> {
+impl<'t> JsonReading<'t> {
     fn of(text: &'t str, most: usize) -> Self {
         let again = Vec::new();
         Self {
@@ -172,10 +172,10 @@ impl<'t> Reading<'t> {
     }
 
     /// Parses `within`, and takes the numbers from `text`, which differs from it in nothing else.
-    fn run(text: &'t str, within: &str, most: usize) -> Result<(Json, Vec<Again>), serde_json::Error> {
+    fn run(text: &'t str, within: &str, most: usize) -> Result<(Json, Vec<RepeatedKey>), serde_json::Error> {
         let mut reading = Self::of(text, most);
         let mut deserializer = serde_json::Deserializer::from_str(within);
-        let value = Seed(&mut reading).deserialize(&mut deserializer)?;
+        let value = JsonSeed(&mut reading).deserialize(&mut deserializer)?;
         deserializer.end()?;
         reading.again.sort_by_key(|again| again.bytes.start);
         Ok((value, reading.again))
@@ -234,9 +234,9 @@ fn begins_token(byte: u8) -> bool {
     matches!(byte, b'"' | b'-' | b'0'..=b'9')
 }
 
-struct Seed<'r, 't>(&'r mut Reading<'t>);
+struct JsonSeed<'r, 't>(&'r mut JsonReading<'t>);
 
-impl<'de> DeserializeSeed<'de> for Seed<'_, '_> {
+impl<'de> DeserializeSeed<'de> for JsonSeed<'_, '_> {
     type Value = Json;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
@@ -244,7 +244,7 @@ impl<'de> DeserializeSeed<'de> for Seed<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Seed<'_, '_> {
+impl<'de> Visitor<'de> for JsonSeed<'_, '_> {
     type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -278,7 +278,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
         let mut array = Vec::new();
-        while let Some(item) = items.next_element_seed(Seed(self.0))? {
+        while let Some(item) = items.next_element_seed(JsonSeed(self.0))? {
             array.push(item);
         }
         Ok(Json::Array(array.into()))
@@ -297,7 +297,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
             if let Some(at) = known {
                 object.note(at, bytes.clone(), self.0);
             }
-            let value = entries.next_value_seed(Seed(self.0))?;
+            let value = entries.next_value_seed(JsonSeed(self.0))?;
             match known {
                 Some(at) => object.fields[at].1 = value,
                 None => object.push(key, value, bytes.start),
@@ -328,7 +328,7 @@ impl Object {
     }
 
     /// Records that the key at an index was repeated. There is one record for each key.
-    fn note(&mut self, at: usize, bytes: Range<usize>, reading: &mut Reading<'_>) {
+    fn note(&mut self, at: usize, bytes: Range<usize>, reading: &mut JsonReading<'_>) {
         if let Some((_, note)) = self.noted.iter().find(|(noted, _)| *noted == at) {
             let note = &mut reading.again[*note];
             note.bytes = bytes;
@@ -337,7 +337,7 @@ impl Object {
             self.noted.push((at, reading.again.len()));
             let (key, first) = (self.fields[at].0.clone(), self.places[at]);
             let times = 2;
-            reading.again.push(Again {
+            reading.again.push(RepeatedKey {
                 key,
                 bytes,
                 first,

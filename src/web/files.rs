@@ -23,8 +23,8 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use hotplate_actors::Links;
 use hotplate_actors::template::spellings;
 
-use body::{Chunks, Unsent};
-use conditions::{Conditions, Verdict};
+use body::{FileChunks, HeadBody};
+use conditions::{Conditions, RequestDecision};
 use validators::{Stamps, Validators};
 
 /// A directory whose files are served as they are.
@@ -38,8 +38,8 @@ pub(super) struct Files {
 }
 
 /// A file, and the decision about a request for it.
-struct Found {
-    verdict: Verdict,
+struct FoundFile {
+    verdict: RequestDecision,
     size: u64,
     validators: Validators,
     kind: String,
@@ -81,7 +81,7 @@ impl Files {
         found.find(|found| !matches!(found, Ok(None))).unwrap_or(Ok(None))
     }
 
-    fn find(&self, below: &Path, conditions: &Conditions) -> io::Result<Option<Found>> {
+    fn find(&self, below: &Path, conditions: &Conditions) -> io::Result<Option<FoundFile>> {
         let Some((mut file, metadata)) = self.open(below)? else {
             return Ok(None);
         };
@@ -99,7 +99,7 @@ impl Files {
             }
             None => None,
         };
-        Ok(Some(Found {
+        Ok(Some(FoundFile {
             verdict,
             size,
             validators,
@@ -109,7 +109,7 @@ impl Files {
     }
 }
 
-impl Found {
+impl FoundFile {
     fn respond(self, cache_control: Option<HeaderValue>) -> HttpResponse {
         let Self {
             verdict,
@@ -122,17 +122,17 @@ impl Found {
         answer.insert_header((ACCEPT_RANGES, HeaderValue::from_static("bytes")));
         match verdict {
             // Nobody is to keep these two.
-            Verdict::Failed => return answer.finish(),
-            Verdict::Beyond => {
+            RequestDecision::Failed => return answer.finish(),
+            RequestDecision::Beyond => {
                 answer.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
                 return answer.finish();
             }
-            Verdict::Part { first, last } => {
+            RequestDecision::Part { first, last } => {
                 answer.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{size}")));
                 // A part that a middleware compressed would be no part of the whole.
                 answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")));
             }
-            Verdict::Whole | Verdict::Known => {}
+            RequestDecision::Whole | RequestDecision::Known => {}
         }
         if let Some(cache_control) = cache_control {
             answer.insert_header((CACHE_CONTROL, cache_control));
@@ -150,8 +150,8 @@ impl Found {
 
 fn with_content(mut answer: HttpResponseBuilder, at: u64, length: u64, content: Option<(File, Bytes)>) -> HttpResponse {
     match content {
-        None => answer.body(Unsent(length)),
+        None => answer.body(HeadBody(length)),
         Some((_, first)) if first.len() as u64 == length => answer.body(first),
-        Some((file, first)) => answer.body(Chunks::new(file, first, at, length)),
+        Some((file, first)) => answer.body(FileChunks::new(file, first, at, length)),
     }
 }

@@ -12,9 +12,9 @@
 
 pub(super) mod editor;
 pub(super) mod inject;
-pub(super) mod setting;
+pub(super) mod labels;
 mod access;
-mod ending;
+mod shutdown;
 mod fault;
 mod feed;
 mod hub;
@@ -39,12 +39,12 @@ use serde::Serialize;
 
 use super::digests::Digests;
 use crate::LiveLimits;
-use fault::Findings;
-use feed::Feed;
+use fault::FaultReport;
+use feed::FollowerStream;
 use hub::Hub;
-use setting::Setting;
-use styles::Styles;
-use texts::Texts;
+use labels::Setting;
+use styles::StylesheetFollower;
+use texts::TextCache;
 
 const SCRIPT: &str = "/_hotplate/live.js";
 const FEED: &str = "/_hotplate/live";
@@ -56,21 +56,21 @@ const SCRIPT_NAME: &str = "hotplate-live-script";
 
 /// Development, as long as it goes on.
 #[derive(Clone)]
-pub(super) struct Live(Arc<Inner>);
+pub(super) struct Live(Arc<LiveInner>);
 
-struct Inner {
+struct LiveInner {
     hotplate: Hotplate,
     hub: Arc<Hub>,
     hosts: Vec<String>,
     limits: LiveLimits,
     /// The pages that were answered last.
-    texts: Texts,
+    texts: TextCache,
     script: Bytes,
     /// Of the script, so that a browser keeps one for ever and takes the next at once.
     script_digest: String,
     /// Where it is mounted.
     script_path: OnceLock<String>,
-    _styles: Option<Styles>,
+    _styles: Option<StylesheetFollower>,
 }
 
 impl Live {
@@ -78,14 +78,14 @@ impl Live {
     pub(super) fn start(hotplate: &Hotplate, setting: &Setting, digests: &Arc<Digests>) -> Self {
         let hub = Hub::start(hotplate, setting, digests);
         let styles = setting.styles.as_ref();
-        let styles = styles.and_then(|(path, directory)| Styles::follow(path, directory, &hub));
+        let styles = styles.and_then(|(path, directory)| StylesheetFollower::follow(path, directory, &hub));
         let script = script();
-        Self(Arc::new(Inner {
+        Self(Arc::new(LiveInner {
             hotplate: hotplate.clone(),
             hub,
             hosts: setting.hosts.clone(),
             limits: setting.limits.clone(),
-            texts: Texts::new(setting.limits.live_text_bytes),
+            texts: TextCache::new(setting.limits.live_text_bytes),
             script_digest: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(script.as_bytes())),
             script: script.into(),
             script_path: OnceLock::new(),
@@ -132,7 +132,7 @@ impl Live {
         page: Arc<str>,
         pinned: &Pinned,
         rendered: &Result<Rendered, RenderFailure>,
-    ) -> Shown {
+    ) -> PageScript {
         let snapshot = pinned.snapshot();
         let standing = snapshot.id(entry).map(|id| snapshot.standing(id));
         // How an entry stands is told to whoever follows it; what came out in this very render is known here only.
@@ -146,20 +146,20 @@ impl Live {
                 Some(self.findings("failed", None, std::slice::from_ref(&*error.diagnostic)))
             }
             (Err(RenderFailure::Broken { .. }), _) | (Ok(_), _) => None,
-            (Err(failure), _) => Some(Findings::said("failed", &failure.to_string())),
+            (Err(failure), _) => Some(FaultReport::said("failed", &failure.to_string())),
         };
         self.page(entry, page, pinned, late)
     }
 
     /// The same for an entry that is not there, and may be written.
-    pub(super) fn awaited(&self, entry: &str, pinned: &Pinned) -> Shown {
+    pub(super) fn awaited(&self, entry: &str, pinned: &Pinned) -> PageScript {
         self.page(entry, "gone".into(), pinned, None)
     }
 
-    fn page(&self, entry: &str, page: Arc<str>, pinned: &Pinned, late: Option<Findings>) -> Shown {
-        Shown {
+    fn page(&self, entry: &str, page: Arc<str>, pinned: &Pinned, late: Option<FaultReport>) -> PageScript {
+        PageScript {
             live: self.clone(),
-            state: State {
+            state: LiveState {
                 entry: entry.to_owned(),
                 page,
                 version: pinned.version().number(),
@@ -177,7 +177,7 @@ impl Live {
         standing: &'static str,
         since: Option<u64>,
         diagnostics: &[hotplate_actors::Diagnostic],
-    ) -> Findings {
+    ) -> FaultReport {
         self.0.hub.findings(standing, since, diagnostics)
     }
 
@@ -210,13 +210,13 @@ impl fmt::Debug for Live {
 
 /// What the script in a page has to know of it.
 #[derive(Debug)]
-pub(super) struct Shown {
+pub(super) struct PageScript {
     live: Live,
-    state: State,
+    state: LiveState,
 }
 
 #[derive(Debug, Serialize)]
-struct State {
+struct LiveState {
     entry: String,
     /// What the entry was made from.
     page: Arc<str>,
@@ -226,14 +226,14 @@ struct State {
     /// What the stylesheets were.
     styles: Arc<str>,
     /// What went wrong in this very render.
-    late: Option<Findings>,
+    late: Option<FaultReport>,
     /// Digest of the page without what is added to it, by which the script asks for its text.
     text: String,
     /// It answers a form: its address alone does not bring it again.
     posted: bool,
 }
 
-impl Shown {
+impl PageScript {
     /// What the page was made from, as a header that a browser hands on to scripts: one that exchanges a page by itself gets it without
     /// the script, which then can tell what it shows.
     pub(super) fn timing(&self) -> (HeaderName, String) {
@@ -246,7 +246,7 @@ impl Shown {
         let Some(at) = inject::place(&body, inject::asked_for(request.headers())) else {
             return body.into();
         };
-        let digest = Texts::digest(&body);
+        let digest = TextCache::digest(&body);
         self.state.text = format!("{digest:016x}");
         self.state.posted = !request.method().is_safe();
         // Serializing strings and numbers does not fail.
@@ -324,7 +324,7 @@ async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
         return HttpResponse::BadRequest()
             .body("Say which pages to follow: `?entry=index.html`, some of them at most.\n");
     };
-    let Some(feed) = Feed::join(&live.0.hub, &live.0.hotplate, entries) else {
+    let Some(feed) = FollowerStream::join(&live.0.hub, &live.0.hotplate, entries) else {
         return HttpResponse::ServiceUnavailable()
             .insert_header((RETRY_AFTER, HeaderValue::from_static("5")))
             .body("As many browsers follow as may (the limit `live_clients`).\n");

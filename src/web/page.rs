@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use hotplate_actors::{Freshness, RenderFailure, Rendered, Version};
 
 use super::etag::{self, ETag};
-use super::live::Shown;
+use super::live::PageScript;
 use super::{Faults, response};
 
 /// What a page is recognised by.
@@ -24,7 +24,7 @@ pub(super) enum Validator {
 
 /// A page that the browser has already.
 #[derive(Debug)]
-pub(super) struct Unchanged {
+pub(super) struct NotModified {
     pub(super) etag: ETag,
     pub(super) version: Version,
     pub(super) freshness: &'static str,
@@ -32,11 +32,11 @@ pub(super) struct Unchanged {
 
 /// What became of a request for an entry.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum PageOutcome {
     /// A text.
     Rendered(Rendered, Validator),
     /// The text that the browser has already.
-    Unchanged(Unchanged),
+    Unchanged(NotModified),
     /// None, and what of that may be seen.
     Failed(RenderFailure, Faults),
 }
@@ -49,14 +49,14 @@ pub(super) enum Outcome {
 #[must_use]
 pub struct Page {
     entry: String,
-    outcome: Outcome,
+    outcome: PageOutcome,
     status: Option<StatusCode>,
     headers: HeaderMap,
-    shown: Option<Shown>,
+    shown: Option<PageScript>,
 }
 
 impl Page {
-    pub(super) fn new(entry: &str, outcome: Outcome) -> Self {
+    pub(super) fn new(entry: &str, outcome: PageOutcome) -> Self {
         Self {
             entry: entry.to_owned(),
             outcome,
@@ -67,7 +67,7 @@ impl Page {
     }
 
     /// The same with what a browser has to know of it in development.
-    pub(super) fn shown(mut self, shown: Option<Shown>) -> Self {
+    pub(super) fn shown(mut self, shown: Option<PageScript>) -> Self {
         self.shown = shown;
         self
     }
@@ -91,8 +91,8 @@ impl Page {
     #[must_use]
     pub fn freshness(&self) -> Option<&Freshness> {
         match &self.outcome {
-            Outcome::Rendered(rendered, _) => Some(&rendered.freshness),
-            Outcome::Unchanged(_) | Outcome::Failed(..) => None,
+            PageOutcome::Rendered(rendered, _) => Some(&rendered.freshness),
+            PageOutcome::Unchanged(_) | PageOutcome::Failed(..) => None,
         }
     }
 
@@ -100,8 +100,8 @@ impl Page {
     #[must_use]
     pub fn failure(&self) -> Option<&RenderFailure> {
         match &self.outcome {
-            Outcome::Failed(failure, _) => Some(failure),
-            Outcome::Rendered(..) | Outcome::Unchanged(_) => None,
+            PageOutcome::Failed(failure, _) => Some(failure),
+            PageOutcome::Rendered(..) | PageOutcome::Unchanged(_) => None,
         }
     }
 
@@ -118,23 +118,23 @@ impl Page {
         // What such a page is about does not depend on its template.
         let error = status.filter(|status| status.is_client_error() || status.is_server_error());
         let mut answer = match (outcome, error) {
-            (Outcome::Rendered(rendered, _), Some(status)) if is_stand_in(&rendered) => {
+            (PageOutcome::Rendered(rendered, _), Some(status)) if is_stand_in(&rendered) => {
                 response::error_page(request, status, shown)
             }
-            (Outcome::Rendered(rendered, validator), _) => {
+            (PageOutcome::Rendered(rendered, validator), _) => {
                 let kind = response::content_type(&entry);
                 let shown = shown.filter(|_| is_html(kind, &headers) && !headers.contains_key(CONTENT_ENCODING));
                 text(request, rendered, validator, status, kind, shown, &headers)
             }
             (
-                Outcome::Unchanged(Unchanged {
+                PageOutcome::Unchanged(NotModified {
                     etag,
                     version,
                     freshness,
                 }),
                 _,
             ) => response::unchanged(&etag, version, freshness),
-            (Outcome::Failed(failure, faults), error) => {
+            (PageOutcome::Failed(failure, faults), error) => {
                 response::failed(request, &entry, error, &failure, faults, shown)
             }
         };
@@ -169,13 +169,13 @@ fn text(
     validator: Validator,
     status: Option<StatusCode>,
     kind: &'static str,
-    shown: Option<Shown>,
+    shown: Option<PageScript>,
     headers: &HeaderMap,
 ) -> HttpResponse {
     let (ours, freshness) = response::status(&rendered.freshness);
     let status = status.filter(|_| ours == StatusCode::OK).unwrap_or(ours);
     let version = rendered.text_version();
-    let timing = shown.as_ref().map(Shown::timing);
+    let timing = shown.as_ref().map(PageScript::timing);
     let body = match shown {
         Some(shown) => shown.inject(request, rendered.body, headers),
         // The very memory that it was rendered into.

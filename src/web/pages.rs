@@ -8,7 +8,7 @@ use hotplate_actors::{Hotplate, Pinned};
 use tracing::Instrument;
 
 use super::files::Files;
-use super::live::Shown;
+use super::live::PageScript;
 use super::templates::Templates;
 use super::{Faults, Web, response};
 use crate::site::{Site, SiteData};
@@ -145,7 +145,7 @@ impl Pages {
     }
 
     /// What a browser has to know, in development, of a page that may be written.
-    fn awaited(&self, request: &HttpRequest, pinned: &Pinned, path: &str) -> Option<Shown> {
+    fn awaited(&self, request: &HttpRequest, pinned: &Pinned, path: &str) -> Option<PageScript> {
         let waits = self.web.live_for(request).zip(Site::page_for(path));
         waits.map(|(live, entry)| live.awaited(entry.as_str(), pinned))
     }

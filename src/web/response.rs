@@ -8,7 +8,7 @@ use hotplate_actors::{Freshness, RenderFailure, Version};
 use super::Faults;
 use super::escaped::escaped;
 use super::etag::ETag;
-use super::live::Shown;
+use super::live::PageScript;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 /// What pages are.
@@ -53,12 +53,12 @@ pub(super) fn unchanged(etag: &ETag, version: Version, freshness: &'static str) 
 }
 
 /// For a site that has no page for unknown paths.
-pub(super) fn nothing_there(request: &HttpRequest, shown: Option<Shown>) -> HttpResponse {
+pub(super) fn nothing_there(request: &HttpRequest, shown: Option<PageScript>) -> HttpResponse {
     error_page(request, StatusCode::NOT_FOUND, shown)
 }
 
 /// Answers with an error whose own page cannot be shown: a built-in sentence, with the status that the page would have had.
-pub(super) fn error_page(request: &HttpRequest, status: StatusCode, shown: Option<Shown>) -> HttpResponse {
+pub(super) fn error_page(request: &HttpRequest, status: StatusCode, shown: Option<PageScript>) -> HttpResponse {
     told(request, status, sentence(status), shown)
 }
 
@@ -70,7 +70,7 @@ fn sentence(status: StatusCode) -> &'static str {
 }
 
 /// For a site whose templates are not there yet.
-pub(super) fn not_there_yet(request: &HttpRequest, shown: Option<Shown>) -> HttpResponse {
+pub(super) fn not_there_yet(request: &HttpRequest, shown: Option<PageScript>) -> HttpResponse {
     let text = "This site has no pages yet.";
     let mut answer = told(request, StatusCode::SERVICE_UNAVAILABLE, text, shown);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
@@ -84,7 +84,7 @@ pub(super) fn failed(
     error: Option<StatusCode>,
     failure: &RenderFailure,
     faults: Faults,
-    shown: Option<Shown>,
+    shown: Option<PageScript>,
 ) -> HttpResponse {
     let status = error.unwrap_or(match failure {
         // Who names a template that is not there has made a mistake; that the address is wrong would be another thing to say.
@@ -110,7 +110,7 @@ pub(super) fn failed(
 }
 
 /// An answer in words: plain text, or in development a page that can follow what becomes of it.
-fn told(request: &HttpRequest, status: StatusCode, text: &str, shown: Option<Shown>) -> HttpResponse {
+fn told(request: &HttpRequest, status: StatusCode, text: &str, shown: Option<PageScript>) -> HttpResponse {
     let html = shown.filter(|_| accepts_html(request)).map(|shown| {
         let text = escaped(text);
         let page = format!(

@@ -8,14 +8,16 @@ use actix_web::error::ErrorInternalServerError;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use hotplate_actors::dialect::Missing;
-use hotplate_actors::reader::Given;
+use hotplate_actors::reader::Serialized;
 use hotplate_actors::snapshot::Standing;
-use hotplate_actors::{Context, Freshness, Hotplate, Pinned, Render, RenderFailure, RenderOptions, Rendered, Supply};
+use hotplate_actors::{
+    Context, ContextSource, Freshness, Hotplate, Pinned, Render, RenderFailure, RenderOptions, Rendered,
+};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::etag::{self, ETag};
-use super::page::{Outcome, Page, Unchanged, Validator};
+use super::page::{NotModified, Page, PageOutcome, Validator};
 use super::{Faults, Web, digests};
 
 /// Until when the answer to a request is of use. A middleware may put it into the extensions of a request, such as from what a
@@ -57,7 +59,7 @@ impl Templates {
     /// For pages that take long, whose texts are written by others, or with formatters that may block, use
     /// [`Templates::page_apart`], which holds up nobody.
     pub fn page<T: Serialize + ?Sized>(&self, name: &str, data: &T) -> Page {
-        self.supplied(name, &Given(data), self.tag.as_deref())
+        self.supplied(name, &Serialized(data), self.tag.as_deref())
     }
 
     /// Renders an entry by a message to the Renderer, in a thread of its own: for pages that take long. The render ends when the
@@ -75,11 +77,11 @@ impl Templates {
     ///
     /// Then a client that closes its half of the connection right after its request may not be answered. Without it, a render that
     /// nobody waits for ends with its own limits.
-    pub async fn page_apart<T: Serialize + Send + 'static>(&self, name: &str, data: T) -> Page {
+    pub async fn page_on_pool<T: Serialize + Send + 'static>(&self, name: &str, data: T) -> Page {
         let pinned = self.web.hotplate.snapshot();
         let validator = match self.before(&pinned, name, self.tag.as_deref()) {
             Ok(validator) => validator,
-            Err(unchanged) => return Page::new(name, Outcome::Unchanged(unchanged)),
+            Err(unchanged) => return Page::new(name, PageOutcome::Unchanged(unchanged)),
         };
         let cancel = CancellationToken::new();
         let _gone = cancel.clone().drop_guard();
@@ -122,14 +124,19 @@ impl Templates {
     }
 
     /// Renders an entry of one version, in this thread as far as that holds up nobody, else by the Renderer.
-    pub(super) async fn in_turn(&self, pinned: &Pinned, name: &str, supply: impl Supply + Send + 'static) -> Page {
+    pub(super) async fn in_turn(
+        &self,
+        pinned: &Pinned,
+        name: &str,
+        supply: impl ContextSource + Send + 'static,
+    ) -> Page {
         let renderer = self.web.hotplate.renderer();
         let rendered = renderer.in_turn(pinned, name, supply, self.options()).await;
         self.after(pinned, name, rendered, Validator::Body)
     }
 
     /// Renders an entry in this thread.
-    fn supplied(&self, name: &str, supply: &(impl Supply + ?Sized), tag: Option<&str>) -> Page {
+    fn supplied(&self, name: &str, supply: &(impl ContextSource + ?Sized), tag: Option<&str>) -> Page {
         let options = self.options();
         // A snapshot is only looked into where it is needed: a plain page in production needs none.
         if tag.is_none() && self.web.setting.is_none() {
@@ -142,12 +149,12 @@ impl Templates {
                 let rendered = pinned.render_supplied(name, supply, &options);
                 self.after(&pinned, name, rendered, validator)
             }
-            Err(unchanged) => Page::new(name, Outcome::Unchanged(unchanged)),
+            Err(unchanged) => Page::new(name, PageOutcome::Unchanged(unchanged)),
         }
     }
 
     /// What the `ETag` will be made of, or the answer if the browser has that page already.
-    fn before(&self, pinned: &Pinned, name: &str, tag: Option<&str>) -> Result<Validator, Unchanged> {
+    fn before(&self, pinned: &Pinned, name: &str, tag: Option<&str>) -> Result<Validator, NotModified> {
         let snapshot = pinned.snapshot();
         // In development the page is more than its texts.
         let tag = tag.filter(|_| self.web.setting.is_none());
@@ -163,7 +170,7 @@ impl Templates {
                 Standing::Stale { since, .. } => (since, "stale"),
                 _ => (pinned.version(), "current"),
             };
-            return Err(Unchanged {
+            return Err(NotModified {
                 etag,
                 version,
                 freshness,
@@ -197,8 +204,8 @@ impl Templates {
         Page::new(
             name,
             match rendered {
-                Ok(rendered) => Outcome::Rendered(rendered, validator),
-                Err(failure) => Outcome::Failed(failure, self.web.faults_for(&self.request)),
+                Ok(rendered) => PageOutcome::Rendered(rendered, validator),
+                Err(failure) => PageOutcome::Failed(failure, self.web.faults_for(&self.request)),
             },
         )
     }

@@ -88,7 +88,7 @@ async fn page(templates: Templates, name: Path<String>) -> impl Responder {
 }
 
 async fn page_apart(templates: Templates, name: Path<String>) -> impl Responder {
-    templates.page_apart(&name, json!({ "name": "you" })).await
+    templates.page_on_pool(&name, json!({ "name": "you" })).await
 }
 
 impl Scene {

@@ -105,12 +105,12 @@ fn dev_and_serve_end_at_once_although_somebody_listens() {
 /// Rendered by the Renderer, for as long as somebody waits for it.
 async fn slow(templates: Templates) -> impl Responder {
     templates
-        .page_apart("slow.html", json!({ "many": vec![0; 1000] }))
+        .page_on_pool("slow.html", json!({ "many": vec![0; 1000] }))
         .await
 }
 
 async fn quick(templates: Templates) -> impl Responder {
-    templates.page_apart("quick.html", json!({})).await
+    templates.page_on_pool("quick.html", json!({})).await
 }
 
 #[actix_web::test]
@@ -149,9 +149,9 @@ async fn who_closes_the_connection_ends_the_render_that_runs_apart() {
         let inside = || {
             hotplate
                 .health()
-                .doors
+                .mailboxes
                 .iter()
-                .any(|door| door.door == "renders" && door.inside > 0)
+                .any(|door| door.mailbox == "renders" && door.in_flight > 0)
         };
         wait::until("the render never begins", inside);
         visitor.shutdown(Shutdown::Both).expect("closed");

@@ -56,7 +56,7 @@ async fn handler(templates: Templates, request: HttpRequest, Query(query): Query
         _ => json!({ "name": "<you>" }),
     };
     let page = match word("apart") {
-        Some(_) => templates.page_apart(&word("page").unwrap_or_default(), data).await,
+        Some(_) => templates.page_on_pool(&word("page").unwrap_or_default(), data).await,
         None => templates.page(&word("page").unwrap_or_default(), &data),
     };
     let page = match word("policy") {

@@ -22,7 +22,7 @@ async fn page(templates: Templates, name: Path<String>) -> impl Responder {
 }
 
 async fn apart(templates: Templates, name: Path<String>) -> impl Responder {
-    templates.page_apart(&name, json!({ "many": vec![0; 1_000] })).await
+    templates.page_on_pool(&name, json!({ "many": vec![0; 1_000] })).await
 }
 
 /// An app with one worker.

@@ -13,10 +13,10 @@ type Made = Result<Arc<dyn Unit>, Arc<[Diagnostic]>>;
 type Key = (Digest, &'static str);
 
 /// Bytes that an entry takes besides what it holds.
-const ENTRY_BYTES: usize = 2 * size_of::<(Key, Kept)>();
+const ENTRY_BYTES: usize = 2 * size_of::<(Key, CacheEntry)>();
 
 #[derive(Clone)]
-struct Kept {
+struct CacheEntry {
     made: Made,
     bytes: u64,
 }
@@ -24,14 +24,14 @@ struct Kept {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Key, Kept> for Bytes {
-    fn weight(&self, _: &Key, kept: &Kept) -> u64 {
+impl Weighter<Key, CacheEntry> for Bytes {
+    fn weight(&self, _: &Key, kept: &CacheEntry) -> u64 {
         kept.bytes
     }
 }
 
 /// Bounded by what the units take in memory.
-pub(crate) struct Cache(QuickCache<Key, Kept, Bytes, foldhash::fast::RandomState>);
+pub(crate) struct Cache(QuickCache<Key, CacheEntry, Bytes, foldhash::fast::RandomState>);
 
 impl Cache {
     /// A cache of units of so many bytes.
@@ -69,7 +69,7 @@ impl Cache {
             Err(diagnostics) => diagnostics.iter().map(Diagnostic::bytes).sum(),
         };
         let bytes = u64::try_from(bytes.saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX);
-        self.0.insert((digest, dialect), Kept { made, bytes });
+        self.0.insert((digest, dialect), CacheEntry { made, bytes });
     }
 }
 

@@ -78,14 +78,14 @@ pub struct CacheCounters {
 
 /// Counts what compiling comes to.
 #[derive(Debug)]
-pub(crate) struct Compiles {
+pub(crate) struct CompileRecorder {
     /// Taken for texts that do not compile, and by no render.
     failures: Mutex<BTreeMap<&'static str, u64>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-impl Default for Compiles {
+impl Default for CompileRecorder {
     fn default() -> Self {
         Self {
             failures: Mutex::new(CODES.iter().map(|code| (*code, 0)).collect()),
@@ -95,7 +95,7 @@ impl Default for Compiles {
     }
 }
 
-impl Compiles {
+impl CompileRecorder {
     /// A text does not compile, or cannot be read.
     pub(crate) fn failed(&self, diagnostics: &[Diagnostic]) {
         self.add(diagnostics.iter());
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn codes_without_end_are_counted_without_growing() {
-        let compiles = Compiles::default();
+        let compiles = CompileRecorder::default();
         for number in 0..1_000 {
             let code: &'static str = Box::leak(format!("code-{number}").into_boxed_str());
             compiles.failed(&[

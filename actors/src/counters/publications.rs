@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{EntryCounters, standings};
+use super::{StatusCounters, standings};
 use crate::events::Published;
 use crate::snapshot::Snapshot;
 use crate::version::Version;
@@ -22,13 +22,13 @@ pub struct Publication {
 
 /// Remembers as many publications as versions are kept, and one for the current one.
 #[derive(Debug)]
-pub(super) struct Publications {
+pub(super) struct PublicationLog {
     latest: Mutex<VecDeque<Publication>>,
     most: usize,
     held: AtomicBool,
 }
 
-impl Publications {
+impl PublicationLog {
     pub(super) fn new(kept: usize) -> Self {
         Self {
             latest: Mutex::default(),
@@ -60,16 +60,16 @@ impl Publications {
 
 /// How entries stand, counted once for each version that is asked about.
 #[derive(Debug)]
-pub(super) struct Standings(Mutex<(Version, EntryCounters)>);
+pub(super) struct StatusCounts(Mutex<(Version, StatusCounters)>);
 
-impl Default for Standings {
+impl Default for StatusCounts {
     fn default() -> Self {
-        Self(Mutex::new((Version::NONE, EntryCounters::default())))
+        Self(Mutex::new((Version::NONE, StatusCounters::default())))
     }
 }
 
-impl Standings {
-    pub(super) fn of(&self, snapshot: &Snapshot) -> EntryCounters {
+impl StatusCounts {
+    pub(super) fn of(&self, snapshot: &Snapshot) -> StatusCounters {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counted.0 != snapshot.version() {
             *counted = (snapshot.version(), standings(snapshot));

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::clock::Clock;
-use crate::protocol::messages::{Looked, Outcome};
+use crate::protocol::messages::{BatchOutcome, SyncOutcome};
 
 /// What came of a reload: of a batch of changes, or of a `Reload` that somebody asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -29,16 +29,18 @@ impl ReloadResult {
         self == Self::Success
     }
 
-    fn of(looked: &Looked) -> Self {
+    fn of(looked: &SyncOutcome) -> Self {
         match looked {
-            Looked::Nothing => Self::Success,
-            Looked::Decided(outcome) => match outcome {
-                Outcome::Published(report) if !report.stale.is_empty() || !report.broken.is_empty() => Self::Rejected,
-                Outcome::Published(_) | Outcome::Unchanged(_) | Outcome::Held(_) => Self::Success,
-                Outcome::Refused(_) => Self::Rejected,
-                Outcome::Conflict | Outcome::Lost(_) => Self::Failure,
+            SyncOutcome::Unchanged => Self::Success,
+            SyncOutcome::Decided(outcome) => match outcome {
+                BatchOutcome::Published(report) if !report.stale.is_empty() || !report.broken.is_empty() => {
+                    Self::Rejected
+                }
+                BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_) => Self::Success,
+                BatchOutcome::Refused(_) => Self::Rejected,
+                BatchOutcome::Conflict | BatchOutcome::Lost(_) => Self::Failure,
             },
-            Looked::Unreadable(_) | Looked::Failed(_) => Self::Failure,
+            SyncOutcome::LoadFailed(_) | SyncOutcome::Failed(_) => Self::Failure,
         }
     }
 
@@ -69,7 +71,7 @@ pub struct ReloadCounters {
 
 /// Counts reloads.
 #[derive(Debug)]
-pub(crate) struct Reloads {
+pub(crate) struct ReloadRecorder {
     clock: Clock,
     successes: AtomicU64,
     failures: AtomicU64,
@@ -78,7 +80,7 @@ pub(crate) struct Reloads {
     last_success_ms: AtomicU64,
 }
 
-impl Reloads {
+impl ReloadRecorder {
     pub(super) fn new(clock: Clock) -> Self {
         Self {
             clock,
@@ -91,8 +93,8 @@ impl Reloads {
     }
 
     /// Counts a look of a Watcher. `asked` is whether somebody waits for its answer.
-    pub(crate) fn looked(&self, looked: &Looked, asked: bool) {
-        if matches!(looked, Looked::Nothing) && !asked {
+    pub(crate) fn looked(&self, looked: &SyncOutcome, asked: bool) {
+        if matches!(looked, SyncOutcome::Unchanged) && !asked {
             return;
         }
         let result = ReloadResult::of(looked);

@@ -104,7 +104,7 @@ impl RenderOutcome {
     }
 }
 
-impl Begun {
+impl RenderInProgress {
     /// Returns the number of renders that this one stands for, since not each is timed; 0 where it was not.
     #[inline]
     pub(super) fn stands_for(self) -> u64 {
@@ -125,7 +125,7 @@ const SAMPLE: u64 = 31;
 
 /// Counts renders.
 #[derive(Debug, Default)]
-pub(super) struct Renders {
+pub(super) struct RenderRecorder {
     shards: [Shard; SHARDS],
     rescued: AtomicU64,
 }
@@ -144,15 +144,15 @@ struct Shard {
 
 /// A render under way.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Begun {
+pub(crate) struct RenderInProgress {
     /// In which tick.
     pub(super) tick: Tick,
-    timed: Option<Timed>,
+    timed: Option<TimedRender>,
 }
 
 /// A render whose time is taken: reading the clock twice costs a tenth of a small one.
 #[derive(Debug, Clone, Copy)]
-struct Timed {
+struct TimedRender {
     started: Instant,
     /// How many renders it counts for.
     stands_for: u64,
@@ -162,13 +162,13 @@ struct Timed {
 static TAKEN: AtomicU32 = AtomicU32::new(1 << SHARED);
 
 thread_local! {
-    static PLACE: Place = Place::take();
+    static PLACE: ShardLease = ShardLease::take();
 }
 
 /// The shard of a thread, given back with the thread.
-struct Place(usize);
+struct ShardLease(usize);
 
-impl Place {
+impl ShardLease {
     fn take() -> Self {
         let taken = TAKEN.fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
             let free = taken.trailing_ones();
@@ -178,7 +178,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ShardLease {
     fn drop(&mut self) {
         if self.0 != SHARED {
             // What this thread counted is seen by the next that counts here.
@@ -205,10 +205,10 @@ pub(super) fn add(count: &AtomicU64, by: u64, shared: bool) -> u64 {
     before
 }
 
-impl Renders {
+impl RenderRecorder {
     /// Counts one that begins now.
     #[inline]
-    pub(super) fn begin(&self, tick: Tick) -> Begun {
+    pub(super) fn begin(&self, tick: Tick) -> RenderInProgress {
         let number = shard();
         let (shard, shared) = (&self.shards[number], number == SHARED);
         let stands_for = if shard.tick.load(Ordering::Relaxed) != tick.0 {
@@ -221,20 +221,20 @@ impl Renders {
                 _ => 0,
             }
         };
-        let timed = (stands_for > 0).then(|| Timed {
+        let timed = (stands_for > 0).then(|| TimedRender {
             started: Instant::now(),
             stands_for,
         });
-        Begun { tick, timed }
+        RenderInProgress { tick, timed }
     }
 
     /// Counts what one was answered with.
     #[inline]
-    pub(super) fn end(&self, begun: Begun, result: &Result<Rendered, RenderFailure>) {
+    pub(super) fn end(&self, begun: RenderInProgress, result: &Result<Rendered, RenderFailure>) {
         let number = shard();
         let (shard, shared) = (&self.shards[number], number == SHARED);
         add(&shard.outcomes[RenderOutcome::of(result) as usize], 1, shared);
-        if let Some(Timed { started, stands_for }) = begun.timed {
+        if let Some(TimedRender { started, stands_for }) = begun.timed {
             shard.seconds.record(started.elapsed(), stands_for, shared);
         }
     }
@@ -270,7 +270,7 @@ mod tests {
     }
 
     /// One in a tick, and how many it stands for.
-    fn count(renders: &Renders, tick: u64, result: &Result<Rendered, RenderFailure>) -> u64 {
+    fn count(renders: &RenderRecorder, tick: u64, result: &Result<Rendered, RenderFailure>) -> u64 {
         let begun = renders.begin(Tick(tick));
         renders.end(begun, result);
         begun.stands_for()
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn every_render_is_counted_and_a_timed_one_stands_for_those_that_are_not() {
-        let renders = Renders::default();
+        let renders = RenderRecorder::default();
         for _ in 0..TIMED_FIRST + 100 * SAMPLE {
             count(&renders, 1, &rendered());
         }
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn few_renders_are_all_timed_at_first_and_later() {
-        let renders = Renders::default();
+        let renders = RenderRecorder::default();
         assert!((0..TIMED_FIRST).all(|_| count(&renders, 1, &rendered()) == 1));
         assert!((2..1_000).all(|tick| count(&renders, tick, &rendered()) == 1));
     }
@@ -300,7 +300,7 @@ mod tests {
     /// A slow render that is always the second in its tick weighs as much as it takes its turn.
     #[test]
     fn who_comes_first_in_a_tick_does_not_take_the_weight_of_who_comes_next() {
-        let renders = Renders::default();
+        let renders = RenderRecorder::default();
         let mut weights = [0; 2];
         for tick in 1..=100 * SAMPLE {
             for weight in &mut weights {
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn threads_without_end_are_all_counted() {
-        let renders = Renders::default();
+        let renders = RenderRecorder::default();
         for _ in 0..3 {
             let barrier = std::sync::Barrier::new(2 * SHARDS);
             // More at once than there are shards, so that some share.

@@ -42,33 +42,33 @@ pub struct LastFailure {
 }
 
 /// Counts the renders of each template.
-pub(super) struct Usages {
-    blocks: Box<[OnceLock<Box<[Cell]>>]>,
-    beyond: Cell,
+pub(super) struct UsageRecorder {
+    blocks: Box<[OnceLock<Box<[UsageCell]>>]>,
+    beyond: UsageCell,
 }
 
 /// What is counted of one template.
 #[derive(Debug, Default)]
-pub(super) struct Cell {
+pub(super) struct UsageCell {
     renders: AtomicU64,
     failures: AtomicU64,
     /// As the [`Clock`] counts them.
     last_seconds: AtomicU32,
 }
 
-impl Default for Usages {
+impl Default for UsageRecorder {
     fn default() -> Self {
         Self {
             blocks: (0..BLOCKS).map(|_| OnceLock::new()).collect(),
-            beyond: Cell::default(),
+            beyond: UsageCell::default(),
         }
     }
 }
 
-impl Usages {
+impl UsageRecorder {
     /// Where a template is counted.
     #[inline]
-    pub(super) fn of(&self, id: TemplateId) -> &Cell {
+    pub(super) fn of(&self, id: TemplateId) -> &UsageCell {
         let (block, cell) = (id.index() / BLOCK, id.index() % BLOCK);
         let block = self.blocks.get(block).map(|block| block.get_or_init(new_block));
         block.map_or(&self.beyond, |block| &block[cell])
@@ -90,11 +90,11 @@ impl Usages {
 }
 
 #[cold]
-fn new_block() -> Box<[Cell]> {
-    (0..BLOCK).map(|_| Cell::default()).collect()
+fn new_block() -> Box<[UsageCell]> {
+    (0..BLOCK).map(|_| UsageCell::default()).collect()
 }
 
-impl Cell {
+impl UsageCell {
     /// Counts a render. Threads that render the same template at once mostly only read this.
     #[inline]
     pub(super) fn rendered(&self, seconds: u32, timed: u64) {
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_first_renders_of_a_template_are_counted_exactly_and_ids_without_end_harm_nobody() {
-        let usages = Usages::default();
+        let usages = UsageRecorder::default();
         let id = TemplateId::new(5_000);
         for _ in 0..10 {
             usages.of(id).rendered(3, 0);

@@ -4,23 +4,23 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::limits::Limits;
-use crate::protocol::messages::Key;
+use crate::protocol::messages::IdempotencyKey;
 use crate::protocol::reload::ReloadReport;
 
 /// What reloads were answered, by their keys.
 #[derive(Debug, Default)]
-pub(crate) struct Answered(Mutex<VecDeque<(Key, Gate, Option<ReloadReport>)>>);
+pub(crate) struct AnsweredReloads(Mutex<VecDeque<(IdempotencyKey, Gate, Option<ReloadReport>)>>);
 
 type Gate = Arc<tokio::sync::Mutex<()>>;
 
-impl Answered {
-    pub(crate) fn answered(&self, key: Key) -> Option<ReloadReport> {
+impl AnsweredReloads {
+    pub(crate) fn answered(&self, key: IdempotencyKey) -> Option<ReloadReport> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().find(|(known, ..)| *known == key)?.2.clone()
     }
 
     /// Through which those with the same key go one after the other. No more of them than the door lets in.
-    pub(crate) fn gate(&self, key: Key) -> Gate {
+    pub(crate) fn gate(&self, key: IdempotencyKey) -> Gate {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, gate, _)) = all.iter().find(|(known, ..)| *known == key) {
             return Arc::clone(gate);
@@ -31,7 +31,7 @@ impl Answered {
     }
 
     /// Remembers a report, and as many of those before as the limits say; the newest stays, however large it is.
-    pub(crate) fn answer(&self, key: Key, report: &ReloadReport, limits: &Limits) {
+    pub(crate) fn answer(&self, key: IdempotencyKey, report: &ReloadReport, limits: &Limits) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = all.iter_mut().find(|(known, ..)| *known == key) {
             entry.2 = Some(report.clone());
@@ -77,8 +77,8 @@ mod tests {
             idempotency_bytes: 2 * report(100).bytes(),
             ..Limits::default()
         };
-        let keys = ["a", "b", "c", "d"].map(|text| Key::new("test", text));
-        let remembered = Answered::default();
+        let keys = ["a", "b", "c", "d"].map(|text| IdempotencyKey::new("test", text));
+        let remembered = AnsweredReloads::default();
         for (key, names, expected) in [
             (0, 100, [true, false, false, false]),
             (1, 100, [true, true, false, false]),

@@ -8,20 +8,20 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Actors, Doors, Engine, Plan, StartError, WatcherHints};
-use crate::counters::Tally;
-use crate::events::Teller;
+use super::{Actors, Engine, Mailboxes, StartError, StartPlan, WatcherHints};
+use crate::counters::Recorder;
+use crate::events::EventBus;
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
 use crate::protocol::messages::Drain;
 use crate::renderer::Renderer;
 use crate::snapshot::Snapshot;
-use crate::supervision::{Alarms, Circle, Faults, Pool, Supervisor, Turned, runtime};
+use crate::supervision::{InjectedFaults, Pool, Rejected, StrategyGroup, Supervisor, Timers, runtime};
 
 type Task = Box<dyn FnOnce() + Send>;
 
 /// Commands to the control thread.
-pub(super) enum Command {
+pub(super) enum ControlCommand {
     /// Run a task.
     Run(Task),
     /// Shut down.
@@ -34,7 +34,7 @@ pub(super) enum Command {
 
 impl Engine {
     /// Runs a task in the control thread, where timers work whatever runtime the caller has.
-    pub(crate) fn run<T, F>(&self, task: impl FnOnce() -> F + Send + 'static) -> Result<oneshot::Receiver<T>, Turned>
+    pub(crate) fn run<T, F>(&self, task: impl FnOnce() -> F + Send + 'static) -> Result<oneshot::Receiver<T>, Rejected>
     where
         T: Send + 'static,
         F: Future<Output = T> + 'static,
@@ -46,35 +46,35 @@ impl Engine {
             });
         });
         // If the engine stops, the task is dropped, and with it the sender, which the receiver notices.
-        match self.control.try_send(Command::Run(task)) {
+        match self.control.try_send(ControlCommand::Run(task)) {
             Ok(()) => Ok(answered),
-            Err(TrySendError::Full(_)) => Err(Turned::Busy),
-            Err(TrySendError::Closed(_)) => Err(Turned::Closed),
+            Err(TrySendError::Full(_)) => Err(Rejected::Busy),
+            Err(TrySendError::Closed(_)) => Err(Rejected::Closed),
         }
     }
 }
 
 /// State that moves into the control thread.
-pub(super) struct Inside {
-    pub(super) plan: Plan,
+pub(super) struct ControlState {
+    pub(super) plan: StartPlan,
     pub(super) limits: Arc<Limits>,
-    pub(super) events: Teller,
+    pub(super) events: EventBus,
     pub(super) served: Arc<ArcSwap<Snapshot>>,
     pub(super) renderer: Renderer,
-    pub(super) mailboxes: Doors,
-    pub(super) timers: Alarms,
-    pub(super) tally: Arc<Tally>,
+    pub(super) mailboxes: Mailboxes,
+    pub(super) timers: Timers,
+    pub(super) tally: Arc<Recorder>,
     pub(super) fault_log: Arc<FaultLog>,
-    pub(super) group: Arc<Circle>,
+    pub(super) group: Arc<StrategyGroup>,
     pub(super) watcher_hints: WatcherHints,
-    pub(super) faults: Arc<BTreeMap<&'static str, Faults>>,
+    pub(super) faults: Arc<BTreeMap<&'static str, InjectedFaults>>,
 }
 
 type Ready = std::sync::mpsc::SyncSender<Result<Actors, StartError>>;
 
-impl Inside {
+impl ControlState {
     /// Starts the actors, reports on `ready`, and runs commands until one stops the engine.
-    pub(super) fn run(self, mut commands: mpsc::Receiver<Command>, ready: &Ready) {
+    pub(super) fn run(self, mut commands: mpsc::Receiver<ControlCommand>, ready: &Ready) {
         let (mailboxes, renderer) = (self.mailboxes.clone(), self.renderer.clone());
         let runtime = match runtime() {
             Ok(runtime) => runtime,
@@ -94,13 +94,13 @@ impl Inside {
             let _ = ready.send(Ok(actors.clone()));
             loop {
                 match commands.recv().await? {
-                    Command::Run(task) => task(),
-                    Command::Stop {
+                    ControlCommand::Run(task) => task(),
+                    ControlCommand::Stop {
                         within,
                         supervisor,
                         done,
                     } => {
-                        let shutdown = End {
+                        let shutdown = ShutdownSteps {
                             mailboxes: &mailboxes,
                             actors: &actors,
                             renderer: &renderer.pool,
@@ -125,8 +125,8 @@ impl Inside {
 }
 
 /// The steps of a shutdown, in their order: calls in flight, Watchers, pools, actors of users.
-struct End<'e> {
-    mailboxes: &'e Doors,
+struct ShutdownSteps<'e> {
+    mailboxes: &'e Mailboxes,
     actors: &'e Actors,
     renderer: &'e Pool,
     supervisor: Option<&'e Supervisor>,
@@ -136,21 +136,21 @@ struct End<'e> {
 /// Time between two checks whether threads have ended, which cannot be awaited.
 const POLL: Duration = Duration::from_millis(2);
 
-impl End<'_> {
+impl ShutdownSteps<'_> {
     /// Waits until no call is in flight (new ones are rejected by now), then ends the parts one after the other, each when nothing more
     /// can reach it.
-    async fn drain(&self, commands: &mut mpsc::Receiver<Command>) {
+    async fn drain(&self, commands: &mut mpsc::Receiver<ControlCommand>) {
         let drained = async {
             for recipient in self.mailboxes.all() {
-                recipient.emptied().await;
+                recipient.drained().await;
             }
         };
         // Calls in flight may still need this thread.
         let run = async {
             loop {
                 match commands.recv().await {
-                    Some(Command::Run(task)) => task(),
-                    Some(Command::Stop { .. }) => {}
+                    Some(ControlCommand::Run(task)) => task(),
+                    Some(ControlCommand::Stop { .. }) => {}
                     None => std::future::pending().await,
                 }
             }

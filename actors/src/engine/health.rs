@@ -4,14 +4,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Engine;
-use crate::health::{ActorHealth, ActorState, DoorHealth, Health};
+use crate::health::{ActorHealth, ActorState, Health, MailboxHealth};
 use crate::loader::Hints;
 use crate::policies::ActorKind;
 use crate::snapshot::{Snapshot, Standing as EntryStanding};
-use crate::supervision::{Child, Door, Escalation, Pool, Standing, Supervisor};
+use crate::supervision::{BoundedRecipient, Child, Escalation, MemberDuty, Pool, Supervisor};
 use crate::template::TemplateName;
 use crate::version::Version;
-use crate::watcher::Eyes;
+use crate::watcher::LoaderWorker;
 
 /// Selects the templates that visitors request, as opposed to partials.
 #[derive(Clone)]
@@ -55,17 +55,17 @@ impl Engine {
                 .into_iter()
                 .for_each(|actor| actor.quarantined = pool.quarantined());
         }
-        let loaders: Vec<_> = self.actors.loader_workers.iter().map(Eyes::health).collect();
+        let loaders: Vec<_> = self.actors.loader_workers.iter().map(LoaderWorker::health).collect();
         let mut reasons = Vec::new();
         if ended {
             reasons.push("the engine has stopped; its last version is still rendered".to_owned());
-        } else if self.doors.renders.is_closed() {
+        } else if self.mailboxes.renders.is_closed() {
             reasons.push("the engine is shutting down".to_owned());
         }
         let mut degraded = Vec::new();
-        let custom = self.renderer.instead.load_full();
+        let custom = self.renderer.custom.load_full();
         let custom = custom.as_ref().and_then(|custom| custom.child.as_ref());
-        for child in children.iter().filter(|child| !child.is_coming()) {
+        for child in children.iter().filter(|child| !child.is_available()) {
             let reason = format!("{}; `reset` starts it again", child.down_fault());
             match child.escalation() {
                 // No render by message is answered, whatever its policy says.
@@ -105,7 +105,7 @@ impl Engine {
             version,
             actors,
             loaders,
-            doors: self.doors.all().map(mailbox).into(),
+            mailboxes: self.mailboxes.all().map(mailbox).into(),
         }
     }
 
@@ -143,10 +143,10 @@ fn actor(child: &Child, ended: bool) -> ActorHealth {
     let last_fault = child.last_fault();
     let state = match child.orders().duty {
         _ if ended => ActorState::Stopped,
-        Standing::Starting(_) if last_fault.is_some() => ActorState::BackingOff,
-        Standing::Up | Standing::Starting(_) => ActorState::Up,
-        Standing::Down => ActorState::Down,
-        Standing::Ended => ActorState::Stopped,
+        MemberDuty::Starting(_) if last_fault.is_some() => ActorState::BackingOff,
+        MemberDuty::Up | MemberDuty::Starting(_) => ActorState::Up,
+        MemberDuty::Down => ActorState::Down,
+        MemberDuty::Ended => ActorState::Stopped,
     };
     ActorHealth {
         actor: child.actor(),
@@ -171,11 +171,11 @@ fn late(actor: &ActorHealth, allowed: Duration) -> Option<String> {
     late.then(|| format!("the {actor} {number} has not answered for {} s", oldest_ms / 1000))
 }
 
-fn mailbox(recipient: &Door) -> DoorHealth {
-    let [busy, timeouts, lost] = recipient.told();
-    DoorHealth {
-        door: recipient.name(),
-        inside: recipient.inside(),
+fn mailbox(recipient: &BoundedRecipient) -> MailboxHealth {
+    let [busy, timeouts, lost] = recipient.rejections();
+    MailboxHealth {
+        mailbox: recipient.name(),
+        in_flight: recipient.in_flight(),
         capacity: recipient.capacity(),
         busy,
         timeouts,

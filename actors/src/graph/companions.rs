@@ -7,9 +7,9 @@ use crate::template::TemplateName;
 
 /// What travels with a template of this name without being called, such as the data of a page. A pure function.
 #[derive(Clone)]
-pub struct Companions(Arc<Travel>);
+pub struct Companions(Arc<FindCompanions>);
 
-type Travel = dyn Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync;
+type FindCompanions = dyn Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync;
 
 impl Companions {
     /// Wraps a function.

@@ -4,21 +4,21 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::dialect::Call;
-use crate::snapshot::{Names, Seed};
+use crate::snapshot::{NameHasher, NameMap};
 use crate::template::TemplateName;
 
 /// What leads away from one template.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Links {
+pub(crate) struct OutgoingEdges {
     /// In the order of the text, each name once, at its first place.
     pub(crate) calls: Vec<Call>,
     /// What travels with it, if it is there. Each name once.
     pub(crate) companions: Arc<[TemplateName]>,
 }
 
-impl Links {
+impl OutgoingEdges {
     pub(crate) fn new(name: &TemplateName, calls: &[Call], companions: &[TemplateName]) -> Self {
-        let mut seen: HashSet<&TemplateName, Seed> = HashSet::default();
+        let mut seen: HashSet<&TemplateName, NameHasher> = HashSet::default();
         let calls = calls.iter().filter(|call| seen.insert(&call.name)).cloned().collect();
         seen.clear();
         let others = companions
@@ -37,19 +37,19 @@ impl Links {
 
 /// The links of every template and, backwards, who has them. A clone shares all memory.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Edges {
-    out: Names<Arc<Links>>,
-    into: Names<im::HashSet<TemplateName, Seed>>,
+pub(crate) struct EdgeIndex {
+    out: NameMap<Arc<OutgoingEdges>>,
+    into: NameMap<im::HashSet<TemplateName, NameHasher>>,
 }
 
-impl Edges {
+impl EdgeIndex {
     /// What leads away from a template; also from one that is broken now, by its last text that compiled.
-    pub(crate) fn links(&self, name: &str) -> Option<&Arc<Links>> {
+    pub(crate) fn links(&self, name: &str) -> Option<&Arc<OutgoingEdges>> {
         self.out.get(name)
     }
 
     /// Every template with its links.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&TemplateName, &Links)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&TemplateName, &OutgoingEdges)> {
         self.out.iter().map(|(name, links)| (name, &**links))
     }
 
@@ -59,7 +59,7 @@ impl Edges {
     }
 
     /// Replaces what leads away from a template.
-    pub(crate) fn set(&mut self, name: &TemplateName, links: Option<Links>) {
+    pub(crate) fn set(&mut self, name: &TemplateName, links: Option<OutgoingEdges>) {
         let before = match links {
             Some(links) => {
                 let links = Arc::new(links);
@@ -72,7 +72,7 @@ impl Edges {
             None => self.out.remove(name),
         };
         let Some(before) = before else { return };
-        let after: HashSet<TemplateName, Seed> = self
+        let after: HashSet<TemplateName, NameHasher> = self
             .links(name.as_str())
             .into_iter()
             .flat_map(|links| links.targets().cloned())
@@ -89,7 +89,7 @@ impl Edges {
 
     /// The names given and everything that leads to them, each once, nearest first.
     pub(crate) fn backwards(&self, from: Vec<TemplateName>) -> Vec<TemplateName> {
-        let mut seen: HashSet<TemplateName, Seed> = from.iter().cloned().collect();
+        let mut seen: HashSet<TemplateName, NameHasher> = from.iter().cloned().collect();
         let mut found = from;
         let mut at = 0;
         while let Some(name) = found.get(at).cloned() {

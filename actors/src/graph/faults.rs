@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::tiny::formatter_meant;
 use crate::dialect::{FormatterUse, Unit, formatter_elsewhere};
-use crate::likeness::{suggested_template, suggestion};
 use crate::loader::directory::EXTENSIONS;
 use crate::protocol::batch::CompiledText;
-use crate::snapshot::Seed;
+use crate::snapshot::NameHasher;
+use crate::suggestion::{suggested_template, suggestion};
 use crate::template::{TemplateName, spellings};
 
 /// Faults listed of one template: after some, more do not help its author.
@@ -21,22 +21,22 @@ const COMPARISONS_MAX: usize = 20_000;
 const FORMATTERS_LISTED_MAX: usize = 24;
 
 /// What faults are found against, for one batch.
-pub(crate) struct Inspector<'g, E, N> {
+pub(crate) struct FaultFinder<'g, E, N> {
     pub(crate) formatters: &'g BTreeSet<Box<str>>,
     /// Whether a template is defined.
     pub(crate) exists: E,
     /// All that are.
     pub(crate) names: N,
-    pub(crate) nearest: Nearest,
+    pub(crate) nearest: SuggestionCache,
 }
 
 /// Answers of "did you mean" and how much may still be spent on them.
-pub(crate) struct Nearest {
-    answers: HashMap<TemplateName, Option<TemplateName>, Seed>,
+pub(crate) struct SuggestionCache {
+    answers: HashMap<TemplateName, Option<TemplateName>, NameHasher>,
     comparisons_left: usize,
 }
 
-impl Default for Nearest {
+impl Default for SuggestionCache {
     fn default() -> Self {
         Self {
             answers: HashMap::default(),
@@ -45,7 +45,7 @@ impl Default for Nearest {
     }
 }
 
-impl<'n, E, N, I> Inspector<'_, E, N>
+impl<'n, E, N, I> FaultFinder<'_, E, N>
 where
     E: Fn(&TemplateName) -> bool,
     N: Fn() -> I,
@@ -150,7 +150,7 @@ where
     }
 }
 
-impl Nearest {
+impl SuggestionCache {
     fn to<'n>(&mut self, wanted: &TemplateName, names: impl Iterator<Item = &'n TemplateName>) -> Option<TemplateName> {
         if let Some(answer) = self.answers.get(wanted) {
             return answer.clone();

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::companions::Companions;
-use super::edges::{Edges, Links};
-use super::faults::{Inspector, Nearest};
-use super::verdicts::{Bad, decide};
+use super::edges::{EdgeIndex, OutgoingEdges};
+use super::faults::{FaultFinder, SuggestionCache};
+use super::verdicts::{BadEntry, decide};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::Formatters;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::{Placement, Plan, Verdict};
-use crate::snapshot::{Names, Seed};
+use crate::snapshot::{NameHasher, NameMap};
 use crate::template::TemplateName;
 use crate::version::LoaderId;
 
@@ -22,15 +22,15 @@ pub struct Graph {
     formatters: Arc<BTreeSet<Box<str>>>,
     companions: Companions,
     /// In the order in which they are asked for a name.
-    loaders: BTreeMap<LoaderId, Names<Arc<CompiledText>>>,
-    nodes: Names<Node>,
-    edges: Edges,
-    bad: Names<Bad>,
+    loaders: BTreeMap<LoaderId, NameMap<Arc<CompiledText>>>,
+    nodes: NameMap<GraphNode>,
+    edges: EdgeIndex,
+    bad: NameMap<BadEntry>,
 }
 
 /// A name that is defined. Small, for a map that changes in one of them copies some dozens of its neighbours.
 #[derive(Debug, Clone)]
-struct Node {
+struct GraphNode {
     /// That of the first loader that has one.
     text: Arc<CompiledText>,
     /// What is wrong with it by itself.
@@ -45,9 +45,9 @@ impl Graph {
             formatters: Arc::new(formatters.names().map(Into::into).collect()),
             companions,
             loaders: BTreeMap::new(),
-            nodes: Names::default(),
-            edges: Edges::default(),
-            bad: Names::default(),
+            nodes: NameMap::default(),
+            edges: EdgeIndex::default(),
+            bad: NameMap::default(),
         }
     }
 
@@ -59,7 +59,7 @@ impl Graph {
         let mut plan = Plan::default();
         // Texts that are new, and those whose faults may be others because a name that they call came or went.
         let mut placed = Vec::new();
-        let mut inspected = Ordered::default();
+        let mut inspected = OrderedNames::default();
         for name in self.take_in(batch) {
             let text = self.loaders.values().find_map(|texts| texts.get(&name)).cloned();
             let before = self.nodes.get(&name).map(|node| &node.text);
@@ -102,7 +102,7 @@ impl Graph {
         let mut judged = decide(&region, faults, &self.edges, &mut self.bad);
 
         if !judged.is_empty() {
-            let already: HashSet<&TemplateName, Seed> = placed.iter().map(|(name, _)| name).collect();
+            let already: HashSet<&TemplateName, NameHasher> = placed.iter().map(|(name, _)| name).collect();
             judged.retain(|name| !already.contains(name));
         }
         let placements = placed.iter().filter_map(|(name, text)| self.placement(name, text));
@@ -155,7 +155,7 @@ impl Graph {
     /// Writes the batch into its loader's texts, and answers the names that it is about.
     fn take_in(&mut self, batch: CompiledBatch) -> Vec<TemplateName> {
         let texts = self.loaders.entry(batch.revision.loader).or_default();
-        let mut named = Ordered::default();
+        let mut named = OrderedNames::default();
         batch.texts.iter().for_each(|(name, _)| named.push(name.clone()));
         let mut removed = batch.removed;
         if batch.complete {
@@ -173,27 +173,27 @@ impl Graph {
     fn place(&mut self, name: &TemplateName, text: Arc<CompiledText>) {
         match &*text {
             CompiledText::Unit { unit, .. } => {
-                let links = Links::new(name, unit.calls(), &self.companions.of(name));
+                let links = OutgoingEdges::new(name, unit.calls(), &self.companions.of(name));
                 self.edges.set(name, Some(links));
             }
             CompiledText::Broken { .. } if self.edges.links(name.as_str()).is_none() => {
-                let links = Links::new(name, &[], &self.companions.of(name));
+                let links = OutgoingEdges::new(name, &[], &self.companions.of(name));
                 self.edges.set(name, Some(links));
             }
             CompiledText::Broken { .. } => {}
         }
         let faults = Arc::default();
-        self.nodes.insert(name.clone(), Node { text, faults });
+        self.nodes.insert(name.clone(), GraphNode { text, faults });
     }
 
     /// Finds the faults of some templates anew.
     fn inspect(&mut self, names: &[TemplateName]) {
         let nodes = &self.nodes;
-        let mut inspector = Inspector {
+        let mut inspector = FaultFinder {
             formatters: &self.formatters,
             exists: |name: &TemplateName| nodes.contains_key(name),
             names: || nodes.keys(),
-            nearest: Nearest::default(),
+            nearest: SuggestionCache::default(),
         };
         let found = names.iter().filter_map(|name| {
             let node = nodes.get(name)?;
@@ -201,10 +201,10 @@ impl Graph {
             // Mostly there were none and are none.
             (faults != node.faults).then(|| {
                 let text = node.text.clone();
-                (name.clone(), Node { text, faults })
+                (name.clone(), GraphNode { text, faults })
             })
         });
-        let found: Vec<(TemplateName, Node)> = found.collect();
+        let found: Vec<(TemplateName, GraphNode)> = found.collect();
         for (name, node) in found {
             self.nodes.insert(name, node);
         }
@@ -247,12 +247,12 @@ impl Graph {
 
 /// Names, each once, in the order in which they came: those that came together mostly lie together in memory.
 #[derive(Default)]
-struct Ordered {
+struct OrderedNames {
     names: Vec<TemplateName>,
-    seen: HashSet<TemplateName, Seed>,
+    seen: HashSet<TemplateName, NameHasher>,
 }
 
-impl Ordered {
+impl OrderedNames {
     fn push(&mut self, name: TemplateName) {
         if self.seen.insert(name.clone()) {
             self.names.push(name);

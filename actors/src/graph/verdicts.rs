@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use super::edges::{Edges, Links};
+use super::edges::{EdgeIndex, OutgoingEdges};
 use crate::diagnostic::Diagnostic;
-use crate::snapshot::{Names, Seed, Why};
+use crate::snapshot::{NameHasher, NameMap, Why};
 use crate::template::TemplateName;
 
 /// Call sites that a diagnostic's chain keeps, those nearest to the place. A render that goes deeper fails anyway.
@@ -14,7 +14,7 @@ const CHAIN_MAX: usize = 128;
 
 /// A bad entry.
 #[derive(Debug, Clone)]
-pub(crate) struct Bad {
+pub(crate) struct BadEntry {
     pub(crate) why: Arc<Why>,
     /// Calls between it and the nearest cause.
     distance: u32,
@@ -29,13 +29,13 @@ pub(crate) struct Bad {
 pub(crate) fn decide(
     region: &[TemplateName],
     faults: impl Fn(&TemplateName) -> Arc<[Diagnostic]>,
-    edges: &Edges,
-    bad: &mut Names<Bad>,
+    edges: &EdgeIndex,
+    bad: &mut NameMap<BadEntry>,
 ) -> Vec<TemplateName> {
     let places = region.iter().enumerate().map(|(place, name)| (name, place));
-    let places: HashMap<&TemplateName, usize, Seed> = places.collect();
+    let places: HashMap<&TemplateName, usize, NameHasher> = places.collect();
     let own: Vec<Arc<[Diagnostic]>> = region.iter().map(faults).collect();
-    let none = Links::default();
+    let none = OutgoingEdges::default();
     let links = |place: usize| edges.links(region[place].as_str()).map_or(&none, |links| &**links);
 
     let mut distances: Vec<Option<u32>> = vec![None; region.len()];
@@ -108,13 +108,13 @@ pub(crate) fn decide(
                 Arc::new(why)
             }
         };
-        bad.insert(name.clone(), Bad { why, distance });
+        bad.insert(name.clone(), BadEntry { why, distance });
     }
     changed
 }
 
 /// The reason of `name` by way of `target`. A companion is called from no place in a text.
-fn called_from(name: &TemplateName, links: &Links, target: &TemplateName, why: &Why) -> Why {
+fn called_from(name: &TemplateName, links: &OutgoingEdges, target: &TemplateName, why: &Why) -> Why {
     let site = links
         .calls
         .iter()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Hotplate;
 use crate::dialect::tiny::{Tiny, formatters};
 use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Output};
-use crate::engine::{Companions, Dialects, Engine, Entries, Plan, StartError};
+use crate::engine::{Companions, Dialects, Engine, Entries, StartError, StartPlan};
 use crate::fault_log::Wording;
 use crate::limits::Limits;
 use crate::loader::{DirectoryLoader, Loader, Mount, Rules, WatchBy};
@@ -18,7 +18,7 @@ use crate::supervision::Policy;
 use crate::template::{NameError, TemplateName};
 use crate::value::Value;
 
-enum From {
+enum LoaderSpec {
     Mounts(Vec<Mount>),
     Loader(Box<dyn Loader>),
 }
@@ -26,7 +26,7 @@ enum From {
 /// Says what an engine is made of, then starts it.
 #[must_use]
 pub struct Builder {
-    from: Vec<From>,
+    from: Vec<LoaderSpec>,
     dialects: Dialects,
     formatters: Formatters,
     stubs: Vec<String>,
@@ -84,13 +84,13 @@ impl Builder {
 
     /// Loads from several directories as one set: what changes in several of them is one batch. The first must exist.
     pub fn mounts(mut self, mounts: impl IntoIterator<Item = Mount>) -> Self {
-        self.from.push(From::Mounts(mounts.into_iter().collect()));
+        self.from.push(LoaderSpec::Mounts(mounts.into_iter().collect()));
         self
     }
 
     /// Loads templates from somewhere else; in order with the roots.
     pub fn loader(mut self, loader: impl Loader) -> Self {
-        self.from.push(From::Loader(Box::new(loader)));
+        self.from.push(LoaderSpec::Loader(Box::new(loader)));
         self
     }
 
@@ -265,10 +265,10 @@ impl Builder {
         })?;
         let (limits, watch_by) = (&self.limits, self.watch_by);
         let loaders = self.from.into_iter().map(|from| match from {
-            From::Mounts(mounts) => {
+            LoaderSpec::Mounts(mounts) => {
                 Box::new(DirectoryLoader::new(mounts, limits).watch_by(watch_by)) as Box<dyn Loader>
             }
-            From::Loader(loader) => loader,
+            LoaderSpec::Loader(loader) => loader,
         });
         let loaders = loaders.collect();
         for name in self.formatters.names() {
@@ -293,7 +293,7 @@ impl Builder {
                 formatters.insert(&name, formatters::stub());
             }
         }
-        let plan = Plan {
+        let plan = StartPlan {
             loaders,
             dialects: self.dialects,
             formatters,

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use actix::Message;
 use tracing::Instrument;
 
-use crate::engine::{Engine, Post, Registry};
-use crate::protocol::messages::{Key, Resume, RollBack, RolledBack, Unanswered};
-use crate::supervision::{Door, Fault, FaultKind, Serve, Turned};
+use crate::engine::{ActorEntry, Engine, Registry};
+use crate::protocol::messages::{IdempotencyKey, Resume, RollBack, RolledBack, Unanswered};
+use crate::supervision::{BoundedRecipient, Fault, FaultKind, Rejected, Serve};
 use crate::version::Version;
 
 /// How often what was lost on its way is sent again before its caller is told.
@@ -31,11 +31,11 @@ pub enum CallError {
     Timeout(u64),
 }
 
-impl From<Turned> for CallError {
-    fn from(turned: Turned) -> Self {
+impl From<Rejected> for CallError {
+    fn from(turned: Rejected) -> Self {
         match turned {
-            Turned::Busy => Self::Busy,
-            Turned::Closed => Self::Down,
+            Rejected::Busy => Self::Busy,
+            Rejected::Closed => Self::Down,
         }
     }
 }
@@ -56,7 +56,7 @@ impl From<Unanswered> for CallError {
 }
 
 impl CallError {
-    pub(super) fn note(&self, door: &Door) {
+    pub(super) fn note(&self, door: &BoundedRecipient) {
         match self {
             Self::Timeout(_) => door.timed_out(),
             Self::Lost(_) => door.lost(),
@@ -67,12 +67,12 @@ impl CallError {
 
 /// Until when a call is to be answered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Until {
+pub(super) struct CallDeadline {
     at: Instant,
     within_ms: u64,
 }
 
-impl Until {
+impl CallDeadline {
     pub(super) fn after(within: Duration) -> Self {
         // What is further away than can be counted is as good as never.
         let within = within.min(Duration::from_secs(1 << 31));
@@ -90,31 +90,33 @@ impl Engine {
     }
 
     /// Comes in by the door for questions and asks an actor.
-    pub(super) async fn ask<B, M>(&self, post: &Post<B>, message: M) -> Result<M::Result, CallError>
+    pub(super) async fn ask<B, M>(&self, post: &ActorEntry<B>, message: M) -> Result<M::Result, CallError>
     where
         B: Serve<M>,
         M: Message + Send + 'static,
         M::Result: From<Fault> + Send + 'static,
     {
-        let door = &self.doors.queries;
-        let _inside = door.enter()?;
-        let asked = self.ask_inside(post, message, Until::after(self.patience())).await;
+        let door = &self.mailboxes.queries;
+        let _inside = door.admit()?;
+        let asked = self
+            .ask_inside(post, message, CallDeadline::after(self.patience()))
+            .await;
         asked.inspect_err(|error| error.note(door))
     }
 
     /// Asks an actor.
     pub(super) async fn ask_inside<B, M>(
         &self,
-        post: &Post<B>,
+        post: &ActorEntry<B>,
         message: M,
-        until: Until,
+        until: CallDeadline,
     ) -> Result<M::Result, CallError>
     where
         B: Serve<M>,
         M: Message + Send + 'static,
         M::Result: From<Fault> + Send + 'static,
     {
-        let line = post.line();
+        let line = post.recipient();
         // The control thread works for the caller.
         let span = tracing::Span::current();
         let asked = async move {
@@ -131,12 +133,12 @@ impl Engine {
     }
 
     /// Serves an earlier version again. With a key it is done once, however often it is sent.
-    pub(super) async fn roll_back(&self, to: Version, key: Key) -> Result<RolledBack, CallError> {
+    pub(super) async fn roll_back(&self, to: Version, key: IdempotencyKey) -> Result<RolledBack, CallError> {
         self.command(RollBack { to, key: Some(key) }).await
     }
 
     /// Ends what a roll-back began.
-    pub(super) async fn resume(&self, key: Key) -> Result<RolledBack, CallError> {
+    pub(super) async fn resume(&self, key: IdempotencyKey) -> Result<RolledBack, CallError> {
         self.command(Resume { key: Some(key) }).await
     }
 
@@ -147,13 +149,13 @@ impl Engine {
         M: Message<Result = RolledBack> + Copy + Send + 'static,
     {
         let registry = &self.actors.registry;
-        if !registry.child.is_coming() {
+        if !registry.child.is_available() {
             return Err(CallError::Down);
         }
         let mut left = RETRIES;
         loop {
             match self.ask(registry, message).await? {
-                RolledBack::Lost(_) if left > 0 && registry.child.is_coming() => left -= 1,
+                RolledBack::Lost(_) if left > 0 && registry.child.is_available() => left -= 1,
                 answer => return Ok(answer),
             }
         }

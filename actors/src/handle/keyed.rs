@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{CallError, Reloader};
 use crate::engine::Engine;
-use crate::protocol::messages::{Key, Reload, RolledBack};
+use crate::protocol::messages::{IdempotencyKey, Reload, RolledBack};
 use crate::protocol::reload::ReloadReport;
 use crate::version::Version;
 
@@ -56,7 +56,7 @@ impl Keyed {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn roll_back(&self, to: Version) -> Result<RolledBack, CallError> {
-        let key = Key::new(&format!("roll back to {to}"), &self.key);
+        let key = IdempotencyKey::new(&format!("roll back to {to}"), &self.key);
         self.engine.roll_back(to, key).await
     }
 
@@ -65,7 +65,7 @@ impl Keyed {
     /// # Errors
     /// [`CallError`] when it is not known what came of it.
     pub async fn resume(&self) -> Result<RolledBack, CallError> {
-        self.engine.resume(Key::new("resume", &self.key)).await
+        self.engine.resume(IdempotencyKey::new("resume", &self.key)).await
     }
 }
 
@@ -76,8 +76,8 @@ impl std::fmt::Debug for Keyed {
 }
 
 /// A key that nobody else has, for a caller who chose none: what is lost on the way is sent again under it.
-pub(super) fn fresh() -> Key {
+pub(super) fn fresh() -> IdempotencyKey {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    Key::new("without a key", &number.to_string())
+    IdempotencyKey::new("without a key", &number.to_string())
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::call::{CallError, RETRIES, Until};
-use super::wrong;
+use super::call::{CallDeadline, CallError, RETRIES};
+use super::not_current;
 use crate::engine::Engine;
-use crate::protocol::messages::{History, Key, Looked, Outcome, Reload};
+use crate::protocol::messages::{BatchOutcome, History, IdempotencyKey, Reload, SyncOutcome};
 use crate::protocol::reload::{ReloadOutcome, ReloadReport};
 use crate::version::Version;
 
@@ -15,7 +15,7 @@ use crate::version::Version;
 pub struct Reloader {
     pub(super) engine: Arc<Engine>,
     pub(super) within: Option<Duration>,
-    pub(super) key: Option<Key>,
+    pub(super) key: Option<IdempotencyKey>,
 }
 
 impl Reloader {
@@ -37,7 +37,7 @@ impl Reloader {
     /// Does it once under this key: what is sent again with it is answered as it was the first time.
     #[must_use]
     pub fn keyed(mut self, key: &str) -> Self {
-        self.key = Some(Key::new("reload", key));
+        self.key = Some(IdempotencyKey::new("reload", key));
         self
     }
 
@@ -46,8 +46,8 @@ impl Reloader {
     /// # Errors
     /// [`CallError`]; `Lost` and `Timeout` may be repeated, since a reload that finds nothing does nothing.
     pub async fn send(&self, reload: Reload) -> Result<ReloadReport, CallError> {
-        let door = &self.engine.doors.reloads;
-        let _inside = door.enter()?;
+        let door = &self.engine.mailboxes.reloads;
+        let _inside = door.admit()?;
         let Some(key) = self.key else {
             return self.reload(reload).await.inspect_err(|error| error.note(door));
         };
@@ -65,7 +65,7 @@ impl Reloader {
 
     async fn reload(&self, reload: Reload) -> Result<ReloadReport, CallError> {
         let engine = &self.engine;
-        let until = Until::after(self.within.unwrap_or(engine.patience()));
+        let until = CallDeadline::after(self.within.unwrap_or(engine.patience()));
         let mut report = ReloadReport {
             version: Version::NONE,
             outcome: ReloadOutcome::Unchanged,
@@ -74,7 +74,7 @@ impl Reloader {
             not_current: Vec::new(),
             diagnostics: Vec::new(),
         };
-        let was_cut = engine.is_cut();
+        let was_cut = engine.is_pipeline_down();
         for watcher in engine.actors.watchers.iter() {
             let mut left = RETRIES;
             let looked = loop {
@@ -82,7 +82,7 @@ impl Reloader {
                 match looked.is_lost() {
                     true if was_cut => return Err(CallError::Down),
                     // Whoever failed is a fresh one by then, and is handed everything.
-                    true if left > 0 && !engine.is_cut() => left -= 1,
+                    true if left > 0 && !engine.is_pipeline_down() => left -= 1,
                     _ => break looked,
                 }
             };
@@ -92,36 +92,38 @@ impl Reloader {
             report.worsen(ReloadOutcome::Held);
         }
         report.version = engine.reader.current().version();
-        report.not_current = wrong::not_current(engine);
-        report.diagnostics = wrong::diagnostics(engine);
+        report.not_current = not_current::not_current(engine);
+        report.diagnostics = not_current::diagnostics(engine);
         Ok(report)
     }
 }
 
-impl Looked {
+impl SyncOutcome {
     fn is_lost(&self) -> bool {
         matches!(
             self,
-            Self::Failed(_) | Self::Decided(Outcome::Lost(_) | Outcome::Conflict)
+            Self::Failed(_) | Self::Decided(BatchOutcome::Lost(_) | BatchOutcome::Conflict)
         )
     }
 }
 
 impl ReloadReport {
-    fn take(&mut self, looked: Looked) -> Result<(), CallError> {
+    fn take(&mut self, looked: SyncOutcome) -> Result<(), CallError> {
         let outcome = match looked {
-            Looked::Nothing | Looked::Decided(Outcome::Unchanged(_)) => return Ok(()),
-            Looked::Decided(Outcome::Published(published)) => {
+            SyncOutcome::Unchanged | SyncOutcome::Decided(BatchOutcome::Unchanged(_)) => return Ok(()),
+            SyncOutcome::Decided(BatchOutcome::Published(published)) => {
                 self.changed.extend_from_slice(&published.changed);
                 self.removed.extend_from_slice(&published.removed);
                 ReloadOutcome::Published
             }
-            Looked::Decided(Outcome::Held(_)) => ReloadOutcome::Held,
-            Looked::Decided(Outcome::Refused(reason)) => ReloadOutcome::Refused(reason),
-            Looked::Unreadable(reason) => ReloadOutcome::Unreadable(reason),
-            Looked::Decided(Outcome::Lost(reason)) => return Err(CallError::Lost(reason)),
-            Looked::Decided(Outcome::Conflict) => return Err(CallError::Lost("the versions did not agree".into())),
-            Looked::Failed(fault) => return Err(CallError::Lost(fault.to_string())),
+            SyncOutcome::Decided(BatchOutcome::Held(_)) => ReloadOutcome::Held,
+            SyncOutcome::Decided(BatchOutcome::Refused(reason)) => ReloadOutcome::Refused(reason),
+            SyncOutcome::LoadFailed(reason) => ReloadOutcome::Unreadable(reason),
+            SyncOutcome::Decided(BatchOutcome::Lost(reason)) => return Err(CallError::Lost(reason)),
+            SyncOutcome::Decided(BatchOutcome::Conflict) => {
+                return Err(CallError::Lost("the versions did not agree".into()));
+            }
+            SyncOutcome::Failed(fault) => return Err(CallError::Lost(fault.to_string())),
         };
         self.worsen(outcome);
         Ok(())

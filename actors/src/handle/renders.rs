@@ -6,12 +6,12 @@ use actix::Recipient;
 
 use super::Pinned;
 use crate::budget::Exceeded;
-use crate::counters::Begun;
-use crate::engine::{Answering, Engine, Instead};
+use crate::counters::RenderInProgress;
+use crate::engine::{Answering, CustomRenderer, Engine};
 use crate::protocol::messages::Render;
 use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
-use crate::reader::Supply;
-use crate::supervision::{Door, Serve, Supervised, Turned, Undelivered};
+use crate::reader::ContextSource;
+use crate::supervision::{BoundedRecipient, Rejected, Serve, Supervised, Undelivered};
 
 /// Where `Render` messages are sent to.
 ///
@@ -43,12 +43,12 @@ impl Renders {
     pub fn send(&self, render: Render) -> impl Future<Output = Result<Rendered, RenderFailure>> + Send + use<> {
         let (engine, pooled) = (Arc::clone(&self.engine), self.pooled);
         async move {
-            let door = &engine.doors.renders;
-            let mut answer = Unanswered::begin(&engine);
-            let rendered = match door.enter() {
+            let door = &engine.mailboxes.renders;
+            let mut answer = PendingRender::begin(&engine);
+            let rendered = match door.admit() {
                 Ok(_inside) => engine.renderer.render(render, answer.begun, pooled).await,
-                Err(Turned::Busy) => turned_away(&engine, &render.name, RenderFailure::Busy),
-                Err(Turned::Closed) => turned_away(&engine, &render.name, RenderFailure::Down),
+                Err(Rejected::Busy) => turned_away(&engine, &render.name, RenderFailure::Busy),
+                Err(Rejected::Closed) => turned_away(&engine, &render.name, RenderFailure::Down),
             };
             answer.is(&rendered);
             note(door, &rendered);
@@ -81,11 +81,11 @@ impl Renders {
         &self,
         pinned: &Pinned,
         name: &str,
-        supply: impl Supply + Send + 'static,
+        supply: impl ContextSource + Send + 'static,
         options: RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let engine = &*self.engine;
-        let mut answer = Unanswered::begin(engine);
+        let mut answer = PendingRender::begin(engine);
         if !self.pooled && engine.renderer.is_trusted() {
             let (reader, snapshot) = (&engine.reader, &pinned.snapshot);
             if let Some(rendered) = reader.render_briefly(answer.begun, snapshot, name, &supply, &options) {
@@ -96,17 +96,17 @@ impl Renders {
                 return rendered;
             }
         }
-        let door = &engine.doors.renders;
-        let rendered = match door.enter() {
+        let door = &engine.mailboxes.renders;
+        let rendered = match door.admit() {
             Ok(_inside) => {
                 let snapshot = Arc::clone(&pinned.snapshot);
                 let renderer = &engine.renderer;
                 renderer
-                    .render_supplied(snapshot, name, supply, options, answer.begun)
+                    .render_from_source(snapshot, name, supply, options, answer.begun)
                     .await
             }
             // The engine has ended, and direct renders go on from the last version.
-            Err(Turned::Closed) => {
+            Err(Rejected::Closed) => {
                 let (reader, snapshot) = (&engine.reader, &*pinned.snapshot);
                 let rendered = reader.render_for_message(answer.begun, Some(snapshot), name, &supply, &options);
                 if let Err(failure) = &rendered {
@@ -114,7 +114,7 @@ impl Renders {
                 }
                 rendered
             }
-            Err(Turned::Busy) => turned_away(engine, name, RenderFailure::Busy),
+            Err(Rejected::Busy) => turned_away(engine, name, RenderFailure::Busy),
         };
         answer.is(&rendered);
         note(door, &rendered);
@@ -124,7 +124,7 @@ impl Renders {
     /// From now on an actor renders what is sent here, `None` the engine's own Renderer again. Admission, deadline and typed
     /// answers stay. Direct renders are not concerned.
     pub fn replace(&self, with: Option<Recipient<Render>>) {
-        self.set(with.map(|to| Instead {
+        self.set(with.map(|to| CustomRenderer {
             send: Box::new(move |render| {
                 let connected = to.connected();
                 let sent = to.send(render);
@@ -144,7 +144,7 @@ impl Renders {
     pub fn replace_by<B>(&self, with: &Supervised<B>)
     where
         B: Serve<Render>,
-        B::Setup: Send + Sync,
+        B::Config: Send + Sync,
     {
         let with = with.clone();
         let child = Some(Arc::clone(with.child()));
@@ -161,11 +161,11 @@ impl Renders {
             };
             Box::pin(answering) as Answering
         });
-        self.set(Some(Instead { send, child }));
+        self.set(Some(CustomRenderer { send, child }));
     }
 
-    fn set(&self, instead: Option<Instead>) {
-        self.engine.renderer.instead.store(instead.map(Arc::new));
+    fn set(&self, instead: Option<CustomRenderer>) {
+        self.engine.renderer.custom.store(instead.map(Arc::new));
     }
 }
 
@@ -176,7 +176,7 @@ fn turned_away(engine: &Engine, name: &str, failure: RenderFailure) -> Result<Re
 }
 
 /// Counts a render that was let in and has no answer.
-fn note(door: &Door, rendered: &Result<Rendered, RenderFailure>) {
+fn note(door: &BoundedRecipient, rendered: &Result<Rendered, RenderFailure>) {
     match rendered {
         Err(RenderFailure::Timeout(_)) => door.timed_out(),
         Err(RenderFailure::Lost(_)) => door.lost(),
@@ -186,13 +186,13 @@ fn note(door: &Door, rendered: &Result<Rendered, RenderFailure>) {
 
 /// A render that is not answered yet. It is counted once, by what its sender is answered with, whatever becomes of the work: who was
 /// told `Timeout` has seen an error, and a render that ends after that was of no use.
-struct Unanswered<'e> {
+struct PendingRender<'e> {
     engine: &'e Engine,
-    begun: Begun,
+    begun: RenderInProgress,
     answered: bool,
 }
 
-impl<'e> Unanswered<'e> {
+impl<'e> PendingRender<'e> {
     fn begin(engine: &'e Engine) -> Self {
         Self {
             engine,
@@ -207,7 +207,7 @@ impl<'e> Unanswered<'e> {
     }
 }
 
-impl Drop for Unanswered<'_> {
+impl Drop for PendingRender<'_> {
     /// Its sender has gone.
     fn drop(&mut self) {
         if !self.answered {

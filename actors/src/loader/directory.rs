@@ -12,7 +12,7 @@
 //!
 //! The thinking (everything from `inbox.rs` to `read.rs`) is given what was heard, what the disk answers and what time it is.
 
-mod alarm;
+mod hint_timer;
 mod disk;
 mod failure;
 mod inbox;
@@ -36,12 +36,12 @@ use crate::dialect::Missing;
 use crate::health::LoaderStatus;
 use crate::limits::Limits;
 
-use alarm::{Alarm, Clock};
 use disk::System;
-use inbox::{Ears, Inbox};
+use hint_timer::{HintTimer, TimerState};
+use inbox::{EventQueue, Inbox};
 use kernel::recursive::Recursive;
-use observer::{Means, Observer};
-use rules::{Rules, Sieve};
+use observer::{Observer, WatchMethod};
+use rules::{CompiledRules, Rules};
 use tree::Tree;
 use watches::{WatchError, Watches};
 
@@ -147,9 +147,9 @@ pub struct DirectoryLoader {
     inbox: Arc<Inbox>,
     roots: Vec<PathBuf>,
     by: WatchBy,
-    alarm: Option<Alarm>,
+    alarm: Option<HintTimer>,
     /// Where to hint to, and when to try again, after the kernel had nothing left to listen with.
-    listen_again: Option<(Arc<Clock>, Instant)>,
+    listen_again: Option<(Arc<TimerState>, Instant)>,
     sweep: Duration,
 }
 
@@ -167,7 +167,7 @@ impl DirectoryLoader {
                 late,
                 missing,
             } = mount;
-            match Sieve::new(&rules, limits.source_bytes) {
+            match CompiledRules::new(&rules, limits.source_bytes) {
                 Ok(sieve) => {
                     let mut tree = Tree::new(prefix, path, sieve, limits);
                     tree.late = late;
@@ -198,7 +198,7 @@ impl DirectoryLoader {
         self
     }
 
-    fn listen(&mut self, clock: Arc<Clock>) -> Result<Means, WatchError> {
+    fn listen(&mut self, clock: Arc<TimerState>) -> Result<WatchMethod, WatchError> {
         let inbox = Arc::clone(&self.inbox);
         let exact = self.by == WatchBy::Auto && cfg!(target_os = "linux");
         let kernel: Box<dyn Watches> = match self.by {
@@ -209,10 +209,10 @@ impl DirectoryLoader {
         };
         self.inbox.watched().begin(kernel)?;
         Ok(match exact {
-            true => Means::kernel(),
-            false => Means {
+            true => WatchMethod::kernel(),
+            false => WatchMethod {
                 exact: false,
-                ..Means::kernel()
+                ..WatchMethod::kernel()
             },
         })
     }
@@ -234,17 +234,17 @@ impl Loader for DirectoryLoader {
 
     fn watch(&mut self, hints: Hints) -> Result<(), LoaderError> {
         self.inbox.is_wanted_by(hints.clone());
-        let clock = Clock::new(Arc::clone(&self.inbox), hints);
+        let clock = TimerState::new(Arc::clone(&self.inbox), hints);
         match self.listen(Arc::clone(&clock)) {
             Ok(means) => self.observer.means = Some(means),
-            Err(WatchError::NotThere) => self.observer.means = Some(Means::asked_to_poll()),
+            Err(WatchError::NotThere) => self.observer.means = Some(WatchMethod::asked_to_poll()),
             Err(WatchError::Exhausted(why)) => {
                 self.observer.poll_instead(why, Instant::now());
                 self.listen_again = Some((Arc::clone(&clock), Instant::now() + self.sweep));
             }
         }
         let alarm =
-            Alarm::start(clock).map_err(|error| LoaderError(format!("no thread to wait for changes: {error}")))?;
+            HintTimer::start(clock).map_err(|error| LoaderError(format!("no thread to wait for changes: {error}")))?;
         self.alarm = Some(alarm);
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::{Changes, Depth, Hints, Loader, LoaderError};
 use crate::template::{NameError, Source, TemplateName};
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct MemoryState {
     sources: BTreeMap<TemplateName, Source>,
     touched: BTreeSet<TemplateName>,
     hints: Option<Hints>,
@@ -15,11 +15,11 @@ struct Shelf {
 
 /// Loads what is put on its shelf through the [`MemoryHandle`].
 #[derive(Debug)]
-pub struct MemoryLoader(Arc<Mutex<Shelf>>);
+pub struct MemoryLoader(Arc<Mutex<MemoryState>>);
 
 /// Puts sources on the shelf of a [`MemoryLoader`].
 #[derive(Debug, Clone)]
-pub struct MemoryHandle(Arc<Mutex<Shelf>>);
+pub struct MemoryHandle(Arc<Mutex<MemoryState>>);
 
 impl MemoryLoader {
     /// A loader of these templates, which stay as they are: for tests, and for templates that are part of the program.
@@ -49,7 +49,7 @@ impl MemoryLoader {
     /// An empty shelf, and the handle to fill it.
     #[must_use]
     pub fn new() -> (Self, MemoryHandle) {
-        let shelf = Arc::<Mutex<Shelf>>::default();
+        let shelf = Arc::<Mutex<MemoryState>>::default();
         (Self(Arc::clone(&shelf)), MemoryHandle(shelf))
     }
 }
@@ -116,6 +116,6 @@ impl Loader for MemoryLoader {
     }
 }
 
-fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
+fn lock(shelf: &Mutex<MemoryState>) -> MutexGuard<'_, MemoryState> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,7 +12,7 @@ use actix::Message;
 use crate::context::Context;
 use crate::diagnostic::Diagnostic;
 use crate::snapshot::{Compared, Snapshot};
-use crate::supervision::{Fault, Taken};
+use crate::supervision::{Fault, TakenSlot};
 use crate::template::{Digest, Source, TemplateName};
 use crate::version::{Revision, Version};
 
@@ -25,17 +25,17 @@ use super::report::Report;
 
 /// A loader has a hint that something changed: look. Several hints are one look.
 #[derive(Debug, Message)]
-#[rtype(result = "Looked")]
-pub struct Look {
+#[rtype(result = "SyncOutcome")]
+pub struct SyncSources {
     /// The one place that hints have in the mailbox.
-    pub place: Taken,
+    pub place: TakenSlot,
     /// Of the batch, from the hint on.
     pub batch: tracing::Span,
 }
 
 /// Answers when everything that was written before the call is live, or named in the diagnostics.
 #[derive(Debug, Clone, Copy, Default, Message)]
-#[rtype(result = "Looked")]
+#[rtype(result = "SyncOutcome")]
 pub struct Reload {
     /// Reads every byte again, for what no event and no time stamp can show.
     pub full: bool,
@@ -59,18 +59,18 @@ impl From<Fault> for Drained {
 /// What came of a look.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Looked {
+pub enum SyncOutcome {
     /// Nothing differed from what was handed on before.
-    Nothing,
+    Unchanged,
     /// Something differed, and this came of it.
-    Decided(Outcome),
+    Decided(BatchOutcome),
     /// The loader could not look; what was served goes on.
-    Unreadable(String),
+    LoadFailed(String),
     /// The Watcher failed.
     Failed(Fault),
 }
 
-impl From<Fault> for Looked {
+impl From<Fault> for SyncOutcome {
     fn from(fault: Fault) -> Self {
         Self::Failed(fault)
     }
@@ -80,7 +80,7 @@ impl From<Fault> for Looked {
 
 /// Sources whose content really differs.
 #[derive(Debug, Message)]
-#[rtype(result = "Outcome")]
+#[rtype(result = "BatchOutcome")]
 pub struct SourcesChanged {
     /// Whose, and which.
     pub revision: Revision,
@@ -98,7 +98,7 @@ pub struct SourcesChanged {
 
 /// The same sources as units, or with what is wrong with them.
 #[derive(Debug, Message)]
-#[rtype(result = "Outcome")]
+#[rtype(result = "BatchOutcome")]
 pub struct Compiled {
     /// What became of each text.
     pub batch: CompiledBatch,
@@ -108,7 +108,7 @@ pub struct Compiled {
 
 /// What the next version is to be.
 #[derive(Debug, Message)]
-#[rtype(result = "Outcome")]
+#[rtype(result = "BatchOutcome")]
 pub struct PublishBatch<G> {
     /// What changes.
     pub plan: Plan,
@@ -121,7 +121,7 @@ pub struct PublishBatch<G> {
 /// What became of a batch.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum BatchOutcome {
     /// It is a new version.
     Published(Arc<Report>),
     /// It is what is served already.
@@ -136,7 +136,7 @@ pub enum Outcome {
     Lost(String),
 }
 
-impl From<Fault> for Outcome {
+impl From<Fault> for BatchOutcome {
     fn from(fault: Fault) -> Self {
         Self::Lost(fault.to_string())
     }
@@ -148,9 +148,9 @@ impl From<Fault> for Outcome {
 ///
 /// A digest, so that a key of any length costs the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key(Digest);
+pub struct IdempotencyKey(Digest);
 
-impl Key {
+impl IdempotencyKey {
     /// The key that a caller chose for this kind of command.
     #[must_use]
     pub fn new(command: &str, text: &str) -> Self {
@@ -165,7 +165,7 @@ pub struct RollBack {
     /// One of [`History`].
     pub to: Version,
     /// Under which it is done once.
-    pub key: Option<Key>,
+    pub key: Option<IdempotencyKey>,
 }
 
 /// End what [`RollBack`] began: serve the newest again.
@@ -173,7 +173,7 @@ pub struct RollBack {
 #[rtype(result = "RolledBack")]
 pub struct Resume {
     /// Under which it is done once.
-    pub key: Option<Key>,
+    pub key: Option<IdempotencyKey>,
 }
 
 /// What came of a [`RollBack`] or [`Resume`].
@@ -185,7 +185,7 @@ pub enum RolledBack {
     /// Nothing was held.
     Unchanged(Version),
     /// There is no such version, or no more.
-    NotKept(NotKept),
+    NotKept(VersionNotKept),
     /// The Registry failed: it is unknown whether it was done.
     Lost(String),
 }
@@ -199,7 +199,7 @@ impl From<Fault> for RolledBack {
 /// A version that is not, or no longer, kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 #[error("version {wanted} is not kept; kept are: {}", listed(kept))]
-pub struct NotKept {
+pub struct VersionNotKept {
     /// Which.
     pub wanted: Version,
     /// Those that are, oldest first, the current one last.
@@ -218,12 +218,12 @@ pub struct CurrentSnapshot;
 
 /// What can be gone back to.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Kept, Unanswered>")]
+#[rtype(result = "Result<KeptVersions, Unanswered>")]
 pub struct History;
 
 /// What can be gone back to, and whether somebody did.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Kept {
+pub struct KeptVersions {
     /// Oldest first, the current one last.
     pub versions: Vec<Version>,
     /// Whether what is served was chosen by a [`RollBack`], so that edits wait.
@@ -232,7 +232,7 @@ pub struct Kept {
 
 /// Two versions of [`History`], to be compared.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Result<Compared, NotKept>, Unanswered>")]
+#[rtype(result = "Result<Result<Compared, VersionNotKept>, Unanswered>")]
 pub struct Compare {
     /// The first.
     pub from: Version,

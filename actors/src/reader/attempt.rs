@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::failure::panicked;
 use super::workspace::Workspace;
-use super::{Reader, RenderFailure, RenderOptions, Supply};
+use super::{ContextSource, Reader, RenderFailure, RenderOptions};
 use crate::budget::Budget;
 use crate::dialect::{Body, Closure, Escape, Frame};
 use crate::supervision::contain;
 
 /// How much an attempt to render may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effort {
+pub(super) enum AttemptBudget {
     /// A whole budget.
     Whole,
     /// What may be done in a thread that others wait for.
@@ -28,21 +28,21 @@ impl Reader {
     pub(super) fn attempt(
         &self,
         closure: &Closure<'_>,
-        supply: &(impl Supply + ?Sized),
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
-        effort: Effort,
+        effort: AttemptBudget,
     ) -> Result<String, RenderFailure> {
         self.attempt_within(&mut self.budget(options, effort), closure, supply, options)
     }
 
     /// Returns the budget of one attempt.
-    pub(super) fn budget(&self, options: &RenderOptions, effort: Effort) -> Budget {
+    pub(super) fn budget(&self, options: &RenderOptions, effort: AttemptBudget) -> Budget {
         let limits = &*self.rest.limits;
         let budget = Budget::new(limits, options.deadline, options.cancel.clone());
         match effort {
-            Effort::Whole => budget,
-            Effort::Brief => budget.part(limits.inline_steps, Duration::from_millis(limits.inline_ms)),
-            Effort::Part => budget.part(limits.render_steps / u64::from(PARTS), limits.render_time() / PARTS),
+            AttemptBudget::Whole => budget,
+            AttemptBudget::Brief => budget.part(limits.inline_steps, Duration::from_millis(limits.inline_ms)),
+            AttemptBudget::Part => budget.part(limits.render_steps / u64::from(PARTS), limits.render_time() / PARTS),
         }
     }
 
@@ -51,7 +51,7 @@ impl Reader {
         &self,
         budget: &mut Budget,
         closure: &Closure<'_>,
-        supply: &(impl Supply + ?Sized),
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<String, RenderFailure> {
         let limits = &*self.rest.limits;

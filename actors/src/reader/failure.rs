@@ -3,9 +3,9 @@
 use crate::budget::Exceeded;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{RenderError, RenderFault};
-use crate::likeness::suggested_template;
 use crate::protocol::render::RenderFailure;
 use crate::snapshot::Snapshot;
+use crate::suggestion::suggested_template;
 use crate::template::TemplateName;
 
 impl RenderFailure {

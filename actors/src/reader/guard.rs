@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::instead::Failed;
+use super::instead::FailedAttempt;
 use super::{Freshness, Reader, RenderFailure};
 use crate::budget::Exceeded;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, RenderError, RenderFault, TemplateId};
 use crate::events::{Event, Fixed};
-use crate::snapshot::{CostlyFailure, Course, Snapshot, Substitute, Success};
+use crate::snapshot::{CostlyFailure, RenderRoute, Snapshot, Substitute, Success};
 use crate::template::TemplateName;
 
 impl Reader {
@@ -46,8 +46,8 @@ impl Reader {
             .breakers()
             .course(id, &closure.digest(), Instant::now(), &self.rest.rules);
         match course {
-            Course::Attempt => None,
-            Course::Instead(error, substitute) => Some((error, substitute)),
+            RenderRoute::Attempt => None,
+            RenderRoute::Instead(error, substitute) => Some((error, substitute)),
         }
     }
 
@@ -81,7 +81,7 @@ impl Reader {
 
     /// What a render comes to that is only tried: it is not answered unless it is nobody's fault.
     #[cold]
-    pub(super) fn broken_off(&self, failed: Failed<'_>) -> RenderFailure {
+    pub(super) fn broken_off(&self, failed: FailedAttempt<'_>) -> RenderFailure {
         if let RenderFailure::Failed(error) = &failed.failure
             && error.fault == RenderFault::Budget(Exceeded::Part)
         {

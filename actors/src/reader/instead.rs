@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::attempt::{Effort, PARTS};
-use super::{Freshness, OnFailure, Reader, RenderFailure, RenderOptions, Rendered, Supply};
+use super::attempt::{AttemptBudget, PARTS};
+use super::{ContextSource, Freshness, OnFailure, Reader, RenderFailure, RenderOptions, Rendered};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, TemplateId};
 use crate::events::{Event, Fallback};
-use crate::snapshot::{CostlyFailure, Failure, Room, Serving, Snapshot, Substitute, Why};
+use crate::snapshot::{CostlyFailure, Failure, LateFaultLimits, Serving, Snapshot, Substitute, Why};
 use crate::template::Digest;
 use crate::version::Version;
 
 /// A render that failed.
-pub(super) struct Failed<'s> {
+pub(super) struct FailedAttempt<'s> {
     pub(super) snapshot: &'s Snapshot,
     pub(super) id: TemplateId,
     pub(super) closure: Closure<'s>,
@@ -25,13 +25,13 @@ pub(super) struct Failed<'s> {
 }
 
 /// What did better.
-struct Better {
+struct FallbackRender {
     since: Version,
     closure: Digest,
     body: String,
 }
 
-impl Failed<'_> {
+impl FailedAttempt<'_> {
     /// Returns the fault, if the template or its data is to blame, and not the caller.
     pub(super) fn why(&self) -> Option<Arc<Why>> {
         let top = &self.closure.top().name;
@@ -58,8 +58,8 @@ impl Reader {
     #[cold]
     pub(super) fn instead(
         &self,
-        failed: Failed<'_>,
-        supply: &(impl Supply + ?Sized),
+        failed: FailedAttempt<'_>,
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let Some(late) = failed.why() else {
@@ -69,7 +69,7 @@ impl Reader {
             }
             return Err(failed.failure);
         };
-        let Failed {
+        let FailedAttempt {
             snapshot,
             id,
             closure,
@@ -95,7 +95,7 @@ impl Reader {
                     .as_ref()
                     .map_or(Substitute::None, |better| Substitute::Good(better.closure));
                 match better {
-                    Some(Better { since, body, .. }) => Ok(Rendered {
+                    Some(FallbackRender { since, body, .. }) => Ok(Rendered {
                         body,
                         version: snapshot.version(),
                         freshness: Freshness::Stale { since, why },
@@ -151,9 +151,9 @@ impl Reader {
         closure: &Closure<'_>,
         failure: &RenderFailure,
         refused: Option<Substitute>,
-        supply: &(impl Supply + ?Sized),
+        supply: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
-    ) -> Option<Better> {
+    ) -> Option<FallbackRender> {
         // Data that is no context for one closure is none for another, unless it travels with the template.
         if matches!(failure, RenderFailure::Context(_)) && closure.companions().next().is_none() {
             return None;
@@ -162,7 +162,7 @@ impl Reader {
         let attempt = |since, closure: &Closure<'_>, effort| {
             let body = self.attempt(closure, supply, options, effort).ok()?;
             let closure = closure.digest();
-            Some(Better { since, closure, body })
+            Some(FallbackRender { since, closure, body })
         };
         let costly = refused.is_some() || failure.costly().is_some();
         let known = match refused {
@@ -174,7 +174,7 @@ impl Reader {
         if let Substitute::Good(good) = known
             && let Some((since, closure)) = kept().find(|(_, closure)| closure.digest() == good)
         {
-            let better = attempt(since, &closure, Effort::Whole);
+            let better = attempt(since, &closure, AttemptBudget::Whole);
             if better.is_some() || refused.is_some() {
                 return better;
             }
@@ -184,7 +184,15 @@ impl Reader {
             .take_while(|_| begun.elapsed() < 2 * whole)
             .find_map(|(since, closure)| {
                 let used_up = refused.is_some() || begun.elapsed() >= whole / PARTS;
-                attempt(since, &closure, if used_up { Effort::Part } else { Effort::Whole })
+                attempt(
+                    since,
+                    &closure,
+                    if used_up {
+                        AttemptBudget::Part
+                    } else {
+                        AttemptBudget::Whole
+                    },
+                )
             })
     }
 
@@ -204,7 +212,7 @@ impl Reader {
             return;
         }
         let version = snapshot.version();
-        let room = Room {
+        let room = LateFaultLimits {
             templates: self.rest.limits.late_faults,
             each: self.rest.limits.source_diagnostics,
             bytes: self.rest.limits.late_faults_bytes,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::attempt::Effort;
+use super::attempt::AttemptBudget;
 use super::failure::{nearest, not_found};
-use super::instead::Failed;
-use super::{Given, Reader};
+use super::instead::FailedAttempt;
+use super::{Reader, Serialized};
 use crate::dialect::{Closure, Escape};
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 use crate::snapshot::{Serving, Snapshot, Standing, Why};
@@ -58,7 +58,7 @@ impl Reader {
             return Err(RenderFailure::Broken { name: entry, why });
         }
         let version = snapshot.version();
-        let context = About {
+        let context = StandInContext {
             name,
             version: version.number(),
             status: 503,
@@ -80,7 +80,12 @@ impl Reader {
     }
 
     /// Renders the template that stands in. It has a last good version like any other, and its faults are said.
-    fn stand_in_body(&self, snapshot: &Snapshot, template: &TemplateName, about: &About<'_>) -> Option<String> {
+    fn stand_in_body(
+        &self,
+        snapshot: &Snapshot,
+        template: &TemplateName,
+        about: &StandInContext<'_>,
+    ) -> Option<String> {
         let id = snapshot.id(template.as_str())?;
         let (closure, freshness) = match snapshot.standing(id) {
             Standing::Current(closure) => (closure, Freshness::Current),
@@ -91,7 +96,7 @@ impl Reader {
             Standing::Broken { .. } | Standing::Gone => return None,
         };
         let options = RenderOptions::default();
-        let render = |closure: &Closure<'_>| self.attempt(closure, &Given(about), &options, Effort::Part);
+        let render = |closure: &Closure<'_>| self.attempt(closure, &Serialized(about), &options, AttemptBudget::Part);
         let failure = match render(&closure) {
             Ok(body) => {
                 if snapshot.faults().may_watch(id) {
@@ -101,7 +106,7 @@ impl Reader {
             }
             Err(failure) => failure,
         };
-        let failed = Failed {
+        let failed = FailedAttempt {
             snapshot,
             id,
             closure,
@@ -125,7 +130,7 @@ impl Reader {
 
 /// The context of a stand-in.
 #[derive(Debug, Serialize)]
-struct About<'n> {
+struct StandInContext<'n> {
     name: &'n str,
     version: u64,
     status: u16,

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::truth::{State, Truth};
+use super::registry_state::{IndexedContent, RegistryState};
 use crate::limits::Limits;
-use crate::protocol::messages::NotKept;
+use crate::protocol::messages::VersionNotKept;
 use crate::protocol::report::Report;
 use crate::snapshot::{Compared, Snapshot};
 use crate::version::Version;
 
 /// The versions that can be gone back to, oldest first, the current one last.
 #[must_use]
-pub fn kept(truth: &Truth) -> Vec<Version> {
+pub fn kept(truth: &RegistryState) -> Vec<Version> {
     let earlier = truth.history.iter().map(|kept| kept.generation.version);
     let current = Some(truth.snapshot().version()).filter(|version| *version != Version::NONE);
     earlier.chain(current).collect()
@@ -21,12 +21,12 @@ pub fn kept(truth: &Truth) -> Vec<Version> {
 ///
 /// # Errors
 /// [`NotKept`] where one of them is not kept, or no more.
-pub fn compare(truth: &Truth, from: Version, to: Version) -> Result<Compared, NotKept> {
+pub fn compare(truth: &RegistryState, from: Version, to: Version) -> Result<Compared, VersionNotKept> {
     let find = |wanted: Version| {
         let current = Some(truth.snapshot().generation()).filter(|current| current.version != Version::NONE);
         let earlier = truth.history.iter().map(|kept| &kept.generation);
         let found = earlier.chain(current).find(|generation| generation.version == wanted);
-        found.cloned().ok_or_else(|| NotKept {
+        found.cloned().ok_or_else(|| VersionNotKept {
             wanted,
             kept: kept(truth),
         })
@@ -42,17 +42,21 @@ pub fn compare(truth: &Truth, from: Version, to: Version) -> Result<Compared, No
 ///
 /// # Errors
 /// [`NotKept`] where there is no such version, or no more.
-pub fn roll_back(truth: &Truth, to: Version, limits: &Limits) -> Result<(Truth, Arc<Snapshot>, Report), NotKept> {
+pub fn roll_back(
+    truth: &RegistryState,
+    to: Version,
+    limits: &Limits,
+) -> Result<(RegistryState, Arc<Snapshot>, Report), VersionNotKept> {
     let kept_version = truth.history.iter().find(|kept| kept.generation.version == to);
     let state = match kept_version {
-        Some(kept) => State {
+        Some(kept) => IndexedContent {
             records: kept.records.clone(),
             content: kept.generation.content.clone(),
             version: kept.generation.version,
         },
         None if to == truth.snapshot().version() && to != Version::NONE => truth.served().clone(),
         None => {
-            return Err(NotKept {
+            return Err(VersionNotKept {
                 wanted: to,
                 kept: kept(truth),
             });
@@ -66,7 +70,7 @@ pub fn roll_back(truth: &Truth, to: Version, limits: &Limits) -> Result<(Truth, 
 
 /// Ends what [`roll_back`] began: a new version with what the newest plan says. `None` if nothing is held.
 #[must_use]
-pub fn resume(truth: &Truth, limits: &Limits) -> Option<(Truth, Arc<Snapshot>, Report)> {
+pub fn resume(truth: &RegistryState, limits: &Limits) -> Option<(RegistryState, Arc<Snapshot>, Report)> {
     let held = truth.held.as_ref()?;
     let mut next = truth.clone();
     next.held = None;

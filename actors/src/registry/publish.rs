@@ -3,16 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::truth::{Record, Truth};
+use super::registry_state::{RegistryEntry, RegistryState};
 use crate::dialect::{Formatter, FormatterError, Formatters, Member};
 use crate::limits::Limits;
 use crate::protocol::plan::{Placement, Plan, Verdict};
 use crate::protocol::report::Report;
-use crate::snapshot::entry::{Entry, State};
+use crate::snapshot::entry::{Entry, EntryState};
 use crate::snapshot::index::Index;
 use crate::snapshot::served::Closures;
 use crate::snapshot::view::View;
-use crate::snapshot::{Change, Seed, Snapshot, Why};
+use crate::snapshot::{EntryChange, NameHasher, Snapshot, Why};
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -25,7 +25,7 @@ pub enum Decision {
     /// It is a new version.
     Published {
         /// What the Registry knows from now on.
-        truth: Truth,
+        truth: RegistryState,
         /// What is served from now on.
         snapshot: Arc<Snapshot>,
         /// What is new in it.
@@ -34,7 +34,7 @@ pub enum Decision {
     /// It is accepted, but waits: what is served was chosen by rolling back.
     Held {
         /// What the Registry knows from now on.
-        truth: Truth,
+        truth: RegistryState,
     },
     /// It is not accepted, and nothing changes.
     Refused {
@@ -68,7 +68,7 @@ pub enum Refusal {
 
 /// Makes the next version. Pure; costs what the plan names, and once whenever names have grown by a quarter, what there are.
 #[must_use]
-pub fn publish(truth: &Truth, plan: &Plan, formatters: &Formatters, limits: &Limits) -> Decision {
+pub fn publish(truth: &RegistryState, plan: &Plan, formatters: &Formatters, limits: &Limits) -> Decision {
     let mut draft = Draft::new(truth, formatters);
     let written = draft.write(plan);
     let limit = limits.templates.min(u32::MAX as usize);
@@ -98,17 +98,17 @@ pub fn publish(truth: &Truth, plan: &Plan, formatters: &Formatters, limits: &Lim
 
 /// The next head while it is being made.
 struct Draft<'t> {
-    truth: &'t Truth,
+    truth: &'t RegistryState,
     formatters: &'t Formatters,
     index: Index,
     /// Of the view that is the base.
     closures: Closures<'t>,
     /// What became of names whose record is another now.
-    changes: HashMap<TemplateName, Option<Arc<Record>>, Seed>,
+    changes: HashMap<TemplateName, Option<Arc<RegistryEntry>>, NameHasher>,
 }
 
 impl<'t> Draft<'t> {
-    fn new(truth: &'t Truth, formatters: &'t Formatters) -> Self {
+    fn new(truth: &'t RegistryState, formatters: &'t Formatters) -> Self {
         Self {
             truth,
             formatters,
@@ -120,7 +120,7 @@ impl<'t> Draft<'t> {
 
     /// Writes what a plan says. Fails with a name about which the plan and the truth disagree.
     fn write(&mut self, plan: &Plan) -> Result<(), TemplateName> {
-        let mut members: HashMap<&TemplateName, Arc<Member>, Seed> = HashMap::default();
+        let mut members: HashMap<&TemplateName, Arc<Member>, NameHasher> = HashMap::default();
         for placement in &plan.units {
             let member = self.member(placement);
             members.insert(&placement.name, member);
@@ -137,7 +137,7 @@ impl<'t> Draft<'t> {
             return Err(name.clone());
         }
         if plan.whole {
-            let named: HashSet<&TemplateName, Seed> = plan.verdicts.iter().map(|(name, _)| name).collect();
+            let named: HashSet<&TemplateName, NameHasher> = plan.verdicts.iter().map(|(name, _)| name).collect();
             let defined = self.truth.head.records.keys();
             defined
                 .filter(|name| !named.contains(name))
@@ -190,17 +190,17 @@ impl<'t> Draft<'t> {
     fn bad(&mut self, name: &TemplateName, member: Option<Arc<Member>>, why: &Arc<Why>) {
         let before = self.before(name);
         let entry = match before {
-            Some(Record { id, entry, member }) => match (&entry.state, member) {
-                (State::Current, Some(member)) => {
+            Some(RegistryEntry { id, entry, member }) => match (&entry.state, member) {
+                (EntryState::Current, Some(member)) => {
                     let closure = self.closures.digest(*id, member);
                     let base = Arc::clone(self.base());
                     Arc::new(Entry::stale(name.clone(), closure, base, self.since(), Arc::clone(why)))
                 }
-                (State::Current, None) => Arc::new(Entry::broken(name.clone(), Arc::clone(why))),
-                (State::Stale { why: was, .. } | State::Broken { why: was }, _) if was.says_the_same(why) => {
+                (EntryState::Current, None) => Arc::new(Entry::broken(name.clone(), Arc::clone(why))),
+                (EntryState::Stale { why: was, .. } | EntryState::Broken { why: was }, _) if was.says_the_same(why) => {
                     Arc::clone(entry)
                 }
-                (State::Stale { .. } | State::Broken { .. }, _) => Arc::new(entry.because(why)),
+                (EntryState::Stale { .. } | EntryState::Broken { .. }, _) => Arc::new(entry.because(why)),
             },
             None => Arc::new(Entry::broken(name.clone(), Arc::clone(why))),
         };
@@ -222,12 +222,12 @@ impl<'t> Draft<'t> {
         });
         if !same {
             let id = self.index.id_of(name);
-            let record = Arc::new(Record { id, member, entry });
+            let record = Arc::new(RegistryEntry { id, member, entry });
             self.changes.insert(name.clone(), Some(record));
         }
     }
 
-    fn before(&self, name: &TemplateName) -> Option<&'t Record> {
+    fn before(&self, name: &TemplateName) -> Option<&'t RegistryEntry> {
         self.truth.head.records.get(name).map(|record| &**record)
     }
 
@@ -242,7 +242,7 @@ impl<'t> Draft<'t> {
     }
 
     /// The truth with the changes in its head, and the names of the changes.
-    fn finish(self) -> (Truth, Vec<TemplateName>) {
+    fn finish(self) -> (RegistryState, Vec<TemplateName>) {
         let mut truth = self.truth.clone();
         let mut names = Vec::with_capacity(self.changes.len());
         let (mut members, mut entries) = (Vec::new(), Vec::new());
@@ -269,7 +269,7 @@ impl<'t> Draft<'t> {
                 .zip(entry_before)
                 .is_some_and(|(entry, before)| entry.is_the_same_as(before));
             if !same {
-                entries.push(Change {
+                entries.push(EntryChange {
                     id,
                     before: entry_before.cloned(),
                     after: entry,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::truth::Record;
+use super::registry_state::RegistryEntry;
 use crate::protocol::report::Report;
-use crate::snapshot::entry::State;
-use crate::snapshot::{Names, Snapshot, Why};
+use crate::snapshot::entry::EntryState;
+use crate::snapshot::{NameMap, Snapshot, Why};
 use crate::template::TemplateName;
 
 impl Report {
@@ -22,8 +22,8 @@ impl Report {
     /// What became of `names` in a snapshot.
     pub(super) fn of<'n>(
         snapshot: &Snapshot,
-        before: &Names<Arc<Record>>,
-        after: &Names<Arc<Record>>,
+        before: &NameMap<Arc<RegistryEntry>>,
+        after: &NameMap<Arc<RegistryEntry>>,
         names: impl Iterator<Item = &'n TemplateName>,
     ) -> Self {
         let mut report = Self {
@@ -48,21 +48,21 @@ impl Report {
         report
     }
 
-    fn add(&mut self, name: &TemplateName, before: Option<&Record>, after: Option<&Record>) {
+    fn add(&mut self, name: &TemplateName, before: Option<&RegistryEntry>, after: Option<&RegistryEntry>) {
         let Some(after) = after else {
             self.removed.extend(before.map(|_| name.clone()));
             return;
         };
-        let digest = |record: &Record| record.member.as_ref().map(|member| member.digest);
+        let digest = |record: &RegistryEntry| record.member.as_ref().map(|member| member.digest);
         if digest(after).is_some() && digest(after) != before.and_then(digest) {
             self.changed.push(name.clone());
         }
         let was_why = before.and_then(|before| before.entry.why());
         let another = |why: &Arc<Why>| was_why.is_none_or(|was| !was.says_the_same(why));
         match &after.entry.state {
-            State::Current if was_why.is_some() => self.recovered.push(name.clone()),
-            State::Stale { why, .. } if another(why) => self.stale.push((name.clone(), Arc::clone(why))),
-            State::Broken { why } if another(why) => self.broken.push((name.clone(), Arc::clone(why))),
+            EntryState::Current if was_why.is_some() => self.recovered.push(name.clone()),
+            EntryState::Stale { why, .. } if another(why) => self.stale.push((name.clone(), Arc::clone(why))),
+            EntryState::Broken { why } if another(why) => self.broken.push((name.clone(), Arc::clone(why))),
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Seed;
+use super::NameHasher;
 use crate::dialect::{RenderError, TemplateId};
 use crate::limits::Limits;
 use crate::template::Digest;
@@ -47,7 +47,7 @@ impl BreakerRules {
 /// The breaker of one closure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Breaker {
-    state: State,
+    state: BreakerState,
     /// How long it stays open when it opens next.
     pause: Duration,
     /// Since when it has been open, trials included.
@@ -55,7 +55,7 @@ struct Breaker {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum BreakerState {
     /// Everybody may try. So many failed in a row.
     Closed { failures: u32 },
     /// Nobody tries before then.
@@ -75,22 +75,22 @@ enum Admission {
 impl Breaker {
     fn new(rules: &BreakerRules) -> Self {
         Self {
-            state: State::Closed { failures: 0 },
+            state: BreakerState::Closed { failures: 0 },
             pause: rules.pause,
             since: None,
         }
     }
 
     fn is_open(&self) -> bool {
-        !matches!(self.state, State::Closed { .. })
+        !matches!(self.state, BreakerState::Closed { .. })
     }
 
     fn admit(&mut self, now: Instant, rules: &BreakerRules) -> Admission {
         match self.state {
-            State::Closed { .. } => Admission::Attempt,
-            State::Open { until } | State::HalfOpen { until } if now < until => Admission::Refused,
-            State::Open { .. } | State::HalfOpen { .. } => {
-                self.state = State::HalfOpen {
+            BreakerState::Closed { .. } => Admission::Attempt,
+            BreakerState::Open { until } | BreakerState::HalfOpen { until } if now < until => Admission::Refused,
+            BreakerState::Open { .. } | BreakerState::HalfOpen { .. } => {
+                self.state = BreakerState::HalfOpen {
                     until: later(now, rules.probe),
                 };
                 Admission::Probe
@@ -101,25 +101,25 @@ impl Breaker {
     /// A render failed. Answers whether that opened it.
     fn failed(&mut self, now: Instant, rules: &BreakerRules) -> bool {
         match self.state {
-            State::Closed { failures } if failures.saturating_add(1) < rules.failures => {
-                self.state = State::Closed { failures: failures + 1 };
+            BreakerState::Closed { failures } if failures.saturating_add(1) < rules.failures => {
+                self.state = BreakerState::Closed { failures: failures + 1 };
                 false
             }
-            State::Closed { .. } => {
+            BreakerState::Closed { .. } => {
                 self.open(now, rules);
                 true
             }
-            State::HalfOpen { .. } => {
+            BreakerState::HalfOpen { .. } => {
                 self.open(now, rules);
                 false
             }
             // One that began before it opened.
-            State::Open { .. } => false,
+            BreakerState::Open { .. } => false,
         }
     }
 
     fn open(&mut self, now: Instant, rules: &BreakerRules) {
-        self.state = State::Open {
+        self.state = BreakerState::Open {
             until: later(now, self.pause),
         };
         self.pause = self.pause.saturating_mul(2).min(rules.pause_max);
@@ -128,8 +128,8 @@ impl Breaker {
 
     /// A probe ended and says nothing: its caller gave up, or it failed for a reason that costs nothing.
     fn undecided(&mut self, now: Instant, rules: &BreakerRules) {
-        if matches!(self.state, State::HalfOpen { .. }) {
-            self.state = State::Open {
+        if matches!(self.state, BreakerState::HalfOpen { .. }) {
+            self.state = BreakerState::Open {
                 until: later(now, rules.pause),
             };
         }
@@ -154,7 +154,7 @@ pub(crate) enum Substitute {
 
 /// How to render a template that is guarded.
 #[derive(Debug)]
-pub(crate) enum Course {
+pub(crate) enum RenderRoute {
     /// As ever, and say what came of it.
     Attempt,
     /// Without trying what is served of it: the render would fail so.
@@ -196,7 +196,7 @@ pub(crate) struct Success {
 
 /// A template whose renders are watched.
 #[derive(Debug)]
-struct Guarded {
+struct GuardedTemplate {
     /// Of what was served of it when this was written.
     closure: Digest,
     breaker: Breaker,
@@ -217,7 +217,7 @@ const MARKS: usize = 16;
 /// edited shows in the digest of what is rendered.
 #[derive(Debug, Default)]
 pub(crate) struct Breakers {
-    known: Mutex<HashMap<TemplateId, Guarded, Seed>>,
+    known: Mutex<HashMap<TemplateId, GuardedTemplate, NameHasher>>,
     /// A bit for each that is known: what a render looks at first.
     marks: [AtomicU64; MARKS],
     opened: AtomicU64,
@@ -233,18 +233,18 @@ impl Breakers {
     }
 
     /// How to render a closure of a template.
-    pub(crate) fn course(&self, id: TemplateId, closure: &Digest, now: Instant, rules: &BreakerRules) -> Course {
+    pub(crate) fn course(&self, id: TemplateId, closure: &Digest, now: Instant, rules: &BreakerRules) -> RenderRoute {
         let mut known = self.lock();
         let Some(guarded) = known.get_mut(&id).filter(|guarded| guarded.closure == *closure) else {
-            return Course::Attempt;
+            return RenderRoute::Attempt;
         };
         match (guarded.breaker.admit(now, rules), &guarded.error) {
-            (Admission::Refused, Some(error)) => Course::Instead(error.clone(), guarded.substitute),
+            (Admission::Refused, Some(error)) => RenderRoute::Instead(error.clone(), guarded.substitute),
             (Admission::Probe, _) => {
                 self.probes.fetch_add(1, Ordering::Relaxed);
-                Course::Attempt
+                RenderRoute::Attempt
             }
-            (Admission::Attempt | Admission::Refused, _) => Course::Attempt,
+            (Admission::Attempt | Admission::Refused, _) => RenderRoute::Attempt,
         }
     }
 
@@ -341,9 +341,9 @@ impl Breakers {
         let known = self.lock();
         let open = known.iter().filter_map(|(id, guarded)| {
             let (until, is_tried) = match guarded.breaker.state {
-                State::Closed { .. } => return None,
-                State::Open { until } => (until, false),
-                State::HalfOpen { until } => (until, true),
+                BreakerState::Closed { .. } => return None,
+                BreakerState::Open { until } => (until, false),
+                BreakerState::HalfOpen { until } => (until, true),
             };
             Some(Opened {
                 id: *id,
@@ -376,30 +376,32 @@ impl Breakers {
 
     fn guarded<'k>(
         &self,
-        known: &'k mut HashMap<TemplateId, Guarded, Seed>,
+        known: &'k mut HashMap<TemplateId, GuardedTemplate, NameHasher>,
         id: TemplateId,
         closure: &Digest,
         now: Instant,
         rules: &BreakerRules,
-    ) -> &'k mut Guarded {
+    ) -> &'k mut GuardedTemplate {
         if !known.contains_key(&id) {
             let oldest = known.iter().min_by_key(|(_, guarded)| guarded.last).map(|(id, _)| *id);
             if let Some(oldest) = oldest.filter(|_| known.len() >= rules.templates.max(1)) {
                 known.remove(&oldest);
             }
-            known.insert(id, Guarded::new(*closure, now, rules));
+            known.insert(id, GuardedTemplate::new(*closure, now, rules));
             self.mark(known);
         }
-        let guarded = known.entry(id).or_insert_with(|| Guarded::new(*closure, now, rules));
+        let guarded = known
+            .entry(id)
+            .or_insert_with(|| GuardedTemplate::new(*closure, now, rules));
         if guarded.closure != *closure {
             // An edit begins anew. What stood in is remembered.
             let substitute = match guarded.substitute {
                 Substitute::Good(digest) if digest != *closure => Substitute::Good(digest),
                 _ => Substitute::Unknown,
             };
-            *guarded = Guarded {
+            *guarded = GuardedTemplate {
                 substitute,
-                ..Guarded::new(*closure, now, rules)
+                ..GuardedTemplate::new(*closure, now, rules)
             };
         }
         guarded.last = now;
@@ -407,7 +409,7 @@ impl Breakers {
     }
 
     /// Writes the marks anew.
-    fn mark(&self, known: &HashMap<TemplateId, Guarded, Seed>) {
+    fn mark(&self, known: &HashMap<TemplateId, GuardedTemplate, NameHasher>) {
         let mut marks = [0; MARKS];
         for id in known.keys() {
             let (mark, bit) = place(*id);
@@ -418,7 +420,7 @@ impl Breakers {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TemplateId, Guarded, Seed>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TemplateId, GuardedTemplate, NameHasher>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -434,7 +436,7 @@ pub(crate) struct CostlyFailure<'f> {
     pub(crate) hung: bool,
 }
 
-impl Guarded {
+impl GuardedTemplate {
     fn new(closure: Digest, now: Instant, rules: &BreakerRules) -> Self {
         Self {
             closure,

@@ -22,14 +22,14 @@ pub struct Difference {
     /// Which.
     pub name: TemplateName,
     /// What the first serves, if it has it.
-    pub before: Option<Served>,
+    pub before: Option<ServedTemplate>,
     /// What the second serves, if it has it.
-    pub after: Option<Served>,
+    pub after: Option<ServedTemplate>,
 }
 
 /// What a version serves under a name.
 #[derive(Clone)]
-pub struct Served {
+pub struct ServedTemplate {
     /// How it stands there.
     pub stands: Stands,
     /// Of the text that is served; a broken one has none.
@@ -61,7 +61,7 @@ impl Stands {
     }
 }
 
-impl Served {
+impl ServedTemplate {
     /// The text that is served.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
@@ -69,7 +69,7 @@ impl Served {
     }
 }
 
-impl std::fmt::Debug for Served {
+impl std::fmt::Debug for ServedTemplate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Served")
             .field("stands", &self.stands)
@@ -123,8 +123,8 @@ fn shown(standing: Standing<'_>) -> Option<(Stands, Option<Digest>)> {
     Some((stands, standing.closure().map(|closure| closure.top().digest)))
 }
 
-fn served(standing: Standing<'_>) -> Option<Served> {
+fn served(standing: Standing<'_>) -> Option<ServedTemplate> {
     let (stands, digest) = shown(standing)?;
     let unit = standing.closure().map(|closure| Arc::clone(&closure.top().unit));
-    Some(Served { stands, digest, unit })
+    Some(ServedTemplate { stands, digest, unit })
 }

@@ -9,10 +9,10 @@ use crate::version::Version;
 
 /// The kept versions, and the one before each text of today.
 #[derive(Debug, Default)]
-pub(crate) struct Earlier {
+pub(crate) struct EarlierVersions {
     /// Newest first.
     pub(crate) kept: Box<[Arc<Generation>]>,
-    pub(crate) former: Former,
+    pub(crate) former: LastGoodVersions,
     /// Of those only versions before this one answer: others are among the kept ones, or newer than what an operator chose.
     pub(crate) former_before: Version,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Earlier {
 /// For each template the last version in which it had another text than today, as long as there is room. It outlives the kept versions:
 /// a burst of versions of other templates does not take away what a page was before.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Former {
+pub(crate) struct LastGoodVersions {
     by_template: Chunks<Arc<Generation>>,
     /// The same, the oldest first.
     by_age: im::OrdSet<(Version, TemplateId)>,
@@ -42,7 +42,7 @@ struct Held {
     texts: im::OrdMap<Version, u64>,
 }
 
-impl Former {
+impl LastGoodVersions {
     pub(crate) fn get(&self, id: TemplateId) -> Option<&Arc<Generation>> {
         self.by_template.get(id)
     }
@@ -128,14 +128,14 @@ mod tests {
         })
     }
 
-    fn kept(former: &Former) -> Vec<Option<u64>> {
+    fn kept(former: &LastGoodVersions) -> Vec<Option<u64>> {
         let kept = (0..4).map(|id| former.get(TemplateId::new(id)).map(|kept| kept.version.number()));
         kept.collect()
     }
 
     #[test]
     fn as_many_are_remembered_as_the_limit_says() {
-        let mut former = Former::default();
+        let mut former = LastGoodVersions::default();
         for (id, version) in [(0, 1), (1, 2), (0, 3), (2, 4)] {
             former.remember(TemplateId::new(id), &generation(version));
             former.trim(3, u64::MAX);
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_oldest_are_forgotten_that_keep_more_bytes_than_the_limit_says() {
-        let mut former = Former::default();
+        let mut former = LastGoodVersions::default();
         for (id, version, bytes) in [(0, 1, 100), (1, 2, 100), (2, 3, 100)] {
             former.remember(TemplateId::new(id), &generation(version));
             former.replaced(TemplateId::new(id), Version::from_number(version), bytes);
@@ -179,7 +179,7 @@ mod tests {
             templates in 0usize..5,
             most in 0u64..150,
         ) {
-            let mut former = Former::default();
+            let mut former = LastGoodVersions::default();
             // Of each text that went: the versions that had it, and its bytes.
             let mut gone: Vec<(u64, u64, u64)> = Vec::new();
             let mut now = [(1_u64, 10_u64); 4];
@@ -192,7 +192,7 @@ mod tests {
                     former.remember(id, &generation(version));
                 }
                 former.replaced(id, Version::from_number(version), was);
-                let counted = |former: &Former| {
+                let counted = |former: &LastGoodVersions| {
                     let kept: Vec<u64> = kept(former).into_iter().flatten().collect();
                     let held = gone.iter().filter(|(since, last, _)| kept.iter().any(|kept| (since..=last).contains(&kept)));
                     held.map(|(_, _, bytes)| bytes).sum::<u64>()

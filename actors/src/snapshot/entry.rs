@@ -41,14 +41,14 @@ impl Why {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) name: TemplateName,
-    pub(crate) state: State,
+    pub(crate) state: EntryState,
     /// Digest of what is served under the name.
     served: Digest,
 }
 
 /// What is served under a name.
 #[derive(Debug, Clone)]
-pub(crate) enum State {
+pub(crate) enum EntryState {
     /// Its newest closure.
     Current,
     /// Its closure in the view that was current before a break; entries that broke together share that view.
@@ -67,7 +67,7 @@ impl Entry {
     pub(crate) fn current(member: &Member) -> Self {
         Self {
             name: member.name.clone(),
-            state: State::Current,
+            state: EntryState::Current,
             served: served(b"current", &member.name, &member.digest),
         }
     }
@@ -75,14 +75,14 @@ impl Entry {
     /// An entry that goes on with its closure in `view`, whose digest is given.
     pub(crate) fn stale(name: TemplateName, closure: Digest, view: Arc<View>, since: Version, why: Arc<Why>) -> Self {
         let served = served(b"stale", &name, &closure);
-        let state = State::Stale { view, since, why };
+        let state = EntryState::Stale { view, since, why };
         Self { name, state, served }
     }
 
     /// An entry that has nothing to go on with.
     pub(crate) fn broken(name: TemplateName, why: Arc<Why>) -> Self {
         let served = served(b"broken", &name, &Digest::ZERO);
-        let state = State::Broken { why };
+        let state = EntryState::Broken { why };
         Self { name, state, served }
     }
 
@@ -90,8 +90,8 @@ impl Entry {
     pub(crate) fn because(&self, newer: &Arc<Why>) -> Self {
         let mut entry = self.clone();
         match &mut entry.state {
-            State::Current => {}
-            State::Stale { why, .. } | State::Broken { why } => *why = Arc::clone(newer),
+            EntryState::Current => {}
+            EntryState::Stale { why, .. } | EntryState::Broken { why } => *why = Arc::clone(newer),
         }
         entry
     }
@@ -99,8 +99,8 @@ impl Entry {
     /// Why it is not current.
     pub(crate) fn why(&self) -> Option<&Arc<Why>> {
         match &self.state {
-            State::Current => None,
-            State::Stale { why, .. } | State::Broken { why } => Some(why),
+            EntryState::Current => None,
+            EntryState::Stale { why, .. } | EntryState::Broken { why } => Some(why),
         }
     }
 
@@ -112,11 +112,11 @@ impl Entry {
     /// How an entry stands that is not current.
     pub(crate) fn standing(&self, id: TemplateId) -> Standing<'_> {
         match &self.state {
-            State::Current => {
+            EntryState::Current => {
                 debug_assert!(false, "what is current is found in the view");
                 Standing::Gone
             }
-            State::Stale { view, since, why } => match view.closure(id) {
+            EntryState::Stale { view, since, why } => match view.closure(id) {
                 Some(closure) => Standing::Stale {
                     closure,
                     since: *since,
@@ -124,7 +124,7 @@ impl Entry {
                 },
                 None => Standing::Broken { why },
             },
-            State::Broken { why } => Standing::Broken { why },
+            EntryState::Broken { why } => Standing::Broken { why },
         }
     }
 }
@@ -139,9 +139,9 @@ fn served(how: &[u8], name: &TemplateName, what: &Digest) -> Digest {
 /// The sum is over digests taken as numbers, modulo 2²⁵⁶ in four lanes (an additive multiset hash). It tells versions apart; it
 /// is no proof against somebody who makes up templates in order to collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Sum([u64; 4]);
+pub(crate) struct DigestSum([u64; 4]);
 
-impl Sum {
+impl DigestSum {
     pub(crate) fn add(&mut self, entry: &Entry) {
         self.each(entry, u64::wrapping_add);
     }

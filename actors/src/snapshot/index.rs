@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Names, Seed};
+use super::{NameHasher, NameMap};
 use crate::dialect::TemplateId;
 use crate::template::TemplateName;
 
@@ -20,8 +20,8 @@ const SETTLED_FOR_RECENT: usize = 4;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
     /// By names of its own, which lie close together: those of the templates lie between their texts, and as far apart.
-    settled: Arc<HashMap<Box<str>, TemplateId, Seed>>,
-    recent: Names<TemplateId>,
+    settled: Arc<HashMap<Box<str>, TemplateId, NameHasher>>,
+    recent: NameMap<TemplateId>,
 }
 
 impl Index {
@@ -61,7 +61,7 @@ impl Index {
     /// clones this is settled at once.
     fn settle(&mut self) {
         let room = self.len() + self.len() / SETTLED_FOR_RECENT;
-        let mut settled = HashMap::with_capacity_and_hasher(room, Seed::default());
+        let mut settled = HashMap::with_capacity_and_hasher(room, NameHasher::default());
         settled.extend(self.settled.iter().map(|(name, id)| (name.clone(), *id)));
         let recent = std::mem::take(&mut self.recent);
         settled.extend(recent.iter().map(|(name, id)| (name.as_str().into(), *id)));

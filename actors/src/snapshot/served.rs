@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Seed;
+use super::NameHasher;
 use super::view::View;
 use crate::dialect::{Member, Members, TemplateId};
 use crate::template::{Digest, TemplateName};
@@ -15,13 +15,13 @@ use crate::template::{Digest, TemplateName};
 /// chain of calls may be longer than a stack).
 pub(crate) struct Closures<'v> {
     view: &'v View,
-    seen: HashMap<TemplateId, Seen, Seed>,
+    seen: HashMap<TemplateId, VisitState, NameHasher>,
     /// Those seen whose circle is not complete yet.
     open: Vec<TemplateId>,
 }
 
 #[derive(Clone, Copy)]
-enum Seen {
+enum VisitState {
     /// On the way, as the `order`-th; leads back to the `back`-th.
     Open {
         order: usize,
@@ -74,9 +74,9 @@ impl<'v> Closures<'v> {
             visit.next += 1;
             let caller = visit.id;
             match (self.seen.get(&callee), self.view.member(callee)) {
-                (Some(Seen::Open { order, .. }), _) => self.leads_back(caller, *order),
+                (Some(VisitState::Open { order, .. }), _) => self.leads_back(caller, *order),
                 (None, Some(member)) => self.enter(callee, member, &mut way),
-                (Some(Seen::Done(_)), _) | (None, None) => {}
+                (Some(VisitState::Done(_)), _) | (None, None) => {}
             }
         }
         self.done(id)
@@ -87,13 +87,13 @@ impl<'v> Closures<'v> {
             return;
         }
         let order = self.open.len();
-        self.seen.insert(id, Seen::Open { order, back: order });
+        self.seen.insert(id, VisitState::Open { order, back: order });
         self.open.push(id);
         way.push(Visit { id, member, next: 0 });
     }
 
     fn leads_back(&mut self, id: TemplateId, to: usize) {
-        if let Some(Seen::Open { back, .. }) = self.seen.get_mut(&id) {
+        if let Some(VisitState::Open { back, .. }) = self.seen.get_mut(&id) {
             *back = to.min(*back);
         }
     }
@@ -101,11 +101,11 @@ impl<'v> Closures<'v> {
     /// All callees of a template are known: it closes a circle, or its caller leads back as far as it does.
     fn leave(&mut self, id: TemplateId, caller: Option<TemplateId>) {
         match (self.seen.get(&id).copied(), caller) {
-            (Some(Seen::Open { order, back }), _) if order == back => {
+            (Some(VisitState::Open { order, back }), _) if order == back => {
                 let circle = self.open.split_off(order);
                 self.close(circle);
             }
-            (Some(Seen::Open { back, .. }), Some(caller)) => self.leads_back(caller, back),
+            (Some(VisitState::Open { back, .. }), Some(caller)) => self.leads_back(caller, back),
             _ => {}
         }
     }
@@ -120,19 +120,19 @@ impl<'v> Closures<'v> {
             parts.extend(named(&member.name, &member.digest));
             // Callees inside the circle are told by the texts.
             parts.extend(member.callees.iter().filter_map(|callee| match self.seen.get(callee)? {
-                Seen::Done(digest) => Some(digest.as_bytes().as_slice()),
-                Seen::Open { .. } => None,
+                VisitState::Done(digest) => Some(digest.as_bytes().as_slice()),
+                VisitState::Open { .. } => None,
             }));
         }
         let together = Digest::over(parts);
         for (id, _) in members {
-            self.seen.insert(id, Seen::Done(together));
+            self.seen.insert(id, VisitState::Done(together));
         }
     }
 
     fn done(&self, id: TemplateId) -> Digest {
         match self.seen.get(&id) {
-            Some(Seen::Done(digest)) => *digest,
+            Some(VisitState::Done(digest)) => *digest,
             _ => Digest::ZERO,
         }
     }

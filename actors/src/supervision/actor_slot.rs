@@ -7,26 +7,26 @@ use tokio::sync::watch;
 
 use super::child::Child;
 use super::contain;
-use super::drill::Faults;
+use super::fault_injection::InjectedFaults;
 use super::incident::FaultKind;
 use super::shell::{Behavior, Shell};
 use super::supervisor::Inner;
 
 /// The slot of one actor. If the arbiter of the actor stops, the slot starts a shell in a new one and publishes its address.
-pub(super) struct Place<B: Behavior> {
-    pub(super) setup: B::Setup,
+pub(super) struct ActorSlot<B: Behavior> {
+    pub(super) setup: B::Config,
     pub(super) child: Arc<Child>,
-    pub(super) faults: Faults,
+    pub(super) faults: InjectedFaults,
     pub(super) address: watch::Sender<Option<Addr<Shell<B>>>>,
     /// Arbiter of the group.
     pub(super) arbiter: Arc<Mutex<Option<ArbiterHandle>>>,
     pub(super) supervisor: Arc<Inner>,
 }
 
-impl<B> Place<B>
+impl<B> ActorSlot<B>
 where
     B: Behavior,
-    B::Setup: Clone + Send + Sync,
+    B::Config: Clone + Send + Sync,
 {
     /// Starts a shell in the arbiter of the group, or in a new one if that has ended. Calls `on_started` once the address is published.
     pub(super) fn start(slot: &Arc<Self>, on_started: impl FnOnce() + Send + 'static) {
@@ -38,7 +38,7 @@ where
             let thread = alive.unwrap_or_else(|| starting.supervisor.new_arbiter());
             *arbiter = Some(thread.clone());
             drop(arbiter);
-            let guard = Stays(Arc::clone(&starting));
+            let guard = SlotGuard(Arc::clone(&starting));
             let address = Shell::<B>::start_in_arbiter(&thread, move |_| {
                 let slot = Arc::clone(&guard.0);
                 let shell = Shell::new(slot.setup.clone(), Arc::clone(&slot.child), slot.faults.clone());
@@ -63,17 +63,17 @@ where
 }
 
 /// Restarts the actor when it is dropped: with its shell, or with the closure that never got to create one.
-struct Stays<B>(Arc<Place<B>>)
+struct SlotGuard<B>(Arc<ActorSlot<B>>)
 where
     B: Behavior,
-    B::Setup: Clone + Send + Sync;
+    B::Config: Clone + Send + Sync;
 
-impl<B> Drop for Stays<B>
+impl<B> Drop for SlotGuard<B>
 where
     B: Behavior,
-    B::Setup: Clone + Send + Sync,
+    B::Config: Clone + Send + Sync,
 {
     fn drop(&mut self) {
-        let _ = contain(|| Place::restart(&self.0));
+        let _ = contain(|| ActorSlot::restart(&self.0));
     }
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::family::{Fate, Orders, Standing};
 use super::incident::{Fault, FaultKind, GivenUp, Incident, Restarted};
 use super::meter::Meter;
 use super::policy::Escalation;
-use super::restarts::Ending;
-use super::strategy_group::Circle;
+use super::restart_group::{EndConsequence, MemberDuty, MemberOrders};
+use super::restarts::EndReason;
+use super::strategy_group::StrategyGroup;
 
 /// The record of one supervised actor. It is the same through all restarts.
 ///
@@ -24,7 +24,7 @@ pub struct Child {
     number: u16,
     /// Index within the group.
     index: usize,
-    group: Arc<Circle>,
+    group: Arc<StrategyGroup>,
     restarts: AtomicU64,
     last_fault: Mutex<Option<String>>,
     /// Messages that were sent through a metered address.
@@ -34,7 +34,7 @@ pub struct Child {
 }
 
 impl Child {
-    pub(super) fn new(actor: &'static str, number: u16, index: usize, group: Arc<Circle>) -> Self {
+    pub(super) fn new(actor: &'static str, number: u16, index: usize, group: Arc<StrategyGroup>) -> Self {
         Self {
             actor,
             number,
@@ -91,15 +91,15 @@ impl Child {
 
     /// Returns the current orders of the actor.
     #[must_use]
-    pub fn orders(&self) -> Orders {
+    pub fn orders(&self) -> MemberOrders {
         let orders = self.group.family().orders().nth(self.index);
         orders.expect("a member is never taken away")
     }
 
     /// Returns true if the actor is up, or will be without an operator.
     #[must_use]
-    pub fn is_coming(&self) -> bool {
-        matches!(self.orders().duty, Standing::Up | Standing::Starting(_))
+    pub fn is_available(&self) -> bool {
+        matches!(self.orders().duty, MemberDuty::Up | MemberDuty::Starting(_))
     }
 
     /// Returns the effect of the restart limit on the engine. The caller interprets [`Escalation::Auto`].
@@ -117,13 +117,13 @@ impl Child {
     pub(crate) fn ensure_up(&self) -> Result<u64, Fault> {
         let orders = self.orders();
         match orders.duty {
-            Standing::Up => {}
-            Standing::Starting(due) => {
+            MemberDuty::Up => {}
+            MemberDuty::Starting(due) => {
                 if due <= Instant::now() {
                     self.report_up(orders.generation);
                 }
             }
-            Standing::Down | Standing::Ended => return Err(self.down_fault()),
+            MemberDuty::Down | MemberDuty::Ended => return Err(self.down_fault()),
         }
         Ok(orders.generation)
     }
@@ -133,12 +133,12 @@ impl Child {
         let family = self.group.family();
         let orders = family.orders().nth(self.index);
         match orders.map(|orders| orders.duty) {
-            Some(Standing::Up) => Ok(Some(Duration::ZERO)),
-            Some(Standing::Starting(due)) => {
+            Some(MemberDuty::Up) => Ok(Some(Duration::ZERO)),
+            Some(MemberDuty::Starting(due)) => {
                 let left = due.saturating_duration_since(Instant::now());
                 Ok((!left.is_zero() || family.may_start(self.index)).then_some(left))
             }
-            Some(Standing::Down | Standing::Ended) | None => {
+            Some(MemberDuty::Down | MemberDuty::Ended) | None => {
                 drop(family);
                 Err(self.down_fault())
             }
@@ -188,30 +188,26 @@ impl Child {
             actor,
             number,
             kind,
-            said: message.clone(),
+            message: message.clone(),
         };
         // Reported before the decision, so that no subscriber sees the restart before the failure.
         self.group.report(&Incident::Failed(fault.clone()));
-        let consequence = self.report_end(generation, Ending::Failed);
-        let is_down = self.orders().duty == Standing::Down;
-        if consequence == Fate::GivenUp || (consequence == Fate::Ended && is_down) {
+        let consequence = self.report_end(generation, EndReason::Failed);
+        let is_down = self.orders().duty == MemberDuty::Down;
+        if consequence == EndConsequence::GivenUp || (consequence == EndConsequence::Ended && is_down) {
             tracing::error!(
                 actor,
                 number,
                 "an actor has reached its restart limit and stays down until it is reset"
             );
-            let given_up = GivenUp {
-                actor,
-                number,
-                said: message,
-            };
+            let given_up = GivenUp { actor, number, message };
             self.group.report(&Incident::GivenUp(given_up));
         }
         fault
     }
 
     /// Records the end of this generation of the actor. Returns what follows.
-    pub(super) fn report_end(&self, generation: u64, ending: Ending) -> Fate {
+    pub(super) fn report_end(&self, generation: u64, ending: EndReason) -> EndConsequence {
         let (now, jitter) = (Instant::now(), random());
         let mut family = self.group.family();
         let consequence = family.ended(self.index, generation, ending, now, jitter);
@@ -237,7 +233,7 @@ impl Child {
             actor: self.actor,
             number: self.number,
             kind: FaultKind::Down,
-            said,
+            message: said,
         }
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use actix::ArbiterHandle;
 use tokio::sync::watch;
 
-use super::actor_slot::Place;
-use super::door::Door;
-use super::drill::Faults;
+use super::actor_slot::ActorSlot;
+use super::bounded_recipient::BoundedRecipient;
+use super::fault_injection::InjectedFaults;
 use super::policy::{Escalation, Policy, PolicyError};
 use super::shell::Behavior;
-use super::strategy_group::Circle;
+use super::strategy_group::StrategyGroup;
 use super::supervised::Supervised;
 use super::supervisor::Inner;
 
@@ -46,7 +46,7 @@ const WITHIN: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Group {
     name: &'static str,
-    strategy_group: Arc<Circle>,
+    strategy_group: Arc<StrategyGroup>,
     supervisor: Arc<Inner>,
     arbiter: Arc<Mutex<Option<ArbiterHandle>>>,
     capacity: usize,
@@ -55,7 +55,7 @@ pub struct Group {
 }
 
 impl Group {
-    pub(super) fn new(name: &'static str, strategy_group: Arc<Circle>, supervisor: Arc<Inner>) -> Self {
+    pub(super) fn new(name: &'static str, strategy_group: Arc<StrategyGroup>, supervisor: Arc<Inner>) -> Self {
         Self {
             name,
             strategy_group,
@@ -87,10 +87,10 @@ impl Group {
     ///
     /// # Errors
     /// [`GroupError`] if the policy is invalid, or the engine has stopped.
-    pub fn start<B>(&self, actor: &'static str, setup: B::Setup, policy: Policy) -> Result<Supervised<B>, GroupError>
+    pub fn start<B>(&self, actor: &'static str, setup: B::Config, policy: Policy) -> Result<Supervised<B>, GroupError>
     where
         B: Behavior,
-        B::Setup: Clone + Send + Sync,
+        B::Config: Clone + Send + Sync,
     {
         policy.check().map_err(|error| GroupError::Policy { actor, error })?;
         let policy = Policy {
@@ -106,19 +106,19 @@ impl Group {
             *next - 1
         };
         let child = self.strategy_group.add(actor, number, policy);
-        let recipient = Door::new(actor, self.capacity);
+        let recipient = BoundedRecipient::new(actor, self.capacity);
         self.supervisor.add(Arc::clone(&child), recipient.clone());
-        let slot = Arc::new(Place {
+        let slot = Arc::new(ActorSlot {
             setup,
             child,
-            faults: Faults::default(),
+            faults: InjectedFaults::default(),
             address: watch::Sender::new(None),
             arbiter: Arc::clone(&self.arbiter),
             supervisor: Arc::clone(&self.supervisor),
         });
         // Waits for the address, so that from the first message on the order of sending is kept.
         let (started, is_started) = std::sync::mpsc::sync_channel(1);
-        Place::start(&slot, move || {
+        ActorSlot::start(&slot, move || {
             let _ = started.send(());
         });
         is_started.recv().map_err(|_| GroupError::Ended)?;

@@ -12,7 +12,7 @@ pub struct Fault {
     /// Kind of failure.
     pub kind: FaultKind,
     /// Message of the panic or error.
-    pub said: String,
+    pub message: String,
 }
 
 /// Kinds of failures.
@@ -29,7 +29,9 @@ pub enum FaultKind {
 
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { actor, said, .. } = self;
+        let Self {
+            actor, message: said, ..
+        } = self;
         match self.kind {
             FaultKind::Panicked => write!(f, "the {actor} failed: {said}"),
             FaultKind::NotStarted => write!(f, "the {actor} could not start: {said}"),
@@ -71,7 +73,8 @@ pub struct GivenUp {
     /// Number among the actors of this name, from 0.
     pub number: u16,
     /// Message of the last failure.
-    pub said: String,
+    #[serde(rename = "said")]
+    pub message: String,
 }
 
 /// An event in the life of a supervised actor.

@@ -11,10 +11,10 @@ use super::shell::Traced;
 
 /// Counts messages that were sent and are not answered.
 #[derive(Debug, Clone, Default)]
-pub struct Meter(Arc<Mutex<Unanswered>>);
+pub struct Meter(Arc<Mutex<PendingMessages>>);
 
 #[derive(Debug, Default)]
-struct Unanswered {
+struct PendingMessages {
     next: u64,
     since: BTreeMap<u64, Instant>,
 }
@@ -58,7 +58,7 @@ impl Drop for Ticket {
 }
 
 /// A recipient of one type of message, which meters and traces what is sent.
-pub struct Line<M>
+pub struct MeteredRecipient<M>
 where
     M: Message + Send,
     M::Result: Send,
@@ -68,7 +68,7 @@ where
     meter: Meter,
 }
 
-impl<M> Line<M>
+impl<M> MeteredRecipient<M>
 where
     M: Message + Send + 'static,
     M::Result: Send,
@@ -98,7 +98,7 @@ where
     }
 }
 
-impl<M> Clone for Line<M>
+impl<M> Clone for MeteredRecipient<M>
 where
     M: Message + Send,
     M::Result: Send,

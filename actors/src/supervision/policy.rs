@@ -202,8 +202,8 @@ mod tests {
             ..good.clone()
         };
         assert_eq!(at_the_limits.check(), Ok(()));
-        type Spoil = fn(&mut Policy);
-        let cases: [(&str, Spoil); 8] = [
+        type InvalidPolicyExample = fn(&mut Policy);
+        let cases: [(&str, InvalidPolicyExample); 8] = [
             ("period_ms", |policy| policy.period_ms = 0),
             ("period_ms", |policy| (policy.restarts, policy.period_ms) = (0, 0)),
             ("restarts", |policy| policy.restarts = 0),

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::oneshot;
 
-use super::alarm::Alarms;
 use super::contain;
+use super::timers::Timers;
 
-pub use worker::{Abandoned, Rest};
+pub use worker::{Abandoned, AfterJob};
 use worker::{Job, Worker};
 
 /// A job that panicked, hung, or found no thread: it is unknown whether the work was done.
@@ -26,9 +26,9 @@ pub struct Lost(pub String);
 
 /// Limits on jobs that hang.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub struct HangPolicy {
     /// Timers that detect a hanging job.
-    pub timers: Alarms,
+    pub timers: Timers,
     /// Time after which a job counts as hanging.
     pub hang: Duration,
     /// Number of hanging threads that are replaced at once.
@@ -39,18 +39,18 @@ pub struct Patience {
 #[derive(Clone, Debug)]
 pub struct Pool {
     jobs: Sender<Job>,
-    shared: Arc<Shared>,
+    shared: Arc<PoolShared>,
     stops: Arc<Mutex<Option<Sender<()>>>>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct PoolShared {
     name: String,
     threads: usize,
     queued: Receiver<Job>,
     /// Disconnected when the pool is closed.
     stop: Receiver<()>,
-    hang_policy: Option<Patience>,
+    hang_policy: Option<HangPolicy>,
     /// Threads that take jobs.
     active: AtomicUsize,
     /// Threads with a job that hangs.
@@ -67,14 +67,14 @@ impl Pool {
     ///
     /// # Errors
     /// If the system has no thread left.
-    pub fn start(name: &str, threads: usize, queue: usize, hang_policy: Option<Patience>) -> std::io::Result<Self> {
+    pub fn start(name: &str, threads: usize, queue: usize, hang_policy: Option<HangPolicy>) -> std::io::Result<Self> {
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             given => given,
         };
         let (jobs, queued) = crossbeam_channel::bounded(queue);
         let (stops, stop) = crossbeam_channel::bounded(0);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PoolShared {
             name: name.into(),
             threads,
             queued,
@@ -124,12 +124,12 @@ impl Pool {
         J: FnOnce() -> T + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let answer = Once::new(answer);
+        let answer = OneShotAnswer::new(answer);
         let on_abandoned = answer.clone();
         self.submit(
             move || {
                 answer.send(contain(job).map_err(Lost));
-                Rest::Continue
+                AfterJob::Continue
             },
             move |why| on_abandoned.send(Err(Lost(why.to_string()))),
         );
@@ -144,7 +144,7 @@ impl Pool {
     /// hangs.
     pub fn submit(
         &self,
-        run: impl FnOnce() -> Rest + Send + 'static,
+        run: impl FnOnce() -> AfterJob + Send + 'static,
         on_abandoned: impl FnOnce(Abandoned) + Send + 'static,
     ) {
         self.submit_until(None, run, on_abandoned);
@@ -155,7 +155,7 @@ impl Pool {
     pub fn submit_until(
         &self,
         until: Option<Instant>,
-        run: impl FnOnce() -> Rest + Send + 'static,
+        run: impl FnOnce() -> AfterJob + Send + 'static,
         on_abandoned: impl FnOnce(Abandoned) + Send + 'static,
     ) {
         let job = Job {
@@ -186,7 +186,7 @@ impl Pool {
     }
 }
 
-impl Shared {
+impl PoolShared {
     /// Abandons all queued jobs, because every thread hangs.
     fn abandon_queued(&self) {
         for job in self.queued.try_iter() {
@@ -196,9 +196,9 @@ impl Shared {
 }
 
 /// The sender of one answer, shared by several that may answer. The first one does.
-pub struct Once<T>(Arc<Mutex<Option<oneshot::Sender<T>>>>);
+pub struct OneShotAnswer<T>(Arc<Mutex<Option<oneshot::Sender<T>>>>);
 
-impl<T> Once<T> {
+impl<T> OneShotAnswer<T> {
     /// Shares a sender.
     pub fn new(answer: oneshot::Sender<T>) -> Self {
         Self(Arc::new(Mutex::new(Some(answer))))
@@ -218,13 +218,13 @@ impl<T> Once<T> {
     }
 }
 
-impl<T> Clone for Once<T> {
+impl<T> Clone for OneShotAnswer<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T> std::fmt::Debug for Once<T> {
+impl<T> std::fmt::Debug for OneShotAnswer<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Once(..)")
     }

@@ -10,7 +10,7 @@ use super::policy::{Policy, Restart};
 
 /// Ways in which an actor ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum EndReason {
     /// It has finished its work.
     Finished,
     /// It failed.
@@ -19,7 +19,7 @@ pub enum Ending {
 
 /// Decision about an actor that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RestartDecision {
     /// Restart it after this pause.
     After(Duration),
     /// Do not restart it, as its policy says.
@@ -63,15 +63,15 @@ impl Restarts {
     }
 
     /// Records that the actor has ended, and decides what follows. `jitter` is a random number in [0, 1).
-    pub fn ended(&mut self, ending: Ending, now: Instant, jitter: f64) -> Verdict {
+    pub fn ended(&mut self, ending: EndReason, now: Instant, jitter: f64) -> RestartDecision {
         let wanted = match self.policy.restart {
             Restart::Permanent => true,
-            Restart::Transient => ending == Ending::Failed,
+            Restart::Transient => ending == EndReason::Failed,
             Restart::Temporary => false,
         };
         let up_since = self.up_since.take();
         if !wanted {
-            return Verdict::Ended;
+            return RestartDecision::Ended;
         }
         let period = Duration::from_millis(self.policy.period_ms);
         while self
@@ -82,7 +82,7 @@ impl Restarts {
             self.granted.pop_front();
         }
         if self.granted.len() >= self.policy.restarts as usize {
-            return Verdict::GivenUp;
+            return RestartDecision::GivenUp;
         }
         self.granted.push_back(now);
         let calm = Duration::from_millis(self.policy.calm_ms);
@@ -91,7 +91,7 @@ impl Restarts {
         }
         let cap = self.cap();
         self.streak = self.streak.saturating_add(1);
-        Verdict::After(cap.mul_f64(jitter.clamp(0.0, 1.0)))
+        RestartDecision::After(cap.mul_f64(jitter.clamp(0.0, 1.0)))
     }
 
     /// Returns the upper bound of the next pause.
@@ -140,14 +140,14 @@ mod tests {
             for (gap_ms, jitter) in gaps {
                 at_ms += gap_ms;
                 let within = granted.iter().filter(|then| at_ms - **then < policy.period_ms).count();
-                match restarts.ended(Ending::Failed, begin + Duration::from_millis(at_ms), jitter) {
-                    Verdict::After(pause) => {
+                match restarts.ended(EndReason::Failed, begin + Duration::from_millis(at_ms), jitter) {
+                    RestartDecision::After(pause) => {
                         prop_assert!(within < policy.restarts as usize);
                         prop_assert!(pause <= Duration::from_millis(policy.backoff_max_ms));
                         granted.push(at_ms);
                     }
-                    Verdict::GivenUp => prop_assert_eq!(within, policy.restarts as usize),
-                    Verdict::Ended => prop_assert!(false, "permanent"),
+                    RestartDecision::GivenUp => prop_assert_eq!(within, policy.restarts as usize),
+                    RestartDecision::Ended => prop_assert!(false, "permanent"),
                 }
                 prop_assert!(restarts.granted.len() <= policy.restarts as usize, "bounded");
             }
@@ -171,7 +171,7 @@ mod tests {
                 }
                 let cap_ms = (u128::from(policy.backoff_min_ms) << streak.min(60)).min(policy.backoff_max_ms.into());
                 let expected = Duration::from_millis(u64::try_from(cap_ms).expect("fits")).mul_f64(jitter);
-                prop_assert_eq!(restarts.ended(Ending::Failed, now, jitter), Verdict::After(expected));
+                prop_assert_eq!(restarts.ended(EndReason::Failed, now, jitter), RestartDecision::After(expected));
                 streak += 1;
             }
         }
@@ -180,11 +180,11 @@ mod tests {
     #[test]
     fn restart_types_and_ends() {
         let now = Instant::now();
-        let again = Verdict::After(Duration::ZERO);
+        let again = RestartDecision::After(Duration::ZERO);
         for (restart, finished, failed) in [
             (Restart::Permanent, again, again),
-            (Restart::Transient, Verdict::Ended, again),
-            (Restart::Temporary, Verdict::Ended, Verdict::Ended),
+            (Restart::Transient, RestartDecision::Ended, again),
+            (Restart::Temporary, RestartDecision::Ended, RestartDecision::Ended),
         ] {
             let policy = Policy {
                 restart,
@@ -192,7 +192,7 @@ mod tests {
             };
             let decision = |ending| Restarts::new(policy.clone()).ended(ending, now, 0.0);
             assert_eq!(
-                (decision(Ending::Finished), decision(Ending::Failed)),
+                (decision(EndReason::Finished), decision(EndReason::Failed)),
                 (finished, failed),
                 "{restart:?}"
             );
@@ -206,9 +206,15 @@ mod tests {
             restarts: 1,
             ..Policy::default()
         });
-        assert!(matches!(restarts.ended(Ending::Failed, now, 0.5), Verdict::After(_)));
-        assert_eq!(restarts.ended(Ending::Failed, now, 0.5), Verdict::GivenUp);
+        assert!(matches!(
+            restarts.ended(EndReason::Failed, now, 0.5),
+            RestartDecision::After(_)
+        ));
+        assert_eq!(restarts.ended(EndReason::Failed, now, 0.5), RestartDecision::GivenUp);
         restarts.reset();
-        assert!(matches!(restarts.ended(Ending::Failed, now, 0.5), Verdict::After(_)));
+        assert!(matches!(
+            restarts.ended(EndReason::Failed, now, 0.5),
+            RestartDecision::After(_)
+        ));
     }
 }

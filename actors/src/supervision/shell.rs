@@ -18,10 +18,10 @@ use tracing::{Instrument, Span};
 use super::child::Child;
 use super::contain;
 use super::contained::Contained;
-use super::drill::{Faults, Moment};
-use super::family::Standing;
+use super::fault_injection::{FaultMoment, InjectedFaults};
 use super::incident::{Fault, FaultKind};
-use super::restarts::Ending;
+use super::restart_group::MemberDuty;
+use super::restarts::EndReason;
 
 /// A new behaviour, or the reason why there is none.
 pub type Started<B> = Result<B, Box<dyn Error + Send + Sync>>;
@@ -29,13 +29,13 @@ pub type Started<B> = Result<B, Box<dyn Error + Send + Sync>>;
 /// The behaviour of an actor. After each failure a new one is started from the same setup.
 pub trait Behavior: Sized + Unpin + 'static {
     /// Data that a behaviour is started from. It outlives all failures.
-    type Setup: Unpin + 'static;
+    type Config: Unpin + 'static;
 
     /// Starts a behaviour. Messages wait meanwhile.
     ///
     /// # Errors
     /// The reason why it cannot start. The restart policy says when it is tried again.
-    fn start(setup: &Self::Setup) -> Started<Self>;
+    fn start(setup: &Self::Config) -> Started<Self>;
 
     /// Returns true if the work is done. Called after each message; the restart policy says whether another behaviour is started.
     fn is_finished(&self) -> bool {
@@ -67,21 +67,21 @@ impl<B: Serve<M>, M: Message> Serve<Traced<M>> for B {
 
 /// The actix actor around a behaviour. Its mailbox outlives every failure of the behaviour, and waits while that is restarted.
 pub struct Shell<B: Behavior> {
-    core: Rc<Core<B>>,
+    core: Rc<ShellCore<B>>,
     /// Restarts the behaviour while no message comes.
     restarter: JoinHandle<()>,
     /// Dropped together with the shell.
     guard: Option<Box<dyn Any>>,
 }
 
-struct Core<B: Behavior> {
-    setup: B::Setup,
+struct ShellCore<B: Behavior> {
+    setup: B::Config,
     child: Arc<Child>,
-    faults: Faults,
-    held: Mutex<Held<B>>,
+    faults: InjectedFaults,
+    held: Mutex<CurrentBehavior<B>>,
 }
 
-struct Held<B> {
+struct CurrentBehavior<B> {
     /// Stays here while a message is served, so that it is not dropped during unwinding: a second panic, in its `Drop`, would abort the
     /// process.
     behavior: Option<B>,
@@ -94,12 +94,12 @@ impl<B: Behavior> Shell<B> {
     ///
     /// # Panics
     /// Panics outside of an actix arbiter.
-    pub fn new(setup: B::Setup, child: Arc<Child>, faults: Faults) -> Self {
-        let core = Rc::new(Core {
+    pub fn new(setup: B::Config, child: Arc<Child>, faults: InjectedFaults) -> Self {
+        let core = Rc::new(ShellCore {
             setup,
             child,
             faults,
-            held: Mutex::new(Held {
+            held: Mutex::new(CurrentBehavior {
                 behavior: None,
                 generation: 0,
             }),
@@ -121,7 +121,7 @@ impl<B: Behavior> Shell<B> {
 }
 
 /// Starts the behaviour on each order to do so, because no message may come that would.
-async fn restart_when_ordered<B: Behavior>(core: Rc<Core<B>>) {
+async fn restart_when_ordered<B: Behavior>(core: Rc<ShellCore<B>>) {
     let mut changes = core.child.changes();
     loop {
         changes.mark_unchanged();
@@ -135,18 +135,18 @@ async fn restart_when_ordered<B: Behavior>(core: Rc<Core<B>>) {
     }
 }
 
-impl<B: Behavior> Core<B> {
+impl<B: Behavior> ShellCore<B> {
     /// Makes sure that there is a behaviour of the newest generation. Waits while a start is due later or fails.
-    async fn ensure_started(&self, held: &mut Held<B>) -> Result<(), Fault> {
+    async fn ensure_started(&self, held: &mut CurrentBehavior<B>) -> Result<(), Fault> {
         loop {
             let orders = self.child.orders();
-            if held.behavior.is_some() && held.generation == orders.generation && orders.duty == Standing::Up {
+            if held.behavior.is_some() && held.generation == orders.generation && orders.duty == MemberDuty::Up {
                 return Ok(());
             }
             self.discard(held);
             held.generation = self.child.wait_to_start().await?;
             let started = contain(|| {
-                self.faults.trigger(Moment::Start);
+                self.faults.trigger(FaultMoment::Start);
                 B::start(&self.setup).map_err(|error| error.to_string())
             });
             match started.and_then(|started| started) {
@@ -169,7 +169,7 @@ impl<B: Behavior> Core<B> {
         let _in_progress = self.child.in_progress().ticket();
         let mut held = self.held.lock().await;
         self.ensure_started(&mut held).await?;
-        if let Err(panic) = contain(|| self.faults.trigger(Moment::Before)) {
+        if let Err(panic) = contain(|| self.faults.trigger(FaultMoment::Before)) {
             // The message is dropped before the fault is reported, because some may be sent again only after their drop.
             let _ = contain(move || drop(message));
             return Err(self.fail(&mut held, FaultKind::Panicked, panic));
@@ -179,7 +179,7 @@ impl<B: Behavior> Core<B> {
         };
         let served = Contained::new(async {
             let reply = behavior.serve(message).await;
-            self.faults.trigger(Moment::After);
+            self.faults.trigger(FaultMoment::After);
             reply
         });
         let (actor, number) = (self.child.actor(), self.child.number());
@@ -190,7 +190,7 @@ impl<B: Behavior> Core<B> {
             Ok((reply, finished)) => {
                 if finished {
                     self.discard(&mut held);
-                    self.child.report_end(held.generation, Ending::Finished);
+                    self.child.report_end(held.generation, EndReason::Finished);
                 }
                 Ok(reply)
             }
@@ -198,15 +198,15 @@ impl<B: Behavior> Core<B> {
         }
     }
 
-    fn fail(&self, held: &mut Held<B>, kind: FaultKind, message: String) -> Fault {
+    fn fail(&self, held: &mut CurrentBehavior<B>, kind: FaultKind, message: String) -> Fault {
         self.discard(held);
         self.faults.increment();
         self.child.report_failure(held.generation, kind, message)
     }
 
-    fn discard(&self, held: &mut Held<B>) {
+    fn discard(&self, held: &mut CurrentBehavior<B>) {
         let Some(behavior) = held.behavior.take() else { return };
-        let dropped = contain(move || drop(behavior)).and_then(|()| contain(|| self.faults.trigger(Moment::Drop)));
+        let dropped = contain(move || drop(behavior)).and_then(|()| contain(|| self.faults.trigger(FaultMoment::Drop)));
         if let Err(panic) = dropped {
             // Its successor starts all the same.
             let actor = self.child.actor();
@@ -227,24 +227,24 @@ where
     M: Message + 'static,
     M::Result: From<Fault>,
 {
-    type Result = Answer<B, M>;
+    type Result = PendingReply<B, M>;
 
     fn handle(&mut self, message: M, _: &mut Context<Self>) -> Self::Result {
         let core = Rc::clone(&self.core);
         let serving = Rc::clone(&core);
         // `serve` catches the panics of the behaviour; this catches those of the conversion into a reply.
-        let reply = Contained::new(async move { Core::serve(&serving, message).await.unwrap_or_else(Into::into) });
-        Answer { core, reply }
+        let reply = Contained::new(async move { ShellCore::serve(&serving, message).await.unwrap_or_else(Into::into) });
+        PendingReply { core, reply }
     }
 }
 
 /// A reply in preparation. The mailbox waits for it.
-pub struct Answer<B: Behavior, M: Message> {
-    core: Rc<Core<B>>,
+pub struct PendingReply<B: Behavior, M: Message> {
+    core: Rc<ShellCore<B>>,
     reply: Contained<'static, M::Result>,
 }
 
-impl<B, M> MessageResponse<Shell<B>, M> for Answer<B, M>
+impl<B, M> MessageResponse<Shell<B>, M> for PendingReply<B, M>
 where
     B: Serve<M>,
     M: Message + 'static,
@@ -254,7 +254,7 @@ where
         let Self { core, reply } = self;
         let answered = async move {
             let Ok(reply) = reply.await else { return };
-            let reply = match contain(|| core.faults.trigger(Moment::Reply)) {
+            let reply = match contain(|| core.faults.trigger(FaultMoment::Reply)) {
                 Ok(()) => reply,
                 Err(panic) => {
                     let _ = contain(move || drop(reply));
@@ -275,7 +275,7 @@ impl<B: Behavior> Drop for Shell<B> {
     }
 }
 
-impl<B: Behavior> Drop for Core<B> {
+impl<B: Behavior> Drop for ShellCore<B> {
     fn drop(&mut self) {
         let behavior = self.held.get_mut().behavior.take();
         let _ = contain(move || drop(behavior));

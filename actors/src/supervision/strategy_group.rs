@@ -7,22 +7,22 @@ use tokio::sync::watch;
 
 use super::child::Child;
 use super::contain;
-use super::family::{Family, Strategy};
 use super::incident::Incident;
 use super::policy::Policy;
+use super::restart_group::{RestartGroup, Strategy};
 
-type Tell = Arc<dyn Fn(&Incident) + Send + Sync>;
+type IncidentHandler = Arc<dyn Fn(&Incident) + Send + Sync>;
 
 /// Actors that share a restart strategy.
-pub struct Circle {
+pub struct StrategyGroup {
     /// A std mutex suffices: it is held for one decision, never across an await point.
-    family: Mutex<Family>,
+    family: Mutex<RestartGroup>,
     /// Notified after each change of orders of any member.
     pub(super) changed: watch::Sender<()>,
-    on_incident: Tell,
+    on_incident: IncidentHandler,
 }
 
-impl Circle {
+impl StrategyGroup {
     /// Creates a group without members. `on_incident` is called in the threads of the actors.
     pub fn new(
         strategy: Strategy,
@@ -30,7 +30,7 @@ impl Circle {
         on_incident: impl Fn(&Incident) + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new(Self {
-            family: Mutex::new(Family::new(strategy, whole)),
+            family: Mutex::new(RestartGroup::new(strategy, whole)),
             changed: watch::Sender::new(()),
             on_incident: Arc::new(on_incident),
         })
@@ -42,7 +42,7 @@ impl Circle {
         Arc::new(Child::new(actor, number, index, Arc::clone(self)))
     }
 
-    pub(super) fn family(&self) -> MutexGuard<'_, Family> {
+    pub(super) fn family(&self) -> MutexGuard<'_, RestartGroup> {
         self.family.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -51,7 +51,7 @@ impl Circle {
     }
 }
 
-impl std::fmt::Debug for Circle {
+impl std::fmt::Debug for StrategyGroup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Circle").field(&self.family()).finish()
     }

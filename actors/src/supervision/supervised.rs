@@ -6,10 +6,10 @@ use std::time::Duration;
 use actix::{Addr, Message};
 use tokio::sync::oneshot;
 
-use super::actor_slot::Place;
+use super::actor_slot::ActorSlot;
+use super::bounded_recipient::{BoundedRecipient, Rejected};
 use super::child::Child;
-use super::door::{Door, Turned};
-use super::drill::Faults;
+use super::fault_injection::InjectedFaults;
 use super::incident::Fault;
 use super::shell::{Behavior, Serve, Shell};
 
@@ -33,8 +33,8 @@ pub enum Undelivered {
 
 /// The address of an actor of the user's. It stays valid through all restarts; a clone addresses the same actor.
 pub struct Supervised<B: Behavior> {
-    pub(super) slot: Arc<Place<B>>,
-    pub(super) recipient: Door,
+    pub(super) slot: Arc<ActorSlot<B>>,
+    pub(super) recipient: BoundedRecipient,
     pub(super) within: Duration,
 }
 
@@ -56,18 +56,18 @@ impl<B: Behavior> Supervised<B> {
     pub fn send<M>(&self, message: M) -> impl Future<Output = Result<M::Result, Undelivered>> + Send + use<B, M>
     where
         B: Serve<M>,
-        B::Setup: Send + Sync,
+        B::Config: Send + Sync,
         M: Message + Send + 'static,
         M::Result: From<Fault> + Send,
     {
         let this = self.clone();
         async move {
             let child = &this.slot.child;
-            let _permit = this.recipient.enter().map_err(|rejected| match rejected {
-                Turned::Busy => Undelivered::Busy(child.actor()),
-                Turned::Closed => Undelivered::Down("the engine has stopped".into()),
+            let _permit = this.recipient.admit().map_err(|rejected| match rejected {
+                Rejected::Busy => Undelivered::Busy(child.actor()),
+                Rejected::Closed => Undelivered::Down("the engine has stopped".into()),
             })?;
-            if !child.is_coming() {
+            if !child.is_available() {
                 return Err(Undelivered::Down(child.down_fault().to_string()));
             }
             let _counted = child.meter().ticket();
@@ -113,7 +113,7 @@ impl<B: Behavior> Supervised<B> {
 
     /// Returns the count of its faults, through which one can be injected.
     #[must_use]
-    pub fn faults(&self) -> &Faults {
+    pub fn faults(&self) -> &InjectedFaults {
         &self.slot.faults
     }
 

@@ -8,14 +8,14 @@ use actix::{Arbiter, ArbiterHandle};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use super::alarm::Alarms;
+use super::bounded_recipient::BoundedRecipient;
 use super::child::Child;
-use super::door::Door;
-use super::family::Strategy;
 use super::group::{Group, GroupError};
 use super::incident::Incident;
 use super::policy::Policy;
-use super::strategy_group::Circle;
+use super::restart_group::Strategy;
+use super::strategy_group::StrategyGroup;
+use super::timers::Timers;
 use super::{contain, runtime};
 
 /// Starts groups of actors and restarts those that fail. Its thread owns an actix `System`; each group has a thread of its own.
@@ -25,16 +25,16 @@ pub struct Supervisor(Arc<Owner>);
 struct Owner(Arc<Inner>);
 
 pub(super) struct Inner {
-    pub(super) timers: Alarms,
+    pub(super) timers: Timers,
     on_incident: Box<dyn Fn(&Incident) + Send + Sync>,
     /// One command for each start of an actor. Its owner and its restart policy bound them.
-    commands: mpsc::UnboundedSender<Order>,
-    members: Mutex<Vec<(Arc<Child>, Door)>>,
+    commands: mpsc::UnboundedSender<SupervisorCommand>,
+    members: Mutex<Vec<(Arc<Child>, BoundedRecipient)>>,
     closed: AtomicBool,
     ended: AtomicBool,
 }
 
-enum Order {
+enum SupervisorCommand {
     /// Run a closure in the thread of the system.
     Run(Box<dyn FnOnce() + Send>),
     /// Join the thread of a group at the end.
@@ -48,7 +48,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// If the system has no thread left.
-    pub fn start(timers: Alarms, on_incident: impl Fn(&Incident) + Send + Sync + 'static) -> std::io::Result<Self> {
+    pub fn start(timers: Timers, on_incident: impl Fn(&Incident) + Send + Sync + 'static) -> std::io::Result<Self> {
         let (commands, received) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
             timers,
@@ -76,7 +76,7 @@ impl Supervisor {
             .check()
             .map_err(|error| GroupError::Policy { actor: name, error })?;
         let inner = Arc::clone(&self.0.0);
-        let group = Circle::new(strategy, whole, move |incident| (inner.on_incident)(incident));
+        let group = StrategyGroup::new(strategy, whole, move |incident| (inner.on_incident)(incident));
         Ok(Group::new(name, group, Arc::clone(&self.0.0)))
     }
 
@@ -104,7 +104,7 @@ impl Inner {
         self.closed.load(Ordering::Acquire)
     }
 
-    pub(super) fn add(&self, child: Arc<Child>, recipient: Door) {
+    pub(super) fn add(&self, child: Arc<Child>, recipient: BoundedRecipient) {
         let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         members.push((child, recipient));
     }
@@ -112,7 +112,7 @@ impl Inner {
     /// Runs a closure in the thread of the system, unless the supervisor is closed: then the closure is dropped.
     pub(super) fn run_in_system(&self, run: impl FnOnce() + Send + 'static) {
         if !self.is_closed() {
-            let _ = self.commands.send(Order::Run(Box::new(run)));
+            let _ = self.commands.send(SupervisorCommand::Run(Box::new(run)));
         }
     }
 
@@ -120,25 +120,25 @@ impl Inner {
     pub(super) fn new_arbiter(&self) -> ArbiterHandle {
         let arbiter = Arbiter::new();
         let handle = arbiter.handle();
-        let _ = self.commands.send(Order::Join(arbiter));
+        let _ = self.commands.send(SupervisorCommand::Join(arbiter));
         handle
     }
 
     fn close(&self, within: Duration) {
         if !self.closed.swap(true, Ordering::AcqRel) {
-            let _ = self.commands.send(Order::Close(within));
+            let _ = self.commands.send(SupervisorCommand::Close(within));
         }
     }
 
-    fn run(self: Arc<Self>, runtime: Runtime, mut received: mpsc::UnboundedReceiver<Order>) {
+    fn run(self: Arc<Self>, runtime: Runtime, mut received: mpsc::UnboundedReceiver<SupervisorCommand>) {
         let mut arbiters = Vec::new();
         actix::System::with_tokio_rt(move || runtime).block_on(async {
             while let Some(command) = received.recv().await {
                 match command {
                     // The shell reports panics of a behaviour to its policy; this catches all others.
-                    Order::Run(run) => drop(contain(run)),
-                    Order::Join(arbiter) => arbiters.push(arbiter),
-                    Order::Close(within) => {
+                    SupervisorCommand::Run(run) => drop(contain(run)),
+                    SupervisorCommand::Join(arbiter) => arbiters.push(arbiter),
+                    SupervisorCommand::Close(within) => {
                         let drained = actix::clock::timeout(within, self.drained());
                         let _ = drained.await;
                         break;
@@ -146,7 +146,7 @@ impl Inner {
                 }
             }
             while let Ok(command) = received.try_recv() {
-                if let Order::Join(arbiter) = command {
+                if let SupervisorCommand::Join(arbiter) = command {
                     arbiters.push(arbiter);
                 }
             }
@@ -162,13 +162,13 @@ impl Inner {
     }
 
     async fn drained(&self) {
-        let recipients: Vec<Door> = {
+        let recipients: Vec<BoundedRecipient> = {
             let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
             members.iter().map(|(_, recipient)| recipient.clone()).collect()
         };
-        recipients.iter().for_each(Door::close);
+        recipients.iter().for_each(BoundedRecipient::close);
         for recipient in &recipients {
-            recipient.emptied().await;
+            recipient.drained().await;
         }
     }
 }

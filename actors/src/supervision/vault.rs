@@ -14,12 +14,12 @@ use super::sync::{Arc, Mutex};
 /// A mutex suffices: it is held for one clone or one move, and never while a part of the state is dropped.
 #[derive(Debug)]
 pub struct Vault<S> {
-    stored: Arc<Mutex<Stored<S>>>,
+    stored: Arc<Mutex<VaultState<S>>>,
     epoch: u64,
 }
 
 #[derive(Debug)]
-struct Stored<S> {
+struct VaultState<S> {
     epoch: u64,
     state: S,
 }
@@ -43,7 +43,7 @@ impl<S: Clone> Vault<S> {
     /// Creates a vault with a first state.
     pub fn new(state: S) -> Self {
         Self {
-            stored: Arc::new(Mutex::new(Stored { epoch: 0, state })),
+            stored: Arc::new(Mutex::new(VaultState { epoch: 0, state })),
             epoch: 0,
         }
     }

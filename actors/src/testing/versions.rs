@@ -6,7 +6,7 @@ use super::{World, batch, companions, formatters, name};
 use crate::protocol::plan::{Plan, Verdict};
 use crate::registry::history::{kept, resume, roll_back};
 use crate::registry::publish::{Decision, Refusal, publish};
-use crate::snapshot::entry::State;
+use crate::snapshot::entry::EntryState;
 use crate::snapshot::view::View;
 use crate::version::Version;
 
@@ -21,7 +21,7 @@ fn site(pages: usize) -> World {
 /// The view that a stale entry goes on with.
 fn pinned(world: &World, of: &str) -> Arc<View> {
     match &world.truth.head.records[of].entry.state {
-        State::Stale { view, .. } => Arc::clone(view),
+        EntryState::Stale { view, .. } => Arc::clone(view),
         other => panic!("{of} is {other:?}"),
     }
 }

@@ -2,13 +2,13 @@
 
 /// The length, the beginning and the end of a key; all of it if it has at most 16 bytes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Words {
+pub(crate) struct KeyWords {
     head: u64,
     tail: u64,
     length: u32,
 }
 
-impl Words {
+impl KeyWords {
     /// Returns the words of a key that is shorter than 4 GiB.
     pub(crate) fn of(key: &[u8]) -> Self {
         let (head, tail) = ends(key);
@@ -51,7 +51,7 @@ mod tests {
         let letters = b"abcdefghijklmnopqrstuvwxyz";
         for length in 0..=letters.len() {
             let key = &letters[..length];
-            let words = Words::of(key);
+            let words = KeyWords::of(key);
             assert!(words.equal(|| key, key));
             for at in 0..length {
                 let mut other = key.to_vec();

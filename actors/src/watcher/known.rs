@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::loader::Changes;
-use crate::snapshot::Names;
+use crate::snapshot::NameMap;
 use crate::template::Digest;
 
 /// What was handed on of each name. Persistent: a clone is cheap, so a batch that gets lost changes nothing.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Known(Names<State>);
+pub(crate) struct KnownSources(NameMap<KnownText>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
+enum KnownText {
     Text(Digest),
     Unreadable(Arc<[Diagnostic]>),
 }
 
-impl Known {
+impl KnownSources {
     /// What really differs, and what is known once that was accepted.
     #[must_use]
     pub(crate) fn compare(mut self, mut changes: Changes) -> (Changes, Self) {
@@ -26,11 +26,11 @@ impl Known {
         }
         let complete = changes.complete;
         changes.changed.retain(|source| {
-            let state = State::Text(source.digest);
+            let state = KnownText::Text(source.digest);
             self.0.insert(source.name.clone(), state.clone()).as_ref() != Some(&state) || complete
         });
         changes.unreadable.retain(|(name, diagnostics)| {
-            let state = State::Unreadable(Arc::clone(diagnostics));
+            let state = KnownText::Unreadable(Arc::clone(diagnostics));
             self.0.insert(name.clone(), state.clone()).as_ref() != Some(&state) || complete
         });
         changes.removed.retain(|name| self.0.remove(name).is_some());
@@ -61,7 +61,7 @@ mod tests {
             complete: true,
             ..changed(&[a.clone(), b.clone()])
         };
-        let (first, known) = Known::default().compare(all);
+        let (first, known) = KnownSources::default().compare(all);
         assert_eq!(first.changed.len(), 2);
         let (touched, known) = known.compare(changed(std::slice::from_ref(&a)));
         assert!(touched.is_empty(), "a touch is no change");
@@ -88,7 +88,7 @@ mod tests {
             complete: true,
             ..changed(std::slice::from_ref(&a))
         };
-        let (_, known) = Known::default().compare(whole());
+        let (_, known) = KnownSources::default().compare(whole());
         let (again, _) = known.compare(whole());
         assert_eq!(again.changed.len(), 1);
     }

@@ -9,18 +9,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::Message;
 use hotplate_actors::dialect::RenderError;
-use hotplate_actors::supervision::{Behavior, Fault, Moment, Serve, Started, Supervised, Vault};
+use hotplate_actors::supervision::{Behavior, Fault, FaultMoment, Serve, Started, Supervised, Vault};
 use hotplate_actors::{
     ActorKind, Builder, CallError, Context, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, Policy, Reload,
     Render, RenderFailure, Strategy, TemplateName,
 };
 
-const MOMENTS: [Moment; 5] = [
-    Moment::Before,
-    Moment::After,
-    Moment::Reply,
-    Moment::Drop,
-    Moment::Start,
+const MOMENTS: [FaultMoment; 5] = [
+    FaultMoment::Before,
+    FaultMoment::After,
+    FaultMoment::Reply,
+    FaultMoment::Drop,
+    FaultMoment::Start,
 ];
 
 /// A small generator of random numbers (xorshift64*), so that a run is repeated by its seed.
@@ -162,7 +162,7 @@ fn acknowledged_edits_are_served() {
             let injectors: Vec<_> = hotplate.faults().collect();
             while !over.load(Ordering::Relaxed) {
                 let (_, injector) = random.pick(&injectors);
-                injector.order(random.pick(&MOMENTS));
+                injector.inject(random.pick(&MOMENTS));
                 faults.fetch_add(1, Ordering::Relaxed);
                 std::thread::park_timeout(Duration::from_micros(random.below(2_000)));
             }
@@ -239,7 +239,7 @@ struct Pay {
 struct StopArbiter;
 
 impl Behavior for Account {
-    type Setup = Setup;
+    type Config = Setup;
     fn start(setup: &Setup) -> Started<Self> {
         Ok(Self(Setup(setup.0.open())))
     }
@@ -313,7 +313,7 @@ fn acknowledged_payments_exist_once() {
                         let _ = block(account.send(StopArbiter));
                         stopped.fetch_add(1, Ordering::Relaxed);
                     }
-                    _ => account.faults().order(random.pick(&MOMENTS)),
+                    _ => account.faults().inject(random.pick(&MOMENTS)),
                 }
                 std::thread::park_timeout(Duration::from_micros(random.below(2_000)));
             }

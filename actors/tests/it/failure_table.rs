@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::Message;
 use hotplate_actors::supervision::{
-    Behavior, Escalation, Fault, FaultKind, Group, Serve, Standing, Started, Supervised, Undelivered, Vault,
+    Behavior, Escalation, Fault, FaultKind, Group, MemberDuty, Serve, Started, Supervised, Undelivered, Vault,
 };
 use hotplate_actors::{
     ActorState, Context, Event, Hotplate, MemoryLoader, Policy, Render, RenderFailure, Rendered, Restart, Strategy,
@@ -71,7 +71,7 @@ struct Adder {
 }
 
 impl Behavior for Adder {
-    type Setup = Setup;
+    type Config = Setup;
     fn start(setup: &Setup) -> Started<Self> {
         setup.starts.fetch_add(1, Ordering::SeqCst);
         if setup.never_starts {
@@ -158,7 +158,7 @@ fn check_that_queued_messages_are_served(fails: Do, expected: &str) {
         };
         let (failed, sums) = tokio::join!(biased; failing, all);
         let fault = failed.expect("answered").expect_err("failed");
-        assert_eq!((fault.kind, fault.said.as_str()), (FaultKind::Panicked, expected));
+        assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Panicked, expected));
         assert_eq!(sums, (2..22).collect::<Vec<_>>());
     });
     assert_eq!(setup.starts.load(Ordering::SeqCst), 2);
@@ -223,7 +223,7 @@ fn an_actor_whose_start_fails() {
     let adder: Supervised<Adder> = scene.group.start("adder", setup.clone(), policy).expect("a slot");
     let answer = block(adder.send(Do::Add(1)));
     let down = match &answer {
-        Ok(Err(fault)) => fault.kind == FaultKind::Down && fault.said.contains("its file is missing"),
+        Ok(Err(fault)) => fault.kind == FaultKind::Down && fault.message.contains("its file is missing"),
         Err(Undelivered::Down(message)) => message.contains("its file is missing"),
         _ => false,
     };
@@ -288,7 +288,7 @@ fn escalation_of_an_actor_that_stays_down() {
 struct Painter;
 
 impl Behavior for Painter {
-    type Setup = ();
+    type Config = ();
 
     fn start((): &()) -> Started<Self> {
         Ok(Self)
@@ -388,7 +388,7 @@ fn starts_after(strategy: Strategy, failing: usize) -> Vec<u64> {
     assert!(block(actors[failing].send(Do::Panic)).expect("answered").is_err());
     for actor in &actors {
         assert_eq!(block(actor.send(Do::Add(1))), Ok(Ok(2)), "commits are kept");
-        assert_eq!(actor.child().orders().duty, Standing::Up);
+        assert_eq!(actor.child().orders().duty, MemberDuty::Up);
     }
     setups.iter().map(|setup| setup.starts.load(Ordering::SeqCst)).collect()
 }

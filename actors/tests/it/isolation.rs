@@ -67,7 +67,7 @@ async fn four_visitors_of_a_page_that_loops_hold_up_no_other_page_of_their_threa
         })
         .collect();
     // All of them are tried in this thread first, and then wait for others.
-    while hotplate.health().doors[1].inside < 4 {
+    while hotplate.health().mailboxes[1].in_flight < 4 {
         tokio::task::yield_now().await;
     }
     for _ in 0..100 {

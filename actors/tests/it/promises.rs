@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hotplate_actors::dialect::RenderFault;
-use hotplate_actors::supervision::Moment;
+use hotplate_actors::supervision::FaultMoment;
 use hotplate_actors::{
     Context, Event, Freshness, Hotplate, Limits, MemoryHandle, MemoryLoader, OnFailure, ReloadOutcome, Render,
     RenderFailure, RenderOptions, TemplateName,
@@ -91,10 +91,10 @@ fn after_a_fault_in_any_actor_the_next_message_is_served_and_nothing_is_lost() {
     let mut events = hotplate.subscribe();
     let mut number = 0;
     for actor in ["watcher", "compiler", "graph", "registry", "renderer"] {
-        for moment in [Moment::Before, Moment::After] {
+        for moment in [FaultMoment::Before, FaultMoment::After] {
             let (_, faults) = hotplate.faults().find(|(each, _)| *each == actor).expect("is there");
             let before = faults.count();
-            faults.order(moment);
+            faults.inject(moment);
             number += 1;
             shelf.set(name("a.html"), number.to_string());
             let report = block(hotplate.reload()).expect("a reload survives the fault");
@@ -122,12 +122,16 @@ fn after_a_fault_in_any_actor_the_next_message_is_served_and_nothing_is_lost() {
 fn a_watcher_that_failed_over_a_hint_looks_again_by_itself() {
     let (hotplate, shelf) = engine(Limits::default(), &[("a.html", "0")]);
     let mut events = hotplate.subscribe();
-    for (number, moment) in [(1, Moment::Before), (2, Moment::After), (3, Moment::Before)] {
+    for (number, moment) in [
+        (1, FaultMoment::Before),
+        (2, FaultMoment::After),
+        (3, FaultMoment::Before),
+    ] {
         let (_, faults) = hotplate
             .faults()
             .find(|(each, _)| *each == "watcher")
             .expect("is there");
-        faults.order(moment);
+        faults.inject(moment);
         shelf.set(name("a.html"), number.to_string());
         while hotplate.render("a.html", &()).expect("renders").body != number.to_string() {
             block(events.next());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hotplate_actors::messages::RolledBack;
-use hotplate_actors::supervision::Moment;
+use hotplate_actors::supervision::FaultMoment;
 use hotplate_actors::{
     ActorKind, ActorState, CallError, Context, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, Policy, Reload,
     Render, RenderFailure, StartError, TemplateName,
@@ -77,7 +77,7 @@ fn an_actor_at_its_restart_limit_stays_down_until_a_reset() {
         let mut events = hotplate.subscribe();
         let (_, faults) = hotplate.faults().find(|(each, _)| *each == actor).expect("is there");
         for number in 1..=3 {
-            faults.order(Moment::Before);
+            faults.inject(FaultMoment::Before);
             memory.set(name("a.txt"), number.to_string());
             wait_for(
                 &mut events,
@@ -124,7 +124,7 @@ fn health_names_every_part_and_a_stopped_engine() {
         let actor = health.actors.iter().find(|each| each.actor == kind).expect(kind);
         assert_eq!((actor.state, actor.backlog), (ActorState::Up, 0));
     }
-    let mailboxes: Vec<_> = health.doors.iter().map(|door| door.door).collect();
+    let mailboxes: Vec<_> = health.mailboxes.iter().map(|door| door.mailbox).collect();
     assert_eq!(mailboxes, ["reloads", "renders", "queries"]);
     assert_eq!(health.loaders.len(), 1);
     assert!(block(hotplate.shutdown(Duration::from_secs(30))));
@@ -230,7 +230,7 @@ fn a_deadline_holds_while_all_threads_block() {
             assert!(matches!(failure, Err(RenderFailure::Timeout(_))), "{failure:?}");
         }
     });
-    assert_eq!(hotplate.health().doors[1].timeouts, 2);
+    assert_eq!(hotplate.health().mailboxes[1].timeouts, 2);
     drop(open);
     assert!(block(hotplate.renderer().send(render("page.txt"))).is_ok());
 }
@@ -240,7 +240,7 @@ fn a_shutdown_ends_in_time_while_a_thread_hangs() {
     let (hotplate, open) = with_blocking_formatter(Hotplate::builder(), Limits::default());
     let sender = hotplate.renderer();
     let hanging = std::thread::spawn(move || block(sender.send(render("hang.txt"))));
-    while hotplate.health().doors[1].inside == 0 {
+    while hotplate.health().mailboxes[1].in_flight == 0 {
         std::thread::yield_now();
     }
     assert!(
@@ -360,21 +360,21 @@ fn a_keyed_command_is_done_once() {
         .find(|(each, _)| *each == "registry")
         .expect("is there");
     let before = version();
-    for moment in [Moment::Before, Moment::After, Moment::Reply] {
+    for moment in [FaultMoment::Before, FaultMoment::After, FaultMoment::Reply] {
         let key = format!("back {moment:?}");
         let began = version();
-        faults.order(moment);
+        faults.inject(moment);
         let answer = block(hotplate.keyed(&key).roll_back(first)).expect("answers");
         assert!(matches!(answer, RolledBack::Published(_)), "{moment:?}: {answer:?}");
         assert_eq!(version().number(), began.number() + 1, "{moment:?}: done once");
         block(hotplate.keyed(&key).roll_back(first)).expect("answers");
         assert_eq!(version().number(), began.number() + 1, "{moment:?}: and not again");
-        faults.order(moment);
+        faults.inject(moment);
         block(hotplate.keyed(&key).resume()).expect("answers");
         assert_eq!(version().number(), began.number() + 2, "{moment:?}");
     }
     // Without a key of the caller's, a lost command is repeated under a key that the handle makes.
-    faults.order(Moment::After);
+    faults.inject(FaultMoment::After);
     block(hotplate.roll_back(first)).expect("answers");
     assert_eq!(version().number(), before.number() + 7);
     block(hotplate.resume()).expect("answers");
@@ -400,7 +400,7 @@ fn a_full_mailbox_rejects_and_counts() {
         second == Err(CallError::Busy)
     });
     assert!(rejected, "a thousand pairs, and none at once");
-    let busy: Vec<_> = hotplate.health().doors.iter().map(|door| door.busy).collect();
+    let busy: Vec<_> = hotplate.health().mailboxes.iter().map(|door| door.busy).collect();
     assert_eq!(busy, [1, 1, 1]);
 }
 
@@ -472,7 +472,7 @@ fn a_loader_that_hangs_is_shown_and_delays_no_shutdown() {
     let health = hotplate.health();
     assert!(health.reasons[0].contains("watcher"), "{health:?}");
     assert!(
-        health.actors[0].oldest_ms >= 50 && health.doors[0].timeouts == 1,
+        health.actors[0].oldest_ms >= 50 && health.mailboxes[0].timeouts == 1,
         "{health:?}"
     );
     assert!(!block(hotplate.shutdown(Duration::from_millis(50))));
@@ -494,7 +494,7 @@ fn a_renderer_at_its_limit_is_down_for_messages_only() {
         .expect("is there");
     let send = || block(hotplate.renderer().send(render("a.txt")));
     for _ in 0..2 {
-        faults.order(Moment::Before);
+        faults.inject(FaultMoment::Before);
         assert!(matches!(send(), Err(RenderFailure::Lost(_))));
     }
     assert!(matches!(send(), Err(RenderFailure::Down)));
@@ -529,7 +529,7 @@ fn events_are_messages_to_any_actor() {
         hotplate.reload().await.expect("reloads");
         assert!(matches!(events.recv().await, Some(Event::Published(_))));
         let (_, faults) = hotplate.faults().find(|(each, _)| *each == "graph").expect("is there");
-        faults.order(Moment::Before);
+        faults.inject(FaultMoment::Before);
         memory.set(name("a.txt"), "2");
         hotplate.reload().await.expect("reloads");
         let mut received = Vec::new();

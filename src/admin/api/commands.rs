@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::{Answered, answer};
+use crate::admin::idempotency::StoredAnswer;
 use crate::admin::model::{
     ACTOR_BYTES_MAX, FILTER_BYTES_MAX, LogLevelAnswer, ReloadAnswer, ResetAnswer, ResetRequest, RollBackRequest,
     RolledBackAnswer,
 };
-use crate::admin::once::Answer;
 use crate::admin::problem::Problem;
-use crate::admin::state::{State, json};
+use crate::admin::state::{AdminState, json};
 use crate::admin::{LogLevel, body};
 
 /// How to reload.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct How {
+pub(super) struct ReloadQuery {
     /// Whether to read every byte again, for what no time stamp can show.
     #[serde(default)]
     full: bool,
@@ -32,10 +32,10 @@ pub(super) struct How {
 /// A barrier: the answer comes when everything that was written before the call is served, or named in the diagnostics. With an
 /// `Idempotency-Key`, what was answered before is answered again.
 #[utoipa::path(post, path = "/admin/v1/reload", tag = "commands", security(("token" = [])),
-    params(How, ("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    params(ReloadQuery, ("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, description = "It is decided", body = ReloadAnswer), (status = "default", response = Problem)))]
-pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
-    let How { full } = body::query(&request)?;
+pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
+    let ReloadQuery { full } = body::query(&request)?;
     let body = body::read(payload, &state.limits).await?;
     let engine = state.clone();
     let run = async move {
@@ -60,7 +60,7 @@ pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<S
         (status = 404, description = "The version is not kept, or no more", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn roll_back(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
+pub(super) async fn roll_back(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
     let body = body::read(payload, &state.limits).await?;
     let RollBackRequest { to } = body::json(&request, &body)?;
     let engine = state.clone();
@@ -75,7 +75,7 @@ pub(super) async fn roll_back(request: HttpRequest, payload: Payload, state: Dat
 #[utoipa::path(post, path = "/admin/v1/resume", tag = "commands", security(("token" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, description = "It is served", body = RolledBackAnswer), (status = "default", response = Problem)))]
-pub(super) async fn resume(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
+pub(super) async fn resume(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
     let body = body::read(payload, &state.limits).await?;
     let engine = state.clone();
     let run = async move {
@@ -94,7 +94,7 @@ pub(super) async fn resume(request: HttpRequest, payload: Payload, state: Data<S
         (status = 422, description = "There is no such actor", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn reset(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
+pub(super) async fn reset(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
     let body = body::read(payload, &state.limits).await?;
     let ResetRequest { actor } = body::json(&request, &body)?;
     within("actor", &actor, ACTOR_BYTES_MAX)?;
@@ -115,7 +115,7 @@ pub(super) async fn reset(request: HttpRequest, payload: Payload, state: Data<St
         (status = 404, description = "This program does not let its log be changed", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn log_level(state: Data<State>) -> Answered {
+pub(super) async fn log_level(state: Data<AdminState>) -> Answered {
     let filter = log(&state)?.filter();
     Ok(answer(&LogLevelAnswer { filter }))
 }
@@ -128,7 +128,7 @@ pub(super) async fn log_level(state: Data<State>) -> Answered {
         (status = 422, description = "The filter is not understood", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn set_log_level(request: HttpRequest, payload: Payload, state: Data<State>) -> Answered {
+pub(super) async fn set_log_level(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
     let body = body::read(payload, &state.limits).await?;
     let log = log(&state)?;
     let LogLevelAnswer { filter } = body::json(&request, &body)?;
@@ -144,18 +144,18 @@ fn within(field: &str, text: &str, most: usize) -> Result<(), Problem> {
     }
 }
 
-fn log(state: &State) -> Result<&dyn LogLevel, Problem> {
+fn log(state: &AdminState) -> Result<&dyn LogLevel, Problem> {
     state.log.as_deref().ok_or_else(Problem::no_log)
 }
 
-fn remembered(value: &impl Serialize) -> Answer {
-    Answer {
+fn remembered(value: &impl Serialize) -> StoredAnswer {
+    StoredAnswer {
         status: StatusCode::OK,
         json: json(value).into(),
     }
 }
 
-fn given(answer: Answer) -> HttpResponse {
+fn given(answer: StoredAnswer) -> HttpResponse {
     HttpResponse::build(answer.status)
         .content_type("application/json")
         .body(answer.json)

@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use super::Answered;
 use crate::admin::access::Admission;
 use crate::admin::problem::Problem;
-use crate::admin::state::{State, json};
+use crate::admin::state::{AdminState, json};
 use crate::admin::stream;
 
 /// What happens, as Server-Sent Events
@@ -21,7 +21,7 @@ use crate::admin::stream;
         (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn events(request: HttpRequest, state: Data<State>) -> Answered {
+pub(super) async fn events(request: HttpRequest, state: Data<AdminState>) -> Answered {
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
     stream::answer(&state.places, Admission::LASTING, state.events.start(last), || {
         ("current", json(&state.current()))

@@ -8,10 +8,10 @@ use utoipa::IntoParams;
 
 use super::{Answered, answer};
 use crate::admin::body;
-use crate::admin::calls::Calls;
+use crate::admin::calls::CallGraph;
 use crate::admin::model::GraphAnswer;
 use crate::admin::problem::Problem;
-use crate::admin::state::State;
+use crate::admin::state::AdminState;
 
 /// The largest depth: longer chains of calls are not rendered.
 const DEPTH_MAX: usize = 1000;
@@ -20,7 +20,7 @@ const DEPTH_MAX: usize = 1000;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Part {
+pub(super) struct GraphQuery {
     /// Only what is near this template, in both directions.
     around: Option<String>,
     /// How many calls away, at most 1000; 2 unless said.
@@ -29,14 +29,14 @@ pub(super) struct Part {
 }
 
 /// Who calls whom
-#[utoipa::path(get, path = "/admin/v1/graph", tag = "templates", security(("token" = [])), params(Part),
+#[utoipa::path(get, path = "/admin/v1/graph", tag = "templates", security(("token" = [])), params(GraphQuery),
     responses(
         (status = 200, description = "Templates and the calls between them", body = GraphAnswer),
         (status = 404, description = "There is no such template", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn graph(request: HttpRequest, state: Data<State>) -> Answered {
-    let Part { around, depth } = body::query(&request)?;
+pub(super) async fn graph(request: HttpRequest, state: Data<AdminState>) -> Answered {
+    let GraphQuery { around, depth } = body::query(&request)?;
     let around = around.map(|name| TemplateName::new(&name).map_or(name, |name| state.spelt(name).to_string()));
     if depth.is_some_and(|depth| depth > DEPTH_MAX) {
         return Err(Problem::bad_request(format!("`depth` is at most {DEPTH_MAX}")));
@@ -45,7 +45,7 @@ pub(super) async fn graph(request: HttpRequest, state: Data<State>) -> Answered 
     let (hotplate, most) = (state.hotplate.clone(), state.limits.graph_nodes);
     let pinned = hotplate.snapshot();
     let graph = state.work(move || {
-        let calls = Calls::new(&hotplate, pinned.snapshot(), &edges);
+        let calls = CallGraph::new(&hotplate, pinned.snapshot(), &edges);
         let part = match &around {
             Some(name) => calls
                 .around(name, depth.unwrap_or(2), most)

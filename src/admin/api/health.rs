@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::Answered;
 use crate::admin::model::{HealthAnswer, Probe};
 use crate::admin::problem::Problem;
-use crate::admin::state::{State, json, now_ms};
+use crate::admin::state::{AdminState, json, now_ms};
 use crate::metrics::CONTENT_TYPE;
 
 /// Whether the process answers
@@ -30,7 +30,7 @@ pub(super) async fn live() -> HttpResponse {
         (status = 503, description = "It is not: `/admin/v1/health` says why", body = Probe),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn ready(request: HttpRequest, state: Data<State>) -> HttpResponse {
+pub(super) async fn ready(request: HttpRequest, state: Data<AdminState>) -> HttpResponse {
     let HealthAnswer { ready, reasons, .. } = state.health();
     let status = if ready { "ready" } else { "not-ready" };
     let reasons = match state.access.is_known(request.headers(), now_ms()) {
@@ -50,7 +50,7 @@ pub(super) async fn ready(request: HttpRequest, state: Data<State>) -> HttpRespo
         (status = 503, description = "It is not ready, for these reasons", body = HealthAnswer),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn health(state: Data<State>) -> HttpResponse {
+pub(super) async fn health(state: Data<AdminState>) -> HttpResponse {
     let health = state.health();
     HttpResponse::build(status_of(health.ready))
         .content_type("application/json")
@@ -63,7 +63,7 @@ pub(super) async fn health(state: Data<State>) -> HttpResponse {
         (status = 200, description = "Metrics as OpenMetrics text", body = String, content_type = "application/openmetrics-text"),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn metrics(state: Data<State>) -> Answered {
+pub(super) async fn metrics(state: Data<AdminState>) -> Answered {
     let metrics = state.metrics.clone();
     let text = state.work(move || metrics.text()).await?;
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(text))

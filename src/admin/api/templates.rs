@@ -12,10 +12,10 @@ use super::{Answered, answer};
 use crate::admin::body;
 use crate::admin::limits::AdminLimits;
 use crate::admin::model::{
-    BreakerAnswer, Dependency, Finding, StandingAnswer, Stats, TemplateAnswer, TemplateSummary, TemplatesAnswer,
+    BreakerAnswer, Dependency, Finding, Stats, StatusAnswer, TemplateAnswer, TemplateSummary, TemplatesAnswer,
 };
 use crate::admin::problem::Problem;
-use crate::admin::state::State;
+use crate::admin::state::AdminState;
 
 /// More than any answer has.
 const LIMIT_MAX: usize = 1_000_000;
@@ -34,7 +34,7 @@ pub(in crate::admin) struct Which {
     #[param(minimum = 1, maximum = 1_000_000)]
     limit: Option<usize>,
     /// Those that stand so: `current`, `stale` or `broken`.
-    standing: Option<StandingAnswer>,
+    standing: Option<StatusAnswer>,
     /// Those with this in their names, whatever its case.
     search: Option<String>,
 }
@@ -42,7 +42,7 @@ pub(in crate::admin) struct Which {
 /// Templates, sorted by name
 #[utoipa::path(get, path = "/admin/v1/templates", tag = "templates", security(("token" = [])), params(Which),
     responses((status = 200, description = "As many as fit into one answer", body = TemplatesAnswer), (status = "default", response = Problem)))]
-pub(super) async fn templates(request: HttpRequest, state: Data<State>) -> Answered {
+pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> Answered {
     let which: Which = body::query(&request)?;
     if which.limit.is_some_and(|limit| !(1..=LIMIT_MAX).contains(&limit)) {
         return Err(Problem::bad_request(format!("`limit` is from 1 to {LIMIT_MAX}")));
@@ -61,7 +61,7 @@ fn list(hotplate: &Hotplate, which: &Which, limits: &AdminLimits) -> TemplatesAn
         .filter(|(id, _, _)| {
             which
                 .standing
-                .is_none_or(|wanted| wanted == StandingAnswer::of(hotplate, snapshot, *id))
+                .is_none_or(|wanted| wanted == StatusAnswer::of(hotplate, snapshot, *id))
         })
         .filter(|(_, name, _)| {
             search
@@ -103,7 +103,7 @@ fn summary(
     let top = snapshot.standing(id).closure().map(|closure| closure.top());
     TemplateSummary {
         name: name.to_string(),
-        standing: StandingAnswer::of(hotplate, snapshot, id),
+        standing: StatusAnswer::of(hotplate, snapshot, id),
         since: since(hotplate, snapshot, id),
         digest: top.map(|member| member.digest.to_string()),
         bytes: top.map(|member| member.unit.text().len()),
@@ -126,12 +126,12 @@ fn since(hotplate: &Hotplate, snapshot: &Snapshot, id: TemplateId) -> Option<u64
         (status = 404, description = "There is no such template", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn template(name: Path<String>, state: Data<State>) -> Answered {
+pub(super) async fn template(name: Path<String>, state: Data<AdminState>) -> Answered {
     Ok(answer(&about(&state, &name).await?))
 }
 
 /// Everything about a template.
-pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<TemplateAnswer, Problem> {
+pub(in crate::admin) async fn about(state: &AdminState, name: &str) -> Result<TemplateAnswer, Problem> {
     let name = TemplateName::new(name).map_err(|_| Problem::no_template(name))?;
     let name = state.spelt(name);
     let mut dependents = state.ask(state.hotplate.dependents(&name)).await?;
@@ -167,7 +167,7 @@ pub(in crate::admin) async fn about(state: &State, name: &str) -> Result<Templat
     Ok(TemplateAnswer {
         name: name.to_string(),
         version: pinned.version().number(),
-        standing: StandingAnswer::of(&state.hotplate, snapshot, id),
+        standing: StatusAnswer::of(&state.hotplate, snapshot, id),
         since: since(&state.hotplate, snapshot, id),
         cause: why
             .or(late.as_ref().and_then(|late| late.whys.first()))

@@ -11,23 +11,23 @@ use super::{Answered, answer};
 use crate::admin::body;
 use crate::admin::model::{ChangedTemplate, DiffAnswer, PublicationAnswer, VersionAnswer, VersionsAnswer};
 use crate::admin::problem::Problem;
-use crate::admin::state::State;
+use crate::admin::state::AdminState;
 
 /// What is served now
 #[utoipa::path(get, path = "/admin/v1/version", tag = "versions", security(("token" = [])),
     responses((status = 200, description = "The version that is served", body = VersionAnswer), (status = "default", response = Problem)))]
-pub(super) async fn version(state: Data<State>) -> HttpResponse {
+pub(super) async fn version(state: Data<AdminState>) -> HttpResponse {
     answer(&state.version())
 }
 
 /// What was served, newest first
 #[utoipa::path(get, path = "/admin/v1/versions", tag = "versions", security(("token" = [])),
     responses((status = 200, description = "The last versions", body = VersionsAnswer), (status = "default", response = Problem)))]
-pub(super) async fn versions(state: Data<State>) -> Answered {
+pub(super) async fn versions(state: Data<AdminState>) -> Answered {
     Ok(answer(&history(&state).await?))
 }
 
-pub(in crate::admin) async fn history(state: &State) -> Result<VersionsAnswer, Problem> {
+pub(in crate::admin) async fn history(state: &AdminState) -> Result<VersionsAnswer, Problem> {
     let kept = state.ask(state.hotplate.history()).await?;
     let publications = state.hotplate.publications();
     let newest_first = publications.iter().rev();
@@ -44,7 +44,7 @@ pub(in crate::admin) async fn history(state: &State) -> Result<VersionsAnswer, P
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Between {
+pub(super) struct CompareQuery {
     /// The first.
     from: u64,
     /// The second; the current one unless said.
@@ -55,19 +55,19 @@ pub(super) struct Between {
 }
 
 /// What two versions serve otherwise
-#[utoipa::path(get, path = "/admin/v1/diff", tag = "versions", security(("token" = [])), params(Between),
+#[utoipa::path(get, path = "/admin/v1/diff", tag = "versions", security(("token" = [])), params(CompareQuery),
     responses(
         (status = 200, description = "The templates that are served otherwise", body = DiffAnswer),
         (status = 404, description = "One of them is not kept, or no more", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn diff(request: HttpRequest, state: Data<State>) -> Answered {
-    let Between { from, to, content } = body::query(&request)?;
+pub(super) async fn diff(request: HttpRequest, state: Data<AdminState>) -> Answered {
+    let CompareQuery { from, to, content } = body::query(&request)?;
     Ok(answer(&differences(&state, from, to, content).await?))
 }
 
 pub(in crate::admin) async fn differences(
-    state: &State,
+    state: &AdminState,
     from: u64,
     to: Option<u64>,
     content: bool,

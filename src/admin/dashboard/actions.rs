@@ -12,22 +12,22 @@ use super::pages;
 use crate::admin::access::Access;
 use crate::admin::body;
 use crate::admin::problem::Problem;
-use crate::admin::state::{State, now_ms};
+use crate::admin::state::{AdminState, now_ms};
 
 type Answered = Result<HttpResponse, Problem>;
 
 /// What a form sends.
 #[derive(Debug, Default, Deserialize)]
-struct Form {
+struct ActionForm {
     token: Option<String>,
     to: Option<u64>,
     actor: Option<String>,
 }
 
-async fn form(payload: Payload, state: &State) -> Result<Form, Problem> {
+async fn form(payload: Payload, state: &AdminState) -> Result<ActionForm, Problem> {
     let body = body::read(payload, &state.limits).await?;
     let text = std::str::from_utf8(&body).map_err(|_| Problem::bad_request("a form is text"))?;
-    let form = Query::<Form>::from_query(text).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let form = Query::<ActionForm>::from_query(text).map_err(|error| Problem::bad_request(error.to_string()))?;
     Ok(form.into_inner())
 }
 
@@ -55,7 +55,12 @@ fn back(did: &str) -> HttpResponse {
         .finish()
 }
 
-pub(super) async fn act(request: HttpRequest, action: Path<String>, payload: Payload, state: Data<State>) -> Answered {
+pub(super) async fn act(
+    request: HttpRequest,
+    action: Path<String>,
+    payload: Payload,
+    state: Data<AdminState>,
+) -> Answered {
     if !state.access.is_known(request.headers(), now_ms()) {
         return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, false);
     }
@@ -90,7 +95,7 @@ pub(super) async fn act(request: HttpRequest, action: Path<String>, payload: Pay
     Ok(back(did))
 }
 
-pub(super) async fn login(payload: Payload, state: Data<State>) -> Answered {
+pub(super) async fn login(payload: Payload, state: Data<AdminState>) -> Answered {
     let token = form(payload, &state).await?.token.unwrap_or_default();
     if !state.access.is_token(&token) {
         return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, true);
@@ -105,7 +110,7 @@ pub(super) async fn login(payload: Payload, state: Data<State>) -> Answered {
         .finish())
 }
 
-pub(super) async fn logout(request: HttpRequest, state: Data<State>) -> HttpResponse {
+pub(super) async fn logout(request: HttpRequest, state: Data<AdminState>) -> HttpResponse {
     state.access.end_session(request.headers());
     HttpResponse::SeeOther()
         .insert_header((LOCATION, "/_hotplate/login"))

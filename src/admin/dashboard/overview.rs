@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Few, Frame, words};
+use super::{Frame, NameList, phrases};
 use crate::admin::model::{Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
-use crate::admin::pulse::Vitals;
+use crate::admin::vitals::Vitals;
 
 /// Versions that the first page lists.
 const VERSIONS: usize = 8;
@@ -21,7 +21,7 @@ pub(super) struct Overview {
     pub(super) reasons: Vec<String>,
     pub(super) actors: Vec<ActorView>,
     pub(super) loaders: Vec<LoaderView>,
-    pub(super) doors: Vec<DoorView>,
+    pub(super) doors: Vec<MailboxView>,
     pub(super) breakers: BreakersView,
     pub(super) listeners: Vec<ListenerView>,
     pub(super) findings: FindingsView,
@@ -79,14 +79,14 @@ pub(in crate::admin) struct VitalsView {
 impl VitalsView {
     pub(in crate::admin) fn of(vitals: &Vitals) -> Self {
         Self {
-            rate: words::amount(vitals.renders_per_second),
-            p50: words::duration(vitals.p50_ms),
-            p99: words::duration(vitals.p99_ms),
-            reload_p50: words::duration(vitals.reload_p50_ms),
-            reload_p99: words::duration(vitals.reload_p99_ms),
+            rate: phrases::amount(vitals.renders_per_second),
+            p50: phrases::duration(vitals.p50_ms),
+            p99: phrases::duration(vitals.p99_ms),
+            reload_p50: phrases::duration(vitals.reload_p50_ms),
+            reload_p99: phrases::duration(vitals.reload_p99_ms),
             snapshots: vitals.snapshots.to_string(),
             snapshots_most: vitals.snapshots_high_water.to_string(),
-            spark: words::spark(&vitals.history),
+            spark: phrases::spark(&vitals.history),
         }
     }
 }
@@ -195,7 +195,7 @@ pub(super) fn loaders(health: &HealthAnswer) -> Vec<LoaderView> {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct DoorView {
+pub(super) struct MailboxView {
     name: &'static str,
     inside: usize,
     capacity: usize,
@@ -204,8 +204,8 @@ pub(super) struct DoorView {
     lost: u64,
 }
 
-pub(super) fn doors(health: &HealthAnswer) -> Vec<DoorView> {
-    let doors = health.doors.iter().map(|door| DoorView {
+pub(super) fn doors(health: &HealthAnswer) -> Vec<MailboxView> {
+    let doors = health.doors.iter().map(|door| MailboxView {
         name: door.door,
         inside: door.inside,
         capacity: door.capacity,
@@ -237,13 +237,13 @@ struct BreakerView {
 impl BreakersView {
     pub(super) fn of(health: &HealthAnswer, now_ms: u64) -> Self {
         let list = health.breakers.iter().take(FINDINGS).map(|breaker| BreakerView {
-            href: format!("/_hotplate/templates?at={}", words::in_query(&breaker.template)),
+            href: format!("/_hotplate/templates?at={}", phrases::in_query(&breaker.template)),
             name: breaker.template.clone(),
             since_ms: breaker.since_ms,
-            since: words::ago(breaker.since_ms, now_ms),
+            since: phrases::ago(breaker.since_ms, now_ms),
             next_try: match breaker.trying {
                 true => "is being tried".to_owned(),
-                false => words::ahead(breaker.next_try_ms, now_ms),
+                false => phrases::ahead(breaker.next_try_ms, now_ms),
             },
             failure: breaker.diagnostic.as_ref().map(|finding| finding.message.clone()),
         });
@@ -330,7 +330,7 @@ impl FindingView {
             href: finding
                 .template
                 .as_deref()
-                .map(|template| format!("/_hotplate/templates?at={}", words::in_query(template))),
+                .map(|template| format!("/_hotplate/templates?at={}", phrases::in_query(template))),
             text,
         }
     }
@@ -346,11 +346,11 @@ pub(super) struct VersionRow {
     pub(super) is_current: bool,
     pub(super) can_go_back: bool,
     pub(super) held: bool,
-    pub(super) changed: Few,
-    pub(super) removed: Few,
-    pub(super) stale: Few,
-    pub(super) broken: Few,
-    pub(super) recovered: Few,
+    pub(super) changed: NameList,
+    pub(super) removed: NameList,
+    pub(super) stale: NameList,
+    pub(super) broken: NameList,
+    pub(super) recovered: NameList,
     /// `good`, `warn` or `bad`.
     pub(super) kind: &'static str,
 }
@@ -360,14 +360,14 @@ const ROW_NAMES: usize = 3;
 
 impl VersionRow {
     pub(super) fn of(publication: &PublicationAnswer, current: u64, now_ms: u64) -> Self {
-        let few = |names| Few::of(names, ROW_NAMES);
+        let few = |names| NameList::of(names, ROW_NAMES);
         #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
         let ms = publication.micros as f64 / 1000.0;
         Self {
             number: publication.version,
             at_ms: publication.at_ms,
-            ago: words::ago(publication.at_ms, now_ms),
-            micros: words::duration(Some(ms)),
+            ago: phrases::ago(publication.at_ms, now_ms),
+            micros: phrases::duration(Some(ms)),
             is_current: publication.version == current,
             can_go_back: publication.kept && publication.version != current,
             held: publication.held,

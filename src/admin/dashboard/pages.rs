@@ -8,21 +8,21 @@ use hotplate_actors::Hotplate;
 use serde::{Deserialize, Serialize};
 
 use super::overview::{self, Bar, BreakersView, FINDINGS, FindingsView, Overview, Rows, VersionRow, VitalsView};
-use super::templates::{self, Detail, Inside, TemplatesView};
-use super::versions::{Compared, Other, VersionView, VersionsView};
-use super::{Frame, Status, actions, words};
-use crate::admin::calls::Calls;
-use crate::admin::dashboard::picture::Picture;
+use super::templates::{self, DependentUsage, TemplateDetail, TemplatesView};
+use super::versions::{Compared, OtherVersion, VersionView, VersionsView};
+use super::{Frame, PageStatus, actions, phrases};
+use crate::admin::calls::CallGraph;
+use crate::admin::dashboard::drawing::GraphDrawing;
 use crate::admin::model::{Finding, HealthAnswer, VersionAnswer, VersionsAnswer};
 use crate::admin::problem::Problem;
-use crate::admin::state::{State, json, now_ms};
+use crate::admin::state::{AdminState, json, now_ms};
 use crate::admin::{api, body, stream};
 
 type Answered = Result<HttpResponse, Problem>;
 
 /// What a page is asked with. Whatever else an address has is left alone.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct PageQuery {
     /// What was done just now.
     did: Option<String>,
     /// What to look for.
@@ -45,27 +45,27 @@ macro_rules! known {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tab {
+enum DashboardTab {
     Overview,
     Versions,
     Templates,
     None,
 }
 
-fn frame(state: &State, title: &str, tab: Tab, asked: &Asked) -> Frame {
+fn frame(state: &AdminState, title: &str, tab: DashboardTab, asked: &PageQuery) -> Frame {
     Frame {
         title: title.to_owned(),
-        overview: tab == Tab::Overview,
-        versions: tab == Tab::Versions,
-        templates: tab == Tab::Templates,
-        signed_in: state.access.needs_token() && tab != Tab::None,
-        live: tab != Tab::None,
-        status: (tab != Tab::None).then(|| status(&state.health(), &state.version())),
+        overview: tab == DashboardTab::Overview,
+        versions: tab == DashboardTab::Versions,
+        templates: tab == DashboardTab::Templates,
+        signed_in: state.access.needs_token() && tab != DashboardTab::None,
+        live: tab != DashboardTab::None,
+        status: (tab != DashboardTab::None).then(|| status(&state.health(), &state.version())),
         did: asked.did.as_deref().and_then(actions::said),
     }
 }
 
-fn status(health: &HealthAnswer, version: &VersionAnswer) -> Status {
+fn status(health: &HealthAnswer, version: &VersionAnswer) -> PageStatus {
     let counts = &version.templates;
     let held_back = counts.stale + counts.broken;
     let (kind, said) = if !health.ready {
@@ -75,13 +75,13 @@ fn status(health: &HealthAnswer, version: &VersionAnswer) -> Status {
     } else if !health.degraded.is_empty() {
         ("warn", "degraded".to_owned())
     } else if counts.broken > 0 {
-        ("bad", format!("{} broken", words::count(counts.broken, "template")))
+        ("bad", format!("{} broken", phrases::count(counts.broken, "template")))
     } else if held_back > 0 {
-        ("warn", format!("{} held back", words::count(held_back, "template")))
+        ("warn", format!("{} held back", phrases::count(held_back, "template")))
     } else {
         ("good", "all current".to_owned())
     };
-    Status {
+    PageStatus {
         kind,
         said,
         version: version.version,
@@ -89,9 +89,9 @@ fn status(health: &HealthAnswer, version: &VersionAnswer) -> Status {
     }
 }
 
-pub(super) async fn overview(request: HttpRequest, state: Data<State>) -> Answered {
+pub(super) async fn overview(request: HttpRequest, state: Data<AdminState>) -> Answered {
     known!(state, request);
-    let asked: Asked = body::query(&request)?;
+    let asked: PageQuery = body::query(&request)?;
     let (version, health) = (state.version(), state.health());
     let diagnostics = state.hotplate.diagnostics();
     let findings = diagnostics.iter().take(FINDINGS).map(Finding::of).collect();
@@ -101,7 +101,7 @@ pub(super) async fn overview(request: HttpRequest, state: Data<State>) -> Answer
         .map(|history| history.versions)
         .unwrap_or_default();
     let view = Overview {
-        frame: frame(&state, "Overview", Tab::Overview, &asked),
+        frame: frame(&state, "Overview", DashboardTab::Overview, &asked),
         bar: Bar::of(&version),
         vitals: VitalsView::of(&state.pulse.vitals(&state.hotplate.counters())),
         actors: overview::actors(&health),
@@ -127,20 +127,20 @@ fn rows(history: &VersionsAnswer) -> Rows {
     }
 }
 
-pub(super) async fn versions(request: HttpRequest, state: Data<State>) -> Answered {
+pub(super) async fn versions(request: HttpRequest, state: Data<AdminState>) -> Answered {
     known!(state, request);
-    let asked: Asked = body::query(&request)?;
+    let asked: PageQuery = body::query(&request)?;
     let history = api::history(&state).await?;
     let view = VersionsView {
-        frame: frame(&state, "Versions", Tab::Versions, &asked),
+        frame: frame(&state, "Versions", DashboardTab::Versions, &asked),
         rows: rows(&history),
     };
     state.dashboard.page(StatusCode::OK, "versions.html", &view)
 }
 
-pub(super) async fn version(request: HttpRequest, number: Path<String>, state: Data<State>) -> Answered {
+pub(super) async fn version(request: HttpRequest, number: Path<String>, state: Data<AdminState>) -> Answered {
     known!(state, request);
-    let asked: Asked = body::query(&request)?;
+    let asked: PageQuery = body::query(&request)?;
     let history = api::history(&state).await?;
     let wanted = number.parse::<u64>().ok();
     let Some(publication) = history.versions.iter().find(|version| Some(version.version) == wanted) else {
@@ -175,7 +175,7 @@ pub(super) async fn version(request: HttpRequest, number: Path<String>, state: D
         frame: frame(
             &state,
             &format!("Version {}", publication.version),
-            Tab::Versions,
+            DashboardTab::Versions,
             &asked,
         ),
         number: publication.version,
@@ -185,7 +185,7 @@ pub(super) async fn version(request: HttpRequest, number: Path<String>, state: D
         findings: FindingsView::of(findings, publication.diagnostics.len()),
         compared: compared.map(Compared::of),
         others: others
-            .map(|number| Other {
+            .map(|number| OtherVersion {
                 number,
                 selected: Some(number) == with,
             })
@@ -194,9 +194,9 @@ pub(super) async fn version(request: HttpRequest, number: Path<String>, state: D
     state.dashboard.page(StatusCode::OK, "version.html", &view)
 }
 
-pub(super) async fn templates(request: HttpRequest, state: Data<State>) -> Answered {
+pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> Answered {
     known!(state, request);
-    let asked: Asked = body::query(&request)?;
+    let asked: PageQuery = body::query(&request)?;
     let edges = state.ask(state.hotplate.edges()).await?;
     let detail = match &asked.at {
         Some(at) => api::about(&state, at).await.ok(),
@@ -210,14 +210,14 @@ pub(super) async fn templates(request: HttpRequest, state: Data<State>) -> Answe
         .await?;
     let (list, picture, only) = drawn;
     let view = TemplatesView {
-        frame: frame(&state, "Templates", Tab::Templates, &asked),
+        frame: frame(&state, "Templates", DashboardTab::Templates, &asked),
         search,
         list,
         picture,
         only,
         detail: detail.map(|about| {
-            let inside = Inside::last(&state.hotplate, &about.dependents, now_ms());
-            Detail::of(about, inside, now_ms())
+            let inside = DependentUsage::last(&state.hotplate, &about.dependents, now_ms());
+            TemplateDetail::of(about, inside, now_ms())
         }),
     };
     state.dashboard.page(StatusCode::OK, "templates.html", &view)
@@ -228,19 +228,19 @@ fn draw(
     edges: &[hotplate_actors::messages::Edge],
     search: &str,
     at: Option<&str>,
-) -> (templates::List, Picture, Option<String>) {
+) -> (templates::TemplateList, GraphDrawing, Option<String>) {
     let pinned = hotplate.snapshot();
-    let calls = Calls::new(hotplate, pinned.snapshot(), edges);
+    let calls = CallGraph::new(hotplate, pinned.snapshot(), edges);
     let (part, only) = templates::part(&calls, at);
     (
         templates::list(&calls, search, at),
-        Picture::draw(&calls, &part, at, search),
+        GraphDrawing::draw(&calls, &part, at, search),
         only,
     )
 }
 
 /// What the script listens to.
-pub(super) async fn live(request: HttpRequest, state: Data<State>) -> Answered {
+pub(super) async fn live(request: HttpRequest, state: Data<AdminState>) -> Answered {
     let Some(admission) = state.access.admission(request.headers(), now_ms()) else {
         return Err(Problem::unauthorized("sign in at /_hotplate/login"));
     };
@@ -258,14 +258,14 @@ struct NoticeView {
     wrong: bool,
 }
 
-pub(super) async fn login(state: Data<State>) -> Answered {
+pub(super) async fn login(state: Data<AdminState>) -> Answered {
     ask_for_token(&state, StatusCode::OK, false)
 }
 
 /// The page that asks for the token.
-pub(super) fn ask_for_token(state: &State, status: StatusCode, wrong: bool) -> Answered {
+pub(super) fn ask_for_token(state: &AdminState, status: StatusCode, wrong: bool) -> Answered {
     let view = NoticeView {
-        frame: frame(state, "Sign in", Tab::None, &Asked::default()),
+        frame: frame(state, "Sign in", DashboardTab::None, &PageQuery::default()),
         said: String::new(),
         login: true,
         wrong,
@@ -274,9 +274,9 @@ pub(super) fn ask_for_token(state: &State, status: StatusCode, wrong: bool) -> A
 }
 
 /// A page that says one thing.
-pub(super) fn notice(state: &State, status: StatusCode, said: &str, asked: &Asked) -> Answered {
+pub(super) fn notice(state: &AdminState, status: StatusCode, said: &str, asked: &PageQuery) -> Answered {
     let view = NoticeView {
-        frame: frame(state, "hotplate", Tab::None, asked),
+        frame: frame(state, "hotplate", DashboardTab::None, asked),
         said: said.to_owned(),
         login: false,
         wrong: false,
@@ -284,12 +284,12 @@ pub(super) fn notice(state: &State, status: StatusCode, said: &str, asked: &Aske
     state.dashboard.page(status, "notice.html", &view)
 }
 
-pub(super) async fn nothing_here(request: HttpRequest, state: Data<State>) -> Answered {
+pub(super) async fn nothing_here(request: HttpRequest, state: Data<AdminState>) -> Answered {
     known!(state, request);
     notice(
         &state,
         StatusCode::NOT_FOUND,
         "There is no such page",
-        &Asked::default(),
+        &PageQuery::default(),
     )
 }

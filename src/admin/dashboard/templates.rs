@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use hotplate_actors::Hotplate;
 use serde::Serialize;
 
+use super::drawing::GraphDrawing;
 use super::overview::FindingsView;
-use super::picture::Picture;
-use super::{Frame, words};
-use crate::admin::calls::{Calls, Part};
-use crate::admin::model::{StandingAnswer, TemplateAnswer};
+use super::{Frame, phrases};
+use crate::admin::calls::{CallGraph, Subgraph};
+use crate::admin::model::{StatusAnswer, TemplateAnswer};
 
 /// The whole graph is drawn up to so many templates; of more, what is near one of them.
 pub(super) const DRAWN_WHOLE: usize = 400;
@@ -26,22 +26,22 @@ const NEIGHBOURS: usize = 40;
 pub(super) struct TemplatesView {
     pub(super) frame: Frame,
     pub(super) search: String,
-    pub(super) list: List,
-    pub(super) picture: Picture,
+    pub(super) list: TemplateList,
+    pub(super) picture: GraphDrawing,
     /// That not everything is drawn.
     pub(super) only: Option<String>,
-    pub(super) detail: Option<Detail>,
+    pub(super) detail: Option<TemplateDetail>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct List {
-    items: Vec<Item>,
+pub(super) struct TemplateList {
+    items: Vec<TemplateItem>,
     more: usize,
     said: String,
 }
 
 #[derive(Debug, Serialize)]
-struct Item {
+struct TemplateItem {
     name: String,
     href: String,
     standing: &'static str,
@@ -50,23 +50,23 @@ struct Item {
 }
 
 /// The templates that are looked for; without a word to look for, first what needs somebody, then what most depends on.
-pub(super) fn list(calls: &Calls, search: &str, at: Option<&str>) -> List {
+pub(super) fn list(calls: &CallGraph, search: &str, at: Option<&str>) -> TemplateList {
     let wanted = search.to_lowercase();
     let mut found: Vec<usize> = (0..calls.nodes.len())
         .filter(|node| wanted.is_empty() || calls.nodes[*node].name.to_lowercase().contains(&wanted))
         .collect();
     let urgency = |node: usize| match calls.nodes[node].standing {
-        StandingAnswer::Missing => 0,
-        StandingAnswer::Broken => 1,
-        StandingAnswer::Stale => 2,
-        StandingAnswer::Current => 3,
+        StatusAnswer::Missing => 0,
+        StatusAnswer::Broken => 1,
+        StatusAnswer::Stale => 2,
+        StatusAnswer::Current => 3,
     };
     if wanted.is_empty() {
         found.sort_by_key(|node| (urgency(*node), std::cmp::Reverse(calls.callers[*node].len())));
     }
     let items = found.iter().take(LISTED).map(|node| {
         let name = &calls.nodes[*node].name;
-        Item {
+        TemplateItem {
             href: href(name, search),
             standing: calls.nodes[*node].standing.as_str(),
             callers: calls.callers[*node].len(),
@@ -74,33 +74,33 @@ pub(super) fn list(calls: &Calls, search: &str, at: Option<&str>) -> List {
             name: name.clone(),
         }
     });
-    List {
+    TemplateList {
         items: items.collect(),
         more: found.len().saturating_sub(LISTED),
-        said: words::count(found.len(), if wanted.is_empty() { "template" } else { "match" })
+        said: phrases::count(found.len(), if wanted.is_empty() { "template" } else { "match" })
             .replace("matchs", "matches"),
     }
 }
 
 /// The address of a template, with what was looked for.
 pub(super) fn href(name: &str, search: &str) -> String {
-    let mut href = format!("/_hotplate/templates?at={}", words::in_query(name));
+    let mut href = format!("/_hotplate/templates?at={}", phrases::in_query(name));
     if !search.is_empty() {
         href.push_str("&q=");
-        href.push_str(&words::in_query(search));
+        href.push_str(&phrases::in_query(search));
     }
     href
 }
 
 /// What is drawn, and what is left out of it.
-pub(super) fn part(calls: &Calls, at: Option<&str>) -> (Part, Option<String>) {
+pub(super) fn part(calls: &CallGraph, at: Option<&str>) -> (Subgraph, Option<String>) {
     // What neither calls nor is called is nothing to draw, unless it is looked at.
     let alone = |node: usize| calls.callers[node].is_empty() && calls.callees[node].is_empty();
     let drawn: BTreeSet<usize> = (0..calls.nodes.len())
         .filter(|node| !alone(*node) || at == Some(calls.nodes[*node].name.as_str()))
         .collect();
     if drawn.len() <= DRAWN_WHOLE {
-        let whole = Part {
+        let whole = Subgraph {
             nodes: drawn,
             truncated: false,
         };
@@ -112,7 +112,7 @@ pub(super) fn part(calls: &Calls, at: Option<&str>) -> (Part, Option<String>) {
         return (calls.first(0), None);
     };
     let part = calls.around(&at, 2, DRAWN_AROUND).unwrap_or_else(|| calls.first(0));
-    let all = words::count(calls.nodes.len(), "template");
+    let all = phrases::count(calls.nodes.len(), "template");
     let near = if part.truncated { "the nearest of what" } else { "what" };
     (
         part,
@@ -122,36 +122,36 @@ pub(super) fn part(calls: &Calls, at: Option<&str>) -> (Part, Option<String>) {
 
 /// One template in words.
 #[derive(Debug, Serialize)]
-pub(super) struct Detail {
+pub(super) struct TemplateDetail {
     name: String,
     standing: &'static str,
     since: Option<u64>,
-    cause: Option<Link>,
+    cause: Option<TemplateLink>,
     bytes: Option<usize>,
     digest: Option<String>,
     renders: u64,
     failures: u64,
     last_render: Option<String>,
     /// Where it was rendered last as a part of another.
-    last_inside: Option<Inside>,
+    last_inside: Option<DependentUsage>,
     last_failure: Option<String>,
     last_failure_ago: Option<String>,
     findings: FindingsView,
     warnings: FindingsView,
-    calls: Links,
-    called_by: Links,
+    calls: TemplateLinks,
+    called_by: TemplateLinks,
     content: Option<String>,
 }
 
 /// A render of a template that reaches this one.
 #[derive(Debug, Serialize)]
-pub(super) struct Inside {
+pub(super) struct DependentUsage {
     ago: String,
     name: String,
     href: String,
 }
 
-impl Inside {
+impl DependentUsage {
     /// The last one, of those that reach a template.
     pub(super) fn last(hotplate: &Hotplate, dependents: &[String], now_ms: u64) -> Option<Self> {
         let renders = dependents
@@ -160,7 +160,7 @@ impl Inside {
             .filter_map(|name| Some((hotplate.usage(name).last_render_ms?, name)));
         let (at_ms, name) = renders.max()?;
         Some(Self {
-            ago: words::ago(at_ms, now_ms),
+            ago: phrases::ago(at_ms, now_ms),
             name: name.clone(),
             href: href(name, ""),
         })
@@ -168,23 +168,23 @@ impl Inside {
 }
 
 #[derive(Debug, Serialize)]
-struct Link {
+struct TemplateLink {
     name: String,
     href: String,
     missing: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct Links {
-    list: Vec<Link>,
+struct TemplateLinks {
+    list: Vec<TemplateLink>,
     count: usize,
     more: usize,
 }
 
-impl Links {
+impl TemplateLinks {
     fn of(names: impl ExactSizeIterator<Item = (String, bool)>) -> Self {
         let count = names.len();
-        let list = names.take(NEIGHBOURS).map(|(name, missing)| Link {
+        let list = names.take(NEIGHBOURS).map(|(name, missing)| TemplateLink {
             href: href(&name, ""),
             name,
             missing,
@@ -197,8 +197,8 @@ impl Links {
     }
 }
 
-impl Detail {
-    pub(super) fn of(about: TemplateAnswer, last_inside: Option<Inside>, now_ms: u64) -> Self {
+impl TemplateDetail {
+    pub(super) fn of(about: TemplateAnswer, last_inside: Option<DependentUsage>, now_ms: u64) -> Self {
         let stats = about.stats;
         let failure = stats.last_failure.as_ref();
         let last_failure = failure.map(|failure| match &failure.diagnostic {
@@ -209,28 +209,31 @@ impl Detail {
         Self {
             standing: about.standing.as_str(),
             since: about.since,
-            cause: about.cause.filter(|cause| *cause != about.name).map(|cause| Link {
-                href: href(&cause, ""),
-                name: cause,
-                missing: false,
-            }),
+            cause: about
+                .cause
+                .filter(|cause| *cause != about.name)
+                .map(|cause| TemplateLink {
+                    href: href(&cause, ""),
+                    name: cause,
+                    missing: false,
+                }),
             bytes: about.bytes,
             digest: about.digest,
             renders: stats.renders,
             failures: stats.failures,
-            last_render: stats.last_render_ms.map(|ms| words::ago(ms, now_ms)),
+            last_render: stats.last_render_ms.map(|ms| phrases::ago(ms, now_ms)),
             last_inside,
             last_failure,
-            last_failure_ago: failure.map(|failure| words::ago(failure.at_ms, now_ms)),
+            last_failure_ago: failure.map(|failure| phrases::ago(failure.at_ms, now_ms)),
             findings: FindingsView::of(about.diagnostics, findings),
             warnings: FindingsView::of(about.warnings, warnings),
-            calls: Links::of(
+            calls: TemplateLinks::of(
                 about
                     .dependencies
                     .into_iter()
                     .map(|dependency| (dependency.name, !dependency.exists)),
             ),
-            called_by: Links::of(about.dependents.into_iter().map(|name| (name, false))),
+            called_by: TemplateLinks::of(about.dependents.into_iter().map(|name| (name, false))),
             content: about.content,
             name: about.name,
         }

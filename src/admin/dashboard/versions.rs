@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::overview::{FindingsView, Rows};
-use super::{Frame, words};
+use super::{Frame, phrases};
 use crate::admin::model::{ChangedTemplate, DiffAnswer};
 
 #[derive(Debug, Serialize)]
@@ -21,11 +21,11 @@ pub(super) struct VersionView {
     /// What it is compared with, if that is kept.
     pub(super) compared: Option<Compared>,
     /// Versions that it can be compared with.
-    pub(super) others: Vec<Other>,
+    pub(super) others: Vec<OtherVersion>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Other {
+pub(super) struct OtherVersion {
     pub(super) number: u64,
     pub(super) selected: bool,
 }
@@ -45,13 +45,13 @@ struct TemplateDiff {
     change: &'static str,
     /// How it stood and stands, if that is another.
     stands: Option<String>,
-    lines: Vec<Line>,
+    lines: Vec<DiffLine>,
     any: bool,
     cut: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct DiffLine {
     /// `add`, `del`, `at` or `same`.
     kind: &'static str,
     text: String,
@@ -84,19 +84,19 @@ impl TemplateDiff {
                 Some(b'@') => "at",
                 _ => "same",
             };
-            Line {
+            DiffLine {
                 kind,
                 text: line.to_owned(),
             }
         };
-        let mut lines: Vec<Line> = all.take(LINES + 1).map(line).collect();
+        let mut lines: Vec<DiffLine> = all.take(LINES + 1).map(line).collect();
         let cut = lines.len() > LINES;
         lines.truncate(LINES);
         let standing = |side: &Option<crate::admin::model::SideAnswer>| side.as_ref().map(|side| side.standing);
         let (before, after) = (standing(&changed.before), standing(&changed.after));
         let stands = before.zip(after).filter(|(before, after)| before != after);
         Self {
-            href: format!("/_hotplate/templates?at={}", words::in_query(&changed.name)),
+            href: format!("/_hotplate/templates?at={}", phrases::in_query(&changed.name)),
             name: changed.name,
             change: changed.change,
             stands: stands.map(|(before, after)| format!("{} → {}", before.as_str(), after.as_str())),

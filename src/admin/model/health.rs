@@ -221,9 +221,9 @@ impl HealthAnswer {
             root_missing: !loader.status.missing.is_empty(),
             remarks: loader.status.remarks.iter().map(Finding::of).collect(),
         });
-        let doors = health.doors.into_iter().map(|door| DoorHealth {
-            door: door.door,
-            inside: door.inside,
+        let doors = health.mailboxes.into_iter().map(|door| DoorHealth {
+            door: door.mailbox,
+            inside: door.in_flight,
             capacity: door.capacity,
             busy: door.busy,
             timeouts: door.timeouts,

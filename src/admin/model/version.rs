@@ -10,7 +10,7 @@ use similar::TextDiff;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-use super::{Finding, Names, StandingAnswer};
+use super::{Finding, NameSample, StatusAnswer};
 
 /// How long lines are compared for the shortest difference; after that any will do.
 const COMPARING: Duration = Duration::from_millis(200);
@@ -83,15 +83,15 @@ pub(in super::super) struct PublicationAnswer {
     /// Whether somebody chose it by going back.
     pub(in super::super) held: bool,
     /// Templates with a new text.
-    pub(in super::super) changed: Names,
+    pub(in super::super) changed: NameSample,
     /// Templates that went.
-    pub(in super::super) removed: Names,
+    pub(in super::super) removed: NameSample,
     /// Templates that went on as they were, newly or for a new reason.
-    pub(in super::super) stale: Names,
+    pub(in super::super) stale: NameSample,
     /// Templates that could not be served, newly or for a new reason.
-    pub(in super::super) broken: Names,
+    pub(in super::super) broken: NameSample,
     /// Templates that were current again.
-    pub(in super::super) recovered: Names,
+    pub(in super::super) recovered: NameSample,
     /// What was newly wrong, the first hundred findings.
     pub(in super::super) diagnostics: Vec<Finding>,
     /// From noticing the first change to the swap, in microseconds.
@@ -136,9 +136,9 @@ pub(in super::super) struct RolledBackAnswer {
     /// `published`, or `unchanged` where nothing was held.
     pub(in super::super) outcome: &'static str,
     /// Templates with another text than before.
-    pub(in super::super) changed: Names,
+    pub(in super::super) changed: NameSample,
     /// Templates that are gone.
-    pub(in super::super) removed: Names,
+    pub(in super::super) removed: NameSample,
     /// What to know of a version that is held.
     pub(in super::super) notice: Option<&'static str>,
 }
@@ -175,7 +175,7 @@ pub(in super::super) struct ChangedTemplate {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct SideAnswer {
     /// How it stands.
-    pub(in super::super) standing: StandingAnswer,
+    pub(in super::super) standing: StatusAnswer,
     /// BLAKE3 of its text, the first 16 hexadecimal digits.
     pub(in super::super) digest: Option<String>,
 }
@@ -217,11 +217,11 @@ impl PublicationAnswer {
             digest: digest.to_string(),
             kept,
             held: publication.held,
-            changed: Names::of(changed),
-            removed: Names::of(removed),
-            stale: Names::of(stale),
-            broken: Names::of(broken),
-            recovered: Names::of(recovered),
+            changed: NameSample::of(changed),
+            removed: NameSample::of(removed),
+            stale: NameSample::of(stale),
+            broken: NameSample::of(broken),
+            recovered: NameSample::of(recovered),
             diagnostics: diagnostics.iter().take(super::NAMES_MAX).map(Finding::of).collect(),
             micros: *micros,
         }
@@ -266,8 +266,8 @@ impl RolledBackAnswer {
         Self {
             version: report.version.number(),
             outcome: "published",
-            changed: Names::of(&report.changed),
-            removed: Names::of(&report.removed),
+            changed: NameSample::of(&report.changed),
+            removed: NameSample::of(&report.removed),
             notice: None,
         }
     }
@@ -287,8 +287,8 @@ impl RolledBackAnswer {
             RolledBack::Unchanged(version) => Ok(Self {
                 version: version.number(),
                 outcome: "unchanged",
-                changed: Names::default(),
-                removed: Names::default(),
+                changed: NameSample::default(),
+                removed: NameSample::default(),
                 notice: None,
             }),
             RolledBack::NotKept(not_kept) => Err(Problem::not_kept(not_kept.to_string())),
@@ -300,7 +300,7 @@ impl RolledBackAnswer {
 impl ChangedTemplate {
     /// `text` is whether to say which lines differ.
     pub(in super::super) fn of(difference: &Difference, text: bool) -> Self {
-        let side = |served: &hotplate_actors::snapshot::Served| SideAnswer {
+        let side = |served: &hotplate_actors::snapshot::ServedTemplate| SideAnswer {
             standing: served.stands.into(),
             digest: served.digest.map(|digest| digest.to_string()),
         };
@@ -321,7 +321,7 @@ impl ChangedTemplate {
 
 /// The lines that differ, with three around them.
 fn unified(difference: &Difference) -> String {
-    let text = |served: &Option<hotplate_actors::snapshot::Served>| {
+    let text = |served: &Option<hotplate_actors::snapshot::ServedTemplate>| {
         served
             .as_ref()
             .and_then(|served| served.text())

@@ -105,7 +105,7 @@ impl<'e> ServerEvent<'e> {
             Event::ActorFailed(fault) => Self::ActorFailed {
                 actor: fault.actor,
                 number: fault.number,
-                said: &fault.said,
+                said: &fault.message,
                 sentence: fault.to_string(),
             },
             Event::ActorRestarted(restarted) => Self::ActorRestarted(restarted),
@@ -235,7 +235,11 @@ mod tests {
             number,
             restarts,
         };
-        let given_up = GivenUp { actor, number, said };
+        let given_up = GivenUp {
+            actor,
+            number,
+            message: said,
+        };
         for (event, expected) in [
             (
                 ServerEvent::Listening {

@@ -68,7 +68,7 @@ impl Sentences {
             } => self.fallback(template, *version, (*since, serving), diagnostics),
             ServerEvent::Fixed { template, version } => self.fixed(template, *version),
             ServerEvent::ActorFailed { sentence, .. } => self.terminal.error(sentence),
-            ServerEvent::GaveUp(GivenUp { actor, said, .. }) => self.terminal.error(&format!(
+            ServerEvent::GaveUp(GivenUp { actor, message: said, .. }) => self.terminal.error(&format!(
                 "the {actor} has reached its restart limit and stays down ({said}): pages are still served, and edits are not \
                  taken until it is reset"
             )),

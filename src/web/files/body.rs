@@ -26,16 +26,16 @@ pub(super) fn read(file: &mut File, at: u64, most: u64) -> io::Result<Bytes> {
 }
 
 /// A chunk that is being read.
-type Reading = Pin<Box<dyn Future<Output = io::Result<(File, Bytes)>>>>;
+type PendingChunk = Pin<Box<dyn Future<Output = io::Result<(File, Bytes)>>>>;
 
 /// Bytes of a file, as a body. Only one chunk is read ahead of what a client takes.
-pub(super) struct Chunks {
-    reading: Reading,
+pub(super) struct FileChunks {
+    reading: PendingChunk,
     at: u64,
     left: u64,
 }
 
-impl Chunks {
+impl FileChunks {
     /// So many bytes from a place on, of which the first were read.
     pub(super) fn new(file: File, first: Bytes, at: u64, length: u64) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Chunks {
         }
     }
 
-    fn read_on(mut file: File, at: u64, left: u64) -> Reading {
+    fn read_on(mut file: File, at: u64, left: u64) -> PendingChunk {
         let read = web::block(move || read(&mut file, at, left).map(|bytes| (file, bytes)));
         Box::pin(async move { read.await.map_err(io::Error::other).flatten() })
     }
@@ -67,7 +67,7 @@ impl Chunks {
     }
 }
 
-impl MessageBody for Chunks {
+impl MessageBody for FileChunks {
     type Error = io::Error;
 
     fn size(&self) -> BodySize {
@@ -88,9 +88,9 @@ impl MessageBody for Chunks {
 }
 
 /// The body of an answer to `HEAD`: it has a length and is not sent.
-pub(super) struct Unsent(pub(super) u64);
+pub(super) struct HeadBody(pub(super) u64);
 
-impl MessageBody for Unsent {
+impl MessageBody for HeadBody {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {

@@ -37,7 +37,7 @@ enum IfUnchanged {
 
 /// The decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RequestDecision {
     /// 200.
     Whole,
     /// 206: these bytes, both included.
@@ -50,7 +50,7 @@ pub(super) enum Verdict {
     Beyond,
 }
 
-impl Verdict {
+impl RequestDecision {
     pub(super) fn status(self) -> StatusCode {
         match self {
             Self::Whole => StatusCode::OK,
@@ -99,7 +99,7 @@ impl Conditions {
     }
 
     /// Decides in the order of RFC 9110, 13.2.2.
-    pub(super) fn judge(&self, size: u64, validators: &Validators) -> Verdict {
+    pub(super) fn judge(&self, size: u64, validators: &Validators) -> RequestDecision {
         let Validators { etag, modified } = validators;
         let unchanged_since = |date: SystemTime| modified.is_some_and(|modified| modified <= date);
         let strong = |tag: &EntityTag| etag.as_ref().is_some_and(|etag| etag.strong_eq(tag));
@@ -111,7 +111,7 @@ impl Conditions {
             (None, Some(date)) => modified.is_none() || unchanged_since(date),
         };
         if !holds {
-            return Verdict::Failed;
+            return RequestDecision::Failed;
         }
         let known = match (&self.if_none_match, self.if_modified_since) {
             (Some(IfNoneMatch::Any), _) => true,
@@ -120,7 +120,7 @@ impl Conditions {
             (None, None) => false,
         };
         if known {
-            return Verdict::Known;
+            return RequestDecision::Known;
         }
         let same = match &self.if_range {
             IfUnchanged::Anyway => true,
@@ -131,7 +131,7 @@ impl Conditions {
         match &self.ranges {
             // A range is defined for GET only.
             Some(ranges) if same && !self.head => part(ranges, size),
-            _ => Verdict::Whole,
+            _ => RequestDecision::Whole,
         }
     }
 }
@@ -160,17 +160,19 @@ fn ranges(request: &HttpRequest) -> Option<Vec<ByteRangeSpec>> {
 
 /// Decides about ranges of a file of `size` bytes. Several parts would need a body of another kind, which hardly a client asks for
 /// and which none may rely on: then the answer is the whole.
-fn part(ranges: &[ByteRangeSpec], size: u64) -> Verdict {
+fn part(ranges: &[ByteRangeSpec], size: u64) -> RequestDecision {
     let parts: Vec<_> = ranges
         .iter()
         .filter_map(|range| range.to_satisfiable_range(size))
         .collect();
     match parts[..] {
-        [(first, last)] => Verdict::Part { first, last },
+        [(first, last)] => RequestDecision::Part { first, last },
         // The last bytes of nothing are all of it.
-        [] if size == 0 && ranges.iter().any(|range| matches!(range, ByteRangeSpec::Last(1..))) => Verdict::Whole,
-        [] => Verdict::Beyond,
-        [_, ..] => Verdict::Whole,
+        [] if size == 0 && ranges.iter().any(|range| matches!(range, ByteRangeSpec::Last(1..))) => {
+            RequestDecision::Whole
+        }
+        [] => RequestDecision::Beyond,
+        [_, ..] => RequestDecision::Whole,
     }
 }
 
@@ -188,7 +190,7 @@ mod tests {
     /// The same day as `DATE`, as it was written once.
     const OBSOLETE: &str = "Sunday, 06-Nov-94 08:49:37 GMT";
 
-    fn judged(method: Method, headers: &[(&str, &str)], size: u64, validators: &Validators) -> Verdict {
+    fn judged(method: Method, headers: &[(&str, &str)], size: u64, validators: &Validators) -> RequestDecision {
         let request = headers
             .iter()
             .fold(TestRequest::default().method(method), |request, (name, value)| {
@@ -204,15 +206,15 @@ mod tests {
         }
     }
 
-    const WHOLE: Verdict = Verdict::Whole;
+    const WHOLE: RequestDecision = RequestDecision::Whole;
 
-    const fn bytes(first: u64, last: u64) -> Verdict {
-        Verdict::Part { first, last }
+    const fn bytes(first: u64, last: u64) -> RequestDecision {
+        RequestDecision::Part { first, last }
     }
 
     #[test]
     fn conditions_hold_in_their_order() {
-        let (known, failed) = (Verdict::Known, Verdict::Failed);
+        let (known, failed) = (RequestDecision::Known, RequestDecision::Failed);
         for (headers, expected) in [
             (&[][..], WHOLE),
             // 13.1.1: strongly compared.
@@ -266,12 +268,15 @@ mod tests {
             (&[("if-range", BEFORE), ("range", "bytes=2-")], WHOLE),
             (&[("if-range", "nonsense"), ("range", "bytes=2-")], WHOLE),
             (&[("if-range", "\"x\""), ("range", "bytes=99-")], WHOLE),
-            (&[("if-range", "\"t\""), ("range", "bytes=99-")], Verdict::Beyond),
+            (
+                &[("if-range", "\"t\""), ("range", "bytes=99-")],
+                RequestDecision::Beyond,
+            ),
             (&[("if-range", "\"x\"")], WHOLE),
         ] {
             assert_eq!(judged(Method::GET, headers, 10, &both()), expected, "{headers:?}");
             let of_head = match expected {
-                Verdict::Part { .. } | Verdict::Beyond => WHOLE,
+                RequestDecision::Part { .. } | RequestDecision::Beyond => WHOLE,
                 other => other,
             };
             assert_eq!(judged(Method::HEAD, headers, 10, &both()), of_head, "HEAD {headers:?}");
@@ -282,9 +287,9 @@ mod tests {
     fn a_file_without_validators_is_never_known() {
         for (headers, expected) in [
             (&[("if-none-match", "\"t\"")][..], WHOLE),
-            (&[("if-none-match", "*")], Verdict::Known),
+            (&[("if-none-match", "*")], RequestDecision::Known),
             (&[("if-modified-since", AFTER)], WHOLE),
-            (&[("if-match", "\"t\"")], Verdict::Failed),
+            (&[("if-match", "\"t\"")], RequestDecision::Failed),
             (&[("if-match", "*")], WHOLE),
             (&[("if-unmodified-since", BEFORE)], WHOLE),
             (&[("if-range", "\"t\""), ("range", "bytes=2-")], WHOLE),
@@ -310,10 +315,10 @@ mod tests {
             ("bytes=-3", 10, bytes(7, 9)),
             ("bytes=-99", 10, bytes(0, 9)),
             ("bytes= 1-2", 10, bytes(1, 2)),
-            ("bytes=10-", 10, Verdict::Beyond),
-            ("bytes=10-20", 10, Verdict::Beyond),
-            ("bytes=-0", 10, Verdict::Beyond),
-            ("bytes=20-,30-40", 10, Verdict::Beyond),
+            ("bytes=10-", 10, RequestDecision::Beyond),
+            ("bytes=10-20", 10, RequestDecision::Beyond),
+            ("bytes=-0", 10, RequestDecision::Beyond),
+            ("bytes=20-,30-40", 10, RequestDecision::Beyond),
             // Several: the one that can be satisfied, else the whole.
             ("bytes=2-3,50-", 10, bytes(2, 3)),
             ("bytes=0-1,8-9", 10, WHOLE),
@@ -331,9 +336,9 @@ mod tests {
             ("bytes=0-99999999999999999999999", 10, WHOLE),
             ("", 10, WHOLE),
             // Nothing, and more than anybody has.
-            ("bytes=0-", 0, Verdict::Beyond),
+            ("bytes=0-", 0, RequestDecision::Beyond),
             ("bytes=-5", 0, WHOLE),
-            ("bytes=-0", 0, Verdict::Beyond),
+            ("bytes=-0", 0, RequestDecision::Beyond),
             ("bytes=0-", largest, bytes(0, largest - 1)),
             ("bytes=-1", largest, bytes(largest - 1, largest - 1)),
             (
@@ -341,7 +346,7 @@ mod tests {
                 largest,
                 bytes(largest - 1, largest - 1),
             ),
-            ("bytes=18446744073709551615-", largest, Verdict::Beyond),
+            ("bytes=18446744073709551615-", largest, RequestDecision::Beyond),
         ] {
             let verdict = judged(Method::GET, &[("range", range)], size, &both());
             assert_eq!(verdict, expected, "{range} of {size}");

@@ -7,35 +7,35 @@ use hotplate_actors::{Diagnostic, Severity, TemplateName};
 use serde::Serialize;
 
 use super::editor::Editor;
-use super::setting::Sources;
+use super::labels::Sources;
 
 /// What is wrong, and what is served meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Findings {
+pub(super) struct FaultReport {
     /// `stale`, `broken` (a stand-in is served), `failed` (nothing is).
     standing: &'static str,
     /// The version that goes on being served.
     since: Option<u64>,
-    faults: Vec<Fault>,
+    faults: Vec<FaultItem>,
     /// How many more there are.
     more: usize,
 }
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Fault {
+pub(super) struct FaultItem {
     severity: Severity,
     code: &'static str,
     message: String,
     help: Option<String>,
-    place: Option<Place>,
+    place: Option<FaultLocation>,
     source: Option<Line>,
     /// The calls that led there, the nearest first.
-    chain: Vec<Place>,
+    chain: Vec<FaultLocation>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Place {
+struct FaultLocation {
     file: String,
     line: Option<u32>,
     column: Option<u32>,
@@ -51,7 +51,7 @@ struct Line {
     length: usize,
 }
 
-impl Findings {
+impl FaultReport {
     /// Of some diagnostics, each told once, `max` at most.
     pub(super) fn new(
         standing: &'static str,
@@ -67,7 +67,7 @@ impl Findings {
         let faults = once
             .iter()
             .take(max)
-            .map(|diagnostic| Fault::new(diagnostic, sources, editor));
+            .map(|diagnostic| FaultItem::new(diagnostic, sources, editor));
         Self {
             standing,
             since,
@@ -78,7 +78,7 @@ impl Findings {
 
     /// Of a failure that is no finding in a template.
     pub(super) fn said(standing: &'static str, message: &str) -> Self {
-        let fault = Fault {
+        let fault = FaultItem {
             severity: Severity::Error,
             code: "not-rendered",
             message: message.to_owned(),
@@ -96,12 +96,12 @@ impl Findings {
     }
 }
 
-impl Fault {
+impl FaultItem {
     fn new(diagnostic: &Diagnostic, sources: &Sources, editor: &Editor) -> Self {
         let place = |template: &TemplateName, span: Option<Span>| {
             let (line, column) = (span.map(|span| span.line), span.map(|span| span.column));
             let file = (sources.file)(template);
-            Place {
+            FaultLocation {
                 file: (sources.shown)(template).to_string(),
                 line,
                 column,

@@ -13,20 +13,20 @@ use actix_web::web::Bytes;
 use hotplate_actors::{Hotplate, TemplateName};
 use tokio::sync::watch;
 
-use super::ending::Ending;
 use super::hub::{self, Hub};
+use super::shutdown::ShutdownSignal;
 
 /// A sign of life at least that often, so that it is noticed when a browser has gone: its half of the connection may end
 /// before the other, so that alone says nothing.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// A body that goes on: how some entries stand, now and whenever that changes.
-pub(super) struct Feed(Next);
+pub(super) struct FollowerStream(Next);
 
 /// What is sent next, and who goes on after that.
 type Next = Pin<Box<dyn Future<Output = Option<(Follower, Bytes)>>>>;
 
-impl Feed {
+impl FollowerStream {
     /// Follows some entries; `None` if as many follow as may.
     pub(super) fn join(hub: &Arc<Hub>, hotplate: &Hotplate, entries: Vec<TemplateName>) -> Option<Self> {
         if !hub.join(hotplate, &entries) {
@@ -34,7 +34,7 @@ impl Feed {
         }
         let mut follower = Follower {
             changes: hub.changes(),
-            ending: Ending::listen(),
+            ending: ShutdownSignal::listen(),
             hub: Arc::clone(hub),
             entries: entries.into_iter().map(|entry| (entry, 0)).collect(),
             styles: "".into(),
@@ -44,7 +44,7 @@ impl Feed {
     }
 }
 
-impl MessageBody for Feed {
+impl MessageBody for FollowerStream {
     type Error = actix_web::Error;
 
     fn size(&self) -> BodySize {
@@ -64,7 +64,7 @@ impl MessageBody for Feed {
 struct Follower {
     hub: Arc<Hub>,
     changes: watch::Receiver<Option<u64>>,
-    ending: Ending,
+    ending: ShutdownSignal,
     /// With the serial that was sent last.
     entries: Vec<(TemplateName, u64)>,
     styles: Arc<str>,

@@ -14,9 +14,9 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::editor::Editor;
-use super::fault::Findings;
-use super::setting::{Setting, Sources};
-use super::styles::Sheets;
+use super::fault::FaultReport;
+use super::labels::{Setting, Sources};
+use super::styles::Stylesheets;
 use crate::web::digests::{self, Digests};
 
 /// Followed entries, and who is told of them.
@@ -29,7 +29,7 @@ pub(super) struct Hub {
     clients_max: usize,
     digests: Arc<Digests>,
     followed: Mutex<Followed>,
-    sheets: RwLock<Arc<Sheets>>,
+    sheets: RwLock<Arc<Stylesheets>>,
     /// Wakes the streams; `None` once the engine has ended.
     changes: watch::Sender<Option<u64>>,
 }
@@ -53,13 +53,13 @@ struct Followee {
 
 /// How an entry stands, as it is sent. What is the same is not sent again, so the version is no part of it.
 #[derive(Serialize)]
-struct Stands<'s> {
+struct SentStatus<'s> {
     entry: &'s TemplateName,
     run: &'s str,
     /// What it is made from.
     page: &'s str,
     /// What is wrong with its newest text, if that is not what is served.
-    findings: Option<Findings>,
+    findings: Option<FaultReport>,
     /// In this version its newest text could not be rendered with some data.
     failed_in: Option<u64>,
 }
@@ -95,19 +95,24 @@ impl Hub {
         Arc::clone(&self.sheets().digest)
     }
 
-    pub(super) fn sheets(&self) -> Arc<Sheets> {
+    pub(super) fn sheets(&self) -> Arc<Stylesheets> {
         Arc::clone(&self.sheets.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Stylesheets are others now.
-    pub(super) fn restyle(&self, sheets: Sheets) {
+    pub(super) fn restyle(&self, sheets: Stylesheets) {
         *self.sheets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(sheets);
         let serial = self.followed().next();
         self.wake(serial);
     }
 
-    pub(super) fn findings(&self, standing: &'static str, since: Option<u64>, diagnostics: &[Diagnostic]) -> Findings {
-        Findings::new(
+    pub(super) fn findings(
+        &self,
+        standing: &'static str,
+        since: Option<u64>,
+        diagnostics: &[Diagnostic],
+    ) -> FaultReport {
+        FaultReport::new(
             standing,
             since,
             diagnostics,
@@ -235,7 +240,7 @@ impl Hub {
         };
         event(
             "page",
-            &Stands {
+            &SentStatus {
                 entry,
                 run: &self.run,
                 page: &digests::page(&self.digests, snapshot, entry.as_str()),

@@ -25,7 +25,7 @@ pub struct Nonce(pub String);
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AskedFor {
+pub(super) enum RequestKind {
     /// Something to look at, or the script asks for its own page.
     Document,
     /// A piece for a script.
@@ -35,14 +35,14 @@ pub(super) enum AskedFor {
 }
 
 /// What a request asks for, as far as it says.
-pub(super) fn asked_for(headers: &HeaderMap) -> AskedFor {
+pub(super) fn asked_for(headers: &HeaderMap) -> RequestKind {
     if headers.contains_key("x-hotplate-live") {
-        return AskedFor::Document;
+        return RequestKind::Document;
     }
     match headers.get("sec-fetch-dest").map(|value| value.as_bytes()) {
-        None => AskedFor::Unknown,
-        Some(b"document" | b"iframe" | b"frame" | b"object" | b"embed") => AskedFor::Document,
-        Some(_) => AskedFor::Piece,
+        None => RequestKind::Unknown,
+        Some(b"document" | b"iframe" | b"frame" | b"object" | b"embed") => RequestKind::Document,
+        Some(_) => RequestKind::Piece,
     }
 }
 
@@ -91,11 +91,11 @@ fn in_single_quotes(json: &str) -> Cow<'_, str> {
 }
 
 /// Where the script goes: before the last `</body>` that is one, or at the end of a page that has none. Not into a piece of a page.
-pub(super) fn place(html: &str, asked_for: AskedFor) -> Option<usize> {
-    if asked_for == AskedFor::Piece {
+pub(super) fn place(html: &str, asked_for: RequestKind) -> Option<usize> {
+    if asked_for == RequestKind::Piece {
         return None;
     }
-    let whole = asked_for == AskedFor::Document || begins_a_document(html);
+    let whole = asked_for == RequestKind::Document || begins_a_document(html);
     last_body_end(html).or_else(|| whole.then_some(html.len()))
 }
 
@@ -243,9 +243,9 @@ mod tests {
         ] {
             let (before, after) = page.split_once('¦').expect("a place");
             let html = format!("{before}{after}");
-            assert_eq!(place(&html, AskedFor::Unknown), Some(before.len()), "{page}");
-            assert_eq!(place(&html, AskedFor::Document), Some(before.len()), "{page}");
-            assert_eq!(place(&html, AskedFor::Piece), None, "{page}");
+            assert_eq!(place(&html, RequestKind::Unknown), Some(before.len()), "{page}");
+            assert_eq!(place(&html, RequestKind::Document), Some(before.len()), "{page}");
+            assert_eq!(place(&html, RequestKind::Piece), None, "{page}");
         }
     }
 
@@ -257,8 +257,8 @@ mod tests {
             "<p>a</p><script>'</body>'</script>",
             "<!-- </body> --> a",
         ] {
-            assert_eq!(place(piece, AskedFor::Unknown), None, "{piece}");
-            assert_eq!(place(piece, AskedFor::Document), Some(piece.len()), "{piece}");
+            assert_eq!(place(piece, RequestKind::Unknown), None, "{piece}");
+            assert_eq!(place(piece, RequestKind::Document), Some(piece.len()), "{piece}");
         }
     }
 
@@ -277,7 +277,7 @@ mod tests {
             "</body>ü",
             "<script>ü</s",
         ] {
-            for asked in [AskedFor::Document, AskedFor::Unknown] {
+            for asked in [RequestKind::Document, RequestKind::Unknown] {
                 assert!(place(html, asked).is_none_or(|at| html.is_char_boundary(at)), "{html}");
             }
         }

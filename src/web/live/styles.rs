@@ -21,18 +21,18 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// The stylesheets by the path that they are served under, each with a word for what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Sheets {
+pub(super) struct Stylesheets {
     pub(super) digest: Arc<str>,
     sheets: BTreeMap<String, String>,
 }
 
-impl Default for Sheets {
+impl Default for Stylesheets {
     fn default() -> Self {
         Self::new(BTreeMap::new())
     }
 }
 
-impl Sheets {
+impl Stylesheets {
     fn new(sheets: BTreeMap<String, String>) -> Self {
         let parts = sheets
             .iter()
@@ -65,11 +65,11 @@ impl Sheets {
 }
 
 /// Follows a directory of stylesheets until it is dropped.
-pub(super) struct Styles {
+pub(super) struct StylesheetFollower {
     _ends: SyncSender<()>,
 }
 
-impl Styles {
+impl StylesheetFollower {
     pub(super) fn follow(path: &str, directory: &Path, hub: &Arc<Hub>) -> Option<Self> {
         // One hint that waits is as good as two.
         let (hint, hinted) = sync_channel(1);
@@ -144,7 +144,7 @@ mod tests {
             changed: vec![Source::new(name(path), text)],
             ..Changes::default()
         };
-        let none = Sheets::default();
+        let none = Stylesheets::default();
         let one = none.after("/static/", written("a/b.css", "1"));
         assert_eq!(one.sheets.keys().collect::<Vec<_>>(), ["/static/a/b.css"]);
         let other = one.after("/static", written("a/b.css", "2"));

@@ -13,13 +13,13 @@ use actix_web::web::Bytes;
 const BYTES_MIN: usize = 4 * 1024;
 
 /// Texts by their digest, the oldest of which go when there is no more room.
-pub(super) struct Texts {
+pub(super) struct TextCache {
     bytes_max: usize,
-    kept: Mutex<Kept>,
+    kept: Mutex<CachedText>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct CachedText {
     bytes: usize,
     /// By when each was sent last.
     texts: BTreeMap<u64, (u64, Bytes)>,
@@ -27,7 +27,7 @@ struct Kept {
     sent: HashMap<u64, u64>,
 }
 
-impl Texts {
+impl TextCache {
     pub(super) fn new(bytes_max: usize) -> Self {
         Self {
             bytes_max,
@@ -70,7 +70,7 @@ impl Texts {
     }
 }
 
-impl Kept {
+impl CachedText {
     /// Removes the text that was sent then, and says its digest.
     fn remove(&mut self, sent: u64) -> Option<u64> {
         let (digest, text) = self.texts.remove(&sent)?;
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_there_is_no_more_room() {
-        let texts = Texts::new(3 * BYTES_MIN);
+        let texts = TextCache::new(3 * BYTES_MIN);
         let text = |length: usize| Bytes::from(vec![b'x'; length]);
         let found = |digests: &[u64]| -> Vec<bool> { digests.iter().map(|at| texts.find(*at).is_some()).collect() };
         for digest in 1..=3 {
@@ -105,7 +105,7 @@ mod tests {
         // One that is larger than all there is room for takes nobody's place.
         texts.keep(6, text(3 * BYTES_MIN + 1));
         assert_eq!(found(&[5, 6]), [true, false]);
-        let none = Texts::new(0);
+        let none = TextCache::new(0);
         none.keep(1, text(1));
         assert_eq!(none.find(1), None);
     }

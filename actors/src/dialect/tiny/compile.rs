@@ -7,11 +7,11 @@ use crate::diagnostic::Span;
 use crate::dialect::body::BLOCK_BYTES;
 use crate::dialect::{Call, FormatterUse, Missing};
 use crate::limits::Limits;
-use crate::value::Words;
+use crate::value::KeyWords;
 
 use super::path::Path;
-use super::piece::Part;
-use super::program::{Act, NO_INDEX, Op, PathRef, Step};
+use super::piece::TextRange;
+use super::program::{Action, NO_INDEX, Operation, PathRef, Step};
 use super::scan::Token;
 use super::tag::Tag;
 use super::unit::TinyUnit;
@@ -56,9 +56,9 @@ fn padded(text: &str) -> Box<str> {
 
 #[derive(Default)]
 struct Compiler<'t> {
-    ops: Vec<Op>,
+    ops: Vec<Operation>,
     /// The text before the next operation.
-    lead: Part,
+    lead: TextRange,
     steps: Vec<Step>,
     calls: Vec<Call>,
     formatters: Vec<FormatterUse>,
@@ -76,8 +76,8 @@ struct Scope<'t> {
 }
 
 impl<'t> Compiler<'t> {
-    fn text(&mut self, part: Part) {
-        let Part { start, length } = self.lead;
+    fn text(&mut self, part: TextRange) {
+        let TextRange { start, length } = self.lead;
         if length > 0 && start + length == part.start {
             self.lead.length += part.length;
             return;
@@ -86,15 +86,15 @@ impl<'t> Compiler<'t> {
         self.lead = part;
     }
 
-    fn push(&mut self, act: Act) {
+    fn push(&mut self, act: Action) {
         let lead = std::mem::take(&mut self.lead);
-        self.ops.push(Op { lead, act });
+        self.ops.push(Operation { lead, act });
     }
 
     /// Makes an operation of the text before a jump target, so that jumps skip it.
     fn flush(&mut self) {
         if self.lead.length > 0 {
-            self.push(Act::None);
+            self.push(Action::None);
         }
     }
 
@@ -104,7 +104,7 @@ impl<'t> Compiler<'t> {
             Tag::If { path, negated } => self.condition(path, *negated),
             Tag::Else => {
                 let goto = self.ops.len();
-                self.push(Act::Goto(0));
+                self.push(Action::Goto(0));
                 self.close();
                 self.open.push(goto);
             }
@@ -114,7 +114,7 @@ impl<'t> Compiler<'t> {
                 if let Some(start) = self.open.last() {
                     let body = small(start + 1);
                     let slot = self.slot();
-                    self.push(Act::Next { slot, body });
+                    self.push(Action::Next { slot, body });
                 }
                 self.close();
                 self.scopes.pop();
@@ -131,19 +131,19 @@ impl<'t> Compiler<'t> {
                     name: callee.name.clone(),
                     span: self.spans.span(callee.place),
                 });
-                self.push(Act::Call { path, call });
+                self.push(Action::Call { path, call });
             }
         }
     }
 
-    fn value(&mut self, path: &Path, formatter: Option<Part>) {
+    fn value(&mut self, path: &Path, formatter: Option<TextRange>) {
         let act = match (path, formatter) {
-            (Path::Turn(turn, part), _) => Act::Turn {
+            (Path::Turn(turn, part), _) => Action::Turn {
                 turn: *turn,
                 slot: self.loop_slot(),
                 at: part.start,
             },
-            (path, None) => Act::Value(self.path(path)),
+            (path, None) => Action::Value(self.path(path)),
             (path, Some(part)) => {
                 let formatter = small(self.formatters.len());
                 self.formatters.push(FormatterUse {
@@ -151,7 +151,7 @@ impl<'t> Compiler<'t> {
                     span: self.spans.span(part),
                 });
                 let path = self.path(path);
-                Act::Formatted { path, formatter }
+                Action::Formatted { path, formatter }
             }
         };
         self.push(act);
@@ -159,13 +159,13 @@ impl<'t> Compiler<'t> {
 
     fn condition(&mut self, path: &Path, negated: bool) {
         let act = match path {
-            Path::Turn(turn, _) => Act::IfTurn {
+            Path::Turn(turn, _) => Action::IfTurn {
                 turn: *turn,
                 negated,
                 slot: self.loop_slot(),
                 otherwise: 0,
             },
-            path => Act::If {
+            path => Action::If {
                 path: self.path(path),
                 negated,
                 otherwise: 0,
@@ -175,7 +175,7 @@ impl<'t> Compiler<'t> {
         self.push(act);
     }
 
-    fn scope(&mut self, path: &Path, name: Part, is_loop: bool) {
+    fn scope(&mut self, path: &Path, name: TextRange, is_loop: bool) {
         let path = self.path(path);
         self.scopes.push(Scope {
             name: name.of(self.spans.text).text,
@@ -185,8 +185,8 @@ impl<'t> Compiler<'t> {
         let slot = self.slot();
         self.open.push(self.ops.len());
         self.push(match is_loop {
-            true => Act::For { path, slot, end: 0 },
-            false => Act::With { path, slot, end: 0 },
+            true => Action::For { path, slot, end: 0 },
+            false => Action::With { path, slot, end: 0 },
         });
     }
 
@@ -200,9 +200,9 @@ impl<'t> Compiler<'t> {
             .and_then(|at| self.ops.get_mut(at))
             .map(|op| &mut op.act);
         match innermost {
-            Some(Act::If { otherwise: target, .. } | Act::IfTurn { otherwise: target, .. })
-            | Some(Act::Goto(target))
-            | Some(Act::With { end: target, .. } | Act::For { end: target, .. }) => *target = here,
+            Some(Action::If { otherwise: target, .. } | Action::IfTurn { otherwise: target, .. })
+            | Some(Action::Goto(target))
+            | Some(Action::With { end: target, .. } | Action::For { end: target, .. }) => *target = here,
             _ => {}
         }
     }
@@ -272,7 +272,7 @@ impl<'t> Compiler<'t> {
             length: narrow(step.len()),
             lead: narrow(lead),
             index: index_of(step),
-            words: Words::of(step),
+            words: KeyWords::of(step),
             hint: AtomicU32::new(0),
         });
     }
@@ -321,7 +321,7 @@ impl<'t> Spans<'t> {
         }
     }
 
-    fn span(&mut self, part: Part) -> Span {
+    fn span(&mut self, part: TextRange) -> Span {
         let piece = part.of(self.text);
         let between = &self.text[self.at..piece.start];
         let lines = memchr::memchr_iter(b'\n', between.as_bytes()).count();

@@ -11,10 +11,10 @@ use crate::dialect::body::short_block;
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
 use crate::value::Value;
 
-use super::failure::{Failure, Reach, not_passed};
-use super::path::Turn;
-use super::piece::Part;
-use super::program::{Act, PathRef, Step};
+use super::failure::{CallerScope, Failure, not_passed};
+use super::path::LoopVariable;
+use super::piece::TextRange;
+use super::program::{Action, PathRef, Step};
 use super::unit::TinyUnit;
 use crate::dialect::escape::escape;
 
@@ -41,11 +41,11 @@ pub(super) fn execute(
         }
     };
     slots[0].value = context;
-    let mut run = Run { unit, closure, slots };
+    let mut run = Execution { unit, closure, slots };
     let text = unit.text.as_bytes();
     let mut at = 0;
     while let Some(op) = unit.ops.get(at) {
-        let Part { start, length } = op.lead;
+        let TextRange { start, length } = op.lead;
         if let Err(exceeded) = frame.body.push_part(text, start, length) {
             return Err(Failure::Lead(exceeded).explain(unit, closure, at));
         }
@@ -74,43 +74,43 @@ impl Slot<'_> {
 }
 
 /// The state of one template that is being rendered.
-struct Run<'r, 'v> {
+struct Execution<'r, 'v> {
     unit: &'r TinyUnit,
     closure: &'r Closure<'r>,
     slots: &'r mut [Slot<'v>],
 }
 
 /// A boxed failure, so that the result of an operation fits into registers.
-type Failed<'v> = Box<Failure<'v>>;
+type BoxedFailure<'v> = Box<Failure<'v>>;
 
-impl<'v> Run<'_, 'v> {
+impl<'v> Execution<'_, 'v> {
     /// Performs the action of an operation and returns the index of the next one.
     #[inline(always)]
-    fn act(&mut self, act: &Act, at: usize, frame: &mut Frame<'_>) -> Result<usize, Failed<'v>> {
+    fn act(&mut self, act: &Action, at: usize, frame: &mut Frame<'_>) -> Result<usize, BoxedFailure<'v>> {
         match *act {
-            Act::None => {}
-            Act::Value(path) => {
+            Action::None => {}
+            Action::Value(path) => {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
                     print(value, frame).map_err(|stop| stop.of(path, *value))?;
                 }
             }
-            Act::Formatted { path, formatter } => {
+            Action::Formatted { path, formatter } => {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
                     self.format(value, formatter, frame)?;
                 }
             }
-            Act::Turn { turn, slot, .. } => {
+            Action::Turn { turn, slot, .. } => {
                 frame.budget.step()?;
                 let Slot { items, index, .. } = self.slots[slot as usize];
                 match turn {
-                    Turn::Index => print_unsigned(index as u64, frame)?,
-                    Turn::First => frame.append(truth(index == 0))?,
-                    Turn::Last => frame.append(truth(index + 1 == items.len()))?,
+                    LoopVariable::Index => print_unsigned(index as u64, frame)?,
+                    LoopVariable::First => frame.append(truth(index == 0))?,
+                    LoopVariable::Last => frame.append(truth(index + 1 == items.len()))?,
                 }
             }
-            Act::If {
+            Action::If {
                 path,
                 negated,
                 otherwise,
@@ -121,7 +121,7 @@ impl<'v> Run<'_, 'v> {
                     return Ok(otherwise as usize);
                 }
             }
-            Act::IfTurn {
+            Action::IfTurn {
                 turn,
                 negated,
                 slot,
@@ -130,23 +130,23 @@ impl<'v> Run<'_, 'v> {
                 frame.budget.step()?;
                 let Slot { items, index, .. } = self.slots[slot as usize];
                 let is_true = match turn {
-                    Turn::Index => index != 0,
-                    Turn::First => index == 0,
-                    Turn::Last => index + 1 == items.len(),
+                    LoopVariable::Index => index != 0,
+                    LoopVariable::First => index == 0,
+                    LoopVariable::Last => index + 1 == items.len(),
                 };
                 if is_true == negated {
                     return Ok(otherwise as usize);
                 }
             }
-            Act::Goto(target) => return Ok(target as usize),
-            Act::With { path, slot, end } => {
+            Action::Goto(target) => return Ok(target as usize),
+            Action::With { path, slot, end } => {
                 frame.budget.step()?;
                 match self.value(path, frame)? {
                     Some(value) => self.slots[slot as usize].value = value,
                     None => return Ok(end as usize),
                 }
             }
-            Act::For { path, slot, end } => {
+            Action::For { path, slot, end } => {
                 frame.budget.step()?;
                 let items: &[Value<'v>] = match self.value(path, frame)? {
                     Some(Value::Array(items)) => items,
@@ -162,7 +162,7 @@ impl<'v> Run<'_, 'v> {
                     index: 0,
                 };
             }
-            Act::Next { slot, body } => {
+            Action::Next { slot, body } => {
                 frame.budget.step()?;
                 let slot = &mut self.slots[slot as usize];
                 if let Some(item) = slot.items.get(slot.index + 1) {
@@ -171,7 +171,7 @@ impl<'v> Run<'_, 'v> {
                     return Ok(body as usize);
                 }
             }
-            Act::Call { path, call } => {
+            Action::Call { path, call } => {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
                     self.call(value, call, frame)
@@ -184,7 +184,7 @@ impl<'v> Run<'_, 'v> {
 
     /// Returns the value of a path; `None` if it is missing in lenient mode.
     #[inline(always)]
-    fn value(&self, path: PathRef, frame: &Frame<'_>) -> Result<Option<&'v Value<'v>>, Failed<'v>> {
+    fn value(&self, path: PathRef, frame: &Frame<'_>) -> Result<Option<&'v Value<'v>>, BoxedFailure<'v>> {
         match self.look_up(path) {
             None if (frame.missing, self.unit.missing) == (Missing::Error, Missing::Error) => {
                 Err(self.missing(path).into())
@@ -237,7 +237,7 @@ impl<'v> Run<'_, 'v> {
         }
     }
 
-    fn format(&self, value: &Value<'v>, formatter: u32, frame: &mut Frame<'_>) -> Result<(), Failed<'v>> {
+    fn format(&self, value: &Value<'v>, formatter: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
         let Some(function) = self.closure.top().formatters.get(formatter as usize) else {
             return Err(Failure::UnknownFormatter(formatter).into());
         };
@@ -255,7 +255,7 @@ impl<'v> Run<'_, 'v> {
         Ok(())
     }
 
-    fn call(&self, value: &Value<'v>, call: u32, frame: &mut Frame<'_>) -> Result<(), Failed<'v>> {
+    fn call(&self, value: &Value<'v>, call: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
         let Some(callee) = self.closure.callee(call as usize) else {
             return Err(Failure::UnknownTemplate(call).into());
         };
@@ -270,7 +270,7 @@ impl<'v> Run<'_, 'v> {
 
     /// Completes the failure of a call with `path`, if the callee misses a name that exists in this template.
     #[cold]
-    fn explain_call(&self, mut failure: Failed<'v>, path: PathRef) -> Failed<'v> {
+    fn explain_call(&self, mut failure: BoxedFailure<'v>, path: PathRef) -> BoxedFailure<'v> {
         if let Failure::Called(call, error) = &mut *failure
             && let Some(callee) = self.unit.calls.get(*call as usize)
             && let Some(wanted) = error.diagnostic.wanted.take()
@@ -284,9 +284,9 @@ impl<'v> Run<'_, 'v> {
             }
             let around = values.iter().take(steps.len()).rposition(|value| has(value));
             let reach = match around {
-                Some(count) if count > 0 || path.slot > 0 => Reach::Around(count),
-                _ if self.slots.iter().any(|slot| has(slot.value)) => Reach::Elsewhere,
-                _ => Reach::Nowhere,
+                Some(count) if count > 0 || path.slot > 0 => CallerScope::Around(count),
+                _ if self.slots.iter().any(|slot| has(slot.value)) => CallerScope::Elsewhere,
+                _ => CallerScope::Nowhere,
             };
             not_passed(&mut error.diagnostic, &wanted, self.unit, (callee, path), reach);
         }
@@ -295,12 +295,12 @@ impl<'v> Run<'_, 'v> {
 }
 
 /// The reason why a value was not printed.
-pub(super) enum Unprinted {
+pub(super) enum PrintError {
     NoText,
     Exceeded(Exceeded),
 }
 
-impl Unprinted {
+impl PrintError {
     #[cold]
     fn of(self, path: PathRef, value: Value<'_>) -> Box<Failure<'_>> {
         match self {
@@ -310,14 +310,14 @@ impl Unprinted {
     }
 }
 
-impl From<Exceeded> for Unprinted {
+impl From<Exceeded> for PrintError {
     fn from(exceeded: Exceeded) -> Self {
         Self::Exceeded(exceeded)
     }
 }
 
 #[inline(always)]
-fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), Unprinted> {
+fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), PrintError> {
     match value {
         Value::Null => {}
         Value::Text(text) => match frame.escape {
@@ -330,7 +330,7 @@ fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), Unprinted> {
         // `serde_json` prints floats with the same crate.
         Value::Float(number) => print_short(zmij::Buffer::new().format_finite(*number), frame)?,
         Value::Digits(digits) => frame.append(digits)?,
-        Value::Array(_) | Value::Object(_) => return Err(Unprinted::NoText),
+        Value::Array(_) | Value::Object(_) => return Err(PrintError::NoText),
     }
     Ok(())
 }

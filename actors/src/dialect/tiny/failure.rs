@@ -1,14 +1,14 @@
 //! Failures of a render, and their explanations for the author of the template.
 
 use crate::budget::Exceeded;
-use crate::diagnostic::{Diagnostic, Wanted};
+use crate::diagnostic::{Diagnostic, MissingName};
 use crate::dialect::{Call, Closure, FormatterError, RenderError, RenderFault};
-use crate::likeness::suggestion;
+use crate::suggestion::suggestion;
 use crate::value::Value;
 
 use super::foreign::{self, expression};
-use super::piece::Part;
-use super::program::{Act, PathRef};
+use super::piece::TextRange;
+use super::program::{Action, PathRef};
 use super::shorten::shorten;
 use super::unit::TinyUnit;
 
@@ -53,7 +53,7 @@ impl Failure<'_> {
             Self::Missing { path, step, within } => {
                 let mut diagnostic = missing(unit, path, step, &within);
                 // A condition on a missing path is mostly meant to test its presence.
-                let in_condition = matches!(unit.ops.get(at).map(|op| op.act), Some(Act::If { .. }));
+                let in_condition = matches!(unit.ops.get(at).map(|op| op.act), Some(Action::If { .. }));
                 if diagnostic.help.is_none() && in_condition && matches!(within, Value::Object(_)) {
                     diagnostic.help =
                         Some("where it may be missing, give it as null, or make the templates lenient".into());
@@ -148,7 +148,7 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
     };
     let mut diagnostic = Diagnostic::error("missing-path", message).at(unit.source(), step.range());
     if at == 0 && path.slot == 0 {
-        diagnostic.wanted = Some(Wanted {
+        diagnostic.wanted = Some(MissingName {
             name: key.into(),
             kind: (!matches!(within, Value::Object(_))).then(|| within.kind()),
         });
@@ -238,7 +238,7 @@ fn by_accident(text: &str, key: &str, within: &Value<'_>) -> Option<String> {
 }
 
 /// The place where the caller of a template has a name that the template misses.
-pub(super) enum Reach {
+pub(super) enum CallerScope {
     /// In the value of the first steps of the call's path, as many as the number says.
     Around(usize),
     /// In another value that the caller has in scope.
@@ -249,10 +249,10 @@ pub(super) enum Reach {
 /// Adds to the diagnostic of a missing name which value the template was called with, and how to pass the name.
 pub(super) fn not_passed(
     diagnostic: &mut Diagnostic,
-    wanted: &Wanted,
+    wanted: &MissingName,
     unit: &TinyUnit,
     (callee, path): (&Call, PathRef),
-    reach: Reach,
+    reach: CallerScope,
 ) {
     let whole = unit.range_of(path);
     let passed = shorten(&unit.source()[whole.clone()]);
@@ -263,7 +263,7 @@ pub(super) fn not_passed(
     };
     let steps = unit.steps_of(path);
     match reach {
-        Reach::Around(count) => {
+        CallerScope::Around(count) => {
             // The text before the first step that leaves the larger value.
             let end = steps
                 .get(count)
@@ -279,17 +279,17 @@ pub(super) fn not_passed(
             ));
         }
         // Such as `{{ call list.html with xs }}`, and `{{ for x in xs }}` there.
-        Reach::Elsewhere if name == passed => {
+        CallerScope::Elsewhere if name == passed => {
             diagnostic.help = Some(format!(
                 "what was passed is `@root` here: write `@root` in place of `{name}`, or pass a larger value that has `{name}`"
             ));
         }
-        Reach::Elsewhere => {
+        CallerScope::Elsewhere => {
             diagnostic.help = Some(format!(
                 "the caller has `{name}`, but passes `{passed}` alone: put `{name}` into it, or pass a larger value that has both"
             ));
         }
-        Reach::Nowhere => {}
+        CallerScope::Nowhere => {}
     }
 }
 
@@ -307,17 +307,17 @@ fn stopped(exceeded: Exceeded) -> Diagnostic {
 /// Adds the position of the operation that exceeded the budget.
 fn at_op(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
     let range = match unit.ops.get(at).map(|op| op.act) {
-        Some(Act::Turn { at, .. }) => at as usize..unit.word_end(at as usize),
-        Some(Act::Next { body, .. }) => return at_op(unit, body as usize - 1, diagnostic),
+        Some(Action::Turn { at, .. }) => at as usize..unit.word_end(at as usize),
+        Some(Action::Next { body, .. }) => return at_op(unit, body as usize - 1, diagnostic),
         Some(
-            Act::Value(path)
-            | Act::Formatted { path, .. }
-            | Act::If { path, .. }
-            | Act::With { path, .. }
-            | Act::For { path, .. }
-            | Act::Call { path, .. },
+            Action::Value(path)
+            | Action::Formatted { path, .. }
+            | Action::If { path, .. }
+            | Action::With { path, .. }
+            | Action::For { path, .. }
+            | Action::Call { path, .. },
         ) => unit.range_of(path),
-        Some(Act::IfTurn { .. } | Act::Goto(_) | Act::None) | None => return diagnostic,
+        Some(Action::IfTurn { .. } | Action::Goto(_) | Action::None) | None => return diagnostic,
     };
     diagnostic.at(unit.source(), range)
 }
@@ -325,7 +325,7 @@ fn at_op(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
 /// Adds the position of the text before an operation.
 fn at_lead(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
     match unit.ops.get(at).map(|op| op.lead) {
-        Some(Part { start, length }) => diagnostic.at(unit.source(), start as usize..(start + length) as usize),
+        Some(TextRange { start, length }) => diagnostic.at(unit.source(), start as usize..(start + length) as usize),
         None => diagnostic,
     }
 }

@@ -12,13 +12,13 @@ use expression::{as_path, presence, value};
 
 /// What to write instead of a tag.
 #[derive(Debug)]
-pub(super) struct Meant {
+pub(super) struct Replacement {
     pub(super) help: String,
     /// The word of the block that the tag was meant to be, such as `if` or `endif`: so that its other end is not a second fault.
     pub(super) block: &'static str,
 }
 
-impl Meant {
+impl Replacement {
     fn help(help: impl Into<String>) -> Self {
         Self::block("", help)
     }
@@ -31,7 +31,7 @@ impl Meant {
 
 /// What a word of another language begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ForeignBlock {
     If,
     Unless,
     Else,
@@ -51,7 +51,7 @@ enum Kind {
     EscapeMode,
 }
 
-impl Kind {
+impl ForeignBlock {
     fn of(word: &str) -> Option<Self> {
         Some(match word {
             "if" | "ifnotempty" => Self::If,
@@ -91,20 +91,20 @@ impl Kind {
 }
 
 /// What somebody meant who wrote `text` between `{%` and `%}`.
-pub(super) fn percent(text: &str) -> Meant {
+pub(super) fn percent(text: &str) -> Replacement {
     let text = text.trim_matches(['%', '-', '+', '~']).trim();
     tag(text, true).unwrap_or_else(|| {
-        Meant::help(
+        Replacement::help(
             "blocks are `if`, `else`, `for`, `with` and `call`, in double braces; for a brace that is text write `\\{`",
         )
     })
 }
 
 /// What somebody meant who wrote `text` as a block; `is_block` if nothing but a block can be meant.
-pub(super) fn tag(text: &str, is_block: bool) -> Option<Meant> {
+pub(super) fn tag(text: &str, is_block: bool) -> Option<Replacement> {
     let text = text.trim();
     if let Some(comment) = comment(text) {
-        return Some(Meant::help(format!(
+        return Some(Replacement::help(format!(
             "a comment is written `{{# {} #}}`, on one line",
             shorten(comment)
         )));
@@ -126,14 +126,14 @@ pub(super) fn tag(text: &str, is_block: bool) -> Option<Meant> {
         rest.starts_with(['.', '[', '(', '?']) || !is_block && rest.trim_start().starts_with(['|', '?', '~', '+', '*']);
     let rest = rest.trim();
     if text.contains(":=") && !matches!(word, "range" | "with" | "if") {
-        return Some(Meant::help(variable(&text.replacen(":=", "=", 1))));
+        return Some(Replacement::help(variable(&text.replacen(":=", "=", 1))));
     }
     match sigil {
         '>' => return Some(include(after)),
-        '&' => return Some(Meant::help(unescaped(after))),
-        '^' if after.is_empty() => return Some(Meant::help("write `{{ else }}`")),
+        '&' => return Some(Replacement::help(unescaped(after))),
+        '^' if after.is_empty() => return Some(Replacement::help("write `{{ else }}`")),
         '^' => {
-            return Some(Meant::help(format!(
+            return Some(Replacement::help(format!(
                 "write `{{{{ if not {} }}}} … {{{{ endif }}}}`",
                 path_or(after, "path")
             )));
@@ -145,17 +145,17 @@ pub(super) fn tag(text: &str, is_block: bool) -> Option<Meant> {
         Some(stem) if !stem.is_empty() => (true, stem.trim_start_matches('_')),
         _ => (false, word),
     };
-    let kind = Kind::of(stem).filter(|_| !is_value || ends);
+    let kind = ForeignBlock::of(stem).filter(|_| !is_value || ends);
     let is_section = kind.is_none_or(|kind| rest.is_empty() && kind.is_value_alone());
     if sigil == '#' && is_section && !after.is_empty() {
         let path = path_or(after, "items");
         let help = format!(
             "write `{{{{ if {path} }}}} … {{{{ endif }}}}` for a condition, `{{{{ for item in {path} }}}} … {{{{ endfor }}}}` for a list"
         );
-        return Some(Meant::help(help));
+        return Some(Replacement::help(help));
     }
     if sigil == '/' && is_section {
-        return Some(Meant::help(
+        return Some(Replacement::help(
             "say what ends: `{{ endif }}`, `{{ endfor }}` or `{{ endwith }}`",
         ));
     }
@@ -165,50 +165,53 @@ pub(super) fn tag(text: &str, is_block: bool) -> Option<Meant> {
     }
     if !is_block && sigil == ' ' && rest.is_empty() && kind.is_value_alone() && word != "yield" {
         // It may be a field all the same.
-        return (kind == Kind::Raw).then(|| Meant::help(format!("{RAW}; a value takes single braces: `{{{after}}}`")));
+        return (kind == ForeignBlock::Raw)
+            .then(|| Replacement::help(format!("{RAW}; a value takes single braces: `{{{after}}}`")));
     }
     Some(begin(kind, word, rest))
 }
 
-fn begin(kind: Kind, word: &str, rest: &str) -> Meant {
+fn begin(kind: ForeignBlock, word: &str, rest: &str) -> Replacement {
     match kind {
-        Kind::If => Meant::block("if", format!("write {}", condition(rest, false))),
-        Kind::Unless => Meant::block("if", format!("write {}", condition(rest, true))),
-        Kind::ElseIf => Meant::help(else_if(rest)),
-        Kind::Else if rest.starts_with("if") => Meant::help(else_if(rest.trim_start_matches("if"))),
-        Kind::Else if word == "else" => Meant::help("write `{{ else }}`"),
-        Kind::Else => Meant::help(FOR_ELSE),
-        Kind::For => Meant::block("for", format!("write {}", for_loop(rest))),
-        Kind::With => Meant::block("with", format!("write {}", with(rest))),
-        Kind::Include => include(rest),
-        Kind::Inheritance => Meant::help(INHERITANCE),
-        Kind::Variable => Meant::help(variable(rest)),
-        Kind::Macro => Meant::help("make it a template of its own, and call it: `{{ call _item.html with item }}`"),
-        Kind::Raw => Meant::help(RAW),
-        Kind::Comment => Meant::help("a comment is written `{# … #}`, on one line"),
-        Kind::Choice => Meant::help(
+        ForeignBlock::If => Replacement::block("if", format!("write {}", condition(rest, false))),
+        ForeignBlock::Unless => Replacement::block("if", format!("write {}", condition(rest, true))),
+        ForeignBlock::ElseIf => Replacement::help(else_if(rest)),
+        ForeignBlock::Else if rest.starts_with("if") => Replacement::help(else_if(rest.trim_start_matches("if"))),
+        ForeignBlock::Else if word == "else" => Replacement::help("write `{{ else }}`"),
+        ForeignBlock::Else => Replacement::help(FOR_ELSE),
+        ForeignBlock::For => Replacement::block("for", format!("write {}", for_loop(rest))),
+        ForeignBlock::With => Replacement::block("with", format!("write {}", with(rest))),
+        ForeignBlock::Include => include(rest),
+        ForeignBlock::Inheritance => Replacement::help(INHERITANCE),
+        ForeignBlock::Variable => Replacement::help(variable(rest)),
+        ForeignBlock::Macro => {
+            Replacement::help("make it a template of its own, and call it: `{{ call _item.html with item }}`")
+        }
+        ForeignBlock::Raw => Replacement::help(RAW),
+        ForeignBlock::Comment => Replacement::help("a comment is written `{# … #}`, on one line"),
+        ForeignBlock::Choice => Replacement::help(
             "there are no comparisons: put an answer for each case into the data, and test it: `{{ if is_sold_out }}`",
         ),
-        Kind::Jump => Meant::help("a loop goes over all of its items: leave the others out in the data"),
-        Kind::Nothing => {
-            Meant::help("take it out: nothing has to be loaded, and formatters are registered by the program")
+        ForeignBlock::Jump => Replacement::help("a loop goes over all of its items: leave the others out in the data"),
+        ForeignBlock::Nothing => {
+            Replacement::help("take it out: nothing has to be loaded, and formatters are registered by the program")
         }
-        Kind::Asked => Meant::help(format!(
+        ForeignBlock::Asked => Replacement::help(format!(
             "there are no functions: put what `{word}` says into the data, and print it: `{{name}}`"
         )),
-        Kind::EscapeMode => Meant::help(
+        ForeignBlock::EscapeMode => Replacement::help(
             "take it out: pages that end in `.html` are escaped, and `{name | unescaped}` is for markup of your own",
         ),
     }
 }
 
-fn end(kind: Kind) -> Meant {
+fn end(kind: ForeignBlock) -> Replacement {
     match kind {
-        Kind::If | Kind::Unless => Meant::block("endif", "write `{{ endif }}`"),
-        Kind::For => Meant::block("endfor", "write `{{ endfor }}`"),
-        Kind::With => Meant::block("endwith", "write `{{ endwith }}`"),
-        Kind::Include => Meant::help("take it out: a `call` has no end"),
-        Kind::Variable => Meant::help("there are no variables: put the value into the data"),
+        ForeignBlock::If | ForeignBlock::Unless => Replacement::block("endif", "write `{{ endif }}`"),
+        ForeignBlock::For => Replacement::block("endfor", "write `{{ endfor }}`"),
+        ForeignBlock::With => Replacement::block("endwith", "write `{{ endwith }}`"),
+        ForeignBlock::Include => Replacement::help("take it out: a `call` has no end"),
+        ForeignBlock::Variable => Replacement::help("there are no variables: put the value into the data"),
         other => begin(other, "", ""),
     }
 }
@@ -354,7 +357,7 @@ pub(super) fn with(text: &str) -> String {
 }
 
 /// A partial: who is called, and with what.
-pub(super) fn include(text: &str) -> Meant {
+pub(super) fn include(text: &str) -> Replacement {
     let text = text.trim().trim_start_matches("file=");
     let (name, rest) = match text.chars().next() {
         Some(quote @ ('"' | '\'')) => text[1..].split_once(quote).unwrap_or((&text[1..], "")),
@@ -370,7 +373,7 @@ pub(super) fn include(text: &str) -> Meant {
         .next()
         .and_then(as_path)
         .filter(|_| !rest.contains(['=', ':']));
-    Meant::help(match of {
+    Replacement::help(match of {
         Some(path) => format!("write `{{{{ call {name} with {path} }}}}`"),
         None => format!("write `{{{{ call {name} with page }}}}`, where `page` is the part of the data that it needs"),
     })

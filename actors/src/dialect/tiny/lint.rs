@@ -29,7 +29,7 @@ pub(super) fn lint_accepted(text: &str, warnings_max: usize) -> Vec<Diagnostic> 
 
 fn lint(text: &str, tokens: &[Token], warnings_max: usize) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    let mut place = Place::Text;
+    let mut place = HtmlPosition::Text;
     // The position at each open `if`, where both of its branches begin.
     let mut branches = Vec::new();
     for token in tokens {
@@ -56,7 +56,7 @@ fn lint(text: &str, tokens: &[Token], warnings_max: usize) -> Vec<Diagnostic> {
 
 /// A position in HTML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum HtmlPosition {
     Text,
     Comment,
     /// In a closing tag or a declaration, which is skipped up to `>`.
@@ -94,7 +94,7 @@ enum Attribute {
 const SCHEME: &[u8] = b"javascript:";
 const OTHER_URL: u8 = u8::MAX;
 
-impl Place {
+impl HtmlPosition {
     /// Returns the position after some text.
     fn after(mut self, mut text: &[u8]) -> Self {
         while !text.is_empty() {
@@ -197,7 +197,7 @@ impl Place {
     }
 
     /// Returns the gap in the protection of a value at this position, if there is one.
-    fn hole(self, path: &Path, formatter: Option<Piece<'_>>) -> Option<Hole> {
+    fn hole(self, path: &Path, formatter: Option<Piece<'_>>) -> Option<EscapingGap> {
         if matches!(path, Path::Turn(..)) {
             return None;
         }
@@ -215,21 +215,21 @@ impl Place {
             | Self::Quoted {
                 attribute: Attribute::Handler,
                 ..
-            } => Some(Hole::Handler),
-            Self::Equals(..) | Self::Unquoted(..) => Some(Hole::Unquoted),
-            Self::Quoted { scheme, .. } if usize::from(scheme) == SCHEME.len() => Some(Hole::Url),
-            Self::Inside(Content::Script) => Some(Hole::Script),
-            Self::Inside(Content::Style) => Some(Hole::Style),
+            } => Some(EscapingGap::Handler),
+            Self::Equals(..) | Self::Unquoted(..) => Some(EscapingGap::Unquoted),
+            Self::Quoted { scheme, .. } if usize::from(scheme) == SCHEME.len() => Some(EscapingGap::Url),
+            Self::Inside(Content::Script) => Some(EscapingGap::Script),
+            Self::Inside(Content::Style) => Some(EscapingGap::Style),
             _ => None,
         }
     }
 }
 
 /// Returns the position after a `<`, and the bytes by which it is recognized.
-fn opened(text: &[u8]) -> (Place, usize) {
+fn opened(text: &[u8]) -> (HtmlPosition, usize) {
     match text {
-        [b'!', b'-', b'-', ..] => (Place::Comment, 3),
-        [b'!' | b'/' | b'?', ..] => (Place::Skipped, 1),
+        [b'!', b'-', b'-', ..] => (HtmlPosition::Comment, 3),
+        [b'!' | b'/' | b'?', ..] => (HtmlPosition::Skipped, 1),
         [first, ..] if first.is_ascii_alphabetic() => {
             let is_end = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/');
             let length = text.iter().position(is_end).unwrap_or(text.len());
@@ -241,9 +241,9 @@ fn opened(text: &[u8]) -> (Place, usize) {
             } else {
                 Content::Text
             };
-            (Place::Tag(content), length)
+            (HtmlPosition::Tag(content), length)
         }
-        _ => (Place::Text, 0),
+        _ => (HtmlPosition::Text, 0),
     }
 }
 
@@ -261,10 +261,10 @@ fn scheme_after(mut scheme: u8, text: &[u8]) -> u8 {
 }
 
 impl Content {
-    fn place(self) -> Place {
+    fn place(self) -> HtmlPosition {
         match self {
-            Self::Text => Place::Text,
-            _ => Place::Inside(self),
+            Self::Text => HtmlPosition::Text,
+            _ => HtmlPosition::Inside(self),
         }
     }
 
@@ -289,7 +289,7 @@ impl Attribute {
 
 /// A position that escaping does not protect.
 #[derive(Debug, Clone, Copy)]
-enum Hole {
+enum EscapingGap {
     Unquoted,
     Handler,
     Url,
@@ -297,7 +297,7 @@ enum Hole {
     Style,
 }
 
-impl Hole {
+impl EscapingGap {
     fn warning(self, text: &str, piece: Piece<'_>) -> Diagnostic {
         let (code, place, help) = match self {
             Self::Unquoted => (

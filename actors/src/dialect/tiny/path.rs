@@ -2,30 +2,30 @@
 
 use std::ops::Range;
 
-use crate::likeness::suggestion;
+use crate::suggestion::suggestion;
 
 use super::foreign;
 use super::foreign::expression;
-use super::piece::{Part, Piece};
+use super::piece::{Piece, TextRange};
 use super::shorten::shorten;
-use super::tag::Fault;
+use super::tag::TagError;
 
 /// The parsed form of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Path {
     /// `@root`: the whole context.
-    Root(Part),
+    Root(TextRange),
     /// `@index`, `@first` or `@last` of the innermost loop.
-    Turn(Turn, Part),
+    Turn(LoopVariable, TextRange),
     /// One step of ASCII letters, digits and underscores.
-    Name(Part),
+    Name(TextRange),
     /// One or more valid steps with dots between them.
-    Steps(Part),
+    Steps(TextRange),
 }
 
 impl Path {
     /// Returns the position in the text.
-    pub(super) fn part(&self) -> Part {
+    pub(super) fn part(&self) -> TextRange {
         match self {
             Self::Root(part) | Self::Turn(_, part) | Self::Name(part) | Self::Steps(part) => *part,
         }
@@ -34,7 +34,7 @@ impl Path {
 
 /// The state of a loop that a template can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum LoopVariable {
     Index,
     First,
     Last,
@@ -42,7 +42,7 @@ pub(super) enum Turn {
 
 /// The use of a path, which decides which keywords are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum PathUse {
     Value,
     Formatted,
     Condition,
@@ -51,7 +51,7 @@ pub(super) enum Place {
     Call,
 }
 
-impl Place {
+impl PathUse {
     /// Returns the use in words.
     fn of_tag(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ const KEYWORDS: [&str; 4] = ["@index", "@first", "@last", "@root"];
 
 /// Parses a path with a given use, inside a loop or not.
 #[inline]
-pub(super) fn path(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault> {
+pub(super) fn path(piece: Piece<'_>, place: PathUse, in_loop: bool) -> Result<Path, TagError> {
     plain_name(piece).map_or_else(|| any_path(piece, place, in_loop), Ok)
 }
 
@@ -84,17 +84,17 @@ pub(super) fn plain_name(piece: Piece<'_>) -> Option<Path> {
     is_name.then(|| Path::Name(piece.part()))
 }
 
-fn any_path(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault> {
+fn any_path(piece: Piece<'_>, place: PathUse, in_loop: bool) -> Result<Path, TagError> {
     if piece.text.starts_with('@') {
         return keyword(piece, place, in_loop);
     }
     if piece.text.is_empty() {
         let help = "name what to look up, such as `name` or `order.total`";
-        return Err(Fault::new("empty-path", piece.range(), "a path is missing here").help(help));
+        return Err(TagError::new("empty-path", piece.range(), "a path is missing here").help(help));
     }
     if piece.text.len() > PATH_BYTES_MAX {
         let message = format!("a path of more than {PATH_BYTES_MAX} bytes");
-        return Err(Fault::new("path-too-long", piece.range(), message).help("is a closing `}` missing?"));
+        return Err(TagError::new("path-too-long", piece.range(), message).help("is a closing `}` missing?"));
     }
     let mut bad_step = None;
     let mut start = 0;
@@ -120,7 +120,7 @@ fn any_path(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault
 
 /// Returns the error in one step of a path, if it has one.
 #[inline]
-fn fault_in_step(piece: Piece<'_>, range: Range<usize>) -> Option<Fault> {
+fn fault_in_step(piece: Piece<'_>, range: Range<usize>) -> Option<TagError> {
     let step = &piece.text.as_bytes()[range.clone()];
     if !step.is_empty() && step[0] != b'+' {
         return None;
@@ -137,10 +137,10 @@ fn fault_in_step(piece: Piece<'_>, range: Range<usize>) -> Option<Fault> {
             Some(help) => help,
             None => "write one name between two dots".into(),
         };
-        Some(Fault::new("empty-step", place, message).help(help))
+        Some(TagError::new("empty-step", place, message).help(help))
     } else if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
         let help = format!("write `{}`", &piece.text[range.start + 1..range.end]);
-        Some(Fault::new("signed-index", place, "an index has no sign").help(help))
+        Some(TagError::new("signed-index", place, "an index has no sign").help(help))
     } else {
         None
     }
@@ -167,12 +167,12 @@ fn is_odd(byte: u8) -> bool {
     ODD[usize::from(byte)]
 }
 
-fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault> {
+fn keyword(piece: Piece<'_>, place: PathUse, in_loop: bool) -> Result<Path, TagError> {
     let turn = match piece.text {
         "@root" => None,
-        "@index" => Some(Turn::Index),
-        "@first" => Some(Turn::First),
-        "@last" => Some(Turn::Last),
+        "@index" => Some(LoopVariable::Index),
+        "@first" => Some(LoopVariable::First),
+        "@last" => Some(LoopVariable::Last),
         other => {
             let html = other.strip_prefix("@html ");
             let help = match (other.strip_prefix("@root."), suggestion(other, KEYWORDS)) {
@@ -183,34 +183,34 @@ fn keyword(piece: Piece<'_>, place: Place, in_loop: bool) -> Result<Path, Fault>
                 _ => "there are `@index`, `@first`, `@last` and `@root`".into(),
             };
             let message = format!("there is no `{}`", shorten(other));
-            return Err(Fault::new("unknown-keyword", piece.range(), message).help(help));
+            return Err(TagError::new("unknown-keyword", piece.range(), message).help(help));
         }
     };
     let misplaced = |help: &str| {
         let message = format!("`{}` does not work in {}", piece.text, place.of_tag());
-        Err(Fault::new("misplaced-keyword", piece.range(), message).help(help))
+        Err(TagError::new("misplaced-keyword", piece.range(), message).help(help))
     };
     match (turn, place) {
-        (None, Place::Value | Place::Condition | Place::Loop) => Ok(Path::Root(piece.part())),
+        (None, PathUse::Value | PathUse::Condition | PathUse::Loop) => Ok(Path::Root(piece.part())),
         (None, _) => misplaced("give it a path; what it needs has to have a name in the data"),
-        (Some(_), Place::Loop) => misplaced("loop over an array"),
-        (Some(_), Place::With | Place::Call | Place::Formatted) => {
+        (Some(_), PathUse::Loop) => misplaced("loop over an array"),
+        (Some(_), PathUse::With | PathUse::Call | PathUse::Formatted) => {
             misplaced("it works in a value without a formatter and in `if`")
         }
         (Some(_), _) if !in_loop => {
             let message = format!("`{}` is used outside of a loop", piece.text);
             let help = "it belongs between `{{ for … }}` and `{{ endfor }}` of the same template";
-            Err(Fault::new("outside-loop", piece.range(), message).help(help))
+            Err(TagError::new("outside-loop", piece.range(), message).help(help))
         }
         (Some(turn), _) => Ok(Path::Turn(turn, piece.part())),
     }
 }
 
 /// Returns the error for a text that is not a path, with a suggestion of the probable intention.
-fn no_path(piece: Piece<'_>, place: Place) -> Fault {
+fn no_path(piece: Piece<'_>, place: PathUse) -> TagError {
     let text = piece.text;
     let words = || text.split_whitespace();
-    let is_value = matches!(place, Place::Value | Place::Formatted);
+    let is_value = matches!(place, PathUse::Value | PathUse::Formatted);
     let first = words().next().unwrap_or_default();
     let block = matches!(
         first,
@@ -221,7 +221,7 @@ fn no_path(piece: Piece<'_>, place: Place) -> Fault {
             Some(meant) => meant.help,
             None => format!("blocks take two braces: `{{{{ {} }}}}`", shorten(text)),
         };
-        return Fault::new(
+        return TagError::new(
             "block-in-value",
             piece.range(),
             format!("`{first}` in single braces is no block"),
@@ -232,7 +232,7 @@ fn no_path(piece: Piece<'_>, place: Place) -> Fault {
     let is_presence = !is_value && expression::presence(text.strip_prefix("not ").unwrap_or(text)).is_some();
     if is_presence {
         let message = "a condition is one path, or `not` and one path";
-        return Fault::new("comparison", piece.range(), message).help(format!("write {}", presence()));
+        return TagError::new("comparison", piece.range(), message).help(format!("write {}", presence()));
     }
     let compares = ["==", "!=", "<", ">"].iter().any(|sign| text.contains(sign))
         || matches!(first, "eq" | "ne" | "lt" | "le" | "gt" | "ge") && words().nth(1).is_some();
@@ -242,31 +242,31 @@ fn no_path(piece: Piece<'_>, place: Place) -> Fault {
     if !is_value && joins {
         let message = "conditions cannot be joined";
         let help = expression::joined(text);
-        return Fault::new("boolean-operator", piece.range(), message).help(help);
+        return TagError::new("boolean-operator", piece.range(), message).help(help);
     }
     if !is_value && compares || text.contains("==") {
         let message = "there are no comparisons";
         let help = "put the answer into the data and test that: `{{ if is_sold_out }}`";
-        return Fault::new("comparison", piece.range(), message).help(help);
+        return TagError::new("comparison", piece.range(), message).help(help);
     }
     let compares_once = text.split('=').map(expression::as_path).collect::<Option<Vec<_>>>();
     if !is_value && compares_once.is_some_and(|parts| parts.len() == 2) {
         let help = "put the answer into the data and test that: `{{ if is_sold_out }}`";
-        return Fault::new("comparison", piece.range(), "there are no comparisons").help(help);
+        return TagError::new("comparison", piece.range(), "there are no comparisons").help(help);
     }
-    if place == Place::Condition
+    if place == PathUse::Condition
         && first != "not"
         && let Some(path) = expression::after_word(text, "not").and_then(expression::as_path)
     {
         let message = format!("`{first}` is written in lower case");
-        return Fault::new("not-a-path", piece.range(), message).help(format!("write `{{{{ if not {path} }}}}`"));
+        return TagError::new("not-a-path", piece.range(), message).help(format!("write `{{{{ if not {path} }}}}`"));
     }
     if !is_value && text.starts_with('!') {
         let help = format!("write `not {}`", shorten(text[1..].trim_start()));
-        return Fault::new("not-a-path", piece.range(), "`!` is not part of the language").help(help);
+        return TagError::new("not-a-path", piece.range(), "`!` is not part of the language").help(help);
     }
     let message = format!("`{}` is not a path", shorten(text));
-    let fault = Fault::new("not-a-path", piece.range(), message);
+    let fault = TagError::new("not-a-path", piece.range(), message);
     if let Some(meant) = meant(text, place) {
         return fault.help(meant);
     }
@@ -286,9 +286,9 @@ fn no_path(piece: Piece<'_>, place: Place) -> Fault {
 }
 
 /// Returns a suggestion for an expression of another language. Texts that may be part of a stylesheet or a script get none.
-fn meant(text: &str, place: Place) -> Option<String> {
+fn meant(text: &str, place: PathUse) -> Option<String> {
     const OR_TEXT: &str = "; for a brace that is text write `\\{`";
-    let is_value = matches!(place, Place::Value | Place::Formatted);
+    let is_value = matches!(place, PathUse::Value | PathUse::Formatted);
     let bare = text
         .strip_prefix('(')
         .and_then(|text| text.strip_suffix(')'))

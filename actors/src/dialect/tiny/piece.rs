@@ -13,12 +13,12 @@ pub(super) struct Piece<'t> {
 
 /// A range of a text of less than 4 GiB. It fits into a register, so that values that contain it are moved cheaply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Part {
+pub(super) struct TextRange {
     pub(super) start: u32,
     pub(super) length: u32,
 }
 
-impl Part {
+impl TextRange {
     /// Returns the range in bytes.
     pub(super) fn range(self) -> Range<usize> {
         let start = self.start as usize;
@@ -46,9 +46,9 @@ impl<'t> Piece<'t> {
     }
 
     /// Returns the compact form of the range.
-    pub(super) fn part(self) -> Part {
+    pub(super) fn part(self) -> TextRange {
         // The scanner rejects texts for which this would overflow.
-        Part {
+        TextRange {
             start: self.start as u32,
             length: self.text.len() as u32,
         }

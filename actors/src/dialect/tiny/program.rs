@@ -5,10 +5,10 @@
 
 use std::sync::atomic::AtomicU32;
 
-use crate::value::Words;
+use crate::value::KeyWords;
 
-use super::path::Turn;
-use super::piece::Part;
+use super::path::LoopVariable;
+use super::piece::TextRange;
 
 /// The largest number of scopes that are open at once, besides the context.
 pub(super) const SLOTS_MAX: usize = u16::MAX as usize - 1;
@@ -16,15 +16,15 @@ pub(super) const SLOTS_MAX: usize = u16::MAX as usize - 1;
 /// An operation together with the text before it, so that an iteration of a loop that prints `<td>{cell}</td>` takes two operations instead
 /// of four.
 #[derive(Debug)]
-pub(super) struct Op {
+pub(super) struct Operation {
     /// The range of the text that is printed first.
-    pub(super) lead: Part,
-    pub(super) act: Act,
+    pub(super) lead: TextRange,
+    pub(super) act: Action,
 }
 
 /// The action of an operation. Jump targets are positions in the list. A slot holds the value of a scope; slot 0 holds the context.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Act {
+pub(super) enum Action {
     /// Does nothing after printing the text.
     None,
     /// Prints a value.
@@ -32,7 +32,7 @@ pub(super) enum Act {
     /// Prints a value through a formatter.
     Formatted { path: PathRef, formatter: u32 },
     /// Prints the state of the loop of a slot.
-    Turn { turn: Turn, slot: u16, at: u32 },
+    Turn { turn: LoopVariable, slot: u16, at: u32 },
     /// Jumps to `otherwise` unless the value is true (or, negated, false).
     If {
         path: PathRef,
@@ -41,7 +41,7 @@ pub(super) enum Act {
     },
     /// Jumps to `otherwise` unless the state of the loop of a slot is true (or, negated, false).
     IfTurn {
-        turn: Turn,
+        turn: LoopVariable,
         negated: bool,
         slot: u16,
         otherwise: u32,
@@ -78,7 +78,7 @@ pub(super) struct Step {
     /// The step as an index of an array; [`NO_INDEX`] for a name.
     pub(super) index: u32,
     /// The step as a key of an object.
-    pub(super) words: Words,
+    pub(super) words: KeyWords,
     /// The position of the key in the last object.
     pub(super) hint: AtomicU32,
 }
@@ -86,4 +86,4 @@ pub(super) struct Step {
 /// An index that no array has, because its items would not fit into memory.
 pub(super) const NO_INDEX: u32 = u32::MAX;
 
-const _: () = assert!(size_of::<Op>() == 24 && size_of::<Step>() == 40);
+const _: () = assert!(size_of::<Operation>() == 24 && size_of::<Step>() == 40);

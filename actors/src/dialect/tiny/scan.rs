@@ -13,13 +13,13 @@ use crate::limits::Limits;
 
 use self::blocks::Blocks;
 use super::foreign;
-use super::piece::{Part, Piece, find};
-use super::tag::{self, Fault, Tag};
+use super::piece::{Piece, TextRange, find};
+use super::tag::{self, Tag, TagError};
 
 /// A text or a tag of a template.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Token {
-    Text(Part),
+    Text(TextRange),
     Tag(Tag),
 }
 
@@ -44,7 +44,7 @@ pub(super) fn scan(text: &str, limits: &Limits) -> Result<Vec<Token>, Vec<Diagno
 }
 
 /// A marker that the scan cannot or need not continue.
-struct Stopped;
+struct ScanStopped;
 
 struct Scan<'t, 'l> {
     text: &'t str,
@@ -81,7 +81,7 @@ impl<'t, 'l> Scan<'t, 'l> {
         }
     }
 
-    fn run(&mut self) -> Result<(), Stopped> {
+    fn run(&mut self) -> Result<(), ScanStopped> {
         while let Some(rest) = self.text.as_bytes().get(self.at..).filter(|rest| !rest.is_empty()) {
             match rest {
                 [b'{', b'#', ..] => self.comment()?,
@@ -97,7 +97,7 @@ impl<'t, 'l> Scan<'t, 'l> {
     }
 
     /// Scans text up to the next tag. A backslash before a brace makes the brace text.
-    fn text(&mut self) -> Result<(), Stopped> {
+    fn text(&mut self) -> Result<(), ScanStopped> {
         let mut from = self.at;
         let mut search = from;
         loop {
@@ -122,24 +122,24 @@ impl<'t, 'l> Scan<'t, 'l> {
             }
             if brace.is_none() {
                 let help = "add a character or a line break after it; a backslash before `{` makes the brace text";
-                let fault = Fault::new("trailing-backslash", end - 1..end, "the text ends in a backslash");
+                let fault = TagError::new("trailing-backslash", end - 1..end, "the text ends in a backslash");
                 return self.note(fault.help(help));
             }
             self.count_tag(end)?;
             if bytes.get(end + 1) == Some(&b'{') {
                 let message = "only the first of these two braces is text";
                 let help = "for two braces write `\\{\\{`; for a brace and then a value `\\{ {- name}`";
-                self.note(Fault::new("escaped-block", end - 1..end + 2, message).help(help))?;
+                self.note(TagError::new("escaped-block", end - 1..end + 2, message).help(help))?;
             }
             from = end;
             search = end + 1;
         }
     }
 
-    fn comment(&mut self) -> Result<(), Stopped> {
+    fn comment(&mut self) -> Result<(), ScanStopped> {
         let Some(tag) = self.take("#}")? else { return Ok(()) };
         if tag.text == "{#}" {
-            let fault = Fault::new("empty-comment", tag.range(), "this comment has no end of its own");
+            let fault = TagError::new("empty-comment", tag.range(), "this comment has no end of its own");
             return self.note(fault.help("write `{# … #}`"));
         }
         let comment = tag.text[2..tag.text.len() - 2].trim();
@@ -150,11 +150,11 @@ impl<'t, 'l> Scan<'t, 'l> {
         Ok(())
     }
 
-    fn value(&mut self) -> Result<(), Stopped> {
+    fn value(&mut self) -> Result<(), ScanStopped> {
         let Some(tag) = self.take("}")? else { return Ok(()) };
         let inner = self.dashes(Piece::of(self.text, tag.start + 1..self.at - 1));
         if inner.text.is_empty() {
-            let fault = Fault::new("empty-tag", tag.range(), "there is nothing in this tag");
+            let fault = TagError::new("empty-tag", tag.range(), "there is nothing in this tag");
             return self.note(fault.help("for a brace that is text write `\\{`"));
         }
         match tag::value(inner, self.blocks.in_loop()) {
@@ -169,7 +169,7 @@ impl<'t, 'l> Scan<'t, 'l> {
         Ok(())
     }
 
-    fn block(&mut self) -> Result<(), Stopped> {
+    fn block(&mut self) -> Result<(), ScanStopped> {
         let Some(whole) = self.take("}}")? else { return Ok(()) };
         let inner = self.dashes(Piece::of(self.text, whole.start + 2..self.at - 2));
         let tag = match tag::block(inner, self.blocks.in_loop(), self.blocks.innermost()) {
@@ -191,7 +191,7 @@ impl<'t, 'l> Scan<'t, 'l> {
         let most = self.limits.source_nesting.min(super::program::SLOTS_MAX);
         if depth > most {
             let message = format!("more than {most} blocks are open at once (the limit `source_nesting`)");
-            let fault = Fault::new("too-deep", whole.range(), message);
+            let fault = TagError::new("too-deep", whole.range(), message);
             return Err(self.stop(fault.help("move the inner ones to a template of their own and call it")));
         }
         self.push(tag);
@@ -209,7 +209,7 @@ impl<'t, 'l> Scan<'t, 'l> {
     /// Returns the tag that begins here and ends with `close` on the same line. If there is no end, records an error and skips the opening.
     /// Inlined, so that `close` is a constant.
     #[inline(always)]
-    fn take(&mut self, close: &str) -> Result<Option<Piece<'t>>, Stopped> {
+    fn take(&mut self, close: &str) -> Result<Option<Piece<'t>>, ScanStopped> {
         let start = self.at;
         self.trims_next = false;
         self.count_tag(start)?;
@@ -231,15 +231,15 @@ impl<'t, 'l> Scan<'t, 'l> {
     }
 
     #[cold]
-    fn stop_at_long_line(&mut self) -> Stopped {
+    fn stop_at_long_line(&mut self) -> ScanStopped {
         let message = "there are too many tags on this long line (the limit `source_rescan_bytes`)";
-        let opening = Fault::new("long-line", self.at..self.at + 1, message);
+        let opening = TagError::new("long-line", self.at..self.at + 1, message);
         self.stop(opening.help("break the line somewhere"))
     }
 
     /// Skips the opening of a tag that has no end, and records the error.
     #[cold]
-    fn step_over(&mut self, close: &str) -> Result<(), Stopped> {
+    fn step_over(&mut self, close: &str) -> Result<(), ScanStopped> {
         let bytes = self.text.as_bytes();
         let opening = self.at..self.at + close.len();
         let message = format!("`{}` is not closed on this line", &self.text[opening.clone()]);
@@ -259,7 +259,7 @@ impl<'t, 'l> Scan<'t, 'l> {
         let rest = &bytes[opening.end..];
         self.at = memchr2(b'{', b'\n', rest).map_or(bytes.len(), |found| opening.end + found);
         self.last_text = None;
-        self.note(Fault::new("unclosed-tag", opening, message).help(help))
+        self.note(TagError::new("unclosed-tag", opening, message).help(help))
     }
 
     /// Returns the content of a tag without dashes and blanks, and applies the trimming that the dashes ask for.
@@ -282,29 +282,29 @@ impl<'t, 'l> Scan<'t, 'l> {
         }
     }
 
-    fn count_tag(&mut self, at: usize) -> Result<(), Stopped> {
+    fn count_tag(&mut self, at: usize) -> Result<(), ScanStopped> {
         self.tags += 1;
         if self.tags <= self.limits.source_tags {
             return Ok(());
         }
         let most = self.limits.source_tags;
         let message = format!("there are more than {most} tags (the limit `source_tags`)");
-        let fault = Fault::new("too-many-tags", at..at + 1, message);
+        let fault = TagError::new("too-many-tags", at..at + 1, message);
         Err(self.stop(fault.help("split it into templates that call each other")))
     }
 
-    fn note(&mut self, fault: Fault) -> Result<(), Stopped> {
+    fn note(&mut self, fault: TagError) -> Result<(), ScanStopped> {
         self.faults.push(fault.diagnostic(self.text));
         if self.faults.len() < self.limits.source_diagnostics {
             Ok(())
         } else {
-            Err(Stopped)
+            Err(ScanStopped)
         }
     }
 
-    fn stop(&mut self, fault: Fault) -> Stopped {
+    fn stop(&mut self, fault: TagError) -> ScanStopped {
         self.faults.push(fault.diagnostic(self.text));
-        Stopped
+        ScanStopped
     }
 }
 

@@ -3,24 +3,24 @@
 use std::ops::Range;
 
 use crate::diagnostic::Diagnostic;
-use crate::likeness::suggestion;
+use crate::suggestion::suggestion;
 use crate::template::TemplateName;
 
 use super::foreign;
-use super::path::{Path, Place, path, plain_name};
-use super::piece::{Part, Piece};
+use super::path::{Path, PathUse, path, plain_name};
+use super::piece::{Piece, TextRange};
 use super::shorten::shorten;
 
 /// A parsed tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tag {
-    Value { path: Path, formatter: Option<Part> },
+    Value { path: Path, formatter: Option<TextRange> },
     If { path: Path, negated: bool },
     Else,
     EndIf,
-    For { path: Path, name: Part },
+    For { path: Path, name: TextRange },
     EndFor,
-    With { path: Path, name: Part },
+    With { path: Path, name: TextRange },
     EndWith,
     Call { callee: Box<Callee>, path: Path },
 }
@@ -29,7 +29,7 @@ pub(super) enum Tag {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Callee {
     pub(super) name: TemplateName,
-    pub(super) place: Part,
+    pub(super) place: TextRange,
 }
 
 /// A kind of block, which a tag opens and another one closes.
@@ -62,10 +62,10 @@ impl Block {
 
 /// The error in a tag. It is boxed, so that valid tags are moved cheaply.
 #[derive(Debug)]
-pub(super) struct Fault(Box<Reason>);
+pub(super) struct TagError(Box<TagErrorReason>);
 
 #[derive(Debug)]
-struct Reason {
+struct TagErrorReason {
     code: &'static str,
     range: Range<usize>,
     message: String,
@@ -76,10 +76,10 @@ struct Reason {
     closes: Option<Block>,
 }
 
-impl Fault {
+impl TagError {
     #[cold]
     pub(super) fn new(code: &'static str, range: Range<usize>, message: impl Into<String>) -> Self {
-        Self(Box::new(Reason {
+        Self(Box::new(TagErrorReason {
             code,
             range,
             message: message.into(),
@@ -121,17 +121,17 @@ impl Fault {
 }
 
 /// Parses the content of single braces, without its dashes.
-pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
+pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, TagError> {
     if let Some(path) = plain_name(inner) {
         return Ok(Tag::Value { path, formatter: None });
     }
     let Some((before, after)) = inner.split_once("|") else {
-        let path = path(inner, Place::Value, in_loop)?;
+        let path = path(inner, PathUse::Value, in_loop)?;
         return Ok(Tag::Value { path, formatter: None });
     };
-    let path = path(before.trim(), Place::Formatted, in_loop)?;
+    let path = path(before.trim(), PathUse::Formatted, in_loop)?;
     let formatter = after.trim();
-    let refuse = |code, message: &str, help: &str| Err(Fault::new(code, formatter.range(), message).help(help));
+    let refuse = |code, message: &str, help: &str| Err(TagError::new(code, formatter.range(), message).help(help));
     let of = shorten(before.text.trim());
     let name = formatter.text;
     if name.is_empty() {
@@ -143,7 +143,7 @@ pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     }
     if let Some(otherwise) = name.strip_prefix('|') {
         let help = foreign::expression::default(&of, otherwise);
-        return Err(Fault::new("not-a-path", inner.range(), "`||` is not part of the language").help(help));
+        return Err(TagError::new("not-a-path", inner.range(), "`||` is not part of the language").help(help));
     }
     if name.contains('|') {
         let help = foreign::expression::filter(&of, name)
@@ -163,7 +163,7 @@ pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
 }
 
 /// Parses the content of double braces, without its dashes; `innermost` is the innermost open block.
-pub(super) fn block(inner: Piece<'_>, in_loop: bool, innermost: Option<Block>) -> Result<Tag, Fault> {
+pub(super) fn block(inner: Piece<'_>, in_loop: bool, innermost: Option<Block>) -> Result<Tag, TagError> {
     let word = first_word(inner.text);
     let rest = inner.skip(word.len()).trim();
     let tag = match word {
@@ -190,7 +190,7 @@ fn first_word(text: &str) -> &str {
     }
 }
 
-fn alone(tag: Tag, inner: Piece<'_>, rest: Piece<'_>) -> Result<Tag, Fault> {
+fn alone(tag: Tag, inner: Piece<'_>, rest: Piece<'_>) -> Result<Tag, TagError> {
     if rest.text.is_empty() {
         return Ok(tag);
     }
@@ -199,47 +199,47 @@ fn alone(tag: Tag, inner: Piece<'_>, rest: Piece<'_>) -> Result<Tag, Fault> {
     }
     let word = &inner.text[..inner.text.len() - rest.text.len()].trim_end();
     let message = format!("`{word}` takes no arguments, but `{}` follows", shorten(rest.text));
-    Err(Fault::new("unexpected-text", rest.range(), message).help(format!("write `{{{{ {word} }}}}`")))
+    Err(TagError::new("unexpected-text", rest.range(), message).help(format!("write `{{{{ {word} }}}}`")))
 }
 
-fn else_if(inner: Piece<'_>, condition: &str) -> Fault {
+fn else_if(inner: Piece<'_>, condition: &str) -> TagError {
     let help = foreign::else_if(condition);
-    Fault::new("else-if", inner.range(), "there is no else-if").help(help)
+    TagError::new("else-if", inner.range(), "there is no else-if").help(help)
 }
 
-fn condition(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
+fn condition(rest: Piece<'_>, in_loop: bool) -> Result<Tag, TagError> {
     let Some(after) = rest.text.strip_prefix("not") else {
-        let path = path(rest, Place::Condition, in_loop)?;
+        let path = path(rest, PathUse::Condition, in_loop)?;
         return Ok(Tag::If { path, negated: false });
     };
     // The crate drops four bytes after seeing `not`, whatever the fourth is.
     if after.is_empty() {
         let help = "write `{{ if not path }}`; a field that is called `not` needs another name";
-        return Err(Fault::new("empty-path", rest.range(), "a path is missing after `not`").help(help));
+        return Err(TagError::new("empty-path", rest.range(), "a path is missing after `not`").help(help));
     }
     if !after.starts_with(char::is_whitespace) {
         let name = shorten(rest.text);
         let message = format!("`{name}` would be read as `not` something, because it begins with `not`");
         let help = format!("give it another name first: `{{{{ with {name} as it }}}}{{{{ if it }}}}`");
-        return Err(Fault::new("not-prefix", rest.range(), message).help(help));
+        return Err(TagError::new("not-prefix", rest.range(), message).help(help));
     }
     let trimmed = after.trim_start();
     if after.len() - trimmed.len() != 1 {
         let message = "more than one plain blank after `not`";
         let help = format!("write `not {}`", shorten(trimmed));
-        return Err(Fault::new("blanks-after-not", rest.range(), message).help(help));
+        return Err(TagError::new("blanks-after-not", rest.range(), message).help(help));
     }
-    let path = path(rest.skip("not ".len()), Place::Condition, in_loop)?;
+    let path = path(rest.skip("not ".len()), PathUse::Condition, in_loop)?;
     Ok(Tag::If { path, negated: true })
 }
 
-fn for_loop(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
+fn for_loop(rest: Piece<'_>, in_loop: bool) -> Result<Tag, TagError> {
     let Some((name, of)) = rest.split_once(" in ") else {
         let message = "this loop does not name the array to go over";
         let help = format!("write {}, with blanks around `in`", foreign::for_loop(rest.text));
-        return Err(Fault::new("missing-in", rest.range(), message).help(help));
+        return Err(TagError::new("missing-in", rest.range(), message).help(help));
     };
-    let path = path(of.trim(), Place::Loop, in_loop)?;
+    let path = path(of.trim(), PathUse::Loop, in_loop)?;
     let name = new_name(name.trim()).map_err(|fault| match name.text.contains(',') {
         true => fault.help(format!("write {}", foreign::for_loop(rest.text))),
         false => fault,
@@ -247,20 +247,20 @@ fn for_loop(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
     Ok(Tag::For { path, name })
 }
 
-fn with(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
+fn with(rest: Piece<'_>, in_loop: bool) -> Result<Tag, TagError> {
     let Some((of, name)) = rest.split_once(" as ") else {
         let help = format!("write {}, with blanks around `as`", foreign::with(rest.text));
-        return Err(Fault::new("missing-as", rest.range(), "this `with` does not give the value a name").help(help));
+        return Err(TagError::new("missing-as", rest.range(), "this `with` does not give the value a name").help(help));
     };
-    let path = path(of.trim(), Place::With, in_loop)?;
+    let path = path(of.trim(), PathUse::With, in_loop)?;
     let name = new_name(name.trim())?;
     Ok(Tag::With { path, name })
 }
 
 /// Parses the name that a `for` or `with` defines. Names that no path can begin with are rejected, because they could not be used.
-fn new_name(name: Piece<'_>) -> Result<Part, Fault> {
+fn new_name(name: Piece<'_>) -> Result<TextRange, TagError> {
     let code = "bad-name";
-    let fault = |message: &str, help: &str| Err(Fault::new(code, name.range(), message).help(help));
+    let fault = |message: &str, help: &str| Err(TagError::new(code, name.range(), message).help(help));
     if name.text.is_empty() {
         return fault("a name is missing here", "name it, such as `item`");
     }
@@ -270,20 +270,20 @@ fn new_name(name: Piece<'_>) -> Result<Part, Fault> {
     if name.text.contains('.') {
         return fault("a name has no dots", "a path is looked up by its first step");
     }
-    match path(name, Place::Value, false) {
+    match path(name, PathUse::Value, false) {
         Ok(_) => Ok(name.part()),
         Err(_) if name.text.contains(',') => fault("a loop gives one name", "write a single word, such as `item`"),
         Err(_) => fault("this is not one name", "write a single word, such as `item`"),
     }
 }
 
-fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
+fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, TagError> {
     let Some((place, of)) = rest.split_once(" with ") else {
         let message = "this call does not name the value to pass";
         let help = foreign::include(rest.text.trim_start_matches("with ")).help;
-        return Err(Fault::new("missing-with", rest.range(), message).help(help));
+        return Err(TagError::new("missing-with", rest.range(), message).help(help));
     };
-    let path = path(of.trim(), Place::Call, in_loop)?;
+    let path = path(of.trim(), PathUse::Call, in_loop)?;
     let place = place.trim();
     let quoted = |quote| place.text.len() > 1 && place.text.starts_with(quote) && place.text.ends_with(quote);
     if quoted('"') || quoted('\'') {
@@ -293,14 +293,14 @@ fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
             shorten(bare),
             shorten(of.text.trim())
         );
-        return Err(Fault::new("call-name", place.range(), "the name of a template takes no quotes").help(help));
+        return Err(TagError::new("call-name", place.range(), "the name of a template takes no quotes").help(help));
     }
     // Such a name is not a file name; the author expects that it is computed from a value.
     if place.text.contains(['{', '}', '"', '\'', '(']) {
         let help =
             "write a name in each branch of a condition: `{{ if is_card }}{{ call card.html with user }}{{ endif }}`";
         let message = "the name of a template is written out, not looked up";
-        return Err(Fault::new("call-name", place.range(), message).help(help));
+        return Err(TagError::new("call-name", place.range(), message).help(help));
     }
     match TemplateName::new(place.text) {
         Ok(name) => {
@@ -310,7 +310,7 @@ fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
         }
         Err(error) => {
             let help = "write the path of the template below its root, such as `page/item.html`";
-            Err(Fault::new("call-name", place.range(), error.to_string()).help(help))
+            Err(TagError::new("call-name", place.range(), error.to_string()).help(help))
         }
     }
 }
@@ -318,10 +318,10 @@ fn call(rest: Piece<'_>, in_loop: bool) -> Result<Tag, Fault> {
 const WORDS: [&str; 8] = ["if", "else", "endif", "for", "endfor", "with", "endwith", "call"];
 
 /// Returns the error for a word that begins no block, with a suggestion of the probable intention.
-fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Block>) -> Fault {
+fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Block>) -> TagError {
     if word.is_empty() {
         let help = "for braces that are text write `\\{\\{`";
-        return Fault::new("empty-tag", inner.range(), "there is nothing in this tag").help(help);
+        return TagError::new("empty-tag", inner.range(), "there is nothing in this tag").help(help);
     }
     if matches!(word, "elseif" | "elif" | "elsif") {
         return else_if(inner, rest.text);
@@ -341,16 +341,16 @@ fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Bloc
             Err(Some(help)) => help,
             Err(None) => format!("write `{bare}`"),
         };
-        return Fault::new(code, first, message).help(help).of_block(bare);
+        return TagError::new(code, first, message).help(help).of_block(bare);
     }
     let joined = format!("{word}{}", rest.text);
     if let Some(known) = WORDS.iter().find(|known| **known == joined) {
-        return Fault::new(code, first, message)
+        return TagError::new(code, first, message)
             .help(format!("write `{{{{ {known} }}}}`"))
             .of_block(known);
     }
     if matches!(word, "end" | "/") {
-        let fault = Fault::new(code, inner.range(), "this tag does not name the block that it ends");
+        let fault = TagError::new(code, inner.range(), "this tag does not name the block that it ends");
         return match innermost.map(Block::word) {
             Some(open) => fault
                 .help(format!("write `{{{{ end{open} }}}}`"))
@@ -359,7 +359,9 @@ fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Bloc
         };
     }
     if let Some(meant) = foreign::tag(inner.text, false) {
-        return Fault::new(code, first, message).help(meant.help).of_block(meant.block);
+        return TagError::new(code, first, message)
+            .help(meant.help)
+            .of_block(meant.block);
     }
     // A word that is similar to a block may nevertheless be a value.
     if let Some(meant) = suggestion(word, WORDS).filter(|_| !rest.text.starts_with('|')) {
@@ -370,19 +372,19 @@ fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Bloc
             "call" => "did you mean `{{ call page/item.html with path }}`?".into(),
             _ => format!("did you mean `{meant}`?"),
         };
-        return Fault::new(code, first, message).help(help).of_block(meant);
+        return TagError::new(code, first, message).help(help).of_block(meant);
     }
     let help = foreign::expression::value(inner.text).unwrap_or_else(|| {
         "blocks are `if`, `else`, `for`, `with` and `call`; for braces that are text write `\\{\\{`".into()
     });
-    Fault::new(code, first, message).help(help)
+    TagError::new(code, first, message).help(help)
 }
 
 /// Returns the error for a tag in `{%` and `%}`.
 #[cold]
-pub(super) fn percent(tag: Piece<'_>, inner: Piece<'_>) -> Fault {
+pub(super) fn percent(tag: Piece<'_>, inner: Piece<'_>) -> TagError {
     let meant = foreign::percent(inner.text);
-    let fault = Fault::new(
+    let fault = TagError::new(
         "percent-tag",
         tag.range(),
         "tags are written in double braces, not with `%`",
@@ -392,9 +394,9 @@ pub(super) fn percent(tag: Piece<'_>, inner: Piece<'_>) -> Fault {
 
 /// Returns the error for a value in three braces.
 #[cold]
-pub(super) fn triple(whole: Piece<'_>, inner: Piece<'_>) -> Fault {
+pub(super) fn triple(whole: Piece<'_>, inner: Piece<'_>) -> TagError {
     let help = foreign::unescaped(inner.text.trim_matches(['{', '}']));
-    Fault::new(
+    TagError::new(
         "triple-braces",
         whole.range(),
         "a value takes single braces, escaped or not",

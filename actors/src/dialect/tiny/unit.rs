@@ -10,7 +10,7 @@ use crate::value::Value;
 
 use super::execute::execute;
 use super::lint::lint_accepted;
-use super::program::{Op, PathRef, Step};
+use super::program::{Operation, PathRef, Step};
 
 /// A compiled text of the dialect `tiny`, immutable except for hints that do not influence the output.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct TinyUnit {
     pub(super) text: Box<str>,
     /// The length of the text without the padding.
     pub(super) text_bytes: usize,
-    pub(super) ops: Box<[Op]>,
+    pub(super) ops: Box<[Operation]>,
     pub(super) steps: Box<[Step]>,
     /// The largest number of scopes that are open at once, the context included.
     pub(super) slots: usize,
@@ -120,7 +120,7 @@ mod tests {
     use crate::diagnostic::span_of;
     use crate::limits::Limits;
 
-    use crate::dialect::tiny::{compile::compile, program::Act, scan::scan};
+    use crate::dialect::tiny::{compile::compile, program::Action, scan::scan};
 
     fn unit(text: &str) -> TinyUnit {
         let limits = Limits::default();
@@ -164,7 +164,9 @@ mod tests {
         let text = "{{ for item in a.b }}{item}{item.c.d}{ @root }{{ if item.x }}{{ endif }}{{ endfor }}";
         let unit = unit(text);
         let paths = unit.ops.iter().filter_map(|op| match &op.act {
-            Act::Value(path) | Act::For { path, .. } | Act::If { path, .. } => Some(&text[unit.range_of(*path)]),
+            Action::Value(path) | Action::For { path, .. } | Action::If { path, .. } => {
+                Some(&text[unit.range_of(*path)])
+            }
             _ => None,
         });
         assert_eq!(

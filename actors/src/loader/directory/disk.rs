@@ -48,7 +48,7 @@ pub(super) struct Stat {
 }
 
 /// One attempt to read a file, and what it was before and after.
-pub(super) struct Reading {
+pub(super) struct ReadAttempt {
     pub(super) before: Stat,
     pub(super) bytes: Vec<u8>,
     pub(super) after: Stat,
@@ -69,7 +69,7 @@ pub(super) trait Disk: Sync {
     fn link(&self, path: &Path) -> io::Result<PathBuf>;
     /// Reads a regular file: as many bytes as it had when it was opened. Of what is larger than `bytes_max` nothing is read; of
     /// what says no size, one byte more than that at most.
-    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Reading>;
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<ReadAttempt>;
     /// What the file system is called, if the kernel does not tell of every change on it.
     fn silent(&self, path: &Path) -> Option<String>;
     /// What the file system is called, if it has no files but what the kernel says of itself, such as `/proc`.
@@ -117,7 +117,7 @@ impl Disk for System {
         fs::read_link(path)
     }
 
-    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Reading> {
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<ReadAttempt> {
         let mut file = platform::open(path)?;
         let before = platform::stat(&file.metadata()?);
         if before.kind != Kind::File {
@@ -125,11 +125,11 @@ impl Disk for System {
         }
         if before.bytes > bytes_max {
             let (bytes, after) = (Vec::new(), before);
-            return Ok(Reading { before, bytes, after });
+            return Ok(ReadAttempt { before, bytes, after });
         }
         let bytes = read_up_to(&mut file, before.bytes, bytes_max)?;
         let after = platform::stat(&file.metadata()?);
-        Ok(Reading { before, bytes, after })
+        Ok(ReadAttempt { before, bytes, after })
     }
 
     fn silent(&self, path: &Path) -> Option<String> {

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::settle::{Hint, Settle};
-use super::watches::{WatchId, Watched};
+use super::watches::{WatchId, WatchedDirectories};
 use crate::limits::Limits;
 use crate::loader::Hints;
 
@@ -22,7 +22,7 @@ const BARRIER: Duration = Duration::from_secs(2);
     not(target_os = "linux"),
     allow(dead_code, reason = "elsewhere whole trees are watched, and tell paths")
 )]
-pub(super) enum Heard<'a> {
+pub(super) enum WatchEvent<'a> {
     /// Events were lost.
     Overflow,
     /// The watch has ended, or it was a mark.
@@ -35,7 +35,7 @@ pub(super) enum Heard<'a> {
 
 /// What is heard, until it is looked at. Locks are taken in the order of the fields.
 pub(super) struct Inbox {
-    watched: Mutex<Watched>,
+    watched: Mutex<WatchedDirectories>,
     settle: Mutex<Settle>,
     /// Written files that turned out to concern nobody, such as a log beside the templates.
     dull: Mutex<HashSet<PathBuf>>,
@@ -47,14 +47,14 @@ pub(super) struct Inbox {
 }
 
 /// The listener, for one who looks.
-pub(super) trait Ears {
+pub(super) trait EventQueue {
     /// Hears everything that happened until now. Answers `false` if that cannot be said.
     fn catch_up(&self) -> bool;
     /// Waits until every file that is being written is closed or quiet, but no longer than `until`. Answers what time it is then.
     fn rest(&self, until: Instant) -> Instant;
 }
 
-impl Ears for Inbox {
+impl EventQueue for Inbox {
     fn catch_up(&self) -> bool {
         self.barrier(BARRIER)
     }
@@ -95,7 +95,7 @@ impl Inbox {
         self.wanted.get().is_some_and(Hints::is_over)
     }
 
-    pub(super) fn watched(&self) -> MutexGuard<'_, Watched> {
+    pub(super) fn watched(&self) -> MutexGuard<'_, WatchedDirectories> {
         lock(&self.watched)
     }
 
@@ -104,24 +104,24 @@ impl Inbox {
     }
 
     /// Hears one event. Answers whether it concerns anybody.
-    pub(super) fn hear(&self, heard: Heard<'_>, now: Instant) -> bool {
+    pub(super) fn hear(&self, heard: WatchEvent<'_>, now: Instant) -> bool {
         match heard {
-            Heard::Overflow => {
+            WatchEvent::Overflow => {
                 self.settle().note_doubt();
                 // A mark may be among what was lost.
                 self.mark_came.notify_all();
                 true
             }
-            Heard::Ended(watch) => {
+            WatchEvent::Ended(watch) => {
                 let places = self.watched().ended(watch);
                 self.mark_came.notify_all();
                 self.note(places, Hint::Whole, now)
             }
-            Heard::Itself(watch) => {
+            WatchEvent::Itself(watch) => {
                 let places = self.watched().places(watch).to_vec();
                 self.note(places, Hint::Whole, now)
             }
-            Heard::Named(watch, name, hint) => {
+            WatchEvent::Named(watch, name, hint) => {
                 let watched = self.watched();
                 let paths: Vec<PathBuf> = watched
                     .concerned(watch, name)

@@ -7,36 +7,36 @@ use super::disk::{Disk, Kind};
 
 /// A name that was looked up on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct LinkStep {
     /// A real directory.
     pub(super) directory: PathBuf,
     pub(super) name: OsString,
 }
 
-impl Step {
+impl LinkStep {
     pub(super) fn path(&self) -> PathBuf {
         self.directory.join(&self.name)
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Resolved {
+pub(super) struct ResolvedPath {
     /// The real path, without any link in it; absent if it leads nowhere.
     pub(super) target: Option<PathBuf>,
     /// The links on the way, what is missing, and the target and its directory in theirs: if one of these changes, it may lead
     /// elsewhere.
-    pub(super) through: Vec<Step>,
+    pub(super) through: Vec<LinkStep>,
 }
 
-enum Part {
+enum PathComponent {
     Name(OsString),
     Up,
 }
 
-fn parts(path: &Path) -> impl DoubleEndedIterator<Item = Part> {
+fn parts(path: &Path) -> impl DoubleEndedIterator<Item = PathComponent> {
     path.components().filter_map(|component| match component {
-        Component::Normal(name) => Some(Part::Name(name.to_owned())),
-        Component::ParentDir => Some(Part::Up),
+        Component::Normal(name) => Some(PathComponent::Name(name.to_owned())),
+        Component::ParentDir => Some(PathComponent::Up),
         Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
     })
 }
@@ -54,20 +54,20 @@ pub(super) fn leads_too_far(disk: &dyn Disk, path: &Path, hops_max: usize) -> bo
 }
 
 /// Follows an absolute path, through as many links as `hops_max`.
-pub(super) fn resolve(disk: &dyn Disk, path: &Path, hops_max: usize) -> Resolved {
+pub(super) fn resolve(disk: &dyn Disk, path: &Path, hops_max: usize) -> ResolvedPath {
     let (mut through, mut hops) = (Vec::new(), 0);
     let mut real = top(path);
-    let mut rest: Vec<Part> = parts(path).rev().collect();
+    let mut rest: Vec<PathComponent> = parts(path).rev().collect();
     while let Some(part) = rest.pop() {
         let name = match part {
-            Part::Name(name) => name,
-            Part::Up => {
+            PathComponent::Name(name) => name,
+            PathComponent::Up => {
                 real.pop();
                 continue;
             }
         };
         let next = real.join(&name);
-        let step = || Step {
+        let step = || LinkStep {
             directory: real.clone(),
             name: name.clone(),
         };
@@ -77,7 +77,7 @@ pub(super) fn resolve(disk: &dyn Disk, path: &Path, hops_max: usize) -> Resolved
                 hops += 1;
                 let target = match disk.link(&next) {
                     Ok(target) if hops <= hops_max => target,
-                    _ => return Resolved { target: None, through },
+                    _ => return ResolvedPath { target: None, through },
                 };
                 if target.is_absolute() {
                     real = top(&target);
@@ -87,18 +87,18 @@ pub(super) fn resolve(disk: &dyn Disk, path: &Path, hops_max: usize) -> Resolved
             Ok(_) => real = next,
             Err(_) => {
                 through.push(step());
-                return Resolved { target: None, through };
+                return ResolvedPath { target: None, through };
             }
         }
     }
     let named = real
         .ancestors()
         .filter_map(|path| Some((path.parent()?, path.file_name()?)));
-    through.extend(named.take(2).map(|(directory, name): (&Path, &OsStr)| Step {
+    through.extend(named.take(2).map(|(directory, name): (&Path, &OsStr)| LinkStep {
         directory: directory.to_owned(),
         name: name.to_owned(),
     }));
-    Resolved {
+    ResolvedPath {
         target: Some(real),
         through,
     }

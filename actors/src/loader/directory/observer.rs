@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::disk::{Disk, FileId};
-use super::inbox::{Ears, Inbox};
-use super::read::{Content, Text, read};
+use super::inbox::{EventQueue, Inbox};
+use super::read::{FileContent, Text, read};
 use super::settle::{Due, Hint};
-use super::tree::{Look, Patience, Rel, State, Taken, Tree, Wary};
+use super::tree::{Delivered, PolledPaths, RelativePath, ScanContext, ScanReason, Taken, Tree};
 use super::watches::{WatchError, Watches};
 use crate::diagnostic::Diagnostic;
 use crate::health::{LoaderStatus, WatchMode};
@@ -48,7 +48,7 @@ pub(super) struct Observer {
     sweep: Duration,
     poll: Duration,
     /// Why the kernel does not watch, or why it is not enough; absent while nobody watches.
-    pub(super) means: Option<Means>,
+    pub(super) means: Option<WatchMethod>,
     /// When everything is looked at next.
     reconcile_at: Option<Instant>,
     /// Events were lost, and everything is looked at once this time has come.
@@ -59,7 +59,7 @@ pub(super) struct Observer {
     /// What a look found before any event told of it, if one ever will.
     unheard: HashMap<PathBuf, Instant>,
     /// What has not been handed on.
-    pending: BTreeMap<TemplateName, Pending>,
+    pending: BTreeMap<TemplateName, PendingChange>,
     /// Set while what has not been handed on waits.
     pub(super) held: Option<Held>,
     /// Of which root each name was said last, if there are several.
@@ -70,14 +70,14 @@ pub(super) struct Observer {
     /// The kernel's watches, given back because there were not enough, and when to ask for them again.
     spare: Option<(Box<dyn Watches>, Instant)>,
     /// What nothing tells of, if it differs from before.
-    pub(super) wary: Option<Vec<Wary>>,
+    pub(super) wary: Option<Vec<PolledPaths>>,
     /// Where other file systems were mounted when everything was looked at last.
     mounts: Arc<HashSet<PathBuf>>,
 }
 
 /// By what it learns of changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Means {
+pub(super) struct WatchMethod {
     /// Whether the kernel tells.
     pub(super) kernel: bool,
     /// Whether each directory is watched by itself, so that what was heard of is all that there was.
@@ -85,7 +85,7 @@ pub(super) struct Means {
     pub(super) why: String,
 }
 
-impl Means {
+impl WatchMethod {
     /// The kernel watches each directory.
     pub(super) fn kernel() -> Self {
         Self {
@@ -106,12 +106,12 @@ impl Means {
 }
 
 /// What differs of a name. The text is that of the root with this number.
-struct Pending {
+struct PendingChange {
     text: Option<(usize, Text)>,
 }
 
 /// What came of reading a file for what is said of its name.
-enum Again {
+enum RereadOutcome {
     Text(Text),
     Unreadable(Arc<[Diagnostic]>),
     Changing,
@@ -164,7 +164,7 @@ impl Observer {
     pub(super) fn look(
         &mut self,
         disk: &dyn Disk,
-        ears: &dyn Ears,
+        ears: &dyn EventQueue,
         depth: Depth,
         heard_all: bool,
         now: Instant,
@@ -193,7 +193,7 @@ impl Observer {
         }
         let mounts = Arc::clone(&self.mounts);
         let inbox = Arc::clone(&self.inbox);
-        let look = Look {
+        let look = ScanContext {
             disk,
             inbox: &inbox,
             mounts: &mounts,
@@ -244,7 +244,7 @@ impl Observer {
         self.doubt_until = Some(self.doubt_until.map_or(until, |earlier| earlier.min(until)));
     }
 
-    fn look_at_due(&mut self, look: &Look<'_>, due: Due) {
+    fn look_at_due(&mut self, look: &ScanContext<'_>, due: Due) {
         if due.paths.is_empty() && !look.forced {
             return;
         }
@@ -254,7 +254,7 @@ impl Observer {
             let is_there = tree.check_root(look);
             for (path, hint) in &due.paths {
                 let is_root = *path == tree.root;
-                if (is_there || is_root) && tree.look_at_path(look, path, Patience::from(*hint)) {
+                if (is_there || is_root) && tree.look_at_path(look, path, ScanReason::from(*hint)) {
                     concerned.insert(path);
                 }
             }
@@ -272,7 +272,7 @@ impl Observer {
     }
 
     /// Looks at what nothing tells of, and at every file where that is quick.
-    fn look_at_wary(&mut self, look: &Look<'_>, rest_until: Instant) {
+    fn look_at_wary(&mut self, look: &ScanContext<'_>, rest_until: Instant) {
         for tree in &mut self.trees {
             if tree.missing.is_some() {
                 continue;
@@ -280,16 +280,16 @@ impl Observer {
             if tree.len() <= SWEEP_FILES_MAX {
                 tree.sweep(look);
             }
-            let wary: Vec<Wary> = tree.wary();
+            let wary: Vec<PolledPaths> = tree.wary();
             for each in wary.iter().filter(|each| each.differs(look.disk)) {
-                tree.look_at_path(look, &each.path, Patience::Told);
+                tree.look_at_path(look, &each.path, ScanReason::Told);
             }
         }
         self.make_sure(look, rest_until);
         self.gather(Some(look.now));
     }
 
-    fn reconcile(&mut self, look: &Look<'_>, in_time: bool, rest_until: Instant) {
+    fn reconcile(&mut self, look: &ScanContext<'_>, in_time: bool, rest_until: Instant) {
         let began = look.disk.clock();
         self.reconciles += 1;
         for tree in &mut self.trees {
@@ -311,13 +311,13 @@ impl Observer {
 
     /// Makes sure that nobody wrote to what was read while it was read. What may be half is put back, and looked at again once
     /// it is closed or quiet; in a forced look it is read again, and after a while what is there is taken.
-    fn make_sure(&mut self, look: &Look<'_>, rest_until: Instant) {
+    fn make_sure(&mut self, look: &ScanContext<'_>, rest_until: Instant) {
         self.look_at_exchanged(look);
         let mut doubtful = self.doubtful(look);
         let mut now = look.now;
         while look.forced && !doubtful.is_empty() && now < rest_until {
             now = look.ears.rest(rest_until);
-            self.look_at_heard(&Look { now, ..*look });
+            self.look_at_heard(&ScanContext { now, ..*look });
             doubtful = self.doubtful(look);
         }
         if !look.forced {
@@ -328,7 +328,7 @@ impl Observer {
     }
 
     /// Looks at what was heard of since the look began.
-    fn look_at_heard(&mut self, look: &Look<'_>) {
+    fn look_at_heard(&mut self, look: &ScanContext<'_>) {
         let due = self.inbox.settle().take(look.now, true);
         if due.doubt {
             self.inbox.settle().note_doubt();
@@ -341,7 +341,7 @@ impl Observer {
     }
 
     /// Looks again while what leads to what was read is exchanged, a few times.
-    fn look_until_in_place(&mut self, look: &Look<'_>, rest_until: Instant) {
+    fn look_until_in_place(&mut self, look: &ScanContext<'_>, rest_until: Instant) {
         for _ in 0..EXCHANGED_TRIES {
             if self.exchanged_meanwhile(look).is_empty() {
                 return;
@@ -353,7 +353,7 @@ impl Observer {
     }
 
     /// What was read and may be half, the last first. The rest is whole.
-    fn doubtful(&mut self, look: &Look<'_>) -> Vec<(usize, Taken)> {
+    fn doubtful(&mut self, look: &ScanContext<'_>) -> Vec<(usize, Taken)> {
         let trees = self.trees.iter_mut().enumerate();
         let taken: Vec<(usize, Taken)> = trees
             .flat_map(|(number, tree)| tree.taken().into_iter().map(move |taken| (number, taken)))
@@ -381,7 +381,7 @@ impl Observer {
     }
 
     /// The files that somebody may be writing by whatever name, if that is asked for.
-    fn told_files(&self, look: &Look<'_>, asked: bool) -> HashSet<FileId> {
+    fn told_files(&self, look: &ScanContext<'_>, asked: bool) -> HashSet<FileId> {
         if !asked {
             return HashSet::new();
         }
@@ -438,7 +438,7 @@ impl Observer {
                 // What stands behind a name of an earlier root is nobody's concern. With one root there is nothing to look up.
                 if number == 0 || self.winner(&name).is_none_or(|(winner, ..)| winner >= number) {
                     let text = text.map(|text| (number, text));
-                    self.pending.insert(name, Pending { text });
+                    self.pending.insert(name, PendingChange { text });
                 }
             }
         }
@@ -447,13 +447,13 @@ impl Observer {
     fn say_everything(&mut self) {
         for tree in &self.trees {
             for name in tree.templates().filter_map(|rel| tree.template_name(rel)) {
-                self.pending.entry(name).or_insert(Pending { text: None });
+                self.pending.entry(name).or_insert(PendingChange { text: None });
             }
         }
     }
 
     /// What is pending, as far as it can be said now. Of several roots with a name the first has it.
-    fn changes(&mut self, look: &Look<'_>) -> Result<Changes, LoaderError> {
+    fn changes(&mut self, look: &ScanContext<'_>) -> Result<Changes, LoaderError> {
         let complete = look.afresh;
         let mut changes = Changes {
             complete,
@@ -477,36 +477,36 @@ impl Observer {
                 if self.said_of.remove(&name).is_some() {
                     changes.removed.push(name.clone());
                 }
-                self.pending.insert(name, Pending { text: None });
+                self.pending.insert(name, PendingChange { text: None });
                 continue;
             }
             let missing = self.trees[number].paths;
             match (state, pending.text) {
-                (State::Unreadable(diagnostics), _) => {
+                (Delivered::Unreadable(diagnostics), _) => {
                     self.note_said_of(&name, number);
                     changes.unreadable.push((name, diagnostics));
                 }
-                (State::Text(_), Some((whose, text))) if whose == number => {
+                (Delivered::Text(_), Some((whose, text))) if whose == number => {
                     self.note_said_of(&name, number);
                     changes.changed.push(text.source(name, missing));
                 }
-                (State::Text(_), _) => match self.read_again(look, number, &rel) {
-                    Again::Text(text) => {
+                (Delivered::Text(_), _) => match self.read_again(look, number, &rel) {
+                    RereadOutcome::Text(text) => {
                         self.note_said_of(&name, number);
                         changes.changed.push(text.source(name, missing));
                     }
-                    Again::Unreadable(diagnostics) => {
+                    RereadOutcome::Unreadable(diagnostics) => {
                         self.note_said_of(&name, number);
                         changes.unreadable.push((name, diagnostics));
                     }
                     // It is changing under our eyes, and is said once it can be read.
-                    Again::Changing => {
+                    RereadOutcome::Changing => {
                         if complete {
                             let message = "the file is being replaced; it is read again in a moment";
                             let diagnostic = Diagnostic::error("unreadable", message).in_template(&name);
                             changes.unreadable.push((name.clone(), Arc::new([diagnostic])));
                         }
-                        self.pending.insert(name, Pending { text: None });
+                        self.pending.insert(name, PendingChange { text: None });
                     }
                 },
             }
@@ -529,43 +529,45 @@ impl Observer {
         }
     }
 
-    fn winner(&self, name: &TemplateName) -> Option<(usize, Rel, State)> {
+    fn winner(&self, name: &TemplateName) -> Option<(usize, RelativePath, Delivered)> {
         self.trees.iter().enumerate().find_map(|(number, tree)| {
             let rel = name.as_str().strip_prefix(tree.prefix.as_str())?;
             Some((number, rel.into(), tree.state(rel)?))
         })
     }
 
-    fn read_again(&mut self, look: &Look<'_>, number: usize, rel: &Rel) -> Again {
+    fn read_again(&mut self, look: &ScanContext<'_>, number: usize, rel: &RelativePath) -> RereadOutcome {
         // While its root is missing there is nothing to read; with the root it comes back by itself.
         let tree = self.trees.get_mut(number).filter(|tree| tree.missing.is_none());
         let Some((tree, real)) = tree.and_then(|tree| tree.real(rel).map(|real| (tree, real))) else {
-            return Again::Changing;
+            return RereadOutcome::Changing;
         };
         match read(look.disk, &real, tree.bytes_max(), true) {
-            Content::Text(text, seen, _) if !look.is_whole(&real, &seen, &text) => {
+            FileContent::Text(text, seen, _) if !look.is_whole(&real, &seen, &text) => {
                 let mut settle = self.inbox.settle();
                 if !settle.is_told(&real) {
                     settle.note_seen(real, Hint::Writing, look.now);
                 }
-                Again::Changing
+                RereadOutcome::Changing
             }
-            Content::Text(text, seen, _) if look.forced || tree.is_whole(look, rel, &seen, &text) => {
+            FileContent::Text(text, seen, _) if look.forced || tree.is_whole(look, rel, &seen, &text) => {
                 for other in tree.note_read_again(rel, seen, &text) {
                     self.inbox.settle().note_seen(other, Hint::Writing, look.now);
                 }
-                Again::Text(text)
+                RereadOutcome::Text(text)
             }
             // It is about to be lost here as well, or what is there instead is about to be found. Were it taken for written, it
             // would be looked at as if nothing had told that it is gone.
-            Content::Gone => {
+            FileContent::Gone => {
                 self.inbox.settle().note_seen(real, Hint::Gone, look.now);
-                Again::Changing
+                RereadOutcome::Changing
             }
-            Content::Failed(diagnostic, seen) => Again::Unreadable(tree.note_failed_again(look, rel, diagnostic, seen)),
-            Content::Text(..) | Content::Unreadable(..) | Content::Changing => {
+            FileContent::Failed(diagnostic, seen) => {
+                RereadOutcome::Unreadable(tree.note_failed_again(look, rel, diagnostic, seen))
+            }
+            FileContent::Text(..) | FileContent::Unreadable(..) | FileContent::Changing => {
                 self.inbox.settle().note_seen(real, Hint::Writing, look.now);
-                Again::Changing
+                RereadOutcome::Changing
             }
         }
     }
@@ -620,7 +622,7 @@ impl Observer {
         tracing::warn!("{why}; until then all files are looked at every {:?}", self.poll);
         // Half of the watches help nobody, and others may want them.
         self.spare = self.inbox.watched().end().map(|kernel| (kernel, now + self.sweep));
-        self.means = Some(Means {
+        self.means = Some(WatchMethod {
             kernel: false,
             exact: false,
             why,
@@ -638,12 +640,12 @@ impl Observer {
             Err(WatchError::Exhausted(_)) => {
                 self.spare = self.inbox.watched().end().map(|kernel| (kernel, now + self.sweep));
             }
-            Ok(()) | Err(WatchError::NotThere) => self.watch_again(Means::kernel()),
+            Ok(()) | Err(WatchError::NotThere) => self.watch_again(WatchMethod::kernel()),
         }
     }
 
     /// The kernel watches again. What happened before is found by looking.
-    pub(super) fn watch_again(&mut self, means: Means) {
+    pub(super) fn watch_again(&mut self, means: WatchMethod) {
         tracing::info!("the kernel watches all directories again");
         self.means = Some(means);
         self.spare = None;
@@ -670,7 +672,7 @@ impl Observer {
     pub(super) fn status(&self) -> LoaderStatus {
         let (watch_mode, why) = match (&self.means, self.silent()) {
             (None, _) => (WatchMode::Unwatched, "nobody asked to watch".to_owned()),
-            (Some(Means { kernel: false, why, .. }), _) => (WatchMode::Poll, why.clone()),
+            (Some(WatchMethod { kernel: false, why, .. }), _) => (WatchMode::Poll, why.clone()),
             (Some(_), Some(silent)) => (
                 WatchMode::NativeAndPoll,
                 format!("the file system is {silent}, on which the kernel does not tell of every change"),

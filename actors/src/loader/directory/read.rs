@@ -92,7 +92,7 @@ impl Text {
 }
 
 /// What a path holds.
-pub(super) enum Content {
+pub(super) enum FileContent {
     /// And how many names the file has.
     Text(Text, Signature, u64),
     /// The signature is missing where nothing could be seen at all.
@@ -106,24 +106,24 @@ pub(super) enum Content {
 }
 
 /// Reads a file that should be a template. With `anyway`, what is being written is taken as it is.
-pub(super) fn read(disk: &dyn Disk, path: &Path, bytes_max: usize, anyway: bool) -> Content {
+pub(super) fn read(disk: &dyn Disk, path: &Path, bytes_max: usize, anyway: bool) -> FileContent {
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
     for left in (0..TRIES).rev() {
         let clock = disk.clock();
         let reading = match disk.read(path, limit) {
             Ok(reading) => reading,
-            Err(error) if is_gone(&error) => return Content::Gone,
+            Err(error) if is_gone(&error) => return FileContent::Gone,
             Err(error) if error.kind() == io::ErrorKind::Interrupted && left > 0 => continue,
             Err(error) => {
                 let mut seen = disk.follow(path).ok().map(|stat| Signature::new(&stat, clock));
                 let help = "let the service read it, for example with `chmod a+r`";
                 let diagnostic = failure::diagnostic("the file cannot be read", &error, help);
                 if !failure::passes(&error) {
-                    return Content::Unreadable(diagnostic, seen);
+                    return FileContent::Unreadable(diagnostic, seen);
                 }
                 // Nothing was read, so the same stamps are no reason not to read it.
                 seen.iter_mut().for_each(|seen| seen.racy = true);
-                return Content::Failed(diagnostic, seen);
+                return FileContent::Failed(diagnostic, seen);
             }
         };
         let mut seen = Signature::new(&reading.before, clock);
@@ -138,19 +138,19 @@ pub(super) fn read(disk: &dyn Disk, path: &Path, bytes_max: usize, anyway: bool)
             let message =
                 format!("the file has {bytes} bytes, more than {bytes_max}, the most that a template may have");
             let help = "split it into partials, or raise the limit `source_bytes`";
-            return Content::Unreadable(Diagnostic::error("too-large", message).help(help), Some(seen));
+            return FileContent::Unreadable(Diagnostic::error("too-large", message).help(help), Some(seen));
         }
         return match decode(reading.bytes) {
-            Ok(text) => Content::Text(text.into(), seen, reading.after.names),
-            Err(diagnostic) => Content::Unreadable(*diagnostic, Some(seen)),
+            Ok(text) => FileContent::Text(text.into(), seen, reading.after.names),
+            Err(diagnostic) => FileContent::Unreadable(*diagnostic, Some(seen)),
         };
     }
-    Content::Changing
+    FileContent::Changing
 }
 
 /// Reads many files, by several threads.
-pub(super) fn read_all(disk: &dyn Disk, paths: &[&Path], bytes_max: usize, anyway: bool) -> Vec<Content> {
-    let read_some = |paths: &[&Path]| -> Vec<Content> {
+pub(super) fn read_all(disk: &dyn Disk, paths: &[&Path], bytes_max: usize, anyway: bool) -> Vec<FileContent> {
+    let read_some = |paths: &[&Path]| -> Vec<FileContent> {
         let contents = paths.iter().map(|path| read(disk, path, bytes_max, anyway));
         contents.collect()
     };

@@ -105,7 +105,7 @@ impl Rules {
     /// # Errors
     /// [`RuleError`] with the first that is none.
     pub fn check(&self) -> Result<(), RuleError> {
-        Sieve::new(self, usize::MAX).map(drop)
+        CompiledRules::new(self, usize::MAX).map(drop)
     }
 }
 
@@ -140,7 +140,7 @@ fn extension(written: &str) -> Result<&str, RuleError> {
 }
 
 /// [`Rules`], ready to be asked. Names are relative to the root.
-pub(super) struct Sieve {
+pub(super) struct CompiledRules {
     include: Option<Patterns>,
     exclude: Patterns,
     extensions: Option<Vec<String>>,
@@ -148,7 +148,7 @@ pub(super) struct Sieve {
     pub(super) bytes_max: usize,
 }
 
-impl Sieve {
+impl CompiledRules {
     /// # Errors
     /// The pattern or extension that is none, and why.
     pub(super) fn new(rules: &Rules, source_bytes: usize) -> Result<Self, RuleError> {
@@ -217,7 +217,7 @@ impl Sieve {
 }
 
 /// A [`IGNORE_FILE`] as it was read.
-pub(super) struct Ignore {
+pub(super) struct IgnoreFile {
     pub(super) seen: Signature,
     pub(super) text: std::sync::Arc<str>,
     pub(super) patterns: Patterns,
@@ -234,8 +234,8 @@ pub(super) fn is_hidden(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn sieve(rules: &Rules) -> Sieve {
-        Sieve::new(rules, 1000).expect("valid")
+    fn sieve(rules: &Rules) -> CompiledRules {
+        CompiledRules::new(rules, 1000).expect("valid")
     }
 
     #[test]
@@ -341,7 +341,7 @@ mod tests {
             exclude: vec!["a".into(), "[z-a]".into()],
             ..Rules::default()
         };
-        let error = Sieve::new(&rules, 1).err().expect("wrong");
+        let error = CompiledRules::new(&rules, 1).err().expect("wrong");
         assert_eq!(error.field, "exclude");
         assert!(error.problem.contains("`[z-a]`"), "{error}");
     }

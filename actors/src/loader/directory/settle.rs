@@ -43,7 +43,7 @@ pub struct Due {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Waiting {
+struct PendingHint {
     hint: Hint,
     /// Whether it was ever [`Hint::Gone`].
     left: bool,
@@ -58,7 +58,7 @@ struct Waiting {
 /// Paths that were hinted at, until they are looked at.
 #[derive(Debug)]
 pub struct Settle {
-    waiting: HashMap<PathBuf, Waiting>,
+    waiting: HashMap<PathBuf, PendingHint>,
     doubt: bool,
     capacity: usize,
     quiet: Duration,
@@ -112,7 +112,7 @@ impl Settle {
             (Hint::Whole | Hint::Closed | Hint::Attributes | Hint::Created, _) => (hint, now, quiet_at),
         };
         let left = hint == Hint::Gone || known.is_some_and(|known| known.left);
-        let waiting = Waiting {
+        let waiting = PendingHint {
             hint,
             left,
             told: known.is_some_and(|known| known.told),
@@ -137,7 +137,7 @@ impl Settle {
 
     /// Notes a path that could not be looked at, and is to be looked at again at a time, unless a hint comes before that.
     pub fn note_again(&mut self, path: PathBuf, now: Instant, until: Instant) {
-        let waiting = Waiting {
+        let waiting = PendingHint {
             hint: Hint::Attributes,
             left: false,
             told: false,
@@ -201,7 +201,7 @@ impl Settle {
     pub fn take(&mut self, now: Instant, all: bool) -> Due {
         let due = self.waiting.extract_if(|_, waiting| all || waiting.until <= now);
         let mut left = Vec::new();
-        let path = |(path, waiting): (PathBuf, Waiting)| {
+        let path = |(path, waiting): (PathBuf, PendingHint)| {
             left.extend(waiting.left.then(|| path.clone()));
             match waiting.hint {
                 Hint::Writing if waiting.quiet_at > now => (path, Hint::StillWriting),

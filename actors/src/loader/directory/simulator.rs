@@ -18,10 +18,10 @@ use proptest::test_runner::TestCaseError;
 
 use self::history::{BASE, Event, Op, ROOT, adverse, begin, honest, nested, overtaken};
 use self::world::{Act, Body, Failing, Said, Shared, World};
-use super::inbox::{Ears, Heard, Inbox};
-use super::observer::{Means, Observer};
-use super::rules::{Rules, Sieve};
-use super::tree::{Tree, Wary};
+use super::inbox::{EventQueue, Inbox, WatchEvent};
+use super::observer::{Observer, WatchMethod};
+use super::rules::{CompiledRules, Rules};
+use super::tree::{PolledPaths, Tree};
 use crate::health::WatchMode;
 use crate::limits::Limits;
 use crate::loader::{Changes, Depth, LoaderError};
@@ -38,7 +38,7 @@ struct Play {
     limits: Limits,
     start: Instant,
     start_clock: i64,
-    wary: Vec<Wary>,
+    wary: Vec<PolledPaths>,
     wary_at: i64,
     served: BTreeMap<String, String>,
     /// When each name was there last.
@@ -67,7 +67,7 @@ struct Listening {
     acts: Cell<usize>,
 }
 
-impl Ears for Listening {
+impl EventQueue for Listening {
     fn catch_up(&self) -> bool {
         self.disk.happen();
         let mark = self.inbox.watched().mark().expect("there is always a mark");
@@ -108,7 +108,7 @@ impl Play {
                 exclude: vec!["log/".into()],
                 ..Rules::default()
             };
-            let sieve = Sieve::new(&rules, limits.source_bytes).expect("valid");
+            let sieve = CompiledRules::new(&rules, limits.source_bytes).expect("valid");
             Tree::new(String::new(), root.into(), sieve, &limits)
         };
         let mut observer = Observer::new(vec![tree(ROOT), tree(BASE)], Arc::clone(&inbox), &limits);
@@ -117,10 +117,10 @@ impl Play {
         let disk = Shared::new(world, move |said, clock| {
             let now = start + Duration::from_nanos((clock - start_clock).unsigned_abs());
             let heard = match &said {
-                Said::Overflow => Heard::Overflow,
-                Said::Ended(watch) => Heard::Ended(*watch),
-                Said::Itself(watch) => Heard::Itself(*watch),
-                Said::Named(watch, name, hint) => Heard::Named(*watch, name, *hint),
+                Said::Overflow => WatchEvent::Overflow,
+                Said::Ended(watch) => WatchEvent::Ended(*watch),
+                Said::Itself(watch) => WatchEvent::Itself(*watch),
+                Said::Named(watch, name, hint) => WatchEvent::Named(*watch, name, *hint),
             };
             heard_by.hear(heard, now);
         });
@@ -128,7 +128,7 @@ impl Play {
             .watched()
             .begin(Box::new(disk.clone()))
             .expect("nothing is claimed yet");
-        observer.means = Some(Means::kernel());
+        observer.means = Some(WatchMethod::kernel());
         let mut play = Self {
             disk,
             inbox,

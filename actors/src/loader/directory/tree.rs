@@ -10,7 +10,7 @@ mod link;
 mod place;
 mod remarks;
 mod root;
-mod whole;
+mod ongoing_writes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
@@ -20,22 +20,22 @@ use std::time::{Duration, Instant};
 
 use super::disk::{Disk, FileId, Kind, Stat, is_gone};
 use super::failure::{self, Failures};
-use super::inbox::{Ears, Inbox};
-use super::links::Resolved;
+use super::inbox::{EventQueue, Inbox};
+use super::links::ResolvedPath;
 use super::read::{Signature, Text};
-use super::rules::{IGNORE_FILE, Ignore, Links, Sieve, is_hidden};
+use super::rules::{CompiledRules, IGNORE_FILE, IgnoreFile, Links, is_hidden};
 use super::settle::Hint;
 use super::watches::WatchError;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::Missing;
 use crate::limits::Limits;
 use crate::template::{Digest, TemplateName};
+use ongoing_writes::OngoingWrite;
+pub(super) use ongoing_writes::Taken;
 use remarks::Remarks;
-pub(super) use whole::Taken;
-use whole::Written;
 
 /// A path below the root, separated by `/`; the root itself is empty.
-pub(super) type Rel = Arc<str>;
+pub(super) type RelativePath = Arc<str>;
 
 /// One root, as it was when it was last looked at.
 pub(super) struct Tree {
@@ -43,18 +43,18 @@ pub(super) struct Tree {
     pub(super) prefix: String,
     /// As it was given, absolute.
     pub(super) root: PathBuf,
-    sieve: Sieve,
-    nodes: BTreeMap<Rel, Node>,
-    links: BTreeMap<Rel, Link>,
-    ignores: BTreeMap<Rel, Ignore>,
+    sieve: CompiledRules,
+    nodes: BTreeMap<RelativePath, TreeNode>,
+    links: BTreeMap<RelativePath, TreeLink>,
+    ignores: BTreeMap<RelativePath, IgnoreFile>,
     /// Which directories a real one is seen as.
-    seen_as: HashMap<PathBuf, BTreeSet<Rel>>,
+    seen_as: HashMap<PathBuf, BTreeSet<RelativePath>>,
     /// Which names are resolved through a path.
-    resolved_through: HashMap<PathBuf, BTreeSet<Rel>>,
+    resolved_through: HashMap<PathBuf, BTreeSet<RelativePath>>,
     /// Which names a file has.
-    names: BTreeSet<(FileId, Rel)>,
+    names: BTreeSet<(FileId, RelativePath)>,
     /// What may change without a word: files that have other names, that are mounted, or that cannot be read.
-    wary: BTreeSet<Rel>,
+    wary: BTreeSet<RelativePath>,
     /// File systems that were met, and what those are called that keep changes to themselves.
     pub(super) silent: BTreeMap<u64, Option<String>>,
     /// What paths of its texts mean that lead nowhere.
@@ -71,28 +71,28 @@ pub(super) struct Tree {
     bytes: u64,
     /// File systems beside that of the root, and what those are called that are no file systems of files.
     pseudo: BTreeMap<u64, Option<&'static str>>,
-    bounds: Bounds,
+    bounds: TreeLimits,
     failures: Failures,
     /// A file that the rules leave out, in case that they leave out all.
-    passed_over: Option<Rel>,
+    passed_over: Option<RelativePath>,
     /// Set while it is said that they leave out all.
     has_no_match: bool,
     /// Files that a start has found and not read: none between looks.
     new: Vec<(String, PathBuf)>,
     /// Names to look at before the look is over.
-    more: Vec<(Rel, FileId)>,
+    more: Vec<(RelativePath, FileId)>,
     /// What differs, and the text where it was read.
-    pub(super) touched: BTreeMap<Rel, Option<Text>>,
+    pub(super) touched: BTreeMap<RelativePath, Option<Text>>,
     /// Whether what has to be polled may differ from what was last asked for.
     pub(super) wariness_changed: bool,
     /// Set when a directory or a link was found to be another one than before.
     pub(super) is_exchanged: bool,
     /// Names that were found, and of which it is not known yet what they stand for now, each since when.
-    pub(super) unsettled: BTreeMap<Rel, Instant>,
+    pub(super) unsettled: BTreeMap<RelativePath, Instant>,
     /// What was read since it was last asked whether anything happened to it meanwhile.
     taken: Vec<Taken>,
     /// Names whose files are being written at each look.
-    written: BTreeMap<Rel, Written>,
+    written: BTreeMap<RelativePath, OngoingWrite>,
     /// How often a file was not whole after it had been waited for.
     pub(super) still_written: u64,
     /// Why directories could not be watched.
@@ -102,7 +102,7 @@ pub(super) struct Tree {
 }
 
 /// How much of what is below a root is taken in.
-struct Bounds {
+struct TreeLimits {
     files: usize,
     directories: usize,
     entries: usize,
@@ -112,19 +112,19 @@ struct Bounds {
     ignore_bytes: usize,
 }
 
-enum Node {
-    Directory(Box<Directory>),
-    File { seen: Option<Signature>, state: State },
+enum TreeNode {
+    Directory(Box<TreeDirectory>),
+    File { seen: Option<Signature>, state: Delivered },
 }
 
 /// A symbolic link that is followed.
-struct Link {
-    leads: Resolved,
+struct TreeLink {
+    leads: ResolvedPath,
     /// What was at its end when it was last looked at.
     met: Option<(FileId, Kind)>,
 }
 
-struct Directory {
+struct TreeDirectory {
     real: PathBuf,
     id: FileId,
     /// Why what is in it cannot be seen.
@@ -136,12 +136,12 @@ struct Directory {
 
 /// What was handed on of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum Delivered {
     Text(Digest),
     Unreadable(Arc<[Diagnostic]>),
 }
 
-impl State {
+impl Delivered {
     /// What it counts for in the bytes of a root: what was not handed on counts for nothing.
     fn bytes(&self, seen: Option<&Signature>) -> u64 {
         match self {
@@ -153,13 +153,13 @@ impl State {
 
 /// With what a look is made.
 #[derive(Clone, Copy)]
-pub(super) struct Look<'a> {
+pub(super) struct ScanContext<'a> {
     pub(super) disk: &'a dyn Disk,
     pub(super) inbox: &'a Inbox,
     pub(super) mounts: &'a std::collections::HashSet<PathBuf>,
     pub(super) now: Instant,
     /// Who hears what happens meanwhile.
-    pub(super) ears: &'a dyn Ears,
+    pub(super) ears: &'a dyn EventQueue,
     /// Whether whatever happens to a file that is read can be heard of.
     pub(super) exact: bool,
     /// What is there now counts, half written or not.
@@ -182,7 +182,7 @@ pub(super) struct Look<'a> {
     pub(super) settle_max: Duration,
 }
 
-impl Look<'_> {
+impl ScanContext<'_> {
     /// Whether a file changed so short a time ago that somebody may be in the middle of writing it.
     pub(super) fn is_young(&self, changed: i64) -> bool {
         self.disk.clock().saturating_sub(changed) < self.settle_nanos
@@ -207,7 +207,7 @@ impl Look<'_> {
 
 /// With how much patience a name is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(super) enum ScanReason {
     /// An event says that it is as somebody wants it.
     Told,
     /// The same, of a file that was known under this name. There may be another by now, of which nothing is said.
@@ -224,7 +224,7 @@ pub(super) enum Patience {
     Found,
 }
 
-impl From<Hint> for Patience {
+impl From<Hint> for ScanReason {
     fn from(hint: Hint) -> Self {
         match hint {
             Hint::Whole | Hint::Closed | Hint::Attributes => Self::Told,
@@ -238,7 +238,7 @@ impl From<Hint> for Patience {
 
 /// What has to be looked at from time to time, for nothing tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wary {
+pub(super) struct PolledPaths {
     pub(super) path: PathBuf,
     /// What was there when it was last looked at.
     pub(super) expected: Expected,
@@ -252,7 +252,7 @@ pub(super) enum Expected {
     Nothing,
 }
 
-impl Wary {
+impl PolledPaths {
     /// What it means that it differs. Nothing says when somebody who writes a file is done.
     pub(super) fn hint(&self) -> Hint {
         match self.expected {
@@ -274,7 +274,7 @@ impl Wary {
 }
 
 impl Tree {
-    pub(super) fn new(prefix: String, root: PathBuf, sieve: Sieve, limits: &Limits) -> Self {
+    pub(super) fn new(prefix: String, root: PathBuf, sieve: CompiledRules, limits: &Limits) -> Self {
         Self {
             prefix,
             root: std::path::absolute(&root).unwrap_or(root),
@@ -295,7 +295,7 @@ impl Tree {
             directories: 0,
             bytes: 0,
             pseudo: BTreeMap::new(),
-            bounds: Bounds {
+            bounds: TreeLimits {
                 files: limits.templates,
                 directories: limits.directories,
                 entries: limits.directory_entries,
@@ -328,25 +328,25 @@ impl Tree {
 
     /// How many names cannot be read.
     pub(super) fn unreadable(&self) -> usize {
-        let unreadable = |rel: &&Rel| match self.nodes.get(*rel) {
-            Some(Node::Directory(directory)) => directory.unreadable.is_some(),
-            Some(Node::File { state, .. }) => matches!(state, State::Unreadable(_)),
+        let unreadable = |rel: &&RelativePath| match self.nodes.get(*rel) {
+            Some(TreeNode::Directory(directory)) => directory.unreadable.is_some(),
+            Some(TreeNode::File { state, .. }) => matches!(state, Delivered::Unreadable(_)),
             None => false,
         };
         self.wary.iter().filter(unreadable).count()
     }
 
     /// What was handed on of a name, if it is one of a template.
-    pub(super) fn state(&self, rel: &str) -> Option<State> {
+    pub(super) fn state(&self, rel: &str) -> Option<Delivered> {
         match self.nodes.get(rel)? {
-            Node::File { state, .. } => Some(state.clone()),
-            Node::Directory(_) => None,
+            TreeNode::File { state, .. } => Some(state.clone()),
+            TreeNode::Directory(_) => None,
         }
     }
 
     /// Each name of a template.
-    pub(super) fn templates(&self) -> impl Iterator<Item = &Rel> {
-        let is_template = |node: &Node| matches!(node, Node::File { .. });
+    pub(super) fn templates(&self) -> impl Iterator<Item = &RelativePath> {
+        let is_template = |node: &TreeNode| matches!(node, TreeNode::File { .. });
         self.nodes
             .iter()
             .filter(move |(_, node)| is_template(node))
@@ -368,10 +368,10 @@ impl Tree {
         root.is_some_and(|root| root.real.join(rel) == real)
     }
 
-    fn directory(&self, rel: &str) -> Option<&Directory> {
+    fn directory(&self, rel: &str) -> Option<&TreeDirectory> {
         match self.nodes.get(rel)? {
-            Node::Directory(directory) => Some(directory),
-            Node::File { .. } => None,
+            TreeNode::Directory(directory) => Some(directory),
+            TreeNode::File { .. } => None,
         }
     }
 
@@ -383,27 +383,28 @@ impl Tree {
     // --- looking ------------------------------------------------------------------------------------------------------------
 
     /// Looks at every name that a path has to do with. Answers whether there is any.
-    pub(super) fn look_at_path(&mut self, look: &Look<'_>, path: &Path, patience: Patience) -> bool {
-        let mut rels: BTreeSet<Rel> = BTreeSet::new();
+    pub(super) fn look_at_path(&mut self, look: &ScanContext<'_>, path: &Path, patience: ScanReason) -> bool {
+        let mut rels: BTreeSet<RelativePath> = BTreeSet::new();
         if path == self.root {
             rels.insert("".into());
         }
         let through = self.resolved_through.get(path).into_iter().flatten().cloned();
-        let (at_its_end, beyond): (BTreeSet<Rel>, BTreeSet<Rel>) = through.partition(|rel| self.ends_at(rel, path));
+        let (at_its_end, beyond): (BTreeSet<RelativePath>, BTreeSet<RelativePath>) =
+            through.partition(|rel| self.ends_at(rel, path));
         rels.extend(at_its_end);
         rels.extend(self.seen_as.get(path).into_iter().flatten().cloned());
         let mut is_named = !rels.is_empty() || !beyond.is_empty();
         // A link is whole as soon as it is there.
         let patience = match patience {
-            Patience::Created if look.disk.stat(path).is_ok_and(|stat| stat.kind == Kind::Link) => Patience::Told,
+            ScanReason::Created if look.disk.stat(path).is_ok_and(|stat| stat.kind == Kind::Link) => ScanReason::Told,
             given => given,
         };
         if let (Some(parent), Some(name)) = (path.parent(), path.file_name())
             && let Some(parents) = self.seen_as.get(parent).cloned()
         {
             let may_be_half = || match patience {
-                Patience::Created | Patience::Unsettled => true,
-                Patience::Lost => look.disk.follow(path).is_ok_and(|stat| look.is_young(stat.changed)),
+                ScanReason::Created | ScanReason::Unsettled => true,
+                ScanReason::Lost => look.disk.follow(path).is_ok_and(|stat| look.is_young(stat.changed)),
                 _ => false,
             };
             match name.to_str() {
@@ -413,7 +414,7 @@ impl Tree {
                 }
                 Some(IGNORE_FILE) => {
                     for parent in parents {
-                        if let (Patience::Lost, Some(ignore)) = (patience, self.ignores.get_mut(&parent)) {
+                        if let (ScanReason::Lost, Some(ignore)) = (patience, self.ignores.get_mut(&parent)) {
                             ignore.is_lost = true;
                         }
                         rels.insert(parent);
@@ -423,7 +424,7 @@ impl Tree {
                 Some(hidden) if is_hidden(hidden) => {}
                 Some(name) => {
                     for parent in parents {
-                        let rel: Rel = join(&parent, name).into();
+                        let rel: RelativePath = join(&parent, name).into();
                         is_named |= self.nodes.contains_key(&rel) || self.sieve.takes(&rel);
                         rels.insert(rel);
                     }
@@ -433,7 +434,7 @@ impl Tree {
         }
         // An event of a link on the way says nothing of whether the file at its end is whole.
         let found = match patience {
-            Patience::Told => Patience::Found,
+            ScanReason::Told => ScanReason::Found,
             given => given,
         };
         for rel in &beyond {
@@ -442,16 +443,16 @@ impl Tree {
         for rel in rels.difference(&beyond) {
             self.look_at(look, rel, patience);
         }
-        if is_named || patience == Patience::Lost {
+        if is_named || patience == ScanReason::Lost {
             return true;
         }
         // It may be another name of a file that is known, or nothing at all.
         match look.disk.stat(path) {
             Ok(stat) if stat.kind == Kind::File => {
-                let known: Vec<Rel> = self.names_of(stat.id).collect();
+                let known: Vec<RelativePath> = self.names_of(stat.id).collect();
                 let is_known = !known.is_empty();
                 for rel in known {
-                    self.look_at(look, &rel, Patience::ToldOf(stat.id));
+                    self.look_at(look, &rel, ScanReason::ToldOf(stat.id));
                 }
                 is_known || stat.names > 1
             }
@@ -465,22 +466,22 @@ impl Tree {
         link.is_some_and(|link| link.leads.target.as_deref() == Some(path))
     }
 
-    fn names_of(&self, id: FileId) -> impl Iterator<Item = Rel> + '_ {
-        let from = (id, Rel::from(""));
+    fn names_of(&self, id: FileId) -> impl Iterator<Item = RelativePath> + '_ {
+        let from = (id, RelativePath::from(""));
         self.names
             .range(from..)
             .take_while(move |(each, _)| *each == id)
-            .map(|(_, rel)| Rel::clone(rel))
+            .map(|(_, rel)| RelativePath::clone(rel))
     }
 
     /// What was at a path has left it. If it is back it is the same as before, but not what was found in it meanwhile.
     pub(super) fn doubt_path(&mut self, path: &Path) {
         let through = self.resolved_through.get(path).into_iter().flatten();
         let itself = self.seen_as.get(path).into_iter().flatten();
-        let mut rels: Vec<Rel> = through.chain(itself).cloned().collect();
+        let mut rels: Vec<RelativePath> = through.chain(itself).cloned().collect();
         if let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) {
             let parents = self.seen_as.get(parent).into_iter().flatten();
-            rels.extend(parents.map(|parent| Rel::from(join(parent, name))));
+            rels.extend(parents.map(|parent| RelativePath::from(join(parent, name))));
         }
         for rel in rels {
             self.doubt(&rel);
@@ -490,22 +491,22 @@ impl Tree {
     /// What was found in a directory counts for nothing. Answers whether that is news.
     fn doubt(&mut self, rel: &str) -> bool {
         match self.nodes.get_mut(rel) {
-            Some(Node::Directory(directory)) => !std::mem::replace(&mut directory.unsure, true),
+            Some(TreeNode::Directory(directory)) => !std::mem::replace(&mut directory.unsure, true),
             _ => false,
         }
     }
 
     /// Looks at one name, and at what turns out to have to do with it.
-    pub(super) fn look_at(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
+    pub(super) fn look_at(&mut self, look: &ScanContext<'_>, rel: &str, patience: ScanReason) {
         self.look_at_one(look, rel, patience);
         self.read_new(look);
         while let Some((rel, id)) = self.more.pop() {
-            self.look_at_one(look, &rel, Patience::ToldOf(id));
+            self.look_at_one(look, &rel, ScanReason::ToldOf(id));
             self.read_new(look);
         }
     }
 
-    fn look_at_one(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
+    fn look_at_one(&mut self, look: &ScanContext<'_>, rel: &str, patience: ScanReason) {
         if rel.is_empty() {
             return self.look_at_root(look);
         }
@@ -522,7 +523,7 @@ impl Tree {
     }
 
     /// Looks at one name, whose directory and place in it are known.
-    fn look_at_real(&mut self, look: &Look<'_>, rel: &str, path: PathBuf, patience: Patience) {
+    fn look_at_real(&mut self, look: &ScanContext<'_>, rel: &str, path: PathBuf, patience: ScanReason) {
         match look.disk.stat(&path) {
             Ok(stat) if stat.kind == Kind::Link => self.look_through(look, rel, &path, patience),
             Ok(stat) => {
@@ -537,7 +538,7 @@ impl Tree {
 
     /// Nothing is at a path. The name is absent only if the directory that is known to have held it is there and says so itself.
     /// Otherwise it is a directory above that is absent, or was for a moment: what is in it stays as it was.
-    fn not_found(&mut self, look: &Look<'_>, rel: &str, path: PathBuf, patience: Patience) {
+    fn not_found(&mut self, look: &ScanContext<'_>, rel: &str, path: PathBuf, patience: ScanReason) {
         let (parent, name) = split(rel);
         let Some(directory) = self.directory(parent) else {
             return self.remove(look, rel);
@@ -547,7 +548,7 @@ impl Tree {
             Err(error) if !is_gone(&error) && self.nodes.contains_key(rel) => self.cannot_see(look, rel, &error),
             // If it is in doubt already, it or a directory above is waited for.
             Ok(_) | Err(_) => {
-                self.wait_for(look, parent, Patience::Found);
+                self.wait_for(look, parent, ScanReason::Found);
                 if self.doubt(parent) {
                     self.look_again(look, parent);
                 }
@@ -556,14 +557,14 @@ impl Tree {
     }
 
     /// A directory was not there, or not the known one, when something in it was looked at. It is looked at itself, in a moment.
-    fn look_again(&mut self, look: &Look<'_>, rel: &str) {
+    fn look_again(&mut self, look: &ScanContext<'_>, rel: &str) {
         if let Some(directory) = self.directory(rel) {
             look.inbox.settle().note_back(directory.real.clone(), look.now);
         }
     }
 
     /// A name stands for what is at a real path.
-    fn put(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
+    fn put(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, stat: &Stat, patience: ScanReason) {
         match stat.kind {
             Kind::Directory | Kind::File if self.is_pseudo(look, rel, real, stat) => {
                 self.put_aside(look, rel, patience)
@@ -589,7 +590,7 @@ impl Tree {
 
     /// Whether it is on a file system that has no files, such as `/proc`, and got there by a link or a mount. What is in it changes with
     /// each look, has no end, and is nobody's template.
-    fn is_pseudo(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat) -> bool {
+    fn is_pseudo(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, stat: &Stat) -> bool {
         let device = stat.id.device;
         // Where the root itself is there, somebody wants it.
         if self.directory("").is_none_or(|root| root.id.device == device) {
@@ -605,7 +606,7 @@ impl Tree {
     }
 
     /// What is there now is no template, nor a directory of any.
-    fn put_aside(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
+    fn put_aside(&mut self, look: &ScanContext<'_>, rel: &str, patience: ScanReason) {
         match !self.nodes.contains_key(rel) || self.is_lost(look, patience) {
             true => self.remove_node(look, rel),
             false => self.lose(look, rel, patience),
@@ -613,15 +614,15 @@ impl Tree {
     }
 
     fn is_file(&self, rel: &str) -> bool {
-        matches!(self.nodes.get(rel), Some(Node::File { .. }))
+        matches!(self.nodes.get(rel), Some(TreeNode::File { .. }))
     }
 
-    fn is_lost(&self, look: &Look<'_>, patience: Patience) -> bool {
-        look.forced || patience == Patience::Lost
+    fn is_lost(&self, look: &ScanContext<'_>, patience: ScanReason) -> bool {
+        look.forced || patience == ScanReason::Lost
     }
 
     /// What a name stood for has its grace from now on.
-    fn lose(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
+    fn lose(&mut self, look: &ScanContext<'_>, rel: &str, patience: ScanReason) {
         self.wait_for(look, rel, patience);
         let (parent, name) = split(rel);
         if let Some(directory) = self.directory(parent) {
@@ -656,7 +657,7 @@ impl Tree {
     }
 
     /// Its directory does not hold it. It may be about to come back.
-    fn absent(&mut self, look: &Look<'_>, rel: &str, path: PathBuf, patience: Patience) {
+    fn absent(&mut self, look: &ScanContext<'_>, rel: &str, path: PathBuf, patience: ScanReason) {
         if !self.nodes.contains_key(rel) || self.is_lost(look, patience) {
             return self.remove(look, rel);
         }
@@ -668,35 +669,35 @@ impl Tree {
     // --- forgetting ---------------------------------------------------------------------------------------------------------
 
     /// Forgets a name and everything below it.
-    fn remove(&mut self, look: &Look<'_>, rel: &str) {
+    fn remove(&mut self, look: &ScanContext<'_>, rel: &str) {
         self.unlink(look, rel);
         self.remove_node(look, rel);
     }
 
     /// Forgets what a name stands for and everything below it, but not where it leads.
-    fn remove_node(&mut self, look: &Look<'_>, rel: &str) {
+    fn remove_node(&mut self, look: &ScanContext<'_>, rel: &str) {
         self.failures.forget_all(rel);
-        let inside: Vec<Rel> = inside(&self.nodes, rel).cloned().collect();
+        let inside: Vec<RelativePath> = inside(&self.nodes, rel).cloned().collect();
         for each in inside.iter().map(AsRef::as_ref).chain([rel]) {
             self.unsettled.remove(each);
             self.forget_clashes(each);
             match self.nodes.remove(each) {
-                Some(Node::File { seen, state }) => {
+                Some(TreeNode::File { seen, state }) => {
                     self.forget_file(each, seen.as_ref(), &state);
                     self.touched.insert(each.into(), None);
                 }
-                Some(Node::Directory(directory)) => self.forget_directory(look, each, &directory),
+                Some(TreeNode::Directory(directory)) => self.forget_directory(look, each, &directory),
                 None => {}
             }
             self.wariness_changed |= self.wary.remove(each);
         }
-        let linked: Vec<Rel> = self::inside(&self.links, rel).cloned().collect();
+        let linked: Vec<RelativePath> = self::inside(&self.links, rel).cloned().collect();
         for each in linked {
             self.unlink(look, &each);
         }
     }
 
-    fn forget_file(&mut self, rel: &str, seen: Option<&Signature>, state: &State) {
+    fn forget_file(&mut self, rel: &str, seen: Option<&Signature>, state: &Delivered) {
         self.files -= 1;
         self.end_written(rel);
         self.bytes -= state.bytes(seen);
@@ -705,7 +706,7 @@ impl Tree {
         }
     }
 
-    fn forget_directory(&mut self, look: &Look<'_>, rel: &str, directory: &Directory) {
+    fn forget_directory(&mut self, look: &ScanContext<'_>, rel: &str, directory: &TreeDirectory) {
         self.directories -= 1;
         self.ignores.remove(rel);
         self.remarks.forget(rel, "directory");
@@ -722,7 +723,7 @@ impl Tree {
     // --- what cannot be seen or should be known -----------------------------------------------------------------------------
 
     /// Something is there and cannot be looked at: what was there stays.
-    fn cannot_see(&mut self, look: &Look<'_>, rel: &str, error: &std::io::Error) {
+    fn cannot_see(&mut self, look: &ScanContext<'_>, rel: &str, error: &std::io::Error) {
         let help = "let the service see it, for example with `chmod a+rx` on the directories above";
         let diagnostic = failure::diagnostic("it cannot be looked at", error, help);
         if failure::passes(error) {
@@ -739,7 +740,7 @@ impl Tree {
 
     /// What a name stands for could not be looked at, for a reason that passes: it is looked at again soon, and later with each
     /// further failure.
-    fn try_again(&mut self, look: &Look<'_>, rel: &str) {
+    fn try_again(&mut self, look: &ScanContext<'_>, rel: &str) {
         let Some(path) = self.path_of(rel) else { return };
         let until = look.now + self.failures.note(rel);
         look.inbox.settle().note_again(path, look.now, until);
@@ -818,8 +819,8 @@ impl Tree {
     // --- what nothing tells of ----------------------------------------------------------------------------------------------
 
     /// What has to be looked at from time to time.
-    pub(super) fn wary(&self) -> Vec<Wary> {
-        let mut wary = vec![Wary {
+    pub(super) fn wary(&self) -> Vec<PolledPaths> {
+        let mut wary = vec![PolledPaths {
             path: self.root.clone(),
             expected: match self.directory("") {
                 Some(root) if self.missing.is_none() => Expected::Same(root.id, Kind::Directory),
@@ -833,9 +834,9 @@ impl Tree {
                 continue;
             };
             let expected = match self.nodes.get(rel) {
-                Some(Node::Directory(directory)) => Expected::Same(directory.id, Kind::Directory),
-                Some(Node::File { seen: Some(seen), .. }) => Expected::File(seen.clone()),
-                Some(Node::File { seen: None, .. }) => Expected::Nothing,
+                Some(TreeNode::Directory(directory)) => Expected::Same(directory.id, Kind::Directory),
+                Some(TreeNode::File { seen: Some(seen), .. }) => Expected::File(seen.clone()),
+                Some(TreeNode::File { seen: None, .. }) => Expected::Nothing,
                 // A link that leads nowhere, back up, or to what the rules leave out.
                 None => match self.links.get(rel).map(|link| link.met) {
                     Some(Some((id, kind))) => Expected::Same(id, kind),
@@ -843,7 +844,7 @@ impl Tree {
                     None => continue,
                 },
             };
-            wary.push(Wary {
+            wary.push(PolledPaths {
                 path: directory.real.join(name),
                 expected,
             });
@@ -852,10 +853,10 @@ impl Tree {
     }
 
     /// Looks at each file that is known, by its stamps.
-    pub(super) fn sweep(&mut self, look: &Look<'_>) {
-        let files: Vec<Rel> = self.templates().cloned().collect();
+    pub(super) fn sweep(&mut self, look: &ScanContext<'_>) {
+        let files: Vec<RelativePath> = self.templates().cloned().collect();
         for rel in files {
-            self.look_at(look, &rel, Patience::Found);
+            self.look_at(look, &rel, ScanReason::Found);
         }
     }
 }
@@ -884,7 +885,7 @@ fn below<'a>(rel: &'a str, directory: &str) -> &'a str {
 }
 
 /// The names below one.
-fn inside<'a, T>(map: &'a BTreeMap<Rel, T>, rel: &str) -> impl Iterator<Item = &'a Rel> {
+fn inside<'a, T>(map: &'a BTreeMap<RelativePath, T>, rel: &str) -> impl Iterator<Item = &'a RelativePath> {
     let prefix = match rel {
         "" => String::new(),
         rel => format!("{rel}/"),
@@ -900,7 +901,7 @@ fn inside<'a, T>(map: &'a BTreeMap<Rel, T>, rel: &str) -> impl Iterator<Item = &
 }
 
 /// The last components of the names directly below one.
-fn children<T>(map: &BTreeMap<Rel, T>, rel: &str) -> BTreeSet<String> {
+fn children<T>(map: &BTreeMap<RelativePath, T>, rel: &str) -> BTreeSet<String> {
     let mut children = BTreeSet::new();
     let mut after = Bound::Excluded(match rel {
         "" => String::new(),
@@ -932,7 +933,7 @@ mod tests {
     #[test]
     fn children_and_what_is_inside_are_found_whatever_stands_between() {
         let names = ["", "a", "a-b", "a.html", "a/x", "a/y/z", "a0", "b/c/d"];
-        let map: BTreeMap<Rel, ()> = names.map(|name| (name.into(), ())).into();
+        let map: BTreeMap<RelativePath, ()> = names.map(|name| (name.into(), ())).into();
         let found = |rel| children(&map, rel).into_iter().collect::<Vec<_>>().join(" ");
         assert_eq!(found(""), "a a-b a.html a0 b");
         assert_eq!(found("a"), "x y");

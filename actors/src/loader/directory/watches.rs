@@ -28,9 +28,9 @@ pub(super) trait Watches: Send {
 
 /// Directories that somebody wants watched, and the watches that they have.
 #[derive(Default)]
-pub(super) struct Watched {
+pub(super) struct WatchedDirectories {
     kernel: Option<Box<dyn Watches>>,
-    claims: HashMap<PathBuf, Claim>,
+    claims: HashMap<PathBuf, WatchClaim>,
     /// The same directory may be in two places.
     places: HashMap<WatchId, Vec<PathBuf>>,
     /// Marks that were put and have not come by.
@@ -41,7 +41,7 @@ pub(super) struct Watched {
 
 /// Who wants a directory watched.
 #[derive(Default)]
-struct Claim {
+struct WatchClaim {
     watch: Option<WatchId>,
     /// For all that is in it.
     whole: usize,
@@ -49,7 +49,7 @@ struct Claim {
     names: HashMap<OsString, usize>,
 }
 
-impl Watched {
+impl WatchedDirectories {
     /// From now on the kernel watches what is claimed. Answers why it does not watch all of it.
     pub(super) fn begin(&mut self, kernel: Box<dyn Watches>) -> Result<(), WatchError> {
         self.kernel = Some(kernel);
@@ -76,7 +76,7 @@ impl Watched {
     /// Wants a directory watched, or only one name in it. What cannot be watched now is claimed all the same.
     pub(super) fn claim(&mut self, directory: &Path, name: Option<&OsStr>) -> Result<(), WatchError> {
         if !self.claims.contains_key(directory) {
-            self.claims.insert(directory.to_owned(), Claim::default());
+            self.claims.insert(directory.to_owned(), WatchClaim::default());
         }
         if let Some(claim) = self.claims.get_mut(directory) {
             match name {

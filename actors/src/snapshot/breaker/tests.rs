@@ -86,7 +86,7 @@ proptest! {
                     }
                 }
                 1 => {
-                    let (was_open, half) = (breaker.is_open(), matches!(breaker.state, State::HalfOpen { .. }));
+                    let (was_open, half) = (breaker.is_open(), matches!(breaker.state, BreakerState::HalfOpen { .. }));
                     let opened = breaker.failed(at, &RULES);
                     in_a_row += u32::from(!was_open);
                     prop_assert_eq!(opened, !was_open && in_a_row >= RULES.failures);
@@ -131,8 +131,14 @@ fn a_closure_that_is_open_is_not_tried_and_another_one_is() {
     let opened: Vec<_> = (0..4).map(|_| fail(&breakers, 7, &bad, now, false)).collect();
     assert_eq!(opened, [false, false, true, false]);
     assert!(breakers.may_know(id));
-    assert!(matches!(breakers.course(id, &bad, now, &RULES), Course::Instead(..)));
-    assert!(matches!(breakers.course(id, &repaired, now, &RULES), Course::Attempt));
+    assert!(matches!(
+        breakers.course(id, &bad, now, &RULES),
+        RenderRoute::Instead(..)
+    ));
+    assert!(matches!(
+        breakers.course(id, &repaired, now, &RULES),
+        RenderRoute::Attempt
+    ));
     let open = |served: Option<Digest>| breakers.counts(|_| served).open;
     assert_eq!((open(Some(bad)), breakers.counts(|_| None).opened), (1, 1));
     // An edit begins anew, and a good render of it ends the matter, unless it is of a version that is over.
@@ -168,11 +174,11 @@ fn a_success_between_failures_keeps_it_closed_and_a_probe_that_succeeds_closes_i
     }
     assert!(matches!(
         breakers.course(id, &closure, now, &RULES),
-        Course::Instead(..)
+        RenderRoute::Instead(..)
     ));
     assert!(matches!(
         breakers.course(id, &closure, after(now, 100), &RULES),
-        Course::Attempt
+        RenderRoute::Attempt
     ));
     assert!(breakers.succeeded(id, &closure, LONG, &RULES));
     let BreakerCounts { open, opened, probes } = breakers.counts(|_| Some(closure));
@@ -185,8 +191,8 @@ fn one_that_hangs_opens_it_at_once_and_what_hangs_in_its_place_is_not_tried_agai
     let closure = digest("blocks");
     assert!(fail(&breakers, 1, &closure, now, true));
     let substitute = |breakers: &Breakers| match breakers.course(id, &closure, now, &RULES) {
-        Course::Instead(_, substitute) => Some(substitute),
-        Course::Attempt => None,
+        RenderRoute::Instead(_, substitute) => Some(substitute),
+        RenderRoute::Attempt => None,
     };
     assert_eq!(substitute(&breakers), Some(Substitute::Unknown));
     fail(&breakers, 1, &closure, now, true);

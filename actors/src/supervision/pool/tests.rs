@@ -10,8 +10,8 @@ fn block<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn pool(threads: usize, quarantined: usize) -> Pool {
-    let policy = Patience {
-        timers: Alarms::start("test").expect("a thread"),
+    let policy = HangPolicy {
+        timers: Timers::start("test").expect("a thread"),
         hang: Duration::from_millis(250),
         quarantined,
     };

@@ -4,22 +4,22 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::super::alarm::Alarm;
 use super::super::child::Child;
 use super::super::contain;
-use super::Shared;
+use super::super::timers::Timer;
+use super::PoolShared;
 
 /// A queued job.
 pub(super) struct Job {
     /// Time at which it counts as hanging, if that is earlier than the hang policy of the pool says.
     pub(super) until: Option<Instant>,
-    pub(super) run: Box<dyn FnOnce() -> Rest + Send>,
+    pub(super) run: Box<dyn FnOnce() -> AfterJob + Send>,
     pub(super) on_abandoned: Box<dyn FnOnce(Abandoned) + Send>,
 }
 
 /// Next step of a thread after a job.
 #[derive(Debug)]
-pub enum Rest {
+pub enum AfterJob {
     /// Take the next job.
     Continue,
     /// Wait out the pause of an actor that failed in this thread, and report it as up.
@@ -50,10 +50,10 @@ impl Job {
 }
 
 /// A thread of a pool.
-pub(super) struct Worker(Arc<Shared>);
+pub(super) struct Worker(Arc<PoolShared>);
 
 impl Worker {
-    pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
+    pub(super) fn start(shared: &Arc<PoolShared>) -> std::io::Result<()> {
         let number = shared.started.fetch_add(1, Ordering::Relaxed);
         let worker = Self(Arc::clone(shared));
         shared.active.fetch_add(1, Ordering::SeqCst);
@@ -93,7 +93,7 @@ impl Worker {
             until,
         } = job;
         let watched = self.0.hang_policy.as_ref().map(|policy| {
-            let hang = Hang::new(&self.0);
+            let hang = HangWatch::new(&self.0);
             let now = Instant::now();
             let longest = until.map_or(policy.hang, |until| {
                 until.saturating_duration_since(now).min(policy.hang)
@@ -106,12 +106,12 @@ impl Worker {
             });
             (hang, timer)
         });
-        let next = contain(run).unwrap_or(Rest::Continue);
-        let is_needed = watched.is_none_or(|(hang, timer): (Arc<Hang>, Alarm)| {
+        let next = contain(run).unwrap_or(AfterJob::Continue);
+        let is_needed = watched.is_none_or(|(hang, timer): (Arc<HangWatch>, Timer)| {
             drop(timer);
             hang.job_ended()
         });
-        if let (Rest::BackOff(child), true) = (next, is_needed) {
+        if let (AfterJob::BackOff(child), true) = (next, is_needed) {
             self.back_off(&child);
         }
         is_needed
@@ -130,41 +130,41 @@ impl Worker {
 }
 
 /// Decides, under a lock, which comes first for a job: its end, or the time after which it counts as hanging.
-struct Hang {
-    pool: Arc<Shared>,
-    state: Mutex<State>,
+struct HangWatch {
+    pool: Arc<PoolShared>,
+    state: Mutex<JobState>,
 }
 
 #[derive(Clone, Copy)]
-enum State {
+enum JobState {
     Running,
     Ended,
     Quarantined { replaced: bool },
 }
 
-impl Hang {
-    fn new(pool: &Arc<Shared>) -> Arc<Self> {
+impl HangWatch {
+    fn new(pool: &Arc<PoolShared>) -> Arc<Self> {
         Arc::new(Self {
             pool: Arc::clone(pool),
-            state: Mutex::new(State::Running),
+            state: Mutex::new(JobState::Running),
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, JobState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Quarantines the thread and starts another, up to the limit. Returns false if the job has ended.
     fn quarantine(&self) -> bool {
         let mut state = self.state();
-        if matches!(*state, State::Ended) {
+        if matches!(*state, JobState::Ended) {
             return false;
         }
         let pool = &self.pool;
         let most = pool.hang_policy.as_ref().map_or(0, |policy| policy.quarantined);
         let hanging = pool.quarantined.fetch_add(1, Ordering::AcqRel) + 1;
         let replaced = hanging <= most && Worker::start(pool).is_ok();
-        *state = State::Quarantined { replaced };
+        *state = JobState::Quarantined { replaced };
         drop(state);
         let active = pool.active.fetch_sub(1, Ordering::SeqCst) - 1;
         let name = &pool.name;
@@ -185,8 +185,8 @@ impl Hang {
     /// Records that the job has ended. Returns true if its thread is still needed, because no other has replaced it.
     fn job_ended(&self) -> bool {
         let mut state = self.state();
-        let State::Quarantined { replaced } = *state else {
-            *state = State::Ended;
+        let JobState::Quarantined { replaced } = *state else {
+            *state = JobState::Ended;
             return true;
         };
         drop(state);

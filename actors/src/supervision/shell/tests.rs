@@ -3,10 +3,10 @@
 use std::sync::Mutex as StdMutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::super::family::Strategy;
 use super::super::incident::Incident;
 use super::super::policy::{Policy, Restart};
-use super::super::strategy_group::Circle;
+use super::super::restart_group::Strategy;
+use super::super::strategy_group::StrategyGroup;
 use super::super::vault::Vault;
 use super::*;
 
@@ -37,7 +37,7 @@ struct Setup {
 }
 
 impl Behavior for Counter {
-    type Setup = Setup;
+    type Config = Setup;
     fn start(setup: &Setup) -> Started<Self> {
         let left = setup
             .bad_starts
@@ -112,7 +112,7 @@ impl Serve<AskBad> for Counter {
 
 struct Scene {
     setup: Setup,
-    faults: Faults,
+    faults: InjectedFaults,
     child: Arc<Child>,
     incidents: Arc<StdMutex<Vec<&'static str>>>,
 }
@@ -132,7 +132,7 @@ impl Scene {
         let incidents = Arc::new(StdMutex::new(Vec::new()));
         let listener = Arc::clone(&incidents);
         let whole = quick(Restart::Temporary, 1);
-        let group = Circle::new(Strategy::OneForOne, whole, move |incident| {
+        let group = StrategyGroup::new(Strategy::OneForOne, whole, move |incident| {
             listener.lock().expect("not poisoned").push(match incident {
                 Incident::Failed(_) => "failed",
                 Incident::Restarted(_) => "restarted",
@@ -145,7 +145,7 @@ impl Scene {
         };
         Self {
             setup,
-            faults: Faults::default(),
+            faults: InjectedFaults::default(),
             child: group.add("counter", 0, policy),
             incidents,
         }
@@ -176,7 +176,7 @@ fn queued_messages_are_served_after_a_panic() {
             let queued = shell.send(ask);
             let behind: Vec<_> = std::iter::repeat_with(|| shell.send(Ask::Count)).take(50).collect();
             let fault = queued.await.expect("alive").expect_err("panicked");
-            assert_eq!((fault.kind, fault.said.as_str()), (FaultKind::Panicked, message));
+            assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Panicked, message));
             for (number, behind) in (1..).zip(behind) {
                 assert_eq!(behind.await.expect("the mailbox outlives the fault"), Ok(number));
             }
@@ -193,14 +193,14 @@ fn queued_messages_are_served_after_a_panic() {
 fn the_next_message_is_served_after_each_injected_fault() {
     let scene = Scene::new(quick(Restart::Permanent, 100));
     scene.play(async |shell| {
-        for moment in [Moment::Before, Moment::After, Moment::Reply] {
-            scene.faults.order(moment);
+        for moment in [FaultMoment::Before, FaultMoment::After, FaultMoment::Reply] {
+            scene.faults.inject(moment);
             let fault = shell.send(Ask::Count).await.expect("alive").expect_err("injected");
-            assert_eq!(fault.said, "an injected fault", "{moment:?}");
+            assert_eq!(fault.message, "an injected fault", "{moment:?}");
             assert_eq!(shell.send(Ask::Count).await.expect("alive"), Ok(1), "{moment:?}");
         }
-        for moment in [Moment::Drop, Moment::Start] {
-            scene.faults.order(moment);
+        for moment in [FaultMoment::Drop, FaultMoment::Start] {
+            scene.faults.inject(moment);
             assert!(shell.send(Ask::PanicNow).await.expect("alive").is_err());
             assert_eq!(shell.send(Ask::Count).await.expect("alive"), Ok(1), "{moment:?}");
         }
@@ -222,8 +222,8 @@ fn failed_starts_lose_no_message_and_count() {
         assert_eq!(fault.kind, FaultKind::Panicked);
         let fault = shell.send(Ask::Count).await.expect("alive").expect_err("down");
         assert_eq!(fault.kind, FaultKind::Down, "{fault}");
-        assert!(fault.said.contains("now"), "{fault}");
-        assert_eq!(scene.child.orders().duty, Standing::Down);
+        assert!(fault.message.contains("now"), "{fault}");
+        assert_eq!(scene.child.orders().duty, MemberDuty::Down);
         assert!(scene.child.reset());
         assert_eq!(shell.send(Ask::Count).await.expect("alive"), Ok(1), "after a reset");
     });

@@ -3,18 +3,18 @@
 use std::ops::Range;
 
 use crate::dialect::tiny::foreign::FOR_ELSE;
-use crate::dialect::tiny::tag::{Block, Fault, Tag};
+use crate::dialect::tiny::tag::{Block, Tag, TagError};
 
 /// The open blocks, the innermost last.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
-    open: Vec<Open>,
+    open: Vec<OpenBlock>,
     loops: usize,
 }
 
 /// An open block, with the position of the tag that opened it.
 #[derive(Debug)]
-struct Open {
+struct OpenBlock {
     block: Block,
     has_else: bool,
     tag: Range<usize>,
@@ -36,7 +36,7 @@ impl Blocks {
     }
 
     /// Opens or closes the block of a valid tag.
-    pub(super) fn take(&mut self, tag: &Tag, place: Range<usize>) -> Result<(), Fault> {
+    pub(super) fn take(&mut self, tag: &Tag, place: Range<usize>) -> Result<(), TagError> {
         match tag {
             Tag::If { .. } => self.push(Block::If, place),
             Tag::For { .. } => self.push(Block::For, place),
@@ -51,7 +51,7 @@ impl Blocks {
     }
 
     /// Opens or closes the block that an invalid tag was meant to, so that one mistake is one error.
-    pub(super) fn recover(&mut self, fault: &Fault, place: Range<usize>) {
+    pub(super) fn recover(&mut self, fault: &TagError, place: Range<usize>) {
         if let Some(block) = fault.opens() {
             self.push(block, place);
         } else if let Some(block) = fault.closes() {
@@ -60,30 +60,30 @@ impl Blocks {
     }
 
     /// Removes the outermost block that is still open at the end of the text, and returns its error.
-    pub(super) fn unclosed(&mut self) -> Option<Fault> {
+    pub(super) fn unclosed(&mut self) -> Option<TagError> {
         if self.open.is_empty() {
             return None;
         }
-        let Open { block, tag, .. } = self.open.remove(0);
+        let OpenBlock { block, tag, .. } = self.open.remove(0);
         let word = block.word();
         let message = format!("this `{word}` is never closed");
-        Some(Fault::new("unclosed-block", tag, message).help(format!("close it with `{{{{ end{word} }}}}`")))
+        Some(TagError::new("unclosed-block", tag, message).help(format!("close it with `{{{{ end{word} }}}}`")))
     }
 
     fn push(&mut self, block: Block, tag: Range<usize>) {
         self.loops += usize::from(block == Block::For);
-        self.open.push(Open {
+        self.open.push(OpenBlock {
             block,
             has_else: false,
             tag,
         });
     }
 
-    fn other_branch(&mut self, place: Range<usize>) -> Result<(), Fault> {
+    fn other_branch(&mut self, place: Range<usize>) -> Result<(), TagError> {
         match self.open.last_mut() {
             Some(open) if open.block == Block::If && open.has_else => {
                 let message = "this `if` already has an `else`";
-                Err(Fault::new("second-else", place, message).help("take one of them out, or nest another `if`"))
+                Err(TagError::new("second-else", place, message).help("take one of them out, or nest another `if`"))
             }
             Some(open) if open.block == Block::If => {
                 open.has_else = true;
@@ -96,21 +96,21 @@ impl Blocks {
                     Block::For => FOR_ELSE.into(),
                     _ => format!("close the `{word}` before it, or open an `if`"),
                 };
-                Err(Fault::new("unmatched-else", place, message).help(help))
+                Err(TagError::new("unmatched-else", place, message).help(help))
             }
             None => {
-                let fault = Fault::new("unmatched-else", place, "this `else` belongs to no `if`");
+                let fault = TagError::new("unmatched-else", place, "this `else` belongs to no `if`");
                 Err(fault.help("write `{{ if … }}` before it"))
             }
         }
     }
 
-    fn close(&mut self, block: Block, place: Range<usize>) -> Result<(), Fault> {
+    fn close(&mut self, block: Block, place: Range<usize>) -> Result<(), TagError> {
         let word = block.word();
         let Some(innermost) = self.innermost() else {
             let message = format!("this `end{word}` closes nothing");
             return Err(
-                Fault::new("unmatched-end", place, message).help(format!("write `{{{{ {word} … }}}}` before it"))
+                TagError::new("unmatched-end", place, message).help(format!("write `{{{{ {word} … }}}}` before it"))
             );
         };
         if innermost == block {
@@ -125,6 +125,6 @@ impl Blocks {
         }
         let inner = innermost.word();
         let message = format!("this `end{word}` comes while the `{inner}` before it is still open");
-        Err(Fault::new("unmatched-end", place, message).help(format!("write `{{{{ end{inner} }}}}` before it")))
+        Err(TagError::new("unmatched-end", place, message).help(format!("write `{{{{ end{inner} }}}}` before it")))
     }
 }

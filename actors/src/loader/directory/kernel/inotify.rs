@@ -14,7 +14,7 @@ use rustix::fs::inotify::{self, CreateFlags, Event, ReadFlags, Reader, WatchFlag
 use rustix::io::Errno;
 
 use crate::loader::directory::failure::{self, platform::descriptors_exhausted};
-use crate::loader::directory::inbox::{Heard, Inbox};
+use crate::loader::directory::inbox::{Inbox, WatchEvent};
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::{WatchError, WatchId, Watches};
 
@@ -127,13 +127,13 @@ fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, rouse: &dyn Fn()) 
 fn hear(event: &Event<'_>, inbox: &Inbox) -> bool {
     let (watch, what, now) = (event.wd().into(), event.events(), Instant::now());
     let heard = if what.contains(ReadFlags::QUEUE_OVERFLOW) {
-        Heard::Overflow
+        WatchEvent::Overflow
     } else if what.contains(ReadFlags::IGNORED) {
-        Heard::Ended(watch)
+        WatchEvent::Ended(watch)
     } else if let Some(name) = event.file_name() {
-        Heard::Named(watch, OsStr::from_bytes(name.to_bytes()), hint(what))
+        WatchEvent::Named(watch, OsStr::from_bytes(name.to_bytes()), hint(what))
     } else {
-        Heard::Itself(watch)
+        WatchEvent::Itself(watch)
     };
     inbox.hear(heard, now)
 }

@@ -10,7 +10,7 @@ use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, R
 use notify::{Config, Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::loader::directory::disk::{Disk, FileId, System};
-use crate::loader::directory::inbox::{Heard, Inbox};
+use crate::loader::directory::inbox::{Inbox, WatchEvent};
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::{WatchError, WatchId, Watches};
 
@@ -123,10 +123,10 @@ fn failure(error: notify::Error) -> WatchError {
 /// Takes an event as hints. Anything that is not clear is a doubt. Answers whether it concerns anybody.
 fn hear(event: notify::Result<Event>, inbox: &Inbox, now: Instant) -> bool {
     let Ok(event) = event else {
-        return inbox.hear(Heard::Overflow, now);
+        return inbox.hear(WatchEvent::Overflow, now);
     };
     if event.need_rescan() || event.paths.is_empty() {
-        return inbox.hear(Heard::Overflow, now);
+        return inbox.hear(WatchEvent::Overflow, now);
     }
     let hint = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Hint::Closed,

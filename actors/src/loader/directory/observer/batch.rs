@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::Observer;
-use crate::loader::directory::tree::{Look, Tree};
+use crate::loader::directory::tree::{ScanContext, Tree};
 
 /// The number of times in one look that all directories and links are asked for, because some were found to be other ones.
 const ROUNDS_MAX: usize = 4;
@@ -34,7 +34,7 @@ impl Held {
 
 impl Observer {
     /// Looks at everything that was exchanged together with what was found to be exchanged, in all roots.
-    pub(super) fn look_at_exchanged(&mut self, look: &Look<'_>) {
+    pub(super) fn look_at_exchanged(&mut self, look: &ScanContext<'_>) {
         for _ in 0..ROUNDS_MAX {
             let exchanged = self.trees.iter_mut().map(|tree| std::mem::take(&mut tree.is_exchanged));
             if exchanged.filter(|is_exchanged| *is_exchanged).count() == 0 {
@@ -45,14 +45,14 @@ impl Observer {
     }
 
     /// Reads what the batch has waited for long enough.
-    pub(super) fn look_at_unsettled(&mut self, look: &Look<'_>) {
+    pub(super) fn look_at_unsettled(&mut self, look: &ScanContext<'_>) {
         if !look.waits {
             self.trees.iter_mut().for_each(|tree| tree.look_at_unsettled(look));
         }
     }
 
     /// Returns true if what differs is not to be handed on yet.
-    pub(super) fn holds_back(&mut self, look: &Look<'_>) -> bool {
+    pub(super) fn holds_back(&mut self, look: &ScanContext<'_>) -> bool {
         let before = self.held.take();
         if look.forced {
             self.trees.iter_mut().for_each(|tree| tree.unsettled.clear());
@@ -80,7 +80,7 @@ impl Observer {
 
     /// Returns the roots in which a directory or a link on the way to what is pending is another one than when it was read, or is
     /// said to be. Each is looked at soon.
-    pub(super) fn exchanged_meanwhile(&self, look: &Look<'_>) -> BTreeSet<usize> {
+    pub(super) fn exchanged_meanwhile(&self, look: &ScanContext<'_>) -> BTreeSet<usize> {
         let mut exchanged = BTreeSet::new();
         if look.exact && !self.pending.is_empty() {
             let settle = self.inbox.settle();

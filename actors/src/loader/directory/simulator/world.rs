@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::history::Op;
-use crate::loader::directory::disk::{Disk, FileId, Kind, Reading, Stat};
+use crate::loader::directory::disk::{Disk, FileId, Kind, ReadAttempt, Stat};
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::{WatchError, WatchId, Watches};
 
@@ -601,7 +601,7 @@ impl Disk for Shared {
         }
     }
 
-    fn read(&self, path: &Path, _: u64) -> io::Result<Reading> {
+    fn read(&self, path: &Path, _: u64) -> io::Result<ReadAttempt> {
         let mut world = self.asked();
         world.reads += 1;
         world.answer(true)?;
@@ -624,7 +624,7 @@ impl Disk for Shared {
                 ..before
             },
         };
-        Ok(Reading { before, bytes, after })
+        Ok(ReadAttempt { before, bytes, after })
     }
 
     fn silent(&self, _: &Path) -> Option<String> {

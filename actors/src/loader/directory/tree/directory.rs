@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::remarks::CLASH;
-use super::{Directory, Look, Node, Patience, Tree, children, inside, join, split};
+use super::{ScanContext, ScanReason, Tree, TreeDirectory, TreeNode, children, inside, join, split};
 use crate::diagnostic::Diagnostic;
 use crate::loader::directory::disk::{FileId, Kind, Stat, is_gone};
 use crate::loader::directory::failure;
-use crate::loader::directory::read::{Content, read};
-use crate::loader::directory::rules::{IGNORE_FILE, Ignore, Patterns, is_hidden, unportable};
+use crate::loader::directory::read::{FileContent, read};
+use crate::loader::directory::rules::{IGNORE_FILE, IgnoreFile, Patterns, is_hidden, unportable};
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::WatchError;
 use crate::template::composed;
@@ -20,7 +20,7 @@ const IGNORE_HELP: &str = "let the service read it, for example with `chmod a+r`
 
 impl Tree {
     /// A name stands for a real directory.
-    pub(super) fn enter(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
+    pub(super) fn enter(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, stat: &Stat, patience: ScanReason) {
         // Whoever wanted to know has gone; what was seen until here is used for nothing.
         if look.inbox.is_over() {
             return;
@@ -36,7 +36,7 @@ impl Tree {
             Ok(names) => names,
             Err(error) if is_gone(&error) && !rel.is_empty() => {
                 self.doubt(rel);
-                self.wait_for(look, rel, Patience::Found);
+                self.wait_for(look, rel, ScanReason::Found);
                 return look.inbox.settle().note_seen(real.to_owned(), Hint::Gone, look.now);
             }
             Err(error) => {
@@ -60,7 +60,7 @@ impl Tree {
         };
         if is_another {
             self.doubt(rel);
-            self.wait_for(look, rel, Patience::Found);
+            self.wait_for(look, rel, ScanReason::Found);
             return self.look_again(look, rel);
         }
         self.unsettled.remove(rel);
@@ -71,7 +71,7 @@ impl Tree {
         let ignores_changed = self.read_ignore(look, rel, real, has_ignore);
         let was_unsure = self.is_sure_from_now(rel);
         let deep = look.deep || was_unsure || was_unreadable || ignores_changed;
-        let look = &Look { deep, ..*look };
+        let look = &ScanContext { deep, ..*look };
         let mut seen = BTreeMap::new();
         for (name, kind) in &names {
             match name.to_str() {
@@ -83,7 +83,7 @@ impl Tree {
         let mut known = children(&self.nodes, rel);
         known.extend(children(&self.links, rel));
         for name in known.iter().filter(|name| !seen.contains_key(name.as_str())) {
-            self.look_at_real(look, &join(rel, name), real.join(name), Patience::Found);
+            self.look_at_real(look, &join(rel, name), real.join(name), ScanReason::Found);
         }
         let mut new = Vec::new();
         for (name, kind) in &seen {
@@ -95,7 +95,7 @@ impl Tree {
                     false => {}
                 }
             } else if deep || !self.is_same_directory(look, &child, &path) {
-                self.look_at_real(look, &child, path, Patience::Found);
+                self.look_at_real(look, &child, path, ScanReason::Found);
             }
         }
         if deep {
@@ -106,14 +106,14 @@ impl Tree {
             true => self.new.append(&mut new),
             false => new
                 .iter()
-                .for_each(|(rel, real)| self.read_in(look, rel, real, Patience::Found)),
+                .for_each(|(rel, real)| self.read_in(look, rel, real, ScanReason::Found)),
         }
     }
 
     /// Makes a directory of a node, and watches it. Answers whether it is another one than before.
-    fn take_place(&mut self, look: &Look<'_>, rel: &str, real: &Path, id: FileId) -> bool {
+    fn take_place(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, id: FileId) -> bool {
         let before = match self.nodes.get_mut(rel) {
-            Some(Node::Directory(directory)) if directory.real == real => {
+            Some(TreeNode::Directory(directory)) if directory.real == real => {
                 let before = std::mem::replace(&mut directory.id, id);
                 let renewed = look.inbox.watched().renew(real);
                 if let Err(WatchError::Exhausted(why)) = &renewed {
@@ -123,8 +123,8 @@ impl Tree {
                 self.is_exchanged |= before != id;
                 return before != id || renewed.unwrap_or(false);
             }
-            Some(Node::Directory(directory)) => Some(std::mem::replace(&mut directory.real, real.to_owned())),
-            Some(Node::File { seen, state }) => {
+            Some(TreeNode::Directory(directory)) => Some(std::mem::replace(&mut directory.real, real.to_owned())),
+            Some(TreeNode::File { seen, state }) => {
                 let (seen, state) = (seen.take(), state.clone());
                 self.forget_file(rel, seen.as_ref(), &state);
                 self.touched.insert(rel.into(), None);
@@ -158,13 +158,13 @@ impl Tree {
             let help = "rename it without the extension; templates inside of it are loaded all the same";
             self.remark(rel.to_owned(), rel, "directory", message, help);
         }
-        let directory = Directory {
+        let directory = TreeDirectory {
             real: real.to_owned(),
             id,
             unreadable: None,
             unsure: false,
         };
-        self.nodes.insert(rel.into(), Node::Directory(Box::new(directory)));
+        self.nodes.insert(rel.into(), TreeNode::Directory(Box::new(directory)));
         self.wariness_changed = true;
         if look.recursive {
             // The watches of what is in it are put by somebody else, and later: what comes before them goes unheard.
@@ -179,7 +179,7 @@ impl Tree {
         let mut above = rel;
         while !above.is_empty() {
             above = split(above).0;
-            let same = |directory: &Directory| directory.real == real || (id.device != 0 && directory.id == id);
+            let same = |directory: &TreeDirectory| directory.real == real || (id.device != 0 && directory.id == id);
             if self.directory(above).is_some_and(same) {
                 return true;
             }
@@ -219,7 +219,7 @@ impl Tree {
         true
     }
 
-    fn is_same_directory(&self, look: &Look<'_>, rel: &str, path: &Path) -> bool {
+    fn is_same_directory(&self, look: &ScanContext<'_>, rel: &str, path: &Path) -> bool {
         let Some(directory) = self.directory(rel) else {
             return false;
         };
@@ -232,7 +232,7 @@ impl Tree {
     }
 
     /// Lists a directory that is being watched.
-    fn list_watched(&mut self, look: &Look<'_>, real: &Path) -> std::io::Result<Vec<(OsString, Option<Kind>)>> {
+    fn list_watched(&mut self, look: &ScanContext<'_>, real: &Path) -> std::io::Result<Vec<(OsString, Option<Kind>)>> {
         let names = look.disk.list(real, self.bounds.entries)?;
         // It was away when it was to be watched, and is back.
         if !look.inbox.watched().lacks(real) {
@@ -246,7 +246,7 @@ impl Tree {
     /// What is found in a directory counts from now on. Answers whether what was found before does not.
     fn is_sure_from_now(&mut self, rel: &str) -> bool {
         match self.nodes.get_mut(rel) {
-            Some(Node::Directory(directory)) => std::mem::take(&mut directory.unsure),
+            Some(TreeNode::Directory(directory)) => std::mem::take(&mut directory.unsure),
             _ => false,
         }
     }
@@ -254,7 +254,7 @@ impl Tree {
     // --- what cannot be read ------------------------------------------------------------------------------------------------
 
     /// A directory is there and cannot be read: what was in it stays, unless it can still be looked at by name.
-    pub(super) fn cannot_enter(&mut self, look: &Look<'_>, rel: &str, diagnostic: Diagnostic) {
+    pub(super) fn cannot_enter(&mut self, look: &ScanContext<'_>, rel: &str, diagnostic: Diagnostic) {
         if rel.is_empty() {
             let Diagnostic { message, help, .. } = diagnostic;
             self.missing = Some(
@@ -264,7 +264,7 @@ impl Tree {
             self.wariness_changed = true;
             return;
         }
-        let Some(Node::Directory(directory)) = self.nodes.get_mut(rel) else {
+        let Some(TreeNode::Directory(directory)) = self.nodes.get_mut(rel) else {
             return;
         };
         if directory.unreadable.is_none() {
@@ -275,13 +275,13 @@ impl Tree {
         self.wary.insert(rel.into());
         self.wariness_changed = true;
         for child in children(&self.nodes, rel) {
-            self.look_at_one(look, &join(rel, &child), Patience::Found);
+            self.look_at_one(look, &join(rel, &child), ScanReason::Found);
         }
     }
 
     /// Answers whether it could not be read before.
     fn can_enter(&mut self, rel: &str) -> bool {
-        let Some(Node::Directory(directory)) = self.nodes.get_mut(rel) else {
+        let Some(TreeNode::Directory(directory)) = self.nodes.get_mut(rel) else {
             return false;
         };
         let was_unreadable = directory.unreadable.take().is_some();
@@ -296,7 +296,7 @@ impl Tree {
     // --- the ignore file ----------------------------------------------------------------------------------------------------
 
     /// Reads it if it changed. Answers whether it did.
-    fn read_ignore(&mut self, look: &Look<'_>, rel: &str, real: &Path, is_there: bool) -> bool {
+    fn read_ignore(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, is_there: bool) -> bool {
         let (path, name) = (real.join(IGNORE_FILE), join(rel, IGNORE_FILE));
         self.unsettled.remove(name.as_str());
         let stat = match is_there.then(|| look.disk.follow(&path)) {
@@ -314,7 +314,7 @@ impl Tree {
             if look.forced || ignore.is_lost {
                 return self.ignores.remove(rel).is_some();
             }
-            self.wait_for(look, &name, Patience::Found);
+            self.wait_for(look, &name, ScanReason::Found);
             look.inbox.settle().note_seen(path, Hint::Gone, look.now);
             return false;
         };
@@ -326,11 +326,11 @@ impl Tree {
         }
         let content = match read(look.disk, &path, self.bounds.ignore_bytes, look.forced) {
             // It decides at once what else is looked at, so it is asked at once whether it is whole.
-            Content::Text(text, seen, _) if !look.is_whole(&path, &seen, &text) => Content::Changing,
+            FileContent::Text(text, seen, _) if !look.is_whole(&path, &seen, &text) => FileContent::Changing,
             content => content,
         };
         match content {
-            Content::Text(text, seen, _) => {
+            FileContent::Text(text, seen, _) => {
                 let (patterns, wrong) = Patterns::of_file(&text.text);
                 let place = path.display().to_string();
                 self.remarks.forget(&place, "ignore-unreadable");
@@ -342,7 +342,7 @@ impl Tree {
                 }
                 let differs = self.ignores.get(rel).is_none_or(|ignore| ignore.text != text.text);
                 let is_lost = false;
-                let ignore = Ignore {
+                let ignore = IgnoreFile {
                     seen,
                     text: text.text,
                     patterns,
@@ -351,7 +351,7 @@ impl Tree {
                 self.ignores.insert(rel.into(), ignore);
                 differs
             }
-            Content::Unreadable(mut diagnostic, seen) => {
+            FileContent::Unreadable(mut diagnostic, seen) => {
                 if diagnostic.code == "too-large" {
                     let bytes = seen.map_or(0, |seen| seen.bytes());
                     let most = self.bounds.ignore_bytes;
@@ -362,24 +362,24 @@ impl Tree {
                 self.keep_ignore(look, rel, path, diagnostic, false);
                 false
             }
-            Content::Failed(diagnostic, _) => {
+            FileContent::Failed(diagnostic, _) => {
                 self.keep_ignore(look, rel, path, diagnostic, true);
                 false
             }
-            Content::Changing => {
-                self.wait_for(look, &name, Patience::Found);
+            FileContent::Changing => {
+                self.wait_for(look, &name, ScanReason::Found);
                 let mut settle = look.inbox.settle();
                 if !settle.is_told(&path) {
                     settle.note_seen(path, Hint::Writing, look.now);
                 }
                 false
             }
-            Content::Gone => false,
+            FileContent::Gone => false,
         }
     }
 
     /// An ignore file is there and cannot be read: what it said before goes on.
-    fn keep_ignore(&mut self, look: &Look<'_>, rel: &str, path: PathBuf, diagnostic: Diagnostic, again: bool) {
+    fn keep_ignore(&mut self, look: &ScanContext<'_>, rel: &str, path: PathBuf, diagnostic: Diagnostic, again: bool) {
         let help = diagnostic.help.unwrap_or_default();
         let help = format!("what it said before goes on; {help}");
         let place = path.display().to_string();

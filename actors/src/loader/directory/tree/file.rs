@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Look, Node, Patience, Rel, State, Tree, split};
+use super::{Delivered, RelativePath, ScanContext, ScanReason, Tree, TreeNode, split};
 use crate::diagnostic::Diagnostic;
 use crate::loader::directory::disk::{FileId, Stat};
-use crate::loader::directory::read::{Content, Signature, Text, read, read_all};
+use crate::loader::directory::read::{FileContent, Signature, Text, read, read_all};
 use crate::loader::directory::settle::Hint;
 
 /// Files that are worth several threads, and those whose texts may wait to be taken in.
@@ -15,19 +15,19 @@ const READ_AT_ONCE_MAX: usize = 512;
 
 impl Tree {
     /// A name stands for a real file.
-    pub(super) fn load(&mut self, look: &Look<'_>, rel: &str, real: &Path, stat: &Stat, patience: Patience) {
+    pub(super) fn load(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, stat: &Stat, patience: ScanReason) {
         let known = match self.nodes.get(rel) {
-            Some(Node::File { seen: Some(seen), .. }) => Some(seen),
+            Some(TreeNode::File { seen: Some(seen), .. }) => Some(seen),
             _ => None,
         };
         if !look.bytes && known.is_some_and(|seen| !seen.racy && seen.is_of(stat)) {
             self.unsettled.remove(rel);
-            if patience != Patience::Unsettled {
+            if patience != ScanReason::Unsettled {
                 self.end_written(rel);
             }
             return;
         }
-        if patience == Patience::Unsettled && !look.forced && self.keeps_whole(look, rel) {
+        if patience == ScanReason::Unsettled && !look.forced && self.keeps_whole(look, rel) {
             self.unsettled.remove(rel);
             return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
         }
@@ -39,16 +39,16 @@ impl Tree {
     }
 
     /// Takes in what is in a file now.
-    pub(super) fn read_in(&mut self, look: &Look<'_>, rel: &str, real: &Path, patience: Patience) {
+    pub(super) fn read_in(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, patience: ScanReason) {
         // If somebody writes it now, there will be a better time: when it is closed, or quiet, or was waited for long enough.
-        let has_waited = look.forced || matches!(patience, Patience::Quiet | Patience::Unsettled);
+        let has_waited = look.forced || matches!(patience, ScanReason::Quiet | ScanReason::Unsettled);
         let is_written = || !has_waited && look.inbox.settle().is_written(real);
         let Some(admitted) = self.admit(rel).filter(|_| !is_written()) else {
             return;
         };
-        let anyway = look.forced || patience == Patience::Unsettled;
+        let anyway = look.forced || patience == ScanReason::Unsettled;
         let content = match read(look.disk, real, admitted, anyway) {
-            Content::Text(text, seen, _) if !anyway && look.is_just_emptied(&seen, &text) => Content::Changing,
+            FileContent::Text(text, seen, _) if !anyway && look.is_just_emptied(&seen, &text) => FileContent::Changing,
             content => content,
         };
         if !is_written() {
@@ -57,12 +57,12 @@ impl Tree {
     }
 
     /// Takes in the files that a start has found. Many are read at once.
-    pub(super) fn read_new(&mut self, look: &Look<'_>) {
+    pub(super) fn read_new(&mut self, look: &ScanContext<'_>) {
         let files = std::mem::take(&mut self.new);
         if files.len() < READ_AT_ONCE_MIN {
             return files
                 .iter()
-                .for_each(|(rel, real)| self.read_in(look, rel, real, Patience::Found));
+                .for_each(|(rel, real)| self.read_in(look, rel, real, ScanReason::Found));
         }
         for files in files.chunks(READ_AT_ONCE_MAX) {
             let files: Vec<_> = files.iter().filter(|(rel, _)| self.admit(rel).is_some()).collect();
@@ -71,15 +71,22 @@ impl Tree {
             for ((rel, real), content) in files.into_iter().zip(contents) {
                 // Those before it may have been as many as there may be.
                 if self.files < self.bounds.files || self.admit(rel).is_some() {
-                    self.take_content(look, rel, real, content, Patience::Found);
+                    self.take_content(look, rel, real, content, ScanReason::Found);
                 }
             }
         }
     }
 
-    fn take_content(&mut self, look: &Look<'_>, rel: &str, real: &Path, content: Content, patience: Patience) {
+    fn take_content(
+        &mut self,
+        look: &ScanContext<'_>,
+        rel: &str,
+        real: &Path,
+        content: FileContent,
+        patience: ScanReason,
+    ) {
         match content {
-            Content::Text(_, seen, _) if self.is_over_bytes(rel, &seen) => {
+            FileContent::Text(_, seen, _) if self.is_over_bytes(rel, &seen) => {
                 self.failures.forget(rel);
                 let most = self.bounds.bytes;
                 let message =
@@ -89,12 +96,12 @@ impl Tree {
                 let diagnostic = Diagnostic::error("too-large-in-all", message).help(help);
                 self.keep_unreadable(rel, diagnostic, Some(seen));
             }
-            Content::Text(text, seen, names) => {
+            FileContent::Text(text, seen, names) => {
                 let id = seen.id;
                 self.note_taken(rel, &seen, names, patience);
                 self.failures.forget(rel);
                 self.guard(look, rel, real, names);
-                let differs = self.take_in(rel, Some(seen), State::Text(text.digest));
+                let differs = self.take_in(rel, Some(seen), Delivered::Text(text.digest));
                 if differs || look.afresh {
                     self.touched.insert(rel.into(), Some(text));
                 }
@@ -102,27 +109,27 @@ impl Tree {
                     self.look_at_other_names(rel, id);
                 }
             }
-            Content::Unreadable(diagnostic, seen) => {
+            FileContent::Unreadable(diagnostic, seen) => {
                 if let Some(seen) = &seen {
                     self.note_taken(rel, seen, 1, patience);
                 }
                 self.failures.forget(rel);
                 self.keep_unreadable(rel, diagnostic, seen);
             }
-            Content::Failed(diagnostic, seen) => {
+            FileContent::Failed(diagnostic, seen) => {
                 self.keep_unreadable(rel, diagnostic, seen);
                 self.try_again(look, rel);
             }
-            Content::Changing => {
+            FileContent::Changing => {
                 self.wait_for(look, rel, patience);
                 look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
             }
-            Content::Gone => {
+            FileContent::Gone => {
                 let (parent, name) = split(rel);
                 if let Some(path) = self.directory(parent).map(|directory| directory.real.join(name)) {
                     match self.links.contains_key(rel) {
-                        true => self.leads_nowhere(look, rel, &path, Patience::Found),
-                        false => self.not_found(look, rel, path, Patience::Found),
+                        true => self.leads_nowhere(look, rel, &path, ScanReason::Found),
+                        false => self.not_found(look, rel, path, ScanReason::Found),
                     }
                 }
             }
@@ -132,23 +139,23 @@ impl Tree {
     /// Whether all files together would have more bytes than they may.
     fn is_over_bytes(&self, rel: &str, seen: &Signature) -> bool {
         let before = match self.nodes.get(rel) {
-            Some(Node::File { seen, state }) => state.bytes(seen.as_ref()),
+            Some(TreeNode::File { seen, state }) => state.bytes(seen.as_ref()),
             _ => 0,
         };
         self.bytes.saturating_sub(before).saturating_add(seen.bytes()) > self.bounds.bytes
     }
 
     /// Whether somebody may be in the middle of writing it, as far as can be told.
-    fn may_be_half(&self, look: &Look<'_>, rel: &str, stat: &Stat, patience: Patience) -> bool {
+    fn may_be_half(&self, look: &ScanContext<'_>, rel: &str, stat: &Stat, patience: ScanReason) -> bool {
         match patience {
             // A file with several names was there before this name: no close will follow.
-            Patience::Created => stat.names == 1,
+            ScanReason::Created => stat.names == 1,
             // It is back, and what was said of that may not have been heard yet.
-            Patience::Lost => look.is_young(stat.changed),
-            Patience::ToldOf(id) => id != stat.id && look.is_young(stat.changed),
+            ScanReason::Lost => look.is_young(stat.changed),
+            ScanReason::ToldOf(id) => id != stat.id && look.is_young(stat.changed),
             // What is new in a new directory is read at once: if it is still being written, events will tell.
-            Patience::Found => look.waits && self.nodes.contains_key(rel) && look.is_young(stat.changed),
-            Patience::Told | Patience::Quiet | Patience::Unsettled => false,
+            ScanReason::Found => look.waits && self.nodes.contains_key(rel) && look.is_young(stat.changed),
+            ScanReason::Told | ScanReason::Quiet | ScanReason::Unsettled => false,
         }
     }
 
@@ -176,7 +183,7 @@ impl Tree {
     }
 
     /// Notes whether it may change without a word.
-    fn guard(&mut self, look: &Look<'_>, rel: &str, real: &Path, names: u64) {
+    fn guard(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, names: u64) {
         let is_mounted = look.mounts.contains(real);
         let changed = match names > 1 || is_mounted {
             true => self.wary.insert(rel.into()),
@@ -189,19 +196,19 @@ impl Tree {
     }
 
     fn look_at_other_names(&mut self, rel: &str, id: FileId) {
-        let others: Vec<Rel> = self.names_of(id).filter(|other| **other != *rel).collect();
+        let others: Vec<RelativePath> = self.names_of(id).filter(|other| **other != *rel).collect();
         self.more.extend(others.into_iter().map(|other| (other, id)));
     }
 
     /// Whether what was read is what is known of a name, or was there for long enough to be taken for whole.
     pub(in crate::loader::directory) fn is_whole(
         &self,
-        look: &Look<'_>,
+        look: &ScanContext<'_>,
         rel: &str,
         seen: &Signature,
         text: &Text,
     ) -> bool {
-        let is_known = matches!(self.state(rel), Some(State::Text(digest)) if digest == text.digest);
+        let is_known = matches!(self.state(rel), Some(Delivered::Text(digest)) if digest == text.digest);
         is_known || !look.is_young(seen.changed)
     }
 
@@ -214,7 +221,7 @@ impl Tree {
         text: &Text,
     ) -> Vec<PathBuf> {
         let id = seen.id;
-        if !self.take_in(rel, Some(seen), State::Text(text.digest)) {
+        if !self.take_in(rel, Some(seen), Delivered::Text(text.digest)) {
             return Vec::new();
         }
         let others = self.names_of(id).filter(|other| **other != *rel);
@@ -224,25 +231,25 @@ impl Tree {
     /// What was to be said of a name could not be read for a reason that passes. Answers what is said instead.
     pub(in crate::loader::directory) fn note_failed_again(
         &mut self,
-        look: &Look<'_>,
+        look: &ScanContext<'_>,
         rel: &str,
         diagnostic: Diagnostic,
         seen: Option<Signature>,
     ) -> Arc<[Diagnostic]> {
         let diagnostics: Arc<[Diagnostic]> = Arc::new([self.in_template(diagnostic, rel)]);
         self.wary.insert(rel.into());
-        self.take_in(rel, seen, State::Unreadable(Arc::clone(&diagnostics)));
+        self.take_in(rel, seen, Delivered::Unreadable(Arc::clone(&diagnostics)));
         self.try_again(look, rel);
         diagnostics
     }
 
     /// Notes what a name holds now. Answers whether that differs from what it held.
-    pub(super) fn take_in(&mut self, rel: &str, seen: Option<Signature>, state: State) -> bool {
+    pub(super) fn take_in(&mut self, rel: &str, seen: Option<Signature>, state: Delivered) -> bool {
         let id = seen.as_ref().map(|seen| seen.id);
         self.unsettled.remove(rel);
         self.bytes += state.bytes(seen.as_ref());
         let before = self.nodes.get_mut(rel);
-        if let Some(Node::File { seen: was, state: had }) = before {
+        if let Some(TreeNode::File { seen: was, state: had }) = before {
             let differs = *had != state;
             self.bytes -= had.bytes(was.as_ref());
             let old = std::mem::replace(was, seen).map(|seen| seen.id);
@@ -256,7 +263,7 @@ impl Tree {
         }
         self.files += 1;
         id.map(|id| self.names.insert((id, rel.into())));
-        self.nodes.insert(rel.into(), Node::File { seen, state });
+        self.nodes.insert(rel.into(), TreeNode::File { seen, state });
         self.wariness_changed |= self.wary.contains(rel) || self.links.contains_key(rel);
         true
     }
@@ -269,7 +276,7 @@ impl Tree {
         let diagnostics: Arc<[Diagnostic]> = Arc::new([self.in_template(diagnostic, rel)]);
         self.wary.insert(rel.into());
         self.wariness_changed = true;
-        if self.take_in(rel, seen, State::Unreadable(diagnostics)) {
+        if self.take_in(rel, seen, Delivered::Unreadable(diagnostics)) {
             self.touched.insert(rel.into(), None);
         }
     }

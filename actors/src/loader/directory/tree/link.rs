@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::{Link, Links, Look, Patience, Tree};
+use super::{Links, ScanContext, ScanReason, Tree, TreeLink};
 use crate::loader::directory::disk::{Kind, is_gone};
-use crate::loader::directory::links::{Resolved, leads_too_far, resolve};
+use crate::loader::directory::links::{ResolvedPath, leads_too_far, resolve};
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::WatchError;
 
@@ -15,7 +15,7 @@ const RULES_HELP: &str = "put the file itself there, or set `files.links` (`Rule
 
 impl Tree {
     /// A name is a link.
-    pub(super) fn look_through(&mut self, look: &Look<'_>, rel: &str, path: &Path, patience: Patience) {
+    pub(super) fn look_through(&mut self, look: &ScanContext<'_>, rel: &str, path: &Path, patience: ScanReason) {
         if self.sieve.links == Links::Never {
             self.remark_link(
                 rel,
@@ -75,7 +75,7 @@ impl Tree {
 
     /// Nothing is where a link leads. The link is there, so what is on the way is watched all the same: something may come, or
     /// what was there may come back. What it stands for is lost when its grace is over.
-    pub(super) fn leads_nowhere(&mut self, look: &Look<'_>, rel: &str, path: &Path, patience: Patience) {
+    pub(super) fn leads_nowhere(&mut self, look: &ScanContext<'_>, rel: &str, path: &Path, patience: ScanReason) {
         if let Some(link) = self.links.get_mut(rel) {
             self.wariness_changed |= link.met.is_some();
             link.met = None;
@@ -99,7 +99,7 @@ impl Tree {
     }
 
     /// Where a path leads. Everything on the way is watched.
-    pub(super) fn follow(&mut self, look: &Look<'_>, rel: &str, path: &Path) -> Option<std::path::PathBuf> {
+    pub(super) fn follow(&mut self, look: &ScanContext<'_>, rel: &str, path: &Path) -> Option<std::path::PathBuf> {
         for _ in 0..TRIES {
             let resolved = resolve(look.disk, path, self.bounds.hops);
             if self.links.get(rel).is_some_and(|link| link.leads == resolved) {
@@ -116,13 +116,13 @@ impl Tree {
         self.links.get(rel).and_then(|link| link.leads.target.clone())
     }
 
-    fn renew(&mut self, look: &Look<'_>, directory: &Path) {
+    fn renew(&mut self, look: &ScanContext<'_>, directory: &Path) {
         if let Err(WatchError::Exhausted(why)) = look.inbox.watched().renew(directory) {
             self.exhausted = Some(why);
         }
     }
 
-    fn relink(&mut self, look: &Look<'_>, rel: &str, resolved: Resolved) {
+    fn relink(&mut self, look: &ScanContext<'_>, rel: &str, resolved: ResolvedPath) {
         for step in &resolved.through {
             // The top is noisy, and its names rarely change: what is wary of them will see.
             if step.directory.parent().is_some() {
@@ -132,7 +132,7 @@ impl Tree {
             let through = self.resolved_through.entry(step.path()).or_default();
             through.insert(rel.into());
         }
-        let link = Link {
+        let link = TreeLink {
             leads: resolved,
             met: None,
         };
@@ -145,7 +145,7 @@ impl Tree {
     }
 
     /// A name is no link any more.
-    pub(super) fn unlink(&mut self, look: &Look<'_>, rel: &str) {
+    pub(super) fn unlink(&mut self, look: &ScanContext<'_>, rel: &str) {
         if let Some(before) = self.links.remove(rel) {
             self.wariness_changed = true;
             self.is_exchanged = true;
@@ -153,7 +153,7 @@ impl Tree {
         }
     }
 
-    fn release(&mut self, look: &Look<'_>, rel: &str, resolved: &Resolved) {
+    fn release(&mut self, look: &ScanContext<'_>, rel: &str, resolved: &ResolvedPath) {
         for step in &resolved.through {
             if step.directory.parent().is_some() {
                 look.inbox.watched().release(&step.directory, Some(&step.name));

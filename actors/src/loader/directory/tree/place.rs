@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::{Look, Node, Patience, Rel, Tree, split};
+use super::{RelativePath, ScanContext, ScanReason, Tree, TreeNode, split};
 use crate::loader::directory::disk::{Disk, is_gone};
 use crate::loader::directory::links::resolve;
 use crate::loader::directory::rules::IGNORE_FILE;
@@ -16,15 +16,15 @@ const HELP: &str = "exchange less often, or reload once it is over";
 
 impl Tree {
     /// Looks at each directory and link that is another one than before, or leads elsewhere. Costs a question to the disk for each.
-    pub(in super::super) fn look_at_places(&mut self, look: &Look<'_>) {
+    pub(in super::super) fn look_at_places(&mut self, look: &ScanContext<'_>) {
         if self.missing.is_some() || !self.check_root(look) {
             return;
         }
         let directories = self.seen_as.values().flatten();
-        let places: BTreeSet<Rel> = self.links.keys().chain(directories).cloned().collect();
+        let places: BTreeSet<RelativePath> = self.links.keys().chain(directories).cloned().collect();
         for rel in places {
             if !self.is_in_place(look.disk, &rel) {
-                self.look_at(look, &rel, Patience::Found);
+                self.look_at(look, &rel, ScanReason::Found);
             }
         }
     }
@@ -35,7 +35,7 @@ impl Tree {
         &self,
         disk: &dyn Disk,
         rel: &str,
-        asked: &mut BTreeSet<Rel>,
+        asked: &mut BTreeSet<RelativePath>,
     ) -> Option<PathBuf> {
         if self.missing.is_some() {
             return None;
@@ -63,7 +63,7 @@ impl Tree {
         }
         let known = match (link, self.nodes.get(rel)) {
             (Some(link), _) if !rel.is_empty() => link.met.map(|(id, _)| id),
-            (_, Some(Node::Directory(directory))) => Some(directory.id),
+            (_, Some(TreeNode::Directory(directory))) => Some(directory.id),
             _ => return true,
         };
         match disk.follow(&path) {
@@ -90,8 +90,8 @@ impl Tree {
     // --- what is waited for -------------------------------------------------------------------------------------------------
 
     /// A name was found, and what it stands for now is not known yet: the file may still be written, or what it was may come back.
-    pub(super) fn wait_for(&mut self, look: &Look<'_>, rel: &str, patience: Patience) {
-        if patience == Patience::Found {
+    pub(super) fn wait_for(&mut self, look: &ScanContext<'_>, rel: &str, patience: ScanReason) {
+        if patience == ScanReason::Found {
             self.unsettled.entry(rel.into()).or_insert(look.now);
         }
     }
@@ -102,22 +102,22 @@ impl Tree {
     }
 
     /// Takes the names that were waited for as they are.
-    pub(in super::super) fn look_at_unsettled(&mut self, look: &Look<'_>) {
+    pub(in super::super) fn look_at_unsettled(&mut self, look: &ScanContext<'_>) {
         for (rel, since) in std::mem::take(&mut self.unsettled) {
             match split(&rel) {
-                (parent, IGNORE_FILE) => self.look_at(look, parent, Patience::Quiet),
+                (parent, IGNORE_FILE) => self.look_at(look, parent, ScanReason::Quiet),
                 _ => self.look_at_one_unsettled(look, &rel, since),
             }
         }
     }
 
-    fn look_at_one_unsettled(&mut self, look: &Look<'_>, rel: &str, since: Instant) {
+    fn look_at_one_unsettled(&mut self, look: &ScanContext<'_>, rel: &str, since: Instant) {
         let path = self.path_of(rel);
         let is_absent = path.is_some_and(|path| look.disk.follow(&path).is_err_and(|error| is_gone(&error)));
         let has_had_its_grace = look.now.saturating_duration_since(since) >= look.grace;
         match (is_absent, has_had_its_grace) {
-            (false, _) => self.look_at(look, rel, Patience::Quiet),
-            (true, true) => self.look_at(look, rel, Patience::Lost),
+            (false, _) => self.look_at(look, rel, ScanReason::Quiet),
+            (true, true) => self.look_at(look, rel, ScanReason::Lost),
             (true, false) => drop(self.unsettled.insert(rel.into(), since)),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use super::{Rel, join};
+use super::{RelativePath, join};
 use crate::diagnostic::Diagnostic;
 
 /// The code of what is said about two names that are one elsewhere.
@@ -18,7 +18,7 @@ pub(super) struct Remarks {
 }
 
 struct Remark {
-    directory: Rel,
+    directory: RelativePath,
     /// The name in that directory that it is about.
     name: OsString,
     /// The name that it clashes with.
@@ -40,7 +40,7 @@ impl Remarks {
     pub(super) fn note(
         &mut self,
         place: String,
-        directory: Rel,
+        directory: RelativePath,
         name: OsString,
         code: &'static str,
         message: String,

@@ -1,12 +1,12 @@
 //! The root: it may be missing, be another directory than before, or a link that leads elsewhere now. While it is missing, what
 //! it held stays.
 
-use super::{Look, Patience, Tree};
+use super::{ScanContext, ScanReason, Tree};
 use crate::loader::directory::disk::{Kind, is_gone};
 
 impl Tree {
     /// Looks into the root, whatever is there now.
-    pub(super) fn look_at_root(&mut self, look: &Look<'_>) {
+    pub(super) fn look_at_root(&mut self, look: &ScanContext<'_>) {
         let root = self.root.clone();
         let target = self.follow(look, "", &root);
         let there = target.and_then(|real| look.disk.stat(&real).ok().map(|stat| (real, stat)));
@@ -32,19 +32,19 @@ impl Tree {
         self.wariness_changed |= was_missing;
         // What was heard meanwhile of what is in it could not be looked at.
         let deep = look.deep || was_missing;
-        let look = &Look { deep, ..*look };
-        self.enter(look, "", &real, &stat, Patience::Found);
+        let look = &ScanContext { deep, ..*look };
+        self.enter(look, "", &real, &stat, ScanReason::Found);
         // It may have been exchanged under our eyes, and what is said at a start is all that there is.
         let is_unsure = look.afresh && self.directory("").is_some_and(|root| root.unsure);
         if let Some(stat) = is_unsure.then(|| look.disk.stat(&real).ok()).flatten() {
-            self.enter(look, "", &real, &stat, Patience::Found);
+            self.enter(look, "", &real, &stat, ScanReason::Found);
         }
         self.read_new(look);
         self.was_there |= self.missing.is_none();
     }
 
     /// Whether the root is there and the one that is known; if not, it is looked into. Costs one question to the disk.
-    pub(in super::super) fn check_root(&mut self, look: &Look<'_>) -> bool {
+    pub(in super::super) fn check_root(&mut self, look: &ScanContext<'_>) -> bool {
         let known = self.directory("").map(|root| root.id);
         let now = look.disk.follow(&self.root).ok();
         let same = now.is_some_and(|stat| stat.kind == Kind::Directory && Some(stat.id) == known);
@@ -55,10 +55,10 @@ impl Tree {
     }
 
     /// Looks at everything, by stamps or by every byte.
-    pub(in super::super) fn reconcile(&mut self, look: &Look<'_>) {
-        self.look_at_root(&Look { deep: true, ..*look });
+    pub(in super::super) fn reconcile(&mut self, look: &ScanContext<'_>) {
+        self.look_at_root(&ScanContext { deep: true, ..*look });
         while let Some((rel, id)) = self.more.pop() {
-            self.look_at(look, &rel, Patience::ToldOf(id));
+            self.look_at(look, &rel, ScanReason::ToldOf(id));
         }
     }
 }

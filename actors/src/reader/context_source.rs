@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::value::{Arena, ContextError, Value, build};
 
 /// Makes the context of a render, for the closure that is rendered. When an older closure is tried, it is asked again.
-pub trait Supply {
+pub trait ContextSource {
     /// Builds the context.
     ///
     /// # Errors
@@ -23,21 +23,21 @@ pub trait Supply {
 
 /// Data that is the same for whatever is rendered.
 #[derive(Debug)]
-pub struct Given<'d, T: ?Sized>(pub &'d T);
+pub struct Serialized<'d, T: ?Sized>(pub &'d T);
 
-impl<T: Serialize + ?Sized> Supply for Given<'_, T> {
+impl<T: Serialize + ?Sized> ContextSource for Serialized<'_, T> {
     fn supply<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         build(self.0, arena, limits)
     }
 }
 
-impl Supply for Context {
+impl ContextSource for Context {
     fn supply<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         self.build(arena, limits)
     }
 }
 
-impl Supply for Prepared<'_> {
+impl ContextSource for Prepared<'_> {
     fn supply<'a>(&'a self, _: &Closure<'_>, _: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         self.value(limits)
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::disk::System;
 use super::inbox::Inbox;
-use super::tree::Wary;
+use super::tree::PolledPaths;
 use crate::loader::Hints;
 
 /// How often roots, links and the like are looked at.
@@ -16,27 +16,27 @@ const WARY_SHARE: u32 = 20;
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Hints until it is dropped.
-pub(super) struct Alarm(Arc<Clock>);
+pub(super) struct HintTimer(Arc<TimerState>);
 
 /// What the thread and those who rouse it share.
-pub(super) struct Clock {
+pub(super) struct TimerState {
     inbox: Arc<Inbox>,
     hints: Hints,
-    set: Mutex<Set>,
+    set: Mutex<TimerEntry>,
     changed: Condvar,
 }
 
-struct Set {
+struct TimerEntry {
     next: Option<Instant>,
-    wary: Arc<[Wary]>,
+    wary: Arc<[PolledPaths]>,
     /// Until when the thread sleeps.
     until: Instant,
     ended: bool,
 }
 
-impl Clock {
+impl TimerState {
     pub(super) fn new(inbox: Arc<Inbox>, hints: Hints) -> Arc<Self> {
-        let set = Set {
+        let set = TimerEntry {
             next: None,
             wary: Arc::new([]),
             until: Instant::now(),
@@ -61,7 +61,7 @@ impl Clock {
         }
     }
 
-    fn set(&self) -> MutexGuard<'_, Set> {
+    fn set(&self) -> MutexGuard<'_, TimerEntry> {
         self.set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -94,19 +94,19 @@ impl Clock {
         }
     }
 
-    fn look(&self, wary: &[Wary], now: Instant) {
+    fn look(&self, wary: &[PolledPaths], now: Instant) {
         for each in wary.iter().filter(|each| each.differs(&System)) {
             self.inbox.settle().note_seen(each.path.clone(), each.hint(), now);
         }
     }
 }
 
-impl Alarm {
+impl HintTimer {
     /// Begins to wait.
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub(super) fn start(clock: Arc<Clock>) -> std::io::Result<Self> {
+    pub(super) fn start(clock: Arc<TimerState>) -> std::io::Result<Self> {
         let waits = Arc::clone(&clock);
         std::thread::Builder::new()
             .name("hotplate-alarm".into())
@@ -115,7 +115,7 @@ impl Alarm {
     }
 
     /// Sets when to hint next, besides what the inbox waits for, and what to keep an eye on, if that changed.
-    pub(super) fn set(&self, next: Option<Instant>, wary: Option<Vec<Wary>>) {
+    pub(super) fn set(&self, next: Option<Instant>, wary: Option<Vec<PolledPaths>>) {
         let mut set = self.0.set();
         set.next = next;
         if let Some(wary) = wary {
@@ -131,7 +131,7 @@ impl Alarm {
     }
 }
 
-impl Drop for Alarm {
+impl Drop for HintTimer {
     fn drop(&mut self) {
         self.0.set().ended = true;
         self.0.changed.notify_one();

@@ -3,20 +3,20 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::truth::Truth;
+use super::registry_state::RegistryState;
 use crate::limits::Limits;
-use crate::protocol::messages::{Key, RolledBack};
+use crate::protocol::messages::{IdempotencyKey, RolledBack};
 
 /// The truth, and the last outcomes by their keys. A clone is O(1).
 #[derive(Debug, Clone)]
-pub(crate) struct Ledger {
-    pub(crate) truth: Truth,
+pub(crate) struct AcceptedState {
+    pub(crate) truth: RegistryState,
     /// Oldest first; at most `idempotency_keys`, with at most `idempotency_bytes` unless it is one.
-    answered: Arc<VecDeque<(Key, RolledBack)>>,
+    answered: Arc<VecDeque<(IdempotencyKey, RolledBack)>>,
 }
 
-impl Ledger {
-    pub(crate) fn new(truth: Truth) -> Self {
+impl AcceptedState {
+    pub(crate) fn new(truth: RegistryState) -> Self {
         Self {
             truth,
             answered: Arc::default(),
@@ -24,7 +24,7 @@ impl Ledger {
     }
 
     /// Another truth, with the same answers.
-    pub(super) fn with(&self, truth: Truth) -> Self {
+    pub(super) fn with(&self, truth: RegistryState) -> Self {
         Self {
             truth,
             answered: Arc::clone(&self.answered),
@@ -32,7 +32,7 @@ impl Ledger {
     }
 
     /// What a command with this key came to before.
-    pub(super) fn answered(&self, key: Key) -> Option<RolledBack> {
+    pub(super) fn answered(&self, key: IdempotencyKey) -> Option<RolledBack> {
         let mut answered = self.answered.iter().rev();
         answered
             .find(|(known, _)| *known == key)
@@ -40,7 +40,7 @@ impl Ledger {
     }
 
     /// Remembers an answer.
-    pub(super) fn answer(mut self, key: Option<Key>, answer: &RolledBack, limits: &Limits) -> Self {
+    pub(super) fn answer(mut self, key: Option<IdempotencyKey>, answer: &RolledBack, limits: &Limits) -> Self {
         if let Some(key) = key {
             let answered = Arc::make_mut(&mut self.answered);
             answered.push_back((key, answer.clone()));
@@ -88,9 +88,9 @@ mod tests {
             idempotency_bytes: 2 * bytes_of(&published(100)),
             ..Limits::default()
         };
-        let keys = ["a", "b", "c", "d"].map(|text| Key::new("test", text));
-        let known = |ledger: &Ledger| keys.map(|key| ledger.answered(key).is_some());
-        let mut ledger = Ledger::new(Truth::new());
+        let keys = ["a", "b", "c", "d"].map(|text| IdempotencyKey::new("test", text));
+        let known = |ledger: &AcceptedState| keys.map(|key| ledger.answered(key).is_some());
+        let mut ledger = AcceptedState::new(RegistryState::new());
         for (key, names, expected) in [
             (0, 100, [true, false, false, false]),
             (1, 100, [true, true, false, false]),
@@ -108,13 +108,17 @@ mod tests {
             idempotency_keys: 2,
             ..Limits::default()
         };
-        let keys = ["a", "b", "c"].map(|text| Key::new("test", text));
-        let mut ledger = Ledger::new(Truth::new());
+        let keys = ["a", "b", "c"].map(|text| IdempotencyKey::new("test", text));
+        let mut ledger = AcceptedState::new(RegistryState::new());
         for key in keys {
             ledger = ledger.answer(Some(key), &RolledBack::Unchanged(Version::NONE), &limits);
         }
         let known = keys.map(|key| ledger.answered(key).is_some());
         assert_eq!(known, [false, true, true]);
-        assert_ne!(Key::new("test", "a"), Key::new("other", "a"), "a key is of one command");
+        assert_ne!(
+            IdempotencyKey::new("test", "a"),
+            IdempotencyKey::new("other", "a"),
+            "a key is of one command"
+        );
     }
 }

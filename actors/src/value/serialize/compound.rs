@@ -6,14 +6,14 @@ use super::Failure;
 use super::embedded::Embedded;
 use super::fields::{Fields, bit_of};
 use super::serializer::Serializer;
-use super::space::List;
+use super::space::ItemList;
 use crate::value::Value;
 
 /// A sequence, tuple or tuple variant that is being serialized.
 pub(super) struct Items<'s, 'a> {
     serializer: Serializer<'s, 'a>,
     variant: Option<&'static str>,
-    items: List<'a, Value<'a>>,
+    items: ItemList<'a, Value<'a>>,
 }
 
 impl<'s, 'a> Items<'s, 'a> {

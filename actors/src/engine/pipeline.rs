@@ -6,22 +6,22 @@ use std::sync::{Arc, PoisonError};
 
 use actix::{Actor, AsyncContext};
 
-use super::control::Inside;
-use super::{Actors, Post, Registry, StartError, hang_policy};
+use super::control::ControlState;
+use super::{ActorEntry, Actors, Registry, StartError, hang_policy};
 use crate::compiler::{self, Cache, Compiler};
-use crate::counters::Tally;
+use crate::counters::Recorder;
 use crate::graph::plan::Graph;
 use crate::graph::{self, Grapher};
 use crate::loader::Hints;
 use crate::policies::ActorKind;
-use crate::protocol::messages::{Look, Looked, Outcome, Reload, SourcesChanged};
-use crate::registry::truth::Truth;
-use crate::registry::{self, Ledger};
-use crate::supervision::{Behavior, Child, Faults, Line, Place, Pool, Shell, Vault};
+use crate::protocol::messages::{BatchOutcome, Reload, SourcesChanged, SyncOutcome, SyncSources};
+use crate::registry::registry_state::RegistryState;
+use crate::registry::{self, AcceptedState};
+use crate::supervision::{Behavior, Child, InjectedFaults, MailboxSlot, MeteredRecipient, Pool, Shell, Vault};
 use crate::version::LoaderId;
-use crate::watcher::{self, Eyes, Watcher};
+use crate::watcher::{self, LoaderWorker, Watcher};
 
-impl Inside {
+impl ControlState {
     /// Starts all actors, then has each Watcher sync, which publishes the first version.
     pub(super) async fn start(self) -> Result<Actors, StartError> {
         let Self {
@@ -40,8 +40,8 @@ impl Inside {
         } = self;
         let child = |actor: ActorKind, number| group.add(actor.name(), number, plan.policies.of(actor));
         let accepted = Vault::new(Graph::new(&plan.formatters, plan.companions));
-        let registry = registry::Setup {
-            ledger: Vault::new(Ledger::new(Truth::of(served.load_full()))),
+        let registry = registry::RegistryConfig {
+            ledger: Vault::new(AcceptedState::new(RegistryState::of(served.load_full()))),
             graph: accepted.clone(),
             served: Arc::clone(&served),
             formatters: plan.formatters,
@@ -50,33 +50,33 @@ impl Inside {
             fault_log,
             tally: Arc::clone(&tally),
         };
-        let registry: Post<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
-        let graph = graph::Setup {
+        let registry: ActorEntry<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
+        let graph = graph::GraphConfig {
             accepted,
-            registry: registry.line(),
+            registry: registry.recipient(),
         };
-        let graph: Post<Grapher> = start(graph, child(ActorKind::Graph, 0), &faults);
+        let graph: ActorEntry<Grapher> = start(graph, child(ActorKind::Graph, 0), &faults);
         let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms);
         let compilers = Pool::start("hotplate-compile", limits.compile_threads, 1024, Some(hang_policy))?;
-        let compiler = compiler::Setup {
+        let compiler = compiler::CompilerConfig {
             dialects: plan.dialects,
             cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
             pool: compilers.clone(),
             limits: Arc::clone(&limits),
             tally: Arc::clone(&tally),
-            graph: graph.line(),
+            graph: graph.recipient(),
         };
-        let compiler: Post<Compiler> = start(compiler, child(ActorKind::Compiler, 0), &faults);
+        let compiler: ActorEntry<Compiler> = start(compiler, child(ActorKind::Compiler, 0), &faults);
 
         let mut watchers = Vec::with_capacity(plan.loaders.len());
         let mut loader_workers = Vec::with_capacity(plan.loaders.len());
         for (number, loader) in plan.loaders.into_iter().enumerate() {
             let id = LoaderId(u16::try_from(number).unwrap_or(u16::MAX));
-            let worker = Eyes::new(loader, id)?;
+            let worker = LoaderWorker::new(loader, id)?;
             let child = child(ActorKind::Watcher, id.0);
             let faults = faults["watcher"].clone();
             let tally = Arc::clone(&tally);
-            let (watcher, hints) = start_watcher(id, worker.clone(), compiler.line(), tally, child, faults);
+            let (watcher, hints) = start_watcher(id, worker.clone(), compiler.recipient(), tally, child, faults);
             watcher_hints
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -111,35 +111,39 @@ impl Inside {
 }
 
 /// Starts a control actor in this thread.
-fn start<B: Behavior>(setup: B::Setup, child: Arc<Child>, faults: &BTreeMap<&'static str, Faults>) -> Post<B> {
+fn start<B: Behavior>(
+    setup: B::Config,
+    child: Arc<Child>,
+    faults: &BTreeMap<&'static str, InjectedFaults>,
+) -> ActorEntry<B> {
     let faults = faults.get(child.actor()).cloned().unwrap_or_default();
     let addr = Shell::new(setup, Arc::clone(&child), faults).start();
-    Post { addr, child }
+    ActorEntry { addr, child }
 }
 
 /// Starts a Watcher, and returns it with the hints that make it sync.
 fn start_watcher(
     loader: LoaderId,
-    worker: Eyes,
-    compiler: Line<SourcesChanged>,
-    tally: Arc<Tally>,
+    worker: LoaderWorker,
+    compiler: MeteredRecipient<SourcesChanged>,
+    tally: Arc<Recorder>,
     child: Arc<Child>,
-    faults: Faults,
-) -> (Post<Watcher>, Hints) {
+    faults: InjectedFaults,
+) -> (ActorEntry<Watcher>, Hints) {
     let mut created = None;
     let child_of_shell = Arc::clone(&child);
     let addr = Shell::<Watcher>::create(|context| {
-        let recipient = context.address().recipient::<Look>();
-        let place = Place::default();
+        let recipient = context.address().recipient::<SyncSources>();
+        let place = MailboxSlot::default();
         let hints = Hints::new(move || {
             if let Some(place) = place.take() {
                 // A mailbox that is full holds reloads, each of which is a full scan.
                 let batch = watcher::batch(loader);
-                let _ = recipient.try_send(Look { place, batch });
+                let _ = recipient.try_send(SyncSources { place, batch });
             }
         });
         created = Some(hints.clone());
-        let setup = watcher::Setup {
+        let setup = watcher::WatcherConfig {
             loader,
             eyes: worker,
             revisions: Arc::new(AtomicU64::new(0)),
@@ -150,21 +154,23 @@ fn start_watcher(
         Shell::new(setup, child_of_shell, faults)
     });
     let hints = created.unwrap_or_else(|| Hints::new(|| {}));
-    (Post { addr, child }, hints)
+    (ActorEntry { addr, child }, hints)
 }
 
 /// Has a Watcher sync, and waits for the outcome of the pipeline.
-async fn first_sync(watcher: &Post<Watcher>) -> Result<(), StartError> {
+async fn first_sync(watcher: &ActorEntry<Watcher>) -> Result<(), StartError> {
     match watcher
         .addr
         .send(Reload::default())
         .await
         .map_err(|_| StartError::Failed)?
     {
-        Looked::Nothing => Ok(()),
-        Looked::Decided(Outcome::Published(_) | Outcome::Unchanged(_) | Outcome::Held(_)) => Ok(()),
-        Looked::Decided(Outcome::Refused(reason) | Outcome::Lost(reason)) => Err(StartError::Refused(reason)),
-        Looked::Decided(Outcome::Conflict) | Looked::Failed(_) => Err(StartError::Failed),
-        Looked::Unreadable(reason) => Err(StartError::Load(reason)),
+        SyncOutcome::Unchanged => Ok(()),
+        SyncOutcome::Decided(BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_)) => Ok(()),
+        SyncOutcome::Decided(BatchOutcome::Refused(reason) | BatchOutcome::Lost(reason)) => {
+            Err(StartError::Refused(reason))
+        }
+        SyncOutcome::Decided(BatchOutcome::Conflict) | SyncOutcome::Failed(_) => Err(StartError::Failed),
+        SyncOutcome::LoadFailed(reason) => Err(StartError::Load(reason)),
     }
 }

@@ -7,20 +7,20 @@ use super::quantity;
 
 /// A value as it was written, whatever it is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Raw {
+pub(super) enum RawValue {
     Flag(bool),
     /// Digits with a sign perhaps, larger than anything perhaps.
     Whole(Option<i128>),
     Fraction(f64),
     Text(String),
-    List(Vec<Raw>),
+    List(Vec<RawValue>),
     /// Something that is no setting, in words.
     Other(&'static str),
 }
 
 /// Why a value may not stand there.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(super) struct InvalidValue {
     pub(super) code: &'static str,
     pub(super) message: String,
     /// What could stand there: what was probably meant, or an example.
@@ -29,7 +29,7 @@ pub(super) struct Wrong {
     pub(super) meant: bool,
 }
 
-impl Raw {
+impl RawValue {
     /// A text without any sign of its type, from a variable or a flag.
     pub(super) fn untyped(text: &str, kind: Kind) -> Self {
         match kind {
@@ -68,8 +68,8 @@ impl Raw {
 }
 
 /// What stands at `key`.
-pub(super) fn judge(key: &Key, raw: Raw, default: &Value) -> Result<Value, Wrong> {
-    let wrong = |code, message: String, meant: Option<Value>| Wrong {
+pub(super) fn judge(key: &Key, raw: RawValue, default: &Value) -> Result<Value, InvalidValue> {
+    let wrong = |code, message: String, meant: Option<Value>| InvalidValue {
         code,
         message,
         meant: meant.is_some(),
@@ -77,18 +77,18 @@ pub(super) fn judge(key: &Key, raw: Raw, default: &Value) -> Result<Value, Wrong
     };
     let name = key.path;
     match (key.kind, raw) {
-        (Kind::Flag, Raw::Flag(flag)) => Ok(Value::Flag(flag)),
+        (Kind::Flag, RawValue::Flag(flag)) => Ok(Value::Flag(flag)),
         (Kind::Flag, raw) => {
             let meant = match &raw {
-                Raw::Text(text) => truth(text),
-                Raw::Whole(Some(0)) => Some(false),
-                Raw::Whole(Some(1)) => Some(true),
+                RawValue::Text(text) => truth(text),
+                RawValue::Whole(Some(0)) => Some(false),
+                RawValue::Whole(Some(1)) => Some(true),
                 _ => None,
             };
             let message = format!("`{name}` is true or false, and this is {}", raw.is());
             Err(wrong("wrong-type", message, meant.map(Value::Flag)))
         }
-        (Kind::Whole { least, most, .. }, Raw::Whole(number)) => {
+        (Kind::Whole { least, most, .. }, RawValue::Whole(number)) => {
             let fits = number.and_then(|number| u64::try_from(number).ok());
             match fits.filter(|number| (least..=most).contains(number)) {
                 Some(number) => Ok(Value::Whole(number)),
@@ -102,8 +102,8 @@ pub(super) fn judge(key: &Key, raw: Raw, default: &Value) -> Result<Value, Wrong
         }
         (Kind::Whole { unit, least, most }, raw) => {
             let text = match &raw {
-                Raw::Text(text) => text.clone(),
-                Raw::Fraction(number) => number.to_string(),
+                RawValue::Text(text) => text.clone(),
+                RawValue::Fraction(number) => number.to_string(),
                 _ => String::new(),
             };
             let meant = quantity::understood(&text, unit).filter(|number| (least..=most).contains(number));
@@ -111,7 +111,7 @@ pub(super) fn judge(key: &Key, raw: Raw, default: &Value) -> Result<Value, Wrong
             let message = format!("`{name}` is a whole number{}, and this is {}", of(key.kind), raw.is());
             Err(wrong(code, message, meant.map(Value::Whole)))
         }
-        (Kind::Choice(words), Raw::Text(text)) => {
+        (Kind::Choice(words), RawValue::Text(text)) => {
             if words.contains(&text.as_str()) {
                 return Ok(Value::Text(text));
             }
@@ -120,15 +120,15 @@ pub(super) fn judge(key: &Key, raw: Raw, default: &Value) -> Result<Value, Wrong
             let nearest = suggestion(&text, words.iter().copied()).map(|word| Value::Text(word.to_owned()));
             Err(wrong("unknown-value", message, nearest))
         }
-        (Kind::OptionalAddress, Raw::Text(text)) if text.is_empty() => Ok(Value::Text(text)),
-        (Kind::Address | Kind::OptionalAddress, Raw::Text(text)) => match address(&text) {
+        (Kind::OptionalAddress, RawValue::Text(text)) if text.is_empty() => Ok(Value::Text(text)),
+        (Kind::Address | Kind::OptionalAddress, RawValue::Text(text)) => match address(&text) {
             Ok(()) => Ok(Value::Text(text)),
             Err(meant) => {
                 let message = format!("`{name}` is an address and a port");
                 Err(wrong("no-address", message, meant.map(Value::Text)))
             }
         },
-        (Kind::Address | Kind::OptionalAddress, Raw::Whole(Some(port))) if u16::try_from(port).is_ok() => {
+        (Kind::Address | Kind::OptionalAddress, RawValue::Whole(Some(port))) if u16::try_from(port).is_ok() => {
             let message = format!("`{name}` is an address and a port, and this is a number");
             Err(wrong(
                 "no-address",
@@ -136,10 +136,10 @@ pub(super) fn judge(key: &Key, raw: Raw, default: &Value) -> Result<Value, Wrong
                 Some(Value::Text(format!("127.0.0.1:{port}"))),
             ))
         }
-        (Kind::Text | Kind::File, Raw::Text(text)) => Ok(Value::Text(text)),
-        (Kind::List, Raw::List(list)) => {
+        (Kind::Text | Kind::File, RawValue::Text(text)) => Ok(Value::Text(text)),
+        (Kind::List, RawValue::List(list)) => {
             let texts = list.iter().map(|item| match item {
-                Raw::Text(text) => Some(text.clone()),
+                RawValue::Text(text) => Some(text.clone()),
                 _ => None,
             });
             let texts: Option<Vec<String>> = texts.collect();
@@ -147,7 +147,7 @@ pub(super) fn judge(key: &Key, raw: Raw, default: &Value) -> Result<Value, Wrong
                 .map(Value::List)
                 .ok_or_else(|| wrong("wrong-type", format!("`{name}` is a list of texts"), None))
         }
-        (Kind::List, Raw::Text(text)) => {
+        (Kind::List, RawValue::Text(text)) => {
             let message = format!("`{name}` is a list of texts, and this is one text");
             Err(wrong("wrong-type", message, Some(Value::List(vec![text]))))
         }
@@ -174,7 +174,7 @@ fn of(kind: Kind) -> &'static str {
 }
 
 /// A list of texts that is written as in JSON or TOML: `["html", "txt"]`. A pattern such as `[ab].html` is none.
-fn written_list(text: &str) -> Option<Raw> {
+fn written_list(text: &str) -> Option<RawValue> {
     let text = text.trim();
     if !(text.starts_with('[') && text.ends_with(']')) {
         return None;
@@ -184,8 +184,8 @@ fn written_list(text: &str) -> Option<Raw> {
     let items = table.get_ref().get("list")?.get_ref().as_array()?;
     let texts = items
         .iter()
-        .map(|item| item.get_ref().as_str().map(|text| Raw::Text(text.to_owned())));
-    texts.collect::<Option<Vec<Raw>>>().map(Raw::List)
+        .map(|item| item.get_ref().as_str().map(|text| RawValue::Text(text.to_owned())));
+    texts.collect::<Option<Vec<RawValue>>>().map(RawValue::List)
 }
 
 /// What would be right: the default, or the usual where there is none.
@@ -223,17 +223,17 @@ mod tests {
     use super::super::keys::keys;
     use super::*;
 
-    fn judged(path: &str, raw: Raw) -> Result<Value, Wrong> {
+    fn judged(path: &str, raw: RawValue) -> Result<Value, InvalidValue> {
         let key = keys().iter().find(|key| key.path == path).expect("a key");
         judge(key, raw, &key.get(&Config::default()))
     }
 
     #[test]
     fn what_may_stand_there() {
-        let text = |text: &str| Raw::Text(text.to_owned());
+        let text = |text: &str| RawValue::Text(text.to_owned());
         for (path, raw, expected) in [
-            ("limits.render_ms", Raw::Whole(Some(5)), Value::Whole(5)),
-            ("templates.watch", Raw::Flag(false), Value::Flag(false)),
+            ("limits.render_ms", RawValue::Whole(Some(5)), Value::Whole(5)),
+            ("templates.watch", RawValue::Flag(false), Value::Flag(false)),
             ("log.format", text("json"), Value::Text("json".into())),
             ("server.bind", text("[::1]:80"), Value::Text("[::1]:80".into())),
             ("server.bind", text("localhost:0"), Value::Text("localhost:0".into())),
@@ -245,7 +245,8 @@ mod tests {
 
     #[test]
     fn a_list_in_a_variable_has_commas_or_brackets() {
-        let texts = |texts: &[&str]| Raw::List(texts.iter().map(|text| Raw::Text((*text).to_owned())).collect());
+        let texts =
+            |texts: &[&str]| RawValue::List(texts.iter().map(|text| RawValue::Text((*text).to_owned())).collect());
         for (text, expected) in [
             ("html, txt,", &["html", "txt"][..]),
             ("[\"html\"]", &["html"]),
@@ -255,24 +256,36 @@ mod tests {
             ("[ab]", &["[ab]"]),
             ("[1]", &["[1]"]),
         ] {
-            assert_eq!(Raw::untyped(text, Kind::List), texts(expected), "{text}");
+            assert_eq!(RawValue::untyped(text, Kind::List), texts(expected), "{text}");
         }
     }
 
     #[test]
     fn what_may_not_and_what_to_write() {
-        let text = |text: &str| Raw::Text(text.to_owned());
+        let text = |text: &str| RawValue::Text(text.to_owned());
         for (path, raw, code, meant, instead) in [
             ("limits.render_ms", text("2s"), "wrong-unit", true, "2000"),
             ("limits.render_ms", text("soon"), "wrong-type", false, "2000"),
-            ("limits.render_ms", Raw::Fraction(1.5), "wrong-type", false, "2000"),
-            ("limits.render_ms", Raw::Whole(Some(0)), "out-of-range", false, "2000"),
-            ("limits.render_ms", Raw::Whole(Some(-1)), "out-of-range", false, "2000"),
-            ("limits.render_ms", Raw::Whole(None), "out-of-range", false, "2000"),
-            ("limits.render_ms", Raw::Flag(true), "wrong-type", false, "2000"),
+            ("limits.render_ms", RawValue::Fraction(1.5), "wrong-type", false, "2000"),
+            (
+                "limits.render_ms",
+                RawValue::Whole(Some(0)),
+                "out-of-range",
+                false,
+                "2000",
+            ),
+            (
+                "limits.render_ms",
+                RawValue::Whole(Some(-1)),
+                "out-of-range",
+                false,
+                "2000",
+            ),
+            ("limits.render_ms", RawValue::Whole(None), "out-of-range", false, "2000"),
+            ("limits.render_ms", RawValue::Flag(true), "wrong-type", false, "2000"),
             ("limits.output_bytes", text("16 MiB"), "wrong-unit", true, "16_777_216"),
             ("templates.watch", text("yes"), "wrong-type", true, "true"),
-            ("templates.watch", Raw::Whole(Some(0)), "wrong-type", true, "false"),
+            ("templates.watch", RawValue::Whole(Some(0)), "wrong-type", true, "false"),
             (
                 "templates.on_failure",
                 text("lastgood"),
@@ -281,12 +294,12 @@ mod tests {
                 r#""last-good""#,
             ),
             ("log.format", text("xml"), "unknown-value", false, r#""human""#),
-            ("log.level", Raw::Whole(Some(1)), "wrong-type", false, r#""warn""#),
+            ("log.level", RawValue::Whole(Some(1)), "wrong-type", false, r#""warn""#),
             ("server.bind", text("8080"), "no-address", true, r#""127.0.0.1:8080""#),
             ("server.bind", text(":8080"), "no-address", true, r#""127.0.0.1:8080""#),
             (
                 "server.bind",
-                Raw::Whole(Some(8080)),
+                RawValue::Whole(Some(8080)),
                 "no-address",
                 true,
                 r#""127.0.0.1:8080""#,

@@ -8,18 +8,18 @@ use super::Failure;
 use super::compound::{Entries, Items};
 use super::embedded::Embedded;
 use super::key::KeySerializer;
-use super::space::Space;
+use super::space::ContextArena;
 use crate::value::{Object, Value};
 
 /// A serializer for one value. It has two words and is passed by copy.
 #[derive(Clone, Copy)]
 pub(super) struct Serializer<'s, 'a> {
-    pub(super) space: &'s Space<'a>,
+    pub(super) space: &'s ContextArena<'a>,
     depth_left: u32,
 }
 
 impl<'s, 'a> Serializer<'s, 'a> {
-    pub(super) fn new(space: &'s Space<'a>) -> Self {
+    pub(super) fn new(space: &'s ContextArena<'a>) -> Self {
         Self {
             space,
             depth_left: space.depth_max,

@@ -9,31 +9,31 @@ use crate::limits::Limits;
 use crate::protocol::report::Report;
 use crate::snapshot::entry::Entry;
 use crate::snapshot::index::Index;
-use crate::snapshot::{Content, Earlier, Former, Generation, Names, Shared, Snapshot};
+use crate::snapshot::{Content, EarlierVersions, Generation, LastGoodVersions, NameMap, Snapshot, SnapshotShared};
 use crate::template::TemplateName;
 use crate::version::Version;
 
 /// What is served, what would be served if nothing were held back, and what was.
 #[derive(Debug, Clone)]
-pub struct Truth {
+pub struct RegistryState {
     pub(super) index: Index,
     /// What the last accepted plan made.
-    pub(crate) head: State,
+    pub(crate) head: IndexedContent,
     /// What is served, unless that is the head.
-    pub(super) held: Option<State>,
+    pub(super) held: Option<IndexedContent>,
     pub(super) snapshot: Arc<Snapshot>,
     /// Oldest first.
-    pub(super) history: VecDeque<Kept>,
+    pub(super) history: VecDeque<HistoryEntry>,
     /// Of the history.
     history_bytes: u64,
     /// The version before each template's last change, beyond the history.
-    former: Former,
-    shared: Arc<Shared>,
+    former: LastGoodVersions,
+    shared: Arc<SnapshotShared>,
 }
 
 /// What a name is to the Registry, for every name that is defined.
 #[derive(Debug, Clone)]
-pub(crate) struct Record {
+pub(crate) struct RegistryEntry {
     pub(super) id: TemplateId,
     /// Of its newest text that compiled, which need not be what is served.
     pub(super) member: Option<Arc<Member>>,
@@ -43,9 +43,9 @@ pub(crate) struct Record {
 
 /// One content, twice: by name, for whoever decides; flattened by id, for whoever reads.
 #[derive(Debug, Clone)]
-pub(crate) struct State {
+pub(crate) struct IndexedContent {
     /// Behind a pointer, because a map that differs in one of them copies some dozens of its neighbours.
-    pub(crate) records: Names<Arc<Record>>,
+    pub(crate) records: NameMap<Arc<RegistryEntry>>,
     pub(super) content: Content,
     /// The last version in which this, or what it was made from, was served. While another is served by rolling back, this stays.
     pub(super) version: Version,
@@ -53,41 +53,41 @@ pub(crate) struct State {
 
 /// An earlier version, for rolling back and for answers when a render fails.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
-    pub(super) records: Names<Arc<Record>>,
+pub(super) struct HistoryEntry {
+    pub(super) records: NameMap<Arc<RegistryEntry>>,
     pub(super) generation: Arc<Generation>,
     /// What it keeps in memory that the version after it does not have any more.
     bytes: u64,
 }
 
-impl Default for State {
+impl Default for IndexedContent {
     fn default() -> Self {
         Self {
-            records: Names::default(),
+            records: NameMap::default(),
             content: Content::default(),
             version: Version::NONE,
         }
     }
 }
 
-impl Default for Truth {
+impl Default for RegistryState {
     fn default() -> Self {
         Self::of(Arc::new(Snapshot::empty()))
     }
 }
 
-impl Truth {
+impl RegistryState {
     /// Nothing is defined, nothing was, and what is served is this empty snapshot.
     pub(crate) fn of(snapshot: Arc<Snapshot>) -> Self {
         Self {
             index: Index::default(),
-            head: State::default(),
+            head: IndexedContent::default(),
             held: None,
             shared: snapshot.shared(),
             snapshot,
             history: VecDeque::new(),
             history_bytes: 0,
-            former: Former::default(),
+            former: LastGoodVersions::default(),
         }
     }
 
@@ -110,7 +110,7 @@ impl Truth {
     }
 
     /// The state that is served.
-    pub(super) fn served(&self) -> &State {
+    pub(super) fn served(&self) -> &IndexedContent {
         self.held.as_ref().unwrap_or(&self.head)
     }
 
@@ -130,7 +130,7 @@ impl Truth {
             let records = before.served().records.clone();
             let bytes = self.bytes_replaced(before, &names);
             self.history_bytes += bytes;
-            self.history.push_back(Kept {
+            self.history.push_back(HistoryEntry {
                 records,
                 generation,
                 bytes,
@@ -148,7 +148,7 @@ impl Truth {
         let may_answer =
             |generation: &&Arc<Generation>| answers_before.is_none_or(|before| generation.version < before);
         let oldest = self.history.front().map(|kept| kept.generation.version);
-        let earlier = Earlier {
+        let earlier = EarlierVersions {
             kept: kept.filter(may_answer).cloned().collect(),
             former: self.former.clone(),
             former_before: [oldest, answers_before].into_iter().flatten().min().unwrap_or(version),

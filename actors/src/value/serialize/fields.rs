@@ -1,21 +1,21 @@
 //! The fields of one object while they are serialized. Of two equal keys the last one wins.
 
 use super::Failure;
-use super::space::{List, Space};
+use super::space::{ContextArena, ItemList};
 use crate::value::{LINEAR_FIELDS_MAX, ORDER, Object, Value};
 
 type Field<'a> = (&'a str, Value<'a>);
 
 /// The fields of an object that is being serialized.
 pub(super) struct Fields<'a> {
-    fields: List<'a, Field<'a>>,
+    fields: ItemList<'a, Field<'a>>,
     /// A Bloom filter of the keys, one bit for each by [`bit_of`]: a key whose bit is not set is new.
     seen: u64,
 }
 
 impl<'a> Fields<'a> {
     #[inline]
-    pub(super) fn new(space: &Space<'a>, hint: usize) -> Result<Self, Failure> {
+    pub(super) fn new(space: &ContextArena<'a>, hint: usize) -> Result<Self, Failure> {
         Ok(Self {
             // Large objects need one more field for their order.
             fields: space.list(hint.saturating_add(usize::from(hint > LINEAR_FIELDS_MAX)))?,
@@ -25,7 +25,13 @@ impl<'a> Fields<'a> {
 
     /// Adds a field, or replaces the one with an equal key. `bit` is the key's [`bit_of`].
     #[inline]
-    pub(super) fn push(&mut self, space: &Space<'a>, key: &'a str, bit: u64, value: Value<'a>) -> Result<(), Failure> {
+    pub(super) fn push(
+        &mut self,
+        space: &ContextArena<'a>,
+        key: &'a str,
+        bit: u64,
+        value: Value<'a>,
+    ) -> Result<(), Failure> {
         if self.seen & bit != 0 && self.replace(key, value) {
             return Ok(());
         }
@@ -49,7 +55,7 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    pub(super) fn end(self, space: &Space<'a>) -> Result<Object<'a>, Failure> {
+    pub(super) fn end(self, space: &ContextArena<'a>) -> Result<Object<'a>, Failure> {
         match self.fields.len() > LINEAR_FIELDS_MAX {
             true => sort_last_wins(self.fields, space),
             false => Ok(Object(self.fields.into_slice())),
@@ -71,7 +77,7 @@ pub(super) fn bit_of(key: &str) -> u64 {
 
 /// Sorts the fields of a large object by key, removes all but the last of equal keys, and appends the original order.
 #[cold]
-fn sort_last_wins<'a>(mut list: List<'a, Field<'a>>, space: &Space<'a>) -> Result<Object<'a>, Failure> {
+fn sort_last_wins<'a>(mut list: ItemList<'a, Field<'a>>, space: &ContextArena<'a>) -> Result<Object<'a>, Failure> {
     if list.items_mut().is_sorted_by(|(a, _), (b, _)| a < b) {
         return Ok(Object(list.into_slice()));
     }
@@ -112,7 +118,7 @@ fn sort_last_wins<'a>(mut list: List<'a, Field<'a>>, space: &Space<'a>) -> Resul
 fn in_order<'a>(
     fields: &[Field<'a>],
     positions: &mut [(usize, usize)],
-    space: &Space<'a>,
+    space: &ContextArena<'a>,
 ) -> Result<Object<'a>, Failure> {
     positions.sort_unstable_by_key(|(at, _)| *at);
     space

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{Arena, Value};
 use crate::limits::Limits;
 use serializer::Serializer;
-use space::Space;
+use space::ContextArena;
 
 /// The error for data that cannot become a context.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +65,7 @@ pub fn build<'a, T: Serialize + ?Sized>(
     arena: &'a Arena,
     limits: &Limits,
 ) -> Result<Value<'a>, ContextError> {
-    let space = Space::new(arena.bump(), limits);
+    let space = ContextArena::new(arena.bump(), limits);
     data.serialize(Serializer::new(&space)).map_err(|failure| *failure.0)
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::templates::href;
-use crate::admin::calls::{Calls, Part};
+use crate::admin::calls::{CallGraph, Subgraph};
 
 const WIDTH: usize = 196;
 const HEIGHT: usize = 28;
@@ -24,17 +24,17 @@ const SWEEPS: usize = 8;
 
 /// A graph as it is drawn.
 #[derive(Debug, Serialize)]
-pub(super) struct Picture {
+pub(super) struct GraphDrawing {
     width: usize,
     height: usize,
-    nodes: Vec<Box>,
-    lines: Vec<Line>,
+    nodes: Vec<NodeBox>,
+    lines: Vec<EdgeLine>,
     any: bool,
     said: String,
 }
 
 #[derive(Debug, Serialize)]
-struct Box {
+struct NodeBox {
     x: usize,
     y: usize,
     label_x: usize,
@@ -49,13 +49,13 @@ struct Box {
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct EdgeLine {
     path: String,
     place: &'static str,
 }
 
-impl Picture {
-    pub(super) fn draw(calls: &Calls, part: &Part, at: Option<&str>, search: &str) -> Self {
+impl GraphDrawing {
+    pub(super) fn draw(calls: &CallGraph, part: &Subgraph, at: Option<&str>, search: &str) -> Self {
         let columns = columns(&layers(calls, part), calls, part);
         let mut places: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
         let tallest = columns.iter().map(Vec::len).max().unwrap_or_default();
@@ -77,7 +77,7 @@ impl Picture {
         };
         let nodes = places.iter().map(|(node, (x, y))| {
             let name = &calls.nodes[*node].name;
-            Box {
+            NodeBox {
                 x: *x,
                 y: *y,
                 label_x: x + 22,
@@ -99,7 +99,7 @@ impl Picture {
             let callees = calls.callees[*caller]
                 .iter()
                 .filter(|callee| part.nodes.contains(callee));
-            callees.map(|callee| Line {
+            callees.map(|callee| EdgeLine {
                 path: line(places[caller], places[callee]),
                 place: match at {
                     None => "plain",
@@ -108,7 +108,7 @@ impl Picture {
                 },
             })
         });
-        let mut lines: Vec<Line> = lines.collect();
+        let mut lines: Vec<EdgeLine> = lines.collect();
         // What matters is drawn last, over the rest.
         lines.sort_by_key(|line| line.place == "near");
         let said = format!("{} templates and {} calls", part.nodes.len(), lines.len());
@@ -146,7 +146,7 @@ fn shortened(name: &str) -> String {
 }
 
 /// The layer of each node: one more than the highest of its callers, circles cut where they close.
-fn layers(calls: &Calls, part: &Part) -> BTreeMap<usize, usize> {
+fn layers(calls: &CallGraph, part: &Subgraph) -> BTreeMap<usize, usize> {
     let inside = |nodes: &[usize]| {
         nodes
             .iter()
@@ -199,7 +199,7 @@ fn layers(calls: &Calls, part: &Part) -> BTreeMap<usize, usize> {
 }
 
 /// Nodes by column, from the left, each in the order in which they stand.
-fn columns(layers: &BTreeMap<usize, usize>, calls: &Calls, part: &Part) -> Vec<Vec<usize>> {
+fn columns(layers: &BTreeMap<usize, usize>, calls: &CallGraph, part: &Subgraph) -> Vec<Vec<usize>> {
     let count = layers.values().max().map_or(0, |last| last + 1);
     let mut columns = vec![Vec::new(); count];
     for (node, layer) in layers {
@@ -249,19 +249,19 @@ fn places_in(column: &[usize]) -> impl Iterator<Item = (usize, f64)> + use<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::model::{Node, StandingAnswer};
+    use crate::admin::model::{GraphNode, StatusAnswer};
 
-    fn calls(names: usize, edges: &[(usize, usize)]) -> Calls {
-        let nodes = (0..names).map(|number| Node {
+    fn calls(names: usize, edges: &[(usize, usize)]) -> CallGraph {
+        let nodes = (0..names).map(|number| GraphNode {
             name: format!("n{number:03}"),
-            standing: StandingAnswer::Current,
+            standing: StatusAnswer::Current,
         });
         let (mut callees, mut callers) = (vec![Vec::new(); names], vec![Vec::new(); names]);
         for (caller, callee) in edges {
             callees[*caller].push(*callee);
             callers[*callee].push(*caller);
         }
-        Calls {
+        CallGraph {
             nodes: nodes.collect(),
             callees,
             callers,
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn callees_stand_right_of_their_callers_and_circles_come_to_an_end() {
         let chain = calls(4, &[(0, 1), (1, 2), (0, 2), (2, 3)]);
-        let layers_of = |calls: &Calls| layers(calls, &calls.first(100)).into_values().collect::<Vec<_>>();
+        let layers_of = |calls: &CallGraph| layers(calls, &calls.first(100)).into_values().collect::<Vec<_>>();
         assert_eq!(layers_of(&chain), [0, 1, 2, 3]);
         let circle = calls(3, &[(0, 1), (1, 2), (2, 1), (1, 1)]);
         assert_eq!(layers_of(&circle), [0, 1, 2]);
@@ -294,7 +294,7 @@ mod tests {
                 .into_iter()
                 .collect::<Vec<_>>(),
         );
-        let picture = Picture::draw(&calls, &calls.first(400), Some("n001"), "");
+        let picture = GraphDrawing::draw(&calls, &calls.first(400), Some("n001"), "");
         let places: BTreeSet<_> = picture.nodes.iter().map(|node| (node.x, node.y)).collect();
         assert_eq!((places.len(), picture.nodes.len()), (200, 200));
         assert!(

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use serde::Serialize;
 
-use super::{Seed, Why};
+use super::{NameHasher, Why};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::template::{Digest, TemplateName};
@@ -111,7 +111,7 @@ pub(crate) struct Failure {
 
 /// News about a render that failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct News {
+pub(crate) struct FaultChange {
     /// This template was not known to fail so.
     pub(crate) for_template: bool,
     /// No other template was either: a fault in a partial shows in each page that calls it.
@@ -131,7 +131,7 @@ pub(crate) struct Settled {
 
 /// Bounds of what is remembered.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Room {
+pub(crate) struct LateFaultLimits {
     /// The limit `late_faults`.
     pub(crate) templates: usize,
     /// The limit `source_diagnostics`.
@@ -149,7 +149,7 @@ pub(crate) struct LateFaults {
     began: Instant,
 }
 
-type Known = im::HashMap<TemplateId, Arc<Record>, Seed>;
+type Known = im::HashMap<TemplateId, Arc<Record>, NameHasher>;
 
 /// What is remembered of one template.
 #[derive(Debug, Clone)]
@@ -207,23 +207,23 @@ impl LateFaults {
 
     /// Remembers that a template failed in a render. Where there is no room for it, the one that failed longest ago is forgotten, and
     /// those that are fixed before all others. Further faults of one that alone takes all room are not remembered.
-    pub(crate) fn failed(&self, id: TemplateId, failure: &Failure, room: Room) -> News {
+    pub(crate) fn failed(&self, id: TemplateId, failure: &Failure, room: LateFaultLimits) -> FaultChange {
         let at = self.micros(failure.at);
         // Mostly it is known.
         if let Some(record) = self.known.load().get(&id).filter(|record| record.is_of(failure))
             && let Some(which) = record.position(&failure.why)
         {
             record.moments.failed(at, which, failure.serving);
-            return News::default();
+            return FaultChange::default();
         }
         // Before it can be found, so that no good render of what comes next is missed.
         self.watched.add(id);
-        let mut news = News::default();
+        let mut news = FaultChange::default();
         let mut forgotten = Vec::new();
         let mut was_watched = false;
         self.known.rcu(|known| {
             (news, was_watched) = (
-                News::default(),
+                FaultChange::default(),
                 known.get(&id).is_some_and(|record| record.is_watched()),
             );
             forgotten.clear();
@@ -241,7 +241,7 @@ impl LateFaults {
                 }
                 None => Record::new(failure, at),
             };
-            news = News {
+            news = FaultChange {
                 for_template: true,
                 for_all,
             };
@@ -550,7 +550,7 @@ mod tests {
     use crate::testing::name;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const ROOM: Room = Room {
+    const ROOM: LateFaultLimits = LateFaultLimits {
         templates: 2,
         each: 2,
         bytes: usize::MAX,
@@ -608,7 +608,7 @@ mod tests {
             (1, "a.html", "z", false, false),
         ] {
             let news = faults.failed(id(number), &failure(template, "1", code, now), ROOM);
-            assert_eq!(news, News { for_template, for_all }, "{template} {code}");
+            assert_eq!(news, FaultChange { for_template, for_all }, "{template} {code}");
         }
         assert_eq!(faults.of(id(1), || None).map(|_| ()), None);
         let known = faults.of(id(1), || Some(digest("1")));
@@ -624,7 +624,7 @@ mod tests {
             .iter()
             .map(Diagnostic::bytes)
             .sum::<usize>();
-        let room = Room {
+        let room = LateFaultLimits {
             templates: 100,
             each: 100,
             bytes: 3 * one,
@@ -767,7 +767,7 @@ mod tests {
     fn a_template_fails_until_it_was_rendered_well_in_a_later_second() {
         let (faults, began) = (LateFaults::default(), Instant::now() + SECOND);
         let ids = [1_u32, 2_000_000, 3_000_000, u32::MAX - 1].map(id);
-        let room = Room { templates: 4, ..ROOM };
+        let room = LateFaultLimits { templates: 4, ..ROOM };
         for id in ids {
             faults.failed(id, &failure("a.html", "1", "x", began), room);
         }
@@ -788,7 +788,7 @@ mod tests {
     #[test]
     fn many_threads_at_once_tell_each_piece_of_news_once() {
         let (faults, now) = (LateFaults::default(), Instant::now());
-        let room = Room { templates: 64, ..ROOM };
+        let room = LateFaultLimits { templates: 64, ..ROOM };
         for round in 1..=20_u64 {
             let text = round.to_string();
             let told = AtomicUsize::new(0);

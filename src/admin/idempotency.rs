@@ -19,29 +19,29 @@ const KEY_BYTES_MAX: usize = 255;
 
 /// An answer that can be given again.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
+pub(super) struct StoredAnswer {
     pub(super) status: StatusCode,
     pub(super) json: Bytes,
 }
 
 /// Remembers answers by key: so many, with so many bytes, and so long.
 #[derive(Debug)]
-pub(super) struct Once {
-    known: Mutex<HashMap<String, Known>>,
+pub(super) struct IdempotencyStore {
+    known: Mutex<HashMap<String, StoredKey>>,
     most: usize,
     bytes: usize,
     lives: Duration,
 }
 
 #[derive(Debug)]
-struct Known {
+struct StoredKey {
     since: Instant,
     /// What was asked for: a key belongs to one request.
     asked: blake3::Hash,
-    answer: Arc<OnceCell<Answer>>,
+    answer: Arc<OnceCell<StoredAnswer>>,
 }
 
-impl Once {
+impl IdempotencyStore {
     pub(super) fn new(limits: &AdminLimits) -> Self {
         Self {
             known: Mutex::default(),
@@ -53,9 +53,9 @@ impl Once {
 
     /// Does something, or answers what came of it when it was asked for with the same key. A failure is not remembered. What was
     /// begun is brought to its end even if the client goes away.
-    pub(super) async fn answer<F>(&self, request: &HttpRequest, body: &[u8], run: F) -> Result<Answer, Problem>
+    pub(super) async fn answer<F>(&self, request: &HttpRequest, body: &[u8], run: F) -> Result<StoredAnswer, Problem>
     where
-        F: Future<Output = Result<Answer, Problem>> + 'static,
+        F: Future<Output = Result<StoredAnswer, Problem>> + 'static,
     {
         let Some(key) = request.headers().get(HEADER) else {
             return finish(run).await;
@@ -80,7 +80,7 @@ impl Once {
     /// Forgets the oldest answers until the rest has no more bytes than it may; not the one for `newest`.
     fn trim(&self, newest: &str) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = |known: &Known| known.answer.get().map_or(0, |answer| answer.json.len());
+        let bytes = |known: &StoredKey| known.answer.get().map_or(0, |answer| answer.json.len());
         let mut all: usize = known.values().map(bytes).sum();
         while all > self.bytes {
             let answered = known.iter().filter(|(key, known)| *key != newest && bytes(known) > 0);
@@ -95,7 +95,7 @@ impl Once {
     }
 
     /// Where the answer for a key is, or will be.
-    fn find(&self, key: &str, asked: blake3::Hash, now: Instant) -> Result<Arc<OnceCell<Answer>>, Problem> {
+    fn find(&self, key: &str, asked: blake3::Hash, now: Instant) -> Result<Arc<OnceCell<StoredAnswer>>, Problem> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, known| now.saturating_duration_since(known.since) < self.lives);
         if let Some(known) = known.get(key) {
@@ -110,11 +110,11 @@ impl Once {
                 known.remove(&oldest);
             }
         }
-        let answer = Arc::<OnceCell<Answer>>::default();
+        let answer = Arc::<OnceCell<StoredAnswer>>::default();
         let since = now;
         known.insert(
             key.to_owned(),
-            Known {
+            StoredKey {
                 since,
                 asked,
                 answer: Arc::clone(&answer),
@@ -124,9 +124,9 @@ impl Once {
     }
 }
 
-async fn finish<F>(run: F) -> Result<Answer, Problem>
+async fn finish<F>(run: F) -> Result<StoredAnswer, Problem>
 where
-    F: Future<Output = Result<Answer, Problem>> + 'static,
+    F: Future<Output = Result<StoredAnswer, Problem>> + 'static,
 {
     rt::spawn(run)
         .await
@@ -145,12 +145,12 @@ mod tests {
             idempotency_bytes: 250,
             ..AdminLimits::default()
         };
-        let once = Once::new(&limits);
+        let once = IdempotencyStore::new(&limits);
         let ask = async |key: &str, bytes: usize| {
             let request = TestRequest::default().insert_header((HEADER, key)).to_http_request();
             let json = Bytes::from(vec![b'x'; bytes]);
             let status = StatusCode::OK;
-            let answer = once.answer(&request, b"", async move { Ok(Answer { status, json }) });
+            let answer = once.answer(&request, b"", async move { Ok(StoredAnswer { status, json }) });
             answer.await.expect("an answer").json.len()
         };
         for (key, bytes, expected) in [
@@ -181,7 +181,7 @@ mod tests {
             idempotency_ms: 1_000,
             ..AdminLimits::default()
         };
-        let once = Once::new(&limits);
+        let once = IdempotencyStore::new(&limits);
         let now = Instant::now();
         let (reload, other) = (blake3::hash(b"reload"), blake3::hash(b"other"));
         let first = once.find("a", reload, now).expect("is new");

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::policy::{Policy, Restart};
-use super::restarts::{Ending, Restarts, Verdict};
+use super::restarts::{EndReason, RestartDecision, Restarts};
 
 /// Members that are restarted together with one that failed. They are in the order in which they were added; a later one may depend
 /// on an earlier one.
@@ -34,7 +34,7 @@ impl Strategy {
 
 /// The present duty of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum MemberDuty {
     /// Serve.
     Up,
     /// Start, not before this time, and not before the members that it depends on.
@@ -47,31 +47,31 @@ pub enum Standing {
 
 /// The duty of a member and the generation that it applies to. A behaviour of an older generation has to be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Orders {
+pub struct MemberOrders {
     /// Number of starts that were ordered.
     pub generation: u64,
     /// Duty of this generation.
-    pub duty: Standing,
+    pub duty: MemberDuty,
 }
 
 /// Members with one strategy, each with a policy of its own, and one policy for the group.
 #[derive(Debug)]
-pub struct Family {
+pub struct RestartGroup {
     strategy: Strategy,
     /// Decides about a member that has reached the limit of its own policy.
     whole: Restarts,
-    members: Vec<Member>,
+    members: Vec<GroupMember>,
 }
 
 #[derive(Debug)]
-struct Member {
+struct GroupMember {
     restarts: Restarts,
-    orders: Orders,
+    orders: MemberOrders,
 }
 
 /// The consequence of the end of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum EndConsequence {
     /// It is restarted, together with the members that the strategy names.
     Restarted,
     /// It is not restarted, as its policy says.
@@ -82,7 +82,7 @@ pub enum Fate {
     Overtaken,
 }
 
-impl Family {
+impl RestartGroup {
     /// Creates a group without members.
     #[must_use]
     pub fn new(strategy: Strategy, whole: Policy) -> Self {
@@ -95,18 +95,18 @@ impl Family {
 
     /// Adds a member, which has to start. Returns its index.
     pub fn add(&mut self, policy: Policy, now: Instant) -> usize {
-        self.members.push(Member {
+        self.members.push(GroupMember {
             restarts: Restarts::new(policy),
-            orders: Orders {
+            orders: MemberOrders {
                 generation: 0,
-                duty: Standing::Starting(now),
+                duty: MemberDuty::Starting(now),
             },
         });
         self.members.len() - 1
     }
 
     /// Returns the orders of all members.
-    pub fn orders(&self) -> impl Iterator<Item = Orders> {
+    pub fn orders(&self) -> impl Iterator<Item = MemberOrders> {
         self.members.iter().map(|member| member.orders)
     }
 
@@ -123,81 +123,88 @@ impl Family {
         self.strategy == Strategy::OneForOne
             || !before
                 .iter()
-                .any(|member| matches!(member.orders.duty, Standing::Starting(_)))
+                .any(|member| matches!(member.orders.duty, MemberDuty::Starting(_)))
     }
 
     /// Records that this generation of a member is up. Returns false if that was known or a newer generation was ordered meanwhile.
     pub fn up(&mut self, member: usize, generation: u64, now: Instant) -> bool {
         let member = &mut self.members[member];
-        let is_new = member.orders.generation == generation && matches!(member.orders.duty, Standing::Starting(_));
+        let is_new = member.orders.generation == generation && matches!(member.orders.duty, MemberDuty::Starting(_));
         if is_new {
-            member.orders.duty = Standing::Up;
+            member.orders.duty = MemberDuty::Up;
             member.restarts.up(now);
         }
         is_new
     }
 
     /// Records the end of this generation of a member, and orders what follows. `jitter` is a random number in [0, 1).
-    pub fn ended(&mut self, failed: usize, generation: u64, ending: Ending, now: Instant, jitter: f64) -> Fate {
-        let over = matches!(self.members[failed].orders.duty, Standing::Down | Standing::Ended);
+    pub fn ended(
+        &mut self,
+        failed: usize,
+        generation: u64,
+        ending: EndReason,
+        now: Instant,
+        jitter: f64,
+    ) -> EndConsequence {
+        let over = matches!(self.members[failed].orders.duty, MemberDuty::Down | MemberDuty::Ended);
         if over || self.members[failed].orders.generation != generation {
-            return Fate::Overtaken;
+            return EndConsequence::Overtaken;
         }
         let affected = self.strategy.affected(failed, self.members.len());
         let pause = match self.members[failed].restarts.ended(ending, now, jitter) {
-            Verdict::After(pause) => pause,
-            Verdict::Ended => {
+            RestartDecision::After(pause) => pause,
+            RestartDecision::Ended => {
                 self.members[failed].orders.duty = match ending {
-                    Ending::Finished => Standing::Ended,
-                    Ending::Failed => Standing::Down,
+                    EndReason::Finished => MemberDuty::Ended,
+                    EndReason::Failed => MemberDuty::Down,
                 };
-                return Fate::Ended;
+                return EndConsequence::Ended;
             }
-            Verdict::GivenUp => match self.whole.ended(Ending::Failed, now, jitter) {
+            RestartDecision::GivenUp => match self.whole.ended(EndReason::Failed, now, jitter) {
                 // The group begins a new round, in which earlier restarts of its members do not count.
-                Verdict::After(pause) => {
+                RestartDecision::After(pause) => {
                     self.members[affected.clone()]
                         .iter_mut()
                         .for_each(|member| member.restarts.reset());
                     pause
                 }
-                Verdict::Ended | Verdict::GivenUp => {
+                RestartDecision::Ended | RestartDecision::GivenUp => {
                     self.members[affected]
                         .iter_mut()
-                        .filter(|member| member.orders.duty != Standing::Ended)
-                        .for_each(|member| member.order(Standing::Down));
-                    return Fate::GivenUp;
+                        .filter(|member| member.orders.duty != MemberDuty::Ended)
+                        .for_each(|member| member.order(MemberDuty::Down));
+                    return EndConsequence::GivenUp;
                 }
             },
         };
         for number in affected {
             let member = &mut self.members[number];
             let duty = match (member.orders.duty, member.restarts.policy().restart) {
-                (over @ (Standing::Down | Standing::Ended), _) => over,
-                (_, Restart::Temporary) if number != failed => Standing::Ended,
-                _ => Standing::Starting(now + pause),
+                (over @ (MemberDuty::Down | MemberDuty::Ended), _) => over,
+                (_, Restart::Temporary) if number != failed => MemberDuty::Ended,
+                _ => MemberDuty::Starting(now + pause),
             };
             member.order(duty);
         }
-        Fate::Restarted
+        EndConsequence::Restarted
     }
 
     /// Orders a member that is down or has finished to start again. Returns true if it was.
     pub fn reset(&mut self, member: usize, now: Instant) -> bool {
         let member = &mut self.members[member];
-        let over = matches!(member.orders.duty, Standing::Down | Standing::Ended);
+        let over = matches!(member.orders.duty, MemberDuty::Down | MemberDuty::Ended);
         if over {
             member.restarts.reset();
-            member.order(Standing::Starting(now));
+            member.order(MemberDuty::Starting(now));
             self.whole.reset();
         }
         over
     }
 }
 
-impl Member {
-    fn order(&mut self, duty: Standing) {
-        self.orders = Orders {
+impl GroupMember {
+    fn order(&mut self, duty: MemberDuty) {
+        self.orders = MemberOrders {
             generation: self.orders.generation + 1,
             duty,
         };
@@ -226,9 +233,9 @@ mod tests {
         }
     }
 
-    fn family(strategy: Strategy, policies: &[Policy]) -> (Family, Instant) {
+    fn family(strategy: Strategy, policies: &[Policy]) -> (RestartGroup, Instant) {
         let now = Instant::now();
-        let mut family = Family::new(strategy, temporary());
+        let mut family = RestartGroup::new(strategy, temporary());
         for policy in policies {
             let member = family.add(policy.clone(), now);
             family.up(member, 0, now);
@@ -237,12 +244,12 @@ mod tests {
     }
 
     /// Returns one letter for each member: `u`p, `s`tarting, `d`own, `e`nded.
-    fn shown(family: &Family) -> String {
-        let letter = |orders: Orders| match orders.duty {
-            Standing::Up => 'u',
-            Standing::Starting(_) => 's',
-            Standing::Down => 'd',
-            Standing::Ended => 'e',
+    fn shown(family: &RestartGroup) -> String {
+        let letter = |orders: MemberOrders| match orders.duty {
+            MemberDuty::Up => 'u',
+            MemberDuty::Starting(_) => 's',
+            MemberDuty::Down => 'd',
+            MemberDuty::Ended => 'e',
         };
         family.orders().map(letter).collect()
     }
@@ -256,17 +263,23 @@ mod tests {
         ];
         for (strategy, restarted, given_up) in cases {
             let (mut family, now) = family(strategy, &[once(), once(), once(), temporary()]);
-            assert_eq!(family.ended(1, 0, Ending::Failed, now, 0.0), Fate::Restarted);
+            assert_eq!(
+                family.ended(1, 0, EndReason::Failed, now, 0.0),
+                EndConsequence::Restarted
+            );
             assert_eq!(shown(&family), restarted, "{strategy:?}");
-            let orders: Vec<Orders> = family.orders().collect();
+            let orders: Vec<MemberOrders> = family.orders().collect();
             for (member, orders) in orders.into_iter().enumerate() {
-                let waits = matches!(orders.duty, Standing::Starting(_));
+                let waits = matches!(orders.duty, MemberDuty::Starting(_));
                 let first = shown(&family).find('s') == Some(member);
                 assert_eq!(family.may_start(member) && waits, first, "{strategy:?}: in order");
                 family.up(member, orders.generation, now);
             }
             let again = family.orders().nth(1).expect("is there").generation;
-            assert_eq!(family.ended(1, again, Ending::Failed, now, 0.0), Fate::GivenUp);
+            assert_eq!(
+                family.ended(1, again, EndReason::Failed, now, 0.0),
+                EndConsequence::GivenUp
+            );
             assert_eq!(shown(&family), given_up, "{strategy:?}");
         }
     }
@@ -278,12 +291,12 @@ mod tests {
             ..Policy::default()
         };
         let cases = [
-            (Restart::Permanent, Ending::Failed, Fate::Restarted, "s"),
-            (Restart::Permanent, Ending::Finished, Fate::Restarted, "s"),
-            (Restart::Transient, Ending::Failed, Fate::Restarted, "s"),
-            (Restart::Transient, Ending::Finished, Fate::Ended, "e"),
-            (Restart::Temporary, Ending::Failed, Fate::Ended, "d"),
-            (Restart::Temporary, Ending::Finished, Fate::Ended, "e"),
+            (Restart::Permanent, EndReason::Failed, EndConsequence::Restarted, "s"),
+            (Restart::Permanent, EndReason::Finished, EndConsequence::Restarted, "s"),
+            (Restart::Transient, EndReason::Failed, EndConsequence::Restarted, "s"),
+            (Restart::Transient, EndReason::Finished, EndConsequence::Ended, "e"),
+            (Restart::Temporary, EndReason::Failed, EndConsequence::Ended, "d"),
+            (Restart::Temporary, EndReason::Finished, EndConsequence::Ended, "e"),
         ];
         for (restart, ending, expected, after) in cases {
             let (mut family, now) = family(Strategy::OneForOne, &[with(restart)]);
@@ -295,20 +308,20 @@ mod tests {
     #[test]
     fn the_group_policy_grants_another_round() {
         let now = Instant::now();
-        let mut family = Family::new(Strategy::OneForAll, once());
+        let mut family = RestartGroup::new(Strategy::OneForAll, once());
         for _ in 0..2 {
             family.add(once(), now);
         }
         let mut consequences = Vec::new();
         for _ in 0..4 {
-            let orders: Vec<Orders> = family.orders().collect();
+            let orders: Vec<MemberOrders> = family.orders().collect();
             orders
                 .iter()
                 .enumerate()
                 .for_each(|(member, orders)| assert!(family.up(member, orders.generation, now)));
-            consequences.push(family.ended(0, orders[0].generation, Ending::Failed, now, 0.0));
+            consequences.push(family.ended(0, orders[0].generation, EndReason::Failed, now, 0.0));
         }
-        use Fate::{GivenUp, Restarted};
+        use EndConsequence::{GivenUp, Restarted};
         assert_eq!(consequences, [Restarted, Restarted, Restarted, GivenUp]);
         assert_eq!(shown(&family), "dd");
         assert!(family.reset(0, now) && family.reset(1, now) && !family.reset(1, now));
@@ -325,24 +338,24 @@ mod tests {
             events in prop::collection::vec((0_usize..6, 0_u8..4, 0_u64..2), 0..80),
         ) {
             let mut now = Instant::now();
-            let mut family = Family::new(strategy, once());
+            let mut family = RestartGroup::new(strategy, once());
             for _ in 0..members {
                 family.add(Policy { restarts: 3, period_ms: 500, ..Policy::default() }, now);
             }
             for (member, event, behind) in events {
                 now += Duration::from_millis(20);
                 let member = member % members;
-                let before: Vec<Orders> = family.orders().collect();
+                let before: Vec<MemberOrders> = family.orders().collect();
                 let generation = before[member].generation.saturating_sub(behind);
                 match event {
                     0 => { family.up(member, generation, now); }
                     1 => { family.reset(member, now); }
                     _ => {
-                        let consequence = family.ended(member, generation, Ending::Failed, now, 0.3);
+                        let consequence = family.ended(member, generation, EndReason::Failed, now, 0.3);
                         if generation != before[member].generation {
-                            prop_assert_eq!(consequence, Fate::Overtaken);
+                            prop_assert_eq!(consequence, EndConsequence::Overtaken);
                         }
-                        if consequence == Fate::Overtaken {
+                        if consequence == EndConsequence::Overtaken {
                             prop_assert!(family.orders().eq(before.iter().copied()));
                         }
                     }
@@ -352,7 +365,7 @@ mod tests {
                 }
             }
             for _ in 0..members {
-                let orders: Vec<Orders> = family.orders().collect();
+                let orders: Vec<MemberOrders> = family.orders().collect();
                 for (member, orders) in orders.into_iter().enumerate() {
                     if family.may_start(member) {
                         family.up(member, orders.generation, now);

@@ -6,11 +6,11 @@ use std::fmt::Display;
 use serde::ser::{Impossible, Serialize};
 
 use super::Failure;
-use super::space::Space;
+use super::space::ContextArena;
 
 /// A serializer for one key of a map.
 pub(super) struct KeySerializer<'s, 'a> {
-    pub(super) space: &'s Space<'a>,
+    pub(super) space: &'s ContextArena<'a>,
     pub(super) depth_left: u32,
 }
 

@@ -10,39 +10,39 @@ type Action = Box<dyn FnOnce() + Send>;
 
 /// Schedules actions on a thread of its own, which ends with the last clone.
 #[derive(Clone)]
-pub struct Alarms(Arc<Owner>);
+pub struct Timers(Arc<TimersOwner>);
 
 /// A scheduled action. Dropping this cancels it.
 #[must_use]
-pub struct Alarm {
+pub struct Timer {
     key: (Instant, u64),
-    shared: Arc<Shared>,
+    shared: Arc<TimersShared>,
 }
 
-struct Owner(Arc<Shared>);
+struct TimersOwner(Arc<TimersShared>);
 
 #[derive(Default)]
-struct Shared {
-    due: Mutex<Due>,
+struct TimersShared {
+    due: Mutex<PendingActions>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Due {
+struct PendingActions {
     actions: BTreeMap<(Instant, u64), Action>,
     /// Tells actions of the same time apart.
     next_number: u64,
     stopped: bool,
 }
 
-impl Alarms {
+impl Timers {
     /// Starts the thread.
     ///
     /// # Errors
     /// If the system has no thread left.
     pub fn start(name: &str) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let owner = Owner(Arc::clone(&shared));
+        let shared = Arc::new(TimersShared::default());
+        let owner = TimersOwner(Arc::clone(&shared));
         std::thread::Builder::new()
             .name(name.into())
             .spawn(move || shared.run())?;
@@ -50,7 +50,7 @@ impl Alarms {
     }
 
     /// Runs a short action after a pause.
-    pub fn after(&self, pause: Duration, action: impl FnOnce() + Send + 'static) -> Alarm {
+    pub fn after(&self, pause: Duration, action: impl FnOnce() + Send + 'static) -> Timer {
         let now = Instant::now();
         // A pause that overflows is cut to 68 years.
         let at = now.checked_add(pause).unwrap_or(now + Duration::from_secs(1 << 31));
@@ -58,7 +58,7 @@ impl Alarms {
     }
 
     /// Runs a short action at a time.
-    pub fn at(&self, at: Instant, action: impl FnOnce() + Send + 'static) -> Alarm {
+    pub fn at(&self, at: Instant, action: impl FnOnce() + Send + 'static) -> Timer {
         let shared = &self.0.0;
         let mut due = shared.due();
         let key = (at, due.next_number);
@@ -69,15 +69,15 @@ impl Alarms {
         if first {
             shared.changed.notify_one();
         }
-        Alarm {
+        Timer {
             key,
             shared: Arc::clone(shared),
         }
     }
 }
 
-impl Shared {
-    fn due(&self) -> MutexGuard<'_, Due> {
+impl TimersShared {
+    fn due(&self) -> MutexGuard<'_, PendingActions> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -103,14 +103,14 @@ impl Shared {
     }
 }
 
-impl Drop for Owner {
+impl Drop for TimersOwner {
     fn drop(&mut self) {
         self.0.due().stopped = true;
         self.0.changed.notify_one();
     }
 }
 
-impl Drop for Alarm {
+impl Drop for Timer {
     fn drop(&mut self) {
         let action = self.shared.due().actions.remove(&self.key);
         // After the lock is released, because the action is code of the caller's.
@@ -118,13 +118,13 @@ impl Drop for Alarm {
     }
 }
 
-impl std::fmt::Debug for Alarms {
+impl std::fmt::Debug for Timers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Alarms(..)")
     }
 }
 
-impl std::fmt::Debug for Alarm {
+impl std::fmt::Debug for Timer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Alarm").field(&self.key.0).finish()
     }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn actions_run_in_order_unless_cancelled() {
-        let timers = Alarms::start("test").expect("a thread");
+        let timers = Timers::start("test").expect("a thread");
         let (sender, receiver) = crossbeam_channel::unbounded();
         let at = |ms, what: &'static str| {
             let sender = sender.clone();

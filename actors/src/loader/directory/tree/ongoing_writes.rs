@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::{Look, Node, Patience, Rel, State, Tree, split};
+use super::{Delivered, RelativePath, ScanContext, ScanReason, Tree, TreeNode, split};
 use crate::loader::directory::disk::FileId;
 use crate::loader::directory::read::Signature;
 use crate::loader::directory::settle::Hint;
@@ -16,27 +16,27 @@ const CODE: &str = "still-written";
 
 /// A file that was read, and what was known of its name before.
 pub(in super::super) struct Taken {
-    pub(in super::super) rel: Rel,
+    pub(in super::super) rel: RelativePath,
     pub(in super::super) id: FileId,
     /// How many names it has.
     pub(in super::super) names: u64,
     changed: i64,
     /// Whether it was read because it is closed or quiet, and not because it was waited for long enough.
     settled: bool,
-    had: Option<(Option<Signature>, State)>,
+    had: Option<(Option<Signature>, Delivered)>,
     /// Whether it was to be said already that the name is gone.
     was_lost: bool,
 }
 
 impl Taken {
     /// Whether somebody may be writing it, as far as its stamps say.
-    pub(in super::super) fn is_young(&self, look: &Look<'_>) -> bool {
+    pub(in super::super) fn is_young(&self, look: &ScanContext<'_>) -> bool {
         look.is_young(self.changed)
     }
 }
 
 /// A name whose file is being written each time that it is looked at.
-pub(super) struct Written {
+pub(super) struct OngoingWrite {
     since: Instant,
     /// Whether it was never whole since it is known.
     torn: bool,
@@ -45,7 +45,7 @@ pub(super) struct Written {
 
 /// What is served while a file is being written.
 #[derive(PartialEq, Eq)]
-enum Waits {
+enum WriteWait {
     /// What was whole last, or nothing yet.
     Whole,
     /// What is there, for nothing was ever whole and it was waited for.
@@ -54,9 +54,9 @@ enum Waits {
 
 impl Tree {
     /// Notes what is known of a name before something else that was read takes its place.
-    pub(super) fn note_taken(&mut self, rel: &str, seen: &Signature, names: u64, patience: Patience) {
+    pub(super) fn note_taken(&mut self, rel: &str, seen: &Signature, names: u64, patience: ScanReason) {
         let had = match self.nodes.get(rel) {
-            Some(Node::File { seen, state }) => Some((seen.clone(), state.clone())),
+            Some(TreeNode::File { seen, state }) => Some((seen.clone(), state.clone())),
             _ => None,
         };
         self.taken.push(Taken {
@@ -64,7 +64,7 @@ impl Tree {
             id: seen.id,
             names,
             changed: seen.changed,
-            settled: patience != Patience::Unsettled,
+            settled: patience != ScanReason::Unsettled,
             had,
             was_lost: self.touched.contains_key(rel),
         });
@@ -85,11 +85,11 @@ impl Tree {
     }
 
     /// Somebody wrote to a file while it was read: what was known of its name before stays, and it is looked at again.
-    pub(in super::super) fn put_back(&mut self, look: &Look<'_>, taken: Taken) {
+    pub(in super::super) fn put_back(&mut self, look: &ScanContext<'_>, taken: Taken) {
         let Taken { rel, had, was_lost, .. } = taken;
         let real = self.real(&rel);
-        let is_text = matches!(had, Some((_, State::Text(_))));
-        let is_taken = self.waits(look, &rel, look.now, is_text) == Waits::Torn;
+        let is_text = matches!(had, Some((_, Delivered::Text(_))));
+        let is_taken = self.waits(look, &rel, look.now, is_text) == WriteWait::Torn;
         // Where nothing was heard of it, it is its age alone that makes it doubtful.
         let is_only_young = real.is_some_and(|real| {
             let mut settle = look.inbox.settle();
@@ -103,14 +103,14 @@ impl Tree {
             return;
         }
         match was_lost {
-            true => drop(self.touched.insert(Rel::clone(&rel), None)),
+            true => drop(self.touched.insert(RelativePath::clone(&rel), None)),
             false => drop(self.touched.remove(&rel)),
         }
         let Some((seen, state)) = had else {
-            if let Some(Node::File { seen, state }) = self.nodes.remove(&rel) {
+            if let Some(TreeNode::File { seen, state }) = self.nodes.remove(&rel) {
                 let written = self.written.remove(&rel);
                 self.forget_file(&rel, seen.as_ref(), &state);
-                written.map(|written| self.written.insert(Rel::clone(&rel), written));
+                written.map(|written| self.written.insert(RelativePath::clone(&rel), written));
             }
             self.wariness_changed |= self.wary.remove(&rel);
             self.unsettled.extend(is_only_young.then_some((rel, look.now)));
@@ -126,15 +126,15 @@ impl Tree {
     }
 
     /// A file is still being written after it was waited for. Answers whether what is known of it stays.
-    pub(super) fn keeps_whole(&mut self, look: &Look<'_>, rel: &str) -> bool {
-        let is_text = matches!(self.state(rel), Some(State::Text(_)));
+    pub(super) fn keeps_whole(&mut self, look: &ScanContext<'_>, rel: &str) -> bool {
+        let is_text = matches!(self.state(rel), Some(Delivered::Text(_)));
         let since = look.now.checked_sub(look.settle_max).unwrap_or(look.now);
-        self.waits(look, rel, since, is_text) == Waits::Whole
+        self.waits(look, rel, since, is_text) == WriteWait::Whole
     }
 
     /// Notes that the file of a name is being written since a time at least, and whether the name has a text already.
-    fn waits(&mut self, look: &Look<'_>, rel: &str, since: Instant, is_text: bool) -> Waits {
-        let written = self.written.entry(rel.into()).or_insert(Written {
+    fn waits(&mut self, look: &ScanContext<'_>, rel: &str, since: Instant, is_text: bool) -> WriteWait {
+        let written = self.written.entry(rel.into()).or_insert(OngoingWrite {
             since,
             torn: !is_text,
             is_said: false,
@@ -153,8 +153,8 @@ impl Tree {
             self.remark(place, rel, CODE, message.to_owned(), help);
         }
         match is_long && self.written.get(rel).is_some_and(|written| written.torn) {
-            true => Waits::Torn,
-            false => Waits::Whole,
+            true => WriteWait::Torn,
+            false => WriteWait::Whole,
         }
     }
 

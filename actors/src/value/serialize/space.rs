@@ -16,14 +16,14 @@ const RESERVED_ITEMS_MAX: usize = 4096;
 const FIRST_ITEMS: usize = 4;
 
 /// An arena and the bytes that may still be taken from it.
-pub(super) struct Space<'a> {
+pub(super) struct ContextArena<'a> {
     bump: &'a Bump,
     bytes_left: Cell<usize>,
     bytes_max: usize,
     pub(super) depth_max: u32,
 }
 
-impl<'a> Space<'a> {
+impl<'a> ContextArena<'a> {
     pub(super) fn new(bump: &'a Bump, limits: &Limits) -> Self {
         Self {
             bump,
@@ -63,7 +63,7 @@ impl<'a> Space<'a> {
 
     /// Writes the displayed form of a value into the arena.
     pub(super) fn display(&self, shown: &(impl Display + ?Sized)) -> Result<&'a str, Failure> {
-        let mut page = Page {
+        let mut page = TextWriter {
             space: self,
             text: BumpString::new_in(self.bump),
             full: false,
@@ -88,8 +88,8 @@ impl<'a> Space<'a> {
 
     /// Returns a list with the capacity of a size hint, up to [`RESERVED_ITEMS_MAX`].
     #[inline]
-    pub(super) fn list<T: Copy + Default>(&self, hint: usize) -> Result<List<'a, T>, Failure> {
-        Ok(List {
+    pub(super) fn list<T: Copy + Default>(&self, hint: usize) -> Result<ItemList<'a, T>, Failure> {
+        Ok(ItemList {
             room: self.room(hint.min(RESERVED_ITEMS_MAX))?,
             len: 0,
         })
@@ -103,7 +103,7 @@ impl<'a> Space<'a> {
 
     /// Adds an item to a list of this arena.
     #[inline]
-    pub(super) fn push<T: Copy + Default>(&self, list: &mut List<'a, T>, item: T) -> Result<(), Failure> {
+    pub(super) fn push<T: Copy + Default>(&self, list: &mut ItemList<'a, T>, item: T) -> Result<(), Failure> {
         if list.len == list.room.len() {
             self.grow(list)?;
         }
@@ -115,7 +115,7 @@ impl<'a> Space<'a> {
     }
 
     #[cold]
-    fn grow<T: Copy + Default>(&self, list: &mut List<'a, T>) -> Result<(), Failure> {
+    fn grow<T: Copy + Default>(&self, list: &mut ItemList<'a, T>) -> Result<(), Failure> {
         let room = self.room(list.len.saturating_mul(2).max(FIRST_ITEMS))?;
         if let Some(place) = room.get_mut(..list.len) {
             place.copy_from_slice(list.items_mut());
@@ -127,12 +127,12 @@ impl<'a> Space<'a> {
 
 /// A growing list in the arena. Its capacity is initialised at once, so that an item is added by copying its words, and taking the slice at
 /// the end moves no recent stores: a load that spans several recent smaller stores stalls.
-pub(super) struct List<'a, T> {
+pub(super) struct ItemList<'a, T> {
     room: &'a mut [T],
     len: usize,
 }
 
-impl<'a, T> List<'a, T> {
+impl<'a, T> ItemList<'a, T> {
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -149,13 +149,13 @@ impl<'a, T> List<'a, T> {
 }
 
 /// A text that is being written into the arena, up to the limit in bytes.
-struct Page<'s, 'a> {
-    space: &'s Space<'a>,
+struct TextWriter<'s, 'a> {
+    space: &'s ContextArena<'a>,
     text: BumpString<'a>,
     full: bool,
 }
 
-impl Write for Page<'_, '_> {
+impl Write for TextWriter<'_, '_> {
     fn write_str(&mut self, part: &str) -> fmt::Result {
         if self.space.take(part.len()).is_err() {
             self.full = true;

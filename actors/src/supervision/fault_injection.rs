@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(u8)]
-pub enum Moment {
+pub enum FaultMoment {
     /// Before the message is served.
     Before = 1,
     /// After the message is served, and before the reply is sent.
@@ -22,20 +22,20 @@ pub enum Moment {
 
 /// Count and injection of faults for one kind of actor.
 #[derive(Debug, Clone, Default)]
-pub struct Faults {
+pub struct InjectedFaults {
     count: Arc<AtomicU64>,
     /// 0 for none, else the point at which the next fault happens.
     pending: Arc<AtomicU8>,
 }
 
-impl Faults {
+impl InjectedFaults {
     /// Makes the next message of this actor fail, for example to test alerts. A fault that has not happened yet is replaced.
-    pub fn order(&self, moment: Moment) {
+    pub fn inject(&self, moment: FaultMoment) {
         self.pending.store(moment as u8, Ordering::Relaxed);
     }
 
     /// Panics if a fault is pending for this point.
-    pub(crate) fn trigger(&self, moment: Moment) {
+    pub(crate) fn trigger(&self, moment: FaultMoment) {
         let pending = self
             .pending
             .compare_exchange(moment as u8, 0, Ordering::Relaxed, Ordering::Relaxed);

@@ -15,7 +15,7 @@ const RECENT: usize = 10;
 
 /// The last readings.
 #[derive(Debug, Default)]
-pub(super) struct Pulse(Mutex<VecDeque<Reading>>);
+pub(super) struct VitalsHistory(Mutex<VecDeque<Reading>>);
 
 #[derive(Debug)]
 struct Reading {
@@ -45,7 +45,7 @@ pub(super) struct Vitals {
     pub(super) history: Vec<f64>,
 }
 
-impl Pulse {
+impl VitalsHistory {
     /// Takes a reading.
     pub(super) fn take(&self, counters: &Counters, at: Instant) {
         let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);

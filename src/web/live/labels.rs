@@ -22,15 +22,15 @@ pub(in crate::web) struct Setting {
 }
 
 /// Says something of a template.
-type Of<T> = Arc<dyn Fn(&TemplateName) -> T + Send + Sync>;
+type TemplateLabel<T> = Arc<dyn Fn(&TemplateName) -> T + Send + Sync>;
 
 /// How templates are shown to their author.
 #[derive(Clone)]
 pub(in crate::web) struct Sources {
     /// The name that people know.
-    pub(in crate::web) shown: Of<TemplateName>,
+    pub(in crate::web) shown: TemplateLabel<TemplateName>,
     /// The file, if it has one.
-    pub(in crate::web) file: Of<Option<PathBuf>>,
+    pub(in crate::web) file: TemplateLabel<Option<PathBuf>>,
 }
 
 impl Default for Sources {

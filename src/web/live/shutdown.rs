@@ -5,7 +5,7 @@
 
 /// Hears the signals that end a process, where the program handles them itself. Where it does not, they end it anyway, and
 /// listening to them would keep them from doing so.
-pub(super) struct Ending {
+pub(super) struct ShutdownSignal {
     #[cfg(target_os = "linux")]
     terminate: Option<tokio::signal::unix::Signal>,
     #[cfg(target_os = "linux")]
@@ -13,7 +13,7 @@ pub(super) struct Ending {
 }
 
 #[cfg(target_os = "linux")]
-impl Ending {
+impl ShutdownSignal {
     /// Begins to listen. Inside a runtime.
     pub(super) fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
@@ -60,7 +60,7 @@ fn is_caught(status: &str, signal: i32) -> bool {
 
 /// Elsewhere nobody can say whether the program handles them, so it has to tell: see [`Web::end_streams`](crate::web::Web::end_streams).
 #[cfg(not(target_os = "linux"))]
-impl Ending {
+impl ShutdownSignal {
     pub(super) fn listen() -> Self {
         Self {}
     }

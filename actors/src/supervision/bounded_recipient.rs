@@ -8,17 +8,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Admits a fixed number of messages at once, and none after it is closed.
 #[derive(Debug, Clone)]
-pub struct Door {
+pub struct BoundedRecipient {
     name: &'static str,
     capacity: usize,
     permits: Arc<Semaphore>,
     closed: Arc<AtomicBool>,
-    counts: Arc<Told>,
+    counts: Arc<RejectionCounts>,
 }
 
 /// Counts of messages without a result, by reason.
 #[derive(Debug, Default)]
-struct Told {
+struct RejectionCounts {
     busy: AtomicU64,
     timeout: AtomicU64,
     lost: AtomicU64,
@@ -26,18 +26,18 @@ struct Told {
 
 /// A permit for one message in flight, returned when it is dropped.
 #[derive(Debug)]
-pub struct Admitted(#[expect(dead_code, reason = "held for its Drop")] OwnedSemaphorePermit);
+pub struct Permit(#[expect(dead_code, reason = "held for its Drop")] OwnedSemaphorePermit);
 
 /// Reasons to reject a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turned {
+pub enum Rejected {
     /// The allowed number of messages is in flight.
     Busy,
     /// No further messages are accepted.
     Closed,
 }
 
-impl Door {
+impl BoundedRecipient {
     /// Creates a limit of `capacity` messages in flight.
     #[must_use]
     pub fn new(name: &'static str, capacity: usize) -> Self {
@@ -56,14 +56,14 @@ impl Door {
     ///
     /// # Errors
     /// The reason, if there is no permit or it is closed.
-    pub fn enter(&self) -> Result<Admitted, Turned> {
+    pub fn admit(&self) -> Result<Permit, Rejected> {
         if self.is_closed() {
-            return Err(Turned::Closed);
+            return Err(Rejected::Closed);
         }
         let permit = Arc::clone(&self.permits).try_acquire_owned();
-        permit.map(Admitted).map_err(|_| {
+        permit.map(Permit).map_err(|_| {
             self.counts.busy.fetch_add(1, Ordering::Relaxed);
-            Turned::Busy
+            Rejected::Busy
         })
     }
 
@@ -79,7 +79,7 @@ impl Door {
     }
 
     /// Waits until no message is in flight.
-    pub async fn emptied(&self) {
+    pub async fn drained(&self) {
         let all = u32::try_from(self.capacity).unwrap_or(u32::MAX);
         let _ = self.permits.acquire_many(all).await;
     }
@@ -108,13 +108,13 @@ impl Door {
 
     /// Returns the number of messages in flight.
     #[must_use]
-    pub fn inside(&self) -> usize {
+    pub fn in_flight(&self) -> usize {
         self.capacity.saturating_sub(self.permits.available_permits())
     }
 
     /// Returns the numbers of messages that were rejected as busy, timed out and lost.
     #[must_use]
-    pub fn told(&self) -> [u64; 3] {
+    pub fn rejections(&self) -> [u64; 3] {
         [&self.counts.busy, &self.counts.timeout, &self.counts.lost].map(|count| count.load(Ordering::Relaxed))
     }
 }
@@ -125,15 +125,15 @@ mod tests {
 
     #[test]
     fn rejects_when_full_or_closed() {
-        let bounded = Door::new("test", 2);
-        let (first, second) = (bounded.enter().expect("room"), bounded.enter().expect("room"));
-        assert_eq!(bounded.enter().expect_err("full"), Turned::Busy);
+        let bounded = BoundedRecipient::new("test", 2);
+        let (first, second) = (bounded.admit().expect("room"), bounded.admit().expect("room"));
+        assert_eq!(bounded.admit().expect_err("full"), Rejected::Busy);
         drop(first);
-        assert!(bounded.enter().is_ok());
+        assert!(bounded.admit().is_ok());
         bounded.close();
-        assert_eq!(bounded.enter().expect_err("closed"), Turned::Closed);
-        assert_eq!(bounded.inside(), 1);
+        assert_eq!(bounded.admit().expect_err("closed"), Rejected::Closed);
+        assert_eq!(bounded.in_flight(), 1);
         drop(second);
-        assert_eq!((bounded.inside(), bounded.told()), (0, [1, 0, 0]));
+        assert_eq!((bounded.in_flight(), bounded.rejections()), (0, [1, 0, 0]));
     }
 }
