@@ -6,7 +6,7 @@ pub mod history;
 mod accepted;
 pub mod publish;
 mod report;
-pub mod registry_state;
+pub mod state;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,7 +28,7 @@ use crate::supervision::{Behavior, Fenced, Serve, Started, Vault};
 
 pub(crate) use accepted::AcceptedState;
 use publish::{Decision, Refusal};
-use registry_state::RegistryState;
+use state::RegistryState;
 
 /// What a Registry is started from. All of it outlives a fault. It keeps a `G` for the Graph and does not look into it.
 #[derive(Clone)]

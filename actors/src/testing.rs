@@ -19,7 +19,7 @@ use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::protocol::report::Report;
 use crate::registry::publish::{Decision, publish};
-use crate::registry::registry_state::RegistryState;
+use crate::registry::state::RegistryState;
 use crate::snapshot::{Snapshot, Standing, Why};
 use crate::template::{Digest, TemplateName};
 use crate::value::Value;

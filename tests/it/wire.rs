@@ -151,7 +151,7 @@ impl Events {
     }
 
     /// Reads on until the server ends it.
-    pub(crate) fn to_the_end(mut self) {
+    pub(crate) fn read_to_end(mut self) {
         while self.next().is_some() {}
     }
 

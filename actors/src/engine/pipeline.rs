@@ -15,7 +15,7 @@ use crate::graph::{self, Grapher};
 use crate::loader::Hints;
 use crate::policies::ActorKind;
 use crate::protocol::messages::{BatchOutcome, Reload, SourcesChanged, SyncOutcome, SyncSources};
-use crate::registry::registry_state::RegistryState;
+use crate::registry::state::RegistryState;
 use crate::registry::{self, AcceptedState};
 use crate::supervision::{Behavior, Child, InjectedFaults, MailboxSlot, MeteredRecipient, Pool, Shell, Vault};
 use crate::version::LoaderId;

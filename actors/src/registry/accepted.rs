@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::registry_state::RegistryState;
+use super::state::RegistryState;
 use crate::limits::Limits;
 use crate::protocol::messages::{IdempotencyKey, RolledBack};
 

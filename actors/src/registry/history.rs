@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::registry_state::{IndexedContent, RegistryState};
+use super::state::{IndexedContent, RegistryState};
 use crate::limits::Limits;
 use crate::protocol::messages::VersionNotKept;
 use crate::protocol::report::Report;

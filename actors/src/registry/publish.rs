@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::registry_state::{RegistryEntry, RegistryState};
+use super::state::{RegistryEntry, RegistryState};
 use crate::dialect::{Formatter, FormatterError, Formatters, Member};
 use crate::limits::Limits;
 use crate::protocol::plan::{Placement, Plan, Verdict};

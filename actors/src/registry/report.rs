@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::registry_state::RegistryEntry;
+use super::state::RegistryEntry;
 use crate::protocol::report::Report;
 use crate::snapshot::entry::EntryState;
 use crate::snapshot::{NameMap, Snapshot, Why};

@@ -9,7 +9,7 @@ use hotplate_actors::graph::plan::Graph;
 use hotplate_actors::loader::MemoryLoader;
 use hotplate_actors::protocol::batch::{CompiledBatch, CompiledText};
 use hotplate_actors::registry::publish::{Decision, publish};
-use hotplate_actors::registry::truth::Truth;
+use hotplate_actors::registry::state::RegistryState;
 use hotplate_actors::version::{LoaderId, Revision};
 use hotplate_actors::{Digest, Hotplate, Limits, TemplateName};
 use hotplate_benches::allocations::{Weighing, live_bytes};
@@ -49,7 +49,7 @@ fn main() {
 /// A graph and what was published of it.
 struct Site {
     graph: Graph,
-    truth: Truth,
+    truth: RegistryState,
     formatters: Formatters,
     limits: Limits,
     number: u64,
@@ -60,7 +60,7 @@ impl Site {
         let formatters = Formatters::default();
         let mut site = Self {
             graph: Graph::new(&formatters, Companions::default()),
-            truth: Truth::new(),
+            truth: RegistryState::new(),
             formatters,
             limits: Limits {
                 history_versions,

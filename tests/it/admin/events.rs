@@ -136,20 +136,20 @@ fn a_stream_ends_with_the_session_that_it_was_opened_in() {
     let mut program = listen(&served, ("authorization", "Bearer secret"));
     let out = ask(served.address(), "POST", "/_hotplate/logout", &[("cookie", &first)], "");
     assert_eq!(out.status, 303);
-    signed_out.to_the_end();
+    signed_out.read_to_end();
     // There is room for two: the fourth takes the place of the second.
     sign_in(&served);
     goes_on.next_of("vitals");
     sign_in(&served);
-    goes_on.to_the_end();
+    goes_on.read_to_end();
     program.next_of("vitals");
     // Sessions end with the listener, and so with its token.
     drop(served);
-    program.to_the_end();
+    program.read_to_end();
 
     let brief = start(1_000);
     let cookie = sign_in(&brief);
-    listen(&brief, ("cookie", &cookie)).to_the_end();
+    listen(&brief, ("cookie", &cookie)).read_to_end();
     let refused = ask(brief.address(), "GET", "/_hotplate/live", &[("cookie", &cookie)], "");
     assert_eq!(refused.status, 401);
 }
