@@ -1,4 +1,4 @@
-//! The Compiler: each changed source alone, on threads of its own, from a bounded cache if the same text was seen before.
+//! The Compiler: compiles each changed source by itself on a pool of threads. A bounded cache returns texts that were compiled before.
 
 mod cache;
 
@@ -16,21 +16,22 @@ use crate::template::{Digest, Source, TemplateName};
 
 pub(crate) use cache::Cache;
 
-/// Sources that one job compiles: enough that handing it over costs little.
+/// The number of sources in one job, large enough that passing it to a thread costs little in comparison.
 const SOURCES_PER_JOB: usize = 64;
 
-/// Which dialect a template is written in.
+/// The dialects of an engine, and the choice between them.
 #[derive(Clone)]
 pub(crate) struct Dialects {
     pub(crate) default: Arc<dyn Dialect>,
     pub(crate) choose: Arc<DialectChoice>,
-    /// The meaning of a path that leads nowhere, in every text.
+    /// The treatment of paths that do not exist in the data, for all texts.
     pub(crate) missing: Missing,
 }
 
 type DialectChoice = dyn Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync;
 
 impl Dialects {
+    /// Returns the dialect of a source, in its lenient variant if the engine or the source is lenient.
     fn of(&self, source: &Source) -> Arc<dyn Dialect> {
         let dialect = (self.choose)(&source.name).unwrap_or_else(|| Arc::clone(&self.default));
         match (self.missing, source.missing) {
@@ -46,14 +47,14 @@ impl fmt::Debug for Dialects {
     }
 }
 
-/// What a Compiler is started from. All of it outlives a fault.
+/// The configuration and shared state of a Compiler, which outlive a fault of it.
 #[derive(Clone)]
 pub(crate) struct CompilerConfig {
     pub(crate) dialects: Dialects,
     pub(crate) limits: Arc<Limits>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) pool: Pool,
-    pub(crate) tally: Arc<Recorder>,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) graph: MeteredRecipient<Compiled>,
 }
 
@@ -83,7 +84,7 @@ impl Serve<SourcesChanged> for Compiler {
             Err(lost) => return BatchOutcome::Lost(lost),
         };
         texts.extend(unreadable.into_iter().map(|(name, diagnostics)| {
-            self.0.tally.compiles.failed(&diagnostics);
+            self.0.recorder.compiles.failed(&diagnostics);
             (
                 name,
                 CompiledText::Broken {
@@ -114,8 +115,8 @@ impl Compiler {
             let last = job.is_empty();
             if !last {
                 let setup = self.0.clone();
-                let in_hand = Arc::new(CurrentText::default());
-                let seen = Arc::clone(&in_hand);
+                let current = Arc::new(CurrentText::default());
+                let seen = Arc::clone(&current);
                 let span = tracing::Span::current();
                 let job = self.0.pool.run(move || {
                     let _batch = span.entered();
@@ -126,17 +127,17 @@ impl Compiler {
                     }
                     texts
                 });
-                waiting.push_back((job, in_hand));
+                waiting.push_back((job, current));
             }
-            // Never more jobs under way than the pool has room for.
+            // Bounds the number of jobs in flight, so that the queue of the pool does not overflow.
             while waiting.len() > if last { 0 } else { self.0.pool.threads() * 2 } {
-                let Some((job, in_hand)) = waiting.pop_front() else {
+                let Some((job, current)) = waiting.pop_front() else {
                     break;
                 };
                 match job.await {
                     Ok(compiled) => texts.extend(compiled),
                     Err(lost) => {
-                        in_hand.hold_back(&self.0, &lost);
+                        current.mark_as_hanging(&self.0, &lost);
                         return Err(lost.to_string());
                     }
                 }
@@ -148,10 +149,12 @@ impl Compiler {
     }
 }
 
-/// The text that a job is at, until it is done with it, also by a panic. A job that hangs is never done.
+/// The text that a job compiles at the moment. It is cleared when the compilation ends, also by a panic, so after a hang it names the
+/// text that is to blame.
 #[derive(Default)]
 struct CurrentText(Mutex<Option<(Digest, &'static str)>>);
 
+/// A guard that clears the current text when a compilation ends.
 struct StartedJob<'h>(&'h CurrentText);
 
 impl CurrentText {
@@ -161,10 +164,10 @@ impl CurrentText {
         StartedJob(self)
     }
 
-    /// Has a text that a job hangs on answered as broken from now on: the batch is sent again, and must not end here again.
-    fn hold_back(&self, setup: &CompilerConfig, lost: &Lost) {
-        let in_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((digest, dialect)) = in_hand {
+    /// Puts the text that a job hangs on into the cache as broken. The batch will be sent again, and must not hang again.
+    fn mark_as_hanging(&self, setup: &CompilerConfig, lost: &Lost) {
+        let current = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((digest, dialect)) = current {
             let message = format!("the dialect `{dialect}` hangs on this text: {lost}");
             let diagnostic = Diagnostic::error("dialect-hangs", message);
             setup.cache.put(digest, dialect, Err(Arc::new([diagnostic])));
@@ -178,21 +181,21 @@ impl Drop for StartedJob<'_> {
     }
 }
 
-/// Compiles one source. A panic of its dialect is a diagnostic.
+/// Compiles one source. A panic of its dialect becomes a diagnostic.
 fn compile(source: Source, setup: &CompilerConfig) -> (TemplateName, CompiledText) {
     let dialect = setup.dialects.of(&source);
     let Source { name, text, digest, .. } = source;
     let mut cached = true;
     let compiled = setup.cache.get_or_make(digest, dialect.id(), || {
         cached = false;
-        contain(|| dialect.compile(&text, &setup.limits)).unwrap_or_else(|said| {
-            let message = format!("the dialect `{}` failed on this text: {said}", dialect.id());
+        contain(|| dialect.compile(&text, &setup.limits)).unwrap_or_else(|panic| {
+            let message = format!("the dialect `{}` failed on this text: {panic}", dialect.id());
             Err(vec![Diagnostic::error("dialect-panicked", message)])
         })
     });
-    setup.tally.compiles.looked_up(cached);
+    setup.recorder.compiles.looked_up(cached);
     if let Err(diagnostics) = &compiled {
-        setup.tally.compiles.failed(diagnostics);
+        setup.recorder.compiles.failed(diagnostics);
     }
     let text = match compiled {
         Ok(unit) => CompiledText::Unit { digest, unit },

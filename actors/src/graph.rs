@@ -1,7 +1,11 @@
-//! The Graph: who calls whom, and what a batch of changes makes of each entry.
+//! The Graph: the calls between templates, and the effect of a batch of changes on each of them.
 //!
-//! It works on a draft of the graph that the Registry's last answer acknowledged, so a batch that is lost changes nothing, and a
-//! Graph that failed goes on from there.
+//! It applies a batch to a draft of the accepted graph and sends the resulting plan to the Registry, which commits the draft together
+//! with its own state. So a batch that is lost changes nothing, and a Graph that failed continues from the accepted graph. If plan and
+//! Registry disagree (`Conflict`), the Graph sends a plan of everything.
+//!
+//! [`plan`] applies a batch, [`edges`] holds the calls in both directions, `faults` finds what is wrong with one template by itself, and
+//! `verdicts` computes which templates are bad because of it.
 
 pub mod companions;
 pub mod edges;
@@ -16,10 +20,10 @@ use crate::template::TemplateName;
 
 use plan::Graph;
 
-/// What a Graph is started from.
+/// The configuration of a Graph.
 #[derive(Clone)]
 pub(crate) struct GraphConfig {
-    /// The graph that belongs to what the Registry has accepted.
+    /// The graph of the state that the Registry has accepted.
     pub(crate) accepted: Vault<Graph>,
     pub(crate) registry: MeteredRecipient<PublishBatch<Graph>>,
 }

@@ -1,6 +1,15 @@
 //! The Registry: the only writer of what is served.
 //!
-//! It commits before it replies, swaps one pointer, and then tells.
+//! A publication has these steps, in this order:
+//!
+//! 1. **Decide.** [`publish`] computes the next state from the accepted state and a plan. It is a pure function on persistent data, so a
+//!    fault at this point changes nothing.
+//! 2. **Commit** the new state to the vault. From here on it survives a fault of the Registry, which stores the committed snapshot again
+//!    when it restarts.
+//! 3. **Swap** the pointer that readers load. A batch becomes visible in this one step.
+//! 4. **Commit the graph.** If this fails, the graph is behind, and the Watcher sends the batch again. A graph that is ahead of the state
+//!    would never be corrected, so the order matters.
+//! 5. **Report**: the faults that the version ends, log lines, counters, events, and at last the reply to the sender.
 
 pub mod history;
 mod accepted;
@@ -30,19 +39,20 @@ pub(crate) use accepted::AcceptedState;
 use publish::{Decision, Refusal};
 use state::RegistryState;
 
-/// What a Registry is started from. All of it outlives a fault. It keeps a `G` for the Graph and does not look into it.
+/// The configuration and shared state of a Registry, which outlive a fault of it. `G` is the graph, which the Registry stores without
+/// reading it.
 #[derive(Clone)]
 pub(crate) struct RegistryConfig<G> {
-    pub(crate) ledger: Vault<AcceptedState>,
-    /// What the Graph goes on from: committed together with the truth.
+    pub(crate) accepted: Vault<AcceptedState>,
+    /// The graph of the accepted state, from which the Graph continues.
     pub(crate) graph: Vault<G>,
-    /// What readers read.
+    /// The snapshot that readers load.
     pub(crate) served: Arc<ArcSwap<Snapshot>>,
     pub(crate) formatters: Formatters,
     pub(crate) limits: Arc<Limits>,
-    pub(crate) teller: EventBus,
+    pub(crate) events: EventBus,
     pub(crate) fault_log: Arc<FaultLog>,
-    pub(crate) tally: Arc<Recorder>,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
 /// The behaviour of the Registry.
@@ -51,14 +61,14 @@ pub(crate) struct Registry<G>(RegistryConfig<G>);
 impl<G: Clone + Unpin + 'static> Behavior for Registry<G> {
     type Config = RegistryConfig<G>;
 
-    /// A fault between commit and swap must not leave readers behind.
+    /// Stores the committed snapshot, in case the last incarnation failed between commit and swap.
     fn start(setup: &RegistryConfig<G>) -> Started<Self> {
-        let committed = setup.ledger.draft().truth.snapshot().clone();
+        let committed = setup.accepted.draft().state.snapshot().clone();
         if committed.version() != setup.served.load().version() {
             setup.served.store(committed);
         }
         Ok(Self(RegistryConfig {
-            ledger: setup.ledger.open(),
+            accepted: setup.accepted.open(),
             graph: setup.graph.open(),
             ..setup.clone()
         }))
@@ -75,8 +85,8 @@ impl<G: Clone + Unpin + 'static> Serve<PublishBatch<G>> for Registry<G> {
 impl<G: Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
     async fn serve(&mut self, command: RollBack) -> RolledBack {
         let limits = Arc::clone(&self.0.limits);
-        self.command(command.key, |truth| {
-            history::roll_back(truth, command.to, &limits).map_err(RolledBack::NotKept)
+        self.command(command.key, |state| {
+            history::roll_back(state, command.to, &limits).map_err(RolledBack::NotKept)
         })
     }
 }
@@ -84,54 +94,54 @@ impl<G: Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
 impl<G: Clone + Unpin + 'static> Serve<Resume> for Registry<G> {
     async fn serve(&mut self, command: Resume) -> RolledBack {
         let limits = Arc::clone(&self.0.limits);
-        self.command(command.key, |truth| {
-            history::resume(truth, &limits).ok_or_else(|| RolledBack::Unchanged(truth.snapshot().version()))
+        self.command(command.key, |state| {
+            history::resume(state, &limits).ok_or_else(|| RolledBack::Unchanged(state.snapshot().version()))
         })
     }
 }
 
 impl<G: Clone + Unpin + 'static> Serve<CurrentSnapshot> for Registry<G> {
     async fn serve(&mut self, _: CurrentSnapshot) -> Result<Arc<Snapshot>, Unanswered> {
-        Ok(self.0.ledger.draft().truth.snapshot().clone())
+        Ok(self.0.accepted.draft().state.snapshot().clone())
     }
 }
 
 impl<G: Clone + Unpin + 'static> Serve<History> for Registry<G> {
     async fn serve(&mut self, _: History) -> Result<KeptVersions, Unanswered> {
-        let truth = self.0.ledger.draft().truth;
+        let state = self.0.accepted.draft().state;
         Ok(KeptVersions {
-            versions: history::kept(&truth),
-            held: truth.is_held(),
+            versions: history::kept(&state),
+            held: state.is_held(),
         })
     }
 }
 
 impl<G: Clone + Unpin + 'static> Serve<Compare> for Registry<G> {
     async fn serve(&mut self, asked: Compare) -> Result<Result<Compared, VersionNotKept>, Unanswered> {
-        Ok(history::compare(&self.0.ledger.draft().truth, asked.from, asked.to))
+        Ok(history::compare(&self.0.accepted.draft().state, asked.from, asked.to))
     }
 }
 
 impl<G: Clone> Registry<G> {
     fn publish(&self, batch: PublishBatch<G>) -> Result<BatchOutcome, Fenced> {
         let PublishBatch { plan, graph, noticed } = batch;
-        let ledger = self.0.ledger.draft();
-        let version = ledger.truth.snapshot().version();
+        let accepted = self.0.accepted.draft();
+        let version = accepted.state.snapshot().version();
         Ok(
-            match publish::publish(&ledger.truth, &plan, &self.0.formatters, &self.0.limits) {
+            match publish::publish(&accepted.state, &plan, &self.0.formatters, &self.0.limits) {
                 Decision::Published {
-                    truth,
+                    state,
                     snapshot,
                     report,
                 } => {
-                    let report = self.swap(ledger.with(truth), snapshot, Arc::new(report), noticed)?;
-                    self.0.tally.edited(noticed);
-                    // After the truth: a graph that is behind catches up with what is sent again, one that is ahead never would.
+                    let report = self.swap(accepted.with(state), snapshot, Arc::new(report), noticed)?;
+                    self.0.recorder.edited(noticed);
+                    // After the state: see the order in the module documentation.
                     self.0.graph.commit(graph)?;
                     BatchOutcome::Published(report)
                 }
-                Decision::Held { truth } => {
-                    self.0.ledger.commit(ledger.with(truth))?;
+                Decision::Held { state } => {
+                    self.0.accepted.commit(accepted.with(state))?;
                     self.0.graph.commit(graph)?;
                     BatchOutcome::Held(version)
                 }
@@ -147,60 +157,61 @@ impl<G: Clone> Registry<G> {
         )
     }
 
-    /// Does what a command of an operator says, once for each key. What it came to is committed together with the key, so that
-    /// a command whose answer got lost is not done twice.
+    /// Executes a command of an operator once for each idempotency key. The outcome is committed together with the key, so a command whose
+    /// answer was lost is not executed twice.
     fn command(
         &self,
         key: Option<IdempotencyKey>,
         decide: impl FnOnce(&RegistryState) -> Result<(RegistryState, Arc<Snapshot>, Report), RolledBack>,
     ) -> RolledBack {
-        let ledger = self.0.ledger.draft();
-        if let Some(answered) = key.and_then(|key| ledger.answered(key)) {
+        let accepted = self.0.accepted.draft();
+        if let Some(answered) = key.and_then(|key| accepted.answered(key)) {
             return answered;
         }
-        let done = match decide(&ledger.truth) {
-            Ok((truth, snapshot, report)) => {
+        let done = match decide(&accepted.state) {
+            Ok((state, snapshot, report)) => {
                 let report = Arc::new(report);
                 let answer = RolledBack::Published(Arc::clone(&report));
-                let next = ledger.with(truth).answer(key, &answer, &self.0.limits);
+                let next = accepted.with(state).answer(key, &answer, &self.0.limits);
                 self.swap(next, snapshot, report, Instant::now()).map(|_| answer)
             }
             Err(answer) => {
-                let next = ledger.answer(key, &answer, &self.0.limits);
-                self.0.ledger.commit(next).map(|()| answer)
+                let next = accepted.answer(key, &answer, &self.0.limits);
+                self.0.accepted.commit(next).map(|()| answer)
             }
         };
         done.unwrap_or_else(|fenced| RolledBack::Lost(fenced.to_string()))
     }
 
-    /// Commits, swaps, tells: in this order.
+    /// Commits the state, swaps the snapshot, and reports the version, in this order.
     fn swap(
         &self,
-        ledger: AcceptedState,
+        accepted: AcceptedState,
         snapshot: Arc<Snapshot>,
         report: Arc<Report>,
         noticed: Instant,
     ) -> Result<Arc<Report>, Fenced> {
-        let held = ledger.truth.is_held();
-        self.0.ledger.commit(ledger)?;
+        let held = accepted.state.is_held();
+        self.0.accepted.commit(accepted)?;
         self.0.served.store(Arc::clone(&snapshot));
         let settled = snapshot.settle_faults();
         self.0.fault_log.published(&snapshot, &report, &settled);
-        for event in told(&snapshot, &report, noticed.elapsed().as_micros()) {
+        for event in events_for(&snapshot, &report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {
-                self.0.tally.published(published, held, &snapshot);
+                self.0.recorder.published(published, held, &snapshot);
                 log(published, self.0.fault_log.is_quiet());
             }
-            self.0.teller.tell(event);
+            self.0.events.tell(event);
         }
         for template in settled.fixed {
             let version = report.version;
-            self.0.teller.tell(Event::Fixed(Fixed { template, version }));
+            self.0.events.tell(Event::Fixed(Fixed { template, version }));
         }
         Ok(report)
     }
 }
 
+/// Logs a version, at `DEBUG` if the embedding program asked for a quiet log.
 fn log(published: &Published, quiet: bool) {
     macro_rules! published {
         ($level:ident) => {
@@ -222,8 +233,8 @@ fn log(published: &Published, quiet: bool) {
     }
 }
 
-/// What subscribers are told of a new version.
-fn told(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> {
+/// Returns the events of a new version.
+fn events_for(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> {
     let failed = || report.stale.iter().chain(&report.broken);
     let diagnostics = causes(failed().map(|(_, why)| why));
     let names = |list: &[(_, _)]| list.iter().map(|(name, _)| Clone::clone(name)).collect();

@@ -1,7 +1,24 @@
-//! [`Snapshot`]: everything that is served, immutable, with its version.
+//! [`Snapshot`]: everything that is served in one version, immutable.
 //!
-//! A snapshot is read by any number of threads without a lock and never changes. Whoever holds one sees one version, however
-//! many are published meanwhile; its memory goes with the last holder. Snapshots are made in [`registry`](crate::registry) only.
+//! Any number of threads read a snapshot without a lock (read-copy-update: the Registry builds the next one beside it and exchanges
+//! one pointer). A reader that holds a snapshot sees one version, however many are published meanwhile, and the memory of a version
+//! is freed with its last reader. Only [`registry`](crate::registry) makes snapshots.
+//!
+//! **Data structure.** The `View` maps each [`TemplateId`] to the newest text that compiled, in `Chunks`: groups of 32 chunks of
+//! 32 slots, copied on write, so two versions share all memory but the chunks that differ. The calls of a template are ids that are
+//! resolved in a view while a page is rendered. Therefore a changed partial is one write, whether one page or ten thousand call it.
+//!
+//! **Status.** Most templates are *current*, and a snapshot stores nothing for them but their member of the view. An `Entry` exists
+//! only for the others:
+//!
+//! - *stale*: the newest text, or one that it calls, has a fault. The entry pins the view that was current before the break and renders
+//!   from it, so the page is answered from its last good closure and never from a mixture. All entries that broke in one publication
+//!   share that view, and it is freed when the last of them recovers.
+//! - *broken*: the same, but there never was a good version. There is nothing to render.
+//!
+//! **Render failures.** A text that compiles may still fail when it is rendered. Then the kept versions are tried
+//! (`EarlierVersions`), the fault is remembered (`LateFaults`), and a circuit breaker limits its cost (`Breakers`). These depend
+//! on the data of a request, so they stand beside the snapshots and never change what a snapshot serves.
 
 mod breaker;
 mod chunks;
@@ -33,23 +50,23 @@ pub use entry::Why;
 pub(crate) use late_faults::{Failure, LateFaultLimits, LateFaults, Settled};
 pub use late_faults::{LateFault, Serving};
 
-/// The seed of every hash of a name: quick, and not to be foreseen from outside.
+/// The hasher of every map by name: fast, and seeded at random, so that names cannot be chosen to collide.
 pub(crate) type NameHasher = foldhash::fast::RandomState;
 /// A persistent map by name.
 pub(crate) type NameMap<V> = im::HashMap<TemplateName, V, NameHasher>;
 
-/// Everything that is served in one version.
+/// Everything that is served in one version. See the [module](self) for its structure.
 pub struct Snapshot {
-    /// That of the generation once more, so that a render finds it in one step.
+    /// A copy of the content of `generation`, so that a render reaches it without another pointer.
     content: Content,
     index: Index,
     generation: Arc<Generation>,
-    /// For answers when a render of this version fails.
+    /// The versions that a failed render is answered from.
     earlier: EarlierVersions,
     live: LiveCounter,
 }
 
-/// What one version serves. Holds no other generation, so that keeping some is no chain.
+/// The content of one version. It holds no other generation, so keeping one does not keep all older ones in memory.
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub(crate) version: Version,
@@ -57,7 +74,8 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    /// Returns the closure of an entry in this version, and the last version in which that was current; `None` if it is among `seen`.
+    /// Returns the closure of an entry in this version, and the last version in which that closure was current. Returns `None` if there
+    /// is none, or if its digest is among `seen`.
     fn unseen(&self, id: TemplateId, seen: &mut Vec<Digest>) -> Option<(Version, Closure<'_>)> {
         let (closure, since) = match self.content.standing(id) {
             Standing::Current(closure) => (closure, self.version),
@@ -73,51 +91,51 @@ impl Generation {
     }
 }
 
-/// What is served, apart from its version. A clone shares nearly all memory.
+/// The templates of a version and their status, without the number of the version. A clone shares nearly all memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Content {
     pub(crate) view: Arc<View>,
-    /// Entries that are not served as their newest text has them; mostly none, so that asking is one comparison. Every other
-    /// member of the view is an entry that is current.
-    held_back: Chunks<Arc<Entry>>,
-    /// How many of them.
-    held_back_len: usize,
+    /// The entries that are stale or broken. Usually there are none, and a look-up is one comparison. Every member of the view without
+    /// an entry here is current.
+    not_current: Chunks<Arc<Entry>>,
+    /// The number of entries in `not_current`.
+    not_current_len: usize,
     sum: DigestSum,
     len: usize,
 }
 
-/// What became of an entry: none before is new, none after is gone.
+/// The change of one entry. Without `before` the entry is new; without `after` it is removed.
 pub(crate) struct EntryChange {
     pub(crate) id: TemplateId,
     pub(crate) before: Option<Arc<Entry>>,
     pub(crate) after: Option<Arc<Entry>>,
 }
 
-/// How an entry stands in a snapshot, and what to render of it.
+/// The status of an entry in a snapshot, with the closure to render.
 #[derive(Debug, Clone, Copy)]
 pub enum Standing<'s> {
-    /// Its newest text, with the newest text of everything that it calls.
+    /// The newest text is served, with the newest text of everything that it calls.
     Current(Closure<'s>),
-    /// The newest is not good; it goes on as it was, and so does everything that it calls.
+    /// The newest text, or one that it calls, has a fault. The last good closure is served, which includes everything that it calls.
     Stale {
-        /// As it was.
+        /// The last good closure.
         closure: Closure<'s>,
-        /// The last version in which this was current.
+        /// The last version in which this closure was current.
         since: Version,
-        /// What is wrong with the newest.
+        /// The faults that keep the newest text from being served.
         why: &'s Arc<Why>,
     },
-    /// The newest is not good, and there never was a good one.
+    /// The newest text, or one that it calls, has a fault, and there never was a good version.
     Broken {
-        /// What is wrong.
+        /// The faults.
         why: &'s Arc<Why>,
     },
-    /// There is no such template.
+    /// No template has this id.
     Gone,
 }
 
 impl<'s> Standing<'s> {
-    /// What to render, if there is something.
+    /// Returns the closure to render, if there is one.
     #[must_use]
     pub fn closure(self) -> Option<Closure<'s>> {
         match self {
@@ -128,13 +146,13 @@ impl<'s> Standing<'s> {
 }
 
 impl Snapshot {
-    /// A snapshot without templates, of [`Version::NONE`].
+    /// Creates a snapshot without templates, with [`Version::NONE`].
     #[must_use]
     pub fn empty() -> Self {
         Self::empty_of(&SnapshotShared::new(Serving::StandIn))
     }
 
-    /// The first snapshot of an engine.
+    /// Creates the first snapshot of an engine.
     pub(crate) fn empty_of(shared: &Arc<SnapshotShared>) -> Self {
         let generation = Generation {
             version: Version::NONE,
@@ -159,52 +177,52 @@ impl Snapshot {
             index,
             generation,
             earlier,
-            live: LiveCounter::one_more(shared),
+            live: LiveCounter::new(shared),
         }
     }
 
-    /// Its version.
+    /// Returns the version.
     #[must_use]
     pub fn version(&self) -> Version {
         self.generation.version
     }
 
-    /// A digest of what is served: of each entry its name, how it stands and the texts that it is rendered from. Equal for equal
-    /// content, however that came about.
+    /// Returns a digest of the content: of each entry its name, its status and the texts that it is rendered from. Equal content has an
+    /// equal digest, whatever the history that led to it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.content.digest()
     }
 
-    /// The id of a name that is, or was, defined or called. Good in every later snapshot too.
+    /// Returns the id of a name that is, or was, defined or called. The id is valid in every later snapshot as well.
     #[inline]
     #[must_use]
     pub fn id(&self, name: &str) -> Option<TemplateId> {
         self.index.get(name)
     }
 
-    /// The name of an entry that is written with the same characters in other code points: `é` may be one or two, and macOS and
-    /// archives from there have it as two. For a name that no entry has.
+    /// Returns the name of an entry that is spelt with the same characters in other code points: `é` may be one code point or two, and
+    /// macOS writes it as two. Meant for a name that no entry has.
     #[cold]
     #[must_use]
     pub fn equivalent(&self, name: &str) -> Option<TemplateName> {
-        let is_there = |spelling: &String| {
+        let exists = |spelling: &String| {
             let standing = self.id(spelling).map(|id| self.standing(id));
             !matches!(standing, None | Some(Standing::Gone))
         };
-        let spelling = crate::template::spellings(name).find(is_there)?;
+        let spelling = crate::template::spellings(name).find(exists)?;
         TemplateName::new(&spelling).ok()
     }
 
-    /// How an entry stands.
+    /// Returns the status of an entry.
     #[inline]
     #[must_use]
     pub fn standing(&self, id: TemplateId) -> Standing<'_> {
         self.content.standing(id)
     }
 
-    /// What this entry was in kept versions, newest first, as far as it was something else: each closure differs from what is
-    /// served now and from those before it, and comes with the last version in which it was current. Made as it is asked for; only renders that fail ask.
+    /// Returns the closures of an entry in the kept versions, newest first, each with the last version in which it was current. Each
+    /// closure differs from the one that is served now and from those before it. Computed lazily, because only renders that fail need it.
     pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
         let mut seen: Vec<Digest> = Vec::new();
         seen.extend(self.standing(id).closure().map(|closure| closure.digest()));
@@ -214,8 +232,8 @@ impl Snapshot {
             .filter_map(move |generation| generation.unseen(id, &mut seen))
     }
 
-    /// The last version in which nothing had this name, as far as that is kept. What was removed is not what a new template of the
-    /// same name was before.
+    /// Returns the last kept version in which no template had this name. A template that was removed is no earlier version of a new one
+    /// of the same name.
     fn last_absent(&self, id: TemplateId) -> Option<Version> {
         let former = self.earlier.former.get(id);
         let former = former.filter(|generation| generation.version < self.earlier.former_before);
@@ -224,8 +242,8 @@ impl Snapshot {
         absent.next().map(|generation| generation.version)
     }
 
-    /// Returns the closures of an entry before the versions that [`Snapshot::earlier`] knows, newest first: those of the versions before
-    /// its own text, that of a template that it calls, or its data changed last, as far as these are remembered (the limit
+    /// Returns the closures of an entry before the versions that [`Snapshot::earlier`] knows, newest first. These are the closures before
+    /// the last change of its own text, of a template that it calls, or of its data, as far as they are remembered (the limit
     /// `last_good_templates`).
     pub fn former(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
         let closure = self.standing(id).closure();
@@ -245,32 +263,32 @@ impl Snapshot {
             .filter_map(move |generation| generation.unseen(id, &mut seen))
     }
 
-    /// Every entry, by id.
+    /// Returns every entry, by id.
     pub fn entries(&self) -> impl Iterator<Item = (TemplateId, &TemplateName, Standing<'_>)> {
         self.content.entries()
     }
 
-    /// What is served under a name: its unit, as it is now or as it goes on.
+    /// Returns the member that is served under a name: that of the newest text, or of the last good one.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Member> {
         let closure = self.standing(self.id(name)?).closure()?;
         Some(closure.top())
     }
 
-    /// How many entries there are, however they stand.
+    /// Returns the number of entries of any status.
     #[must_use]
     pub fn len(&self) -> usize {
         self.content.len
     }
 
-    /// Whether there is no entry.
+    /// Returns true if there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many snapshots of this engine are in memory, this one and the current one included: old ones that stay are held by
-    /// somebody.
+    /// Returns the number of snapshots of this engine in memory, this one and the current one included. An old one that stays has a
+    /// reader that still holds it.
     #[must_use]
     pub fn live(&self) -> usize {
         self.live.0.live.load(Ordering::Relaxed)
@@ -284,9 +302,9 @@ impl Snapshot {
     /// Returns the answer to requests for an entry whose newest text is not served, as far as is known: one that does not compile,
     /// or that failed when it was rendered. `None` for one that is current and did not fail, and for one that is gone.
     ///
-    /// A fault that showed in a render counts until the same text was rendered well in a later second.
+    /// A fault that appeared in a render counts until the same text was rendered successfully in a later second.
     ///
-    /// This is the one source of the version that is said to be still served.
+    /// Everything that reports the version that is still served (events, log, terminal, overlay, admin API) calls this method.
     #[must_use]
     pub fn serving(&self, id: TemplateId) -> Option<Serving> {
         let standing = match self.standing(id) {
@@ -295,18 +313,18 @@ impl Snapshot {
             Standing::Current(_) => None,
             Standing::Gone => return None,
         };
-        // What is stale may have failed in renders as well: then something still older is served, or nothing.
+        // A stale closure may have failed in renders as well. Then a still older one is served, or none.
         let late = self.late_fault(id).filter(|late| late.still_fails);
         late.map(|late| late.serving).or(standing)
     }
 
-    /// Returns the faults of an entry that no compiler saw, and that showed when the text that is served now was rendered.
+    /// Returns the faults of an entry that the compiler could not see and that appeared when the closure that is served now was rendered.
     #[must_use]
     pub fn late_fault(&self, id: TemplateId) -> Option<LateFault> {
         self.live.0.late.of(id, || self.closure_digest(id))
     }
 
-    /// Returns the faults of all entries that showed in renders, sorted by name, as far as they are remembered (the limit `late_faults`).
+    /// Returns the faults of all entries that appeared in renders, sorted by name, as far as they are remembered (the limit `late_faults`).
     #[must_use]
     pub fn late_faults(&self) -> Vec<LateFault> {
         let all = self.live.0.late.all().into_iter();
@@ -314,24 +332,24 @@ impl Snapshot {
         now.map(|(_, late)| late).collect()
     }
 
-    /// The one memory of faults that showed in renders.
+    /// Returns the memory of the faults that appeared in renders.
     #[inline]
     pub(crate) fn faults(&self) -> &LateFaults {
         &self.live.0.late
     }
 
-    /// The circuit breakers of its templates.
+    /// Returns the circuit breakers of the templates.
     #[inline]
     pub(crate) fn breakers(&self) -> &Breakers {
         &self.live.0.breakers
     }
 
-    /// Ends the faults of closures that are not served any more, and says what became of them.
+    /// Ends the faults of closures that are no longer served, and returns the result.
     pub(crate) fn settle_faults(&self) -> Settled {
         self.faults().settle(self.version(), |id| self.closure_digest(id))
     }
 
-    /// The digest of what is rendered under an id.
+    /// Returns the digest of the closure that is rendered under an id.
     pub(crate) fn closure_digest(&self, id: TemplateId) -> Option<Digest> {
         self.standing(id).closure().map(|closure| closure.digest())
     }
@@ -358,50 +376,52 @@ impl Content {
 
     #[inline]
     fn standing(&self, id: TemplateId) -> Standing<'_> {
-        match self.held_back.get(id) {
+        match self.not_current.get(id) {
             Some(entry) => entry.standing(id),
             None => self.view.closure(id).map_or(Standing::Gone, Standing::Current),
         }
     }
 
     fn entries(&self) -> impl Iterator<Item = (TemplateId, &TemplateName, Standing<'_>)> {
-        let ids = self.view.ids().max(self.held_back.ids());
-        (0..ids).map(TemplateId).filter_map(|id| match self.held_back.get(id) {
-            Some(entry) => Some((id, &entry.name, entry.standing(id))),
-            None => {
-                let closure = self.view.closure(id)?;
-                Some((id, &closure.top().name, Standing::Current(closure)))
-            }
-        })
+        let ids = self.view.ids().max(self.not_current.ids());
+        (0..ids)
+            .map(TemplateId)
+            .filter_map(|id| match self.not_current.get(id) {
+                Some(entry) => Some((id, &entry.name, entry.standing(id))),
+                None => {
+                    let closure = self.view.closure(id)?;
+                    Some((id, &closure.top().name, Standing::Current(closure)))
+                }
+            })
     }
 
-    /// Writes what became of some names. Costs what is written, plus a pointer for each group of chunks.
+    /// Applies changes. The cost is that of the changes, plus a pointer for each group of chunks.
     pub(crate) fn write(&mut self, members: Vec<(TemplateId, Option<Arc<Member>>)>, entries: Vec<EntryChange>) {
         if !members.is_empty() {
             self.view = Arc::new(self.view.with(members));
         }
         for EntryChange { id, before, after } in entries {
             if let Some(before) = before {
-                self.sum.take(&before);
+                self.sum.subtract(&before);
                 self.len -= 1;
-                self.held_back_len -= usize::from(before.why().is_some());
+                self.not_current_len -= usize::from(before.why().is_some());
             }
             if let Some(after) = &after {
                 self.sum.add(after);
                 self.len += 1;
-                self.held_back_len += usize::from(after.why().is_some());
+                self.not_current_len += usize::from(after.why().is_some());
             }
-            self.held_back.set(id, after.filter(|entry| entry.why().is_some()));
+            self.not_current.set(id, after.filter(|entry| entry.why().is_some()));
         }
-        if self.held_back_len == 0 {
-            self.held_back = Chunks::default();
+        if self.not_current_len == 0 {
+            self.not_current = Chunks::default();
         }
     }
 
-    /// How many chunks of members and of entries are not the very same as in `other`.
+    /// Returns the numbers of chunks of members and of entries that are not shared with `other`.
     #[cfg(test)]
     pub(crate) fn chunks_not_shared(&self, other: &Self) -> (usize, usize) {
-        let entries = self.held_back.chunks_not_shared(&other.held_back);
+        let entries = self.not_current.chunks_not_shared(&other.not_current);
         (self.view.chunks_not_shared(&other.view), entries)
     }
 }
@@ -418,7 +438,7 @@ pub(crate) struct SnapshotShared {
 }
 
 impl SnapshotShared {
-    /// That of an engine which answers so where there is no good version.
+    /// Creates the state of an engine that gives this answer where there is no good version.
     pub(crate) fn new(without_good: Serving) -> Arc<Self> {
         Arc::new(Self {
             live: AtomicUsize::new(0),
@@ -429,11 +449,11 @@ impl SnapshotShared {
     }
 }
 
-/// Counts itself while it lives.
+/// A guard that counts a snapshot while it is in memory.
 struct LiveCounter(Arc<SnapshotShared>);
 
 impl LiveCounter {
-    fn one_more(shared: &Arc<SnapshotShared>) -> Self {
+    fn new(shared: &Arc<SnapshotShared>) -> Self {
         shared.live.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(shared))
     }

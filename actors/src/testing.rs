@@ -1,6 +1,6 @@
-//! For tests: a language of three words, and a [`World`] in which its texts are served.
+//! Support for tests: a minimal dialect, and a [`World`] in which its texts are published.
 //!
-//! A line `call x` calls a template, `fmt y` uses a formatter, `bad` does not compile; anything else is text.
+//! A line `call x` calls a template, `fmt y` uses a formatter, and `bad` does not compile. Any other line is text.
 
 mod edits;
 mod model;
@@ -25,17 +25,19 @@ use crate::template::{Digest, TemplateName};
 use crate::value::Value;
 use crate::version::{LoaderId, Revision};
 
+/// Creates a template name.
 pub(crate) fn name(name: &str) -> TemplateName {
     TemplateName::new(name).expect("a valid name")
 }
 
-struct Fake {
+/// A compiled text of the minimal dialect.
+struct TestUnit {
     text: String,
     calls: Vec<Call>,
     formatters: Vec<FormatterUse>,
 }
 
-impl Unit for Fake {
+impl Unit for TestUnit {
     fn text(&self) -> &str {
         &self.text
     }
@@ -62,7 +64,7 @@ pub(crate) fn compile(of: &TemplateName, text: &str) -> CompiledText {
     let digest = Digest::of(text.as_bytes());
     let (mut calls, mut formatters) = (Vec::new(), Vec::new());
     for (line, content) in (1..).zip(text.lines()) {
-        // What follows the first word of the line, or the whole line.
+        // The span of the last word of the line.
         let last_word = || {
             let (before, word) = content.rsplit_once(' ').unwrap_or(("", content));
             let small = |number: usize| u32::try_from(number).expect("short");
@@ -94,7 +96,7 @@ pub(crate) fn compile(of: &TemplateName, text: &str) -> CompiledText {
             });
         }
     }
-    let unit = Arc::new(Fake {
+    let unit = Arc::new(TestUnit {
         text: text.into(),
         calls,
         formatters,
@@ -102,7 +104,7 @@ pub(crate) fn compile(of: &TemplateName, text: &str) -> CompiledText {
     CompiledText::Unit { digest, unit }
 }
 
-/// A batch of the first loader.
+/// Creates a batch of the first loader.
 pub(crate) fn batch(texts: &[(&str, &str)], removed: &[&str]) -> CompiledBatch {
     CompiledBatch {
         revision: Revision {
@@ -118,7 +120,7 @@ pub(crate) fn batch(texts: &[(&str, &str)], removed: &[&str]) -> CompiledBatch {
     }
 }
 
-/// The formatters `upper` and `lower`.
+/// Returns the formatters `upper` and `lower`.
 pub(crate) fn formatters() -> Formatters {
     let mut formatters = Formatters::default();
     for name in ["upper", "lower"] {
@@ -127,7 +129,7 @@ pub(crate) fn formatters() -> Formatters {
     formatters
 }
 
-/// `x.html` travels with `x.json`, if there is one.
+/// Returns companions by which `x.json` belongs to `x.html`.
 pub(crate) fn companions() -> Companions {
     Companions::new(|page| {
         let stem = page.as_str().strip_suffix(".html");
@@ -135,11 +137,11 @@ pub(crate) fn companions() -> Companions {
     })
 }
 
-/// A graph and what is served of it.
+/// A graph and the state of a Registry, without actors.
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) graph: Graph,
-    pub(crate) truth: RegistryState,
+    pub(crate) state: RegistryState,
     pub(crate) limits: Limits,
 }
 
@@ -147,12 +149,12 @@ impl World {
     pub(crate) fn new(companions: Companions) -> Self {
         Self {
             graph: Graph::new(&formatters(), companions),
-            truth: RegistryState::new(),
+            state: RegistryState::new(),
             limits: Limits::default(),
         }
     }
 
-    /// A world that has these texts.
+    /// Creates a world with these texts.
     pub(crate) fn with(texts: &[(&str, &str)]) -> Self {
         let mut world = Self::new(companions());
         world.edit(texts, &[]);
@@ -171,14 +173,14 @@ impl World {
     }
 
     pub(crate) fn publish(&mut self, plan: &Plan) -> Option<Report> {
-        match publish(&self.truth, plan, &formatters(), &self.limits) {
+        match publish(&self.state, plan, &formatters(), &self.limits) {
             Decision::Unchanged => None,
-            Decision::Held { truth } => {
-                self.truth = truth;
+            Decision::Held { state } => {
+                self.state = state;
                 None
             }
-            Decision::Published { truth, report, .. } => {
-                self.truth = truth;
+            Decision::Published { state, report, .. } => {
+                self.state = state;
                 Some(report)
             }
             Decision::Refused { reason } => panic!("refused: {reason}"),
@@ -186,14 +188,14 @@ impl World {
     }
 
     pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
-        self.truth.snapshot()
+        self.state.snapshot()
     }
 
-    /// How a name stands, in one line: `current: page part`, `stale since 3: page part`, `broken by part`, `gone`. A text
-    /// is shown by its last line.
-    pub(crate) fn shown(&self, of: &str) -> String {
+    /// Returns the status of a name in one line: `current: page part`, `stale since 3: page part`, `broken by part`, `gone`. The last
+    /// line of a text stands for it.
+    pub(crate) fn status(&self, of: &str) -> String {
         let Some(id) = self.snapshot().id(of) else {
-            return "never heard of".into();
+            return "unknown".into();
         };
         match self.snapshot().standing(id) {
             Standing::Current(closure) => format!("current:{}", texts(closure)),
@@ -203,7 +205,7 @@ impl World {
         }
     }
 
-    /// Why a name is not current.
+    /// Returns the faults of a name that is not current.
     pub(crate) fn why(&self, of: &str) -> Arc<Why> {
         let id = self.snapshot().id(of).expect("has an id");
         match self.snapshot().standing(id) {

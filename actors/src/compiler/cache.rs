@@ -1,4 +1,4 @@
-//! [`Cache`]: units of texts that were seen before, by digest and dialect. Limits are fixed for an engine, so they are no key.
+//! [`Cache`]: compiled texts by digest and dialect. The limits of an engine do not change, so they are not part of the key.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::template::Digest;
 type Made = Result<Arc<dyn Unit>, Arc<[Diagnostic]>>;
 type Key = (Digest, &'static str);
 
-/// Bytes that an entry takes besides what it holds.
+/// The size of an entry without its compiled text, in bytes.
 const ENTRY_BYTES: usize = 2 * size_of::<(Key, CacheEntry)>();
 
 #[derive(Clone)]
@@ -30,11 +30,11 @@ impl Weighter<Key, CacheEntry> for Bytes {
     }
 }
 
-/// Bounded by what the units take in memory.
+/// A cache of compiled texts that is bounded by their bytes.
 pub(crate) struct Cache(QuickCache<Key, CacheEntry, Bytes, foldhash::fast::RandomState>);
 
 impl Cache {
-    /// A cache of units of so many bytes.
+    /// Creates a cache of at most `bytes` bytes.
     pub(crate) fn new(bytes: u64) -> Self {
         let entries = usize::try_from(bytes / 4096).unwrap_or(usize::MAX).clamp(16, 1 << 20);
         Self(QuickCache::with(
@@ -46,7 +46,7 @@ impl Cache {
         ))
     }
 
-    /// The unit of a text, or its diagnostics.
+    /// Returns the compiled text, or its diagnostics, from the cache or from `make`.
     pub(crate) fn get_or_make(
         &self,
         digest: Digest,
@@ -62,7 +62,7 @@ impl Cache {
         made
     }
 
-    /// Keeps what a text became.
+    /// Stores the result of compiling a text.
     pub(super) fn put(&self, digest: Digest, dialect: &'static str, made: Made) {
         let bytes = match &made {
             Ok(unit) => unit.bytes(),
@@ -81,7 +81,7 @@ mod tests {
     use crate::limits::Limits;
 
     #[test]
-    fn what_is_kept_takes_no_more_memory_than_the_bound() {
+    fn the_cache_is_bounded_by_bytes() {
         let bound = 4 * 1024 * 1024;
         let cache = Cache::new(bound);
         let (limits, mut units) = (Limits::default(), Vec::new());

@@ -41,14 +41,14 @@ impl ControlState {
         let child = |actor: ActorKind, number| group.add(actor.name(), number, plan.policies.of(actor));
         let accepted = Vault::new(Graph::new(&plan.formatters, plan.companions));
         let registry = registry::RegistryConfig {
-            ledger: Vault::new(AcceptedState::new(RegistryState::of(served.load_full()))),
+            accepted: Vault::new(AcceptedState::new(RegistryState::of(served.load_full()))),
             graph: accepted.clone(),
             served: Arc::clone(&served),
             formatters: plan.formatters,
             limits: Arc::clone(&limits),
-            teller: events,
+            events,
             fault_log,
-            tally: Arc::clone(&tally),
+            recorder: Arc::clone(&tally),
         };
         let registry: ActorEntry<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
         let graph = graph::GraphConfig {
@@ -63,7 +63,7 @@ impl ControlState {
             cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
             pool: compilers.clone(),
             limits: Arc::clone(&limits),
-            tally: Arc::clone(&tally),
+            recorder: Arc::clone(&tally),
             graph: graph.recipient(),
         };
         let compiler: ActorEntry<Compiler> = start(compiler, child(ActorKind::Compiler, 0), &faults);

@@ -1,11 +1,12 @@
-//! [`Companions`]: which names travel together.
+//! [`Companions`]: the files that belong to a template without being called.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::template::TemplateName;
 
-/// What travels with a template of this name without being called, such as the data of a page. A pure function.
+/// A pure function from the name of a template to the names of its companions: files that are published together with it without being
+/// called, such as the data of a page.
 #[derive(Clone)]
 pub struct Companions(Arc<FindCompanions>);
 
@@ -17,14 +18,14 @@ impl Companions {
         Self(Arc::new(companions))
     }
 
-    /// Those of a name, as the function says.
+    /// Returns the companions of a name.
     pub(crate) fn of(&self, name: &TemplateName) -> Vec<TemplateName> {
         (self.0)(name)
     }
 }
 
 impl Default for Companions {
-    /// Templates travel alone.
+    /// Returns a function by which no template has companions.
     fn default() -> Self {
         Self::new(|_| Vec::new())
     }

@@ -1,4 +1,4 @@
-//! Who calls whom, in both directions, persistent.
+//! [`EdgeIndex`]: calls and companions in both directions, as persistent maps.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use crate::dialect::Call;
 use crate::snapshot::{NameHasher, NameMap};
 use crate::template::TemplateName;
 
-/// What leads away from one template.
+/// The calls and companions of one template.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OutgoingEdges {
-    /// In the order of the text, each name once, at its first place.
+    /// The calls in the order of the text, each name once, at its first position.
     pub(crate) calls: Vec<Call>,
-    /// What travels with it, if it is there. Each name once.
+    /// The companions, each name once. They need not exist.
     pub(crate) companions: Arc<[TemplateName]>,
 }
 
@@ -28,14 +28,14 @@ impl OutgoingEdges {
         Self { calls, companions }
     }
 
-    /// Everything that it leads to: calls first. A companion that is called too comes twice.
+    /// Returns the names of all callees and then of all companions. A companion that is called as well appears twice.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &TemplateName> {
         let calls = self.calls.iter().map(|call| &call.name);
         calls.chain(self.companions.iter())
     }
 }
 
-/// The links of every template and, backwards, who has them. A clone shares all memory.
+/// The outgoing edges of every template, and the reverse edges. A clone shares all memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EdgeIndex {
     out: NameMap<Arc<OutgoingEdges>>,
@@ -43,22 +43,22 @@ pub(crate) struct EdgeIndex {
 }
 
 impl EdgeIndex {
-    /// What leads away from a template; also from one that is broken now, by its last text that compiled.
+    /// Returns the outgoing edges of a template. Those of a template that does not compile are the edges of its last text that did.
     pub(crate) fn links(&self, name: &str) -> Option<&Arc<OutgoingEdges>> {
         self.out.get(name)
     }
 
-    /// Every template with its links.
+    /// Returns every template with its outgoing edges.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&TemplateName, &OutgoingEdges)> {
         self.out.iter().map(|(name, links)| (name, &**links))
     }
 
-    /// Who calls a name, or has it as a companion.
+    /// Returns the templates that call a name or have it as a companion.
     pub(crate) fn callers<'e>(&'e self, name: &str) -> impl Iterator<Item = &'e TemplateName> + use<'e> {
         self.into.get(name).into_iter().flatten()
     }
 
-    /// Replaces what leads away from a template.
+    /// Replaces the outgoing edges of a template, and updates the reverse edges.
     pub(crate) fn set(&mut self, name: &TemplateName, links: Option<OutgoingEdges>) {
         let before = match links {
             Some(links) => {
@@ -87,7 +87,7 @@ impl EdgeIndex {
         }
     }
 
-    /// The names given and everything that leads to them, each once, nearest first.
+    /// Returns the given names and everything that reaches them, each once, nearest first (a breadth-first search over reverse edges).
     pub(crate) fn backwards(&self, from: Vec<TemplateName>) -> Vec<TemplateName> {
         let mut seen: HashSet<TemplateName, NameHasher> = from.iter().cloned().collect();
         let mut found = from;

@@ -1,4 +1,4 @@
-//! What is wrong with one template by itself: its text, or what it calls and uses and nobody has.
+//! [`FaultFinder`]: the faults of one template by itself. These are errors in its text, and calls or formatters that do not exist.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,25 +12,25 @@ use crate::snapshot::NameHasher;
 use crate::suggestion::{suggested_template, suggestion};
 use crate::template::{TemplateName, spellings};
 
-/// Faults listed of one template: after some, more do not help its author.
+/// The number of faults that are listed of one template. More would not help its author.
 const FAULTS_MAX: usize = 20;
-/// Names that are compared for "did you mean" in one batch, so that a thousand misspelt calls among a million names cost
-/// milliseconds, not minutes. Later ones go without.
+/// The number of names that are compared for suggestions ("did you mean") in one batch, so that a thousand misspelt calls among a million
+/// names cost milliseconds, not minutes. Later faults of the batch have no suggestion.
 const COMPARISONS_MAX: usize = 20_000;
-/// Names of formatters that are listed in a help.
+/// The number of formatters that a help text lists.
 const FORMATTERS_LISTED_MAX: usize = 24;
 
-/// What faults are found against, for one batch.
+/// The names that calls and formatters are checked against, for one batch.
 pub(crate) struct FaultFinder<'g, E, N> {
     pub(crate) formatters: &'g BTreeSet<Box<str>>,
-    /// Whether a template is defined.
+    /// A function that returns true if a template is defined.
     pub(crate) exists: E,
-    /// All that are.
+    /// A function that returns the names of all defined templates.
     pub(crate) names: N,
-    pub(crate) nearest: SuggestionCache,
+    pub(crate) suggestions: SuggestionCache,
 }
 
-/// Answers of "did you mean" and how much may still be spent on them.
+/// A cache of suggestions, with the number of comparisons that are left.
 pub(crate) struct SuggestionCache {
     answers: HashMap<TemplateName, Option<TemplateName>, NameHasher>,
     comparisons_left: usize,
@@ -51,11 +51,11 @@ where
     N: Fn() -> I,
     I: Iterator<Item = &'n TemplateName>,
 {
-    /// The faults of a template, in the order of its text; none if it is good by itself.
+    /// Returns the faults of a template in the order of its text. The list is empty if the template is good by itself.
     pub(crate) fn faults(&mut self, name: &TemplateName, text: &CompiledText) -> Arc<[Diagnostic]> {
         match text {
             CompiledText::Broken { diagnostics, .. } if diagnostics.is_empty() => {
-                let fault = Diagnostic::error("not-compiled", "it does not compile").in_template(name);
+                let fault = Diagnostic::error("not-compiled", "the text does not compile").in_template(name);
                 Arc::new([fault])
             }
             CompiledText::Broken { diagnostics, .. } => Arc::clone(diagnostics),
@@ -85,16 +85,16 @@ where
     }
 
     fn unknown_template(&mut self, wanted: &TemplateName) -> Diagnostic {
-        // It looks the same, so that "did you mean" would say nothing.
-        let mut spelt = spellings(wanted.as_str()).filter_map(|spelling| TemplateName::new(&spelling).ok());
-        let is_encoded_otherwise = spelt.any(|spelling| (self.exists)(&spelling));
-        let help = match self.nearest.to(wanted, (self.names)()) {
-            _ if is_encoded_otherwise => format!(
-                "a template is there whose name looks the same, but its accents are encoded differently (in one code point or in two): rename \
+        // The two names look the same, so a suggestion would not help.
+        let mut other_spellings = spellings(wanted.as_str()).filter_map(|spelling| TemplateName::new(&spelling).ok());
+        let is_encoded_differently = other_spellings.any(|spelling| (self.exists)(&spelling));
+        let help = match self.suggestions.suggest(wanted, (self.names)()) {
+            _ if is_encoded_differently => format!(
+                "a template exists whose name looks the same, but its accents are encoded differently (in one code point or in two): rename \
                  its file to `{wanted}`, copied from here, or copy the file's name into the call"
             ),
             Some(nearest) => format!("did you mean `{nearest}`?"),
-            None if self.is_strange(wanted.extension()) => format!(
+            None if self.is_unknown_extension(wanted.extension()) => format!(
                 "only files with an extension of `files.extensions` (`Rules::extensions` in code) are templates: add `{}` there and \
                  create `{wanted}`, or remove the call",
                 wanted.extension().unwrap_or_default()
@@ -104,8 +104,8 @@ where
         Diagnostic::error("unknown-template", format!("there is no template `{wanted}`")).help(help)
     }
 
-    /// Whether no template has such an extension, and none would have by default: a file with it is probably there and left out.
-    fn is_strange(&self, extension: Option<&str>) -> bool {
+    /// Returns true if no template has this extension and it is not a default one. Then a file with it probably exists and is not loaded.
+    fn is_unknown_extension(&self, extension: Option<&str>) -> bool {
         let of = |name: &TemplateName| name.extension() == extension;
         extension.is_some_and(|extension| !EXTENSIONS.contains(&extension)) && !(self.names)().any(of)
     }
@@ -128,7 +128,7 @@ where
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None if meant.is_some() => meant.unwrap_or_default(),
             None if matches!(wanted, "escape" | "e" | "h" | "force_escape") => {
-                "take it out: pages whose names end in `.html` are escaped".into()
+                "remove it: pages whose names end in `.html` are escaped".into()
             }
             None if self.formatters.is_empty() => "no formatter is registered".into(),
             None => {
@@ -143,7 +143,7 @@ where
                 } else {
                     ""
                 };
-                format!("there are: {}{more}", listed.join(", "))
+                format!("the formatters are: {}{more}", listed.join(", "))
             }
         };
         Diagnostic::error("unknown-formatter", format!("there is no formatter `{wanted}`")).help(help)
@@ -151,7 +151,12 @@ where
 }
 
 impl SuggestionCache {
-    fn to<'n>(&mut self, wanted: &TemplateName, names: impl Iterator<Item = &'n TemplateName>) -> Option<TemplateName> {
+    /// Returns the most similar name, if one is similar enough and comparisons are left.
+    fn suggest<'n>(
+        &mut self,
+        wanted: &TemplateName,
+        names: impl Iterator<Item = &'n TemplateName>,
+    ) -> Option<TemplateName> {
         if let Some(answer) = self.answers.get(wanted) {
             return answer.clone();
         }

@@ -1,4 +1,13 @@
-//! [`Graph`]: what a batch of compiled texts makes of every entry, as a [`Plan`].
+//! [`Graph`]: applies a batch of compiled texts, and returns the effect as a [`Plan`].
+//!
+//! The update is incremental: a batch costs what it changes and, if something breaks or recovers, its dependents.
+//!
+//! 1. The texts of the batch replace those of their loader. Of several loaders that have a name, the first one provides the text.
+//! 2. Names whose text changed are inspected for faults, and so are the callers of names that were added or removed: their calls may have
+//!    become unknown, or known.
+//! 3. A name that was good, has no fault and leads to nothing bad stays good. The others, with everything that reaches them over reverse
+//!    edges, are the region whose verdicts may change. `verdicts` decides it anew; names outside keep their verdicts.
+//! 4. The plan has the new texts, and the verdict of each name whose text or verdict changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -15,30 +24,30 @@ use crate::snapshot::{NameHasher, NameMap};
 use crate::template::TemplateName;
 use crate::version::LoaderId;
 
-/// Every text of every loader, who calls whom, and who is bad. A clone shares all memory, so a caller applies a batch to a clone
-/// and keeps that only if the plan was accepted.
+/// The texts of all loaders, the calls between them, and the bad templates. A clone shares all memory, so a caller applies a batch to a
+/// clone and keeps the clone only if the plan is accepted.
 #[derive(Debug, Clone)]
 pub struct Graph {
     formatters: Arc<BTreeSet<Box<str>>>,
     companions: Companions,
-    /// In the order in which they are asked for a name.
+    /// The texts of each loader, in the order of precedence.
     loaders: BTreeMap<LoaderId, NameMap<Arc<CompiledText>>>,
     nodes: NameMap<GraphNode>,
     edges: EdgeIndex,
     bad: NameMap<BadEntry>,
 }
 
-/// A name that is defined. Small, for a map that changes in one of them copies some dozens of its neighbours.
+/// A defined name. It is small because a change of one node copies some dozens of its neighbours in the map.
 #[derive(Debug, Clone)]
 struct GraphNode {
-    /// That of the first loader that has one.
+    /// The text of the first loader that has one.
     text: Arc<CompiledText>,
-    /// What is wrong with it by itself.
+    /// The faults of the text by itself.
     faults: Arc<[Diagnostic]>,
 }
 
 impl Graph {
-    /// A graph without templates.
+    /// Creates a graph without templates.
     #[must_use]
     pub fn new(formatters: &Formatters, companions: Companions) -> Self {
         Self {
@@ -51,19 +60,19 @@ impl Graph {
         }
     }
 
-    /// Takes in a batch and says what has to change.
+    /// Applies a batch and returns the changes.
     ///
-    /// Costs what changed, if what changed was good before, is good, and calls nothing bad; a name that comes or goes costs those
-    /// who call it as well. Otherwise it costs the dependents of the rest.
+    /// Texts that were good, are good and call nothing bad cost only themselves. A name that is added or removed costs its callers as well.
+    /// All other changes cost their dependents.
     pub fn apply(&mut self, batch: CompiledBatch) -> Plan {
         let mut plan = Plan::default();
-        // Texts that are new, and those whose faults may be others because a name that they call came or went.
+        // `placed` are the names with a new text. `inspected` are also the callers of names that were added or removed.
         let mut placed = Vec::new();
         let mut inspected = OrderedNames::default();
-        for name in self.take_in(batch) {
+        for name in self.merge_texts(batch) {
             let text = self.loaders.values().find_map(|texts| texts.get(&name)).cloned();
             let before = self.nodes.get(&name).map(|node| &node.text);
-            let came_or_went = before.is_some() != text.is_some();
+            let is_added_or_removed = before.is_some() != text.is_some();
             match (before, text) {
                 (Some(before), Some(text)) if before.is_the_same_as(&text) => continue,
                 (_, Some(text)) => {
@@ -79,7 +88,7 @@ impl Graph {
                 }
                 (None, None) => continue,
             }
-            if came_or_went {
+            if is_added_or_removed {
                 let callers = self.edges.callers(name.as_str());
                 callers.for_each(|caller| inspected.push(caller.clone()));
             }
@@ -88,26 +97,26 @@ impl Graph {
         inspected.retain(|name| self.nodes.contains_key(name));
         self.inspect(&inspected);
 
-        let doubtful = inspected
+        let uncertain = inspected
             .into_iter()
-            .filter(|name| !self.is_plainly_good(name))
+            .filter(|name| !self.is_certainly_good(name))
             .collect();
-        let region = self.edges.backwards(doubtful);
+        let region = self.edges.backwards(uncertain);
         let nodes = &self.nodes;
         let faults = |name: &TemplateName| {
             nodes
                 .get(name)
                 .map_or_else(Arc::default, |node| Arc::clone(&node.faults))
         };
-        let mut judged = decide(&region, faults, &self.edges, &mut self.bad);
+        let mut decided = decide(&region, faults, &self.edges, &mut self.bad);
 
-        if !judged.is_empty() {
+        if !decided.is_empty() {
             let already: HashSet<&TemplateName, NameHasher> = placed.iter().map(|(name, _)| name).collect();
-            judged.retain(|name| !already.contains(name));
+            decided.retain(|name| !already.contains(name));
         }
         let placements = placed.iter().filter_map(|(name, text)| self.placement(name, text));
         plan.units.extend(placements);
-        let verdicts = placed.into_iter().map(|(name, _)| name).chain(judged).map(|name| {
+        let verdicts = placed.into_iter().map(|(name, _)| name).chain(decided).map(|name| {
             let verdict = self.verdict(&name);
             (name, verdict)
         });
@@ -115,7 +124,7 @@ impl Graph {
         plan
     }
 
-    /// A plan that says everything, for a Registry that has something else than what it was last told.
+    /// Returns a plan of everything, for a Registry whose state does not fit the last plan.
     #[must_use]
     pub fn whole(&self) -> Plan {
         Plan {
@@ -133,13 +142,13 @@ impl Graph {
         }
     }
 
-    /// Every template that reaches a name by calls or companions, nearest first: what a change of that name may change.
+    /// Returns every template that reaches a name by calls or companions, nearest first: those that a change of the name may affect.
     #[must_use]
     pub fn dependents(&self, name: &TemplateName) -> Vec<TemplateName> {
         self.edges.backwards(vec![name.clone()]).split_off(1)
     }
 
-    /// Every call as (caller, callee, whether the callee is defined), each pair once.
+    /// Returns every call as (caller, callee, true if the callee is defined), each pair once.
     pub fn edges(&self) -> impl Iterator<Item = (&TemplateName, &TemplateName, bool)> {
         self.edges.iter().flat_map(move |(caller, links)| {
             let callees = links.calls.iter().map(|call| &call.name);
@@ -147,13 +156,13 @@ impl Graph {
         })
     }
 
-    /// Every name that is defined.
+    /// Returns every name that is defined.
     pub fn names(&self) -> impl Iterator<Item = &TemplateName> {
         self.nodes.keys()
     }
 
-    /// Writes the batch into its loader's texts, and answers the names that it is about.
-    fn take_in(&mut self, batch: CompiledBatch) -> Vec<TemplateName> {
+    /// Replaces the texts of a loader, and returns the names that the batch mentions.
+    fn merge_texts(&mut self, batch: CompiledBatch) -> Vec<TemplateName> {
         let texts = self.loaders.entry(batch.revision.loader).or_default();
         let mut named = OrderedNames::default();
         batch.texts.iter().for_each(|(name, _)| named.push(name.clone()));
@@ -169,7 +178,7 @@ impl Graph {
         removed
     }
 
-    /// Gives a name its text. One that did not compile keeps the calls of the last one that did.
+    /// Sets the text of a name. A text that does not compile keeps the edges of the last one that did.
     fn place(&mut self, name: &TemplateName, text: Arc<CompiledText>) {
         match &*text {
             CompiledText::Unit { unit, .. } => {
@@ -186,19 +195,19 @@ impl Graph {
         self.nodes.insert(name.clone(), GraphNode { text, faults });
     }
 
-    /// Finds the faults of some templates anew.
+    /// Updates the faults of some templates.
     fn inspect(&mut self, names: &[TemplateName]) {
         let nodes = &self.nodes;
-        let mut inspector = FaultFinder {
+        let mut finder = FaultFinder {
             formatters: &self.formatters,
             exists: |name: &TemplateName| nodes.contains_key(name),
             names: || nodes.keys(),
-            nearest: SuggestionCache::default(),
+            suggestions: SuggestionCache::default(),
         };
         let found = names.iter().filter_map(|name| {
             let node = nodes.get(name)?;
-            let faults = inspector.faults(name, &node.text);
-            // Mostly there were none and are none.
+            let faults = finder.faults(name, &node.text);
+            // Usually there were no faults before either.
             (faults != node.faults).then(|| {
                 let text = node.text.clone();
                 (name.clone(), GraphNode { text, faults })
@@ -210,8 +219,8 @@ impl Graph {
         }
     }
 
-    /// Whether nobody need be asked: it was not bad, has no fault, and leads to nothing that is bad.
-    fn is_plainly_good(&self, name: &TemplateName) -> bool {
+    /// Returns true if a template is certainly good: it was not bad, has no fault, and calls nothing bad.
+    fn is_certainly_good(&self, name: &TemplateName) -> bool {
         let is_faultless = self.nodes.get(name).is_some_and(|node| node.faults.is_empty());
         if !is_faultless || self.bad.is_empty() {
             return is_faultless;
@@ -245,7 +254,7 @@ impl Graph {
     }
 }
 
-/// Names, each once, in the order in which they came: those that came together mostly lie together in memory.
+/// A set of names in the order of insertion. Names that are inserted together usually lie close together in memory.
 #[derive(Default)]
 struct OrderedNames {
     names: Vec<TemplateName>,

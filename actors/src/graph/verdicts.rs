@@ -1,4 +1,16 @@
-//! Which entries are bad, and which cause is nearest to each.
+//! The bad entries, and the nearest cause of each.
+//!
+//! An entry is bad if it has a fault of its own or if one of its callees or companions is bad. This is the *least* fixpoint of that
+//! rule: a cycle of calls without a fault is good, although each of its members could be called bad because of the others. The least
+//! fixpoint is what a search reaches that starts at the faults and follows reverse edges, so cycles need no special treatment.
+//!
+//! The search is a shortest-path search from many sources at once (Dijkstra, *A note on two problems in connexion with graphs*, 1959, with
+//! edges of length 1), because the author is shown the nearest cause: the distance is the number of calls between an entry and the
+//! fault. Where two causes are equally near, the first call in the text decides, so the result does not depend on the order of a batch.
+//!
+//! Only a *region* is decided anew: a set of names that is closed under reverse edges, so nothing outside depends on it. Edges that leave
+//! the region end at names whose verdict holds, and contribute their distance plus one as a start value. The cost is
+//! O((n + e) log n) for the n names and e edges of the region, independent of the number of all templates.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -9,23 +21,19 @@ use crate::diagnostic::Diagnostic;
 use crate::snapshot::{NameHasher, NameMap, Why};
 use crate::template::TemplateName;
 
-/// Call sites that a diagnostic's chain keeps, those nearest to the place. A render that goes deeper fails anyway.
+/// The number of call sites that the chain of a diagnostic keeps, nearest to the fault first. A render with more calls fails anyway.
 const CHAIN_MAX: usize = 128;
 
 /// A bad entry.
 #[derive(Debug, Clone)]
 pub(crate) struct BadEntry {
     pub(crate) why: Arc<Why>,
-    /// Calls between it and the nearest cause.
+    /// The number of calls between the entry and its nearest cause.
     distance: u32,
 }
 
-/// Decides anew about the names of `region`, which has everybody who leads to somebody in it; what is said about others in
-/// `bad` holds. Answers those about whom something else is said now.
-///
-/// An entry is bad if it reaches a fault, and the way to the nearest one is its reason: a search outwards from the faults, and
-/// so cycles need no care. Where two ways are as short, the first call in the text counts. Linear in the region's links, but
-/// for the queue.
+/// Updates `bad` for the names of `region`, and returns those whose verdict changed. The region must contain every name that reaches one
+/// of its members. See the [module](self) for the algorithm.
 pub(crate) fn decide(
     region: &[TemplateName],
     faults: impl Fn(&TemplateName) -> Arc<[Diagnostic]>,
@@ -38,6 +46,7 @@ pub(crate) fn decide(
     let none = OutgoingEdges::default();
     let links = |place: usize| edges.links(region[place].as_str()).map_or(&none, |links| &**links);
 
+    // The start values: 0 for a fault, and for a bad callee outside of the region its distance plus one.
     let mut distances: Vec<Option<u32>> = vec![None; region.len()];
     let mut queue = BinaryHeap::new();
     for place in 0..region.len() {
@@ -50,12 +59,13 @@ pub(crate) fn decide(
         };
         queue.extend(distances[place].map(|distance| Reverse((distance, place))));
     }
-    let mut outwards = Vec::new();
+    let mut order = Vec::new();
     while let Some(Reverse((distance, place))) = queue.pop() {
+        // A shorter path was found after this one was queued.
         if distances[place] != Some(distance) {
             continue;
         }
-        outwards.push((distance, place));
+        order.push((distance, place));
         let callers = edges
             .callers(region[place].as_str())
             .filter_map(|caller| places.get(caller).copied());
@@ -68,13 +78,15 @@ pub(crate) fn decide(
         }
     }
 
+    // Names that the search did not reach are good.
     let mut changed = Vec::new();
     for (place, name) in region.iter().enumerate() {
         if distances[place].is_none() && bad.remove(name).is_some() {
             changed.push(name.clone());
         }
     }
-    for (distance, place) in outwards {
+    // In the order of distance, so that the reason of the next name on the path is known.
+    for (distance, place) in order {
         let name = &region[place];
         let why = match distance {
             0 => Why {
@@ -100,7 +112,7 @@ pub(crate) fn decide(
         let before = bad
             .get(name)
             .map(|bad| &bad.why)
-            .filter(|before| before.says_the_same(&why));
+            .filter(|before| before.is_equivalent(&why));
         let why = match before {
             Some(before) => Arc::clone(before),
             None => {
@@ -113,7 +125,7 @@ pub(crate) fn decide(
     changed
 }
 
-/// The reason of `name` by way of `target`. A companion is called from no place in a text.
+/// Returns the faults of `target` as seen from `name`, with the call site added to each chain. A companion has no call site.
 fn called_from(name: &TemplateName, links: &OutgoingEdges, target: &TemplateName, why: &Why) -> Why {
     let site = links
         .calls

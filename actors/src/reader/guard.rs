@@ -44,7 +44,7 @@ impl Reader {
     ) -> Option<(Box<RenderError>, Substitute)> {
         let course = snapshot
             .breakers()
-            .course(id, &closure.digest(), Instant::now(), &self.rest.rules);
+            .route(id, &closure.digest(), Instant::now(), &self.rest.rules);
         match course {
             RenderRoute::Attempt => None,
             RenderRoute::Instead(error, substitute) => Some((error, substitute)),
@@ -72,7 +72,7 @@ impl Reader {
             }
         }
         let is_current = matches!(freshness, Freshness::Current);
-        if snapshot.faults().rendered_well(id, version, is_current, Instant::now()) {
+        if snapshot.faults().succeeded(id, version, is_current, Instant::now()) {
             self.rest.fault_log.fixed(template, version);
             let template = template.clone();
             self.rest.teller.tell(Event::Fixed(Fixed { template, version }));

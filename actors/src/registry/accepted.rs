@@ -1,4 +1,4 @@
-//! [`Ledger`]: what the Registry commits: the truth, and what it has answered to which command.
+//! [`AcceptedState`]: the state that the Registry commits, with the answers to the commands of operators.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,31 +7,31 @@ use super::state::RegistryState;
 use crate::limits::Limits;
 use crate::protocol::messages::{IdempotencyKey, RolledBack};
 
-/// The truth, and the last outcomes by their keys. A clone is O(1).
+/// The state of the Registry, and the latest command outcomes by idempotency key. A clone is O(1).
 #[derive(Debug, Clone)]
 pub(crate) struct AcceptedState {
-    pub(crate) truth: RegistryState,
-    /// Oldest first; at most `idempotency_keys`, with at most `idempotency_bytes` unless it is one.
+    pub(crate) state: RegistryState,
+    /// The outcomes, oldest first: at most `idempotency_keys`, and at most `idempotency_bytes` unless there is only one.
     answered: Arc<VecDeque<(IdempotencyKey, RolledBack)>>,
 }
 
 impl AcceptedState {
-    pub(crate) fn new(truth: RegistryState) -> Self {
+    pub(crate) fn new(state: RegistryState) -> Self {
         Self {
-            truth,
+            state,
             answered: Arc::default(),
         }
     }
 
-    /// Another truth, with the same answers.
-    pub(super) fn with(&self, truth: RegistryState) -> Self {
+    /// Returns another state with the same answers.
+    pub(super) fn with(&self, state: RegistryState) -> Self {
         Self {
-            truth,
+            state,
             answered: Arc::clone(&self.answered),
         }
     }
 
-    /// What a command with this key came to before.
+    /// Returns the earlier outcome of a command with this key.
     pub(super) fn answered(&self, key: IdempotencyKey) -> Option<RolledBack> {
         let mut answered = self.answered.iter().rev();
         answered
@@ -39,7 +39,7 @@ impl AcceptedState {
             .map(|(_, answer)| answer.clone())
     }
 
-    /// Remembers an answer.
+    /// Stores an outcome, and drops the oldest ones that exceed the limits.
     pub(super) fn answer(mut self, key: Option<IdempotencyKey>, answer: &RolledBack, limits: &Limits) -> Self {
         if let Some(key) = key {
             let answered = Arc::make_mut(&mut self.answered);
@@ -54,10 +54,11 @@ impl AcceptedState {
     }
 }
 
+/// Returns the approximate size of an outcome in bytes.
 fn bytes_of(answer: &RolledBack) -> usize {
     match answer {
         RolledBack::Published(report) => report.bytes(),
-        RolledBack::Lost(said) => said.len(),
+        RolledBack::Lost(message) => message.len(),
         RolledBack::NotKept(not_kept) => size_of_val(&*not_kept.kept),
         RolledBack::Unchanged(_) => size_of::<RolledBack>(),
     }
@@ -71,7 +72,7 @@ mod tests {
     use crate::version::Version;
 
     #[test]
-    fn answers_are_bounded_by_their_bytes_and_the_newest_stays() {
+    fn answers_are_bounded_by_bytes() {
         let published = |names: usize| {
             let names = (0..names).map(|number| name(&format!("{number:04}.html")));
             RolledBack::Published(Arc::new(Report {
@@ -89,36 +90,36 @@ mod tests {
             ..Limits::default()
         };
         let keys = ["a", "b", "c", "d"].map(|text| IdempotencyKey::new("test", text));
-        let known = |ledger: &AcceptedState| keys.map(|key| ledger.answered(key).is_some());
-        let mut ledger = AcceptedState::new(RegistryState::new());
+        let known = |accepted: &AcceptedState| keys.map(|key| accepted.answered(key).is_some());
+        let mut accepted = AcceptedState::new(RegistryState::new());
         for (key, names, expected) in [
             (0, 100, [true, false, false, false]),
             (1, 100, [true, true, false, false]),
             (2, 1, [false, true, true, false]),
             (3, 1_000, [false, false, false, true]),
         ] {
-            ledger = ledger.answer(Some(keys[key]), &published(names), &limits);
-            assert_eq!(known(&ledger), expected);
+            accepted = accepted.answer(Some(keys[key]), &published(names), &limits);
+            assert_eq!(known(&accepted), expected);
         }
     }
 
     #[test]
-    fn as_many_answers_as_the_limit_says_are_remembered() {
+    fn answers_are_bounded_by_number() {
         let limits = Limits {
             idempotency_keys: 2,
             ..Limits::default()
         };
         let keys = ["a", "b", "c"].map(|text| IdempotencyKey::new("test", text));
-        let mut ledger = AcceptedState::new(RegistryState::new());
+        let mut accepted = AcceptedState::new(RegistryState::new());
         for key in keys {
-            ledger = ledger.answer(Some(key), &RolledBack::Unchanged(Version::NONE), &limits);
+            accepted = accepted.answer(Some(key), &RolledBack::Unchanged(Version::NONE), &limits);
         }
-        let known = keys.map(|key| ledger.answered(key).is_some());
+        let known = keys.map(|key| accepted.answered(key).is_some());
         assert_eq!(known, [false, true, true]);
         assert_ne!(
             IdempotencyKey::new("test", "a"),
             IdempotencyKey::new("other", "a"),
-            "a key is of one command"
+            "a key belongs to one command"
         );
     }
 }

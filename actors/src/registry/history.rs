@@ -1,4 +1,4 @@
-//! Going back to a version that is kept, and forward again.
+//! Rolling back to a kept version, and resuming.
 
 use std::sync::Arc;
 
@@ -9,26 +9,26 @@ use crate::protocol::report::Report;
 use crate::snapshot::{Compared, Snapshot};
 use crate::version::Version;
 
-/// The versions that can be gone back to, oldest first, the current one last.
+/// Returns the versions that can be rolled back to, oldest first, the current one last.
 #[must_use]
-pub fn kept(truth: &RegistryState) -> Vec<Version> {
-    let earlier = truth.history.iter().map(|kept| kept.generation.version);
-    let current = Some(truth.snapshot().version()).filter(|version| *version != Version::NONE);
+pub fn kept(state: &RegistryState) -> Vec<Version> {
+    let earlier = state.history.iter().map(|kept| kept.generation.version);
+    let current = Some(state.snapshot().version()).filter(|version| *version != Version::NONE);
     earlier.chain(current).collect()
 }
 
-/// Takes two kept versions in hand.
+/// Returns two kept versions, to be compared.
 ///
 /// # Errors
-/// [`NotKept`] where one of them is not kept, or no more.
-pub fn compare(truth: &RegistryState, from: Version, to: Version) -> Result<Compared, VersionNotKept> {
+/// [`VersionNotKept`] if one of them is not kept.
+pub fn compare(state: &RegistryState, from: Version, to: Version) -> Result<Compared, VersionNotKept> {
     let find = |wanted: Version| {
-        let current = Some(truth.snapshot().generation()).filter(|current| current.version != Version::NONE);
-        let earlier = truth.history.iter().map(|kept| &kept.generation);
+        let current = Some(state.snapshot().generation()).filter(|current| current.version != Version::NONE);
+        let earlier = state.history.iter().map(|kept| &kept.generation);
         let found = earlier.chain(current).find(|generation| generation.version == wanted);
         found.cloned().ok_or_else(|| VersionNotKept {
             wanted,
-            kept: kept(truth),
+            kept: kept(state),
         })
     };
     Ok(Compared {
@@ -37,43 +37,43 @@ pub fn compare(truth: &RegistryState, from: Version, to: Version) -> Result<Comp
     })
 }
 
-/// Makes a new version with the content of an earlier one, and holds it: plans are accepted and wait until [`resume`]. Renders
-/// that fail in it are answered from still earlier ones only.
+/// Makes a new version with the content of an earlier one, and holds it: plans are accepted and wait until [`resume`]. Renders that fail
+/// in it are answered only from versions before the one that was chosen.
 ///
 /// # Errors
-/// [`NotKept`] where there is no such version, or no more.
+/// [`VersionNotKept`] if the version is not kept.
 pub fn roll_back(
-    truth: &RegistryState,
+    state: &RegistryState,
     to: Version,
     limits: &Limits,
 ) -> Result<(RegistryState, Arc<Snapshot>, Report), VersionNotKept> {
-    let kept_version = truth.history.iter().find(|kept| kept.generation.version == to);
-    let state = match kept_version {
+    let kept_version = state.history.iter().find(|kept| kept.generation.version == to);
+    let content = match kept_version {
         Some(kept) => IndexedContent {
             records: kept.records.clone(),
             content: kept.generation.content.clone(),
             version: kept.generation.version,
         },
-        None if to == truth.snapshot().version() && to != Version::NONE => truth.served().clone(),
+        None if to == state.snapshot().version() && to != Version::NONE => state.served().clone(),
         None => {
             return Err(VersionNotKept {
                 wanted: to,
-                kept: kept(truth),
+                kept: kept(state),
             });
         }
     };
-    let mut next = truth.clone();
-    next.held = Some(state.clone());
-    let names = truth.served().records.keys().chain(state.records.keys());
-    Ok(next.publish(truth, names, Some(to), limits))
+    let mut next = state.clone();
+    next.held = Some(content.clone());
+    let names = state.served().records.keys().chain(content.records.keys());
+    Ok(next.publish(state, names, Some(to), limits))
 }
 
-/// Ends what [`roll_back`] began: a new version with what the newest plan says. `None` if nothing is held.
+/// Ends a hold that [`roll_back`] began, and makes a new version of the newest accepted plan. Returns `None` if no version is held.
 #[must_use]
-pub fn resume(truth: &RegistryState, limits: &Limits) -> Option<(RegistryState, Arc<Snapshot>, Report)> {
-    let held = truth.held.as_ref()?;
-    let mut next = truth.clone();
+pub fn resume(state: &RegistryState, limits: &Limits) -> Option<(RegistryState, Arc<Snapshot>, Report)> {
+    let held = state.held.as_ref()?;
+    let mut next = state.clone();
     next.held = None;
-    let names = held.records.keys().chain(truth.head.records.keys());
-    Some(next.publish(truth, names, None, limits))
+    let names = held.records.keys().chain(state.head.records.keys());
+    Some(next.publish(state, names, None, limits))
 }

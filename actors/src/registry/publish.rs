@@ -1,4 +1,16 @@
-//! [`publish`]: the next version from the last one and a plan.
+//! [`publish`]: computes the next version from the last one and a plan.
+//!
+//! The Graph decides which templates are good, bad or gone. Only the Registry knows what was served before, so it derives the status:
+//!
+//! | verdict | before | now |
+//! |---|---|---|
+//! | good | any | current |
+//! | bad | current | stale: it pins the view of the last version, which all entries that break together share |
+//! | bad | stale | stale, with the view that it already pins |
+//! | bad | broken, or new | broken |
+//! | gone | any | removed |
+//!
+//! The work is proportional to the plan, not to the number of templates.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,60 +28,60 @@ use crate::snapshot::{EntryChange, NameHasher, Snapshot, Why};
 use crate::template::TemplateName;
 use crate::version::Version;
 
-/// What is to become of a plan.
+/// The decision about a plan.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Decision {
-    /// It says what is so already.
+    /// The plan changes nothing.
     Unchanged,
-    /// It is a new version.
+    /// The plan is published as a new version.
     Published {
-        /// What the Registry knows from now on.
-        truth: RegistryState,
-        /// What is served from now on.
+        /// The new state of the Registry.
+        state: RegistryState,
+        /// The snapshot to serve.
         snapshot: Arc<Snapshot>,
-        /// What is new in it.
+        /// The differences from the version before.
         report: Report,
     },
-    /// It is accepted, but waits: what is served was chosen by rolling back.
+    /// The plan is accepted and waits, because an earlier version is held.
     Held {
-        /// What the Registry knows from now on.
-        truth: RegistryState,
+        /// The new state of the Registry.
+        state: RegistryState,
     },
-    /// It is not accepted, and nothing changes.
+    /// The plan is rejected, and nothing changes.
     Refused {
-        /// Why.
+        /// The reason.
         reason: Refusal,
     },
 }
 
-/// Why a plan is not accepted.
+/// The reason why a plan is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Over [`Limits::templates`].
+    /// The number of names would exceed [`Limits::templates`].
     #[error(
         "there would be {templates} names of templates, defined or called, but the limit `templates` is {limit}: \
-         raise the limit, or remove templates and start anew"
+         raise the limit, or remove templates and restart"
     )]
     TooManyTemplates {
-        /// As many as there would be.
+        /// The number of names that there would be.
         templates: usize,
-        /// The limit that was met.
+        /// The limit.
         limit: usize,
     },
-    /// The plan was made for something else than what the Registry has.
+    /// The plan does not fit the state of the Registry, so the Graph has to send a whole plan.
     #[error("the plan and the registry disagree about `{name}`: a whole plan is needed")]
     Incoherent {
-        /// Which name shows it.
+        /// The first name about which they disagree.
         name: TemplateName,
     },
 }
 
-/// Makes the next version. Pure; costs what the plan names, and once whenever names have grown by a quarter, what there are.
+/// Computes the next version: a pure function whose cost is that of the plan, plus an amortised cost for new names.
 #[must_use]
-pub fn publish(truth: &RegistryState, plan: &Plan, formatters: &Formatters, limits: &Limits) -> Decision {
-    let mut draft = Draft::new(truth, formatters);
+pub fn publish(state: &RegistryState, plan: &Plan, formatters: &Formatters, limits: &Limits) -> Decision {
+    let mut draft = Draft::new(state, formatters);
     let written = draft.write(plan);
     let limit = limits.templates.min(u32::MAX as usize);
     let templates = draft.index.len();
@@ -86,11 +98,11 @@ pub fn publish(truth: &RegistryState, plan: &Plan, formatters: &Formatters, limi
     }
     let (next, names) = draft.finish();
     if next.is_held() {
-        return Decision::Held { truth: next };
+        return Decision::Held { state: next };
     }
-    let (truth, snapshot, report) = next.publish(truth, names.iter(), None, limits);
+    let (state, snapshot, report) = next.publish(state, names.iter(), None, limits);
     Decision::Published {
-        truth,
+        state,
         snapshot,
         report,
     }
@@ -98,27 +110,30 @@ pub fn publish(truth: &RegistryState, plan: &Plan, formatters: &Formatters, limi
 
 /// The next head while it is being made.
 struct Draft<'t> {
-    truth: &'t RegistryState,
+    state: &'t RegistryState,
     formatters: &'t Formatters,
     index: Index,
-    /// Of the view that is the base.
+    /// The digests of closures in the view that stale entries pin.
     closures: Closures<'t>,
-    /// What became of names whose record is another now.
+    /// The new records of changed names; `None` for a name that is gone.
     changes: HashMap<TemplateName, Option<Arc<RegistryEntry>>, NameHasher>,
 }
 
 impl<'t> Draft<'t> {
-    fn new(truth: &'t RegistryState, formatters: &'t Formatters) -> Self {
+    fn new(state: &'t RegistryState, formatters: &'t Formatters) -> Self {
         Self {
-            truth,
+            state,
             formatters,
-            index: truth.index.clone(),
-            closures: Closures::new(&truth.head.content.view),
+            index: state.index.clone(),
+            closures: Closures::new(&state.head.content.view),
             changes: HashMap::default(),
         }
     }
 
-    /// Writes what a plan says. Fails with a name about which the plan and the truth disagree.
+    /// Applies a plan.
+    ///
+    /// # Errors
+    /// A name about which the plan and the state disagree.
     fn write(&mut self, plan: &Plan) -> Result<(), TemplateName> {
         let mut members: HashMap<&TemplateName, Arc<Member>, NameHasher> = HashMap::default();
         for placement in &plan.units {
@@ -138,7 +153,7 @@ impl<'t> Draft<'t> {
         }
         if plan.whole {
             let named: HashSet<&TemplateName, NameHasher> = plan.verdicts.iter().map(|(name, _)| name).collect();
-            let defined = self.truth.head.records.keys();
+            let defined = self.state.head.records.keys();
             defined
                 .filter(|name| !named.contains(name))
                 .for_each(|name| self.gone(name));
@@ -146,7 +161,7 @@ impl<'t> Draft<'t> {
         Ok(())
     }
 
-    /// The member of a placement: the one that there is, if its text is the same.
+    /// Returns the member of a placement: the existing one, if its text has not changed.
     fn member(&mut self, placement: &Placement) -> Arc<Member> {
         let Placement {
             name,
@@ -176,6 +191,7 @@ impl<'t> Draft<'t> {
         })
     }
 
+    /// Makes a template current.
     fn good(&mut self, name: &TemplateName, member: Option<Arc<Member>>) -> Result<(), TemplateName> {
         let before = self.before(name).and_then(|record| record.member.clone());
         let Some(member) = member.or(before) else {
@@ -186,21 +202,27 @@ impl<'t> Draft<'t> {
         Ok(())
     }
 
-    /// What was served goes on being served.
+    /// Makes a template stale, or broken if it has no good version.
     fn bad(&mut self, name: &TemplateName, member: Option<Arc<Member>>, why: &Arc<Why>) {
         let before = self.before(name);
         let entry = match before {
             Some(RegistryEntry { id, entry, member }) => match (&entry.state, member) {
                 (EntryState::Current, Some(member)) => {
                     let closure = self.closures.digest(*id, member);
-                    let base = Arc::clone(self.base());
-                    Arc::new(Entry::stale(name.clone(), closure, base, self.since(), Arc::clone(why)))
+                    let pinned_view = Arc::clone(self.pinned_view());
+                    Arc::new(Entry::stale(
+                        name.clone(),
+                        closure,
+                        pinned_view,
+                        self.since(),
+                        Arc::clone(why),
+                    ))
                 }
                 (EntryState::Current, None) => Arc::new(Entry::broken(name.clone(), Arc::clone(why))),
-                (EntryState::Stale { why: was, .. } | EntryState::Broken { why: was }, _) if was.says_the_same(why) => {
+                (EntryState::Stale { why: was, .. } | EntryState::Broken { why: was }, _) if was.is_equivalent(why) => {
                     Arc::clone(entry)
                 }
-                (EntryState::Stale { .. } | EntryState::Broken { .. }, _) => Arc::new(entry.because(why)),
+                (EntryState::Stale { .. } | EntryState::Broken { .. }, _) => Arc::new(entry.with_faults(why)),
             },
             None => Arc::new(Entry::broken(name.clone(), Arc::clone(why))),
         };
@@ -208,19 +230,20 @@ impl<'t> Draft<'t> {
         self.record(name, member, entry);
     }
 
+    /// Removes a template.
     fn gone(&mut self, name: &TemplateName) {
         if self.before(name).is_some() {
             self.changes.insert(name.clone(), None);
         }
     }
 
-    /// Notes what became of a name, if it is something else.
+    /// Stores the new record of a name, if it differs from the one before.
     fn record(&mut self, name: &TemplateName, member: Option<Arc<Member>>, entry: Arc<Entry>) {
-        let same = self.before(name).is_some_and(|before| {
+        let is_unchanged = self.before(name).is_some_and(|before| {
             let same_member = before.member.as_ref().map(Arc::as_ptr) == member.as_ref().map(Arc::as_ptr);
             same_member && before.entry.is_the_same_as(&entry)
         });
-        if !same {
+        if !is_unchanged {
             let id = self.index.id_of(name);
             let record = Arc::new(RegistryEntry { id, member, entry });
             self.changes.insert(name.clone(), Some(record));
@@ -228,28 +251,28 @@ impl<'t> Draft<'t> {
     }
 
     fn before(&self, name: &TemplateName) -> Option<&'t RegistryEntry> {
-        self.truth.head.records.get(name).map(|record| &**record)
+        self.state.head.records.get(name).map(|record| &**record)
     }
 
-    /// The view that entries go on with which this plan makes stale: one for all of them.
-    fn base(&self) -> &'t Arc<View> {
-        &self.truth.head.content.view
+    /// Returns the view that the entries pin which this plan makes stale.
+    fn pinned_view(&self) -> &'t Arc<View> {
+        &self.state.head.content.view
     }
 
-    /// The last version in which what this plan makes stale was current.
+    /// Returns the last version in which those entries were current.
     fn since(&self) -> Version {
-        self.truth.head.version
+        self.state.head.version
     }
 
-    /// The truth with the changes in its head, and the names of the changes.
+    /// Returns the state with all changes applied, and their names.
     fn finish(self) -> (RegistryState, Vec<TemplateName>) {
-        let mut truth = self.truth.clone();
+        let mut state = self.state.clone();
         let mut names = Vec::with_capacity(self.changes.len());
         let (mut members, mut entries) = (Vec::new(), Vec::new());
         for (name, record) in self.changes {
             let before = match &record {
-                Some(record) => truth.head.records.insert(name.clone(), record.clone()),
-                None => truth.head.records.remove(&name),
+                Some(record) => state.head.records.insert(name.clone(), record.clone()),
+                None => state.head.records.remove(&name),
             };
             names.push(name);
             let Some(id) = record.as_ref().or(before.as_ref()).map(|record| record.id) else {
@@ -276,13 +299,13 @@ impl<'t> Draft<'t> {
                 });
             }
         }
-        truth.head.content.write(members, entries);
-        truth.index = self.index;
-        (truth, names)
+        state.head.content.write(members, entries);
+        state.index = self.index;
+        (state, names)
     }
 }
 
-/// Stands where a formatter is not registered. The template is bad for that, and never rendered.
+/// Returns a placeholder for a formatter that is not registered. A template with one is bad and never rendered.
 fn missing_formatter() -> Formatter {
     Formatter::new(|_, _| Err(FormatterError::new("there is no such formatter")))
 }

@@ -1,4 +1,4 @@
-//! What is new in a version, by what the Registry knew before and knows now.
+//! [`Report`]: the differences between two states of the Registry.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::snapshot::{NameMap, Snapshot, Why};
 use crate::template::TemplateName;
 
 impl Report {
-    /// Returns what it takes in memory, about: a name is counted as if it were here only.
+    /// Returns the approximate size in bytes. Names are counted as if nothing else shared them.
     pub(crate) fn bytes(&self) -> usize {
         let names = self.changed.iter().chain(&self.removed).chain(&self.recovered);
         let bad = self.stale.iter().chain(&self.broken).map(|(name, _)| name);
@@ -19,7 +19,7 @@ impl Report {
         names.sum::<usize>() + size_of::<Self>()
     }
 
-    /// What became of `names` in a snapshot.
+    /// Creates the report of a snapshot about `names`.
     pub(super) fn of<'n>(
         snapshot: &Snapshot,
         before: &NameMap<Arc<RegistryEntry>>,
@@ -58,11 +58,11 @@ impl Report {
             self.changed.push(name.clone());
         }
         let was_why = before.and_then(|before| before.entry.why());
-        let another = |why: &Arc<Why>| was_why.is_none_or(|was| !was.says_the_same(why));
+        let is_new = |why: &Arc<Why>| was_why.is_none_or(|was| !was.is_equivalent(why));
         match &after.entry.state {
             EntryState::Current if was_why.is_some() => self.recovered.push(name.clone()),
-            EntryState::Stale { why, .. } if another(why) => self.stale.push((name.clone(), Arc::clone(why))),
-            EntryState::Broken { why } if another(why) => self.broken.push((name.clone(), Arc::clone(why))),
+            EntryState::Stale { why, .. } if is_new(why) => self.stale.push((name.clone(), Arc::clone(why))),
+            EntryState::Broken { why } if is_new(why) => self.broken.push((name.clone(), Arc::clone(why))),
             _ => {}
         }
     }

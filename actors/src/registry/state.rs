@@ -1,5 +1,5 @@
-//! [`Truth`]: everything that the Registry knows, persistent. A clone shares all memory, so it can be kept in a Vault with every
-//! version.
+//! [`RegistryState`]: everything that the Registry knows, as persistent data. A clone shares all memory, so each version can be committed
+//! to a vault and kept in the history.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -13,50 +13,51 @@ use crate::snapshot::{Content, EarlierVersions, Generation, LastGoodVersions, Na
 use crate::template::TemplateName;
 use crate::version::Version;
 
-/// What is served, what would be served if nothing were held back, and what was.
+/// The accepted templates, the snapshot that is served, and the history.
 #[derive(Debug, Clone)]
 pub struct RegistryState {
     pub(super) index: Index,
-    /// What the last accepted plan made.
+    /// The content of the last accepted plan.
     pub(crate) head: IndexedContent,
-    /// What is served, unless that is the head.
+    /// The content that an operator rolled back to. It is served in place of the head.
     pub(super) held: Option<IndexedContent>,
     pub(super) snapshot: Arc<Snapshot>,
-    /// Oldest first.
+    /// The earlier versions, oldest first.
     pub(super) history: VecDeque<HistoryEntry>,
-    /// Of the history.
+    /// The sum of the bytes of all entries of the history.
     history_bytes: u64,
-    /// The version before each template's last change, beyond the history.
+    /// The version before the last change of each template, which may be older than the history.
     former: LastGoodVersions,
     shared: Arc<SnapshotShared>,
 }
 
-/// What a name is to the Registry, for every name that is defined.
+/// The record of a defined name.
 #[derive(Debug, Clone)]
 pub(crate) struct RegistryEntry {
     pub(super) id: TemplateId,
-    /// Of its newest text that compiled, which need not be what is served.
+    /// The newest text that compiled, which is not necessarily the one that is served.
     pub(super) member: Option<Arc<Member>>,
-    /// Shared with what readers read, as far as it is not current.
+    /// The status, shared with the snapshot if it is not current.
     pub(crate) entry: Arc<Entry>,
 }
 
-/// One content, twice: by name, for whoever decides; flattened by id, for whoever reads.
+/// Content in two forms: by name, for decisions of the Registry, and by id, for readers.
 #[derive(Debug, Clone)]
 pub(crate) struct IndexedContent {
-    /// Behind a pointer, because a map that differs in one of them copies some dozens of its neighbours.
+    /// The records by name. They are behind pointers because a change of one copies some dozens of its neighbours in the map.
     pub(crate) records: NameMap<Arc<RegistryEntry>>,
     pub(super) content: Content,
-    /// The last version in which this, or what it was made from, was served. While another is served by rolling back, this stays.
+    /// The last version in which this content, or the one that it was derived from, was served. It does not change while an earlier
+    /// version is held.
     pub(super) version: Version,
 }
 
-/// An earlier version, for rolling back and for answers when a render fails.
+/// An earlier version, kept for rolling back and for answering renders that fail.
 #[derive(Debug, Clone)]
 pub(super) struct HistoryEntry {
     pub(super) records: NameMap<Arc<RegistryEntry>>,
     pub(super) generation: Arc<Generation>,
-    /// What it keeps in memory that the version after it does not have any more.
+    /// The bytes of the texts that it has and the version after it does not.
     bytes: u64,
 }
 
@@ -77,7 +78,7 @@ impl Default for RegistryState {
 }
 
 impl RegistryState {
-    /// Nothing is defined, nothing was, and what is served is this empty snapshot.
+    /// Creates a state without templates that serves this empty snapshot.
     pub(crate) fn of(snapshot: Arc<Snapshot>) -> Self {
         Self {
             index: Index::default(),
@@ -91,31 +92,31 @@ impl RegistryState {
         }
     }
 
-    /// Nothing is defined, nothing was.
+    /// Creates a state without templates.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What is served.
+    /// Returns the snapshot that is served.
     #[must_use]
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 
-    /// Whether what is served was chosen by rolling back, so that new plans wait.
+    /// Returns true if an operator rolled back, so that new plans wait.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.held.is_some()
     }
 
-    /// The state that is served.
+    /// Returns the content that is served.
     pub(super) fn served(&self) -> &IndexedContent {
         self.held.as_ref().unwrap_or(&self.head)
     }
 
-    /// Makes a new version of what [`Truth::served`] says by now, after `before`, which is kept. Names that may differ are
-    /// reported on; a failed render is answered from versions before `answers_before`, from any where there is none.
+    /// Makes a new version of the served content and moves `before` to the history. The report covers `names`, which must include every
+    /// name that may differ. Renders that fail are answered from kept versions before `answers_before`, or from any without that bound.
     pub(super) fn publish<'n>(
         mut self,
         before: &Self,
@@ -136,7 +137,7 @@ impl RegistryState {
                 bytes,
             });
         }
-        // One is kept however large it is: it is what a failed edit is answered from.
+        // One version is kept whatever its size: renders that fail after an edit are answered from it.
         while self.history.len() > limits.history_versions
             || (self.history.len() > 1 && self.history_bytes > limits.history_bytes)
         {
@@ -168,7 +169,7 @@ impl RegistryState {
         (self, snapshot, report)
     }
 
-    /// What the units take in memory that these names had before and have no more.
+    /// Returns the bytes of the compiled texts that these names had before and no longer have.
     fn bytes_replaced(&self, before: &Self, names: &[&TemplateName]) -> u64 {
         let (was, now) = (&before.served().content.view, &self.served().content.view);
         let replaced = names.iter().filter_map(|name| {
@@ -180,8 +181,8 @@ impl RegistryState {
         replaced.fold(0, u64::saturating_add)
     }
 
-    /// Remembers the version before, for each of these templates whose text is another now. Nothing is remembered while an operator
-    /// chooses what is served: the version that was left is no better than the one that was chosen.
+    /// Remembers `before` as the last good version of each of these templates whose text changed. Nothing is remembered while a version is
+    /// held: the operator rolled back because the version that was left is worse than the chosen one.
     fn remember(&mut self, before: &Self, names: &[&TemplateName], limits: &Limits) {
         if self.is_held() {
             return;
@@ -201,7 +202,7 @@ impl RegistryState {
                 continue;
             }
             let Some(text) = was.content.view.member(id) else {
-                // It is back: what it was before it was removed is nothing to go back to.
+                // The template is back. Its versions before the removal must not answer for it.
                 if now.is_some() && before.index.get(name.as_str()).is_some() {
                     self.former.remember(id, was);
                 }
@@ -212,7 +213,7 @@ impl RegistryState {
                 continue;
             }
             replaced.push((id, bytes_of(text)));
-            // A text that failed when it was rendered is not what to go back to: what was there before it stays.
+            // A text that is known to fail when it is rendered does not replace the good version before it.
             if failed.contains(name) && self.former.get(id).is_some() {
                 continue;
             }
@@ -225,7 +226,7 @@ impl RegistryState {
     }
 }
 
-/// Returns what a compiled text takes in memory.
+/// Returns the size of a compiled text in bytes.
 fn bytes_of(member: &Member) -> u64 {
     u64::try_from(member.unit.bytes()).unwrap_or(u64::MAX)
 }

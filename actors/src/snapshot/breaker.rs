@@ -1,11 +1,16 @@
-//! [`Breakers`]: circuit breakers of templates whose renders fail and cost much before they do.
+//! [`Breakers`]: circuit breakers for templates whose renders fail at a high cost.
 //!
-//! A closure that costs a whole budget and then fails would cost it again with each visitor. After some such failures in a row
-//! its breaker opens: the last good closure is rendered instead, at once, and the bad one is tried again only now and then, by one
-//! render at a time (half-open). A success closes the breaker, and so does any edit, for then it is another closure.
+//! A closure that uses up its whole budget and then fails would do so for every visitor. The circuit breaker is the pattern of Nygard,
+//! *Release It!* (2007), with its three states:
 //!
-//! Failures in a row are what counts, for what is too much may be the data of one visitor: a template that renders for others is
-//! closed again by the first of them. A render of a template that never failed so asks for one bit and knows no more of all this.
+//! - *closed*: every render tries the closure. After `breaker_failures` expensive failures in a row the breaker opens. Only consecutive
+//!   failures count, because the data of one visitor may be the cause: the next render that succeeds resets the count.
+//! - *open*: no render tries the closure. Its last good version is rendered at once, or the known failure is answered.
+//! - *half-open*: after a pause, one render at a time probes the closure. A success closes the breaker; a failure opens it again for twice
+//!   as long (exponential backoff up to `breaker_pause_max_ms`). A probe that never reports back is replaced after `render_hang_ms`.
+//!
+//! A breaker belongs to the digest of a closure. An edit makes another digest, so it starts with a closed breaker, and the Registry never
+//! takes the lock of the breakers. A render of a template without a record tests one bit and is done.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +22,7 @@ use crate::dialect::{RenderError, TemplateId};
 use crate::limits::Limits;
 use crate::template::Digest;
 
-/// When a breaker opens, and how long it stays so.
+/// The thresholds and pauses of a circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BreakerRules {
     /// The limit `breaker_failures`.
@@ -26,7 +31,7 @@ pub(crate) struct BreakerRules {
     pub(crate) pause: Duration,
     /// The limit `breaker_pause_max_ms`.
     pub(crate) pause_max: Duration,
-    /// A probe of which nothing is heard for so long is lost.
+    /// The time after which a probe that has not ended counts as lost.
     pub(crate) probe: Duration,
     /// The limit `late_faults`.
     pub(crate) templates: usize,
@@ -48,23 +53,23 @@ impl BreakerRules {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Breaker {
     state: BreakerState,
-    /// How long it stays open when it opens next.
+    /// The pause when the breaker opens next.
     pause: Duration,
-    /// Since when it has been open, trials included.
+    /// The time when the breaker opened first. Probes that failed since do not change it.
     since: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BreakerState {
-    /// Everybody may try. So many failed in a row.
+    /// Every render may try the closure. `failures` is the number of consecutive failures.
     Closed { failures: u32 },
-    /// Nobody tries before then.
+    /// No render may try the closure before `until`.
     Open { until: Instant },
-    /// One tries. If nothing is heard of it until then, another does.
+    /// One render probes the closure. If it has not ended by `until`, another one probes.
     HalfOpen { until: Instant },
 }
 
-/// Whether a render may try a closure.
+/// The decision of a breaker about one render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Admission {
     Attempt,
@@ -98,7 +103,7 @@ impl Breaker {
         }
     }
 
-    /// A render failed. Answers whether that opened it.
+    /// Records a failed render. Returns true if it opened the breaker.
     fn failed(&mut self, now: Instant, rules: &BreakerRules) -> bool {
         match self.state {
             BreakerState::Closed { failures } if failures.saturating_add(1) < rules.failures => {
@@ -113,7 +118,7 @@ impl Breaker {
                 self.open(now, rules);
                 false
             }
-            // One that began before it opened.
+            // The render began before the breaker opened.
             BreakerState::Open { .. } => false,
         }
     }
@@ -126,7 +131,7 @@ impl Breaker {
         self.since.get_or_insert(now);
     }
 
-    /// A probe ended and says nothing: its caller gave up, or it failed for a reason that costs nothing.
+    /// Records a probe without a result: its caller cancelled it, or it failed for a cheap reason.
     fn undecided(&mut self, now: Instant, rules: &BreakerRules) {
         if matches!(self.state, BreakerState::HalfOpen { .. }) {
             self.state = BreakerState::Open {
@@ -136,32 +141,32 @@ impl Breaker {
     }
 }
 
-/// What is further away than can be counted is as good as a day.
+/// Adds a duration to a time. One that is too far away to represent becomes a day.
 fn later(now: Instant, by: Duration) -> Instant {
     now.checked_add(by).unwrap_or(now + Duration::from_secs(86_400))
 }
 
-/// What is known to stand in for a closure.
+/// The closure that is rendered in filter_bit of one whose breaker is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Substitute {
-    /// None was looked for yet.
+    /// No search has been made yet.
     Unknown,
-    /// The closure with this digest.
+    /// The closure with this digest rendered successfully.
     Good(Digest),
-    /// None of the kept ones did better.
+    /// None of the kept closures renders.
     None,
 }
 
-/// How to render a template that is guarded.
+/// The decision about how to render a template that has a breaker.
 #[derive(Debug)]
 pub(crate) enum RenderRoute {
-    /// As ever, and say what came of it.
+    /// Render the closure and report the result.
     Attempt,
-    /// Without trying what is served of it: the render would fail so.
+    /// Do not try the closure: the render would fail with this error. The substitute is rendered in its filter_bit.
     Instead(Box<RenderError>, Substitute),
 }
 
-/// Figures about all breakers.
+/// Numbers of all breakers together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct BreakerCounts {
     pub(crate) open: usize,
@@ -176,66 +181,66 @@ pub(crate) struct Opened {
     /// The closure that failed.
     pub(crate) closure: Digest,
     pub(crate) since: Instant,
-    /// When it is tried again; while it is, until when that may take.
+    /// The time of the next probe; during a probe, the time at which it counts as lost.
     pub(crate) until: Instant,
-    /// Whether a render tries it now.
+    /// True while a render probes the closure.
     pub(crate) is_tried: bool,
-    /// What the last render that counted failed with.
+    /// The error of the last failure that counted.
     pub(crate) error: Option<Box<RenderError>>,
 }
 
-/// A render that went well.
+/// A render that succeeded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Success {
     /// True if its closure is the one that is served now.
     pub(crate) is_served: bool,
-    /// True if it took no more than what is rendered in place: a closure that was slow once, on a machine that was busy, need not wait
-    /// for the pool ever after.
+    /// True if it was short enough to be rendered in filter_bit. A closure that was slow once, on a busy machine, does not have to go to the
+    /// pool for ever.
     pub(crate) brief: bool,
 }
 
-/// A template whose renders are watched.
+/// The record of a template whose renders failed at a high cost or were slow.
 #[derive(Debug)]
 struct GuardedTemplate {
-    /// Of what was served of it when this was written.
+    /// The digest of the closure that this record is about.
     closure: Digest,
     breaker: Breaker,
-    /// What the last render that counted failed with.
+    /// The error of the last failure that counted.
     error: Option<Box<RenderError>>,
     substitute: Substitute,
-    /// Whether it takes longer than what is rendered in place.
+    /// True if a render takes longer than is allowed in filter_bit.
     slow: bool,
     last: Instant,
 }
 
-/// 64 bits each, shared by templates whose numbers are equal modulo all of them.
-const MARKS: usize = 16;
+/// The number of words of the filter, of 64 bits each. Templates whose ids are equal modulo the number of bits share one.
+const FILTER_WORDS: usize = 16;
 
-/// Every template that is guarded. Bounded: beyond, the one that was heard of longest ago is forgotten, and begins anew.
+/// The records of all guarded templates. Their number is bounded: beyond the limit, the least recently used record is dropped.
 ///
-/// Only renders of such templates, and whoever asks for figures, take the lock, for some steps; the Registry never does: that a template was
-/// edited shows in the digest of what is rendered.
+/// Only renders of such templates, and readers of the counters, take the lock, and hold it for a few instructions. The Registry never
+/// takes it, because an edit shows in the digest of the closure.
 #[derive(Debug, Default)]
 pub(crate) struct Breakers {
-    known: Mutex<HashMap<TemplateId, GuardedTemplate, NameHasher>>,
-    /// A bit for each that is known: what a render looks at first.
-    marks: [AtomicU64; MARKS],
+    records: Mutex<HashMap<TemplateId, GuardedTemplate, NameHasher>>,
+    /// A filter with one bit for each record, which a render tests before it takes the lock. It may report a template that has no record.
+    filter: [AtomicU64; FILTER_WORDS],
     opened: AtomicU64,
     probes: AtomicU64,
 }
 
 impl Breakers {
-    /// Whether there may be something to know of a template. Mostly not, and then this is all that it costs.
+    /// Returns false if a template has no record. For nearly all templates this is the whole cost.
     #[inline]
     pub(crate) fn may_know(&self, id: TemplateId) -> bool {
-        let (mark, bit) = place(id);
-        self.marks[mark].load(Ordering::Relaxed) & bit != 0
+        let (word, bit) = filter_bit(id);
+        self.filter[word].load(Ordering::Relaxed) & bit != 0
     }
 
-    /// How to render a closure of a template.
-    pub(crate) fn course(&self, id: TemplateId, closure: &Digest, now: Instant, rules: &BreakerRules) -> RenderRoute {
-        let mut known = self.lock();
-        let Some(guarded) = known.get_mut(&id).filter(|guarded| guarded.closure == *closure) else {
+    /// Decides how to render a closure of a template.
+    pub(crate) fn route(&self, id: TemplateId, closure: &Digest, now: Instant, rules: &BreakerRules) -> RenderRoute {
+        let mut records = self.lock();
+        let Some(guarded) = records.get_mut(&id).filter(|guarded| guarded.closure == *closure) else {
             return RenderRoute::Attempt;
         };
         match (guarded.breaker.admit(now, rules), &guarded.error) {
@@ -248,24 +253,24 @@ impl Breakers {
         }
     }
 
-    /// What stood in last for a template, whatever was served of it since.
+    /// Returns the last substitute of a template, also if its closure has changed since.
     pub(crate) fn substitute(&self, id: TemplateId) -> Substitute {
         self.lock()
             .get(&id)
             .map_or(Substitute::Unknown, |guarded| guarded.substitute)
     }
 
-    /// Notes that a closure was rendered well. Returns true if that closed its breaker.
+    /// Records a successful render. Returns true if it closed the breaker.
     pub(crate) fn succeeded(&self, id: TemplateId, closure: &Digest, success: Success, rules: &BreakerRules) -> bool {
-        let mut known = self.lock();
-        let Some(guarded) = known.get_mut(&id) else {
+        let mut records = self.lock();
+        let Some(guarded) = records.get_mut(&id) else {
             return false;
         };
         if guarded.closure != *closure {
-            // It was edited since, and what it is now renders.
+            // The template was edited since, and its new closure renders.
             if success.is_served {
-                known.remove(&id);
-                self.mark(&known);
+                records.remove(&id);
+                self.rebuild_filter(&records);
             }
             return false;
         }
@@ -273,14 +278,14 @@ impl Breakers {
         if guarded.slow && !success.brief {
             (guarded.breaker, guarded.error) = (Breaker::new(rules), None);
         } else {
-            known.remove(&id);
-            self.mark(&known);
+            records.remove(&id);
+            self.rebuild_filter(&records);
         }
         was_open
     }
 
-    /// A render of a closure failed in a way that costs much. `hung`: it cost a thread, so once is enough. Answers for how long the
-    /// breaker is open now, if that opened it.
+    /// Records an expensive failure. One that hung cost a thread, so it opens the breaker at once. Returns the pause, if the failure
+    /// opened the breaker.
     pub(crate) fn failed(
         &self,
         id: TemplateId,
@@ -294,12 +299,12 @@ impl Breakers {
             substitute,
             hung,
         } = failure;
-        let mut known = self.lock();
-        let guarded = self.guarded(&mut known, id, closure, now, rules);
+        let mut records = self.lock();
+        let guarded = self.guarded(&mut records, id, closure, now, rules);
         let was_open = guarded.breaker.is_open();
         guarded.error = Some(Box::new(error.clone()));
         match substitute {
-            // In place of an open one something else was rendered, and that is what hangs.
+            // The breaker was open, so the substitute was rendered, and it is the substitute that hangs.
             Substitute::Unknown if hung && was_open => guarded.substitute = Substitute::None,
             Substitute::Unknown => {}
             found => guarded.substitute = found,
@@ -316,30 +321,30 @@ impl Breakers {
         opened.then_some(pause)
     }
 
-    /// A render ended without saying anything about its closure.
+    /// Records a render that ended without a result for its closure.
     pub(crate) fn undecided(&self, id: TemplateId, closure: &Digest, now: Instant, rules: &BreakerRules) {
         if let Some(guarded) = self.lock().get_mut(&id).filter(|guarded| guarded.closure == *closure) {
             guarded.breaker.undecided(now, rules);
         }
     }
 
-    /// While a breaker was open nothing that stands in was found.
+    /// Records that no substitute was found while the breaker was open.
     pub(crate) fn found_none(&self, id: TemplateId, closure: &Digest) {
         if let Some(guarded) = self.lock().get_mut(&id).filter(|guarded| guarded.closure == *closure) {
             guarded.substitute = Substitute::None;
         }
     }
 
-    /// A closure takes longer than what is rendered in place.
+    /// Records that a closure takes too long to be rendered in filter_bit.
     pub(crate) fn slow(&self, id: TemplateId, closure: &Digest, now: Instant, rules: &BreakerRules) {
-        let mut known = self.lock();
-        self.guarded(&mut known, id, closure, now, rules).slow = true;
+        let mut records = self.lock();
+        self.guarded(&mut records, id, closure, now, rules).slow = true;
     }
 
     /// Returns every breaker that is open.
     pub(crate) fn open(&self) -> Vec<Opened> {
-        let known = self.lock();
-        let open = known.iter().filter_map(|(id, guarded)| {
+        let records = self.lock();
+        let open = records.iter().filter_map(|(id, guarded)| {
             let (until, is_tried) = match guarded.breaker.state {
                 BreakerState::Closed { .. } => return None,
                 BreakerState::Open { until } => (until, false),
@@ -357,13 +362,14 @@ impl Breakers {
         open.collect()
     }
 
-    /// Figures. `served` says which closure is served of a template: the breaker of another one is of no interest any more.
+    /// Returns the numbers. `served` returns the digest of the closure that is served of a template; breakers of other closures do not
+    /// count.
     pub(crate) fn counts(&self, served: impl Fn(TemplateId) -> Option<Digest>) -> BreakerCounts {
-        let known = self.lock();
-        let open = known.iter().filter(|(_, guarded)| guarded.breaker.is_open());
+        let records = self.lock();
+        let open = records.iter().filter(|(_, guarded)| guarded.breaker.is_open());
         let open: Vec<_> = open.map(|(id, guarded)| (*id, guarded.closure)).collect();
-        // Digests are made outside of the lock.
-        drop(known);
+        // Computing digests takes time, so the lock is released first.
+        drop(records);
         BreakerCounts {
             open: open
                 .into_iter()
@@ -376,25 +382,28 @@ impl Breakers {
 
     fn guarded<'k>(
         &self,
-        known: &'k mut HashMap<TemplateId, GuardedTemplate, NameHasher>,
+        records: &'k mut HashMap<TemplateId, GuardedTemplate, NameHasher>,
         id: TemplateId,
         closure: &Digest,
         now: Instant,
         rules: &BreakerRules,
     ) -> &'k mut GuardedTemplate {
-        if !known.contains_key(&id) {
-            let oldest = known.iter().min_by_key(|(_, guarded)| guarded.last).map(|(id, _)| *id);
-            if let Some(oldest) = oldest.filter(|_| known.len() >= rules.templates.max(1)) {
-                known.remove(&oldest);
+        if !records.contains_key(&id) {
+            let oldest = records
+                .iter()
+                .min_by_key(|(_, guarded)| guarded.last)
+                .map(|(id, _)| *id);
+            if let Some(oldest) = oldest.filter(|_| records.len() >= rules.templates.max(1)) {
+                records.remove(&oldest);
             }
-            known.insert(id, GuardedTemplate::new(*closure, now, rules));
-            self.mark(known);
+            records.insert(id, GuardedTemplate::new(*closure, now, rules));
+            self.rebuild_filter(records);
         }
-        let guarded = known
+        let guarded = records
             .entry(id)
             .or_insert_with(|| GuardedTemplate::new(*closure, now, rules));
         if guarded.closure != *closure {
-            // An edit begins anew. What stood in is remembered.
+            // An edit starts with a closed breaker. The substitute stays known.
             let substitute = match guarded.substitute {
                 Substitute::Good(digest) if digest != *closure => Substitute::Good(digest),
                 _ => Substitute::Unknown,
@@ -408,31 +417,31 @@ impl Breakers {
         guarded
     }
 
-    /// Writes the marks anew.
-    fn mark(&self, known: &HashMap<TemplateId, GuardedTemplate, NameHasher>) {
-        let mut marks = [0; MARKS];
-        for id in known.keys() {
-            let (mark, bit) = place(*id);
-            marks[mark] |= bit;
+    /// Rebuilds the filter.
+    fn rebuild_filter(&self, records: &HashMap<TemplateId, GuardedTemplate, NameHasher>) {
+        let mut filter = [0; FILTER_WORDS];
+        for id in records.keys() {
+            let (word, bit) = filter_bit(*id);
+            filter[word] |= bit;
         }
-        for (mark, bits) in self.marks.iter().zip(marks) {
-            mark.store(bits, Ordering::Relaxed);
+        for (word, bits) in self.filter.iter().zip(filter) {
+            word.store(bits, Ordering::Relaxed);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TemplateId, GuardedTemplate, NameHasher>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A render that failed and cost much.
+/// A render that failed at a high cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CostlyFailure<'f> {
     pub(crate) closure: &'f Digest,
     pub(crate) error: &'f RenderError,
-    /// What was found instead.
+    /// The substitute that was rendered.
     pub(crate) substitute: Substitute,
-    /// It did not end, and cost its thread.
+    /// True if the render did not end and its thread was replaced.
     pub(crate) hung: bool,
 }
 
@@ -449,9 +458,9 @@ impl GuardedTemplate {
     }
 }
 
-/// Where the mark of a template is.
-fn place(id: TemplateId) -> (usize, u64) {
-    let bit = id.index() % (MARKS * 64);
+/// Returns the word and the bit of a template in the filter.
+fn filter_bit(id: TemplateId) -> (usize, u64) {
+    let bit = id.index() % (FILTER_WORDS * 64);
     (bit / 64, 1 << (bit % 64))
 }
 

@@ -1,14 +1,15 @@
-//! [`Chunks`]: an array by [`TemplateId`] whose clones share what they have in common.
+//! [`Chunks`]: a copy-on-write array, indexed by [`TemplateId`].
 
 use std::sync::Arc;
 
 use crate::dialect::TemplateId;
 
-/// Ids of one chunk, and chunks of one group. A write copies one chunk, one group, and a pointer for each group: with a million
-/// ids those are a thousand pointers, with ten thousand there are ten. Small, for every version that is kept has its own copies.
+/// The number of ids in a chunk, and of chunks in a group. A write copies one chunk, one group, and a pointer for each group: these are
+/// a thousand pointers for a million ids, and ten for ten thousand. It is small because every kept version has its own copies.
 const CHUNK: usize = 32;
 
-/// Id → value. A clone shares every chunk; writing copies the one chunk that is written to.
+/// A map from ids to values, as a radix tree of fixed depth. A clone shares every chunk; a write copies only the path to its slot
+/// (`Arc::make_mut`), so clones taken before never see it. A look-up is three index operations.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunks<T>(Vec<Arc<Group<T>>>);
 
@@ -22,7 +23,7 @@ impl<T> Default for Chunks<T> {
 }
 
 impl<T: Clone> Chunks<T> {
-    /// The value of an id.
+    /// Returns the value of an id.
     #[inline]
     pub(crate) fn get(&self, id: TemplateId) -> Option<&T> {
         let (chunk, slot) = (id.index() / CHUNK, id.index() % CHUNK);
@@ -43,9 +44,9 @@ impl<T: Clone> Chunks<T> {
         Arc::make_mut(chunk)[slot] = value;
     }
 
-    /// Values have ids below this.
+    /// Returns an upper bound of the ids of all values.
     pub(crate) fn ids(&self) -> u32 {
-        // There are no more groups than ids need, and those fit.
+        // Groups exist only for ids, and an id is a `u32`.
         (self.0.len() * CHUNK * CHUNK) as u32
     }
 
@@ -54,7 +55,7 @@ impl<T: Clone> Chunks<T> {
         self.0.iter().flat_map(|group| group.iter().map(Option::as_ref))
     }
 
-    /// How many chunks are not the very same as in `other`.
+    /// Returns the number of chunks that are not shared with `other`.
     #[cfg(test)]
     pub(crate) fn chunks_not_shared(&self, other: &Self) -> usize {
         let others = other.all_chunks().chain(std::iter::repeat(None));
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_copies_one_chunk_and_leaves_the_clone_alone() {
+    fn a_write_copies_one_chunk() {
         let mut new = Chunks::default();
         for id in 0..10_000 {
             new.set(TemplateId(id), Some(id));

@@ -1,4 +1,4 @@
-//! [`Difference`]: what two versions serve otherwise.
+//! [`Difference`]: a template that two versions serve differently.
 
 use std::sync::Arc;
 
@@ -9,48 +9,48 @@ use crate::dialect::Unit;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
-/// Two kept versions, held until they are compared.
+/// Two kept versions, held in memory until they are compared.
 #[derive(Debug, Clone)]
 pub struct Compared {
     pub(crate) from: Arc<Generation>,
     pub(crate) to: Arc<Generation>,
 }
 
-/// A template of which two versions serve something else.
+/// A template that two versions serve differently.
 #[derive(Debug, Clone)]
 pub struct Difference {
-    /// Which.
+    /// The name of the template.
     pub name: TemplateName,
-    /// What the first serves, if it has it.
+    /// The template in the first version, if it exists there.
     pub before: Option<ServedTemplate>,
-    /// What the second serves, if it has it.
+    /// The template in the second version, if it exists there.
     pub after: Option<ServedTemplate>,
 }
 
-/// What a version serves under a name.
+/// A template as one version serves it.
 #[derive(Clone)]
 pub struct ServedTemplate {
-    /// How it stands there.
+    /// The status in that version.
     pub stands: Stands,
-    /// Of the text that is served; a broken one has none.
+    /// The digest of the text that is served. A broken template has none.
     pub digest: Option<Digest>,
     unit: Option<Arc<dyn Unit>>,
 }
 
-/// How an entry stands, in a word.
+/// The status of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stands {
-    /// Served as its newest text has it.
+    /// The newest text is served.
     Current,
-    /// Served as it was.
+    /// The last good version is served.
     Stale,
-    /// Not served.
+    /// There is no good version to serve.
     Broken,
 }
 
 impl Stands {
-    /// How an entry stands that answers requests so in place of its newest text; `None` where that is what answers them.
+    /// Returns the status of an entry from the answer that requests get in place of its newest text; `None` where they get that text.
     #[must_use]
     pub fn of(serving: Option<Serving>) -> Self {
         match serving {
@@ -62,7 +62,7 @@ impl Stands {
 }
 
 impl ServedTemplate {
-    /// The text that is served.
+    /// Returns the text that is served.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.unit.as_deref().map(Unit::text)
@@ -71,7 +71,7 @@ impl ServedTemplate {
 
 impl std::fmt::Debug for ServedTemplate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Served")
+        f.debug_struct("ServedTemplate")
             .field("stands", &self.stands)
             .field("digest", &self.digest)
             .finish_non_exhaustive()
@@ -79,21 +79,21 @@ impl std::fmt::Debug for ServedTemplate {
 }
 
 impl Compared {
-    /// The two versions.
+    /// Returns the numbers of the two versions.
     #[must_use]
     pub fn versions(&self) -> (Version, Version) {
         (self.from.version, self.to.version)
     }
 
-    /// What differs, sorted by name. Looks at every entry of both: not for a thread that must not be kept waiting.
+    /// Returns the differences, sorted by name. Reads every entry of both versions, so do not call it on a thread that must not block.
     #[must_use]
     pub fn differences(&self) -> Vec<Difference> {
         let (from, to) = (&self.from.content, &self.to.content);
         let mut differences = Vec::new();
         for (id, name, after) in to.entries() {
             let before = from.standing(id);
-            // Another reason for the same is no difference.
-            if shown(before) != shown(after) {
+            // Two entries that differ only in their faults are served alike.
+            if status_and_digest(before) != status_and_digest(after) {
                 differences.push(Difference {
                     name: name.clone(),
                     before: served(before),
@@ -101,7 +101,9 @@ impl Compared {
                 });
             }
         }
-        let gone = from.entries().filter(|(id, ..)| shown(to.standing(*id)).is_none());
+        let gone = from
+            .entries()
+            .filter(|(id, ..)| status_and_digest(to.standing(*id)).is_none());
         differences.extend(gone.map(|(_, name, before)| Difference {
             name: name.clone(),
             before: served(before),
@@ -112,8 +114,8 @@ impl Compared {
     }
 }
 
-/// What people see of how an entry stands; of one that is gone, nothing.
-fn shown(standing: Standing<'_>) -> Option<(Stands, Option<Digest>)> {
+/// Returns the parts of a status that are compared; `None` for an entry that does not exist.
+fn status_and_digest(standing: Standing<'_>) -> Option<(Stands, Option<Digest>)> {
     let stands = match standing {
         Standing::Current(_) => Stands::Current,
         Standing::Stale { .. } => Stands::Stale,
@@ -124,7 +126,7 @@ fn shown(standing: Standing<'_>) -> Option<(Stands, Option<Digest>)> {
 }
 
 fn served(standing: Standing<'_>) -> Option<ServedTemplate> {
-    let (stands, digest) = shown(standing)?;
+    let (stands, digest) = status_and_digest(standing)?;
     let unit = standing.closure().map(|closure| Arc::clone(&closure.top().unit));
     Some(ServedTemplate { stands, digest, unit })
 }

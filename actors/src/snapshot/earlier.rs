@@ -1,4 +1,10 @@
-//! [`Earlier`]: what entries were before, for answers when a render fails.
+//! [`EarlierVersions`]: the versions that failed renders are answered from.
+//!
+//! The Registry keeps the last `history_versions` versions whole. A burst of edits elsewhere, such as a checkout of many files, would
+//! push the last good version of a page out of that history. So [`LastGoodVersions`] also keeps, for each template, the version before
+//! its last change. Several templates usually share such a version, and versions share nearly all memory, so the cost is that of the
+//! texts that nothing else holds any more. These bytes are counted exactly: each replaced text is accounted to the newest remembered
+//! version that has it, and moves to an older one, or is subtracted, when that version is dropped.
 
 use std::sync::Arc;
 
@@ -7,109 +13,115 @@ use super::chunks::Chunks;
 use crate::dialect::TemplateId;
 use crate::version::Version;
 
-/// The kept versions, and the one before each text of today.
+/// The kept versions, and the version before the last change of each template.
 #[derive(Debug, Default)]
 pub(crate) struct EarlierVersions {
-    /// Newest first.
+    /// The whole versions of the history, newest first.
     pub(crate) kept: Box<[Arc<Generation>]>,
     pub(crate) former: LastGoodVersions,
-    /// Of those only versions before this one answer: others are among the kept ones, or newer than what an operator chose.
+    /// The bound of `former`: only versions before this one are used. Later ones are among the kept ones, or newer than the version that an
+    /// operator chose.
     pub(crate) former_before: Version,
 }
 
-/// For each template the last version in which it had another text than today, as long as there is room. It outlives the kept versions:
-/// a burst of versions of other templates does not take away what a page was before.
+/// For each template the last version in which it had another text, bounded by number and bytes. Unlike the history, it does not
+/// depend on how many versions of other templates were published since.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LastGoodVersions {
     by_template: Chunks<Arc<Generation>>,
-    /// The same, the oldest first.
+    /// The keys of `by_template`, oldest version first.
     by_age: im::OrdSet<(Version, TemplateId)>,
-    /// The version since which the text of today is served; nothing is: since the first.
+    /// The version since which the current text is served; without a value, since the first version.
     since: Chunks<Version>,
-    /// What is remembered of each version.
-    held: im::OrdMap<Version, Held>,
-    /// Of all texts that only these versions have.
+    /// The accounts of the remembered versions.
+    accounts: im::OrdMap<Version, VersionAccount>,
+    /// The bytes of all texts that only the remembered versions have.
     bytes: u64,
 }
 
-/// A version that is remembered for some templates.
+/// The account of a remembered version.
 #[derive(Debug, Clone, Default)]
-struct Held {
-    /// How many.
+struct VersionAccount {
+    /// The number of templates that it is remembered for.
     templates: usize,
-    /// Bytes of the texts that it has, no later one that is remembered has, and that are not served any more: by the version since which
-    /// they were. With this version they go to the remembered one before it, as far as that has them.
+    /// The bytes of the texts that are no longer served and for which this is the newest remembered version, by the version since which
+    /// each was served. When this version is dropped, they move to the remembered version before it, as far as that one has them.
     texts: im::OrdMap<Version, u64>,
 }
 
 impl LastGoodVersions {
+    /// Returns the remembered version of a template.
     pub(crate) fn get(&self, id: TemplateId) -> Option<&Arc<Generation>> {
         self.by_template.get(id)
     }
 
-    /// Remembers the version before a text changed.
+    /// Remembers a version as the one before the last change of a template.
     pub(crate) fn remember(&mut self, id: TemplateId, generation: &Arc<Generation>) {
-        let mut held = self.held.get(&generation.version).cloned().unwrap_or_default();
-        held.templates += 1;
-        self.held.insert(generation.version, held);
-        self.forget(id);
+        let mut account = self.accounts.get(&generation.version).cloned().unwrap_or_default();
+        account.templates += 1;
+        self.accounts.insert(generation.version, account);
+        self.drop_version(id);
         self.by_template.set(id, Some(Arc::clone(generation)));
         self.by_age.insert((generation.version, id));
     }
 
-    /// Counts a text that is not served after this version, once that is remembered for whatever is.
+    /// Accounts for a text that is not served after version `last`. Call it after the versions of the same publication are remembered.
     pub(crate) fn replaced(&mut self, id: TemplateId, last: Version, bytes: u64) {
         let since = self.since.get(id).copied().unwrap_or_default();
-        if self.hold(last, since, bytes) {
+        if self.account_text(last, since, bytes) {
             self.bytes = self.bytes.saturating_add(bytes);
         }
         self.begins_after(id, last);
     }
 
-    /// Notes that what is served of a template after this version is another text, or the first one.
+    /// Records that the current text of a template is served since the version after `last`.
     pub(crate) fn begins_after(&mut self, id: TemplateId, last: Version) {
         self.since.set(id, Some(last.next()));
     }
 
-    /// Forgets the oldest, until no more templates and bytes than these are remembered.
+    /// Drops the oldest versions until both bounds are kept.
     pub(crate) fn trim(&mut self, templates: usize, bytes: u64) {
         while self.by_age.len() > templates || self.bytes > bytes {
             let Some((_, id)) = self.by_age.get_min().copied() else {
                 break;
             };
-            self.forget(id);
+            self.drop_version(id);
         }
     }
 
-    fn forget(&mut self, id: TemplateId) {
+    fn drop_version(&mut self, id: TemplateId) {
         let Some(version) = self.get(id).map(|generation| generation.version) else {
             return;
         };
         self.by_template.set(id, None);
         self.by_age.remove(&(version, id));
-        let Some(mut held) = self.held.remove(&version) else {
+        let Some(mut account) = self.accounts.remove(&version) else {
             return;
         };
-        held.templates -= 1;
-        if held.templates > 0 {
-            self.held.insert(version, held);
+        account.templates -= 1;
+        if account.templates > 0 {
+            self.accounts.insert(version, account);
             return;
         }
-        for (since, bytes) in held.texts {
-            if !self.hold(version, since, bytes) {
+        for (since, bytes) in account.texts {
+            if !self.account_text(version, since, bytes) {
                 self.bytes = self.bytes.saturating_sub(bytes);
             }
         }
     }
 
-    /// Counts a text to the last remembered version that has it. Returns false if none has it.
-    fn hold(&mut self, last: Version, since: Version, bytes: u64) -> bool {
-        let holder = self.held.range(since..=last).next_back().map(|(version, _)| *version);
-        let Some(held) = holder.and_then(|version| self.held.get_mut(&version)) else {
+    /// Accounts a text to the newest remembered version that has it. Returns false if none has it.
+    fn account_text(&mut self, last: Version, since: Version, bytes: u64) -> bool {
+        let holder = self
+            .accounts
+            .range(since..=last)
+            .next_back()
+            .map(|(version, _)| *version);
+        let Some(account) = holder.and_then(|version| self.accounts.get_mut(&version)) else {
             return false;
         };
-        let sum = held.texts.get(&since).copied().unwrap_or_default();
-        held.texts.insert(since, sum.saturating_add(bytes));
+        let sum = account.texts.get(&since).copied().unwrap_or_default();
+        account.texts.insert(since, sum.saturating_add(bytes));
         true
     }
 }
@@ -134,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_are_remembered_as_the_limit_says() {
+    fn templates_are_bounded() {
         let mut former = LastGoodVersions::default();
         for (id, version) in [(0, 1), (1, 2), (0, 3), (2, 4)] {
             former.remember(TemplateId::new(id), &generation(version));
@@ -144,7 +156,7 @@ mod tests {
         former.remember(TemplateId::new(3), &generation(5));
         former.trim(3, u64::MAX);
         assert_eq!(kept(&former), [Some(3), None, Some(4), Some(5)]);
-        // One template that changes again and again takes no place of others.
+        // A template that changes again and again does not displace others.
         for version in 6..20 {
             former.remember(TemplateId::new(3), &generation(version));
             former.trim(3, u64::MAX);
@@ -152,11 +164,11 @@ mod tests {
         assert_eq!(kept(&former), [Some(3), None, Some(4), Some(19)]);
         former.trim(0, u64::MAX);
         assert_eq!(kept(&former), [None; 4]);
-        assert_eq!((former.bytes, former.held.len()), (0, 0));
+        assert_eq!((former.bytes, former.accounts.len()), (0, 0));
     }
 
     #[test]
-    fn the_oldest_are_forgotten_that_keep_more_bytes_than_the_limit_says() {
+    fn bytes_are_bounded() {
         let mut former = LastGoodVersions::default();
         for (id, version, bytes) in [(0, 1, 100), (1, 2, 100), (2, 3, 100)] {
             former.remember(TemplateId::new(id), &generation(version));
@@ -172,15 +184,15 @@ mod tests {
     }
 
     proptest! {
-        /// Against what it means: each text counts that is not served any more, and was in a version that is remembered.
+        /// Compares the account with its definition: each text counts that is no longer served and was in a remembered version.
         #[test]
-        fn bytes_are_those_of_texts_that_only_remembered_versions_have(
+        fn bytes_are_counted_exactly(
             edits in proptest::collection::vec((0u32..4, 1u64..50, any::<bool>()), 1..60),
             templates in 0usize..5,
             most in 0u64..150,
         ) {
             let mut former = LastGoodVersions::default();
-            // Of each text that went: the versions that had it, and its bytes.
+            // Of each replaced text: its first and last version, and its bytes.
             let mut gone: Vec<(u64, u64, u64)> = Vec::new();
             let mut now = [(1_u64, 10_u64); 4];
             for (version, (id, bytes, is_remembered)) in (1..).zip(edits) {
@@ -194,8 +206,8 @@ mod tests {
                 former.replaced(id, Version::from_number(version), was);
                 let counted = |former: &LastGoodVersions| {
                     let kept: Vec<u64> = kept(former).into_iter().flatten().collect();
-                    let held = gone.iter().filter(|(since, last, _)| kept.iter().any(|kept| (since..=last).contains(&kept)));
-                    held.map(|(_, _, bytes)| bytes).sum::<u64>()
+                    let account = gone.iter().filter(|(since, last, _)| kept.iter().any(|kept| (since..=last).contains(&kept)));
+                    account.map(|(_, _, bytes)| bytes).sum::<u64>()
                 };
                 prop_assert_eq!(former.bytes, counted(&former));
                 former.trim(templates, most);

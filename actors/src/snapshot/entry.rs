@@ -1,4 +1,4 @@
-//! [`Entry`]: how a name stands, and what it adds to the digest of its snapshot.
+//! [`Entry`]: the status of a name, and its part of the digest of a snapshot.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use crate::dialect::{Member, TemplateId};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
-/// Why an entry is not served as its newest text has it.
+/// The faults that keep the newest text of an entry from being served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Why {
-    /// What is wrong with the nearest cause, with the calls that lead from there to the entry.
+    /// The faults of the nearest cause, with the calls that lead from there to the entry.
     pub diagnostics: Arc<[Diagnostic]>,
-    /// The template to repair: the entry itself, or the nearest one that it reaches.
+    /// The template to fix: the entry itself, or the nearest one that it reaches.
     pub cause: TemplateName,
 }
 
 impl Why {
-    /// Whether it tells the author the same. Help may differ: it depends on which other names there were at the time.
+    /// Returns true if both report the same faults. The help may differ, with_faults it depends on the names that existed at the time.
     #[must_use]
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub fn is_equivalent(&self, other: &Self) -> bool {
         if Arc::ptr_eq(&self.diagnostics, &other.diagnostics) {
             return self.cause == other.cause;
         }
@@ -32,38 +32,38 @@ impl Why {
             diagnostic.help = None;
             diagnostic
         };
-        let said = |why: &Self| why.diagnostics.iter().map(without_help).collect::<Vec<_>>();
-        self.cause == other.cause && said(self) == said(other)
+        let faults = |why: &Self| why.diagnostics.iter().map(without_help).collect::<Vec<_>>();
+        self.cause == other.cause && faults(self) == faults(other)
     }
 }
 
-/// A name that is defined, in one version.
+/// A name that is defined, and its status in one version.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) name: TemplateName,
     pub(crate) state: EntryState,
-    /// Digest of what is served under the name.
+    /// The digest of the name, its status and the texts that are served under it.
     served: Digest,
 }
 
-/// What is served under a name.
+/// The state of an entry.
 #[derive(Debug, Clone)]
 pub(crate) enum EntryState {
-    /// Its newest closure.
+    /// The newest closure is served.
     Current,
-    /// Its closure in the view that was current before a break; entries that broke together share that view.
+    /// The closure in the view that was current before the break is served. Entries that broke together share that view.
     Stale {
         view: Arc<View>,
         since: Version,
         why: Arc<Why>,
     },
-    /// Nothing: there never was a good closure.
+    /// There never was a good closure, so none is served.
     Broken { why: Arc<Why> },
 }
 
 impl Entry {
-    /// An entry of which `member` is the newest text. What a current entry calls stands in the same snapshot as current too, so
-    /// its own text says all.
+    /// Creates a current entry with `member` as its newest text. Everything that a current entry calls is current in the same snapshot
+    /// and has entries of its own, so the digest of its own text suffices.
     pub(crate) fn current(member: &Member) -> Self {
         Self {
             name: member.name.clone(),
@@ -72,22 +72,22 @@ impl Entry {
         }
     }
 
-    /// An entry that goes on with its closure in `view`, whose digest is given.
+    /// Creates a stale entry that is served from its closure in `view`; `closure` is the digest of that closure.
     pub(crate) fn stale(name: TemplateName, closure: Digest, view: Arc<View>, since: Version, why: Arc<Why>) -> Self {
         let served = served(b"stale", &name, &closure);
         let state = EntryState::Stale { view, since, why };
         Self { name, state, served }
     }
 
-    /// An entry that has nothing to go on with.
+    /// Creates a broken entry.
     pub(crate) fn broken(name: TemplateName, why: Arc<Why>) -> Self {
         let served = served(b"broken", &name, &Digest::ZERO);
         let state = EntryState::Broken { why };
         Self { name, state, served }
     }
 
-    /// The same, for a newer reason.
-    pub(crate) fn because(&self, newer: &Arc<Why>) -> Self {
+    /// Returns a copy of the entry with newer faults.
+    pub(crate) fn with_faults(&self, newer: &Arc<Why>) -> Self {
         let mut entry = self.clone();
         match &mut entry.state {
             EntryState::Current => {}
@@ -96,7 +96,7 @@ impl Entry {
         entry
     }
 
-    /// Why it is not current.
+    /// Returns the faults, unless the entry is current.
     pub(crate) fn why(&self) -> Option<&Arc<Why>> {
         match &self.state {
             EntryState::Current => None,
@@ -104,16 +104,16 @@ impl Entry {
         }
     }
 
-    /// Whether nobody could tell the two apart.
+    /// Returns true if both are served alike and have the same faults.
     pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
         self.served == other.served && self.why().map(Arc::as_ptr) == other.why().map(Arc::as_ptr)
     }
 
-    /// How an entry stands that is not current.
+    /// Returns the status of an entry that is not current.
     pub(crate) fn standing(&self, id: TemplateId) -> Standing<'_> {
         match &self.state {
             EntryState::Current => {
-                debug_assert!(false, "what is current is found in the view");
+                debug_assert!(false, "a current entry is looked up in the view");
                 Standing::Gone
             }
             EntryState::Stale { view, since, why } => match view.closure(id) {
@@ -133,11 +133,11 @@ fn served(how: &[u8], name: &TemplateName, what: &Digest) -> Digest {
     Digest::over([how, &[0], name.as_str().as_bytes(), &[0], what.as_bytes()])
 }
 
-/// A sum over entries, in which neither their order nor their ids matter, and from which one can be taken out again: so a
-/// version's digest costs what changed, and equal content has an equal digest however it came about.
+/// An additive multiset hash of entries: the sum of their digests, in four lanes modulo 2⁶⁴ each.
 ///
-/// The sum is over digests taken as numbers, modulo 2²⁵⁶ in four lanes (an additive multiset hash). It tells versions apart; it
-/// is no proof against somebody who makes up templates in order to collide.
+/// The sum does not depend on the order or the ids of the entries, and an entry can be subtracted again. So updating the digest of a
+/// version costs only what changed, and equal content has an equal digest whatever its history. It distinguishes versions; it does not
+/// resist an attacker who constructs templates in order to collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct DigestSum([u64; 4]);
 
@@ -146,7 +146,7 @@ impl DigestSum {
         self.each(entry, u64::wrapping_add);
     }
 
-    pub(crate) fn take(&mut self, entry: &Entry) {
+    pub(crate) fn subtract(&mut self, entry: &Entry) {
         self.each(entry, u64::wrapping_sub);
     }
 

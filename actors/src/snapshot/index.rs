@@ -1,4 +1,4 @@
-//! [`Index`]: name → id for readers, persistent, append-only.
+//! [`Index`]: a persistent, append-only map from names to ids.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,30 +7,30 @@ use super::{NameHasher, NameMap};
 use crate::dialect::TemplateId;
 use crate::template::TemplateName;
 
-/// New names are settled when there are this many, and one for each [`SETTLED_FOR_RECENT`] that are settled.
+/// Recent names are merged when there are this many, plus one for each [`SETTLED_FOR_RECENT`] settled names.
 const RECENT_MIN: usize = 32;
 const SETTLED_FOR_RECENT: usize = 4;
 
 /// Every name that was ever defined or called, with its id. A clone shares all memory.
 ///
-/// Nearly every name is found in a plain map, which is as quick as there is and cannot be shared and written to. New names wait
-/// beside it in a persistent one. Names come seldom: an edit that names nobody new changes nothing here. A new name costs some
-/// hundred bytes for each version that is kept; when names have grown by a quarter, all of them are copied once, and versions
-/// from before keep what they had.
+/// Two levels, as in a log-structured merge tree. Nearly every name is in a plain hash map, which is the fastest to read but cannot be
+/// shared and written to. New names go into a small persistent map beside it, which costs some hundred bytes for each kept version.
+/// When the number of names has grown by a quarter, both are merged into a new plain map, so the cost of copying is amortised; earlier
+/// versions keep the map that they had. An edit that mentions no new name changes nothing here.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
-    /// By names of its own, which lie close together: those of the templates lie between their texts, and as far apart.
+    /// The keys are copies of the names that lie close together in memory: the names of the templates lie between their texts.
     settled: Arc<HashMap<Box<str>, TemplateId, NameHasher>>,
     recent: NameMap<TemplateId>,
 }
 
 impl Index {
-    /// How many names have an id: the next id.
+    /// Returns the number of names, which is also the next id.
     pub(crate) fn len(&self) -> usize {
         self.settled.len() + self.recent.len()
     }
 
-    /// The id of a name. Nothing is allocated.
+    /// Returns the id of a name without allocating.
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<TemplateId> {
         match self.settled.get(name) {
@@ -39,12 +39,12 @@ impl Index {
         }
     }
 
-    /// The id of a name, the next one if it has none.
+    /// Returns the id of a name, and assigns the next id if it has none.
     pub(crate) fn id_of(&mut self, name: &TemplateName) -> TemplateId {
         if let Some(id) = self.get(name.as_str()) {
             return id;
         }
-        // Nothing with more names than a `u32` counts is published.
+        // `publish` rejects a plan with more names than a `u32` can count.
         let id = TemplateId(self.len() as u32);
         if self.recent.len() >= RECENT_MIN + self.settled.len() / SETTLED_FOR_RECENT {
             self.settle();
@@ -57,8 +57,8 @@ impl Index {
         id
     }
 
-    /// Costs as much as there are names, and comes as seldom as they grow by a part of that. What comes next until somebody
-    /// clones this is settled at once.
+    /// Merges the recent names into a new plain map. The cost is linear in the number of names. Until the index is cloned, further names
+    /// are written to that map directly.
     fn settle(&mut self) {
         let room = self.len() + self.len() / SETTLED_FOR_RECENT;
         let mut settled = HashMap::with_capacity_and_hasher(room, NameHasher::default());
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_dense_stay_and_are_not_seen_by_older_clones() {
+    fn ids_are_dense_and_stable() {
         let mut index = Index::default();
         let mut older = Vec::new();
         for number in 0..3000 {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn two_clones_get_names_of_their_own() {
+    fn clones_are_independent() {
         for len in [0, 10, 100, 1000] {
             let mut index = Index::default();
             (0..len).for_each(|number| _ = index.id_of(&name(number)));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_name_copies_no_settled_one_but_now_and_then() {
+    fn merging_is_amortised() {
         let mut index = Index::default();
         (0..1000).for_each(|number| _ = index.id_of(&name(number)));
         let mut copied = 0;

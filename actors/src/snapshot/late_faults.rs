@@ -1,12 +1,22 @@
-//! [`LateFault`]: a fault that no compiler sees, and that shows when a template is rendered.
+//! [`LateFault`]: a fault that the compiler cannot see and that appears when a template is rendered.
 //!
-//! This is the one memory of such faults. All snapshots of an engine share it, so that everybody who says what is served of a template
-//! (events, log, terminal, overlay, admin API, usage) says the same.
+//! All snapshots of an engine share one memory of such faults, [`LateFaults`], so that events, log, terminal, overlay and admin API
+//! report the same about a template. A record is about one closure and passes through these states:
 //!
-//! It takes no lock. What is known is an immutable map behind one pointer. A render that fails and has news, and the Registry when texts
-//! change, put a changed copy in its place by compare-and-swap and try again where another was quicker (`ArcSwap::rcu`); a render that
-//! fails as is known writes some atomics. So a failing render waits for nobody who was interrupted, neither the Registry nor another
-//! render. A render that succeeds reads one counter, and the map only where a fault of its template is remembered.
+//! ```text
+//!            a render fails                another closure is served             a render of it succeeds
+//!   (none) ────────────────▶ Failing ─────────────────────────────▶ Changed ─────────────────────────▶ Fixed
+//!                               ▲            the new closure fails      │
+//!                               └───────────────────────────────────────┘        removed with its template
+//! ```
+//!
+//! A success of the *same* closure does not fix it: the fault depends on the data of a request. It is reported as still failing until a
+//! render of the same text succeeded in a later second.
+//!
+//! **Concurrency.** There is no lock, so a failing render never waits for a thread that was preempted. The records are an immutable map
+//! behind one pointer. A failure that is new, and the Registry when texts change, replace the map by compare-and-swap and retry on a
+//! conflict (`ArcSwap::rcu`). A failure that is already known updates some atomics that all copies of its record share. A successful
+//! render reads one counter ([`Watched`]), and the map only if its template has a record that waits for a success.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
@@ -34,7 +44,7 @@ pub enum Serving {
 }
 
 impl Serving {
-    /// As it is written in JSON and in events.
+    /// Returns the name that is used in JSON and in events.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -44,7 +54,7 @@ impl Serving {
         }
     }
 
-    /// Returns a number for an atomic.
+    /// Encodes the value as a number, to be stored in an atomic.
     fn to_bits(self) -> u64 {
         match self {
             Self::StandIn => 0,
@@ -53,6 +63,7 @@ impl Serving {
         }
     }
 
+    /// Decodes the number of [`Serving::to_bits`].
     fn from_bits(bits: u64) -> Self {
         match bits {
             0 => Self::StandIn,
@@ -61,7 +72,7 @@ impl Serving {
         }
     }
 
-    /// The version that is served, if an older one is.
+    /// Returns the older version that is served, if there is one.
     #[must_use]
     pub fn since(self) -> Option<Version> {
         match self {
@@ -71,27 +82,27 @@ impl Serving {
     }
 }
 
-/// Faults of one template that showed when it was rendered, as it is served now.
+/// The faults of one template that appeared when the closure that is served now was rendered.
 #[derive(Debug, Clone)]
 pub struct LateFault {
     /// The entry that was rendered.
     pub template: TemplateName,
-    /// The first version in which it failed so.
+    /// The first version in which it failed.
     pub version: Version,
     /// The answer to the last render that failed.
     pub serving: Serving,
-    /// Each fault once, in the order in which they showed.
+    /// Each fault once, in the order in which they appeared.
     pub whys: Vec<Arc<Why>>,
     /// The time of the last failure.
     pub last: Instant,
-    /// True unless the same text was rendered well in a later second: with other data it may.
+    /// True unless the same text was rendered successfully in a later second, for example with other data.
     pub(crate) still_fails: bool,
-    /// Digest of the closure that failed. With another one served, all of this is over.
+    /// The digest of the closure that failed. The fault ends when another closure is served.
     pub(crate) closure: Digest,
 }
 
 impl LateFault {
-    /// All findings.
+    /// Returns all diagnostics.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.whys.iter().flat_map(|why| why.diagnostics.iter())
     }
@@ -105,31 +116,31 @@ pub(crate) struct Failure {
     pub(crate) serving: Serving,
     pub(crate) why: Arc<Why>,
     pub(crate) at: Instant,
-    /// Digest of what was rendered.
+    /// The digest of the closure that was rendered.
     pub(crate) closure: Digest,
 }
 
-/// News about a render that failed.
+/// The novelty of a failure.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct FaultChange {
-    /// This template was not known to fail so.
+    /// True if this template was not known to have this fault.
     pub(crate) for_template: bool,
-    /// No other template was either: a fault in a partial shows in each page that calls it.
+    /// True if no other template was known to have it either. A fault in a partial appears in each page that calls it.
     pub(crate) for_all: bool,
 }
 
-/// What a version means for the faults that were known before, each list sorted by name.
+/// The effect of a new version on the known faults. Each list is sorted by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settled {
-    /// Templates whose text, or that of a template that they call, is another now. Nobody knows yet whether that renders.
+    /// Templates whose closure changed. It is not known yet whether the new one renders.
     pub(crate) changed: Vec<TemplateName>,
-    /// Templates of which the new text was rendered well before this was asked.
+    /// Templates whose new closure has already been rendered successfully.
     pub(crate) fixed: Vec<TemplateName>,
-    /// Templates that have nothing to render any more.
+    /// Templates that have no closure any more.
     pub(crate) removed: Vec<TemplateName>,
 }
 
-/// Bounds of what is remembered.
+/// The bounds of [`LateFaults`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LateFaultLimits {
     /// The limit `late_faults`.
@@ -140,52 +151,53 @@ pub(crate) struct LateFaultLimits {
     pub(crate) bytes: usize,
 }
 
-/// Every late fault that is remembered.
+/// The memory of late faults. See the [module](self).
 #[derive(Debug)]
 pub(crate) struct LateFaults {
-    known: ArcSwap<Known>,
+    known: ArcSwap<FaultMap>,
     watched: Watched,
-    /// Times are counted from here.
+    /// The time that all stored times are relative to.
     began: Instant,
 }
 
-type Known = im::HashMap<TemplateId, Arc<Record>, NameHasher>;
+type FaultMap = im::HashMap<TemplateId, Arc<FaultRecord>, NameHasher>;
 
-/// What is remembered of one template.
+/// The faults of one closure of a template.
 #[derive(Debug, Clone)]
-struct Record {
+struct FaultRecord {
     template: TemplateName,
     version: Version,
     whys: Vec<Arc<Why>>,
     closure: Digest,
-    state: State,
-    /// Shared with the records that this one follows.
-    moments: Arc<Moments>,
+    state: FaultState,
+    /// The atomics, shared with all earlier copies of this record.
+    latest: Arc<LatestRenders>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// What failed is served.
+enum FaultState {
+    /// The closure that failed is served.
     Failing,
-    /// Since a version another closure is served, and no render of it has ended yet.
+    /// Another closure is served since a version, and no render of it has succeeded or failed yet.
     Changed { since: Version, closure: Digest },
-    /// It was rendered well since. Kept for [`LateFaults::last_failure`] as long as there is room.
+    /// The new closure was rendered successfully. The record stays for [`LateFaults::last_failure`] as long as there is limits.
     Fixed,
 }
 
-/// What renders write without making a new map. Each is read for itself, so they may be a render apart.
+/// The latest results, which renders update without replacing the map. Each field is read by itself, so two of them may stem from
+/// different renders.
 #[derive(Debug)]
-struct Moments {
-    /// The last failure, in microseconds since the beginning.
+struct LatestRenders {
+    /// The time of the last failure, in microseconds since `began`.
     failed_at: AtomicU64,
-    /// Its place in `whys`.
+    /// The index of the last failure in `whys`.
     failed_by: AtomicUsize,
-    /// Its answer, as [`Serving::to_bits`] has it.
+    /// The answer to the last failure, encoded by [`Serving::to_bits`].
     serving: AtomicU64,
-    /// The last good render, in microseconds since the beginning and one more; 0 is never.
-    well_at: AtomicU64,
-    /// The newest version whose newest text was rendered well.
-    well_in: AtomicU64,
+    /// The time of the last success, in microseconds since `began`, plus one; 0 stands for never.
+    succeeded_at: AtomicU64,
+    /// The newest version whose newest text was rendered successfully.
+    succeeded_in: AtomicU64,
 }
 
 impl Default for LateFaults {
@@ -199,30 +211,30 @@ impl Default for LateFaults {
 }
 
 impl LateFaults {
-    /// Returns false if nothing depends on whether a template renders. Mostly so, and then this is all that it costs.
+    /// Returns false if no record waits for a success of a template. For nearly all renders this is the whole cost.
     #[inline]
     pub(crate) fn may_watch(&self, id: TemplateId) -> bool {
         self.watched.may_have(id)
     }
 
-    /// Remembers that a template failed in a render. Where there is no room for it, the one that failed longest ago is forgotten, and
-    /// those that are fixed before all others. Further faults of one that alone takes all room are not remembered.
-    pub(crate) fn failed(&self, id: TemplateId, failure: &Failure, room: LateFaultLimits) -> FaultChange {
+    /// Records a failed render. If the memory is full, fixed records are dropped first, then those whose last failure is the oldest.
+    /// Further faults of a template that alone fills the memory are not recorded.
+    pub(crate) fn failed(&self, id: TemplateId, failure: &Failure, limits: LateFaultLimits) -> FaultChange {
         let at = self.micros(failure.at);
-        // Mostly it is known.
+        // Fast path: the failure is known.
         if let Some(record) = self.known.load().get(&id).filter(|record| record.is_of(failure))
             && let Some(which) = record.position(&failure.why)
         {
-            record.moments.failed(at, which, failure.serving);
+            record.latest.failed(at, which, failure.serving);
             return FaultChange::default();
         }
-        // Before it can be found, so that no good render of what comes next is missed.
+        // Counted before the record can be found, so that no success of a later closure is missed.
         self.watched.add(id);
-        let mut news = FaultChange::default();
+        let mut change = FaultChange::default();
         let mut forgotten = Vec::new();
         let mut was_watched = false;
         self.known.rcu(|known| {
-            (news, was_watched) = (
+            (change, was_watched) = (
                 FaultChange::default(),
                 known.get(&id).is_some_and(|record| record.is_watched()),
             );
@@ -232,24 +244,24 @@ impl LateFaults {
             let record = match known.get(&id).filter(|record| record.is_of(failure)) {
                 Some(record) => {
                     let which = record.position(&failure.why);
-                    record.moments.failed(at, which.unwrap_or_default(), failure.serving);
+                    record.latest.failed(at, which.unwrap_or_default(), failure.serving);
                     let bytes = record.bytes() + bytes_of(&failure.why);
-                    if which.is_some() || record.whys.len() >= room.each || bytes > room.bytes {
+                    if which.is_some() || record.whys.len() >= limits.each || bytes > limits.bytes {
                         return Arc::clone(known);
                     }
                     record.with(&failure.why)
                 }
-                None => Record::new(failure, at),
+                None => FaultRecord::new(failure, at),
             };
-            news = FaultChange {
+            change = FaultChange {
                 for_template: true,
                 for_all,
             };
-            let mut next = Known::clone(known);
+            let mut next = FaultMap::clone(known);
             next.insert(id, Arc::new(record));
             let mut bytes: usize = next.values().map(|record| record.bytes()).sum();
-            while next.len() > room.templates.max(1) || bytes > room.bytes {
-                let age = |record: &Record| (record.is_watched(), record.moments.failed_at.load(Ordering::Relaxed));
+            while next.len() > limits.templates.max(1) || bytes > limits.bytes {
+                let age = |record: &FaultRecord| (record.is_watched(), record.latest.failed_at.load(Ordering::Relaxed));
                 let others = next.iter().filter(|(other, _)| **other != id);
                 let Some(oldest) = others.min_by_key(|(_, record)| age(record)).map(|(id, _)| *id) else {
                     break;
@@ -264,12 +276,12 @@ impl LateFaults {
             self.watched.remove(id);
         }
         forgotten.into_iter().for_each(|id| self.watched.remove(id));
-        news
+        change
     }
 
-    /// Notes that a template was rendered well, of a version in which that was its newest text (`is_current`) or not. Returns true
-    /// if that is the first good render since its text changed after it failed.
-    pub(crate) fn rendered_well(&self, id: TemplateId, version: Version, is_current: bool, now: Instant) -> bool {
+    /// Records a successful render of a version. `is_current` is true if the newest text of that version was rendered. Returns true if
+    /// this is the first success since the closure changed after a failure.
+    pub(crate) fn succeeded(&self, id: TemplateId, version: Version, is_current: bool, now: Instant) -> bool {
         let known = self.known.load();
         let Some(record) = known
             .get(&id)
@@ -277,10 +289,10 @@ impl LateFaults {
         else {
             return false;
         };
-        record.moments.rendered_well(self.micros(now), version, is_current);
-        let is_awaited = |record: &Record| match record.state {
-            State::Changed { since, .. } => is_current && since <= version,
-            State::Failing | State::Fixed => false,
+        record.latest.succeeded(self.micros(now), version, is_current);
+        let is_awaited = |record: &FaultRecord| match record.state {
+            FaultState::Changed { since, .. } => is_current && since <= version,
+            FaultState::Failing | FaultState::Fixed => false,
         };
         if !is_awaited(record) {
             return false;
@@ -291,7 +303,7 @@ impl LateFaults {
             is_first = record.is_some();
             record.map_or_else(
                 || Arc::clone(known),
-                |record| Arc::new(known.update(id, record.in_state(State::Fixed))),
+                |record| Arc::new(known.update(id, record.in_state(FaultState::Fixed))),
             )
         });
         if is_first {
@@ -300,9 +312,9 @@ impl LateFaults {
         is_first
     }
 
-    /// Returns the fault of one template, if it is about this closure.
+    /// Returns the fault of one template, if the record is about this closure.
     pub(crate) fn of(&self, id: TemplateId, closure: impl FnOnce() -> Option<Digest>) -> Option<LateFault> {
-        // Whoever publishes asks for each template that goes on as it was.
+        // Publishing asks for each stale template, so this returns early where there is no record.
         if !self.watched.may_have(id) {
             return None;
         }
@@ -311,14 +323,14 @@ impl LateFaults {
         (closure()? == record.closure).then(|| self.fault(record))
     }
 
-    /// Returns true if a template failed, its text is another since, and no render of that has ended.
+    /// Returns true if a template failed, its closure has changed, and no render of the new one has ended.
     pub(crate) fn awaits_render(&self, id: TemplateId) -> bool {
         let known = self.known.load();
         let state = known.get(&id).map(|record| record.state);
-        matches!(state, Some(State::Changed { .. }))
+        matches!(state, Some(FaultState::Changed { .. }))
     }
 
-    /// Returns the faults of all templates of which nobody has served another text since, sorted by name.
+    /// Returns the faults of all templates whose closure has not changed since, sorted by name.
     pub(crate) fn all(&self) -> Vec<(TemplateId, LateFault)> {
         let known = self.known.load();
         let failing = known.iter().filter(|(_, record)| record.is_failing());
@@ -327,20 +339,20 @@ impl LateFaults {
         all
     }
 
-    /// Returns the last failure of a template and when that was, while it is remembered: also after it was fixed.
+    /// Returns the last failure of a template and its time, while it is remembered, also after it was fixed.
     pub(crate) fn last_failure(&self, id: TemplateId) -> Option<(Instant, Arc<Why>)> {
         let known = self.known.load();
         let record = known.get(&id)?;
-        let which = record.moments.failed_by.load(Ordering::Relaxed);
+        let which = record.latest.failed_by.load(Ordering::Relaxed);
         let why = record.whys.get(which).or(record.whys.first())?;
-        Some((self.instant(&record.moments), Arc::clone(why)))
+        Some((self.instant(&record.latest), Arc::clone(why)))
     }
 
-    /// Ends the faults of templates of which another closure is served from a version on.
+    /// Ends the faults of templates whose closure changes with a version.
     pub(crate) fn settle(&self, version: Version, closure: impl Fn(TemplateId) -> Option<Digest>) -> Settled {
         let known = self.known.load();
         let watched = known.iter().filter(|(_, record)| record.is_watched());
-        // Digests are made once, however often the map has to be made.
+        // Digests are computed once, however often the compare-and-swap is retried.
         let now: Vec<_> = watched.map(|(id, _)| (*id, closure(*id))).collect();
         let mut settled = Settled::default();
         if now.is_empty() {
@@ -350,35 +362,35 @@ impl LateFaults {
         self.known.rcu(|known| {
             settled = Settled::default();
             over.clear();
-            let mut next = Known::clone(known);
+            let mut next = FaultMap::clone(known);
             for (id, closure) in &now {
                 let Some(record) = known.get(id) else { continue };
                 let state = match (*closure, record.state) {
-                    (_, State::Fixed) => continue,
+                    (_, FaultState::Fixed) => continue,
                     (None, _) => {
                         settled.removed.push(record.template.clone());
                         over.push(*id);
                         next.remove(id);
                         continue;
                     }
-                    (Some(now), State::Failing) if now == record.closure => continue,
-                    (Some(now), State::Changed { closure, .. }) if now == closure => continue,
+                    (Some(now), FaultState::Failing) if now == record.closure => continue,
+                    (Some(now), FaultState::Changed { closure, .. }) if now == closure => continue,
                     (Some(closure), before) => {
-                        let is_fixed = record.moments.well_in.load(Ordering::Relaxed) >= version.number();
+                        let is_fixed = record.latest.succeeded_in.load(Ordering::Relaxed) >= version.number();
                         match (is_fixed, before) {
                             (true, _) => {
                                 settled.fixed.push(record.template.clone());
                                 over.push(*id);
-                                State::Fixed
+                                FaultState::Fixed
                             }
-                            (false, State::Failing) => {
+                            (false, FaultState::Failing) => {
                                 settled.changed.push(record.template.clone());
-                                State::Changed {
+                                FaultState::Changed {
                                     since: version,
                                     closure,
                                 }
                             }
-                            (false, _) => State::Changed {
+                            (false, _) => FaultState::Changed {
                                 since: version,
                                 closure,
                             },
@@ -396,14 +408,14 @@ impl LateFaults {
         settled
     }
 
-    fn fault(&self, record: &Record) -> LateFault {
+    fn fault(&self, record: &FaultRecord) -> LateFault {
         LateFault {
             template: record.template.clone(),
             version: record.version,
-            serving: Serving::from_bits(record.moments.serving.load(Ordering::Relaxed)),
+            serving: Serving::from_bits(record.latest.serving.load(Ordering::Relaxed)),
             whys: record.whys.clone(),
-            last: self.instant(&record.moments),
-            still_fails: record.moments.still_fails(),
+            last: self.instant(&record.latest),
+            still_fails: record.latest.still_fails(),
             closure: record.closure,
         }
     }
@@ -412,68 +424,68 @@ impl LateFaults {
         u64::try_from(at.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX)
     }
 
-    fn instant(&self, moments: &Moments) -> Instant {
-        let since = Duration::from_micros(moments.failed_at.load(Ordering::Relaxed));
+    fn instant(&self, latest: &LatestRenders) -> Instant {
+        let since = Duration::from_micros(latest.failed_at.load(Ordering::Relaxed));
         self.began.checked_add(since).unwrap_or(self.began)
     }
 }
 
-/// Returns the memory that the texts of a fault take, about.
+/// Returns the approximate size of the texts of a fault in bytes.
 fn bytes_of(why: &Arc<Why>) -> usize {
     why.diagnostics.iter().map(Diagnostic::bytes).sum()
 }
 
-impl Record {
+impl FaultRecord {
     fn new(failure: &Failure, at: u64) -> Self {
-        let moments = Moments {
+        let latest = LatestRenders {
             failed_at: AtomicU64::new(at),
             failed_by: AtomicUsize::new(0),
             serving: AtomicU64::new(failure.serving.to_bits()),
-            well_at: AtomicU64::new(0),
-            well_in: AtomicU64::new(0),
+            succeeded_at: AtomicU64::new(0),
+            succeeded_in: AtomicU64::new(0),
         };
         Self {
             template: failure.template.clone(),
             version: failure.version,
             whys: vec![Arc::clone(&failure.why)],
             closure: failure.closure,
-            state: State::Failing,
-            moments: Arc::new(moments),
+            state: FaultState::Failing,
+            latest: Arc::new(latest),
         }
     }
 
-    /// Returns the memory that its texts take, about.
+    /// Returns the approximate size of all texts in bytes.
     fn bytes(&self) -> usize {
         self.whys.iter().map(bytes_of).sum()
     }
 
-    /// Returns the record with one more fault, which was the last.
+    /// Returns a copy with one more fault, which is the latest.
     fn with(&self, why: &Arc<Why>) -> Self {
         let mut record = self.clone();
-        record.moments.failed_by.store(record.whys.len(), Ordering::Relaxed);
+        record.latest.failed_by.store(record.whys.len(), Ordering::Relaxed);
         record.whys.push(Arc::clone(why));
         record
     }
 
-    fn in_state(&self, state: State) -> Arc<Self> {
+    fn in_state(&self, state: FaultState) -> Arc<Self> {
         Arc::new(Self { state, ..self.clone() })
     }
 
     fn is_failing(&self) -> bool {
-        self.state == State::Failing
+        self.state == FaultState::Failing
     }
 
-    /// Returns true if good renders of it are of interest.
+    /// Returns true if the record waits for a successful render.
     fn is_watched(&self) -> bool {
-        self.state != State::Fixed
+        self.state != FaultState::Fixed
     }
 
-    /// Returns true if a failure is one more of the same closure.
+    /// Returns true if a failure is of the same closure.
     fn is_of(&self, failure: &Failure) -> bool {
         self.is_failing() && self.closure == failure.closure
     }
 
-    /// The place of a fault whose first finding is the first of this one.
+    /// Returns the index of the fault with the same first diagnostic.
     fn position(&self, why: &Why) -> Option<usize> {
         let mut known = self.whys.iter().map(|known| known.diagnostics.first());
         known.position(|known| match (known, why.diagnostics.first()) {
@@ -483,39 +495,39 @@ impl Record {
     }
 }
 
-impl Moments {
+impl LatestRenders {
     fn failed(&self, at: u64, which: usize, serving: Serving) {
         self.failed_at.store(at, Ordering::Relaxed);
         self.failed_by.store(which, Ordering::Relaxed);
         self.serving.store(serving.to_bits(), Ordering::Relaxed);
     }
 
-    fn rendered_well(&self, at: u64, version: Version, is_current: bool) {
-        // Threads that render the same template at once mostly only read this.
+    fn succeeded(&self, at: u64, version: Version, is_current: bool) {
+        // Threads that render the same template concurrently usually only read, so they do not contend for the cache line.
         if self.still_fails() {
-            self.well_at.store(at.saturating_add(1), Ordering::Relaxed);
+            self.succeeded_at.store(at.saturating_add(1), Ordering::Relaxed);
         }
-        if is_current && self.well_in.load(Ordering::Relaxed) < version.number() {
-            self.well_in.fetch_max(version.number(), Ordering::Relaxed);
+        if is_current && self.succeeded_in.load(Ordering::Relaxed) < version.number() {
+            self.succeeded_in.fetch_max(version.number(), Ordering::Relaxed);
         }
     }
 
-    /// Returns true if no good render ended in a later second than the last failure. Within a second the failure counts.
+    /// Returns true unless a render succeeded in a later second than the last failure. Within one second the failure counts.
     fn still_fails(&self) -> bool {
         const SECOND: u64 = 1_000_000;
-        match self.well_at.load(Ordering::Relaxed).checked_sub(1) {
-            Some(well) => well / SECOND <= self.failed_at.load(Ordering::Relaxed) / SECOND,
+        match self.succeeded_at.load(Ordering::Relaxed).checked_sub(1) {
+            Some(succeeded) => succeeded / SECOND <= self.failed_at.load(Ordering::Relaxed) / SECOND,
             None => true,
         }
     }
 }
 
-/// Counts for each id modulo their number, so that a render learns in one step that nobody waits for it. Counts, and not bits: whoever
-/// takes one out need not know the others.
+/// A counting filter over template ids: one counter for each id modulo [`WATCHED`], so that a render learns by one load that no record
+/// waits for it. Counters instead of bits allow an id to be removed without knowing the others that share its slot.
 #[derive(Debug)]
 struct Watched(Box<[AtomicU16; WATCHED]>);
 
-/// 2 KiB.
+/// The number of counters, which take 2 KiB.
 const WATCHED: usize = 1024;
 
 impl Default for Watched {
@@ -596,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_news_once_for_each_template_and_once_for_all() {
+    fn a_fault_is_new_once() {
         let (faults, now) = (LateFaults::default(), Instant::now());
         for (number, template, code, for_template, for_all) in [
             (1, "a.html", "x", true, true),
@@ -604,11 +616,11 @@ mod tests {
             (1, "a.html", "y", true, true),
             (2, "b.html", "x", true, false),
             (2, "b.html", "x", false, false),
-            // As many of each template as there is room for.
+            // The limit of faults of one template is reached.
             (1, "a.html", "z", false, false),
         ] {
-            let news = faults.failed(id(number), &failure(template, "1", code, now), ROOM);
-            assert_eq!(news, FaultChange { for_template, for_all }, "{template} {code}");
+            let change = faults.failed(id(number), &failure(template, "1", code, now), ROOM);
+            assert_eq!(change, FaultChange { for_template, for_all }, "{template} {code}");
         }
         assert_eq!(faults.of(id(1), || None).map(|_| ()), None);
         let known = faults.of(id(1), || Some(digest("1")));
@@ -624,13 +636,13 @@ mod tests {
             .iter()
             .map(Diagnostic::bytes)
             .sum::<usize>();
-        let room = LateFaultLimits {
+        let limits = LateFaultLimits {
             templates: 100,
             each: 100,
             bytes: 3 * one,
         };
         let add = |number: u32, template: &str, code: &'static str| {
-            faults.failed(id(number), &failure(template, "1", code, now + SECOND * number), room);
+            faults.failed(id(number), &failure(template, "1", code, now + SECOND * number), limits);
         };
         let known = || {
             let all = faults.all().into_iter();
@@ -641,11 +653,7 @@ mod tests {
         add(1, "a.html", "x");
         add(2, "b.html", "x");
         add(2, "b.html", "y");
-        assert_eq!(
-            known(),
-            [of("a.html", 1), of("b.html", 2)],
-            "just as much as there is room for"
-        );
+        assert_eq!(known(), [of("a.html", 1), of("b.html", 2)], "exactly at the limit");
         add(3, "c.html", "x");
         assert_eq!(known(), [of("b.html", 2), of("c.html", 1)]);
         for code in ["y", "z", "one too many"] {
@@ -655,7 +663,7 @@ mod tests {
     }
 
     #[test]
-    fn with_too_many_those_that_are_fixed_are_forgotten_and_then_the_oldest() {
+    fn fixed_faults_are_dropped_first_and_then_the_oldest() {
         let (faults, now) = (LateFaults::default(), Instant::now());
         let fail = |number: u32, template| {
             let at = now + SECOND * number;
@@ -670,26 +678,26 @@ mod tests {
             [false, true, true]
         );
         faults.settle(version(2), |which| Some(digest(if which == id(2) { "2" } else { "1" })));
-        assert!(faults.rendered_well(id(2), version(2), true, now));
+        assert!(faults.succeeded(id(2), version(2), true, now));
         fail(3, "d.html");
         assert_eq!(failing(&faults), ["b.html", "d.html"]);
         assert_eq!(faults.last_failure(id(2)).map(|_| ()), None);
     }
 
-    /// What is told of a template that failed: when its text changed, when that was rendered well, when it was removed.
+    /// Checks what is reported of a template that failed: its text changed, the new text was rendered successfully, it was removed.
     #[test]
-    fn it_is_fixed_when_the_newest_text_was_rendered_well() {
+    fn a_success_of_the_newest_text_fixes_it() {
         enum Step {
-            /// A version serves these texts of `a` and `b`, and that is what is told: changed, fixed, removed.
+            /// A version serves these texts of `a` and `b`. The lists are the expected report: changed, fixed, removed.
             Publish(u64, [Option<&'static str>; 2], [&'static [&'static str]; 3]),
-            /// A good render of `a` or `b`, of a version, of its newest text or not; and whether it is the first.
+            /// A success of `a` (0) or `b` (1) in a version, of its newest text or not, and the expected answer.
             Well(u32, u64, bool, bool),
             Fail(u32, &'static str),
         }
         use Step::{Fail, Publish, Well};
         let both = [Some("1"), Some("1")];
         let tables: [&[Step]; 6] = [
-            // A render of other data, of the same text, ends nothing.
+            // A success of the same text with other data ends nothing.
             &[Well(0, 1, true, false), Publish(2, both, [&[], &[], &[]])],
             &[
                 Publish(2, [Some("2"), None], [&["a"], &[], &["b"]]),
@@ -699,7 +707,7 @@ mod tests {
                 Well(0, 2, true, false),
                 Publish(3, [Some("3"), None], [&[], &[], &[]]),
             ],
-            // It changes twice: only a render of the last text says that it is fixed, and it is told once that it changed.
+            // It changes twice: only a success of the last text fixes it, and the change is reported once.
             &[
                 Publish(2, [Some("2"), Some("1")], [&["a"], &[], &[]]),
                 Publish(3, [Some("3"), Some("1")], [&[], &[], &[]]),
@@ -715,7 +723,7 @@ mod tests {
                 Publish(3, [Some("3"), Some("1")], [&["a"], &[], &[]]),
                 Well(0, 3, true, true),
             ],
-            // It was rendered between the swap and this.
+            // It was rendered between the swap and `settle`.
             &[
                 Well(0, 2, true, false),
                 Publish(2, [Some("2"), Some("1")], [&[], &["a"], &[]]),
@@ -740,7 +748,7 @@ mod tests {
                         assert_eq!(is, told.map(<[_]>::to_vec), "table {table}, step {number}");
                     }
                     Well(which, of, is_current, is_first) => {
-                        let is = faults.rendered_well(id(*which), version(*of), *is_current, now);
+                        let is = faults.succeeded(id(*which), version(*of), *is_current, now);
                         assert_eq!(is, *is_first, "table {table}, step {number}");
                     }
                     Fail(which, text) => {
@@ -748,12 +756,12 @@ mod tests {
                             version: version(2),
                             ..failure("a", text, "x", now)
                         };
-                        let news = faults.failed(id(*which), &failure, ROOM);
-                        assert!(news.for_template, "table {table}, step {number}");
+                        let change = faults.failed(id(*which), &failure, ROOM);
+                        assert!(change.for_template, "table {table}, step {number}");
                     }
                 }
             }
-            // Nothing is watched that does not fail and is not waited for.
+            // Only templates with a failing or changed record are watched.
             let known = faults.known.load();
             let watched = |number| known.get(&id(number)).is_some_and(|record| record.is_watched());
             for number in 0..2 {
@@ -762,33 +770,33 @@ mod tests {
         }
     }
 
-    /// To the second, and for each template by itself, whatever its id is.
+    /// Checks the rule of the later second for each template by itself, also if ids share a counter.
     #[test]
-    fn a_template_fails_until_it_was_rendered_well_in_a_later_second() {
+    fn a_fault_lasts_until_a_success_in_a_later_second() {
         let (faults, began) = (LateFaults::default(), Instant::now() + SECOND);
         let ids = [1_u32, 2_000_000, 3_000_000, u32::MAX - 1].map(id);
-        let room = LateFaultLimits { templates: 4, ..ROOM };
+        let limits = LateFaultLimits { templates: 4, ..ROOM };
         for id in ids {
-            faults.failed(id, &failure("a.html", "1", "x", began), room);
+            faults.failed(id, &failure("a.html", "1", "x", began), limits);
         }
         let still = |which| faults.of(which, || Some(digest("1"))).map(|fault| fault.still_fails);
         for (number, id) in ids.into_iter().enumerate() {
-            faults.rendered_well(id, version(1), true, began);
+            faults.succeeded(id, version(1), true, began);
             let failing = ids.map(still).iter().filter(|still| **still == Some(true)).count();
             assert_eq!(failing, ids.len() - number, "within the second");
-            faults.rendered_well(id, version(1), true, began + 2 * SECOND);
+            faults.succeeded(id, version(1), true, began + 2 * SECOND);
             let failing = ids.map(still).iter().filter(|still| **still == Some(true)).count();
             assert_eq!(failing, ids.len() - number - 1, "only the one that was rendered");
         }
-        faults.failed(ids[0], &failure("a.html", "1", "x", began + 3 * SECOND), room);
+        faults.failed(ids[0], &failure("a.html", "1", "x", began + 3 * SECOND), limits);
         assert_eq!(still(ids[0]), Some(true));
     }
 
-    /// Renders fail, succeed and are edited at once: each piece of news is told to one of them, and all is counted out again.
+    /// Checks with several threads that each change is reported to exactly one of them, and that all counters return to zero.
     #[test]
-    fn many_threads_at_once_tell_each_piece_of_news_once() {
+    fn concurrent_renders_report_each_change_once() {
         let (faults, now) = (LateFaults::default(), Instant::now());
-        let room = LateFaultLimits { templates: 64, ..ROOM };
+        let limits = LateFaultLimits { templates: 64, ..ROOM };
         for round in 1..=20_u64 {
             let text = round.to_string();
             let told = AtomicUsize::new(0);
@@ -798,8 +806,8 @@ mod tests {
                     scope.spawn(|| {
                         for number in 0..32 {
                             let failure = failure(&format!("{number}.html"), &text, "x", now);
-                            let news = faults.failed(id(number), &failure, room);
-                            told.fetch_add(usize::from(news.for_template), Ordering::Relaxed);
+                            let change = faults.failed(id(number), &failure, limits);
+                            told.fetch_add(usize::from(change.for_template), Ordering::Relaxed);
                         }
                     });
                 }
@@ -811,7 +819,7 @@ mod tests {
                 for _ in 0..4 {
                     scope.spawn(|| {
                         for number in 0..32 {
-                            let first = faults.rendered_well(id(number), version(round), true, now);
+                            let first = faults.succeeded(id(number), version(round), true, now);
                             fixed.fetch_add(usize::from(first), Ordering::Relaxed);
                         }
                     });

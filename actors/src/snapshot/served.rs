@@ -1,4 +1,4 @@
-//! [`Closures`]: digests of many closures in one view, each member looked at once.
+//! [`Closures`]: digests of many closures in one view, in time linear in the members and calls that they reach.
 
 use std::collections::HashMap;
 
@@ -7,30 +7,30 @@ use super::view::View;
 use crate::dialect::{Member, Members, TemplateId};
 use crate::template::{Digest, TemplateName};
 
-/// Digests of closures, found on demand and remembered.
+/// Digests of closures, computed on demand and cached.
 ///
-/// A page's digest is made of its text and its callees' digests, so pages that share partials share the work; digesting each
-/// closure by itself would be quadratic in a long chain of calls. Templates that call each other in a circle have no last one
-/// to begin with: they are digested together (strongly connected components, after Tarjan, 1972; without recursion, because a
-/// chain of calls may be longer than a stack).
+/// The digest of a page is computed from its text and the digests of its callees (a Merkle tree), so pages that share partials share
+/// the work. Computing each closure by itself would be quadratic in a long chain of calls.
+///
+/// Calls may form cycles, and a cycle has no leaf to begin with. So all templates of a strongly connected component get one digest,
+/// which is correct because they reach the same templates. Tarjan's algorithm (*Depth-first search and linear graph algorithms*, 1972)
+/// finds the components in one pass. It keeps its own stack, because a chain of calls may be longer than the stack of a thread.
 pub(crate) struct Closures<'v> {
     view: &'v View,
     seen: HashMap<TemplateId, VisitState, NameHasher>,
-    /// Those seen whose circle is not complete yet.
+    /// Tarjan's stack: visited templates whose component is not complete yet.
     open: Vec<TemplateId>,
 }
 
 #[derive(Clone, Copy)]
 enum VisitState {
-    /// On the way, as the `order`-th; leads back to the `back`-th.
-    Open {
-        order: usize,
-        back: usize,
-    },
+    /// On the stack at position `order`; `back` is the lowest position that it reaches (the low-link).
+    Open { order: usize, back: usize },
+    /// The component is complete and has this digest.
     Done(Digest),
 }
 
-/// A template whose callees are being looked at.
+/// A frame of the depth-first search: a template and its next callee to visit.
 struct Visit<'v> {
     id: TemplateId,
     member: &'v Member,
@@ -46,7 +46,7 @@ impl<'v> Closures<'v> {
         }
     }
 
-    /// A digest of what `top` is rendered from: equal for equal texts and companions, in any view.
+    /// Returns a digest of everything that `top` is rendered from. Equal texts and companions have an equal digest in any view.
     pub(crate) fn digest(&mut self, id: TemplateId, top: &'v Member) -> Digest {
         let closure = self.digest_of_calls(id, top);
         let companions = top
@@ -62,63 +62,63 @@ impl<'v> Closures<'v> {
     }
 
     fn digest_of_calls(&mut self, id: TemplateId, top: &'v Member) -> Digest {
-        let mut way = Vec::new();
-        self.enter(id, top, &mut way);
-        while let Some(visit) = way.last_mut() {
+        let mut path = Vec::new();
+        self.enter(id, top, &mut path);
+        while let Some(visit) = path.last_mut() {
             let Some(callee) = visit.member.callees.get(visit.next).copied() else {
                 let id = visit.id;
-                way.pop();
-                self.leave(id, way.last().map(|caller| caller.id));
+                path.pop();
+                self.leave(id, path.last().map(|caller| caller.id));
                 continue;
             };
             visit.next += 1;
             let caller = visit.id;
             match (self.seen.get(&callee), self.view.member(callee)) {
-                (Some(VisitState::Open { order, .. }), _) => self.leads_back(caller, *order),
-                (None, Some(member)) => self.enter(callee, member, &mut way),
+                (Some(VisitState::Open { order, .. }), _) => self.reaches(caller, *order),
+                (None, Some(member)) => self.enter(callee, member, &mut path),
                 (Some(VisitState::Done(_)), _) | (None, None) => {}
             }
         }
         self.done(id)
     }
 
-    fn enter(&mut self, id: TemplateId, member: &'v Member, way: &mut Vec<Visit<'v>>) {
+    fn enter(&mut self, id: TemplateId, member: &'v Member, path: &mut Vec<Visit<'v>>) {
         if self.seen.contains_key(&id) {
             return;
         }
         let order = self.open.len();
         self.seen.insert(id, VisitState::Open { order, back: order });
         self.open.push(id);
-        way.push(Visit { id, member, next: 0 });
+        path.push(Visit { id, member, next: 0 });
     }
 
-    fn leads_back(&mut self, id: TemplateId, to: usize) {
+    fn reaches(&mut self, id: TemplateId, to: usize) {
         if let Some(VisitState::Open { back, .. }) = self.seen.get_mut(&id) {
             *back = to.min(*back);
         }
     }
 
-    /// All callees of a template are known: it closes a circle, or its caller leads back as far as it does.
+    /// Ends the visit of a template: it completes its component, or passes its low-link on to its caller.
     fn leave(&mut self, id: TemplateId, caller: Option<TemplateId>) {
         match (self.seen.get(&id).copied(), caller) {
             (Some(VisitState::Open { order, back }), _) if order == back => {
-                let circle = self.open.split_off(order);
-                self.close(circle);
+                let component = self.open.split_off(order);
+                self.close(component);
             }
-            (Some(VisitState::Open { back, .. }), Some(caller)) => self.leads_back(caller, back),
+            (Some(VisitState::Open { back, .. }), Some(caller)) => self.reaches(caller, back),
             _ => {}
         }
     }
 
-    /// Digests a circle, which mostly is one template. All in it have the same closure.
-    fn close(&mut self, circle: Vec<TemplateId>) {
-        let mut members: Vec<(TemplateId, &'v Member)> = Vec::with_capacity(circle.len());
-        members.extend(circle.into_iter().filter_map(|id| Some((id, self.view.member(id)?))));
+    /// Computes the digest of a component, which usually is one template. All templates of a component have the same closure.
+    fn close(&mut self, component: Vec<TemplateId>) {
+        let mut members: Vec<(TemplateId, &'v Member)> = Vec::with_capacity(component.len());
+        members.extend(component.into_iter().filter_map(|id| Some((id, self.view.member(id)?))));
         members.sort_unstable_by_key(|(_, member)| &member.name);
         let mut parts: Vec<&[u8]> = Vec::new();
         for (_, member) in &members {
             parts.extend(named(&member.name, &member.digest));
-            // Callees inside the circle are told by the texts.
+            // The texts themselves identify callees inside the component.
             parts.extend(member.callees.iter().filter_map(|callee| match self.seen.get(callee)? {
                 VisitState::Done(digest) => Some(digest.as_bytes().as_slice()),
                 VisitState::Open { .. } => None,
@@ -155,7 +155,7 @@ mod tests {
 
     const NAMES: u32 = 6;
 
-    /// Whom a template calls, and which of two texts it has otherwise.
+    /// The callees of a template, and a flag that selects one of two texts.
     type Text = (std::collections::BTreeSet<u32>, bool);
 
     /// The template with number 0 has number 5 as its companion.
@@ -180,7 +180,7 @@ mod tests {
         View::default().with((0..).zip(texts).map(member))
     }
 
-    /// What is compared: digests made together, and digests made one by one in the simple way.
+    /// Returns for each template two digests: the one computed together with the others, and the one computed by itself.
     fn digests(view: &View) -> Vec<(Digest, Digest)> {
         let mut closures = Closures::new(view);
         let closure = |number| view.closure(TemplateId(number)).expect("is there");

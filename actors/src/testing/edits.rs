@@ -1,19 +1,19 @@
-//! Stories of edits: what is served after each, and what its author is told.
+//! Tests of sequences of edits: the content after each, and the diagnostics that its author sees.
 
 use super::{World, batch, companions, compile, name};
 use crate::diagnostic::Diagnostic;
 use crate::protocol::batch::CompiledBatch;
 use crate::version::LoaderId;
 
-/// What people are told about a name, all of it.
-fn told(world: &World, of: &str) -> String {
+/// Returns all diagnostics of a name as text.
+fn diagnostics(world: &World, of: &str) -> String {
     world.why(of).diagnostics.iter().map(Diagnostic::to_string).collect()
 }
 
 #[track_caller]
-fn says(told: &str, parts: &[&str]) {
+fn assert_contains(diagnostics: &str, parts: &[&str]) {
     for part in parts {
-        assert!(told.contains(part), "{part:?} is not in:\n{told}");
+        assert!(diagnostics.contains(part), "{part:?} is not in:\n{diagnostics}");
     }
 }
 
@@ -23,7 +23,7 @@ fn of_loader(loader: u16, mut batch: CompiledBatch) -> CompiledBatch {
 }
 
 #[test]
-fn a_broken_partial_holds_its_pages_back_and_nobody_else() {
+fn a_broken_partial_makes_its_pages_stale() {
     let mut world = World::with(&[("page", "call part\npage 1"), ("part", "part 1"), ("other", "other 1")]);
     let edits = [
         ("page", "call part\npage 2"),
@@ -31,11 +31,11 @@ fn a_broken_partial_holds_its_pages_back_and_nobody_else() {
         ("other", "other 2"),
     ];
     let (_, report) = world.edit(&edits, &[]);
-    assert_eq!(world.shown("page"), "stale since 1: page 1 part 1");
-    assert_eq!(world.shown("part"), "stale since 1: part 1");
-    assert_eq!(world.shown("other"), "current: other 2");
-    says(
-        &told(&world, "page"),
+    assert_eq!(world.status("page"), "stale since 1: page 1 part 1");
+    assert_eq!(world.status("part"), "stale since 1: part 1");
+    assert_eq!(world.status("other"), "current: other 2");
+    assert_contains(
+        &diagnostics(&world, "page"),
         &["error[bad]", "part:2:1", "called from page:1:6"],
     );
     let report = report.expect("is published");
@@ -48,33 +48,33 @@ fn a_broken_partial_holds_its_pages_back_and_nobody_else() {
     assert_eq!(stale, [("page", "part"), ("part", "part")]);
 
     let (_, report) = world.edit(&[("part", "part 3")], &[]);
-    assert_eq!(world.shown("page"), "current: page 2 part 3");
+    assert_eq!(world.status("page"), "current: page 2 part 3");
     assert_eq!(report.expect("is published").recovered, [name("page"), name("part")]);
 }
 
 #[test]
-fn a_page_that_is_stale_keeps_its_oldest_good_closure() {
+fn a_stale_page_keeps_its_closure() {
     let mut world = World::with(&[("page", "call a\ncall b\npage"), ("a", "a 1"), ("b", "b 1")]);
     world.edit(&[("a", "bad")], &[]);
     world.edit(&[("b", "b 2")], &[]);
     world.edit(&[("b", "bad")], &[]);
-    assert_eq!(world.shown("page"), "stale since 1: page a 1 b 1");
-    assert_eq!(world.shown("b"), "stale since 3: b 2");
-    // Two causes are as near: the first call in the text counts.
+    assert_eq!(world.status("page"), "stale since 1: page a 1 b 1");
+    assert_eq!(world.status("b"), "stale since 3: b 2");
+    // Two causes are equally near: the first call in the text decides.
     assert_eq!(world.why("page").cause, name("a"));
     world.edit(&[("a", "a 3")], &[]);
     assert_eq!(world.why("page").cause, name("b"));
-    assert_eq!(world.shown("page"), "stale since 1: page a 1 b 1");
-    assert_eq!(world.shown("a"), "current: a 3");
+    assert_eq!(world.status("page"), "stale since 1: page a 1 b 1");
+    assert_eq!(world.status("a"), "current: a 3");
 }
 
 #[test]
-fn a_missing_partial_is_named_with_its_place_and_found_when_it_appears() {
+fn a_missing_partial_is_reported_until_it_exists() {
     let mut world = World::with(&[
         ("pages/index", "call parts/nav.html\nindex"),
         ("shared/nav.html", "nav"),
     ]);
-    assert_eq!(world.shown("pages/index"), "broken by pages/index");
+    assert_eq!(world.status("pages/index"), "broken by pages/index");
     let parts = [
         "error[unknown-template]",
         "there is no template `parts/nav.html`",
@@ -83,20 +83,20 @@ fn a_missing_partial_is_named_with_its_place_and_found_when_it_appears() {
         "^^^^^^^^^^^^^^",
         "did you mean `shared/nav.html`?",
     ];
-    says(&told(&world, "pages/index"), &parts);
+    assert_contains(&diagnostics(&world, "pages/index"), &parts);
     let (plan, _) = world.edit(&[("parts/nav.html", "new nav")], &[]);
-    assert_eq!(world.shown("pages/index"), "current: index new nav");
+    assert_eq!(world.status("pages/index"), "current: index new nav");
     assert_eq!(plan.units.len(), 1, "the page is not placed again");
 
     let (plan, report) = world.edit(&[], &["parts/nav.html"]);
     assert_eq!(plan.verdicts.len(), 2);
     assert_eq!(report.expect("is published").removed, [name("parts/nav.html")]);
-    assert_eq!(world.shown("parts/nav.html"), "gone");
-    assert_eq!(world.shown("pages/index"), "stale since 2: index new nav");
+    assert_eq!(world.status("parts/nav.html"), "gone");
+    assert_eq!(world.status("pages/index"), "stale since 2: index new nav");
 }
 
 #[test]
-fn help_tells_what_is_likely_meant_or_what_to_do() {
+fn help_suggests_a_name_or_an_action() {
     let texts = [
         ("layout.html", "x"),
         ("a", "call layuot.html"),
@@ -107,22 +107,25 @@ fn help_tells_what_is_likely_meant_or_what_to_do() {
         ("f", "call site.css"),
     ];
     let world = World::with(&texts);
-    says(&told(&world, "a"), &["did you mean `layout.html`?"]);
-    says(&told(&world, "b"), &["did you mean `layout.html`?"]);
-    says(&told(&world, "c"), &["create `nothing-like-it`, or remove the call"]);
-    says(
-        &told(&world, "d"),
+    assert_contains(&diagnostics(&world, "a"), &["did you mean `layout.html`?"]);
+    assert_contains(&diagnostics(&world, "b"), &["did you mean `layout.html`?"]);
+    assert_contains(
+        &diagnostics(&world, "c"),
+        &["create `nothing-like-it`, or remove the call"],
+    );
+    assert_contains(
+        &diagnostics(&world, "d"),
         &["error[unknown-formatter]", "d:1:5", "did you mean `upper`?"],
     );
-    says(&told(&world, "e"), &["there are: lower, upper"]);
-    says(
-        &told(&world, "f"),
+    assert_contains(&diagnostics(&world, "e"), &["the formatters are: lower, upper"]);
+    assert_contains(
+        &diagnostics(&world, "f"),
         &["`files.extensions`", "add `css` there and create `site.css`"],
     );
 }
 
 #[test]
-fn all_faults_of_a_template_are_listed_in_the_order_of_its_text_up_to_a_limit() {
+fn faults_are_listed_in_order_up_to_a_limit() {
     let world = World::with(&[("page", "fmt one\ncall two\nfmt three\ncall two")]);
     let why = world.why("page");
     let lines = why
@@ -137,7 +140,7 @@ fn all_faults_of_a_template_are_listed_in_the_order_of_its_text_up_to_a_limit() 
 }
 
 #[test]
-fn did_you_mean_is_bounded_however_many_names_there_are() {
+fn suggestions_are_bounded() {
     let names: Vec<String> = (0..3000).map(|number| format!("folder/name-{number}.html")).collect();
     let missing: String = (0..20).map(|number| format!("call missing-{number}\n")).collect();
     let mut texts: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), missing.as_str())).collect();
@@ -147,71 +150,74 @@ fn did_you_mean_is_bounded_however_many_names_there_are() {
 }
 
 #[test]
-fn a_new_page_that_calls_something_broken_is_broken() {
+fn a_new_page_with_a_broken_partial_is_broken() {
     let mut world = World::with(&[("part", "part 1")]);
     world.edit(&[("part", "bad")], &[]);
     let (_, report) = world.edit(&[("page", "call part\npage 1")], &[]);
-    assert_eq!(world.shown("page"), "broken by part");
-    assert_eq!(world.shown("part"), "stale since 1: part 1");
+    assert_eq!(world.status("page"), "broken by part");
+    assert_eq!(world.status("part"), "stale since 1: part 1");
     assert_eq!(report.expect("is published").broken.len(), 1);
-    // A name that goes and comes back is new: what it was is forgotten.
+    // A name that is removed and added again is new: its earlier versions do not count.
     world.edit(&[], &["part"]);
     world.edit(&[("part", "bad")], &[]);
-    assert_eq!(world.shown("part"), "broken by part");
+    assert_eq!(world.status("part"), "broken by part");
 }
 
 #[test]
-fn templates_may_call_each_other_in_a_circle() {
+fn calls_may_form_a_cycle() {
     let mut world = World::with(&[("a", "call b\na 1"), ("b", "call c\nb 1"), ("c", "call a\ncall c\nc 1")]);
-    assert_eq!(world.shown("b"), "current: b 1 c 1 a 1");
+    assert_eq!(world.status("b"), "current: b 1 c 1 a 1");
     world.edit(&[("c", "call a\ncall nobody\nc 2")], &[]);
-    for (of, shown) in [("a", "a 1 b 1 c 1"), ("b", "b 1 c 1 a 1"), ("c", "c 1 a 1 b 1")] {
-        assert_eq!(world.shown(of), format!("stale since 1: {shown}"));
+    for (of, status) in [("a", "a 1 b 1 c 1"), ("b", "b 1 c 1 a 1"), ("c", "c 1 a 1 b 1")] {
+        assert_eq!(world.status(of), format!("stale since 1: {status}"));
         assert_eq!(world.why(of).cause, name("c"));
     }
-    says(&told(&world, "a"), &["c:2:6", "called from b:1:6", "called from a:1:6"]);
+    assert_contains(
+        &diagnostics(&world, "a"),
+        &["c:2:6", "called from b:1:6", "called from a:1:6"],
+    );
     world.edit(&[("c", "call a\nc 3")], &[]);
-    assert_eq!(world.shown("a"), "current: a 1 b 1 c 3");
+    assert_eq!(world.status("a"), "current: a 1 b 1 c 3");
 }
 
 #[test]
-fn broken_data_holds_its_page_back_and_absent_data_does_not() {
+fn broken_data_makes_its_page_stale() {
     let mut world = World::with(&[("x.html", "page 1"), ("x.json", "data 1")]);
-    assert_eq!(world.shown("x.html"), "current: page 1 data 1");
+    assert_eq!(world.status("x.html"), "current: page 1 data 1");
     world.edit(&[("x.json", "bad"), ("x.html", "page 2")], &[]);
-    assert_eq!(world.shown("x.html"), "stale since 1: page 1 data 1");
+    assert_eq!(world.status("x.html"), "stale since 1: page 1 data 1");
     assert!(
         world.why("x.html").diagnostics[0].chain.is_empty(),
-        "data is not called from a place"
+        "data has no call site"
     );
     world.edit(&[], &["x.json"]);
-    assert_eq!(world.shown("x.html"), "current: page 2");
+    assert_eq!(world.status("x.html"), "current: page 2");
     world.edit(&[("x.json", "data 3")], &[]);
-    assert_eq!(world.shown("x.html"), "current: page 2 data 3");
+    assert_eq!(world.status("x.html"), "current: page 2 data 3");
 }
 
 #[test]
-fn the_first_loader_that_has_a_name_wins_it_even_if_its_text_is_broken() {
+fn the_first_loader_provides_a_name() {
     let mut world = World::new(companions());
     world.apply(of_loader(
         1,
         batch(&[("page", "call part\npage"), ("part", "default")], &[]),
     ));
-    assert_eq!(world.shown("page"), "current: page default");
+    assert_eq!(world.status("page"), "current: page default");
     world.apply(of_loader(0, batch(&[("part", "shadow")], &[])));
-    assert_eq!(world.shown("page"), "current: page shadow");
+    assert_eq!(world.status("page"), "current: page shadow");
     let (_, report) = world.apply(of_loader(1, batch(&[("part", "default 2")], &[])));
-    assert_eq!(report, None, "a text in the shadow changes nothing");
+    assert_eq!(report, None, "a text that is not served changes nothing");
     world.apply(of_loader(0, batch(&[("part", "bad")], &[])));
-    assert_eq!(world.shown("page"), "stale since 2: page shadow");
+    assert_eq!(world.status("page"), "stale since 2: page shadow");
     let mut nothing = of_loader(0, batch(&[], &[]));
     nothing.complete = true;
     world.apply(nothing);
-    assert_eq!(world.shown("page"), "current: page default 2");
+    assert_eq!(world.status("page"), "current: page default 2");
 }
 
 #[test]
-fn a_broken_text_keeps_the_calls_of_the_last_one_that_compiled() {
+fn a_broken_text_keeps_its_last_calls() {
     let mut world = World::with(&[("page", "call part"), ("part", "call leaf"), ("leaf", "leaf")]);
     world.edit(&[("part", "bad")], &[]);
     assert_eq!(world.graph.dependents(&name("leaf")), [name("part"), name("page")]);
@@ -229,7 +235,7 @@ fn a_broken_text_keeps_the_calls_of_the_last_one_that_compiled() {
 }
 
 #[test]
-fn a_very_long_chain_of_calls_breaks_and_recovers() {
+fn a_long_chain_of_calls_breaks_and_recovers() {
     let names: Vec<String> = (0..3000).map(|number| format!("n{number}")).collect();
     let texts: Vec<String> = (1..3000)
         .map(|number| format!("call n{number}"))
@@ -253,14 +259,14 @@ fn a_very_long_chain_of_calls_breaks_and_recovers() {
 }
 
 #[test]
-fn a_text_that_says_it_is_broken_without_saying_why_is_broken_all_the_same() {
+fn a_broken_text_without_diagnostics_is_broken() {
     let mut world = World::new(companions());
     let mut silent = batch(&[("page", "bad")], &[]);
     if let crate::protocol::batch::CompiledText::Broken { diagnostics, .. } = &mut silent.texts[0].1 {
         *diagnostics = std::sync::Arc::default();
     }
     world.apply(silent);
-    says(&told(&world, "page"), &["error[not-compiled]", "page"]);
+    assert_contains(&diagnostics(&world, "page"), &["error[not-compiled]", "page"]);
     assert!(matches!(
         compile(&name("x"), "bad"),
         crate::protocol::batch::CompiledText::Broken { .. }

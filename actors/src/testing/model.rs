@@ -1,14 +1,14 @@
-//! The naive model: recomputes everything after each change, in the simplest way.
+//! A naive model: it recomputes everything after each change, in the simplest way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Closure, Snapshot, Standing};
 use crate::template::TemplateName;
 
-/// Name → text.
+/// The text of each name.
 pub(super) type Texts = BTreeMap<String, String>;
 
-/// What is served under a name: the texts of its closure and its companions.
+/// The status of a name, with the texts of its closure and its companions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Served {
     Current(Texts),
@@ -16,31 +16,31 @@ pub(super) enum Served {
     Broken,
 }
 
-/// Name → what is served.
+/// The status of each name.
 pub(super) type Content = BTreeMap<String, Served>;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Model {
-    /// In the order in which they win.
+    /// The texts of each loader, in the order of precedence.
     pub(super) loaders: BTreeMap<u16, Texts>,
     pub(super) content: Content,
 }
 
 impl Model {
-    /// The texts that win.
-    pub(super) fn winners(&self) -> Texts {
-        let mut winners = Texts::new();
+    /// Returns the text of each name from the first loader that has it.
+    pub(super) fn effective_texts(&self) -> Texts {
+        let mut effective_texts = Texts::new();
         for texts in self.loaders.values() {
             for (name, text) in texts {
-                winners.entry(name.clone()).or_insert_with(|| text.clone());
+                effective_texts.entry(name.clone()).or_insert_with(|| text.clone());
             }
         }
-        winners
+        effective_texts
     }
 
-    /// Brings the content up to the loaders' texts.
-    pub(super) fn settle(&mut self, companions: fn(&str) -> Vec<String>) {
-        let texts = self.winners();
+    /// Recomputes the content from the texts of all loaders.
+    pub(super) fn recompute(&mut self, companions: fn(&str) -> Vec<String>) {
+        let texts = self.effective_texts();
         let bad = bad(&texts, companions);
         let entry = |name: &String| {
             let served = match (bad.contains(name), self.content.get(name)) {
@@ -59,7 +59,7 @@ fn words<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = &'t str> {
         .filter_map(move |line| line.strip_prefix(word)?.strip_prefix(' '))
 }
 
-/// Everybody who is at fault or reaches somebody who is.
+/// Returns the names that have a fault or reach one.
 pub(super) fn bad(texts: &Texts, companions: fn(&str) -> Vec<String>) -> BTreeSet<String> {
     let at_fault = |text: &str| {
         text.lines().any(|line| line == "bad")
@@ -84,7 +84,7 @@ pub(super) fn bad(texts: &Texts, companions: fn(&str) -> Vec<String>) -> BTreeSe
     }
 }
 
-/// What a page is rendered from: everything that it reaches by calls, and its own companions.
+/// Returns the texts that a page is rendered from: everything that it reaches by calls, and its own companions.
 fn closure(name: &str, texts: &Texts, companions: fn(&str) -> Vec<String>) -> Texts {
     let mut closure = Texts::new();
     let mut next = vec![name.to_string()];
@@ -102,14 +102,14 @@ fn closure(name: &str, texts: &Texts, companions: fn(&str) -> Vec<String>) -> Te
     closure
 }
 
-/// What a snapshot serves, in the words of the model.
+/// Returns the content of a snapshot in the form of the model.
 pub(super) fn content_of(snapshot: &Snapshot) -> Content {
     let served = |(_, name, standing): (_, &TemplateName, Standing<'_>)| {
         let served = match standing {
             Standing::Current(closure) => Served::Current(texts_of(closure)),
             Standing::Stale { closure, .. } => Served::Stale(texts_of(closure)),
             Standing::Broken { .. } => Served::Broken,
-            Standing::Gone => panic!("{name} is an entry and gone"),
+            Standing::Gone => panic!("{name} is an entry without a status"),
         };
         (name.to_string(), served)
     };

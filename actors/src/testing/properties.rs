@@ -1,4 +1,4 @@
-//! What must hold after any history, compared with the naive [`Model`](super::model::Model).
+//! Properties that hold after any history, checked against the naive [`Model`](super::model::Model).
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::version::{LoaderId, Revision, Version};
 
 const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "d0", "d1", "d2"];
 
-/// A data file that two pages share, one of a page of its own, one that itself has a companion: `d2` and `f` make a cycle if
+/// Returns the companions of a name. `d0` belongs to two pages, `d1` to one, and `d2` has a companion itself: it forms a cycle with `f` if
 /// `f` calls `d2`.
 fn companions(of: &str) -> Vec<String> {
     let companions: &[&str] = match of {
@@ -77,7 +77,7 @@ impl Edit {
         }
         self.removed.iter().for_each(|removed| _ = texts.remove(removed));
         texts.extend(self.texts.clone());
-        model.settle(companions);
+        model.recompute(companions);
     }
 }
 
@@ -111,7 +111,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     })
 }
 
-/// Everything is there and good, so that what follows has something to break.
+/// Returns an edit that defines all names without faults, so that later edits have something to break.
 fn good_start() -> Edit {
     let texts = NAMES.iter().enumerate().map(|(number, name)| {
         let callee = NAMES
@@ -137,17 +137,17 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Verdicts by name, without the help, which depends on the names that there were at the time.
+/// Returns the verdicts by name, without the help texts, which depend on the names that existed at the time.
 fn verdicts(plan: &Plan) -> BTreeMap<String, String> {
     let shown = |verdict: &Verdict| match verdict {
         Verdict::Good => "good".to_string(),
         Verdict::Gone => "gone".to_string(),
         Verdict::Bad(why) => {
-            let said = why
+            let faults = why
                 .diagnostics
                 .iter()
                 .map(|fault| (fault.code, &fault.template, fault.span, &fault.message, &fault.chain));
-            format!("{} {:?}", why.cause, said.collect::<Vec<_>>())
+            format!("{} {:?}", why.cause, faults.collect::<Vec<_>>())
         }
     };
     plan.verdicts
@@ -156,7 +156,7 @@ fn verdicts(plan: &Plan) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A graph that was told everything at once.
+/// Creates a graph that received all texts at once.
 fn recomputed(model: &Model) -> Graph {
     let mut graph = world().graph;
     for (loader, texts) in model.loaders.iter().rev() {
@@ -171,13 +171,13 @@ fn recomputed(model: &Model) -> Graph {
     graph
 }
 
-/// What is served now, and was in each kept version.
+/// The expected content, now and in each kept version.
 struct Past {
     live: Content,
     held: bool,
-    /// Oldest first, the current one included.
+    /// The contents of the kept versions, oldest first, the current one included.
     versions: Vec<(Version, Content)>,
-    /// Failed renders are answered from versions before this one.
+    /// The bound of the versions that failed renders are answered from.
     answers_before: Option<Version>,
 }
 
@@ -185,11 +185,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn any_history_serves_what_the_model_says(steps in vec(step(), 1..14), history_versions in 0_usize..5) {
+    fn any_history_serves_the_content_of_the_model(steps in vec(step(), 1..14), history_versions in 0_usize..5) {
         let (mut world, mut twin) = (world(), world());
         world.limits.history_versions = history_versions;
         twin.limits.history_versions = history_versions;
-        // The twin's ids are others: it has heard of the names backwards before.
+        // The twin assigned its ids in the reverse order.
         let mut backwards = good_start();
         backwards.texts.values_mut().for_each(|text| *text = "text".into());
         twin.apply(backwards.batch(true));
@@ -215,21 +215,21 @@ proptest! {
                     }
                     let place = index.index(past.versions.len());
                     let (to, content) = &past.versions[place];
-                    // The twin has older versions besides.
-                    let twins = kept(&twin.truth);
+                    // The twin has additional older versions.
+                    let twins = kept(&twin.state);
                     let twins = twins[twins.len() - past.versions.len() + place];
-                    world.truth = roll_back(&world.truth, *to, &world.limits).expect("is kept").0;
-                    twin.truth = roll_back(&twin.truth, twins, &twin.limits).expect("is kept").0;
+                    world.state = roll_back(&world.state, *to, &world.limits).expect("is kept").0;
+                    twin.state = roll_back(&twin.state, twins, &twin.limits).expect("is kept").0;
                     past.live = content.clone();
                     past.held = true;
                     past.answers_before = Some(*to);
                 }
                 Step::Resume => {
-                    let resumed = resume(&world.truth, &world.limits);
+                    let resumed = resume(&world.state, &world.limits);
                     prop_assert_eq!(resumed.is_some(), past.held);
-                    let Some((truth, _, _)) = resumed else { continue };
-                    world.truth = truth;
-                    twin.truth = resume(&twin.truth, &twin.limits).expect("is held too").0;
+                    let Some((state, _, _)) = resumed else { continue };
+                    world.state = state;
+                    twin.state = resume(&twin.state, &twin.limits).expect("is held too").0;
                     past.live = model.content.clone();
                     past.held = false;
                 }
@@ -241,27 +241,27 @@ proptest! {
                 past.answers_before = None;
             }
 
-            // Equal content has an equal digest, whatever the ids; other content has another.
+            // Equal content has an equal digest, regardless of ids; different content has a different one.
             prop_assert_eq!(snapshot.digest(), twin.snapshot().digest());
             let known = digests.entry(snapshot.digest()).or_insert_with(|| past.live.clone());
             prop_assert_eq!(&*known, &past.live);
             prop_assert_eq!(digests.values().filter(|content| **content == past.live).count(), 1);
 
-            // A whole plan says nothing new, and neither does a graph that was told everything at once.
-            let whole = publish(&world.truth, &world.graph.whole(), &formatters(), &world.limits);
+            // A plan of everything changes nothing, nor does that of a graph that received all texts at once.
+            let whole = publish(&world.state, &world.graph.whole(), &formatters(), &world.limits);
             prop_assert!(matches!(whole, Decision::Unchanged), "{whole:?}");
             let fresh = recomputed(&model);
             prop_assert_eq!(verdicts(&world.graph.whole()), verdicts(&fresh.whole()));
-            let whole = publish(&world.truth, &fresh.whole(), &formatters(), &world.limits);
+            let whole = publish(&world.state, &fresh.whole(), &formatters(), &world.limits);
             prop_assert!(matches!(whole, Decision::Unchanged), "{whole:?}");
 
-            // The history is bounded, and says what was served.
+            // The history is bounded, and has the contents that were served.
             if snapshot.version() != version {
                 past.versions.push((snapshot.version(), past.live.clone()));
                 let first = past.versions.len().saturating_sub(history_versions + 1);
                 past.versions.drain(..first);
             }
-            prop_assert_eq!(kept(&world.truth), past.versions.iter().map(|(version, _)| *version).collect::<Vec<_>>());
+            prop_assert_eq!(kept(&world.state), past.versions.iter().map(|(version, _)| *version).collect::<Vec<_>>());
             for (id, name, standing) in snapshot.entries() {
                 let mut expected = Vec::new();
                 let now = standing.closure().map(texts_of);
@@ -269,7 +269,7 @@ proptest! {
                     if past.answers_before.is_some_and(|before| *version >= before) {
                         continue;
                     }
-                    // What was there before it was removed is not what it was.
+                    // A template that was removed is no earlier version of a new one.
                     let Some(served) = content.get(name.as_str()) else { break };
                     let (Served::Current(texts) | Served::Stale(texts)) = served else { continue };
                     if now.as_ref() != Some(texts) && expected.iter().all(|(_, seen)| seen != texts) {
@@ -280,12 +280,12 @@ proptest! {
                 prop_assert_eq!(earlier.len(), expected.len(), "{}", name);
                 for ((since, texts), (version, expected)) in earlier.iter().zip(&expected) {
                     prop_assert_eq!(texts, expected, "{}", name);
-                    // Stale in that version, it was current in an older one.
+                    // If it was stale in that version, it was current in an older one.
                     prop_assert!(since <= version, "{}", name);
                 }
             }
 
-            // Nobody holds a snapshot but the truth.
+            // Only the state holds a snapshot.
             prop_assert_eq!(snapshot.live(), 1);
         }
     }
@@ -306,7 +306,7 @@ proptest! {
             parts.apply(one.batch(false));
         }
         parts.apply(edit.batch(false));
-        let good = bad(&model.winners(), companions).is_empty();
+        let good = bad(&model.effective_texts(), companions).is_empty();
         let (whole, parts) = (content_of(whole.snapshot()), content_of(parts.snapshot()));
         for (name, served) in &whole {
             if let Served::Current(_) = served {

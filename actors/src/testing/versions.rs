@@ -1,4 +1,4 @@
-//! What versions cost and keep: work, memory, limits, going back.
+//! Tests of versions: the work and memory they cost, their limits, and rolling back.
 
 use std::sync::{Arc, Weak};
 
@@ -10,7 +10,7 @@ use crate::snapshot::entry::EntryState;
 use crate::snapshot::view::View;
 use crate::version::Version;
 
-/// `pages` pages that call one partial, all good.
+/// Creates a world of `pages` good pages that call one partial.
 fn site(pages: usize) -> World {
     let names: Vec<String> = (0..pages).map(|number| format!("page-{number}")).collect();
     let mut texts: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "call part\npage")).collect();
@@ -18,16 +18,16 @@ fn site(pages: usize) -> World {
     World::with(&texts)
 }
 
-/// The view that a stale entry goes on with.
+/// Returns the view that a stale entry pins.
 fn pinned(world: &World, of: &str) -> Arc<View> {
-    match &world.truth.head.records[of].entry.state {
+    match &world.state.head.records[of].entry.state {
         EntryState::Stale { view, .. } => Arc::clone(view),
         other => panic!("{of} is {other:?}"),
     }
 }
 
 #[test]
-fn a_good_change_of_a_partial_costs_one_name_and_one_chunk() {
+fn a_change_of_a_partial_costs_one_chunk() {
     let mut world = site(5000);
     let before = world.snapshot().clone();
     let (plan, report) = world.edit(&[("part", "part 2")], &[]);
@@ -38,18 +38,18 @@ fn a_good_change_of_a_partial_costs_one_name_and_one_chunk() {
         after.chunks_not_shared(&before.generation().content)
     };
     assert_eq!(not_shared(&world), (1, 0));
-    assert_eq!(world.shown("page-4999"), "current: page part 2");
+    assert_eq!(world.status("page-4999"), "current: page part 2");
 
-    // Another list of calls is as cheap while everything is good.
+    // A change of calls is as cheap while everything is good.
     let (plan, _) = world.edit(&[("part", "call page-0\npart 3"), ("page-0", "no calls")], &[]);
     assert_eq!(plan.verdicts.len(), 2);
-    // A break is told to every page, and places nothing.
+    // A break changes the verdict of every page, and no compiled text.
     let (plan, _) = world.edit(&[("part", "bad")], &[]);
     assert_eq!((plan.units.len(), plan.verdicts.len()), (0, 5000));
 }
 
 #[test]
-fn nothing_new_is_no_version() {
+fn a_batch_without_changes_makes_no_version() {
     let mut world = site(3);
     assert_eq!(world.edit(&[("part", "part 1")], &[]).1, None);
     assert_eq!(world.edit(&[], &["nobody"]).1, None);
@@ -58,12 +58,12 @@ fn nothing_new_is_no_version() {
     let whole = world.graph.whole();
     assert_eq!(world.publish(&whole), None);
     assert_eq!(world.snapshot().version(), Version::from_number(2));
-    // The same break at another place of the text is told anew.
+    // The same fault at another location is a change.
     assert!(world.edit(&[("part", "text\nbad")], &[]).1.is_some());
 }
 
 #[test]
-fn breaking_and_mending_ends_in_the_same_digest() {
+fn breaking_and_fixing_restores_the_digest() {
     let mut world = site(3);
     let before = world.snapshot().digest();
     world.edit(&[("part", "bad")], &[]);
@@ -73,7 +73,7 @@ fn breaking_and_mending_ends_in_the_same_digest() {
 }
 
 #[test]
-fn entries_that_break_together_share_one_view_and_let_it_go() {
+fn stale_entries_share_one_view() {
     let mut world = site(3);
     world.limits.history_versions = 0;
     world.limits.last_good_templates = 0;
@@ -88,11 +88,11 @@ fn entries_that_break_together_share_one_view_and_let_it_go() {
     drop(view);
     assert!(weak.upgrade().is_some());
     world.edit(&[("part", "part 2")], &[]);
-    assert!(weak.upgrade().is_none(), "nobody needs it any more");
+    assert!(weak.upgrade().is_none(), "no entry needs it any more");
 }
 
 #[test]
-fn versions_die_with_their_last_reader() {
+fn versions_are_freed_with_their_last_reader() {
     let mut world = site(3);
     world.limits.history_versions = 2;
     let reader = world.snapshot().clone();
@@ -111,11 +111,11 @@ fn versions_die_with_their_last_reader() {
         generation.upgrade().is_none(),
         "kept generations do not hold older ones"
     );
-    assert_eq!(kept(&world.truth), [4, 5, 6].map(Version::from_number));
+    assert_eq!(kept(&world.state), [4, 5, 6].map(Version::from_number));
 }
 
 #[test]
-fn the_history_is_bounded_by_what_only_it_has_in_memory() {
+fn the_history_is_bounded_by_bytes() {
     let mut world = site(3);
     world.limits.history_versions = 10;
     world.limits.history_bytes = 35_000;
@@ -124,52 +124,55 @@ fn the_history_is_bounded_by_what_only_it_has_in_memory() {
         world.edit(&[("part", &large(number))], &[]);
     }
     assert_eq!(
-        kept(&world.truth),
+        kept(&world.state),
         [4, 5, 6, 7].map(Version::from_number),
         "three of 10 kB, and what is served"
     );
-    // What is not replaced costs a version nothing.
+    // A version that replaces only small texts costs little.
     for number in 0..3 {
         world.edit(&[("page-1", &format!("page {number}"))], &[]);
     }
-    assert_eq!(kept(&world.truth).len(), 7);
+    assert_eq!(kept(&world.state).len(), 7);
     world.edit(&[("part", &"y".repeat(100_000))], &[]);
     world.edit(&[("part", "part")], &[]);
     assert_eq!(
-        kept(&world.truth),
+        kept(&world.state),
         [11, 12].map(Version::from_number),
         "the last one stays, however large it is"
     );
 }
 
 #[test]
-fn a_plan_over_the_limit_of_names_is_refused_as_a_whole() {
+fn a_plan_over_the_limit_of_names_is_rejected() {
     let mut world = World::new(companions());
     world.limits.templates = 3;
     world.edit(&[("a", "call b"), ("b", "b"), ("c", "c")], &[]);
     let mut graph = world.graph.clone();
     let plan = graph.apply(batch(&[("a", "call b\ncall d")], &[]));
-    let decision = publish(&world.truth, &plan, &formatters(), &world.limits);
+    let decision = publish(&world.state, &plan, &formatters(), &world.limits);
     let Decision::Refused { reason } = decision else {
         panic!("{decision:?}");
     };
     assert_eq!(reason, Refusal::TooManyTemplates { templates: 4, limit: 3 });
     assert!(reason.to_string().contains("the limit `templates` is 3"), "{reason}");
-    assert!(world.edit(&[("c", "c 2")], &[]).1.is_some(), "what fits goes on");
+    assert!(
+        world.edit(&[("c", "c 2")], &[]).1.is_some(),
+        "a plan within the limit is accepted"
+    );
 }
 
 #[test]
-fn a_plan_for_something_else_is_refused() {
+fn a_plan_that_does_not_fit_is_rejected() {
     let world = site(1);
     let mut plan = Plan::default();
     plan.verdicts.push((name("page-7"), Verdict::Good));
-    let decision = publish(&world.truth, &plan, &formatters(), &world.limits);
+    let decision = publish(&world.state, &plan, &formatters(), &world.limits);
     let expected = Refusal::Incoherent { name: name("page-7") };
     assert!(matches!(decision, Decision::Refused { reason } if reason == expected));
 }
 
 #[test]
-fn a_failing_render_finds_what_the_entry_was() {
+fn earlier_closures_of_an_entry() {
     let mut world = site(1);
     for text in ["part 2", "part 3", "part 2", "bad", "part 4"] {
         world.edit(&[("part", text), ("other", text)], &[]);
@@ -184,9 +187,9 @@ fn a_failing_render_finds_what_the_entry_was() {
     assert_eq!(earlier, expected.map(|(version, texts)| (version, texts.to_string())));
 }
 
-/// However many versions of other templates came since: what a page was before its text, or that of what it calls, changed last.
+/// Checks that the version before the last change of a page, or of what it calls, survives any number of versions of other templates.
 #[test]
-fn a_burst_of_other_versions_does_not_take_away_what_an_entry_was() {
+fn a_burst_of_versions_keeps_the_last_good_closure() {
     let mut world = site(1);
     world.limits.history_versions = 2;
     let former = |world: &World, of: &str| {
@@ -210,7 +213,7 @@ fn a_burst_of_other_versions_does_not_take_away_what_an_entry_was() {
     let before = |world: &World| world.snapshot().version().number();
     let first = before(&world);
     world.edit(&[("part", "part 2")], &[]);
-    assert_eq!(former(&world, "page-0"), [""; 0], "the kept versions have it");
+    assert_eq!(former(&world, "page-0"), [""; 0], "the history has it");
     burst(&mut world);
     assert_eq!(former(&world, "page-0"), [format!("{first}: page part 1")]);
     // Both the page and what it calls have changed: newest first, and each with what belongs to it.
@@ -223,8 +226,8 @@ fn a_burst_of_other_versions_does_not_take_away_what_an_entry_was() {
         [page(second, " page part 2"), page(first, " page part 1")]
     );
     // While an operator holds an older version, nothing newer than that answers.
-    let kept = kept(&world.truth);
-    let held = roll_back(&world.truth, kept[0], &world.limits).expect("is kept").0;
+    let kept = kept(&world.state);
+    let held = roll_back(&world.state, kept[0], &world.limits).expect("is kept").0;
     let snapshot = held.snapshot();
     let id = snapshot.id("page-0").expect("has an id");
     assert!(snapshot.former(id).all(|(version, _)| version < kept[0]));
@@ -236,33 +239,33 @@ fn a_burst_of_other_versions_does_not_take_away_what_an_entry_was() {
 }
 
 #[test]
-fn what_breaks_while_an_older_version_is_held_was_current_before_that() {
+fn a_break_during_a_hold_is_stale_since_before_it() {
     let mut world = site(1);
     world.edit(&[("part", "part 2")], &[]);
-    world.truth = roll_back(&world.truth, Version::from_number(1), &world.limits)
+    world.state = roll_back(&world.state, Version::from_number(1), &world.limits)
         .expect("is kept")
         .0;
     world.edit(&[("part", "bad")], &[]);
-    assert_eq!(world.shown("page-0"), "current: page part 1");
-    world.truth = resume(&world.truth, &world.limits).expect("is held").0;
-    assert_eq!(world.shown("page-0"), "stale since 2: page part 2");
+    assert_eq!(world.status("page-0"), "current: page part 1");
+    world.state = resume(&world.state, &world.limits).expect("is held").0;
+    assert_eq!(world.status("page-0"), "stale since 2: page part 2");
 }
 
 #[test]
-fn going_back_holds_until_it_is_resumed() {
+fn a_roll_back_holds_until_resume() {
     let mut world = site(1);
     world.edit(&[("part", "part 2")], &[]);
     let digest = world.snapshot().digest();
     world.edit(&[("part", "part 3"), ("new", "new")], &[]);
-    let (truth, snapshot, report) = roll_back(&world.truth, Version::from_number(2), &world.limits).expect("is kept");
-    world.truth = truth;
+    let (state, snapshot, report) = roll_back(&world.state, Version::from_number(2), &world.limits).expect("is kept");
+    world.state = state;
     assert_eq!((snapshot.version().number(), snapshot.digest()), (4, digest));
     assert_eq!(
         (report.changed, report.removed),
         (vec![name("part")], vec![name("new")])
     );
     assert_eq!(
-        (world.shown("page-0"), world.shown("new")),
+        (world.status("page-0"), world.status("new")),
         ("current: page part 2".into(), "gone".into())
     );
     let id = snapshot.id("page-0").expect("has an id");
@@ -271,19 +274,19 @@ fn going_back_holds_until_it_is_resumed() {
 
     assert_eq!(world.edit(&[("part", "part 4")], &[]).1, None);
     world.edit(&[("part", "bad")], &[]);
-    assert!(world.truth.is_held());
+    assert!(world.state.is_held());
     assert_eq!(
-        (world.shown("page-0"), world.snapshot().version().number()),
+        (world.status("page-0"), world.snapshot().version().number()),
         ("current: page part 2".into(), 4)
     );
-    let (truth, _, report) = resume(&world.truth, &world.limits).expect("is held");
-    world.truth = truth;
+    let (state, _, report) = resume(&world.state, &world.limits).expect("is held");
+    world.state = state;
     // No version ever had part 4; the last one before is the nearest to it.
-    assert_eq!(world.shown("page-0"), "stale since 3: page part 4");
-    assert_eq!(world.shown("new"), "current: new");
+    assert_eq!(world.status("page-0"), "stale since 3: page part 4");
+    assert_eq!(world.status("new"), "current: new");
     assert_eq!((report.version.number(), report.stale.len()), (5, 2));
-    assert!(resume(&world.truth, &world.limits).is_none());
+    assert!(resume(&world.state, &world.limits).is_none());
 
-    let refused = roll_back(&world.truth, Version::from_number(9), &world.limits).expect_err("never was");
+    let refused = roll_back(&world.state, Version::from_number(9), &world.limits).expect_err("never was");
     assert_eq!(refused.to_string(), "version 9 is not kept; kept are: 1, 2, 3, 4, 5");
 }

@@ -49,7 +49,7 @@ fn main() {
 /// A graph and what was published of it.
 struct Site {
     graph: Graph,
-    truth: RegistryState,
+    state: RegistryState,
     formatters: Formatters,
     limits: Limits,
     number: u64,
@@ -60,7 +60,7 @@ impl Site {
         let formatters = Formatters::default();
         let mut site = Self {
             graph: Graph::new(&formatters, Companions::default()),
-            truth: RegistryState::new(),
+            state: RegistryState::new(),
             formatters,
             limits: Limits {
                 history_versions,
@@ -92,10 +92,10 @@ impl Site {
         let start = Instant::now();
         let plan = self.graph.apply(batch);
         let planned = Instant::now();
-        let decision = publish(&self.truth, &plan, &self.formatters, &self.limits);
+        let decision = publish(&self.state, &plan, &self.formatters, &self.limits);
         let published = Instant::now();
-        if let Decision::Published { truth, .. } = decision {
-            self.truth = truth;
+        if let Decision::Published { state, .. } = decision {
+            self.state = state;
         }
         (nanoseconds(planned - start), nanoseconds(published - planned))
     }
@@ -153,7 +153,7 @@ fn memory(templates: usize) -> Vec<String> {
         for text in &texts {
             site.change([(entry.as_str(), text.as_str())]);
             if hold {
-                held.push(site.truth.snapshot().clone());
+                held.push(site.state.snapshot().clone());
             }
         }
         (live_bytes() - before) as f64 / KEPT as f64

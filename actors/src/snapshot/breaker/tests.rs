@@ -4,7 +4,7 @@ use super::*;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::RenderFault;
 
-/// A render of what is served that took long, one that did not, and one of what is not served any more.
+/// A slow render of the served closure, a brief one, and one of a closure that is no longer served.
 const LONG: Success = Success {
     is_served: true,
     brief: false,
@@ -28,12 +28,12 @@ fn after(start: Instant, ms: u64) -> Instant {
 }
 
 #[test]
-fn it_opens_after_failures_in_a_row_and_is_tried_again_ever_more_rarely() {
+fn consecutive_failures_open_it_and_pauses_double() {
     let (start, mut breaker) = (Instant::now(), Breaker::new(&RULES));
     assert_eq!(breaker.admit(start, &RULES), Admission::Attempt);
     let opened: Vec<_> = (0..3).map(|_| breaker.failed(start, &RULES)).collect();
     assert_eq!(opened, [false, false, true]);
-    // One that began before says nothing new.
+    // A render that began before the breaker opened changes nothing.
     assert!(!breaker.failed(start, &RULES));
     // Each pause begins with the failed probe before it, and is twice as long up to the bound.
     let mut now = 0;
@@ -51,7 +51,7 @@ fn it_opens_after_failures_in_a_row_and_is_tried_again_ever_more_rarely() {
 }
 
 #[test]
-fn a_probe_of_which_nothing_is_heard_does_not_keep_it_open_for_ever() {
+fn a_lost_probe_is_replaced() {
     let (start, mut breaker) = (Instant::now(), Breaker::new(&RULES));
     for _ in 0..3 {
         breaker.failed(start, &RULES);
@@ -65,9 +65,9 @@ fn a_probe_of_which_nothing_is_heard_does_not_keep_it_open_for_ever() {
 }
 
 proptest! {
-    /// Against what is promised: never more probes at once than one, none before a pause is over, and no pause out of its bounds.
+    /// Checks for random histories that there is one probe at a time, none before its pause is over, and no pause out of bounds.
     #[test]
-    fn whatever_happens_probes_are_apart(steps in proptest::collection::vec((0u8..4, 0u64..120), 1..200)) {
+    fn probes_keep_their_distance(steps in proptest::collection::vec((0u8..4, 0u64..120), 1..200)) {
         let (start, mut breaker) = (Instant::now(), Breaker::new(&RULES));
         let (mut now, mut in_a_row, mut probe) = (0, 0, None::<u64>);
         let mut refused_until = None::<u64>;
@@ -124,7 +124,7 @@ fn fail(breakers: &Breakers, id: u32, closure: &Digest, now: Instant, hung: bool
 }
 
 #[test]
-fn a_closure_that_is_open_is_not_tried_and_another_one_is() {
+fn a_breaker_belongs_to_a_closure() {
     let (breakers, now, id) = (Breakers::default(), Instant::now(), TemplateId::new(7));
     let (bad, repaired, error) = (digest("bad"), digest("repaired"), error());
     assert!(!breakers.may_know(id));
@@ -132,22 +132,22 @@ fn a_closure_that_is_open_is_not_tried_and_another_one_is() {
     assert_eq!(opened, [false, false, true, false]);
     assert!(breakers.may_know(id));
     assert!(matches!(
-        breakers.course(id, &bad, now, &RULES),
+        breakers.route(id, &bad, now, &RULES),
         RenderRoute::Instead(..)
     ));
     assert!(matches!(
-        breakers.course(id, &repaired, now, &RULES),
+        breakers.route(id, &repaired, now, &RULES),
         RenderRoute::Attempt
     ));
     let open = |served: Option<Digest>| breakers.counts(|_| served).open;
     assert_eq!((open(Some(bad)), breakers.counts(|_| None).opened), (1, 1));
-    // An edit begins anew, and a good render of it ends the matter, unless it is of a version that is over.
+    // An edit starts with a closed breaker, and a successful render of it removes the record, unless it is of an old version.
     assert_eq!((open(Some(repaired)), open(None)), (0, 0));
     assert!(!breakers.succeeded(id, &repaired, LATE, &RULES));
     assert!(breakers.may_know(id));
     assert!(!breakers.succeeded(id, &repaired, LONG, &RULES), "it was closed");
     assert!(!breakers.may_know(id));
-    // What stood in for the text before is tried first for the next that fails.
+    // The substitute of the previous text is tried first for the next one that fails.
     let good = Substitute::Good(digest("good"));
     let failure = |closure, substitute| CostlyFailure {
         closure,
@@ -161,7 +161,7 @@ fn a_closure_that_is_open_is_not_tried_and_another_one_is() {
 }
 
 #[test]
-fn a_success_between_failures_keeps_it_closed_and_a_probe_that_succeeds_closes_it() {
+fn a_success_resets_and_closes_it() {
     let (breakers, now, id) = (Breakers::default(), Instant::now(), TemplateId::new(1));
     let closure = digest("some data is too much for it");
     for _ in 0..10 {
@@ -173,11 +173,11 @@ fn a_success_between_failures_keeps_it_closed_and_a_probe_that_succeeds_closes_i
         fail(&breakers, 1, &closure, now, false);
     }
     assert!(matches!(
-        breakers.course(id, &closure, now, &RULES),
+        breakers.route(id, &closure, now, &RULES),
         RenderRoute::Instead(..)
     ));
     assert!(matches!(
-        breakers.course(id, &closure, after(now, 100), &RULES),
+        breakers.route(id, &closure, after(now, 100), &RULES),
         RenderRoute::Attempt
     ));
     assert!(breakers.succeeded(id, &closure, LONG, &RULES));
@@ -186,11 +186,11 @@ fn a_success_between_failures_keeps_it_closed_and_a_probe_that_succeeds_closes_i
 }
 
 #[test]
-fn one_that_hangs_opens_it_at_once_and_what_hangs_in_its_place_is_not_tried_again() {
+fn a_hanging_render_opens_it_at_once() {
     let (breakers, now, id) = (Breakers::default(), Instant::now(), TemplateId::new(1));
     let closure = digest("blocks");
     assert!(fail(&breakers, 1, &closure, now, true));
-    let substitute = |breakers: &Breakers| match breakers.course(id, &closure, now, &RULES) {
+    let substitute = |breakers: &Breakers| match breakers.route(id, &closure, now, &RULES) {
         RenderRoute::Instead(_, substitute) => Some(substitute),
         RenderRoute::Attempt => None,
     };
@@ -200,7 +200,7 @@ fn one_that_hangs_opens_it_at_once_and_what_hangs_in_its_place_is_not_tried_agai
 }
 
 #[test]
-fn as_many_are_known_as_there_is_room_for_and_slow_ones_stay() {
+fn records_are_bounded_and_slow_ones_stay() {
     let (breakers, now) = (Breakers::default(), Instant::now());
     let closure = digest("slow");
     for id in 0..3 {
@@ -209,16 +209,13 @@ fn as_many_are_known_as_there_is_room_for_and_slow_ones_stay() {
     let known: Vec<_> = (0..4).map(|id| breakers.may_know(TemplateId::new(id))).collect();
     assert_eq!(known, [false, true, true, false]);
     breakers.succeeded(TemplateId::new(2), &closure, LONG, &RULES);
-    assert!(breakers.may_know(TemplateId::new(2)), "it is slow still");
+    assert!(breakers.may_know(TemplateId::new(2)), "it is still slow");
     breakers.succeeded(TemplateId::new(2), &closure, BRIEF, &RULES);
-    assert!(
-        !breakers.may_know(TemplateId::new(2)),
-        "it was held up by others when it was slow"
-    );
+    assert!(!breakers.may_know(TemplateId::new(2)), "it is no longer slow");
 }
 
 #[test]
-fn it_is_open_since_the_first_time_and_says_when_it_is_tried_again() {
+fn an_open_breaker_reports_its_times() {
     let (breakers, start, id) = (Breakers::default(), Instant::now(), TemplateId::new(1));
     let closure = Digest::over([&b"1"[..]]);
     let error = RenderError::new(RenderFault::Internal, Diagnostic::error("x", "m"));
@@ -241,11 +238,11 @@ fn it_is_open_since_the_first_time_and_says_when_it_is_tried_again() {
     assert_eq!(open(), None);
     fail(2);
     assert_eq!(open(), Some((after(start, 2), after(start, 102), false, true)));
-    breakers.course(id, &closure, after(start, 110), &RULES);
+    breakers.route(id, &closure, after(start, 110), &RULES);
     assert_eq!(open(), Some((after(start, 2), after(start, 160), true, true)));
     fail(120);
     assert_eq!(open(), Some((after(start, 2), after(start, 320), false, true)));
-    breakers.course(id, &closure, after(start, 330), &RULES);
+    breakers.route(id, &closure, after(start, 330), &RULES);
     assert!(breakers.succeeded(id, &closure, LONG, &RULES));
     assert_eq!(open(), None);
 }
