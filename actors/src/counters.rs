@@ -1,7 +1,7 @@
-//! [`Counters`]: what happened in an engine since it started, as plain figures; and the tally that counts it where it happens.
+//! [`Counters`]: the numbers of an engine since it started, and the `Recorder` that counts events where they happen.
 //!
-//! Counting is relaxed atomics that threads mostly have to themselves, so a render pays some nanoseconds for it. Nobody is
-//! waited for and nothing is ever reset: rates are differences between two readings.
+//! Counting uses relaxed atomics. Those of renders are sharded by thread, so a render pays a few nanoseconds for them and threads do not
+//! contend. Counters are never reset: a rate is the difference between two readings.
 
 mod clock;
 mod compiles;
@@ -41,83 +41,84 @@ pub(crate) use renders::RenderInProgress;
 use renders::RenderRecorder;
 use usage::UsageRecorder;
 
-/// What happened in an engine since it started. Every count only grows; a count and another one next to it may be a few events
-/// apart.
+/// The numbers of an engine since it started. Each count only grows. Counts are read one after the other, so two of them may differ by a
+/// few events.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Counters {
-    /// When the engine was started, in milliseconds since 1970.
+    /// The start of the engine, in milliseconds since 1970.
     pub started_ms: u64,
-    /// Renders by what came of them. Every outcome is there.
+    /// The number of renders by outcome. Every outcome has an entry.
     pub renders: BTreeMap<RenderOutcome, u64>,
-    /// How long renders took. Of many within a few milliseconds a sample is timed and counted for all of them.
+    /// The durations of renders. Of many renders within a few milliseconds, a sample is timed and counted for all of them.
     pub render_seconds: Histogram,
-    /// Renders of an edit that compiles and failed, which were answered from an older version. They count as stale too.
+    /// The number of renders whose newest text compiles and failed, and which were answered from an older version. They count as stale as
+    /// well.
     pub renders_rescued: u64,
-    /// How often a circuit breaker opened: a template failed so often, at such a cost, that its last good version is rendered first.
+    /// The number of times that a circuit breaker opened, because a template failed repeatedly at a high cost.
     pub breaker_opened: u64,
-    /// Renders that tried a template whose breaker was open again.
+    /// The number of renders that probed a template whose breaker was open.
     pub breaker_probes: u64,
-    /// Templates whose breaker is open now.
+    /// The number of templates whose breaker is open now.
     pub breakers_open: usize,
-    /// Reloads by what came of them.
+    /// The number of reloads by result.
     pub reloads: ReloadCounters,
-    /// From noticing a change to the swap that shows it.
+    /// The times from noticing a change to the swap that publishes it.
     pub publish_seconds: Histogram,
-    /// Findings that kept a text from being served, by their code. Codes that can occur are there from the start.
+    /// The number of errors that kept a text from being served, by code. All known codes have an entry from the start.
     pub compile_failures: BTreeMap<&'static str, u64>,
-    /// The cache of compiled units.
+    /// The cache of compiled texts.
     pub compile_cache: CacheCounters,
-    /// What is served now.
+    /// The version that is served now.
     pub live_version: Version,
-    /// What the sources ask for: the live version if all of it compiles and is published, else one more.
+    /// The version that the sources ask for: the live version if all of it compiles and is published, otherwise the next one.
     pub desired_version: Version,
-    /// Whether an operator went back to an earlier version, so that edits wait.
+    /// True if an operator rolled back, so that edits wait.
     pub held: bool,
-    /// Entries by how they stand.
+    /// The number of entries by status.
     pub entries: StatusCounters,
-    /// Snapshots in memory, the current one included: old ones that stay are held by somebody.
+    /// The number of snapshots in memory, the current one included. Old ones that stay have readers that still hold them.
     pub snapshots_live: usize,
-    /// The most that there were at once.
+    /// The largest value of `snapshots_live` so far.
     pub snapshots_high_water: usize,
 }
 
 impl Counters {
-    /// All renders, whatever came of them.
+    /// Returns the number of all renders.
     #[must_use]
     pub fn renders_total(&self) -> u64 {
         self.renders.values().sum()
     }
 }
 
-/// Entries by how they stand.
+/// The number of entries by status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct StatusCounters {
-    /// Served as their newest text has it.
+    /// Entries whose newest text is served.
     pub current: usize,
-    /// Served as they were before an edit that is not good, whether that does not compile or fails when it is rendered.
+    /// Entries that are served from their last good version, because the newest text does not compile or fails when it is rendered.
     pub stale: usize,
-    /// Not served: no text of it is good.
+    /// Entries without a good version.
     pub broken: usize,
 }
 
-/// A template whose circuit breaker is open: it failed so often, at such a cost, that its last good version is rendered in its place.
+/// A template whose circuit breaker is open. It failed repeatedly at a high cost, so its last good version is rendered in its place.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct OpenBreaker {
-    /// Its name.
+    /// The name of the template.
     pub template: TemplateName,
-    /// When the breaker opened, in milliseconds since 1970. Trials that failed since leave it open.
+    /// The time when the breaker opened, in milliseconds since 1970. Probes that failed since do not change it.
     pub since_ms: u64,
-    /// When a render will try the template again, in milliseconds since 1970. It may be over: nobody has asked for it since.
+    /// The earliest time of the next probe, in milliseconds since 1970. It is in the past if the template has not been requested since.
     pub next_try_ms: u64,
-    /// Whether a render is trying it now.
+    /// True while a render probes the template.
     pub is_tried: bool,
-    /// What the last render failed with.
+    /// The error of the last failed render.
     pub diagnostic: Option<Diagnostic>,
 }
 
-/// Counts. Shared by everything that something happens in.
+/// Counts events. All parts of an engine share one.
 pub(crate) struct Recorder {
     clock: Clock,
     renders: RenderRecorder,
@@ -131,7 +132,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Everything at zero. `publications` is how many are remembered.
+    /// Creates a recorder with all counts at zero that remembers `publications` versions.
     pub(crate) fn new(publications: usize) -> Arc<Self> {
         let clock = Clock::start();
         Arc::new(Self {
@@ -147,19 +148,19 @@ impl Recorder {
         })
     }
 
-    /// A render begins.
+    /// Counts a render that begins.
     #[inline]
     pub(crate) fn begin(&self) -> RenderInProgress {
         self.renders.begin(self.clock.tick())
     }
 
-    /// A render was answered: whoever asked for it has this.
+    /// Counts the answer of a render, as its caller received it.
     #[inline]
     pub(crate) fn answered(&self, begun: RenderInProgress, result: &Result<Rendered, RenderFailure>) {
         self.renders.end(begun, result);
     }
 
-    /// A template was rendered, whether anybody still waited for it or not.
+    /// Counts a render of a template, also if its caller no longer waits.
     #[inline]
     pub(crate) fn used(
         &self,
@@ -175,7 +176,7 @@ impl Recorder {
         }
     }
 
-    /// A render failed and was answered otherwise: from an older version (`rescued`), or with a stand-in.
+    /// Counts a failed render that was answered from an older version (`rescued`) or with the stand-in.
     pub(crate) fn failed_late(&self, id: TemplateId, rescued: bool) {
         if rescued {
             self.renders.rescued();
@@ -183,7 +184,7 @@ impl Recorder {
         self.usages.of(id).failed();
     }
 
-    /// A version is served from now on. `noticed` is when the first change of it was.
+    /// Counts a version that was published.
     pub(crate) fn published(&self, published: &Arc<Published>, held: bool, snapshot: &Snapshot) {
         let now = Instant::now();
         self.publications.add(Publication {
@@ -195,24 +196,27 @@ impl Recorder {
         self.snapshots_high_water.fetch_max(snapshot.live(), Ordering::Relaxed);
     }
 
-    /// A batch of edits is served from now on.
+    /// Counts a batch of edits that was published. `noticed` is the time when its first change was noticed.
     pub(crate) fn edited(&self, noticed: Instant) {
         self.publish_seconds.record(noticed.elapsed(), 1, true);
     }
 
-    /// Versions that were published, oldest first.
+    /// Returns the latest published versions, oldest first.
     pub(crate) fn publications(&self) -> Vec<Publication> {
         self.publications.all()
     }
 
-    /// What is known of one template.
+    /// Returns the usage of one template.
     pub(crate) fn usage(&self, snapshot: &Snapshot, id: TemplateId) -> Usage {
         Usage {
             last_failure: snapshot.faults().last_failure(id).map(|(at, why)| {
                 let diagnostic = why.diagnostics.first().cloned();
                 LastFailure {
                     at_ms: self.clock.ms(at),
-                    said: diagnostic.as_ref().map(|said| said.message.clone()).unwrap_or_default(),
+                    said: diagnostic
+                        .as_ref()
+                        .map(|diagnostic| diagnostic.message.clone())
+                        .unwrap_or_default(),
                     diagnostic,
                 }
             }),
@@ -220,7 +224,7 @@ impl Recorder {
         }
     }
 
-    /// Counts entries by their status. Costs what failed in renders, not what there is: the rest is counted once for each version.
+    /// Counts entries by status. The compiled status is counted once for each version, so a call costs only the late faults.
     fn entries(&self, snapshot: &Snapshot) -> StatusCounters {
         let mut entries = self.standings.of(snapshot);
         for id in snapshot
@@ -242,7 +246,7 @@ impl Recorder {
         let open = snapshot.breakers().open().into_iter();
         let open = open.filter_map(|opened| {
             let closure = snapshot.standing(opened.id).closure()?;
-            // The breaker of a closure that is not served any more is of no interest.
+            // The breaker of a closure that is no longer served does not count.
             if closure.digest() != opened.closure {
                 return None;
             }
@@ -259,7 +263,7 @@ impl Recorder {
         open
     }
 
-    /// Everything, with what a snapshot says of itself.
+    /// Reads all counters, together with those that a snapshot has.
     pub(crate) fn read(&self, snapshot: &Snapshot) -> Counters {
         let entries = self.entries(snapshot);
         let held = self.publications.held();
@@ -267,7 +271,7 @@ impl Recorder {
         let (renders, render_seconds, renders_rescued) = self.renders.read();
         let breakers = snapshot.breakers().counts(|id| snapshot.closure_digest(id));
         let live_version = snapshot.version();
-        // What fails in renders is published: it is not waited for.
+        // Templates that fail only in renders are published, so they do not count here.
         let compiled = self.standings.of(snapshot);
         let whole = compiled.stale + compiled.broken == 0 && !held && reloads.last.is_none_or(ReloadResult::is_success);
         Counters {
@@ -294,11 +298,12 @@ impl Recorder {
 
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tally(..)")
+        f.write_str("Recorder(..)")
     }
 }
 
 impl StatusCounters {
+    /// Returns the count of a status.
     fn count(&mut self, stands: Stands) -> &mut usize {
         match stands {
             Stands::Current => &mut self.current,
@@ -308,7 +313,7 @@ impl StatusCounters {
     }
 }
 
-/// The status of an entry by what was found when it was compiled.
+/// Returns the compiled status of an entry, regardless of faults in renders.
 fn stands(standing: Standing<'_>) -> Option<Stands> {
     match standing {
         Standing::Current(_) => Some(Stands::Current),
@@ -318,7 +323,7 @@ fn stands(standing: Standing<'_>) -> Option<Stands> {
     }
 }
 
-/// Counts how the entries of a snapshot stand by what was found when they were compiled.
+/// Counts the entries of a snapshot by compiled status.
 fn standings(snapshot: &Snapshot) -> StatusCounters {
     let mut entries = StatusCounters::default();
     for stands in snapshot.entries().filter_map(|(_, _, standing)| stands(standing)) {

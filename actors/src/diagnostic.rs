@@ -1,4 +1,4 @@
-//! [`Diagnostic`]: what is wrong with a template, for the person who must act, and how it is shown.
+//! [`Diagnostic`]: a fault of a template, written for the person who has to fix it, and its presentation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,19 +8,19 @@ use serde::Serialize;
 
 use crate::template::TemplateName;
 
-/// How bad it is.
+/// The severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Severity {
-    /// It works, and is probably not what was meant.
+    /// The template works, but probably not as intended.
     Warning,
-    /// It is not served.
+    /// The text is not served.
     Error,
 }
 
 impl Severity {
-    /// Returns its name, as it is written in JSON.
+    /// Returns the name that is used in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,31 +30,31 @@ impl Severity {
     }
 }
 
-/// A place on one line of a text: 1-based, counted in characters.
+/// A range of characters on one line of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Span {
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line: u32,
-    /// In characters, counted from 1.
+    /// The first character, counted from 1.
     pub column: u32,
-    /// In characters, all on this line; at least 1.
+    /// The number of characters, all on this line; at least 1.
     pub length: u32,
 }
 
-/// A `call` on the way from an entry to the place.
+/// A `call` on the path from an entry to the fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CallSite {
-    /// Who calls.
+    /// The template that calls.
     pub template: TemplateName,
-    /// Where it calls.
+    /// The location of the call.
     pub span: Span,
 }
 
-/// The line that a span is on, as much of it as can be shown: an ellipsis stands where it was cut.
+/// The line of a span, or the part of it that is shown. An ellipsis stands where it is cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Excerpt {
     text: Arc<str>,
-    /// The characters of `text` before the place.
+    /// The number of characters of `text` before the span.
     start: u32,
 }
 
@@ -64,67 +64,68 @@ impl Excerpt {
     }
 }
 
-/// Characters of a line that an excerpt keeps.
+/// The number of characters of a line that an excerpt keeps.
 const EXCERPT_CHARACTERS: usize = 240;
-/// Bytes of the message and of the help of what failed in a render: a formatter, and whatever panics, may say as much as it likes.
-const SAID_BYTES_MAX: usize = 4096;
-/// Stands for the characters that were cut off.
+/// The maximal size of the message and of the help of a failed render, in bytes. The texts of a formatter or of a panic have no bound of
+/// their own.
+const TEXT_BYTES_MAX: usize = 4096;
+/// Marks characters that were cut off.
 const ELLIPSIS: char = '…';
 
-/// One finding about one template.
+/// One fault of one template.
 ///
-/// `Display` shows it for people, with the line, a caret, the call chain and the help; `Serialize` shows it for programs.
+/// `Display` writes it for people, with the line, a caret, the call chain and the help; `Serialize` writes it for programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad.
+    /// The severity.
     pub severity: Severity,
-    /// A stable word for programs, such as `missing-path`.
+    /// The stable code for programs, such as `missing-path`.
     pub code: &'static str,
-    /// Whose text; a dialect knows no name and leaves this out, the Compiler adds it.
+    /// The template at fault. A dialect does not know the name of a text, so the Compiler adds it.
     pub template: Option<TemplateName>,
-    /// Where in that text.
+    /// The location in that text.
     pub span: Option<Span>,
-    /// One sentence, no full stop.
+    /// One sentence without a full stop.
     pub message: String,
-    /// What to write or do instead.
+    /// Advice on how to fix it.
     pub help: Option<String>,
-    /// The calls that led there, the caller nearest to the place first, the entry last.
+    /// The calls that lead to the fault, the nearest caller first and the entry last.
     pub chain: Vec<CallSite>,
     excerpt: Option<Excerpt>,
-    /// What a template looked for in vain in what it was called with: its caller can say where that is.
+    /// The name that a called template did not find in its context. Its caller knows the full path and completes the message.
     pub(crate) wanted: Option<MissingName>,
 }
 
-/// A name that a template looked for in its context.
+/// A name that does not exist in the context of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MissingName {
     pub(crate) name: Box<str>,
-    /// What the context is, if it has no names.
+    /// The kind of value that the context is, if it is no object.
     pub(crate) kind: Option<&'static str>,
 }
 
 impl Diagnostic {
-    /// What it takes in memory, about: an excerpt is a line of the text.
+    /// Returns the approximate size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let help = self.help.as_ref().map_or(0, String::len);
         let excerpt = self.excerpt.as_ref().map_or(0, Excerpt::bytes);
         size_of::<Self>() + self.message.len() + help + size_of_val(&*self.chain) + excerpt
     }
 
-    /// The same in no more words than are kept of a fault.
+    /// Returns the diagnostic with message and help cut to their maximal size.
     #[must_use]
     pub(crate) fn shortened(mut self) -> Self {
-        for said in std::iter::once(&mut self.message).chain(&mut self.help) {
-            if said.len() > SAID_BYTES_MAX {
-                said.truncate(said.floor_char_boundary(SAID_BYTES_MAX));
-                said.push(ELLIPSIS);
-                said.shrink_to_fit();
+        for text in std::iter::once(&mut self.message).chain(&mut self.help) {
+            if text.len() > TEXT_BYTES_MAX {
+                text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+                text.push(ELLIPSIS);
+                text.shrink_to_fit();
             }
         }
         self
     }
 
-    /// An error without a place.
+    /// Creates an error without a location.
     #[must_use]
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
         Self {
@@ -140,7 +141,7 @@ impl Diagnostic {
         }
     }
 
-    /// A warning without a place.
+    /// Creates a warning without a location.
     #[must_use]
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
         Self {
@@ -149,21 +150,21 @@ impl Diagnostic {
         }
     }
 
-    /// In which template.
+    /// Sets the template at fault.
     #[must_use]
     pub fn in_template(mut self, name: &TemplateName) -> Self {
         self.template = Some(name.clone());
         self
     }
 
-    /// At which bytes of `text`. A range that leaves its line ends with the line.
+    /// Sets the location as a range of bytes of `text`. A range that exceeds its line ends with the line.
     #[must_use]
     pub fn at(self, text: &str, bytes: std::ops::Range<usize>) -> Self {
         let span = span_of(text, bytes);
         self.at_span(text, span)
     }
 
-    /// At which span of `text`.
+    /// Sets the location as a span of `text`.
     #[must_use]
     pub fn at_span(mut self, text: &str, span: Span) -> Self {
         self.span = Some(span);
@@ -171,32 +172,32 @@ impl Diagnostic {
         self
     }
 
-    /// What to write or do instead.
+    /// Adds advice on how to fix it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The line of the place, as much of it as is shown, and where in it the place begins, in characters.
+    /// Returns the line of the fault, or the part of it that is shown, and the number of characters in it before the fault.
     #[must_use]
     pub fn excerpt(&self) -> Option<(&str, usize)> {
         let excerpt = self.excerpt.as_ref()?;
         Some((&excerpt.text, excerpt.start as usize))
     }
 
-    /// Returns true if another finding has the same code at the same place. Messages may name what is in the data, so they do not
-    /// count.
+    /// Returns true if another diagnostic has the same code at the same location. Messages are not compared, because they may contain data
+    /// of the request.
     pub(crate) fn is_same_fault(&self, other: &Self) -> bool {
         (&self.template, self.span, self.code) == (&other.template, other.span, other.code)
     }
 
-    /// Adds the next caller, going outwards.
+    /// Adds the next caller to the end of the chain.
     pub fn called_from(&mut self, template: TemplateName, span: Span) {
         self.chain.push(CallSite { template, span });
     }
 
-    /// The finding itself, whoever reaches it.
+    /// Returns the diagnostic without its call chain.
     #[must_use]
     pub fn without_chain(&self) -> Self {
         Self {
@@ -205,7 +206,7 @@ impl Diagnostic {
         }
     }
 
-    /// For people, with colours if asked.
+    /// Formats the diagnostic for people, optionally with colours.
     #[must_use]
     pub fn human(&self, colours: bool) -> String {
         let path = match (&self.template, self.span) {
@@ -216,7 +217,7 @@ impl Diagnostic {
         self.human_in(path, colours)
     }
 
-    /// The same for a text that is no template, such as a configuration.
+    /// Formats a diagnostic of a text that is no template, such as a configuration file.
     #[must_use]
     pub fn human_in(&self, path: &str, colours: bool) -> String {
         let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
@@ -238,7 +239,7 @@ impl Diagnostic {
                         .annotation(AnnotationKind::Primary.span(range)),
                 );
             }
-            // About no text at all.
+            // The diagnostic is not about a text.
             (None, _) if path.is_empty() => {}
             (span, _) => {
                 let mut origin = Origin::path(path);
@@ -265,8 +266,8 @@ impl Diagnostic {
     }
 }
 
-/// A snippet says at which column of its source a place is, and cannot be told another: so the place is corrected where the source is
-/// an excerpt. It stands behind the title, which is one line.
+/// Corrects the column of a rendered diagnostic whose source is an excerpt: `annotate_snippets` reports the column within the excerpt and
+/// cannot be given another. The location follows the title, which is one line.
 fn with_column_of_line(shown: &str, path: &str, span: Span, excerpt: &Excerpt) -> String {
     let (title, rest) = shown.split_once('\n').unwrap_or((shown, ""));
     let Span { line, column, .. } = span;
@@ -276,7 +277,7 @@ fn with_column_of_line(shown: &str, path: &str, span: Span, excerpt: &Excerpt) -
 }
 
 impl Excerpt {
-    /// The bytes of the excerpt that a span covers.
+    /// Returns the bytes of the excerpt that a span covers.
     fn range_of(&self, span: Span) -> std::ops::Range<usize> {
         let first = self.start as usize;
         let byte = |character: usize| {
@@ -289,7 +290,7 @@ impl Excerpt {
     }
 }
 
-/// Turns a range of bytes into a span; the range may start anywhere, also inside a character.
+/// Converts a range of bytes to a span. The range may begin and end within a character.
 #[must_use]
 pub fn span_of(text: &str, bytes: std::ops::Range<usize>) -> Span {
     let start = text.floor_char_boundary(bytes.start.min(text.len()));
@@ -301,16 +302,17 @@ pub fn span_of(text: &str, bytes: std::ops::Range<usize>) -> Span {
     Span {
         line: u32::try_from(lines + 1).unwrap_or(u32::MAX),
         column: count(&text[line_start..start]).saturating_add(1),
-        // A place between two characters, such as where a path is missing, is shown as the character behind it.
+        // An empty range, such as the position of a missing path, is shown as the character after it.
         length: count(on_line).max(1),
     }
 }
 
+/// Returns the part of a line around a span.
 fn excerpt_of(text: &str, span: Span) -> Option<Excerpt> {
     let line = text.split('\n').nth(span.line as usize - 1)?;
     let line = line.strip_suffix('\r').unwrap_or(line);
     let column = span.column as usize - 1;
-    // What an ellipsis stands for is more than one character.
+    // Cutting one character would only replace it with the ellipsis.
     let cut = Some(column.saturating_sub(EXCERPT_CHARACTERS / 2)).filter(|cut| *cut > 1);
     let mut rest = line.chars().skip(cut.unwrap_or(0));
     let kept = rest.by_ref().take(EXCERPT_CHARACTERS);
@@ -367,7 +369,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_count_characters_and_stay_on_their_line() {
+    fn spans_count_characters() {
         let text = "one\r\nzwei ü {ß}\nthree";
         let at = text.find("{ß}").expect("is there");
         assert_eq!(
@@ -387,11 +389,11 @@ mod tests {
                 length: 1
             }
         );
-        assert_eq!(span_of(text, at..at).length, 1, "a place has at least one character");
+        assert_eq!(span_of(text, at..at).length, 1, "a span has at least one character");
     }
 
     #[test]
-    fn a_diagnostic_shows_place_line_caret_chain_and_help() {
+    fn all_parts_are_shown() {
         let text = "<p>\n  Ünï {nmae}\n";
         let at = text.find("{nmae}").expect("is there");
         let name = TemplateName::new("shop/item.html").expect("valid");
@@ -423,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_megabyte_is_cut_around_the_place() {
+    fn a_huge_line_is_cut() {
         let text = format!("{}{{x}}{}", "ä".repeat(500_000), "b".repeat(500_000));
         let diagnostic = Diagnostic::error("c", "m").at(&text, 1_000_000..1_000_003);
         let shown = diagnostic.to_string();
@@ -432,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn the_column_is_that_of_the_line_however_much_of_it_is_shown() {
+    fn the_column_counts_from_the_start_of_the_line() {
         for before in [0, 1, 119, 120, 121, 122, 123, 239, 240, 504, 5000] {
             for after in [0, 1, 119, 120, 121, 5000] {
                 let text = format!("x\n{}{{x}}{}\r\nx", "ä".repeat(before), "b".repeat(after));

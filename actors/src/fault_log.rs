@@ -1,8 +1,8 @@
-//! [`FaultLog`]: the lines in an application's log about templates that are at fault, and about renders that have no answer.
+//! [`FaultLog`]: log lines about templates with faults, and about renders without an answer.
 //!
-//! They are written through `tracing`: with the target [`FAULTS_TARGET`], `WARN` once for each fault and `INFO` when it is fixed; with
-//! the target [`RENDERS_TARGET`], `WARN` for renders that have no answer. Nothing here runs in a render that succeeds. A burst of
-//! faults is counted rather than written out, so that a log cannot be flooded by an edit or by the requests of visitors.
+//! The lines are written through `tracing`. The target [`FAULTS_TARGET`] gets a `WARN` once for each fault, and an `INFO` when it is fixed;
+//! the target [`RENDERS_TARGET`] gets a `WARN` for renders without an answer. A successful render does not run any of this. Lines beyond a
+//! number in each period are counted instead of written, so that neither an edit nor the requests of visitors can flood the log.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter, Write};
@@ -20,43 +20,43 @@ use crate::template::TemplateName;
 use crate::unheard::unheard;
 use crate::version::Version;
 
-/// The target of these lines, for filters: `hotplate::faults=off`.
+/// The target of lines about templates, for filters such as `hotplate::faults=off`.
 pub const FAULTS_TARGET: &str = "hotplate::faults";
 
-/// The target of lines about renders that have no answer for a reason outside of templates.
+/// The target of lines about renders that have no answer for a reason other than their template.
 pub const RENDERS_TARGET: &str = "hotplate::renders";
 
-/// The period in which the limit `logged_faults` counts.
+/// The period of the limit `logged_faults`.
 const PERIOD: Duration = Duration::from_secs(10);
-/// Names that one line spells out.
+/// The number of names that one line lists.
 const NAMES_MAX: usize = 3;
 
-/// Writes to the log of the application. The Registry and renders that failed share it.
+/// Writes faults to the log of the application. The Registry and failed renders share it.
 #[derive(Debug)]
 pub(crate) struct FaultLog {
     faults: Mutex<Throttle>,
-    /// Of renders that show that a fault is fixed.
+    /// Limits the lines about faults that a render has shown to be fixed.
     fixes: Mutex<Throttle>,
-    /// Renders that have no answer for a reason outside of templates, by what came of them: one line each in a period.
+    /// Limits the lines about renders without an answer: one line for each outcome in a period.
     unanswered: Mutex<BTreeMap<RenderOutcome, Throttle>>,
-    /// The template that stands in for others, where one is named and ever used.
+    /// The name of the stand-in template, if one is configured and the policy uses it.
     stand_in: Option<TemplateName>,
-    /// It was there, and is not any more.
+    /// True if the stand-in existed and was removed.
     stand_in_gone: AtomicBool,
     wording: Wording,
 }
 
-/// What the embedder says of a name.
+/// A function of the embedding program about a name.
 type DescribeName<T> = Arc<dyn Fn(&TemplateName) -> T + Send + Sync>;
 
-/// How the log speaks of templates.
+/// The terms in which the log reports templates.
 #[derive(Clone, Default)]
 pub(crate) struct Wording {
-    /// Whether visitors can ask for it.
+    /// Returns true if visitors can request the template.
     pub(crate) is_page: Option<DescribeName<bool>>,
-    /// What it is called.
+    /// Returns the name to be shown.
     pub(crate) shown: Option<DescribeName<TemplateName>>,
-    /// Whether versions are nobody's news.
+    /// True if published versions are logged at `DEBUG` only.
     pub(crate) quiet: bool,
 }
 
@@ -77,7 +77,7 @@ impl Wording {
 }
 
 impl FaultLog {
-    /// A log that writes `most` faults in a period, of an engine with this policy and this stand-in.
+    /// Creates a log that writes at most `most` faults in a period, for an engine with this policy and stand-in.
     pub(crate) fn new(most: usize, on_failure: OnFailure, stand_in: Option<TemplateName>, wording: Wording) -> Self {
         Self {
             faults: Mutex::new(Throttle::new(most)),
@@ -89,40 +89,38 @@ impl FaultLog {
         }
     }
 
-    /// Whether a version is logged for who looks for it only.
+    /// Returns true if published versions are logged at `DEBUG` only.
     pub(crate) fn is_quiet(&self) -> bool {
         self.wording.quiet
     }
 
-    /// That the template that stands in was there and is gone, and what that means.
+    /// Returns a message if the stand-in existed and was removed.
     pub(crate) fn stand_in_gone(&self) -> Option<String> {
         let name = self.stand_in.as_ref()?;
         self.stand_in_gone.load(Ordering::Relaxed).then(|| {
-            format!(
-                "the stand-in {name} is gone: where it would be served, visitors see the built-in text; create it again"
-            )
+            format!("the stand-in {name} was removed: the built-in text is served in its place; create it again")
         })
     }
 
-    /// Says that the template that stands in went, or came back.
+    /// Logs that the stand-in was removed or exists again.
     fn stand_in(&self, snapshot: &Snapshot, removed: &[TemplateName]) {
         let Some(name) = &self.stand_in else { return };
         let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
-        let is_there = !matches!(standing, None | Some(Standing::Gone));
-        if is_there && self.stand_in_gone.swap(false, Ordering::Relaxed) {
-            tracing::info!(target: FAULTS_TARGET, "the stand-in {name} is there again");
+        let exists = !matches!(standing, None | Some(Standing::Gone));
+        if exists && self.stand_in_gone.swap(false, Ordering::Relaxed) {
+            tracing::info!(target: FAULTS_TARGET, "the stand-in {name} exists again");
         }
-        if !is_there && removed.contains(name) {
+        if !exists && removed.contains(name) {
             self.stand_in_gone.store(true, Ordering::Relaxed);
-            if let Some(said) = self.stand_in_gone() {
-                tracing::warn!(target: FAULTS_TARGET, "{said}");
-                unheard(&said);
+            if let Some(message) = self.stand_in_gone() {
+                tracing::warn!(target: FAULTS_TARGET, "{message}");
+                unheard(&message);
             }
         }
     }
 
-    /// Logs the templates that a version newly finds at fault, those that it fixes, and what became of those that failed when they were
-    /// rendered: a text that is new is not known to render.
+    /// Logs the new faults of a version, those that it fixes, and the effect on templates that failed when they were rendered. A new text is
+    /// not reported as fixed until it has been rendered.
     pub(crate) fn published(&self, snapshot: &Snapshot, report: &Report, settled: &Settled) {
         self.stand_in(snapshot, &report.removed);
         let mut by_cause: BTreeMap<_, (_, Vec<Option<Serving>>)> = BTreeMap::new();
@@ -181,19 +179,19 @@ impl FaultLog {
         }
     }
 
-    /// Logs that a template which failed when it was rendered is rendered well since its text changed.
+    /// Logs that a template which failed when it was rendered has been rendered successfully since its text changed.
     pub(crate) fn fixed(&self, template: &TemplateName, version: Version) {
         if let ThrottleDecision::Yes { suppressed } = lock(&self.fixes).admit(Instant::now()) {
             let name = self.wording.shown(template);
             let others = match suppressed {
                 0 => String::new(),
-                others => format!(", as were {others} others since the last such line"),
+                others => format!("; so were {others} others since the last such line"),
             };
             tracing::info!(
                 target: FAULTS_TARGET,
                 version = version.number(),
                 templates = suppressed + 1,
-                "fixed: the newest text of {name} was rendered well in version {version}{others}"
+                "fixed: the newest text of {name} was rendered successfully in version {version}{others}"
             );
         }
     }
@@ -203,7 +201,7 @@ impl FaultLog {
         self.fault(diagnostic, version, &consequence(&[Some(serving)]));
     }
 
-    /// Logs that a template failed so often, at such a cost, that it is not tried each time.
+    /// Logs that the circuit breaker of a template opened.
     pub(crate) fn not_tried(&self, template: &TemplateName, diagnostic: &Diagnostic, pause: Duration) {
         if self.admits() {
             tracing::warn!(
@@ -211,14 +209,14 @@ impl FaultLog {
                 template = template.as_str(),
                 pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
                 "`{template}` fails at a high cost ({}): its newest text is not tried again for {} ms, and its last good version, or the \
-                 stand-in where there is none, is served at once meanwhile; repair it, or raise the limit that it meets",
+                 stand-in if there is none, is served meanwhile; fix it, or raise the limit that it reaches",
                 diagnostic.message,
                 pause.as_millis()
             );
         }
     }
 
-    /// Logs that such a template renders after all.
+    /// Logs that the circuit breaker of a template closed.
     pub(crate) fn tried_again(&self, template: &TemplateName) {
         tracing::info!(
             target: FAULTS_TARGET,
@@ -227,7 +225,7 @@ impl FaultLog {
         );
     }
 
-    /// Checks whether one more line about a fault may be written, and says so where not.
+    /// Returns true if one more line about a fault may be written. Logs once in a period that further lines are suppressed.
     fn admits(&self) -> bool {
         let admitted = lock(&self.faults).admit(Instant::now());
         match admitted {
@@ -235,7 +233,7 @@ impl FaultLog {
             ThrottleDecision::No { first: true } => {
                 tracing::warn!(
                     target: FAULTS_TARGET,
-                    "further faults of templates are counted, and not logged one by one, for {} s (the limit `logged_faults`)",
+                    "further faults of templates are counted and not logged for {} s (the limit `logged_faults`)",
                     PERIOD.as_secs()
                 );
                 return false;
@@ -243,7 +241,7 @@ impl FaultLog {
             ThrottleDecision::Yes { suppressed: 0 } => {}
             ThrottleDecision::Yes { suppressed } => tracing::warn!(
                 target: FAULTS_TARGET,
-                "{suppressed} faults of templates were not logged: `Hotplate::diagnostics` has all that are still there"
+                "{suppressed} faults of templates were not logged: `Hotplate::diagnostics` returns all that still exist"
             ),
         }
         true
@@ -268,8 +266,8 @@ impl FaultLog {
         unheard(&fault);
     }
 
-    /// Logs that a render has no answer, where no template is to blame: too many at once, a hanging formatter, a deadline. A caller
-    /// who gave up is not logged.
+    /// Logs a render without an answer whose template is not at fault: too many in flight, a hanging formatter, a deadline. A render that its
+    /// caller cancelled is not logged.
     pub(crate) fn unanswered(&self, template: Option<&str>, failure: &RenderFailure) {
         let silent = match failure {
             RenderFailure::Timeout(exceeded) => *exceeded == Exceeded::Cancelled,
@@ -296,14 +294,14 @@ impl FaultLog {
         }
     }
 
-    /// Counts the renders without an answer, logged or not.
+    /// Returns the number of renders without an answer, logged or not.
     #[cfg(test)]
     pub(crate) fn unanswered_so_far(&self) -> usize {
         let throttles = lock(&self.unanswered);
         throttles.values().map(|throttle| throttle.asked).sum()
     }
 
-    /// `index.html:3:9`, as far as that is known.
+    /// Returns the location of a diagnostic, such as `index.html:3:9`, as far as it is known.
     fn place(&self, diagnostic: &Diagnostic) -> String {
         let template = diagnostic.template.as_ref();
         let mut place = template.map_or_else(|| "a template".to_owned(), |name| self.wording.shown(name).to_string());
@@ -318,10 +316,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says in words what visitors get of the templates that a fault reaches.
+/// Describes what visitors get of the templates that a fault affects.
 fn consequence(serving: &[Option<Serving>]) -> String {
     let count = |wanted: fn(&Option<Serving>) -> bool| serving.iter().filter(|each| wanted(each)).count();
-    let [good, stood_in, failed] = [
+    let [good, stand_in, failed] = [
         count(|each| matches!(each, Some(Serving::LastGood(_)))),
         count(|each| matches!(each, Some(Serving::StandIn))),
         count(|each| matches!(each, Some(Serving::Failure))),
@@ -339,30 +337,31 @@ fn consequence(serving: &[Option<Serving>]) -> String {
         1 => "1 template".to_owned(),
         more => format!("{more} templates"),
     };
-    let mut said = Vec::new();
+    let mut parts = Vec::new();
     match versions.as_slice() {
         [] => {}
-        [version] => said.push(format!("still serving version {version} of {}", templates(good))),
-        _ => said.push(format!("still serving earlier versions of {}", templates(good))),
+        [version] => parts.push(format!("still serving version {version} of {}", templates(good))),
+        _ => parts.push(format!("still serving earlier versions of {}", templates(good))),
     }
-    if stood_in > 0 {
-        said.push(format!(
+    if stand_in > 0 {
+        parts.push(format!(
             "{} had no good version: the stand-in is served",
-            templates(stood_in)
+            templates(stand_in)
         ));
     }
     if failed > 0 {
-        said.push(format!(
+        parts.push(format!(
             "{} had no good version: the failure is returned",
             templates(failed)
         ));
     }
-    match said.is_empty() {
-        true => "no page is concerned".to_owned(),
-        false => said.join(", "),
+    match parts.is_empty() {
+        true => "no page is affected".to_owned(),
+        false => parts.join(", "),
     }
 }
 
+/// Lists the first names, and the number of the others. Returns `None` if there are none.
 fn list(names: &[TemplateName]) -> Option<String> {
     let mut list = String::new();
     for (number, name) in names.iter().take(NAMES_MAX).enumerate() {
@@ -375,23 +374,23 @@ fn list(names: &[TemplateName]) -> Option<String> {
     (!list.is_empty()).then_some(list)
 }
 
-/// Lets at most `most` lines through in each period, and counts the others.
+/// A rate limit: it admits at most `most` lines in each period, and counts the others.
 #[derive(Debug)]
 struct Throttle {
     most: usize,
     began: Option<Instant>,
     admitted: usize,
     suppressed: usize,
-    /// All lines that asked, in whatever period.
+    /// The number of all calls of [`Throttle::admit`].
     #[cfg(test)]
     asked: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ThrottleDecision {
-    /// `suppressed` were not, since the last that was.
+    /// The line is written. `suppressed` lines were not since the last one that was.
     Yes { suppressed: usize },
-    /// `first`: no other was suppressed in this period.
+    /// The line is suppressed. `first` is true for the first one in a period.
     No { first: bool },
 }
 
@@ -436,7 +435,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_are_logged_in_a_period_and_the_others_are_counted() {
+    fn lines_are_limited_and_the_others_counted() {
         let mut throttle = Throttle::new(2);
         let start = Instant::now();
         let yes = |suppressed| ThrottleDecision::Yes { suppressed };
@@ -461,9 +460,9 @@ mod tests {
     }
 
     #[test]
-    fn what_visitors_get_is_said() {
+    fn the_consequence_for_visitors() {
         let version = |number| Some(Serving::LastGood(Version::from_number(number)));
-        for (serving, said) in [
+        for (serving, expected) in [
             (&[version(3)][..], "still serving version 3 of 1 template"),
             (&[version(3), version(3)], "still serving version 3 of 2 templates"),
             (
@@ -474,13 +473,13 @@ mod tests {
                 &[version(3), Some(Serving::StandIn)],
                 "still serving version 3 of 1 template, 1 template had no good version: the stand-in is served",
             ),
-            (&[], "no page is concerned"),
+            (&[], "no page is affected"),
             (
                 &[Some(Serving::Failure)],
                 "1 template had no good version: the failure is returned",
             ),
         ] {
-            assert_eq!(consequence(serving), said);
+            assert_eq!(consequence(serving), expected);
         }
     }
 }

@@ -1,23 +1,23 @@
-//! [`unheard`]: one word on stderr where nobody hears what is logged.
+//! [`unheard`]: a notice on stderr for programs that have not installed a `tracing` subscriber.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::subscriber::NoSubscriber;
 
-/// Says once on stderr that warnings are logged nowhere, for who embeds the engine and does not know that yet. For debug builds; to be
-/// called with each line at `WARN` or above.
+/// Prints a warning to stderr if no `tracing` subscriber is installed, so that developers who embed the engine do not miss it. This happens
+/// once for each process and only in debug builds. Call it with each line that is logged at `WARN` or above.
 #[doc(hidden)]
-pub fn unheard(said: impl Display) {
-    static SAID: AtomicBool = AtomicBool::new(false);
-    if !cfg!(debug_assertions) || SAID.load(Ordering::Relaxed) {
+pub fn unheard(warning: impl Display) {
+    static PRINTED: AtomicBool = AtomicBool::new(false);
+    if !cfg!(debug_assertions) || PRINTED.load(Ordering::Relaxed) {
         return;
     }
-    let nobody = tracing::dispatcher::get_default(tracing::Dispatch::is::<NoSubscriber>);
-    if nobody && !SAID.swap(true, Ordering::Relaxed) {
+    let no_subscriber = tracing::dispatcher::get_default(tracing::Dispatch::is::<NoSubscriber>);
+    if no_subscriber && !PRINTED.swap(true, Ordering::Relaxed) {
         eprintln!(
-            "hotplate: {said}\nhotplate: this and what follows is logged nowhere, for no `tracing` subscriber is installed: call \
-             `tracing_subscriber::fmt::init()` first in `main`. This is said once, and in debug builds only."
+            "hotplate: {warning}\nhotplate: this warning and later ones are not logged, because no `tracing` subscriber is installed: call \
+             `tracing_subscriber::fmt::init()` at the beginning of `main`. This notice is printed once, and in debug builds only."
         );
     }
 }

@@ -38,7 +38,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// The position of a loader in the order of roots. Of several loaders that have a name, the first one provides it.
+/// The position of a loader in the order of precedence. Of several loaders that have a name, the first one provides the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Default)]
 #[serde(transparent)]
 pub struct LoaderId(pub u16);

@@ -158,7 +158,7 @@ impl Serve<SyncSources> for Watcher {
             return SyncOutcome::Unchanged;
         }
         let looked = self.look(Depth::Hinted).instrument(batch).await;
-        self.tally.reloads.looked(&looked, false);
+        self.tally.reloads.synced(&looked, false);
         // Nobody waits for this answer, so the log says once what is the matter.
         let unreadable = match &looked {
             SyncOutcome::LoadFailed(reason) => Some(reason.clone()),
@@ -186,7 +186,7 @@ impl Serve<Reload> for Watcher {
         let batch = batch(self.loader);
         let depth = if reload.full { Depth::Bytes } else { Depth::Everything };
         let looked = self.look(depth).instrument(batch).await;
-        self.tally.reloads.looked(&looked, true);
+        self.tally.reloads.synced(&looked, true);
         looked
     }
 }

@@ -927,7 +927,7 @@ async fn the_log_counts_pages_and_names_files() {
     assert!(
         lines
             .iter()
-            .any(|line| line.contains("x/counted.txt:1") && line.contains("no page is concerned")),
+            .any(|line| line.contains("x/counted.txt:1") && line.contains("no page is affected")),
         "{lines:?}"
     );
     drop(scene);
@@ -950,14 +950,14 @@ async fn a_stand_in_that_goes_is_told() {
         let lines = logged("the stand-in goes.html");
         lines.iter().any(|line| line.starts_with(level) && line.contains(words))
     };
-    assert!(said("WARN", "visitors see the built-in text"));
+    assert!(said("WARN", "the built-in text is served in its place"));
     let health = scene.hotplate.health();
     assert!(
-        health.ready && health.degraded[0].contains("goes.html is gone"),
+        health.ready && health.degraded[0].contains("goes.html was removed"),
         "{health:?}"
     );
     scene.edit("goes.html", "down again").await.expect("reloads");
-    assert!(said("INFO", "is there again"));
+    assert!(said("INFO", "exists again"));
     assert!(scene.hotplate.health().degraded.is_empty());
     assert_eq!(scene.visit("bad-goes.html").await.body, "down again");
 }

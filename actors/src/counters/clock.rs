@@ -1,18 +1,18 @@
-//! [`Clock`]: when things happen, as people say it.
+//! [`Clock`]: cheap time stamps relative to the start of the engine, and their conversion to wall-clock time.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since the start, as of the kernel's last tick: the same for everything that happens before the next.
+/// Milliseconds since the start, as of the last tick of the kernel. All events between two ticks have the same value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tick(pub(super) u64);
 
-/// Time since an engine was started, and when that was.
+/// The start of an engine, and the time since then.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     started: Instant,
-    /// As of the kernel's last tick before: some nanoseconds to ask, where a look at the clock costs some dozens.
+    /// The start in coarse time (`CLOCK_MONOTONIC_COARSE`), which costs a few nanoseconds to read; the exact clock costs some dozens.
     started_coarsely: coarsetime::Instant,
-    /// Since 1970.
+    /// The start, in milliseconds since 1970.
     pub(super) started_ms: u64,
 }
 
@@ -26,27 +26,27 @@ impl Clock {
         }
     }
 
-    /// Now.
+    /// Returns the current tick.
     #[inline]
     pub(super) fn tick(self) -> Tick {
-        // Without the update, for that is a place in memory that all threads would write to.
+        // The variant with an update writes to a global that all threads would contend for.
         let now = coarsetime::Instant::now_without_cache_update();
         Tick(now.duration_since(self.started_coarsely).as_millis())
     }
 
-    /// Whole seconds since the start, and one more: 0 is never.
+    /// Returns the whole seconds since the start plus one; 0 stands for never.
     #[inline]
     pub(super) fn seconds(self, tick: Tick) -> u32 {
         u32::try_from(tick.0 / 1000).unwrap_or(u32::MAX).saturating_add(1)
     }
 
-    /// Since 1970.
+    /// Converts the seconds of [`Clock::seconds`] to milliseconds since 1970.
     pub(super) fn ms_of_seconds(self, seconds: u32) -> Option<u64> {
         let since_start = seconds.checked_sub(1)?;
         Some(self.started_ms.saturating_add(u64::from(since_start) * 1000))
     }
 
-    /// Since 1970.
+    /// Converts a time to milliseconds since 1970.
     pub(super) fn ms(self, now: Instant) -> u64 {
         let since_start = now.saturating_duration_since(self.started).as_millis();
         self.started_ms
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_begin_with_one_and_ticks_go_on() {
+    fn seconds_and_ticks_advance() {
         let clock = Clock::start();
         let began = clock.tick();
         assert_eq!((clock.seconds(Tick(0)), clock.seconds(Tick(2_999))), (1, 3));

@@ -1,4 +1,4 @@
-//! What compiling came to: failures by code, and how the cache does.
+//! [`CompileRecorder`]: compile failures by code, and hits of the cache.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, Severity};
 
-/// Codes that are counted apart. A dialect of a user's may have more; beyond this they are `other`.
+/// The number of codes that are counted separately. A dialect of the embedding program may add codes; those beyond count as `other`.
 const CODES_MAX: usize = 256;
-/// Where codes beyond [`CODES_MAX`] are counted.
+/// The entry for codes beyond [`CODES_MAX`].
 const OTHER: &str = "other";
 
-/// The codes of the dialect `tiny`, of the loaders and of the graph, so that their zeros are there from the start.
+/// The codes of the dialect `tiny`, of the loaders and of the graph, which have an entry of zero from the start.
 const CODES: &[&str] = &[
     "bad-json",
     "bad-name",
@@ -64,22 +64,22 @@ const CODES: &[&str] = &[
     OTHER,
 ];
 
-/// Codes of what a text is found to lack only among others. The Compiler does not see these.
+/// The codes of faults that the Graph finds, because they depend on other templates. The Compiler does not see these.
 const UNRESOLVED: [&str; 2] = ["unknown-template", "unknown-formatter"];
 
-/// The cache of compiled units.
+/// The counters of the cache of compiled texts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CacheCounters {
-    /// Texts that were compiled before.
+    /// The number of texts that were found in the cache.
     pub hits: u64,
-    /// Texts that had to be compiled.
+    /// The number of texts that had to be compiled.
     pub misses: u64,
 }
 
-/// Counts what compiling comes to.
+/// Counts compilations.
 #[derive(Debug)]
 pub(crate) struct CompileRecorder {
-    /// Taken for texts that do not compile, and by no render.
+    /// The failures by code. No render takes this lock.
     failures: Mutex<BTreeMap<&'static str, u64>>,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -96,12 +96,12 @@ impl Default for CompileRecorder {
 }
 
 impl CompileRecorder {
-    /// A text does not compile, or cannot be read.
+    /// Counts a text that does not compile or cannot be read.
     pub(crate) fn failed(&self, diagnostics: &[Diagnostic]) {
         self.add(diagnostics.iter());
     }
 
-    /// These are new findings about a version; what the Compiler counted is left out.
+    /// Counts the new diagnostics of a version, except those that the Compiler has counted.
     pub(super) fn unresolved(&self, diagnostics: &[Diagnostic]) {
         self.add(
             diagnostics
@@ -120,7 +120,7 @@ impl CompileRecorder {
         }
     }
 
-    /// A text was looked up in the cache.
+    /// Counts a look-up in the cache.
     pub(crate) fn looked_up(&self, found: bool) {
         let count = if found { &self.hits } else { &self.misses };
         count.fetch_add(1, Ordering::Relaxed);
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_without_end_are_counted_without_growing() {
+    fn the_number_of_codes_is_bounded() {
         let compiles = CompileRecorder::default();
         for number in 0..1_000 {
             let code: &'static str = Box::leak(format!("code-{number}").into_boxed_str());

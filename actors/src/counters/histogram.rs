@@ -1,4 +1,4 @@
-//! [`Histogram`]: durations in fixed buckets.
+//! [`Histogram`]: the distribution of durations, in fixed buckets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::renders::add;
 
-/// Upper bounds of the buckets, in nanoseconds: from a render of one word to the longest that `render_ms` allows by default.
+/// The upper bounds of the buckets in nanoseconds, from a minimal render to beyond the default of `render_ms`.
 const BOUNDS: [u64; 22] = [
     1_000,
     2_500,
@@ -33,23 +33,23 @@ const BOUNDS: [u64; 22] = [
     10_000_000_000,
 ];
 
-/// Durations in buckets, and their sum.
+/// The number of durations in each bucket, and their sum.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Histogram {
-    /// Each bucket: its upper bound in seconds, and how many durations are in it and in no lower one. The last has no bound.
+    /// The upper bound of each bucket in seconds, and the number of durations in it and in no lower one. The last has no bound.
     pub buckets: Vec<(Option<f64>, u64)>,
     /// The sum of all durations, in seconds.
     pub sum_seconds: f64,
 }
 
 impl Histogram {
-    /// How many durations there are.
+    /// Returns the number of durations.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()
     }
 
-    /// What came after an earlier reading.
+    /// Returns the durations that were added since an earlier reading.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let before = |bucket: usize| earlier.buckets.get(bucket).map_or(0, |(_, count)| *count);
@@ -62,7 +62,8 @@ impl Histogram {
         }
     }
 
-    /// The duration in seconds that a share (0 to 1) of all stays below, as exactly as the buckets say; `None` of nothing.
+    /// Returns a quantile: the duration in seconds that a share (0 to 1) of all does not exceed, interpolated within its bucket. Returns
+    /// `None` if there are no durations.
     ///
     /// ```
     /// use hotplate_actors::counters::Histogram;
@@ -92,7 +93,7 @@ impl Histogram {
     }
 }
 
-/// The same while it is counted.
+/// A histogram that is being recorded.
 #[derive(Debug, Default)]
 pub(super) struct Buckets {
     counts: [AtomicU64; BOUNDS.len() + 1],
@@ -100,7 +101,7 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    /// Adds a duration that stands for `weight` of its like. `shared` is whether other threads add here too.
+    /// Adds a duration that counts `weight` times. `shared` is true if other threads add to the same buckets.
     pub(super) fn record(&self, duration: Duration, weight: u64, shared: bool) {
         let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.partition_point(|bound| *bound < ns);
@@ -108,13 +109,13 @@ impl Buckets {
         add(&self.sum_ns, ns.saturating_mul(weight), shared);
     }
 
-    /// What was counted.
+    /// Reads the buckets.
     pub(super) fn read(&self) -> Histogram {
         Self::sum([self])
     }
 
-    /// What several counted together.
-    #[expect(clippy::cast_precision_loss, reason = "seconds are shown as a floating number")]
+    /// Adds up several histograms.
+    #[expect(clippy::cast_precision_loss, reason = "seconds are shown as a floating-point number")]
     pub(super) fn sum<'b>(all: impl IntoIterator<Item = &'b Self>) -> Histogram {
         let (mut counts, mut sum_ns) = ([0_u64; BOUNDS.len() + 1], 0_u64);
         for buckets in all {
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_in_the_first_bucket_that_it_does_not_exceed() {
+    fn durations_go_to_their_buckets() {
         let buckets = Buckets::default();
         for ns in [0, 1_000, 1_001, 10_000_000_000, 10_000_000_001] {
             buckets.record(Duration::from_nanos(ns), 1, true);
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_and_differences_of_what_was_counted() {
+    fn quantiles_and_differences() {
         let buckets = Buckets::default();
         assert_eq!(buckets.read().quantile(0.5), None);
         buckets.record(Duration::from_micros(2), 50, true);
@@ -166,7 +167,7 @@ mod tests {
         assert_eq!(since.count(), 100);
         let median = since.quantile(0.5).expect("there are some");
         assert!((0.05..=0.1).contains(&median), "{median}");
-        // Beyond the last bound nothing is known but that.
+        // A quantile beyond the last bound is reported as that bound.
         assert_eq!(since.quantile(1.0), Some(10.0));
     }
 }

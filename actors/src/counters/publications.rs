@@ -1,4 +1,4 @@
-//! [`Publication`]: the versions that were published last, and how the newest stands.
+//! [`Publication`]: the versions that were published last.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,15 +12,15 @@ use crate::version::Version;
 /// A version that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// When, in milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     pub at_ms: u64,
-    /// Whether somebody chose it by going back, and it is held.
+    /// True if an operator rolled back to it, so that it is held.
     pub held: bool,
-    /// What was new in it.
+    /// The changes of the version.
     pub published: Arc<Published>,
 }
 
-/// Remembers as many publications as versions are kept, and one for the current one.
+/// The latest publications: one for each version of the history, and one for the current version.
 #[derive(Debug)]
 pub(super) struct PublicationLog {
     latest: Mutex<VecDeque<Publication>>,
@@ -46,19 +46,19 @@ impl PublicationLog {
         }
     }
 
-    /// Oldest first.
+    /// Returns all publications, oldest first.
     pub(super) fn all(&self) -> Vec<Publication> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.iter().cloned().collect()
     }
 
-    /// Whether the newest is held.
+    /// Returns true if the newest version is held.
     pub(super) fn held(&self) -> bool {
         self.held.load(Ordering::Relaxed)
     }
 }
 
-/// How entries stand, counted once for each version that is asked about.
+/// The number of entries by compiled status, counted once for each version and cached.
 #[derive(Debug)]
 pub(super) struct StatusCounts(Mutex<(Version, StatusCounters)>);
 

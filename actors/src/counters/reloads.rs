@@ -1,4 +1,4 @@
-//! Reloads by what came of them.
+//! [`ReloadRecorder`]: reloads by result.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Instant;
@@ -8,29 +8,29 @@ use serde::Serialize;
 use super::clock::Clock;
 use crate::protocol::messages::{BatchOutcome, SyncOutcome};
 
-/// What came of a reload: of a batch of changes, or of a `Reload` that somebody asked for.
+/// The result of a reload: of a batch of changes, or of a `Reload` request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum ReloadResult {
-    /// What is on the disk is served, or waits because an earlier version is held.
+    /// The sources are served, or wait because an earlier version is held.
     Success = 1,
-    /// The sources could not be read, or it is not known what came of it; it is tried again.
+    /// The sources could not be read, or the outcome is unknown. The engine tries again.
     Failure = 2,
-    /// Something in it is not good: what it concerns goes on as it was.
+    /// Some texts have faults. The templates that they affect are still served from their last good version.
     Rejected = 3,
 }
 
 impl ReloadResult {
-    /// Whether all of it went through.
+    /// Returns true if everything is served.
     #[must_use]
     pub fn is_success(self) -> bool {
         self == Self::Success
     }
 
-    fn of(looked: &SyncOutcome) -> Self {
-        match looked {
+    fn of(outcome: &SyncOutcome) -> Self {
+        match outcome {
             SyncOutcome::Unchanged => Self::Success,
             SyncOutcome::Decided(outcome) => match outcome {
                 BatchOutcome::Published(report) if !report.stale.is_empty() || !report.broken.is_empty() => {
@@ -51,21 +51,21 @@ impl ReloadResult {
     }
 }
 
-/// Reloads by what came of them. A look that finds nothing counts only if somebody asked for it.
+/// The number of reloads by result. A sync that finds no change counts only if it was requested.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ReloadCounters {
-    /// All.
+    /// All reloads.
     pub attempts: u64,
-    /// What went through.
+    /// Reloads of which everything is served.
     pub successes: u64,
-    /// What was not known, or not readable.
+    /// Reloads whose sources were not readable or whose outcome is unknown.
     pub failures: u64,
-    /// What was held back, as a whole or in part.
+    /// Reloads that were rejected as a whole or in part.
     pub rejections: u64,
-    /// What came of the last one.
+    /// The result of the last reload.
     pub last: Option<ReloadResult>,
-    /// When the last one went through, in milliseconds since 1970.
+    /// The time of the last success in milliseconds since 1970.
     pub last_success_ms: Option<u64>,
 }
 
@@ -92,12 +92,12 @@ impl ReloadRecorder {
         }
     }
 
-    /// Counts a look of a Watcher. `asked` is whether somebody waits for its answer.
-    pub(crate) fn looked(&self, looked: &SyncOutcome, asked: bool) {
-        if matches!(looked, SyncOutcome::Unchanged) && !asked {
+    /// Counts a sync of a Watcher. `requested` is true if a caller waits for its answer.
+    pub(crate) fn synced(&self, outcome: &SyncOutcome, requested: bool) {
+        if matches!(outcome, SyncOutcome::Unchanged) && !requested {
             return;
         }
-        let result = ReloadResult::of(looked);
+        let result = ReloadResult::of(outcome);
         let count = match result {
             ReloadResult::Success => &self.successes,
             ReloadResult::Failure => &self.failures,

@@ -1,4 +1,11 @@
-//! Renders by outcome and how long they took, counted apart by threads.
+//! [`RenderRecorder`]: renders by outcome and duration, sharded by thread.
+//!
+//! Each thread leases a shard on cache lines of its own and adds with a plain load and store. Threads beyond the number of shards share
+//! the first one, and add with an atomic read-modify-write. A reading adds up all shards.
+//!
+//! Reading the clock twice would cost a tenth of a small render, so only some are timed: the first render of a shard in each tick of the
+//! kernel, and of the others one in [`SAMPLE`], which then counts for all of them. Few renders are therefore timed exactly and many as
+//! a sample.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -11,7 +18,7 @@ use super::histogram::{Buckets, Histogram};
 use crate::budget::Exceeded;
 use crate::protocol::render::{Freshness, RenderFailure, Rendered};
 
-/// What came of a render.
+/// The outcome of a render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -24,26 +31,26 @@ pub enum RenderOutcome {
     Fallback,
     /// The render failed, and no older version did better.
     Failed,
-    /// The data did not become a context.
+    /// The data could not be serialized into a context.
     Context,
     /// There is no such template.
     NotFound,
-    /// The template is broken, and the policy is to say so.
+    /// The template is broken, and the policy is to return that error.
     Broken,
-    /// There was no answer in time: the deadline of the caller passed, or that of the engine.
+    /// The deadline of the caller, or that of the engine, passed.
     Timeout,
-    /// The caller gave up, such as a visitor who left: nobody saw what became of it.
+    /// The caller cancelled the render, for example because a visitor closed the connection.
     Cancelled,
-    /// Turned away: too many were under way.
+    /// Rejected, because too many renders were in flight.
     Busy,
-    /// Turned away: the engine had ended.
+    /// Rejected, because the engine has stopped.
     Down,
-    /// A Renderer failed or hung with it in hand.
+    /// Lost, because the Renderer failed or hung during the render.
     Lost,
 }
 
 impl RenderOutcome {
-    /// All of them.
+    /// All outcomes.
     pub const ALL: [Self; 12] = [
         Self::Current,
         Self::Stale,
@@ -59,7 +66,7 @@ impl RenderOutcome {
         Self::Lost,
     ];
 
-    /// As it is written in metrics and JSON.
+    /// Returns the name that is used in metrics and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -112,15 +119,13 @@ impl RenderInProgress {
     }
 }
 
-/// Places in which threads count: each thread has one to itself, and those beyond share the first. Few enough to add up at each
-/// reading.
+/// The number of shards, few enough to add up at each reading.
 const SHARDS: usize = 32;
-/// The one that is shared.
+/// The shard that all threads beyond share.
 const SHARED: usize = 0;
-/// The first render of a shard in each tick is timed, which with few renders a second are all of them. Of the others so many are,
-/// so that few are counted exactly.
+/// The number of renders in a shard that are all timed, besides the first of each tick. So small numbers of renders are counted exactly.
 const TIMED_FIRST: u64 = 64;
-/// Afterwards one of so many others stands for all of them. A prime, so as not to keep step with templates that take turns.
+/// The sampling interval beyond [`TIMED_FIRST`]. It is a prime, so that it does not coincide with templates that are rendered in turns.
 const SAMPLE: u64 = 31;
 
 /// Counts renders.
@@ -130,42 +135,42 @@ pub(super) struct RenderRecorder {
     rescued: AtomicU64,
 }
 
-/// What some threads counted. On cache lines of its own.
+/// The counts of a thread, on cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard {
-    /// The tick of the last render that was the first in its tick.
+    /// The tick of the last render that was timed as the first in its tick.
     tick: AtomicU64,
-    /// Renders begun that were not.
+    /// The number of the other renders.
     others: AtomicU64,
     outcomes: [AtomicU64; RenderOutcome::ALL.len()],
     seconds: Buckets,
 }
 
-/// A render under way.
+/// A render in progress.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RenderInProgress {
-    /// In which tick.
+    /// The tick in which it began.
     pub(super) tick: Tick,
     timed: Option<TimedRender>,
 }
 
-/// A render whose time is taken: reading the clock twice costs a tenth of a small one.
+/// The measurement of a render that is timed.
 #[derive(Debug, Clone, Copy)]
 struct TimedRender {
     started: Instant,
-    /// How many renders it counts for.
+    /// The number of renders that it counts for.
     stands_for: u64,
 }
 
-/// Which shards threads have to themselves.
+/// The shards that are leased, as a bit set.
 static TAKEN: AtomicU32 = AtomicU32::new(1 << SHARED);
 
 thread_local! {
-    static PLACE: ShardLease = ShardLease::take();
+    static LEASE: ShardLease = ShardLease::take();
 }
 
-/// The shard of a thread, given back with the thread.
+/// The lease of a shard, which ends with the thread.
 struct ShardLease(usize);
 
 impl ShardLease {
@@ -181,20 +186,19 @@ impl ShardLease {
 impl Drop for ShardLease {
     fn drop(&mut self) {
         if self.0 != SHARED {
-            // What this thread counted is seen by the next that counts here.
+            // Release: the next thread that leases the shard sees the counts of this one.
             TAKEN.fetch_and(!(1 << self.0), Ordering::AcqRel);
         }
     }
 }
 
-/// In which shard this thread counts. A thread that is about to end shares.
+/// Returns the shard of this thread. A thread that is about to end uses the shared one.
 #[inline]
 fn shard() -> usize {
-    PLACE.try_with(|place| place.0).unwrap_or(SHARED)
+    LEASE.try_with(|lease| lease.0).unwrap_or(SHARED)
 }
 
-/// Adds to a count, and answers what it was. Nobody else writes to it unless it is shared, and then only it has to pay for a
-/// step that cannot be divided.
+/// Adds to a count, and returns the value before. Only a shared count has other writers, so only that needs an atomic read-modify-write.
 #[inline]
 pub(super) fn add(count: &AtomicU64, by: u64, shared: bool) -> u64 {
     if shared {
@@ -206,7 +210,7 @@ pub(super) fn add(count: &AtomicU64, by: u64, shared: bool) -> u64 {
 }
 
 impl RenderRecorder {
-    /// Counts one that begins now.
+    /// Counts a render that begins, and decides whether it is timed.
     #[inline]
     pub(super) fn begin(&self, tick: Tick) -> RenderInProgress {
         let number = shard();
@@ -228,7 +232,7 @@ impl RenderRecorder {
         RenderInProgress { tick, timed }
     }
 
-    /// Counts what one was answered with.
+    /// Counts the outcome of a render.
     #[inline]
     pub(super) fn end(&self, begun: RenderInProgress, result: &Result<Rendered, RenderFailure>) {
         let number = shard();
@@ -239,12 +243,12 @@ impl RenderRecorder {
         }
     }
 
-    /// Counts one that was answered from an older version although its text compiles.
+    /// Counts a render that failed and was answered from an older version.
     pub(super) fn rescued(&self) {
         self.rescued.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// By outcome; how long; how many were rescued.
+    /// Returns the renders by outcome, their durations, and the number of rescued ones.
     pub(super) fn read(&self) -> (BTreeMap<RenderOutcome, u64>, Histogram, u64) {
         let count = |outcome: RenderOutcome| {
             let counted = |shard: &Shard| shard.outcomes[outcome as usize].load(Ordering::Relaxed);
@@ -269,7 +273,7 @@ mod tests {
         })
     }
 
-    /// One in a tick, and how many it stands for.
+    /// Counts one render in a tick, and returns the number of renders that it stands for.
     fn count(renders: &RenderRecorder, tick: u64, result: &Result<Rendered, RenderFailure>) -> u64 {
         let begun = renders.begin(Tick(tick));
         renders.end(begun, result);
@@ -277,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn every_render_is_counted_and_a_timed_one_stands_for_those_that_are_not() {
+    fn all_renders_are_counted_and_some_are_timed() {
         let renders = RenderRecorder::default();
         for _ in 0..TIMED_FIRST + 100 * SAMPLE {
             count(&renders, 1, &rendered());
@@ -291,15 +295,15 @@ mod tests {
     }
 
     #[test]
-    fn few_renders_are_all_timed_at_first_and_later() {
+    fn few_renders_are_all_timed() {
         let renders = RenderRecorder::default();
         assert!((0..TIMED_FIRST).all(|_| count(&renders, 1, &rendered()) == 1));
         assert!((2..1_000).all(|tick| count(&renders, tick, &rendered()) == 1));
     }
 
-    /// A slow render that is always the second in its tick weighs as much as it takes its turn.
+    /// Checks that a slow render that is always the second in its tick has its full weight.
     #[test]
-    fn who_comes_first_in_a_tick_does_not_take_the_weight_of_who_comes_next() {
+    fn the_order_in_a_tick_does_not_matter() {
         let renders = RenderRecorder::default();
         let mut weights = [0; 2];
         for tick in 1..=100 * SAMPLE {
@@ -312,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_without_end_are_all_counted() {
+    fn threads_beyond_the_shards_are_counted() {
         let renders = RenderRecorder::default();
         for _ in 0..3 {
             let barrier = std::sync::Barrier::new(2 * SHARDS);
@@ -340,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_stand_where_they_are_counted() {
+    fn outcomes_are_their_index() {
         for (number, outcome) in RenderOutcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, number);
             let written = serde_json::to_value(outcome).expect("serializes");

@@ -1,4 +1,7 @@
-//! [`Usage`]: what is known of the renders of one template.
+//! [`Usage`]: the counts of one template.
+//!
+//! Cells are in blocks that are allocated when the first of their templates is rendered, so looking one up takes no lock. A cell is shared
+//! by all threads. To keep them from contending, most renders only read it: beyond [`COUNTED_EXACTLY`], only the sampled renders add.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -9,35 +12,36 @@ use super::clock::Clock;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 
-/// Templates in one block, which is made when the first of them is rendered: 24 KiB.
+/// The number of templates in one block of 24 KiB.
 const BLOCK: usize = 1024;
-/// Blocks: a million templates, the default of the limit `templates`. Those beyond have no figures of their own.
+/// The number of blocks, enough for a million templates, the default of the limit `templates`. Templates beyond are not counted by
+/// themselves.
 const BLOCKS: usize = 1024;
-/// So many renders of a template are counted one by one; afterwards those that are timed are counted for the others.
+/// The number of renders of a template that are counted one by one. Afterwards each timed render counts for those that are not timed.
 const COUNTED_EXACTLY: u64 = 64;
 
-/// What is known of the renders of one template as an entry, since the engine started.
+/// The renders of one template as an entry, since the engine started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Usage {
-    /// How often it was rendered; an estimate once it is more than a hundred.
+    /// The number of renders; an estimate once it exceeds a hundred.
     pub renders: u64,
-    /// Of these, renders that failed, those included that an older version could answer.
+    /// The number of failed renders, including those that were answered from an older version.
     pub failures: u64,
-    /// When it was rendered last, to the second, in milliseconds since 1970.
+    /// The time of the last render in milliseconds since 1970, to the second.
     pub last_render_ms: Option<u64>,
-    /// The last render that failed, while it is remembered (the limit `late_faults`).
+    /// The last failed render, while it is remembered (the limit `late_faults`).
     pub last_failure: Option<LastFailure>,
 }
 
 /// A render that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastFailure {
-    /// When, in milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     pub at_ms: u64,
-    /// What the failure said.
+    /// The message of the error.
     pub said: String,
-    /// Where and why, if it was the template's.
+    /// The diagnostic, if the template is at fault.
     pub diagnostic: Option<Diagnostic>,
 }
 
@@ -47,12 +51,12 @@ pub(super) struct UsageRecorder {
     beyond: UsageCell,
 }
 
-/// What is counted of one template.
+/// The counters of one template.
 #[derive(Debug, Default)]
 pub(super) struct UsageCell {
     renders: AtomicU64,
     failures: AtomicU64,
-    /// As the [`Clock`] counts them.
+    /// The time of the last render, as [`Clock::seconds`].
     last_seconds: AtomicU32,
 }
 
@@ -66,7 +70,7 @@ impl Default for UsageRecorder {
 }
 
 impl UsageRecorder {
-    /// Where a template is counted.
+    /// Returns the cell of a template.
     #[inline]
     pub(super) fn of(&self, id: TemplateId) -> &UsageCell {
         let (block, cell) = (id.index() / BLOCK, id.index() % BLOCK);
@@ -74,7 +78,7 @@ impl UsageRecorder {
         block.map_or(&self.beyond, |block| &block[cell])
     }
 
-    /// What is counted of a template; its last failure is remembered elsewhere ([`LateFaults`](crate::snapshot::LateFaults)).
+    /// Reads the counters of a template. Its last failure is stored elsewhere ([`LateFaults`](crate::snapshot::LateFaults)).
     pub(super) fn read(&self, id: TemplateId, clock: Clock) -> Usage {
         if id.index() / BLOCK >= BLOCKS {
             return Usage::default();
@@ -95,7 +99,7 @@ fn new_block() -> Box<[UsageCell]> {
 }
 
 impl UsageCell {
-    /// Counts a render. Threads that render the same template at once mostly only read this.
+    /// Counts a render. Threads that render the same template concurrently usually only read the cell.
     #[inline]
     pub(super) fn rendered(&self, seconds: u32, timed: u64) {
         if self.last_seconds.load(Ordering::Relaxed) != seconds {
@@ -108,7 +112,7 @@ impl UsageCell {
         }
     }
 
-    /// Counts a render that failed.
+    /// Counts a failed render.
     #[cold]
     pub(super) fn failed(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
@@ -120,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_renders_of_a_template_are_counted_exactly_and_ids_without_end_harm_nobody() {
+    fn first_renders_are_exact_and_ids_are_bounded() {
         let usages = UsageRecorder::default();
         let id = TemplateId::new(5_000);
         for _ in 0..10 {
