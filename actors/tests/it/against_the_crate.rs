@@ -1,4 +1,4 @@
-//! One case in the dialect `tiny` and in the crate `tinytemplate`: also what the fuzzer runs.
+//! Compares the dialect `tiny` with the crate `tinytemplate` for one case. The fuzz target `execute` uses it as well.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,23 +12,23 @@ use tinytemplate::error::Error;
 use crate::generator::Case;
 use crate::set::{How, Set};
 
-/// What came of a case.
+/// The result of a comparison.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// A template was refused.
+    /// A template was rejected.
     Refused,
     /// Both printed the same.
     Same,
     /// Both failed for the same reason, at the same place, through the same calls.
     BothFailed,
-    /// It met the edge of its budget; the crate has none.
+    /// The render exceeded its budget; the crate has none.
     Stopped,
 }
 
-/// Renders a case both ways.
+/// Renders a case with both.
 ///
 /// # Errors
-/// How they differ.
+/// A description of the difference.
 pub(crate) fn compare(case: &Case) -> Result<Verdict, String> {
     let limits = Limits {
         render_ms: 3_600_000,
@@ -59,7 +59,7 @@ pub(crate) fn compare(case: &Case) -> Result<Verdict, String> {
             return Ok(Verdict::Stopped);
         }
         let theirs = catch_unwind(AssertUnwindSafe(|| theirs(case, escape)))
-            .map_err(|_| "the crate panicked on what was accepted".to_owned())?;
+            .map_err(|_| "the crate panicked on an accepted template".to_owned())?;
         verdict = match (&ours, &theirs) {
             (Ok(ours), Ok(theirs)) if ours == theirs => Verdict::Same,
             (Err(ours), Err(theirs)) if reason(theirs).is_none_or(|reason| reason == ours.fault) => {
@@ -105,7 +105,7 @@ fn theirs(case: &Case, escape: Escape) -> Result<String, Error> {
     engine.render(&case.templates[0].0, &case.context)
 }
 
-/// The reason that the crate's error gives.
+/// Returns the fault that an error of the crate stands for.
 fn reason(error: &Error) -> Option<RenderFault> {
     let message = match error {
         Error::CalledTemplateError { err, .. } => return reason(err),
@@ -126,14 +126,14 @@ fn reason(error: &Error) -> Option<RenderFault> {
 
 /// Checks that both name the same template, the same calls that led there, and the same places.
 fn same_place(case: &Case, ours: &RenderError, theirs: &Error) -> Result<(), String> {
-    let said = &ours.diagnostic;
+    let diagnostic = &ours.diagnostic;
     let text_of = |name: &str| {
         let found = case.templates.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, text)| text.as_str())
     };
     let mut template = case.templates[0].0.as_str();
     let mut error = theirs;
-    let mut calls = said.chain.iter().rev();
+    let mut calls = diagnostic.chain.iter().rev();
     while let Error::CalledTemplateError {
         name,
         err,
@@ -151,15 +151,20 @@ fn same_place(case: &Case, ours: &RenderError, theirs: &Error) -> Result<(), Str
         template = name;
         error = err;
     }
-    if calls.next().is_some() || said.template.as_ref().is_none_or(|name| name.as_str() != template) {
-        return Err(format!("failed in {said:?}, by the crate in {template}"));
+    if calls.next().is_some()
+        || diagnostic
+            .template
+            .as_ref()
+            .is_none_or(|name| name.as_str() != template)
+    {
+        return Err(format!("failed in {diagnostic:?}, by the crate in {template}"));
     }
     let (Error::RenderError { line, column, .. } | Error::CalledFormatterError { line, column, .. }) = error else {
         // The crate does not say where it could not print a value.
         return Ok(());
     };
     let at = byte_of(text_of(template), *line, *column);
-    let place = bytes_of(text_of(template), said.span.ok_or("no place")?);
+    let place = bytes_of(text_of(template), diagnostic.span.ok_or("no place")?);
     let same = match ours.fault {
         RenderFault::MissingPath => place.start == at,
         _ => place.contains(&at),
@@ -167,18 +172,18 @@ fn same_place(case: &Case, ours: &RenderError, theirs: &Error) -> Result<(), Str
     match same {
         true => Ok(()),
         false => Err(format!(
-            "failed at {place:?}, by the crate at {at} of {template}: {said:?}"
+            "failed at {place:?}, by the crate at {at} of {template}: {diagnostic:?}"
         )),
     }
 }
 
-/// The byte of a text that the crate means by a line, counted from 1, and a column in bytes, counted from 0.
+/// Converts a location of the crate to a byte of the text. The line counts from 1, the column from 0 and in bytes.
 fn byte_of(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
     before + column
 }
 
-/// The bytes of a text that a span covers.
+/// Returns the bytes of a text that a span covers.
 fn bytes_of(text: &str, span: Span) -> std::ops::Range<usize> {
     let line = byte_of(text, span.line as usize, 0);
     let byte = |from: usize, characters: u32| {

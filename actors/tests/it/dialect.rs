@@ -1,17 +1,17 @@
-//! The dialect `tiny`, case by case. Each file in `tests/fixtures/dialect` holds cases:
+//! Tests of the dialect `tiny` as data. Each file in `tests/fixtures/dialect` holds cases:
 //!
 //! ```text
-//! === what it shows
+//! === title
 //! --- page.html            a template: the first is the entry, the others can be called
 //! Hello {name}!
 //! --- data                 the context as JSON; without it `{}`
 //! {"name": "World"}
-//! --- how lenient plain    how to render, if otherwise than strictly and as HTML
-//! --- prints               what comes out, or `--- fails`, or `--- refused`, with one line for each diagnostic
+//! --- how lenient plain    the options, if not strict and HTML
+//! --- prints               the output, or `--- fails`, or `--- refused`, with one line for each diagnostic
 //! Hello World!
 //! ```
 //!
-//! `HOTPLATE_UPDATE=1 cargo test` writes what comes out into the files: read the difference before you keep it.
+//! `HOTPLATE_UPDATE=1 cargo test` writes the actual results into the files: read the difference before you keep it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -36,7 +36,7 @@ struct Case<'f> {
 }
 
 #[test]
-fn every_case_comes_out_as_written() {
+fn all_fixtures() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialect");
     let update = std::env::var_os("HOTPLATE_UPDATE").is_some();
     let mut failures = String::new();
@@ -85,9 +85,9 @@ fn every_case_comes_out_as_written() {
     assert!(count >= 60, "only {count} cases were found");
 }
 
-/// Whoever follows a help must not meet the next fault: each line of template that one names compiles.
+/// Checks that each template code that a help text suggests compiles.
 #[test]
-fn what_is_suggested_compiles() {
+fn suggestions_compile() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialect");
     let mut count = 0;
     for file in ["other_languages.txt", "refused.txt", "failing.txt"] {
@@ -112,7 +112,7 @@ fn what_is_suggested_compiles() {
     assert!(count > 100, "only {count} suggestions were found");
 }
 
-/// A suggestion is one tag, mostly: with what opens and closes it.
+/// Completes a suggestion, which usually is one tag, with the tags that open and close its block.
 pub(crate) fn complete(suggested: &str) -> String {
     let mut text = suggested
         .replace("for …", "for x in xs")
@@ -202,7 +202,7 @@ fn data(case: &Case<'_>) -> serde_json::Value {
     serde_json::from_str(case.data.unwrap_or("{}")).unwrap_or_else(|error| panic!("{}: {error}", case.title))
 }
 
-/// A diagnostic on a line.
+/// Formats a diagnostic in one line.
 fn line(diagnostic: &Diagnostic) -> String {
     let mut line = String::new();
     if diagnostic.severity == Severity::Warning {
@@ -224,7 +224,7 @@ fn line(diagnostic: &Diagnostic) -> String {
     line
 }
 
-/// Checks that the crate prints the same, or fails for the same reason at the same place, if no formatter of ours is used.
+/// Checks that the crate prints the same, or fails for the same reason at the same location, if the case uses no formatter of the engine.
 fn check_with_the_crate(case: &Case<'_>, expected: Verdict, failures: &mut String) {
     let known = |text: &str| !text.contains('|') || text.contains("unescaped");
     if !case.templates.iter().all(|(_, text)| known(text)) {
@@ -248,9 +248,9 @@ fn check_with_the_crate(case: &Case<'_>, expected: Verdict, failures: &mut Strin
     }
 }
 
-/// The rows of the reference's tables are cases.
+/// Checks each row of the tables in the language reference.
 #[test]
-fn the_reference_of_the_language_is_true() {
+fn the_language_reference_is_correct() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/language.md");
     let reference = fs::read_to_string(path).expect("the reference");
     let (mut head, mut counts) = (Vec::new(), [0; 3]);
@@ -306,9 +306,9 @@ fn the_reference_of_the_language_is_true() {
     assert_eq!(counts.map(|count| count > 10), [true; 3], "{counts:?}");
 }
 
-/// What people really write, cut and mangled at every place: none of it panics, and every fault has a place on its line.
+/// Cuts and mangles the fixtures at every position, and checks that nothing panics and that every fault has a location on its line.
 #[test]
-fn nothing_that_is_nearly_a_tag_panics() {
+fn mangled_tags_do_not_panic() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialect");
     for file in ["other_languages.txt", "refused.txt"] {
         let written = fs::read_to_string(folder.join(file)).expect("text");
@@ -344,7 +344,7 @@ fn nothing_that_is_nearly_a_tag_panics() {
 }
 
 #[test]
-fn what_is_repeated_in_a_help_is_short_however_long_it_was() {
+fn long_names_are_shortened_in_help() {
     let long = "x".repeat(100_000);
     for text in [
         format!("{{{{ {long} }}}}"),
@@ -368,8 +368,8 @@ fn what_is_repeated_in_a_help_is_short_however_long_it_was() {
             .err()
             .expect("refused");
         for fault in faults {
-            let said = fault.message.len() + fault.help.as_ref().map_or(0, String::len);
-            assert!(said < 800, "{said} bytes about {}", &text[..20]);
+            let bytes = fault.message.len() + fault.help.as_ref().map_or(0, String::len);
+            assert!(bytes < 800, "{bytes} bytes about {}", &text[..20]);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Edits as data: what was there, what was changed, what is answered then, and which texts were compiled for it.
+//! Sequences of edits as data: the templates before, the changes, the answers afterwards, and the texts that were compiled.
 //!
 //! A file of `tests/fixtures/edits` has sections. `== start`, `== edit` hold templates, each after a line `-- name`, a `-- name
-//! (removed)` without text; `== expect` has lines `compiled a b`, `stale a`, `broken a`, `says code`, and `name: text` for what is
-//! rendered with the object in `data.json`. Every edit is one batch.
+//! (removed)` without text; `== expect` has lines `compiled a b`, `stale a`, `broken a`, `says code`, and `name: text` for the
+//! output with the object in `data.json`. Every edit is one batch.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,12 +15,12 @@ use hotplate_actors::{Diagnostic, Hotplate, Limits, MemoryLoader, TemplateName};
 
 type Log = Arc<Mutex<Vec<String>>>;
 
-/// Notes the name of what is compiled, which a dialect itself does not know.
-struct Noting(String, Log);
+/// A dialect that records the name of each text that it compiles.
+struct RecordingDialect(String, Log);
 
-impl Dialect for Noting {
+impl Dialect for RecordingDialect {
     fn id(&self) -> &'static str {
-        "noting"
+        "recording"
     }
 
     fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>> {
@@ -30,7 +30,7 @@ impl Dialect for Noting {
 }
 
 #[test]
-fn every_edit_has_its_outcome_and_its_work() {
+fn all_fixtures() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/edits");
     let mut cases: Vec<_> = std::fs::read_dir(folder)
         .expect("the fixtures")
@@ -39,23 +39,25 @@ fn every_edit_has_its_outcome_and_its_work() {
     cases.sort();
     assert!(cases.len() >= 8, "the fixtures are there");
     for case in cases {
-        let told = std::fs::read_to_string(&case).expect("text");
-        check(&case.display().to_string(), &told);
+        let text = std::fs::read_to_string(&case).expect("text");
+        check(&case.display().to_string(), &text);
     }
 }
 
-fn check(case: &str, told: &str) {
-    let (loader, shelf) = MemoryLoader::new();
+fn check(case: &str, text: &str) {
+    let (loader, memory) = MemoryLoader::new();
     let log = Log::default();
-    let noting = Arc::clone(&log);
+    let recorder = Arc::clone(&log);
     let hotplate = Hotplate::builder()
         .loader(loader)
         .watch(false)
-        .dialect_for(move |each| Some(Arc::new(Noting(each.to_string(), Arc::clone(&noting))) as Arc<dyn Dialect>))
+        .dialect_for(move |each| {
+            Some(Arc::new(RecordingDialect(each.to_string(), Arc::clone(&recorder))) as Arc<dyn Dialect>)
+        })
         .start()
         .expect("starts");
     let mut data = serde_json::Value::Null;
-    for section in told.split("== ").skip(1) {
+    for section in text.split("== ").skip(1) {
         let (kind, text) = section.split_once('\n').expect("a section");
         if kind == "expect" {
             expect(case, text, &hotplate, &data, &log);
@@ -67,7 +69,7 @@ fn check(case: &str, told: &str) {
             data = serde_json::from_str(&json).expect("JSON");
         }
         log.lock().expect("not poisoned").clear();
-        shelf.edit(
+        memory.edit(
             edits
                 .into_iter()
                 .map(|(each, text)| (TemplateName::new(each).expect("a name"), text)),
@@ -79,7 +81,7 @@ fn check(case: &str, told: &str) {
     }
 }
 
-/// The templates of a section; `None` is one that is removed.
+/// Returns the templates of a section; `None` stands for a removed one.
 fn templates(section: &str) -> BTreeMap<&str, Option<String>> {
     section
         .split("-- ")
@@ -105,7 +107,7 @@ fn expect(case: &str, lines: &str, hotplate: &Hotplate, data: &serde_json::Value
         names.sort();
         names.join(" ")
     };
-    let mut unsaid = BTreeMap::from([
+    let mut unchecked = BTreeMap::from([
         ("compiled", {
             let mut compiled = log.lock().expect("not poisoned").clone();
             compiled.sort();
@@ -134,13 +136,13 @@ fn expect(case: &str, lines: &str, hotplate: &Hotplate, data: &serde_json::Value
             assert_eq!(rendered, text, "{case}: {name}");
         } else {
             let (what, names) = line.split_once(' ').unwrap_or((line, ""));
-            let found = unsaid
+            let found = unchecked
                 .remove(what)
                 .unwrap_or_else(|| panic!("{case}: what is `{line}`?"));
             assert_eq!(found, names, "{case}: {what}");
         }
     }
-    for (what, found) in unsaid {
+    for (what, found) in unchecked {
         assert_eq!(found, "", "{case}: {what} is not expected");
     }
 }

@@ -1,4 +1,4 @@
-//! The engine from a user's side: files are edited, requests are answered.
+//! Tests of the engine as its users see it: files are edited, and requests are answered.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn block<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn an_edit_is_live_after_a_reload_and_a_bad_one_keeps_the_last_good() {
+fn an_edit_is_live_after_a_reload() {
     let root = tempfile::tempdir().expect("a directory");
     write(
         root.path(),
@@ -89,7 +89,7 @@ fn an_edit_is_live_after_a_reload_and_a_bad_one_keeps_the_last_good() {
 }
 
 #[test]
-fn a_name_is_found_however_its_accents_are_written() {
+fn names_match_in_any_normalization() {
     let root = tempfile::tempdir().expect("a directory");
     let write = |name: &str, text: &str| write(root.path(), name, text);
     write("cafe\u{301}/u\u{308}ber.html", "{{ call caf\u{e9}/x.html with n }}");
@@ -106,12 +106,12 @@ fn a_name_is_found_however_its_accents_are_written() {
         let by_message = block(hotplate.renderer().send(message));
         assert_eq!(by_message.expect("is found by message").body, "[1]", "{name}");
     }
-    // Of both, each has its own.
+    // If both spellings exist, each has its own text.
     write("caf\u{e9}/\u{fc}ber.html", "composed");
     block(hotplate.reload()).expect("reloads");
     assert_eq!(render("caf\u{e9}/\u{fc}ber.html").expect("is found").body, "composed");
     assert_eq!(render("cafe\u{301}/u\u{308}ber.html").expect("is found").body, "[1]");
-    // A name that is called and is not there is another matter than one that nobody knows.
+    // A name that is called and does not exist has an id, unlike an unknown name.
     write("calls.html", "{{ call g\u{e9}.html with n }}");
     write("ge\u{301}.html", "decomposed");
     block(hotplate.reload()).expect("reloads");
@@ -125,7 +125,7 @@ fn a_name_is_found_however_its_accents_are_written() {
 }
 
 #[test]
-fn a_bad_edit_that_compiles_does_not_reach_visitors_and_is_told_once() {
+fn a_bad_edit_that_compiles_reaches_no_visitor() {
     let root = tempfile::tempdir().expect("a directory");
     write(root.path(), "page.html", "{name}");
     let hotplate = start(root.path());
@@ -146,12 +146,15 @@ fn a_bad_edit_that_compiles_does_not_reach_visitors_and_is_told_once() {
     write(root.path(), "page.html", "{name}!");
     block(hotplate.reload()).expect("reloads");
     assert!(matches!(block(events.next()), Some(Event::Fallback(_))));
-    assert!(matches!(block(events.next()), Some(Event::Published(_))), "told once");
+    assert!(
+        matches!(block(events.next()), Some(Event::Published(_))),
+        "reported once"
+    );
     assert_eq!(hotplate.render("page.html", &data).expect("renders").body, "N!");
 }
 
 #[test]
-fn what_was_removed_never_comes_back_as_the_last_good_version() {
+fn a_removed_template_is_no_last_good_version() {
     // By the history, and by what is remembered of each template beyond it.
     for history_versions in [32, 1] {
         let root = tempfile::tempdir().expect("a directory");
@@ -188,7 +191,7 @@ fn what_was_removed_never_comes_back_as_the_last_good_version() {
 }
 
 #[test]
-fn the_stand_in_has_a_last_good_version_too_and_its_fault_is_said() {
+fn the_stand_in_has_a_last_good_version() {
     let root = tempfile::tempdir().expect("a directory");
     write(root.path(), "down.html", "down");
     write(root.path(), "page.html", "{{ if }}");
@@ -210,7 +213,7 @@ fn the_stand_in_has_a_last_good_version_too_and_its_fault_is_said() {
 }
 
 #[test]
-fn what_goes_together_with_a_directory_is_gone_and_what_comes_with_one_is_there() {
+fn directories_are_removed_and_added() {
     let root = tempfile::tempdir().expect("a directory");
     write(root.path(), "a.html", "a");
     write(root.path(), "blog/b.html", "b");
@@ -229,7 +232,7 @@ fn what_goes_together_with_a_directory_is_gone_and_what_comes_with_one_is_there(
 }
 
 #[test]
-fn a_shutdown_waits_for_the_reload_under_way_and_ends_the_events() {
+fn a_shutdown_waits_for_a_reload() {
     let root = tempfile::tempdir().expect("a directory");
     write(root.path(), "a.html", "1");
     let hotplate = start(root.path());
@@ -265,7 +268,7 @@ fn watching_needs_no_reload() {
 }
 
 #[test]
-fn a_root_that_is_replaced_is_followed() {
+fn a_replaced_root_is_followed() {
     let parent = tempfile::tempdir().expect("a directory");
     let root = parent.path().join("templates");
     write(&root, "a.html", "1");
@@ -286,9 +289,9 @@ fn a_root_that_is_replaced_is_followed() {
     wait_for("3");
 }
 
-/// What nobody could ever use is refused before anything starts, with what to do.
+/// Checks that an invalid configuration is rejected at the start, with advice.
 #[test]
-fn a_stand_in_that_is_not_there_and_formatters_that_nothing_can_name_are_refused() {
+fn invalid_configurations_are_rejected() {
     let root = tempfile::tempdir().expect("a directory");
     write(root.path(), "down.html", "down");
     write(root.path(), "broken.html", "{{ if }}");
@@ -343,10 +346,9 @@ fn a_stand_in_that_is_not_there_and_formatters_that_nothing_can_name_are_refused
     }
 }
 
-/// Who embeds the engine and has installed nothing that logs is told that once, with the first fault. In release builds stderr
-/// belongs to the program alone.
+/// Checks that a program without a `tracing` subscriber gets one notice on stderr, with the first fault, and in debug builds only.
 #[test]
-fn without_a_subscriber_that_is_said_once() {
+fn a_missing_subscriber_is_reported_once() {
     const INSIDE: &str = "HOTPLATE_TEST_WITHOUT_A_SUBSCRIBER";
     if std::env::var_os(INSIDE).is_some() {
         let root = tempfile::tempdir().expect("a directory");
@@ -363,7 +365,7 @@ fn without_a_subscriber_that_is_said_once() {
     let this = std::env::current_exe().expect("has a path");
     let child = std::process::Command::new(this)
         .args([
-            "engine::without_a_subscriber_that_is_said_once",
+            "engine::a_missing_subscriber_is_reported_once",
             "--exact",
             "--nocapture",
         ])
@@ -378,7 +380,7 @@ fn without_a_subscriber_that_is_said_once() {
 }
 
 #[test]
-fn a_root_is_lenient_by_itself_and_a_name_that_goes_over_to_it_is_too() {
+fn leniency_belongs_to_a_root() {
     let (strict, lenient) = (tempfile::tempdir().expect("one"), tempfile::tempdir().expect("another"));
     let text = "{{ if nick }}{nick}{{ else }}nobody{{ endif }}{{ if not nick }}!{{ endif }}{{ for x in xs }}x{{ endfor }}{nick}";
     write(strict.path(), "a.html", text);
@@ -399,7 +401,7 @@ fn a_root_is_lenient_by_itself_and_a_name_that_goes_over_to_it_is_too() {
     };
     assert_eq!(said("b.html"), "nobody!");
     assert_eq!(said("a.html"), "error[missing-path]: there is no `nick` in the data");
-    // It holds for the text of the root, whoever calls it.
+    // Leniency belongs to the text, regardless of its caller.
     assert_eq!(said("calls.html"), "nobody!");
     let whole = "error[missing-path]: there is no `nick` in `user`, which is all that this template was called with";
     assert_eq!(said("calls_back.html"), whole);
@@ -433,7 +435,7 @@ fn a_whole_engine_is_lenient() {
 }
 
 #[test]
-fn a_directory_is_laid_over_templates_of_the_program() {
+fn a_directory_overrides_embedded_templates() {
     let root = tempfile::tempdir().expect("a directory");
     write(root.path(), "a.html", "of the operator");
     let built_in = MemoryLoader::of([("a.html", "built in"), ("b.html", "built in too")]).expect("names");

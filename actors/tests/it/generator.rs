@@ -1,15 +1,15 @@
-//! Makes templates and contexts out of choices: random ones in a test, a fuzzer's bytes under `fuzz/`.
+//! Generates templates and contexts from a sequence of choices: random ones in a test, the bytes of a fuzzer under `fuzz/`.
 
 use serde_json::{Map, Value, json};
 
-/// Where choices come from. A source that has run out chooses 0, which is the end of everything.
+/// A source of choices. When it is exhausted, it chooses 0, which ends all loops of the generator.
 pub(crate) struct Choices<'b> {
     bytes: &'b [u8],
     random: Option<u64>,
 }
 
 impl<'b> Choices<'b> {
-    /// The same choices for the same seed (SplitMix64: <https://prng.di.unimi.it/splitmix64.c>).
+    /// Creates the choices of a seed (SplitMix64: <https://prng.di.unimi.it/splitmix64.c>).
     #[allow(dead_code, reason = "the fuzzer has bytes, the test has seeds")]
     pub(crate) fn of_seed(seed: u64) -> Self {
         let random = Some(seed);
@@ -56,7 +56,7 @@ impl<'b> Choices<'b> {
 pub(crate) struct Case {
     pub(crate) templates: Vec<(String, String)>,
     pub(crate) context: Value,
-    /// Every template is right as it stands; others may have been spoilt.
+    /// True if every template is correct; otherwise some may have been corrupted.
     pub(crate) is_tame: bool,
 }
 
@@ -101,13 +101,13 @@ impl Case {
             template.body(3);
             let mut text = template.text;
             if !is_tame {
-                // Now and then there is nothing to spoil, only rubble.
+                // Now and then there is nothing to corrupt, only rubble.
                 let rounds = if choices.one_in(6) { 8 } else { 1 };
                 if rounds > 1 {
                     text.clear();
                 }
                 for _ in 0..rounds {
-                    spoil(&mut text, choices);
+                    corrupt(&mut text, choices);
                 }
             } else if text.ends_with('\\') {
                 text.push('.');
@@ -176,12 +176,12 @@ impl Template<'_, '_> {
         }
     }
 
-    /// A backslash before a tag would make its brace text.
+    /// Opens a tag. A backslash directly before it would turn its brace into text.
     fn open(&mut self, braces: &str) {
         if self.text.ends_with('\\') {
             self.text.push(' ');
         }
-        // Behind `\{` a brace would be refused.
+        // A brace directly after `\{` would be rejected.
         if self.text.ends_with("\\{") {
             self.text.push(' ');
         }
@@ -301,8 +301,8 @@ impl Template<'_, '_> {
     }
 }
 
-/// Changes some characters of a text: what comes out may be no template any more.
-fn spoil(text: &mut String, choices: &mut Choices<'_>) {
+/// Corrupts some characters of a text, which may make it invalid.
+fn corrupt(text: &mut String, choices: &mut Choices<'_>) {
     const BITS: [&str; 34] = [
         "{",
         "}",

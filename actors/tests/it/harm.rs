@@ -1,4 +1,4 @@
-//! Templates and contexts that mean harm: each ends within its budget, with an error that says why.
+//! Malicious templates and contexts: each ends within its budget, with an error that gives the reason.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ fn a_megabyte_on_one_line() {
     assert_eq!(refusals(&"{abcdefgh}".repeat(100_000), &limits), ["long-line"]);
     // The same with line breaks is no trouble to the judge.
     assert_eq!(refusals(&"{abcdefg}\n".repeat(100_000), &limits), [""; 0]);
-    // Nothing on the line is ever closed: looking for the end again and again would cost the square of its length.
+    // No tag on the line is closed. Searching the end for each of them would take quadratic time.
     for opening in ["{", "{ ", "{{", "{#", "{-", "\\{{", "{a "] {
         let codes = refusals(&opening.repeat((1 << 20) / opening.len()), &limits);
         assert!(
@@ -93,7 +93,7 @@ fn diagnostics_of_a_text_have_a_limit() {
 }
 
 #[test]
-fn long_names_are_refused_and_shown_shortened() {
+fn long_names_are_rejected() {
     let name = "n".repeat(70_000);
     for text in [
         format!("{{{name}}}"),
@@ -105,7 +105,7 @@ fn long_names_are_refused_and_shown_shortened() {
     }
 }
 
-/// Renders with limits and answers the fault, which lies in the template.
+/// Renders with limits, and returns the fault.
 fn fault(templates: &[(&str, &str)], context: &Value, limits: Limits) -> RenderFault {
     let set = Set::compile(templates.iter().copied(), &limits).expect("compiles");
     let how = How {
@@ -121,8 +121,8 @@ fn fault(templates: &[(&str, &str)], context: &Value, limits: Limits) -> RenderF
     error.fault
 }
 
-/// Steps are the limit under test, not the time of the machine.
-fn patient() -> Limits {
+/// Returns limits under which the number of steps ends a render, not the speed of the machine.
+fn limits_of_steps() -> Limits {
     Limits {
         render_ms: 3_600_000,
         render_steps: 1_000_000,
@@ -136,7 +136,7 @@ fn empty_loops_in_loops_take_steps() {
     let text = "{{ for a in xs }}".repeat(4) + &"{{ endfor }}".repeat(4);
     let stopped = RenderFault::Budget(Exceeded::Steps(1_000_000));
     assert_eq!(
-        fault(&[("page.html", &text)], &json!({ "xs": items }), patient()),
+        fault(&[("page.html", &text)], &json!({ "xs": items }), limits_of_steps()),
         stopped
     );
     // Tags that print nothing take steps as well.
@@ -144,7 +144,11 @@ fn empty_loops_in_loops_take_steps() {
         "{{ for a in xs }}".to_owned() + &"{n}\n{{ if n }}{{ endif }}{{ with n as m }}{{ endwith }}".repeat(5000);
     let tags = tags.replace('\n', "{# #}\n{#- -#}") + "{{ endfor }}";
     assert_eq!(
-        fault(&[("page.html", &tags)], &json!({ "xs": items, "n": null }), patient()),
+        fault(
+            &[("page.html", &tags)],
+            &json!({ "xs": items, "n": null }),
+            limits_of_steps()
+        ),
         stopped
     );
 }
@@ -157,7 +161,7 @@ fn calls_that_double_take_steps() {
         deep = json!({ "a": deep });
     }
     let stopped = RenderFault::Budget(Exceeded::Steps(1_000_000));
-    assert_eq!(fault(&[("page.html", text)], &deep, patient()), stopped);
+    assert_eq!(fault(&[("page.html", text)], &deep, limits_of_steps()), stopped);
 }
 
 #[test]
@@ -166,7 +170,7 @@ fn calls_go_as_deep_as_their_limit() {
     let nested = |depth: usize| (0..depth).fold(json!({ "a": null }), |inner, _| json!({ "a": inner }));
     let limits = Limits {
         call_depth: 5,
-        ..patient()
+        ..limits_of_steps()
     };
     let set = Set::compile([("page.html", text)], &limits).expect("compiles");
     let how = How {
@@ -180,13 +184,13 @@ fn calls_go_as_deep_as_their_limit() {
 }
 
 #[test]
-fn a_literal_bomb_fills_the_output_and_no_more() {
+fn a_literal_bomb_meets_the_output_limit() {
     let text = "{{ for a in xs }}{{ for a in xs }}{{ for a in xs }}0123456789{{ endfor }}{{ endfor }}{{ endfor }}";
     let items: Vec<u32> = (0..300).collect();
     let limits = Limits {
         output_bytes: 1_000_005,
         render_steps: u64::MAX,
-        ..patient()
+        ..limits_of_steps()
     };
     let stopped = RenderFault::Budget(Exceeded::Output(1_000_005));
     assert_eq!(
@@ -206,11 +210,11 @@ fn a_literal_bomb_fills_the_output_and_no_more() {
 }
 
 #[test]
-fn a_passed_deadline_and_a_caller_that_gave_up_end_a_render() {
+fn a_deadline_and_a_cancellation_end_a_render() {
     let text = "{{ for a in xs }}{{ for a in xs }}{{ endfor }}{{ endfor }}";
     let items: Vec<u32> = (0..5000).collect();
     let set = Set::compile([("page.html", text)], &Limits::default()).expect("compiles");
-    let limits = patient();
+    let limits = limits_of_steps();
     let arena = Arena::new();
     let value = build(&json!({ "xs": items }), &arena, &limits).expect("JSON is a context");
     let now = Instant::now();
@@ -238,7 +242,7 @@ fn a_passed_deadline_and_a_caller_that_gave_up_end_a_render() {
 }
 
 #[test]
-fn formatters_that_print_nothing_of_much_look_at_the_clock() {
+fn silent_formatters_meet_the_deadline() {
     let set = Set::compile([("page.html", "{s|trim}")], &Limits::default()).expect("compiles");
     let arena = Arena::new();
     let value = build(&json!({ "s": " ".repeat(100_000) }), &arena, &Limits::default()).expect("JSON is a context");

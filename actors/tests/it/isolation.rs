@@ -1,4 +1,4 @@
-//! One bad page is one bad page: what it costs others, and what is served in its place.
+//! Tests that a bad page does not affect others, and of the answer in its place.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +38,7 @@ fn edit(hotplate: &Hotplate, texts: &MemoryHandle, template: &str, text: &str) {
 }
 
 #[actix::test]
-async fn four_visitors_of_a_page_that_loops_hold_up_no_other_page_of_their_thread() {
+async fn a_looping_page_delays_no_other_page() {
     let limits = Limits {
         render_ms: DAY_MS,
         render_steps: u64::MAX >> 1,
@@ -87,7 +87,7 @@ async fn four_visitors_of_a_page_that_loops_hold_up_no_other_page_of_their_threa
 }
 
 #[actix::test]
-async fn a_render_that_begins_anew_on_another_thread_is_of_the_same_version() {
+async fn a_restarted_render_keeps_its_version() {
     let limits = Limits {
         inline_steps: 0,
         ..Limits::default()
@@ -122,7 +122,7 @@ async fn a_render_that_begins_anew_on_another_thread_is_of_the_same_version() {
 }
 
 #[actix::test]
-async fn a_deadline_holds_where_a_formatter_blocks_and_its_thread_is_replaced() {
+async fn a_deadline_holds_while_a_formatter_blocks() {
     let limits = Limits {
         render_threads: 1,
         render_grace_ms: 1,
@@ -158,14 +158,14 @@ async fn a_deadline_holds_where_a_formatter_blocks_and_its_thread_is_replaced() 
         .renderer()
         .in_turn(&pinned, "blocks.txt", data(), RenderOptions::default())
         .await;
-    let said = again.expect_err("there is no good version").to_string();
-    assert!(said.contains("does not end"), "{said}");
+    let message = again.expect_err("there is no good version").to_string();
+    assert!(message.contains("does not end"), "{message}");
     assert_eq!(hotplate.counters().breaker_opened, 1);
     drop(open);
 }
 
 #[test]
-fn what_loops_is_tried_only_now_and_then_and_its_last_good_version_is_served_meanwhile() {
+fn an_open_breaker_serves_the_last_good_version() {
     let limits = Limits {
         render_steps: 2_000,
         breaker_failures: 3,
@@ -206,7 +206,7 @@ fn what_loops_is_tried_only_now_and_then_and_its_last_good_version_is_served_mea
 }
 
 #[test]
-fn data_of_one_visitor_that_is_too_much_does_not_make_the_page_stale_for_others() {
+fn excessive_data_affects_one_visitor() {
     let limits = Limits {
         render_steps: 2_000,
         ..Limits::default()
@@ -227,7 +227,7 @@ fn data_of_one_visitor_that_is_too_much_does_not_make_the_page_stale_for_others(
 }
 
 #[test]
-fn without_a_good_version_an_open_breaker_answers_without_the_cost() {
+fn an_open_breaker_without_a_good_version_fails_fast() {
     let limits = Limits {
         render_steps: 2_000,
         breaker_pause_ms: DAY_MS,
@@ -257,7 +257,7 @@ fn without_a_good_version_an_open_breaker_answers_without_the_cost() {
 }
 
 #[test]
-fn a_good_version_behind_several_that_loop_is_reached() {
+fn an_older_good_version_is_found() {
     let limits = Limits {
         render_ms: 400,
         render_steps: u64::MAX >> 1,

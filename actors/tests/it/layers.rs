@@ -1,14 +1,15 @@
-//! The layers of the sources, as data: who may import whom. It reads every `crate::` and `super::` path of the product's code.
+//! The layers of the source code, as data: the modules that each module may import. The test reads every `crate::` and `super::` path of the
+//! code outside of tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The actors. Each is a room of its own, and knows of no other.
+/// The actors. Each is a top-level module, and none imports another.
 const ACTORS: [&str; 5] = ["watcher", "compiler", "graph", "registry", "renderer"];
-/// The only rooms that name them.
+/// The only top-level modules that import actors.
 const NAME_ACTORS: [&str; 2] = ["engine", "testing"];
-/// All that the protocol may name.
+/// The modules that the protocol may import.
 const BELOW_PROTOCOL: [&str; 9] = [
     "budget",
     "context",
@@ -20,10 +21,10 @@ const BELOW_PROTOCOL: [&str; 9] = [
     "value",
     "version",
 ];
-/// Words that the protocol does not say: what travels is data.
+/// Words that must not appear in the protocol, because messages are plain data.
 const NOT_IN_PROTOCOL: [&str; 4] = ["Mutex", "RwLock", "Atomic", "ArcSwap"];
-/// Circles that are known and stay: the sources, the folder, and the modules in it.
-const CIRCLES: [(&str, &str, &[&str]); 1] = [("../src", "admin", &["api", "dashboard", "state"])];
+/// The import cycles that are accepted: the source directory, the folder, and the modules in it.
+const ACCEPTED_CYCLES: [(&str, &str, &[&str]); 1] = [("../src", "admin", &["api", "dashboard", "state"])];
 
 /// A module by its path: `["graph", "plan"]`.
 type Module = Vec<String>;
@@ -35,7 +36,7 @@ struct Sources {
 }
 
 impl Sources {
-    /// Reads the crate below a directory, but for what is compiled for its tests only.
+    /// Reads the crate below a directory, without the code that is compiled for tests only.
     fn read(directory: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
         let mut files = Vec::new();
@@ -66,47 +67,47 @@ impl Sources {
         Self { texts, imports }
     }
 
-    /// The rooms (modules below the root) that a room imports.
-    fn rooms(&self, room: &str) -> BTreeSet<&str> {
-        let of_room = self
+    /// Returns the top-level modules that a top-level module imports.
+    fn imports_of(&self, name: &str) -> BTreeSet<&str> {
+        let of_module = self
             .imports
             .iter()
-            .filter(|(module, _)| module.first().is_some_and(|first| first == room));
-        let imported = of_room
+            .filter(|(module, _)| module.first().is_some_and(|first| first == name));
+        let imported = of_module
             .flat_map(|(_, imported)| imported)
             .map(|module| module[0].as_str());
-        imported.filter(|other| *other != room).collect()
+        imported.filter(|other| *other != name).collect()
     }
 
-    /// The circles among the modules of each folder, by the folder. One that crosses no folder counts only at the root.
-    fn circles(&self) -> BTreeSet<(String, Vec<String>)> {
+    /// Returns the import cycles among the modules of each folder. A cycle of modules without a folder counts only at the root.
+    fn cycles(&self) -> BTreeSet<(String, Vec<String>)> {
         let folders: BTreeSet<&[String]> = self
             .texts
             .keys()
             .flat_map(|module| (0..module.len()).map(|end| &module[..end]))
             .collect();
-        let mut circles = BTreeSet::new();
+        let mut cycles = BTreeSet::new();
         for folder in folders {
             let depth = folder.len();
             let is_here = |module: &Module| module.len() > depth && module.starts_with(folder);
-            let mut arrows: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+            let mut edges: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
             for (module, imported) in self.imports.iter().filter(|(module, _)| is_here(module)) {
                 let from = module[depth].as_str();
                 let to = imported.iter().filter(|to| is_here(to)).map(|to| to[depth].as_str());
-                arrows.entry(from).or_default().extend(to.filter(|to| *to != from));
+                edges.entry(from).or_default().extend(to.filter(|to| *to != from));
             }
-            for circle in circles_of(&arrows) {
+            for cycle in cycles_of(&edges) {
                 let has_inside = |name: &&str| {
                     self.texts
                         .keys()
                         .any(|module| is_here(module) && module[depth] == **name && module.len() > depth + 1)
                 };
-                if folder.is_empty() || circle.iter().any(has_inside) {
-                    circles.insert((folder.join("/"), circle.into_iter().map(str::to_owned).collect()));
+                if folder.is_empty() || cycle.iter().any(has_inside) {
+                    cycles.insert((folder.join("/"), cycle.into_iter().map(str::to_owned).collect()));
                 }
             }
         }
-        circles
+        cycles
     }
 }
 
@@ -126,7 +127,8 @@ fn without_comments(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A text without its last module `tests`, that module, and the modules in files of their own that are compiled for tests only.
+/// Splits a source file: the text without its last module `tests`, that module, and the names of modules in files of their own that are
+/// compiled for tests only.
 fn without_tests(text: &str) -> (String, String, Vec<String>) {
     const TEST: &str = "#[cfg(test)]\n";
     let at = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
@@ -138,7 +140,7 @@ fn without_tests(text: &str) -> (String, String, Vec<String>) {
     (text.to_owned(), tests.to_owned(), beside.collect())
 }
 
-/// Every path that begins with `crate::`, `self::` or `super::`, with each of the braces of a `use`.
+/// Returns every path that begins with `crate::`, `self::` or `super::`, with each branch of the braces of a `use`.
 fn paths(text: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -156,7 +158,7 @@ fn paths(text: &str) -> Vec<Vec<String>> {
     paths
 }
 
-/// Reads one path, or a tree of them. Answers what stands behind it.
+/// Parses one path, or a tree of paths. Returns the rest of the text.
 fn branch<'t>(text: &'t str, mut path: Vec<String>, paths: &mut Vec<Vec<String>>) -> &'t str {
     let mut rest = text.trim_start();
     loop {
@@ -186,7 +188,7 @@ fn branch<'t>(text: &'t str, mut path: Vec<String>, paths: &mut Vec<Vec<String>>
     }
 }
 
-/// The module that a path leads to, seen from another.
+/// Resolves a path that is written in the module `from`.
 fn resolve(from: &Module, path: &[String], texts: &BTreeMap<Module, String>) -> Option<Module> {
     let mut to = from.clone();
     for step in path {
@@ -203,28 +205,28 @@ fn resolve(from: &Module, path: &[String], texts: &BTreeMap<Module, String>) -> 
     Some(to)
 }
 
-/// The sets of names that reach each other, sorted.
-fn circles_of<'n>(arrows: &BTreeMap<&'n str, BTreeSet<&'n str>>) -> BTreeSet<Vec<&'n str>> {
+/// Returns the sets of names that reach each other, sorted.
+fn cycles_of<'n>(edges: &BTreeMap<&'n str, BTreeSet<&'n str>>) -> BTreeSet<Vec<&'n str>> {
     let reached = |from: &'n str| {
         let mut seen = BTreeSet::new();
         let mut next = vec![from];
         while let Some(name) = next.pop() {
-            let further = arrows.get(name).into_iter().flatten().copied();
+            let further = edges.get(name).into_iter().flatten().copied();
             next.extend(further.filter(|to| seen.insert(*to)));
         }
         seen
     };
-    let reach: BTreeMap<&str, BTreeSet<&str>> = arrows.keys().map(|name| (*name, reached(name))).collect();
-    let circle = |name: &'n str| {
+    let reach: BTreeMap<&str, BTreeSet<&str>> = edges.keys().map(|name| (*name, reached(name))).collect();
+    let cycle = |name: &'n str| {
         let back = reach[name]
             .iter()
             .filter(|to| reach.get(*to).is_some_and(|to| to.contains(name)));
         back.copied().collect::<Vec<_>>()
     };
-    arrows
+    edges
         .keys()
-        .map(|name| circle(name))
-        .filter(|circle| !circle.is_empty())
+        .map(|name| cycle(name))
+        .filter(|cycle| !cycle.is_empty())
         .collect()
 }
 
@@ -232,65 +234,68 @@ fn circles_of<'n>(arrows: &BTreeMap<&'n str, BTreeSet<&'n str>>) -> BTreeSet<Vec
 fn the_protocol_imports_nothing_above_it() {
     let sources = Sources::read("src");
     let above: Vec<_> = sources
-        .rooms("protocol")
+        .imports_of("protocol")
         .into_iter()
-        .filter(|room| !BELOW_PROTOCOL.contains(room))
+        .filter(|module| !BELOW_PROTOCOL.contains(module))
         .collect();
     assert!(above.is_empty(), "the protocol imports {above:?}");
-    for room in BELOW_PROTOCOL {
+    for module in BELOW_PROTOCOL {
         assert!(
-            !sources.rooms(room).contains("protocol"),
-            "{room} is below the protocol and imports it"
+            !sources.imports_of(module).contains("protocol"),
+            "{module} is below the protocol and imports it"
         );
     }
     let of_protocol = sources
         .texts
         .iter()
-        .filter(|(module, _)| module.first().is_some_and(|room| room == "protocol"));
+        .filter(|(module, _)| module.first().is_some_and(|module| module == "protocol"));
     for (module, text) in of_protocol {
-        let said: Vec<_> = NOT_IN_PROTOCOL.iter().filter(|word| text.contains(**word)).collect();
-        assert!(said.is_empty(), "{module:?} says {said:?}");
+        let found: Vec<_> = NOT_IN_PROTOCOL.iter().filter(|word| text.contains(**word)).collect();
+        assert!(found.is_empty(), "{module:?} contains {found:?}");
     }
 }
 
 #[test]
 fn only_the_engine_names_the_actors() {
     let sources = Sources::read("src");
-    let rooms: BTreeSet<&str> = sources
+    let imports_of: BTreeSet<&str> = sources
         .texts
         .keys()
         .filter_map(|module| Some(module.first()?.as_str()))
         .collect();
     for actor in ACTORS {
-        assert!(sources.rooms("engine").contains(actor), "the engine names the {actor}");
+        assert!(
+            sources.imports_of("engine").contains(actor),
+            "the engine names the {actor}"
+        );
     }
-    for room in rooms.into_iter().filter(|room| !NAME_ACTORS.contains(room)) {
+    for module in imports_of.into_iter().filter(|module| !NAME_ACTORS.contains(module)) {
         let named: Vec<_> = sources
-            .rooms(room)
+            .imports_of(module)
             .into_iter()
             .filter(|other| ACTORS.contains(other))
             .collect();
-        assert!(named.is_empty(), "{room} imports {named:?}");
+        assert!(named.is_empty(), "{module} imports {named:?}");
     }
 }
 
 #[test]
-fn no_circle_crosses_a_folder() {
+fn no_cycle_crosses_a_folder() {
     for directory in ["src", "../src"] {
-        let known = CIRCLES.iter().filter(|(sources, ..)| *sources == directory);
-        let known = known.map(|(_, folder, circle)| {
+        let known = ACCEPTED_CYCLES.iter().filter(|(sources, ..)| *sources == directory);
+        let known = known.map(|(_, folder, cycle)| {
             (
                 (*folder).to_owned(),
-                circle.iter().map(|name| (*name).to_owned()).collect(),
+                cycle.iter().map(|name| (*name).to_owned()).collect(),
             )
         });
-        assert_eq!(Sources::read(directory).circles(), known.collect(), "in {directory}");
+        assert_eq!(Sources::read(directory).cycles(), known.collect(), "in {directory}");
     }
 }
 
-/// What the others rely on finds what it is to find.
+/// Checks the helpers that the other tests rely on.
 #[test]
-fn imports_and_circles_are_found() {
+fn imports_and_cycles_are_found() {
     let text = "use crate::a::{self, b::C, d::{E, F as G}};\nfn f() { super::x::y(crate::z::W) }\nuse std::fmt;";
     let found: Vec<String> = paths(text).iter().map(|path| path.join(" ")).collect();
     assert_eq!(
@@ -304,10 +309,10 @@ fn imports_and_circles_are_found() {
             "crate z W"
         ]
     );
-    let arrows = [("a", vec!["b"]), ("b", vec!["c"]), ("c", vec!["b"]), ("d", vec!["a"])];
-    let arrows = arrows
+    let edges = [("a", vec!["b"]), ("b", vec!["c"]), ("c", vec!["b"]), ("d", vec!["a"])];
+    let edges = edges
         .map(|(from, to)| (from, to.into_iter().collect()))
         .into_iter()
         .collect();
-    assert_eq!(circles_of(&arrows), BTreeSet::from([vec!["b", "c"]]));
+    assert_eq!(cycles_of(&edges), BTreeSet::from([vec!["b", "c"]]));
 }

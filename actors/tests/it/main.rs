@@ -1,4 +1,4 @@
-//! The engine's parts from outside.
+//! Integration tests of the engine.
 
 mod against_the_crate;
 mod chaos;

@@ -1,7 +1,7 @@
-//! What people mistype, and the whole of what they read about it: when the text is compiled, or when it is rendered where the crate accepts
-//! it. Each line of `tests/fixtures/mistyped.txt` that begins with `=== ` is a text; below it stands what is said.
+//! Common typing errors, and the complete diagnostic that their author sees when the text is compiled or, if the crate accepts it, rendered.
+//! Each line of `tests/fixtures/mistyped.txt` that begins with `=== ` is a text, and the lines below it are the diagnostic.
 //!
-//! `HOTPLATE_UPDATE=1 cargo test` writes what is said into the file: read the difference before you keep it.
+//! `HOTPLATE_UPDATE=1 cargo test` writes the actual diagnostics into the file: read the difference before you keep it.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -12,13 +12,13 @@ use serde_json::json;
 use crate::dialect::complete;
 use crate::set::Set;
 
-/// What is there for the texts. What they look for with an operator in its name is not.
+/// Returns the data for all texts. Names that contain an operator are not in it.
 fn data() -> serde_json::Value {
     json!({ "a": 1, "b": 2, "c": 3, "price": 3, "qty": 4, "on": true, "name": "Ada", "nick": "", "xs": [1], "order": { "customer": {} } })
 }
 
 #[test]
-fn what_is_mistyped_is_explained_where_it_stands() {
+fn mistyped_tags_are_explained() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mistyped.txt");
     let written = std::fs::read_to_string(&file).expect("the fixture");
     let texts: Vec<&str> = written.lines().filter_map(|line| line.strip_prefix("=== ")).collect();
@@ -32,7 +32,7 @@ fn what_is_mistyped_is_explained_where_it_stands() {
     let named = templates.map(|(name, text)| (hotplate_actors::TemplateName::new(&name).expect("a name"), Some(text)));
     memory.edit(named);
     let hotplate = Hotplate::builder().loader(loader).start().expect("starts");
-    let (diagnostics, mut said) = (hotplate.diagnostics(), String::new());
+    let (diagnostics, mut actual) = (hotplate.diagnostics(), String::new());
     for (number, text) in texts.iter().enumerate() {
         let name = name(number);
         let of_this = diagnostics
@@ -43,18 +43,22 @@ fn what_is_mistyped_is_explained_where_it_stands() {
             false => found.join("\n"),
             true => hotplate.render(&name, &data()).expect_err(text).to_string(),
         };
-        let _ = write!(said, "=== {text}\n{}\n\n", found.trim_end().replace(&name, "page.html"));
+        let _ = write!(
+            actual,
+            "=== {text}\n{}\n\n",
+            found.trim_end().replace(&name, "page.html")
+        );
     }
     if std::env::var_os("HOTPLATE_UPDATE").is_some() {
-        std::fs::write(&file, &said).expect("written");
+        std::fs::write(&file, &actual).expect("written");
     } else {
-        assert!(said == written, "it is said otherwise now:\n{said}");
+        assert!(actual == written, "the diagnostics changed:\n{actual}");
     }
 }
 
-/// Whoever follows a help must not meet the next fault, and each text has one.
+/// Checks that each text has one help, and that each template code that it suggests compiles.
 #[test]
-fn what_is_suggested_for_it_compiles() {
+fn suggestions_compile() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mistyped.txt");
     let written = std::fs::read_to_string(file).expect("the fixture");
     let mut count = 0;

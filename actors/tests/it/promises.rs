@@ -1,4 +1,4 @@
-//! What must always hold (ARCHITECTURE.md), while everything happens at once.
+//! Tests of the invariants in ARCHITECTURE.md under concurrency.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,7 +38,7 @@ fn engine(limits: Limits, templates: &[(&str, &str)]) -> (Hotplate, MemoryHandle
 }
 
 #[test]
-fn no_answer_mixes_two_versions_while_a_thousand_are_published() {
+fn no_answer_mixes_two_versions() {
     const PARTIALS: usize = 6;
     const VERSIONS: u64 = 1000;
     let page: String = (0..PARTIALS)
@@ -86,7 +86,7 @@ fn no_answer_mixes_two_versions_while_a_thousand_are_published() {
 }
 
 #[test]
-fn after_a_fault_in_any_actor_the_next_message_is_served_and_nothing_is_lost() {
+fn a_fault_in_any_actor_loses_nothing() {
     let (hotplate, shelf) = engine(Limits::default(), &[("a.html", "0")]);
     let mut events = hotplate.subscribe();
     let mut number = 0;
@@ -119,7 +119,7 @@ fn after_a_fault_in_any_actor_the_next_message_is_served_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_watcher_that_failed_over_a_hint_looks_again_by_itself() {
+fn a_failed_watcher_syncs_again() {
     let (hotplate, shelf) = engine(Limits::default(), &[("a.html", "0")]);
     let mut events = hotplate.subscribe();
     for (number, moment) in [
@@ -144,7 +144,7 @@ fn a_watcher_that_failed_over_a_hint_looks_again_by_itself() {
 }
 
 #[test]
-fn what_is_written_while_the_loader_fails_is_live_once_it_does_not() {
+fn edits_during_a_loader_failure_are_published() {
     let root = tempfile::tempdir().expect("a directory");
     let templates = root.path().join("templates");
     std::fs::create_dir(&templates).expect("created");
@@ -171,7 +171,7 @@ fn what_is_written_while_the_loader_fails_is_live_once_it_does_not() {
 }
 
 #[test]
-fn the_policy_says_how_a_failed_render_is_answered() {
+fn the_policy_decides_about_failed_renders() {
     let templates = [
         ("never.html", "{{ if a == b }}"),
         ("late.html", "{nmae}"),
@@ -209,7 +209,7 @@ fn the_policy_says_how_a_failed_render_is_answered() {
 }
 
 #[test]
-fn bad_input_is_named_and_everything_else_is_served() {
+fn bad_input_is_reported() {
     let limits = Limits {
         source_bytes: 64 * 1024,
         context_bytes: 1024 * 1024,
@@ -288,7 +288,7 @@ fn bad_input_is_named_and_everything_else_is_served() {
     );
 }
 
-/// Without recursion.
+/// Drops a deep value without recursion.
 fn drop_deep(mut value: serde_json::Value) {
     while let serde_json::Value::Array(mut items) = value {
         value = items.pop().unwrap_or_default();
@@ -296,7 +296,7 @@ fn drop_deep(mut value: serde_json::Value) {
 }
 
 #[test]
-fn a_render_ends_with_its_deadline_its_token_or_its_future() {
+fn renders_can_be_cancelled() {
     let limits = Limits {
         render_ms: 3_600_000,
         render_steps: u64::MAX,
@@ -339,7 +339,7 @@ fn a_render_ends_with_its_deadline_its_token_or_its_future() {
 }
 
 #[test]
-fn a_roll_back_is_held_until_it_is_resumed() {
+fn a_roll_back_holds_until_resume() {
     let (hotplate, shelf) = engine(Limits::default(), &[("a.txt", "1")]);
     let first = hotplate.snapshot().version();
     let body = || hotplate.render("a.txt", &()).expect("renders").body;

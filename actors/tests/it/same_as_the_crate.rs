@@ -1,4 +1,4 @@
-//! The dialect `tiny` prints and refuses what the crate tinytemplate does, table by table.
+//! Tables of templates that the dialect `tiny` and the crate tinytemplate print or reject alike.
 
 use hotplate_actors::Limits;
 use hotplate_actors::budget::Exceeded;
@@ -14,7 +14,7 @@ fn render(templates: &[(&str, &str)], context: &Value, how: &How) -> Result<Stri
     set.render(context, how)
 }
 
-/// Checks that both print the same, or fail for the same reason, in the same template, at the same place and through the same calls.
+/// Checks that both print the same, or fail for the same reason, in the same template, at the same location and through the same calls.
 #[track_caller]
 fn assert_same(templates: &[(&str, &str)], context: &Value, expected: Verdict) {
     let templates = templates.iter().map(|(name, text)| ((*name).into(), (*text).into()));

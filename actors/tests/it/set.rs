@@ -1,4 +1,4 @@
-//! A few templates that call each other, without an engine around them.
+//! [`Set`]: a few templates that call each other, without an engine.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use hotplate_actors::dialect::{
 use hotplate_actors::value::{Arena, build};
 use hotplate_actors::{Digest, Limits, TemplateName};
 
-/// How to render.
+/// The options of a render.
 #[derive(Debug, Clone)]
 pub(crate) struct How {
     pub(crate) escape: Escape,
@@ -38,7 +38,7 @@ impl Members for Set {
 }
 
 impl Set {
-    /// Compiles templates; the first is the entry.
+    /// Compiles templates. The first one is the entry.
     pub(crate) fn compile<'a>(
         templates: impl IntoIterator<Item = (&'a str, &'a str)>,
         limits: &Limits,
@@ -53,7 +53,7 @@ impl Set {
             units.push((name, Tiny.compile(text, limits)?));
         }
         let ids: HashMap<_, _> = units.iter().map(|(name, _)| name.clone()).zip(0..).collect();
-        let nobody = TemplateId::new(u32::MAX);
+        let unknown_id = TemplateId::new(u32::MAX);
         let members = units.into_iter().map(|(name, unit)| {
             let callees = unit.calls().iter().map(|call| ids.get(&call.name).copied());
             let used = unit
@@ -63,7 +63,7 @@ impl Set {
             Some(Member {
                 name,
                 digest: Digest::of(unit.text().as_bytes()),
-                callees: callees.map(|id| id.map_or(nobody, TemplateId::new)).collect(),
+                callees: callees.map(|id| id.map_or(unknown_id, TemplateId::new)).collect(),
                 formatters: used.cloned().collect(),
                 companions: Box::default(),
                 unit,

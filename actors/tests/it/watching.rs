@@ -1,4 +1,4 @@
-//! The directory loader on real file systems: each thing that editors, deployments and programs do, and what must be told of it.
+//! Tests of the directory loader on real file systems: the operations of editors, deployments and programs, and the expected reports.
 //!
 //! Every case runs on each file system that the machine has (the temporary directory, `/dev/shm`) and by each means of watching.
 
@@ -22,10 +22,10 @@ use hotplate_actors::loader::{Changes, Depth, Hints};
 use hotplate_actors::{DirectoryLoader, Limits, Loader, LoaderStatus, Mount, WatchBy, WatchMode};
 use tempfile::TempDir;
 
-/// The longest that anything is waited for: the machine may be busy.
+/// The longest time to wait for a condition, generous because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What was told of one name, in order: a text, that it cannot be read (`!code`), or that it is gone.
+/// The reports of one name in order: a text, an error (`!code`), or `None` for a removal.
 pub(crate) type Story = Vec<Option<String>>;
 
 #[derive(Default)]
@@ -36,9 +36,9 @@ struct Told {
     hinted: bool,
     ended: bool,
     error: Option<String>,
-    /// Judges what is served after a batch.
+    /// A condition on the texts after each batch.
     check: Option<Check>,
-    /// The texts that were served when it was not right.
+    /// The texts that violated the condition.
     wrong: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ impl Told {
         let removed = changes.removed.iter().map(|name| (name, None));
         for (name, now) in texts.chain(unreadable).chain(removed) {
             let story = self.stories.entry(name.to_string()).or_default();
-            // The Watcher compares as well, so what is told twice is told once.
+            // The Watcher compares digests, so a repeated report counts once.
             if story.last() != Some(&now) {
                 story.push(now);
             }
@@ -76,11 +76,11 @@ impl Told {
     }
 }
 
-/// A directory that is watched, and what was told of it.
+/// A watched directory, and everything that its loader reported.
 pub(crate) struct Site {
     pub(crate) root: PathBuf,
     pub(crate) by: WatchBy,
-    /// What is beside the root, on the same file system.
+    /// The parent directory of the root, on the same file system.
     directory: TempDir,
     told: Arc<(Mutex<Told>, Condvar)>,
     loader: Arc<Mutex<DirectoryLoader>>,
@@ -95,12 +95,12 @@ pub(crate) fn limits() -> Limits {
 }
 
 impl Site {
-    /// Some files below a root, watched.
+    /// Creates some files below a root, and watches it.
     pub(crate) fn new(on: &Path, by: WatchBy, files: &[(&str, &str)]) -> Self {
         Self::within(limits(), on, by, files)
     }
 
-    /// The same within limits of its own.
+    /// Creates a site with other limits.
     pub(crate) fn within(limits: Limits, on: &Path, by: WatchBy, files: &[(&str, &str)]) -> Self {
         Self::prepared(limits, on, by, |directory| {
             let root = directory.join("site");
@@ -112,7 +112,7 @@ impl Site {
         })
     }
 
-    /// What `prepare` makes of a directory of its own, watched.
+    /// Watches the mounts that `prepare` creates in a new directory.
     pub(crate) fn with(on: &Path, by: WatchBy, prepare: impl FnOnce(&Path) -> Vec<Mount>) -> Self {
         Self::prepared(limits(), on, by, prepare)
     }
@@ -121,7 +121,7 @@ impl Site {
         let directory = tempfile::tempdir_in(on).expect("a directory");
         let mounts = prepare(directory.path());
         let limits = match by {
-            // Watching whole trees misses more, and finds it by looking.
+            // Recursive watching misses more events, so the sweep that finds these changes runs more often.
             WatchBy::Recursive => Limits {
                 sweep_ms: 300,
                 ..limits
@@ -160,7 +160,7 @@ impl Site {
         self.root.join(path)
     }
 
-    /// A path beside the root.
+    /// Returns a path beside the root.
     pub(crate) fn beside(&self, path: &str) -> PathBuf {
         self.directory.path().join(path)
     }
@@ -169,7 +169,7 @@ impl Site {
         write(&self.path(path), text);
     }
 
-    /// In one step: beside it first, then renamed.
+    /// Saves a file atomically: writes another file and renames it.
     pub(crate) fn save(&self, path: &str, text: &str) {
         let beside = self.path(path).with_extension("part");
         write(&beside, text);
@@ -180,7 +180,7 @@ impl Site {
         self.told.0.lock().expect("not poisoned")
     }
 
-    /// Waits until a name has this text, or is gone, without asking.
+    /// Waits until a name has this text, or is removed, without a sync on request.
     pub(crate) fn until(&self, name: &str, text: Option<&str>) {
         let end = Instant::now() + PATIENCE;
         let mut told = self.told();
@@ -197,7 +197,7 @@ impl Site {
         }
     }
 
-    /// A `Reload`. Then everything that was done before is told.
+    /// Syncs everything, as a `Reload` does, and returns all texts.
     pub(crate) fn sync(&self) -> BTreeMap<String, String> {
         self.look(Depth::Everything)
     }
@@ -215,12 +215,12 @@ impl Site {
         now.map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
     }
 
-    /// What was told of a name.
+    /// Returns the reports of a name.
     pub(crate) fn story(&self, name: &str) -> Story {
         self.told().stories.get(name).cloned().unwrap_or_default()
     }
 
-    /// Asserts what was told of a name up to now.
+    /// Asserts the reports of a name so far.
     pub(crate) fn expect(&self, name: &str, story: &[Option<&str>]) {
         self.sync();
         let told = self.story(name);
@@ -228,7 +228,7 @@ impl Site {
         assert_eq!(told, story, "{name} by {:?}", self.by);
     }
 
-    /// Asserts that a name went from one text to the other, without anything in between, and that it did so by itself.
+    /// Asserts that a name changed from one text to another by events alone, without a report in between.
     pub(crate) fn expect_change(&self, name: &str, from: &str, to: &str) {
         self.until(name, Some(to));
         self.expect(name, &[Some(from), Some(to)]);
@@ -238,12 +238,12 @@ impl Site {
         self.told().batches
     }
 
-    /// Judges what is served after each batch from now on.
+    /// Checks a condition after each batch from now on.
     pub(crate) fn check_each_batch(&self, check: impl Fn(&BTreeMap<&str, &str>) -> bool + Send + 'static) {
         self.told().check = Some(Box::new(check));
     }
 
-    /// Returns the texts that were served after each batch after which they were not right.
+    /// Returns the texts after each batch that violated the condition.
     pub(crate) fn wrong(&self) -> Vec<String> {
         self.told().wrong.clone()
     }
@@ -256,7 +256,7 @@ impl Site {
         self.told().error.clone()
     }
 
-    /// Whether the kernel watches each directory: others on the machine may have taken its watches.
+    /// Returns true if the kernel watches each directory. Other processes may have used up the watches.
     pub(crate) fn is_native(&self) -> bool {
         let status = self.status();
         let native = self.by == WatchBy::Auto && status.watch_mode == WatchMode::Native;
@@ -285,7 +285,7 @@ fn follow(told: &(Mutex<Told>, Condvar), loader: &Mutex<DirectoryLoader>) {
         }
         let mut loader = loader.lock().expect("not poisoned");
         let found = loader.sync(Depth::Hinted);
-        // Told before the loader is let go of, or what comes later could overtake it.
+        // Recorded before the loader is unlocked, so that a later sync cannot overtake this one.
         let mut told_now = told.0.lock().expect("not poisoned");
         match found {
             Ok(changes) => told_now.take(changes),
@@ -312,7 +312,7 @@ pub(crate) fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("written");
 }
 
-/// The file systems that can be tried: the temporary directory, and one in memory.
+/// Returns the available file systems: the temporary directory, and one in memory.
 pub(crate) fn file_systems() -> Vec<PathBuf> {
     let memory = PathBuf::from("/dev/shm");
     let usable = tempfile::tempdir_in(&memory).is_ok();
@@ -339,7 +339,7 @@ pub(crate) fn natively(files: &[(&str, &str)], case: impl Fn(&Site)) {
     }
 }
 
-/// Runs a program, if it is installed. Answers whether it is.
+/// Runs a program. Returns false if it is not installed.
 pub(crate) fn run(program: &str, arguments: &[&str], directory: &Path) -> bool {
     let mut command = std::process::Command::new(program);
     command.args(arguments).current_dir(directory);
@@ -361,11 +361,11 @@ pub(crate) fn run(program: &str, arguments: &[&str], directory: &Path) -> bool {
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub(crate) fn wait_for(mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is_so() {
-        assert!(Instant::now() < end, "it never came to be");
+        assert!(Instant::now() < end, "the condition never became true");
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
