@@ -79,6 +79,7 @@ impl Serve<SourcesChanged> for Compiler {
             removed,
             noticed,
         } = message;
+        // The compiler pool runs the jobs; this actor only waits, so its mailbox keeps the order of batches.
         let mut texts = match self.compile(changed).await {
             Ok(texts) => texts,
             Err(lost) => return BatchOutcome::Lost(lost),

@@ -4,6 +4,8 @@
 //! the target [`RENDERS_TARGET`] gets a `WARN` for renders without an answer. A successful render does not run any of this. Lines beyond a
 //! number in each period are counted instead of written, so that neither an edit nor the requests of visitors can flood the log.
 
+mod throttle;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,14 +22,14 @@ use crate::template::TemplateName;
 use crate::unheard::unheard;
 use crate::version::Version;
 
+use throttle::{PERIOD, Throttle, ThrottleDecision};
+
 /// The target of lines about templates, for filters such as `hotplate::faults=off`.
 pub const FAULTS_TARGET: &str = "hotplate::faults";
 
 /// The target of lines about renders that have no answer for a reason other than their template.
 pub const RENDERS_TARGET: &str = "hotplate::renders";
 
-/// The period of the limit `logged_faults`.
-const PERIOD: Duration = Duration::from_secs(10);
 /// The number of names that one line lists.
 const NAMES_MAX: usize = 3;
 
@@ -374,90 +376,9 @@ fn list(names: &[TemplateName]) -> Option<String> {
     (!list.is_empty()).then_some(list)
 }
 
-/// A rate limit: it admits at most `most` lines in each period, and counts the others.
-#[derive(Debug)]
-struct Throttle {
-    most: usize,
-    began: Option<Instant>,
-    admitted: usize,
-    suppressed: usize,
-    /// The number of all calls of [`Throttle::admit`].
-    #[cfg(test)]
-    asked: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ThrottleDecision {
-    /// The line is written. `suppressed` lines were not since the last one that was.
-    Yes { suppressed: usize },
-    /// The line is suppressed. `first` is true for the first one in a period.
-    No { first: bool },
-}
-
-impl Throttle {
-    fn new(most: usize) -> Self {
-        Self {
-            most,
-            began: None,
-            admitted: 0,
-            suppressed: 0,
-            #[cfg(test)]
-            asked: 0,
-        }
-    }
-
-    fn admit(&mut self, now: Instant) -> ThrottleDecision {
-        #[cfg(test)]
-        {
-            self.asked += 1;
-        }
-        let over = self
-            .began
-            .is_none_or(|began| now.saturating_duration_since(began) >= PERIOD);
-        if over {
-            (self.began, self.admitted) = (Some(now), 0);
-        }
-        if self.admitted >= self.most {
-            self.suppressed += 1;
-            // The count of this period goes on beyond the limit, so that only one is the first.
-            let first = self.admitted == self.most;
-            self.admitted = self.admitted.saturating_add(1);
-            return ThrottleDecision::No { first };
-        }
-        self.admitted += 1;
-        let suppressed = std::mem::take(&mut self.suppressed);
-        ThrottleDecision::Yes { suppressed }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_are_limited_and_the_others_counted() {
-        let mut throttle = Throttle::new(2);
-        let start = Instant::now();
-        let yes = |suppressed| ThrottleDecision::Yes { suppressed };
-        let no = |first| ThrottleDecision::No { first };
-        for (after, expected) in [
-            (0, yes(0)),
-            (1, yes(0)),
-            (2, no(true)),
-            (3, no(false)),
-            (9_999, no(false)),
-            (10_000, yes(3)),
-            (10_001, yes(0)),
-            (10_002, no(true)),
-            (40_000, yes(1)),
-        ] {
-            assert_eq!(
-                throttle.admit(start + Duration::from_millis(after)),
-                expected,
-                "{after}"
-            );
-        }
-    }
 
     #[test]
     fn the_consequence_for_visitors() {

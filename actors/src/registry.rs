@@ -7,9 +7,9 @@
 //! 2. **Commit** the new state to the vault. From here on it survives a fault of the Registry, which stores the committed snapshot again
 //!    when it restarts.
 //! 3. **Swap** the pointer that readers load. A batch becomes visible in this one step.
-//! 4. **Commit the graph.** If this fails, the graph is behind, and the Watcher sends the batch again. A graph that is ahead of the state
-//!    would never be corrected, so the order matters.
-//! 5. **Report**: the faults that the version ends, log lines, counters, events, and at last the reply to the sender.
+//! 4. **Report** the version: the faults that it ends, log lines, counters and events.
+//! 5. **Commit the graph**, and reply. If the Registry fails before this step, the graph is behind the state, and the Watcher, which gets no
+//!    answer, sends everything again. A graph that is ahead of the state would never be corrected, so the order matters.
 
 pub mod history;
 mod accepted;
@@ -129,12 +129,9 @@ impl<G: Clone> Registry<G> {
         let version = accepted.state.snapshot().version();
         Ok(
             match publish::publish(&accepted.state, &plan, &self.0.formatters, &self.0.limits) {
-                Decision::Published {
-                    state,
-                    snapshot,
-                    report,
-                } => {
-                    let report = self.swap(accepted.with(state), snapshot, Arc::new(report), noticed)?;
+                Decision::Published { state, report } => {
+                    let report = Arc::new(report);
+                    self.swap(accepted.with(state), &report, noticed)?;
                     self.0.recorder.edited(noticed);
                     // After the state: see the order in the module documentation.
                     self.0.graph.commit(graph)?;
@@ -162,18 +159,18 @@ impl<G: Clone> Registry<G> {
     fn command(
         &self,
         key: Option<IdempotencyKey>,
-        decide: impl FnOnce(&RegistryState) -> Result<(RegistryState, Arc<Snapshot>, Report), RolledBack>,
+        decide: impl FnOnce(&RegistryState) -> Result<(RegistryState, Report), RolledBack>,
     ) -> RolledBack {
         let accepted = self.0.accepted.draft();
         if let Some(answered) = key.and_then(|key| accepted.answered(key)) {
             return answered;
         }
         let done = match decide(&accepted.state) {
-            Ok((state, snapshot, report)) => {
+            Ok((state, report)) => {
                 let report = Arc::new(report);
                 let answer = RolledBack::Published(Arc::clone(&report));
                 let next = accepted.with(state).answer(key, &answer, &self.0.limits);
-                self.swap(next, snapshot, report, Instant::now()).map(|_| answer)
+                self.swap(next, &report, Instant::now()).map(|()| answer)
             }
             Err(answer) => {
                 let next = accepted.answer(key, &answer, &self.0.limits);
@@ -184,19 +181,13 @@ impl<G: Clone> Registry<G> {
     }
 
     /// Commits the state, swaps the snapshot, and reports the version, in this order.
-    fn swap(
-        &self,
-        accepted: AcceptedState,
-        snapshot: Arc<Snapshot>,
-        report: Arc<Report>,
-        noticed: Instant,
-    ) -> Result<Arc<Report>, Fenced> {
-        let held = accepted.state.is_held();
+    fn swap(&self, accepted: AcceptedState, report: &Report, noticed: Instant) -> Result<(), Fenced> {
+        let (snapshot, held) = (accepted.state.snapshot().clone(), accepted.state.is_held());
         self.0.accepted.commit(accepted)?;
         self.0.served.store(Arc::clone(&snapshot));
         let settled = snapshot.settle_faults();
-        self.0.fault_log.published(&snapshot, &report, &settled);
-        for event in events_for(&snapshot, &report, noticed.elapsed().as_micros()) {
+        self.0.fault_log.published(&snapshot, report, &settled);
+        for event in events_for(&snapshot, report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {
                 self.0.recorder.published(published, held, &snapshot);
                 log(published, self.0.fault_log.is_quiet());
@@ -207,7 +198,7 @@ impl<G: Clone> Registry<G> {
             let version = report.version;
             self.0.events.tell(Event::Fixed(Fixed { template, version }));
         }
-        Ok(report)
+        Ok(())
     }
 }
 

@@ -179,7 +179,7 @@ impl World {
                 self.state = state;
                 None
             }
-            Decision::Published { state, report, .. } => {
+            Decision::Published { state, report } => {
                 self.state = state;
                 Some(report)
             }

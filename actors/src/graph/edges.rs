@@ -71,6 +71,7 @@ impl EdgeIndex {
             }
             None => self.out.remove(name),
         };
+        // Removes the reverse edges to names that are no longer called.
         let Some(before) = before else { return };
         let after: HashSet<TemplateName, NameHasher> = self
             .links(name.as_str())

@@ -93,10 +93,12 @@ impl Graph {
                 callers.for_each(|caller| inspected.push(caller.clone()));
             }
         }
+        // Some of the callers may have been removed by the same batch.
         let mut inspected = inspected.names;
         inspected.retain(|name| self.nodes.contains_key(name));
         self.inspect(&inspected);
 
+        // Step 3 of the module documentation. For most edits `uncertain` is empty, and so is the region.
         let uncertain = inspected
             .into_iter()
             .filter(|name| !self.is_certainly_good(name))
@@ -110,6 +112,7 @@ impl Graph {
         };
         let mut decided = decide(&region, faults, &self.edges, &mut self.bad);
 
+        // Names with a new text are part of the plan anyway.
         if !decided.is_empty() {
             let already: HashSet<&TemplateName, NameHasher> = placed.iter().map(|(name, _)| name).collect();
             decided.retain(|name| !already.contains(name));

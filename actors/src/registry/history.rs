@@ -1,12 +1,10 @@
 //! Rolling back to a kept version, and resuming.
 
-use std::sync::Arc;
-
 use super::state::{IndexedContent, RegistryState};
 use crate::limits::Limits;
 use crate::protocol::messages::VersionNotKept;
 use crate::protocol::report::Report;
-use crate::snapshot::{Compared, Snapshot};
+use crate::snapshot::Compared;
 use crate::version::Version;
 
 /// Returns the versions that can be rolled back to, oldest first, the current one last.
@@ -46,7 +44,7 @@ pub fn roll_back(
     state: &RegistryState,
     to: Version,
     limits: &Limits,
-) -> Result<(RegistryState, Arc<Snapshot>, Report), VersionNotKept> {
+) -> Result<(RegistryState, Report), VersionNotKept> {
     let kept_version = state.history.iter().find(|kept| kept.generation.version == to);
     let content = match kept_version {
         Some(kept) => IndexedContent {
@@ -70,7 +68,7 @@ pub fn roll_back(
 
 /// Ends a hold that [`roll_back`] began, and makes a new version of the newest accepted plan. Returns `None` if no version is held.
 #[must_use]
-pub fn resume(state: &RegistryState, limits: &Limits) -> Option<(RegistryState, Arc<Snapshot>, Report)> {
+pub fn resume(state: &RegistryState, limits: &Limits) -> Option<(RegistryState, Report)> {
     let held = state.held.as_ref()?;
     let mut next = state.clone();
     next.held = None;

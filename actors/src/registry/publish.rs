@@ -24,7 +24,7 @@ use crate::snapshot::entry::{Entry, EntryState};
 use crate::snapshot::index::Index;
 use crate::snapshot::served::Closures;
 use crate::snapshot::view::View;
-use crate::snapshot::{EntryChange, NameHasher, Snapshot, Why};
+use crate::snapshot::{EntryChange, NameHasher, Why};
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -36,10 +36,8 @@ pub enum Decision {
     Unchanged,
     /// The plan is published as a new version.
     Published {
-        /// The new state of the Registry.
+        /// The new state of the Registry, with the snapshot to serve.
         state: RegistryState,
-        /// The snapshot to serve.
-        snapshot: Arc<Snapshot>,
         /// The differences from the version before.
         report: Report,
     },
@@ -100,12 +98,8 @@ pub fn publish(state: &RegistryState, plan: &Plan, formatters: &Formatters, limi
     if next.is_held() {
         return Decision::Held { state: next };
     }
-    let (state, snapshot, report) = next.publish(state, names.iter(), None, limits);
-    Decision::Published {
-        state,
-        snapshot,
-        report,
-    }
+    let (state, report) = next.publish(state, names.iter(), None, limits);
+    Decision::Published { state, report }
 }
 
 /// The next head while it is being made.
@@ -148,9 +142,11 @@ impl<'t> Draft<'t> {
                 Verdict::Gone => self.gone(name),
             }
         }
+        // A text without a verdict: the plan is incomplete.
         if let Some(name) = members.into_keys().next() {
             return Err(name.clone());
         }
+        // A whole plan names every template, so any other is gone.
         if plan.whole {
             let named: HashSet<&TemplateName, NameHasher> = plan.verdicts.iter().map(|(name, _)| name).collect();
             let defined = self.state.head.records.keys();
@@ -208,6 +204,7 @@ impl<'t> Draft<'t> {
         let entry = match before {
             Some(RegistryEntry { id, entry, member }) => match (&entry.state, member) {
                 (EntryState::Current, Some(member)) => {
+                    // The entry breaks now. It pins the last view, in which its closure was current.
                     let closure = self.closures.digest(*id, member);
                     let pinned_view = Arc::clone(self.pinned_view());
                     Arc::new(Entry::stale(
@@ -282,6 +279,7 @@ impl<'t> Draft<'t> {
                 Some(record) => (record.member.clone(), Some(Arc::clone(&record.entry))),
                 None => (None, None),
             };
+            // Readers see a member and an entry; each is written only if it changed.
             let member_before = before.as_ref().and_then(|before| before.member.as_ref());
             if member.as_ref().map(Arc::as_ptr) != member_before.map(Arc::as_ptr) {
                 members.push((id, member));

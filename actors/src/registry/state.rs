@@ -123,7 +123,7 @@ impl RegistryState {
         names: impl Iterator<Item = &'n TemplateName>,
         answers_before: Option<Version>,
         limits: &Limits,
-    ) -> (Self, Arc<Snapshot>, Report) {
+    ) -> (Self, Report) {
         let generation = Arc::clone(before.snapshot.generation());
         let version = generation.version.next();
         let names: Vec<_> = names.collect();
@@ -159,14 +159,13 @@ impl RegistryState {
         let content = served.content.clone();
         let generation = Arc::new(Generation { version, content });
         self.snapshot = Arc::new(Snapshot::new(generation, self.index.clone(), earlier, &self.shared));
-        let snapshot = Arc::clone(&self.snapshot);
         let report = Report::of(
-            &snapshot,
+            &self.snapshot,
             &before.served().records,
             &self.served().records,
             names.into_iter(),
         );
-        (self, snapshot, report)
+        (self, report)
     }
 
     /// Returns the bytes of the compiled texts that these names had before and no longer have.

@@ -309,6 +309,7 @@ impl Breakers {
             Substitute::Unknown => {}
             found => guarded.substitute = found,
         }
+        // Read first, because opening the breaker doubles it for the next time.
         let pause = guarded.breaker.pause;
         let mut opened = guarded.breaker.failed(now, rules);
         if hung && !guarded.breaker.is_open() {

@@ -227,7 +227,7 @@ proptest! {
                 Step::Resume => {
                     let resumed = resume(&world.state, &world.limits);
                     prop_assert_eq!(resumed.is_some(), past.held);
-                    let Some((state, _, _)) = resumed else { continue };
+                    let Some((state, _)) = resumed else { continue };
                     world.state = state;
                     twin.state = resume(&twin.state, &twin.limits).expect("is held too").0;
                     past.live = model.content.clone();
