@@ -77,7 +77,7 @@ impl Follower {
                 return None;
             }
             let sign_of_life = tokio::select! {
-                () = self.ending.told() => return None,
+                () = self.ending.received() => return None,
                 changed = self.changes.changed() => {
                     changed.ok()?;
                     false
