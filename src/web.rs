@@ -52,7 +52,7 @@ pub use page::Page;
 pub use pages::Pages;
 pub use templates::{Deadline, Templates};
 
-/// How much of a rendering error a visitor sees.
+/// The amount of detail about a rendering error that a visitor sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Faults {

@@ -1,4 +1,4 @@
-//! The dashboard: over HTTP as it is without a script, and in a real browser as people see it.
+//! The dashboard: without scripts over HTTP, and in a real browser.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn url(served: &Served, path: &str) -> String {
 }
 
 #[test]
-fn every_page_works_without_a_script_and_loads_nothing_from_elsewhere() {
+fn pages_work_without_scripts_and_other_servers() {
     let served = Served::start(&SHOP);
     served.edit("alone.txt", "one\ntwo\n");
     served.edit("alone.txt", "one\nthree\n");
@@ -50,7 +50,7 @@ fn every_page_works_without_a_script_and_loads_nothing_from_elsewhere() {
 }
 
 #[test]
-fn what_an_author_writes_does_not_become_markup() {
+fn names_and_messages_are_escaped() {
     let evil = "<img src=x onerror=alert(1)>.html";
     let served = Served::start(&[
         (evil, "{{ if \"<script>alert(2)</script>\" }}"),
@@ -79,7 +79,7 @@ fn what_an_author_writes_does_not_become_markup() {
 }
 
 #[test]
-fn of_many_templates_what_is_near_one_is_drawn() {
+fn a_large_graph_is_drawn_in_part() {
     let texts: Vec<_> = (0..1_000)
         .map(|number| {
             (
@@ -107,7 +107,7 @@ fn of_many_templates_what_is_near_one_is_drawn() {
 }
 
 #[test]
-fn with_a_token_people_sign_in_and_programs_do_not_by_that() {
+fn signing_in_is_for_people_only() {
     let served = Served::with(&SHOP, Some("right-token"), |admin| admin);
     let ask = |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
         wire::ask(served.address(), method, path, headers, body)
@@ -152,13 +152,13 @@ fn with_a_token_people_sign_in_and_programs_do_not_by_that() {
     );
 }
 
-/// What the page has loaded, apart from itself.
+/// Returns the addresses of other servers from which the page has loaded something.
 fn loaded_from_elsewhere(browser: &Browser) -> serde_json::Value {
     browser.run("return performance.getEntriesByType('resource').map(r => r.name).filter(name => !name.startsWith(location.origin))")
 }
 
 #[test]
-fn it_is_live_in_a_browser() {
+fn the_dashboard_is_live() {
     let browser = browser!();
     let served = Served::start(&SHOP);
     browser.open(&url(&served, ""));
@@ -178,7 +178,7 @@ fn it_is_live_in_a_browser() {
     assert_eq!(browser.run("return window.same"), json!(true), "it was not loaded anew");
     assert_eq!(loaded_from_elsewhere(&browser), json!([]));
 
-    // History: what two versions differ in, going back, and on again.
+    // History: the differences of two versions, rolling back, and resuming.
     browser.open(&url(&served, "versions/2"));
     browser.wait_for("document.querySelector('.diff .add')?.textContent.includes('+two')");
     browser.open(&url(&served, "versions"));
@@ -191,7 +191,7 @@ fn it_is_live_in_a_browser() {
 }
 
 #[test]
-fn the_graph_is_walked_by_mouse_and_by_keyboard() {
+fn the_graph_works_by_mouse_and_keyboard() {
     let browser = browser!();
     let served = Served::start(&SHOP);
     served
@@ -211,7 +211,7 @@ fn the_graph_is_walked_by_mouse_and_by_keyboard() {
         browser.run("return document.querySelectorAll('#graph .lines .near').length"),
         2
     );
-    // Along the lines by arrow keys, and chosen by Enter.
+    // Arrow keys follow the edges, and Enter selects a node.
     browser.run("document.querySelector('#graph .here').focus()");
     browser.press("\u{E012}");
     browser.wait_for("document.activeElement.matches('#graph .node:not(.here)')");
@@ -222,12 +222,12 @@ fn the_graph_is_walked_by_mouse_and_by_keyboard() {
     browser.wait_for(
         "document.querySelectorAll('#list li').length === 1 && document.querySelector('#q').value === 'alone'",
     );
-    // A break shows where one is, without anything being touched.
+    // A fault appears in the graph without a reload.
     browser.open(&url(&served, "templates?at=index.html"));
     served.edit("part/foot.html", "{{ if x }}");
     browser.wait_for("document.querySelector('#detail h2').classList.contains('stale') && document.querySelector('#detail pre').textContent.includes('^^^')");
     browser.wait_for("document.querySelectorAll('#graph .stale').length === 3");
-    // On a phone nothing sticks out to the side.
+    // On a narrow screen nothing overflows horizontally.
     assert_eq!(
         browser.run("return document.documentElement.scrollWidth <= innerWidth"),
         json!(true)
@@ -235,7 +235,7 @@ fn the_graph_is_walked_by_mouse_and_by_keyboard() {
 }
 
 #[test]
-fn signing_in_leaves_no_token_behind() {
+fn signing_in_does_not_store_the_token() {
     let browser = browser!();
     let served = Served::with(&SHOP, Some("right-token"), |admin| admin);
     browser.open(&url(&served, "templates"));
