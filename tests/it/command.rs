@@ -10,7 +10,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The result of a run of the command.
-pub(crate) struct Ran {
+pub(crate) struct RunOutput {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -27,30 +27,30 @@ pub(crate) fn hotplate(arguments: &[&str]) -> Command {
 }
 
 /// Runs the command to its end.
-pub(crate) fn run(arguments: &[&str]) -> Ran {
+pub(crate) fn run(arguments: &[&str]) -> RunOutput {
     run_with(arguments, "")
 }
 
 /// Runs the command to its end, with environment variables.
-pub(crate) fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> Ran {
+pub(crate) fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> RunOutput {
     let mut command = hotplate(arguments);
     command.envs(environment.iter().copied());
     finish(command, "")
 }
 
 /// Runs another program to its end.
-pub(crate) fn run_program(program: &Path, arguments: &[&str]) -> Ran {
+pub(crate) fn run_program(program: &Path, arguments: &[&str]) -> RunOutput {
     let mut command = Command::new(program);
     command.args(arguments);
     finish(command, "")
 }
 
 /// Runs the command to its end, with a text on stdin.
-pub(crate) fn run_with(arguments: &[&str], stdin: &str) -> Ran {
+pub(crate) fn run_with(arguments: &[&str], stdin: &str) -> RunOutput {
     finish(hotplate(arguments), stdin)
 }
 
-fn finish(mut command: Command, stdin: &str) -> Ran {
+fn finish(mut command: Command, stdin: &str) -> RunOutput {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -59,7 +59,7 @@ fn finish(mut command: Command, stdin: &str) -> Ran {
     // A command that does not read stdin closes it, which is not an error.
     let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
     let Output { status, stdout, stderr } = child.wait_with_output().expect("ends");
-    Ran {
+    RunOutput {
         code: status.code().expect("an exit code"),
         stdout: String::from_utf8(stdout).expect("text"),
         stderr: String::from_utf8(stderr).expect("text"),

@@ -76,7 +76,7 @@ struct Scene {
 
 /// The answer to a visitor.
 #[derive(Debug, PartialEq)]
-struct Seen {
+struct VisitAnswer {
     status: u16,
     version: String,
     freshness: String,
@@ -108,7 +108,7 @@ impl Scene {
         self.hotplate.reload().await
     }
 
-    async fn visit(&self, path: &str) -> Seen {
+    async fn visit(&self, path: &str) -> VisitAnswer {
         let app = App::new()
             .configure(self.web.mount())
             .route("/apart/{name}", get().to(page_on_pool))
@@ -123,7 +123,7 @@ impl Scene {
         let (version, freshness) = (header("x-hotplate-version"), header("x-hotplate-freshness"));
         let status = answer.status().as_u16();
         let body = to_bytes(answer.into_body()).await.expect("a body");
-        Seen {
+        VisitAnswer {
             status,
             version,
             freshness,
@@ -382,7 +382,7 @@ async fn a_fault_is_reported_consistently() {
                 seen = Some(scene.visit(name).await);
             }
         }
-        let expected = Seen {
+        let expected = VisitAnswer {
             status: row.status,
             version: row.version.to_owned(),
             freshness: row.freshness.to_owned(),

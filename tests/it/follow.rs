@@ -9,14 +9,14 @@ use crate::http::Server;
 
 /// The way in which a page followed an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+enum FollowMode {
     /// In place: its scripts keep running.
     Patched,
     /// By a reload.
     Reloaded,
 }
 
-use How::{Patched, Reloaded};
+use FollowMode::{Patched, Reloaded};
 
 /// Returns the page without the elements of live reload and without nonces, which change with each load.
 const SEEN: &str = r#"
@@ -54,7 +54,7 @@ fn page(text: &str, script: &str) -> String {
 
 /// A description of the edit, the expected way to follow it, the text before and after, and the script of the page.
 #[rustfmt::skip]
-const EDITS: &[(&str, How, &str, &str, &str)] = &[
+const EDITS: &[(&str, FollowMode, &str, &str, &str)] = &[
     // Without scripts.
     ("a text", Patched, "<p>one</p>", "<p>two</p>", ""),
     ("an element more", Patched, "<ul><li>1<li>2</ul>", "<ul><li>0<li>1<li>new<li>2</ul>", ""),
@@ -140,7 +140,7 @@ const EDITS: &[(&str, How, &str, &str, &str)] = &[
 /// Actions of a visitor, and what has to remain of them after an edit.
 struct Visit {
     name: &'static str,
-    how: How,
+    how: FollowMode,
     before: &'static str,
     after: &'static str,
     /// The body of the page.
@@ -235,7 +235,7 @@ fn open(browser: &Browser, url: &str) {
 }
 
 /// Waits until a page has followed an edit, and returns the way in which it did.
-fn followed(browser: &Browser) -> How {
+fn followed(browser: &Browser) -> FollowMode {
     browser.wait_for(
         "(window.updated || !window.same) && document.readyState === 'complete' \
          && [...document.querySelectorAll('link[rel=stylesheet]')].every(link => link.sheet?.href === link.href)",

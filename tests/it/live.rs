@@ -417,7 +417,8 @@ fn a_single_page_app_follows() {
         browser.wait_for(OPEN);
         let overlay = browser.run(&format!("return {OVERLAY}.querySelector('dialog').innerText"));
         assert!(
-            overlay.as_str()
+            overlay
+                .as_str()
                 .is_some_and(|overlay| overlay.contains("other.html") && !overlay.contains("index.html")),
             "{name}: {overlay}"
         );

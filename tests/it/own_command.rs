@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command::{Ran, run_program, text};
+use crate::command::{RunOutput, run_program, text};
 use crate::files::Files;
 
 /// Builds the example, which `cargo test --test it` alone does not do, and returns its path.
@@ -21,7 +21,7 @@ fn program() -> PathBuf {
     directory.join("examples").join("own_command")
 }
 
-fn check(data: &Files) -> Ran {
+fn check(data: &Files) -> RunOutput {
     run_program(&program(), &["check", "--data", text(data.path())])
 }
 
