@@ -336,7 +336,7 @@ async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream")))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        // Prevents buffering of the stream by nginx and by compression middleware of the app.
+        // Nobody on the way may collect it: nginx, and the compression of the app itself.
         .insert_header(("x-accel-buffering", HeaderValue::from_static("no")))
         .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")))
         .body(feed)

@@ -96,7 +96,7 @@ impl Templates {
             .as_ref()
             .is_ok_and(|rendered| rendered.version != pinned.version());
         let validator = if newer { Validator::Body } else { validator };
-        self.finish(&pinned, name, rendered, validator)
+        self.after(&pinned, name, rendered, validator)
     }
 
     /// Sets a cache key for the data, such as a revision, a date or a user. The `ETag` is then computed from this key and the
@@ -132,22 +132,22 @@ impl Templates {
     ) -> Page {
         let renderer = self.web.hotplate.renderer();
         let rendered = renderer.in_turn(pinned, name, source, self.options()).await;
-        self.finish(pinned, name, rendered, Validator::Body)
+        self.after(pinned, name, rendered, Validator::Body)
     }
 
     /// Renders an entry in the current thread.
-    fn render_here(&self, name: &str, source: &(impl ContextSource + ?Sized), tag: Option<&str>) -> Page {
+    fn render_here(&self, name: &str, supply: &(impl ContextSource + ?Sized), tag: Option<&str>) -> Page {
         let options = self.options();
         // A plain page in production needs neither a validator of its closure nor a script, so no snapshot is pinned for it.
         if tag.is_none() && self.web.setting.is_none() {
-            let rendered = self.web.hotplate.render_supplied(name, source, &options);
+            let rendered = self.web.hotplate.render_supplied(name, supply, &options);
             return self.answer(name, rendered, Validator::Body);
         }
         let pinned = self.web.hotplate.snapshot();
         match self.validator(&pinned, name, tag) {
             Ok(validator) => {
-                let rendered = pinned.render_supplied(name, source, &options);
-                self.finish(&pinned, name, rendered, validator)
+                let rendered = pinned.render_supplied(name, supply, &options);
+                self.after(&pinned, name, rendered, validator)
             }
             Err(unchanged) => Page::new(name, PageOutcome::Unchanged(unchanged)),
         }
@@ -180,7 +180,7 @@ impl Templates {
     }
 
     /// Builds the page; in development, with the script of live reload.
-    fn finish(
+    fn after(
         &self,
         pinned: &Pinned,
         name: &str,

@@ -946,18 +946,18 @@ async fn a_removed_stand_in_is_reported() {
     assert_eq!(scene.visit("bad-goes.html").await.body, "down");
     scene.memory.edit([(name("goes.html"), None::<&str>)]);
     scene.hotplate.reload().await.expect("reloads");
-    let contains = |level: &str, words: &str| {
+    let said = |level: &str, words: &str| {
         let lines = logged("the stand-in goes.html");
         lines.iter().any(|line| line.starts_with(level) && line.contains(words))
     };
-    assert!(contains("WARN", "visitors see the built-in text"));
+    assert!(said("WARN", "visitors see the built-in text"));
     let health = scene.hotplate.health();
     assert!(
         health.ready && health.degraded[0].contains("goes.html is gone"),
         "{health:?}"
     );
     scene.edit("goes.html", "down again").await.expect("reloads");
-    assert!(contains("INFO", "is there again"));
+    assert!(said("INFO", "is there again"));
     assert!(scene.hotplate.health().degraded.is_empty());
     assert_eq!(scene.visit("bad-goes.html").await.body, "down again");
 }

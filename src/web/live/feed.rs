@@ -77,7 +77,7 @@ impl Follower {
                 return None;
             }
             let sign_of_life = tokio::select! {
-                () = self.ending.received() => return None,
+                () = self.ending.told() => return None,
                 changed = self.changes.changed() => {
                     changed.ok()?;
                     false

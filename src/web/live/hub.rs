@@ -280,7 +280,7 @@ impl Followed {
     }
 }
 
-/// Formats one server-sent event. Serialized JSON contains no line breaks, so one `data` line suffices.
+/// One server-sent event: JSON has no line break outside of strings, and none unescaped inside.
 pub(super) fn event(name: &str, data: &impl Serialize) -> Bytes {
     let data = serde_json::to_string(data).unwrap_or_default();
     Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
