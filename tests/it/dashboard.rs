@@ -1,9 +1,16 @@
 //! The dashboard: without scripts over HTTP, and in a real browser.
 
+use std::fs;
+use std::path::Path;
+use std::thread::park_timeout;
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::admin::{SHOP, Served};
 use crate::browser::{Browser, browser};
+use crate::files::{copy, shop};
+use crate::reload::serve_with_admin;
 use crate::wire;
 
 fn url(served: &Served, path: &str) -> String {
@@ -253,4 +260,50 @@ fn signing_in_does_not_store_the_token() {
     browser.wait_for("document.querySelector('.big .figure').textContent === '2'");
     browser.run("document.querySelector('#logout').click()");
     browser.wait_for("location.pathname === '/_hotplate/login'");
+}
+
+/// `HOTPLATE_PICTURES=docs cargo test --test it -- --ignored the_dashboard_for_the_readme`
+#[test]
+#[ignore = "writes a picture"]
+fn the_dashboard_for_the_readme() {
+    let Some(pictures) = std::env::var_os("HOTPLATE_PICTURES") else {
+        return;
+    };
+    let flags = ["--window-size=1360,1143", "--blink-settings=preferredColorScheme=1"];
+    let Some(browser) = Browser::start(&flags) else {
+        return;
+    };
+    // The picture shows the path of the directory, so it has a fixed name.
+    let directory = std::env::temp_dir().join("shop");
+    let _ = fs::remove_dir_all(&directory);
+    copy(&shop(), &directory);
+    let (server, admin) = serve_with_admin(&directory, &[], &[]);
+    browser.open(&format!("http://{admin}/_hotplate/"));
+    // About a quarter of a minute of visits gives the diagrams their data.
+    let visit = || {
+        for round in 0..120 {
+            for page in ["/", "/about", "/category/tea", "/cart"]
+                .into_iter()
+                .take(1 + round % 4)
+            {
+                assert_eq!(server.get(page).status, 200);
+            }
+            park_timeout(Duration::from_millis(40));
+        }
+    };
+    visit();
+    let foot = directory.join("templates/_layout/foot.html");
+    let good = fs::read_to_string(&foot).expect("a template");
+    let at = good.rfind("{{- endfor }}").expect("a loop");
+    let bad = format!("{}{}", &good[..at], &good[at + "{{- endfor }}".len()..]);
+    for (version, text) in [(2, &bad), (3, &good), (4, &bad)] {
+        fs::write(&foot, text).expect("written");
+        browser.wait_for(&format!(
+            "document.querySelector('.big .figure').textContent === '{version}'"
+        ));
+        visit();
+    }
+    browser.wait_for("document.querySelector('#findings pre')?.textContent.includes('^^^^')");
+    fs::write(Path::new(&pictures).join("dashboard.png"), browser.screenshot()).expect("written");
+    fs::remove_dir_all(&directory).expect("removed");
 }

@@ -49,8 +49,9 @@ pub(crate) fn copy_of_the_shop() -> Files {
     files
 }
 
+/// Copies a directory.
 #[cfg(feature = "cli")]
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a directory");
     for entry in std::fs::read_dir(from).expect("a directory") {
         let entry = entry.expect("an entry");

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
@@ -41,9 +42,14 @@ fn served(files: &Files, environment: &[(&str, &str)]) -> (Running, String) {
 
 /// Starts such an instance with the address of its pages.
 fn served_to_visitors(files: &Files, environment: &[(&str, &str)]) -> (Server, String) {
+    serve_with_admin(files.path(), environment, &["--set", "templates.watch=false"])
+}
+
+/// Starts an instance with an admin listener, and returns it with the address of that listener.
+pub(crate) fn serve_with_admin(directory: &Path, environment: &[(&str, &str)], more: &[&str]) -> (Server, String) {
     let arguments = [
         "serve",
-        text(files.path()),
+        text(directory),
         "--bind",
         "127.0.0.1:0",
         "--admin",
@@ -51,7 +57,7 @@ fn served_to_visitors(files: &Files, environment: &[(&str, &str)]) -> (Server, S
         "--format",
         "json",
     ];
-    let arguments = [&arguments[..], &["--set", "templates.watch=false"]].concat();
+    let arguments = [&arguments[..], more].concat();
     let running = Running::start_logged(environment, &arguments);
     let line = running.wait_for("\"listening\"");
     let listening: Value = serde_json::from_str(&line).expect("JSON");
