@@ -1,7 +1,7 @@
-//! An Actix app whose templates can be edited while it runs.
+//! An actix app whose templates can be edited while it runs.
 //!
-//! `cargo run --example actix_app --features web`, open <http://127.0.0.1:8080/hello/you>, then edit `examples/hello/hello.html`: the
-//! page follows. `/message/you` is the same page by a message to the Renderer, `/list` one that browsers keep.
+//! Run `cargo run --example actix_app --features web`, open <http://127.0.0.1:8080/hello/you> and edit `examples/hello/hello.html`: the
+//! page in the browser follows. `/message/you` renders the page by a message to the Renderer, and `/list` is a page that browsers cache.
 
 use actix_web::web::Path;
 use actix_web::{App, HttpServer, Responder, get};
@@ -22,19 +22,19 @@ fn greeting(name: impl Into<String>) -> Greeting {
     }
 }
 
-/// Rendered in the thread of the request: no message, no lock.
+/// Renders in the thread of the request, without a message or a lock.
 #[get("/hello/{name}")]
 async fn hello(templates: Templates, name: Path<String>) -> impl Responder {
     templates.page("hello.html", &greeting(name.into_inner()))
 }
 
-/// Rendered by the Renderer: isolated, and ended when the visitor leaves.
+/// Renders in the Renderer's pool. The render does not block the worker, and is cancelled when the visitor leaves.
 #[get("/message/{name}")]
 async fn message(templates: Templates, name: Path<String>) -> impl Responder {
     templates.page_on_pool("hello.html", greeting(name.into_inner())).await
 }
 
-/// With a word for what the data is: a browser that has the page is answered without rendering it.
+/// Sets a cache key for the data, so that a browser that already has the page is answered without a render.
 #[get("/list")]
 async fn list(templates: Templates) -> impl Responder {
     templates.tag("guests of 2026").page("hello.html", &greeting("all"))
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .service(list)
     };
     HttpServer::new(app)
-        // Who closes the connection has left: then the render of `/message` ends as well.
+        // A half-closed connection counts as closed, so that the render of `/message` is cancelled when the visitor leaves.
         .h1_allow_half_closed(false)
         .bind("127.0.0.1:8080")?
         .run()

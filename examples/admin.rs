@@ -1,5 +1,6 @@
-//! The dashboard of a shop that is visited: `cargo run --features admin --example admin`, then open the address and edit something
-//! below `examples/site/templates`.
+//! The dashboard of a shop with visitors.
+//!
+//! Run `cargo run --features admin --example admin`, open the printed address and edit a file below `examples/site/templates`.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Some hundred visits in a second, to have something to look at.
+/// Simulates some hundred visits per second, so that the dashboard has data.
 fn visit(hotplate: &Hotplate, site: &Site) {
     let (_never, wait) = std::sync::mpsc::channel::<()>();
     for round in 0_u64.. {

@@ -1,6 +1,6 @@
-//! An axum app whose templates can be edited while it runs: the handle needs no actix around it.
+//! An axum app whose templates can be edited while it runs. The handle works without an actix runtime in the app.
 //!
-//! `cargo run --example axum`, open <http://127.0.0.1:8080/hello/you>, then edit `examples/hello/hello.html` and look again.
+//! Run `cargo run --example axum`, open <http://127.0.0.1:8080/hello/you>, edit `examples/hello/hello.html` and reload the page.
 
 use axum::Router;
 use axum::extract::{Path, State};

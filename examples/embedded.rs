@@ -1,4 +1,4 @@
-//! Templates that are part of the program: a release has them inside, a debug build reads the directory and shows each edit.
+//! Templates that are embedded in the program: a release build contains them, a debug build reads the directory and follows edits.
 //!
 //! `cargo run --release --example embedded`
 
@@ -31,7 +31,7 @@ fn engine() -> Result<Builder, Box<dyn std::error::Error>> {
     })
 }
 
-/// Names and texts of a directory and of those below it.
+/// Returns the names and texts of all files below a directory.
 fn texts(directory: &'static Dir<'static>) -> Vec<(&'static str, &'static str)> {
     let files = directory
         .files()

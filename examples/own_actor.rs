@@ -1,6 +1,6 @@
-//! An actor of your own under the supervision of hotplate: it writes down every version that is published.
+//! An actor of your own under the supervision of hotplate: it records every published version.
 //!
-//! `cargo run --example own_actor`. It fails on purpose once, is started again, and what it has acknowledged is still there.
+//! Run `cargo run --example own_actor`. The actor fails once on purpose and is restarted; what it has acknowledged is kept.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use actix::Message;
 use hotplate::supervision::{Behavior, Fault, FaultMoment, Serve, Started, Vault};
 use hotplate::{Event, Hotplate, MemoryLoader, Policy, Strategy, TemplateName};
 
-/// The journal of versions. It lives in the `Vault`, where no fault of the actor reaches it.
+/// The journal of versions. It is kept in the `Vault`, so it survives faults of the actor.
 #[derive(Clone)]
 struct Setup {
     versions: Vault<Vec<u64>>,
@@ -21,14 +21,14 @@ struct Audit {
 impl Behavior for Audit {
     type Config = Setup;
 
-    /// Called at first and after each fault. `open` fences an earlier one that might still be at work somewhere.
+    /// Starts the actor, at first and after each fault. `open` fences off a former instance that may still be running.
     fn start(setup: &Setup) -> Started<Self> {
         let versions = setup.versions.open();
         Ok(Self { versions })
     }
 }
 
-/// Every event of the engine is sent here; this one writes down what was published.
+/// Receives every event of the engine, and records the published versions.
 impl Serve<Event> for Audit {
     async fn serve(&mut self, event: Event) {
         if let Event::Published(published) = event {
@@ -53,10 +53,10 @@ impl Serve<Versions> for Audit {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (loader, shelf) = MemoryLoader::new();
+    let (loader, memory) = MemoryLoader::new();
     let hotplate = Hotplate::builder().loader(loader).watch(false).start()?;
 
-    // At most five restarts within a minute, each after a pause. Beyond that it stays down, and the engine goes on without it.
+    // At most five restarts within a minute, each after a delay. Beyond that the actor stays down, and the engine continues without it.
     let policy = Policy {
         restarts: 5,
         ..Policy::default()
@@ -69,10 +69,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     hotplate.subscribe_actor(&audit)?;
 
     for text in ["one", "two", "three"] {
-        shelf.set(TemplateName::new("page.html")?, text);
+        memory.set(TemplateName::new("page.html")?, text);
         hotplate.reload().await?;
         if text == "two" {
-            // A drill: the next message of this actor fails after it was served.
+            // Injects a fault: the next message of this actor fails after it was handled.
             audit.faults().inject(FaultMoment::After);
         }
     }
@@ -80,7 +80,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         match audit.send(Versions).await? {
             Ok(versions) if versions.len() == 3 => break versions,
             Ok(_) => tokio::task::yield_now().await,
-            Err(fault) => eprintln!("asked again, for {fault}"),
+            Err(fault) => eprintln!("trying again: {fault}"),
         }
     };
     println!(

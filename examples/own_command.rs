@@ -1,4 +1,5 @@
-//! A service that is its own command: what it serves from is what CI checks, formatters, rules and limits included.
+//! A service that includes the command line of hotplate, so that CI checks exactly what the service uses: templates, formatters, rules and
+//! limits.
 //!
 //! ```sh
 //! cargo run --features cli --example own_command                                   # serves, here: prints one page
@@ -17,7 +18,7 @@ struct Item {
     cents: u64,
 }
 
-/// What the service serves from. The command uses the very same.
+/// Configures the engine for both the service and the command.
 fn engine() -> Builder {
     let templates = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/own_command/templates");
     Hotplate::builder()

@@ -1,7 +1,6 @@
-//! An actor of your own in the place of the Renderer: it answers `Render` messages, here with a cache in front.
+//! An actor of your own in place of the Renderer: it answers `Render` messages, here from a cache.
 //!
-//! `cargo run --example own_renderer`. Whoever sends to `hotplate.renderer()` notices nothing, and is still told `Busy`,
-//! `Timeout` or `Lost` where that is so.
+//! Run `cargo run --example own_renderer`. Senders to `hotplate.renderer()` need no change, and still get `Busy`, `Timeout` and `Lost`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use hotplate::{
     Context, Hotplate, MemoryLoader, Policy, Render, RenderFailure, Rendered, Strategy, TemplateName, Version,
 };
 
-/// Pages without data, as they were rendered last. It may be lost at any time, so it needs no `Vault`.
+/// A cache of rendered pages without data. It may be lost at any time, so it needs no `Vault`.
 struct Caching {
     hotplate: Hotplate,
     pages: HashMap<String, Rendered>,
@@ -52,8 +51,8 @@ impl Serve<Render> for Caching {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (loader, shelf) = MemoryLoader::new();
-    shelf.set(TemplateName::new("page.html")?, "version one");
+    let (loader, memory) = MemoryLoader::new();
+    memory.set(TemplateName::new("page.html")?, "version one");
     let hotplate = Hotplate::builder().loader(loader).watch(false).start()?;
 
     let group = hotplate.group("rendering", Strategy::OneForOne, Policy::never())?;
@@ -64,7 +63,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let page = || renderer.send(Render::new("page.html", Context::new(())));
     println!("{}", page().await?.body);
     println!("{}", page().await?.body);
-    shelf.set(TemplateName::new("page.html")?, "version two");
+    memory.set(TemplateName::new("page.html")?, "version two");
     hotplate.reload().await?;
     println!("{}", page().await?.body);
 

@@ -1,6 +1,6 @@
-//! The same handle under plain tokio: renders a page, and again after each edit.
+//! The handle under plain tokio: renders a page at the start and after each edit.
 //!
-//! `cargo run --example tokio`, then edit `examples/hello/hello.html`.
+//! Run `cargo run --example tokio` and edit `examples/hello/hello.html`.
 
 use hotplate::{Event, Freshness, Hotplate};
 use serde::Serialize;

@@ -1,9 +1,9 @@
 //! hotplate over HTTP with actix-web: one call mounts it, an extractor renders, a responder answers.
 //!
-//! - [`Web`] is the one call: `App::new().configure(web.mount())`.
-//! - [`Templates`] is the extractor, [`Page`] what it answers with.
-//! - [`Pages`] serves a whole [site](crate::site) by the same path.
-//! - [`live`] is what a browser gets while templates are written, and never in production.
+//! - [`Web`] is the configuration; `App::new().configure(web.mount())` mounts it.
+//! - [`Templates`] is the extractor that renders, [`Page`] the responder that it returns.
+//! - [`Pages`] serves a whole [site](crate::site) with the same code.
+//! - [`live`] is the live reload of development: it is never active in production.
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer, Responder, get, web::Path};
@@ -44,7 +44,7 @@ use hotplate_actors::{Hotplate, TemplateName};
 use crate::LiveLimits;
 use digests::Digests;
 use live::Live;
-use live::labels::Setting;
+use live::labels::LiveSettings;
 
 pub use live::editor::{Editor, EditorError};
 pub use live::inject::Nonce;
@@ -52,32 +52,32 @@ pub use page::Page;
 pub use pages::Pages;
 pub use templates::{Deadline, Templates};
 
-/// What a visitor sees of a fault.
+/// The amount of detail about a rendering error that a visitor sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Faults {
-    /// The diagnostic, with the line of the template: for authors.
+    /// The diagnostic with the source line of the template, for authors.
     Shown,
-    /// That there is one: for everybody else. The log has the diagnostic.
+    /// A neutral sentence, for everybody else. The diagnostic is in the log.
     Hidden,
 }
 
-/// How hotplate answers over HTTP. A clone is the same; one serves all workers.
+/// The configuration of hotplate over HTTP. Clones share one state, so a single `Web` serves all workers.
 ///
-/// What is set after the first [`mount`](Web::mount) has no effect on it.
+/// Settings that are changed after the first [`mount`](Web::mount) have no effect.
 #[derive(Debug, Clone)]
 pub struct Web {
     hotplate: Hotplate,
     faults: Faults,
     deadline: Option<Duration>,
-    /// For development, if it is that.
-    setting: Option<Setting>,
+    /// The settings of development; `None` in production.
+    setting: Option<LiveSettings>,
     live: Arc<OnceLock<Live>>,
     digests: Arc<Digests>,
 }
 
 impl Web {
-    /// For production: faults are hidden, and nothing is added to a page.
+    /// Creates the configuration for production: errors are hidden, and nothing is added to a page.
     #[must_use]
     pub fn new(hotplate: Hotplate) -> Self {
         Self {
@@ -90,37 +90,36 @@ impl Web {
         }
     }
 
-    /// Whether this is for the author of the templates: then browsers follow each edit by themselves and show what is wrong with
-    /// it, source lines included ([`live`]).
+    /// Switches to development: browsers follow each edit by themselves and show its errors with source lines ([`live`]).
     #[must_use]
     pub fn development(mut self, on: bool) -> Self {
         self.faults = if on { Faults::Shown } else { Faults::Hidden };
-        self.setting = on.then(Setting::default);
+        self.setting = on.then(LiveSettings::default);
         self
     }
 
-    /// What visitors see of a fault.
+    /// Sets how much of a rendering error visitors see.
     #[must_use]
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
         self
     }
 
-    /// How long a request may take until its page is rendered, counted from when its handler asks for [`Templates`]. A
-    /// [`Deadline`] in the extensions of a request goes before this.
+    /// Sets how long a request may take until its page is rendered, counted from the extraction of [`Templates`]. A
+    /// [`Deadline`] in the extensions of a request takes precedence.
     #[must_use]
     pub fn deadline(mut self, within: Duration) -> Self {
         self.deadline = Some(within);
         self
     }
 
-    /// The editor that links in the overlay open. Without effect in production, like everything below.
+    /// Sets the editor that links in the overlay open. This and all settings below have no effect in production.
     #[must_use]
     pub fn editor(self, editor: Editor) -> Self {
         self.set(|setting| setting.editor = editor)
     }
 
-    /// The directory that the names of templates are relative to, so that the overlay can link to them.
+    /// Sets the directory that template names are relative to, so that the overlay can link to the files.
     #[must_use]
     pub fn sources(self, directory: impl Into<PathBuf>) -> Self {
         let directory = directory.into();
@@ -128,14 +127,14 @@ impl Web {
         self.set(|setting| setting.sources.file = Arc::new(move |name| Some(directory.join(name.as_str()))))
     }
 
-    /// A directory of stylesheets, and the path that they are served under: pages exchange those that change.
+    /// Follows a directory of stylesheets that are served under `path`: pages exchange the ones that change.
     #[must_use]
     pub fn styles(self, path: impl Into<String>, directory: impl Into<PathBuf>) -> Self {
         self.set(|setting| setting.styles = Some((path.into(), directory.into())))
     }
 
-    /// One more name that browsers may know this server by. Addresses and `localhost` need none; any other name could be that of
-    /// a stranger's page, which has had itself resolved to this machine in order to read your sources.
+    /// Allows one more host name for this server. IP addresses and `localhost` are always allowed. Any other name could belong to a
+    /// foreign page that resolves its own name to this machine in order to read your sources (DNS rebinding).
     #[must_use]
     pub fn host(self, name: impl Into<String>) -> Self {
         self.set(|setting| setting.hosts.push(name.into()))
@@ -147,8 +146,8 @@ impl Web {
         self.set(|setting| setting.limits = limits)
     }
 
-    /// How names are shown, and where their files are.
-    pub(crate) fn shown(
+    /// Sets how template names are displayed, and where their files are.
+    pub(crate) fn with_sources(
         self,
         shown: impl Fn(&TemplateName) -> TemplateName + Send + Sync + 'static,
         file: impl Fn(&TemplateName) -> Option<PathBuf> + Send + Sync + 'static,
@@ -159,13 +158,13 @@ impl Web {
         })
     }
 
-    fn set(mut self, set: impl FnOnce(&mut Setting)) -> Self {
+    fn set(mut self, set: impl FnOnce(&mut LiveSettings)) -> Self {
         self.setting.as_mut().map(set);
         self
     }
 
-    /// For [`App::configure`](actix_web::App::configure), or the `configure` of a scope. In development it has to come before
-    /// anything that takes every path.
+    /// Returns the function for [`App::configure`](actix_web::App::configure), or for the `configure` of a scope. In development it
+    /// has to come before any route that takes every path.
     pub fn mount(&self) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
         let web = self.clone();
         move |app| {
@@ -176,27 +175,28 @@ impl Web {
         }
     }
 
-    /// For [`HttpServer::on_connect`](actix_web::HttpServer::on_connect), in development: ends the connections of browsers that follow
-    /// edits and never read. Without it they are left to the system.
+    /// Returns the callback for [`HttpServer::on_connect`](actix_web::HttpServer::on_connect). In development it limits the socket
+    /// buffer of each connection and, on Linux, closes connections of browsers that stop reading. Without it the system's own limits
+    /// apply.
     pub fn connected(&self) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + Clone + use<> {
         let web = self.clone();
         move |connection, _| {
             if let Some(live) = web.live() {
-                live.bound(connection);
+                live.limit_connection(connection);
             }
         }
     }
 
-    /// Ends the streams of browsers that follow edits, and each that begins from now on: they would hold up a server that ends
-    /// until its `shutdown_timeout`. On Linux they end by themselves with SIGTERM and SIGINT. Call this before
-    /// [`ServerHandle::stop`](actix_web::dev::ServerHandle::stop), and elsewhere where you handle these signals.
+    /// Ends all event streams of browsers that follow edits, and each one that is opened later. An open stream would delay the
+    /// shutdown of the server until its `shutdown_timeout`. On Linux the streams end by themselves on SIGTERM and SIGINT. Call this
+    /// before [`ServerHandle::stop`](actix_web::dev::ServerHandle::stop), and on other systems where you handle these signals.
     pub fn end_streams(&self) {
         if let Some(live) = self.live.get() {
             live.end();
         }
     }
 
-    /// The engine.
+    /// Returns the handle of the engine.
     #[must_use]
     pub fn hotplate(&self) -> &Hotplate {
         &self.hotplate
@@ -210,12 +210,12 @@ impl Web {
         )
     }
 
-    /// What a browser gets besides the page, if this one may.
+    /// Returns the live reload for a request, if its sender may use it.
     fn live_for(&self, request: &HttpRequest) -> Option<&Live> {
         self.live().filter(|live| live.trusts(request))
     }
 
-    /// What the sender of a request may see of a fault.
+    /// Returns how much of a rendering error the sender of a request may see.
     fn faults_for(&self, request: &HttpRequest) -> Faults {
         match self.live() {
             Some(live) if !live.trusts(request) => Faults::Hidden,

@@ -1,13 +1,13 @@
-//! Allocators that count.
+//! Counting allocators.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
-/// The allocator of the system; counts how often the current thread asks it. As cheap as can be, for times are taken beside it.
+/// The system allocator with a count of allocations by the current thread. The counter is cheap, because times are measured with it.
 pub struct Counting;
 
-/// The allocator of the system; counts the bytes that the whole process has.
+/// The system allocator with a count of the bytes that the process has allocated.
 pub struct Weighing;
 
 thread_local! {
@@ -16,20 +16,20 @@ thread_local! {
 
 static LIVE_BYTES: AtomicIsize = AtomicIsize::new(0);
 
-/// How often `run` allocates or grows something, where [`Counting`] is the allocator.
+/// Returns the number of allocations and reallocations by `run`; [`Counting`] has to be the global allocator.
 pub fn count(run: impl FnOnce()) -> u64 {
     let before = COUNT.get();
     run();
     COUNT.get() - before
 }
 
-/// How many bytes the process has allocated now, where [`Weighing`] is the allocator.
+/// Returns the bytes that the process has allocated now; [`Weighing`] has to be the global allocator.
 pub fn live_bytes() -> isize {
     LIVE_BYTES.load(Ordering::Relaxed)
 }
 
 fn tick() {
-    // Fails only while a thread ends; nobody counts then.
+    // The access fails only while a thread ends, when nothing is counted.
     let _ = COUNT.try_with(|count| count.set(count.get() + 1));
 }
 
@@ -37,7 +37,7 @@ fn weigh(bytes: isize) {
     LIVE_BYTES.fetch_add(bytes, Ordering::Relaxed);
 }
 
-// SAFETY: every call is handed to the system's allocator as it is; the counter neither allocates nor panics.
+// SAFETY: every call is forwarded unchanged to the system allocator; the counter neither allocates nor panics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         tick();

@@ -1,25 +1,25 @@
-//! What is rendered: three contexts, as plain structs.
+//! The data of the benchmarks: three contexts as plain structs.
 
 use serde::Serialize;
 
-/// One context, and with it which template.
+/// A context and its template.
 #[expect(clippy::large_enum_variant, reason = "there are three of them")]
 pub enum Workload {
-    /// A short list, as many benchmarks of template engines have it.
+    /// A short list, as in many benchmarks of template engines.
     Teams(Teams),
-    /// 100 by 100 numbers: nothing but loops and short values.
+    /// A table of 100 by 100 numbers: only loops and short values.
     Table(Table),
-    /// A page of a shop: layout parts and 50 rows by calls, text that needs escaping.
+    /// A page of a shop: layout partials and 50 rows by calls, with text that needs escaping.
     Page(Page),
 }
 
 impl Workload {
-    /// All of them.
+    /// All workloads.
     pub fn all() -> [Self; 3] {
         [Self::Teams(teams()), Self::Table(table()), Self::Page(page(50))]
     }
 
-    /// The name of its template, without extension.
+    /// Returns the name of the template, without extension.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Teams(_) => "teams",
@@ -130,7 +130,7 @@ pub struct Footer {
     pub mail: String,
 }
 
-/// A page with so many products.
+/// Creates a page with a number of products.
 pub fn page(products: u32) -> Page {
     let title = "Kitchen & Table".to_owned();
     let shop = "Pots & Pans".to_owned();

@@ -1,4 +1,4 @@
-//! The engines under one shape: make something ready once, render a workload many times.
+//! A common interface of the engines: prepare a workload once, render it many times.
 
 mod askama;
 mod handlebars;
@@ -12,18 +12,18 @@ use serde::Serialize;
 
 use crate::data::Workload;
 
-/// A render that is ready to be run again and again, each time from the struct.
+/// A prepared render, which may be run any number of times, each time from the struct.
 pub type Render<'w> = Box<dyn Fn() -> String + 'w>;
 
-/// An engine and how it is made ready.
+/// An engine and the function that prepares a workload.
 pub struct Engine {
-    /// What its row is called.
+    /// The name of its row.
     pub name: &'static str,
     pub package: &'static str,
     pub ready: for<'w> fn(&'w Workload) -> Render<'w>,
 }
 
-/// What every other is compared with.
+/// The engine that all others are compared with.
 pub const BASE: &str = "askama";
 
 /// All engines, hotplate first.
@@ -47,7 +47,7 @@ impl Engine {
     }
 }
 
-/// A version from this workspace's lock file.
+/// Returns the version of a crate in the lock file of this workspace.
 pub fn version_of(package: &str) -> &'static str {
     let lock = include_str!("../Cargo.lock");
     let named = format!("name = \"{package}\"\nversion = \"");
@@ -56,7 +56,7 @@ pub fn version_of(package: &str) -> &'static str {
         .map_or("?", |(version, _)| version)
 }
 
-/// An engine that finds templates by name while the program runs, and takes any data that serializes.
+/// An engine that finds templates by name at run time and accepts any data that implements `Serialize`.
 pub(crate) trait ByName {
     fn render<T: Serialize>(&self, name: &str, data: &T) -> String;
 }
@@ -70,7 +70,7 @@ fn by_name<'w>(engine: impl ByName + 'w, workload: &'w Workload) -> Render<'w> {
     }
 }
 
-/// The templates of a folder. The newline at the end of a file belongs to the file, not to the template.
+/// Returns the templates of a folder, without the newline at the end of each file.
 macro_rules! templates {
     ($folder:literal) => {
         [
@@ -111,8 +111,8 @@ macro_rules! templates {
 }
 use templates;
 
-/// What an output means: engines write the same entities in different ways, so all are decoded. (That everything was escaped
-/// shows before: a decoded output is shorter.)
+/// Decodes the entities of an output, which engines write in different ways, so that outputs can be compared. `entities` checks
+/// separately that everything was escaped.
 pub fn decoded(output: &str) -> String {
     const ENTITIES: [(&str, &str); 14] = [
         ("&lt;", "<"),
@@ -136,7 +136,7 @@ pub fn decoded(output: &str) -> String {
     decoded.trim_end().to_owned()
 }
 
-/// Entities in an output: how much was escaped.
+/// Counts the entities in an output, which shows how much was escaped.
 pub fn escapes(output: &str) -> usize {
     output.matches('&').count() - output.matches("&#x2f;").count() - output.matches("&#x3D;").count()
 }

@@ -1,7 +1,7 @@
-//! What the benchmarks share: the data, the engines, how time is taken, how tables are printed.
+//! Shared code of the benchmarks: data, engines, measurement and tables.
 //!
-//! Times on a machine that does other things too mean little; ratios of what was run in turn mean more. So every binary here runs
-//! its subjects in interleaved rounds (A B C, A B C, …), and compares within a round.
+//! Absolute times are not reliable on a machine with other load; ratios of interleaved runs are. So every binary runs its subjects in
+//! interleaved rounds (A B C, A B C, …) and compares within a round.
 
 pub mod allocations;
 pub mod data;

@@ -1,21 +1,21 @@
-//! Interleaved rounds, and what comes of them.
+//! Interleaved measurement rounds and their statistics.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// How long one subject runs in one round, about.
+/// Approximate run time of one subject in one round.
 const TURN: Duration = Duration::from_millis(2);
 
-/// Something that is measured.
+/// A subject of a measurement.
 pub struct Subject<'s> {
-    /// What its row is called.
+    /// The name of its row.
     pub name: String,
-    /// One unit of its work.
+    /// Runs one unit of work.
     pub run: Box<dyn FnMut() + 's>,
 }
 
 impl<'s> Subject<'s> {
-    /// A subject whose result is computed for nothing.
+    /// Creates a subject from a function whose result is discarded.
     pub fn new<T>(name: impl Into<String>, mut run: impl FnMut() -> T + 's) -> Self {
         Self {
             name: name.into(),
@@ -26,11 +26,11 @@ impl<'s> Subject<'s> {
     }
 }
 
-/// The nanoseconds of one subject, one number for each round.
+/// The nanoseconds per unit of one subject, one number for each round.
 pub struct Samples(pub Vec<f64>);
 
 impl Samples {
-    /// The value that a share of the rounds does not exceed: 0.5 is the median.
+    /// Returns a quantile of the rounds: 0.5 is the median.
     pub fn quantile(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
@@ -38,23 +38,23 @@ impl Samples {
         sorted.get((last * share).round() as usize).copied().unwrap_or(f64::NAN)
     }
 
-    /// The median.
+    /// Returns the median.
     pub fn median(&self) -> f64 {
         self.quantile(0.5)
     }
 
-    /// Round by round, how many times as long as `other`.
+    /// Returns the ratio to `other` for each round.
     pub fn ratio_to(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(own, other)| own / other).collect())
     }
 
-    /// Round by round, how much longer than `other`.
+    /// Returns the difference to `other` for each round.
     pub fn minus(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(own, other)| own - other).collect())
     }
 }
 
-/// Runs the subjects in turn, in so many rounds; answers the nanoseconds of each.
+/// Runs the subjects alternately in a number of rounds, and returns the nanoseconds of each.
 pub fn interleaved(subjects: &mut [Subject<'_>], rounds: usize) -> Vec<Samples> {
     let turns: Vec<u32> = subjects.iter_mut().map(repetitions).collect();
     let mut samples: Vec<Samples> = subjects.iter().map(|_| Samples(Vec::with_capacity(rounds))).collect();
@@ -70,7 +70,7 @@ pub fn interleaved(subjects: &mut [Subject<'_>], rounds: usize) -> Vec<Samples> 
     samples
 }
 
-/// Warms a subject up and finds how often it runs in one turn.
+/// Warms a subject up and determines its number of runs per turn.
 fn repetitions(subject: &mut Subject<'_>) -> u32 {
     let start = Instant::now();
     let mut runs = 0;
@@ -81,12 +81,12 @@ fn repetitions(subject: &mut Subject<'_>) -> u32 {
     (runs / 5).max(1)
 }
 
-/// A duration as a number.
+/// Returns a duration in nanoseconds.
 pub fn nanoseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e9
 }
 
-/// How many rounds: the variable `ROUNDS`, or `default`.
+/// Returns the number of rounds: the environment variable `ROUNDS`, or `default`.
 pub fn rounds(default: usize) -> usize {
     let asked = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
     asked.unwrap_or(default).max(1)

@@ -1,4 +1,4 @@
-//! The servers of the benchmark `http`: actix-web, two workers, one page, rendered in different ways from the same struct.
+//! The servers of the benchmark `http`: actix-web with two workers, and one page that is rendered from one struct in different ways.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use crate::data::{self, Page};
 
-/// The servers: what they are started by, and their names.
+/// The servers: the arguments that start them, and their names.
 pub const KINDS: [(&str, &str); 6] = [
     ("handle", "hotplate, by handle"),
     ("message", "hotplate, by `Render` message"),
@@ -23,7 +23,7 @@ pub const KINDS: [(&str, &str); 6] = [
     ("static", "the bytes, not rendered"),
 ];
 
-/// The data of a page that many requests share.
+/// The data of the page, which all requests share.
 #[derive(Clone)]
 struct Shared(Arc<Page>);
 
@@ -33,10 +33,10 @@ impl Serialize for Shared {
     }
 }
 
-/// Serves one kind on a free port of the loopback, says which, and goes on until it is killed.
+/// Serves one kind on a free loopback port, prints the port, and runs until it is killed.
 ///
 /// # Errors
-/// What keeps it from listening.
+/// Returns the error if it cannot listen.
 pub fn run(kind: &str) -> std::io::Result<()> {
     let page = Shared(Arc::new(data::page(50)));
     match kind {

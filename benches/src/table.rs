@@ -1,8 +1,8 @@
-//! Markdown tables, and numbers in them.
+//! Markdown tables and the format of their numbers.
 
 use crate::measure::Samples;
 
-/// Prints a table; the first column is on the left, the others on the right.
+/// Prints a table; the first column is left-aligned, all others right-aligned.
 pub fn print(columns: &[&str], rows: &[Vec<String>]) {
     println!("| {} |", columns.join(" | "));
     println!("|---|{}", "---:|".repeat(columns.len() - 1));
@@ -12,7 +12,7 @@ pub fn print(columns: &[&str], rows: &[Vec<String>]) {
     println!();
 }
 
-/// Nanoseconds in the unit that suits them.
+/// Formats nanoseconds in a suitable unit.
 pub fn time(nanoseconds: f64) -> String {
     match nanoseconds.abs() {
         0.0..1e3 => format!("{nanoseconds:.0} ns"),
@@ -23,12 +23,12 @@ pub fn time(nanoseconds: f64) -> String {
     }
 }
 
-/// The median of a ratio, in bold.
+/// Formats the median of a ratio in bold.
 pub fn ratio(samples: &Samples) -> String {
     format!("**{:.2}**", samples.median())
 }
 
-/// Half of the rounds lie within.
+/// Formats the interval that contains interquartile range.
 pub fn spread(samples: &Samples) -> String {
     format!("{:.2}–{:.2}", samples.quantile(0.25), samples.quantile(0.75))
 }

@@ -1,1 +1,1 @@
-//! Empty on purpose: depending on `hotplate` with the feature `cli` is all that this package does (see the workspace manifest).
+//! An intentionally empty crate: the package exists to depend on `hotplate` with the feature `cli` (see the workspace manifest).

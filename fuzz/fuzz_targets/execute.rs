@@ -1,4 +1,5 @@
-//! Bytes as choices of templates and a context: what is accepted prints what the crate prints.
+//! Fuzzes the execution of the dialect `tiny`: the bytes select templates and a context, and the output has to equal that of the crate
+//! `tinytemplate`.
 //!
 //! `cargo +nightly fuzz run execute fuzz/corpus/execute fuzz/seeds/execute`
 #![no_main]

@@ -1,4 +1,5 @@
-//! Any bytes as a template: they compile or are refused with reasons, and the crate never objects to what the scan let pass.
+//! Fuzzes the compiler of the dialect `tiny` with arbitrary bytes: each input compiles or is rejected with diagnostics, and the crate
+//! `tinytemplate` never rejects an input that the scanner has accepted.
 //!
 //! `cargo +nightly fuzz run scan fuzz/corpus/scan fuzz/seeds/scan`
 #![no_main]

@@ -1,4 +1,4 @@
-//! [`Digests`]: digests of the closures of one version, each made once.
+//! [`Digests`]: a cache of closure digests for one version, so that each is computed once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,7 +7,7 @@ use hotplate_actors::dialect::TemplateId;
 use hotplate_actors::snapshot::{Snapshot, Standing};
 use hotplate_actors::{Digest, Version};
 
-/// Those that were asked for in the newest version. There are at most as many as entries.
+/// A cache of the digests that were requested in the newest version. It holds at most one digest per entry.
 #[derive(Debug)]
 pub(super) struct Digests(RwLock<(Version, HashMap<TemplateId, Digest>)>);
 
@@ -18,7 +18,7 @@ impl Default for Digests {
 }
 
 impl Digests {
-    /// What an entry is rendered from, if there is something.
+    /// Returns the digest of the closure that an entry is rendered from; `None` if nothing is served for it.
     pub(super) fn of(&self, snapshot: &Snapshot, id: TemplateId) -> Option<Digest> {
         let version = snapshot.version();
         {
@@ -39,7 +39,7 @@ impl Digests {
     }
 }
 
-/// A word for what a page of an entry is made from: as long as it is the same, so is the page for the same data.
+/// Returns a text that identifies the templates of an entry: while it is unchanged, equal data gives an equal page.
 pub(super) fn page(digests: &Digests, snapshot: &Snapshot, name: &str) -> Arc<str> {
     let Some(id) = snapshot.id(name) else {
         return "gone".into();

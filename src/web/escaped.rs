@@ -1,6 +1,6 @@
-//! [`escaped`]: text inside of HTML.
+//! [`escaped`]: escapes text for HTML.
 
-/// Text inside of HTML, also inside of a quoted attribute.
+/// Escapes text for use in HTML content and in quoted attributes.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + text.len() / 8);
     let mut rest = text;

@@ -1,35 +1,35 @@
-//! [`ETag`]: what a page is recognised by, and whether a browser has it already.
+//! [`ETag`]: the validator of a page, and its comparison with `If-None-Match`.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{EntityTag, Header, HeaderValue, IF_NONE_MATCH, IfNoneMatch};
 use hotplate_actors::Digest;
 
-/// Of one page. Weak, for whoever stands between here and the browser may compress it.
+/// The entity tag of a page. It is weak because a proxy between the server and the browser may compress the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ETag(String);
 
 impl ETag {
-    /// Of what is sent. XXH3 runs at the speed of memory, and its 128 bits tell the bodies of one address apart.
+    /// Computes a tag from the body. XXH3 runs at memory speed, and 128 bits suffice to distinguish the bodies of one address.
     pub(super) fn of_body(body: &[u8]) -> Self {
         Self(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(body)))
     }
 
-    /// Of the texts of an entry, and of a word that says which data they show.
+    /// Computes a tag from the digest of an entry's templates and a cache key that the caller chose for the data.
     pub(super) fn of_closure(digest: &Digest, tag: &str) -> Self {
         let both = Digest::over([digest.as_bytes().as_slice(), tag.as_bytes()]);
         Self(format!("{both}"))
     }
 
-    /// As a header.
+    /// Returns the header value.
     pub(super) fn value(&self) -> HeaderValue {
-        let shown = format!("W/\"{}\"", self.0);
-        // Hexadecimal digits are good in a header.
-        HeaderValue::from_str(&shown).unwrap_or_else(|_| HeaderValue::from_static("W/\"\""))
+        let value = format!("W/\"{}\"", self.0);
+        // Hexadecimal digits are always valid in a header.
+        HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("W/\"\""))
     }
 }
 
-/// Whether a request says that its sender has the page already: one of the tags in `If-None-Match` is the same, weakly compared
-/// (RFC 9110, 13.1.2), or it is `*`.
+/// Returns true if the client already has the page: `If-None-Match` contains an equal tag by weak comparison (RFC 9110, 13.1.2),
+/// or is `*`.
 pub(super) fn is_known(request: &HttpRequest, etag: &ETag) -> bool {
     if !request.headers().contains_key(IF_NONE_MATCH) {
         return false;

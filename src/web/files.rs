@@ -1,7 +1,8 @@
-//! Files under `static/`, whenever that directory comes and goes.
+//! Static files under `static/`. The directory may appear and disappear while the server runs.
 //!
-//! A thread for blocking work opens the file ([`place`]), describes it ([`validators`], [`kind`]), decides what the request gets
-//! of it by RFC 9110 ([`conditions`]) and reads the first bytes; the rest follows as the client reads ([`body`]).
+//! A thread of the blocking pool opens the file ([`place`]), determines its validators and content type ([`validators`], [`kind`]),
+//! evaluates the conditions and ranges of the request by RFC 9110 ([`conditions`]) and reads the first bytes. The rest is read as
+//! the client takes it ([`body`]).
 
 mod body;
 mod conditions;
@@ -31,9 +32,9 @@ use validators::{Stamps, Validators};
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) directory: PathBuf,
-    /// The rule for symbolic links below it.
+    /// The rule for symbolic links below the directory.
     pub(super) links: Links,
-    /// `Cache-Control`, if there is to be one.
+    /// The value of `Cache-Control`; `None` leaves the header out.
     pub(super) cache_control: Option<HeaderValue>,
 }
 
@@ -43,13 +44,13 @@ struct FoundFile {
     size: u64,
     validators: Validators,
     kind: String,
-    /// The file and its first bytes that are asked for; none where no byte is.
+    /// The file and the first requested bytes; `None` if the answer has no content.
     content: Option<(File, Bytes)>,
 }
 
 impl Files {
-    /// The answer to a path below `static/` (decoded, without a slash before it), if there is a file. Hidden files are none, nor
-    /// is anything but a regular file, and nothing above the directory is.
+    /// Answers a decoded path without a leading slash, such as `static/site.css`; `None` if there is no such file. Hidden files, files
+    /// outside the directory and anything but regular files count as absent.
     pub(super) async fn answer(self, request: &HttpRequest, path: &str) -> Option<HttpResponse> {
         let below = place::below(path.strip_prefix("static/")?)?;
         let conditions = Conditions::of(request);
@@ -67,7 +68,7 @@ impl Files {
         }
     }
 
-    /// Opens a file by its name, or if there is none by another spelling of the same characters, as pages are found.
+    /// Opens a file by its name or, if there is none, by another Unicode spelling of it, by the rule that is used for pages.
     fn open(&self, below: &Path) -> io::Result<Option<(File, Metadata)>> {
         let open = |below: &Path| match place::open(&self.directory, below, self.links) {
             Err(error) if place::is_absence(&error) => Ok(None),
@@ -121,7 +122,7 @@ impl FoundFile {
         let mut answer = HttpResponse::build(verdict.status());
         answer.insert_header((ACCEPT_RANGES, HeaderValue::from_static("bytes")));
         match verdict {
-            // Nobody is to keep these two.
+            // These two answers must not be cached, so they get no further headers.
             RequestDecision::Failed => return answer.finish(),
             RequestDecision::Beyond => {
                 answer.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
@@ -129,7 +130,7 @@ impl FoundFile {
             }
             RequestDecision::Part { first, last } => {
                 answer.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{size}")));
-                // A part that a middleware compressed would be no part of the whole.
+                // Compressing a part would make it unusable, so no middleware may do that.
                 answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")));
             }
             RequestDecision::Whole | RequestDecision::Known => {}

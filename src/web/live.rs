@@ -1,14 +1,15 @@
-//! What a browser gets while templates are written: pages that follow each edit by themselves, and an overlay that shows what is
-//! wrong with one. In development only ([`Web::development`](super::Web::development)).
+//! Live reload for the authors of templates: pages that follow each edit, and an overlay that shows its errors. It is active in
+//! development only ([`Web::development`](super::Web::development)).
 //!
-//! A page says in a script tag which entry it is and what that was made from. The script follows the entry by server-sent events.
-//! What is sent is always how the entry stands now, never what happened to it, so nothing can be missed: a page that was away, or
-//! that comes from a server since restarted, compares and fetches itself anew if it differs. What the edit changed is then changed
-//! in the page that is shown, where that is certain to be what a fresh load shows; else the page is reloaded. Either way scroll
-//! position, focus and what was typed stay. `docs/live.md` says what is kept and what reloads.
+//! Each page contains a script tag with the name of its entry and an identifier of the templates that it was rendered from. The
+//! script follows the entry by server-sent events. An event always contains the current state of the entry, never a change, so no
+//! event can be missed: a page that was disconnected, or that comes from a server since restarted, compares the state with its own
+//! and fetches itself again if they differ. The script then applies the differences to the page in place if the result is certain
+//! to equal a fresh load, and otherwise reloads the page. Scroll position, focus and form input are kept in both cases.
+//! `docs/live.md` lists what is kept and what causes a reload.
 //!
-//! It shows lines of templates, so it answers pages of the same origin only, and browsers that know the server by an address, by
-//! `localhost` or by a [name that was given](super::Web::host).
+//! The events contain source lines of templates, so they are sent only to pages of the same origin, and only to browsers that
+//! address the server by an IP address, by `localhost` or by an [allowed host name](super::Web::host).
 
 pub(super) mod editor;
 pub(super) mod inject;
@@ -42,19 +43,20 @@ use crate::LiveLimits;
 use fault::FaultReport;
 use feed::FollowerStream;
 use hub::Hub;
-use labels::Setting;
+use labels::LiveSettings;
 use styles::StylesheetFollower;
 use texts::TextCache;
 
 const SCRIPT: &str = "/_hotplate/live.js";
 const FEED: &str = "/_hotplate/live";
 const TEXT: &str = "/_hotplate/text/{digest}";
-/// Bytes that the system keeps for a browser that does not read. A page of that size is sent in one go.
+/// Size of the system's send buffer for each connection, which bounds the memory that a browser occupies when it does not read.
+/// Pages up to this size are sent in one step.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
-/// How routes find the script, wherever they are mounted.
+/// The name of the script's route, by which its path is found wherever it is mounted.
 const SCRIPT_NAME: &str = "hotplate-live-script";
 
-/// Development, as long as it goes on.
+/// The handle of the running live reload.
 #[derive(Clone)]
 pub(super) struct Live(Arc<LiveInner>);
 
@@ -63,19 +65,19 @@ struct LiveInner {
     hub: Arc<Hub>,
     hosts: Vec<String>,
     limits: LiveLimits,
-    /// The pages that were answered last.
+    /// The pages that were sent last.
     texts: TextCache,
     script: Bytes,
-    /// Of the script, so that a browser keeps one for ever and takes the next at once.
+    /// The digest of the script. It is part of the script's address, so browsers may cache the script for ever.
     script_digest: String,
-    /// Where it is mounted.
+    /// The path at which the script is mounted.
     script_path: OnceLock<String>,
     _styles: Option<StylesheetFollower>,
 }
 
 impl Live {
-    /// Follows an engine until it ends.
-    pub(super) fn start(hotplate: &Hotplate, setting: &Setting, digests: &Arc<Digests>) -> Self {
+    /// Starts to follow an engine until it stops.
+    pub(super) fn start(hotplate: &Hotplate, setting: &LiveSettings, digests: &Arc<Digests>) -> Self {
         let hub = Hub::start(hotplate, setting, digests);
         let styles = setting.styles.as_ref();
         let styles = styles.and_then(|(path, directory)| StylesheetFollower::follow(path, directory, &hub));
@@ -101,13 +103,13 @@ impl Live {
         app.service(web::resource(TEXT).route(web::get().to(answer_text)));
     }
 
-    /// Ends every stream, and each that begins from now on.
+    /// Ends all event streams, and each one that is opened later.
     pub(super) fn end(&self) {
         self.0.hub.end();
     }
 
-    /// Bounds what the system keeps for a browser that does not read, and for how long: what we keep is bounded anyway.
-    pub(super) fn bound(&self, connection: &dyn Any) {
+    /// Limits how much the system buffers for a browser that does not read, and for how long. Our own buffers are bounded already.
+    pub(super) fn limit_connection(&self, connection: &dyn Any) {
         let Some(stream) = connection.downcast_ref::<TcpStream>() else {
             return;
         };
@@ -120,13 +122,13 @@ impl Live {
         }
     }
 
-    /// Whether the sender of a request may see what is wrong with templates.
+    /// Returns true if the sender of a request may see errors in templates.
     pub(super) fn trusts(&self, request: &HttpRequest) -> bool {
         access::is_known_host(request.headers(), &self.0.hosts)
     }
 
-    /// What a browser has to know of the page of an entry that was rendered, or failed, in a version.
-    pub(super) fn shown(
+    /// Builds the script for a page whose entry was rendered, or failed, in a version.
+    pub(super) fn page_script(
         &self,
         entry: &str,
         page: Arc<str>,
@@ -135,7 +137,7 @@ impl Live {
     ) -> PageScript {
         let snapshot = pinned.snapshot();
         let standing = snapshot.id(entry).map(|id| snapshot.standing(id));
-        // How an entry stands is told to whoever follows it; what came out in this very render is known here only.
+        // The event stream reports the state of the entry. An error that depends on the data of this request is known only here.
         let late = match (rendered, standing) {
             (Ok(rendered), Some(Standing::Current(_))) => match &rendered.freshness {
                 Freshness::Current => None,
@@ -146,12 +148,12 @@ impl Live {
                 Some(self.findings("failed", None, std::slice::from_ref(&*error.diagnostic)))
             }
             (Err(RenderFailure::Broken { .. }), _) | (Ok(_), _) => None,
-            (Err(failure), _) => Some(FaultReport::said("failed", &failure.to_string())),
+            (Err(failure), _) => Some(FaultReport::of_message("failed", &failure.to_string())),
         };
         self.page(entry, page, pinned, late)
     }
 
-    /// The same for an entry that is not there, and may be written.
+    /// Builds the script for an entry that does not exist yet.
     pub(super) fn awaited(&self, entry: &str, pinned: &Pinned) -> PageScript {
         self.page(entry, "gone".into(), pinned, None)
     }
@@ -181,8 +183,8 @@ impl Live {
         self.0.hub.findings(standing, since, diagnostics)
     }
 
-    /// The address of the script in a page, for the app or the scope that the request went to. A path is right behind any proxy; but
-    /// where the page says with `<base>` what paths are relative to, only a whole address is one of its own origin.
+    /// Returns the address of the script for the app or scope that received the request. A path works behind any proxy; but in a page
+    /// with `<base>` only an absolute address is certain to refer to the page's own origin.
     fn script_address(&self, request: &HttpRequest, body: &str) -> String {
         let path = self
             .0
@@ -208,7 +210,7 @@ impl fmt::Debug for Live {
     }
 }
 
-/// What the script in a page has to know of it.
+/// The script of a page and the state that it needs.
 #[derive(Debug)]
 pub(super) struct PageScript {
     live: Live,
@@ -218,32 +220,32 @@ pub(super) struct PageScript {
 #[derive(Debug, Serialize)]
 struct LiveState {
     entry: String,
-    /// What the entry was made from.
+    /// Identifies the templates that the entry was rendered from.
     page: Arc<str>,
     version: u64,
-    /// Which start of the server.
+    /// Identifies this run of the server.
     run: Arc<str>,
-    /// What the stylesheets were.
+    /// Identifies the stylesheets.
     styles: Arc<str>,
-    /// What went wrong in this very render.
+    /// The error of this render, if it depends on the data of the request.
     late: Option<FaultReport>,
-    /// Digest of the page without what is added to it, by which the script asks for its text.
+    /// The digest of the page without the script, by which the script requests the text of the page.
     text: String,
-    /// It answers a form: its address alone does not bring it again.
+    /// True if the page answers a form, so that fetching its address does not return it again.
     posted: bool,
 }
 
 impl PageScript {
-    /// What the page was made from, as a header that a browser hands on to scripts: one that exchanges a page by itself gets it without
-    /// the script, which then can tell what it shows.
+    /// Returns the `Server-Timing` header that identifies the templates of the page. Browsers expose this header to scripts, so the
+    /// script of live reload learns which page another script has fetched and shows.
     pub(super) fn timing(&self) -> (HeaderName, String) {
         let name = HeaderName::from_static("server-timing");
         (name, format!("hotplate;desc=\"{}\"", self.state.page))
     }
 
-    /// The page with the script, if it is one that a person looks at.
+    /// Adds the script to a page that is a whole document; fragments for scripts stay as they are.
     pub(super) fn inject(mut self, request: &HttpRequest, body: String, headers: &HeaderMap) -> Bytes {
-        let Some(at) = inject::place(&body, inject::asked_for(request.headers())) else {
+        let Some(at) = inject::place(&body, inject::requested_kind(request.headers())) else {
             return body.into();
         };
         let digest = TextCache::digest(&body);
@@ -253,18 +255,18 @@ impl PageScript {
         let state = serde_json::to_string(&self.state).unwrap_or_default();
         let nonce = inject::nonce(request, headers);
         let address = self.live.script_address(request, &body);
-        // The very memory that it was rendered into, which is sent and kept.
+        // The buffer that the page was rendered into is sent and cached without a copy.
         let text = Bytes::from(inject::insert(
             body,
             at,
             &inject::tag(&address, &state, nonce.as_deref()),
         ));
-        self.live.0.texts.keep(digest, text.clone());
+        self.live.0.texts.store(digest, text.clone());
         text
     }
 }
 
-/// The whole script: one file, which shares no name with the page. Without what is only for its readers, which is a quarter of it.
+/// Joins the parts of the script to one function, whose names do not conflict with the page, and removes comments and indentation.
 fn script() -> String {
     let style = serde_json::to_string(include_str!("live/overlay.css")).unwrap_or_default();
     let style = format!("const OVERLAY_STYLE = {style};");
@@ -299,14 +301,15 @@ async fn answer_script(live: Data<Live>) -> HttpResponse {
         .body(live.0.script.clone())
 }
 
-/// What a page was sent as, if that is still kept. Only for pages of the same origin: it may show what is meant for one visitor.
+/// Answers with the text that a page was sent as, if it is still cached. Only pages of the same origin may read it, because it may
+/// contain the data of one visitor.
 async fn answer_text(request: HttpRequest, live: Data<Live>, digest: web::Path<String>) -> HttpResponse {
     if let Err(refusal) = access::check(request.headers(), &live.0.hosts) {
         return HttpResponse::Forbidden().body(refusal);
     }
     let text = u64::from_str_radix(&digest, 16).ok();
     let Some(text) = text.and_then(|digest| live.0.texts.find(digest)) else {
-        return HttpResponse::NotFound().body("This page is not kept any more (the limit `live_text_bytes`).\n");
+        return HttpResponse::NotFound().body("The text of this page is no longer cached (limit `live_text_bytes`).\n");
     };
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")))
@@ -315,19 +318,19 @@ async fn answer_text(request: HttpRequest, live: Data<Live>, digest: web::Path<S
         .body(text)
 }
 
-/// How the entries named in the query stand, now and whenever that changes.
+/// Answers with a stream of the states of the entries in the query: now, and after each change.
 async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
     if let Err(refusal) = access::check(request.headers(), &live.0.hosts) {
         return HttpResponse::Forbidden().body(refusal);
     }
     let Some(entries) = entries(request.query_string(), live.0.limits.live_entries) else {
         return HttpResponse::BadRequest()
-            .body("Say which pages to follow: `?entry=index.html`, some of them at most.\n");
+            .body("Name the pages to follow, such as `?entry=index.html` (limit `live_entries`).\n");
     };
     let Some(feed) = FollowerStream::join(&live.0.hub, &live.0.hotplate, entries) else {
         return HttpResponse::ServiceUnavailable()
             .insert_header((RETRY_AFTER, HeaderValue::from_static("5")))
-            .body("As many browsers follow as may (the limit `live_clients`).\n");
+            .body("Too many browsers follow edits already (limit `live_clients`).\n");
     };
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream")))
@@ -339,7 +342,7 @@ async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
         .body(feed)
 }
 
-/// The names in a query; none if there are no valid ones, or too many.
+/// Returns the entries in a query; `None` if there are none, too many, or an invalid one.
 fn entries(query: &str, max: usize) -> Option<Vec<TemplateName>> {
     let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
         .ok()?

@@ -1,4 +1,4 @@
-//! [`Page`]: the answer to a request, a responder.
+//! [`Page`]: the responder for a rendered entry.
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -13,16 +13,16 @@ use super::etag::{self, ETag};
 use super::live::PageScript;
 use super::{Faults, response};
 
-/// What a page is recognised by.
+/// The source of the `ETag` of a page.
 #[derive(Debug, Clone)]
 pub(super) enum Validator {
-    /// What is sent.
+    /// The body as it is sent.
     Body,
-    /// The texts of its entry, and a word of the caller.
+    /// The templates of its entry and a cache key chosen by the caller.
     Closure(ETag),
 }
 
-/// A page that the browser has already.
+/// A page that the browser already has.
 #[derive(Debug)]
 pub(super) struct NotModified {
     pub(super) etag: ETag,
@@ -30,21 +30,22 @@ pub(super) struct NotModified {
     pub(super) freshness: &'static str,
 }
 
-/// What became of a request for an entry.
+/// The result of a request for an entry.
 #[derive(Debug)]
 pub(super) enum PageOutcome {
-    /// A text.
+    /// The rendered text.
     Rendered(Rendered, Validator),
-    /// The text that the browser has already.
+    /// The browser already has the current text.
     Unchanged(NotModified),
-    /// None, and what of that may be seen.
+    /// The render failed; with how much of the error the visitor may see.
     Failed(RenderFailure, Faults),
 }
 
-/// An entry as an answer: content type by its extension; status 200 where it is current or stale, 503 for a stand-in; `ETag`, and
-/// 304 where the browser has it already. `x-hotplate-version` says which version its text is from, `x-hotplate-freshness` what it is.
+/// The answer with a rendered entry. The content type follows from the extension. The status is 200 for a current or stale text and
+/// 503 for a stand-in. A text with status 200 has an `ETag`, and is answered with 304 if the browser already has it. The header
+/// `x-hotplate-version` contains the version of the text, `x-hotplate-freshness` its freshness.
 ///
-/// What fails and has no good version is answered with the stand-in and 503; for its author, in development, with what is wrong.
+/// An entry that fails and has no good version is answered with the stand-in and 503; in development, with the errors.
 #[derive(Debug)]
 #[must_use]
 pub struct Page {
@@ -52,7 +53,7 @@ pub struct Page {
     outcome: PageOutcome,
     status: Option<StatusCode>,
     headers: HeaderMap,
-    shown: Option<PageScript>,
+    script: Option<PageScript>,
 }
 
 impl Page {
@@ -62,24 +63,24 @@ impl Page {
             outcome,
             status: None,
             headers: HeaderMap::new(),
-            shown: None,
+            script: None,
         }
     }
 
-    /// The same with what a browser has to know of it in development.
-    pub(super) fn shown(mut self, shown: Option<PageScript>) -> Self {
-        self.shown = shown;
+    /// Sets the script of live reload for this page.
+    pub(super) fn script(mut self, script: Option<PageScript>) -> Self {
+        self.script = script;
         self
     }
 
-    /// Another status than 200, such as 404 for a page that says so. A stand-in is 503 instead, unless the status is itself one of an
-    /// error (4xx or 5xx): then it stays, and where the template has no good version the answer is a built-in sentence.
+    /// Sets a status other than 200, such as 404 for a "not found" page. A stand-in is answered with 503 instead, unless the given
+    /// status is an error (4xx or 5xx): then that status stays, and the body is a built-in sentence.
     pub fn status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// One more header, or another value of one that it would have. One that is not valid is left out.
+    /// Adds a header, or replaces one that the page would have by default. An invalid header is ignored.
     pub fn header(mut self, header: impl TryIntoHeaderPair) -> Self {
         if let Ok((name, value)) = header.try_into_pair() {
             self.headers.append(name, value);
@@ -87,7 +88,7 @@ impl Page {
         self
     }
 
-    /// How fresh it is, if it was rendered.
+    /// Returns the freshness of the text, if the page was rendered.
     #[must_use]
     pub fn freshness(&self) -> Option<&Freshness> {
         match &self.outcome {
@@ -96,7 +97,7 @@ impl Page {
         }
     }
 
-    /// Why there is none, if it failed.
+    /// Returns the failure, if the render failed.
     #[must_use]
     pub fn failure(&self) -> Option<&RenderFailure> {
         match &self.outcome {
@@ -105,7 +106,7 @@ impl Page {
         }
     }
 
-    /// The answer.
+    /// Builds the HTTP response.
     #[must_use]
     pub fn into_response(self, request: &HttpRequest) -> HttpResponse {
         let Self {
@@ -113,18 +114,18 @@ impl Page {
             outcome,
             status,
             headers,
-            shown,
+            script,
         } = self;
-        // What such a page is about does not depend on its template.
+        // An error page reports something that does not depend on its own template, so its status stays when the template fails.
         let error = status.filter(|status| status.is_client_error() || status.is_server_error());
         let mut answer = match (outcome, error) {
             (PageOutcome::Rendered(rendered, _), Some(status)) if is_stand_in(&rendered) => {
-                response::error_page(request, status, shown)
+                response::error_page(request, status, script)
             }
             (PageOutcome::Rendered(rendered, validator), _) => {
                 let kind = response::content_type(&entry);
-                let shown = shown.filter(|_| is_html(kind, &headers) && !headers.contains_key(CONTENT_ENCODING));
-                text(request, rendered, validator, status, kind, shown, &headers)
+                let script = script.filter(|_| is_html(kind, &headers) && !headers.contains_key(CONTENT_ENCODING));
+                text(request, rendered, validator, status, kind, script, &headers)
             }
             (
                 PageOutcome::Unchanged(NotModified {
@@ -135,7 +136,7 @@ impl Page {
                 _,
             ) => response::unchanged(&etag, version, freshness),
             (PageOutcome::Failed(failure, faults), error) => {
-                response::failed(request, &entry, error, &failure, faults, shown)
+                response::failed(request, &entry, error, &failure, faults, script)
             }
         };
         let named: Vec<HeaderName> = headers.keys().cloned().collect();
@@ -149,12 +150,12 @@ impl Page {
     }
 }
 
-/// Returns true for the text of another template, in place of one that has no good version.
+/// Returns true if the text is the stand-in for a template without a good version.
 fn is_stand_in(rendered: &Rendered) -> bool {
     matches!(rendered.freshness, Freshness::Fallback { .. })
 }
 
-/// Whether a browser will take it as HTML.
+/// Returns true if a browser interprets the answer as HTML.
 fn is_html(kind: &str, headers: &HeaderMap) -> bool {
     match headers.get(CONTENT_TYPE) {
         Some(chosen) => chosen.as_bytes().to_ascii_lowercase().starts_with(b"text/html"),
@@ -162,23 +163,25 @@ fn is_html(kind: &str, headers: &HeaderMap) -> bool {
     }
 }
 
-/// The answer with a text.
+/// Builds the response for a rendered text.
 fn text(
     request: &HttpRequest,
     rendered: Rendered,
     validator: Validator,
     status: Option<StatusCode>,
     kind: &'static str,
-    shown: Option<PageScript>,
+    script: Option<PageScript>,
     headers: &HeaderMap,
 ) -> HttpResponse {
-    let (ours, freshness) = response::status(&rendered.freshness);
-    let status = status.filter(|_| ours == StatusCode::OK).unwrap_or(ours);
+    let (default_status, freshness) = response::status(&rendered.freshness);
+    let status = status
+        .filter(|_| default_status == StatusCode::OK)
+        .unwrap_or(default_status);
     let version = rendered.text_version();
-    let timing = shown.as_ref().map(PageScript::timing);
-    let body = match shown {
-        Some(shown) => shown.inject(request, rendered.body, headers),
-        // The very memory that it was rendered into.
+    let timing = script.as_ref().map(PageScript::timing);
+    let body = match script {
+        Some(script) => script.inject(request, rendered.body, headers),
+        // The buffer that the page was rendered into is sent without a copy.
         None => Bytes::from(rendered.body),
     };
     let etag = (status == StatusCode::OK).then(|| match validator {

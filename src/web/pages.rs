@@ -1,4 +1,4 @@
-//! [`Pages`]: a whole site over HTTP.
+//! [`Pages`]: serves a whole site over HTTP.
 
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, LOCATION};
 use actix_web::http::{Method, StatusCode};
@@ -13,11 +13,11 @@ use super::templates::Templates;
 use super::{Faults, Web, response};
 use crate::site::{Site, SiteData};
 
-/// A site over HTTP: entries by their path, `static/**` under `/static/`.
+/// A site served over HTTP: entries by their path, `static/**` under `/static/`.
 ///
-/// Each answer says the version that its text is from (`x-hotplate-version`) and how fresh it is (`x-hotplate-freshness`: `current`,
-/// `stale` or `fallback`). Current and stale are 200, or 304 where the browser has the page already; a stand-in is 503, an unknown path is
-/// 404 with the site's `404.html`, or with a built-in sentence where that has no good version.
+/// Each answer contains the version of its text (`x-hotplate-version`) and its freshness (`x-hotplate-freshness`: `current`,
+/// `stale` or `fallback`). Current and stale pages are answered with 200, or 304 if the browser already has the page; a stand-in
+/// with 503; an unknown path with 404 and the site's `404.html`, or a built-in sentence if that page has no good version.
 ///
 /// ```no_run
 /// use actix_web::{App, HttpServer};
@@ -43,17 +43,18 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// The pages of a site, from the engine that was started for it.
+    /// Creates the pages of a site from the engine that was started for it.
     #[must_use]
     pub fn new(hotplate: Hotplate, site: Site, faults: Faults) -> Self {
         Self::of(Web::new(hotplate).faults(faults), site)
     }
 
-    /// The same, answered as `web` says, such as in development. Links in the overlay and stylesheets are those of the site.
+    /// Creates the pages of a site with a given configuration, such as for development. The links in the overlay and the stylesheets
+    /// are set to those of the site.
     #[must_use]
     pub fn of(web: Web, site: Site) -> Self {
         let (names, place) = (site.clone(), site.clone());
-        let web = web.shown(
+        let web = web.with_sources(
             move |name| names.shown(name),
             move |name| std::path::absolute(place.file(name)).ok(),
         );
@@ -70,8 +71,8 @@ impl Pages {
     }
 
     /// Sets `Cache-Control` of static files; with `None` the browser decides how long it keeps a file without asking. The default
-    /// is `no-cache`: a browser keeps a file and asks each time whether it is still the same, which it is told without
-    /// being sent the file again. In development it is that in any case.
+    /// is `no-cache`: a browser keeps a file and revalidates it at each use, which does not send an unchanged file again. In
+    /// development it is always `no-cache`.
     ///
     /// ```
     /// # fn of(pages: hotplate::web::Pages) -> hotplate::web::Pages {
@@ -86,15 +87,14 @@ impl Pages {
         self
     }
 
-    /// Sets whether each answer says which version it is from and how fresh it is (`x-hotplate-version`, `x-hotplate-freshness`). The
-    /// default is that it does.
+    /// Enables or disables the headers `x-hotplate-version` and `x-hotplate-freshness`. They are enabled by default.
     #[must_use]
     pub fn version_headers(mut self, on: bool) -> Self {
         self.version_headers = on;
         self
     }
 
-    /// The files under `static/`, if this is a site that may have some.
+    /// Returns the files under `static/`; `None` for a kind of site that has none.
     fn files(&self) -> Option<Files> {
         let cache_control = match self.web.setting {
             Some(_) => Some(HeaderValue::from_static(response::NO_CACHE)),
@@ -114,7 +114,7 @@ impl Pages {
         app.service(web::resource("/{path:.*}").to(page));
     }
 
-    /// How they are answered.
+    /// Returns the configuration of the answers.
     #[must_use]
     pub fn web(&self) -> &Web {
         &self.web
@@ -124,27 +124,27 @@ impl Pages {
     async fn answer(&self, templates: &Templates, request: &HttpRequest, path: &str) -> HttpResponse {
         let pinned = self.web.hotplate.snapshot();
         if let Some(entry) = self.site.entry_at(pinned.snapshot(), path) {
-            let page = templates.in_turn(&pinned, entry.as_str(), SiteData).await;
+            let page = templates.render_pinned(&pinned, entry.as_str(), SiteData).await;
             return page.into_response(request);
         }
-        // What `a/index.html` links to is meant to be below `a/`.
+        // Relative links in `a/index.html` resolve below `a/` only if the address ends with a slash.
         let folder = format!("{path}/");
         if !path.ends_with('/') && self.site.entry_at(pinned.snapshot(), &folder).is_some() {
-            return elsewhere(request);
+            return redirect_to_folder(request);
         }
         if self.site.is_awaited(&self.web.hotplate) {
-            return response::not_there_yet(request, self.awaited(request, &pinned, path));
+            return response::no_pages_yet(request, self.awaited(request, &pinned, path));
         }
         match self.site.entry_at(pinned.snapshot(), "/404.html") {
             Some(entry) => {
-                let page = templates.in_turn(&pinned, entry.as_str(), SiteData).await;
+                let page = templates.render_pinned(&pinned, entry.as_str(), SiteData).await;
                 page.status(StatusCode::NOT_FOUND).into_response(request)
             }
-            None => response::nothing_there(request, self.awaited(request, &pinned, path)),
+            None => response::not_found(request, self.awaited(request, &pinned, path)),
         }
     }
 
-    /// What a browser has to know, in development, of a page that may be written.
+    /// Returns the script of live reload for a page that does not exist yet, in development.
     fn awaited(&self, request: &HttpRequest, pinned: &Pinned, path: &str) -> Option<PageScript> {
         let waits = self.web.live_for(request).zip(Site::page_for(path));
         waits.map(|(live, entry)| live.awaited(entry.as_str(), pinned))
@@ -176,8 +176,8 @@ async fn answer(request: HttpRequest, path: web::Path<String>, pages: Data<Pages
     pages.answer(&templates, &request, &format!("/{path}")).await
 }
 
-/// The same path with a slash, its query kept.
-fn elsewhere(request: &HttpRequest) -> HttpResponse {
+/// Redirects to the same path with a slash at its end, and keeps the query.
+fn redirect_to_folder(request: &HttpRequest) -> HttpResponse {
     let uri = request.uri();
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     HttpResponse::PermanentRedirect()

@@ -1,4 +1,4 @@
-//! What an outcome looks like over HTTP.
+//! Builds HTTP responses from the results of renders.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -11,14 +11,14 @@ use super::etag::ETag;
 use super::live::PageScript;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
-/// What pages are.
+/// The content type of HTML pages.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
-/// Keep it, and ask before you show it.
+/// `Cache-Control` for pages: a cache may store them, and has to revalidate them before each use.
 pub(super) const NO_CACHE: &str = "no-cache";
-/// In development the answer to a script is another one.
+/// `Vary` in development, where a script that fetches a page gets it without the script of live reload.
 pub(super) const VARIES: &str = "sec-fetch-dest, x-hotplate-live";
 
-/// Status and word for a freshness.
+/// Returns the status and the header value for a freshness.
 pub(super) fn status(freshness: &Freshness) -> (StatusCode, &'static str) {
     match freshness {
         Freshness::Current => (StatusCode::OK, "current"),
@@ -27,7 +27,7 @@ pub(super) fn status(freshness: &Freshness) -> (StatusCode, &'static str) {
     }
 }
 
-/// Says which version it is, and how fresh.
+/// Adds the headers for version and freshness.
 pub(super) fn describe<'b>(
     answer: &'b mut HttpResponseBuilder,
     version: Version,
@@ -37,14 +37,14 @@ pub(super) fn describe<'b>(
     answer.insert_header(("x-hotplate-freshness", HeaderValue::from_static(freshness)))
 }
 
-/// Takes back what [`describe`] says.
+/// Removes the headers that [`describe`] adds.
 pub(super) fn undescribe(headers: &mut HeaderMap) {
     for name in ["x-hotplate-version", "x-hotplate-freshness"] {
         headers.remove(name);
     }
 }
 
-/// The browser has it already.
+/// Answers 304: the browser already has the page.
 pub(super) fn unchanged(etag: &ETag, version: Version, freshness: &'static str) -> HttpResponse {
     let mut answer = HttpResponse::NotModified();
     answer.insert_header((ETAG, etag.value()));
@@ -52,14 +52,14 @@ pub(super) fn unchanged(etag: &ETag, version: Version, freshness: &'static str) 
     describe(&mut answer, version, freshness).finish()
 }
 
-/// For a site that has no page for unknown paths.
-pub(super) fn nothing_there(request: &HttpRequest, shown: Option<PageScript>) -> HttpResponse {
-    error_page(request, StatusCode::NOT_FOUND, shown)
+/// Answers 404 for a site without a `404.html`.
+pub(super) fn not_found(request: &HttpRequest, script: Option<PageScript>) -> HttpResponse {
+    error_page(request, StatusCode::NOT_FOUND, script)
 }
 
 /// Answers with an error whose own page cannot be shown: a built-in sentence, with the status that the page would have had.
-pub(super) fn error_page(request: &HttpRequest, status: StatusCode, shown: Option<PageScript>) -> HttpResponse {
-    told(request, status, sentence(status), shown)
+pub(super) fn error_page(request: &HttpRequest, status: StatusCode, script: Option<PageScript>) -> HttpResponse {
+    text_answer(request, status, sentence(status), script)
 }
 
 fn sentence(status: StatusCode) -> &'static str {
@@ -69,39 +69,39 @@ fn sentence(status: StatusCode) -> &'static str {
     }
 }
 
-/// For a site whose templates are not there yet.
-pub(super) fn not_there_yet(request: &HttpRequest, shown: Option<PageScript>) -> HttpResponse {
+/// Answers 503 for a site whose templates do not exist yet.
+pub(super) fn no_pages_yet(request: &HttpRequest, script: Option<PageScript>) -> HttpResponse {
     let text = "This site has no pages yet.";
-    let mut answer = told(request, StatusCode::SERVICE_UNAVAILABLE, text, shown);
+    let mut answer = text_answer(request, StatusCode::SERVICE_UNAVAILABLE, text, script);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     answer
 }
 
-/// No answer of the engine. With `error` the page was to say that something else went wrong, and that is still so.
+/// Answers a failed render. `error` is the status of a page that was itself to report an error; it stays.
 pub(super) fn failed(
     request: &HttpRequest,
     entry: &str,
     error: Option<StatusCode>,
     failure: &RenderFailure,
     faults: Faults,
-    shown: Option<PageScript>,
+    script: Option<PageScript>,
 ) -> HttpResponse {
     let status = error.unwrap_or(match failure {
-        // Who names a template that is not there has made a mistake; that the address is wrong would be another thing to say.
+        // A handler that names an unknown template is a defect of the program, so the status is 500; 404 would blame the address.
         RenderFailure::NotFound { .. } | RenderFailure::Failed(_) | RenderFailure::Context(_) => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
         _ => StatusCode::SERVICE_UNAVAILABLE,
     });
     match faults {
-        Faults::Shown => told(request, status, &failure.to_string(), shown),
+        Faults::Shown => text_answer(request, status, &failure.to_string(), script),
         Faults::Hidden => {
             match failure {
                 RenderFailure::NotFound { .. } => {
                     tracing::error!(entry, %failure, "a page cannot be shown");
                     hotplate_actors::unheard(format_args!("{entry} cannot be shown: {failure}"));
                 }
-                // The engine has said so once, and says it again when it goes on: not for each visitor.
+                // The engine logs the fault once, and once more when it is fixed, so it is not logged for each visitor.
                 _ => tracing::debug!(entry, %failure, "a page cannot be shown"),
             }
             error_page(request, status, None)
@@ -109,16 +109,16 @@ pub(super) fn failed(
     }
 }
 
-/// An answer in words: plain text, or in development a page that can follow what becomes of it.
-fn told(request: &HttpRequest, status: StatusCode, text: &str, shown: Option<PageScript>) -> HttpResponse {
-    let html = shown.filter(|_| accepts_html(request)).map(|shown| {
+/// Answers with a sentence: plain text, or in development an HTML page with live reload.
+fn text_answer(request: &HttpRequest, status: StatusCode, text: &str, script: Option<PageScript>) -> HttpResponse {
+    let html = script.filter(|_| accepts_html(request)).map(|script| {
         let text = escaped(text);
         let page = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{}</title></head>\n\
              <body><pre>{text}</pre></body>\n</html>\n",
             status.canonical_reason().unwrap_or("Not now"),
         );
-        shown.inject(request, page, &HeaderMap::new())
+        script.inject(request, page, &HeaderMap::new())
     });
     let (kind, body) = match html {
         Some(page) => (HTML, page),
@@ -138,7 +138,7 @@ fn accepts_html(request: &HttpRequest) -> bool {
     accepted.any(|value| value.contains("text/html"))
 }
 
-/// By the extension of an entry.
+/// Returns the content type by the extension of an entry.
 pub(super) fn content_type(entry: &str) -> &'static str {
     match entry.rsplit_once('.').map(|(_, extension)| extension) {
         Some("html" | "htm") => HTML,

@@ -1,4 +1,4 @@
-//! [`Templates`]: what a handler asks for to render with.
+//! [`Templates`]: the extractor that renders entries for a request.
 
 use std::future::{Ready, ready};
 use std::time::Instant;
@@ -20,12 +20,12 @@ use super::etag::{self, ETag};
 use super::page::{NotModified, Page, PageOutcome, Validator};
 use super::{Faults, Web, digests};
 
-/// Until when the answer to a request is of use. A middleware may put it into the extensions of a request, such as from what a
-/// gateway says; it goes before [`Web::deadline`].
+/// The deadline of a request. A middleware may put it into the extensions of a request, for example from a header of a gateway. It
+/// takes precedence over [`Web::deadline`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(pub Instant);
 
-/// Renders for one request: an extractor.
+/// An extractor that renders entries for one request.
 ///
 /// ```
 /// use actix_web::{Responder, get};
@@ -46,27 +46,26 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// Renders an entry in this thread, and answers with it: content type by its extension, status by its freshness, `ETag`.
-    /// Data is anything that serializes.
+    /// Renders an entry in the current thread and returns it as a page with content type, status and `ETag`. The data is any type
+    /// that implements `Serialize`.
     ///
-    /// Other requests of this worker wait meanwhile, for the data is borrowed and the answer has to be whole when this returns:
+    /// Other requests of this worker wait meanwhile:
     ///
-    /// - a template that loops holds the worker until an attempt has used up [`render_ms`](hotplate_actors::Limits::render_ms) or
-    ///   `render_steps`, and then for as long as its last good version takes: once `render_ms` mostly, and five times at most. After
-    ///   `breaker_failures` such answers the last good version is answered at once, and the newest is tried only now and then.
-    /// - A formatter that blocks holds the worker for as long as it blocks, and no limit ends that.
+    /// - A template that loops occupies the worker until an attempt has used up [`render_ms`](hotplate_actors::Limits::render_ms) or
+    ///   `render_steps`, and then for as long as its last good version takes: usually `render_ms` once, and five times at most. After
+    ///   `breaker_failures` such answers the last good version is answered at once, and the newest is tried only occasionally.
+    /// - A formatter that blocks occupies the worker for as long as it blocks; no limit ends that.
     ///
-    /// For pages that take long, whose texts are written by others, or with formatters that may block, use
-    /// [`Templates::page_apart`], which holds up nobody.
+    /// For slow pages, for templates of untrusted authors and for formatters that may block, use [`Templates::page_on_pool`], which
+    /// does not occupy the worker.
     pub fn page<T: Serialize + ?Sized>(&self, name: &str, data: &T) -> Page {
-        self.supplied(name, &Serialized(data), self.tag.as_deref())
+        self.render_here(name, &Serialized(data), self.tag.as_deref())
     }
 
-    /// Renders an entry by a message to the Renderer, in a thread of its own: for pages that take long. The render ends when the
-    /// handler's future is dropped.
+    /// Renders an entry in a thread of the Renderer's pool, by a message. The render is cancelled when the handler's future is dropped.
     ///
-    /// actix-web drops it at once when the connection breaks. But a visitor who leaves closes the connection properly, and that
-    /// alone may also mean that nothing more will be asked. Say that it means leaving, and the render ends then too:
+    /// actix-web drops the future at once when the connection breaks. A visitor who leaves closes the connection properly, which
+    /// HTTP/1.1 also permits to a client that sends no further requests. With this setting it counts as leaving:
     ///
     /// ```no_run
     /// # use actix_web::{App, HttpServer};
@@ -75,11 +74,11 @@ impl Templates {
     /// # ;}
     /// ```
     ///
-    /// Then a client that closes its half of the connection right after its request may not be answered. Without it, a render that
-    /// nobody waits for ends with its own limits.
+    /// A client that closes its half of the connection right after its request may then get no answer. Without this setting an
+    /// abandoned render ends with its own limits.
     pub async fn page_on_pool<T: Serialize + Send + 'static>(&self, name: &str, data: T) -> Page {
         let pinned = self.web.hotplate.snapshot();
-        let validator = match self.before(&pinned, name, self.tag.as_deref()) {
+        let validator = match self.validator(&pinned, name, self.tag.as_deref()) {
             Ok(validator) => validator,
             Err(unchanged) => return Page::new(name, PageOutcome::Unchanged(unchanged)),
         };
@@ -92,7 +91,7 @@ impl Templates {
         let mut render = Render::new(name, Context::new(data));
         render.options = options;
         let rendered = self.web.hotplate.renderer().pooled().send(render).await;
-        // What was rendered may be newer than what was looked at.
+        // The pool may have rendered a newer version than the one that the validator was made from.
         let newer = rendered
             .as_ref()
             .is_ok_and(|rendered| rendered.version != pinned.version());
@@ -100,51 +99,52 @@ impl Templates {
         self.after(&pinned, name, rendered, validator)
     }
 
-    /// Says in a word on what the data depends, such as a revision, a date or a user: then the `ETag` is made of this word and of
-    /// the texts of the entry, and a browser that has the page already is answered 304 without rendering it.
+    /// Sets a cache key for the data, such as a revision, a date or a user. The `ETag` is then computed from this key and the
+    /// templates of the entry, so a browser that already has the page is answered with 304 without a render.
     ///
-    /// Whatever the page shows and the templates do not say has to be in the word.
+    /// The key has to change whenever the data changes in a way that the page shows.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tag = Some(tag.into());
         self
     }
 
-    /// Prints nothing for a path that leads nowhere, rather than failing.
+    /// Prints nothing for a missing path instead of failing.
     #[must_use]
     pub fn lenient(mut self) -> Self {
         self.missing = Missing::Lenient;
         self
     }
 
-    /// The engine.
+    /// Returns the handle of the engine.
     #[must_use]
     pub fn hotplate(&self) -> &Hotplate {
         &self.web.hotplate
     }
 
-    /// Renders an entry of one version, in this thread as far as that holds up nobody, else by the Renderer.
-    pub(super) async fn in_turn(
+    /// Renders an entry of a pinned version: in the current thread if that does not block other requests, otherwise in the Renderer's
+    /// pool.
+    pub(super) async fn render_pinned(
         &self,
         pinned: &Pinned,
         name: &str,
-        supply: impl ContextSource + Send + 'static,
+        source: impl ContextSource + Send + 'static,
     ) -> Page {
         let renderer = self.web.hotplate.renderer();
-        let rendered = renderer.in_turn(pinned, name, supply, self.options()).await;
+        let rendered = renderer.in_turn(pinned, name, source, self.options()).await;
         self.after(pinned, name, rendered, Validator::Body)
     }
 
-    /// Renders an entry in this thread.
-    fn supplied(&self, name: &str, supply: &(impl ContextSource + ?Sized), tag: Option<&str>) -> Page {
+    /// Renders an entry in the current thread.
+    fn render_here(&self, name: &str, supply: &(impl ContextSource + ?Sized), tag: Option<&str>) -> Page {
         let options = self.options();
-        // A snapshot is only looked into where it is needed: a plain page in production needs none.
+        // A plain page in production needs neither a validator of its closure nor a script, so no snapshot is pinned for it.
         if tag.is_none() && self.web.setting.is_none() {
             let rendered = self.web.hotplate.render_supplied(name, supply, &options);
             return self.answer(name, rendered, Validator::Body);
         }
         let pinned = self.web.hotplate.snapshot();
-        match self.before(&pinned, name, tag) {
+        match self.validator(&pinned, name, tag) {
             Ok(validator) => {
                 let rendered = pinned.render_supplied(name, supply, &options);
                 self.after(&pinned, name, rendered, validator)
@@ -153,10 +153,10 @@ impl Templates {
         }
     }
 
-    /// What the `ETag` will be made of, or the answer if the browser has that page already.
-    fn before(&self, pinned: &Pinned, name: &str, tag: Option<&str>) -> Result<Validator, NotModified> {
+    /// Returns the source of the `ETag`, or the answer if the browser already has the page.
+    fn validator(&self, pinned: &Pinned, name: &str, tag: Option<&str>) -> Result<Validator, NotModified> {
         let snapshot = pinned.snapshot();
-        // In development the page is more than its texts.
+        // In development the page also contains the script of live reload.
         let tag = tag.filter(|_| self.web.setting.is_none());
         let Some((tag, id)) = tag.zip(snapshot.id(name)) else {
             return Ok(Validator::Body);
@@ -179,7 +179,7 @@ impl Templates {
         Ok(Validator::Closure(etag))
     }
 
-    /// A page, with what a browser has to know of it in development.
+    /// Builds the page; in development, with the script of live reload.
     fn after(
         &self,
         pinned: &Pinned,
@@ -189,15 +189,15 @@ impl Templates {
     ) -> Page {
         let standing = pinned.snapshot().id(name).map(|id| pinned.snapshot().standing(id));
         let validator = match (&rendered, standing) {
-            // What the validator is of failed with this data: that says nothing about what other data would come to.
-            (Ok(rendered), Some(standing)) if !is_as_it_stands(rendered, &standing) => Validator::Body,
+            // The closure that the validator describes failed with this data, and an older one was rendered.
+            (Ok(rendered), Some(standing)) if !is_published_closure(rendered, &standing) => Validator::Body,
             _ => validator,
         };
-        let shown = self.web.live_for(&self.request).map(|live| {
+        let script = self.web.live_for(&self.request).map(|live| {
             let page = digests::page(&self.web.digests, pinned.snapshot(), name);
-            live.shown(name, page, pinned, &rendered)
+            live.page_script(name, page, pinned, &rendered)
         });
-        self.answer(name, rendered, validator).shown(shown)
+        self.answer(name, rendered, validator).script(script)
     }
 
     fn answer(&self, name: &str, rendered: Result<Rendered, RenderFailure>, validator: Validator) -> Page {
@@ -215,7 +215,7 @@ impl Templates {
             deadline: self.deadline,
             cancel: None,
             missing: self.missing,
-            // Visitors see a page, and in development its author sees what is wrong.
+            // Visitors get a page in any case; in development the author gets the error instead.
             stand_in: self.web.faults == Faults::Hidden,
         }
     }
@@ -233,8 +233,8 @@ impl Templates {
     }
 }
 
-/// Returns true if an answer is from the very closure that its entry stands for, and not from an older one because that failed.
-fn is_as_it_stands(rendered: &Rendered, standing: &Standing<'_>) -> bool {
+/// Returns true if the text comes from the closure that is published for its entry, not from an older one after a failure.
+fn is_published_closure(rendered: &Rendered, standing: &Standing<'_>) -> bool {
     match (&rendered.freshness, standing) {
         (Freshness::Current, _) => true,
         (Freshness::Stale { since: from, .. }, Standing::Stale { since, .. }) => from == since,

@@ -1,4 +1,4 @@
-//! A real browser: headless Chromium, driven by WebDriver. Without one, tests say that they are skipped.
+//! A real browser: headless Chromium, driven by WebDriver. Without one, the tests report that they are skipped.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Nothing takes that long; a test that waits for it has failed.
+/// Generous bound for each wait; a test that reaches it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at a page.
+/// Interval between two evaluations of a condition.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// One at a time: a browser needs more of the machine than the tests beside it.
+/// Allows one browser at a time, because a browser needs much processor time.
 static ONE: Mutex<()> = Mutex::new(());
 
-/// A browser with a profile of its own, gone with the test.
+/// A browser with a profile of its own, which is removed after the test.
 pub(crate) struct Browser {
     runtime: Runtime,
     client: Client,
@@ -28,7 +28,7 @@ pub(crate) struct Browser {
     _one: MutexGuard<'static, ()>,
 }
 
-/// A browser, or the word that the test is skipped.
+/// Starts a browser, or reports that the test is skipped.
 macro_rules! browser {
     () => {
         match $crate::browser::Browser::start(&[]) {
@@ -40,7 +40,7 @@ macro_rules! browser {
 pub(crate) use browser;
 
 impl Browser {
-    /// Starts one with some more flags; `None` if there is none on this machine.
+    /// Starts a browser with additional flags; `None` if none is installed.
     pub(crate) fn start(flags: &[&str]) -> Option<Self> {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let driver = Command::new("chromedriver")
@@ -51,12 +51,12 @@ impl Browser {
             .spawn();
         let Ok(mut driver) = driver else {
             let test = std::thread::current().name().unwrap_or("a test").to_owned();
-            // Past the harness, which would keep it from whoever runs the tests.
-            let said = writeln!(
+            // Writes to stderr directly, because the test harness captures the output of passing tests.
+            let written = writeln!(
                 std::io::stderr(),
                 "skipped: {test}: there is no chromedriver (and Chromium) here"
             );
-            said.expect("written");
+            written.expect("written");
             return None;
         };
         let mut lines = BufReader::new(driver.stdout.take().expect("a pipe")).lines();
@@ -105,7 +105,7 @@ impl Browser {
         self.runtime.block_on(self.client.goto(url)).expect("opened");
     }
 
-    /// Runs a script in the page, and answers what it returns.
+    /// Runs a script in the page and returns its result.
     pub(crate) fn run(&self, script: &str) -> Value {
         let ran = self.runtime.block_on(self.client.execute(script, Vec::new()));
         ran.unwrap_or_else(|error| panic!("{script}: {error}"))
@@ -122,12 +122,12 @@ impl Browser {
         }
     }
 
-    /// Whether an expression comes to be true in the page.
+    /// Waits until an expression is true in the page; returns false if the bound is reached.
     pub(crate) fn comes_true(&self, expression: &str) -> bool {
         let until = Instant::now() + PATIENCE;
         let script = format!("return !!({expression})");
         while Instant::now() < until {
-            // While a page is loaded anew there is nothing to ask.
+            // An evaluation fails while the page is reloaded.
             let ran = self.runtime.block_on(self.client.execute(&script, Vec::new()));
             if ran.is_ok_and(|found| found == json!(true)) {
                 return true;
@@ -137,7 +137,7 @@ impl Browser {
         false
     }
 
-    /// Opens one more tab, and goes there.
+    /// Opens a new tab and switches to it.
     pub(crate) fn new_tab(&self, url: &str) {
         let tab = self.runtime.block_on(async {
             let tab = self.client.new_window(true).await?;
@@ -147,7 +147,7 @@ impl Browser {
         self.open(url);
     }
 
-    /// Goes to the `number`-th tab in the order in which they were opened.
+    /// Switches to the `number`-th tab in the order in which they were opened.
     pub(crate) fn tab(&self, number: usize) {
         let there = self.runtime.block_on(async {
             let tabs = self.client.windows().await?;
@@ -156,7 +156,7 @@ impl Browser {
         there.expect("that tab");
     }
 
-    /// Presses keys, wherever the focus is.
+    /// Presses keys in the focused element.
     pub(crate) fn press(&self, keys: &str) {
         let pressed = self
             .runtime
@@ -164,7 +164,7 @@ impl Browser {
         pressed.expect("pressed");
     }
 
-    /// What is seen now, as PNG.
+    /// Returns a screenshot as PNG.
     pub(crate) fn screenshot(&self) -> Vec<u8> {
         self.runtime.block_on(self.client.screenshot()).expect("a picture")
     }

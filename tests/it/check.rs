@@ -14,16 +14,16 @@ fn the_shop_is_clean() {
     let shop = shop();
     let ran = run(&["check", text(&shop), "--format", "json"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
-    let said = json(&ran.stdout);
-    assert_eq!(said["findings"], Value::Array(vec![]));
-    assert!(said["rendered"].as_u64() > Some(20), "{said}");
+    let output = json(&ran.stdout);
+    assert_eq!(output["findings"], Value::Array(vec![]));
+    assert!(output["rendered"].as_u64() > Some(20), "{output}");
     let ran = run(&["check", text(&shop)]);
     assert_eq!(ran.code, 0);
     assert!(ran.stdout.ends_with("nothing is wrong\n"), "{}", ran.stdout);
 }
 
 #[test]
-fn what_does_not_compile_is_shown_with_its_place() {
+fn compile_errors_have_their_position() {
     let files = Files::new(&[("templates/index.html", "a\n  {{ if a == b }}{{ endif }}\n")]);
     let ran = run(&["check", text(files.path())]);
     assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
@@ -34,7 +34,7 @@ fn what_does_not_compile_is_shown_with_its_place() {
 }
 
 #[test]
-fn a_field_that_is_missing_is_found_by_rendering() {
+fn a_missing_field_is_found_by_rendering() {
     let files = Files::new(&[
         ("templates/a.html", "{{ call _parts/a.html with page }}"),
         ("templates/b.html", "{{ call _parts/a.html with page }}"),
@@ -52,15 +52,15 @@ fn a_field_that_is_missing_is_found_by_rendering() {
     ] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
-    let said = json(&run(&["check", text(files.path()), "--format", "json"]).stdout);
-    let finding = &said["findings"][0];
+    let output = json(&run(&["check", text(files.path()), "--format", "json"]).stdout);
+    let finding = &output["findings"][0];
     assert_eq!(finding["diagnostic"]["code"], "missing-path");
     assert_eq!(finding["diagnostic"]["template"], "_parts/a.html");
     assert_eq!(finding["entries"], serde_json::json!(["a.html", "b.html"]));
 }
 
 #[test]
-fn data_that_is_no_json_is_shown_as_its_file() {
+fn invalid_data_is_named_by_its_file() {
     let files = Files::new(&[("templates/a.html", "{b}"), ("data/a.json", "{\n  \"b\": 1,\n}\n")]);
     let ran = run(&["check", text(files.path())]);
     assert_eq!(ran.code, 1);
@@ -72,7 +72,7 @@ fn data_that_is_no_json_is_shown_as_its_file() {
 }
 
 #[test]
-fn warnings_alone_are_no_failure() {
+fn warnings_do_not_fail() {
     let files = Files::new(&[
         ("templates/a.html", "<a href={b}>x</a>"),
         ("data/a.json", r#"{"b": 1}"#),
@@ -86,7 +86,7 @@ fn warnings_alone_are_no_failure() {
 }
 
 #[test]
-fn what_has_no_data_is_not_rendered() {
+fn pages_without_data_are_not_rendered() {
     let files = Files::new(&[("a.html", "{b}")]);
     let ran = run(&["check", text(files.path())]);
     assert_eq!(ran.code, 0, "{}", ran.stdout);
@@ -94,7 +94,7 @@ fn what_has_no_data_is_not_rendered() {
 }
 
 #[test]
-fn nobody_has_to_read_it() {
+fn closed_output_is_no_error() {
     let (status, stderr) = run_unread(&["check", text(&shop())]);
     assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
 }
@@ -116,7 +116,7 @@ fn formatters_of_another_program_print_the_value() {
     assert_eq!(ran.stderr, note);
     let ran = run(&["check", text(files.path()), "--format", "json"]);
     assert_eq!(json(&ran.stdout)["stubs"], serde_json::json!(["price", "table"]));
-    assert_eq!(ran.stderr, note, "said once");
+    assert_eq!(ran.stderr, note, "printed once");
     let ran = run(&["render", text(files.path()), "index.html"]);
     assert_eq!(
         (ran.stdout.as_str(), ran.stderr.as_str()),
@@ -128,16 +128,16 @@ fn formatters_of_another_program_print_the_value() {
 }
 
 #[test]
-fn a_formatter_that_is_not_declared_is_unknown_and_one_that_cannot_be_used_is_refused() {
+fn undeclared_and_invalid_formatters_are_errors() {
     let ran = run(&["check", text(with_formatters("[]").path())]);
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains("there is no formatter `price`"), "{}", ran.stdout);
     for name in ["", " price", "a b", "price|x", "f(1)", "a}"] {
         let ran = run(&["check", text(with_formatters(&format!("[\"ok\", {name:?}]")).path())]);
         assert_eq!(ran.code, 2, "{name:?}: {}", ran.stdout);
-        let said = format!("no template could use a formatter `{name}`");
+        let output = format!("no template could use a formatter `{name}`");
         assert!(
-            ran.stderr.contains(&said) && ran.stderr.contains("hotplate.toml:2:"),
+            ran.stderr.contains(&output) && ran.stderr.contains("hotplate.toml:2:"),
             "{}",
             ran.stderr
         );
@@ -145,7 +145,7 @@ fn a_formatter_that_is_not_declared_is_unknown_and_one_that_cannot_be_used_is_re
 }
 
 #[test]
-fn what_is_missing_is_nothing_where_templates_are_lenient() {
+fn lenient_templates_print_nothing_for_missing_fields() {
     let site = |missing: &str| {
         Files::new(&[
             ("templates/index.html", "{{ if nick }}{nick}{{ else }}nobody{{ endif }}"),
@@ -172,13 +172,13 @@ fn what_is_missing_is_nothing_where_templates_are_lenient() {
 }
 
 #[test]
-fn the_column_of_a_fault_on_a_long_line_is_that_of_the_line() {
+fn columns_are_right_on_long_lines() {
     let line = format!("{}{{nmae}}{}", "ü".repeat(504), "x".repeat(900));
     let files = Files::new(&[("templates/index.html", &line), ("data/index.json", r#"{"name": 1}"#)]);
     let ran = run(&["check", text(files.path())]);
     assert!(ran.stdout.contains("index.html:1:506\n"), "{}", ran.stdout);
-    let said = json(&run(&["check", text(files.path()), "--format", "json"]).stdout);
-    let fault = &said["findings"][0]["diagnostic"];
+    let output = json(&run(&["check", text(files.path()), "--format", "json"]).stdout);
+    let fault = &output["findings"][0]["diagnostic"];
     assert_eq!((fault["line"].as_u64(), fault["column"].as_u64()), (Some(1), Some(506)));
     let source = fault["source"].as_str().expect("the line");
     let start = fault["source_column"].as_u64().expect("a column");
@@ -206,9 +206,9 @@ fn numbers_are_printed_as_they_were_written() {
 }
 
 #[test]
-fn a_place_has_a_length() {
+fn a_position_has_a_length() {
     let files = Files::new(&[("templates/index.html", "{{ if }}a{{ endif }}")]);
-    let said = json(&run(&["check", text(files.path()), "--format", "json"]).stdout);
-    let length = &said["findings"][0]["diagnostic"]["length"];
-    assert!(length.as_u64() >= Some(1), "{said}");
+    let output = json(&run(&["check", text(files.path()), "--format", "json"]).stdout);
+    let length = &output["findings"][0]["diagnostic"]["length"];
+    assert!(length.as_u64() >= Some(1), "{output}");
 }

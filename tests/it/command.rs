@@ -1,4 +1,4 @@
-//! Running the command, once to its end or as long as a test wants.
+//! Runs the command, to its end or in the background of a test.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-/// Nothing takes that long; a test that waits for it has failed.
+/// Generous bound for each wait; a test that reaches it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a run of the command came to.
-pub(crate) struct Ran {
+/// The result of a run of the command.
+pub(crate) struct RunOutput {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -27,51 +27,51 @@ pub(crate) fn hotplate(arguments: &[&str]) -> Command {
 }
 
 /// Runs the command to its end.
-pub(crate) fn run(arguments: &[&str]) -> Ran {
+pub(crate) fn run(arguments: &[&str]) -> RunOutput {
     run_with(arguments, "")
 }
 
-/// Runs the command to its end, with variables.
-pub(crate) fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> Ran {
+/// Runs the command to its end, with environment variables.
+pub(crate) fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> RunOutput {
     let mut command = hotplate(arguments);
     command.envs(environment.iter().copied());
     finish(command, "")
 }
 
 /// Runs another program to its end.
-pub(crate) fn run_program(program: &Path, arguments: &[&str]) -> Ran {
+pub(crate) fn run_program(program: &Path, arguments: &[&str]) -> RunOutput {
     let mut command = Command::new(program);
     command.args(arguments);
     finish(command, "")
 }
 
 /// Runs the command to its end, with a text on stdin.
-pub(crate) fn run_with(arguments: &[&str], stdin: &str) -> Ran {
+pub(crate) fn run_with(arguments: &[&str], stdin: &str) -> RunOutput {
     finish(hotplate(arguments), stdin)
 }
 
-fn finish(mut command: Command, stdin: &str) -> Ran {
+fn finish(mut command: Command, stdin: &str) -> RunOutput {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().expect("starts");
-    // A command that does not read it closes it.
+    // A command that does not read stdin closes it, which is not an error.
     let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
     let Output { status, stdout, stderr } = child.wait_with_output().expect("ends");
-    Ran {
+    RunOutput {
         code: status.code().expect("an exit code"),
         stdout: String::from_utf8(stdout).expect("text"),
         stderr: String::from_utf8(stderr).expect("text"),
     }
 }
 
-/// A path as an argument.
+/// Returns a path as an argument.
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-/// A command that goes on, and its lines.
+/// A command in the background, and its output lines.
 pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
@@ -82,14 +82,14 @@ impl Running {
         Self::spawn(hotplate(arguments), false)
     }
 
-    /// With variables, and with the lines of its log among the others.
+    /// Starts the command with environment variables, and includes the lines of its log.
     pub(crate) fn start_logged(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut command = hotplate(arguments);
         command.envs(environment.iter().copied());
         Self::spawn(command, true)
     }
 
-    /// With no more than so many descriptors.
+    /// Starts the command with a limit of file descriptors.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_with_descriptors(count: u32, arguments: &[&str]) -> Self {
         let limit = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
@@ -106,7 +106,7 @@ impl Running {
 
     fn spawn(mut command: Command, logged: bool) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        // So that tests can see which version answers.
+        // The headers show tests which version answers.
         command.env("HOTPLATE_SERVER__VERSION_HEADERS", "true");
         if logged {
             command.stderr(Stdio::piped());
@@ -120,7 +120,7 @@ impl Running {
         Self { child, lines }
     }
 
-    /// The next lines that contain these texts, in whatever order they come.
+    /// Waits for lines that contain these texts, in any order.
     pub(crate) fn lines_with(&self, texts: &[&str]) -> Vec<String> {
         let mut found = vec![None; texts.len()];
         let mut seen = String::new();
@@ -135,13 +135,13 @@ impl Running {
         found.into_iter().flatten().collect()
     }
 
-    /// The id of the process.
+    /// Returns the process id.
     #[cfg(target_os = "linux")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it a signal (`HUP`).
+    /// Sends a signal (such as `HUP`) to the process.
     pub(crate) fn signal(&self, signal: &str) {
         let kill = Command::new("kill")
             .arg(format!("-{signal}"))
@@ -150,29 +150,29 @@ impl Running {
         assert!(kill.expect("kill runs").success());
     }
 
-    /// The next line, if there is one in time.
+    /// Waits for the next line, up to a time.
     pub(crate) fn line_within(&self, time: Duration) -> Option<String> {
         self.lines.recv_timeout(time).ok()
     }
 
-    /// Closes both of its pipes.
+    /// Closes the read ends of its output pipes.
     pub(crate) fn stop_reading(&mut self) {
         let (_, nothing) = channel();
         drop(std::mem::replace(&mut self.lines, nothing));
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     pub(crate) fn wait(mut self) -> ExitStatus {
         self.child.wait().expect("ends")
     }
 
-    /// The next line that contains a text.
+    /// Waits for the next line that contains a text.
     pub(crate) fn wait_for(&self, text: &str) -> String {
         let lines = self.lines_until(text);
         lines.lines().last().unwrap_or_default().to_owned()
     }
 
-    /// All lines up to the next that contains a text.
+    /// Waits for a line that contains a text, and returns all lines up to it.
     pub(crate) fn lines_until(&self, text: &str) -> String {
         let mut seen = String::new();
         loop {
@@ -187,7 +187,7 @@ impl Running {
         }
     }
 
-    /// Ends it with a signal (`INT`, `TERM`), and waits.
+    /// Ends the process with a signal (`INT`, `TERM`) and waits for its end.
     pub(crate) fn end(self, signal: &str) -> ExitStatus {
         self.signal(signal);
         self.wait()
@@ -211,7 +211,7 @@ fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
     });
 }
 
-/// A command of which nobody reads a single line.
+/// Runs the command with an output that is closed before it is read.
 pub(crate) fn run_unread(arguments: &[&str]) -> (ExitStatus, String) {
     let mut command = hotplate(arguments);
     let mut child = command
@@ -232,8 +232,8 @@ pub(crate) fn run_unread(arguments: &[&str]) -> (ExitStatus, String) {
 }
 
 #[test]
-fn wrong_use_is_2_and_help_is_0() {
-    for (arguments, code, said) in [
+fn usage_errors_exit_with_2() {
+    for (arguments, code, message) in [
         (&["--help"][..], 0, ""),
         (&["--version"], 0, ""),
         (&[], 2, "Usage"),
@@ -251,12 +251,12 @@ fn wrong_use_is_2_and_help_is_0() {
     ] {
         let ran = run(arguments);
         assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{arguments:?}: {}", ran.stderr);
     }
 }
 
 #[test]
-fn the_long_help_says_what_the_exit_codes_are() {
+fn the_long_help_lists_exit_codes() {
     let ran = run(&["--help"]);
     for part in ["Exit codes:", "0  success", "HOTPLATE_CONFIG", "SIGHUP", "NO_COLOR"] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
@@ -264,7 +264,7 @@ fn the_long_help_says_what_the_exit_codes_are() {
 }
 
 #[test]
-fn every_shell_can_complete_it() {
+fn completions_exist_for_every_shell() {
     for (shell, part) in [
         ("bash", "_hotplate()"),
         ("zsh", "#compdef hotplate"),
@@ -279,7 +279,7 @@ fn every_shell_can_complete_it() {
             "{shell}: {}",
             ran.stdout
         );
-        // Where the shell is there, it says whether that is a script.
+        // If the shell is installed, it checks the syntax of the script.
         if let Ok(parsed) = Command::new(shell).args(["-n", "-c", &ran.stdout]).status()
             && shell == "bash"
         {
@@ -289,7 +289,7 @@ fn every_shell_can_complete_it() {
 }
 
 #[test]
-fn colours_are_asked_for_and_refused() {
+fn colours_can_be_switched() {
     let files = crate::files::Files::new(&[("a.html", "{{ if }}")]);
     let check = ["check", text(files.path())];
     assert!(run_in(&[("CLICOLOR_FORCE", "1")], &check).stdout.contains("\x1b["));
@@ -303,7 +303,7 @@ fn colours_are_asked_for_and_refused() {
 }
 
 #[test]
-fn nobody_has_to_read_any_of_it() {
+fn closed_output_is_no_error() {
     let shop = crate::files::shop();
     for arguments in [
         &["graph", text(&shop)][..],
@@ -314,7 +314,7 @@ fn nobody_has_to_read_any_of_it() {
     ] {
         let (status, stderr) = run_unread(arguments);
         assert_eq!(status.code(), Some(0), "{arguments:?}: {stderr}");
-        // A busy machine may have no watches left, which the log says.
+        // A busy machine may have no inotify watches left, which the log reports.
         assert!(
             !stderr.contains("error") && !stderr.contains("panicked"),
             "{arguments:?}: {stderr}"

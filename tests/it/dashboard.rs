@@ -1,9 +1,16 @@
-//! The dashboard: over HTTP as it is without a script, and in a real browser as people see it.
+//! The dashboard: without scripts over HTTP, and in a real browser.
+
+use std::fs;
+use std::path::Path;
+use std::thread::park_timeout;
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::admin::{SHOP, Served};
 use crate::browser::{Browser, browser};
+use crate::files::{copy, shop};
+use crate::reload::serve_with_admin;
 use crate::wire;
 
 fn url(served: &Served, path: &str) -> String {
@@ -11,7 +18,7 @@ fn url(served: &Served, path: &str) -> String {
 }
 
 #[test]
-fn every_page_works_without_a_script_and_loads_nothing_from_elsewhere() {
+fn pages_work_without_scripts_and_other_servers() {
     let served = Served::start(&SHOP);
     served.edit("alone.txt", "one\ntwo\n");
     served.edit("alone.txt", "one\nthree\n");
@@ -50,7 +57,7 @@ fn every_page_works_without_a_script_and_loads_nothing_from_elsewhere() {
 }
 
 #[test]
-fn what_an_author_writes_does_not_become_markup() {
+fn names_and_messages_are_escaped() {
     let evil = "<img src=x onerror=alert(1)>.html";
     let served = Served::start(&[
         (evil, "{{ if \"<script>alert(2)</script>\" }}"),
@@ -79,7 +86,7 @@ fn what_an_author_writes_does_not_become_markup() {
 }
 
 #[test]
-fn of_many_templates_what_is_near_one_is_drawn() {
+fn a_large_graph_is_drawn_in_part() {
     let texts: Vec<_> = (0..1_000)
         .map(|number| {
             (
@@ -107,7 +114,7 @@ fn of_many_templates_what_is_near_one_is_drawn() {
 }
 
 #[test]
-fn with_a_token_people_sign_in_and_programs_do_not_by_that() {
+fn signing_in_is_for_people_only() {
     let served = Served::with(&SHOP, Some("right-token"), |admin| admin);
     let ask = |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
         wire::ask(served.address(), method, path, headers, body)
@@ -152,13 +159,13 @@ fn with_a_token_people_sign_in_and_programs_do_not_by_that() {
     );
 }
 
-/// What the page has loaded, apart from itself.
+/// Returns the addresses of other servers from which the page has loaded something.
 fn loaded_from_elsewhere(browser: &Browser) -> serde_json::Value {
     browser.run("return performance.getEntriesByType('resource').map(r => r.name).filter(name => !name.startsWith(location.origin))")
 }
 
 #[test]
-fn it_is_live_in_a_browser() {
+fn the_dashboard_is_live() {
     let browser = browser!();
     let served = Served::start(&SHOP);
     browser.open(&url(&served, ""));
@@ -178,7 +185,7 @@ fn it_is_live_in_a_browser() {
     assert_eq!(browser.run("return window.same"), json!(true), "it was not loaded anew");
     assert_eq!(loaded_from_elsewhere(&browser), json!([]));
 
-    // History: what two versions differ in, going back, and on again.
+    // History: the differences of two versions, rolling back, and resuming.
     browser.open(&url(&served, "versions/2"));
     browser.wait_for("document.querySelector('.diff .add')?.textContent.includes('+two')");
     browser.open(&url(&served, "versions"));
@@ -191,7 +198,7 @@ fn it_is_live_in_a_browser() {
 }
 
 #[test]
-fn the_graph_is_walked_by_mouse_and_by_keyboard() {
+fn the_graph_works_by_mouse_and_keyboard() {
     let browser = browser!();
     let served = Served::start(&SHOP);
     served
@@ -211,7 +218,7 @@ fn the_graph_is_walked_by_mouse_and_by_keyboard() {
         browser.run("return document.querySelectorAll('#graph .lines .near').length"),
         2
     );
-    // Along the lines by arrow keys, and chosen by Enter.
+    // Arrow keys follow the edges, and Enter selects a node.
     browser.run("document.querySelector('#graph .here').focus()");
     browser.press("\u{E012}");
     browser.wait_for("document.activeElement.matches('#graph .node:not(.here)')");
@@ -222,12 +229,12 @@ fn the_graph_is_walked_by_mouse_and_by_keyboard() {
     browser.wait_for(
         "document.querySelectorAll('#list li').length === 1 && document.querySelector('#q').value === 'alone'",
     );
-    // A break shows where one is, without anything being touched.
+    // A fault appears in the graph without a reload.
     browser.open(&url(&served, "templates?at=index.html"));
     served.edit("part/foot.html", "{{ if x }}");
     browser.wait_for("document.querySelector('#detail h2').classList.contains('stale') && document.querySelector('#detail pre').textContent.includes('^^^')");
     browser.wait_for("document.querySelectorAll('#graph .stale').length === 3");
-    // On a phone nothing sticks out to the side.
+    // On a narrow screen nothing overflows horizontally.
     assert_eq!(
         browser.run("return document.documentElement.scrollWidth <= innerWidth"),
         json!(true)
@@ -235,7 +242,7 @@ fn the_graph_is_walked_by_mouse_and_by_keyboard() {
 }
 
 #[test]
-fn signing_in_leaves_no_token_behind() {
+fn signing_in_does_not_store_the_token() {
     let browser = browser!();
     let served = Served::with(&SHOP, Some("right-token"), |admin| admin);
     browser.open(&url(&served, "templates"));
@@ -253,4 +260,50 @@ fn signing_in_leaves_no_token_behind() {
     browser.wait_for("document.querySelector('.big .figure').textContent === '2'");
     browser.run("document.querySelector('#logout').click()");
     browser.wait_for("location.pathname === '/_hotplate/login'");
+}
+
+/// `HOTPLATE_PICTURES=docs cargo test --test it -- --ignored the_dashboard_for_the_readme`
+#[test]
+#[ignore = "writes a picture"]
+fn the_dashboard_for_the_readme() {
+    let Some(pictures) = std::env::var_os("HOTPLATE_PICTURES") else {
+        return;
+    };
+    let flags = ["--window-size=1360,1143", "--blink-settings=preferredColorScheme=1"];
+    let Some(browser) = Browser::start(&flags) else {
+        return;
+    };
+    // The picture shows the path of the directory, so it has a fixed name.
+    let directory = std::env::temp_dir().join("shop");
+    let _ = fs::remove_dir_all(&directory);
+    copy(&shop(), &directory);
+    let (server, admin) = serve_with_admin(&directory, &[], &[]);
+    browser.open(&format!("http://{admin}/_hotplate/"));
+    // About a quarter of a minute of visits gives the diagrams their data.
+    let visit = || {
+        for round in 0..120 {
+            for page in ["/", "/about", "/category/tea", "/cart"]
+                .into_iter()
+                .take(1 + round % 4)
+            {
+                assert_eq!(server.get(page).status, 200);
+            }
+            park_timeout(Duration::from_millis(40));
+        }
+    };
+    visit();
+    let foot = directory.join("templates/_layout/foot.html");
+    let good = fs::read_to_string(&foot).expect("a template");
+    let at = good.rfind("{{- endfor }}").expect("a loop");
+    let bad = format!("{}{}", &good[..at], &good[at + "{{- endfor }}".len()..]);
+    for (version, text) in [(2, &bad), (3, &good), (4, &bad)] {
+        fs::write(&foot, text).expect("written");
+        browser.wait_for(&format!(
+            "document.querySelector('.big .figure').textContent === '{version}'"
+        ));
+        visit();
+    }
+    browser.wait_for("document.querySelector('#findings pre')?.textContent.includes('^^^^')");
+    fs::write(Path::new(&pictures).join("dashboard.png"), browser.screenshot()).expect("written");
+    fs::remove_dir_all(&directory).expect("removed");
 }

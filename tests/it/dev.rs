@@ -77,7 +77,7 @@ fn paths_are_answered() {
 }
 
 #[test]
-fn head_has_no_body_and_nothing_else_is_allowed() {
+fn head_has_no_body_and_other_methods_are_rejected() {
     let files = site();
     let server = Server::start(&files);
     let head = server.ask("HEAD", "/a/b");
@@ -97,7 +97,7 @@ fn head_has_no_body_and_nothing_else_is_allowed() {
 }
 
 #[test]
-fn an_edit_shows_at_the_next_request() {
+fn an_edit_is_visible_at_the_next_request() {
     let files = site();
     let server = Server::start(&files);
     let before = server.get("/");
@@ -131,13 +131,13 @@ fn a_broken_edit_does_not_reach_visitors() {
         (200, "stale", "<p>&lt;ä&gt;</p>foot")
     );
     assert_eq!(server.get("/a/b").freshness(), "current");
-    files.write("templates/_parts/foot.html", "mended");
+    files.write("templates/_parts/foot.html", "fixed");
     server.running.wait_for("fixed");
     assert_eq!(server.get("/").freshness(), "current");
 }
 
 #[test]
-fn an_edit_that_fails_when_it_is_rendered_does_not_either() {
+fn a_failing_edit_does_not_reach_visitors() {
     let files = site();
     let server = Server::start(&files);
     server.get("/");
@@ -153,39 +153,39 @@ fn an_edit_that_fails_when_it_is_rendered_does_not_either() {
 }
 
 #[test]
-fn a_fault_is_told_once_and_every_page_that_it_reaches() {
+fn a_fault_is_printed_once_with_all_its_pages() {
     let files = site();
     files.write("templates/two.html", "{{ call _parts/foot.html with page }}");
     let server = Server::start(&files);
     files.write("templates/_parts/foot.html", "{none}");
     server.running.wait_for("version 2: changed _parts/foot.html");
     assert_eq!(server.get("/two").freshness(), "stale");
-    let told = server.running.lines_until("still serving version 1 of two.html");
-    assert!(told.contains("called from two.html:1:"), "{told}");
+    let lines = server.running.lines_until("still serving version 1 of two.html");
+    assert!(lines.contains("called from two.html:1:"), "{lines}");
     assert_eq!(
         (server.get("/").freshness(), server.get("/").freshness()),
         ("stale", "stale")
     );
-    let told = server.running.lines_until("still serving version 1 of index.html");
-    assert!(!told.contains("error"), "{told}");
+    let lines = server.running.lines_until("still serving version 1 of index.html");
+    assert!(!lines.contains("error"), "{lines}");
 }
 
 #[test]
-fn of_many_faults_some_are_shown() {
+fn long_lists_of_faults_are_shortened() {
     let files = site();
     for number in 10..30 {
         files.write(&format!("templates/{number}.html"), "{{ endif }}");
     }
     let server = Server::start(&files);
-    let told = server
+    let lines = server
         .running
         .lines_until("a stand-in is served for 10.html, 11.html, 12.html and 17 more");
-    assert_eq!(told.matches("error[").count(), 10, "{told}");
-    assert!(told.contains("and 10 more: `hotplate check"), "{told}");
+    assert_eq!(lines.matches("error[").count(), 10, "{lines}");
+    assert!(lines.contains("and 10 more: `hotplate check"), "{lines}");
 }
 
 #[test]
-fn what_never_was_good_has_a_stand_in() {
+fn a_page_without_a_good_version_has_a_stand_in() {
     let files = site();
     files.write("templates/new.html", "{{ if }}");
     let server = Server::start(&files);
@@ -201,9 +201,10 @@ fn what_never_was_good_has_a_stand_in() {
     assert!(!answer.body.contains("{{ if }}"), "{}", answer.body);
 }
 
-/// It compiles, and never rendered well: the author sees what is wrong, in the page and in the terminal, and hears when it is fixed.
+/// A template that compiles and has never been rendered without error: the author sees the error in the page and in the terminal, and is
+/// informed when it is fixed.
 #[test]
-fn what_never_rendered_well_is_told() {
+fn a_page_that_never_rendered_is_reported() {
     let files = site();
     let server = Server::start(&files);
     files.write("templates/late.html", "<p>{titel}</p>");
@@ -213,24 +214,24 @@ fn what_never_rendered_well_is_told() {
         assert_eq!(answer.status, 500);
         assert!(answer.body.contains("late.html:1:5"), "{}", answer.body);
     }
-    let told = server
+    let lines = server
         .running
         .lines_until("late.html cannot be shown: there is no good version yet");
     assert!(
-        told.contains("error[missing-path]") && told.contains("late.html:1:5"),
-        "{told}"
+        lines.contains("error[missing-path]") && lines.contains("late.html:1:5"),
+        "{lines}"
     );
     files.write("templates/late.html", "<p>{title}</p>");
-    let told = server.running.lines_until("version 3: changed late.html");
-    assert!(!told.contains("error"), "told once: {told}");
-    assert!(!told.contains("fixed"), "nobody has rendered it yet: {told}");
+    let lines = server.running.lines_until("version 3: changed late.html");
+    assert!(!lines.contains("error"), "reported once: {lines}");
+    assert!(!lines.contains("fixed"), "nobody has rendered it yet: {lines}");
     assert_eq!(server.get("/late").body, "<p>&lt;ä&gt;</p>");
     server.running.wait_for("version 3: fixed late.html");
 }
 
-/// What is named as still served is what is served, also where the version before did not do better.
+/// The version that is named as still served is the one that is served, even if the version before the failing one fails as well.
 #[test]
-fn after_two_bad_edits_the_version_that_is_served_is_named() {
+fn the_served_version_is_named_after_two_bad_edits() {
     let files = site();
     let server = Server::start(&files);
     server.get("/");
@@ -239,8 +240,8 @@ fn after_two_bad_edits_the_version_that_is_served_is_named() {
     assert_eq!(server.get("/").header("x-hotplate-version"), Some("1"));
     server.running.wait_for("still serving version 1 of index.html");
     files.write("templates/index.html", "<p>{{ if }}");
-    let told = server.running.lines_until("still serving version");
-    assert!(told.contains("still serving version 1 of index.html"), "{told}");
+    let lines = server.running.lines_until("still serving version");
+    assert!(lines.contains("still serving version 1 of index.html"), "{lines}");
     let stale = server.get("/");
     assert_eq!(
         (
@@ -253,7 +254,7 @@ fn after_two_bad_edits_the_version_that_is_served_is_named() {
 }
 
 #[test]
-fn the_site_says_what_is_missing() {
+fn missing_directories_are_reported() {
     let files = site();
     files.write("templates/404.html", "<h1>not {title}</h1>");
     let server = Server::start(&files);
@@ -291,7 +292,7 @@ fn the_shop_is_served() {
 }
 
 #[test]
-fn a_port_in_use_is_said() {
+fn a_port_in_use_is_reported() {
     let files = site();
     let server = Server::start(&files);
     let ran = run(&["dev", text(files.path()), "--bind", &server.address]);

@@ -1,4 +1,5 @@
-//! What the documents name is there: paths, flags, commands, settings, metrics. Their programs are compiled as documentation tests.
+//! Checks that the paths, flags, commands, settings and metrics exist which the documents name. The programs in the documents are
+//! compiled as documentation tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ const METRICS: &str = include_str!("../../docs/metrics.md");
 const OPERATING: &str = include_str!("../../docs/operating.md");
 const SAMPLE: &str = include_str!("../../docs/hotplate.toml");
 
-/// Documents whose flags, commands and settings are looked up, by name and text.
+/// The documents whose flags, commands and settings are checked, by name and text.
 const NAMING: [(&str, &str); 8] = [
     ("README.md", README),
     ("SECURITY.md", include_str!("../../SECURITY.md")),
@@ -40,20 +41,20 @@ const COMMANDS: [&str; 10] = [
     "completions",
 ];
 
-/// What stands in backticks on one line, outside of blocks of code.
+/// Returns the inline code of a document, without code blocks.
 fn codes(text: &str) -> impl Iterator<Item = &str> {
     let prose = text.split("```").step_by(2);
     prose.flat_map(|part| part.lines().flat_map(|line| line.split('`').skip(1).step_by(2)))
 }
 
-/// The longest beginning of a text that is made of such characters.
+/// Returns the longest prefix of such characters.
 fn beginning(text: &str, is_part: impl Fn(char) -> bool) -> &str {
     let end = text.find(|character| !is_part(character)).unwrap_or(text.len());
     &text[..end]
 }
 
 #[test]
-fn every_path_of_the_admin_api_is_there_and_named() {
+fn every_path_of_the_admin_api_exists() {
     let served = Served::start(&[("a.html", "a")]);
     let document = served.ask("GET", "/admin/v1/openapi.json", &[], "").json();
     let paths = document["paths"].as_object().expect("paths");
@@ -87,7 +88,7 @@ fn every_path_of_the_admin_api_is_there_and_named() {
 }
 
 #[test]
-fn every_flag_command_and_setting_is_there() {
+fn every_flag_command_and_setting_exists() {
     let helps: String = COMMANDS
         .iter()
         .map(|command| run(&[command, "--help"]).stdout)
@@ -133,7 +134,7 @@ fn every_flag_command_and_setting_is_there() {
 }
 
 #[test]
-fn every_metric_that_is_named_is_there() {
+fn every_named_metric_exists() {
     let served = Served::start(&[("a.html", "a")]);
     let metrics = served.ask("GET", "/admin/v1/metrics", &[], "").body;
     let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
@@ -144,7 +145,7 @@ fn every_metric_that_is_named_is_there() {
             .filter(|(at, _)| !text[..*at].ends_with('/'))
         {
             let name = beginning(&text[at..], |part| part.is_ascii_lowercase() || part == '_');
-            // The crate of that name, as in a target of the log.
+            // The name of the crate, as in a log target.
             if text[at + name.len()..].starts_with("::") || name == "hotplate_actors" {
                 continue;
             }
@@ -154,7 +155,7 @@ fn every_metric_that_is_named_is_there() {
     }
 }
 
-/// The defaults of the sample, by the path of their key.
+/// Returns the defaults of the sample configuration by the path of their key.
 fn defaults() -> impl Iterator<Item = (String, &'static str)> {
     let mut section = "";
     SAMPLE.lines().filter_map(move |line| {
@@ -168,7 +169,7 @@ fn defaults() -> impl Iterator<Item = (String, &'static str)> {
 }
 
 #[test]
-fn the_threat_model_names_each_default_as_it_is() {
+fn the_threat_model_has_the_current_defaults() {
     let defaults: BTreeMap<String, &str> = defaults().collect();
     let mut rows = 0;
     for line in OPERATING.lines().filter(|line| line.starts_with("| ")) {
@@ -183,7 +184,7 @@ fn the_threat_model_names_each_default_as_it_is() {
     assert!(rows > 40, "{rows}");
 }
 
-/// Headings of a document, as the anchors that a browser is sent to.
+/// Returns the anchors of the headings of a document.
 fn anchors(text: &str) -> BTreeSet<String> {
     let prose = text.split("```").step_by(2).flat_map(str::lines);
     let headings = prose.filter_map(|line| line.strip_prefix('#').map(|rest| rest.trim_start_matches('#').trim()));
@@ -199,7 +200,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_link_of_a_document_leads_somewhere() {
+fn every_link_has_a_target() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let is_document = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
     let listed = |directory: &Path| {

@@ -1,5 +1,5 @@
-//! What each kind of fault looks like to everybody who has to do with it: the visitor, the log, who reads the metrics, who asks for
-//! health, who asks for a reload. The alerting rules are those of `docs/metrics.md`, read from there.
+//! The visible effects of each kind of fault: the answer to visitors, the log, the metrics, the health and the report of a reload. The
+//! alerting rules are read from `docs/metrics.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -26,7 +26,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use crate::files::Files;
 use crate::metrics::{Family, parse};
 
-/// What the library logs of faults in this process; tests tell theirs by the names of their templates.
+/// Collects the fault messages of this process; each test finds its own by the names of its templates.
 struct Log(Arc<Mutex<Vec<String>>>);
 
 impl<S: tracing::Subscriber> Layer<S> for Log {
@@ -47,7 +47,7 @@ impl<S: tracing::Subscriber> Layer<S> for Log {
     }
 }
 
-/// The lines so far that name a template.
+/// Returns the logged lines that name a template.
 fn logged(name: &str) -> Vec<String> {
     static LINES: OnceLock<Arc<Mutex<Vec<String>>>> = OnceLock::new();
     let lines = LINES.get_or_init(|| {
@@ -67,16 +67,16 @@ fn name(name: &str) -> TemplateName {
     TemplateName::new(name).expect("a name")
 }
 
-/// An app in production, and what it is made from.
+/// An app in production mode with its engine and templates.
 struct Scene {
     hotplate: Hotplate,
     memory: MemoryHandle,
     web: Web,
 }
 
-/// What a visitor was answered.
+/// The answer to a visitor.
 #[derive(Debug, PartialEq)]
-struct Seen {
+struct VisitAnswer {
     status: u16,
     version: String,
     freshness: String,
@@ -87,7 +87,7 @@ async fn page(templates: Templates, name: Path<String>) -> impl Responder {
     templates.page(&name, &json!({ "name": "you" }))
 }
 
-async fn page_apart(templates: Templates, name: Path<String>) -> impl Responder {
+async fn page_on_pool(templates: Templates, name: Path<String>) -> impl Responder {
     templates.page_on_pool(&name, json!({ "name": "you" })).await
 }
 
@@ -108,10 +108,10 @@ impl Scene {
         self.hotplate.reload().await
     }
 
-    async fn visit(&self, path: &str) -> Seen {
+    async fn visit(&self, path: &str) -> VisitAnswer {
         let app = App::new()
             .configure(self.web.mount())
-            .route("/apart/{name}", get().to(page_apart))
+            .route("/apart/{name}", get().to(page_on_pool))
             .route("/{name}", get().to(page));
         let app = init_service(app).await;
         let request = TestRequest::get().uri(&format!("/{path}")).to_request();
@@ -123,7 +123,7 @@ impl Scene {
         let (version, freshness) = (header("x-hotplate-version"), header("x-hotplate-freshness"));
         let status = answer.status().as_u16();
         let body = to_bytes(answer.into_body()).await.expect("a body");
-        Seen {
+        VisitAnswer {
             status,
             version,
             freshness,
@@ -135,7 +135,7 @@ impl Scene {
         parse(&Metrics::new(self.hotplate.clone()).text()).expect("OpenMetrics")
     }
 
-    /// Outcomes of renders that were counted since.
+    /// Returns the render outcomes that were counted since `before`.
     fn counted_since(&self, before: &BTreeMap<String, Family>) -> BTreeMap<String, u64> {
         let count = |families: &BTreeMap<String, Family>| -> BTreeMap<String, u64> {
             let samples = families["hotplate_renders"].samples.iter();
@@ -152,7 +152,7 @@ impl Scene {
     }
 }
 
-/// The alerting rules of the documentation.
+/// Returns the alerting rules of the documentation.
 fn rules() -> Vec<String> {
     let document = include_str!("../../docs/metrics.md");
     let block = document.split_once("```promql\n").expect("rules").1;
@@ -166,7 +166,7 @@ fn rules() -> Vec<String> {
     rules
 }
 
-/// As much of PromQL as the rules use, over two readings five minutes apart.
+/// Evaluates a rule with the part of PromQL that the rules use, on two samples that are five minutes apart.
 fn fires(rule: &str, before: &BTreeMap<String, Family>, after: &BTreeMap<String, Family>) -> bool {
     let gauge = |text: &str| match text.parse::<f64>() {
         Ok(number) => number,
@@ -208,7 +208,7 @@ fn fires(rule: &str, before: &BTreeMap<String, Family>, after: &BTreeMap<String,
     sum(after) > sum(before)
 }
 
-/// Which rules fire, each by a word of it.
+/// Returns the rules that fire, each by a word that identifies it.
 fn alerts(before: &BTreeMap<String, Family>, after: &BTreeMap<String, Family>) -> BTreeSet<&'static str> {
     let word = |rule: &str| {
         let words = ["desired", "rescued", "outcome", "ready", "degraded", "breakers"];
@@ -220,18 +220,18 @@ fn alerts(before: &BTreeMap<String, Family>, after: &BTreeMap<String, Family>) -
     fired.map(|rule| word(rule)).collect()
 }
 
-/// A fault of one template, and what is seen of it.
+/// A fault of one template and its expected effects.
 struct Row {
-    /// The template, whose name tells its lines in the log.
+    /// The name of the template, by which its log lines are found.
     name: &'static str,
-    /// Its texts, one after the other. The last is at fault, and each is visited as often as is said.
+    /// Its successive texts, each with a number of visits. The last text has the fault.
     texts: &'static [(&'static str, usize)],
     status: u16,
     version: &'static str,
     freshness: &'static str,
     body: &'static str,
     outcome: &'static str,
-    /// What the lines say, in their order.
+    /// The expected log lines, in order.
     log: &'static [&'static str],
     serving: Serving,
     alerts: &'static [&'static str],
@@ -242,7 +242,7 @@ fn version(number: u64) -> Serving {
 }
 
 #[actix_web::test]
-async fn a_fault_of_a_template_looks_the_same_to_everybody() {
+async fn a_fault_is_reported_consistently() {
     let rows = [
         Row {
             name: "compile.html",
@@ -315,7 +315,7 @@ async fn a_fault_of_a_template_looks_the_same_to_everybody() {
             alerts: &["rescued"],
         },
         Row {
-            // The text before does not do better: what went on was version 1, and goes on.
+            // The text before fails as well, so version 1 is still served.
             name: "late-then-compile.html",
             texts: &[("one {name}", 1), ("two {nmae}", 1), ("{{ if name }}", 3)],
             status: 200,
@@ -331,7 +331,7 @@ async fn a_fault_of_a_template_looks_the_same_to_everybody() {
             alerts: &["desired", "rescued"],
         },
         Row {
-            // Nobody knew when it stopped compiling that the version before fails; then it shows.
+            // When the template stopped compiling it was unknown that the version before fails; the next render shows it.
             name: "compile-then-late.html",
             texts: &[("one {name}", 1), ("two {nmae}", 0), ("{{ if name }}", 3)],
             status: 200,
@@ -382,7 +382,7 @@ async fn a_fault_of_a_template_looks_the_same_to_everybody() {
                 seen = Some(scene.visit(name).await);
             }
         }
-        let expected = Seen {
+        let expected = VisitAnswer {
             status: row.status,
             version: row.version.to_owned(),
             freshness: row.freshness.to_owned(),
@@ -393,7 +393,7 @@ async fn a_fault_of_a_template_looks_the_same_to_everybody() {
         let counted = scene.counted_since(&before);
         assert_eq!(counted, BTreeMap::from([(row.outcome.to_owned(), 3)]), "{name}");
         assert_eq!(alerts(&before, &after), row.alerts.iter().copied().collect(), "{name}");
-        // One line for each fault, however often it is met.
+        // One line for each fault, however often it occurs.
         let lines = logged(name);
         let lines: Vec<_> = lines
             .iter()
@@ -403,7 +403,7 @@ async fn a_fault_of_a_template_looks_the_same_to_everybody() {
         for (line, part) in lines.iter().zip(row.log) {
             assert!(line.contains(part), "{name}: `{part}` is not in {line}");
         }
-        // An operator who asks is told, although nothing differs.
+        // A reload reports the fault, although it changes nothing.
         let report = scene.hotplate.reload().await.expect("reloads");
         let not_current: Vec<_> = report
             .not_current
@@ -414,7 +414,7 @@ async fn a_fault_of_a_template_looks_the_same_to_everybody() {
         assert!(!report.diagnostics.is_empty(), "{name}");
         assert!(scene.hotplate.health().ready, "{name}");
 
-        // And when it is repaired, everybody is told that too.
+        // After the fix all of them report it.
         scene.edit(name, "good {name}").await.expect("reloads");
         let good = scene.visit(name).await;
         assert_eq!(
@@ -438,10 +438,10 @@ async fn a_fault_of_a_template_looks_the_same_to_everybody() {
     }
 }
 
-/// What is logged of the end of a fault, and when: a template is fixed when its newest text was rendered well, and not before.
+/// Checks the message about the end of a fault: it is logged when the newest text was rendered without error, and not before.
 #[actix_web::test]
-async fn a_fault_is_fixed_when_the_newest_text_was_rendered_well() {
-    /// What is done to the template, or to the one that it calls.
+async fn a_fault_is_fixed_by_a_successful_render() {
+    /// An action on the template or on the one that it calls.
     enum Step {
         Edit(&'static str),
         EditPart(&'static str),
@@ -473,13 +473,13 @@ async fn a_fault_is_fixed_when_the_newest_text_was_rendered_well() {
             &[FAULT, CHANGED, FIXED],
         ),
         (
-            // It does not compile in between.
+            // A text in between does not compile.
             "ends-broken.html",
             &[Edit("{{ if name }}"), Visit("0 you"), Edit("3 {name}"), Visit("3 you")],
             &[FAULT, FAULT, CHANGED, FIXED],
         ),
         (
-            // What is wrong is in what it calls.
+            // The fault is in a template that it calls.
             "ends-part.html",
             &[Edit("{{ call part-of-ends-part.html with @all }}")],
             &[FAULT, FAULT],
@@ -490,7 +490,7 @@ async fn a_fault_is_fixed_when_the_newest_text_was_rendered_well() {
             &[FAULT],
         ),
         (
-            // Broken before it was rendered.
+            // The template broke before its first render.
             "ends-broken-unseen.html",
             &[
                 Edit("2 {name}"),
@@ -535,9 +535,9 @@ async fn a_fault_is_fixed_when_the_newest_text_was_rendered_well() {
     }
 }
 
-/// A fault in a partial is fixed for each page when that is rendered, and subscribers are told of each.
+/// A fault in a partial counts as fixed for each page separately, when that page is rendered; there is an event for each.
 #[actix_web::test]
-async fn a_page_is_fixed_when_the_partial_that_failed_is_rendered_well_in_it() {
+async fn a_partial_is_fixed_for_each_page() {
     let pages = ["fixed-one.html", "fixed-other.html"];
     let call = "{{ call fixed-part.html with name }}";
     let templates = [(pages[0], call), (pages[1], call), ("fixed-part.html", "0")];
@@ -553,7 +553,7 @@ async fn a_page_is_fixed_when_the_partial_that_failed_is_rendered_well_in_it() {
     }
     for page in [pages[1], pages[0]] {
         match events.next().await {
-            Some(Event::Fixed(told)) => assert_eq!((told.template.as_str(), told.version), (page, fixed)),
+            Some(Event::Fixed(event)) => assert_eq!((event.template.as_str(), event.version), (page, fixed)),
             other => panic!("{other:?}"),
         }
     }
@@ -561,9 +561,9 @@ async fn a_page_is_fixed_when_the_partial_that_failed_is_rendered_well_in_it() {
     assert_eq!(changed.len(), 1);
 }
 
-/// An engine that returns failures says so of what never had a good version: nothing stands in.
+/// An engine without stand-ins reports a failure for a template that never had a good version.
 #[test]
-fn what_is_said_to_be_served_is_what_the_caller_gets() {
+fn reported_and_served_versions_agree() {
     let failure = Serving::Failure;
     for (policy, serving) in [
         (OnFailure::LastGood, Serving::StandIn),
@@ -579,23 +579,23 @@ fn what_is_said_to_be_served_is_what_the_caller_gets() {
         assert_eq!(snapshot.snapshot().serving(id), Some(serving), "{policy:?}");
         assert_eq!(scene.hotplate.not_current()[0].serving, serving, "{policy:?}");
         let lines = logged(&entry);
-        let said = if serving == failure {
+        let expected = if serving == failure {
             "the failure is returned"
         } else {
             "the stand-in is served"
         };
-        assert!(lines[0].contains(said), "{policy:?}: {lines:?}");
+        assert!(lines[0].contains(expected), "{policy:?}: {lines:?}");
     }
-    // Wherever it is written, it is written alike.
+    // All places use the same words.
     for serving in [failure, Serving::StandIn, version(3)] {
         let written = serde_json::to_string(&serving).expect("serializes");
         assert!(written.contains(&format!("\"{}\"", serving.as_str())), "{written}");
     }
 }
 
-/// A render by message that came too late names its template, whoever answers it.
+/// A `Render` message that times out is logged with its template, whichever part answers it.
 #[actix_web::test]
-async fn a_message_that_came_too_late_is_logged_with_its_template() {
+async fn a_timed_out_message_is_logged_with_its_template() {
     for (entry, pooled) in [("late-message.html", false), ("late-pooled.html", true)] {
         let scene = Scene::start(&[(entry, "fine")], |builder| builder);
         let renders = scene.hotplate.renderer();
@@ -618,10 +618,10 @@ async fn a_message_that_came_too_late_is_logged_with_its_template() {
     }
 }
 
-/// One checkout makes hundreds of versions. A page in it that compiles and fails when it is rendered goes on as it was, however many
-/// versions of other pages came since, and also if it was bad twice.
+/// A checkout may cause hundreds of versions. A page that compiles and fails when it is rendered keeps its last good version, however
+/// many versions of other pages are published since, and also after two bad edits.
 #[actix_web::test]
-async fn a_burst_of_versions_does_not_take_away_the_last_good_one() {
+async fn a_burst_of_versions_keeps_the_last_good_one() {
     let templates = [("burst.html", "old {name}"), ("other.html", "0"), ("down.html", "down")];
     let scene = Scene::start(&templates, |builder| builder.fallback("down.html"));
     let versions = scene.hotplate.limits().history_versions + 10;
@@ -644,9 +644,9 @@ async fn a_burst_of_versions_does_not_take_away_the_last_good_one() {
     }
 }
 
-/// What is told of a fault in a partial: each page, and the fault once.
+/// A fault in a partial is logged once, and there is an event for each page.
 #[actix_web::test]
-async fn a_fault_in_a_partial_is_logged_once_and_told_of_each_page() {
+async fn a_fault_in_a_partial_is_logged_once() {
     let templates = [
         ("one-of-them.html", "{{ call faulty-part.html with @root }}"),
         ("other-of-them.html", "{{ call faulty-part.html with @root }}"),
@@ -662,22 +662,22 @@ async fn a_fault_in_a_partial_is_logged_once_and_told_of_each_page() {
             assert_eq!(scene.visit(page).await.freshness, "stale");
         }
     }
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     scene.edit("faulty-part.html", "fine").await.expect("reloads");
     loop {
         match events.next().await {
-            Some(Event::Fallback(fallback)) => told.push(fallback.template.to_string()),
+            Some(Event::Fallback(fallback)) => reported.push(fallback.template.to_string()),
             Some(Event::Published(_)) => break,
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(told, ["one-of-them.html", "other-of-them.html"]);
+    assert_eq!(reported, ["one-of-them.html", "other-of-them.html"]);
     let lines = logged("faulty-part.html:1:2");
     assert_eq!(lines.len(), 1, "{lines:#?}");
 }
 
 #[actix_web::test]
-async fn a_deadline_that_passes_is_seen() {
+async fn a_missed_deadline_is_reported() {
     let scene = Scene::start(&[("deadline.html", "fine")], |builder| builder);
     let web = scene.web.clone().deadline(Duration::ZERO);
     let scene = Scene { web, ..scene };
@@ -697,9 +697,9 @@ async fn a_deadline_that_passes_is_seen() {
     );
 }
 
-/// A visitor who leaves sees nothing, so nobody is woken for that.
+/// A cancelled render has no visible effect, so no alert fires.
 #[actix_web::test]
-async fn a_template_that_is_not_tried_each_time_is_seen() {
+async fn an_open_breaker_is_reported() {
     let limits = Limits {
         render_steps: 10,
         breaker_failures: 2,
@@ -728,7 +728,7 @@ async fn a_template_that_is_not_tried_each_time_is_seen() {
 }
 
 #[actix_web::test]
-async fn a_visitor_who_leaves_is_no_alarm() {
+async fn a_cancelled_render_fires_no_alert() {
     let (open, closed) = gate();
     let (entered, has_entered) = channel();
     let scene = Scene::start(&[("left.html", "{name | block}")], |builder| {
@@ -753,16 +753,16 @@ async fn a_visitor_who_leaves_is_no_alarm() {
     assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::new());
 }
 
-/// Lets a formatter block until it is told to go on.
+/// Returns a channel on which a formatter blocks until it is released.
 fn gate() -> (Sender<()>, Arc<Mutex<Receiver<()>>>) {
     let (open, closed) = channel();
     (open, Arc::new(Mutex::new(closed)))
 }
 
-/// The only thread of the Renderer is stuck: who waits behind it sees an error, and each of these errors is counted. What is
-/// rendered when it is too late is not counted as if it had been seen.
+/// The only thread of the Renderer hangs: requests that wait for it get an error, and each of these errors is counted. A render that
+/// completes too late is not counted as delivered.
 #[actix_web::test]
-async fn renders_that_wait_for_a_stuck_pool_are_seen() {
+async fn renders_behind_a_stuck_pool_are_reported() {
     let (open, closed) = gate();
     let scene = Scene::start(
         &[("stuck.html", "{name | block}"), ("behind.html", "fine")],
@@ -786,7 +786,7 @@ async fn renders_that_wait_for_a_stuck_pool_are_seen() {
     let three = BTreeMap::from([("timeout".to_owned(), 3)]);
     assert_eq!(scene.counted_since(&before), three);
     assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::from(["outcome"]));
-    // It comes back: nobody has seen what it was at.
+    // The thread returns, and the result of its render was delivered to nobody.
     drop(open);
     let web = Web::new(scene.hotplate.clone());
     let scene = Scene { web, ..scene };
@@ -799,7 +799,7 @@ async fn renders_that_wait_for_a_stuck_pool_are_seen() {
 }
 
 #[actix_web::test]
-async fn a_thread_that_hangs_is_seen() {
+async fn a_hanging_thread_is_reported() {
     let (open, closed) = gate();
     let scene = Scene::start(
         &[("hangs.html", "{name | block}"), ("hangs2.html", "{name | block}")],
@@ -816,7 +816,7 @@ async fn a_thread_that_hangs_is_seen() {
             })
         },
     );
-    // Two templates: what has hung once is not tried again so soon.
+    // Two templates, because one that has hung is not tried again for a while.
     for (page, expected) in [
         ("hangs", ["breakers", "degraded", "outcome"]),
         ("hangs2", ["breakers", "outcome", "ready"]),
@@ -835,11 +835,11 @@ async fn a_thread_that_hangs_is_seen() {
 }
 
 #[actix_web::test]
-async fn an_engine_that_has_stopped_is_seen() {
+async fn a_stopped_engine_is_reported() {
     let scene = Scene::start(&[("stopped.html", "fine")], |builder| builder);
     assert!(scene.hotplate.shutdown(Duration::from_secs(60)).await);
     let before = scene.metrics();
-    // The last version is rendered on, where that needs nobody.
+    // Renders that need no actor still use the last version.
     assert_eq!(scene.visit("stopped.html").await.body, "fine");
     assert_eq!(scene.visit("apart/stopped.html").await.status, 503);
     let counted = scene.counted_since(&before);
@@ -851,7 +851,7 @@ async fn an_engine_that_has_stopped_is_seen() {
 }
 
 #[actix_web::test]
-async fn a_loader_that_fails_is_seen() {
+async fn a_failing_loader_is_reported() {
     let files = Files::new(&[("templates/loader.html", "fine")]);
     let root = files.path().join("templates");
     let hotplate = Hotplate::builder().root(&root).watch(false).start().expect("starts");
@@ -876,9 +876,9 @@ async fn a_loader_that_fails_is_seen() {
     );
 }
 
-/// Whoever names a template that is not there has made a mistake, and visitors see it.
+/// A program that renders an unknown template has a defect, and visitors get an error.
 #[actix_web::test]
-async fn a_template_that_is_gone_is_seen() {
+async fn a_removed_template_is_reported() {
     let scene = Scene::start(&[("gone.html", "fine")], |builder| builder);
     scene.memory.edit([(name("gone.html"), None::<&str>)]);
     scene.hotplate.reload().await.expect("reloads");
@@ -891,9 +891,9 @@ async fn a_template_that_is_gone_is_seen() {
     assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::from(["outcome"]));
 }
 
-/// Who does not answer visitors is told the failure, unless they ask for the stand-in.
+/// A call of the handle returns the failure, unless the caller asks for the stand-in.
 #[test]
-fn the_stand_in_is_for_whoever_asks_for_it() {
+fn the_handle_returns_stand_ins_on_request() {
     let scene = Scene::start(&[("asked.html", "{nmae}"), ("down.html", "down {name}")], |builder| {
         builder.fallback("down.html")
     });
@@ -906,7 +906,7 @@ fn the_stand_in_is_for_whoever_asks_for_it() {
     assert_eq!(stood_in.expect("a stand-in").body, "down asked.html");
 }
 
-/// Data is no page: it is called as its file is, and what visitors get is said of pages alone.
+/// The log names data by its file, and counts only pages as served.
 #[actix_web::test]
 async fn the_log_counts_pages_and_names_files() {
     let scene = Scene::start(
@@ -933,9 +933,9 @@ async fn the_log_counts_pages_and_names_files() {
     drop(scene);
 }
 
-/// A stand-in that goes is no news until it is needed, and then it is too late.
+/// The removal of a stand-in is logged at once, not only when it is needed.
 #[actix_web::test]
-async fn a_stand_in_that_goes_is_told() {
+async fn a_removed_stand_in_is_reported() {
     let set = |builder: Builder| builder.fallback("goes.html");
     let texts = [
         ("goes.html", "down"),

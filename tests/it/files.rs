@@ -1,14 +1,14 @@
-//! Directories that tests edit.
+//! Temporary directories that tests edit.
 
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// A directory with some files, gone with the test.
+/// A directory with some files, which is removed after the test.
 pub(crate) struct Files(TempDir);
 
 impl Files {
-    /// Paths and texts.
+    /// Creates a directory from paths and texts.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let directory = Self(tempfile::tempdir().expect("a directory"));
         for (path, text) in files {
@@ -21,7 +21,7 @@ impl Files {
         self.0.path()
     }
 
-    /// In one step, as editors do: beside it first, then renamed.
+    /// Writes a file atomically, as editors do: to a temporary file, which is then renamed.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.0.path().join(path);
         let parent = path.parent().expect("a file has a directory");
@@ -36,12 +36,12 @@ impl Files {
     }
 }
 
-/// The shop that ships with the project.
+/// Returns the directory of the example shop.
 pub(crate) fn shop() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/site")
 }
 
-/// The shop, to be edited.
+/// Returns a copy of the example shop.
 #[cfg(feature = "cli")]
 pub(crate) fn copy_of_the_shop() -> Files {
     let files = Files::new(&[]);
@@ -49,8 +49,9 @@ pub(crate) fn copy_of_the_shop() -> Files {
     files
 }
 
+/// Copies a directory.
 #[cfg(feature = "cli")]
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a directory");
     for entry in std::fs::read_dir(from).expect("a directory") {
         let entry = entry.expect("an entry");

@@ -1,5 +1,5 @@
-//! A page that followed an edit is what a fresh load shows, whatever scripts do to it, in a real browser; and what its visitor did is
-//! still there. One more case is one more row.
+//! A page that has followed an edit equals a fresh load, whatever its scripts do, and keeps what its visitor did. The tests run in a real
+//! browser. A new case is a new row.
 
 use serde_json::json;
 
@@ -7,18 +7,18 @@ use crate::browser::{Browser, browser};
 use crate::files::Files;
 use crate::http::Server;
 
-/// How a page followed.
+/// The way in which a page followed an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
-    /// In place: its scripts go on.
+enum FollowMode {
+    /// In place: its scripts keep running.
     Patched,
-    /// Loaded anew.
+    /// By a reload.
     Reloaded,
 }
 
-use How::{Patched, Reloaded};
+use FollowMode::{Patched, Reloaded};
 
-/// What there is to see of a page: everything but what we added ourselves, and a nonce, which is another one each time.
+/// Returns the page without the elements of live reload and without nonces, which change with each load.
 const SEEN: &str = r#"
     const ours = node => node.nodeType === 1 && (node.localName === "hotplate-overlay" || node.hasAttribute("data-hotplate"));
     const all = nodes => Array.from(nodes).filter(node => !ours(node)).map(seen).join("");
@@ -37,7 +37,7 @@ const SEEN: &str = r#"
     return [document.compatMode, style.color, style.direction, all(document.childNodes)].join("\n");
 "#;
 
-/// A body alone is put into a page; what begins a document is one.
+/// Returns a whole page: a body alone is wrapped, a document is returned as it is.
 fn page(text: &str, script: &str) -> String {
     if text.starts_with("<!") || text.starts_with("<html") {
         return text.to_owned();
@@ -52,9 +52,9 @@ fn page(text: &str, script: &str) -> String {
     )
 }
 
-/// What is edited, how the page follows, its text before and after, and what its script does.
+/// A description of the edit, the expected way to follow it, the text before and after, and the script of the page.
 #[rustfmt::skip]
-const EDITS: &[(&str, How, &str, &str, &str)] = &[
+const EDITS: &[(&str, FollowMode, &str, &str, &str)] = &[
     // Without scripts.
     ("a text", Patched, "<p>one</p>", "<p>two</p>", ""),
     ("an element more", Patched, "<ul><li>1<li>2</ul>", "<ul><li>0<li>1<li>new<li>2</ul>", ""),
@@ -137,22 +137,22 @@ const EDITS: &[(&str, How, &str, &str, &str)] = &[
     ("a field that a script filled in", Reloaded, "<input id=i value=1><output id=o></output>", "<input id=i value=2><output id=o></output>", "o.value = i.value * 2; i.setAttribute('value', i.value + '!')"),
 ];
 
-/// What the visitor of a page has done to it, and what of that is still so after an edit.
+/// Actions of a visitor, and what has to remain of them after an edit.
 struct Visit {
     name: &'static str,
-    how: How,
+    how: FollowMode,
     before: &'static str,
     after: &'static str,
-    /// Of the page.
+    /// The body of the page.
     script: &'static str,
-    /// What is done, by a script of the test and by keys.
+    /// The actions: a script, and keys that are pressed.
     act: &'static str,
     keys: &'static str,
-    /// What is still so.
+    /// The expression that has to be true after the edit.
     still: &'static str,
 }
 
-/// Only a load obeys this.
+/// An element that takes effect only at a load, so that it forces a reload.
 const ONE: &str = "<!doctype html><meta http-equiv=content-language content=en><title>t</title>";
 const TWO: &str = "<!doctype html><meta http-equiv=content-language content=de><title>t</title>";
 
@@ -228,14 +228,14 @@ fn write(files: &Files, row: usize, text: &str, script: &str) {
     files.write(&format!("templates/{row}.html"), &page);
 }
 
-/// Opens a page, and remembers in it that it is this one.
+/// Opens a page and sets a mark in it, by which a reload is detected.
 fn open(browser: &Browser, url: &str) {
     browser.open(url);
     browser.run("window.same = true; document.addEventListener('hotplate:update', () => { window.updated = true })");
 }
 
-/// Waits until a page has followed, and says how.
-fn followed(browser: &Browser) -> How {
+/// Waits until a page has followed an edit, and returns the way in which it did.
+fn followed(browser: &Browser) -> FollowMode {
     browser.wait_for(
         "(window.updated || !window.same) && document.readyState === 'complete' \
          && [...document.querySelectorAll('link[rel=stylesheet]')].every(link => link.sheet?.href === link.href)",
@@ -245,7 +245,7 @@ fn followed(browser: &Browser) -> How {
 }
 
 #[test]
-fn a_page_that_followed_an_edit_is_what_a_fresh_load_shows() {
+fn a_followed_page_equals_a_fresh_load() {
     let browser = browser!();
     let files = files(EDITS.iter().map(|(_, _, before, _, script)| (*before, *script)));
     let server = Server::start(&files);
@@ -265,7 +265,7 @@ fn a_page_that_followed_an_edit_is_what_a_fresh_load_shows() {
         } else if found != *how {
             wrong.push(format!("{name}\n{found:?}, not {how:?}"));
         }
-        // A page that need not be changed proves nothing.
+        // The edit has to change the page, or the case would prove nothing.
         assert!(
             first != fresh || *how == Reloaded || *name == "nothing that is seen",
             "{name}"
@@ -281,9 +281,9 @@ fn a_page_that_followed_an_edit_is_what_a_fresh_load_shows() {
 }
 
 #[test]
-fn what_a_visitor_did_is_still_there() {
+fn the_state_of_the_visitor_is_kept() {
     let browser = browser!();
-    // What a load has to bring back, in one page.
+    // Everything that a reload has to restore, in one page.
     let form = "<form><input name=a><input name=b><input type=password name=p><input type=checkbox name=c><input type=radio name=r value=1>\
                 <input type=radio name=r value=2><select name=s><option>S<option>M</select></form>\
                 <details><summary>s</summary>a</details><div id=part style='height: 100px; overflow: auto'><div style='height: 900px'></div></div>\
@@ -313,7 +313,7 @@ fn what_a_visitor_did_is_still_there() {
         }
         write(&files, row, &whole(visit.after), visit.script);
         let found = followed(&browser);
-        // A page that was loaded is scrolled a moment later.
+        // After a reload the scroll position is restored with a short delay.
         let still = browser.comes_true(visit.still);
         if !still || found != visit.how {
             wrong.push(format!("{}: {found:?}, still {still}", visit.name));

@@ -16,7 +16,7 @@ fn site() -> Files {
 }
 
 #[test]
-fn each_template_and_whom_it_calls() {
+fn as_text() {
     let files = site();
     let ran = run(&["graph", text(files.path())]);
     let expected = "_b.html\n  _parts/c.html\n_parts/c.html\na.html\n  _b.html\n  \
@@ -46,13 +46,13 @@ fn as_dot() {
 #[test]
 fn as_json() {
     let ran = run(&["graph", text(site().path()), "--format", "json"]);
-    let said: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let output: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
     assert_eq!(
-        said["templates"][1],
+        output["templates"][1],
         serde_json::json!({"name": "_parts/c.html", "entry": false})
     );
     assert_eq!(
-        said["calls"][2],
+        output["calls"][2],
         serde_json::json!({"caller": "a.html", "callee": "_parts/gone.html", "exists": false})
     );
 }

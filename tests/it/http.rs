@@ -1,4 +1,4 @@
-//! A server that the command runs, asked over real HTTP.
+//! A server that is run by the command, and requests to it over HTTP.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,13 +6,13 @@ use std::net::TcpStream;
 use crate::command::{Running, text};
 use crate::files::Files;
 
-/// A server of a directory, and where it listens.
+/// A running server and its address.
 pub(crate) struct Server {
     pub(crate) running: Running,
     pub(crate) address: String,
 }
 
-/// An answer over HTTP.
+/// An HTTP response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
@@ -20,17 +20,17 @@ pub(crate) struct Answer {
 }
 
 impl Server {
-    /// `hotplate dev`.
+    /// Starts `hotplate dev`.
     pub(crate) fn start(files: &Files) -> Self {
         Self::at(files, "127.0.0.1:0")
     }
 
-    /// `hotplate dev`, at an address.
+    /// Starts `hotplate dev` at an address.
     pub(crate) fn at(files: &Files, address: &str) -> Self {
         Self::run(Running::start(&["dev", text(files.path()), "--bind", address]))
     }
 
-    /// Any command that says where it listens.
+    /// Waits until a command prints the address at which it listens.
     pub(crate) fn run(running: Running) -> Self {
         let line = running.wait_for("http://");
         let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
@@ -38,7 +38,7 @@ impl Server {
         Self { running, address }
     }
 
-    /// A request that is sent, and whose answer is not read yet.
+    /// Sends a request without reading its answer.
     pub(crate) fn send(&self, method: &str, path: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).expect("connects");
         let host = &self.address;
@@ -57,7 +57,7 @@ impl Server {
 }
 
 impl Answer {
-    /// The rest of a connection.
+    /// Reads a response until the connection is closed.
     pub(crate) fn read(mut stream: TcpStream) -> Self {
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("an answer");

@@ -5,7 +5,7 @@ use crate::files::Files;
 use crate::http::Server;
 
 #[test]
-fn the_starter_is_right_and_served() {
+fn the_starter_site_is_valid() {
     let files = Files::new(&[]);
     let directory = files.path().join("new/site");
     let ran = run(&["init", text(&directory)]);
@@ -51,10 +51,10 @@ fn nothing_is_overwritten() {
 fn as_json() {
     let files = Files::new(&[("other", "stays")]);
     let ran = run(&["init", text(files.path()), "--format", "json"]);
-    let said: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let output: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
     assert!(
-        said["written"].as_array().is_some_and(|written| written.len() > 5),
-        "{said}"
+        output["written"].as_array().is_some_and(|written| written.len() > 5),
+        "{output}"
     );
-    assert_eq!(said["directory"], text(files.path()));
+    assert_eq!(output["directory"], text(files.path()));
 }

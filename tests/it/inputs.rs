@@ -1,4 +1,4 @@
-//! What the command reads: files of any encoding, names of any spelling, data, settings; and what it says of what it cannot use.
+//! The inputs of the command: files of any encoding, names of any spelling, data and settings, and the messages for unusable ones.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn serve(files: &Files) -> Server {
 }
 
 #[test]
-fn a_check_without_any_template_fails_and_says_why() {
+fn a_check_without_templates_fails() {
     for (files, environment, parts) in [
         (
             &[("templates/.keep", "")][..],
@@ -49,7 +49,7 @@ fn a_check_without_any_template_fails_and_says_why() {
 }
 
 #[test]
-fn extensions_may_have_their_dot_and_a_list_its_brackets() {
+fn extensions_are_accepted_in_any_notation() {
     let files = Files::new(&[("templates/index.html", "x"), ("templates/b.txt", "y")]);
     for extensions in ["html", ".html", "*.html", "[\"html\"]", "['.html']"] {
         let ran = run_in(
@@ -71,7 +71,7 @@ fn extensions_may_have_their_dot_and_a_list_its_brackets() {
 
 #[test]
 #[cfg(unix)]
-fn names_that_are_left_out_are_findings_and_in_health() {
+fn invalid_names_are_reported() {
     use std::os::unix::ffi::OsStrExt;
     let files = Files::new(&[
         ("templates/index.html", "x"),
@@ -107,7 +107,7 @@ fn names_that_are_left_out_are_findings_and_in_health() {
 }
 
 #[test]
-fn a_page_is_found_however_its_name_is_written() {
+fn a_page_is_found_by_any_spelling() {
     let files = Files::new(&[
         ("templates/cafe\u{301}.html", "{name}"),
         ("data/cafe\u{301}.json", r#"{"name": "the café"}"#),
@@ -126,7 +126,7 @@ fn a_page_is_found_however_its_name_is_written() {
 }
 
 #[test]
-fn every_file_may_begin_with_a_byte_order_mark_and_none_may_be_utf16() {
+fn byte_order_marks_are_accepted_and_utf16_is_not() {
     let files = Files::new(&[
         (
             "templates/page.html",
@@ -161,26 +161,26 @@ fn every_file_may_begin_with_a_byte_order_mark_and_none_may_be_utf16() {
             "given.json" => render(&["--data", text(&given)]),
             _ => run(&["check", text(files.path())]),
         };
-        let said = ran.stdout + &ran.stderr;
-        assert_eq!(ran.code, code, "{path}: {said}");
-        assert!(said.contains("iconv -f UTF-16LE"), "{path}: {said}");
+        let output = ran.stdout + &ran.stderr;
+        assert_eq!(ran.code, code, "{path}: {output}");
+        assert!(output.contains("iconv -f UTF-16LE"), "{path}: {output}");
         assert!(
-            said.contains(path.rsplit('/').next().expect("a name")),
-            "{path}: {said}"
+            output.contains(path.rsplit('/').next().expect("a name")),
+            "{path}: {output}"
         );
     }
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_edit_while_no_descriptor_is_left_is_seen_soon_after() {
+fn an_edit_without_free_descriptors_is_retried() {
     let files = Files::new(&[("templates/index.html", "first")]);
-    // Nothing but trying again finds it within a day.
+    // The period of full scans is a day, so only a retry finds the edit in time.
     let never = ["--set", "limits.sweep_ms=86400000", "--set", "limits.poll_ms=86400000"];
     let arguments = [&["serve", text(files.path()), "--bind", "127.0.0.1:0"], &never[..]].concat();
     let server = Server::run(Running::start_logged(&[], &arguments));
     assert_eq!(server.get("/").body, "first");
-    // The server keeps some descriptors free of clients, so they are taken from it while it runs.
+    // The server reserves some descriptors, so its limit is lowered while it runs.
     let limit = |descriptors: &str| {
         let process = server.running.id().to_string();
         let limited = std::process::Command::new("prlimit")
@@ -193,14 +193,14 @@ fn an_edit_while_no_descriptor_is_left_is_seen_soon_after() {
         return;
     }
     files.write("templates/index.html", "last");
-    let said = server.running.wait_for("ulimit -n");
-    assert!(said.contains("tried again by itself"), "{said}");
+    let output = server.running.wait_for("ulimit -n");
+    assert!(output.contains("tried again by itself"), "{output}");
     assert!(limit("256"));
     wait::until("it is not tried again", || server.get("/").body == "last");
 }
 
 #[test]
-fn data_keeps_its_order_and_its_digits_and_a_key_twice_is_a_warning() {
+fn data_keeps_order_and_digits() {
     let json = r#"{"z": {"y": 12345678901234567890123, "b": 1, "a": 0.1}, "price": 3.14159265358979323846, "z2": 1}"#;
     let files = Files::new(&[
         (
@@ -237,7 +237,7 @@ fn data_keeps_its_order_and_its_digits_and_a_key_twice_is_a_warning() {
 }
 
 #[test]
-fn a_token_file_is_beside_the_configuration_and_an_empty_variable_is_unset() {
+fn paths_are_relative_to_the_configuration() {
     let files = Files::new(&[
         ("templates/index.html", "x"),
         (

@@ -1,4 +1,4 @@
-//! Pages that follow each edit by themselves, in a real browser.
+//! Live reload in a real browser.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -18,7 +18,7 @@ use crate::browser::{Browser, browser};
 use crate::files::{Files, copy_of_the_shop};
 use crate::http::Server;
 
-/// Whether the overlay is open, and what is in it.
+/// A script that returns the content of the overlay, if it is open.
 const OVERLAY: &str = "document.querySelector('hotplate-overlay')?.shadowRoot";
 const OPEN: &str = "document.querySelector('hotplate-overlay')?.shadowRoot.querySelector('dialog').open";
 
@@ -42,14 +42,14 @@ fn site() -> Files {
     ])
 }
 
-/// Opens a page, and remembers in it that it is this one.
+/// Opens a page and sets a mark in it, by which a reload is detected.
 fn open(browser: &Browser, server: &Server, path: &str) {
     browser.open(&format!("http://{}{path}", server.address));
     browser.run("window.same = true");
 }
 
 #[test]
-fn an_edit_is_laid_into_the_page() {
+fn an_edit_is_applied_in_place() {
     let browser = browser!();
     let files = site();
     let server = Server::start(&files);
@@ -64,7 +64,7 @@ fn an_edit_is_laid_into_the_page() {
     browser.run("scrollTo(0, 700)");
     files.write("templates/_parts/head.html", "<h1 id=head>{title} edited</h1>");
     browser.wait_for("document.querySelector('#head').textContent === 'one edited'");
-    // What a page is made from is its data too.
+    // An edit of the data changes the page as well.
     files.write("data/_all.json", r#"{"page": {"title": "two"}}"#);
     browser.wait_for("document.querySelector('#head').textContent === 'two edited' && document.title === 'two'");
     let found = browser.run(
@@ -76,7 +76,7 @@ fn an_edit_is_laid_into_the_page() {
         found,
         json!([true, 700, "name", "mine and server", true, "M", "mine", true])
     );
-    // What nobody touched is what the server says.
+    // An untouched field gets the new default value.
     browser.run("document.querySelector('#name').value = 'server'");
     let page = fs::read_to_string(files.path().join("templates/index.html")).expect("a page");
     files.write("templates/index.html", &page.replace("value=server", "value=changed"));
@@ -84,7 +84,7 @@ fn an_edit_is_laid_into_the_page() {
 }
 
 #[test]
-fn a_new_script_is_run() {
+fn a_new_script_runs() {
     let browser = browser!();
     let files = site();
     let server = Server::start(&files);
@@ -98,7 +98,7 @@ fn a_new_script_is_run() {
 }
 
 #[test]
-fn a_broken_edit_is_shown_over_the_page_until_it_is_mended() {
+fn a_broken_edit_opens_the_overlay_until_it_is_fixed() {
     let browser = browser!();
     let files = site();
     let server = Server::start(&files);
@@ -122,7 +122,7 @@ fn a_broken_edit_is_shown_over_the_page_until_it_is_mended() {
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
-    // The caret stands below the place.
+    // The caret is below the marked range.
     let lines = browser.run(&format!(
         "return [...{OVERLAY}.querySelectorAll('pre span')].map(line => line.textContent)"
     ));
@@ -146,24 +146,24 @@ fn a_broken_edit_is_shown_over_the_page_until_it_is_mended() {
     ));
     assert_eq!(dialog, json!(["alertdialog", "true", true, true, true]));
 
-    // Escape hides it and gives the focus back, and it can be had again.
+    // Escape hides the overlay and restores the focus; a button opens it again.
     browser.press("\u{e00c}");
     browser.wait_for(&format!("!({OPEN})"));
     assert_eq!(browser.run("return document.activeElement.id"), json!("name"));
     browser.run(&format!("{OVERLAY}.querySelector('.reopen').click()"));
     browser.wait_for(OPEN);
 
-    // A page that is loaded meanwhile says it too.
+    // A page that is loaded meanwhile shows the overlay too.
     open(&browser, &server, "/");
     browser.wait_for(OPEN);
-    files.write("templates/_parts/head.html", "<h1 id=head>{title} mended</h1>");
+    files.write("templates/_parts/head.html", "<h1 id=head>{title} fixed</h1>");
     browser.wait_for("!document.querySelector('hotplate-overlay')");
-    browser.wait_for("document.querySelector('#head').textContent === 'one mended'");
+    browser.wait_for("document.querySelector('#head').textContent === 'one fixed'");
     assert_eq!(browser.run("return window.same"), json!(true));
 }
 
 #[test]
-fn an_edit_that_fails_when_it_is_rendered_is_shown_too() {
+fn a_failing_edit_opens_the_overlay() {
     let browser = browser!();
     let files = site();
     let server = Server::start(&files);
@@ -192,7 +192,7 @@ fn an_edit_that_fails_when_it_is_rendered_is_shown_too() {
 }
 
 #[test]
-fn several_faults_are_listed_and_none_is_markup() {
+fn faults_are_listed_and_escaped() {
     let browser = browser!();
     let files = site();
     let server = Server::start(&files);
@@ -209,7 +209,7 @@ fn several_faults_are_listed_and_none_is_markup() {
 }
 
 #[test]
-fn the_stand_in_and_what_is_not_there_follow_too() {
+fn stand_ins_and_missing_pages_follow() {
     let browser = browser!();
     let files = site();
     files.write("templates/broken.html", "<p id=text>{{ if }}</p>");
@@ -222,11 +222,11 @@ fn the_stand_in_and_what_is_not_there_follow_too() {
             .is_some_and(|text| text.contains("There is no good version of broken.html yet")),
         "{text}"
     );
-    files.write("templates/broken.html", "<p id=text>mended</p>");
+    files.write("templates/broken.html", "<p id=text>fixed</p>");
     browser.wait_for(
-        "document.querySelector('#text')?.textContent === 'mended' && !document.querySelector('hotplate-overlay')",
+        "document.querySelector('#text')?.textContent === 'fixed' && !document.querySelector('hotplate-overlay')",
     );
-    // One that cannot be rendered at all.
+    // A page that cannot be rendered at all.
     files.write("templates/bad.html", "<p id=text>{none}</p>");
     open(&browser, &server, "/bad");
     browser.wait_for(OPEN);
@@ -240,7 +240,7 @@ fn the_stand_in_and_what_is_not_there_follow_too() {
 }
 
 #[test]
-fn a_stylesheet_is_exchanged_and_nothing_else() {
+fn only_a_changed_stylesheet_is_exchanged() {
     let browser = browser!();
     let files = site();
     let server = Server::start(&files);
@@ -252,14 +252,14 @@ fn a_stylesheet_is_exchanged_and_nothing_else() {
     browser.wait_for(&format!("{color} === 'rgb(4, 5, 6)'"));
     browser.wait_for("document.querySelectorAll('link[rel=stylesheet]').length === 1");
     assert_eq!(browser.run("return [window.same, window.touched]"), json!([true, null]));
-    // It stays the new one when the page is exchanged too.
+    // The new stylesheet stays when the page is updated too.
     files.write("templates/_parts/head.html", "<h1 id=head>edited</h1>");
     browser.wait_for("document.querySelector('#head').textContent === 'edited'");
     assert_eq!(browser.run(&format!("return {color}")), json!("rgb(4, 5, 6)"));
 }
 
 #[test]
-fn a_page_that_an_edit_does_not_concern_is_left_alone() {
+fn an_unaffected_page_is_left_alone() {
     let browser = browser!();
     let files = site();
     let server = Server::start(&files);
@@ -276,7 +276,7 @@ fn a_page_that_an_edit_does_not_concern_is_left_alone() {
     files.write("templates/_parts/head.html", "{{ if }}");
     browser.wait_for(OPEN);
     browser.tab(0);
-    // It asked for its own text when it was loaded, and for nothing since.
+    // The page has requested its own text after the load, and nothing since.
     let asked = "performance.getEntriesByType('resource').filter(entry => entry.initiatorType === 'fetch' \
                  && !entry.name.includes('/_hotplate/text/')).length";
     assert_eq!(
@@ -291,7 +291,7 @@ fn a_page_that_an_edit_does_not_concern_is_left_alone() {
 }
 
 #[test]
-fn all_tabs_follow_and_more_than_a_browser_has_connections() {
+fn more_tabs_follow_than_a_browser_has_connections() {
     let browser = browser!();
     let files = site();
     let server = Server::start(&files);
@@ -305,7 +305,7 @@ fn all_tabs_follow_and_more_than_a_browser_has_connections() {
             browser.tab(tab);
             browser.wait_for(&format!("document.querySelector('#head').textContent === '{text}'"));
         }
-        // Whichever tab listens for the others may go.
+        // The tab that holds the stream may be closed.
         browser.tab(0);
         browser.open("about:blank");
         browser.open(&format!("http://{}/", server.address));
@@ -313,7 +313,7 @@ fn all_tabs_follow_and_more_than_a_browser_has_connections() {
 }
 
 #[test]
-fn a_page_catches_up_with_a_server_that_was_away() {
+fn a_page_catches_up_after_a_restart() {
     let browser = browser!();
     let files = site();
     let server = Server::start(&files);
@@ -331,7 +331,7 @@ fn a_page_catches_up_with_a_server_that_was_away() {
 }
 
 #[test]
-fn a_page_that_says_what_its_addresses_are_relative_to_follows_too() {
+fn a_page_with_a_base_element_follows() {
     let browser = browser!();
     let page = |base: &str, text: &str| {
         format!("<!doctype html><html><head>{base}</head><body><h1 id=head>{text}</h1></body></html>")
@@ -355,7 +355,7 @@ fn a_page_that_says_what_its_addresses_are_relative_to_follows_too() {
     }
 }
 
-/// How scripts go to another address without a load.
+/// The ways in which scripts change the address without a load.
 const SOFT: &[(&str, &str)] = &[
     (
         "the address first, as Turbo",
@@ -376,7 +376,7 @@ const INTERCEPT: &str = "navigation.addEventListener('navigate', event => event.
      await document.startViewTransition(() => { document.body.replaceWith(document.adoptNode(next.body)) }).finished } }))";
 
 #[test]
-fn a_page_that_goes_on_without_a_load_follows_what_it_shows() {
+fn a_single_page_app_follows() {
     let browser = browser!();
     let page = |text: &str| {
         format!(
@@ -400,28 +400,29 @@ fn a_page_that_goes_on_without_a_load_follows_what_it_shows() {
         open(&browser, &server, "/");
         browser.run("go('/other')");
         browser.wait_for(&text("other one"));
-        // The script has fetched it, and then we have.
+        // The script of the page has fetched it, and then live reload has.
         browser.wait_for(
             "performance.getEntriesByType('resource').filter(entry => entry.name.endsWith('/other')).length === 2",
         );
         files.write("templates/other.html", &page("other two"));
         browser.wait_for(&text("other two"));
-        // The page that was left concerns nobody any more.
+        // An edit of the former page has no effect any more.
         files.write("templates/index.html", &page("index two"));
         files.write("templates/other.html", &page("other three"));
         browser.wait_for(&text("other three"));
         assert_eq!(browser.run("return window.same"), json!(true), "{name}");
-        // A fault of the page that is shown is told of, and one of the page that was left is not.
+        // The overlay shows a fault of the current page, and not one of the former page.
         files.write("templates/index.html", "{{ if }}");
         files.write("templates/other.html", "{{ if }}");
         browser.wait_for(OPEN);
-        let told = browser.run(&format!("return {OVERLAY}.querySelector('dialog').innerText"));
+        let overlay = browser.run(&format!("return {OVERLAY}.querySelector('dialog').innerText"));
         assert!(
-            told.as_str()
-                .is_some_and(|told| told.contains("other.html") && !told.contains("index.html")),
-            "{name}: {told}"
+            overlay
+                .as_str()
+                .is_some_and(|overlay| overlay.contains("other.html") && !overlay.contains("index.html")),
+            "{name}: {overlay}"
         );
-        // What a script kept of a page that was edited since is not what there is.
+        // A page that a script has cached is outdated after an edit.
         files.write("templates/index.html", &page("index three"));
         files.write("templates/other.html", &page("other three"));
         browser.wait_for("!document.querySelector('hotplate-overlay')");
@@ -431,7 +432,7 @@ fn a_page_that_goes_on_without_a_load_follows_what_it_shows() {
 }
 
 #[test]
-fn an_edit_between_the_look_of_a_script_and_ours_is_not_missed() {
+fn an_edit_between_two_fetches_is_not_missed() {
     let browser = browser!();
     let page = |text: &str| format!("<!doctype html><html><body><p id=text>{text}</p></body></html>");
     let files = Files::new(&[
@@ -454,7 +455,7 @@ fn an_edit_between_the_look_of_a_script_and_ours_is_not_missed() {
 }
 
 #[test]
-fn a_browser_that_cannot_parse_shadow_roots_follows_what_has_none() {
+fn a_browser_without_shadow_root_parsing_follows() {
     let browser = browser!();
     let root = |text: &str| format!("<!doctype html><div><template shadowrootmode=open>{text}</template></div>");
     let files = Files::new(&[
@@ -475,7 +476,7 @@ fn a_browser_that_cannot_parse_shadow_roots_follows_what_has_none() {
 }
 
 #[test]
-fn a_page_that_asks_to_be_loaded_again_and_again_is_not() {
+fn reloads_are_limited() {
     let browser = browser!();
     let page =
         |text: &str| format!("<!doctype html><meta http-equiv=content-language content={text}><p id=text>{text}</p>");
@@ -483,7 +484,7 @@ fn a_page_that_asks_to_be_loaded_again_and_again_is_not() {
     let server = Server::start(&files);
     for (reloads, reloaded) in [(9, true), (10, false)] {
         open(&browser, &server, "/");
-        // As many loads as there were just now.
+        // No further loads have occurred.
         browser.run(&format!(
             "const state = {{ fields: [], details: [], scrolled: [], scroll: [0, 0] }};
              sessionStorage.setItem('hotplate /', JSON.stringify({{ reloads: Array({reloads}).fill(Date.now() + 1e6), state }}))"
@@ -503,13 +504,13 @@ fn a_page_that_asks_to_be_loaded_again_and_again_is_not() {
     }
 }
 
-/// A page that is the answer to a form, and one to send it from.
+/// Answers a form, and shows the page with the form.
 async fn answer(templates: Templates, request: actix_web::HttpRequest) -> impl Responder {
     templates.page("index.html", &json!({ "title": request.method().as_str() }))
 }
 
 #[test]
-fn a_page_that_answers_a_form_is_not_asked_for_again() {
+fn the_answer_to_a_form_is_not_fetched_again() {
     let browser = browser!();
     let files = Files::new(&[(
         "index.html",
@@ -532,7 +533,7 @@ fn a_page_that_answers_a_form_is_not_asked_for_again() {
     assert_eq!(found, json!([true, "POST"]));
 }
 
-/// An app of its own that mounts templates.
+/// An actix app that mounts templates.
 struct Own {
     address: SocketAddr,
     handle: ServerHandle,
@@ -548,7 +549,7 @@ impl Own {
         let (ready, is_ready) = channel();
         let serving = std::thread::spawn(move || {
             System::new().block_on(async move {
-                // Below a scope, as an app may have it.
+                // Mounted in a scope.
                 let app = move || App::new().service(scope("/shop").configure(web.mount()).configure(routes));
                 let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0);
                 let server = server.listen(listener).expect("listens").run();
@@ -574,7 +575,7 @@ impl Drop for Own {
     }
 }
 
-/// A page whose content security policy allows nothing but what carries its nonce.
+/// Answers with a content security policy that allows only scripts with its nonce.
 async fn strict(templates: Templates) -> impl Responder {
     let policy = "default-src 'none'; script-src 'nonce-MjAyNg'; connect-src 'self'";
     templates
@@ -583,7 +584,7 @@ async fn strict(templates: Templates) -> impl Responder {
 }
 
 #[test]
-fn an_app_of_its_own_with_a_strict_policy_follows_too() {
+fn an_app_with_a_strict_policy_follows() {
     let browser = browser!();
     let files = Files::new(&[(
         "index.html",
@@ -601,7 +602,7 @@ fn an_app_of_its_own_with_a_strict_policy_follows_too() {
     browser.wait_for("document.querySelector('#head').textContent === 'own app, edited'");
     files.write("index.html", "<h1 id=head>{titel}</h1>");
     browser.wait_for(OPEN);
-    // It looks as it should: its style is no inline style.
+    // The overlay has its style, which is not an inline style.
     let width = browser.run(&format!(
         "return getComputedStyle({OVERLAY}.querySelector('dialog')).borderTopWidth"
     ));

@@ -1,12 +1,12 @@
-//! A program that is its own command: the example, run as CI would run it.
+//! The example `own_command`, run like in CI.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command::{Ran, run_program, text};
+use crate::command::{RunOutput, run_program, text};
 use crate::files::Files;
 
-/// The example, built: `cargo test --test it` alone does not build examples.
+/// Builds the example, which `cargo test --test it` alone does not do, and returns its path.
 fn program() -> PathBuf {
     let hotplate = Path::new(env!("CARGO_BIN_EXE_hotplate"));
     let directory = hotplate.parent().expect("a directory");
@@ -21,12 +21,12 @@ fn program() -> PathBuf {
     directory.join("examples").join("own_command")
 }
 
-fn check(data: &Files) -> Ran {
+fn check(data: &Files) -> RunOutput {
     run_program(&program(), &["check", "--data", text(data.path())])
 }
 
 #[test]
-fn the_gate_has_the_formatters_of_the_program() {
+fn check_uses_the_formatters_of_the_program() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/own_command/samples");
     let ran = run_program(&program(), &["check", "--data", text(&samples)]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
@@ -40,13 +40,13 @@ fn the_gate_has_the_formatters_of_the_program() {
     assert_eq!(ran.stdout, "<h1>Kettle</h1>\n<p>€ 24.50</p>\n");
 
     assert_eq!(run_program(&program(), &["graph"]).stdout, "item.html\n");
-    // Without arguments it is the service.
+    // Without arguments the program is the service.
     assert_eq!(run_program(&program(), &[]).stdout, "<h1>Teapot</h1>\n<p>€ 19.99</p>\n");
 }
 
 #[test]
-fn the_gate_closes() {
-    for (data, said) in [
+fn check_fails_on_errors() {
+    for (data, message) in [
         (r#"{"name": "Kettle"}"#, "there is no `cents` in the data"),
         (
             r#"{"name": "Kettle", "cents": "12"}"#,
@@ -56,9 +56,9 @@ fn the_gate_closes() {
     ] {
         let ran = check(&Files::new(&[("item.json", data)]));
         assert_eq!(ran.code, 1, "{}", ran.stdout);
-        assert!(ran.stdout.contains(said), "{said}: {}", ran.stdout);
+        assert!(ran.stdout.contains(message), "{message}: {}", ran.stdout);
     }
-    // A sample for a page that is not there is a warning.
+    // Sample data of a page that does not exist causes a warning.
     let ran = check(&Files::new(&[("itme.json", "{}")]));
     assert!(
         ran.code == 0 && ran.stdout.contains("no entry uses this data"),
@@ -80,7 +80,7 @@ fn the_gate_closes() {
 }
 
 #[test]
-fn data_is_shown_by_the_name_of_its_directory() {
+fn data_is_named_by_its_directory() {
     let files = Files::new(&[("samples/down.json", "{")]);
     let ran = run_program(&program(), &["check", "--data", text(&files.path().join("samples"))]);
     assert_eq!(ran.code, 1, "{}", ran.stdout);

@@ -1,5 +1,5 @@
-//! How soon browsers know of an edit. What is measured is printed, and only asserted where a machine that does other things too
-//! cannot fail it:
+//! Measures the time until browsers show an edit. The times are printed; assertions are limited to what a busy machine cannot
+//! fail.
 //!
 //! `cargo test --release --test it -- --ignored --nocapture --test-threads 1 pace`
 
@@ -19,14 +19,14 @@ use crate::browser::browser;
 use crate::files::{Files, shop};
 use crate::http::Server;
 
-/// Nothing takes that long; a test that waits for it has failed.
+/// Generous bound for each wait; a test that reaches it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn page(text: &str) -> String {
     format!("<!doctype html><html><body>{{{{ call _parts/head.html with page }}}}<p id=own>{text}</p></body></html>")
 }
 
-/// As many pages as asked for, all with one partial.
+/// Creates a site with a number of pages that share one partial.
 fn site(pages: usize) -> Files {
     let files = Files::new(&[
         ("templates/_parts/head.html", "<h1 id=head>{title}</h1>"),
@@ -38,7 +38,7 @@ fn site(pages: usize) -> Files {
     files
 }
 
-/// The end of the head of an answer, then what follows.
+/// Opens an event stream and reads the head of its answer.
 fn follow(server: &Server, path: &str) -> BufReader<TcpStream> {
     let stream = server.send("GET", path);
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
@@ -66,7 +66,7 @@ fn quantiles(mut times: Vec<f64>) -> String {
 }
 
 #[test]
-fn browsers_that_never_read_hold_nobody_back() {
+fn browsers_that_never_read_block_nothing() {
     let files = site(1);
     let server = Server::start(&files);
     let path = "/_hotplate/live?entry=0/0.html";
@@ -93,7 +93,7 @@ fn browsers_that_never_read_hold_nobody_back() {
 }
 
 #[test]
-fn as_many_browsers_follow_as_may() {
+fn the_number_of_browsers_is_limited() {
     let files = site(1);
     files.write("hotplate.toml", "[limits]\nlive_clients = 8\n");
     let server = Server::start(&files);
@@ -108,7 +108,7 @@ fn as_many_browsers_follow_as_may() {
     );
     assert_eq!(server.get("/0/0").status, 200);
     streams.clear();
-    // Their going is noticed soon.
+    // The server notices closed connections soon.
     let until = Instant::now() + PATIENCE;
     loop {
         let mut head = [0; 12];
@@ -122,7 +122,7 @@ fn as_many_browsers_follow_as_may() {
 
 #[test]
 #[ignore = "measures"]
-fn how_soon_a_thousand_browsers_know() {
+fn time_until_a_thousand_browsers_are_informed() {
     const BROWSERS: usize = 1_000;
     let files = site(100);
     let server = Server::start(&files);
@@ -154,13 +154,13 @@ fn how_soon_a_thousand_browsers_know() {
             }
         }
         for edit in 0..20 {
-            let (told, mut heard) = tokio::sync::mpsc::channel(BROWSERS);
+            let (sender, mut receiver) = tokio::sync::mpsc::channel(BROWSERS);
             let waiting = streams.drain(..).map(|mut stream| {
-                let told = told.clone();
+                let sender = sender.clone();
                 tokio::spawn(async move {
                     let mut bytes = [0; 4096];
                     let read = stream.read(&mut bytes).await.expect("read");
-                    told.send(Instant::now()).await.expect("heard");
+                    sender.send(Instant::now()).await.expect("receiver");
                     assert!(read > 0);
                     stream
                 })
@@ -171,7 +171,7 @@ fn how_soon_a_thousand_browsers_know() {
             files.write("templates/_parts/head.html", &format!("<h1 id=head>{edit}</h1>"));
             let mut worst = 0.0_f64;
             for _ in 0..BROWSERS {
-                let at = heard.recv().await.expect("told") - began;
+                let at = receiver.recv().await.expect("sender") - began;
                 worst = worst.max(at.as_secs_f64() * 1e3);
                 all.push(at.as_secs_f64() * 1e3);
             }
@@ -182,18 +182,18 @@ fn how_soon_a_thousand_browsers_know() {
         }
     });
     println!(
-        "from the save until one of {BROWSERS} browsers is told: {}",
+        "from the save until one of {BROWSERS} browsers is informed: {}",
         quantiles(all)
     );
     println!(
-        "from the save until the last of {BROWSERS} browsers is told: {}",
+        "from the save until the last of {BROWSERS} browsers is informed: {}",
         quantiles(slowest)
     );
 }
 
 #[test]
 #[ignore = "measures"]
-fn how_soon_pixels_change() {
+fn time_until_pixels_change() {
     let browser = browser!();
     for pages in [100, 10_000] {
         let files = site(pages);
@@ -203,7 +203,7 @@ fn how_soon_pixels_change() {
             ("the partial of all", "templates/_parts/head.html"),
         ] {
             browser.open(&format!("http://{}/0/7", server.address));
-            // After the frame that shows the change was handed over to be drawn.
+            // The second frame callback runs after the frame with the change was submitted for drawing.
             browser.run(
                 "window.seen = {}; new MutationObserver(() => requestAnimationFrame(() => { const channel = new MessageChannel(); \
                  channel.port1.onmessage = () => { window.seen[document.body.textContent] ??= performance.timeOrigin + performance.now() }; \
@@ -238,7 +238,7 @@ fn how_soon_pixels_change() {
 
 #[actix_web::test]
 #[ignore = "measures"]
-async fn what_a_page_costs() {
+async fn cost_of_a_page() {
     const PAGES: u32 = 20_000;
     let site = Site::open(shop()).expect("the shop");
     let hotplate = site.builder().watch(false).start().expect("starts");

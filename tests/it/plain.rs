@@ -1,4 +1,4 @@
-//! What a directory is: a site, a site to come, or a plain folder of templates.
+//! Kinds of directories: a site, a site whose templates do not exist yet, and a plain folder of templates.
 
 use std::fs;
 
@@ -11,8 +11,8 @@ use crate::wait;
 
 const LOCAL: [&str; 2] = ["--bind", "127.0.0.1:0"];
 
-/// A site whose templates are still elsewhere, with what must not be shown.
-fn awaited() -> Files {
+/// Creates a site without templates, with files that must not be served.
+fn site_without_templates() -> Files {
     Files::new(&[
         ("away/index.html", "page"),
         ("away/_parts/row.html", "piece"),
@@ -24,8 +24,8 @@ fn awaited() -> Files {
 }
 
 #[test]
-fn serve_waits_for_the_templates_and_never_guesses() {
-    let files = awaited();
+fn serve_waits_for_templates() {
+    let files = site_without_templates();
     let run = Running::start_logged(
         &[],
         &[
@@ -41,8 +41,8 @@ fn serve_waits_for_the_templates_and_never_guesses() {
         ]
         .concat(),
     );
-    let told = run.lines_with(&["\"event\":\"listening\"", "is not there: pages are answered 503"]);
-    let listening: Value = serde_json::from_str(&told[0]).expect("JSON");
+    let lines = run.lines_with(&["\"event\":\"listening\"", "is not there: pages are answered 503"]);
+    let listening: Value = serde_json::from_str(&lines[0]).expect("JSON");
     let address = |url: &str| {
         let rest = url.strip_prefix("http://").expect("a URL");
         rest.split('/').next().expect("an address").to_owned()
@@ -85,10 +85,10 @@ fn serve_waits_for_the_templates_and_never_guesses() {
         assert_eq!(server.get(path).status, 404, "{path}");
     }
     assert_eq!(ready(), 200);
-    // Once they were there, what is missing removes nothing.
+    // After templates have been loaded, a missing directory does not remove them.
     fs::rename(files.path().join("templates"), files.path().join("away")).expect("renamed");
     let health = || crate::wire::ask(admin, "GET", "/admin/v1/health", &[], "").body;
-    wait::until("it is never said to be away", || {
+    wait::until("its absence is never reported", || {
         health().contains("templates is missing")
     });
     assert_eq!(ready(), 200, "every page is served on");
@@ -96,7 +96,7 @@ fn serve_waits_for_the_templates_and_never_guesses() {
 }
 
 #[test]
-fn a_plain_folder_is_served_if_somebody_says_so() {
+fn a_plain_folder_is_served_on_request() {
     let files = Files::new(&[
         ("index.html", "page"),
         ("mail/order.txt", "order"),
@@ -134,19 +134,19 @@ fn a_site_may_keep_its_templates_elsewhere() {
     let server = Server::run(Running::start(&[&["serve", text(files.path())], &LOCAL[..]].concat()));
     assert_eq!(server.get("/").body, "data");
     assert_eq!(run(&["render", text(files.path()), "index.html"]).stdout, "data");
-    for (setting, said) in [
+    for (setting, message) in [
         ("directory = \".\"", "plain = true"),
         ("directory = \"a\"\nplain = true", "take out"),
     ] {
         files.write("hotplate.toml", &format!("[templates]\n{setting}\n"));
         let refused = run(&["check", text(files.path())]);
         assert_eq!(refused.code, 2, "{setting}");
-        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+        assert!(refused.stderr.contains(message), "{}", refused.stderr);
     }
 }
 
 #[test]
-fn an_author_need_not_say_what_a_directory_is() {
+fn dev_detects_the_kind_of_a_directory() {
     let folder = Files::new(&[("index.html", "page"), ("_parts/row.html", "row")]);
     let plain = text(folder.path());
     assert_eq!(run(&["render", plain, "index.html"]).stdout, "page");
@@ -159,7 +159,7 @@ fn an_author_need_not_say_what_a_directory_is() {
         .map(|node| &node["entry"])
         .collect();
     assert_eq!(entries, [false, true], "{graph}");
-    // Elsewhere than for its author nothing is guessed.
+    // Only `dev` guesses the kind of a directory.
     let world = Server::run(Running::start(&["dev", plain, "--bind", "0.0.0.0:0"]));
     assert_eq!(world.get("/").status, 503);
 }
@@ -175,15 +175,15 @@ fn a_folder_that_becomes_a_site_is_served_as_one() {
     let line = server.running.wait_for("open http://");
     assert!(line.contains(&server.address), "at the same address: {line}");
     wait::until("it never becomes a site", || server.get("/").body.starts_with("site"));
-    // Unless somebody has said what it is.
-    let said = Server::run(Running::start(
+    // An explicit kind is not changed.
+    let explicit = Server::run(Running::start(
         &[&["dev", text(files.path()), "--plain"], &LOCAL[..]].concat(),
     ));
-    assert!(said.get("/").body.starts_with("plain"));
+    assert!(explicit.get("/").body.starts_with("plain"));
 }
 
 #[test]
-fn a_site_in_the_making_is_followed() {
+fn an_incomplete_site_is_followed() {
     let files = Files::new(&[]);
     let running = Running::start(&[&["dev", text(files.path())], &LOCAL[..]].concat());
     let server = Server::run(running);

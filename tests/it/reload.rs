@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use crate::command::{Running, run, run_in, text};
 use crate::files::Files;
 use crate::http::Server;
 
-/// Something that is no instance of ours. Answers one request, and gives it back.
+/// Starts a server of another program, which answers one request and returns it.
 fn stranger(status: &str, body: &str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -33,17 +34,22 @@ fn stranger(status: &str, body: &str) -> (String, JoinHandle<String>) {
     (address, answering)
 }
 
-/// A running instance whose templates are looked at only when somebody asks, and its admin address.
+/// Starts an instance that reloads only on request, and returns it with its admin address.
 fn served(files: &Files, environment: &[(&str, &str)]) -> (Running, String) {
     let (server, admin) = served_to_visitors(files, environment);
     (server.running, admin)
 }
 
-/// The same, with the address of its pages.
+/// Starts such an instance with the address of its pages.
 fn served_to_visitors(files: &Files, environment: &[(&str, &str)]) -> (Server, String) {
+    serve_with_admin(files.path(), environment, &["--set", "templates.watch=false"])
+}
+
+/// Starts an instance with an admin listener, and returns it with the address of that listener.
+pub(crate) fn serve_with_admin(directory: &Path, environment: &[(&str, &str)], more: &[&str]) -> (Server, String) {
     let arguments = [
         "serve",
-        text(files.path()),
+        text(directory),
         "--bind",
         "127.0.0.1:0",
         "--admin",
@@ -51,7 +57,7 @@ fn served_to_visitors(files: &Files, environment: &[(&str, &str)]) -> (Server, S
         "--format",
         "json",
     ];
-    let arguments = [&arguments[..], &["--set", "templates.watch=false"]].concat();
+    let arguments = [&arguments[..], more].concat();
     let running = Running::start_logged(environment, &arguments);
     let line = running.wait_for("\"listening\"");
     let listening: Value = serde_json::from_str(&line).expect("JSON");
@@ -64,7 +70,7 @@ fn served_to_visitors(files: &Files, environment: &[(&str, &str)]) -> (Server, S
 }
 
 #[test]
-fn a_running_instance_looks_and_says_what_came_of_it() {
+fn a_reload_reports_its_outcome() {
     let files = Files::new(&[
         ("templates/a.html", "a"),
         ("templates/b.html", "{{ call a.html with x }}"),
@@ -75,7 +81,7 @@ fn a_running_instance_looks_and_says_what_came_of_it() {
         ("a", &[][..], 0, &["nothing differs: version 1 is served\n"][..]),
         ("new", &[], 0, &["version 2 is served now; changed a.html\n"]),
         ("{{ if }}", &[], 1, &["version 3 is served now", "a.html:1:", "^"]),
-        ("mended", &["--full"], 0, &["version 4 is served now; changed a.html\n"]),
+        ("fixed", &["--full"], 0, &["version 4 is served now; changed a.html\n"]),
     ] {
         files.write("templates/a.html", text);
         let ran = reload(more);
@@ -84,14 +90,17 @@ fn a_running_instance_looks_and_says_what_came_of_it() {
             assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
         }
     }
-    let said: Value = serde_json::from_str(&reload(&["--format", "json"]).stdout).expect("JSON");
-    assert_eq!((&said["outcome"], &said["version"]), (&json!("unchanged"), &json!(4)));
+    let output: Value = serde_json::from_str(&reload(&["--format", "json"]).stdout).expect("JSON");
+    assert_eq!(
+        (&output["outcome"], &output["version"]),
+        (&json!("unchanged"), &json!(4))
+    );
     assert_eq!(running.end("TERM").code(), Some(0));
 }
 
-/// A page that compiles and fails when it is rendered: nothing differs, and yet not everything is well.
+/// A page that compiles and fails when it is rendered: a reload changes nothing and still reports it.
 #[test]
-fn a_page_that_is_stale_is_named_and_the_exit_code_says_so() {
+fn a_stale_page_is_named() {
     let files = Files::new(&[
         ("templates/a.html", "a {x}"),
         ("templates/b.html", "b {y}"),
@@ -103,7 +112,7 @@ fn a_page_that_is_stale_is_named_and_the_exit_code_says_so() {
     assert_eq!(reload(&[]).code, 0);
     files.write("templates/a.html", "new {z}");
     assert_eq!(reload(&[]).code, 0, "nobody has rendered it yet");
-    // One goes on as it was; the other never rendered well.
+    // One page has a last good version; the other has never been rendered without error.
     assert_eq!(server.get("/a").header("x-hotplate-version"), Some("1"));
     assert_eq!(server.get("/b").status, 503);
     let ran = reload(&[]);
@@ -116,13 +125,13 @@ fn a_page_that_is_stale_is_named_and_the_exit_code_says_so() {
     ] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
-    let said: Value = serde_json::from_str(&reload(&["--format", "json"]).stdout).expect("JSON");
+    let output: Value = serde_json::from_str(&reload(&["--format", "json"]).stdout).expect("JSON");
     let expected = json!([
         { "template": "a.html", "serving": "last-good", "since": 1 },
         { "template": "b.html", "serving": "stand-in", "since": null },
     ]);
-    assert_eq!(said["not_current"], expected);
-    // Repaired, it is forgotten at once.
+    assert_eq!(output["not_current"], expected);
+    // After a fix it is no longer reported.
     files.write("templates/a.html", "new {x}");
     files.write("templates/b.html", "new {x}");
     let ran = reload(&[]);
@@ -152,7 +161,7 @@ fn the_token_comes_from_a_variable_or_a_file() {
 }
 
 #[test]
-fn an_admin_listener_that_cannot_be_is_said() {
+fn an_unreachable_listener_is_reported() {
     let files = Files::new(&[("templates/a.html", "a")]);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = taken.local_addr().expect("an address").to_string();
@@ -164,7 +173,7 @@ fn an_admin_listener_that_cannot_be_is_said() {
 }
 
 #[test]
-fn metrics_and_the_level_of_the_log_are_at_hand() {
+fn metrics_and_log_level_are_available() {
     let files = Files::new(&[("templates/a.html", "a"), ("hotplate.toml", "")]);
     let (running, admin) = served(&files, &[]);
     let server = Server {
@@ -194,7 +203,7 @@ fn metrics_and_the_level_of_the_log_are_at_hand() {
 }
 
 #[test]
-fn no_good_answer_is_said() {
+fn invalid_answers_are_reported() {
     let free = TcpListener::bind("127.0.0.1:0")
         .expect("a port")
         .local_addr()

@@ -35,7 +35,7 @@ fn the_text_and_nothing_else() {
 }
 
 #[test]
-fn what_is_wrong_goes_to_stderr() {
+fn errors_go_to_stderr() {
     let files = site();
     let bad = files.path().join("bad.json");
     let cases: [(&[&str], &str, i32, &str); 10] = [
@@ -50,7 +50,7 @@ fn what_is_wrong_goes_to_stderr() {
         (&["data/hello.json"], "", 1, "`data/hello.json` is data"),
         (&["broken.html"], "", 1, "broken.html:1:"),
     ];
-    for (arguments, stdin, code, said) in cases {
+    for (arguments, stdin, code, message) in cases {
         let ran = run_with(&[&["render", text(files.path())], arguments].concat(), stdin);
         assert_eq!(
             (ran.stdout.as_str(), ran.code),
@@ -58,7 +58,7 @@ fn what_is_wrong_goes_to_stderr() {
             "{arguments:?}: {}",
             ran.stderr
         );
-        assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{arguments:?}: {}", ran.stderr);
     }
 }
 
@@ -74,13 +74,13 @@ fn the_shop_renders() {
 }
 
 #[test]
-fn nobody_has_to_read_it() {
+fn closed_output_is_no_error() {
     let (status, stderr) = run_unread(&["render", text(&shop()), "index.html"]);
     assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
 }
 
 #[test]
-fn a_name_is_suggested_for_what_people_write_for_it() {
+fn similar_names_are_suggested() {
     let files = Files::new(&[
         ("templates/index.html", "x"),
         ("templates/about/team.html", "x"),
@@ -99,8 +99,8 @@ fn a_name_is_suggested_for_what_people_write_for_it() {
         ("team.html", "about/team.html"),
     ] {
         let ran = run(&["render", text(files.path()), name]);
-        let said = format!("error: there is no template `{name}`; did you mean `{meant}`?\n");
-        assert_eq!((ran.code, ran.stderr), (1, said));
+        let message = format!("error: there is no template `{name}`; did you mean `{meant}`?\n");
+        assert_eq!((ran.code, ran.stderr), (1, message));
     }
     let ran = run(&["render", text(files.path()), "nothing/like/it"]);
     assert!(ran.stderr.ends_with("`graph` names all of them\n"), "{}", ran.stderr);

@@ -1,9 +1,9 @@
-//! The part of JSON Schema that the OpenAPI document uses. Whatever else a schema says is an error, so that nothing is taken for checked
-//! that is not.
+//! A checker for the part of JSON Schema that the OpenAPI document uses. Any other keyword is an error, so that nothing is silently left
+//! unchecked.
 
 use serde_json::{Map, Value, json};
 
-/// Keywords that are checked, and those that say nothing about a value.
+/// The keywords that are checked, and those that do not constrain a value.
 const KEYWORDS: [&str; 16] = [
     "$ref",
     "additionalProperties",
@@ -23,7 +23,7 @@ const KEYWORDS: [&str; 16] = [
     "type",
 ];
 
-/// What does not fit, and where. A field of an object that no schema names does not fit.
+/// Checks a value against a schema; the error contains the difference and its position. Fields that no schema names are errors.
 pub(crate) fn check(document: &Value, schema: &Value, value: &Value, place: &str) -> Result<(), String> {
     let keywords = schema
         .as_object()
@@ -105,7 +105,7 @@ pub(crate) fn check(document: &Value, schema: &Value, value: &Value, place: &str
     }
 }
 
-/// Where a reference within the document leads.
+/// Resolves a reference within the document.
 pub(crate) fn resolve<'d>(document: &'d Value, reference: &str) -> Option<&'d Value> {
     document.pointer(reference.strip_prefix('#')?)
 }
@@ -125,7 +125,7 @@ fn check_fields(document: &Value, schema: &Value, fields: &Map<String, Value>, p
     Ok(())
 }
 
-/// The fields of an object, those of its parts included.
+/// Collects the fields of an object schema, including those of its `allOf` parts.
 fn collect(document: &Value, schema: &Value, known: &mut Map<String, Value>, required: &mut Vec<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let schema = resolve(document, reference).expect("a schema");
@@ -139,7 +139,7 @@ fn collect(document: &Value, schema: &Value, known: &mut Map<String, Value>, req
     required.extend(names.filter_map(Value::as_str).map(str::to_owned));
 }
 
-/// The schemas of an answer by their content types: an operation says every status that it is answered with.
+/// Returns the schemas of an answer by their content types; an operation has to list every status that occurs.
 pub(crate) fn answers<'d>(
     document: &'d Value,
     operation: &'d Value,
@@ -158,7 +158,7 @@ pub(crate) fn answers<'d>(
 }
 
 #[test]
-fn the_checker_finds_what_does_not_fit() {
+fn the_checker_finds_differences() {
     let document = json!({"components": {"schemas": {
         "A": {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer", "minimum": 0, "maximum": 3}, "b": {"type": ["string", "null"], "maxLength": 2}}},
     }}});

@@ -1,4 +1,4 @@
-//! `hotplate serve`: for the world, until it is told to end.
+//! `hotplate serve`: the production server and its shutdown.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -34,7 +34,7 @@ fn next(running: &Running, event: &str) -> Value {
 }
 
 #[test]
-fn pages_are_as_they_were_written_and_faults_stay_inside() {
+fn pages_are_unchanged_and_faults_hidden() {
     let files = site();
     files.write("templates/broken.html", "{{ if secret }}");
     let server = serve(&files, &[]);
@@ -58,21 +58,21 @@ fn pages_are_as_they_were_written_and_faults_stay_inside() {
 }
 
 #[test]
-fn visitors_are_told_nothing_of_versions_unless_it_is_switched_on() {
+fn version_headers_are_optional() {
     let files = site();
     let quiet = serve(&files, &["--set", "server.version_headers=false"]);
     for path in ["/", "/nothing", "/static/site.css"] {
         assert!(!quiet.get(path).head.contains("x-hotplate"), "{path}");
     }
-    let told = serve(&files, &["--set", "server.version_headers=true"]);
-    assert_eq!(told.get("/").freshness(), "current");
+    let with_headers = serve(&files, &["--set", "server.version_headers=true"]);
+    assert_eq!(with_headers.get("/").freshness(), "current");
 }
 
 #[test]
-fn everything_that_happens_is_an_object_on_a_line() {
+fn events_are_json_lines() {
     let files = site();
     let server = serve(&files, &["--format", "json"]);
-    // The first line is gone with the address.
+    // The first line was already read for the address.
     files.write("templates/other.html", "{{ if }}");
     let published = next(&server.running, "published");
     assert_eq!(
@@ -85,7 +85,7 @@ fn everything_that_happens_is_an_object_on_a_line() {
         (&fallback["serving"], &fallback["since"]),
         (&json!("last-good"), &json!(1))
     );
-    // It compiles again and fails when it is rendered; then it does not.
+    // The template compiles again and fails when it is rendered; then it is fixed.
     for (text, event) in [("{nowhere}", "fallback"), ("fine", "fixed")] {
         files.write("templates/other.html", text);
         let published = next(&server.running, "published");
@@ -117,10 +117,10 @@ fn everything_that_happens_is_an_object_on_a_line() {
     );
 }
 
-/// Bytes of a file that is too large for all buffers between server and reader.
+/// Size of a file that does not fit into the buffers between the server and the client.
 const LARGE: usize = 32 * 1024 * 1024;
 
-/// A download that has begun, as much as was read of it, and is waiting for its reader.
+/// Starts a download, and returns it with the bytes that were read; the rest waits for the client.
 fn download(files: &Files, server: &Server) -> (TcpStream, Vec<u8>) {
     files.write("static/large.txt", &"x".repeat(LARGE));
     let mut stream = server.send("GET", "/static/large.txt");
@@ -130,7 +130,7 @@ fn download(files: &Files, server: &Server) -> (TcpStream, Vec<u8>) {
 }
 
 #[test]
-fn a_request_under_way_is_answered_before_the_end() {
+fn open_requests_are_answered_before_the_end() {
     for signal in ["TERM", "INT"] {
         let files = site();
         let server = serve(&files, &["--format", "json", "--set", "server.drain_ms=60000"]);
@@ -150,7 +150,7 @@ fn a_request_under_way_is_answered_before_the_end() {
 }
 
 #[test]
-fn what_takes_too_long_is_cut_off_and_the_exit_code_says_so() {
+fn slow_requests_are_cut_off() {
     let files = site();
     let server = serve(&files, &["--format", "json", "--set", "server.drain_ms=50"]);
     let _unread = download(&files, &server);
@@ -167,7 +167,7 @@ fn a_second_signal_does_not_wait() {
     let _unread = download(&files, &server);
     server.running.signal("TERM");
     next(&server.running, "stopping");
-    // Signals that come at once are one press of a key; what comes later is meant.
+    // Signals in quick succession come from one key press; a later signal is intended.
     let ended = (0..600).any(|_| {
         server.running.signal("TERM");
         server
@@ -180,7 +180,7 @@ fn a_second_signal_does_not_wait() {
 }
 
 #[test]
-fn connections_without_a_request_hold_nobody_up() {
+fn idle_connections_do_not_delay_the_end() {
     let files = site();
     let server = serve(&files, &["--format", "json", "--set", "server.drain_ms=3600000"]);
     let _silent = TcpStream::connect(&server.address).expect("connects");
@@ -195,7 +195,7 @@ fn connections_without_a_request_hold_nobody_up() {
 }
 
 #[test]
-fn sighup_takes_what_can_change_and_names_what_cannot() {
+fn sighup_applies_what_can_change() {
     let files = site();
     let server = serve(&files, &["--format", "json", "--set", "templates.watch=false"]);
     assert_eq!(server.get("/").body, "<body>first</body>");
@@ -205,10 +205,10 @@ fn sighup_takes_what_can_change_and_names_what_cannot() {
         "[server]\nbind = \"127.0.0.1:1\"\nworkers = 2\ndrain_ms = 1234\n[log]\nlevel = \"info\"\n",
     );
     server.running.signal("HUP");
-    let told = server
+    let lines = server
         .running
         .lines_with(&["\"event\":\"reloaded\"", "needs a restart: server.bind"]);
-    let reloaded: Value = serde_json::from_str(&told[0]).expect("JSON");
+    let reloaded: Value = serde_json::from_str(&lines[0]).expect("JSON");
     assert_eq!(reloaded["live"], json!(["server.drain_ms", "log.level"]));
     assert_eq!(reloaded["restart"], json!(["server.bind"]));
     assert_eq!(reloaded["report"]["outcome"], "published");
@@ -234,11 +234,11 @@ fn sighup_with_a_bad_configuration_changes_nothing() {
     ] {
         files.write("hotplate.toml", toml);
         server.running.signal("HUP");
-        let told = server.running.lines_with(&[
+        let lines = server.running.lines_with(&[
             "\"event\":\"not-reloaded\"",
             "the configuration is invalid, and the previous one stays in force",
         ]);
-        let refused: Value = serde_json::from_str(&told[0]).expect("JSON");
+        let refused: Value = serde_json::from_str(&lines[0]).expect("JSON");
         let finding = &refused["findings"][0];
         assert_eq!(
             (finding["code"].as_str(), finding["line"].as_u64()),
@@ -263,7 +263,7 @@ fn sighup_with_a_bad_configuration_changes_nothing() {
 }
 
 #[test]
-fn a_port_in_use_says_what_to_do() {
+fn a_port_in_use_is_explained() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let files = site();
@@ -277,7 +277,7 @@ fn a_port_in_use_says_what_to_do() {
 }
 
 #[test]
-fn nobody_has_to_read_what_it_says() {
+fn closed_output_does_not_stop_the_server() {
     let files = site();
     let mut running = Running::start_logged(&[], &["serve", text(files.path())]);
     let line = running.wait_for("http://");
@@ -299,14 +299,14 @@ fn nobody_has_to_read_what_it_says() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn systemd_is_told() {
+fn systemd_is_notified() {
     let files = site();
     let path = files.path().join("notify");
     let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
     socket.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
-    let said = |wanted: &str| loop {
+    let receive = |wanted: &str| loop {
         let mut buffer = [0; 4096];
-        let length = socket.recv(&mut buffer).expect("something is said");
+        let length = socket.recv(&mut buffer).expect("a message");
         let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
         if text.contains(wanted) {
             return text;
@@ -315,12 +315,12 @@ fn systemd_is_told() {
     };
     let environment = [("NOTIFY_SOCKET", text(&path)), ("WATCHDOG_USEC", "200000")];
     let running = Running::start_logged(&environment, &["serve", text(files.path())]);
-    assert!(said("READY=1").contains("STATUS=answers at http://"));
-    said("WATCHDOG=1");
+    assert!(receive("READY=1").contains("STATUS=answers at http://"));
+    receive("WATCHDOG=1");
     running.signal("HUP");
-    assert!(said("RELOADING=1").contains("MONOTONIC_USEC="));
-    said("READY=1");
+    assert!(receive("RELOADING=1").contains("MONOTONIC_USEC="));
+    receive("READY=1");
     running.signal("TERM");
-    said("STOPPING=1");
+    receive("STOPPING=1");
     assert_eq!(running.wait().code(), Some(0));
 }

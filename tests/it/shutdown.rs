@@ -1,4 +1,4 @@
-//! The end of a server that somebody follows, and of what is done for somebody who has left.
+//! The shutdown of servers with open event streams, the cancellation of abandoned renders, and startup under tight resource limits.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -17,14 +17,14 @@ use crate::wait;
 use crate::wire::{self, Events};
 
 const FEED: &str = "/_hotplate/live?entry=index.html";
-/// The templates of the app below.
+/// The environment variable with the templates of the app below.
 const TEMPLATES: &str = "HOTPLATE_TEST_TEMPLATES";
 
 async fn hello(templates: Templates) -> impl Responder {
     templates.page("index.html", &())
 }
 
-/// The program of the README. It is started by the next test, as a process of its own, for it is ended by a signal.
+/// The program of the README. The next test starts it as a process of its own, because it is ended by a signal.
 #[actix_web::test]
 #[ignore = "a program, not a test"]
 async fn program() {
@@ -41,7 +41,7 @@ async fn program() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_app_ends_at_once_although_a_browser_follows() {
+fn an_app_shuts_down_with_open_streams() {
     let files = Files::new(&[("index.html", "<p>page</p>")]);
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args(["shutdown::program", "--exact", "--ignored", "--nocapture"])
@@ -56,7 +56,7 @@ fn an_app_ends_at_once_although_a_browser_follows() {
     events.next_of("page");
     let killed = Command::new("kill").arg(child.id().to_string()).status();
     assert!(killed.expect("kill runs").success());
-    // Else it would last for the hour that it gives to what is under way.
+    // Otherwise the shutdown would wait for open requests for an hour.
     let ended = wait::answer(|| child.try_wait().expect("a child"));
     let _ = child.kill();
     let _ = child.wait();
@@ -64,7 +64,7 @@ fn an_app_ends_at_once_although_a_browser_follows() {
 }
 
 #[test]
-fn dev_and_serve_end_at_once_although_somebody_listens() {
+fn dev_and_serve_shut_down_with_open_streams() {
     let files = Files::new(&[
         ("templates/index.html", "<p>page</p>"),
         ("hotplate.toml", "[server]\ndrain_ms = 3600000\n"),
@@ -102,7 +102,7 @@ fn dev_and_serve_end_at_once_although_somebody_listens() {
     }
 }
 
-/// Rendered by the Renderer, for as long as somebody waits for it.
+/// Renders a page in the Renderer's pool until the client leaves.
 async fn slow(templates: Templates) -> impl Responder {
     templates
         .page_on_pool("slow.html", json!({ "many": vec![0; 1000] }))
@@ -114,7 +114,7 @@ async fn quick(templates: Templates) -> impl Responder {
 }
 
 #[actix_web::test]
-async fn who_closes_the_connection_ends_the_render_that_runs_apart() {
+async fn a_closed_connection_cancels_the_render() {
     let loops = "{{ for a in many }}{{ for b in many }}{{ for c in many }}{{ endfor }}{{ endfor }}{{ endfor }}";
     let files = Files::new(&[("slow.html", loops), ("quick.html", "quick")]);
     let limits = Limits {
@@ -133,7 +133,7 @@ async fn who_closes_the_connection_ends_the_render_that_runs_apart() {
     let server = HttpServer::new(app)
         .workers(1)
         .disable_signals()
-        // What the documentation of `page_apart` says.
+        // The setting that the documentation of `page_on_pool` recommends.
         .h1_allow_half_closed(false)
         .bind("127.0.0.1:0")
         .expect("binds");
@@ -156,7 +156,7 @@ async fn who_closes_the_connection_ends_the_render_that_runs_apart() {
         wait::until("the render never begins", inside);
         visitor.shutdown(Shutdown::Both).expect("closed");
         drop(visitor);
-        // The one thread that renders has time for the next, minutes before the first would be done.
+        // The only render thread is free for the next request, minutes before the first one would be complete.
         wire::ask(address, "GET", "/quick", &[], "")
     });
     let answer = answer.await.expect("an answer");
@@ -167,18 +167,18 @@ async fn who_closes_the_connection_ends_the_render_that_runs_apart() {
 
 #[cfg(unix)]
 #[test]
-fn too_few_descriptors_are_said_before_anything_begins() {
+fn too_few_descriptors_are_reported() {
     let files = Files::new(&[("templates/index.html", "page")]);
     let binary = env!("CARGO_BIN_EXE_hotplate");
     let site = text(files.path());
-    // Three are those of the terminal; with fewer than five not even the program itself can be loaded.
+    // Three descriptors are stdin, stdout and stderr; with fewer than five the program cannot be loaded.
     for limit in 5..=64 {
         for command in ["check", "serve"] {
             let more = match command {
                 "serve" => "--bind 127.0.0.1:0 --admin 127.0.0.1:0 --set server.workers=1",
                 _ => "",
             };
-            // Only those three, whatever this test has open.
+            // The process inherits only these three, whatever this test has open.
             let script = format!("ulimit -n {limit}; exec {binary} {command} {site} {more}");
             let mut child = Command::new("sh")
                 .args(["-c", &script])
@@ -187,7 +187,7 @@ fn too_few_descriptors_are_said_before_anything_begins() {
                 .stderr(Stdio::piped())
                 .spawn()
                 .expect("starts");
-            // A server that has begun to serve is told to end.
+            // A server that has started anyway is ended.
             let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
             let mut line = String::new();
             while out.read_line(&mut line).expect("lines") > 0 {
@@ -197,12 +197,12 @@ fn too_few_descriptors_are_said_before_anything_begins() {
                 line.clear();
             }
             let ended = child.wait_with_output().expect("ends");
-            let said = String::from_utf8_lossy(&ended.stderr);
-            assert!(!said.contains("panicked"), "{command} with {limit}: {said}");
+            let output = String::from_utf8_lossy(&ended.stderr);
+            assert!(!output.contains("panicked"), "{command} with {limit}: {output}");
             match ended.status.code() {
                 Some(0) => {}
-                Some(3) => assert!(said.contains("ulimit -n"), "{command} with {limit}: {said}"),
-                code => panic!("{command} with {limit}: {code:?}, {said}"),
+                Some(3) => assert!(output.contains("ulimit -n"), "{command} with {limit}: {output}"),
+                code => panic!("{command} with {limit}: {code:?}, {output}"),
             }
         }
     }
@@ -210,12 +210,12 @@ fn too_few_descriptors_are_said_before_anything_begins() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn too_few_threads_and_too_little_memory_are_said_before_anything_begins() {
+fn too_few_threads_or_too_little_memory_are_reported() {
     let files = Files::new(&[("templates/index.html", "page")]);
     let binary = env!("CARGO_BIN_EXE_hotplate");
     let site = text(files.path());
     // A thread has a stack of 2 MiB.
-    for (command, more, said) in [
+    for (command, more, output) in [
         ("serve", "--set server.workers=400", "threads have to be started"),
         (
             "dev",
@@ -228,16 +228,16 @@ fn too_few_threads_and_too_little_memory_are_said_before_anything_begins() {
         let stderr = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(3), "{command}: {stderr}");
         assert!(
-            stderr.contains(said) && stderr.lines().count() == 1,
+            stderr.contains(output) && stderr.lines().count() == 1,
             "{command}: {stderr}"
         );
         assert!(ended.stdout.is_empty(), "nothing began");
     }
 }
 
-/// A site that takes long to load: some hundred templates with as many tags as one may have.
+/// Creates a site that takes long to load: some hundred templates with the maximum number of tags.
 #[cfg(target_os = "linux")]
-fn slow_to_load() -> Files {
+fn slow_site() -> Files {
     let files = Files::new(&[("templates/index.html", "page")]);
     let line = format!("{}\n", "{{ if a }}{{ for b in c }}{b}{{ endfor }}{{ endif }}".repeat(4));
     let text = line.repeat(4_000);
@@ -247,7 +247,7 @@ fn slow_to_load() -> Files {
     files
 }
 
-/// Starts a server, and returns once it loads: then it listens to signals.
+/// Starts a server and returns when it loads its templates, at which point it listens to signals.
 #[cfg(target_os = "linux")]
 fn loading(files: &Files, more: &[&str]) -> std::process::Child {
     let mut arguments = vec!["serve", text(files.path()), "--bind", "127.0.0.1:0", "--format", "json"];
@@ -279,7 +279,7 @@ fn signal(child: &std::process::Child, signal: &str) {
     assert!(kill.expect("kill runs").success());
 }
 
-/// The events on stdout, in their order, and the rest.
+/// Returns the events on stdout in their order, and the output of the process.
 #[cfg(target_os = "linux")]
 fn events(child: std::process::Child) -> (Vec<String>, std::process::Output) {
     let output = child.wait_with_output().expect("ends");
@@ -293,8 +293,8 @@ fn events(child: std::process::Child) -> (Vec<String>, std::process::Output) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_signal_ends_a_server_that_still_loads() {
-    let files = slow_to_load();
+fn a_signal_ends_a_loading_server() {
+    let files = slow_site();
     for name in ["TERM", "INT"] {
         let child = loading(
             &files,
@@ -309,7 +309,7 @@ fn a_signal_ends_a_server_that_still_loads() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_reload_that_is_asked_for_while_the_server_loads_is_done_afterwards() {
+fn a_reload_during_loading_is_done_afterwards() {
     let files = Files::new(&[("templates/index.html", "page")]);
     for number in 0..500 {
         files.write(&format!("templates/{number}.html"), &format!("{number}"));
@@ -335,21 +335,21 @@ fn a_reload_that_is_asked_for_while_the_server_loads_is_done_afterwards() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_load_that_takes_too_long_is_abandoned_and_that_is_said_in_one_line() {
-    let files = slow_to_load();
+fn a_load_that_takes_too_long_is_abandoned() {
+    let files = slow_site();
     let address = ["--bind", "127.0.0.1:0", "--set", "limits.start_ms=1"];
     let ended = crate::command::run(&[&["serve", text(files.path())][..], &address].concat());
-    let said = &ended.stderr;
-    assert_eq!((ended.code, &*ended.stdout), (3, ""), "{said}");
-    assert!(said.contains("start_ms") && said.lines().count() == 1, "{said}");
+    let output = &ended.stderr;
+    assert_eq!((ended.code, &*ended.stdout), (3, ""), "{output}");
+    assert!(output.contains("start_ms") && output.lines().count() == 1, "{output}");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn too_few_processes_of_a_user_are_said_before_anything_begins() {
+fn too_few_processes_are_reported() {
     use std::os::unix::fs::PermissionsExt;
 
-    // The system asks nobody who is root, so the server has to be run by somebody else, who may read it.
+    // The limit does not apply to root, so the server runs as another user, who needs read access to the program.
     let files = Files::new(&[("templates/index.html", "page")]);
     let binary = files.path().join("hotplate");
     std::fs::copy(env!("CARGO_BIN_EXE_hotplate"), &binary).expect("copied");
@@ -370,23 +370,23 @@ fn too_few_processes_of_a_user_are_said_before_anything_begins() {
         .output()
         .ok()
         .filter(|ended| {
-            // Only root may do that, with a program that not every system has.
+            // This needs root and the program `setpriv`.
             !String::from_utf8_lossy(&ended.stderr).contains("setpriv:")
         })
     else {
         println!("skipped: nobody else can be run as");
         return;
     };
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(3), "{said}");
-    assert!(said.contains("ulimit -u") && said.lines().count() == 1, "{said}");
+    let output = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(3), "{output}");
+    assert!(output.contains("ulimit -u") && output.lines().count() == 1, "{output}");
     assert!(ended.stdout.is_empty(), "nothing began");
 }
 
-/// systemd may be stuck, and its socket full: then a message is lost, and nothing waits for it.
+/// If systemd does not read its socket and the socket is full, a message is dropped, and nothing waits for it.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_service_manager_that_reads_nothing_holds_up_nothing() {
+fn a_stuck_service_manager_blocks_nothing() {
     use std::os::unix::net::UnixDatagram;
 
     let files = Files::new(&[("templates/index.html", "page")]);
@@ -397,11 +397,14 @@ fn a_service_manager_that_reads_nothing_holds_up_nothing() {
     while sender.send_to(b"full", &path).is_ok() {}
     let environment = [("NOTIFY_SOCKET", text(&path)), ("WATCHDOG_USEC", "200000")];
     let running = Running::start_logged(&environment, &["serve", text(files.path()), "--bind", "127.0.0.1:0"]);
-    let said = running.lines_with(&["http://", "systemd cannot be told"]);
-    let address = said[0].split("http://").nth(1).and_then(|rest| rest.split('/').next());
+    let output = running.lines_with(&["http://", "systemd cannot be told"]);
+    let address = output[0]
+        .split("http://")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next());
     let address = address.expect("an address").to_owned();
     let server = Server { running, address };
-    assert!(said[1].contains("WARN"), "{}", said[1]);
+    assert!(output[1].contains("WARN"), "{}", output[1]);
     assert_eq!(server.get("/").status, 200);
     server.running.signal("HUP");
     server.running.signal("TERM");
@@ -409,9 +412,9 @@ fn a_service_manager_that_reads_nothing_holds_up_nothing() {
     drop(never_read);
 }
 
-/// Nothing in our own server goes on for somebody who has left, so there a client may close its half as soon as it has asked.
+/// `serve` runs no render that outlives its client, so a client may close its half of the connection right after its request.
 #[test]
-fn a_client_that_has_nothing_more_to_say_is_answered() {
+fn a_half_closed_connection_is_answered() {
     let files = Files::new(&[("templates/index.html", "page"), ("static/a.txt", "text")]);
     let server = Server::run(Running::start(&["serve", text(files.path()), "--bind", "127.0.0.1:0"]));
     for _ in 0..50 {

@@ -1,4 +1,4 @@
-//! The rules of a site, through the library.
+//! The rules of a site, tested by the library.
 
 use hotplate::site::{Site, SiteData};
 use hotplate::{Freshness, Hotplate, RenderFailure, RenderOptions, Rendered};
@@ -20,7 +20,7 @@ fn body(hotplate: &Hotplate, name: &str) -> String {
 }
 
 #[test]
-fn paths_lead_to_entries_and_to_nothing_else() {
+fn paths_lead_to_entries_only() {
     let files = Files::new(&[
         ("templates/index.html", ""),
         ("templates/a/b.html", ""),
@@ -66,7 +66,7 @@ fn paths_lead_to_entries_and_to_nothing_else() {
 }
 
 #[test]
-fn in_a_plain_folder_every_file_but_pieces_is_an_entry_without_data() {
+fn a_plain_folder_has_entries_without_data() {
     let files = Files::new(&[
         ("index.html", "{{ if @root }}whole{{ endif }}"),
         ("_part.html", "part"),
@@ -85,7 +85,7 @@ fn in_a_plain_folder_every_file_but_pieces_is_an_entry_without_data() {
 }
 
 #[test]
-fn data_is_laid_over_data() {
+fn data_is_merged() {
     let files = Files::new(&[
         ("templates/index.html", "{brand.name} {brand.city} {title}"),
         ("templates/mail/order.html", "{brand.name} {title}"),
@@ -143,7 +143,7 @@ async fn data_and_templates_of_one_batch_are_swapped_together() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_held_back_keeps_its_older_data() {
+async fn a_stale_page_keeps_its_data() {
     let files = Files::new(&[
         ("templates/index.html", "{title}, {{ call _parts/a.html with page }}"),
         ("templates/_parts/a.html", "part"),
@@ -159,13 +159,13 @@ async fn a_page_that_is_held_back_keeps_its_older_data() {
     assert!(matches!(page.freshness, Freshness::Stale { .. }), "{page:?}");
     assert_eq!(body(&hotplate, "other.html"), "other new");
 
-    files.write("templates/_parts/a.html", "mended");
+    files.write("templates/_parts/a.html", "fixed");
     hotplate.reload().await.expect("reloads");
-    assert_eq!(body(&hotplate, "index.html"), "new, mended");
+    assert_eq!(body(&hotplate, "index.html"), "new, fixed");
 }
 
 #[tokio::test]
-async fn data_that_is_no_json_holds_back_its_pages_and_no_other() {
+async fn invalid_data_affects_only_its_pages() {
     let files = Files::new(&[
         ("templates/index.html", "{title}"),
         ("templates/other.html", "other {title}"),
@@ -188,7 +188,7 @@ async fn data_that_is_no_json_holds_back_its_pages_and_no_other() {
 }
 
 #[tokio::test]
-async fn data_may_come_and_go() {
+async fn data_may_be_added_and_removed() {
     let files = Files::new(&[
         ("templates/index.html", "{title}"),
         ("data/_all.json", r#"{"title": "all"}"#),
@@ -210,11 +210,11 @@ fn data_cannot_be_called() {
         ("data/index.json", r#"{"page": {}}"#),
     ]);
     let (_, hotplate) = open(&files);
-    let said = match render(&hotplate, "index.html") {
+    let error = match render(&hotplate, "index.html") {
         Ok(rendered) => panic!("{rendered:?}"),
         Err(failure) => failure.to_string(),
     };
-    assert!(said.contains("data"), "{said}");
+    assert!(error.contains("data"), "{error}");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn the_shop_renders_with_its_data() {
 }
 
 #[test]
-fn what_is_no_directory_is_said() {
+fn a_missing_directory_is_an_error() {
     let files = Files::new(&[("file", "")]);
     for path in ["file", "nowhere"] {
         let error = Site::open(files.path().join(path)).expect_err("no site");
@@ -239,7 +239,7 @@ fn what_is_no_directory_is_said() {
 }
 
 #[test]
-fn data_is_found_however_the_accents_of_its_name_are_encoded() {
+fn data_is_found_by_any_unicode_form() {
     let files = Files::new(&[
         ("templates/nai\u{308}ve.html", "{x}"),
         ("data/na\u{ef}ve.json", r#"{"x": "composed"}"#),

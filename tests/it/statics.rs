@@ -32,7 +32,7 @@ fn get(server: &Server, path: &str) -> Answer {
     ask(server, "GET", path, &[])
 }
 
-/// The validators of a file, once it has some: it may not have changed a moment ago.
+/// Waits for the validators of a file: it has none while it has just changed.
 fn validators(server: &Server, path: &str) -> (String, String) {
     let found = wait::answer(|| {
         let answer = get(server, path);
@@ -48,11 +48,11 @@ fn set_modified(path: &Path, time: SystemTime) {
     file.set_modified(time).expect("set");
 }
 
-/// Method, headers; status, `Content-Range`, body.
+/// A request (method, headers) and its expected answer (status, `Content-Range`, body).
 type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], u16, &'c str, &'c str);
 
 #[test]
-fn what_rfc_9110_says_is_what_is_answered() {
+fn conditions_and_ranges_follow_rfc_9110() {
     let files = site();
     let server = serve(&files, &[]);
     let (etag, date) = validators(&server, "/static/digits.txt");
@@ -109,7 +109,7 @@ fn what_rfc_9110_says_is_what_is_answered() {
     ];
     for (method, headers, status, range, body) in cases {
         let answer = ask(&server, method, "/static/digits.txt", headers);
-        let said = format!("{method} {headers:?}: {answer:?}");
+        let context = format!("{method} {headers:?}: {answer:?}");
         assert_eq!(
             (
                 answer.status,
@@ -117,7 +117,7 @@ fn what_rfc_9110_says_is_what_is_answered() {
                 &*answer.body
             ),
             (*status, *range, *body),
-            "{said}"
+            "{context}"
         );
         let length = match (*method, status) {
             ("HEAD", 200) => Some(10),
@@ -126,15 +126,15 @@ fn what_rfc_9110_says_is_what_is_answered() {
             _ => Some(0),
         };
         let length = length.map(|length| length.to_string());
-        assert_eq!(answer.header("content-length"), length.as_deref(), "{said}");
+        assert_eq!(answer.header("content-length"), length.as_deref(), "{context}");
         if [200, 206, 304].contains(status) {
-            assert_eq!(answer.header("etag"), Some(tag), "{said}");
-            assert_eq!(answer.header("cache-control"), Some("no-cache"), "{said}");
+            assert_eq!(answer.header("etag"), Some(tag), "{context}");
+            assert_eq!(answer.header("cache-control"), Some("no-cache"), "{context}");
         } else {
-            assert_eq!(answer.header("cache-control"), None, "{said}");
+            assert_eq!(answer.header("cache-control"), None, "{context}");
         }
         if *status == 200 {
-            assert_eq!(answer.header("accept-ranges"), Some("bytes"), "{said}");
+            assert_eq!(answer.header("accept-ranges"), Some("bytes"), "{context}");
         }
     }
 }
@@ -144,7 +144,7 @@ fn a_resumed_download_is_of_one_version() {
     let files = site();
     let server = serve(&files, &[]);
     let (etag, date) = validators(&server, "/static/digits.txt");
-    // Of the same size and, as a deployment may leave it, of the same time.
+    // The new file has the same size and, as after some deployments, the same modification time.
     let path = files.path().join("static/digits.txt");
     let modified = fs::metadata(&path).expect("there").modified().expect("a time");
     files.write("static/digits.txt", "abcdefghij");
@@ -164,7 +164,7 @@ fn a_resumed_download_is_of_one_version() {
 }
 
 #[test]
-fn any_time_and_size_of_a_file_is_answered() {
+fn files_of_any_time_and_size_are_served() {
     let files = site();
     let server = serve(&files, &[]);
     let path = files.path().join("static/digits.txt");
@@ -176,7 +176,7 @@ fn any_time_and_size_of_a_file_is_answered() {
         UNIX_EPOCH + Duration::from_secs(1),
         SystemTime::now() + Duration::from_secs(400 * 365 * day),
         UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX)),
-        // What a file system cannot keep it keeps as something else, or refuses.
+        // A file system changes or rejects a time that it cannot represent.
         UNIX_EPOCH + Duration::from_secs(8_000 * 366 * day),
         UNIX_EPOCH + Duration::from_secs(i64::MAX as u64),
         UNIX_EPOCH - Duration::from_secs(i64::MAX as u64),
@@ -196,7 +196,7 @@ fn any_time_and_size_of_a_file_is_answered() {
         }
     }
     assert_eq!(get(&server, "/static/digits.txt").body, DIGITS);
-    // As large as the file system allows, with nothing in it.
+    // A sparse file of the maximum size of the file system.
     let huge = File::create(files.path().join("static/huge.bin")).expect("made");
     let size = (32..63)
         .rev()
@@ -220,7 +220,7 @@ fn any_time_and_size_of_a_file_is_answered() {
 }
 
 #[test]
-fn a_large_file_arrives_whole_and_one_that_shrinks_ends_early() {
+fn a_large_file_is_complete_and_a_shrinking_one_ends_early() {
     let files = site();
     let server = serve(&files, &[]);
     let large: String = (0..200_000).map(|number| format!("{number:06}\n")).collect();
@@ -228,7 +228,7 @@ fn a_large_file_arrives_whole_and_one_that_shrinks_ends_early() {
     assert_eq!(get(&server, "/static/large.txt").body, large);
     let part = ask(&server, "GET", "/static/large.txt", &[("range", "bytes=70000-1300000")]);
     assert_eq!((part.status, &*part.body), (206, &large[70_000..=1_300_000]));
-    // More than everything between here and there holds.
+    // Larger than all buffers between the server and the client.
     let bytes = 64 * 1024 * 1024;
     files.write("static/shrinks.txt", &"x".repeat(bytes));
     let mut stream = server.send("GET", "/static/shrinks.txt");
@@ -244,28 +244,31 @@ fn a_large_file_arrives_whole_and_one_that_shrinks_ends_early() {
 }
 
 #[test]
-fn browsers_are_told_how_long_to_keep_a_file() {
+fn static_files_have_cache_control() {
     let files = site();
-    let said = |server: &Server| {
+    let cache_control = |server: &Server| {
         get(server, "/static/digits.txt")
             .header("cache-control")
             .map(str::to_owned)
     };
-    let of = |more: &[&str]| said(&serve(&files, more));
+    let of = |more: &[&str]| cache_control(&serve(&files, more));
     assert_eq!(of(&[]).as_deref(), Some("no-cache"));
     let hour = ["--set", "server.static_cache_control=public, max-age=3600"];
     assert_eq!(of(&hour).as_deref(), Some("public, max-age=3600"));
     assert_eq!(of(&["--set", "server.static_cache_control="]), None);
-    // What is edited is never old.
+    // In development files are always revalidated.
     let dev = [&["dev", text(files.path()), "--bind", "127.0.0.1:0"][..], &hour].concat();
-    assert_eq!(said(&Server::run(Running::start(&dev))).as_deref(), Some("no-cache"));
+    assert_eq!(
+        cache_control(&Server::run(Running::start(&dev))).as_deref(),
+        Some("no-cache")
+    );
     let refused = run(&["serve", text(files.path()), "--set", "server.static_cache_control=a\nb"]);
     assert_eq!(refused.code, 2, "{}", refused.stderr);
     assert!(refused.stderr.contains("static_cache_control"), "{}", refused.stderr);
 }
 
 #[test]
-fn files_are_shown_by_their_type_and_never_offered_for_saving() {
+fn files_have_their_type_and_no_content_disposition() {
     let files = site();
     let server = serve(&files, &[]);
     for (name, content, kind) in [
@@ -288,7 +291,7 @@ fn files_are_shown_by_their_type_and_never_offered_for_saving() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_by_one_rule_everywhere() {
+fn links_are_followed_by_one_rule() {
     use std::os::unix::fs::symlink;
 
     for (rule, inside, outside) in [("follow", true, true), ("inside", true, false), ("never", false, false)] {
@@ -334,7 +337,7 @@ fn links_are_followed_by_one_rule_everywhere() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_regular_file_is_not_opened() {
+fn only_regular_files_are_opened() {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
@@ -348,7 +351,7 @@ fn what_is_no_regular_file_is_not_opened() {
     symlink("pipe.txt", of("link.txt")).expect("linked");
     fs::create_dir(of("directory.txt")).expect("made");
     let server = serve(&files, &["--set", "server.workers=1"]);
-    // More than would occupy every thread that could wait for a writer.
+    // More requests than the blocking pool has threads, each of which would wait for a writer.
     let waiting: Vec<_> = (0..64).map(|_| server.send("GET", "/static/pipe.txt")).collect();
     for name in [
         "pipe.txt",
@@ -366,7 +369,7 @@ fn what_is_no_regular_file_is_not_opened() {
 }
 
 #[test]
-fn a_connection_is_good_for_many_files() {
+fn a_connection_is_reused() {
     let files = site();
     let server = serve(&files, &[]);
     let mut stream = wire::connect(server.address.parse().expect("an address"));
@@ -398,7 +401,7 @@ fn a_connection_is_good_for_many_files() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_is_found_however_the_accents_of_its_name_are_encoded() {
+fn a_file_is_found_by_any_unicode_form() {
     let files = Files::new(&[("templates/index.html", ""), ("static/ba\u{308}r.txt", "bear")]);
     let server = serve(&files, &[]);
     for path in ["/static/b%C3%A4r.txt", "/static/ba%CC%88r.txt"] {

@@ -1,4 +1,4 @@
-//! What the log says of one batch and of one request: everything that belongs together has one id.
+//! The log of one batch and of one request: all lines that belong together have the same id.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ fn served(level: &str, more: &[&str]) -> (Files, Server) {
     (files, server)
 }
 
-/// The fields of a span that an entry of the log is in.
+/// Returns the fields of an enclosing span of a log entry.
 fn within<'l>(entry: &'l Value, span: &str) -> &'l Value {
     let spans = entry["spans"].as_array().map_or(&[][..], Vec::as_slice);
     spans.iter().find(|found| found["name"] == span).unwrap_or(&Value::Null)
@@ -33,7 +33,7 @@ fn one_batch_has_one_id_in_all_actors() {
     let (files, server) = served("hotplate_actors=debug", &[]);
     for (number, name) in [(2, "a"), (3, "b")] {
         files.write(&format!("templates/{name}.html"), "changed");
-        // The log alone is in its order.
+        // Only the lines of the log are considered, which are in order.
         let last = format!("\"message\":\"published\",\"version\":{number},");
         let lines = server.running.lines_until(&last);
         let entries = lines
@@ -41,20 +41,20 @@ fn one_batch_has_one_id_in_all_actors() {
             .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let batch = format!("0#{number}");
         let of_batch = entries.filter(|entry| within(entry, "batch")["batch"] == batch);
-        let said = of_batch.map(|entry| (entry["target"].clone(), entry["fields"]["message"].clone()));
+        let messages = of_batch.map(|entry| (entry["target"].clone(), entry["fields"]["message"].clone()));
         let expected = [
             ("watcher", "handed on"),
             ("compiler", "compiled"),
             ("graph", "planned"),
             ("registry", "published"),
         ];
-        let expected = expected.map(|(actor, said)| (format!("hotplate_actors::{actor}").into(), said.into()));
-        assert_eq!(said.collect::<Vec<_>>(), expected, "{lines}");
+        let expected = expected.map(|(actor, message)| (format!("hotplate_actors::{actor}").into(), message.into()));
+        assert_eq!(messages.collect::<Vec<_>>(), expected, "{lines}");
     }
 }
 
 #[test]
-fn a_render_is_part_of_its_request() {
+fn a_render_belongs_to_its_request() {
     let (_files, server) = served("debug", &["--set", "log.spans=true"]);
     server.get("/a");
     let lines = server.running.lines_with(&["\"name\":\"render\""]);
@@ -65,7 +65,7 @@ fn a_render_is_part_of_its_request() {
 }
 
 #[test]
-fn a_quiet_log_says_nothing_of_all_that() {
+fn a_quiet_log_has_no_spans() {
     let (files, server) = served("warn", &[]);
     files.write("templates/a.html", "changed");
     let lines = server.running.lines_until("version 2: changed a.html");

@@ -1,4 +1,4 @@
-//! A server whose output nobody reads. The pipes are there, so writing to them would block for ever.
+//! A server whose output is not read. Its pipes stay open, so a blocking write would never return.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::command::{hotplate, text};
 use crate::files::Files;
 use crate::wire;
 
-/// A server with both pipes in our hands, of which only the first lines were read.
+/// A server with both output pipes, from which only the first lines were read.
 struct Unread {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -48,8 +48,8 @@ impl Unread {
         }
     }
 
-    /// Makes it write until lines of a stream are dropped. Every page is answered meanwhile.
-    fn until_dropped(&self, stream: &str, mut write: impl FnMut(&Self)) -> u64 {
+    /// Causes output until lines of a stream are dropped, and checks that every page is answered meanwhile.
+    fn write_until_dropped(&self, stream: &str, mut write: impl FnMut(&Self)) -> u64 {
         let until = Instant::now() + Duration::from_secs(300);
         let name = format!("hotplate_output_dropped_lines_total{{stream=\"{stream}\"}} ");
         loop {
@@ -91,7 +91,7 @@ impl Drop for Unread {
     }
 }
 
-/// The next line about an event.
+/// Reads up to the next line about an event.
 fn next(lines: &mut impl BufRead, event: &str) -> Value {
     loop {
         let mut line = String::new();
@@ -103,7 +103,7 @@ fn next(lines: &mut impl BufRead, event: &str) -> Value {
     }
 }
 
-/// A page, and more findings than a pipe takes.
+/// Creates a site with a page, and with more errors than fit into a pipe.
 fn broken() -> Files {
     let files = Files::new(&[("templates/index.html", "page")]);
     for number in 0..500 {
@@ -113,34 +113,34 @@ fn broken() -> Files {
 }
 
 #[test]
-fn stdout_that_nobody_reads_holds_up_nothing() {
+fn unread_stdout_blocks_nothing() {
     let mut server = Unread::start(&broken(), &[]);
-    server.until_dropped("stdout", |server| server.signal("HUP"));
+    server.write_until_dropped("stdout", |server| server.signal("HUP"));
     server.ends();
 }
 
 #[test]
-fn a_log_that_nobody_reads_holds_up_nothing() {
+fn an_unread_log_blocks_nothing() {
     let mut server = Unread::start(&broken(), &["--log-level", "trace"]);
-    server.until_dropped("stderr", |server| server.signal("HUP"));
+    server.write_until_dropped("stderr", |server| server.signal("HUP"));
     server.ends();
 }
 
 #[test]
-fn whoever_reads_on_is_told_how_many_lines_are_missing() {
+fn dropped_lines_are_counted() {
     let mut server = Unread::start(&broken(), &["--log-level", "trace", "--log-format", "json"]);
-    server.until_dropped("stdout", |server| server.signal("HUP"));
-    server.until_dropped("stderr", |server| server.signal("HUP"));
-    let said = next(&mut server.stdout, "dropped");
-    assert!(said["lines"].as_u64() > Some(0), "{said}");
-    // Whatever it writes now is read.
+    server.write_until_dropped("stdout", |server| server.signal("HUP"));
+    server.write_until_dropped("stderr", |server| server.signal("HUP"));
+    let output = next(&mut server.stdout, "dropped");
+    assert!(output["lines"].as_u64() > Some(0), "{output}");
+    // From now on the output is read.
     let mut stderr = server.stderr.by_ref();
     let mut log = BufReader::new(&mut stderr).lines();
-    let said = log.find_map(|line| {
+    let output = log.find_map(|line| {
         let line: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
         line["fields"]["message"].as_str()?.contains("dropped").then_some(line)
     });
-    let said = said.expect("a line");
-    assert!(said["fields"]["lines"].as_u64() > Some(0), "{said}");
-    assert_eq!(said["level"], "WARN");
+    let output = output.expect("a line");
+    assert!(output["fields"]["lines"].as_u64() > Some(0), "{output}");
+    assert_eq!(output["level"], "WARN");
 }

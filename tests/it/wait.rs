@@ -1,9 +1,9 @@
-//! Waiting for a process that sends no event: the only place of these tests that asks again and again.
+//! Waits for processes that send no event: the only polling in these tests.
 
 use std::thread::park_timeout;
 use std::time::Duration;
 
-/// Asks until there is an answer, for a minute at most.
+/// Polls until there is an answer, for a minute at most.
 pub(crate) fn answer<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     (0..3_000).find_map(|_| {
         let answer = ask();
@@ -14,10 +14,10 @@ pub(crate) fn answer<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     })
 }
 
-/// Asks until the answer is yes.
+/// Polls until a condition is true.
 ///
 /// # Panics
-/// After a minute, with `otherwise`.
+/// Panics with `otherwise` after a minute.
 pub(crate) fn until(otherwise: &str, mut ask: impl FnMut() -> bool) {
     assert!(answer(|| ask().then_some(())).is_some(), "{otherwise}");
 }

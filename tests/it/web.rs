@@ -1,4 +1,4 @@
-//! Templates in somebody's own actix app: extractor, responder, what is answered to whom.
+//! Templates in an actix app: the extractor, the responder, and the answers in production and in development.
 
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ fn engine(files: &Files) -> Hotplate {
         .expect("starts")
 }
 
-/// What an app does with a request, as its query says.
+/// A handler that renders as the query of the request says.
 async fn handler(templates: Templates, request: HttpRequest, Query(query): Query<Value>) -> impl Responder {
     let word = |name: &str| query[name].as_str().map(str::to_owned);
     if let Some(nonce) = word("nonce") {
@@ -73,7 +73,7 @@ async fn handler(templates: Templates, request: HttpRequest, Query(query): Query
     }
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 struct Answer {
     status: StatusCode,
     headers: actix_web::http::header::HeaderMap,
@@ -105,7 +105,7 @@ fn to(query: &str) -> TestRequest {
 }
 
 #[actix_web::test]
-async fn a_page_has_its_type_its_status_and_no_word_of_a_fault() {
+async fn pages_have_type_and_status_and_hide_faults() {
     let files = templates();
     let web = Web::new(engine(&files));
     for (query, status, kind, freshness, body) in [
@@ -155,7 +155,7 @@ async fn a_page_has_its_type_its_status_and_no_word_of_a_fault() {
         );
         assert_eq!(found, (status, kind, freshness, body), "{query}");
     }
-    // One that does not compile, and one that compiles and never rendered well.
+    // A template that does not compile, and one that compiles and has never been rendered without error.
     for query in [
         "page=never.html",
         "page=page.html&data=none",
@@ -175,7 +175,7 @@ async fn a_page_has_its_type_its_status_and_no_word_of_a_fault() {
             stand_in.body
         );
     }
-    // For its author, in words.
+    // In development the answer contains the error.
     let shown = ask(&web.clone().faults(Faults::Shown), to("page=page.html&data=none")).await;
     assert!(
         shown.body.contains("page.html:1:32") && shown.body.contains("missing-path"),
@@ -185,7 +185,7 @@ async fn a_page_has_its_type_its_status_and_no_word_of_a_fault() {
 }
 
 #[actix_web::test]
-async fn a_page_that_the_browser_has_is_not_sent_again() {
+async fn a_known_page_is_not_sent_again() {
     let files = templates();
     let web = Web::new(engine(&files));
     let first = ask(&web, to("page=page.html")).await;
@@ -205,7 +205,7 @@ async fn a_page_that_the_browser_has_is_not_sent_again() {
         );
         assert_eq!(again.header("x-hotplate-freshness"), "current");
     }
-    // Another version with the same texts is the same page; other texts are another one.
+    // A new version with the same texts keeps the tag; new texts change it.
     files.write("piece.html", "<li>edited</li>");
     web.hotplate().reload().await.expect("reloads");
     let again = ask(
@@ -226,14 +226,14 @@ async fn a_page_that_the_browser_has_is_not_sent_again() {
 }
 
 #[actix_web::test]
-async fn with_a_tag_nothing_is_rendered_for_a_page_that_the_browser_has() {
+async fn with_a_tag_a_known_page_is_not_rendered() {
     let files = templates();
     let web = Web::new(engine(&files));
     for apart in ["", "&apart=1"] {
         let query = format!("page=page.html&tag=7{apart}");
         let etag = ask(&web, to(&query)).await.header("etag").to_owned();
         let known = |query: &str| to(query).insert_header(("if-none-match", etag.as_str()));
-        // This data would fail: so nobody rendered it.
+        // A render with this data would fail, so the answer proves that there was none.
         let again = ask(&web, known(&format!("{query}&data=none"))).await;
         assert_eq!((again.status.as_u16(), &*again.body), (304, ""));
         for other in ["page=page.html&tag=8", "page=piece.html&tag=7", "page=page.html"] {
@@ -242,7 +242,7 @@ async fn with_a_tag_nothing_is_rendered_for_a_page_that_the_browser_has() {
     }
     let etag = ask(&web, to("page=page.html&tag=7")).await.header("etag").to_owned();
     let known = || to("page=page.html&tag=7").insert_header(("if-none-match", etag.as_str()));
-    // What is broken goes on as it was, and so does its tag.
+    // The last good version of a broken template is still served, with its tag.
     files.write("page.html", "{{ if }}");
     web.hotplate().reload().await.expect("reloads");
     let stale = ask(&web, known()).await;
@@ -250,7 +250,7 @@ async fn with_a_tag_nothing_is_rendered_for_a_page_that_the_browser_has() {
         (stale.status.as_u16(), stale.header("x-hotplate-freshness")),
         (304, "stale")
     );
-    // What fails with this data says nothing of other data.
+    // A failure with this data does not affect the answers with other data.
     files.write("page.html", "<p>{nmae}</p>");
     web.hotplate().reload().await.expect("reloads");
     let late = ask(&web, known()).await;
@@ -271,7 +271,7 @@ async fn a_request_has_its_deadline() {
         (503, "This page cannot be shown at the moment.\n")
     );
     assert_eq!(ask(&web, to("page=page.html&apart=1")).await.status.as_u16(), 503);
-    // That of the request goes before it.
+    // The deadline of the request takes precedence.
     let later = to("page=page.html").to_request();
     later
         .extensions_mut()
@@ -281,7 +281,7 @@ async fn a_request_has_its_deadline() {
 }
 
 #[actix_web::test]
-async fn who_leaves_ends_the_render_that_runs_apart() {
+async fn a_dropped_request_cancels_the_render() {
     let files = templates();
     let limits = Limits {
         render_ms: 600_000,
@@ -298,20 +298,20 @@ async fn who_leaves_ends_the_render_that_runs_apart() {
     let web = Web::new(hotplate);
     let app = init_service(App::new().configure(web.mount()).route("/", get().to(handler))).await;
     let asked = app.call(to("page=slow.html&data=much&apart=1").to_request());
-    // The visitor leaves.
+    // The client disconnects.
     assert!(
         actix_web::rt::time::timeout(Duration::from_millis(50), asked)
             .await
             .is_err()
     );
-    // The one Renderer there is has time for the next, a day before the first would be done.
+    // The only render thread is free for the next request, a day before the first one would be complete.
     let next = app.call(to("page=page.html&apart=1").to_request());
     let next = actix_web::rt::time::timeout(Duration::from_secs(60), next).await;
     assert_eq!(next.expect("in time").expect("an answer").status().as_u16(), 200);
 }
 
 #[actix_web::test]
-async fn without_the_mount_the_app_says_so_and_goes_on() {
+async fn a_missing_mount_is_reported() {
     let app = init_service(App::new().app_data(Data::new(())).route("/", get().to(handler))).await;
     let answer = match app.call(to("page=page.html").to_request()).await {
         Ok(answer) => answer.status(),
@@ -321,7 +321,7 @@ async fn without_the_mount_the_app_says_so_and_goes_on() {
 }
 
 #[actix_web::test]
-async fn in_production_nothing_is_added_and_nobody_listens() {
+async fn production_has_no_live_reload() {
     let files = templates();
     let web = Web::new(engine(&files)).editor(Editor::default()).host("a.test");
     let page = ask(&web, to("page=page.html").insert_header(("x-hotplate-live", "1"))).await;
@@ -340,7 +340,7 @@ async fn in_production_nothing_is_added_and_nobody_listens() {
 }
 
 #[actix_web::test]
-async fn a_page_can_ask_for_the_text_that_it_was_loaded_from() {
+async fn a_page_can_request_its_text() {
     let files = templates();
     let web = Web::new(engine(&files)).development(true);
     let app = init_service(App::new().configure(web.mount()).route("/", get().to(handler))).await;
@@ -379,7 +379,7 @@ async fn a_page_can_ask_for_the_text_that_it_was_loaded_from() {
 }
 
 #[actix_web::test]
-async fn in_development_pages_get_the_script_and_nothing_else_does() {
+async fn only_pages_get_the_script() {
     let files = templates();
     let web = Web::new(engine(&files)).development(true);
     let document = ("sec-fetch-dest", "document");
@@ -420,7 +420,7 @@ async fn in_development_pages_get_the_script_and_nothing_else_does() {
             answer.body
         );
     }
-    // Whoever came by a name of his own sees no source.
+    // A client that uses an unknown host name sees no source.
     let stranger = to("page=page.html&data=none")
         .insert_header(("host", "evil.example"))
         .insert_header(("accept", "text/html"));
@@ -432,7 +432,7 @@ async fn in_development_pages_get_the_script_and_nothing_else_does() {
     let named = Web::new(engine(&files)).development(true).host("evil.example");
     let answer = ask(&named, to("page=page.html").insert_header(("host", "evil.example"))).await;
     assert!(answer.body.contains("live.js"), "{}", answer.body);
-    // A page is still answered 304 where it is the same, script and all.
+    // An unchanged page is answered with 304 also if it contains the script.
     let known = (HeaderName::from_static("if-none-match"), page.header("etag").to_owned());
     assert_eq!(
         ask(&web, to("page=page.html").insert_header(known))
@@ -444,7 +444,7 @@ async fn in_development_pages_get_the_script_and_nothing_else_does() {
 }
 
 #[actix_web::test]
-async fn the_script_is_found_and_allowed() {
+async fn the_script_has_address_and_nonce() {
     let files = templates();
     let web = Web::new(engine(&files)).development(true);
     let page = ask(&web, TestRequest::get().uri("/?page=page.html&nonce=a%22b")).await;
@@ -466,7 +466,7 @@ async fn the_script_is_found_and_allowed() {
 }
 
 #[actix_web::test]
-async fn the_feed_is_for_pages_of_this_server() {
+async fn the_feed_rejects_other_origins() {
     let files = templates();
     let limits = LiveLimits {
         live_clients: 2,
@@ -512,11 +512,11 @@ async fn the_feed_is_for_pages_of_this_server() {
         (TestRequest::delete().uri("/_hotplate/live.js"), 405),
     ] {
         let request = request.to_request();
-        let said = format!("{request:?}");
+        let context = format!("{request:?}");
         assert_eq!(
             app.call(request).await.expect("an answer").status().as_u16(),
             status,
-            "{said}"
+            "{context}"
         );
     }
     let one = app.call(feed("entry=page.html").to_request()).await.expect("an answer");
@@ -538,7 +538,7 @@ async fn the_feed_is_for_pages_of_this_server() {
     );
 }
 
-/// The next piece of a body, within a time.
+/// Waits for the next chunk of a body, up to a time.
 async fn piece(body: &mut (impl MessageBody + Unpin)) -> Option<String> {
     let next = std::future::poll_fn(|context| std::pin::Pin::new(&mut *body).poll_next(context));
     let next = actix_web::rt::time::timeout(Duration::from_secs(60), next)
@@ -548,7 +548,7 @@ async fn piece(body: &mut (impl MessageBody + Unpin)) -> Option<String> {
 }
 
 #[actix_web::test]
-async fn the_feed_says_how_an_entry_stands_and_leaves_out_what_does_not_concern_it() {
+async fn the_feed_reports_followed_entries_only() {
     let files = templates();
     let hotplate = engine(&files);
     let web = Web::new(hotplate.clone())
@@ -571,7 +571,7 @@ async fn the_feed_says_how_an_entry_stands_and_leaves_out_what_does_not_concern_
         (&json!("page.html"), &json!(null))
     );
 
-    // This does not concern it, and what comes next does: so the next event is about that.
+    // The first edit does not concern the entry and the second does, so the next event has to report the second.
     files.write("piece.html", "<li>edited</li>");
     hotplate.reload().await.expect("reloads");
     files.write("page.html", "<p>\n  {{ if }}");
@@ -592,16 +592,13 @@ async fn the_feed_says_how_an_entry_stands_and_leaves_out_what_does_not_concern_
 
     files.write("page.html", "<p>{nmae}</p>");
     hotplate.reload().await.expect("reloads");
-    let mended = data(&piece(&mut body).await.expect("an event"));
-    assert_ne!(mended["page"], first["page"]);
-    assert_eq!(
-        (&mended["findings"], &mended["failed_in"]),
-        (&json!(null), &json!(null))
-    );
-    // Somebody's render fails: whoever shows the page looks whether that concerns it.
+    let fixed = data(&piece(&mut body).await.expect("an event"));
+    assert_ne!(fixed["page"], first["page"]);
+    assert_eq!((&fixed["findings"], &fixed["failed_in"]), (&json!(null), &json!(null)));
+    // A render fails with the data of one request: pages of the entry have to check if they are affected.
     assert!(hotplate.render("page.html", &json!({ "name": "n" })).is_ok());
     let failed = data(&piece(&mut body).await.expect("an event"));
-    assert_eq!((&failed["page"], &failed["failed_in"]), (&mended["page"], &json!(4)));
+    assert_eq!((&failed["page"], &failed["failed_in"]), (&fixed["page"], &json!(4)));
 
     drop((web, app));
     hotplate.shutdown(Duration::from_secs(10)).await;
@@ -609,7 +606,7 @@ async fn the_feed_says_how_an_entry_stands_and_leaves_out_what_does_not_concern_
     assert_eq!(piece(&mut body).await, None, "the stream ends with the engine");
 }
 
-/// A site over HTTP, asked once.
+/// Sends one request to a site.
 async fn visit(pages: &Pages, request: TestRequest) -> Answer {
     let app = init_service(App::new().configure(|app| pages.configure(app))).await;
     Answer::read(app.call(request.to_request()).await.expect("an answer")).await
@@ -622,7 +619,7 @@ fn pages(files: &Files) -> Pages {
 }
 
 #[actix_web::test]
-async fn a_site_says_where_a_folder_is_and_keeps_what_browsers_have() {
+async fn a_site_redirects_folders_and_revalidates() {
     let files = Files::new(&[
         ("templates/index.html", "<p>home</p>"),
         ("templates/a/index.html", "<p>a</p>"),
@@ -658,11 +655,11 @@ async fn a_site_says_where_a_folder_is_and_keeps_what_browsers_have() {
     assert_eq!((posted.status.as_u16(), posted.header("allow")), (405, "GET, HEAD"));
 }
 
-/// A template that fails in each render: no data names this.
+/// A template that fails in each render: no data has this field.
 const FAILS: &str = "<p>{no.such.path}</p>";
 
 #[actix_web::test]
-async fn an_error_page_in_whatever_state_changes_no_status() {
+async fn error_pages_keep_their_status() {
     let builtin = "There is no page here.\n";
     let resort = |body: &str| body.contains("<!doctype html>") && !body.contains("<b>");
     for (first, then, shown) in [
@@ -679,7 +676,7 @@ async fn an_error_page_in_whatever_state_changes_no_status() {
             let files = Files::new(&[("templates/never.html", "{{ if }}")]);
             first.into_iter().for_each(|text| files.write(error_page, text));
             let pages = pages(&files);
-            // Its last good version is one that was served, and its fault one that showed.
+            // The last good version has been served, and the fault has occurred in a render.
             visit(&pages, TestRequest::get().uri("/nowhere")).await;
             then.into_iter().for_each(|text| files.write(error_page, text));
             pages.web().hotplate().reload().await.expect("reloads");
@@ -700,7 +697,7 @@ async fn an_error_page_in_whatever_state_changes_no_status() {
                     }
                 }
             }
-            // What is wrong with it is known to whoever asks.
+            // The engine reports the fault.
             let newest = then.or(first).unwrap_or_default();
             let faults = pages.web().hotplate().diagnostics();
             let is_about = |fault: &Diagnostic| {
@@ -716,7 +713,7 @@ async fn an_error_page_in_whatever_state_changes_no_status() {
 }
 
 #[actix_web::test]
-async fn a_status_of_an_error_that_an_app_chose_stays() {
+async fn a_chosen_error_status_stays() {
     let files = templates();
     let hotplate = engine(&files);
     for (faults, page, status, expected, body) in [
@@ -752,7 +749,7 @@ async fn a_status_of_an_error_that_an_app_chose_stays() {
 }
 
 #[actix_web::test]
-async fn files_are_served_whenever_they_come() {
+async fn static_files_may_appear_later() {
     let files = Files::new(&[("templates/static/kept.html", "<p>a page</p>")]);
     let pages = pages(&files);
     let get = |path: &str| TestRequest::get().uri(path);

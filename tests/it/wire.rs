@@ -1,4 +1,4 @@
-//! A client that says exactly what it is told to say.
+//! A minimal HTTP client that sends exactly the given bytes.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Nothing takes that long; a test that waits for it has failed.
+/// Generous bound for each wait; a test that reaches it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An answer over HTTP.
+/// An HTTP response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -29,7 +29,7 @@ impl Answer {
     }
 }
 
-/// Sends a request with these headers, and reads until the connection ends.
+/// Sends a request and reads until the connection is closed.
 pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut stream = connect(address);
     let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
@@ -55,13 +55,13 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// An answer until the connection ends; of a stream of events its head.
+/// Reads a response until the connection is closed; of an event stream only the head.
 pub(crate) fn read(stream: &mut TcpStream) -> Answer {
     let mut reader = BufReader::new(stream);
     let head = head(&mut reader);
     let mut body = Vec::new();
     if !head.contains("text/event-stream") {
-        // A connection that is cut after the answer is as good as one that ends.
+        // A connection that is reset after the answer counts as closed.
         let _ = reader.read_to_end(&mut body);
     }
     let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
@@ -95,10 +95,10 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     body
 }
 
-/// A stream of events that is read one by one.
+/// A client of a server-sent event stream.
 pub(crate) struct Events(BufReader<TcpStream>);
 
-/// One event.
+/// A server-sent event.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) id: String,
@@ -113,7 +113,7 @@ impl Event {
 }
 
 impl Events {
-    /// Begins to listen.
+    /// Opens an event stream.
     pub(crate) fn listen(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
         let mut stream = connect(address);
         let headers: String = headers
@@ -131,7 +131,7 @@ impl Events {
         Self(reader)
     }
 
-    /// The next event; `None` when there are no more.
+    /// Waits for the next event; `None` at the end of the stream.
     pub(crate) fn next(&mut self) -> Option<Event> {
         let mut event = Event::default();
         loop {
@@ -143,19 +143,19 @@ impl Events {
                 Some(("id", value)) => event.id = value.trim().to_owned(),
                 Some(("event", value)) => event.event = value.trim().to_owned(),
                 Some(("data", value)) => event.data = value.trim().to_owned(),
-                // Sizes of chunks, comments, ends of events.
+                // Skips chunk sizes, comments and empty lines.
                 _ if line.trim().is_empty() && !event.event.is_empty() => return Some(event),
                 _ => {}
             }
         }
     }
 
-    /// Reads on until the server ends it.
+    /// Reads until the server ends the stream.
     pub(crate) fn read_to_end(mut self) {
         while self.next().is_some() {}
     }
 
-    /// The next event of a kind.
+    /// Waits for the next event of a kind.
     pub(crate) fn next_of(&mut self, kind: &str) -> Event {
         loop {
             let event = self.next().unwrap_or_else(|| panic!("it ended before `{kind}`"));

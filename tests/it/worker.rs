@@ -1,5 +1,4 @@
-//! What a page holds up that is rendered in the worker of its request, and one that is rendered apart: over real connections, with one
-//! worker.
+//! Blocking of a worker by a render in the worker itself and in the Renderer's pool, over real connections to a server with one worker.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -25,7 +24,7 @@ async fn apart(templates: Templates, name: Path<String>) -> impl Responder {
     templates.page_on_pool(&name, json!({ "many": vec![0; 1_000] })).await
 }
 
-/// An app with one worker.
+/// An app with a single worker.
 struct Scene {
     hotplate: Hotplate,
     memory: hotplate::MemoryHandle,
@@ -92,7 +91,7 @@ impl Drop for Scene {
     }
 }
 
-/// A formatter that says that it was called, and returns when it is told to.
+/// Adds a formatter that reports its call and blocks until it is released.
 fn blocking(builder: Builder) -> (Builder, Receiver<()>, Sender<()>) {
     let ((entered, has_entered), (go, may_go)) = (channel(), channel::<()>());
     let shared = Mutex::new((entered, may_go));
@@ -107,7 +106,7 @@ fn blocking(builder: Builder) -> (Builder, Receiver<()>, Sender<()>) {
 }
 
 #[test]
-fn a_formatter_that_blocks_holds_the_worker_of_a_page_and_not_of_one_apart() {
+fn a_blocking_formatter_blocks_only_renders_in_the_worker() {
     let (mut has_entered, mut go) = (None, None);
     let scene = Scene::start(&[("blocks.html", "{many.0 | block}done")], |builder| {
         let (builder, entered, may_go) = blocking(builder);
@@ -137,7 +136,7 @@ fn a_formatter_that_blocks_holds_the_worker_of_a_page_and_not_of_one_apart() {
 }
 
 #[test]
-fn a_page_that_loops_is_tried_a_few_times_and_its_last_good_version_is_answered_each_time() {
+fn a_looping_page_is_answered_with_its_last_good_version() {
     const DAY_MS: u64 = 86_400_000;
     let tried = Arc::new(AtomicUsize::new(0));
     let counts = Arc::clone(&tried);

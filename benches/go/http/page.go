@@ -1,4 +1,4 @@
-// The realistic page from net/http and html/template: templates in a sync.Map, parsed again when fsnotify tells of a change.
+// Serves the realistic page with net/http and html/template: templates in a sync.Map, parsed again when fsnotify reports a change.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Looks 10,000 names up from 1,000 goroutines while 100 versions are written in a second. Prints Markdown.
+// Looks up 10,000 names from 1,000 goroutines while 100 versions per second are written. Prints Markdown.
 package main
 
 import (

@@ -1,5 +1,5 @@
-//! What a change costs the processor behind the compiler, what it keeps in memory, and how long a start takes; by the number of
-//! templates that share a partial. No file system, no threads but those of the start. Prints Markdown.
+//! Measures the processor time of a change after compilation, the memory that a version occupies, and the time of a start, by the number of
+//! templates that share a partial. It uses no file system, and no threads except in the start. Prints Markdown.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ use hotplate_benches::table;
 static ALLOCATOR: Weighing = Weighing;
 
 const PARTIAL: &str = "_partial.html";
-/// Versions that are kept while memory is counted.
+/// Number of versions that are kept while memory is measured.
 const KEPT: usize = 100;
 
 fn main() {
@@ -29,24 +29,24 @@ fn main() {
     println!("### Processor time of a change, once it is compiled\n");
     let columns = [
         "templates",
-        "partial of all: graph",
-        "and publish",
-        "together, 99 of 100",
-        "break of the partial of all",
-        "its repair",
+        "shared partial: graph",
+        "publish",
+        "both, 99th percentile",
+        "breaking the shared partial",
+        "fixing it",
     ];
     table::print(&columns, &rows);
 
-    println!("### Bytes of each version that is kept, with one template changed\n");
+    println!("### Bytes of each kept version with one changed template\n");
     let rows: Vec<_> = [100, 10_000].into_iter().map(memory).collect();
     table::print(&["templates", "read side", "with the Registry's history"], &rows);
 
-    println!("### A start from memory, templates of 2 KB\n");
+    println!("### Start from memory, templates of 2 KB\n");
     let rows: Vec<_> = sizes[..3].iter().map(|templates| start(*templates)).collect();
-    table::print(&["templates", "median", "for each template"], &rows);
+    table::print(&["templates", "median", "per template"], &rows);
 }
 
-/// A graph and what was published of it.
+/// A graph and the state of what was published from it.
 struct Site {
     graph: Graph,
     state: RegistryState,
@@ -74,7 +74,7 @@ impl Site {
         site
     }
 
-    /// Nanoseconds in the graph and in publishing.
+    /// Applies a change and returns the nanoseconds in the graph and in publishing.
     fn change<'t>(&mut self, texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> (f64, f64) {
         self.number += 1;
         let batch = CompiledBatch {
@@ -145,7 +145,7 @@ fn memory(templates: usize) -> Vec<String> {
     let bytes = |history_versions: usize, hold: bool| {
         let mut site = Site::new(templates, history_versions);
         let texts: Vec<String> = (0..KEPT).map(|version| format!("version {version}")).collect();
-        // What the first changes make room for once is nothing that a version costs.
+        // The first changes allocate memory once, which is not part of the cost of a version.
         site.change([(entry.as_str(), "one")]);
         site.change([(entry.as_str(), "two")]);
         let mut held = Vec::with_capacity(KEPT);
@@ -168,10 +168,10 @@ fn memory(templates: usize) -> Vec<String> {
 
 fn start(templates: usize) -> Vec<String> {
     let times = (0..rounds(201).div_ceil(40)).map(|_| {
-        let (loader, shelf) = MemoryLoader::new();
+        let (loader, memory) = MemoryLoader::new();
         let pages = (0..templates).map(|number| (name(number), page(number)));
         let texts = pages.chain([(PARTIAL.to_owned(), "partial".to_owned())]);
-        shelf.edit(texts.map(|(name, text)| (TemplateName::new(&name).expect("a name"), Some(text))));
+        memory.edit(texts.map(|(name, text)| (TemplateName::new(&name).expect("a name"), Some(text))));
         let start = Instant::now();
         let hotplate = Hotplate::builder()
             .loader(loader)
@@ -194,7 +194,7 @@ fn name(number: usize) -> String {
     format!("{:02}/{number}.html", number / 100)
 }
 
-/// A template of 2 KB.
+/// Creates a template of 2 KB.
 fn page(number: usize) -> String {
     let mut text = format!("<p>{number}</p>{{{{ call {PARTIAL} with title }}}}\n");
     while text.len() < 2_000 {

@@ -1,7 +1,8 @@
-//! The realistic page over HTTP: requests in a second, and CPU for each, of actix-web servers that render it in different ways, and of
-//! a Go server where Go is installed. Each server is a process of its own; they are loaded in turn, in rounds. Prints Markdown.
+//! Measures the realistic page over HTTP: requests per second and processor time per request, for actix-web servers that render it in
+//! different ways, and for a Go server if Go is installed. Each server is a separate process; they are loaded alternately in rounds. Prints
+//! Markdown.
 //!
-//! The load is `wrk` where that is installed, else a small client of our own; both share the processors with the server.
+//! The load comes from `wrk` if it is installed, otherwise from a small client; both share the processors with the server.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -41,7 +42,7 @@ fn main() {
     }
 }
 
-/// A page without what engines write in different ways.
+/// Normalises the parts of a page that engines write in different ways.
 fn plain(page: &str) -> String {
     hotplate_benches::engines::decoded(page)
         .replace("&#43;", "+")
@@ -87,14 +88,14 @@ fn compare(servers: &[Server], connections: usize) {
         "server",
         "requests/s",
         "ratio to askama",
-        "CPU for one",
+        "CPU per request",
         "ratio to askama",
-        "half of the rounds",
+        "interquartile range",
     ];
     table::print(&columns, &rows);
 }
 
-/// A server in a process of its own.
+/// A server in a separate process.
 struct Server {
     name: &'static str,
     port: u16,
@@ -122,7 +123,7 @@ impl Server {
         if !built.status.success() {
             return Err(String::from_utf8_lossy(&built.stderr).into_owned());
         }
-        // It has no struct of ours, so it is given the same data as JSON.
+        // The Go server gets the data as JSON.
         let data = program.with_extension("json");
         let json = serde_json::to_vec(&hotplate_benches::data::page(50)).expect("it serializes");
         std::fs::write(&data, json).map_err(|error| error.to_string())?;
@@ -136,22 +137,22 @@ impl Server {
         server
     }
 
-    /// Waits for the line that says where it listens.
+    /// Waits for the line with the port at which the server listens.
     fn spawn(command: &mut Command, name: &'static str) -> Result<Self, String> {
         let mut process = command
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| error.to_string())?;
         let mut line = String::new();
-        let said = process.stdout.take().ok_or("no output")?;
-        BufReader::new(said)
+        let stdout = process.stdout.take().ok_or("no output")?;
+        BufReader::new(stdout)
             .read_line(&mut line)
             .map_err(|error| error.to_string())?;
         let port = line.trim().parse().map_err(|_| format!("{name} says {line:?}"))?;
         Ok(Self { name, port, process })
     }
 
-    /// Seconds of CPU that the kernel has counted for it.
+    /// Returns the seconds of processor time that the kernel has counted for the process.
     fn cpu(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("Linux");
         let fields = stat.rsplit_once(')').expect("a name in brackets").1;
@@ -182,7 +183,7 @@ fn fetch(port: u16) -> String {
     body.to_owned()
 }
 
-/// Loads a server for a turn; answers how many requests it answered.
+/// Loads a server for one turn, and returns the number of answered requests.
 fn load(port: u16, connections: usize) -> f64 {
     let wrk = Command::new("wrk")
         .args(["-t1", &format!("-c{connections}"), &format!("-d{}s", TURN.as_secs())])
@@ -190,8 +191,8 @@ fn load(port: u16, connections: usize) -> f64 {
         .output();
     match wrk {
         Ok(ran) if ran.status.success() => {
-            let said = String::from_utf8_lossy(&ran.stdout);
-            let line = said.lines().find(|line| line.contains(" requests in ")).expect("a sum");
+            let stdout = String::from_utf8_lossy(&ran.stdout);
+            let line = stdout.lines().find(|line| line.contains(" requests in ")).expect("a sum");
             line.split_whitespace()
                 .next()
                 .and_then(|sum| sum.parse().ok())
@@ -242,7 +243,7 @@ async fn client(port: u16, answered: Arc<AtomicU64>, done: Arc<AtomicBool>) -> s
     Ok(())
 }
 
-/// Bytes of an answer, once its head is there.
+/// Returns the length of an answer, once its head is complete.
 fn length(answer: &[u8]) -> Option<usize> {
     let head = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&answer[..head]).ok()?.to_ascii_lowercase();

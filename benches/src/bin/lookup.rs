@@ -1,10 +1,9 @@
-//! What it costs to find the current text of one of 10,000 names, for 1 to 16 readers, while nothing changes and while 100
-//! versions a second are published; once all of them are read in turn, which is mostly the cost of memory, and once only 16, as a
-//! service has some pages that everybody reads. Prints Markdown.
+//! Measures the look-up of the current text of one of 10,000 names, for 1 to 16 readers, without changes and while 100 versions per second
+//! are published. One run reads all names, which mostly measures memory access; another run reads only 16, like a service with a few popular
+//! pages. Prints Markdown.
 //!
-//! Everybody answers a digest of 32 bytes, which lies where a template would: behind a pointer. Threads read in batches of 64 and
-//! take turns, so the time is that of one look-up in a batch; with more readers than processors it counts what a reader waits
-//! while another runs.
+//! Each look-up returns a digest of 32 bytes behind a pointer, as a template would be. Threads read in batches of 64, and the time is that of
+//! one look-up in a batch; with more readers than processors it includes the time for which a reader is preempted.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -22,22 +21,22 @@ use hotplate_benches::table;
 
 const NAMES: usize = 10_000;
 const BATCH: usize = 64;
-/// How long the readers read in one round.
+/// Duration of the reads in one round.
 const TURN: Duration = Duration::from_millis(40);
 
 type Text = Arc<Digest>;
 type Digest = [u8; 32];
 
-/// A way to keep what is current.
+/// A store of the current texts.
 trait Subject: Sync {
     fn name(&self) -> &'static str;
-    /// Reads the current text of a batch of names, and answers the number of the next.
+    /// Reads the current texts of a batch of names, and returns the number of the next name.
     fn read(&self, numbers: Numbers) -> usize;
-    /// Publishes a new text of it.
+    /// Publishes a new text of a name.
     fn write(&self, number: usize, version: u64);
 }
 
-/// Which names are read in a batch: neighbours in none of the maps.
+/// The names of a batch, which are not neighbours in any of the maps.
 #[derive(Clone, Copy)]
 struct Numbers {
     first: usize,
@@ -101,7 +100,7 @@ fn compare(subjects: &[Box<dyn Subject>], among: usize, readers: usize, writes: 
         })
         .collect();
     let writer = if writes {
-        "100 versions a second"
+        "100 versions per second"
     } else {
         "nothing changes"
     };
@@ -111,14 +110,14 @@ fn compare(subjects: &[Box<dyn Subject>], among: usize, readers: usize, writes: 
             "what",
             "median",
             "ratio to the first",
-            "half of the rounds",
-            "99 of 100 batches",
+            "interquartile range",
+            "99th percentile of batches",
         ],
         &rows,
     );
 }
 
-/// Nanoseconds of one look-up, for each batch of each reader.
+/// Measures the nanoseconds of one look-up for each batch of each reader.
 fn round(subject: &dyn Subject, among: usize, readers: usize, writes: bool) -> Samples {
     let over = AtomicBool::new(false);
     let over = &over;
@@ -157,13 +156,13 @@ fn text(version: u64) -> Text {
 }
 
 fn subjects(names: &[String]) -> [Box<dyn Subject>; 5] {
-    let (loader, shelf) = MemoryLoader::new();
+    let (loader, memory) = MemoryLoader::new();
     let name = |number: usize| TemplateName::new(&names[number]).expect("a name");
-    shelf.edit((0..NAMES).map(|number| (name(number), Some(format!("text {number}")))));
+    memory.edit((0..NAMES).map(|number| (name(number), Some(format!("text {number}")))));
     let hotplate = Hotplate::builder().loader(loader).start().expect("it starts");
     let write = Arc::new({
         let names: Vec<TemplateName> = (0..NAMES).map(name).collect();
-        move |number: usize, version: u64| shelf.set(names[number].clone(), format!("version {version}"))
+        move |number: usize, version: u64| memory.set(names[number].clone(), format!("version {version}"))
     });
     let texts = || names.iter().map(|name| (name.clone(), text(0)));
     let handles: Vec<TemplateHandle> = names.iter().map(|name| hotplate.handle(name)).collect();
@@ -266,9 +265,9 @@ impl Subject for ByHandle {
     }
 }
 
-/// Go's `sync.Map` and its map behind an `RWMutex`, from 1,000 goroutines, printed as rows by a program of its own.
+/// Runs a Go program that measures `sync.Map` and a map with an `RWMutex` from 1,000 goroutines, and prints its rows.
 fn go() {
-    println!("### Go, 10,000 of 10,000, 1,000 goroutines, 100 versions/s\n");
+    println!("### Go, 10,000 of 10,000, 1,000 goroutines, 100 versions per second\n");
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/go/lookup");
     let mut program = std::process::Command::new("go");
     match program.args(["run", "lookup.go"]).current_dir(directory).output() {

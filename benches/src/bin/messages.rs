@@ -1,5 +1,5 @@
-//! `Render` messages against direct calls, for 1 client and for 1,000 at once: from an arbiter of actix, where they are answered in
-//! place, and from the threads of another runtime, from which they go to the pool. Prints Markdown.
+//! Compares `Render` messages with direct calls, for 1 and for 1,000 concurrent clients: from an actix arbiter, where they are answered in
+//! the arbiter's thread, and from the threads of another runtime, where they are answered by the pool. Prints Markdown.
 
 use std::pin::Pin;
 use std::time::Instant;
@@ -23,7 +23,7 @@ fn main() {
     runtime.block_on(compare(&hotplate, "the threads of another runtime", tokio::spawn));
 }
 
-/// `spawn` lets clients run at once.
+/// Measures with clients that `spawn` runs concurrently.
 async fn compare(hotplate: &Hotplate, from: &str, spawn: fn(Client) -> JoinHandle<()>) {
     for (clients, each) in [(1, 400), (1000, 4)] {
         let mut samples = [const { Samples(Vec::new()) }; 2];
@@ -47,10 +47,10 @@ async fn compare(hotplate: &Hotplate, from: &str, spawn: fn(Client) -> JoinHandl
                 table::spread(&ratio),
             ]
         };
-        println!("### {clients} clients in {from}: time for each page\n");
+        println!("### {clients} clients in {from}: time per page\n");
         let rows = [row("direct call", 0), row("`Render` message", 1)];
         table::print(
-            &["how", "median", "ratio to a direct call", "half of the rounds"],
+            &["how", "median", "ratio to a direct call", "interquartile range"],
             &rows,
         );
     }

@@ -1,5 +1,5 @@
-//! Renders one workload with one engine so many times, for a profiler: `profile page askama 1000`. Or compiles a template of
-//! 2 KB: `profile compile hotplate 1000`, `profile compile tinytemplate 1000`.
+//! Repeats one render or one compilation, for a profiler: `profile page askama 1000` renders, `profile compile hotplate 1000` and
+//! `profile compile tinytemplate 1000` compile a template of 2 KB.
 
 use hotplate_actors::Limits;
 use hotplate_actors::dialect::{Dialect, tiny::Tiny};

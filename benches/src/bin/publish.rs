@@ -1,5 +1,5 @@
-//! How long renders of the page take while 100 versions a second are published, against a calm engine: half of the edits change a
-//! partial of the page, half another of 10,000 templates. Calm and busy rounds take turns. Prints Markdown.
+//! Compares renders of the page while 100 versions per second are published with renders while nothing changes. Half of the edits change a
+//! partial of the page, the others one of 10,000 further templates. The two kinds of rounds alternate. Prints Markdown.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,18 +13,18 @@ use hotplate_benches::engines::hotplate::texts;
 use hotplate_benches::measure::{Samples, nanoseconds, rounds};
 use hotplate_benches::table;
 
-/// Templates besides those of the page.
+/// Number of templates besides those of the page.
 const OTHERS: usize = 10_000;
-/// How long a round is, and how often a version is published in it.
+/// Duration of a round and the interval between versions.
 const ROUND: Duration = Duration::from_millis(500);
 const EVERY: Duration = Duration::from_millis(10);
 const PARTIAL: &str = "_row.html";
 
 fn main() {
-    let (loader, shelf) = MemoryLoader::new();
+    let (loader, memory) = MemoryLoader::new();
     let others = (0..OTHERS).map(|number| (name(&format!("other/{number}.html")), Some(format!("text {number}"))));
-    shelf.edit(others);
-    shelf.edit(texts().map(|(of, text)| (name(of), Some(text))));
+    memory.edit(others);
+    memory.edit(texts().map(|(of, text)| (name(of), Some(text))));
     let hotplate = Hotplate::builder().loader(loader).start().expect("it starts");
     let (template, data) = (hotplate.handle("page.html"), page(50));
     let mut samples = [const { Vec::new() }; 2];
@@ -32,14 +32,14 @@ fn main() {
     let mut edits = 0;
     let mut edit = || {
         edits += 1;
-        publish(&shelf, edits);
+        publish(&memory, edits);
     };
     for _ in 0..rounds(21) {
         samples[0].push(round(&template, &data, || ()));
         samples[1].push(round(&template, &data, &mut edit));
     }
     let published = hotplate.snapshot().version().number() - before.number();
-    println!("### One thread renders the page ({published} versions were published)\n");
+    println!("### Renders of the page by one thread ({published} versions were published)\n");
     let row = |(at, what): (usize, &str)| {
         let all = |share| Samples(samples[at].iter().map(|round| round.quantile(share)).collect());
         let calm = Samples(samples[0].iter().map(|round| round.quantile(0.99)).collect());
@@ -53,18 +53,18 @@ fn main() {
             table::spread(&ratio),
         ]
     };
-    let rows = [(0, "nothing changes"), (1, "100 versions a second")].map(row);
+    let rows = [(0, "nothing changes"), (1, "100 versions per second")].map(row);
     let columns = [
-        "meanwhile",
+        "load",
         "median",
-        "99 of 100",
-        "ratio of that",
-        "half of the rounds",
+        "99th percentile",
+        "ratio of the percentile",
+        "interquartile range",
     ];
     table::print(&columns, &rows);
 }
 
-/// Nanoseconds of each render in one round.
+/// Measures the nanoseconds of each render in one round.
 fn round(template: &TemplateHandle, data: &Page, mut meanwhile: impl FnMut()) -> Samples {
     let over = &AtomicBool::new(false);
     thread::scope(|scope| {
@@ -87,9 +87,9 @@ fn round(template: &TemplateHandle, data: &Page, mut meanwhile: impl FnMut()) ->
     })
 }
 
-fn publish(shelf: &MemoryHandle, number: usize) {
+fn publish(memory: &MemoryHandle, number: usize) {
     if number.is_multiple_of(2) {
-        return shelf.set(
+        return memory.set(
             name(&format!("other/{}.html", number * 7919 % OTHERS)),
             format!("version {number}"),
         );
@@ -99,7 +99,7 @@ fn publish(shelf: &MemoryHandle, number: usize) {
         .iter()
         .find(|(name, _)| *name == PARTIAL)
         .expect("the page has rows");
-    shelf.set(name(PARTIAL), format!("{row}<!-- {number} -->"));
+    memory.set(name(PARTIAL), format!("{row}<!-- {number} -->"));
 }
 
 fn name(text: &str) -> TemplateName {

@@ -1,6 +1,6 @@
-//! From an edit (a file renamed over a template) to the first render with the new text, in directories of 100, 1,000 and 10,000
-//! templates of 2 KB, each of which calls one partial; other sizes by the variable `SIZES`. Before that, what a start from them
-//! takes. Prints Markdown.
+//! Measures the time from an edit (a file renamed over a template) to the first render with the new text, in directories of 100, 1,000 and
+//! 10,000 templates of 2 KB that call one partial; the environment variable `SIZES` sets other sizes. It also measures the start from these
+//! directories. Prints Markdown.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,19 +31,19 @@ fn hotplate(directory: &Path, sizes: &[usize]) {
     let site = |size: &usize| Site::start(directory.join(size.to_string()), *size);
     let mut sites: Vec<Site> = sizes.iter().map(site).collect();
     let outside = directory.join("aside");
-    // What happens in each round: which file changes, and where the new text is written before it is moved there.
+    // The kinds of edits: the file that changes, and the path at which the new text is written before it is renamed.
     let edits = [
         ("one template", ENTRY, outside.as_path()),
-        ("the partial of all", PARTIAL, outside.as_path()),
+        ("the shared partial", PARTIAL, outside.as_path()),
         (
-            "one template, written to a hidden file beside it",
+            "one template, written to a hidden file in its directory",
             ENTRY,
             Path::new(".aside"),
         ),
     ];
     let none = || (Samples(Vec::new()), Samples(Vec::new()));
     let mut samples: Vec<Vec<_>> = edits.iter().map(|_| sizes.iter().map(|_| none()).collect()).collect();
-    // The last by itself: a hidden name makes the engine look at everything once more when it has gone.
+    // The last kind runs separately: the removal of a hidden file causes a further full scan.
     for turns in [0..2, 2..3] {
         for round in 0..rounds(201) {
             for at in turns.clone() {
@@ -74,10 +74,10 @@ fn hotplate(directory: &Path, sizes: &[usize]) {
     let columns = [
         "what changes",
         "median",
-        "99 of 100",
-        "of that inside the engine",
-        "ratio to the fewest templates",
-        "half of the rounds",
+        "99th percentile",
+        "inside the engine",
+        "ratio to the first size",
+        "interquartile range",
     ];
     table::print(&columns, &rows);
     let started = sites.iter().map(|site| {
@@ -85,7 +85,7 @@ fn hotplate(directory: &Path, sizes: &[usize]) {
         let ratio = format!("**{:.2}**", site.started / site.compiled);
         [vec![site.templates.to_string()], times.to_vec(), vec![ratio]].concat()
     });
-    println!("### A start from files of 2 KB, once\n");
+    println!("### Start from files of 2 KB\n");
     let header = [
         "templates",
         "from files to the first version",
@@ -95,20 +95,20 @@ fn hotplate(directory: &Path, sizes: &[usize]) {
     table::print(&header, &started.collect::<Vec<_>>());
 }
 
-/// One template changes; peers are asked again and again until they show it.
+/// Measures the change of one template by other engines, which are polled until they show it.
 fn peers(directory: &Path, sizes: &[usize]) {
     let mut rows = Vec::new();
     for size in sizes {
         let directory = directory.join(size.to_string());
         write_site(&directory, *size, jinja);
-        // Each of their reloads costs as much as there are templates.
+        // The cost of their reloads grows with the number of templates.
         let rounds = rounds(201).min(200_000 / size).max(3);
         for (name, times) in [
             (
                 "minijinja with autoreload, `fast_reload`",
                 autoreload(&directory, rounds),
             ),
-            ("tera, everything loaded again", tera(&directory, rounds)),
+            ("tera, full reload", tera(&directory, rounds)),
         ] {
             rows.push(vec![
                 format!("{name}, {size} templates"),
@@ -118,8 +118,8 @@ fn peers(directory: &Path, sizes: &[usize]) {
             ]);
         }
     }
-    println!("### The same for peers: one template changes\n");
-    table::print(&["what", "median", "99 of 100", "rounds"], &rows);
+    println!("### Other engines: one template changes\n");
+    table::print(&["what", "median", "99th percentile", "rounds"], &rows);
 }
 
 fn autoreload(directory: &Path, rounds: usize) -> Samples {
@@ -136,7 +136,7 @@ fn autoreload(directory: &Path, rounds: usize) -> Samples {
         let template = environment.get_template(ENTRY).expect("it is there");
         template.render(Serde(Context { title: "T" })).expect("it renders")
     };
-    // All that are kept in memory, as in a service that has run for a while.
+    // Fills the history of versions, as in a service that has run for a while.
     let environment = reloader.acquire_env().expect("it loads");
     for name in names(directory) {
         environment.get_template(&name).expect("it is there");
@@ -158,7 +158,7 @@ fn tera(directory: &Path, rounds: usize) -> Samples {
     })
 }
 
-/// Moves a new text over the entry so many times, and waits until it is seen.
+/// Renames a new text over the entry a number of times, and waits each time until it is rendered.
 fn edits(directory: &Path, rounds: usize, seen: impl Fn(&str)) -> Samples {
     let times = (0..rounds).map(|round| {
         let marker = format!("round {round} of {}", directory.display());
@@ -195,10 +195,10 @@ fn write_site(directory: &Path, templates: usize, page: fn(&str) -> String) {
     }
 }
 
-/// A directory of templates and the engine that watches it.
+/// A directory of templates and its engine.
 struct Site {
     templates: usize,
-    /// From files to the first version, in nanoseconds.
+    /// Time from the files to the first version, in nanoseconds.
     started: f64,
     compiled: f64,
     directory: PathBuf,
@@ -206,7 +206,7 @@ struct Site {
     entry: TemplateHandle,
 }
 
-/// How long `tinytemplate` alone takes for as many texts, in nanoseconds: how fast the machine is now.
+/// Measures the time of `tinytemplate` alone for as many texts, in nanoseconds, as a reference for the speed of the machine.
 fn compiled(templates: usize) -> f64 {
     let texts: Vec<_> = (0..templates).map(|number| page(&number.to_string())).collect();
     let names: Vec<_> = (0..templates).map(|number| number.to_string()).collect();
@@ -218,10 +218,10 @@ fn compiled(templates: usize) -> f64 {
     nanoseconds(start.elapsed())
 }
 
-/// One edit, in nanoseconds.
+/// The latency of one edit in nanoseconds.
 struct Edit {
     until_seen: f64,
-    /// From where the engine notices it.
+    /// The part from the first notice of the engine on.
     until_swapped: f64,
 }
 
@@ -275,7 +275,7 @@ struct Context {
     title: &'static str,
 }
 
-/// A template of 2 KB.
+/// Creates a template of 2 KB.
 fn page(marker: &str) -> String {
     let mut text = format!("<p>{marker}</p>{{{{ call {PARTIAL} with title }}}}\n");
     while text.len() < 2_000 {
@@ -284,7 +284,7 @@ fn page(marker: &str) -> String {
     text
 }
 
-/// The same for engines of another language.
+/// Creates such a template in the language of the other engines.
 fn jinja(marker: &str) -> String {
     let mut text = format!("<p>{marker}</p>{{% include '{PARTIAL}' %}}\n");
     while text.len() < 2_000 {

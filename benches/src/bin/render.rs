@@ -63,7 +63,7 @@ fn compare_engines(workload: &Workload) {
         "engine",
         "median",
         "ratio to askama",
-        "half of the rounds",
+        "interquartile range",
         "allocations",
     ];
     table::print(&columns, &rows);

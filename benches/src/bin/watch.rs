@@ -1,8 +1,8 @@
-//! How long the directory loader takes to see what happens, among 10,000 templates of 2 KB; what it costs while nothing happens.
+//! Measures the latency with which the directory loader notices changes among 10,000 templates of 2 KB, and its cost while nothing changes.
 //! Prints Markdown.
 //!
-//! It runs from just before the system call that changes something to when the loader says what changed: what a Watcher hands on
-//! as `SourcesChanged`. `HOTPLATE_BENCH_DIR` says where (the temporary directory unless said otherwise).
+//! The latency is the time from just before the system call that changes a file until the loader returns the change, which a Watcher would
+//! send as `SourcesChanged`. The directory is `HOTPLATE_BENCH_DIR`, by default the temporary directory.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,17 +27,17 @@ fn main() {
     let directory = place.join(format!("hotplate-watch-{}", std::process::id()));
     edits(&directory.join("edits"));
     start(&directory.join("start"), 100_000);
-    fs::remove_dir_all(&directory).expect("the directory goes");
+    fs::remove_dir_all(&directory).expect("removed");
 }
 
-/// A loader and the thread on which it looks.
-struct Eyes {
+/// A loader that synchronises in the current thread.
+struct WatchedLoader {
     loader: DirectoryLoader,
     hinted: Receiver<()>,
     hints: Sender<()>,
 }
 
-impl Eyes {
+impl WatchedLoader {
     fn open(root: &Path) -> (Self, Changes, Duration) {
         let rules = Rules {
             exclude: vec!["log/".into()],
@@ -48,19 +48,19 @@ impl Eyes {
         let (hints, hinted) = channel();
         let hint = std::sync::Mutex::new(hints.clone());
         let hint = move || drop(hint.lock().map(|hint| hint.send(())));
-        let begun = Instant::now();
+        let start = Instant::now();
         loader.watch(Hints::new(hint)).expect("it watches");
         let first = loader.sync(Depth::Afresh).expect("it loads");
-        let took = begun.elapsed();
+        let took = start.elapsed();
         (Self { loader, hinted, hints }, first, took)
     }
 
-    /// Looks whenever it is hinted to, until something is said of this name.
+    /// Synchronises at each hint until a change of this name is reported.
     fn until(&mut self, name: &str) {
         loop {
             self.hinted.recv_timeout(Duration::from_secs(20)).expect("a hint");
             while self.hinted.try_recv().is_ok() {}
-            let changes = self.loader.sync(Depth::Hinted).expect("it looks");
+            let changes = self.loader.sync(Depth::Hinted).expect("it synchronises");
             let changed = changes
                 .changed
                 .iter()
@@ -74,7 +74,7 @@ impl Eyes {
 
     fn sync(&mut self, depth: Depth) -> Changes {
         while self.hinted.try_recv().is_ok() {}
-        self.loader.sync(depth).expect("it looks")
+        self.loader.sync(depth).expect("it synchronises")
     }
 }
 
@@ -98,13 +98,13 @@ fn fill(root: &Path, files: usize) {
 fn edits(root: &Path) {
     fill(root, FILES);
     fs::create_dir_all(root.join("log")).expect("a directory");
-    let (mut eyes, _, started) = Eyes::open(root);
+    let (mut watched, _, started) = WatchedLoader::open(root);
     let aside = root.join(".aside");
     let mut rows = Vec::new();
-    let mut measure = |what: &str, goal: &str, act: &mut dyn FnMut(usize, &mut Eyes) -> Duration| {
+    let mut measure = |what: &str, goal: &str, act: &mut dyn FnMut(usize, &mut WatchedLoader) -> Duration| {
         let mut samples = Samples(Vec::new());
         for round in 0..rounds(300) {
-            samples.0.push(nanoseconds(act(round, &mut eyes)));
+            samples.0.push(nanoseconds(act(round, &mut watched)));
         }
         rows.push(vec![
             what.to_owned(),
@@ -113,74 +113,74 @@ fn edits(root: &Path) {
             goal.to_owned(),
         ]);
     };
-    measure("in place", "0.3 / 2 ms", &mut |round, eyes| {
+    measure("in place", "0.3 / 2 ms", &mut |round, watched| {
         let path = root.join("000/0.html");
         let text = page(&format!("in place {round}"));
         let mut file = fs::File::options().write(true).open(path).expect("opened");
-        let begun = Instant::now();
+        let start = Instant::now();
         file.write_all(text.as_bytes()).expect("written");
         file.set_len(text.len() as u64).expect("cut");
         drop(file);
-        eyes.until("000/0.html");
-        begun.elapsed()
+        watched.until("000/0.html");
+        start.elapsed()
     });
-    measure("truncated and written", "", &mut |round, eyes| {
-        let begun = Instant::now();
+    measure("truncated and written", "", &mut |round, watched| {
+        let start = Instant::now();
         fs::write(root.join("000/1.html"), page(&format!("new {round}"))).expect("written");
-        eyes.until("000/1.html");
-        begun.elapsed()
+        watched.until("000/1.html");
+        start.elapsed()
     });
-    measure("renamed over", "0.5 / 2 ms", &mut |round, eyes| {
+    measure("renamed over", "0.5 / 2 ms", &mut |round, watched| {
         fs::write(&aside, page(&format!("renamed {round}"))).expect("written");
-        let begun = Instant::now();
+        let start = Instant::now();
         fs::rename(&aside, root.join("000/2.html")).expect("renamed");
-        eyes.until("000/2.html");
-        begun.elapsed()
+        watched.until("000/2.html");
+        start.elapsed()
     });
-    measure("a new directory with a file", "0.7 / 4 ms", &mut |round, eyes| {
+    measure("a new directory with a file", "0.7 / 4 ms", &mut |round, watched| {
         let place = root.join(format!("new{round}/deeper"));
-        let begun = Instant::now();
+        let start = Instant::now();
         fs::create_dir_all(&place).expect("a directory");
         fs::write(place.join("x.html"), "new").expect("written");
-        eyes.until(&format!("new{round}/deeper/x.html"));
-        begun.elapsed()
+        watched.until(&format!("new{round}/deeper/x.html"));
+        start.elapsed()
     });
-    measure("deleted (a grace of 50 ms)", "", &mut |round, eyes| {
-        let begun = Instant::now();
+    measure("deleted (grace period of 50 ms)", "", &mut |round, watched| {
+        let start = Instant::now();
         fs::remove_file(root.join(format!("new{round}/deeper/x.html"))).expect("removed");
-        eyes.until(&format!("new{round}/deeper/x.html"));
-        begun.elapsed()
+        watched.until(&format!("new{round}/deeper/x.html"));
+        start.elapsed()
     });
-    measure("a `Reload` without changes", "1 ms", &mut |_, eyes| {
-        let begun = Instant::now();
-        assert!(eyes.sync(Depth::Everything).is_empty());
-        begun.elapsed()
+    measure("a `Reload` without changes", "1 ms", &mut |_, watched| {
+        let start = Instant::now();
+        assert!(watched.sync(Depth::Everything).is_empty());
+        start.elapsed()
     });
-    measure("an edit and a `Reload`", "", &mut |round, eyes| {
+    measure("an edit and a `Reload`", "", &mut |round, watched| {
         fs::write(root.join("000/3.html"), page(&format!("synced {round}"))).expect("written");
-        let begun = Instant::now();
-        assert!(eyes.sync(Depth::Everything).changed.len() <= 1);
-        begun.elapsed()
+        let start = Instant::now();
+        assert!(watched.sync(Depth::Everything).changed.len() <= 1);
+        start.elapsed()
     });
     println!("### From a change to `SourcesChanged`, {FILES} templates\n");
-    table::print(&["what happens", "median", "99 of 100", "goal"], &rows);
+    table::print(&["what happens", "median", "99th percentile", "goal"], &rows);
     println!("Start: {}.\n", table::time(nanoseconds(started)));
-    overflow(root, &mut eyes);
-    quiet(root, &mut eyes);
+    overflow(root, &mut watched);
+    quiet(root, &mut watched);
 }
 
-/// Writes faster than anybody listens.
-fn overflow(root: &Path, eyes: &mut Eyes) {
+/// Writes faster than the loader reads events.
+fn overflow(root: &Path, watched: &mut WatchedLoader) {
     let path = |number: usize| root.join(format!("{:03}/{number}.html", number / 100));
     for round in 0..6 {
-        // Each is at least a truncation, a write and a close: 180,000 events.
+        // Each write causes at least three events (truncation, write, close), 180,000 in total.
         for number in 0..FILES {
             fs::write(path(number), format!("round {round} {number}")).expect("written");
         }
     }
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut texts = BTreeMap::new();
-    let mut changes = eyes.sync(Depth::Everything);
+    let mut changes = watched.sync(Depth::Everything);
     loop {
         for source in changes.changed.drain(..) {
             texts.insert(source.name.to_string(), source.text.to_string());
@@ -194,50 +194,50 @@ fn overflow(root: &Path, eyes: &mut Eyes) {
         if (0..FILES).all(|number| right(&number)) {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "{} are right", texts.len());
-        changes = eyes.sync(Depth::Hinted);
+        assert!(start.elapsed() < Duration::from_secs(30), "{} are current", texts.len());
+        changes = watched.sync(Depth::Hinted);
     }
-    let status = eyes.loader.status();
+    let status = watched.loader.status();
     println!(
-        "{FILES} files rewritten six times without anybody looking: right {} after the last write (goal 0.5 s); {} overflows, {} looks at everything.\n",
-        table::time(nanoseconds(begun.elapsed())),
+        "{FILES} files rewritten six times before the loader reads an event: current {} after the last write (goal 0.5 s); {} overflows, {} full scans.\n",
+        table::time(nanoseconds(start.elapsed())),
         status.overflows,
         status.reconciles
     );
 }
 
-/// What it costs while nothing happens, and while a log grows that is none of its concern.
-fn quiet(root: &Path, eyes: &mut Eyes) {
-    eyes.sync(Depth::Bytes);
-    while eyes.hinted.recv_timeout(Duration::from_secs(1)).is_ok() {
-        let _ = eyes.loader.sync(Depth::Hinted);
+/// Measures the cost while nothing changes, and while an ignored log file grows.
+fn quiet(root: &Path, watched: &mut WatchedLoader) {
+    watched.sync(Depth::Bytes);
+    while watched.hinted.recv_timeout(Duration::from_secs(1)).is_ok() {
+        let _ = watched.loader.sync(Depth::Hinted);
     }
     let turns = switches();
     let reads = system_calls_that_read();
-    let hints = eyes.hinted.recv_timeout(Duration::from_secs(5)).is_ok();
+    let hints = watched.hinted.recv_timeout(Duration::from_secs(5)).is_ok();
     let reads = system_calls_that_read() - reads;
     println!(
-        "5 s of quiet: {reads} system calls that read (those that find this out among them), {} wake-ups of all threads, {}.",
+        "5 s without changes: {reads} read system calls (including those of this measurement), {} wake-ups of all threads, {}.",
         switches() - turns,
         if hints { "a hint" } else { "no hint" }
     );
     let mut log = fs::File::create(root.join("log/x.log")).expect("created");
-    let (begun, mut lines) = (Instant::now(), 0_u64);
-    while begun.elapsed() < Duration::from_secs(2) {
+    let (start, mut lines) = (Instant::now(), 0_u64);
+    while start.elapsed() < Duration::from_secs(2) {
         log.write_all(b"a line\n").expect("written");
         lines += 1;
     }
     println!(
-        "A log in an ignored directory, {} lines a second: {}, {} overflows.\n",
+        "A log in an ignored directory, {} lines per second: {}, {} overflows.\n",
         lines / 2,
-        if eyes.hinted.try_recv().is_ok() {
+        if watched.hinted.try_recv().is_ok() {
             "a hint"
         } else {
             "no hint"
         },
-        eyes.loader.status().overflows
+        watched.loader.status().overflows
     );
-    let _ = &eyes.hints;
+    let _ = &watched.hints;
 }
 
 fn field(file: &str, name: &str) -> u64 {
@@ -251,7 +251,7 @@ fn system_calls_that_read() -> u64 {
     field("/proc/self/io", "syscr:")
 }
 
-/// How often any thread of this process went to sleep of its own accord.
+/// Counts the voluntary context switches of all threads of this process.
 fn switches() -> u64 {
     let threads = fs::read_dir("/proc/self/task").expect("a list of threads");
     let status = threads.filter_map(|thread| Some(thread.ok()?.path().join("status")));
@@ -263,22 +263,22 @@ fn switches() -> u64 {
 fn start(root: &Path, files: usize) {
     fill(root, files);
     let before = live_bytes();
-    let (eyes, first, took) = Eyes::open(root);
+    let (watched, first, took) = WatchedLoader::open(root);
     assert_eq!(first.changed.len(), files);
     let texts: usize = first.changed.iter().map(|source| source.text.len()).sum();
     drop(first);
     let after = live_bytes();
     println!(
-        "{files} templates, {} MB: looked at, read and digested in {} (goal 1.5 s); {} bytes of memory each afterwards (goal 1 KB).",
+        "{files} templates, {} MB: found, read and digested in {} (goal 1.5 s); {} bytes of memory each afterwards (goal 1 KB).",
         texts / 1_000_000,
         table::time(nanoseconds(took)),
         (after - before) / files as isize
     );
-    let begun = Instant::now();
-    let mut eyes = eyes;
-    eyes.sync(Depth::Everything);
-    println!("Its first `Reload`: {}.", table::time(nanoseconds(begun.elapsed())));
-    let begun = Instant::now();
+    let start = Instant::now();
+    let mut watched = watched;
+    watched.sync(Depth::Everything);
+    println!("Its first `Reload`: {}.", table::time(nanoseconds(start.elapsed())));
+    let start = Instant::now();
     let mut walked = 0;
     for directory in fs::read_dir(root).expect("a directory") {
         for file in fs::read_dir(directory.expect("an entry").path()).expect("a directory") {
@@ -292,7 +292,7 @@ fn start(root: &Path, files: usize) {
     }
     assert_eq!(walked, files);
     println!(
-        "Only walking, reading and digesting them: {}.",
-        table::time(nanoseconds(begun.elapsed()))
+        "Only walking the directory, reading and digesting the files: {}.",
+        table::time(nanoseconds(start.elapsed()))
     );
 }

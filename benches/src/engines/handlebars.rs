@@ -10,7 +10,7 @@ pub(super) fn ready(workload: &Workload) -> Render<'_> {
     let mut registry = Handlebars::new();
     for (name, text) in templates!("handlebars") {
         let name = name.trim_end_matches(".html");
-        // A call alone on its line takes the end of that line with it, so the partial has to bring one.
+        // handlebars removes the line break after a call that is alone on its line, so the partial has to end with one.
         let text = if name.starts_with('_') {
             format!("{text}\n")
         } else {

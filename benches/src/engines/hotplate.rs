@@ -1,4 +1,4 @@
-//! hotplate as a program uses it, with the templates in memory and nothing that changes.
+//! hotplate with templates in memory that do not change.
 
 use hotplate_actors::loader::MemoryLoader;
 use hotplate_actors::value::Arena;
@@ -8,14 +8,14 @@ use serde::Serialize;
 use super::{ByName, Render, by_name, templates};
 use crate::data::Workload;
 
-/// The templates, by name.
+/// The engine and its templates by name.
 pub fn texts() -> [(&'static str, &'static str); 8] {
     templates!("tiny")
 }
 
 pub fn start() -> Hotplate {
-    let (loader, shelf) = MemoryLoader::new();
-    shelf.edit(texts().map(|(name, text)| (TemplateName::new(name).expect("a name"), Some(text))));
+    let (loader, memory) = MemoryLoader::new();
+    memory.edit(texts().map(|(name, text)| (TemplateName::new(name).expect("a name"), Some(text))));
     Hotplate::builder()
         .loader(loader)
         .watch(false)

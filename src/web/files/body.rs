@@ -1,4 +1,4 @@
-//! The bytes of a file on their way, a chunk at a time, each read in a thread for blocking work.
+//! [`FileChunks`]: a body that sends a file chunk by chunk; each chunk is read in a thread of the blocking pool.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -10,13 +10,13 @@ use std::task::{Context, Poll, ready};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::{self, Bytes};
 
-/// Bytes that are read at once, and held for a client at most. A larger chunk is hardly faster and costs memory for each client.
+/// Bytes per read, and the most that is buffered per client. A larger chunk is hardly faster and costs memory for each client.
 const CHUNK_BYTES: u64 = 64 * 1024;
 
-/// Reads at most so many bytes from a place on, and never more than one chunk; fewer where the file ends.
+/// Reads up to `most` bytes from offset `at`, at most one chunk, and fewer at the end of the file.
 ///
 /// # Errors
-/// Those of the system.
+/// Returns the errors of seeking and reading.
 pub(super) fn read(file: &mut File, at: u64, most: u64) -> io::Result<Bytes> {
     let most = most.min(CHUNK_BYTES);
     let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
@@ -28,7 +28,7 @@ pub(super) fn read(file: &mut File, at: u64, most: u64) -> io::Result<Bytes> {
 /// A chunk that is being read.
 type PendingChunk = Pin<Box<dyn Future<Output = io::Result<(File, Bytes)>>>>;
 
-/// Bytes of a file, as a body. Only one chunk is read ahead of what a client takes.
+/// A body of bytes from a file. At most one chunk is read ahead of the client.
 pub(super) struct FileChunks {
     reading: PendingChunk,
     at: u64,
@@ -36,7 +36,7 @@ pub(super) struct FileChunks {
 }
 
 impl FileChunks {
-    /// So many bytes from a place on, of which the first were read.
+    /// Creates a body of `length` bytes from offset `at`, of which `first` was read already.
     pub(super) fn new(file: File, first: Bytes, at: u64, length: u64) -> Self {
         Self {
             reading: Box::pin(ready(Ok((file, first)))),
@@ -52,7 +52,7 @@ impl FileChunks {
 
     fn arrived(&mut self, (file, bytes): (File, Bytes)) -> io::Result<Bytes> {
         if bytes.is_empty() {
-            // What was promised cannot be sent: the connection ends early, so that the client knows.
+            // The announced length can no longer be met. Closing the connection early tells the client.
             return Err(io::Error::new(
                 ErrorKind::UnexpectedEof,
                 "the file became shorter while it was sent",
@@ -87,7 +87,7 @@ impl MessageBody for FileChunks {
     }
 }
 
-/// The body of an answer to `HEAD`: it has a length and is not sent.
+/// The body of an answer to `HEAD`: it has a length but no bytes.
 pub(super) struct HeadBody(pub(super) u64);
 
 impl MessageBody for HeadBody {

@@ -1,4 +1,4 @@
-//! [`Conditions`]: what a request gets of a file, by RFC 9110 (13.2.2, 14.2). Pure.
+//! [`Conditions`]: evaluates conditional and range requests by RFC 9110 (13.2.2, 14.2), without I/O.
 
 use std::time::SystemTime;
 
@@ -20,18 +20,18 @@ pub(super) struct Conditions {
     if_none_match: Option<IfNoneMatch>,
     if_modified_since: Option<SystemTime>,
     if_range: IfUnchanged,
-    /// Of bytes; any other unit is ignored.
+    /// The requested byte ranges; other units are ignored.
     ranges: Option<Vec<ByteRangeSpec>>,
 }
 
-/// `If-Range`: a part is of use only if the whole is still the same.
+/// The condition of `If-Range`: a part is sent only if the file is unchanged.
 #[derive(Debug)]
 enum IfUnchanged {
-    /// It was not asked.
+    /// The header is absent.
     Anyway,
     Tag(EntityTag),
     Date(SystemTime),
-    /// It makes no sense, so nothing is known to be the same.
+    /// The header is invalid, so no file counts as unchanged.
     Never,
 }
 
@@ -40,7 +40,7 @@ enum IfUnchanged {
 pub(super) enum RequestDecision {
     /// 200.
     Whole,
-    /// 206: these bytes, both included.
+    /// 206: the bytes from `first` to `last`, both included.
     Part { first: u64, last: u64 },
     /// 304: the client has it already.
     Known,
@@ -136,7 +136,7 @@ impl Conditions {
     }
 }
 
-/// A header that may stand there once; none if it does not, or makes no sense.
+/// Returns a header that may occur only once; `None` if it is absent, repeated or invalid.
 fn only<H: Header>(request: &HttpRequest) -> Option<H> {
     let mut lines = request.headers().get_all(H::name());
     lines.next()?;
@@ -146,7 +146,7 @@ fn only<H: Header>(request: &HttpRequest) -> Option<H> {
     }
 }
 
-/// The ranges of bytes that are asked for. Another unit, or what is no range, is ignored, as a server may (14.2).
+/// Returns the requested byte ranges. Other units and invalid ranges are ignored, which RFC 9110 permits (14.2).
 fn ranges(request: &HttpRequest) -> Option<Vec<ByteRangeSpec>> {
     let Range::Bytes(ranges) = only::<Range>(request)? else {
         return None;
@@ -158,8 +158,8 @@ fn ranges(request: &HttpRequest) -> Option<Vec<ByteRangeSpec>> {
     (ranges.len() == written && !ranges.iter().any(backwards)).then_some(ranges)
 }
 
-/// Decides about ranges of a file of `size` bytes. Several parts would need a body of another kind, which hardly a client asks for
-/// and which none may rely on: then the answer is the whole.
+/// Decides about ranges of a file of `size` bytes. Several parts would need a multipart body, which hardly any client asks for and
+/// no client may rely on, so they are answered with the whole file.
 fn part(ranges: &[ByteRangeSpec], size: u64) -> RequestDecision {
     let parts: Vec<_> = ranges
         .iter()
@@ -187,7 +187,7 @@ mod tests {
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
     const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
-    /// The same day as `DATE`, as it was written once.
+    /// The time of `DATE` in an obsolete format of RFC 9110 (5.6.7).
     const OBSOLETE: &str = "Sunday, 06-Nov-94 08:49:37 GMT";
 
     fn judged(method: Method, headers: &[(&str, &str)], size: u64, validators: &Validators) -> RequestDecision {

@@ -1,14 +1,13 @@
-//! The content type of a file: by its name, or by its first bytes where the name says nothing.
+//! The content type of a file: by its extension, or by its first bytes if the extension is unknown.
 
 use std::path::Path;
 
 use mime_guess::mime;
 
-/// Bytes that are looked at where the name says nothing (<https://mimesniff.spec.whatwg.org> looks at as many as are there, of
-/// the first 1445).
+/// Bytes that are examined if the extension is unknown (<https://mimesniff.spec.whatwg.org> examines up to the first 1445).
 pub(super) const SNIFFED_BYTES: u64 = 1024;
 
-/// The type that a name says by its extension, if it says one.
+/// Returns the type of a known extension.
 pub(super) fn by_name(path: &Path) -> Option<String> {
     let kind = mime_guess::from_path(path).first()?;
     if kind == mime::APPLICATION_JAVASCRIPT {
@@ -23,7 +22,7 @@ pub(super) fn by_name(path: &Path) -> Option<String> {
     })
 }
 
-/// The type of a file that begins with these bytes: text that can be read in the browser, or what has no name.
+/// Returns the type of a file that begins with these bytes: plain text, or `application/octet-stream`.
 pub(super) fn by_content(first: &[u8]) -> &'static str {
     let text = match std::str::from_utf8(first) {
         Ok(_) => true,
@@ -36,7 +35,7 @@ pub(super) fn by_content(first: &[u8]) -> &'static str {
     }
 }
 
-/// A "binary data byte" of the MIME Sniffing Standard.
+/// Returns true for a "binary data byte" of the MIME Sniffing Standard.
 fn is_binary(byte: &u8) -> bool {
     matches!(byte, 0x00..=0x08 | 0x0b | 0x0e..=0x1a | 0x1c..=0x1f)
 }

@@ -6,28 +6,27 @@ use std::path::{Component, Path, PathBuf};
 
 use hotplate_actors::Links;
 
-/// The path below a directory that a decoded path of a request names. Nothing that leads out of the directory is one, and nothing
-/// hidden.
+/// Converts a decoded request path to a path below a directory; `None` if it leaves the directory or names a hidden file.
 pub(super) fn below(path: &str) -> Option<PathBuf> {
     let plain = |segment: &str| {
         let mut components = Path::new(segment).components();
         let normal = matches!(components.next(), Some(Component::Normal(name)) if name == segment);
         normal && components.next().is_none() && !segment.starts_with('.') && !segment.contains(['\\', '\0'])
     };
-    // On Windows `a.txt:stream` names a part of a file, and `con` a device; the latter is found out when it is opened.
+    // On Windows `a.txt:stream` names an alternate stream of a file, and `con` a device; the latter is rejected after opening.
     let portable = |segment: &str| !cfg!(windows) || !segment.contains(':');
     path.split('/')
         .map(|segment| (plain(segment) && portable(segment)).then_some(segment))
         .collect()
 }
 
-/// Opens a file below a directory; none where it is no regular file or a link that is not followed leads to it.
+/// Opens a file below a directory; `None` if it is not a regular file or is reached by a link that the rule forbids.
 ///
-/// A pipe is never waited for and a device never touched: what a name leads to is asked before it is opened, and again of what was
-/// opened, for it may have been exchanged in between.
+/// The file type is checked before opening, so that no pipe blocks and no device is touched, and again on the opened file, which
+/// may have been exchanged in between.
 ///
 /// # Errors
-/// Those of the system; see [`is_absence`].
+/// Returns the errors of the file system; see [`is_absence`].
 pub(super) fn open(directory: &Path, below: &Path, links: Links) -> io::Result<Option<(File, Metadata)>> {
     let Some(path) = real(directory, below, links)? else {
         return Ok(None);
@@ -62,7 +61,7 @@ fn options(links: Links) -> OpenOptions {
     use rustix::fs::OFlags;
 
     let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    // The last step was resolved already; it is a link only if it was exchanged since.
+    // The path was resolved already; its last component is a link only if it was exchanged since.
     if links != Links::Follow {
         flags |= OFlags::NOFOLLOW;
     }
@@ -78,7 +77,7 @@ fn options(_: Links) -> OpenOptions {
     options
 }
 
-/// Returns true if an error means that a visitor has no file there, rather than that it cannot be read at the moment.
+/// Returns true if an error means that there is no file for a visitor, rather than a temporary failure to read one.
 pub(super) fn is_absence(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -91,7 +90,7 @@ pub(super) fn is_absence(error: &io::Error) -> bool {
     ) || is_loop(error)
 }
 
-/// Returns true if links lead in a circle, or the file was exchanged for a link.
+/// Returns true if links form a cycle, or the file was exchanged for a link.
 #[cfg(unix)]
 fn is_loop(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())

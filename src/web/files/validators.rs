@@ -1,4 +1,4 @@
-//! [`Validators`] of a version of a file. Pure, for any metadata that a file can have.
+//! [`Validators`]: `ETag` and `Last-Modified` of a file, computed without I/O from any metadata that a file can have.
 
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,31 +6,31 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix_web::HttpResponseBuilder;
 use actix_web::http::header::{ETAG, EntityTag, HttpDate, LAST_MODIFIED};
 
-/// Nanoseconds between two times that a file system tells apart, with room to spare; where it counts whole seconds, as on FAT,
-/// two of them. A file that changed less than that ago may change again and look the same.
+/// The time resolution of file systems in nanoseconds, with a margin, and of those that count whole seconds (FAT counts two). A
+/// file that changed more recently than that may change again without a visible difference in its metadata.
 const TICK: i128 = 20_000_000;
 const WHOLE_SECONDS_TICK: i128 = 2_000_000_000;
-/// The last second that an HTTP date can say: the end of the year 9999.
+/// The last second that an HTTP date can express: the end of the year 9999.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// The metadata of a file. Times are seconds since 1970, which may be long before, and nanoseconds.
+/// The metadata of a file. Times are seconds since 1970, negative before, and nanoseconds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stamps {
     device: u64,
     inode: u64,
     size: u64,
     modified: (i64, i64),
-    /// The time at which its content or its other stamps changed; nobody can set it.
+    /// The time at which its content or metadata changed; programs cannot set it.
     changed: (i64, i64),
 }
 
 /// The validators of a version of a file (RFC 9110, 8.8).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Validators {
-    /// A strong one. None while the file may still change without showing it.
+    /// A strong tag; `None` while the file may still change without a visible difference.
     pub(super) etag: Option<EntityTag>,
-    /// None where HTTP cannot say it (before 1970, after 9999), for times to come (RFC 9110, 8.8.2.1), and while its second has
-    /// not passed: so what is said is a strong validator (8.8.2.2).
+    /// `None` for times that HTTP cannot express (before 1970, after 9999), for future times (RFC 9110, 8.8.2.1), and until the second
+    /// of the modification has passed, so that the date is a strong validator (8.8.2.2).
     pub(super) modified: Option<SystemTime>,
 }
 
@@ -84,14 +84,14 @@ impl Stamps {
 }
 
 impl Validators {
-    /// Of a file with these stamps, asked for at this time.
+    /// Computes the validators of a file with these stamps at the time of a request.
     pub(super) fn new(stamps: &Stamps, now: SystemTime) -> Self {
         let now = nanoseconds(now);
         let (seconds, rest) = stamps.changed;
         let age = now - (i128::from(seconds) * 1_000_000_000 + i128::from(rest));
         let tick = if rest == 0 { WHOLE_SECONDS_TICK } else { TICK };
-        // A digest, so that nobody learns the numbers of the file system. The time of the change is one of them: a file that is
-        // replaced by one with the same size and time of modification is another one.
+        // A digest does not reveal the numbers of the file system. The change time is included, so a file that is replaced by one
+        // of the same size and modification time gets another tag.
         let etag = || EntityTag::new_strong(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&stamps.bytes())));
         let (second, _) = stamps.modified;
         let over = (0..=LAST_SECOND).contains(&second) && i128::from(second) < now.div_euclid(1_000_000_000);
@@ -113,7 +113,7 @@ impl Validators {
     }
 }
 
-/// Since 1970, or before.
+/// Returns the nanoseconds since 1970, negative before.
 fn nanoseconds(time: SystemTime) -> i128 {
     let signed = |duration: Duration| i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX);
     match time.duration_since(UNIX_EPOCH) {
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// What is said of it in headers.
+    /// Returns if there is a tag, and the date, as the headers say them.
     fn said(stamps: &Stamps) -> (bool, Option<String>) {
         let mut answer = HttpResponse::Ok();
         Validators::new(stamps, now()).describe(&mut answer);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn any_time_can_be_said_or_is_left_out() {
+    fn dates_that_http_cannot_express_are_left_out() {
         let old = (NOW - 1000, 7);
         for (modified, date) in [
             ((784_111_777, 0), Some("Sun, 06 Nov 1994 08:49:37 GMT")),
@@ -166,7 +166,7 @@ mod tests {
             ((i64::MAX, 999_999_999), None),
             ((LAST_SECOND, 0), None),
             ((LAST_SECOND + 1, 0), None),
-            // Its second is not over.
+            // Its second has not passed.
             ((NOW, 0), None),
             ((NOW - 1, 999_999_999), Some("Fri, 15 Jan 2027 07:59:59 GMT")),
             ((NOW + 1, 0), None),
@@ -177,7 +177,7 @@ mod tests {
                 "{modified:?}"
             );
         }
-        // A clock that is wrong, in every way.
+        // A wrong system clock.
         for clock in [
             UNIX_EPOCH,
             UNIX_EPOCH - Duration::from_secs(1 << 40),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_change_unseen_has_no_tag() {
+    fn a_recently_changed_file_has_no_tag() {
         let age = |age: i64| {
             file(
                 (0, 0),
@@ -204,10 +204,10 @@ mod tests {
         };
         assert!(!said(&age(1_000_000)).0 && !said(&age(19_999_999)).0);
         assert!(said(&age(20_000_000)).0 && said(&age(900_000_000)).0);
-        // Where only seconds are counted.
+        // A file system that counts whole seconds.
         let whole = |ago: i64| file((0, 0), (NOW - ago, 0));
         assert!(!said(&whole(0)).0 && !said(&whole(1)).0 && said(&whole(2)).0);
-        // By a clock that was put back, the change is yet to come.
+        // If the clock was set back, the change lies in the future.
         assert!(said(&whole(-5)).0);
     }
 

@@ -1,9 +1,9 @@
-//! [`Editor`]: the program that a link in the overlay opens.
+//! [`Editor`]: the editor that links in the overlay open.
 
 use std::path::Path;
 use std::str::FromStr;
 
-/// Links that open a line of a file in an editor.
+/// An editor that opens a line of a file by a link.
 ///
 /// ```
 /// use hotplate::web::Editor;
@@ -16,11 +16,11 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Editor(String);
 
-/// Why a text names no editor.
+/// The error for a text that is neither the name of an editor nor a link to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EditorError(String);
 
-/// Editors by name.
+/// The supported editors by name, with their links.
 const KNOWN: [(&str, &str); 6] = [
     ("vscode", "vscode://file{file}:{line}:{column}"),
     ("vscodium", "vscodium://file{file}:{line}:{column}"),
@@ -30,7 +30,7 @@ const KNOWN: [(&str, &str); 6] = [
     ("subl", "subl://open?url=file://{file}&line={line}&column={column}"),
 ];
 
-/// Schemes that run what follows them rather than hand it to a program.
+/// Schemes whose links browsers execute instead of opening a program.
 const RUNS: [&str; 3] = ["javascript", "data", "vbscript"];
 
 impl Default for Editor {
@@ -42,8 +42,8 @@ impl Default for Editor {
 impl FromStr for Editor {
     type Err = EditorError;
 
-    /// Takes the name of an editor (`vscode`, `vscodium`, `cursor`, `zed`, `idea`, `subl`), or a link with `{file}`, and `{line}`
-    /// and `{column}` where it has them.
+    /// Parses the name of an editor (`vscode`, `vscodium`, `cursor`, `zed`, `idea`, `subl`), or a link with `{file}` and optionally
+    /// `{line}` and `{column}`.
     fn from_str(text: &str) -> Result<Self, EditorError> {
         if let Some((_, link)) = KNOWN.iter().find(|(name, _)| *name == text) {
             return Ok(Self((*link).to_owned()));
@@ -63,7 +63,7 @@ impl FromStr for Editor {
 }
 
 impl Editor {
-    /// The link to a place.
+    /// Returns the link to a position in a file.
     pub(super) fn link(&self, file: &Path, line: u32, column: u32) -> String {
         self.0
             .replace("{line}", &line.to_string())
@@ -72,7 +72,7 @@ impl Editor {
     }
 }
 
-/// A path inside of an address.
+/// Percent-encodes a path for use in an address.
 fn encoded(file: &Path) -> String {
     let mut encoded = String::new();
     for byte in file.to_string_lossy().bytes() {
@@ -89,7 +89,7 @@ impl std::fmt::Display for EditorError {
         let known = KNOWN.map(|(name, _)| name).join(", ");
         write!(
             f,
-            "`{}` is no editor: name one ({known}), or write a link with `{{file}}`, `{{line}}` and `{{column}}`",
+            "`{}` is not an editor: use one of {known}, or a link with `{{file}}`, `{{line}}` and `{{column}}`",
             self.0
         )
     }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_open_a_place() {
+    fn links_open_a_position() {
         let file = Path::new("/a b/\"ü\"/{line}.html");
         for (editor, expected) in [
             ("vscode", "vscode://file/a%20b/%22%C3%BC%22/%7Bline%7D.html:3:7"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_is_no_editor() {
+    fn executable_schemes_are_rejected() {
         for text in [
             "",
             "emacs",

@@ -1,4 +1,4 @@
-//! [`Findings`]: what is wrong with an entry, as the overlay shows it.
+//! [`FaultReport`]: the errors of an entry, as the overlay shows them.
 
 use std::collections::HashSet;
 
@@ -9,19 +9,19 @@ use serde::Serialize;
 use super::editor::Editor;
 use super::labels::Sources;
 
-/// What is wrong, and what is served meanwhile.
+/// The errors of an entry, and what is served meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct FaultReport {
-    /// `stale`, `broken` (a stand-in is served), `failed` (nothing is).
+    /// `stale`, `broken` (a stand-in is served) or `failed` (nothing is served).
     standing: &'static str,
-    /// The version that goes on being served.
+    /// The version that is still served.
     since: Option<u64>,
     faults: Vec<FaultItem>,
-    /// How many more there are.
+    /// Number of further errors, which are left out.
     more: usize,
 }
 
-/// One finding.
+/// One error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct FaultItem {
     severity: Severity,
@@ -30,7 +30,7 @@ pub(super) struct FaultItem {
     help: Option<String>,
     place: Option<FaultLocation>,
     source: Option<Line>,
-    /// The calls that led there, the nearest first.
+    /// The calls that led to the position, the innermost first.
     chain: Vec<FaultLocation>,
 }
 
@@ -39,11 +39,11 @@ struct FaultLocation {
     file: String,
     line: Option<u32>,
     column: Option<u32>,
-    /// What opens it in an editor.
+    /// The link that opens the position in an editor.
     open: Option<String>,
 }
 
-/// A line of a template, with what is meant in it, in characters.
+/// A source line and the marked range in it, counted in characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Line {
     text: String,
@@ -52,7 +52,7 @@ struct Line {
 }
 
 impl FaultReport {
-    /// Of some diagnostics, each told once, `max` at most.
+    /// Builds the report of diagnostics: equal ones once, and at most `max`.
     pub(super) fn new(
         standing: &'static str,
         since: Option<u64>,
@@ -62,9 +62,9 @@ impl FaultReport {
         editor: &Editor,
     ) -> Self {
         let mut seen = HashSet::new();
-        let mut once: Vec<&Diagnostic> = diagnostics.iter().collect();
-        once.retain(|told| seen.insert((&told.template, told.span, &told.message)));
-        let faults = once
+        let mut unique: Vec<&Diagnostic> = diagnostics.iter().collect();
+        unique.retain(|diagnostic| seen.insert((&diagnostic.template, diagnostic.span, &diagnostic.message)));
+        let faults = unique
             .iter()
             .take(max)
             .map(|diagnostic| FaultItem::new(diagnostic, sources, editor));
@@ -72,12 +72,12 @@ impl FaultReport {
             standing,
             since,
             faults: faults.collect(),
-            more: once.len().saturating_sub(max),
+            more: unique.len().saturating_sub(max),
         }
     }
 
-    /// Of a failure that is no finding in a template.
-    pub(super) fn said(standing: &'static str, message: &str) -> Self {
+    /// Builds the report of a failure that is not an error in a template.
+    pub(super) fn of_message(standing: &'static str, message: &str) -> Self {
         let fault = FaultItem {
             severity: Severity::Error,
             code: "not-rendered",

@@ -1,7 +1,9 @@
-//! [`Hub`]: how the entries stand that browsers follow.
+//! [`Hub`]: the current state of the entries that browsers follow.
 //!
-//! A thread listens to the engine, and writes down how each followed entry stands after each publish. Streams are woken and read
-//! what differs from what they sent last: a slow one skips to the newest, so there is no queue that could grow.
+//! A thread subscribes to the engine and records the state of each followed entry after each publish, with a serial number that
+//! grows with each change. Event streams are woken by a `watch` channel and send the states whose serial is newer than the one
+//! they sent last. A slow stream therefore skips intermediate states, and no queue can grow. The states are recorded once for
+//! all streams, so the cost of a publish depends on the number of followed entries, not on the number of browsers.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -15,13 +17,13 @@ use tokio::sync::watch;
 
 use super::editor::Editor;
 use super::fault::FaultReport;
-use super::labels::{Setting, Sources};
+use super::labels::{LiveSettings, Sources};
 use super::styles::Stylesheets;
 use crate::web::digests::{self, Digests};
 
-/// Followed entries, and who is told of them.
+/// The followed entries, and the channel that wakes the streams.
 pub(super) struct Hub {
-    /// Which start of the server this is: what was rendered by another may look otherwise although its templates are the same.
+    /// Identifies this run of the server: another run may render the same templates differently.
     run: Arc<str>,
     sources: Sources,
     editor: Editor,
@@ -30,43 +32,43 @@ pub(super) struct Hub {
     digests: Arc<Digests>,
     followed: Mutex<Followed>,
     sheets: RwLock<Arc<Stylesheets>>,
-    /// Wakes the streams; `None` once the engine has ended.
+    /// Wakes the streams; `None` once the engine has stopped.
     changes: watch::Sender<Option<u64>>,
 }
 
 #[derive(Default)]
 struct Followed {
     clients: usize,
-    entries: HashMap<TemplateName, Followee>,
-    /// Counts what was written down.
+    entries: HashMap<TemplateName, FollowedEntry>,
+    /// The serial number of the last recorded change.
     serial: u64,
 }
 
-/// An entry that somebody follows.
-struct Followee {
+/// An entry with at least one follower.
+struct FollowedEntry {
     followers: usize,
-    /// The version in which a render of it failed late, if one did.
+    /// The version in which a render failed with the data of some request, if one did.
     failed_in: Option<Version>,
     event: Bytes,
     serial: u64,
 }
 
-/// How an entry stands, as it is sent. What is the same is not sent again, so the version is no part of it.
+/// The state of an entry as it is sent. Equal states are not sent again, so it does not contain the version.
 #[derive(Serialize)]
 struct SentStatus<'s> {
     entry: &'s TemplateName,
     run: &'s str,
-    /// What it is made from.
+    /// Identifies the templates that the entry is rendered from.
     page: &'s str,
-    /// What is wrong with its newest text, if that is not what is served.
+    /// The errors of its newest text, if that is not served.
     findings: Option<FaultReport>,
-    /// In this version its newest text could not be rendered with some data.
+    /// The version whose newest text could not be rendered with the data of some request.
     failed_in: Option<u64>,
 }
 
 impl Hub {
-    /// Begins to listen to an engine, until that ends or nobody holds the hub.
-    pub(super) fn start(hotplate: &Hotplate, setting: &Setting, digests: &Arc<Digests>) -> Arc<Self> {
+    /// Starts a thread that listens to an engine until it stops or the hub is dropped.
+    pub(super) fn start(hotplate: &Hotplate, setting: &LiveSettings, digests: &Arc<Digests>) -> Arc<Self> {
         let hub = Arc::new(Self {
             run: format!("{:016x}", RandomState::new().build_hasher().finish()).into(),
             sources: setting.sources.clone(),
@@ -81,7 +83,7 @@ impl Hub {
         let (weak, subscription) = (Arc::downgrade(&hub), hotplate.subscribe());
         let thread = std::thread::Builder::new().name("hotplate-live".into());
         if let Err(error) = thread.spawn(move || listen(&weak, subscription)) {
-            tracing::error!(%error, "browsers will not follow edits: there is no thread for it");
+            tracing::error!(%error, "live reload is unavailable: its thread cannot be started; pages are served without updates");
         }
         hub
     }
@@ -90,7 +92,7 @@ impl Hub {
         Arc::clone(&self.run)
     }
 
-    /// A word for what the stylesheets are.
+    /// Returns a text that identifies the current stylesheets.
     pub(super) fn styles(&self) -> Arc<str> {
         Arc::clone(&self.sheets().digest)
     }
@@ -99,7 +101,7 @@ impl Hub {
         Arc::clone(&self.sheets.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Stylesheets are others now.
+    /// Replaces the stylesheets and wakes the streams.
     pub(super) fn restyle(&self, sheets: Stylesheets) {
         *self.sheets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(sheets);
         let serial = self.followed().next();
@@ -122,73 +124,77 @@ impl Hub {
         )
     }
 
-    /// Takes one more client that follows some entries, unless there are as many as may be.
+    /// Adds a client that follows some entries. Returns false if the limit of clients is reached.
     pub(super) fn join(&self, hotplate: &Hotplate, entries: &[TemplateName]) -> bool {
         let mut followed = self.followed();
         if followed.clients >= self.clients_max {
             return false;
         }
         followed.clients += 1;
-        // Looked at under the lock: what is published after this finds the entry among those that are followed.
+        // The snapshot is read under the lock: a version that is published later finds these entries among the followed ones.
         let pinned = hotplate.snapshot();
         let serial = followed.next();
         for entry in entries {
-            let followee = followed.entries.entry(entry.clone()).or_insert_with(|| Followee {
+            let followed_entry = followed.entries.entry(entry.clone()).or_insert_with(|| FollowedEntry {
                 followers: 0,
                 failed_in: None,
                 event: self.event(entry, None, pinned.snapshot()),
                 serial,
             });
-            followee.followers += 1;
+            followed_entry.followers += 1;
         }
         true
     }
 
-    /// A client has gone.
+    /// Removes a client and the entries that nobody else follows.
     pub(super) fn leave(&self, entries: impl Iterator<Item = TemplateName>) {
         let mut followed = self.followed();
         followed.clients = followed.clients.saturating_sub(1);
         for entry in entries {
-            if let Some(followee) = followed.entries.get_mut(&entry) {
-                followee.followers -= 1;
-                if followee.followers == 0 {
+            if let Some(followed_entry) = followed.entries.get_mut(&entry) {
+                followed_entry.followers -= 1;
+                if followed_entry.followers == 0 {
                     followed.entries.remove(&entry);
                 }
             }
         }
     }
 
-    /// The events of those entries that are others than when they were seen, and from now on count as seen.
+    /// Appends the events of the entries that changed since they were seen, and marks them as seen.
     pub(super) fn news(&self, entries: &mut [(TemplateName, u64)], into: &mut Vec<u8>) {
         let followed = self.followed();
         for (entry, seen) in entries {
-            if let Some(followee) = followed.entries.get(entry).filter(|followee| followee.serial > *seen) {
-                *seen = followee.serial;
-                into.extend_from_slice(&followee.event);
+            if let Some(followed_entry) = followed
+                .entries
+                .get(entry)
+                .filter(|followed_entry| followed_entry.serial > *seen)
+            {
+                *seen = followed_entry.serial;
+                into.extend_from_slice(&followed_entry.event);
             }
         }
     }
 
-    /// Ends every stream, and each that begins from now on.
+    /// Ends all streams, and each one that is opened later.
     pub(super) fn end(&self) {
         self.changes.send_replace(None);
     }
 
-    /// What wakes a stream.
+    /// Returns the receiver that wakes a stream.
     pub(super) fn changes(&self) -> watch::Receiver<Option<u64>> {
         self.changes.subscribe()
     }
 
-    /// Writes down how every followed entry stands now, and wakes the streams if that is otherwise than before.
-    fn look(&self, snapshot: &Snapshot) {
+    /// Records the current state of every followed entry, and wakes the streams if one changed.
+    fn refresh(&self, snapshot: &Snapshot) {
         let mut followed = self.followed();
         let serial = followed.next();
         let mut differs = false;
-        for (entry, followee) in &mut followed.entries {
+        for (entry, followed_entry) in &mut followed.entries {
             let event = self.event(entry, None, snapshot);
-            followee.failed_in = None;
-            if event != followee.event {
-                (followee.event, followee.serial, differs) = (event, serial, true);
+            followed_entry.failed_in = None;
+            if event != followed_entry.event {
+                (followed_entry.event, followed_entry.serial, differs) = (event, serial, true);
             }
         }
         drop(followed);
@@ -197,32 +203,33 @@ impl Hub {
         }
     }
 
-    /// The newest text of an entry could not be rendered with some data. Pages of it that show other data look for themselves.
-    fn failed(&self, entry: &TemplateName, version: Version, snapshot: &Snapshot) {
+    /// Records that the newest text of an entry failed with the data of some request. A page with other data fetches itself to learn if
+    /// it is affected too.
+    fn record_failure(&self, entry: &TemplateName, version: Version, snapshot: &Snapshot) {
         let mut followed = self.followed();
         let serial = followed.next();
         let current = snapshot.id(entry.as_str()).map(|id| snapshot.standing(id));
-        let Some(followee) = followed.entries.get_mut(entry) else {
+        let Some(followed_entry) = followed.entries.get_mut(entry) else {
             return;
         };
         let event = match current {
-            Some(Standing::Current(_)) if snapshot.version() == version && followee.failed_in.is_none() => {
-                followee.failed_in = Some(version);
+            Some(Standing::Current(_)) if snapshot.version() == version && followed_entry.failed_in.is_none() => {
+                followed_entry.failed_in = Some(version);
                 self.event(entry, Some(version), snapshot)
             }
-            // Something still older than what it went on with is served from now on.
+            // The last good version failed as well, so an older one is served from now on.
             Some(Standing::Stale { .. }) => self.event(entry, None, snapshot),
             _ => return,
         };
-        if event == followee.event {
+        if event == followed_entry.event {
             return;
         }
-        (followee.event, followee.serial) = (event, serial);
+        (followed_entry.event, followed_entry.serial) = (event, serial);
         drop(followed);
         self.wake(serial);
     }
 
-    /// How an entry stands, as it is sent.
+    /// Builds the event with the state of an entry.
     fn event(&self, entry: &TemplateName, failed_in: Option<Version>, snapshot: &Snapshot) -> Bytes {
         let id = snapshot.id(entry.as_str());
         let standing = id.map(|id| snapshot.standing(id));
@@ -255,7 +262,7 @@ impl Hub {
     }
 
     fn wake(&self, serial: u64) {
-        // An ended hub stays ended.
+        // A hub that has ended is not reopened.
         self.changes.send_if_modified(|state| match state {
             Some(last) => {
                 *last = serial;
@@ -285,8 +292,10 @@ fn listen(hub: &Weak<Hub>, mut subscription: Subscription) {
             return;
         };
         match event {
-            Event::Published(_) | Event::Lagged { .. } => hub.look(&subscription.current()),
-            Event::Fallback(fallback) => hub.failed(&fallback.template, fallback.version, &subscription.current()),
+            Event::Published(_) | Event::Lagged { .. } => hub.refresh(&subscription.current()),
+            Event::Fallback(fallback) => {
+                hub.record_failure(&fallback.template, fallback.version, &subscription.current())
+            }
             _ => {}
         }
     }

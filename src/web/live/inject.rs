@@ -1,4 +1,8 @@
-//! Where the script goes in a page, and whether it does.
+//! Decides if and where a page gets the script, and builds its tag.
+//!
+//! The script goes before the last `</body>`. That tag may also occur as text in comments, scripts and attributes. Mostly nothing but
+//! `</html>` follows the last one, and then it is the real end of the body; only otherwise the page is scanned from its start,
+//! skipping comments, quoted attribute values and raw text elements like the tokenizer of the HTML Standard (13.2.5).
 
 use std::borrow::Cow;
 
@@ -7,11 +11,11 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use crate::web::escaped::escaped;
 
-/// The nonce of the answer's content security policy, put into the extensions of a request by whatever makes that policy: the
-/// script in pages in development carries it.
+/// The nonce of the answer's content security policy. The middleware that creates the policy puts it into the extensions of the
+/// request, so that the script of live reload is allowed.
 ///
-/// A policy that a page says itself ([`Page::header`](crate::web::Page::header)) is read without this, and a policy that allows
-/// scripts of its own origin (`'self'`) needs none.
+/// It is not needed for a policy that is set by [`Page::header`](crate::web::Page::header), whose nonce is found there, nor for a
+/// policy that allows scripts of its own origin (`'self'`).
 ///
 /// ```
 /// use actix_web::HttpMessage;
@@ -23,37 +27,37 @@ use crate::web::escaped::escaped;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nonce(pub String);
 
-/// What a request asks for.
+/// The kind of content that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestKind {
-    /// Something to look at, or the script asks for its own page.
+    /// A document to display, or the script's request for its own page.
     Document,
-    /// A piece for a script.
-    Piece,
-    /// It does not say: browsers do not tell servers without TLS, but for local ones.
+    /// A fragment for a script.
+    Fragment,
+    /// Unknown: browsers send `Sec-Fetch-Dest` only over TLS and to local servers.
     Unknown,
 }
 
-/// What a request asks for, as far as it says.
-pub(super) fn asked_for(headers: &HeaderMap) -> RequestKind {
+/// Returns the kind of content that the headers of a request ask for.
+pub(super) fn requested_kind(headers: &HeaderMap) -> RequestKind {
     if headers.contains_key("x-hotplate-live") {
         return RequestKind::Document;
     }
     match headers.get("sec-fetch-dest").map(|value| value.as_bytes()) {
         None => RequestKind::Unknown,
         Some(b"document" | b"iframe" | b"frame" | b"object" | b"embed") => RequestKind::Document,
-        Some(_) => RequestKind::Piece,
+        Some(_) => RequestKind::Fragment,
     }
 }
 
-/// The nonce that scripts of this answer need, if there is one.
+/// Returns the nonce that the policy of this answer requires, if there is one.
 pub(super) fn nonce(request: &HttpRequest, headers: &HeaderMap) -> Option<String> {
     let given = request.extensions().get::<Nonce>().map(|nonce| nonce.0.clone());
     let policies = headers.get_all(CONTENT_SECURITY_POLICY);
     given.or_else(|| policies.filter_map(|policy| nonce_in(policy.to_str().ok()?)).next())
 }
 
-/// The nonce that a policy says for scripts.
+/// Returns the nonce for scripts in a policy.
 fn nonce_in(policy: &str) -> Option<String> {
     let directive = |name: &str| {
         policy.split(';').find_map(|directive| {
@@ -70,7 +74,7 @@ fn nonce_in(policy: &str) -> Option<String> {
     quoted.strip_suffix('\'').map(str::to_owned)
 }
 
-/// The tag of the script.
+/// Builds the tag of the script.
 pub(super) fn tag(address: &str, state: &str, nonce: Option<&str>) -> String {
     let nonce = nonce
         .map(|nonce| format!(" nonce=\"{}\"", escaped(nonce)))
@@ -82,7 +86,7 @@ pub(super) fn tag(address: &str, state: &str, nonce: Option<&str>) -> String {
     )
 }
 
-/// JSON is full of double quotes; between single ones they stay as they are.
+/// Escapes JSON for an attribute in single quotes, in which its many double quotes stay as they are.
 fn in_single_quotes(json: &str) -> Cow<'_, str> {
     match json.contains(['&', '<', '>', '\'']) {
         true => escaped(json).into(),
@@ -90,23 +94,22 @@ fn in_single_quotes(json: &str) -> Cow<'_, str> {
     }
 }
 
-/// Where the script goes: before the last `</body>` that is one, or at the end of a page that has none. Not into a piece of a page.
-pub(super) fn place(html: &str, asked_for: RequestKind) -> Option<usize> {
-    if asked_for == RequestKind::Piece {
+/// Returns the position of the script: before the last real `</body>`, or at the end of a page without one; `None` for a fragment.
+pub(super) fn place(html: &str, requested_kind: RequestKind) -> Option<usize> {
+    if requested_kind == RequestKind::Fragment {
         return None;
     }
-    let whole = asked_for == RequestKind::Document || begins_a_document(html);
+    let whole = requested_kind == RequestKind::Document || begins_a_document(html);
     last_body_end(html).or_else(|| whole.then_some(html.len()))
 }
 
-/// The page with something in it.
+/// Inserts a text at a position.
 pub(super) fn insert(mut html: String, at: usize, what: &str) -> String {
     html.insert_str(at, what);
     html
 }
 
-/// Whether a page may say with `<base>` what its addresses are relative to. One in a comment counts as well: a whole address is never
-/// wrong, only longer.
+/// Returns true if a page may contain `<base>`. One in a comment counts as well, because an absolute address is always correct.
 pub(super) fn has_base(html: &str) -> bool {
     let mut rest = html;
     while let Some(at) = rest.find('<') {
@@ -128,10 +131,10 @@ fn starts_with(text: &str, lower: &str) -> bool {
     start.is_some_and(|start| start.eq_ignore_ascii_case(lower.as_bytes()))
 }
 
-/// Where the last `</body>` stands that a browser takes as one.
+/// Returns the position of the last `</body>` that a browser parses as a tag.
 fn last_body_end(html: &str) -> Option<usize> {
     let last = last_text(html)?;
-    // Mostly nothing follows but `</html>`: then it is not inside of anything, unless the page is cut off.
+    // Mostly only `</html>` follows: then it is not inside of a comment or a script, unless the page is truncated.
     let after = html[last..].find('>').map_or("", |end| &html[last + end + 1..]).trim();
     if after.is_empty() || (starts_with(after, "</html") && after.find('>') == Some(after.len() - 1)) {
         return Some(last);
@@ -139,7 +142,7 @@ fn last_body_end(html: &str) -> Option<usize> {
     last_tag(html)
 }
 
-/// Where `</body` stands last, whatever it is.
+/// Returns the position of the last text `</body`, even where it is not a tag.
 fn last_text(html: &str) -> Option<usize> {
     let mut end = html.len();
     while let Some(at) = html.as_bytes()[..end].iter().rposition(|byte| *byte == b'<') {
@@ -156,12 +159,12 @@ fn is_body_end(text: &str) -> bool {
     starts_with(text, "</body") && follows.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-')
 }
 
-/// Elements whose content is text to a browser, however it looks.
+/// Raw text elements: a browser parses no tags in their content.
 const RAW: [&str; 8] = [
     "script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes",
 ];
 
-/// Where the last `</body>` stands outside of comments, attributes and elements that hold text only.
+/// Returns the position of the last `</body>` outside of comments, attributes and raw text elements.
 fn last_tag(html: &str) -> Option<usize> {
     let mut last = None;
     let mut at = 0;
@@ -191,7 +194,7 @@ fn opens(text: &str, element: &str) -> bool {
         && follows.is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))
 }
 
-/// Bytes of a tag, a `>` inside of quotes not counted as its end.
+/// Returns the length of a tag; a `>` inside of quotes does not end it.
 fn tag_length(tag: &str) -> usize {
     let mut quote = None;
     for (at, byte) in tag.bytes().enumerate() {
@@ -206,7 +209,7 @@ fn tag_length(tag: &str) -> usize {
     tag.len()
 }
 
-/// Bytes until the end tag of an element that holds text only.
+/// Returns the number of bytes before the end tag of a raw text element.
 fn end_of_raw(text: &str, element: &str) -> usize {
     let mut at = 0;
     while let Some(next) = text[at..].find("</") {
@@ -225,8 +228,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_goes_before_the_last_end_of_the_body_that_is_one() {
-        // `¦` is where it goes.
+    fn the_script_goes_before_the_last_body_end() {
+        // `¦` marks the position.
         for page in [
             "<html><body>a¦</body></html>",
             "<BODY>a¦</BODY >\n</HTML>\n",
@@ -245,25 +248,29 @@ mod tests {
             let html = format!("{before}{after}");
             assert_eq!(place(&html, RequestKind::Unknown), Some(before.len()), "{page}");
             assert_eq!(place(&html, RequestKind::Document), Some(before.len()), "{page}");
-            assert_eq!(place(&html, RequestKind::Piece), None, "{page}");
+            assert_eq!(place(&html, RequestKind::Fragment), None, "{page}");
         }
     }
 
     #[test]
-    fn a_piece_is_left_alone() {
-        for piece in [
+    fn a_fragment_gets_no_script() {
+        for fragment in [
             "<li>1</li>",
             "",
             "<p>a</p><script>'</body>'</script>",
             "<!-- </body> --> a",
         ] {
-            assert_eq!(place(piece, RequestKind::Unknown), None, "{piece}");
-            assert_eq!(place(piece, RequestKind::Document), Some(piece.len()), "{piece}");
+            assert_eq!(place(fragment, RequestKind::Unknown), None, "{fragment}");
+            assert_eq!(
+                place(fragment, RequestKind::Document),
+                Some(fragment.len()),
+                "{fragment}"
+            );
         }
     }
 
     #[test]
-    fn no_text_is_too_strange() {
+    fn incomplete_html_does_not_panic() {
         for html in [
             "<",
             "</",
@@ -277,14 +284,14 @@ mod tests {
             "</body>ü",
             "<script>ü</s",
         ] {
-            for asked in [RequestKind::Document, RequestKind::Unknown] {
-                assert!(place(html, asked).is_none_or(|at| html.is_char_boundary(at)), "{html}");
+            for kind in [RequestKind::Document, RequestKind::Unknown] {
+                assert!(place(html, kind).is_none_or(|at| html.is_char_boundary(at)), "{html}");
             }
         }
     }
 
     #[test]
-    fn a_base_is_found_however_it_is_written() {
+    fn base_elements_are_found() {
         for (html, expected) in [
             ("<head><base href='https://elsewhere.test/'>", true),
             ("<head><BASE\nhref=/a/>", true),
@@ -300,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn policies_say_their_nonce() {
+    fn policies_contain_a_nonce() {
         for (policy, expected) in [
             ("script-src 'self' 'nonce-abc='", Some("abc=")),
             ("default-src 'nonce-d'; img-src *", Some("d")),
@@ -313,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leaves_its_attribute() {
+    fn attributes_are_escaped() {
         let tag = tag(
             "/a?1",
             r#"{"message":"'\"></script><script>alert(1)</script>&"}"#,

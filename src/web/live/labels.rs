@@ -1,4 +1,4 @@
-//! [`Setting`]: what can be chosen about development.
+//! [`LiveSettings`]: the settings of live reload.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,27 +9,27 @@ use hotplate_actors::TemplateName;
 use super::editor::Editor;
 use crate::LiveLimits;
 
-/// What can be chosen.
+/// The settings of live reload.
 #[derive(Debug, Clone, Default)]
-pub(in crate::web) struct Setting {
+pub(in crate::web) struct LiveSettings {
     pub(in crate::web) editor: Editor,
     pub(in crate::web) sources: Sources,
-    /// The path that stylesheets are served under, and their directory.
+    /// The path under which stylesheets are served, and their directory.
     pub(in crate::web) styles: Option<(String, PathBuf)>,
-    /// Names that browsers may know the server by.
+    /// The host names that are allowed besides addresses and `localhost`.
     pub(in crate::web) hosts: Vec<String>,
     pub(in crate::web) limits: LiveLimits,
 }
 
-/// Says something of a template.
+/// A function that returns a label of a template.
 type TemplateLabel<T> = Arc<dyn Fn(&TemplateName) -> T + Send + Sync>;
 
-/// How templates are shown to their author.
+/// The names and files of templates as their author knows them.
 #[derive(Clone)]
 pub(in crate::web) struct Sources {
-    /// The name that people know.
+    /// Returns the displayed name.
     pub(in crate::web) shown: TemplateLabel<TemplateName>,
-    /// The file, if it has one.
+    /// Returns the file, if the template has one.
     pub(in crate::web) file: TemplateLabel<Option<PathBuf>>,
 }
 

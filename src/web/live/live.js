@@ -1,25 +1,25 @@
-// The page of this tab: what it shows, and whether that is what there is.
+// The main part: compares the state of the page in this tab with the state that the server reports, and updates the page.
 const self = document.currentScript;
 const guard = Symbol.for("hotplate");
-// The page has been exchanged by a script, and this script is in the new one too.
+// Another script has replaced the content of the page, and the new content contains this script again: one instance suffices.
 if (window[guard]) window[guard]();
 if (!self || window[guard]) return;
 
-// Read now: the page may say later what addresses are relative to, or take the script out.
+// Read at once, because the page may later insert a `<base>` element or remove the script.
 const home = self.src;
 const address = () => location.pathname + location.search;
 
-// What the server said of the page that is shown, and how its entry stands now.
+// The state of the page when it was rendered, and below the latest state of its entry.
 let shown = JSON.parse(self.getAttribute(STATE));
-// Where it is, and the text that it was loaded from, once it is known.
+// Its address, and the text that it was loaded from, once that is known.
 let at = address();
 let text;
 let latest;
-let exchanging = false;
+let updating = false;
 let tries = 0;
 
 const differs = () => latest && !shown.posted && (latest.page !== shown.page || latest.run !== shown.run
-  // The newest text failed with the data of some page: maybe with that of this one.
+  // The newest text failed with the data of some request, maybe also with the data of this page.
   || (latest.failed_in > shown.version && !shown.late));
 
 const present = () => {
@@ -28,8 +28,9 @@ const present = () => {
   else overlay.clear();
 };
 
-// What there is at the address of this page; nothing while the server is away. When it is back, it says how the entry stands.
-const ask = async () => {
+// Fetches the current page of this address; undefined while the server is not reachable. After a reconnect the server sends the state of
+// the entry again.
+const fetchPage = async () => {
   try {
     const answer = await fetch(location.href, {
       headers: { accept: "text/html", "x-hotplate-live": "1" }, cache: "no-store", credentials: "same-origin",
@@ -49,9 +50,9 @@ const textOf = async (digest) => {
   }
 };
 
-// What the visitor did, for the page that comes after this one. A page that differs from what there is after each load, such as behind two
-// servers that take turns, is not loaded for ever.
-const left = () => `hotplate ${at}`;
+// What the visitor did is stored for the page after the reload. The number of reloads is limited: a page may differ from the server's state
+// after every load, for example behind two servers that alternate.
+const storageKey = () => `hotplate ${at}`;
 const RELOADS_MAX = 10, RELOADS_MS = 10_000;
 let reloads = [];
 
@@ -65,21 +66,21 @@ const reload = (reason) => {
   console.debug("hotplate reloads the page:", reason);
   try {
     const plain = (_, value) => (value instanceof Node ? undefined : value);
-    sessionStorage.setItem(left(), JSON.stringify({ reloads, state: visitor.state() }, plain));
-  } catch { /* Storage may be forbidden: then the page is reloaded all the same. */ }
+    sessionStorage.setItem(storageKey(), JSON.stringify({ reloads, state: visitor.state() }, plain));
+  } catch { /* Storage may be disabled: then the page is reloaded without it. */ }
   location.reload();
 };
 
 const resume = () => {
   try {
-    const kept = JSON.parse(sessionStorage.getItem(left()));
-    sessionStorage.removeItem(left());
-    if (!kept) return;
-    reloads = kept.reloads;
-    visitor.restore(kept.state);
-    // What makes a page long may come late.
-    if (document.readyState !== "complete") window.addEventListener("load", () => visitor.scroll(kept.state), { once: true });
-  } catch { /* As above. */ }
+    const stored = JSON.parse(sessionStorage.getItem(storageKey()));
+    sessionStorage.removeItem(storageKey());
+    if (!stored) return;
+    reloads = stored.reloads;
+    visitor.restore(stored.state);
+    // Images and scripts that load later may make the page longer.
+    if (document.readyState !== "complete") window.addEventListener("load", () => visitor.scroll(stored.state), { once: true });
+  } catch { /* Storage may be disabled. */ }
 };
 
 const show = (state, html) => {
@@ -92,9 +93,10 @@ const show = (state, html) => {
   }
 };
 
-const exchange = async () => {
-  const page = await ask();
-  // The server is away, or the page has gone on to another address meanwhile.
+// Applies the differences in place; reloads the page if the result is not certain to equal a fresh load.
+const update = async () => {
+  const page = await fetchPage();
+  // The server is not reachable, or a script has navigated to another address meanwhile.
   if (!page || page.from !== address()) return false;
   try {
     const { answer, html } = page;
@@ -103,7 +105,7 @@ const exchange = async () => {
     const state = stateOf(next);
     if (!state || (answer.redirected && new URL(answer.url).pathname !== location.pathname)) unsure("it is another page");
     if (state.text !== shown.text) {
-      if (!before) unsure("nobody knows any more what the page was loaded from");
+      if (!before) unsure("the text that the page was loaded from is no longer known");
       visitor.keep(() => patch(parse(before), next));
     }
     show(state, html);
@@ -115,7 +117,7 @@ const exchange = async () => {
   return true;
 };
 
-// What pages were made from when they were fetched last, by a script of the page or by this one, or left, and when that was.
+// By address: which templates a page was rendered from when it was last fetched by any script, or navigated away from, and when.
 const pages = new Map();
 const note = (href, time, page, answered) => {
   if (!(pages.get(href)?.time > time)) pages.set(href, { time, page, answered });
@@ -129,40 +131,40 @@ const noteFetched = (entries) => {
 const fetched = new PerformanceObserver((list) => noteFetched(list.getEntries()));
 fetched.observe({ type: "resource", buffered: true });
 
-// A script has gone to another address without a load: what is shown there is another page, or the same one.
-const follows = async () => {
+// Handles a change of the address by a script: it may show another page, or the same one.
+const followNavigation = async () => {
   if (at === address()) return;
   note(location.origin + at, performance.now(), shown.page);
   at = address();
   noteFetched(fetched.takeRecords());
   const seen = pages.get(location.origin + at);
-  const page = await ask();
+  const page = await fetchPage();
   if (!page || page.from !== address()) return;
   let state;
   try {
-    // A script may show what the server has no page for: then it still is the page that it began with.
+    // A script may use an address for which the server has no page: then the tab still shows its former page.
     state = (page.answer.ok || seen?.answered) && stateOf(parse(page.html));
-  } catch { /* Nobody can say what it is. */ }
+  } catch { /* The page cannot be parsed reliably, so its entry is unknown. */ }
   text = undefined;
   if (!state) return;
   show(state, page.html);
-  // It was edited since the script fetched it, or kept it for when it is shown again.
+  // The page was edited after the script had fetched or cached it.
   if (seen && seen.page !== state.page) reload("this page was edited meanwhile");
 };
 
 const catchUp = async () => {
-  if (exchanging) return;
-  exchanging = true;
-  await follows();
-  // What is published meanwhile is caught up with at once; what stays different, such as behind two servers that take turns, is not
-  // tried for ever.
+  if (updating) return;
+  updating = true;
+  await followNavigation();
+  // A version that is published meanwhile is applied at once. The number of attempts is limited: a page may always differ, for example behind
+  // two servers that alternate.
   while (differs() && tries < 5) {
     tries += 1;
-    if (!await exchange()) break;
+    if (!await update()) break;
   }
-  exchanging = false;
+  updating = false;
   present();
-  if (at !== address()) went();
+  if (at !== address()) onNavigation();
 };
 
 const whenReady = (then) => {
@@ -185,12 +187,12 @@ whenReady(() => {
   present();
 });
 
-// Scripts go on by several steps, and the last one counts.
-let going;
-const went = () => {
-  clearTimeout(going);
-  going = setTimeout(catchUp, 50);
+// Scripts may change the address several times in a row; only the last change counts.
+let navigation;
+const onNavigation = () => {
+  clearTimeout(navigation);
+  navigation = setTimeout(catchUp, 50);
 };
-window[guard] = went;
-window.navigation?.addEventListener("currententrychange", went);
-window.addEventListener("popstate", went);
+window[guard] = onNavigation;
+window.navigation?.addEventListener("currententrychange", onNavigation);
+window.addEventListener("popstate", onNavigation);

@@ -1,7 +1,7 @@
-// What is wrong, over the page: in a shadow root, so that neither touches the other, and with text as text, so that nothing that
-// stands in a template becomes markup.
+// The overlay with the errors of an entry. It lives in a shadow root, so that its styles and those of the page do not affect each other, and
+// inserts all content as text, so that nothing from a template becomes markup.
 const overlay = (() => {
-  let host, dialog, reopen, told;
+  let host, dialog, reopen, content;
 
   const make = (name, attributes = {}, ...children) => {
     const element = document.createElement(name);
@@ -13,7 +13,7 @@ const overlay = (() => {
   const build = () => {
     host = make("hotplate-overlay");
     const root = host.attachShadow({ mode: "open" });
-    // A sheet that is made here is no inline style: a content security policy has nothing against it.
+    // A constructed stylesheet is not an inline style, so a content security policy does not forbid it.
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(OVERLAY_STYLE);
     root.adoptedStyleSheets = [sheet];
@@ -23,8 +23,8 @@ const overlay = (() => {
     reopen = make("button", { type: "button", class: "reopen", lang: "en" });
     reopen.hidden = true;
     reopen.addEventListener("click", open);
-    dialog.addEventListener("close", () => { reopen.hidden = !told; });
-    // What is pressed in here is not meant for the page.
+    dialog.addEventListener("close", () => { reopen.hidden = !content; });
+    // Keys that are pressed in the overlay must not trigger shortcuts of the page.
     for (const kind of ["keydown", "keyup", "keypress"]) root.addEventListener(kind, (event) => event.stopPropagation());
     root.append(dialog, reopen);
   };
@@ -32,17 +32,17 @@ const overlay = (() => {
   const open = () => {
     reopen.hidden = true;
     if (!host.isConnected) document.documentElement.append(host);
-    // Modal: on top of everything, keeps the focus inside, ends with Escape, and gives the focus back.
+    // A modal dialog is above all other content, traps the focus, closes with Escape and restores the focus.
     if (!dialog.open) dialog.showModal();
     dialog.focus();
-    // Of a long line, what is meant.
+    // Scrolls long lines to the marked range.
     for (const line of dialog.querySelectorAll("pre")) {
       const end = line.querySelector("mark").offsetLeft + line.querySelector("mark").offsetWidth - line.offsetLeft;
       line.scrollLeft = Math.max(0, end + 48 - line.clientWidth);
     }
   };
 
-  // What stands in backticks is code.
+  // Shows text in backticks as code.
   const prose = (text) => text.split(/`([^`]+)`/).map((part, at) => (at % 2 ? make("code", {}, part) : part));
 
   const characters = (text) => Array.from(text);
@@ -61,7 +61,7 @@ const overlay = (() => {
     const before = all.slice(0, start).join("");
     const marked = all.slice(start, start + length).join("");
     const after = all.slice(start + length).join("");
-    // Tabs stay tabs, so that the caret stands below its place.
+    // Tabs are kept, so that the caret is below the marked range.
     const caret = before.replace(/[^\t]/gu, " ");
     const number = line === null ? "" : String(line);
     return make("pre", { tabindex: "0", "aria-label": "Source" },
@@ -73,7 +73,7 @@ const overlay = (() => {
     make("p", { class: "message" }, make("span", { class: "code" }, fault.code), ...prose(fault.message)),
     fault.place && make("p", { class: "place" }, place(fault.place)),
     fault.source && source(fault.source, fault.place ? fault.place.line : null),
-    fault.chain.length > 0 && make("ul", { "aria-label": "Calls that led there" },
+    fault.chain.length > 0 && make("ul", { "aria-label": "Call chain" },
       ...fault.chain.map((at) => make("li", {}, "called from ", place(at)))) || "",
     fault.help && make("p", { class: "help" }, make("b", {}, "Help: "), ...prose(fault.help)));
 
@@ -88,7 +88,7 @@ const overlay = (() => {
 
   const serving = ({ standing, since }, entry) => {
     if (standing === "stale") return ["Still serving ", make("b", {}, `version ${since}`), ` of ${entry}.`];
-    if (standing === "broken") return [`There is no good version of ${entry} yet: a stand-in is served.`];
+    if (standing === "broken") return [`There is no good version of ${entry} yet: a stand-in page is served.`];
     return [`${entry} cannot be shown.`];
   };
 
@@ -107,24 +107,24 @@ const overlay = (() => {
         make("p", { id: "serving", class: "serving" }, ...serving(findings, entry))),
       make("div", { class: "faults" }, ...faults.map(article),
         more > 0 ? make("p", { class: "more" }, ...prose(`And ${more} more: \`hotplate check\` shows all.`)) : ""),
-      make("footer", {}, make("p", {}, "This goes away by itself as soon as the file is fixed."), hide()));
+      make("footer", {}, make("p", {}, "This message closes by itself when the file is fixed."), hide()));
   };
 
   return {
     show(findings, entry) {
-      const telling = JSON.stringify([findings, entry]);
-      if (telling === told && host.isConnected) return;
+      const next = JSON.stringify([findings, entry]);
+      if (next === content && host.isConnected) return;
       if (!host) build();
-      // What was hidden stays hidden until there is something else to tell.
-      const again = telling !== told;
-      told = telling;
+      // An overlay that was hidden stays hidden until its content changes.
+      const changed = next !== content;
+      content = next;
       fill(findings, entry);
       if (!host.isConnected) document.documentElement.append(host);
-      if (again) open();
+      if (changed) open();
     },
     clear() {
-      if (!told) return;
-      told = undefined;
+      if (!content) return;
+      content = undefined;
       if (dialog.open) dialog.close();
       reopen.hidden = true;
       host.remove();

@@ -1,20 +1,24 @@
-// Three pages are compared: what the server said before, what it says now, and what is shown, which scripts and the visitor have
-// changed meanwhile. What the server changed is changed in what is shown, if there it still is what the server said before; the rest
-// is left alone. Where it is not certain that this comes to what a fresh load shows, `unsure` ends it, before anything is changed.
+// Applies an edit to a page in place, as a three-way merge of trees: the page that the server sent before (`before`, `one`), the page that it
+// sends now (`next`, `two`), and the live document, which scripts and the visitor have changed meanwhile (`live`). The differences between
+// `before` and `next` are applied to the live document where it still equals `before`; everything else is left alone.
+//
+// Equal subtrees get equal numbers, so a comparison of two subtrees is one comparison of numbers. Children are matched by their longest common
+// subsequence of equal subtrees, and between two of these by kind and order. All changes are collected first. If the result is not certain to
+// equal a fresh load, `unsure` throws before the document is changed, and the page is reloaded instead.
 const STATE = "data-hotplate";
-// On an element of yours: edits inside of it wait for the next load.
+// An author may set this attribute on an element: edits inside of it wait for the next load.
 const KEEP = "data-hotplate-keep";
-// Work for one comparison of two lists of children.
+// Maximum size of the table for the comparison of two lists of children.
 const CELLS_MAX = 4e6;
 
 const unsure = (why) => { throw new Error(why); };
 
-// As the browser parses a page that it loads, declarative shadow roots included.
+// Parses a page like a load does, including declarative shadow roots.
 const parse = (html) => {
-  if (/shadowrootmode\s*=\s*["']?closed/i.test(html)) unsure("nobody can look into a closed shadow root");
-  // Without the second argument Chromium 156 leaves out comments.
+  if (/shadowrootmode\s*=\s*["']?closed/i.test(html)) unsure("the page contains a closed shadow root");
+  // Without the second argument Chromium 156 drops comments.
   if (Document.parseHTMLUnsafe) return Document.parseHTMLUnsafe(html, {});
-  if (/shadowrootmode/i.test(html)) unsure("this browser cannot parse a declarative shadow root apart from a page");
+  if (/shadowrootmode/i.test(html)) unsure("this browser cannot parse declarative shadow roots from a string");
   return new DOMParser().parseFromString(html, "text/html");
 };
 
@@ -31,7 +35,7 @@ const childrenOf = (node) => {
   for (let child = node.firstChild; child; child = child.nextSibling) if (!isOurs(child)) children.push(child);
   return children;
 };
-// What has children: the node, what a template holds, a shadow root.
+// The parts of a node that have children: the node itself, the content of a template element, a shadow root.
 const partsOf = (node) => (node.firstChild || node.content || node.shadowRoot || isElement(node)
   ? [node, (node.localName === "template" && node.content) || null, node.shadowRoot || null] : []);
 
@@ -40,17 +44,18 @@ const optionsOf = (part) => (part.host ? [part.mode, part.delegatesFocus, part.c
 
 const any = (node, test) => test(node) || partsOf(node).some((part) => part && childrenOf(part).some((child) => any(child, test)));
 
-// What takes effect when it is loaded, not when it is changed; and what is parsed otherwise where scripts run.
+// Elements that take effect when they are loaded, not when they are changed, and elements that are parsed differently if scripts run.
 const LOADED = "script, noscript, base, meta[http-equiv], meta[charset], iframe, frame, frameset, object, embed, video, audio, source, "
   + "track, canvas, [nonce]";
 const isLoaded = (node) => (isElement(node) ? node.matches(LOADED) : node.nodeType === Node.DOCUMENT_TYPE_NODE);
 const runs = (script) => /^$|^module$|^importmap$|javascript|ecmascript/i.test(script.type);
 const isScripted = (page) => any(page, (node) => isElement(node)
   && ((node.localName === "script" && runs(node)) || node.getAttributeNames().some((name) => name.startsWith("on"))));
-// Its class does with its attributes and children what nobody else knows.
+// The class of a custom element may do anything with its attributes and children.
 const isCustom = (element) => customElements.get(element.getAttribute?.("is") || element.localName) !== undefined;
 
-// Whether two nodes may be the same one before and after an edit. A form has its fields for properties: one may be called `id`.
+// Two nodes of equal kind may be the same node before and after an edit. The id is read as an attribute, because a form has its fields as
+// properties, and a field may be called `id`.
 const kindOf = (node) => {
   if (!isElement(node)) return String(node.nodeType);
   const { namespaceURI, localName } = node;
@@ -62,7 +67,7 @@ const kindOf = (node) => {
 const attributesOf = (node) => Array.from(node.attributes || [], ({ name, value }) => [name, value])
   .filter(([name]) => name !== "nonce").sort();
 
-// All texts and values of a page, to find copies in.
+// All texts and attribute values of a page, in which copies are searched.
 const wordsOf = (page) => {
   const words = [];
   any(page, (node) => { words.push(node.nodeValue || "", ...attributesOf(node).map(([, value]) => value)); });
@@ -70,12 +75,12 @@ const wordsOf = (page) => {
 };
 const count = (words, word) => words.split(word).length;
 
-// Does to `document` what turns `before` into `next`, or throws and has done nothing.
+// Applies the differences between `before` and `next` to `document`, or throws and changes nothing.
 const patch = (before, next) => {
   const todo = [];
   const scripted = isScripted(before) || isScripted(next);
 
-  // Equal trees have equal numbers.
+  // Equal subtrees have equal numbers (hash consing).
   const known = new Map(), numbers = new Map();
   const numberOf = (node) => {
     let number = numbers.get(node);
@@ -93,7 +98,7 @@ const patch = (before, next) => {
   const same = (one, other) => numberOf(one) === numberOf(other);
 
   let was, is;
-  // What scripts may know of a text or a value that changes.
+  // Rejects the change of a text or value of which a script may have a copy.
   const touch = (element, words) => {
     if (!scripted) return;
     if (isCustom(element)) unsure("a custom element is changed");
@@ -107,7 +112,7 @@ const patch = (before, next) => {
     for (const name of new Set([...one.getAttributeNames(), ...two.getAttributeNames()])) {
       const [from, to, now] = [one, two, live].map((element) => element.getAttribute(name));
       if (name === "nonce" || from === to) continue;
-      // Opened or closed by the visitor.
+      // The visitor has opened or closed it.
       if (name === "open" && now !== from) continue;
       if (now !== from) unsure(`a script has changed the attribute ${name} too`);
       if (/^on|^(is|type)$/.test(name)) unsure(`${name} takes effect when a page is loaded`);
@@ -121,7 +126,7 @@ const patch = (before, next) => {
     }
   };
 
-  // Whose twin each of `two` is among `one`: what is equal, in the longest common order, and what is alike between.
+  // Matches each of `two` with its former node in `one`: equal subtrees by their longest common subsequence, others by kind between these.
   const match = (one, two) => {
     const twins = new Map();
     let start = 0, end = 0;
@@ -138,7 +143,7 @@ const patch = (before, next) => {
           : Math.max(lengths[(i + 1) * width + j], lengths[i * width + j + 1]);
       }
     }
-    // Between two that are equal, those of one kind are the same, in their order.
+    // Between two equal nodes, nodes of the same kind are matched in their order.
     const alike = (olds, news) => {
       const kinds = olds.map(kindOf);
       let from = 0;
@@ -167,18 +172,18 @@ const patch = (before, next) => {
 
   const isAligned = (from, shown) => from.length === shown.length && from.every((node, at) => kindOf(node) === kindOf(shown[at]));
 
-  // Finds what a child in the server's page has become in the page that is shown.
+  // Returns a function that finds the live node of a child in the former page.
   const finder = (from, shown) => {
     if (isAligned(from, shown)) {
-      // A script that sorts leaves the number of children as it is.
+      // The number of children is no proof: a script may have sorted them.
       const now = new Set(scripted ? shown.map(numberOf) : []);
-      if (from.some((node, at) => now.has(numberOf(node)) && !same(node, shown[at]))) unsure("a script has moved what surrounds it");
+      if (from.some((node, at) => now.has(numberOf(node)) && !same(node, shown[at]))) unsure("a script has moved elements around it");
       return (node) => shown[from.indexOf(node)];
     }
     const key = (node) => kindOf(node) + (isElement(node) && node.getAttribute("id") ? "" : JSON.stringify(attributesOf(node)) + (node.nodeValue || ""));
     return (node) => {
       const found = [from, shown].map((list) => list.filter((other) => key(other) === key(node)));
-      if (found.some((list) => list.length !== 1)) unsure("scripts have changed what surrounds it");
+      if (found.some((list) => list.length !== 1)) unsure("scripts have changed elements around it");
       return found[1][0];
     };
   };
@@ -194,15 +199,15 @@ const patch = (before, next) => {
       if (!same(node, twin)) compare(twin, node, () => (find ??= finder(from, shown))(twin));
     }
     if (added.length + removed.length === 0) return;
-    if (!isAligned(from, shown)) unsure("scripts have changed what surrounds it");
+    if (!isAligned(from, shown)) unsure("scripts have changed elements around it");
     if (scripted && [...added, ...removed].some((node) => node.nodeType !== Node.TEXT_NODE)) {
-      unsure("scripts may want to know of elements that come and go");
+      unsure("scripts may depend on elements that are added or removed");
     }
-    if ([...added, ...removed].some((node) => any(node, isLoaded))) unsure("what comes or goes takes effect when it is loaded");
+    if ([...added, ...removed].some((node) => any(node, isLoaded))) unsure("an added or removed element takes effect when it is loaded");
     touch(parent, "");
     const shownBy = new Map(from.map((node, at) => [node, shown[at]]));
     for (const node of removed) {
-      if (!same(node, shownBy.get(node))) unsure("what goes is not what the server said");
+      if (!same(node, shownBy.get(node))) unsure("a removed element was changed in the page");
       touch(parent, node.nodeValue);
     }
     todo.push(() => {
@@ -236,8 +241,8 @@ const patch = (before, next) => {
     before.forEach((part, at) => {
       const other = after[at];
       if (!part && !other) return;
-      if (!part || !other || !shown[at]) unsure("a shadow root comes or goes");
-      if (optionsOf(part).join() !== optionsOf(other).join()) unsure("a shadow root is another one");
+      if (!part || !other || !shown[at]) unsure("a shadow root is added or removed");
+      if (optionsOf(part).join() !== optionsOf(other).join()) unsure("the options of a shadow root are changed");
       if (at === CONTENT && scripted && !same(one, two)) unsure("scripts may have used a template element");
       children(part, other, shown[at]);
     });

@@ -1,10 +1,10 @@
-//! [`Ending`] hears that the process is told to end.
+//! [`ShutdownSignal`]: notices the signals that end the process.
 //!
-//! A server that ends waits for what is under way, and a stream goes on for ever: so it has to end by itself, at once. actix does
-//! not tell bodies that its server ends, but the signal that ends it can be heard by anybody.
+//! A server that shuts down waits for open responses, and an event stream never completes, so the stream has to end itself. actix
+//! does not inform response bodies of a shutdown, but any task can listen to the signal that causes it.
 
-/// Hears the signals that end a process, where the program handles them itself. Where it does not, they end it anyway, and
-/// listening to them would keep them from doing so.
+/// Listens to SIGTERM and SIGINT if the program handles them. If it does not, they end the process by default, and listening
+/// would suppress that.
 pub(super) struct ShutdownSignal {
     #[cfg(target_os = "linux")]
     terminate: Option<tokio::signal::unix::Signal>,
@@ -14,23 +14,23 @@ pub(super) struct ShutdownSignal {
 
 #[cfg(target_os = "linux")]
 impl ShutdownSignal {
-    /// Begins to listen. Inside a runtime.
+    /// Starts to listen. Must be called inside a runtime.
     pub(super) fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
 
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let heard = |kind: SignalKind| {
+        let listener = |kind: SignalKind| {
             is_caught(&status, kind.as_raw_value())
                 .then(|| signal(kind).ok())
                 .flatten()
         };
         Self {
-            terminate: heard(SignalKind::terminate()),
-            interrupt: heard(SignalKind::interrupt()),
+            terminate: listener(SignalKind::terminate()),
+            interrupt: listener(SignalKind::interrupt()),
         }
     }
 
-    /// Waits for one of them.
+    /// Waits for one of the signals.
     pub(super) async fn told(&mut self) {
         tokio::select! {
             () = next(&mut self.terminate) => {}
@@ -41,11 +41,11 @@ impl ShutdownSignal {
 
 #[cfg(target_os = "linux")]
 async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
-    let heard = match signal {
+    let received = match signal {
         Some(signal) => signal.recv().await,
         None => None,
     };
-    if heard.is_none() {
+    if received.is_none() {
         std::future::pending().await
     }
 }
@@ -58,7 +58,8 @@ fn is_caught(status: &str, signal: i32) -> bool {
     caught.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
-/// Elsewhere nobody can say whether the program handles them, so it has to tell: see [`Web::end_streams`](crate::web::Web::end_streams).
+/// On other systems it cannot be determined if the program handles the signals, so it has to call
+/// [`Web::end_streams`](crate::web::Web::end_streams).
 #[cfg(not(target_os = "linux"))]
 impl ShutdownSignal {
     pub(super) fn listen() -> Self {
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_that_is_caught_is_known() {
+    fn a_caught_signal_is_recognised() {
         let status = "Name:\tapp\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000004002\n";
         assert!(is_caught(status, 15) && is_caught(status, 2));
         assert!(!is_caught(status, 1) && !is_caught(status, 13) && !is_caught("", 15));

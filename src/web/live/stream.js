@@ -1,6 +1,7 @@
-// Server-sent events for all tabs of a browser by one connection: browsers open six to a server, and tabs are many. The tab that
-// holds the lock listens and tells the others; when it goes, the next one takes over. Where there is no such lock, each listens.
-const follow = (address, entry, tell) => {
+// Receives server-sent events for all tabs of a browser over one connection, because browsers open at most six connections to a server over
+// HTTP/1.1. The tab that holds a Web Lock opens the stream and forwards its events to the other tabs by a BroadcastChannel; when that tab is
+// closed, the next one gets the lock. Without these APIs each tab opens its own stream.
+const follow = (address, entry, deliver) => {
   const wanted = new Set([entry()]);
   const last = new Map();
   let source, timer, delay = 0;
@@ -20,8 +21,8 @@ const follow = (address, entry, tell) => {
     source.onopen = () => { delay = 0; };
     source.onerror = () => {
       close();
-      // Maybe there are too many, of which some were left.
-      ask();
+      // Too many entries may be followed, some of which no tab shows any more.
+      refreshWanted();
       delay = Math.min(delay ? delay * 2 : 200, 5000);
       timer = setTimeout(open, delay * (0.75 + Math.random() / 2));
     };
@@ -30,25 +31,25 @@ const follow = (address, entry, tell) => {
         const data = JSON.parse(event.data);
         last.set(kind + (data.entry || ""), [kind, data]);
         if (channel) channel.postMessage({ kind, data });
-        tell(kind, data);
+        deliver(kind, data);
       });
     }
   };
 
-  // Asks anew what the other tabs show.
-  const ask = () => {
+  // Forgets the entries of the other tabs, and asks these tabs which entries they show.
+  const refreshWanted = () => {
     wanted.clear();
     wanted.add(entry());
     if (channel) channel.postMessage({ listens: true });
   };
 
-  // What is known of an entry that is followed already, and of the stylesheets.
+  // The last known states of an entry that is already followed, and of the stylesheets.
   const knownOf = (name) => [...last.values()].filter(([, { entry: of }]) => !of || (of === name && wanted.has(name)));
 
   const want = (name) => {
     if (wanted.has(name)) return;
     wanted.add(name);
-    // Before a stream that is tried again, there is no hurry.
+    // While no stream is open, the next attempt includes this entry.
     if (!source) return;
     clearTimeout(timer);
     timer = setTimeout(open, 10);
@@ -60,7 +61,7 @@ const follow = (address, entry, tell) => {
 
   const listen = () => {
     listens = true;
-    ask();
+    refreshWanted();
     open();
   };
 
@@ -73,7 +74,7 @@ const follow = (address, entry, tell) => {
       listen();
     }));
     release = () => waiting.abort();
-    // Where the lock may not be had, each for himself.
+    // Without permission to use the lock, this tab opens its own stream.
     asked.catch((reason) => { if (reason.name !== "AbortError") listen(); });
   };
 
@@ -85,22 +86,22 @@ const follow = (address, entry, tell) => {
   };
 
   if (shared) {
-    channel.onmessage = ({ data: said }) => {
-      if (said.kind) {
-        tell(said.kind, said.data);
-      } else if (said.want && listens) {
-        for (const [kind, data] of knownOf(said.want)) channel.postMessage({ kind, data });
-        want(said.want);
-      } else if (said.listens) {
+    channel.onmessage = ({ data: message }) => {
+      if (message.kind) {
+        deliver(message.kind, message.data);
+      } else if (message.want && listens) {
+        for (const [kind, data] of knownOf(message.want)) channel.postMessage({ kind, data });
+        want(message.want);
+      } else if (message.listens) {
         channel.postMessage({ want: entry() });
       }
     };
   }
   start();
-  // A page that is left may be kept for a way back: it must not keep the others from listening.
+  // A page in the back/forward cache must not hold the lock.
   window.addEventListener("pagehide", stop);
   window.addEventListener("pageshow", (event) => { if (event.persisted) start(); });
-  // Timers of a hidden tab are slow.
+  // Browsers delay timers of hidden tabs, so a tab that becomes visible reconnects at once.
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible" && listens && !source) open();
   });
@@ -109,7 +110,7 @@ const follow = (address, entry, tell) => {
       if (!listens) return channel?.postMessage({ want: entry() });
       const known = knownOf(entry());
       want(entry());
-      setTimeout(() => known.forEach(([kind, data]) => tell(kind, data)));
+      setTimeout(() => known.forEach(([kind, data]) => deliver(kind, data)));
     },
   };
 };

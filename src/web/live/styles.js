@@ -1,6 +1,6 @@
-// Stylesheets that change are exchanged, and nothing else is touched.
+// Exchanges stylesheets that have changed, without a change of the rest of the page.
 const styles = (() => {
-  // What is known of the server's stylesheets, by path.
+  // The digests of the server's stylesheets, by path.
   let known;
 
   const urlOf = (link) => new URL(link.getAttribute("href"), document.baseURI);
@@ -19,13 +19,13 @@ const styles = (() => {
     const next = link.cloneNode();
     next.href = address(link, digest);
     link.setAttribute("data-hotplate-leaves", "");
-    // Until the new one is there the old one stays, or the page would flash.
+    // The old stylesheet stays until the new one is loaded, so that the page is never shown without style.
     next.onload = next.onerror = () => link.remove();
     link.after(next);
   };
 
   return {
-    // `digest` is what the page was made with.
+    // `digestOfPage` identifies the stylesheets at the time of the render.
     update({ digest, sheets }, digestOfPage) {
       const before = known;
       known = sheets;
@@ -33,7 +33,7 @@ const styles = (() => {
       const paths = Object.keys({ ...before, ...sheets });
       const changed = before ? paths.filter((path) => before[path] !== sheets[path]) : paths;
       const direct = links(document).filter((link) => pathIn(changed, link));
-      // One that no link names is imported by another, or by none.
+      // A changed stylesheet without a link may be imported by any other one.
       const concerned = direct.length > 0 ? direct : links(document).filter((link) => pathIn(paths, link));
       if (changed.length > 0) concerned.forEach((link) => exchange(link, pathIn(paths, link)));
     },

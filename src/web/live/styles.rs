@@ -1,4 +1,4 @@
-//! [`Styles`]: which stylesheets there are, and what each is.
+//! [`Stylesheets`]: the digests of the stylesheets, and [`StylesheetFollower`], which keeps them current.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,14 +12,14 @@ use serde::Serialize;
 
 use super::hub::Hub;
 
-/// Stylesheets that are followed: with more, which do not tell one from the other, some are not.
+/// Maximum number of followed stylesheets; changes of further ones are not noticed.
 const SHEETS_MAX: usize = 1_000;
-/// Bytes of a stylesheet. What a build puts together may be large.
+/// Maximum bytes of a stylesheet. Bundled stylesheets may be large.
 const SHEET_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// How long until it is tried again to watch a directory.
+/// Delay before another attempt to watch the directory.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// The stylesheets by the path that they are served under, each with a word for what it is.
+/// The digests of the stylesheets, by the path under which they are served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Stylesheets {
     pub(super) digest: Arc<str>,
@@ -43,7 +43,7 @@ impl Stylesheets {
         }
     }
 
-    /// The same after some changed.
+    /// Returns the stylesheets after some changes.
     fn after(&self, path: &str, changes: Changes) -> Self {
         let path = path.trim_end_matches('/');
         let mut sheets = if changes.complete {
@@ -64,19 +64,19 @@ impl Stylesheets {
     }
 }
 
-/// Follows a directory of stylesheets until it is dropped.
+/// A thread that follows a directory of stylesheets until this value is dropped.
 pub(super) struct StylesheetFollower {
     _ends: SyncSender<()>,
 }
 
 impl StylesheetFollower {
     pub(super) fn follow(path: &str, directory: &Path, hub: &Arc<Hub>) -> Option<Self> {
-        // One hint that waits is as good as two.
+        // A capacity of one suffices: a pending hint covers all later changes.
         let (hint, hinted) = sync_channel(1);
         let (ends, ended) = sync_channel(0);
         let limits = Limits {
             source_bytes: SHEET_BYTES_MAX,
-            // What is no stylesheet among static files is not remarkable.
+            // Other static files in the directory are expected, so no remarks about them are collected.
             remarks: 0,
             ..Limits::default()
         };
@@ -89,16 +89,16 @@ impl StylesheetFollower {
         let follow = move || {
             loop {
                 if !watched {
-                    // What changes after the look is hinted at.
+                    // Watching starts before the full scan, so a change during the scan causes a hint.
                     watched = loader.watch(hints.clone()).is_ok();
-                    look(&mut loader, &path, &hub, Depth::Everything);
+                    refresh(&mut loader, &path, &hub, Depth::Everything);
                 }
                 match (hinted.recv_timeout(AGAIN), ended.try_recv()) {
                     (_, Err(std::sync::mpsc::TryRecvError::Disconnected))
                     | (Err(RecvTimeoutError::Disconnected), _) => {
                         return;
                     }
-                    (Ok(()), _) => look(&mut loader, &path, &hub, Depth::Hinted),
+                    (Ok(()), _) => refresh(&mut loader, &path, &hub, Depth::Hinted),
                     (Err(RecvTimeoutError::Timeout), _) => {}
                 }
             }
@@ -107,18 +107,18 @@ impl StylesheetFollower {
         match thread.spawn(follow) {
             Ok(_) => Some(Self { _ends: ends }),
             Err(error) => {
-                tracing::error!(%error, "stylesheets are not followed: there is no thread for it");
+                tracing::error!(%error, "changes of stylesheets are not followed: the thread cannot be started; reload pages by hand");
                 None
             }
         }
     }
 }
 
-fn look(loader: &mut DirectoryLoader, path: &str, hub: &Weak<Hub>, depth: Depth) {
+fn refresh(loader: &mut DirectoryLoader, path: &str, hub: &Weak<Hub>, depth: Depth) {
     let Some(hub) = hub.upgrade() else {
         return;
     };
-    // A directory that is not there is looked for at the next hint.
+    // A missing directory is tried again at the next hint.
     let Ok(changes) = loader.sync(depth) else {
         return;
     };
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sheets_come_change_and_go() {
+    fn sheets_are_added_changed_and_removed() {
         let name = |name: &str| TemplateName::new(name).expect("a name");
         let written = |path: &str, text: &str| Changes {
             changed: vec![Source::new(name(path), text)],

@@ -1,29 +1,29 @@
-//! [`Texts`]: the pages that were answered last, so that the script in a page can ask for what the server said.
+//! [`TextCache`]: the texts of the pages that were sent last.
 //!
-//! A browser does not show the page as it was sent: scripts and visitors change it. A page that follows an edit has to tell their
-//! changes from those of the template, and for that it needs the very text that it was loaded from. It asks for it once, right
-//! after it was loaded. Rendering it again would not do: a second render has other tokens, other times, and may have side effects.
+//! Scripts and visitors change a page after it was loaded. To apply an edit in place, the script of live reload has to distinguish
+//! their changes from those of the template, so it needs the exact text that the page was loaded from. It requests that text once,
+//! right after the load. A second render would not do: it has other tokens and times, and may have side effects.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use actix_web::web::Bytes;
 
-/// Each text counts for at least this much of the memory, which bounds how many small ones there are.
+/// Minimum cost of a text, which bounds the number of small texts.
 const BYTES_MIN: usize = 4 * 1024;
 
-/// Texts by their digest, the oldest of which go when there is no more room.
+/// A bounded cache of texts by their digest, which evicts the text that was sent the longest time ago.
 pub(super) struct TextCache {
     bytes_max: usize,
-    kept: Mutex<CachedText>,
+    cached: Mutex<CachedTexts>,
 }
 
 #[derive(Default)]
-struct CachedText {
+struct CachedTexts {
     bytes: usize,
-    /// By when each was sent last.
+    /// Digest and text by the serial number of the last send.
     texts: BTreeMap<u64, (u64, Bytes)>,
-    /// When the text of each digest was.
+    /// The serial number of the last send, by digest.
     sent: HashMap<u64, u64>,
 }
 
@@ -31,47 +31,47 @@ impl TextCache {
     pub(super) fn new(bytes_max: usize) -> Self {
         Self {
             bytes_max,
-            kept: Mutex::default(),
+            cached: Mutex::default(),
         }
     }
 
-    /// The digest by which a page is kept: of its body before anything of ours is added.
+    /// Returns the key of a page: the digest of its body before the script is added.
     pub(super) fn digest(body: &str) -> u64 {
         xxhash_rust::xxh3::xxh3_64(body.as_bytes())
     }
 
-    /// Keeps a text that is sent.
-    pub(super) fn keep(&self, digest: u64, text: Bytes) {
+    /// Stores a text that is sent.
+    pub(super) fn store(&self, digest: u64, text: Bytes) {
         if cost(&text) > self.bytes_max {
             return;
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = kept.texts.last_key_value().map_or(0, |(last, _)| last + 1);
-        if let Some(before) = kept.sent.insert(digest, now) {
-            kept.remove(before);
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = cached.texts.last_key_value().map_or(0, |(last, _)| last + 1);
+        if let Some(before) = cached.sent.insert(digest, now) {
+            cached.remove(before);
         }
-        kept.bytes += cost(&text);
-        kept.texts.insert(now, (digest, text));
-        while kept.bytes > self.bytes_max {
-            let Some(oldest) = kept.texts.first_key_value().map(|(oldest, _)| *oldest) else {
+        cached.bytes += cost(&text);
+        cached.texts.insert(now, (digest, text));
+        while cached.bytes > self.bytes_max {
+            let Some(oldest) = cached.texts.first_key_value().map(|(oldest, _)| *oldest) else {
                 return;
             };
-            if let Some(digest) = kept.remove(oldest) {
-                kept.sent.remove(&digest);
+            if let Some(digest) = cached.remove(oldest) {
+                cached.sent.remove(&digest);
             }
         }
     }
 
-    /// The text of a digest, if it is still kept.
+    /// Returns the text of a digest, if it is still cached.
     pub(super) fn find(&self, digest: u64) -> Option<Bytes> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, text) = kept.texts.get(kept.sent.get(&digest)?)?;
+        let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, text) = cached.texts.get(cached.sent.get(&digest)?)?;
         Some(text.clone())
     }
 }
 
-impl CachedText {
-    /// Removes the text that was sent then, and says its digest.
+impl CachedTexts {
+    /// Removes the text with this serial number and returns its digest.
     fn remove(&mut self, sent: u64) -> Option<u64> {
         let (digest, text) = self.texts.remove(&sent)?;
         self.bytes -= cost(&text);
@@ -88,25 +88,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_go_when_there_is_no_more_room() {
+    fn a_full_cache_evicts_the_oldest_text() {
         let texts = TextCache::new(3 * BYTES_MIN);
         let text = |length: usize| Bytes::from(vec![b'x'; length]);
         let found = |digests: &[u64]| -> Vec<bool> { digests.iter().map(|at| texts.find(*at).is_some()).collect() };
         for digest in 1..=3 {
-            texts.keep(digest, text(BYTES_MIN));
+            texts.store(digest, text(BYTES_MIN));
         }
         assert_eq!(found(&[1, 2, 3]), [true, true, true]);
-        // What is sent again is no longer the oldest.
-        texts.keep(1, text(BYTES_MIN));
-        texts.keep(4, text(1));
+        // A text that is sent again is no longer the oldest.
+        texts.store(1, text(BYTES_MIN));
+        texts.store(4, text(1));
         assert_eq!(found(&[1, 2, 3, 4]), [true, false, true, true]);
-        texts.keep(5, text(3 * BYTES_MIN));
+        texts.store(5, text(3 * BYTES_MIN));
         assert_eq!(found(&[1, 2, 3, 4, 5]), [false, false, false, false, true]);
-        // One that is larger than all there is room for takes nobody's place.
-        texts.keep(6, text(3 * BYTES_MIN + 1));
+        // A text that is larger than the cache evicts nothing.
+        texts.store(6, text(3 * BYTES_MIN + 1));
         assert_eq!(found(&[5, 6]), [true, false]);
         let none = TextCache::new(0);
-        none.keep(1, text(1));
+        none.store(1, text(1));
         assert_eq!(none.find(1), None);
     }
 }

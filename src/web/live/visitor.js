@@ -1,17 +1,17 @@
-// What the visitor of a page has done to it, so that it can be done again: in a page that was reloaded, or to a field that has taken the
-// place of another.
+// Records what the visitor has done to a page (form input, opened details, scroll position, focus), so that it can be restored after a reload
+// or in an element that has replaced another.
 const visitor = (() => {
   const fields = new Set();
   const toggled = new Set();
 
-  // A script that fills in a field sends no event that is trusted.
+  // Only events that are caused by the visitor are trusted, not those of scripts that fill in fields.
   for (const kind of ["input", "change"]) {
     document.addEventListener(kind, ({ isTrusted, target }) => {
       if (isTrusted && (isField(target) || target.isContentEditable)) fields.add(target);
     }, true);
   }
   document.addEventListener("toggle", ({ target }) => {
-    // While a page is loaded, those are told of that the server says are open.
+    // During the load this event is also sent for elements that are open by default.
     if (target.localName === "details" && document.readyState === "complete") toggled.add(target);
   }, true);
 
@@ -53,7 +53,7 @@ const visitor = (() => {
     }
   };
 
-  // An address of an element that outlives small edits: by its `id`, its name in a form, or its place below what has one.
+  // A selector of an element that remains valid after small edits: by its `id`, by its name in a form, or by its position below such an element.
   const pathOf = (element) => {
     const unique = (path) => (document.querySelectorAll(path).length === 1 ? path : undefined);
     const quoted = (name) => `[${name}="${CSS.escape(element.getAttribute(name))}"]`;
@@ -82,15 +82,15 @@ const visitor = (() => {
 
   return {
     scroll,
-    // In a page without scripts whatever differs from what the server said is the visitor's.
+    // In a page without scripts every difference from the default values is the visitor's.
     state() {
       const touched = Array.from(document.querySelectorAll(FIELDS)).filter(isTouched);
       if (touched.length > 0 && isScripted(document)) touched.length = 0;
-      const kept = [...new Set([...fields, ...touched])].filter((field) => field.isConnected && !/^(file|password)$/.test(field.type));
+      const filled = [...new Set([...fields, ...touched])].filter((field) => field.isConnected && !/^(file|password)$/.test(field.type));
       const focus = document.activeElement;
       const focused = focus && focus !== document.body && !isOurs(focus);
       return {
-        fields: kept.map((field) => ({ path: pathOf(field), field, content: contentOf(field) })),
+        fields: filled.map((field) => ({ path: pathOf(field), field, content: contentOf(field) })),
         details: [...toggled].filter((element) => element.isConnected)
           .map((element) => ({ path: pathOf(element), element, open: element.open })),
         scrolled: [...scrolled].filter((element) => element.isConnected).map((element) => [pathOf(element), element.scrollLeft, element.scrollTop]),
@@ -98,7 +98,7 @@ const visitor = (() => {
         focus: focused && [pathOf(focus), focus.selectionStart, focus.selectionEnd],
       };
     },
-    // Does it again, to what is not the same element any more.
+    // Restores the state of elements that were replaced.
     restore(state) {
       const { fields: filled, details, focus } = state;
       for (const { path, content } of filled.filter(({ field }) => !field?.isConnected)) {
@@ -118,7 +118,7 @@ const visitor = (() => {
       }
       scroll(state);
     },
-    // Changes the page, and loses nothing by it. Fields that nobody has touched show what the server says.
+    // Runs a change of the page and restores the visitor's state. Untouched fields get their new default values.
     keep(change) {
       const state = this.state();
       const untouched = Array.from(document.querySelectorAll("input, textarea")).filter((field) => field.type !== "file" && !isTouched(field));
