@@ -13,7 +13,6 @@
 pub(super) mod editor;
 pub(super) mod inject;
 pub(super) mod labels;
-mod access;
 mod shutdown;
 mod fault;
 mod feed;
@@ -27,8 +26,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
@@ -39,6 +37,8 @@ use serde::Serialize;
 
 use super::digests::Digests;
 use crate::LiveLimits;
+use crate::hosts::{ForeignRequest, HostGuard};
+use crate::sse;
 use fault::FaultReport;
 use feed::FollowerStream;
 use hub::Hub;
@@ -61,7 +61,7 @@ pub(super) struct Live(Arc<LiveInner>);
 struct LiveInner {
     hotplate: Hotplate,
     hub: Arc<Hub>,
-    hosts: Vec<String>,
+    hosts: HostGuard,
     limits: LiveLimits,
     /// The pages that were answered last.
     texts: TextCache,
@@ -83,7 +83,7 @@ impl Live {
         Self(Arc::new(LiveInner {
             hotplate: hotplate.clone(),
             hub,
-            hosts: setting.hosts.clone(),
+            hosts: HostGuard::network(&setting.hosts),
             limits: setting.limits.clone(),
             texts: TextCache::new(setting.limits.live_text_bytes),
             script_digest: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(script.as_bytes())),
@@ -122,7 +122,7 @@ impl Live {
 
     /// Whether the sender of a request may see what is wrong with templates.
     pub(super) fn trusts(&self, request: &HttpRequest) -> bool {
-        access::is_known_host(request.headers(), &self.0.hosts)
+        self.0.hosts.check_host(request).is_ok()
     }
 
     /// What a browser has to know of the page of an entry that was rendered, or failed, in a version.
@@ -301,8 +301,8 @@ async fn answer_script(live: Data<Live>) -> HttpResponse {
 
 /// What a page was sent as, if that is still kept. Only for pages of the same origin: it may show what is meant for one visitor.
 async fn answer_text(request: HttpRequest, live: Data<Live>, digest: web::Path<String>) -> HttpResponse {
-    if let Err(refusal) = access::check(request.headers(), &live.0.hosts) {
-        return HttpResponse::Forbidden().body(refusal);
+    if let Err(foreign) = live.0.hosts.check(&request) {
+        return refuse(&foreign);
     }
     let text = u64::from_str_radix(&digest, 16).ok();
     let Some(text) = text.and_then(|digest| live.0.texts.find(digest)) else {
@@ -317,8 +317,8 @@ async fn answer_text(request: HttpRequest, live: Data<Live>, digest: web::Path<S
 
 /// How the entries named in the query stand, now and whenever that changes.
 async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
-    if let Err(refusal) = access::check(request.headers(), &live.0.hosts) {
-        return HttpResponse::Forbidden().body(refusal);
+    if let Err(foreign) = live.0.hosts.check(&request) {
+        return refuse(&foreign);
     }
     let Some(entries) = entries(request.query_string(), live.0.limits.live_entries) else {
         return HttpResponse::BadRequest()
@@ -329,14 +329,17 @@ async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
             .insert_header((RETRY_AFTER, HeaderValue::from_static("5")))
             .body("As many browsers follow as may (the limit `live_clients`).\n");
     };
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream")))
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        // Nobody on the way may collect it: nginx, and the compression of the app itself.
-        .insert_header(("x-accel-buffering", HeaderValue::from_static("no")))
-        .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")))
-        .body(feed)
+    sse::response().body(feed)
+}
+
+/// Answers a request that is not from a page of this server.
+fn refuse(foreign: &ForeignRequest) -> HttpResponse {
+    HttpResponse::Forbidden().body(match foreign {
+        ForeignRequest::Host(_) => {
+            "This server is not known by this name: use its address or `localhost`, or name it with `Web::host`.\n"
+        }
+        ForeignRequest::Origin => "Only pages of this server may follow it.\n",
+    })
 }
 
 /// The names in a query; none if there are no valid ones, or too many.
