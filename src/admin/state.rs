@@ -37,7 +37,7 @@ pub(super) struct AdminState {
     pub(super) requests: TokenBucket,
     pub(super) unauthenticated: TokenBucket,
     pub(super) changes: TokenBucket,
-    pub(super) once: IdempotencyStore,
+    pub(super) idempotency: IdempotencyStore,
     pub(super) client_slots: ClientSlots,
     /// The events of the API.
     pub(super) events: EventFeed,
@@ -64,7 +64,7 @@ impl AdminState {
             requests: TokenBucket::new(limits.requests_per_second, limits.requests_burst, now),
             unauthenticated: TokenBucket::new(limits.unauthenticated_per_second, limits.unauthenticated_burst, now),
             changes: TokenBucket::new(limits.changes_per_second, limits.changes_burst, now),
-            once: IdempotencyStore::new(&limits),
+            idempotency: IdempotencyStore::new(&limits),
             client_slots: ClientSlots::new(limits.event_clients),
             events: EventFeed::new(origin.clone(), limits.events, limits.events_bytes),
             dashboard_events: EventFeed::new(origin, DASHBOARD_EVENTS, limits.events_bytes),

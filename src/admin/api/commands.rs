@@ -46,7 +46,7 @@ pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<A
         };
         Ok(stored(&ReloadAnswer::from(report)))
     };
-    Ok(respond(state.once.answer(&request, &body, run).await?))
+    Ok(respond(state.idempotency.answer(&request, &body, run).await?))
 }
 
 /// Serves an earlier version again
@@ -68,7 +68,7 @@ pub(super) async fn roll_back(request: HttpRequest, payload: Payload, state: Dat
         let rolled_back = engine.ask(engine.hotplate.roll_back(Version::from_number(to))).await?;
         Ok(stored(&RolledBackAnswer::held(&rolled_back)?))
     };
-    Ok(respond(state.once.answer(&request, &body, run).await?))
+    Ok(respond(state.idempotency.answer(&request, &body, run).await?))
 }
 
 /// Ends the hold and serves the newest version
@@ -82,7 +82,7 @@ pub(super) async fn resume(request: HttpRequest, payload: Payload, state: Data<A
         let resumed = engine.ask(engine.hotplate.resume()).await?;
         Ok(stored(&RolledBackAnswer::of(&resumed)?))
     };
-    Ok(respond(state.once.answer(&request, &body, run).await?))
+    Ok(respond(state.idempotency.answer(&request, &body, run).await?))
 }
 
 /// Restarts actors that have reached their restart limit

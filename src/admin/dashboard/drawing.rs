@@ -151,7 +151,7 @@ fn shortened(name: &str) -> String {
 
 /// Assigns the layers: steps 1 and 2.
 fn layers(calls: &CallGraph, part: &Subgraph) -> BTreeMap<usize, usize> {
-    let inside = |nodes: &[usize]| {
+    let within_part = |nodes: &[usize]| {
         nodes
             .iter()
             .copied()
@@ -164,7 +164,7 @@ fn layers(calls: &CallGraph, part: &Subgraph) -> BTreeMap<usize, usize> {
     let roots = part
         .nodes
         .iter()
-        .filter(|node| inside(&calls.callers[**node]).is_empty());
+        .filter(|node| within_part(&calls.callers[**node]).is_empty());
     // Roots come first, so that a cycle is broken as far from them as possible.
     for start in roots.chain(&part.nodes) {
         let mut path = vec![(*start, 0)];
@@ -172,7 +172,7 @@ fn layers(calls: &CallGraph, part: &Subgraph) -> BTreeMap<usize, usize> {
             continue;
         }
         while let Some((node, next)) = path.last_mut() {
-            let callee = inside(&calls.callees[*node]).get(*next).copied();
+            let callee = within_part(&calls.callees[*node]).get(*next).copied();
             let node = *node;
             *next += 1;
             match callee {
@@ -192,7 +192,7 @@ fn layers(calls: &CallGraph, part: &Subgraph) -> BTreeMap<usize, usize> {
     let mut layers: BTreeMap<usize, usize> = part.nodes.iter().map(|node| (*node, 0)).collect();
     for caller in order.iter().rev() {
         let next = layers[caller] + 1;
-        for callee in inside(&calls.callees[*caller]) {
+        for callee in within_part(&calls.callees[*caller]) {
             if !cut.contains(&(*caller, callee)) {
                 let layer = layers.entry(callee).or_default();
                 *layer = next.max(*layer);
