@@ -1,24 +1,27 @@
-//! The admin listener: a dashboard for people at `/_hotplate/`, an API for programs at `/admin/v1/`, metrics.
+//! The admin listener: a dashboard for people at `/_hotplate/`, an API for programs at `/admin/v1/`, and metrics.
 //!
-//! It has threads and an address of its own, so that nothing of it is in the way of visitors. On a loopback address it works
-//! without a token and answers only to names of this machine; beyond, it does not start without one.
+//! It has its own threads and address, so it does not slow down visitors. On a loopback address it works without a token and answers
+//! only requests for a name of this machine; on any other address it does not start without a token.
 //! `docs/admin.md` lists the API, `/admin/v1/openapi.json` describes it for programs.
 
-mod access;
-mod api;
-mod body;
-mod calls;
-mod dashboard;
-mod feed;
-mod limits;
-mod model;
-mod idempotency;
-mod problem;
-mod vitals;
-mod rate;
 mod server;
+mod access;
+mod rate;
+mod body;
+mod problem;
+mod api;
+mod dashboard;
+mod page_renderer;
 mod state;
+mod forwarder;
+mod feed;
 mod stream;
+mod idempotency;
+mod calls;
+mod vitals;
+mod phrases;
+mod model;
+mod limits;
 
 use std::fmt;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -33,10 +36,10 @@ pub use server::AdminHandle;
 
 use access::Access;
 
-/// Where the admin listener is, unless told otherwise.
+/// The default address of the admin listener.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:9901";
 
-/// Says what an admin listener is to be, then starts it.
+/// Builds an admin listener.
 ///
 /// ```
 /// use hotplate::admin::Admin;
@@ -60,31 +63,31 @@ pub struct Admin {
     log: Option<Arc<dyn LogLevel>>,
 }
 
-/// Reads and changes what the log is about, for `/admin/v1/log-level`. Whoever sets up the log knows how.
+/// Reads and changes the filter of the log, for `/admin/v1/log-level`. The program that sets up the log implements it.
 pub trait LogLevel: Send + Sync + 'static {
-    /// The filter that is in force, as `RUST_LOG` writes it.
+    /// Returns the filter in force, in the form of `RUST_LOG`.
     fn filter(&self) -> String;
 
-    /// Puts another in force.
+    /// Puts another filter in force.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A message for the operator if the filter is not valid.
     fn set_filter(&self, filter: &str) -> Result<(), String>;
 }
 
-/// Why an admin listener does not start.
+/// A reason why an admin listener does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
-    /// Whoever reaches it could reload, roll back and read every template.
+    /// The address can be reached from other machines, which could reload, roll back and read every template.
     #[error(
         "{address} can be reached from other machines, so the admin listener needs a token: set one, or bind it to 127.0.0.1"
     )]
     TokenRequired {
-        /// Where it was to listen.
+        /// The address to listen on.
         address: SocketAddr,
     },
-    /// It cannot be sent in a header.
+    /// The token cannot be sent in a header.
     #[error("the admin token must be visible ASCII characters without blanks, at least one and at most 1024")]
     UnusableToken,
     /// Another program listens there.
@@ -92,27 +95,27 @@ pub enum AdminError {
         "{address} is in use by another program: end it, or choose another address for the admin listener (port 0 lets the system choose)"
     )]
     AddressInUse {
-        /// Where it was to listen.
+        /// The address to listen on.
         address: String,
     },
-    /// It is no address, or none of this machine.
+    /// The text is not an address, or not one of this machine.
     #[error("the admin listener cannot listen on {address}: {error}")]
     Address {
-        /// Where it was to listen.
+        /// The address to listen on.
         address: String,
-        /// What the system said.
+        /// The error of the system.
         error: std::io::Error,
     },
     /// The dashboard's own templates do not load.
     #[error("the dashboard does not start: {0}")]
     Dashboard(String),
-    /// The system has no threads or no randomness left.
+    /// The system provides no thread.
     #[error("the admin listener does not start: {0}")]
     Start(std::io::Error),
 }
 
 impl Admin {
-    /// An admin listener for an engine, at [`DEFAULT_ADDRESS`], without a token.
+    /// Creates an admin listener for an engine, on [`DEFAULT_ADDRESS`] and without a token.
     pub fn new(hotplate: Hotplate) -> Self {
         Self {
             metrics: Metrics::new(hotplate.clone()),
@@ -125,44 +128,44 @@ impl Admin {
         }
     }
 
-    /// The address to listen on, such as `127.0.0.1:9901`; port 0 lets the system choose.
+    /// Sets the address to listen on, such as `127.0.0.1:9901`; port 0 lets the system choose.
     pub fn bind(mut self, address: impl Into<String>) -> Self {
         self.address = address.into();
         self
     }
 
-    /// What callers have to send as `Authorization: Bearer …`, and people have to know for the dashboard.
+    /// Sets the token that programs send as `Authorization: Bearer …` and people enter in the dashboard.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self
     }
 
-    /// Another name by which a listener on a loopback address may be called, such as that of a proxy in front of it. Requests
-    /// for names that are not known are refused there, for a web page could have its own name point at this machine.
+    /// Adds a name by which a listener on a loopback address may be called, such as that of a proxy in front of it. Such a listener
+    /// refuses requests for any other name, because a web page could let its own name point at this machine (DNS rebinding).
     pub fn host(mut self, name: impl Into<String>) -> Self {
         self.hosts.push(name.into());
         self
     }
 
-    /// The edges of everything.
+    /// Sets the limits.
     pub fn limits(mut self, limits: AdminLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Metrics that the program holds too, to say in them what became of its configuration.
+    /// Sets the metrics to export. The program keeps a clone to report reloads of its configuration in them.
     pub fn metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
         self
     }
 
-    /// Lets the log be changed at run time.
+    /// Allows operators to change the filter of the log at run time.
     pub fn log_level(mut self, log: impl LogLevel) -> Self {
         self.log = Some(Arc::new(log));
         self
     }
 
-    /// Starts it. It runs until its handle is dropped.
+    /// Starts the listener. It runs until its handle is dropped.
     ///
     /// # Errors
     /// [`AdminError`] says what to change.
@@ -177,7 +180,7 @@ impl Admin {
         if self.token.as_ref().is_some_and(|token| !usable(token)) {
             return Err(AdminError::UnusableToken);
         }
-        let access = Access::new(self.token.as_deref(), address, self.hosts, self.limits.sessions);
+        let access = Access::new(self.token.as_deref(), address, &self.hosts, self.limits.sessions);
         let state = state::AdminState::new(self.hotplate, self.metrics, access, self.limits, self.log)?;
         server::start(listener, address, state)
     }
@@ -198,7 +201,7 @@ fn listen(address: &str) -> Result<TcpListener, AdminError> {
 }
 
 impl fmt::Debug for Admin {
-    /// Never shows the token.
+    /// Formats the listener without its token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admin")
             .field("address", &self.address)

@@ -42,6 +42,10 @@ pub mod config;
 pub mod web;
 #[cfg(feature = "guard")]
 pub mod guard;
+#[cfg(any(feature = "web", feature = "admin"))]
+mod hosts;
+#[cfg(any(feature = "web", feature = "admin"))]
+mod sse;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 #[cfg(feature = "admin")]

@@ -1,7 +1,7 @@
-//! What an engine counts, as metrics: [`Metrics`].
+//! [`Metrics`]: the counters and the health of an engine as metrics.
 //!
-//! Every name begins with `hotplate_` and says its unit; every label value that can occur is there from the start, with zero.
-//! Names of templates are never labels: there may be a million. `docs/metrics.md` lists everything.
+//! Every name begins with `hotplate_` and ends with its unit. Every label value exists from the start, with zero. Names of templates are
+//! never labels, because there may be a million. `docs/metrics.md` lists all metrics.
 
 mod writer;
 
@@ -22,7 +22,7 @@ use writer::Writer;
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The metrics of one engine, read when they are asked for. A clone shows the same.
+/// The metrics of one engine, which are read when they are exported. A clone exports the same metrics.
 ///
 /// ```
 /// use hotplate::metrics::Metrics;
@@ -45,18 +45,19 @@ pub struct Metrics {
     listeners: Vec<(&'static str, ConnectionCounters)>,
 }
 
-/// Streams, and how many lines of each were dropped.
+/// Returns the number of dropped lines of each output stream.
 type DroppedLines = fn() -> [(&'static str, u64); 2];
 
-/// What became of the last attempt to read the configuration anew.
+/// The result of the last reload of the configuration.
 #[derive(Debug)]
 struct Configuration {
-    /// Milliseconds since 1970 of the last success, and in the lowest bit whether the last attempt was one.
+    /// The time of the last success in milliseconds since 1970, shifted left by one. The lowest bit is set if the last attempt succeeded.
+    /// Both are in one atomic number, so that a reader never gets the one without the other.
     state: AtomicU64,
 }
 
 impl Metrics {
-    /// The metrics of an engine. Its configuration counts as read successfully now.
+    /// Creates the metrics of an engine. Its configuration counts as read successfully now.
     #[must_use]
     pub fn new(hotplate: Hotplate) -> Self {
         let configuration = Configuration {
@@ -71,8 +72,8 @@ impl Metrics {
         }
     }
 
-    /// Says how many lines of stdout and of the log were dropped because nobody read them, for
-    /// `hotplate_output_dropped_lines_total`: `read` answers that by stream. Without this they are none.
+    /// Sets the source of `hotplate_output_dropped_lines_total`: `read` returns the number of lines of stdout and of the log on stderr that
+    /// were dropped because they were not read. Without it the metric stays at zero.
     #[must_use]
     pub fn dropped_lines(mut self, read: fn() -> [(&'static str, u64); 2]) -> Self {
         self.dropped_lines = read;
@@ -87,13 +88,13 @@ impl Metrics {
         self
     }
 
-    /// Every listener, with its connections.
+    /// Returns the connections of each listener.
     #[cfg(feature = "admin")]
     pub(crate) fn connections(&self) -> impl Iterator<Item = (&'static str, Connections)> {
         self.listeners.iter().map(|(name, counters)| (*name, counters.read()))
     }
 
-    /// Says what became of reading the configuration anew, for `hotplate_config_last_reload_successful`.
+    /// Reports a reload of the configuration, for `hotplate_config_last_reload_successful`.
     pub fn configuration_reloaded(&self, successfully: bool) {
         let state = &self.configuration.state;
         if successfully {
@@ -103,12 +104,12 @@ impl Metrics {
         }
     }
 
-    /// Adds everything to a registry of your own.
+    /// Adds all metrics to a registry of your own.
     pub fn register(&self, registry: &mut Registry) {
         registry.register_collector(Box::new(self.clone()));
     }
 
-    /// Everything as OpenMetrics text, for [`CONTENT_TYPE`].
+    /// Returns all metrics as OpenMetrics text, whose content type is [`CONTENT_TYPE`].
     #[must_use]
     pub fn text(&self) -> String {
         let mut registry = Registry::default();
@@ -132,12 +133,12 @@ impl Collector for Metrics {
         let (counters, health) = (self.hotplate.counters(), self.hotplate.health());
         writer.info(
             "hotplate_build",
-            "What is running",
+            "The version of hotplate",
             &[("version", env!("CARGO_PKG_VERSION"))],
         )?;
         writer.seconds(
             "hotplate_start_timestamp",
-            "When the engine was started, since 1970",
+            "Start of the engine, since 1970",
             seconds(counters.started_ms),
         )?;
         renders(&mut writer, &counters)?;
@@ -145,13 +146,13 @@ impl Collector for Metrics {
         configuration(&mut writer, self.configuration.state.load(Ordering::Relaxed))?;
         writer.counters(
             "hotplate_output_dropped_lines",
-            "Lines of output that were dropped because nobody read them",
+            "Lines of output that were dropped because they were not read",
             (self.dropped_lines)().map(|(stream, lines)| ([("stream", stream.into())], lines)),
         )?;
         served(&mut writer, &counters)?;
         compiles(&mut writer, &counters)?;
         actors(&mut writer, &health)?;
-        doors(&mut writer, &health)?;
+        mailboxes(&mut writer, &health)?;
         #[cfg(feature = "guard")]
         if !self.listeners.is_empty() {
             connections(&mut writer, &self.listeners)?;
@@ -165,10 +166,10 @@ fn renders(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
         .renders
         .iter()
         .map(|(outcome, count)| ([("outcome", outcome.as_str().into())], *count));
-    writer.counters("hotplate_renders", "Renders by what came of them", outcomes)?;
+    writer.counters("hotplate_renders", "Renders by outcome", outcomes)?;
     writer.histogram(
         "hotplate_render_duration",
-        "How long renders took",
+        "Duration of renders",
         &counters.render_seconds,
     )?;
     writer.counter(
@@ -178,17 +179,17 @@ fn renders(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
     )?;
     writer.counter(
         "hotplate_breaker_opened",
-        "Templates that failed so often, at such a cost, that they are not tried each time",
+        "Circuit breakers that opened, because a template failed too often at too high a cost",
         counters.breaker_opened,
     )?;
     writer.counter(
         "hotplate_breaker_probes",
-        "Renders that tried such a template again",
+        "Renders that probed a template whose circuit breaker is open",
         counters.breaker_probes,
     )?;
     writer.gauge(
         "hotplate_breakers_open",
-        "Templates that are not tried each time now",
+        "Templates whose circuit breaker is open",
         counters.breakers_open as u64,
     )
 }
@@ -197,39 +198,35 @@ fn reloads(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
     let reloads = &counters.reloads;
     writer.counter(
         "hotplate_reload_attempts",
-        "Batches of edits, and reloads that were asked for",
+        "Batches of edits, and requested reloads",
         reloads.attempts,
     )?;
-    writer.counter(
-        "hotplate_reload_success",
-        "Reloads that went through",
-        reloads.successes,
-    )?;
+    writer.counter("hotplate_reload_success", "Reloads that succeeded", reloads.successes)?;
     writer.counter(
         "hotplate_reload_failure",
-        "Reloads whose sources were not readable, or that were lost",
+        "Reloads whose sources could not be read, or that were lost",
         reloads.failures,
     )?;
     writer.counter(
         "hotplate_reload_rejected",
-        "Reloads of which something was held back",
+        "Reloads that were rejected as a whole or in part",
         reloads.rejections,
     )?;
     let successful = reloads.last.is_none_or(|last| last.is_success());
     writer.gauge(
         "hotplate_reload_last_successful",
-        "Whether the last reload went through",
+        "Whether the last reload succeeded",
         u64::from(successful),
     )?;
     let last = reloads.last_success_ms.unwrap_or_default();
     writer.seconds(
         "hotplate_reload_last_success_timestamp",
-        "When the last reload went through, since 1970",
+        "Time of the last successful reload, since 1970",
         seconds(last),
     )?;
     writer.histogram(
         "hotplate_reload_duration",
-        "From noticing an edit to the swap that shows it",
+        "Time from noticing an edit to the swap that shows it",
         &counters.publish_seconds,
     )
 }
@@ -237,12 +234,12 @@ fn reloads(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
 fn configuration(writer: &mut Writer<'_>, state: u64) -> fmt::Result {
     writer.gauge(
         "hotplate_config_last_reload_successful",
-        "Whether the configuration was read when it was read last",
+        "Whether the last reload of the configuration succeeded",
         state & 1,
     )?;
     writer.seconds(
         "hotplate_config_last_reload_success_timestamp",
-        "When the configuration was read last, since 1970",
+        "Time of the last successful reload of the configuration, since 1970",
         seconds(state >> 1),
     )
 }
@@ -250,17 +247,17 @@ fn configuration(writer: &mut Writer<'_>, state: u64) -> fmt::Result {
 fn served(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
     writer.gauge(
         "hotplate_live_version",
-        "What is served",
+        "The version that is served",
         counters.live_version.number(),
     )?;
     writer.gauge(
         "hotplate_desired_version",
-        "What the sources ask for: the live version, or one more while something is held back",
+        "The version of the sources: the live version, or one more while a template is stale or broken",
         counters.desired_version.number(),
     )?;
     writer.gauge(
         "hotplate_held",
-        "Whether an earlier version is held, so that edits wait",
+        "Whether an operator holds an earlier version, so that edits wait",
         u64::from(counters.held),
     )?;
     let entries = &counters.entries;
@@ -269,11 +266,11 @@ fn served(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
         ("stale", entries.stale),
         ("broken", entries.broken),
     ];
-    let entries = entries.map(|(stands, count)| ([("standing", stands.into())], count as u64));
-    writer.gauges("hotplate_entries", "Templates by how they stand", entries)?;
+    let entries = entries.map(|(status, count)| ([("standing", status.into())], count as u64));
+    writer.gauges("hotplate_entries", "Templates by status", entries)?;
     writer.gauge(
         "hotplate_snapshots_live",
-        "Versions in memory, old ones that somebody holds included",
+        "Versions in memory, including old ones that are still in use",
         counters.snapshots_live as u64,
     )?;
     writer.gauge(
@@ -290,12 +287,12 @@ fn compiles(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
         .map(|(code, count)| ([("code", (*code).into())], *count));
     writer.counters(
         "hotplate_compile_failures",
-        "Findings that kept a text from being served, by code",
+        "Errors that kept a text from being served, by code",
         failures,
     )?;
     writer.counter(
         "hotplate_compile_cache_hits",
-        "Texts that were compiled before",
+        "Texts whose compiled form was in the cache",
         counters.compile_cache.hits,
     )?;
     writer.counter(
@@ -308,12 +305,12 @@ fn compiles(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
 fn actors(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
     writer.gauge(
         "hotplate_ready",
-        "Whether edits come through and renders are answered",
+        "Whether edits are taken in and pages are served",
         u64::from(health.ready),
     )?;
     writer.gauge(
         "hotplate_degraded",
-        "Whether something does not work although it is ready: an actor of yours that was given up, threads that hang",
+        "Whether a part does not work although the engine is ready: an actor of yours has reached its restart limit, or threads hang",
         u64::from(!health.degraded.is_empty()),
     )?;
     let each = || {
@@ -329,15 +326,15 @@ fn actors(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
         })
     };
     let up = each().map(|(actor, labels)| (labels, u64::from(actor.state == ActorState::Up)));
-    writer.gauges("hotplate_actor_up", "Whether an actor serves", up)?;
+    writer.gauges("hotplate_actor_up", "Whether an actor is up", up)?;
     let restarts = each().map(|(actor, labels)| (labels, actor.restarts));
-    writer.counters(
-        "hotplate_actor_restarts",
-        "How often an actor was started again",
-        restarts,
-    )?;
+    writer.counters("hotplate_actor_restarts", "Restarts of an actor", restarts)?;
     let backlog = each().map(|(actor, labels)| (labels, actor.backlog as u64));
-    writer.gauges("hotplate_actor_backlog", "Messages that wait for an actor", backlog)?;
+    writer.gauges(
+        "hotplate_actor_backlog",
+        "Messages that wait in the mailbox of an actor",
+        backlog,
+    )?;
     let quarantined = each().map(|(actor, labels)| (labels, actor.quarantined as u64));
     writer.gauges(
         "hotplate_actor_quarantined_threads",
@@ -346,31 +343,35 @@ fn actors(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
     )
 }
 
-fn doors(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
+fn mailboxes(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
     let each = || {
         health
             .mailboxes
             .iter()
-            .map(|door| (door, [("door", door.mailbox.into())]))
+            .map(|mailbox| (mailbox, [("mailbox", mailbox.mailbox.into())]))
     };
-    let inside = each().map(|(door, labels)| (labels, door.in_flight as u64));
-    writer.gauges("hotplate_door_inside", "Calls that wait or are under way", inside)?;
-    let capacity = each().map(|(door, labels)| (labels, door.capacity as u64));
+    let in_flight = each().map(|(mailbox, labels)| (labels, mailbox.in_flight as u64));
+    writer.gauges("hotplate_mailbox_in_flight", "Messages in flight", in_flight)?;
+    let capacity = each().map(|(mailbox, labels)| (labels, mailbox.capacity as u64));
     writer.gauges(
-        "hotplate_door_capacity",
-        "Calls that may wait or be under way",
+        "hotplate_mailbox_capacity",
+        "Messages that may be in flight at once",
         capacity,
     )?;
-    let busy = each().map(|(door, labels)| (labels, door.busy));
+    let rejected = each().map(|(mailbox, labels)| (labels, mailbox.busy));
     writer.counters(
-        "hotplate_door_busy",
-        "Calls that were turned away because too many were under way",
-        busy,
+        "hotplate_mailbox_rejected",
+        "Messages that were rejected because the mailbox was full",
+        rejected,
     )?;
-    let timeouts = each().map(|(door, labels)| (labels, door.timeouts));
-    writer.counters("hotplate_door_timeouts", "Calls that had no answer in time", timeouts)?;
-    let lost = each().map(|(door, labels)| (labels, door.lost));
-    writer.counters("hotplate_door_lost", "Calls that an actor failed with", lost)
+    let timeouts = each().map(|(mailbox, labels)| (labels, mailbox.timeouts));
+    writer.counters("hotplate_mailbox_timeouts", "Messages that timed out", timeouts)?;
+    let lost = each().map(|(mailbox, labels)| (labels, mailbox.lost));
+    writer.counters(
+        "hotplate_mailbox_lost",
+        "Messages that were lost to a fault of an actor",
+        lost,
+    )
 }
 
 #[cfg(feature = "guard")]
@@ -384,7 +385,7 @@ fn connections(writer: &mut Writer<'_>, listeners: &[(&'static str, ConnectionCo
             .map(|(name, connections)| (connections, [("listener", (*name).into())]))
     };
     let open = each().map(|(connections, labels)| (labels, connections.open as u64));
-    writer.gauges("hotplate_connections_open", "Connections that are open", open)?;
+    writer.gauges("hotplate_connections_open", "Open connections", open)?;
     let capacity = each().map(|(connections, labels)| (labels, connections.capacity as u64));
     writer.gauges(
         "hotplate_connections_capacity",
@@ -399,7 +400,7 @@ fn connections(writer: &mut Writer<'_>, listeners: &[(&'static str, ConnectionCo
     });
     writer.counters(
         "hotplate_connections_ended",
-        "Connections that the server ended because of what their clients did, or did not",
+        "Connections that the server closed because of slow clients, by reason",
         ended,
     )?;
     let refused = each().map(|(connections, labels)| (labels, connections.refused));
@@ -423,7 +424,7 @@ fn loaders(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
     });
     writer.gauges(
         "hotplate_watch_mode",
-        "By what means a loader learns of changes: 1 for the mode it is in",
+        "The way in which a loader learns of changes: 1 for its current mode",
         modes,
     )?;
     let files = each().map(|(loader, labels)| (labels, loader.files));
@@ -437,7 +438,7 @@ fn loaders(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
     let unreadable = each().map(|(loader, labels)| (labels, loader.unreadable));
     writer.gauges(
         "hotplate_loader_unreadable_files",
-        "Files that are there and cannot be read",
+        "Files that exist and cannot be read",
         unreadable,
     )?;
     let missing = each().map(|(loader, labels)| (labels, u64::from(!loader.missing.is_empty())));
@@ -447,27 +448,19 @@ fn loaders(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
         missing,
     )?;
     let overflows = each().map(|(loader, labels)| (labels, loader.overflows));
-    writer.counters(
-        "hotplate_loader_overflows",
-        "How often a queue of events overflowed",
-        overflows,
-    )?;
+    writer.counters("hotplate_loader_overflows", "Overflows of event queues", overflows)?;
     let reconciles = each().map(|(loader, labels)| (labels, loader.reconciles));
-    writer.counters(
-        "hotplate_loader_reconciles",
-        "How often a loader looked at everything",
-        reconciles,
-    )?;
+    writer.counters("hotplate_loader_reconciles", "Full scans of a loader", reconciles)?;
     let missed = each().map(|(loader, labels)| (labels, loader.missed_by_events));
     writer.counters(
         "hotplate_loader_missed_by_events",
-        "Changes that such a look found and no event had told",
+        "Changes that a full scan found and no event had reported",
         missed,
     )?;
     let still_written = each().map(|(loader, labels)| (labels, loader.still_written));
     writer.counters(
         "hotplate_loader_still_written",
-        "How often a file was still being written after it had been waited for",
+        "Files that were still being written after `settle_max_ms`",
         still_written,
     )
 }
@@ -480,7 +473,8 @@ fn seconds(ms: u64) -> f64 {
     ms as f64 / 1000.0
 }
 
-fn now_ms() -> u64 {
+/// Returns the current time in milliseconds since 1970. It leaves the highest bit free.
+pub(crate) fn now_ms() -> u64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX >> 1)
 }

@@ -1,24 +1,24 @@
-//! [`Access`]: who may ask, and by which name.
+//! [`Access`]: decides which requests are admitted: by the token, by a session of the dashboard, and by the host and origin.
 //!
-//! Everything that came from outside is compared in constant time: as BLAKE3 hashes, whose equality is that.
+//! Secrets are compared as BLAKE3 hashes, whose comparison takes constant time.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
 use actix_web::{HttpRequest, rt};
 use tokio::sync::watch;
 
 use super::problem::Problem;
+use crate::hosts::{ForeignRequest, HostGuard};
 
-/// The cookie of somebody who signed in to the dashboard.
+/// The name of the session cookie of the dashboard.
 const SESSION: &str = "hotplate_session";
 
-/// Sessions, by the digest of what their cookies say: so the time that a look-up takes tells nothing of it. They end with the program, and
-/// so with its token.
+/// The sessions by the hash of their cookies, so that the time of a look-up reveals nothing about a cookie. They are only in memory and
+/// end with the process, and so with its token.
 #[derive(Debug)]
 struct Sessions {
     known: HashMap<blake3::Hash, Session>,
@@ -28,22 +28,22 @@ struct Sessions {
 #[derive(Debug)]
 struct Session {
     ends_ms: u64,
-    /// Dropped with the session: whoever listens to it knows then.
+    /// Dropped with the session, which notifies the streams that were opened in it.
     ended: watch::Sender<()>,
 }
 
-/// For how long somebody may go on that was let in.
+/// The time for which an admitted client may read a stream.
 #[derive(Debug)]
 pub(super) struct Admission {
-    /// The end of the session, if it is one: when it is ended by somebody, and after which time at the latest.
+    /// The end of a session: the notification that it was ended, and the time that is left at most.
     session: Option<(watch::Receiver<()>, Duration)>,
 }
 
 impl Admission {
-    /// With the token, or where none is needed: as long as the listener.
+    /// The admission by the token, or where none is needed: as long as the listener runs.
     pub(super) const LASTING: Self = Self { session: None };
 
-    /// Waits until it is over. For a session that is when its user signs out, a later one takes its place, or its time is over.
+    /// Waits for the end: of a session when its user signs out, a later session takes its place, or its time is over.
     pub(super) async fn over(self) {
         match self.session {
             Some((mut ended, left)) => tokio::select! {
@@ -68,22 +68,23 @@ impl Sessions {
     }
 }
 
-/// Who may ask, and by which name.
+/// Decides which requests are admitted.
 pub(super) struct Access {
     token: Option<blake3::Hash>,
-    /// Names that a listener on a loopback address goes by, besides those that always mean this machine. Beyond loopback there
-    /// is a token, which a page of another site does not have.
-    names: Option<Vec<String>>,
-    /// Those who signed in to the dashboard.
+    hosts: HostGuard,
     sessions: Mutex<Sessions>,
 }
 
 impl Access {
-    pub(super) fn new(token: Option<&str>, address: SocketAddr, names: Vec<String>, sessions: usize) -> Self {
-        let names = names.into_iter().map(|name| name.to_ascii_lowercase()).collect();
+    pub(super) fn new(token: Option<&str>, address: SocketAddr, names: &[String], sessions: usize) -> Self {
+        // Beyond loopback a token is required, which a page of another site does not have.
+        let hosts = match address.ip().is_loopback() {
+            true => HostGuard::machine(names),
+            false => HostGuard::token_holders(),
+        };
         Self {
             token: token.map(|token| blake3::hash(token.as_bytes())),
-            names: address.ip().is_loopback().then_some(names),
+            hosts,
             sessions: Mutex::new(Sessions {
                 known: HashMap::new(),
                 most: sessions.max(1),
@@ -91,23 +92,23 @@ impl Access {
         }
     }
 
-    /// Whether anybody needs a token at all.
+    /// Returns whether callers need a token.
     pub(super) fn needs_token(&self) -> bool {
         self.token.is_some()
     }
 
-    /// Whether this is the token.
-    pub(super) fn is_token(&self, said: &str) -> bool {
-        self.token.is_none_or(|token| token == blake3::hash(said.as_bytes()))
+    /// Returns whether a text is the token.
+    pub(super) fn is_token(&self, text: &str) -> bool {
+        self.token.is_none_or(|token| token == blake3::hash(text.as_bytes()))
     }
 
-    /// Lets in programs: by their token.
+    /// Admits programs, by the token.
     pub(super) fn program(&self, headers: &HeaderMap) -> Result<(), Problem> {
         if self.token.is_none() {
             return Ok(());
         }
         match bearer(headers) {
-            Some(said) if self.is_token(said) => Ok(()),
+            Some(sent) if self.is_token(sent) => Ok(()),
             Some(_) => Err(Problem::unauthorized("the token is not the right one")),
             None => Err(Problem::unauthorized(
                 "send `Authorization: Bearer` and the token of this listener",
@@ -115,12 +116,12 @@ impl Access {
         }
     }
 
-    /// Whether somebody may see the dashboard: by a session, or by the token.
+    /// Returns whether a request is admitted to the dashboard: by a session or by the token.
     pub(super) fn is_known(&self, headers: &HeaderMap, now_ms: u64) -> bool {
         self.admission(headers, now_ms).is_some()
     }
 
-    /// As [`is_known`](Self::is_known), and for how long.
+    /// Admits a request to the dashboard like [`is_known`](Self::is_known), for a limited time.
     pub(super) fn admission(&self, headers: &HeaderMap, now_ms: u64) -> Option<Admission> {
         match self.token.is_none() || self.program(headers).is_ok() {
             true => Some(Admission::LASTING),
@@ -128,10 +129,10 @@ impl Access {
         }
     }
 
-    /// Begins a session that ends at a time; returns the value of a `Set-Cookie` header.
+    /// Begins a session that ends at a time. Returns the value of a `Set-Cookie` header.
     ///
     /// # Errors
-    /// The system has no randomness.
+    /// The system provides no random numbers.
     pub(super) fn begin_session(&self, ends_ms: u64, now_ms: u64) -> Result<String, Problem> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| Problem::internal(error.to_string()))?;
@@ -143,7 +144,7 @@ impl Access {
         ))
     }
 
-    /// Ends the session of a request: its cookie is of no use any more, whoever has it.
+    /// Ends the session of a request. Its cookie is not accepted any more.
     pub(super) fn end_session(&self, headers: &HeaderMap) {
         let mut sessions = self.sessions();
         for value in session_cookies(headers) {
@@ -155,7 +156,7 @@ impl Access {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The end of a session, as the value of a `Set-Cookie` header.
+    /// Returns the value of a `Set-Cookie` header that removes the cookie.
     pub(super) fn no_session() -> String {
         format!("{SESSION}=; Path=/_hotplate; Max-Age=0; HttpOnly; SameSite=Strict")
     }
@@ -173,40 +174,21 @@ impl Access {
         })
     }
 
-    /// Refuses what a page of another site could make a browser ask for.
+    /// Refuses requests that a page of another site could make a browser send. Requests that only read may come from another site, so that
+    /// links to the dashboard work; the browser does not let that site read the answer.
     pub(super) fn same_site(&self, request: &HttpRequest) -> Result<(), Problem> {
-        let headers = request.headers();
-        let host = header(headers, HOST).unwrap_or_default();
-        if !self.is_name(host) {
-            return Err(Problem::host_not_known(host));
-        }
-        if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-            return Ok(());
-        }
-        let site = header(headers, HeaderName::from_static("sec-fetch-site"));
-        let elsewhere = matches!(site, Some("cross-site" | "same-site"));
-        // An origin is a scheme, `://` and a host; `null` is one that does not say. The scheme is that of the proxy in front, if
-        // there is one and it says so: a page of another site cannot add such a header.
-        let here = format!("{}://{host}", request.connection_info().scheme());
-        if elsewhere || header(headers, ORIGIN).is_some_and(|origin| origin != here) {
-            return Err(Problem::another_site());
-        }
-        Ok(())
-    }
-
-    fn is_name(&self, host: &str) -> bool {
-        let Some(names) = &self.names else { return true };
-        let name = without_port(host).trim_end_matches('.').to_ascii_lowercase();
-        // An address cannot be made to point elsewhere, a name can.
-        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        address.is_ok_and(|address| address.is_loopback())
-            || name == "localhost"
-            || name.ends_with(".localhost")
-            || names.contains(&name)
+        let checked = match request.method().is_safe() {
+            true => self.hosts.check_host(request),
+            false => self.hosts.check(request),
+        };
+        checked.map_err(|foreign| match foreign {
+            ForeignRequest::Host(host) => Problem::host_not_known(&host),
+            ForeignRequest::Origin => Problem::another_site(),
+        })
     }
 }
 
-/// What a request says of its session.
+/// Returns the session cookies of a request.
 fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let cookies = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
     let pairs = cookies
@@ -215,36 +197,29 @@ fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     pairs.filter(|(name, _)| *name == SESSION).map(|(_, value)| value)
 }
 
-/// `a:1` is `a`; `[::1]:1` is `[::1]`.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,
-        _ => host,
-    }
-}
-
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = header(headers, AUTHORIZATION)?.split_once(' ')?;
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::Method;
     use actix_web::test::TestRequest;
 
     use super::*;
 
     fn access(token: Option<&str>, address: &str) -> Access {
         let address = address.parse().expect("an address");
-        Access::new(token, address, vec!["Admin.example".into()], 2)
+        Access::new(token, address, &["Admin.example".into()], 2)
     }
 
     #[test]
     fn on_loopback_only_names_of_this_machine_are_answered() {
+        let is_answered = |access: &Access, host: &str| {
+            let request = TestRequest::default().insert_header(("host", host));
+            access.same_site(&request.to_http_request()).is_ok()
+        };
         let local = access(None, "127.0.0.1:9901");
         for good in [
             "127.0.0.1:9901",
@@ -255,7 +230,7 @@ mod tests {
             "admin.example",
             "localhost.",
         ] {
-            assert!(local.is_name(good), "{good}");
+            assert!(is_answered(&local, good), "{good}");
         }
         for bad in [
             "",
@@ -265,9 +240,9 @@ mod tests {
             "10.0.0.1",
             "[::2]:1",
         ] {
-            assert!(!local.is_name(bad), "{bad}");
+            assert!(!is_answered(&local, bad), "{bad}");
         }
-        assert!(access(Some("t"), "0.0.0.0:9901").is_name("anything.example"));
+        assert!(is_answered(&access(Some("t"), "0.0.0.0:9901"), "anything.example"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The API: what is asked by which path, and the document that says so.
+//! The API: its paths, and the OpenAPI document that describes them.
 
 mod commands;
 mod events;
@@ -19,9 +19,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
+use super::model;
 use super::problem::Problem;
 use super::state::{AdminState, json};
-use super::{model, state};
 
 pub(super) use templates::about;
 pub(super) use versions::{differences, history};
@@ -31,12 +31,12 @@ type Answered = Result<HttpResponse, Problem>;
 /// The content type of a [`Problem`].
 const PROBLEM: &str = "application/problem+json";
 
-/// What probes ask, who have no token.
+/// The paths of probes, which need no token.
 pub(super) const PROBES: [&str; 2] = ["/admin/v1/health/live", "/admin/v1/health/ready"];
 
 /// Mounts everything below `/admin/v1`.
 pub(super) fn configure(app: &mut ServiceConfig) {
-    // Whoever probes has no token, and learns nothing but a word.
+    // Probes have no token, and their answer reveals no details.
     app.service(only(web::resource(PROBES[0]), "GET, HEAD").route(read().to(health::live)));
     app.service(only(web::resource(PROBES[1]), "GET, HEAD").route(read().to(health::ready)));
     let api = web::scope("/admin/v1")
@@ -64,21 +64,21 @@ pub(super) fn configure(app: &mut ServiceConfig) {
     app.service(api);
 }
 
-/// Asks that change nothing.
+/// Returns a route for requests that change nothing.
 fn read() -> Route {
     web::route().guard(guard::fn_guard(|context| {
         matches!(context.head().method, Method::GET | Method::HEAD)
     }))
 }
 
-/// Other methods are told which there are.
+/// Answers other methods with those that a resource allows.
 fn only(resource: Resource, allowed: &'static str) -> Resource {
     resource.default_service(web::to(move || async move {
         Err::<HttpResponse, _>(Problem::method(allowed))
     }))
 }
 
-/// Lets in programs that know the token.
+/// Admits programs that send the token.
 async fn program(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -102,9 +102,9 @@ fn answer(value: &impl Serialize) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(json(value))
 }
 
-/// This document
+/// Returns this document
 #[utoipa::path(get, path = "/admin/v1/openapi.json", tag = "listener", security(("token" = [])),
-    responses((status = 200, description = "What can be asked, and what is answered", body = Object), (status = "default", response = Problem)))]
+    responses((status = 200, description = "The OpenAPI document", body = Object), (status = "default", response = Problem)))]
 async fn openapi(state: Data<AdminState>) -> HttpResponse {
     let mut document = Document::openapi();
     if !state.access.needs_token() {
@@ -113,7 +113,7 @@ async fn openapi(state: Data<AdminState>) -> HttpResponse {
     answer(&document)
 }
 
-/// The document of a listener that asks nobody for a token.
+/// Removes the token from the document of a listener that has none.
 fn without_token(document: &mut utoipa::openapi::OpenApi) {
     if let Some(components) = &mut document.components {
         components.security_schemes.clear();
@@ -124,7 +124,7 @@ fn without_token(document: &mut utoipa::openapi::OpenApi) {
     }
 }
 
-/// Every operation with its path.
+/// Returns every operation with its path.
 fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = (&String, &mut Operation)> {
     document.paths.paths.iter_mut().flat_map(|(path, item)| {
         let operations = [&mut item.get, &mut item.post, &mut item.put];
@@ -132,7 +132,7 @@ fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = (
     })
 }
 
-/// Statuses with which an operation may be answered by a problem, besides those that it says itself.
+/// Returns the statuses of problems that an operation may be answered with, besides those that it lists itself.
 fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
     let mut statuses = vec!["400", "403", "408", "413"];
     if !PROBES.contains(&path) {
@@ -149,13 +149,13 @@ fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
     statuses
 }
 
-/// What can be asked, and what is answered.
+/// The OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "hotplate admin API",
-        description = "What an engine of hotplate serves, how it is, and what an operator can do. Every error is a problem \
-            (RFC 9457). Times are milliseconds since 1970. Fields may be added; they do not change or go within v1.",
+        description = "Shows what an engine of hotplate serves, its health, and lets an operator control it. Every error is a problem \
+            (RFC 9457). Times are milliseconds since 1970. Within v1, fields may be added, but do not change and are not removed.",
     ),
     paths(
         health::live, health::ready, health::health, health::metrics,
@@ -164,19 +164,19 @@ fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
         commands::reload, commands::roll_back, commands::resume, commands::reset, commands::log_level, commands::set_log_level,
         openapi,
     ),
-    components(responses(Problem), schemas(Problem, model::CurrentAnswer, model::PublicationAnswer, state::FallbackEvent, state::ActorFailedEvent)),
+    components(responses(Problem), schemas(Problem, model::CurrentAnswer, model::PublicationAnswer, model::FallbackEvent, model::ActorFailedEvent)),
     modifiers(&CompleteDocument),
     tags(
-        (name = "health", description = "How it is"),
-        (name = "versions", description = "What is served, and what was"),
-        (name = "templates", description = "Templates one by one"),
-        (name = "commands", description = "What changes something"),
+        (name = "health", description = "The health of the engine and its metrics"),
+        (name = "versions", description = "The version that is served, and earlier ones"),
+        (name = "templates", description = "The templates and the calls between them"),
+        (name = "commands", description = "Commands that change what is served"),
         (name = "listener", description = "The listener itself"),
     ),
 )]
 struct Document;
 
-/// What cannot be said in an attribute.
+/// Adds what the attributes of `utoipa` cannot express.
 struct CompleteDocument;
 
 impl Modify for CompleteDocument {
@@ -194,7 +194,7 @@ impl Modify for CompleteDocument {
             let responses = &mut operation.responses.responses;
             for status in problems {
                 match responses.entry(status.to_owned()).or_insert_with(problem) {
-                    // Who is not ready says so with the same status.
+                    // The answer of an engine that is not ready has the same status.
                     RefOr::T(known) if !known.content.contains_key(PROBLEM) => {
                         let content = Content::new(Some(Ref::from_schema_name("Problem")));
                         known.content.insert(PROBLEM.to_owned(), RefOr::T(content));

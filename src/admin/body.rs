@@ -1,4 +1,4 @@
-//! Reading what a client sends: bounded in bytes and in time.
+//! Reads the bodies and queries of requests. A body is bounded in bytes and in time.
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -18,10 +18,10 @@ use super::problem::Problem;
 
 type Unread = Pin<Box<BodyStream<Incoming>>>;
 
-/// A request that is not answered otherwise than by a problem.
+/// A request that is answered with a problem.
 pub(super) struct RefusedRequest {
     pub(super) problem: Problem,
-    /// What its client would still send.
+    /// The rest of its body, which the client may still send.
     pub(super) unread: Option<Unread>,
 }
 
@@ -31,8 +31,8 @@ impl From<Problem> for RefusedRequest {
     }
 }
 
-/// Waits for a body of which nobody said how long it is. Once nobody holds such a body any more, the server would read it to its
-/// end, and it may have none.
+/// Reads a body of unknown length before the request is handled. The server reads a body to its end once it is dropped, and a body of
+/// unknown length may have no end.
 pub(super) async fn arrive(request: &mut ServiceRequest, limits: &AdminLimits) -> Result<(), RefusedRequest> {
     if !request.headers().contains_key(TRANSFER_ENCODING) {
         return Ok(());
@@ -61,8 +61,8 @@ pub(super) async fn arrive(request: &mut ServiceRequest, limits: &AdminLimits) -
     }
 }
 
-/// The body of an answer to a request of which something is unread: it is held until the answer is sent, so that the server
-/// ends the connection instead of reading on.
+/// The body of an answer to a request that was not read to its end. It holds the rest until the answer is sent, so that the server closes
+/// the connection instead of reading on.
 pub(super) struct WithUnread {
     body: BoxBody,
     _unread: Option<Unread>,
@@ -86,27 +86,27 @@ impl MessageBody for WithUnread {
     }
 }
 
-/// The whole body.
+/// Reads the whole body.
 pub(super) async fn read(payload: Payload, limits: &AdminLimits) -> Result<Bytes, Problem> {
     match payload.to_bytes_limited(limits.body_bytes).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) => Err(match error.as_error() {
             Some(error) => broken_off(error, limits),
-            None => Problem::bad_request(format!("the body breaks off: {error}")),
+            None => Problem::bad_request(format!("the body ends early: {error}")),
         }),
         Err(_) => Err(Problem::too_large(limits.body_bytes)),
     }
 }
 
-/// A body that does not come to its end: the server gives each the time `request_ms`.
+/// Returns the problem of a body that ends early or takes longer than `request_ms`.
 fn broken_off(error: &PayloadError, limits: &AdminLimits) -> Problem {
     match error {
         PayloadError::Io(error) if error.kind() == ErrorKind::TimedOut => Problem::too_slow(limits.request_ms),
-        error => Problem::bad_request(format!("the body breaks off: {error}")),
+        error => Problem::bad_request(format!("the body ends early: {error}")),
     }
 }
 
-/// The body as JSON.
+/// Parses the body as JSON.
 pub(super) fn json<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
     let media_type = request
         .headers()
@@ -117,13 +117,13 @@ pub(super) fn json<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> R
     if !media_type.eq_ignore_ascii_case("application/json") {
         return Err(Problem::not_json());
     }
-    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body does not fit: {error}")))
+    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is not valid: {error}")))
 }
 
-/// The query of a request.
+/// Parses the query of a request.
 pub(super) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
     let parsed = actix_web::web::Query::<T>::from_query(request.query_string());
     parsed
         .map(actix_web::web::Query::into_inner)
-        .map_err(|error| Problem::bad_request(format!("the query does not fit: {error}")))
+        .map_err(|error| Problem::bad_request(format!("the query is not valid: {error}")))
 }

@@ -1,4 +1,4 @@
-//! [`Calls`]: who calls whom, as numbers, to walk along quickly.
+//! [`CallGraph`]: the calls between templates as lists of numbers, for fast traversal.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -7,37 +7,37 @@ use hotplate_actors::{Hotplate, TemplateName, messages};
 
 use super::model::{GraphAnswer, GraphEdge, GraphNode, StatusAnswer};
 
-/// Every template, every name that is called, and the calls between them.
+/// The graph of calls: every template, every name that is called, and the calls between them.
 #[derive(Debug)]
 pub(super) struct CallGraph {
-    /// Sorted by name.
+    /// The nodes, sorted by name. Other fields refer to a node by its number in this list.
     pub(super) nodes: Vec<GraphNode>,
-    /// Whom each calls.
+    /// The callees of each node, sorted.
     pub(super) callees: Vec<Vec<usize>>,
-    /// Who calls each.
+    /// The callers of each node, sorted.
     pub(super) callers: Vec<Vec<usize>>,
 }
 
-/// Some of the nodes, by number, in the order of their names.
+/// A part of the graph: the numbers of some nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Subgraph {
     pub(super) nodes: BTreeSet<usize>,
-    /// Whether there are more that belong to it.
+    /// True if more nodes belong to the part than it may have.
     pub(super) truncated: bool,
 }
 
 impl CallGraph {
     pub(super) fn new(hotplate: &Hotplate, snapshot: &Snapshot, edges: &[messages::Edge]) -> Self {
-        let mut standings: HashMap<&TemplateName, StatusAnswer> = HashMap::new();
+        let mut statuses: HashMap<&TemplateName, StatusAnswer> = HashMap::new();
         for (id, name, _) in snapshot.entries() {
-            standings.insert(name, StatusAnswer::of(hotplate, snapshot, id));
+            statuses.insert(name, StatusAnswer::of(hotplate, snapshot, id));
         }
         for edge in edges {
             for name in [&edge.caller, &edge.callee] {
-                standings.entry(name).or_insert(StatusAnswer::Missing);
+                statuses.entry(name).or_insert(StatusAnswer::Missing);
             }
         }
-        let mut names: Vec<_> = standings.into_iter().collect();
+        let mut names: Vec<_> = statuses.into_iter().collect();
         names.sort_unstable_by_key(|(name, _)| *name);
         let number: HashMap<&TemplateName, usize> = names
             .iter()
@@ -68,12 +68,12 @@ impl CallGraph {
         }
     }
 
-    /// The number of a name.
+    /// Returns the number of a name.
     pub(super) fn number(&self, name: &str) -> Option<usize> {
         self.nodes.binary_search_by(|node| node.name.as_str().cmp(name)).ok()
     }
 
-    /// The first `most` by name.
+    /// Returns the first `most` nodes by name.
     pub(super) fn first(&self, most: usize) -> Subgraph {
         Subgraph {
             nodes: (0..self.nodes.len().min(most)).collect(),
@@ -81,14 +81,14 @@ impl CallGraph {
         }
     }
 
-    /// What is up to `depth` calls away from a name, in both directions; the nearest `most`.
+    /// Returns the nearest `most` nodes that are up to `depth` calls away from a name, by a breadth-first search in both directions.
     pub(super) fn around(&self, name: &str, depth: usize, most: usize) -> Option<Subgraph> {
         let start = self.number(name)?;
         let mut part = Subgraph {
             nodes: BTreeSet::from([start]),
             truncated: false,
         };
-        // Callees of callees and callers of callers, but not whoever else calls a callee: that would soon be everybody.
+        // Callees of callees and callers of callers, but not the other callers of a callee: with a shared layout that is every page.
         for neighbours in [&self.callees, &self.callers] {
             let mut seen = BTreeSet::from([start]);
             let mut next = VecDeque::from([(start, 0)]);
@@ -112,7 +112,7 @@ impl CallGraph {
         Some(part)
     }
 
-    /// A part as it is answered.
+    /// Returns the answer of the API for a part.
     pub(super) fn answer(&self, part: &Subgraph, version: u64) -> GraphAnswer {
         let edges = part.nodes.iter().flat_map(|caller| {
             let callees = self.callees[*caller]

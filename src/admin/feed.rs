@@ -1,4 +1,4 @@
-//! [`Feed`]: events for any number of clients. Each is written once, kept for those that come back, and handed on.
+//! [`EventFeed`]: events for any number of clients. Each event is encoded once, kept for clients that reconnect, and sent to all.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,61 +6,64 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use actix_web::web::Bytes;
 use tokio::sync::broadcast;
 
-/// Events in their order. The last ones are kept: so many, with so many bytes.
+use crate::sse;
+
+/// The events in their order. The last ones are kept, bounded by their number and by their bytes.
 pub(super) struct EventFeed {
-    /// Tells the events of this program from those of another one before it.
+    /// Distinguishes the events of this process from those of one before it.
     origin: String,
-    kept: Mutex<StoredEvent>,
+    kept: Mutex<KeptEvents>,
     clients: broadcast::Sender<Bytes>,
-    events: usize,
-    bytes: usize,
+    events_max: usize,
+    bytes_max: usize,
 }
 
+/// The encoded events that a client can resume from.
 #[derive(Debug, Default)]
-struct StoredEvent {
-    /// Of the last event.
+struct KeptEvents {
+    /// The number of the last event.
     number: u64,
     bytes: usize,
     frames: VecDeque<Bytes>,
 }
 
-/// Where a client begins.
+/// The place in the feed from which a client begins.
 pub(super) struct StreamStart {
-    /// What it has missed, if that is known; else it has to be told everything.
+    /// The events that the client missed, if that is known; otherwise it needs the current state.
     pub(super) missed: Option<Vec<Bytes>>,
     /// The id of the last event before `next`.
     pub(super) id: String,
-    /// What comes.
+    /// The events from now on.
     pub(super) next: broadcast::Receiver<Bytes>,
 }
 
 impl EventFeed {
-    pub(super) fn new(origin: String, events: usize, bytes: usize) -> Self {
+    pub(super) fn new(origin: String, events_max: usize, bytes_max: usize) -> Self {
         Self {
             origin,
             kept: Mutex::default(),
-            clients: broadcast::Sender::new(events.clamp(1, 1 << 16)),
-            events,
-            bytes,
+            clients: broadcast::Sender::new(events_max.clamp(1, 1 << 16)),
+            events_max,
+            bytes_max,
         }
     }
 
-    /// Tells everybody.
-    pub(super) fn tell(&self, event: &str, json: &str) {
+    /// Sends an event to all clients.
+    pub(super) fn send(&self, event: &str, json: &str) {
         let mut kept = self.lock();
         kept.number += 1;
-        let frame = frame(&self.id(kept.number), event, json);
+        let frame = sse::event(Some(&self.id(kept.number)), event, json);
         kept.bytes += frame.len();
         kept.frames.push_back(frame.clone());
-        while kept.frames.len() > self.events || kept.bytes > self.bytes {
+        while kept.frames.len() > self.events_max || kept.bytes > self.bytes_max {
             let Some(oldest) = kept.frames.pop_front() else { break };
             kept.bytes -= oldest.len();
         }
-        // Under the lock, so that no client begins between the two. Nobody listening is fine.
+        // Sent under the lock, so that no client begins between storing and sending. It is no error that there is no client.
         let _ = self.clients.send(frame);
     }
 
-    /// Begins with what came after the event that a client saw last.
+    /// Begins after the event that a client saw last.
     pub(super) fn start(&self, last: Option<&str>) -> StreamStart {
         let kept = self.lock();
         let missed = last.and_then(|last| {
@@ -81,14 +84,9 @@ impl EventFeed {
         format!("{}-{number}", self.origin)
     }
 
-    fn lock(&self) -> MutexGuard<'_, StoredEvent> {
+    fn lock(&self) -> MutexGuard<'_, KeptEvents> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// An event as it is sent. JSON has no line breaks of its own.
-pub(super) fn frame(id: &str, event: &str, json: &str) -> Bytes {
-    Bytes::from(format!("id: {id}\nevent: {event}\ndata: {json}\n\n"))
 }
 
 #[cfg(test)]
@@ -100,10 +98,10 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_comes_back_gets_what_it_missed_as_far_as_it_is_kept() {
+    fn a_client_resumes_if_its_events_are_kept() {
         let feed = EventFeed::new("boot".into(), 3, 1_000_000);
         for number in 0..5 {
-            feed.tell("e", &number.to_string());
+            feed.send("e", &number.to_string());
         }
         assert_eq!(
             [
@@ -130,10 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn large_events_are_kept_by_their_bytes() {
+    fn kept_events_are_bounded_by_bytes() {
         let feed = EventFeed::new("boot".into(), 1_000, 1_000);
         for _ in 0..100 {
-            feed.tell("e", &"x".repeat(300));
+            feed.send("e", &"x".repeat(300));
         }
         let kept = feed.lock();
         assert!(

@@ -1,4 +1,4 @@
-//! [`Once`]: what was asked for with an `Idempotency-Key` is done once, however often it is asked.
+//! [`IdempotencyStore`]: a request with an `Idempotency-Key` is carried out once, however often it is repeated.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,14 +17,14 @@ const HEADER: &str = "idempotency-key";
 /// The longest key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
-/// An answer that can be given again.
+/// An answer that can be sent again.
 #[derive(Debug, Clone)]
 pub(super) struct StoredAnswer {
     pub(super) status: StatusCode,
     pub(super) json: Bytes,
 }
 
-/// Remembers answers by key: so many, with so many bytes, and so long.
+/// Stores answers by key, bounded by their number, their bytes and their age.
 #[derive(Debug)]
 pub(super) struct IdempotencyStore {
     known: Mutex<HashMap<String, StoredKey>>,
@@ -36,7 +36,7 @@ pub(super) struct IdempotencyStore {
 #[derive(Debug)]
 struct StoredKey {
     since: Instant,
-    /// What was asked for: a key belongs to one request.
+    /// The hash of the request: a key belongs to one request.
     asked: blake3::Hash,
     answer: Arc<OnceCell<StoredAnswer>>,
 }
@@ -51,8 +51,8 @@ impl IdempotencyStore {
         }
     }
 
-    /// Does something, or answers what came of it when it was asked for with the same key. A failure is not remembered. What was
-    /// begun is brought to its end even if the client goes away.
+    /// Carries out a request, or returns the answer to the first one with the same key. A failure is not stored. A request that was begun
+    /// is finished even if its client goes away.
     pub(super) async fn answer<F>(&self, request: &HttpRequest, body: &[u8], run: F) -> Result<StoredAnswer, Problem>
     where
         F: Future<Output = Result<StoredAnswer, Problem>> + 'static,
@@ -77,7 +77,7 @@ impl IdempotencyStore {
         answered
     }
 
-    /// Forgets the oldest answers until the rest has no more bytes than it may; not the one for `newest`.
+    /// Removes the oldest answers until the rest fits into the bytes, but keeps the answer for `newest`.
     fn trim(&self, newest: &str) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = |known: &StoredKey| known.answer.get().map_or(0, |answer| answer.json.len());
@@ -94,7 +94,7 @@ impl IdempotencyStore {
         }
     }
 
-    /// Where the answer for a key is, or will be.
+    /// Returns the cell that holds the answer for a key, now or later.
     fn find(&self, key: &str, asked: blake3::Hash, now: Instant) -> Result<Arc<OnceCell<StoredAnswer>>, Problem> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, known| now.saturating_duration_since(known.since) < self.lives);
@@ -128,9 +128,11 @@ async fn finish<F>(run: F) -> Result<StoredAnswer, Problem>
 where
     F: Future<Output = Result<StoredAnswer, Problem>> + 'static,
 {
-    rt::spawn(run)
-        .await
-        .unwrap_or_else(|_| Err(Problem::internal("it failed, and it is not known how far it came")))
+    rt::spawn(run).await.unwrap_or_else(|_| {
+        Err(Problem::internal(
+            "the request failed, and it may have been carried out in part",
+        ))
+    })
 }
 
 #[cfg(test)]

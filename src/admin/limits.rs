@@ -1,16 +1,16 @@
-//! Every limit of the admin listener: its name, unit, default, and why it is what it is.
+//! The limits of the admin listener, with their units and defaults.
 
-/// The edges of the admin listener. Each field has a default; set those that you need otherwise.
+/// The limits of the admin listener. Each field has a default; set those that you want to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminLimits {
-    /// Bytes of the body of a request. Nothing that is asked for needs more than a line.
+    /// Bytes of the body of a request. No request needs more than a line.
     pub body_bytes: usize,
-    /// How long a request may take to arrive, in milliseconds: its head, and again its body.
+    /// The time for a request to arrive, in milliseconds: for its head, and again for its body.
     pub request_ms: u64,
-    /// How long the engine may take for what it is asked, in milliseconds.
+    /// The time for the engine to answer a call, in milliseconds.
     pub call_ms: u64,
-    /// How long a client may take to read [`progress_bytes`](Self::progress_bytes) of an answer that waits for it, in
-    /// milliseconds. Then its connection is reset.
+    /// The time in which a client has to read [`progress_bytes`](Self::progress_bytes) of an answer that waits for it, in
+    /// milliseconds. After that its connection is reset.
     pub stalled_ms: u64,
     /// Bytes of an answer that a client has to read within [`stalled_ms`](Self::stalled_ms).
     pub progress_bytes: usize,
@@ -21,10 +21,10 @@ pub struct AdminLimits {
     pub buffered_bytes: usize,
     /// Connections at once.
     pub connections: usize,
-    /// Clients that listen to events at once; one more is answered 503.
+    /// Clients of events at once; one more is answered 503.
     pub event_clients: usize,
-    /// Events that are kept, for clients that come back and for those that are slow. A client that is further behind is told
-    /// `lagged`, and its connection is ended.
+    /// Events that are kept for clients that reconnect and for slow ones. A client that is further behind is sent `lagged` and
+    /// disconnected.
     pub events: usize,
     /// Bytes of events that are kept.
     pub events_bytes: usize,
@@ -32,16 +32,16 @@ pub struct AdminLimits {
     pub requests_per_second: u32,
     /// Requests that may come at once before the average counts.
     pub requests_burst: u32,
-    /// Requests in a second, on average, of those who do not have the token, signing in included. They do not count among the
-    /// others, so that nobody can use up what operators need.
+    /// Requests without the token in a second, on average, signing in included. They are counted apart, so that they do not use up
+    /// the rate of operators.
     pub unauthenticated_per_second: u32,
     /// Requests without the token that may come at once.
     pub unauthenticated_burst: u32,
-    /// Requests in a second, on average, that change something.
+    /// Requests that change something in a second, on average.
     pub changes_per_second: u32,
-    /// Requests that may come at once and change something.
+    /// Requests that change something and may come at once.
     pub changes_burst: u32,
-    /// Templates in one answer; the rest is asked for with `after`.
+    /// Templates in one answer; the next ones are listed with `after`.
     pub page_templates: usize,
     /// Bytes of texts in one answer.
     pub page_bytes: usize,
@@ -49,14 +49,14 @@ pub struct AdminLimits {
     pub graph_nodes: usize,
     /// Answers that are kept for an `Idempotency-Key`.
     pub idempotency_keys: usize,
-    /// Bytes of these answers: when they are more, the oldest are forgotten, and what is asked again with their key is done again. The
-    /// newest stays.
+    /// Bytes of these answers. When they exceed it, the oldest are forgotten, and a request that repeats their key is carried out again.
+    /// The newest stays.
     pub idempotency_bytes: usize,
-    /// How long they are kept, in milliseconds.
+    /// The time that these answers are kept, in milliseconds.
     pub idempotency_ms: u64,
     /// Sessions of the dashboard at once; one more ends the oldest.
     pub sessions: usize,
-    /// How long somebody who signed in to the dashboard is known, in milliseconds.
+    /// The time that a session of the dashboard lasts, in milliseconds.
     pub session_ms: u64,
 }
 

@@ -1,7 +1,7 @@
-//! What the API answers with, field by field. These are the names that programs rely on: they follow the engine's types, but do
-//! not change with them.
+//! The answers of the API, field by field. Programs rely on these names, so they do not change with the types of the engine.
 
 mod diagnostic;
+mod event;
 mod health;
 mod version;
 
@@ -15,19 +15,22 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 pub(super) use diagnostic::Finding;
+pub(super) use event::{ActorFailedEvent, FallbackEvent};
 pub(super) use health::{BreakerAnswer, HealthAnswer, Probe};
 pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
     VersionAnswer, VersionsAnswer,
 };
 
-/// Names in an answer that is not about one template: more do not help anybody.
+/// Names in one field of an answer.
 const NAMES_MAX: usize = 100;
+/// Findings in an answer that is not about one template.
+pub(super) const FINDINGS_MAX: usize = 100;
 
 /// Some names, and how many there are.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub(super) struct NameSample {
-    /// How many there are.
+    /// The number of all names.
     pub(super) count: usize,
     /// The first hundred of them.
     pub(super) names: Vec<String>,
@@ -42,22 +45,22 @@ impl NameSample {
     }
 }
 
-/// How a template stands.
+/// The status of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum StatusAnswer {
-    /// Served as its newest text has it.
+    /// Its newest text is served.
     Current,
-    /// Served as it was before an edit that is not good.
+    /// Its last good text is served, because a newer one has errors.
     Stale,
-    /// Not served: there never was a good text.
+    /// It is not served, because there never was a good text.
     Broken,
-    /// Called, and not there.
+    /// It is called and does not exist.
     Missing,
 }
 
 impl StatusAnswer {
-    /// By what visitors get now, and not only by what compiles.
+    /// Returns the status of what visitors get, which also depends on failed renders and not only on compilation.
     pub(super) fn of(hotplate: &Hotplate, snapshot: &Snapshot, id: TemplateId) -> Self {
         match snapshot.standing(id) {
             Standing::Gone => Self::Missing,
@@ -88,43 +91,43 @@ impl From<Stands> for StatusAnswer {
 /// Templates, sorted by name.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TemplatesAnswer {
-    /// The version that this is about.
+    /// The version to which this answer applies.
     pub(super) version: u64,
-    /// As many as fit into one answer.
+    /// The templates that fit into one answer.
     pub(super) templates: Vec<TemplateSummary>,
-    /// If there are more: what to give as `after` for the rest.
+    /// The value of `after` for the next templates, if there are more.
     pub(super) next: Option<String>,
 }
 
 /// A template in a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TemplateSummary {
-    /// Its name.
+    /// The name of the template.
     pub(super) name: String,
-    /// How it stands.
+    /// The status of the template.
     pub(super) standing: StatusAnswer,
-    /// If something older than its newest text is served: the last version in which that was the newest.
+    /// If an older text is served: the last version in which it was the newest.
     pub(super) since: Option<u64>,
     /// BLAKE3 of the text that is served, the first 16 hexadecimal digits.
     pub(super) digest: Option<String>,
     /// Bytes of the text that is served.
     pub(super) bytes: Option<usize>,
-    /// The text that is served, if asked for with `content=true`.
+    /// The text that is served; only with `content=true`.
     pub(super) content: Option<String>,
 }
 
 /// Everything about a template.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TemplateAnswer {
-    /// Its name.
+    /// The name of the template.
     pub(super) name: String,
-    /// The version that this is about.
+    /// The version to which this answer applies.
     pub(super) version: u64,
-    /// How it stands.
+    /// The status of the template.
     pub(super) standing: StatusAnswer,
-    /// If something older than its newest text is served: the last version in which that was the newest.
+    /// If an older text is served: the last version in which it was the newest.
     pub(super) since: Option<u64>,
-    /// If it is not current, or failed when it was rendered: the template to repair.
+    /// The template to repair, if this one is not current or failed in a render.
     pub(super) cause: Option<String>,
     /// BLAKE3 of the text that is served, the first 16 hexadecimal digits.
     pub(super) digest: Option<String>,
@@ -132,15 +135,15 @@ pub(super) struct TemplateAnswer {
     pub(super) bytes: Option<usize>,
     /// The text that is served.
     pub(super) content: Option<String>,
-    /// Why it is not current, and what was wrong when it was rendered.
+    /// The errors for which it is not current, and those of failed renders.
     pub(super) diagnostics: Vec<Finding>,
-    /// What probably is not meant, although it compiles.
+    /// Warnings about text that compiles and is probably a mistake.
     pub(super) warnings: Vec<Finding>,
     /// Templates that it calls.
     pub(super) dependencies: Vec<Dependency>,
     /// Templates that reach it by calls, sorted.
     pub(super) dependents: Vec<String>,
-    /// Of its renders.
+    /// Statistics of its renders.
     pub(super) stats: Stats,
     /// Its circuit breaker, if that is open.
     pub(super) breaker: Option<BreakerAnswer>,
@@ -149,20 +152,20 @@ pub(super) struct TemplateAnswer {
 /// A template that is called.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Dependency {
-    /// Its name.
+    /// The name of the template.
     pub(super) name: String,
-    /// Whether it is there.
+    /// True if it exists.
     pub(super) exists: bool,
 }
 
-/// Renders of one template as a page, since the start.
+/// Statistics of the renders of one template as a page, since the start.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Stats {
-    /// How many; an estimate once there are more than a hundred.
+    /// The number of renders; an estimate once there are more than a hundred.
     pub(super) renders: u64,
-    /// Of these, renders that failed, those included that an older version could answer.
+    /// Renders that failed, those included that were answered from an older version.
     pub(super) failures: u64,
-    /// When it was rendered last, to the second, in milliseconds since 1970.
+    /// The time of the last render, to the second, in milliseconds since 1970.
     pub(super) last_render_ms: Option<u64>,
     /// The last render that failed.
     pub(super) last_failure: Option<LastFailure>,
@@ -171,11 +174,11 @@ pub(super) struct Stats {
 /// A render that failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LastFailure {
-    /// When, in milliseconds since 1970.
+    /// The time, in milliseconds since 1970.
     pub(super) at_ms: u64,
-    /// What was wrong.
+    /// The error.
     pub(super) message: String,
-    /// Where and why.
+    /// The place of the error and its cause.
     pub(super) diagnostic: Option<Finding>,
 }
 
@@ -194,42 +197,42 @@ impl From<counters::Usage> for Stats {
     }
 }
 
-/// Who calls whom.
+/// The graph of calls between templates.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct GraphAnswer {
-    /// The version that this is about.
+    /// The version to which this answer applies.
     pub(super) version: u64,
-    /// Templates, and names that are called and not there; sorted.
+    /// Templates, and names that are called and do not exist; sorted.
     pub(super) nodes: Vec<GraphNode>,
     /// Calls between these, sorted.
     pub(super) edges: Vec<GraphEdge>,
-    /// Whether there are more than fit into an answer: ask with `around`.
+    /// True if there are more than fit into an answer. `around` selects a part.
     pub(super) truncated: bool,
 }
 
 /// A template in the graph.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct GraphNode {
-    /// Its name.
+    /// The name of the template.
     pub(super) name: String,
-    /// How it stands.
+    /// The status of the template.
     pub(super) standing: StatusAnswer,
 }
 
 /// A call in the graph.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct GraphEdge {
-    /// Who calls.
+    /// The template that calls.
     pub(super) caller: String,
-    /// Who is called.
+    /// The template that is called.
     pub(super) callee: String,
 }
 
-/// What the log is about.
+/// The filter of the log.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogLevelAnswer {
-    /// As `RUST_LOG` writes it, such as `info,hotplate=debug`.
+    /// The filter in the form of `RUST_LOG`, such as `info,hotplate=debug`.
     #[schema(max_length = 4096)]
     pub(super) filter: String,
 }
@@ -239,32 +242,32 @@ pub(super) const FILTER_BYTES_MAX: usize = 4096;
 /// The longest name of an actor, in bytes.
 pub(super) const ACTOR_BYTES_MAX: usize = 100;
 
-/// What to start again.
+/// The actor to restart.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResetRequest {
-    /// The name of an actor as `/admin/v1/health` has it, or `engine` for all.
+    /// The name of an actor as `/admin/v1/health` lists it, or `engine` for all.
     #[schema(min_length = 1, max_length = 100)]
     pub(super) actor: String,
 }
 
-/// What was started again.
+/// The result of a reset.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ResetAnswer {
-    /// How many were down.
+    /// The number of actors that were down and are restarted.
     pub(super) started: usize,
 }
 
-/// Which version to go back to.
+/// The version to roll back to.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RollBackRequest {
-    /// One of those that `/admin/v1/versions` says are kept.
+    /// The number of a version that `/admin/v1/versions` lists as kept.
     #[serde(deserialize_with = "whole")]
     pub(super) to: u64,
 }
 
-/// Reads a whole number as JSON Schema understands it: `3.0` is one too.
+/// Reads an integer as JSON Schema defines it: `3.0` is one as well.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     struct Whole;
 
@@ -283,7 +286,7 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             clippy::cast_precision_loss,
-            reason = "it is whole, and not out of the range"
+            reason = "it is an integer within the range"
         )]
         fn visit_f64<E: de::Error>(self, number: f64) -> Result<u64, E> {
             match number.fract() == 0.0 && (0.0..u64::MAX as f64).contains(&number) {
@@ -301,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_number_is_one_however_it_is_written() {
+    fn integers_are_read_in_any_notation() {
         for (written, expected) in [
             ("3", Some(3)),
             ("3.0", Some(3)),

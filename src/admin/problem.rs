@@ -1,4 +1,4 @@
-//! [`Problem`]: an answer that says what went wrong (RFC 9457).
+//! [`Problem`]: the answer to a request that failed (RFC 9457).
 
 use std::fmt;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use hotplate_actors::CallError;
 use serde::Serialize;
 use utoipa::{ToResponse, ToSchema};
 
-/// What went wrong, as `application/problem+json`.
+/// A failure, as `application/problem+json`.
 #[derive(Debug, Clone, Serialize, ToSchema, ToResponse)]
-#[response(description = "What went wrong", content_type = "application/problem+json")]
+#[response(description = "The request failed", content_type = "application/problem+json")]
 pub(super) struct Problem {
-    /// A stable word for programs: `urn:hotplate:problem:` and what is listed in the documentation.
+    /// A stable identifier for programs: `urn:hotplate:problem:` and a word that the documentation lists.
     #[serde(rename = "type")]
     #[schema(rename = "type")]
     kind: String,
-    /// What kind of problem it is, in words.
+    /// The kind of problem in words.
     title: &'static str,
     /// The status of the answer.
     status: u16,
-    /// What happened this time, and what to do.
+    /// The details of this occurrence, and what to do.
     detail: String,
     #[serde(skip)]
     header: Option<(&'static str, String)>,
@@ -44,7 +44,7 @@ impl Problem {
         self
     }
 
-    /// Its status.
+    /// Returns the status of the answer.
     pub(super) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -53,7 +53,7 @@ impl Problem {
         Self::new(
             StatusCode::BAD_REQUEST,
             "bad-request",
-            "The request is not understood",
+            "The request is not valid",
             detail,
         )
     }
@@ -71,27 +71,27 @@ impl Problem {
     pub(super) fn host_not_known(host: &str) -> Self {
         let shown: String = host.chars().take(100).collect();
         let detail = format!(
-            "this listener does not go by the name `{}`: call it by its address or as localhost, or allow the name with `host`",
+            "this listener is not known by the name `{}`: use its address or localhost, or allow the name with `host`",
             shown.escape_debug()
         );
-        Self::new(
-            StatusCode::FORBIDDEN,
-            "host-not-known",
-            "The name is not known here",
-            detail,
-        )
+        Self::new(StatusCode::FORBIDDEN, "host-not-known", "The host is not known", detail)
     }
 
     pub(super) fn another_site() -> Self {
-        let detail = "a page of another site asked for this, so it was not done; if it was one of this site, let the proxy in front \
-                      send on `Host`, and `X-Forwarded-Proto` if browsers reach it by https";
-        Self::new(StatusCode::FORBIDDEN, "another-site", "Not from another site", detail)
+        let detail = "a page of another site sent this request, so it was not carried out; if the page is of this site, let the proxy in front \
+                      pass on `Host`, and `X-Forwarded-Proto` if browsers reach it by https";
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "another-site",
+            "The request comes from another site",
+            detail,
+        )
     }
 
     pub(super) fn nothing_here(path: &str) -> Self {
         let shown: String = path.chars().take(200).collect();
         let detail = format!(
-            "there is nothing at `{}`; /admin/v1/openapi.json says what there is",
+            "there is nothing at `{}`; /admin/v1/openapi.json lists all paths",
             shown.escape_debug()
         );
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", detail)
@@ -118,17 +118,17 @@ impl Problem {
     }
 
     pub(super) fn no_log() -> Self {
-        let detail = "this program does not let its log be changed at run time";
+        let detail = "this program does not allow the filter of its log to be changed at run time";
         Self::new(
             StatusCode::NOT_FOUND,
             "no-log-level",
-            "The log cannot be changed",
+            "The filter of the log cannot be changed",
             detail,
         )
     }
 
     pub(super) fn method(allowed: &'static str) -> Self {
-        let detail = format!("this can be asked with {allowed}");
+        let detail = format!("this path allows {allowed}");
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method-not-allowed",
@@ -139,7 +139,7 @@ impl Problem {
     }
 
     pub(super) fn too_slow(ms: u64) -> Self {
-        let detail = format!("the body was not there within {ms} ms");
+        let detail = format!("the body did not arrive within {ms} ms");
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "too-slow",
@@ -149,7 +149,7 @@ impl Problem {
     }
 
     pub(super) fn too_large(bytes: usize) -> Self {
-        let detail = format!("the body may have {bytes} bytes");
+        let detail = format!("the body may have {bytes} bytes at most");
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too-large",
@@ -189,11 +189,17 @@ impl Problem {
     }
 
     pub(super) fn busy(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much is under way", detail).with("retry-after", "1")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "Too many requests are in flight",
+            detail,
+        )
+        .with("retry-after", "1")
     }
 
     pub(super) fn engine_timeout(ms: u64) -> Self {
-        let detail = format!("the engine did not answer within {ms} ms; what was asked for may be done all the same");
+        let detail = format!("the engine did not answer within {ms} ms; it may still carry out the request");
         Self::new(
             StatusCode::GATEWAY_TIMEOUT,
             "engine-timeout",
@@ -206,7 +212,7 @@ impl Problem {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "Something failed",
+            "The listener failed",
             detail,
         )
     }
@@ -262,7 +268,7 @@ impl ResponseError for Problem {
             self.status(),
             StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
         ) {
-            // Else the rest would be read in order to be thrown away.
+            // Otherwise the server would read the rest only to discard it.
             response.force_close();
         }
         // Strings and numbers always serialize.

@@ -1,4 +1,4 @@
-//! The listener itself: its threads, and what is decided about every request before it is looked at.
+//! The listener itself: its threads, and the checks that every request passes first.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -18,43 +18,44 @@ use hotplate_actors::supervision::runtime;
 use super::body::{self, WithUnread};
 use super::limits::AdminLimits;
 use super::problem::Problem;
-use super::state::{AdminState, now_ms};
+use super::state::AdminState;
 use super::stream::ClientSlots;
-use super::{AdminError, api, dashboard};
+use super::{AdminError, api, dashboard, forwarder};
 use crate::guard::{ConnectionLimits, GuardedServer};
+use crate::metrics::now_ms;
 
-/// Threads that answer. What takes long runs elsewhere.
+/// Threads that answer requests. Long computations run on other threads.
 const WORKERS: usize = 2;
-/// Threads for what takes long: looking at every template, comparing versions, laying out a graph.
+/// Threads for long computations: lists of templates, comparisons of versions, the layout of the graph.
 const BLOCKING_THREADS: usize = 2;
-/// How long what is under way may take at the end.
-const GOODBYE_SECONDS: u64 = 1;
+/// The time that answers under way have at the end.
+const SHUTDOWN_SECONDS: u64 = 1;
 
 /// A running admin listener. It ends when this is dropped.
 #[must_use = "the listener ends when this is dropped"]
 pub struct AdminHandle {
     address: SocketAddr,
     server: ServerHandle,
-    places: ClientSlots,
+    client_slots: ClientSlots,
     thread: Option<JoinHandle<()>>,
 }
 
 impl AdminHandle {
-    /// Where it listens.
+    /// Returns the address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends it. Streams of events end at once, other answers that are under way have a second.
+    /// Stops the listener. Streams of events end at once; other answers under way have one second.
     pub fn stop(self) {}
 }
 
 impl Drop for AdminHandle {
     fn drop(&mut self) {
-        // Streams would go on for ever.
-        self.places.close();
-        // The command is sent at once; the answer to it is not waited for, the thread is.
+        // Streams have no end of their own.
+        self.client_slots.close();
+        // The command is sent at once. Its result is not awaited, because joining the thread waits for the same.
         drop(self.server.stop(true));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -71,7 +72,7 @@ impl std::fmt::Debug for AdminHandle {
 /// Starts the threads.
 pub(super) fn start(listener: TcpListener, address: SocketAddr, state: AdminState) -> Result<AdminHandle, AdminError> {
     let (ready, is_ready) = sync_channel(1);
-    let places = state.places.clone();
+    let client_slots = state.client_slots.clone();
     let state = Data::new(state);
     let run = move || {
         let runtime = match runtime() {
@@ -85,9 +86,9 @@ pub(super) fn start(listener: TcpListener, address: SocketAddr, state: AdminStat
             match serve(listener, state.clone()) {
                 Ok(server) => {
                     let _ = ready.send(Ok(server.handle()));
-                    let telling = rt::spawn(AdminState::tell(Arc::downgrade(&state.into_inner())));
+                    let forwarder = rt::spawn(forwarder::run(Arc::downgrade(&state.into_inner())));
                     let _ = server.await;
-                    telling.abort();
+                    forwarder.abort();
                 }
                 Err(error) => {
                     let _ = ready.send(Err(error));
@@ -104,7 +105,7 @@ pub(super) fn start(listener: TcpListener, address: SocketAddr, state: AdminStat
     Ok(AdminHandle {
         address,
         server,
-        places,
+        client_slots,
         thread: Some(thread),
     })
 }
@@ -134,16 +135,17 @@ fn serve(listener: TcpListener, state: Data<AdminState>) -> std::io::Result<Serv
         .busy(busy)
         .workers(WORKERS)
         .worker_max_blocking_threads(BLOCKING_THREADS)
-        .shutdown_timeout(GOODBYE_SECONDS)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
         .disable_signals()
         .listen(listener)
 }
 
 fn busy() -> actix_web::HttpResponse {
-    Problem::busy("answers that wait for their clients use up the limit `buffered_bytes`").error_response()
+    Problem::busy("answers that wait for their clients use up the limit `buffered_bytes`: try again later, or raise it")
+        .error_response()
 }
 
-/// Decides about every request before anything of it is looked at but its head.
+/// Checks every request by its head before it is handled.
 async fn admit(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -181,7 +183,7 @@ fn refuse(request: &ServiceRequest) -> Result<AdminLimits, Problem> {
     Ok(state.limits.clone())
 }
 
-/// Counts a request among those of its kind. Probes are always answered: whoever restarts what does not answer has no patience.
+/// Counts a request against the rate of its kind. Probes are always answered, because a process whose probe fails is restarted.
 fn within_rate(state: &AdminState, request: &ServiceRequest) -> Result<(), Duration> {
     if api::PROBES.contains(&request.path()) {
         return Ok(());
@@ -207,7 +209,7 @@ fn with_headers<B>(mut response: ServiceResponse<B>) -> ServiceResponse<B> {
     };
     set("cache-control", "no-store");
     set("x-content-type-options", "nosniff");
-    // With `no-referrer` a browser would not say of our own forms where they come from.
+    // With `no-referrer` a browser would send `Origin: null` with the forms of the dashboard.
     set("referrer-policy", "same-origin");
     set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
     response

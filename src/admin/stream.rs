@@ -1,4 +1,4 @@
-//! [`Stream`]: the body of an answer that goes on for as long as its client reads, and who may have one.
+//! Streams of events to clients: [`answer`] and the number of clients at once, [`ClientSlots`].
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -8,39 +8,39 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, rt};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::access::Admission;
-use super::feed::{StreamStart, frame};
+use super::feed::StreamStart;
 use super::problem::Problem;
+use crate::sse;
 
-/// Between two signs of life, so that a client that went away is noticed.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long a client waits before it comes back, in milliseconds.
+/// The longest time without a write, so that a client that went away is noticed.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// The time after which a client reconnects, in milliseconds.
 const RETRY_MS: u32 = 1_000;
-/// Events that wait for a client's connection; the others wait in the feed, which all clients share.
-const HANDED_ON: usize = 8;
+/// Events that wait for one client's connection; the others wait in the feed, which all clients share.
+const QUEUED: usize = 8;
 
-/// Places for clients.
+/// The number of clients at once, and the limit.
 #[derive(Debug, Clone)]
 pub(super) struct ClientSlots {
     taken: Arc<AtomicUsize>,
-    most: usize,
+    max: usize,
     closed: watch::Sender<bool>,
 }
 
-/// One place, given back when this is dropped.
+/// The slot of one client, released when this is dropped.
 #[derive(Debug)]
 struct ClientSlot(Arc<AtomicUsize>);
 
 impl ClientSlots {
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(max: usize) -> Self {
         Self {
             taken: Arc::default(),
-            most,
+            max,
             closed: watch::Sender::new(false),
         }
     }
@@ -52,12 +52,15 @@ impl ClientSlots {
 
     fn take(&self) -> Result<ClientSlot, Problem> {
         let taken = self.taken.fetch_add(1, Ordering::Relaxed);
-        let place = ClientSlot(Arc::clone(&self.taken));
-        if taken >= self.most {
-            let detail = format!("{} clients listen already (the limit `event_clients`)", self.most);
+        let slot = ClientSlot(Arc::clone(&self.taken));
+        if taken >= self.max {
+            let detail = format!(
+                "{} clients listen already, which is the limit `event_clients`: raise it, or try again later",
+                self.max
+            );
             return Err(Problem::busy(detail));
         }
-        Ok(place)
+        Ok(slot)
     }
 }
 
@@ -67,10 +70,10 @@ impl Drop for ClientSlot {
     }
 }
 
-/// The body of an answer that goes on.
+/// The body of an answer without an end.
 struct EventStreamBody {
     frames: mpsc::Receiver<Bytes>,
-    _place: ClientSlot,
+    _slot: ClientSlot,
 }
 
 impl MessageBody for EventStreamBody {
@@ -85,64 +88,60 @@ impl MessageBody for EventStreamBody {
     }
 }
 
-/// Answers with events from `start` on, as long as its client may listen. `everything` is told to a client of which it is not known what
-/// it has seen.
+/// Answers with the events from `start` on, until the client goes away, its admission ends, or the listener stops. A client that cannot
+/// resume is sent the event `current` first.
 pub(super) fn answer(
-    places: &ClientSlots,
+    slots: &ClientSlots,
     admission: Admission,
     start: StreamStart,
-    everything: impl FnOnce() -> (&'static str, String),
+    current: impl FnOnce() -> (&'static str, String),
 ) -> Result<HttpResponse, Problem> {
-    let place = places.take()?;
-    let (hand, frames) = mpsc::channel(HANDED_ON);
+    let slot = slots.take()?;
+    let (sender, frames) = mpsc::channel(QUEUED);
     let StreamStart { missed, id, next } = start;
     let mut first = vec![Bytes::from(format!("retry: {RETRY_MS}\n\n"))];
     match missed {
         Some(missed) => first.extend(missed),
         None => {
-            let (event, json) = everything();
-            first.push(frame(&id, event, &json));
+            let (event, json) = current();
+            first.push(sse::event(Some(&id), event, &json));
         }
     }
-    let mut closed = places.closed.subscribe();
+    let mut closed = slots.closed.subscribe();
     rt::spawn(async move {
         tokio::select! {
-            () = hand_on(first, next, hand) => {}
+            () = forward(first, next, sender) => {}
             _ = closed.wait_for(|closed| *closed) => {}
             () = admission.over() => {}
         }
     });
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/event-stream"))
-        .insert_header(("cache-control", "no-store"))
-        .insert_header(("x-accel-buffering", "no"))
-        .body(EventStreamBody { frames, _place: place }))
+    Ok(sse::response().body(EventStreamBody { frames, _slot: slot }))
 }
 
-/// Ends when the client goes away, is told that it is too slow, or there is nothing more to tell.
-async fn hand_on(first: Vec<Bytes>, mut next: broadcast::Receiver<Bytes>, hand: mpsc::Sender<Bytes>) {
+/// Forwards events to the connection of a client. Ends when the client goes away or has fallen too far behind, which it is told.
+async fn forward(first: Vec<Bytes>, mut next: broadcast::Receiver<Bytes>, sender: mpsc::Sender<Bytes>) {
     for frame in first {
-        if hand.send(frame).await.is_err() {
+        if sender.send(frame).await.is_err() {
             return;
         }
     }
     loop {
         let received = tokio::select! {
-            received = rt::time::timeout(HEARTBEAT, next.recv()) => received,
-            () = hand.closed() => return,
+            received = rt::time::timeout(KEEP_ALIVE_INTERVAL, next.recv()) => received,
+            () = sender.closed() => return,
         };
         let frame = match received {
             Ok(Ok(frame)) => frame,
-            Err(_) => Bytes::from_static(b":\n\n"),
+            Err(_) => sse::KEEP_ALIVE,
             Ok(Err(broadcast::error::RecvError::Lagged(missed))) => {
-                // Without an id: what it saw last is where it goes on.
-                let told = Bytes::from(format!("event: lagged\ndata: {{\"missed\":{missed}}}\n\n"));
-                let _ = hand.send(told).await;
+                // Without an id, so that the client resumes after the last event that it got.
+                let lagged = sse::event(None, "lagged", &format!("{{\"missed\":{missed}}}"));
+                let _ = sender.send(lagged).await;
                 return;
             }
             Ok(Err(broadcast::error::RecvError::Closed)) => return,
         };
-        if hand.send(frame).await.is_err() {
+        if sender.send(frame).await.is_err() {
             return;
         }
     }

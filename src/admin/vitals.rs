@@ -1,4 +1,4 @@
-//! [`Pulse`]: a reading of the counters each second, for rates.
+//! [`VitalsHistory`]: one reading of the counters in each second, from which the dashboard computes rates.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -8,9 +8,11 @@ use hotplate_actors::Counters;
 use hotplate_actors::counters::Histogram;
 use serde::Serialize;
 
-/// Readings that are kept: a minute and the one before it.
+use super::phrases;
+
+/// Readings that are kept: one for each second of a minute, and the one before.
 const READINGS: usize = 61;
-/// Readings that percentiles are taken over, so that they say how it is now.
+/// Readings over which percentiles are computed, so that they show the current state.
 const RECENT: usize = 10;
 
 /// The last readings.
@@ -24,29 +26,29 @@ struct Reading {
     seconds: Histogram,
 }
 
-/// How it goes at the moment.
+/// The figures of the moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Vitals {
-    /// Renders in a second, over the last few.
+    /// Renders in the last second.
     pub(super) renders_per_second: f64,
-    /// The duration that half of the renders of late stayed below, in milliseconds.
+    /// The median duration of the last renders, in milliseconds.
     pub(super) p50_ms: Option<f64>,
-    /// The duration that 99 of 100 stayed below.
+    /// The 99th percentile of these durations.
     pub(super) p99_ms: Option<f64>,
-    /// From noticing an edit to the swap, half of all since the start.
+    /// The median time from noticing an edit to the swap, of all since the start, in milliseconds.
     pub(super) reload_p50_ms: Option<f64>,
-    /// The same, 99 of 100.
+    /// The 99th percentile of these times.
     pub(super) reload_p99_ms: Option<f64>,
-    /// Versions in memory.
+    /// Versions in memory now.
     pub(super) snapshots: usize,
-    /// The most that there were.
+    /// The most versions in memory at once.
     pub(super) snapshots_high_water: usize,
     /// Renders in each of the last seconds, oldest first.
     pub(super) history: Vec<f64>,
 }
 
 impl VitalsHistory {
-    /// Takes a reading.
+    /// Adds a reading and drops the oldest.
     pub(super) fn take(&self, counters: &Counters, at: Instant) {
         let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         readings.push_back(Reading {
@@ -59,7 +61,7 @@ impl VitalsHistory {
         }
     }
 
-    /// How it goes, with the counters of now.
+    /// Computes the figures, with the current counters.
     pub(super) fn vitals(&self, counters: &Counters) -> Vitals {
         let readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let rate = |from: &Reading, to: &Reading| {
@@ -91,6 +93,35 @@ impl VitalsHistory {
             snapshots: counters.snapshots_live,
             snapshots_high_water: counters.snapshots_high_water,
             history: pairs.map(|(from, to)| rate(from, to)).collect(),
+        }
+    }
+}
+
+/// Figures as text. The script of the dashboard writes each into the element that is marked with its name.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct VitalsView {
+    rate: String,
+    p50: String,
+    p99: String,
+    reload_p50: String,
+    reload_p99: String,
+    snapshots: String,
+    snapshots_most: String,
+    spark: String,
+}
+
+impl VitalsView {
+    /// Formats figures.
+    pub(super) fn of(vitals: &Vitals) -> Self {
+        Self {
+            rate: phrases::amount(vitals.renders_per_second),
+            p50: phrases::duration(vitals.p50_ms),
+            p99: phrases::duration(vitals.p99_ms),
+            reload_p50: phrases::duration(vitals.reload_p50_ms),
+            reload_p99: phrases::duration(vitals.reload_p99_ms),
+            snapshots: vitals.snapshots.to_string(),
+            snapshots_most: vitals.snapshots_high_water.to_string(),
+            spark: phrases::spark(&vitals.history),
         }
     }
 }

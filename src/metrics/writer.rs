@@ -1,4 +1,4 @@
-//! [`Writer`]: one line for each kind of metric.
+//! [`Writer`]: encodes metrics of each kind.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,20 +11,20 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Unit;
 
-/// A label's name and value.
+/// The name and the value of a label.
 pub(super) type Label = (&'static str, Cow<'static, str>);
 
-/// Writes metrics of families that are known by their name.
+/// Encodes metrics with one method for each kind.
 pub(super) struct Writer<'e>(pub(super) DescriptorEncoder<'e>);
 
 impl Writer<'_> {
-    /// One count.
+    /// Encodes a counter.
     pub(super) fn counter(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         ConstCounter::new(count).encode(encoder)
     }
 
-    /// Counts by labels.
+    /// Encodes counters with labels.
     pub(super) fn counters<const N: usize>(
         &mut self,
         name: &str,
@@ -38,13 +38,13 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// One value that goes up and down.
+    /// Encodes a gauge.
     pub(super) fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(value).encode(encoder)
     }
 
-    /// Values by labels.
+    /// Encodes gauges with labels.
     pub(super) fn gauges<const N: usize>(
         &mut self,
         name: &str,
@@ -58,7 +58,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// One value in seconds; the unit becomes the end of the name.
+    /// Encodes a gauge in seconds. The encoder appends the unit to the name.
     pub(super) fn seconds(&mut self, name: &str, help: &str, seconds: f64) -> fmt::Result {
         let encoder = self
             .0
@@ -66,12 +66,12 @@ impl Writer<'_> {
         ConstGauge::new(seconds).encode(encoder)
     }
 
-    /// Durations; the unit becomes the end of the name.
+    /// Encodes durations in seconds. The encoder appends the unit to the name.
     pub(super) fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> fmt::Result {
         let mut encoder = self
             .0
             .encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
-        // The encoder adds the buckets up.
+        // The encoder makes the counts cumulative.
         let buckets = histogram.buckets.iter();
         let buckets: Vec<_> = buckets
             .map(|(bound, count)| (bound.unwrap_or(f64::INFINITY), *count))
@@ -79,7 +79,7 @@ impl Writer<'_> {
         encoder.encode_histogram::<[Label; 0]>(histogram.sum_seconds, histogram.count(), &buckets, None)
     }
 
-    /// What does not change.
+    /// Encodes labels that do not change.
     pub(super) fn info(&mut self, name: &str, help: &str, labels: &[(&'static str, &'static str)]) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Info)?;
         Info::new(labels.to_vec()).encode(encoder)

@@ -14,7 +14,6 @@
 pub(super) mod editor;
 pub(super) mod inject;
 pub(super) mod labels;
-mod access;
 mod shutdown;
 mod fault;
 mod feed;
@@ -28,8 +27,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
@@ -40,6 +38,8 @@ use serde::Serialize;
 
 use super::digests::Digests;
 use crate::LiveLimits;
+use crate::hosts::{ForeignRequest, HostGuard};
+use crate::sse;
 use fault::FaultReport;
 use feed::FollowerStream;
 use hub::Hub;
@@ -63,7 +63,7 @@ pub(super) struct Live(Arc<LiveInner>);
 struct LiveInner {
     hotplate: Hotplate,
     hub: Arc<Hub>,
-    hosts: Vec<String>,
+    hosts: HostGuard,
     limits: LiveLimits,
     /// The pages that were sent last.
     texts: TextCache,
@@ -85,7 +85,7 @@ impl Live {
         Self(Arc::new(LiveInner {
             hotplate: hotplate.clone(),
             hub,
-            hosts: setting.hosts.clone(),
+            hosts: HostGuard::network(&setting.hosts),
             limits: setting.limits.clone(),
             texts: TextCache::new(setting.limits.live_text_bytes),
             script_digest: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(script.as_bytes())),
@@ -124,7 +124,7 @@ impl Live {
 
     /// Returns true if the sender of a request may see errors in templates.
     pub(super) fn trusts(&self, request: &HttpRequest) -> bool {
-        access::is_known_host(request.headers(), &self.0.hosts)
+        self.0.hosts.check_host(request).is_ok()
     }
 
     /// Builds the script for a page whose entry was rendered, or failed, in a version.
@@ -304,8 +304,8 @@ async fn answer_script(live: Data<Live>) -> HttpResponse {
 /// Answers with the text that a page was sent as, if it is still cached. Only pages of the same origin may read it, because it may
 /// contain the data of one visitor.
 async fn answer_text(request: HttpRequest, live: Data<Live>, digest: web::Path<String>) -> HttpResponse {
-    if let Err(refusal) = access::check(request.headers(), &live.0.hosts) {
-        return HttpResponse::Forbidden().body(refusal);
+    if let Err(foreign) = live.0.hosts.check(&request) {
+        return refuse(&foreign);
     }
     let text = u64::from_str_radix(&digest, 16).ok();
     let Some(text) = text.and_then(|digest| live.0.texts.find(digest)) else {
@@ -320,8 +320,8 @@ async fn answer_text(request: HttpRequest, live: Data<Live>, digest: web::Path<S
 
 /// Answers with a stream of the states of the entries in the query: now, and after each change.
 async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
-    if let Err(refusal) = access::check(request.headers(), &live.0.hosts) {
-        return HttpResponse::Forbidden().body(refusal);
+    if let Err(foreign) = live.0.hosts.check(&request) {
+        return refuse(&foreign);
     }
     let Some(entries) = entries(request.query_string(), live.0.limits.live_entries) else {
         return HttpResponse::BadRequest()
@@ -332,14 +332,17 @@ async fn answer_feed(request: HttpRequest, live: Data<Live>) -> HttpResponse {
             .insert_header((RETRY_AFTER, HeaderValue::from_static("5")))
             .body("Too many browsers follow edits already (limit `live_clients`).\n");
     };
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream")))
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        // Nobody on the way may collect it: nginx, and the compression of the app itself.
-        .insert_header(("x-accel-buffering", HeaderValue::from_static("no")))
-        .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")))
-        .body(feed)
+    sse::response().body(feed)
+}
+
+/// Answers a request that is not from a page of this server.
+fn refuse(foreign: &ForeignRequest) -> HttpResponse {
+    HttpResponse::Forbidden().body(match foreign {
+        ForeignRequest::Host(_) => {
+            "This server is not known by this name: use its address or `localhost`, or name it with `Web::host`.\n"
+        }
+        ForeignRequest::Origin => "Only pages of this server may follow it.\n",
+    })
 }
 
 /// Returns the entries in a query; `None` if there are none, too many, or an invalid one.

@@ -1,4 +1,4 @@
-//! The admin API over real HTTP.
+//! Tests of the admin API over HTTP.
 
 mod bad_input;
 mod document;
@@ -67,7 +67,7 @@ impl Served {
         self.admin.address()
     }
 
-    /// Edits, and waits until that is decided.
+    /// Edits a template and waits until the edit is taken in.
     pub(crate) fn edit(&self, path: &str, text: &str) {
         self.memory.set(name(path), text);
         let answer = self.ask("POST", "/admin/v1/reload", &[], "");
@@ -107,7 +107,7 @@ pub(crate) const SHOP: [(&str, &str); 4] = [
     ("alone.txt", "alone"),
 ];
 
-/// Names in a list of an answer.
+/// Returns the names in a list of an answer.
 fn names(list: &Value) -> Vec<&str> {
     let list = list.as_array().unwrap_or_else(|| panic!("no list: {list}"));
     list.iter()
@@ -116,7 +116,7 @@ fn names(list: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_served_is_said() {
+fn the_api_shows_the_served_version() {
     let served = Served::start(&SHOP);
     let version = served.get_json("/admin/v1/version");
     assert_eq!(
@@ -162,9 +162,9 @@ fn what_is_served_is_said() {
     assert_eq!(names(&near["nodes"]), ["alone.txt"]);
 }
 
-/// An edit that compiles and fails when it is rendered is held back as one that does not compile is, whoever is asked.
+/// An edit that compiles and fails in a render makes a template stale in every answer, as one that does not compile does.
 #[test]
-fn what_fails_when_it_is_rendered_is_not_current_for_anybody() {
+fn a_template_that_fails_in_renders_is_stale_everywhere() {
     let served = Served::start(&SHOP);
     let render = || {
         served
@@ -191,7 +191,7 @@ fn what_fails_when_it_is_rendered_is_not_current_for_anybody() {
         "{metrics}"
     );
     let dashboard = served.ask("GET", "/_hotplate/", &[], "").body;
-    assert!(dashboard.contains("1 template held back"), "{dashboard}");
+    assert!(dashboard.contains("1 template stale"), "{dashboard}");
 
     served.edit("part/foot.html", "<p>new</p>");
     render();
@@ -200,7 +200,7 @@ fn what_fails_when_it_is_rendered_is_not_current_for_anybody() {
 }
 
 #[test]
-fn a_reload_answers_what_it_did_and_what_is_wrong() {
+fn a_reload_returns_its_result_and_the_errors() {
     let served = Served::start(&SHOP);
     let unchanged = served.ask("POST", "/admin/v1/reload", &[], "").json();
     assert_eq!(
@@ -221,7 +221,7 @@ fn a_reload_answers_what_it_did_and_what_is_wrong() {
     assert_eq!(
         version["desired_version"].as_u64(),
         version["version"].as_u64().map(|live| live + 1),
-        "something is held back"
+        "something is stale"
     );
 
     let index = served.get_json("/admin/v1/template/index.html");
@@ -242,9 +242,9 @@ fn a_reload_answers_what_it_did_and_what_is_wrong() {
     );
 }
 
-/// As a page is: whoever types its name cannot see how its accents are encoded.
+/// Templates are found like pages: the encoding of accents cannot be seen in a name.
 #[test]
-fn a_template_is_found_however_its_accents_are_encoded() {
+fn a_template_is_found_in_either_encoding_of_accents() {
     let served = Served::start(&[("nai\u{308}ve.html", "x")]);
     for spelling in ["na%C3%AFve.html", "nai%CC%88ve.html"] {
         let template = served.get_json(&format!("/admin/v1/template/{spelling}"));
@@ -255,7 +255,7 @@ fn a_template_is_found_however_its_accents_are_encoded() {
 }
 
 #[test]
-fn an_operator_goes_back_compares_and_goes_on() {
+fn an_operator_compares_rolls_back_and_resumes() {
     let served = Served::start(&SHOP);
     served.edit("alone.txt", "one\ntwo\n");
     served.edit("alone.txt", "one\nthree\n");
@@ -307,7 +307,7 @@ fn an_operator_goes_back_compares_and_goes_on() {
 }
 
 #[test]
-fn what_is_asked_with_a_key_is_done_once() {
+fn a_request_with_a_key_is_carried_out_once() {
     let served = Served::start(&SHOP);
     served.edit("alone.txt", "two");
     let headers = [("content-type", "application/json"), ("idempotency-key", "abc")];
@@ -319,7 +319,7 @@ fn what_is_asked_with_a_key_is_done_once() {
     assert_eq!(other.status, 422, "{other:?}");
 }
 
-/// A log that is only a text.
+/// A log whose filter is only a text.
 #[derive(Default)]
 struct Log(std::sync::Mutex<String>);
 
@@ -338,7 +338,7 @@ impl LogLevel for Log {
 }
 
 #[test]
-fn the_log_is_changed_by_whoever_set_it_up() {
+fn the_program_changes_the_filter_of_the_log() {
     let served = Served::with(&SHOP, None, |admin| admin.log_level(Log::default()));
     let put = |filter: &str| {
         served.ask(
@@ -359,7 +359,7 @@ fn the_log_is_changed_by_whoever_set_it_up() {
 }
 
 #[test]
-fn it_is_not_ready_while_every_page_is_broken() {
+fn the_engine_is_not_ready_while_every_page_is_broken() {
     let served = Served::start(&[("a.html", "{{ if x }}"), ("b.html", "{{ call a.html with x }}")]);
     let probe = served.get("/admin/v1/health/ready");
     assert_eq!((probe.status, &probe.json()["status"]), (503, &json!("not-ready")));
@@ -376,7 +376,7 @@ fn it_is_not_ready_while_every_page_is_broken() {
 }
 
 #[test]
-fn it_says_how_the_engine_is_and_goes_on_when_that_has_ended() {
+fn the_listener_outlives_the_engine() {
     let served = Served::start(&SHOP);
     assert_eq!(served.get_json("/admin/v1/health")["ready"], true);
     assert_eq!(served.get_json("/admin/v1/health/ready")["status"], "ready");
@@ -395,7 +395,7 @@ fn it_says_how_the_engine_is_and_goes_on_when_that_has_ended() {
 }
 
 #[test]
-fn templates_that_are_not_tried_each_time_are_named() {
+fn open_circuit_breakers_are_named() {
     let limits = Limits {
         render_steps: 10,
         breaker_failures: 2,
@@ -420,7 +420,7 @@ fn templates_that_are_not_tried_each_time_are_named() {
     );
     assert!(!shown().contains("in 10 min"));
     for _ in 0..3 {
-        assert_eq!(render().expect("what it was before"), "one you");
+        assert_eq!(render().expect("the last good version"), "one you");
     }
     let health = served.get_json("/admin/v1/health");
     let breaker = &health["breakers"][0];

@@ -25,10 +25,10 @@ fn pages_work_without_scripts_and_other_servers() {
     served.edit("part/foot.html", "{{ if x }}");
     for (path, status, shown) in [
         ("", 200, "unclosed-block"),
-        ("versions", 200, "Go back"),
+        ("versions", 200, "Roll back"),
         ("versions/3", 200, "+three"),
         ("versions/3?with=1", 200, "-alone"),
-        ("versions/99", 404, "Version 99 is not known"),
+        ("versions/99", 404, "Version 99 is not known or no longer kept"),
         ("versions/x", 404, "is not known"),
         ("templates", 200, "4 templates"),
         ("templates?at=index.html", 200, "because of"),
@@ -73,7 +73,7 @@ fn names_and_messages_are_escaped() {
         &format!("templates?at={encoded}"),
         "templates?at=ok.html",
         "templates?q=%22%3E%3Cscript%3E",
-        "?did=%3Cscript%3E",
+        "?done=%3Cscript%3E",
     ] {
         let answer = served.get(&format!("/_hotplate/{path}"));
         assert_eq!(answer.status, 200, "{path}");
@@ -175,7 +175,7 @@ fn the_dashboard_is_live() {
     browser.wait_for("document.querySelector('.big .figure').textContent === '2'");
     served.edit("part/foot.html", "a\n  {{ if x }}");
     browser.wait_for("document.querySelector('#findings pre')?.textContent.includes('^^^^')");
-    browser.wait_for("document.querySelector('#status').textContent.includes('3 templates held back')");
+    browser.wait_for("document.querySelector('#status').textContent.includes('3 templates stale')");
     served.edit("part/foot.html", "mended");
     browser.wait_for("document.querySelector('#findings .empty') && document.querySelector('#status').textContent.includes('all current')");
     for _ in 0..50 {
@@ -189,11 +189,12 @@ fn the_dashboard_is_live() {
     browser.open(&url(&served, "versions/2"));
     browser.wait_for("document.querySelector('.diff .add')?.textContent.includes('+two')");
     browser.open(&url(&served, "versions"));
-    browser.run("window.confirm = () => true; document.querySelector('[aria-label=\"Go back to version 1\"]').click()");
-    browser.wait_for("document.querySelector('.did')?.textContent.includes('earlier version')");
+    browser
+        .run("window.confirm = () => true; document.querySelector('[aria-label=\"Roll back to version 1\"]').click()");
+    browser.wait_for("document.querySelector('.done')?.textContent.includes('earlier version')");
     assert_eq!(served.get_json("/admin/v1/versions")["held"], true);
     browser.run("document.querySelector('#resume').click()");
-    browser.wait_for("document.querySelector('.did')?.textContent.includes('newest')");
+    browser.wait_for("document.querySelector('.done')?.textContent.includes('newest')");
     assert_eq!(served.get_json("/admin/v1/versions")["held"], false);
 }
 
@@ -213,7 +214,7 @@ fn the_graph_works_by_mouse_and_keyboard() {
     );
     browser.run("document.querySelector('#graph .node[aria-label^=\"part/foot.html\"]').dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))");
     browser.wait_for("document.querySelector('#detail h2')?.textContent === 'part/foot.html'");
-    browser.wait_for("document.querySelector('#detail').textContent.includes('Reached from 2')");
+    browser.wait_for("document.querySelector('#detail').textContent.includes('Dependents 2')");
     assert_eq!(
         browser.run("return document.querySelectorAll('#graph .lines .near').length"),
         2

@@ -1,4 +1,4 @@
-//! The metrics, read as a scraper reads them: by the grammar of OpenMetrics 1.0.
+//! Tests of the metrics, parsed by the grammar of OpenMetrics 1.0 as a scraper parses them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::admin::{SHOP, Served};
 
-/// A family as it was read.
+/// A family of metrics.
 #[derive(Debug, Default)]
 pub(crate) struct Family {
     kind: String,
@@ -23,7 +23,7 @@ pub(crate) struct Sample {
     pub(crate) value: f64,
 }
 
-/// Reads a text strictly.
+/// Parses a text strictly.
 pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
     let lines = text.strip_suffix("# EOF\n").ok_or("it does not end with `# EOF`")?;
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
@@ -32,7 +32,7 @@ pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
         let wrong = |why: &str| format!("{why}: {line}");
         if let Some(about) = line.strip_prefix("# ") {
             let (word, rest) = about.split_once(' ').ok_or_else(|| wrong("no name"))?;
-            let (name, said) = rest.split_once(' ').unwrap_or((rest, ""));
+            let (name, text) = rest.split_once(' ').unwrap_or((rest, ""));
             if name != current {
                 if families.contains_key(name) {
                     return Err(wrong("a family in two places"));
@@ -42,12 +42,12 @@ pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
             }
             let family = families.get_mut(&current).ok_or_else(|| wrong("no family"))?;
             if !family.samples.is_empty() {
-                return Err(wrong("said after a sample"));
+                return Err(wrong("described after a sample"));
             }
             match word {
-                "TYPE" => family.kind = said.to_owned(),
-                "UNIT" => family.unit = Some(said.to_owned()),
-                "HELP" => family.help = Some(said.to_owned()),
+                "TYPE" => family.kind = text.to_owned(),
+                "UNIT" => family.unit = Some(text.to_owned()),
+                "HELP" => family.help = Some(text.to_owned()),
                 _ => return Err(wrong("neither TYPE, UNIT nor HELP")),
             }
             continue;
@@ -94,7 +94,7 @@ pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
     Ok(families)
 }
 
-/// Buckets grow, end with infinity, and agree with the count.
+/// Checks that the buckets grow, end with infinity, and agree with the count.
 fn histogram(name: &str, family: &Family) -> Result<(), String> {
     let of = |suffix: &str| {
         family
@@ -157,7 +157,7 @@ fn sample(line: &str) -> Option<Sample> {
     })
 }
 
-/// The value of one sample.
+/// Returns the value of one sample.
 fn value(families: &BTreeMap<String, Family>, family: &str, label: &str) -> f64 {
     let found = families.get(family).unwrap_or_else(|| panic!("no {family}"));
     let mut samples = found
@@ -187,7 +187,7 @@ fn shape(families: &BTreeMap<String, Family>) -> BTreeSet<String> {
 }
 
 #[test]
-fn everything_is_there_from_the_start_and_nothing_is_added() {
+fn all_label_values_exist_from_the_start() {
     let served = Served::start(&SHOP);
     let before = read(&served);
     for outcome in [
@@ -205,6 +205,13 @@ fn everything_is_there_from_the_start_and_nothing_is_added() {
         "lost",
     ] {
         assert_eq!(value(&before, "hotplate_renders", outcome), 0.0, "{outcome}");
+    }
+    for mailbox in ["reloads", "renders", "queries"] {
+        assert!(value(&before, "hotplate_mailbox_capacity", mailbox) >= 1.0, "{mailbox}");
+        for family in ["in_flight", "rejected", "timeouts", "lost"] {
+            let family = format!("hotplate_mailbox_{family}");
+            assert_eq!(value(&before, &family, mailbox), 0.0, "{family} {mailbox}");
+        }
     }
     served
         .hotplate
@@ -248,7 +255,7 @@ fn everything_is_there_from_the_start_and_nothing_is_added() {
 }
 
 #[test]
-fn what_is_held_back_shows_and_goes_away() {
+fn stale_templates_are_counted() {
     let served = Served::start(&SHOP);
     let versions = || {
         let families = read(&served);
@@ -267,20 +274,20 @@ fn what_is_held_back_shows_and_goes_away() {
     assert!(last > 1_600_000_000.0, "{last}");
     served.edit("part/foot.html", "foot");
     assert_eq!(versions(), (3.0, 3.0));
-    let mended = read(&served);
-    assert_eq!(value(&mended, "hotplate_reload_last_successful", ""), 1.0);
-    assert!(value(&mended, "hotplate_reload_success", "") >= 1.0);
+    let fixed = read(&served);
+    assert_eq!(value(&fixed, "hotplate_reload_last_successful", ""), 1.0);
+    assert!(value(&fixed, "hotplate_reload_success", "") >= 1.0);
     let attempts = [
         "hotplate_reload_success",
         "hotplate_reload_failure",
         "hotplate_reload_rejected",
     ];
-    let attempts: f64 = attempts.iter().map(|family| value(&mended, family, "")).sum();
-    assert_eq!(value(&mended, "hotplate_reload_attempts", ""), attempts);
+    let attempts: f64 = attempts.iter().map(|family| value(&fixed, family, "")).sum();
+    assert_eq!(value(&fixed, "hotplate_reload_attempts", ""), attempts);
 }
 
 #[test]
-fn a_version_that_somebody_holds_shows() {
+fn versions_in_use_are_counted() {
     let served = Served::start(&SHOP);
     let held: Vec<_> = (0..3)
         .map(|number| {
@@ -296,7 +303,7 @@ fn a_version_that_somebody_holds_shows() {
 }
 
 #[test]
-fn the_program_says_what_became_of_its_configuration() {
+fn reloads_of_the_configuration_are_counted() {
     let served = Served::start(&SHOP);
     let metrics = Metrics::new(served.hotplate.clone());
     let successful = || {
@@ -312,7 +319,7 @@ fn the_program_says_what_became_of_its_configuration() {
 }
 
 #[test]
-fn the_parser_finds_what_is_wrong() {
+fn the_parser_finds_errors() {
     let good = "# HELP a_seconds h\n# TYPE a_seconds gauge\n# UNIT a_seconds seconds\na_seconds{b=\"c\"} 1.5\n# EOF\n";
     assert!(parse(good).is_ok());
     for wrong in [

@@ -1,4 +1,4 @@
-//! What changes something.
+//! Commands that change something.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
@@ -17,23 +17,23 @@ use crate::admin::problem::Problem;
 use crate::admin::state::{AdminState, json};
 use crate::admin::{LogLevel, body};
 
-/// How to reload.
+/// The query of a reload.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReloadQuery {
-    /// Whether to read every byte again, for what no time stamp can show.
+    /// Reads every byte again, for changes that no time stamp shows.
     #[serde(default)]
     full: bool,
 }
 
-/// Reload, and say what came of it
+/// Reloads the templates and returns the result
 ///
-/// A barrier: the answer comes when everything that was written before the call is served, or named in the diagnostics. With an
-/// `Idempotency-Key`, what was answered before is answered again.
+/// The call is a barrier: it is answered when everything that was written before it is served or named in the diagnostics. A call that
+/// repeats an `Idempotency-Key` gets the first answer again.
 #[utoipa::path(post, path = "/admin/v1/reload", tag = "commands", security(("token" = [])),
     params(ReloadQuery, ("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
-    responses((status = 200, description = "It is decided", body = ReloadAnswer), (status = "default", response = Problem)))]
+    responses((status = 200, description = "The reload is complete", body = ReloadAnswer), (status = "default", response = Problem)))]
 pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
     let ReloadQuery { full } = body::query(&request)?;
     let body = body::read(payload, &state.limits).await?;
@@ -44,20 +44,20 @@ pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<A
             true => engine.ask(hotplate.reload_full()).await?,
             false => engine.ask(hotplate.reload()).await?,
         };
-        Ok(remembered(&ReloadAnswer::from(report)))
+        Ok(stored(&ReloadAnswer::from(report)))
     };
-    Ok(given(state.once.answer(&request, &body, run).await?))
+    Ok(respond(state.idempotency.answer(&request, &body, run).await?))
 }
 
-/// Serve an earlier version again
+/// Serves an earlier version again
 ///
-/// It gets a new number and is held until `resume`: edits are taken in meanwhile, and wait. A restart forgets the hold: the process
+/// It gets a new number and is held until `resume`: edits are taken in meanwhile and wait. A restart forgets the hold, and the process
 /// then serves what its sources have.
 #[utoipa::path(post, path = "/admin/v1/rollback", tag = "commands", security(("token" = [])), request_body = RollBackRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses(
-        (status = 200, description = "It is served", body = RolledBackAnswer),
-        (status = 404, description = "The version is not kept, or no more", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The version is served", body = RolledBackAnswer),
+        (status = 404, description = "The version is not kept", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn roll_back(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
@@ -66,31 +66,31 @@ pub(super) async fn roll_back(request: HttpRequest, payload: Payload, state: Dat
     let engine = state.clone();
     let run = async move {
         let rolled_back = engine.ask(engine.hotplate.roll_back(Version::from_number(to))).await?;
-        Ok(remembered(&RolledBackAnswer::held(&rolled_back)?))
+        Ok(stored(&RolledBackAnswer::held(&rolled_back)?))
     };
-    Ok(given(state.once.answer(&request, &body, run).await?))
+    Ok(respond(state.idempotency.answer(&request, &body, run).await?))
 }
 
-/// Serve the newest again
+/// Ends the hold and serves the newest version
 #[utoipa::path(post, path = "/admin/v1/resume", tag = "commands", security(("token" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
-    responses((status = 200, description = "It is served", body = RolledBackAnswer), (status = "default", response = Problem)))]
+    responses((status = 200, description = "The version is served", body = RolledBackAnswer), (status = "default", response = Problem)))]
 pub(super) async fn resume(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
     let body = body::read(payload, &state.limits).await?;
     let engine = state.clone();
     let run = async move {
         let resumed = engine.ask(engine.hotplate.resume()).await?;
-        Ok(remembered(&RolledBackAnswer::of(&resumed)?))
+        Ok(stored(&RolledBackAnswer::of(&resumed)?))
     };
-    Ok(given(state.once.answer(&request, &body, run).await?))
+    Ok(respond(state.idempotency.answer(&request, &body, run).await?))
 }
 
-/// Start again what was given up
+/// Restarts actors that have reached their restart limit
 ///
-/// An actor that failed too often in a short time is down until an operator has looked at it.
+/// An actor that fails too often in a short time stays down until an operator resets it.
 #[utoipa::path(post, path = "/admin/v1/reset", tag = "commands", security(("token" = [])), request_body = ResetRequest,
     responses(
-        (status = 200, description = "So many were down, and are started again", body = ResetAnswer),
+        (status = 200, description = "The actors are restarted", body = ResetAnswer),
         (status = 422, description = "There is no such actor", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
@@ -100,7 +100,7 @@ pub(super) async fn reset(request: HttpRequest, payload: Payload, state: Data<Ad
     within("actor", &actor, ACTOR_BYTES_MAX)?;
     if actor != "engine" && !state.health().actors.iter().any(|known| known.actor == actor) {
         return Err(Problem::refused(
-            "there is no such actor; `/admin/v1/health` names them, and `engine` is all",
+            "there is no such actor; `/admin/v1/health` lists them, and `engine` means all",
         ));
     }
     Ok(answer(&ResetAnswer {
@@ -108,11 +108,11 @@ pub(super) async fn reset(request: HttpRequest, payload: Payload, state: Data<Ad
     }))
 }
 
-/// What the log is about
+/// Returns the filter of the log
 #[utoipa::path(get, path = "/admin/v1/log-level", tag = "listener", security(("token" = [])),
     responses(
         (status = 200, description = "The filter that is in force", body = LogLevelAnswer),
-        (status = 404, description = "This program does not let its log be changed", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "This program does not allow its log to be changed", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn log_level(state: Data<AdminState>) -> Answered {
@@ -120,12 +120,12 @@ pub(super) async fn log_level(state: Data<AdminState>) -> Answered {
     Ok(answer(&LogLevelAnswer { filter }))
 }
 
-/// Change what the log is about
+/// Changes the filter of the log
 #[utoipa::path(put, path = "/admin/v1/log-level", tag = "listener", security(("token" = [])), request_body = LogLevelAnswer,
     responses(
         (status = 200, description = "The filter that is in force now", body = LogLevelAnswer),
-        (status = 404, description = "This program does not let its log be changed", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The filter is not understood", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "This program does not allow its log to be changed", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The filter is not valid", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn set_log_level(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
@@ -137,9 +137,9 @@ pub(super) async fn set_log_level(request: HttpRequest, payload: Payload, state:
     Ok(answer(&LogLevelAnswer { filter: log.filter() }))
 }
 
-fn within(field: &str, text: &str, most: usize) -> Result<(), Problem> {
-    match text.len() > most {
-        true => Err(Problem::refused(format!("`{field}` may have {most} bytes"))),
+fn within(field: &str, text: &str, max: usize) -> Result<(), Problem> {
+    match text.len() > max {
+        true => Err(Problem::refused(format!("`{field}` may have {max} bytes at most"))),
         false => Ok(()),
     }
 }
@@ -148,14 +148,14 @@ fn log(state: &AdminState) -> Result<&dyn LogLevel, Problem> {
     state.log.as_deref().ok_or_else(Problem::no_log)
 }
 
-fn remembered(value: &impl Serialize) -> StoredAnswer {
+fn stored(value: &impl Serialize) -> StoredAnswer {
     StoredAnswer {
         status: StatusCode::OK,
         json: json(value).into(),
     }
 }
 
-fn given(answer: StoredAnswer) -> HttpResponse {
+fn respond(answer: StoredAnswer) -> HttpResponse {
     HttpResponse::build(answer.status)
         .content_type("application/json")
         .body(answer.json)

@@ -1,4 +1,4 @@
-//! Who calls whom.
+//! The graph of calls between templates.
 
 use actix_web::HttpRequest;
 use actix_web::web::Data;
@@ -13,22 +13,22 @@ use crate::admin::model::GraphAnswer;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 
-/// The largest depth: longer chains of calls are not rendered.
+/// The largest depth. Longer chains of calls are not rendered.
 const DEPTH_MAX: usize = 1000;
 
-/// Which part of the graph.
+/// The query that selects a part of the graph.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GraphQuery {
-    /// Only what is near this template, in both directions.
+    /// A template: only the part near it is returned, in both directions.
     around: Option<String>,
-    /// How many calls away, at most 1000; 2 unless said.
+    /// The distance from that template in calls, at most 1000; 2 by default.
     #[param(maximum = 1000)]
     depth: Option<usize>,
 }
 
-/// Who calls whom
+/// Returns the graph of calls between templates
 #[utoipa::path(get, path = "/admin/v1/graph", tag = "templates", security(("token" = [])), params(GraphQuery),
     responses(
         (status = 200, description = "Templates and the calls between them", body = GraphAnswer),
@@ -37,7 +37,8 @@ pub(super) struct GraphQuery {
     ))]
 pub(super) async fn graph(request: HttpRequest, state: Data<AdminState>) -> Answered {
     let GraphQuery { around, depth } = body::query(&request)?;
-    let around = around.map(|name| TemplateName::new(&name).map_or(name, |name| state.spelt(name).to_string()));
+    let around =
+        around.map(|name| TemplateName::new(&name).map_or(name, |name| state.equivalent_name(name).to_string()));
     if depth.is_some_and(|depth| depth > DEPTH_MAX) {
         return Err(Problem::bad_request(format!("`depth` is at most {DEPTH_MAX}")));
     }

@@ -1,4 +1,4 @@
-//! How it is.
+//! Health, probes and metrics.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -6,14 +6,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::Answered;
 use crate::admin::model::{HealthAnswer, Probe};
 use crate::admin::problem::Problem;
-use crate::admin::state::{AdminState, json, now_ms};
-use crate::metrics::CONTENT_TYPE;
+use crate::admin::state::{AdminState, json};
+use crate::metrics::{CONTENT_TYPE, now_ms};
 
-/// Whether the process answers
+/// Answers while the process runs
 ///
-/// Needs no token. Restart the process if this has no answer.
+/// This needs no token. Restart the process if there is no answer.
 #[utoipa::path(get, path = "/admin/v1/health/live", tag = "health",
-    responses((status = 200, description = "It answers", body = Probe), (status = "default", response = Problem)))]
+    responses((status = 200, description = "The process runs", body = Probe), (status = "default", response = Problem)))]
 pub(super) async fn live() -> HttpResponse {
     super::answer(&Probe {
         status: "live",
@@ -21,13 +21,13 @@ pub(super) async fn live() -> HttpResponse {
     })
 }
 
-/// Whether edits come through, and pages are served
+/// Returns whether edits are taken in and pages are served
 ///
-/// Needs no token. It is not ready while every page is broken, either. Rendering goes on from the last version even where this says no.
+/// This needs no token. The engine is also not ready while every page is broken. The last version is still rendered while it is not ready.
 #[utoipa::path(get, path = "/admin/v1/health/ready", tag = "health",
     responses(
-        (status = 200, description = "It is ready", body = Probe),
-        (status = 503, description = "It is not: `/admin/v1/health` says why", body = Probe),
+        (status = 200, description = "The engine is ready", body = Probe),
+        (status = 503, description = "The engine is not ready; `/admin/v1/health` has the reasons", body = Probe),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn ready(request: HttpRequest, state: Data<AdminState>) -> HttpResponse {
@@ -43,11 +43,11 @@ pub(super) async fn ready(request: HttpRequest, state: Data<AdminState>) -> Http
         .body(json(&Probe { status, reasons }))
 }
 
-/// How the engine is
+/// Returns the health of the engine
 #[utoipa::path(get, path = "/admin/v1/health", tag = "health", security(("token" = [])),
     responses(
-        (status = 200, description = "It is ready", body = HealthAnswer),
-        (status = 503, description = "It is not ready, for these reasons", body = HealthAnswer),
+        (status = 200, description = "The engine is ready", body = HealthAnswer),
+        (status = 503, description = "The engine is not ready, for these reasons", body = HealthAnswer),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn health(state: Data<AdminState>) -> HttpResponse {
@@ -57,7 +57,7 @@ pub(super) async fn health(state: Data<AdminState>) -> HttpResponse {
         .body(json(&health))
 }
 
-/// What it counts
+/// Returns the metrics
 #[utoipa::path(get, path = "/admin/v1/metrics", tag = "health", security(("token" = [])),
     responses(
         (status = 200, description = "Metrics as OpenMetrics text", body = String, content_type = "application/openmetrics-text"),

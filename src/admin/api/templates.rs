@@ -1,4 +1,4 @@
-//! Templates one by one.
+//! The list of templates, and one template in detail.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
@@ -17,49 +17,49 @@ use crate::admin::model::{
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 
-/// More than any answer has.
+/// The largest number of templates that a query may ask for.
 const LIMIT_MAX: usize = 1_000_000;
 
-/// Which templates.
+/// The query that selects templates.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(in crate::admin) struct Which {
-    /// Whether to give the texts too.
+pub(in crate::admin) struct TemplatesQuery {
+    /// Returns the texts too.
     #[serde(default)]
     content: bool,
-    /// Those that come after this name.
+    /// Selects templates after this name.
     after: Option<String>,
-    /// How many at most, from 1 to 1 000 000.
+    /// The most templates to return, from 1 to 1,000,000.
     #[param(minimum = 1, maximum = 1_000_000)]
     limit: Option<usize>,
-    /// Those that stand so: `current`, `stale` or `broken`.
+    /// Selects templates by status: `current`, `stale` or `broken`.
     standing: Option<StatusAnswer>,
-    /// Those with this in their names, whatever its case.
+    /// Selects templates whose name contains this text, in upper or lower case.
     search: Option<String>,
 }
 
-/// Templates, sorted by name
-#[utoipa::path(get, path = "/admin/v1/templates", tag = "templates", security(("token" = [])), params(Which),
-    responses((status = 200, description = "As many as fit into one answer", body = TemplatesAnswer), (status = "default", response = Problem)))]
+/// Lists templates, sorted by name
+#[utoipa::path(get, path = "/admin/v1/templates", tag = "templates", security(("token" = [])), params(TemplatesQuery),
+    responses((status = 200, description = "The templates that fit into one answer", body = TemplatesAnswer), (status = "default", response = Problem)))]
 pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> Answered {
-    let which: Which = body::query(&request)?;
-    if which.limit.is_some_and(|limit| !(1..=LIMIT_MAX).contains(&limit)) {
+    let query: TemplatesQuery = body::query(&request)?;
+    if query.limit.is_some_and(|limit| !(1..=LIMIT_MAX).contains(&limit)) {
         return Err(Problem::bad_request(format!("`limit` is from 1 to {LIMIT_MAX}")));
     }
     let (hotplate, limits) = (state.hotplate.clone(), state.limits.clone());
-    Ok(answer(&state.work(move || list(&hotplate, &which, &limits)).await?))
+    Ok(answer(&state.work(move || list(&hotplate, &query, &limits)).await?))
 }
 
-fn list(hotplate: &Hotplate, which: &Which, limits: &AdminLimits) -> TemplatesAnswer {
+fn list(hotplate: &Hotplate, query: &TemplatesQuery, limits: &AdminLimits) -> TemplatesAnswer {
     let pinned = hotplate.snapshot();
-    let search = which.search.as_deref().map(str::to_lowercase);
+    let search = query.search.as_deref().map(str::to_lowercase);
     let snapshot = pinned.snapshot();
     let mut found: Vec<(&TemplateName, TemplateId)> = snapshot
         .entries()
-        .filter(|(_, name, _)| which.after.as_deref().is_none_or(|after| name.as_str() > after))
+        .filter(|(_, name, _)| query.after.as_deref().is_none_or(|after| name.as_str() > after))
         .filter(|(id, _, _)| {
-            which
+            query
                 .standing
                 .is_none_or(|wanted| wanted == StatusAnswer::of(hotplate, snapshot, *id))
         })
@@ -71,15 +71,15 @@ fn list(hotplate: &Hotplate, which: &Which, limits: &AdminLimits) -> TemplatesAn
         .map(|(id, name, _)| (name, id))
         .collect();
     found.sort_unstable_by_key(|(name, _)| *name);
-    let most = which
+    let max = query
         .limit
         .unwrap_or(limits.page_templates)
         .clamp(1, limits.page_templates);
     let (mut templates, mut bytes) = (Vec::new(), 0);
-    for (name, id) in found.iter().take(most) {
-        let summary = summary(hotplate, snapshot, name, *id, which.content);
+    for (name, id) in found.iter().take(max) {
+        let summary = summary(hotplate, snapshot, name, *id, query.content);
         bytes += summary.content.as_ref().map_or(0, String::len);
-        // One is always given, so that whoever asks for the rest comes to an end.
+        // At least one is returned, so that a client that lists page by page comes to an end.
         if bytes > limits.page_bytes && !templates.is_empty() {
             break;
         }
@@ -111,16 +111,15 @@ fn summary(
     }
 }
 
-/// The version that answers requests for a template, where that is not its newest text: because that does not compile, or because it
-/// failed when it was rendered.
+/// Returns the older version from which a template is answered, if its newest text does not compile or failed in a render.
 fn since(hotplate: &Hotplate, snapshot: &Snapshot, id: TemplateId) -> Option<u64> {
     let serving = hotplate.serving(snapshot, id)?;
     serving.since().map(Version::number)
 }
 
-/// Everything about a template
+/// Returns everything about a template
 #[utoipa::path(get, path = "/admin/v1/template/{name}", tag = "templates", security(("token" = [])),
-    params(("name" = String, Path, description = "Its name, slashes included", example = "shop/item.html")),
+    params(("name" = String, Path, description = "The name of the template, slashes included", example = "shop/item.html")),
     responses(
         (status = 200, description = "Everything about it", body = TemplateAnswer),
         (status = 404, description = "There is no such template", body = Problem, content_type = "application/problem+json"),
@@ -130,10 +129,10 @@ pub(super) async fn template(name: Path<String>, state: Data<AdminState>) -> Ans
     Ok(answer(&about(&state, &name).await?))
 }
 
-/// Everything about a template.
+/// Returns everything about a template.
 pub(in crate::admin) async fn about(state: &AdminState, name: &str) -> Result<TemplateAnswer, Problem> {
     let name = TemplateName::new(name).map_err(|_| Problem::no_template(name))?;
-    let name = state.spelt(name);
+    let name = state.equivalent_name(name);
     let mut dependents = state.ask(state.hotplate.dependents(&name)).await?;
     dependents.sort_unstable();
     let pinned = state.hotplate.snapshot();

@@ -1,4 +1,4 @@
-//! What is served, and what was.
+//! The version that is served, earlier ones, and their differences.
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
@@ -13,20 +13,21 @@ use crate::admin::model::{ChangedTemplate, DiffAnswer, PublicationAnswer, Versio
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 
-/// What is served now
+/// Returns the version that is served
 #[utoipa::path(get, path = "/admin/v1/version", tag = "versions", security(("token" = [])),
     responses((status = 200, description = "The version that is served", body = VersionAnswer), (status = "default", response = Problem)))]
 pub(super) async fn version(state: Data<AdminState>) -> HttpResponse {
     answer(&state.version())
 }
 
-/// What was served, newest first
+/// Lists the last versions, newest first
 #[utoipa::path(get, path = "/admin/v1/versions", tag = "versions", security(("token" = [])),
     responses((status = 200, description = "The last versions", body = VersionsAnswer), (status = "default", response = Problem)))]
 pub(super) async fn versions(state: Data<AdminState>) -> Answered {
     Ok(answer(&history(&state).await?))
 }
 
+/// Returns the last versions, newest first.
 pub(in crate::admin) async fn history(state: &AdminState) -> Result<VersionsAnswer, Problem> {
     let kept = state.ask(state.hotplate.history()).await?;
     let publications = state.hotplate.publications();
@@ -40,25 +41,25 @@ pub(in crate::admin) async fn history(state: &AdminState) -> Result<VersionsAnsw
     })
 }
 
-/// Which versions to compare.
+/// The query that selects two versions.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CompareQuery {
-    /// The first.
+    /// The first version.
     from: u64,
-    /// The second; the current one unless said.
+    /// The second version; the current one by default.
     to: Option<u64>,
-    /// Whether to say which lines differ.
+    /// Returns the lines that differ.
     #[serde(default)]
     content: bool,
 }
 
-/// What two versions serve otherwise
+/// Compares two versions
 #[utoipa::path(get, path = "/admin/v1/diff", tag = "versions", security(("token" = [])), params(CompareQuery),
     responses(
-        (status = 200, description = "The templates that are served otherwise", body = DiffAnswer),
-        (status = 404, description = "One of them is not kept, or no more", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The templates that the two versions serve differently", body = DiffAnswer),
+        (status = 404, description = "One of them is not kept", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn diff(request: HttpRequest, state: Data<AdminState>) -> Answered {
@@ -66,6 +67,7 @@ pub(super) async fn diff(request: HttpRequest, state: Data<AdminState>) -> Answe
     Ok(answer(&differences(&state, from, to, content).await?))
 }
 
+/// Compares two versions, of which the second is the current one by default.
 pub(in crate::admin) async fn differences(
     state: &AdminState,
     from: u64,
@@ -77,12 +79,12 @@ pub(in crate::admin) async fn differences(
         .ask(state.hotplate.compare(Version::from_number(from), to))
         .await?;
     let compared = compared.map_err(|not_kept| Problem::not_kept(not_kept.to_string()))?;
-    let (most, mut bytes_left) = (state.limits.page_templates, state.limits.page_bytes);
+    let (max, mut bytes_left) = (state.limits.page_templates, state.limits.page_bytes);
     state
         .work(move || {
             let differences = compared.differences();
             let mut templates = Vec::new();
-            for difference in differences.iter().take(most) {
+            for difference in differences.iter().take(max) {
                 let changed = ChangedTemplate::of(difference, content);
                 let Some(left) = bytes_left.checked_sub(changed.unified.as_ref().map_or(0, String::len)) else {
                     break;

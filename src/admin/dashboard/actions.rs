@@ -1,4 +1,4 @@
-//! What can be done from the dashboard: forms, that work without a script.
+//! The actions of the dashboard: forms that work without a script.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{LOCATION, SET_COOKIE};
@@ -12,11 +12,12 @@ use super::pages;
 use crate::admin::access::Access;
 use crate::admin::body;
 use crate::admin::problem::Problem;
-use crate::admin::state::{AdminState, now_ms};
+use crate::admin::state::AdminState;
+use crate::metrics::now_ms;
 
 type Answered = Result<HttpResponse, Problem>;
 
-/// What a form sends.
+/// The fields of all forms.
 #[derive(Debug, Default, Deserialize)]
 struct ActionForm {
     token: Option<String>,
@@ -26,32 +27,32 @@ struct ActionForm {
 
 async fn form(payload: Payload, state: &AdminState) -> Result<ActionForm, Problem> {
     let body = body::read(payload, &state.limits).await?;
-    let text = std::str::from_utf8(&body).map_err(|_| Problem::bad_request("a form is text"))?;
+    let text = std::str::from_utf8(&body).map_err(|_| Problem::bad_request("a form has to be UTF-8 text"))?;
     let form = Query::<ActionForm>::from_query(text).map_err(|error| Problem::bad_request(error.to_string()))?;
     Ok(form.into_inner())
 }
 
-/// What was done, in words; the address of the page has the key of it only.
-pub(super) fn said(did: &str) -> Option<&'static str> {
-    Some(match did {
-        "reloaded" => "Reloaded: what was edited is served now.",
-        "unchanged" => "Reloaded: everything was served already.",
-        "held" => "Reloaded: edits wait until the version that is held is let go.",
-        "refused" => "Reloaded: what is on the disk is not accepted; what was served goes on.",
+/// Returns the result of an action in words. The address of the page has only its key, so that no link can show other words.
+pub(super) fn result(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "reloaded" => "Reloaded: the edits are served.",
+        "unchanged" => "Reloaded: nothing had changed.",
+        "held" => "Reloaded: the edits wait until the hold ends.",
+        "refused" => "The reload was rejected. The previous version is still served.",
         "back" => {
-            "An earlier version is served and held. Edits are taken in and wait. A restart forgets that: it serves the newest."
+            "An earlier version is served and held. Edits are taken in and wait. A restart ends the hold and serves the newest version."
         }
-        "resumed" => "The newest is served again.",
-        "reset" => "Started again.",
-        "not-kept" => "That version is not kept any more.",
-        "failed" => "That did not work. Try it again in a moment.",
+        "resumed" => "The newest version is served again.",
+        "reset" => "Restarted.",
+        "not-kept" => "That version is no longer kept.",
+        "failed" => "The action failed. Try again in a moment.",
         _ => return None,
     })
 }
 
-fn back(did: &str) -> HttpResponse {
+fn to_overview(result: &str) -> HttpResponse {
     HttpResponse::SeeOther()
-        .insert_header((LOCATION, format!("/_hotplate/?did={did}")))
+        .insert_header((LOCATION, format!("/_hotplate/?done={result}")))
         .finish()
 }
 
@@ -66,7 +67,7 @@ pub(super) async fn act(
     }
     let form = form(payload, &state).await?;
     let hotplate = &state.hotplate;
-    let did = match action.as_str() {
+    let result = match action.as_str() {
         "reload" => match state.ask(hotplate.reload()).await.map(|report| report.outcome) {
             Ok(ReloadOutcome::Published) => "reloaded",
             Ok(ReloadOutcome::Unchanged) => "unchanged",
@@ -92,7 +93,7 @@ pub(super) async fn act(
         }
         _ => return Err(Problem::nothing_here(request.path())),
     };
-    Ok(back(did))
+    Ok(to_overview(result))
 }
 
 pub(super) async fn login(payload: Payload, state: Data<AdminState>) -> Answered {

@@ -1,7 +1,11 @@
-//! [`Picture`]: the graph of calls, laid out in layers: who calls on the left, who is called on the right.
+//! [`GraphDrawing`]: the graph of calls, laid out in layers with callers to the left of their callees.
 //!
-//! The steps are those of Sugiyama (1981): circles are cut, each template gets the layer after the last of its callers, layers
-//! are put into an order in which few lines cross, and then into columns.
+//! The steps are those of Sugiyama, Tagawa and Toda, "Methods for Visual Understanding of Hierarchical System Structures" (1981):
+//!
+//! 1. Cycles are broken: a depth-first search ignores each edge that closes one.
+//! 2. Layers are assigned: each template gets the layer after the last of its callers (longest path).
+//! 3. Crossings are reduced: in a fixed number of sweeps each layer is sorted by the mean position of the neighbours (barycenter).
+//! 4. Positions are assigned: each layer becomes a column, and a long one several.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +19,14 @@ const HEIGHT: usize = 28;
 const GAP_ACROSS: usize = 56;
 const GAP_DOWN: usize = 10;
 const MARGIN: usize = 16;
-/// A layer with more than this is broken into several columns.
+/// Nodes in a column. A layer with more is split into several columns.
 const ROWS: usize = 22;
-/// Characters of a name that fit into a box.
+/// Characters of a name in a box.
 const LABEL: usize = 22;
-/// How often layers are put into order, by their left neighbours and by their right ones in turn.
+/// Sweeps that sort the layers, by their left neighbours and by their right ones in turn.
 const SWEEPS: usize = 8;
 
-/// A graph as it is drawn.
+/// A graph with the positions of its boxes and lines.
 #[derive(Debug, Serialize)]
 pub(super) struct GraphDrawing {
     width: usize,
@@ -30,7 +34,7 @@ pub(super) struct GraphDrawing {
     nodes: Vec<NodeBox>,
     lines: Vec<EdgeLine>,
     any: bool,
-    said: String,
+    summary: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -43,7 +47,7 @@ struct NodeBox {
     name: String,
     href: String,
     standing: &'static str,
-    /// `here`, `near` or `far` from the one that is looked at; `plain` if none is.
+    /// The distance from the selected template: `here`, `near` or `far`; `plain` if none is selected.
     place: &'static str,
     current: bool,
 }
@@ -109,25 +113,25 @@ impl GraphDrawing {
             })
         });
         let mut lines: Vec<EdgeLine> = lines.collect();
-        // What matters is drawn last, over the rest.
+        // Lines of the selected template are drawn last, over the others.
         lines.sort_by_key(|line| line.place == "near");
-        let said = format!("{} templates and {} calls", part.nodes.len(), lines.len());
+        let summary = format!("{} templates and {} calls", part.nodes.len(), lines.len());
         Self {
             width: 2 * MARGIN + columns.len().max(1) * (WIDTH + GAP_ACROSS) - GAP_ACROSS,
             height: 2 * MARGIN + tallest.max(1) * (HEIGHT + GAP_DOWN) - GAP_DOWN,
             any: !places.is_empty(),
             nodes: nodes.collect(),
             lines,
-            said,
+            summary,
         }
     }
 }
 
-/// From the right side of the caller to the left side of the callee.
+/// Returns the path from the right side of the caller to the left side of the callee.
 fn line((from_x, from_y): (usize, usize), (to_x, to_y): (usize, usize)) -> String {
     let (x1, y1) = (from_x + WIDTH, from_y + HEIGHT / 2);
     let (x2, y2) = (to_x, to_y + HEIGHT / 2);
-    // Further away it leaves more level.
+    // The longer the line, the further it runs horizontally at first.
     let bend = (x2.abs_diff(x1) / 2).clamp(GAP_ACROSS / 2, 160);
     format!(
         "M{x1},{y1}C{},{y1} {},{y2} {x2},{y2}",
@@ -136,7 +140,7 @@ fn line((from_x, from_y): (usize, usize), (to_x, to_y): (usize, usize)) -> Strin
     )
 }
 
-/// A name that is too long keeps its end, which tells it from its neighbours.
+/// Shortens a long name at its beginning, because names of one directory differ at the end.
 fn shortened(name: &str) -> String {
     let characters = name.chars().count();
     match characters > LABEL {
@@ -145,9 +149,9 @@ fn shortened(name: &str) -> String {
     }
 }
 
-/// The layer of each node: one more than the highest of its callers, circles cut where they close.
+/// Assigns the layers: steps 1 and 2.
 fn layers(calls: &CallGraph, part: &Subgraph) -> BTreeMap<usize, usize> {
-    let inside = |nodes: &[usize]| {
+    let within_part = |nodes: &[usize]| {
         nodes
             .iter()
             .copied()
@@ -160,19 +164,19 @@ fn layers(calls: &CallGraph, part: &Subgraph) -> BTreeMap<usize, usize> {
     let roots = part
         .nodes
         .iter()
-        .filter(|node| inside(&calls.callers[**node]).is_empty());
-    // Roots first, so that circles are cut as far from them as may be.
+        .filter(|node| within_part(&calls.callers[**node]).is_empty());
+    // Roots come first, so that a cycle is broken as far from them as possible.
     for start in roots.chain(&part.nodes) {
-        let mut way = vec![(*start, 0)];
+        let mut path = vec![(*start, 0)];
         if !begun.insert(*start) {
             continue;
         }
-        while let Some((node, next)) = way.last_mut() {
-            let callee = inside(&calls.callees[*node]).get(*next).copied();
+        while let Some((node, next)) = path.last_mut() {
+            let callee = within_part(&calls.callees[*node]).get(*next).copied();
             let node = *node;
             *next += 1;
             match callee {
-                Some(callee) if begun.insert(callee) => way.push((callee, 0)),
+                Some(callee) if begun.insert(callee) => path.push((callee, 0)),
                 Some(callee) if !done.contains(&callee) => {
                     cut.insert((node, callee));
                 }
@@ -180,7 +184,7 @@ fn layers(calls: &CallGraph, part: &Subgraph) -> BTreeMap<usize, usize> {
                 None => {
                     done.insert(node);
                     order.push(node);
-                    way.pop();
+                    path.pop();
                 }
             }
         }
@@ -188,7 +192,7 @@ fn layers(calls: &CallGraph, part: &Subgraph) -> BTreeMap<usize, usize> {
     let mut layers: BTreeMap<usize, usize> = part.nodes.iter().map(|node| (*node, 0)).collect();
     for caller in order.iter().rev() {
         let next = layers[caller] + 1;
-        for callee in inside(&calls.callees[*caller]) {
+        for callee in within_part(&calls.callees[*caller]) {
             if !cut.contains(&(*caller, callee)) {
                 let layer = layers.entry(callee).or_default();
                 *layer = next.max(*layer);
@@ -198,7 +202,7 @@ fn layers(calls: &CallGraph, part: &Subgraph) -> BTreeMap<usize, usize> {
     layers
 }
 
-/// Nodes by column, from the left, each in the order in which they stand.
+/// Sorts the layers and splits them into columns, from left to right: steps 3 and 4.
 fn columns(layers: &BTreeMap<usize, usize>, calls: &CallGraph, part: &Subgraph) -> Vec<Vec<usize>> {
     let count = layers.values().max().map_or(0, |last| last + 1);
     let mut columns = vec![Vec::new(); count];
@@ -236,7 +240,7 @@ fn columns(layers: &BTreeMap<usize, usize>, calls: &CallGraph, part: &Subgraph) 
         .collect()
 }
 
-/// Where each stands in its column, from 0 to 1.
+/// Returns the position of each node in its column, from 0 to 1.
 #[expect(clippy::cast_precision_loss, reason = "a few hundred places")]
 fn places_in(column: &[usize]) -> impl Iterator<Item = (usize, f64)> + use<'_> {
     let size = column.len() as f64;
@@ -269,18 +273,18 @@ mod tests {
     }
 
     #[test]
-    fn callees_stand_right_of_their_callers_and_circles_come_to_an_end() {
+    fn callees_are_right_of_their_callers_and_cycles_are_broken() {
         let chain = calls(4, &[(0, 1), (1, 2), (0, 2), (2, 3)]);
         let layers_of = |calls: &CallGraph| layers(calls, &calls.first(100)).into_values().collect::<Vec<_>>();
         assert_eq!(layers_of(&chain), [0, 1, 2, 3]);
-        let circle = calls(3, &[(0, 1), (1, 2), (2, 1), (1, 1)]);
-        assert_eq!(layers_of(&circle), [0, 1, 2]);
+        let cycle = calls(3, &[(0, 1), (1, 2), (2, 1), (1, 1)]);
+        assert_eq!(layers_of(&cycle), [0, 1, 2]);
         assert_eq!(layers_of(&calls(2, &[(0, 1), (1, 0)])), [0, 1]);
         assert_eq!(layers_of(&calls(0, &[])), Vec::<usize>::new());
     }
 
     #[test]
-    fn no_two_boxes_lie_on_each_other_and_all_lie_in_the_picture() {
+    fn boxes_do_not_overlap_and_lie_in_the_drawing() {
         let edges: Vec<_> = (1..200)
             .map(|callee| (callee / 3, callee))
             .chain((2..200).map(|caller| (caller, 1)))
@@ -294,22 +298,22 @@ mod tests {
                 .into_iter()
                 .collect::<Vec<_>>(),
         );
-        let picture = GraphDrawing::draw(&calls, &calls.first(400), Some("n001"), "");
-        let places: BTreeSet<_> = picture.nodes.iter().map(|node| (node.x, node.y)).collect();
-        assert_eq!((places.len(), picture.nodes.len()), (200, 200));
+        let drawing = GraphDrawing::draw(&calls, &calls.first(400), Some("n001"), "");
+        let places: BTreeSet<_> = drawing.nodes.iter().map(|node| (node.x, node.y)).collect();
+        assert_eq!((places.len(), drawing.nodes.len()), (200, 200));
         assert!(
-            picture
+            drawing
                 .nodes
                 .iter()
-                .all(|node| node.x + WIDTH + MARGIN <= picture.width && node.y + HEIGHT + MARGIN <= picture.height)
+                .all(|node| node.x + WIDTH + MARGIN <= drawing.width && node.y + HEIGHT + MARGIN <= drawing.height)
         );
-        assert!(picture.height < 1_000, "{}", picture.height);
-        assert_eq!(picture.nodes.iter().filter(|node| node.current).count(), 1);
+        assert!(drawing.height < 1_000, "{}", drawing.height);
+        assert_eq!(drawing.nodes.iter().filter(|node| node.current).count(), 1);
     }
 
     #[test]
-    fn lines_do_not_cross_where_they_need_not() {
-        // Each page has a part of its own, named in the opposite order.
+    fn crossings_are_reduced() {
+        // Each page calls a part of its own; the parts have names in the opposite order.
         let calls = calls(6, &[(0, 5), (1, 4), (2, 3)]);
         assert_eq!(
             columns(&layers(&calls, &calls.first(9)), &calls, &calls.first(9)),

@@ -1,27 +1,28 @@
-//! The first page: how it is.
+//! The overview: the state of the engine on one page.
 
 use serde::Serialize;
 
-use super::{Frame, NameList, phrases};
+use super::{Frame, NameList};
 use crate::admin::model::{Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
-use crate::admin::vitals::Vitals;
+use crate::admin::phrases;
+use crate::admin::vitals::VitalsView;
 
-/// Versions that the first page lists.
+/// Versions that the overview lists.
 const VERSIONS: usize = 8;
-/// Findings that a page shows.
+/// Findings and open circuit breakers that a page shows.
 pub(super) const FINDINGS: usize = 20;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Overview {
     pub(super) frame: Frame,
     pub(super) version: VersionAnswer,
-    /// Shares of all templates, for the bar; in percent.
+    /// The shares of templates by status.
     pub(super) bar: Bar,
     pub(super) vitals: VitalsView,
     pub(super) reasons: Vec<String>,
     pub(super) actors: Vec<ActorView>,
     pub(super) loaders: Vec<LoaderView>,
-    pub(super) doors: Vec<MailboxView>,
+    pub(super) mailboxes: Vec<MailboxView>,
     pub(super) breakers: BreakersView,
     pub(super) listeners: Vec<ListenerView>,
     pub(super) findings: FindingsView,
@@ -34,13 +35,14 @@ pub(super) struct Rows {
     pub(super) versions: Vec<VersionRow>,
 }
 
+/// The bar that shows the shares of templates by status, in percent.
 #[derive(Debug, Serialize)]
 pub(super) struct Bar {
     total: usize,
     current: f64,
     stale: f64,
     broken: f64,
-    /// Where each begins.
+    /// The positions at which the second and third share begin.
     stale_at: f64,
     broken_at: f64,
 }
@@ -63,41 +65,13 @@ impl Bar {
     }
 }
 
-/// Figures as they are shown; the script puts each where the page has its name.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(in crate::admin) struct VitalsView {
-    rate: String,
-    p50: String,
-    p99: String,
-    reload_p50: String,
-    reload_p99: String,
-    snapshots: String,
-    snapshots_most: String,
-    spark: String,
-}
-
-impl VitalsView {
-    pub(in crate::admin) fn of(vitals: &Vitals) -> Self {
-        Self {
-            rate: phrases::amount(vitals.renders_per_second),
-            p50: phrases::duration(vitals.p50_ms),
-            p99: phrases::duration(vitals.p99_ms),
-            reload_p50: phrases::duration(vitals.reload_p50_ms),
-            reload_p99: phrases::duration(vitals.reload_p99_ms),
-            snapshots: vitals.snapshots.to_string(),
-            snapshots_most: vitals.snapshots_high_water.to_string(),
-            spark: phrases::spark(&vitals.history),
-        }
-    }
-}
-
-/// The actors of a kind, together.
+/// All actors of one name together.
 #[derive(Debug, Serialize)]
 pub(super) struct ActorView {
     name: &'static str,
     many: bool,
     number: usize,
-    /// `up`, `backing-off`, `down` or `stopped`: of the one that is worst off.
+    /// The worst state of these: `up`, `backing-off`, `stopped` or `down`.
     state: &'static str,
     /// `good`, `warn` or `bad`.
     kind: &'static str,
@@ -178,9 +152,9 @@ pub(super) fn loaders(health: &HealthAnswer) -> Vec<LoaderView> {
     let loaders = health.loaders.iter().map(|loader| LoaderView {
         name: loader.loader.clone(),
         mode: match loader.watch_mode {
-            "native" => "told by the kernel",
-            "native-and-poll" => "told by the kernel, and looks itself",
-            "poll" => "looks itself",
+            "native" => "native file events",
+            "native-and-poll" => "native file events and polling",
+            "poll" => "polling",
             _ => "not watched",
         },
         why: loader.why.clone(),
@@ -197,23 +171,23 @@ pub(super) fn loaders(health: &HealthAnswer) -> Vec<LoaderView> {
 #[derive(Debug, Serialize)]
 pub(super) struct MailboxView {
     name: &'static str,
-    inside: usize,
+    in_flight: usize,
     capacity: usize,
-    busy: u64,
+    rejected: u64,
     timeouts: u64,
     lost: u64,
 }
 
-pub(super) fn doors(health: &HealthAnswer) -> Vec<MailboxView> {
-    let doors = health.doors.iter().map(|door| MailboxView {
-        name: door.door,
-        inside: door.inside,
-        capacity: door.capacity,
-        busy: door.busy,
-        timeouts: door.timeouts,
-        lost: door.lost,
+pub(super) fn mailboxes(health: &HealthAnswer) -> Vec<MailboxView> {
+    let mailboxes = health.doors.iter().map(|mailbox| MailboxView {
+        name: mailbox.door,
+        in_flight: mailbox.inside,
+        capacity: mailbox.capacity,
+        rejected: mailbox.busy,
+        timeouts: mailbox.timeouts,
+        lost: mailbox.lost,
     });
-    doors.collect()
+    mailboxes.collect()
 }
 
 /// Templates whose circuit breaker is open.
@@ -242,7 +216,7 @@ impl BreakersView {
             since_ms: breaker.since_ms,
             since: phrases::ago(breaker.since_ms, now_ms),
             next_try: match breaker.trying {
-                true => "is being tried".to_owned(),
+                true => "in progress".to_owned(),
                 false => phrases::ahead(breaker.next_try_ms, now_ms),
             },
             failure: breaker.diagnostic.as_ref().map(|finding| finding.message.clone()),
@@ -282,7 +256,7 @@ pub(super) fn listeners(health: &HealthAnswer) -> Vec<ListenerView> {
     listeners.collect()
 }
 
-/// What is wrong, with the lines and carets.
+/// The errors and warnings, with lines and carets.
 #[derive(Debug, Serialize)]
 pub(super) struct FindingsView {
     any: bool,
@@ -296,10 +270,10 @@ struct FindingView {
     severity: &'static str,
     code: &'static str,
     message: String,
-    /// Its template and line, if it has them.
+    /// The template and line, if the finding has them.
     place: Option<String>,
     href: Option<String>,
-    /// The line with its caret, and what to do.
+    /// The line with its caret, and the proposal.
     text: String,
 }
 
@@ -316,9 +290,9 @@ impl FindingsView {
 
 impl FindingView {
     fn of(finding: Finding) -> Self {
-        // The first line says what the heading says.
+        // The first line repeats the heading.
         let mut lines = finding.text.lines().skip(1).peekable();
-        // So does the link of the place.
+        // The second repeats the place, which is a link.
         lines.next_if(|line| line.trim_start().starts_with("--> "));
         let text = lines.collect::<Vec<_>>().join("\n");
         let line = finding.line.map_or_else(String::new, |line| format!(":{line}"));
@@ -344,7 +318,7 @@ pub(super) struct VersionRow {
     pub(super) ago: String,
     pub(super) micros: String,
     pub(super) is_current: bool,
-    pub(super) can_go_back: bool,
+    pub(super) can_roll_back: bool,
     pub(super) held: bool,
     pub(super) changed: NameList,
     pub(super) removed: NameList,
@@ -355,7 +329,7 @@ pub(super) struct VersionRow {
     pub(super) kind: &'static str,
 }
 
-/// Names that a row shows of each kind.
+/// Names of each kind in a row.
 const ROW_NAMES: usize = 3;
 
 impl VersionRow {
@@ -369,7 +343,7 @@ impl VersionRow {
             ago: phrases::ago(publication.at_ms, now_ms),
             micros: phrases::duration(Some(ms)),
             is_current: publication.version == current,
-            can_go_back: publication.kept && publication.version != current,
+            can_roll_back: publication.kept && publication.version != current,
             held: publication.held,
             changed: few(&publication.changed),
             removed: few(&publication.removed),
@@ -385,7 +359,7 @@ impl VersionRow {
     }
 }
 
-/// The newest few.
+/// Returns the newest versions.
 pub(super) fn newest(publications: &[PublicationAnswer], current: u64, now_ms: u64) -> Rows {
     let newest = publications.iter().take(VERSIONS);
     Rows {

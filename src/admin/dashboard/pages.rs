@@ -1,4 +1,4 @@
-//! The pages, as they are asked for.
+//! The handlers of the pages.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
@@ -7,33 +7,35 @@ use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::Hotplate;
 use serde::{Deserialize, Serialize};
 
-use super::overview::{self, Bar, BreakersView, FINDINGS, FindingsView, Overview, Rows, VersionRow, VitalsView};
+use super::drawing::GraphDrawing;
+use super::overview::{self, Bar, BreakersView, FINDINGS, FindingsView, Overview, Rows, VersionRow};
 use super::templates::{self, DependentUsage, TemplateDetail, TemplatesView};
 use super::versions::{Compared, OtherVersion, VersionView, VersionsView};
-use super::{Frame, PageStatus, actions, phrases};
+use super::{Frame, PageStatus, actions};
 use crate::admin::calls::CallGraph;
-use crate::admin::dashboard::drawing::GraphDrawing;
 use crate::admin::model::{Finding, HealthAnswer, VersionAnswer, VersionsAnswer};
 use crate::admin::problem::Problem;
-use crate::admin::state::{AdminState, json, now_ms};
-use crate::admin::{api, body, stream};
+use crate::admin::state::{AdminState, json};
+use crate::admin::vitals::VitalsView;
+use crate::admin::{api, body, phrases, stream};
+use crate::metrics::now_ms;
 
 type Answered = Result<HttpResponse, Problem>;
 
-/// What a page is asked with. Whatever else an address has is left alone.
+/// The query of a page. Other parameters are ignored.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct PageQuery {
-    /// What was done just now.
-    did: Option<String>,
-    /// What to look for.
+    /// The key of the result of an action.
+    done: Option<String>,
+    /// The text to search for.
     q: Option<String>,
-    /// Which template to look at.
+    /// The template to show.
     at: Option<String>,
-    /// Which version to compare with.
+    /// The version to compare with.
     with: Option<u64>,
 }
 
-/// Whoever is not known is asked for the token.
+/// Redirects a request that is not admitted to the sign-in page.
 macro_rules! known {
     ($state:expr, $request:expr) => {
         if !$state.access.is_known($request.headers(), now_ms()) {
@@ -52,7 +54,7 @@ enum DashboardTab {
     None,
 }
 
-fn frame(state: &AdminState, title: &str, tab: DashboardTab, asked: &PageQuery) -> Frame {
+fn frame(state: &AdminState, title: &str, tab: DashboardTab, query: &PageQuery) -> Frame {
     Frame {
         title: title.to_owned(),
         overview: tab == DashboardTab::Overview,
@@ -61,14 +63,14 @@ fn frame(state: &AdminState, title: &str, tab: DashboardTab, asked: &PageQuery) 
         signed_in: state.access.needs_token() && tab != DashboardTab::None,
         live: tab != DashboardTab::None,
         status: (tab != DashboardTab::None).then(|| status(&state.health(), &state.version())),
-        did: asked.did.as_deref().and_then(actions::said),
+        done: query.done.as_deref().and_then(actions::result),
     }
 }
 
 fn status(health: &HealthAnswer, version: &VersionAnswer) -> PageStatus {
     let counts = &version.templates;
-    let held_back = counts.stale + counts.broken;
-    let (kind, said) = if !health.ready {
+    let not_current = counts.stale + counts.broken;
+    let (kind, text) = if !health.ready {
         ("bad", "not ready".to_owned())
     } else if version.held {
         ("warn", "an earlier version is held".to_owned())
@@ -76,14 +78,14 @@ fn status(health: &HealthAnswer, version: &VersionAnswer) -> PageStatus {
         ("warn", "degraded".to_owned())
     } else if counts.broken > 0 {
         ("bad", format!("{} broken", phrases::count(counts.broken, "template")))
-    } else if held_back > 0 {
-        ("warn", format!("{} held back", phrases::count(held_back, "template")))
+    } else if not_current > 0 {
+        ("warn", format!("{} stale", phrases::count(not_current, "template")))
     } else {
         ("good", "all current".to_owned())
     };
     PageStatus {
         kind,
-        said,
+        text,
         version: version.version,
         held: version.held,
     }
@@ -91,22 +93,22 @@ fn status(health: &HealthAnswer, version: &VersionAnswer) -> PageStatus {
 
 pub(super) async fn overview(request: HttpRequest, state: Data<AdminState>) -> Answered {
     known!(state, request);
-    let asked: PageQuery = body::query(&request)?;
+    let query: PageQuery = body::query(&request)?;
     let (version, health) = (state.version(), state.health());
     let diagnostics = state.hotplate.diagnostics();
     let findings = diagnostics.iter().take(FINDINGS).map(Finding::of).collect();
-    // The rest is shown even where the Registry cannot be asked.
+    // The rest of the page is shown even if the Registry does not answer.
     let publications = api::history(&state)
         .await
         .map(|history| history.versions)
         .unwrap_or_default();
     let view = Overview {
-        frame: frame(&state, "Overview", DashboardTab::Overview, &asked),
+        frame: frame(&state, "Overview", DashboardTab::Overview, &query),
         bar: Bar::of(&version),
-        vitals: VitalsView::of(&state.pulse.vitals(&state.hotplate.counters())),
+        vitals: VitalsView::of(&state.vitals.vitals(&state.hotplate.counters())),
         actors: overview::actors(&health),
         loaders: overview::loaders(&health),
-        doors: overview::doors(&health),
+        mailboxes: overview::mailboxes(&health),
         breakers: BreakersView::of(&health, now_ms()),
         listeners: overview::listeners(&health),
         findings: FindingsView::of(findings, diagnostics.len()),
@@ -114,7 +116,7 @@ pub(super) async fn overview(request: HttpRequest, state: Data<AdminState>) -> A
         reasons: [health.reasons, health.degraded].concat(),
         version,
     };
-    state.dashboard.page(StatusCode::OK, "overview.html", &view)
+    state.pages.page(StatusCode::OK, "overview.html", &view)
 }
 
 fn rows(history: &VersionsAnswer) -> Rows {
@@ -129,26 +131,26 @@ fn rows(history: &VersionsAnswer) -> Rows {
 
 pub(super) async fn versions(request: HttpRequest, state: Data<AdminState>) -> Answered {
     known!(state, request);
-    let asked: PageQuery = body::query(&request)?;
+    let query: PageQuery = body::query(&request)?;
     let history = api::history(&state).await?;
     let view = VersionsView {
-        frame: frame(&state, "Versions", DashboardTab::Versions, &asked),
+        frame: frame(&state, "Versions", DashboardTab::Versions, &query),
         rows: rows(&history),
     };
-    state.dashboard.page(StatusCode::OK, "versions.html", &view)
+    state.pages.page(StatusCode::OK, "versions.html", &view)
 }
 
 pub(super) async fn version(request: HttpRequest, number: Path<String>, state: Data<AdminState>) -> Answered {
     known!(state, request);
-    let asked: PageQuery = body::query(&request)?;
+    let query: PageQuery = body::query(&request)?;
     let history = api::history(&state).await?;
     let wanted = number.parse::<u64>().ok();
     let Some(publication) = history.versions.iter().find(|version| Some(version.version) == wanted) else {
         return notice(
             &state,
             StatusCode::NOT_FOUND,
-            &format!("Version {number} is not known, or no more"),
-            &asked,
+            &format!("Version {number} is not known or no longer kept"),
+            &query,
         );
     };
     let kept: Vec<u64> = history
@@ -158,7 +160,7 @@ pub(super) async fn version(request: HttpRequest, number: Path<String>, state: D
         .map(|version| version.version)
         .collect();
     let before = kept.iter().copied().find(|version| *version < publication.version);
-    let with = asked
+    let with = query
         .with
         .filter(|with| kept.contains(with))
         .or(before)
@@ -176,7 +178,7 @@ pub(super) async fn version(request: HttpRequest, number: Path<String>, state: D
             &state,
             &format!("Version {}", publication.version),
             DashboardTab::Versions,
-            &asked,
+            &query,
         ),
         number: publication.version,
         rows: Rows {
@@ -191,26 +193,26 @@ pub(super) async fn version(request: HttpRequest, number: Path<String>, state: D
             })
             .collect(),
     };
-    state.dashboard.page(StatusCode::OK, "version.html", &view)
+    state.pages.page(StatusCode::OK, "version.html", &view)
 }
 
 pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> Answered {
     known!(state, request);
-    let asked: PageQuery = body::query(&request)?;
+    let query: PageQuery = body::query(&request)?;
     let edges = state.ask(state.hotplate.edges()).await?;
-    let detail = match &asked.at {
+    let detail = match &query.at {
         Some(at) => api::about(&state, at).await.ok(),
         None => None,
     };
-    let (hotplate, at) = (state.hotplate.clone(), asked.at.clone());
-    let search: String = asked.q.as_deref().unwrap_or_default().chars().take(200).collect();
+    let (hotplate, at) = (state.hotplate.clone(), query.at.clone());
+    let search: String = query.q.as_deref().unwrap_or_default().chars().take(200).collect();
     let searched = search.clone();
     let drawn = state
         .work(move || draw(&hotplate, &edges, &searched, at.as_deref()))
         .await?;
     let (list, picture, only) = drawn;
     let view = TemplatesView {
-        frame: frame(&state, "Templates", DashboardTab::Templates, &asked),
+        frame: frame(&state, "Templates", DashboardTab::Templates, &query),
         search,
         list,
         picture,
@@ -220,7 +222,7 @@ pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> 
             TemplateDetail::of(about, inside, now_ms())
         }),
     };
-    state.dashboard.page(StatusCode::OK, "templates.html", &view)
+    state.pages.page(StatusCode::OK, "templates.html", &view)
 }
 
 fn draw(
@@ -239,21 +241,26 @@ fn draw(
     )
 }
 
-/// What the script listens to.
+/// Streams the events of the dashboard to its script.
 pub(super) async fn live(request: HttpRequest, state: Data<AdminState>) -> Answered {
     let Some(admission) = state.access.admission(request.headers(), now_ms()) else {
         return Err(Problem::unauthorized("sign in at /_hotplate/login"));
     };
-    stream::answer(&state.places, admission, state.live.start(None), || {
-        let vitals = state.pulse.vitals(&state.hotplate.counters());
-        ("vitals", json(&VitalsView::of(&vitals)))
-    })
+    stream::answer(
+        &state.client_slots,
+        admission,
+        state.dashboard_events.start(None),
+        || {
+            let vitals = state.vitals.vitals(&state.hotplate.counters());
+            ("vitals", json(&VitalsView::of(&vitals)))
+        },
+    )
 }
 
 #[derive(Serialize)]
 struct NoticeView {
     frame: Frame,
-    said: String,
+    text: String,
     login: bool,
     wrong: bool,
 }
@@ -262,26 +269,26 @@ pub(super) async fn login(state: Data<AdminState>) -> Answered {
     ask_for_token(&state, StatusCode::OK, false)
 }
 
-/// The page that asks for the token.
+/// Answers with the page that asks for the token.
 pub(super) fn ask_for_token(state: &AdminState, status: StatusCode, wrong: bool) -> Answered {
     let view = NoticeView {
         frame: frame(state, "Sign in", DashboardTab::None, &PageQuery::default()),
-        said: String::new(),
+        text: String::new(),
         login: true,
         wrong,
     };
-    state.dashboard.page(status, "notice.html", &view)
+    state.pages.page(status, "notice.html", &view)
 }
 
-/// A page that says one thing.
-pub(super) fn notice(state: &AdminState, status: StatusCode, said: &str, asked: &PageQuery) -> Answered {
+/// Answers with a page that has one sentence.
+pub(super) fn notice(state: &AdminState, status: StatusCode, text: &str, query: &PageQuery) -> Answered {
     let view = NoticeView {
-        frame: frame(state, "hotplate", DashboardTab::None, asked),
-        said: said.to_owned(),
+        frame: frame(state, "hotplate", DashboardTab::None, query),
+        text: text.to_owned(),
         login: false,
         wrong: false,
     };
-    state.dashboard.page(status, "notice.html", &view)
+    state.pages.page(status, "notice.html", &view)
 }
 
 pub(super) async fn nothing_here(request: HttpRequest, state: Data<AdminState>) -> Answered {

@@ -1,24 +1,25 @@
-//! Templates: finding one, what it calls and who calls it, as a picture and in words.
+//! The page of templates: search, the graph of calls, and one template in detail.
 
 use std::collections::BTreeSet;
 
 use hotplate_actors::Hotplate;
 use serde::Serialize;
 
+use super::Frame;
 use super::drawing::GraphDrawing;
 use super::overview::FindingsView;
-use super::{Frame, phrases};
 use crate::admin::calls::{CallGraph, Subgraph};
 use crate::admin::model::{StatusAnswer, TemplateAnswer};
+use crate::admin::phrases;
 
-/// The whole graph is drawn up to so many templates; of more, what is near one of them.
+/// The most templates for which the whole graph is drawn. Of a larger graph the part near one template is drawn.
 pub(super) const DRAWN_WHOLE: usize = 400;
-/// Of a part, so many.
+/// Templates in the drawing of a part.
 const DRAWN_AROUND: usize = 120;
-/// Names in the list.
+/// Names in the list of templates.
 const LISTED: usize = 60;
-/// Templates that are asked when they were rendered last.
-const ASKED: usize = 2_000;
+/// Dependents whose last render is looked up.
+const DEPENDENTS_MAX: usize = 2_000;
 /// Names in the lists of one template.
 const NEIGHBOURS: usize = 40;
 
@@ -28,7 +29,7 @@ pub(super) struct TemplatesView {
     pub(super) search: String,
     pub(super) list: TemplateList,
     pub(super) picture: GraphDrawing,
-    /// That not everything is drawn.
+    /// A sentence that says which part is drawn, unless it is the whole graph.
     pub(super) only: Option<String>,
     pub(super) detail: Option<TemplateDetail>,
 }
@@ -37,7 +38,7 @@ pub(super) struct TemplatesView {
 pub(super) struct TemplateList {
     items: Vec<TemplateItem>,
     more: usize,
-    said: String,
+    count: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,7 +50,7 @@ struct TemplateItem {
     selected: bool,
 }
 
-/// The templates that are looked for; without a word to look for, first what needs somebody, then what most depends on.
+/// Lists the templates that match a search. Without a search, those with errors come first, then those with the most callers.
 pub(super) fn list(calls: &CallGraph, search: &str, at: Option<&str>) -> TemplateList {
     let wanted = search.to_lowercase();
     let mut found: Vec<usize> = (0..calls.nodes.len())
@@ -77,12 +78,12 @@ pub(super) fn list(calls: &CallGraph, search: &str, at: Option<&str>) -> Templat
     TemplateList {
         items: items.collect(),
         more: found.len().saturating_sub(LISTED),
-        said: phrases::count(found.len(), if wanted.is_empty() { "template" } else { "match" })
+        count: phrases::count(found.len(), if wanted.is_empty() { "template" } else { "match" })
             .replace("matchs", "matches"),
     }
 }
 
-/// The address of a template, with what was looked for.
+/// Returns the address of a template, with the search.
 pub(super) fn href(name: &str, search: &str) -> String {
     let mut href = format!("/_hotplate/templates?at={}", phrases::in_query(name));
     if !search.is_empty() {
@@ -92,9 +93,9 @@ pub(super) fn href(name: &str, search: &str) -> String {
     href
 }
 
-/// What is drawn, and what is left out of it.
+/// Selects the part of the graph to draw, with a sentence about it unless it is the whole graph.
 pub(super) fn part(calls: &CallGraph, at: Option<&str>) -> (Subgraph, Option<String>) {
-    // What neither calls nor is called is nothing to draw, unless it is looked at.
+    // A template without calls is left out, unless it is the selected one.
     let alone = |node: usize| calls.callers[node].is_empty() && calls.callees[node].is_empty();
     let drawn: BTreeSet<usize> = (0..calls.nodes.len())
         .filter(|node| !alone(*node) || at == Some(calls.nodes[*node].name.as_str()))
@@ -113,14 +114,16 @@ pub(super) fn part(calls: &CallGraph, at: Option<&str>) -> (Subgraph, Option<Str
     };
     let part = calls.around(&at, 2, DRAWN_AROUND).unwrap_or_else(|| calls.first(0));
     let all = phrases::count(calls.nodes.len(), "template");
-    let near = if part.truncated { "the nearest of what" } else { "what" };
+    let limit = if part.truncated { ", only the nearest ones" } else { "" };
     (
         part,
-        Some(format!("{all}: drawn is {near} {at} reaches and what reaches it")),
+        Some(format!(
+            "{all}: the graph shows {at} with its dependencies and dependents{limit}"
+        )),
     )
 }
 
-/// One template in words.
+/// One template in detail.
 #[derive(Debug, Serialize)]
 pub(super) struct TemplateDetail {
     name: String,
@@ -132,7 +135,7 @@ pub(super) struct TemplateDetail {
     renders: u64,
     failures: u64,
     last_render: Option<String>,
-    /// Where it was rendered last as a part of another.
+    /// Its last render as a part of another template.
     last_inside: Option<DependentUsage>,
     last_failure: Option<String>,
     last_failure_ago: Option<String>,
@@ -143,7 +146,7 @@ pub(super) struct TemplateDetail {
     content: Option<String>,
 }
 
-/// A render of a template that reaches this one.
+/// The render of a dependent.
 #[derive(Debug, Serialize)]
 pub(super) struct DependentUsage {
     ago: String,
@@ -152,11 +155,11 @@ pub(super) struct DependentUsage {
 }
 
 impl DependentUsage {
-    /// The last one, of those that reach a template.
+    /// Returns the last render among the dependents of a template.
     pub(super) fn last(hotplate: &Hotplate, dependents: &[String], now_ms: u64) -> Option<Self> {
         let renders = dependents
             .iter()
-            .take(ASKED)
+            .take(DEPENDENTS_MAX)
             .filter_map(|name| Some((hotplate.usage(name).last_render_ms?, name)));
         let (at_ms, name) = renders.max()?;
         Some(Self {

@@ -1,10 +1,11 @@
-//! One version, and how it differs from another.
+//! The list of versions, and one version compared with another.
 
 use serde::Serialize;
 
+use super::Frame;
 use super::overview::{FindingsView, Rows};
-use super::{Frame, phrases};
-use crate::admin::model::{ChangedTemplate, DiffAnswer};
+use crate::admin::model::{ChangedTemplate, DiffAnswer, SideAnswer};
+use crate::admin::phrases;
 
 #[derive(Debug, Serialize)]
 pub(super) struct VersionsView {
@@ -18,9 +19,9 @@ pub(super) struct VersionView {
     pub(super) number: u64,
     pub(super) rows: Rows,
     pub(super) findings: FindingsView,
-    /// What it is compared with, if that is kept.
+    /// The comparison with another version, if both are kept.
     pub(super) compared: Option<Compared>,
-    /// Versions that it can be compared with.
+    /// The versions to choose from for a comparison.
     pub(super) others: Vec<OtherVersion>,
 }
 
@@ -43,8 +44,8 @@ struct TemplateDiff {
     name: String,
     href: String,
     change: &'static str,
-    /// How it stood and stands, if that is another.
-    stands: Option<String>,
+    /// The change of its status, if there is one.
+    status: Option<String>,
     lines: Vec<DiffLine>,
     any: bool,
     cut: bool,
@@ -57,7 +58,7 @@ struct DiffLine {
     text: String,
 }
 
-/// Lines that a page shows of one template.
+/// Lines of the difference of one template.
 const LINES: usize = 200;
 
 impl Compared {
@@ -92,14 +93,14 @@ impl TemplateDiff {
         let mut lines: Vec<DiffLine> = all.take(LINES + 1).map(line).collect();
         let cut = lines.len() > LINES;
         lines.truncate(LINES);
-        let standing = |side: &Option<crate::admin::model::SideAnswer>| side.as_ref().map(|side| side.standing);
-        let (before, after) = (standing(&changed.before), standing(&changed.after));
-        let stands = before.zip(after).filter(|(before, after)| before != after);
+        let status = |side: &Option<SideAnswer>| side.as_ref().map(|side| side.standing);
+        let (before, after) = (status(&changed.before), status(&changed.after));
+        let change = before.zip(after).filter(|(before, after)| before != after);
         Self {
             href: format!("/_hotplate/templates?at={}", phrases::in_query(&changed.name)),
             name: changed.name,
             change: changed.change,
-            stands: stands.map(|(before, after)| format!("{} → {}", before.as_str(), after.as_str())),
+            status: change.map(|(before, after)| format!("{} → {}", before.as_str(), after.as_str())),
             any: !lines.is_empty(),
             lines,
             cut,

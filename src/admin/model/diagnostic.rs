@@ -1,42 +1,42 @@
-//! Diagnostics in answers.
+//! Diagnostics as they are answered.
 
 use hotplate_actors::Diagnostic;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What is wrong with a template.
+/// An error or a warning in a template.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct Finding {
-    /// `error`, or `warning`.
+    /// `error` or `warning`.
     pub(in super::super) severity: &'static str,
-    /// A stable word for programs, such as `missing-path`.
+    /// A stable identifier for programs, such as `missing-path`.
     pub(in super::super) code: &'static str,
-    /// In which template.
+    /// The template in which it is.
     pub(in super::super) template: Option<String>,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub(in super::super) line: Option<u32>,
-    /// In characters, counted from 1.
+    /// The column in characters, counted from 1.
     pub(in super::super) column: Option<u32>,
-    /// In characters, all on this line.
+    /// The length in characters, all on this line.
     pub(in super::super) length: Option<u32>,
-    /// One sentence.
+    /// The message, one sentence.
     pub(in super::super) message: String,
-    /// What to write or do instead.
+    /// A proposal of what to write or do instead.
     pub(in super::super) help: Option<String>,
-    /// The calls that led there, the nearest first.
+    /// The calls that led to the place, the nearest first.
     pub(in super::super) chain: Vec<Call>,
-    /// All of it for people, with the line and a caret under the place.
+    /// The whole finding as text, with the line and a caret under the place.
     pub(in super::super) text: String,
 }
 
-/// A call on the way to the place.
+/// A call that led to the place of a finding.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct Call {
-    /// Who calls.
+    /// The template that calls.
     pub(in super::super) template: String,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub(in super::super) line: u32,
-    /// In characters, counted from 1.
+    /// The column in characters, counted from 1.
     pub(in super::super) column: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Health in answers.
+//! The health as it is answered.
 
 use hotplate_actors::Health;
 use hotplate_actors::counters::OpenBreaker;
@@ -9,24 +9,24 @@ use super::NAMES_MAX;
 use super::diagnostic::Finding;
 use crate::guard::{Connections, EndReason};
 
-/// How the engine is.
+/// The health of the engine and of its listeners.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct HealthAnswer {
-    /// Whether edits come through and pages are served: not every one is broken. Rendering goes on even where this is `false`.
+    /// True if edits are taken in and pages are served, that is, not every page is broken. Rendering continues even if this is `false`.
     pub(in super::super) ready: bool,
-    /// What keeps it from being ready, a sentence each.
+    /// The reasons why it is not ready, a sentence each.
     pub(in super::super) reasons: Vec<String>,
-    /// What does not work although it is ready, a sentence each.
+    /// Parts that do not work although it is ready, a sentence each.
     pub(in super::super) degraded: Vec<String>,
-    /// What is served now.
+    /// The version that is served.
     pub(in super::super) version: u64,
-    /// Each actor, in the order of the flow.
+    /// Each actor, in the order in which an edit passes through them.
     pub(in super::super) actors: Vec<ActorHealth>,
     /// Each loader, in the order of precedence.
     pub(in super::super) loaders: Vec<LoaderHealth>,
-    /// What users send to.
-    pub(in super::super) doors: Vec<DoorHealth>,
-    /// How many templates have an open circuit breaker.
+    /// Each mailbox of the engine.
+    pub(in super::super) doors: Vec<MailboxAnswer>,
+    /// The number of templates whose circuit breaker is open.
     pub(in super::super) breakers_open: usize,
     /// These templates, sorted by name, the first hundred.
     pub(in super::super) breakers: Vec<BreakerAnswer>,
@@ -34,25 +34,25 @@ pub(in super::super) struct HealthAnswer {
     pub(in super::super) listeners: Vec<ListenerHealth>,
 }
 
-/// A template whose circuit breaker is open: it failed so often, at such a cost, that its last good version is rendered in its place.
+/// A template whose circuit breaker is open: it failed so often, at such a cost, that its last good version is rendered instead.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct BreakerAnswer {
-    /// Its name.
+    /// The name of the template.
     pub(in super::super) template: String,
-    /// When the breaker opened, in milliseconds since 1970. Trials that failed since leave it open.
+    /// The time at which the breaker opened, in milliseconds since 1970. Failed probes do not change it.
     pub(in super::super) since_ms: u64,
-    /// When a render will try the template again, in milliseconds since 1970. It may be over: nobody has asked for it since.
+    /// The time from which the next render probes the template, in milliseconds since 1970. It is in the past if there was no request since.
     pub(in super::super) next_try_ms: u64,
-    /// Whether a render is trying it now.
+    /// True if a render is probing it now.
     pub(in super::super) trying: bool,
-    /// What the last render failed with.
+    /// The error of its last render.
     pub(in super::super) diagnostic: Option<Finding>,
 }
 
 /// The connections of a listener, since it began to listen.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct ListenerHealth {
-    /// `pages`, `admin`, or what a program calls its own.
+    /// `pages`, `admin`, or the name that a program gave to its own listener.
     pub(in super::super) listener: &'static str,
     /// Connections that are open now.
     pub(in super::super) open: usize,
@@ -114,70 +114,70 @@ impl ListenerHealth {
     }
 }
 
-/// How an actor is.
+/// The health of an actor.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct ActorHealth {
     /// `watcher`, `compiler`, `graph`, `registry` or `renderer`.
     pub(in super::super) actor: &'static str,
-    /// Which of several.
+    /// Its number among the actors of this name.
     pub(in super::super) number: u16,
     /// `up`, `backing-off`, `down` or `stopped`.
     pub(in super::super) state: &'static str,
-    /// How often it was started again.
+    /// The number of restarts.
     pub(in super::super) restarts: u64,
-    /// What it said when it failed last.
+    /// The message of its last fault.
     pub(in super::super) last_fault: Option<String>,
-    /// Messages that wait for it.
+    /// Messages that wait in its mailbox.
     pub(in super::super) backlog: usize,
-    /// How long the oldest of them has waited, in milliseconds.
+    /// The time that the oldest of them has waited, in milliseconds.
     pub(in super::super) oldest_ms: u64,
-    /// Threads of it that hang and were replaced.
+    /// Its threads that hang and were replaced.
     pub(in super::super) quarantined: usize,
 }
 
-/// How a loader sees.
+/// The health of a loader.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct LoaderHealth {
-    /// What and where it is.
+    /// The kind of loader and its place.
     pub(in super::super) loader: String,
     /// `unwatched`, `native`, `native-and-poll` or `poll`.
     pub(in super::super) watch_mode: &'static str,
-    /// Why by these means.
+    /// The reason for this mode.
     pub(in super::super) why: String,
     /// Files that it knows.
     pub(in super::super) files: u64,
     /// Directories that the kernel watches for it.
     pub(in super::super) directories: u64,
-    /// How often a queue of events overflowed.
+    /// The number of times that a queue of events overflowed.
     pub(in super::super) overflows: u64,
-    /// How often it looked at everything.
+    /// The number of full scans.
     pub(in super::super) reconciles: u64,
-    /// What such a look found that no event had told.
+    /// Changes that a full scan found and no event had reported.
     pub(in super::super) missed_by_events: u64,
-    /// How often a file was still being written after it had been waited for; `remarks` say which.
+    /// The number of times that a file was still being written after `settle_max_ms`; `remarks` names the files.
     pub(in super::super) still_written: u64,
-    /// Files that are there and cannot be read now.
+    /// Files that exist and cannot be read.
     pub(in super::super) unreadable: u64,
-    /// Whether its root is missing now; what was served goes on.
+    /// True if its root is missing. The previous version is still served.
     pub(in super::super) root_missing: bool,
-    /// What is remarkable about its files: names that no template can have, directories and links that are left out, and the like.
+    /// Remarks about its files, such as names that no template can have, and directories and links that are left out.
     pub(in super::super) remarks: Vec<Finding>,
 }
 
-/// How a door is.
+/// A mailbox of the engine: its load, and the calls that failed.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(in super::super) struct DoorHealth {
-    /// `reloads`, `renders` or `queries`.
+pub(in super::super) struct MailboxAnswer {
+    /// The name of the mailbox: `reloads`, `renders` or `queries`.
     pub(in super::super) door: &'static str,
-    /// How many are inside, waiting or under way.
+    /// Messages in flight: those that wait and those being handled.
     pub(in super::super) inside: usize,
-    /// How many may be.
+    /// The most messages in flight.
     pub(in super::super) capacity: usize,
-    /// How many were turned away because it was full.
+    /// Messages that were rejected because the mailbox was full.
     pub(in super::super) busy: u64,
-    /// How many had no answer in time.
+    /// Messages that timed out.
     pub(in super::super) timeouts: u64,
-    /// How many an actor failed with.
+    /// Messages that were lost to a fault of an actor.
     pub(in super::super) lost: u64,
 }
 
@@ -186,7 +186,7 @@ pub(in super::super) struct DoorHealth {
 pub(in super::super) struct Probe {
     /// `live`, `ready` or `not-ready`.
     pub(in super::super) status: &'static str,
-    /// Why it is not ready, a sentence each. Without the token, where there is one, the sentences are not told.
+    /// The reasons why it is not ready, a sentence each. They are left out without the token, if there is one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in super::super) reasons: Vec<String>,
 }
@@ -221,13 +221,14 @@ impl HealthAnswer {
             root_missing: !loader.status.missing.is_empty(),
             remarks: loader.status.remarks.iter().map(Finding::of).collect(),
         });
-        let doors = health.mailboxes.into_iter().map(|door| DoorHealth {
-            door: door.mailbox,
-            inside: door.in_flight,
-            capacity: door.capacity,
-            busy: door.busy,
-            timeouts: door.timeouts,
-            lost: door.lost,
+        // These fields keep the names that they have in version 1 of the API.
+        let doors = health.mailboxes.into_iter().map(|mailbox| MailboxAnswer {
+            door: mailbox.mailbox,
+            inside: mailbox.in_flight,
+            capacity: mailbox.capacity,
+            busy: mailbox.busy,
+            timeouts: mailbox.timeouts,
+            lost: mailbox.lost,
         });
         Self {
             ready: health.ready,

@@ -1,4 +1,4 @@
-//! Versions in answers.
+//! Versions as they are answered.
 
 use hotplate_actors::counters::Publication;
 use hotplate_actors::messages::RolledBack;
@@ -12,58 +12,58 @@ use utoipa::ToSchema;
 
 use super::{Finding, NameSample, StatusAnswer};
 
-/// How long lines are compared for the shortest difference; after that any will do.
-const COMPARING: Duration = Duration::from_millis(200);
+/// The time for the search for the shortest difference between two texts. After that a longer one is answered.
+const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Versions are in memory.
-const HOLD_ENDS: &str = "held until `resume`, or until the process ends: one that starts serves what its sources have, so undo the edit there too";
+/// The notice in an answer to a rollback: versions are in memory, and a restart forgets the hold.
+const HOLD_NOTICE: &str = "held until `resume`, or until the process ends: a new process serves what its sources have, so undo the edit there too";
 
-/// What is served now.
+/// The version that is served.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(in super::super) struct VersionAnswer {
-    /// Its number.
+    /// The number of the version.
     pub(in super::super) version: u64,
-    /// A digest of what it serves, the first 16 hexadecimal digits.
+    /// A digest of everything that it serves, the first 16 hexadecimal digits.
     pub(in super::super) digest: String,
-    /// What the sources ask for: this version, or one more while something is held back.
+    /// The version of the sources: this one, or one more while a template is stale or broken.
     pub(in super::super) desired_version: u64,
-    /// Whether somebody went back to an earlier version, so that edits wait.
+    /// True if an operator holds an earlier version, so that edits wait.
     pub(in super::super) held: bool,
-    /// Templates by how they stand.
+    /// Templates by status.
     pub(in super::super) templates: TemplateCounts,
-    /// When the engine was started, in milliseconds since 1970.
+    /// The start of the engine, in milliseconds since 1970.
     pub(in super::super) started_ms: u64,
     /// The version of hotplate itself.
     pub(in super::super) hotplate: &'static str,
 }
 
-/// Templates by how they stand.
+/// The number of templates by status.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(in super::super) struct TemplateCounts {
-    /// Served as their newest text has them.
+    /// Templates whose newest text is served.
     pub(in super::super) current: usize,
-    /// Served as they were before an edit that is not good.
+    /// Templates whose last good text is served, because a newer one has errors.
     pub(in super::super) stale: usize,
-    /// Not served.
+    /// Templates that are not served.
     pub(in super::super) broken: usize,
 }
 
-/// Everything that a client of events has to know to begin with.
+/// The state from which a client of events begins.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(in super::super) struct CurrentAnswer {
-    /// What is served.
+    /// The version that is served.
     #[serde(flatten)]
     pub(in super::super) version: VersionAnswer,
-    /// What is wrong now, the first hundred findings.
+    /// The current errors, the first hundred.
     pub(in super::super) diagnostics: Vec<Finding>,
 }
 
 /// The versions that are known, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct VersionsAnswer {
-    /// What is served.
+    /// The version that is served.
     pub(in super::super) current: u64,
-    /// Whether somebody went back to it, so that edits wait.
+    /// True if an operator holds it, so that edits wait.
     pub(in super::super) held: bool,
     /// The last versions.
     pub(in super::super) versions: Vec<PublicationAnswer>,
@@ -72,109 +72,109 @@ pub(in super::super) struct VersionsAnswer {
 /// A version that was published.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(in super::super) struct PublicationAnswer {
-    /// Its number.
+    /// The number of the version.
     pub(in super::super) version: u64,
-    /// When, in milliseconds since 1970.
+    /// The time of the swap, in milliseconds since 1970.
     pub(in super::super) at_ms: u64,
-    /// A digest of what it serves, the first 16 hexadecimal digits.
+    /// A digest of everything that it serves, the first 16 hexadecimal digits.
     pub(in super::super) digest: String,
-    /// Whether it can be gone back to and compared.
+    /// True if it is kept, so that it can be compared and rolled back to.
     pub(in super::super) kept: bool,
-    /// Whether somebody chose it by going back.
+    /// True if an operator chose it by a rollback.
     pub(in super::super) held: bool,
     /// Templates with a new text.
     pub(in super::super) changed: NameSample,
-    /// Templates that went.
+    /// Templates that were removed.
     pub(in super::super) removed: NameSample,
-    /// Templates that went on as they were, newly or for a new reason.
+    /// Templates that became stale, or are stale for a new reason.
     pub(in super::super) stale: NameSample,
-    /// Templates that could not be served, newly or for a new reason.
+    /// Templates that became broken, or are broken for a new reason.
     pub(in super::super) broken: NameSample,
-    /// Templates that were current again.
+    /// Templates that became current again.
     pub(in super::super) recovered: NameSample,
-    /// What was newly wrong, the first hundred findings.
+    /// The new errors, the first hundred.
     pub(in super::super) diagnostics: Vec<Finding>,
-    /// From noticing the first change to the swap, in microseconds.
+    /// The time from noticing the first change to the swap, in microseconds.
     pub(in super::super) micros: u64,
 }
 
-/// What came of a reload.
+/// The result of a reload.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct ReloadAnswer {
-    /// What is served now: everything that was written before the call is in it, or named in `diagnostics`.
+    /// The version that is served. Everything that was written before the call is in it, or named in `diagnostics`.
     pub(in super::super) version: u64,
     /// `published`, `unchanged`, `held`, `refused` or `unreadable`.
     pub(in super::super) outcome: &'static str,
-    /// Why it is refused or unreadable.
+    /// The reason for `refused` or `unreadable`.
     pub(in super::super) reason: Option<String>,
     /// Templates with a new text.
     pub(in super::super) changed: Vec<String>,
-    /// Templates that are gone.
+    /// Templates that were removed.
     pub(in super::super) removed: Vec<String>,
-    /// Templates that are not served as their newest text has them, whether this reload changed anything or not.
+    /// Templates whose newest text is not served, whether this reload changed anything or not.
     pub(in super::super) not_current: Vec<NotCurrentAnswer>,
-    /// Everything that is wrong now.
+    /// All current errors.
     pub(in super::super) diagnostics: Vec<Finding>,
 }
 
-/// A template that is not served as its newest text has it.
+/// A template whose newest text is not served.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct NotCurrentAnswer {
-    /// Its name.
+    /// The name of the template.
     pub(in super::super) template: String,
-    /// What is served in its place: `last-good`, `stand-in`, or `failure`.
+    /// The replacement that is served: `last-good`, `stand-in` or `failure`.
     pub(in super::super) serving: &'static str,
-    /// Of `last-good`: the version that it is from.
+    /// The version of a `last-good` text.
     pub(in super::super) since: Option<u64>,
 }
 
-/// What came of going back, or of ending that.
+/// The result of a rollback, or of its end.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct RolledBackAnswer {
-    /// What is served now.
+    /// The version that is served.
     pub(in super::super) version: u64,
-    /// `published`, or `unchanged` where nothing was held.
+    /// `published`, or `unchanged` if no version was held.
     pub(in super::super) outcome: &'static str,
-    /// Templates with another text than before.
+    /// Templates whose text differs from before.
     pub(in super::super) changed: NameSample,
-    /// Templates that are gone.
+    /// Templates that were removed.
     pub(in super::super) removed: NameSample,
-    /// What to know of a version that is held.
+    /// A notice about the end of the hold.
     pub(in super::super) notice: Option<&'static str>,
 }
 
-/// What two versions serve otherwise.
+/// The difference between two versions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct DiffAnswer {
-    /// The first.
+    /// The first version.
     pub(in super::super) from: u64,
-    /// The second.
+    /// The second version.
     pub(in super::super) to: u64,
-    /// Templates that are served otherwise, sorted by name.
+    /// Templates that the two serve differently, sorted by name.
     pub(in super::super) templates: Vec<ChangedTemplate>,
-    /// Whether there are more than fit into an answer.
+    /// True if there are more than fit into an answer.
     pub(in super::super) truncated: bool,
 }
 
-/// A template that two versions serve otherwise.
+/// A template that two versions serve differently.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct ChangedTemplate {
-    /// Its name.
+    /// The name of the template.
     pub(in super::super) name: String,
     /// `added`, `removed` or `changed`.
     pub(in super::super) change: &'static str,
-    /// In the first.
+    /// The template in the first version.
     pub(in super::super) before: Option<SideAnswer>,
-    /// In the second.
+    /// The template in the second version.
     pub(in super::super) after: Option<SideAnswer>,
-    /// The lines that differ, in the unified format, if asked for with `content=true`.
+    /// The lines that differ, in the unified format; only with `content=true`.
     pub(in super::super) unified: Option<String>,
 }
 
-/// What a version serves of a template.
+/// A template in one of two versions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct SideAnswer {
-    /// How it stands.
+    /// The status of the template.
     pub(in super::super) standing: StatusAnswer,
     /// BLAKE3 of its text, the first 16 hexadecimal digits.
     pub(in super::super) digest: Option<String>,
@@ -222,7 +222,7 @@ impl PublicationAnswer {
             stale: NameSample::of(stale),
             broken: NameSample::of(broken),
             recovered: NameSample::of(recovered),
-            diagnostics: diagnostics.iter().take(super::NAMES_MAX).map(Finding::of).collect(),
+            diagnostics: diagnostics.iter().take(super::FINDINGS_MAX).map(Finding::of).collect(),
             micros: *micros,
         }
     }
@@ -272,14 +272,14 @@ impl RolledBackAnswer {
         }
     }
 
-    /// The answer to going back.
+    /// Returns the answer to a rollback.
     pub(in super::super) fn held(rolled_back: &RolledBack) -> Result<Self, super::super::problem::Problem> {
         let answer = Self::of(rolled_back)?;
-        let notice = Some(HOLD_ENDS);
+        let notice = Some(HOLD_NOTICE);
         Ok(Self { notice, ..answer })
     }
 
-    /// The answer, or why there is none.
+    /// Returns the answer, or the problem if nothing was published.
     pub(in super::super) fn of(rolled_back: &RolledBack) -> Result<Self, super::super::problem::Problem> {
         use super::super::problem::Problem;
         match rolled_back {
@@ -298,7 +298,7 @@ impl RolledBackAnswer {
 }
 
 impl ChangedTemplate {
-    /// `text` is whether to say which lines differ.
+    /// Describes a difference, with the lines that differ if `text` is set.
     pub(in super::super) fn of(difference: &Difference, text: bool) -> Self {
         let side = |served: &hotplate_actors::snapshot::ServedTemplate| SideAnswer {
             standing: served.stands.into(),
@@ -319,7 +319,7 @@ impl ChangedTemplate {
     }
 }
 
-/// The lines that differ, with three around them.
+/// Returns the lines that differ, each group with three lines around it.
 fn unified(difference: &Difference) -> String {
     let text = |served: &Option<hotplate_actors::snapshot::ServedTemplate>| {
         served
@@ -329,6 +329,6 @@ fn unified(difference: &Difference) -> String {
             .to_owned()
     };
     let (before, after) = (text(&difference.before), text(&difference.after));
-    let diff = TextDiff::configure().timeout(COMPARING).diff_lines(&before, &after);
+    let diff = TextDiff::configure().timeout(DIFF_TIMEOUT).diff_lines(&before, &after);
     diff.unified_diff().context_radius(3).to_string()
 }

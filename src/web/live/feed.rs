@@ -1,4 +1,7 @@
-//! [`Feed`]: what is sent to one browser, for as long as it listens.
+//! [`FollowerStream`]: the events of one browser, as long as it reads them.
+//!
+//! A browser is sent the current status of its entries, never a list of what happened to them: a slow one skips to the newest status,
+//! so nothing queues up. The feed of the admin listener keeps its events instead, because programs want each of them.
 
 use std::future::Future;
 use std::mem;
@@ -15,19 +18,20 @@ use tokio::sync::watch;
 
 use super::hub::{self, Hub};
 use super::shutdown::ShutdownSignal;
+use crate::sse;
 
-/// A sign of life at least that often, so that it is noticed when a browser has gone: its half of the connection may end
-/// before the other, so that alone says nothing.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// The longest time without a write, so that a browser that has gone is noticed. The end of its half of the connection is no sign of
+/// that: it may close that half and read on.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A body that goes on: how some entries stand, now and whenever that changes.
+/// A body without an end: the status of some entries, now and after each change.
 pub(super) struct FollowerStream(Next);
 
-/// What is sent next, and who goes on after that.
+/// The next bytes to send, and the follower that waits for those after them.
 type Next = Pin<Box<dyn Future<Output = Option<(Follower, Bytes)>>>>;
 
 impl FollowerStream {
-    /// Follows some entries; `None` if as many follow as may.
+    /// Follows some entries. Returns `None` if the limit `live_clients` is reached.
     pub(super) fn join(hub: &Arc<Hub>, hotplate: &Hotplate, entries: Vec<TemplateName>) -> Option<Self> {
         if !hub.join(hotplate, &entries) {
             return None;
@@ -51,7 +55,7 @@ impl MessageBody for FollowerStream {
         BodySize::Stream
     }
 
-    /// Only asked while what was sent before is on its way: whoever does not read is not written for.
+    /// Polls for the next bytes. The server asks only when it has sent the ones before, so nothing is written for a browser that does not read.
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         Poll::Ready(ready!(self.0.as_mut().poll(context)).map(|(follower, bytes)| {
             self.0 = Box::pin(follower.next());
@@ -60,12 +64,12 @@ impl MessageBody for FollowerStream {
     }
 }
 
-/// What one browser was sent.
+/// The record of what one browser was sent.
 struct Follower {
     hub: Arc<Hub>,
     changes: watch::Receiver<Option<u64>>,
     ending: ShutdownSignal,
-    /// With the serial that was sent last.
+    /// Each entry, with the serial number of its last event.
     entries: Vec<(TemplateName, u64)>,
     styles: Arc<str>,
 }
@@ -76,29 +80,25 @@ impl Follower {
             if self.changes.borrow().is_none() {
                 return None;
             }
-            let sign_of_life = tokio::select! {
+            let is_idle = tokio::select! {
                 () = self.ending.told() => return None,
                 changed = self.changes.changed() => {
                     changed.ok()?;
                     false
                 }
-                () = sleep(SIGN_OF_LIFE) => true,
+                () = sleep(KEEP_ALIVE_INTERVAL) => true,
             };
             if self.changes.borrow().is_none() {
                 return None;
             }
-            let news = if sign_of_life {
-                Bytes::from_static(b":\n\n")
-            } else {
-                self.news()
-            };
+            let news = if is_idle { sse::KEEP_ALIVE } else { self.news() };
             if !news.is_empty() {
                 return Some((self, news));
             }
         }
     }
 
-    /// What differs from what was sent.
+    /// Returns the events that differ from those sent last.
     fn news(&mut self) -> Bytes {
         self.changes.mark_unchanged();
         let mut news = Vec::new();

@@ -19,6 +19,7 @@ use super::editor::Editor;
 use super::fault::FaultReport;
 use super::labels::{LiveSettings, Sources};
 use super::styles::Stylesheets;
+use crate::sse;
 use crate::web::digests::{self, Digests};
 
 /// The followed entries, and the channel that wakes the streams.
@@ -280,10 +281,9 @@ impl Followed {
     }
 }
 
-/// One server-sent event: JSON has no line break outside of strings, and none unescaped inside.
+/// Encodes a server-sent event.
 pub(super) fn event(name: &str, data: &impl Serialize) -> Bytes {
-    let data = serde_json::to_string(data).unwrap_or_default();
-    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+    sse::event(None, name, &serde_json::to_string(data).unwrap_or_default())
 }
 
 fn listen(hub: &Weak<Hub>, mut subscription: Subscription) {

@@ -1,4 +1,4 @@
-//! What nobody should send, and how it is answered: clearly, in bounded memory, and nothing else is affected.
+//! Requests that no client should send. Each is answered with a clear problem, in bounded memory, and affects no other client.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use super::{SHOP, Served};
 use crate::wire::{self as http, PATIENCE, connect, read};
 
 #[test]
-fn without_the_token_there_is_nothing_but_a_word() {
+fn without_the_token_only_probes_are_answered() {
     let served = Served::with(&SHOP, Some("right-token"), |admin| admin);
     let ask = |path: &str, headers: &[(&str, &str)]| http::ask(served.address(), "GET", path, headers, "");
     for headers in [
@@ -55,7 +55,7 @@ fn without_the_token_there_is_nothing_but_a_word() {
 }
 
 #[test]
-fn beyond_this_machine_a_token_is_needed_and_an_address_in_use_is_named() {
+fn a_listener_that_cannot_start_names_the_reason() {
     let served = Served::start(&SHOP);
     let start = |address: String, token: Option<&str>| {
         let admin = Admin::new(served.hotplate.clone()).bind(address);
@@ -79,7 +79,7 @@ fn beyond_this_machine_a_token_is_needed_and_an_address_in_use_is_named() {
 }
 
 #[test]
-fn a_page_of_another_site_gets_nothing() {
+fn requests_of_other_sites_are_refused() {
     let served = Served::start(&SHOP);
     let rebound = served.ask("GET", "/admin/v1/version", &[("host", "evil.example")], "");
     assert_eq!(
@@ -100,7 +100,7 @@ fn a_page_of_another_site_gets_nothing() {
 }
 
 #[test]
-fn what_is_not_there_or_not_right_is_a_problem() {
+fn wrong_requests_are_answered_with_problems() {
     let served = Served::start(&SHOP);
     let long = "x".repeat(2_000);
     let text = [("content-type", "text/plain")];
@@ -159,7 +159,7 @@ fn what_is_not_there_or_not_right_is_a_problem() {
 }
 
 #[test]
-fn a_gibibyte_is_refused_before_it_is_read() {
+fn a_body_of_a_gibibyte_is_not_read() {
     let served = Served::start(&SHOP);
     let mut stream = connect(served.address());
     let head = format!(
@@ -173,7 +173,7 @@ fn a_gibibyte_is_refused_before_it_is_read() {
         (413, Some("urn:hotplate:problem:too-large"))
     );
 
-    // Without saying so beforehand, and without end: the connection is cut long before.
+    // Without a length and without an end: the connection is closed long before.
     let mut stream = connect(served.address());
     let head = format!(
         "POST /admin/v1/rollback HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -199,7 +199,7 @@ fn a_gibibyte_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn a_client_that_sends_a_byte_now_and_then_is_cut_off() {
+fn a_client_that_sends_too_slowly_is_disconnected() {
     let limits = AdminLimits {
         request_ms: 1_000,
         ..AdminLimits::default()
@@ -219,7 +219,7 @@ fn a_client_that_sends_a_byte_now_and_then_is_cut_off() {
                 Ok(0) => break,
                 Ok(count) => answer.extend_from_slice(&some[..count]),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    // Slowly on, as long as that is possible.
+                    // The client goes on slowly, as long as that is possible.
                     let _ = stream.write_all(b"a");
                 }
                 Err(_) => break,
@@ -230,14 +230,14 @@ fn a_client_that_sends_a_byte_now_and_then_is_cut_off() {
         assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     }
     let since = Instant::now();
-    // On a busy machine a second may be little for anybody.
+    // On a busy machine one second may be too little for any client.
     while served.get("/admin/v1/version").status != 200 {
         assert!(since.elapsed() < PATIENCE);
     }
 }
 
 #[test]
-fn more_requests_than_there_may_be_are_told_when_to_come_back() {
+fn requests_beyond_the_rate_are_answered_429() {
     let limits = AdminLimits {
         changes_per_second: 1,
         changes_burst: 2,
@@ -259,12 +259,12 @@ fn more_requests_than_there_may_be_are_told_when_to_come_back() {
             .and_then(|seconds| seconds.parse::<u32>().ok())
             .is_some_and(|seconds| seconds >= 1)
     );
-    // Looking is still allowed.
+    // Requests that only read are still answered.
     assert_eq!(served.get("/admin/v1/version").status, 200);
 }
 
 #[test]
-fn those_without_the_token_use_up_nothing_of_those_with_it() {
+fn requests_without_the_token_are_counted_apart() {
     let limits = AdminLimits {
         unauthenticated_per_second: 1,
         unauthenticated_burst: 2,
@@ -289,7 +289,7 @@ fn those_without_the_token_use_up_nothing_of_those_with_it() {
 }
 
 #[test]
-fn bounds_that_the_document_names_are_kept() {
+fn the_bounds_of_the_document_hold() {
     let served = Served::start(&SHOP);
     let json = [("content-type", "application/json")];
     let long = |bytes: usize| "x".repeat(bytes);
@@ -341,7 +341,7 @@ fn bounds_that_the_document_names_are_kept() {
     let schemas = &document["components"]["schemas"];
     assert_eq!(schemas["ResetRequest"]["properties"]["actor"]["maxLength"], 100);
     assert_eq!(schemas["LogLevelAnswer"]["properties"]["filter"]["maxLength"], 4_096);
-    // Without a token nothing demands one; with one, everything but the probes does.
+    // A listener without a token demands none; with one, every operation but the probes does.
     assert!(!document.to_string().contains("\"security"), "{document}");
     let with_token = Served::with(&SHOP, Some("right-token"), |admin| admin);
     let document = with_token.get_json("/admin/v1/openapi.json");

@@ -1,4 +1,4 @@
-//! Every answer is what the OpenAPI document says, and says nothing that is not in it.
+//! Every answer conforms to the OpenAPI document and has no field that the document lacks.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::{SHOP, Served};
 use crate::schema::{answers, check};
 
 #[test]
-fn answers_are_what_the_document_says() {
+fn answers_conform_to_the_document() {
     let served = Served::with(&SHOP, Some("secret"), |admin| admin);
     let document = served.get_json("/admin/v1/openapi.json");
     assert!(
@@ -36,7 +36,7 @@ fn answers_are_what_the_document_says() {
         asked.insert(format!("{method} {path}"));
     };
     let v1 = |path: &str| format!("/admin/v1/{path}");
-    // Everything is there to be said: a failure, a stale entry, a broken one, a version that is held.
+    // Every kind of field has a value: there is a failure, a stale template, a broken one and a warning.
     served.hotplate.render("index.html", &json!({})).expect_err("no title");
     served.edit("part/foot.html", "{{ if x }}");
     served.edit("never.html", "{{ call nobody.html with x }}");

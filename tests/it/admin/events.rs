@@ -1,4 +1,4 @@
-//! Events as they happen.
+//! Tests of the stream of events.
 
 use std::io::{Read, Write};
 use std::time::Instant;
@@ -10,7 +10,7 @@ use super::{SHOP, Served};
 use crate::wire::{Events, PATIENCE, ask, connect};
 
 #[test]
-fn a_client_is_told_where_it_begins_and_then_everything() {
+fn a_client_gets_the_current_state_and_then_each_event() {
     let served = Served::start(&SHOP);
     let mut events = Events::listen(served.address(), "/admin/v1/events", &[]);
     let current = events.next().expect("the first");
@@ -35,7 +35,7 @@ fn a_client_is_told_where_it_begins_and_then_everything() {
 }
 
 #[test]
-fn a_client_that_comes_back_misses_nothing_and_one_from_elsewhere_is_told_everything() {
+fn a_client_resumes_after_its_last_event() {
     let served = Served::start(&SHOP);
     let listen = |last: &str| Events::listen(served.address(), "/admin/v1/events", &[("last-event-id", last)]);
     let begin = Events::listen(served.address(), "/admin/v1/events", &[])
@@ -72,7 +72,7 @@ fn a_client_that_comes_back_misses_nothing_and_one_from_elsewhere_is_told_everyt
 }
 
 #[test]
-fn a_client_that_does_not_read_is_told_that_it_lags_and_harms_nobody() {
+fn a_client_that_does_not_read_is_sent_lagged() {
     let limits = AdminLimits {
         events: 16,
         changes_per_second: 100_000,
@@ -88,7 +88,7 @@ fn a_client_that_does_not_read_is_told_that_it_lags_and_harms_nobody() {
     let request = format!("GET /admin/v1/events HTTP/1.1\r\nhost: {}\r\n\r\n", served.address());
     lazy.write_all(request.as_bytes()).expect("sent");
     let mut attentive = Events::listen(served.address(), "/admin/v1/events", &[]);
-    // Each version says 90 KB, so that what the system keeps for the lazy one is soon full.
+    // The event of each version has 90 KB, so that the buffers of the slow client are soon full.
     let versions = 150;
     for version in 0..versions {
         served.memory_edit(names.iter().map(|(name, _)| (*name, format!("{version}"))));
@@ -106,7 +106,7 @@ fn a_client_that_does_not_read_is_told_that_it_lags_and_harms_nobody() {
     assert_eq!(served.get("/admin/v1/version").status, 200);
 }
 
-/// Signs in to the dashboard; answers what the browser sends from then on.
+/// Signs in to the dashboard. Returns the cookie of the session.
 fn sign_in(served: &Served) -> String {
     let answer = ask(served.address(), "POST", "/_hotplate/login", &[], "token=secret");
     assert_eq!(answer.status, 303, "{answer:?}");
@@ -115,7 +115,7 @@ fn sign_in(served: &Served) -> String {
 }
 
 #[test]
-fn a_stream_ends_with_the_session_that_it_was_opened_in() {
+fn a_stream_ends_with_its_session() {
     let start = |session_ms: u64| {
         let limits = AdminLimits {
             sessions: 2,
@@ -137,7 +137,7 @@ fn a_stream_ends_with_the_session_that_it_was_opened_in() {
     let out = ask(served.address(), "POST", "/_hotplate/logout", &[("cookie", &first)], "");
     assert_eq!(out.status, 303);
     signed_out.read_to_end();
-    // There is room for two: the fourth takes the place of the second.
+    // Two sessions are kept: the fourth takes the place of the second.
     sign_in(&served);
     goes_on.next_of("vitals");
     sign_in(&served);
@@ -156,7 +156,7 @@ fn a_stream_ends_with_the_session_that_it_was_opened_in() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_client_that_never_reads_is_cut_off() {
+fn a_client_that_never_reads_is_disconnected() {
     let limits = AdminLimits {
         event_clients: 1,
         stalled_ms: 500,
@@ -172,7 +172,7 @@ fn a_client_that_never_reads_is_cut_off() {
     let request = format!("GET /admin/v1/events HTTP/1.1\r\nhost: {}\r\n\r\n", served.address());
     lazy.write_all(request.as_bytes()).expect("sent");
     let since = Instant::now();
-    // It holds the one place until the system has waited long enough for it to read something.
+    // It holds the one slot until the connection is reset.
     for round in 0.. {
         served.memory_edit(names.iter().map(|name| (name.as_str(), format!("{round}"))));
         assert_eq!(served.ask("POST", "/admin/v1/reload", &[], "").status, 200);
@@ -183,13 +183,13 @@ fn a_client_that_never_reads_is_cut_off() {
         if round > 0 && status.ends_with(b"200") {
             break;
         }
-        assert!(since.elapsed() < PATIENCE, "it is never cut off");
+        assert!(since.elapsed() < PATIENCE, "it is never disconnected");
     }
     drop(lazy);
 }
 
 #[test]
-fn there_are_so_many_places_and_they_are_given_back() {
+fn slots_are_bounded_and_released() {
     let limits = AdminLimits {
         event_clients: 2,
         ..AdminLimits::default()
@@ -214,15 +214,15 @@ fn there_are_so_many_places_and_they_are_given_back() {
         if status.ends_with(b"200") {
             break;
         }
-        assert!(since.elapsed() < PATIENCE, "no place is given back");
+        assert!(since.elapsed() < PATIENCE, "no slot is released");
         std::thread::yield_now();
     }
 }
 
-/// How long it takes until the last of a thousand clients knows of a version: measured, and only loosely asserted, because
-/// the machine has other things to do.
+/// Measures the time until the last of a thousand clients gets an event. It asserts only a generous bound, because other work runs on the
+/// machine.
 #[test]
-fn a_thousand_clients_are_told_at_once() {
+fn a_thousand_clients_get_an_event() {
     let served = Served::start(&SHOP);
     let clients = 1_000;
     let mut all: Vec<_> = (0..clients)

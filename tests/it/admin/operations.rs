@@ -1,5 +1,5 @@
-//! Requests without end for each operation of the OpenAPI document, as it is served: valid ones, ones at each bound and beyond, and ones
-//! that no client should send. Each answer is one that the document says.
+//! Random requests for each operation of the OpenAPI document as it is served: valid ones, ones at each bound and beyond it, and ones that
+//! no client should send. Each answer conforms to the document.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::wire::{Answer, connect, read};
 
 const TOKEN: &str = "right-token";
 
-/// One operation of the document.
+/// An operation of the document.
 struct Operation<'d> {
     method: String,
     path: &'d str,
@@ -32,7 +32,7 @@ struct Parameter<'d> {
     schema: &'d Value,
 }
 
-/// A request, as it is sent.
+/// A request to send.
 #[derive(Debug, Clone)]
 struct Request {
     method: String,
@@ -41,14 +41,14 @@ struct Request {
     body: Vec<u8>,
 }
 
-/// What is chosen of what there is to send.
+/// The random choices from which a request is built.
 #[derive(Debug, Clone)]
 struct Choice {
     operation: Index,
-    /// Of each parameter: a value, or none.
+    /// A value for each parameter, or none.
     parameters: Vec<Option<Index>>,
     body: Index,
-    /// The right one mostly, else all requests would come to nothing.
+    /// Mostly the right one, because otherwise most requests would be refused at once.
     content_type: Option<Index>,
     token: Option<Index>,
     extra: Option<Index>,
@@ -94,7 +94,7 @@ fn operations(document: &Value) -> Vec<Operation<'_>> {
     operations
 }
 
-/// Values of a schema: the first is valid and means something here, then those at each bound and beyond, and those of other types.
+/// Returns values of a schema: first a valid one that exists here, then values at each bound and beyond, then values of other types.
 fn values(document: &Value, name: &str, schema: &Value) -> Vec<Value> {
     if let Some(reference) = schema["$ref"].as_str() {
         return values(
@@ -156,7 +156,7 @@ fn values(document: &Value, name: &str, schema: &Value) -> Vec<Value> {
     values
 }
 
-/// Texts in a query or a path that stand for no value.
+/// Texts in a query or a path that encode no valid value.
 const STRANGE: [&str; 7] = ["%FF%FE", "%00", "%", "%zz", "+%2B", "%C3%A9", "%2e%2e%2f"];
 
 fn encoded(text: &str) -> String {
@@ -168,12 +168,12 @@ fn encoded(text: &str) -> String {
     encoded.collect()
 }
 
-/// A value as it stands in a path, a query or a header.
+/// Returns the text of a value in a path, a query or a header.
 fn written(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Bodies for a schema: the first is valid.
+/// Returns bodies for a schema, of which the first is valid.
 fn bodies(document: &Value, schema: &Value) -> Vec<Vec<u8>> {
     let reference = schema["$ref"].as_str().expect("a schema with a name");
     let schema = crate::schema::resolve(document, reference).expect("a schema");
@@ -228,7 +228,7 @@ const TOKENS: [&[u8]; 7] = [
     b"\xff\xfe",
 ];
 
-/// Headers that no operation knows, or that say from where a request comes.
+/// Headers that no operation knows, or that name the origin of a request.
 const EXTRAS: [(&str, &[u8]); 8] = [
     ("x-unknown", b"1"),
     ("accept", b"text/html"),
@@ -240,7 +240,7 @@ const EXTRAS: [(&str, &[u8]); 8] = [
     ("range", b"bytes=0-1"),
 ];
 
-/// Builds a request. `None` instead of an index is the valid one.
+/// Builds a request from choices, or the valid one.
 fn request(document: &Value, operation: &Operation<'_>, choice: Option<&Choice>) -> Request {
     let (mut path, mut query, mut headers) = (operation.path.to_owned(), Vec::new(), Vec::new());
     for (number, parameter) in operation.parameters.iter().enumerate() {
@@ -261,7 +261,7 @@ fn request(document: &Value, operation: &Operation<'_>, choice: Option<&Choice>)
         match (parameter.place, chosen) {
             ("path", chosen) => path = path.replace(&format!("{{{}}}", parameter.name), chosen.map_or("", |text| text)),
             ("query", Some(text)) => query.push(format!("{}={text}", parameter.name)),
-            // What would end a header, or is refused before anything looks at it.
+            // A zero byte is refused by the HTTP parser.
             ("header", Some(text)) if text.bytes().all(|byte| byte != 0) => {
                 headers.push((parameter.name.to_owned(), text.clone().into_bytes()));
             }
@@ -315,17 +315,17 @@ fn send(served: &Served, request: &Request) -> Answer {
     bytes.extend(format!("content-length: {}\r\n\r\n", request.body.len()).bytes());
     bytes.extend(&request.body);
     let mut stream = connect(served.address());
-    // A body that is too large is not read to its end.
+    // The server does not read a body that is too large to its end.
     let _ = stream.write_all(&bytes);
     read(&mut stream)
 }
 
-/// What is wrong with an answer, by the document.
+/// Checks an answer against the document.
 fn judge(document: &Value, operation: &Operation<'_>, answer: &Answer) -> Result<(), String> {
     let content_type = answer.header("content-type").unwrap_or_default();
     let content_type = content_type.split(';').next().unwrap_or_default();
     if answer.status >= 500 {
-        return Err("nothing is wrong with the server".to_owned());
+        return Err("there is no reason for an error of the server".to_owned());
     }
     let contents = answers(document, operation.says, answer.status)?;
     let content = contents.get(content_type);
@@ -352,7 +352,7 @@ fn served() -> Served {
     };
     let set = |admin: hotplate::admin::Admin| admin.limits(limits).log_level(Log::default());
     let served = Served::with(&SHOP, Some(TOKEN), set);
-    // Something is stale, something broken, something failed when it was rendered, and there is a version to go back to.
+    // A template is stale, one is broken, one failed in a render, and there is a version to roll back to.
     served.edit("part/foot.html", "{{ if x }}");
     served.edit("never.html", "{{ call nobody.html with x }}");
     served.hotplate.render("index.html", &json!({})).expect_err("no title");
@@ -360,7 +360,7 @@ fn served() -> Served {
 }
 
 #[test]
-fn each_operation_succeeds_and_answers_other_methods_as_it_should() {
+fn each_operation_answers_each_method() {
     let served = served();
     let document = served.get_json("/admin/v1/openapi.json");
     let operations = operations(&document);
@@ -418,7 +418,7 @@ fn each_operation_succeeds_and_answers_other_methods_as_it_should() {
 }
 
 #[test]
-fn whatever_is_asked_is_answered_as_the_document_says() {
+fn random_requests_are_answered_as_documented() {
     let served = served();
     let document = served.get_json("/admin/v1/openapi.json");
     let operations = operations(&document);

@@ -4,18 +4,18 @@
 const main = document.getElementById("main");
 const link = document.querySelector("[data-link]");
 
-// --- laying a newer page into this one ---------------------------------------------------------------------------------
+// --- updating the page in place ---------------------------------------------------------------------------------
 
-let asked = 0;
+let requests = 0;
 
-// Fetches a page and replaces the parts that differ. Focus, scrolling and what is unfolded stay.
-async function lay(href) {
-  const number = ++asked;
+// Fetches a page and replaces the parts that differ. Focus, scroll positions and open details stay.
+async function update(href) {
+  const number = ++requests;
   const answer = await fetch(href, { headers: { accept: "text/html" } });
   if (answer.redirected && new URL(answer.url).pathname.endsWith("/login")) return location.assign(answer.url);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  // A newer question has been asked meanwhile.
-  if (number !== asked) return;
+  // A newer request has been sent meanwhile.
+  if (number !== requests) return;
   for (const part of document.querySelectorAll("[data-part]")) {
     const newer = page.getElementById(part.id);
     if (newer) replace(part, newer);
@@ -30,7 +30,7 @@ function replace(part, newer) {
   }
   if (part.outerHTML === newer.outerHTML) return;
   const focused = document.activeElement;
-  const path = part.contains(focused) ? place(focused, part) : null;
+  const path = part.contains(focused) ? selector(focused, part) : null;
   const { scrollTop, scrollLeft } = part;
   part.replaceWith(newer);
   newer.scrollTop = scrollTop;
@@ -38,23 +38,23 @@ function replace(part, newer) {
   if (path) newer.querySelector(path)?.focus({ preventScroll: true });
 }
 
-// How to find an element again: by its id, else by its address.
-function place(element, part) {
+// Returns a selector that finds an element again: by its id, else by its address.
+function selector(element, part) {
   if (element === part) return ":scope";
   if (element.id) return "#" + CSS.escape(element.id);
   const href = element.getAttribute("href");
   return href ? `[href="${CSS.escape(href)}"]` : ":scope";
 }
 
-// --- following what happens ----------------------------------------------------------------------------------------------
+// --- following events ----------------------------------------------------------------------------------------------
 
 let waiting = null;
 
 function refresh() {
-  // A burst of events is one look.
+  // A burst of events causes one request.
   waiting ??= setTimeout(() => {
     waiting = null;
-    lay(location.href).catch(() => {});
+    update(location.href).catch(() => {});
   }, 60);
 }
 
@@ -90,11 +90,11 @@ function ages() {
   }
 }
 
-// --- templates: finding one, and moving along the picture ------------------------------------------------------------------
+// --- templates: search, and navigation in the graph ------------------------------------------------------------------
 
 function go(href) {
   history.pushState(null, "", href);
-  return lay(href).then(center);
+  return update(href).then(center);
 }
 
 function center() {
@@ -106,7 +106,7 @@ function center() {
   canvas.scrollTop = Number(here.dataset.y) * zoom - canvas.clientHeight / 2 + 14;
 }
 
-// The nearest node in a direction; what lies askew counts as further away.
+// Returns the nearest node in a direction. The distance across counts three times.
 function neighbour(node, key) {
   const at = (other) => [Number(other.dataset.x), Number(other.dataset.y)];
   const [x, y] = at(node);
@@ -129,7 +129,7 @@ addEventListener("click", (event) => {
   go(chosen.getAttribute("href"));
 });
 
-addEventListener("popstate", () => lay(location.href).then(center));
+addEventListener("popstate", () => update(location.href).then(center));
 
 addEventListener("keydown", (event) => {
   const typing = event.target.matches("input, select, textarea");
@@ -151,7 +151,7 @@ document.querySelector("[data-search]")?.addEventListener("input", (event) => {
     const address = new URL(location.href);
     address.searchParams.set("q", event.target.value);
     history.replaceState(null, "", address);
-    lay(address.href).catch(() => {});
+    update(address.href).catch(() => {});
   }, 120);
 });
 
@@ -162,8 +162,8 @@ addEventListener("submit", (event) => {
 
 document.querySelector("[data-submit]")?.addEventListener("change", (event) => event.target.form.requestSubmit());
 
-// What was done is said once.
-if (new URLSearchParams(location.search).has("did")) history.replaceState(null, "", location.pathname);
+// The result of an action is shown once: a reload of the page does not show it again.
+if (new URLSearchParams(location.search).has("done")) history.replaceState(null, "", location.pathname);
 ages();
 center();
 setInterval(ages, 10_000);

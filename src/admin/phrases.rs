@@ -1,6 +1,6 @@
-//! Figures as people say them.
+//! Formats figures for people.
 
-/// A duration: two significant digits, in the unit that suits it.
+/// Formats a duration with two significant digits in a suitable unit.
 pub(super) fn duration(ms: Option<f64>) -> String {
     match ms {
         None => "–".to_owned(),
@@ -12,7 +12,7 @@ pub(super) fn duration(ms: Option<f64>) -> String {
     }
 }
 
-/// A rate or a count.
+/// Formats a rate or a count.
 pub(super) fn amount(value: f64) -> String {
     match value {
         value if value < 0.05 => "0".to_owned(),
@@ -23,7 +23,7 @@ pub(super) fn amount(value: f64) -> String {
     }
 }
 
-/// How long ago something was.
+/// Formats the time since a moment.
 pub(super) fn ago(at_ms: u64, now_ms: u64) -> String {
     match now_ms.saturating_sub(at_ms) / 1000 {
         0..5 => "just now".to_owned(),
@@ -34,7 +34,7 @@ pub(super) fn ago(at_ms: u64, now_ms: u64) -> String {
     }
 }
 
-/// In how long something is, at the earliest.
+/// Formats the time until a moment.
 pub(super) fn ahead(at_ms: u64, now_ms: u64) -> String {
     match at_ms.saturating_sub(now_ms).div_ceil(1000) {
         0 => "with the next request".to_owned(),
@@ -43,15 +43,15 @@ pub(super) fn ahead(at_ms: u64, now_ms: u64) -> String {
     }
 }
 
-/// `1 template`, `2 templates`.
-pub(super) fn count(number: usize, what: &str) -> String {
+/// Formats a number with its noun: `1 template`, `2 templates`.
+pub(super) fn count(number: usize, noun: &str) -> String {
     match number {
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
     }
 }
 
-/// A value in the query of an address.
+/// Encodes a value for the query of an address.
 pub(super) fn in_query(value: &str) -> String {
     let mut encoded = String::with_capacity(value.len());
     for byte in value.bytes() {
@@ -65,14 +65,14 @@ pub(super) fn in_query(value: &str) -> String {
     encoded
 }
 
-/// The line of a small chart, 120 wide and 32 high, newest at the right.
-#[expect(clippy::cast_precision_loss, reason = "a minute has sixty seconds")]
+/// Returns the path of a small chart, 120 wide and 32 high, with the newest value at the right.
+#[expect(clippy::cast_precision_loss, reason = "there are 61 values at most")]
 pub(super) fn spark(values: &[f64]) -> String {
-    let most = values.iter().copied().fold(1.0, f64::max);
+    let max = values.iter().copied().fold(1.0, f64::max);
     let step = 120.0 / 59.0;
     let start = 120.0 - step * values.len().saturating_sub(1) as f64;
     let points = values.iter().enumerate().map(|(number, value)| {
-        let (x, y) = (start + step * number as f64, 30.0 - 28.0 * value / most);
+        let (x, y) = (start + step * number as f64, 30.0 - 28.0 * value / max);
         format!("{}{x:.1},{y:.1}", if number == 0 { 'M' } else { 'L' })
     });
     points.collect()
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_said_as_people_say_them() {
+    fn figures_are_formatted_for_people() {
         let durations = [0.0004, 0.021, 0.21, 2.13, 21.3, 213.0, 2_130.0].map(|ms| duration(Some(ms)));
         assert_eq!(
             durations,
