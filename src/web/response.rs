@@ -18,7 +18,7 @@ pub(super) const NO_CACHE: &str = "no-cache";
 /// `Vary` in development, where a script that fetches a page gets it without the script of live reload.
 pub(super) const VARIES: &str = "sec-fetch-dest, x-hotplate-live";
 
-/// Returns the status and the header value for a freshness.
+/// Status and word for a freshness.
 pub(super) fn status(freshness: &Freshness) -> (StatusCode, &'static str) {
     match freshness {
         Freshness::Current => (StatusCode::OK, "current"),

@@ -128,10 +128,10 @@ impl Templates {
         &self,
         pinned: &Pinned,
         name: &str,
-        source: impl ContextSource + Send + 'static,
+        supply: impl ContextSource + Send + 'static,
     ) -> Page {
         let renderer = self.web.hotplate.renderer();
-        let rendered = renderer.in_turn(pinned, name, source, self.options()).await;
+        let rendered = renderer.in_turn(pinned, name, supply, self.options()).await;
         self.after(pinned, name, rendered, Validator::Body)
     }
 

@@ -135,9 +135,9 @@ fn undeclared_and_invalid_formatters_are_errors() {
     for name in ["", " price", "a b", "price|x", "f(1)", "a}"] {
         let ran = run(&["check", text(with_formatters(&format!("[\"ok\", {name:?}]")).path())]);
         assert_eq!(ran.code, 2, "{name:?}: {}", ran.stdout);
-        let output = format!("no template could use a formatter `{name}`");
+        let said = format!("no template could use a formatter `{name}`");
         assert!(
-            ran.stderr.contains(&output) && ran.stderr.contains("hotplate.toml:2:"),
+            ran.stderr.contains(&said) && ran.stderr.contains("hotplate.toml:2:"),
             "{}",
             ran.stderr
         );

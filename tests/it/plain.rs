@@ -41,8 +41,8 @@ fn serve_waits_for_templates() {
         ]
         .concat(),
     );
-    let lines = run.lines_with(&["\"event\":\"listening\"", "is not there: pages are answered 503"]);
-    let listening: Value = serde_json::from_str(&lines[0]).expect("JSON");
+    let told = run.lines_with(&["\"event\":\"listening\"", "is not there: pages are answered 503"]);
+    let listening: Value = serde_json::from_str(&told[0]).expect("JSON");
     let address = |url: &str| {
         let rest = url.strip_prefix("http://").expect("a URL");
         rest.split('/').next().expect("an address").to_owned()
@@ -134,14 +134,14 @@ fn a_site_may_keep_its_templates_elsewhere() {
     let server = Server::run(Running::start(&[&["serve", text(files.path())], &LOCAL[..]].concat()));
     assert_eq!(server.get("/").body, "data");
     assert_eq!(run(&["render", text(files.path()), "index.html"]).stdout, "data");
-    for (setting, message) in [
+    for (setting, said) in [
         ("directory = \".\"", "plain = true"),
         ("directory = \"a\"\nplain = true", "take out"),
     ] {
         files.write("hotplate.toml", &format!("[templates]\n{setting}\n"));
         let refused = run(&["check", text(files.path())]);
         assert_eq!(refused.code, 2, "{setting}");
-        assert!(refused.stderr.contains(message), "{}", refused.stderr);
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
     }
 }
 

@@ -304,7 +304,7 @@ fn systemd_is_notified() {
     let path = files.path().join("notify");
     let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
     socket.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
-    let receive = |wanted: &str| loop {
+    let said = |wanted: &str| loop {
         let mut buffer = [0; 4096];
         let length = socket.recv(&mut buffer).expect("a message");
         let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
@@ -315,12 +315,12 @@ fn systemd_is_notified() {
     };
     let environment = [("NOTIFY_SOCKET", text(&path)), ("WATCHDOG_USEC", "200000")];
     let running = Running::start_logged(&environment, &["serve", text(files.path())]);
-    assert!(receive("READY=1").contains("STATUS=answers at http://"));
-    receive("WATCHDOG=1");
+    assert!(said("READY=1").contains("STATUS=answers at http://"));
+    said("WATCHDOG=1");
     running.signal("HUP");
-    assert!(receive("RELOADING=1").contains("MONOTONIC_USEC="));
-    receive("READY=1");
+    assert!(said("RELOADING=1").contains("MONOTONIC_USEC="));
+    said("READY=1");
     running.signal("TERM");
-    receive("STOPPING=1");
+    said("STOPPING=1");
     assert_eq!(running.wait().code(), Some(0));
 }

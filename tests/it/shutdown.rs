@@ -215,7 +215,7 @@ fn too_few_threads_or_too_little_memory_are_reported() {
     let binary = env!("CARGO_BIN_EXE_hotplate");
     let site = text(files.path());
     // A thread has a stack of 2 MiB.
-    for (command, more, output) in [
+    for (command, more, said) in [
         ("serve", "--set server.workers=400", "threads have to be started"),
         (
             "dev",
@@ -228,7 +228,7 @@ fn too_few_threads_or_too_little_memory_are_reported() {
         let stderr = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(3), "{command}: {stderr}");
         assert!(
-            stderr.contains(output) && stderr.lines().count() == 1,
+            stderr.contains(said) && stderr.lines().count() == 1,
             "{command}: {stderr}"
         );
         assert!(ended.stdout.is_empty(), "nothing began");
@@ -397,14 +397,11 @@ fn a_stuck_service_manager_blocks_nothing() {
     while sender.send_to(b"full", &path).is_ok() {}
     let environment = [("NOTIFY_SOCKET", text(&path)), ("WATCHDOG_USEC", "200000")];
     let running = Running::start_logged(&environment, &["serve", text(files.path()), "--bind", "127.0.0.1:0"]);
-    let output = running.lines_with(&["http://", "systemd cannot be told"]);
-    let address = output[0]
-        .split("http://")
-        .nth(1)
-        .and_then(|rest| rest.split('/').next());
+    let said = running.lines_with(&["http://", "systemd cannot be told"]);
+    let address = said[0].split("http://").nth(1).and_then(|rest| rest.split('/').next());
     let address = address.expect("an address").to_owned();
     let server = Server { running, address };
-    assert!(output[1].contains("WARN"), "{}", output[1]);
+    assert!(said[1].contains("WARN"), "{}", said[1]);
     assert_eq!(server.get("/").status, 200);
     server.running.signal("HUP");
     server.running.signal("TERM");
