@@ -36,6 +36,8 @@ struct Readme;
 pub mod site;
 #[cfg(any(feature = "web", feature = "config"))]
 mod live_limits;
+#[cfg(any(feature = "guard", feature = "config"))]
+mod connection_limits;
 #[cfg(feature = "config")]
 pub mod config;
 #[cfg(feature = "web")]
@@ -53,6 +55,8 @@ pub mod cli;
 #[cfg(feature = "cli")]
 extern crate self as hotplate;
 
+#[cfg(any(feature = "guard", feature = "config"))]
+pub use connection_limits::ConnectionLimits;
 #[cfg(any(feature = "web", feature = "config"))]
 pub use live_limits::LiveLimits;
 

@@ -8,7 +8,7 @@
 /// let limits = LiveLimits { live_clients: 8, ..LiveLimits::default() };
 /// assert_eq!(limits.live_entries, 64);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LiveLimits {
     /// Browsers that may follow a service in development at once; one more is answered 503 and tries again. A browser needs one
     /// stream for all its tabs.

@@ -215,7 +215,7 @@ impl Server {
         connections: ConnectionCounters,
     ) -> std::io::Result<Running> {
         let connected = pages.web().connected();
-        let mut limits = self.http.connection_limits();
+        let mut limits = self.http.connection.clone();
         limits.connections = descriptors::connections(limits.connections, self.http.workers);
         let server = GuardedServer::new(move || App::new().configure(|app| pages.configure(app)))
             .limits(limits)

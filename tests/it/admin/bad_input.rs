@@ -200,10 +200,8 @@ fn a_gibibyte_is_refused_before_it_is_read() {
 
 #[test]
 fn a_client_that_sends_a_byte_now_and_then_is_cut_off() {
-    let limits = AdminLimits {
-        request_ms: 1_000,
-        ..AdminLimits::default()
-    };
+    let mut limits = AdminLimits::default();
+    limits.connection.request_ms = 1_000;
     let served = Served::with(&SHOP, None, |admin| admin.limits(limits));
     for begun in [
         "GET /admin/v1/version HTTP/1.1\r\nhost: localhost\r\nx-".to_owned(),
