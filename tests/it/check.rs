@@ -135,7 +135,7 @@ fn a_formatter_that_is_not_declared_is_unknown_and_one_that_cannot_be_used_is_re
     for name in ["", " price", "a b", "price|x", "f(1)", "a}"] {
         let ran = run(&["check", text(with_formatters(&format!("[\"ok\", {name:?}]")).path())]);
         assert_eq!(ran.code, 2, "{name:?}: {}", ran.stdout);
-        let said = format!("no template could use a formatter `{name}`");
+        let said = format!("`{name}` cannot be the name of a formatter");
         assert!(
             ran.stderr.contains(&said) && ran.stderr.contains("hotplate.toml:2:"),
             "{}",

@@ -41,7 +41,7 @@ fn serve_waits_for_the_templates_and_never_guesses() {
         ]
         .concat(),
     );
-    let told = run.lines_with(&["\"event\":\"listening\"", "is not there: pages are answered 503"]);
+    let told = run.lines_with(&["\"event\":\"listening\"", "does not exist: pages are answered 503"]);
     let listening: Value = serde_json::from_str(&told[0]).expect("JSON");
     let address = |url: &str| {
         let rest = url.strip_prefix("http://").expect("a URL");
