@@ -286,16 +286,21 @@ fn unread_answers_share_a_budget() {
 }
 
 #[test]
-fn the_admin_listener_keeps_a_connection_if_it_is_set() {
-    for (keep_alive_ms, expected) in [(0, 1), (NEVER_MS, 2)] {
-        let mut limits = AdminLimits::default();
-        limits.connection.keep_alive_ms = keep_alive_ms;
-        let served = Served::with(&[("a.html", "a")], None, |admin| admin.limits(limits));
-        let request = "GET /admin/v1/version HTTP/1.1\r\nhost: localhost\r\n\r\n";
-        let last = request.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
-        let mut stream = connect(served.address());
-        stream.write_all(format!("{request}{last}").as_bytes()).expect("sent");
-        let (read, _) = rest(&mut stream);
-        assert_eq!(times(&read, "HTTP/1.1 200"), expected, "{keep_alive_ms}");
-    }
+fn the_admin_listener_closes_connections_by_default() {
+    let request = "GET /admin/v1/version HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let start = |limits| Served::with(&[("a.html", "a")], None, |admin| admin.limits(limits));
+    let mut limits = AdminLimits::default();
+    let served = start(limits.clone());
+    let mut closed = connect(served.address());
+    closed.write_all(request.as_bytes()).expect("sent");
+    assert_eq!(times(&rest(&mut closed).0, "HTTP/1.1 200"), 1);
+
+    limits.connection.keep_alive_ms = NEVER_MS;
+    let served = start(limits);
+    let mut open = connect(served.address());
+    open.write_all(request.as_bytes()).expect("sent");
+    open.read_exact(&mut [0; 16]).expect("the first answer");
+    let last = request.replace("localhost\r\n", "localhost\r\nconnection: close\r\n");
+    open.write_all(last.as_bytes()).expect("sent");
+    assert_eq!(times(&rest(&mut open).0, "HTTP/1.1 200"), 1);
 }

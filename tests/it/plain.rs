@@ -136,7 +136,7 @@ fn a_site_may_keep_its_templates_elsewhere() {
     assert_eq!(run(&["render", text(files.path()), "index.html"]).stdout, "data");
     for (setting, said) in [
         ("directory = \".\"", "plain = true"),
-        ("directory = \"a\"\nplain = true", "take out"),
+        ("directory = \"a\"\nplain = true", "remove either"),
     ] {
         files.write("hotplate.toml", &format!("[templates]\n{setting}\n"));
         let refused = run(&["check", text(files.path())]);
