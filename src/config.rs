@@ -1,8 +1,9 @@
-//! The configuration of the command, and of whoever wants the same: `hotplate.toml`, the environment, flags.
+//! The configuration of the command, and of any program that wants the same: `hotplate.toml`, the environment and flags.
 //!
-//! Each is laid over the one before: defaults, the file, variables such as `HOTPLATE_LIMITS__RENDER_MS=500`, flags. It is read
-//! strictly, as a whole: a key that nobody knows or a value that makes no sense refuses all of it and is shown with its place,
-//! the nearest known key and what to write instead. [`sample`] is the whole of it with its defaults and what each is for.
+//! The sources have this order, and each overrides the ones before it: defaults, the file, variables such as
+//! `HOTPLATE_LIMITS__RENDER_MS=500`, flags. The configuration is read strictly and as a whole: one unknown key or invalid value
+//! rejects all of it. The error shows the place, the nearest known key and what to write instead. [`sample`] returns every setting
+//! with its default and its description.
 //!
 //! ```
 //! use hotplate::config::Sources;
@@ -14,26 +15,27 @@
 //! assert_eq!(settings.config.limits.render_ms, 500);
 //!
 //! std::fs::write(&file, "[limits]\nrender = \"2s\"\n")?;
-//! let refused = Sources::new().file(&file).read().expect_err("there is no such key");
+//! let refused = Sources::new().file(&file).read().expect_err("the key does not exist");
 //! assert!(refused.to_string().contains("write `render_ms = 2000`"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod change;
-mod file;
-mod finding;
-mod validate;
 mod keys;
-mod suggestion;
-mod quantity;
-mod sample;
 mod sources;
+mod file;
+mod validate;
+mod quantity;
+mod suggestion;
 mod consistency;
+mod finding;
+mod change;
+mod sample;
 
 use hotplate_actors::dialect::Missing;
 use hotplate_actors::{ActorKind, Builder, Limits, Links, OnFailure, Policy, Rules, WatchBy};
+use serde::{Deserialize, Serialize};
 
-use crate::LiveLimits;
+use crate::{ConnectionLimits, LiveLimits};
 
 pub use change::{Change, Changes};
 pub use finding::{ConfigError, Finding};
@@ -41,152 +43,144 @@ pub use keys::{Key, Kind, Unit, Value, keys};
 pub use sample::sample;
 pub use sources::{Origin, Settings, Sources};
 
-/// Every setting. [`Default`] is what holds where nobody says otherwise.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Every setting. [`Default`] has the default of each.
+///
+/// Its serialized form contains secrets, and deserializing it checks no bounds. To read a configuration, use [`Sources`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Config {
     /// The server of `hotplate serve`.
     pub server: Server,
     /// The server of `hotplate dev`.
     pub dev: Dev,
-    /// What operators and programs talk to.
+    /// The admin listener.
     pub admin: Admin,
     /// The log on stderr.
     pub log: Log,
-    /// What is served, and what in its place.
+    /// The templates, and the answers when one of them fails.
     pub templates: Templates,
-    /// Which files are templates, and how changes of them are noticed.
+    /// The files that are templates, and how changes of them are detected.
     pub files: Files,
-    /// The edges of everything.
+    /// The limits of the engine.
     pub limits: Limits,
-    /// Those of browsers that follow a site in development, in the same section.
+    /// The limits of live reload, which are in the section `limits` too.
     pub live: LiveLimits,
-    /// How what failed is started again.
+    /// The restart policies.
     pub supervision: Supervision,
 }
 
 /// The server of `hotplate serve`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Server {
-    /// Where it listens.
+    /// The address that it listens on.
     pub bind: String,
     /// Threads that answer requests. 0 is one per processor.
     pub workers: usize,
-    /// Connections of each worker at once; more wait in the kernel.
-    pub connections: usize,
-    /// How long a connection may be idle, in milliseconds.
-    pub keep_alive_ms: u64,
-    /// How long each request may take to arrive, in milliseconds: its head, and again its body.
-    pub request_ms: u64,
-    /// How long a client may take to read `progress_bytes` of an answer that waits for it, in milliseconds.
-    pub stalled_ms: u64,
-    /// Bytes of an answer that a client has to read within `stalled_ms`.
-    pub progress_bytes: usize,
-    /// Bytes of an answer that wait in the system for one client.
-    pub send_buffer_bytes: usize,
-    /// Bytes of all answers that wait in the process for their clients.
-    pub buffered_bytes: usize,
-    /// How long requests under way may take once the server is to end, in milliseconds.
+    /// The time and memory that connections may use. `connections` counts those of each worker.
+    #[serde(flatten)]
+    pub connection: ConnectionLimits,
+    /// Time that requests under way may take once the server is asked to stop, in milliseconds.
     pub drain_ms: u64,
-    /// `Cache-Control` of static files; empty is none.
+    /// `Cache-Control` of static files; empty sends none.
     pub static_cache_control: String,
-    /// Whether pages say which version they are from, and how fresh they are.
+    /// True if pages have headers with their version and their freshness.
     pub version_headers: bool,
 }
 
 /// The server of `hotplate dev`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Dev {
-    /// Where it listens.
+    /// The address that it listens on.
     pub bind: String,
-    /// Names that browsers may know it by, besides those that always mean this machine.
+    /// Host names that browsers may use for it, besides `localhost` and IP addresses.
     pub hosts: Vec<String>,
-    /// What links in the browser open.
+    /// The editor that links in the browser open.
     pub editor: String,
 }
 
-/// What operators and programs talk to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The admin listener.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Admin {
-    /// Where it listens; empty is nowhere.
+    /// The address that it listens on; empty disables it.
     pub bind: String,
-    /// What a caller has to know; empty is nothing.
+    /// The bearer token that clients must send; empty requires none.
     pub token: String,
     /// A file with the token; empty is none.
     pub token_file: String,
-    /// Names that a listener on a loopback address may be called by.
+    /// Host names that clients may use for a listener on a loopback address.
     pub hosts: Vec<String>,
-    /// Its edges.
+    /// The limits of the listener.
     #[cfg(feature = "admin")]
     pub limits: crate::admin::AdminLimits,
 }
 
 /// The log on stderr.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Log {
-    /// What is in it, as in `RUST_LOG`.
+    /// The levels that are logged, in the syntax of `RUST_LOG`.
     pub level: String,
-    /// For people or for programs.
+    /// The format.
     pub format: LogFormat,
-    /// Whether the end of each span is logged.
+    /// True if the end of each span is logged.
     pub spans: bool,
-    /// Bytes that may wait to be read, of the log and again of stdout; lines beyond are dropped and counted.
+    /// Bytes of the log, and as many of stdout, that wait for a slow reader. Further lines are dropped and counted.
     pub queue_bytes: usize,
 }
 
-/// How the log looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The format of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LogFormat {
-    /// For people.
+    /// Lines for people.
     #[default]
     Human,
     /// One JSON object on each line.
     Json,
 }
 
-/// What is served, and what in its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The templates, and the answers when one of them fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Templates {
-    /// Their directory, below that of a site.
+    /// Their directory, relative to the directory of a site.
     pub directory: String,
     /// True if the directory itself is the folder of templates, without data and static files.
     pub plain: bool,
-    /// Whether changes are seen by themselves.
+    /// True if the files are watched for changes.
     pub watch: bool,
-    /// What a render is answered with that fails.
+    /// The answer to a render that fails.
     pub on_failure: OnFailure,
-    /// The page that stands in for one without a good version; empty is that of the site.
+    /// The page that is shown instead of one without a good version; empty is the fallback page of the site.
     pub fallback: String,
-    /// The meaning of a path that leads nowhere.
+    /// The meaning of a path that does not exist in the data.
     pub missing: Missing,
-    /// Names of formatters that another program has.
+    /// Names of formatters that another program provides.
     pub formatters: Vec<String>,
 }
 
-/// Which files are templates, and how changes of them are noticed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The files that are templates, and how changes of them are detected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Files {
-    /// Only what one of these patterns names; empty is everything.
+    /// Patterns of the files to use; empty is all.
     pub include: Vec<String>,
-    /// Nothing that these patterns name.
+    /// Patterns of the files to ignore.
     pub exclude: Vec<String>,
-    /// Only files with one of these extensions; `*` is all.
+    /// Extensions of the files to use; `*` is all.
     pub extensions: Vec<String>,
-    /// Which symbolic links are followed.
+    /// The symbolic links that are followed.
     pub links: Links,
-    /// How changes are noticed.
+    /// The method by which changes are detected.
     pub watch_by: WatchBy,
 }
 
 impl Files {
-    /// Which files are templates.
+    /// Returns the rules that select the files.
     #[must_use]
     pub fn rules(&self) -> Rules {
         let any = self.extensions.iter().any(|extension| extension == "*");
@@ -200,22 +194,22 @@ impl Files {
     }
 }
 
-/// How each actor that failed is started again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The restart policy of each actor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "each is the actor of that name")]
+#[expect(missing_docs, reason = "each is the policy of the actor of that name")]
 pub struct Supervision {
     pub watcher: Policy,
     pub compiler: Policy,
     pub graph: Policy,
     pub registry: Policy,
     pub renderer: Policy,
-    /// What happens once one of them is given up.
+    /// The policy for the whole engine, once one of them has reached its restart limit.
     pub engine: Policy,
 }
 
 impl Supervision {
-    /// Each with its actor.
+    /// Returns each policy with its actor.
     pub fn policies(&self) -> impl Iterator<Item = (ActorKind, &Policy)> {
         let Self {
             watcher,
@@ -238,7 +232,7 @@ impl Supervision {
 }
 
 impl Config {
-    /// Sets what this says about an engine.
+    /// Applies the settings of the engine to a builder.
     pub fn apply(&self, builder: Builder) -> Builder {
         let Templates {
             watch,
@@ -264,35 +258,12 @@ impl Config {
     }
 }
 
-#[cfg(feature = "guard")]
-impl Server {
-    /// What one connection, and all of them together, may hold.
-    #[must_use]
-    pub fn connection_limits(&self) -> crate::guard::ConnectionLimits {
-        crate::guard::ConnectionLimits {
-            connections: self.connections,
-            keep_alive_ms: self.keep_alive_ms,
-            request_ms: self.request_ms,
-            stalled_ms: self.stalled_ms,
-            progress_bytes: self.progress_bytes,
-            send_buffer_bytes: self.send_buffer_bytes,
-            buffered_bytes: self.buffered_bytes,
-        }
-    }
-}
-
 impl Default for Server {
     fn default() -> Self {
         Self {
             bind: "127.0.0.1:7878".to_owned(),
             workers: 0,
-            connections: 10_000,
-            keep_alive_ms: 5_000,
-            request_ms: 5_000,
-            stalled_ms: 30_000,
-            progress_bytes: 16 * 1024,
-            send_buffer_bytes: 128 * 1024,
-            buffered_bytes: 256 * 1024 * 1024,
+            connection: ConnectionLimits::default(),
             drain_ms: 10_000,
             static_cache_control: "no-cache".to_owned(),
             version_headers: false,

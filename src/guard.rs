@@ -1,9 +1,20 @@
-//! [`GuardedServer`]: an HTTP server of which no client can hold more than its share, however slowly it sends or reads.
+//! [`GuardedServer`]: an HTTP server on which no client can use more than its share, however slowly it sends or reads.
 //!
-//! actix-web's own server bounds the time of the first head on a connection, and idle time between requests. It does not bound the
-//! head of a later request, a body that never ends, or a client that reads nothing of a large answer. This server runs the same apps
-//! on the same workers and bounds these too: it sees each read and write of a connection, so no other thread has to watch, and no
-//! second file descriptor is needed.
+//! actix-web's own server bounds the time of the first head on a connection, and the idle time between requests. It does not bound the
+//! head of a later request, a body that never ends, or a client that does not read a large answer. These are the attacks known as
+//! Slowloris, R.U.D.Y. and slow read. This server runs the same apps on the same workers and bounds these too:
+//!
+//! - **Reading.** `Connection` keeps the phase of a connection and the deadline of its next head: waiting for the first head, idle, in
+//!   the middle of a head, or answering. A deadline is set once and does not move with each byte, so that sending one byte at a time
+//!   gains nothing. A body has a deadline of its own (`payload`).
+//! - **Writing.** While an answer waits for its client, the client must read `progress_bytes` within `stalled_ms`, again and again
+//!   (`Progress`). Otherwise the connection is reset, so that the system drops what it has buffered too. On Linux, `TCP_USER_TIMEOUT`
+//!   does the same for the rest that is in the system when the connection is closed, and `TCP_NOTSENT_LOWAT` keeps that rest small
+//!   (tcp(7)).
+//! - **Memory.** `Budget` counts the bytes of all large answers in the process. When they exceed `buffered_bytes`, the connections that
+//!   have waited longest for their clients are reset; if there are none, the new answer is 503.
+//!
+//! All of this happens in the reads and writes of a connection, so that it needs no further thread and no second file descriptor.
 //!
 //! ```no_run
 //! use actix_web::{App, web};
@@ -46,63 +57,26 @@ use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use actix_web::rt::net::TcpStream;
 use actix_web::{Error, HttpResponse};
 
+pub use crate::ConnectionLimits;
 use body::GuardedBody;
 use budget::Budget;
 use connection::Connection;
 pub use counters::{ConnectionCounters, Connections, EndReason};
 use stream::GuardedStream;
 
-/// Who is told of each connection before anything of it is read.
-type Connected = Arc<dyn Fn(&dyn Any, &mut Extensions) + Send + Sync>;
-/// The answer where an answer is too large for what is left of the budget.
-type Busy = fn() -> HttpResponse;
-
-/// What one connection, and all of them together, may hold, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectionLimits {
-    /// Connections of each worker at once; more wait in the kernel.
-    pub connections: usize,
-    /// How long a connection may be idle between two requests, in milliseconds; 0 closes it after each answer.
-    pub keep_alive_ms: u64,
-    /// How long each request may take to arrive, in milliseconds: its head, and again its body. A client whose first head takes
-    /// longer is answered 408; the connection of any other is closed.
-    pub request_ms: u64,
-    /// How long a client may take to read [`progress_bytes`](Self::progress_bytes) of an answer that waits for it, in milliseconds.
-    /// Then its connection is reset.
-    pub stalled_ms: u64,
-    /// Bytes of an answer that a client has to read within [`stalled_ms`](Self::stalled_ms).
-    pub progress_bytes: usize,
-    /// Bytes of an answer that wait in the system for one client. Linux counts what is not sent yet, so that a large value is not
-    /// needed for fast transfers; elsewhere it is the whole send buffer.
-    pub send_buffer_bytes: usize,
-    /// Bytes of all answers that wait in this process for their clients. When one more would exceed it, the connections that have
-    /// waited longest for their clients are reset; if there are none, the answer is 503. One answer is always let in, and answers
-    /// up to [`UNCOUNTED_BYTES`] are not counted.
-    pub buffered_bytes: usize,
-}
+/// A function that is called with each new connection.
+type OnConnect = Arc<dyn Fn(&dyn Any, &mut Extensions) + Send + Sync>;
+/// A function that makes the answer to a request whose own answer exceeds the budget.
+type BusyAnswer = fn() -> HttpResponse;
 
 /// Answers up to this size are not counted in [`ConnectionLimits::buffered_bytes`]: they are bounded by the number of connections.
 pub const UNCOUNTED_BYTES: usize = 64 * 1024;
 
-/// How far the clock of actix-http may be behind.
+/// Longest delay of the clock of actix-http, which it updates every 500 ms.
 const CLOCK: Duration = Duration::from_millis(500);
 
-/// The part of an answer that is handed to a connection at a time.
+/// Bytes of an answer that are given to its connection at a time.
 const WRITE_BYTES: usize = 32 * 1024;
-
-impl Default for ConnectionLimits {
-    fn default() -> Self {
-        Self {
-            connections: 10_000,
-            keep_alive_ms: 5_000,
-            request_ms: 5_000,
-            stalled_ms: 30_000,
-            progress_bytes: 16 * 1024,
-            send_buffer_bytes: 128 * 1024,
-            buffered_bytes: 256 * 1024 * 1024,
-        }
-    }
-}
 
 impl ConnectionLimits {
     fn request(&self) -> Duration {
@@ -116,20 +90,20 @@ impl ConnectionLimits {
 
 /// A server for an actix-web app that bounds each connection by [`ConnectionLimits`]. It speaks HTTP/1.1 without TLS.
 ///
-/// Set it up, then [`listen`](Self::listen). What is not set is as in [`HttpServer`](actix_web::HttpServer).
+/// Configure it, then call [`listen`](Self::listen). The defaults are those of [`HttpServer`](actix_web::HttpServer).
 #[must_use = "a server does nothing until it listens"]
 pub struct GuardedServer<F> {
     factory: F,
     limits: ConnectionLimits,
     builder: ServerBuilder,
     workers: usize,
-    connected: Option<Connected>,
+    connected: Option<OnConnect>,
     counters: ConnectionCounters,
-    busy: Busy,
+    busy: BusyAnswer,
 }
 
 impl<F> GuardedServer<F> {
-    /// A server for the app that a function makes, once for each worker.
+    /// Creates a server. Each worker calls `factory` once to create its app.
     pub fn new(factory: F) -> Self {
         Self {
             factory,
@@ -160,41 +134,41 @@ impl<F> GuardedServer<F> {
         self
     }
 
-    /// Sets how long requests under way may take once the server is to end, in seconds.
+    /// Sets the time that requests under way may take once the server is asked to stop, in seconds.
     pub fn shutdown_timeout(mut self, seconds: u64) -> Self {
         self.builder = self.builder.shutdown_timeout(seconds);
         self
     }
 
-    /// Leaves signals to the program.
+    /// Installs no signal handlers, so that the program can handle signals itself.
     pub fn disable_signals(mut self) -> Self {
         self.builder = self.builder.disable_signals();
         self
     }
 
-    /// Calls a function with each new connection, a `TcpStream`, before anything of it is read.
+    /// Sets a function that is called with each new connection, a `TcpStream`, before anything is read from it.
     pub fn on_connect(mut self, connected: impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static) -> Self {
         self.connected = Some(Arc::new(connected));
         self
     }
 
-    /// Counts the connections of this server here, such as for [`Metrics`](crate::metrics::Metrics).
+    /// Sets the counters of connections, for example to add them to [`Metrics`](crate::metrics::Metrics).
     pub fn counters(mut self, counters: ConnectionCounters) -> Self {
         self.counters = counters;
         self
     }
 
-    /// Sets the answer for when the budget of all answers is used up; the default is 503 in plain words.
+    /// Sets the answer to a request whose own answer exceeds the budget. The default is 503 with a sentence.
     #[cfg(feature = "admin")]
-    pub(crate) fn busy(mut self, busy: Busy) -> Self {
+    pub(crate) fn busy(mut self, busy: BusyAnswer) -> Self {
         self.busy = busy;
         self
     }
 
-    /// Starts the workers; the server runs as long as it is awaited, or until its handle stops it.
+    /// Starts the workers. The server runs while it is awaited, until its handle stops it.
     ///
     /// # Errors
-    /// What the system says of the listener.
+    /// The error of the system about the listener.
     pub fn listen<I, S, B>(self, listener: TcpListener) -> std::io::Result<Server>
     where
         F: Fn() -> I + Send + Clone + 'static,
@@ -216,7 +190,7 @@ impl<F> GuardedServer<F> {
             counters,
             busy,
         } = self;
-        counters.has_room_for(limits.connections.saturating_mul(workers));
+        counters.add_capacity(limits.connections.saturating_mul(workers));
         let address = listener.local_addr()?;
         let ending = builder.graceful_shutdown_signal();
         let budget = Arc::new(Budget::new(limits.buffered_bytes));
@@ -254,7 +228,7 @@ impl<F> GuardedServer<F> {
             let app = apply_fn_factory(app, move |mut request: Request, app: &_| {
                 let connection = request.conn_data::<Rc<Connection>>().cloned();
                 if let Some(connection) = &connection {
-                    connection.begin();
+                    connection.head_complete();
                 }
                 payload::bound(&mut request, request_limit, connection.as_ref());
                 let answering = Service::<Request>::call(app, request);
@@ -286,13 +260,14 @@ impl<F> GuardedServer<F> {
     }
 }
 
-/// The answer with a body that is handed on in parts and counted as long as it waits for its client.
+/// Gives an answer a body that is sent in parts and counted while it waits for its client, or replaces the answer if it exceeds the
+/// budget.
 fn guarded<B: MessageBody>(
     response: Response<B>,
     connection: Option<Rc<Connection>>,
     budget: &Arc<Budget>,
     refusals: &ConnectionCounters,
-    busy: Busy,
+    busy: BusyAnswer,
 ) -> Response<GuardedBody<B>> {
     let mut admitted = true;
     let response = response.map_body(|_, body| {
@@ -304,18 +279,18 @@ fn guarded<B: MessageBody>(
         return response;
     }
     refusals.refused();
-    tracing::warn!("answers that wait for their clients use up the limit `buffered_bytes`: a request is answered 503");
+    tracing::warn!("answers that wait for their clients exceed the limit `buffered_bytes`: a request is answered 503");
     let (_, body) = response.into_parts();
     let refusal: Response<_> = busy().into();
-    refusal.map_body(|_, refusal| body.replaced(refusal))
+    refusal.map_body(|_, refusal| body.replaced_by(refusal))
 }
 
-/// In plain words.
+/// The default answer to a request whose own answer exceeds the budget.
 fn busy() -> HttpResponse {
     HttpResponse::ServiceUnavailable()
         .insert_header((RETRY_AFTER, HeaderValue::from_static("1")))
         .content_type("text/plain; charset=utf-8")
-        .body("Too much is under way at the moment. Try again in a second.\n")
+        .body("The server is busy. Try again in a second.\n")
 }
 
 impl<F> fmt::Debug for GuardedServer<F> {

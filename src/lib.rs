@@ -16,19 +16,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! From here on, saving `hello.html` changes what `render` answers. Every answer comes from one whole version, the old one or
-//! the new one. An edit that is broken, or that only fails when it is rendered, is answered from the last good version, and
-//! the answer says so: [`Rendered::freshness`].
+//! From then on, saving `hello.html` changes the result of `render`. Every answer comes from one whole version, the old one or
+//! the new one. If an edit does not compile, or fails when it is rendered, the last good version is still served, and
+//! [`Rendered::freshness`] says so.
 //!
-//! [`Hotplate`] is a handle: clone it, send it, use it from an Actix app, from tokio or from a plain thread. [`site`] is the
-//! layout of a directory that the command `hotplate` serves.
+//! [`Hotplate`] is a handle: clone it, send it to other threads, and use it from an actix-web app, from tokio or from a plain
+//! thread. [`site`] describes the directories that the command `hotplate` serves.
 //!
-//! Features, none on by default: `web` (serve a site with actix-web), `guard` (a server that bounds what slow clients hold), `config` (read `hotplate.toml`), `metrics` (what is counted,
-//! for prometheus-client), `admin` (dashboard, admin API and metrics on a listener of their own), `cli` (the command, and what makes a program of yours one).
+//! Features, none of which is on by default:
+//!
+//! - `web`: serves a site with actix-web.
+//! - `guard`: a server that bounds the resources of slow clients.
+//! - `config`: reads `hotplate.toml`.
+//! - `metrics`: the counters of an engine for prometheus-client.
+//! - `admin`: dashboard, admin API and metrics on a listener of their own.
+//! - `cli`: the command `hotplate`, which a program of yours can extend.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-/// The programs in the README are compiled.
+/// Compiles the programs in the README.
 #[cfg(all(doctest, feature = "web"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -36,6 +42,8 @@ struct Readme;
 pub mod site;
 #[cfg(any(feature = "web", feature = "config"))]
 mod live_limits;
+#[cfg(any(feature = "guard", feature = "config"))]
+mod connection_limits;
 #[cfg(feature = "config")]
 pub mod config;
 #[cfg(feature = "web")]
@@ -53,10 +61,12 @@ pub mod admin;
 #[cfg(feature = "cli")]
 pub mod cli;
 
-// The command is written as any other user of this crate would write it.
+// The command names this crate as any other program does.
 #[cfg(feature = "cli")]
 extern crate self as hotplate;
 
+#[cfg(any(feature = "guard", feature = "config"))]
+pub use connection_limits::ConnectionLimits;
 #[cfg(any(feature = "web", feature = "config"))]
 pub use live_limits::LiveLimits;
 
@@ -69,12 +79,12 @@ pub use hotplate_actors::{
     Rules, Serving, Severity, Source, StartError, Strategy, Subscription, TemplateHandle, TemplateName, Value, Version,
     WatchBy,
 };
-/// For those who bring a dialect, a loader or formatters of their own, or look inside what is served.
+/// Modules for programs with their own dialect, loader or formatters, and for inspecting what is served.
 pub use hotplate_actors::{
     budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, text, value,
 };
 
-// The examples of the guides compile and run.
+// The examples in the guides compile and run.
 #[cfg(all(doctest, feature = "cli"))]
 #[doc = include_str!("../docs/testing.md")]
 #[doc = include_str!("../docs/embedding.md")]

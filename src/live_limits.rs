@@ -1,6 +1,6 @@
-//! [`LiveLimits`]: the limits of browsers that follow a site while it is written.
+//! [`LiveLimits`]: the limits of browsers that follow a site in development.
 
-/// The limits of what a browser gets in development. Each field has a default; set those that you need otherwise.
+/// The limits of live reload. Each field has a default; set those that you need otherwise.
 ///
 /// ```
 /// use hotplate::LiveLimits;
@@ -8,20 +8,20 @@
 /// let limits = LiveLimits { live_clients: 8, ..LiveLimits::default() };
 /// assert_eq!(limits.live_entries, 64);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LiveLimits {
-    /// Browsers that may follow a service in development at once; one more is answered 503 and tries again. A browser needs one
+    /// Browsers that may follow a service in development at once. One more is answered 503 and tries again. A browser needs one
     /// stream for all its tabs.
     pub live_clients: usize,
     /// Pages that one such stream may follow.
     pub live_entries: usize,
-    /// How long a browser may leave what it was sent unread before its connection is ended, in milliseconds. One that sleeps comes
-    /// back by itself.
+    /// Time in which a browser must read what was sent to it, in milliseconds. Otherwise its connection is closed. A browser that was
+    /// suspended reconnects by itself.
     pub live_stalled_ms: u64,
-    /// Bytes of the pages that were answered last, kept so that a page in a browser can ask for the text that it was loaded from. One
-    /// whose text has gone meanwhile is reloaded by an edit.
+    /// Bytes of recently answered pages, which are kept so that a page in a browser can ask for the text that it was loaded from. A
+    /// change reloads a page whose text was dropped.
     pub live_text_bytes: usize,
-    /// Findings that an overlay shows of one page. Who sees ten begins with the first.
+    /// Errors of one page that the overlay shows. After ten, an author starts with the first.
     pub live_faults: usize,
 }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 /// let limits = Limits { output_bytes: 64 * 1024 * 1024, ..Limits::default() };
 /// assert_eq!(limits.source_bytes, 1024 * 1024);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     // --- a source ---
     /// Bytes of one template. 1 MiB is fifty times a large page; a compiled megabyte costs tens of megabytes in the judge.

@@ -217,10 +217,12 @@ impl Serialize for Digest {
 }
 
 /// The treatment of a path that does not exist in the context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Missing {
     /// An error that names the path.
     #[default]
+    #[serde(rename = "strict")]
     Error,
     /// Prints nothing, counts as false and as an empty array; `with` and `call` on it are skipped.
     Lenient,

@@ -101,7 +101,9 @@ pub(super) async fn read(payload: Payload, limits: &AdminLimits) -> Result<Bytes
 /// Returns the problem of a body that ends early or takes longer than `request_ms`.
 fn broken_off(error: &PayloadError, limits: &AdminLimits) -> Problem {
     match error {
-        PayloadError::Io(error) if error.kind() == ErrorKind::TimedOut => Problem::too_slow(limits.request_ms),
+        PayloadError::Io(error) if error.kind() == ErrorKind::TimedOut => {
+            Problem::too_slow(limits.connection.request_ms)
+        }
         error => Problem::bad_request(format!("the body ends early: {error}")),
     }
 }

@@ -1,26 +1,19 @@
 //! The limits of the admin listener, with their units and defaults.
 
+use serde::{Deserialize, Serialize};
+
+use crate::ConnectionLimits;
+
 /// The limits of the admin listener. Each field has a default; set those that you want to change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdminLimits {
     /// Bytes of the body of a request. No request needs more than a line.
     pub body_bytes: usize,
-    /// The time for a request to arrive, in milliseconds: for its head, and again for its body.
-    pub request_ms: u64,
     /// The time for the engine to answer a call, in milliseconds.
     pub call_ms: u64,
-    /// The time in which a client has to read [`progress_bytes`](Self::progress_bytes) of an answer that waits for it, in
-    /// milliseconds. After that its connection is reset.
-    pub stalled_ms: u64,
-    /// Bytes of an answer that a client has to read within [`stalled_ms`](Self::stalled_ms).
-    pub progress_bytes: usize,
-    /// Bytes of an answer that wait in the system for one client; on Linux, those that are not sent yet.
-    pub send_buffer_bytes: usize,
-    /// Bytes of all answers that wait in this process for their clients. When one more would exceed it, the connections that have
-    /// waited longest are reset; if there are none, it is answered 503.
-    pub buffered_bytes: usize,
-    /// Connections at once.
-    pub connections: usize,
+    /// The time and memory that connections may use. `connections` counts those of the whole listener.
+    #[serde(flatten)]
+    pub connection: ConnectionLimits,
     /// Clients of events at once; one more is answered 503.
     pub event_clients: usize,
     /// Events that are kept for clients that reconnect and for slow ones. A client that is further behind is sent `lagged` and
@@ -64,13 +57,13 @@ impl Default for AdminLimits {
     fn default() -> Self {
         Self {
             body_bytes: 64 * 1024,
-            request_ms: 5_000,
             call_ms: 60_000,
-            stalled_ms: 30_000,
-            progress_bytes: 16 * 1024,
-            send_buffer_bytes: 128 * 1024,
-            buffered_bytes: 64 * 1024 * 1024,
-            connections: 4_096,
+            connection: ConnectionLimits {
+                connections: 4_096,
+                keep_alive_ms: 0,
+                buffered_bytes: 64 * 1024 * 1024,
+                ..ConnectionLimits::default()
+            },
             event_clients: 2_048,
             events: 1_024,
             events_bytes: 8 * 1024 * 1024,

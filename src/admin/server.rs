@@ -112,14 +112,9 @@ pub(super) fn start(listener: TcpListener, address: SocketAddr, state: AdminStat
 
 fn serve(listener: TcpListener, state: Data<AdminState>) -> std::io::Result<Server> {
     let (limits, counters) = (state.limits.clone(), state.connections.clone());
-    let connections = ConnectionLimits {
-        connections: limits.connections.div_ceil(WORKERS),
-        keep_alive_ms: 0,
-        request_ms: limits.request_ms,
-        stalled_ms: limits.stalled_ms,
-        progress_bytes: limits.progress_bytes,
-        send_buffer_bytes: limits.send_buffer_bytes,
-        buffered_bytes: limits.buffered_bytes,
+    let connection = ConnectionLimits {
+        connections: limits.connection.connections.div_ceil(WORKERS),
+        ..limits.connection.clone()
     };
     let app = move || {
         App::new()
@@ -130,7 +125,7 @@ fn serve(listener: TcpListener, state: Data<AdminState>) -> std::io::Result<Serv
             .default_service(web::to(nothing_here))
     };
     GuardedServer::new(app)
-        .limits(connections)
+        .limits(connection)
         .counters(counters)
         .busy(busy)
         .workers(WORKERS)

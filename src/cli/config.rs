@@ -56,19 +56,13 @@ fn toml(setup: &CommandSetup) -> String {
 
 fn json(setup: &CommandSetup) -> String {
     let one = |key: &Key| {
-        let value = match shown(key, setup) {
-            Value::Flag(flag) => json!(flag),
-            Value::Whole(number) => json!(number),
-            Value::Text(text) => json!(text),
-            Value::List(list) => json!(list),
-        };
         let from = match setup.settings.origin(key) {
             Origin::Default => None,
             origin => Some(origin.to_string()),
         };
         (
-            key.path.to_owned(),
-            json!({ "value": value, "from": from, "live": key.live }),
+            key.path.clone(),
+            json!({ "value": shown(key, setup), "from": from, "live": key.live }),
         )
     };
     let all: serde_json::Map<String, serde_json::Value> = keys().iter().map(one).collect();

@@ -1,59 +1,60 @@
-//! File descriptors: whether there are enough, before anything begins. What the servers are made of panics in the middle of its
-//! start where they run out.
+//! File descriptors: checks that there are enough before anything starts. actix and tokio panic in the middle of their start where there
+//! are too few.
 
 use std::fs::File;
-use std::thread::available_parallelism;
 
 use hotplate::config::Admin;
 
 use super::Failure;
+use super::threads::or_processors;
 
-/// For loading templates once, with room for those that are read at the same time.
+/// Descriptors for loading templates once, with some for files that are read at the same time.
 pub(crate) const OF_LOAD: usize = 16;
-/// For loading and watching them.
+/// Descriptors for loading and watching templates.
 pub(crate) const OF_WATCH: usize = 20;
-/// For each thread that answers requests: a runtime has four.
+/// Descriptors for each thread that answers requests: a runtime has four.
 const OF_WORKER: usize = 4;
-/// For the admin listener and its workers.
+/// Descriptors for the admin listener and its workers.
 const OF_ADMIN: usize = 20;
-/// For connections: a server that can hold none is of no use.
+/// Descriptors for connections: a server that can accept none is of no use.
 const OF_CONNECTIONS: usize = 4;
 
-/// For a server with so many threads, 0 being one per processor.
+/// Returns the descriptors that a server with so many workers needs, where 0 is one worker per processor.
 pub(crate) fn of_server(workers: usize, admin: &Admin) -> usize {
-    let workers = each(workers);
+    let workers = or_processors(workers);
     let admin = if admin.bind.is_empty() { 0 } else { OF_ADMIN };
     OF_WATCH + OF_WORKER * workers + admin + OF_CONNECTIONS
 }
 
-/// What is kept of the descriptors for everything but the connections of visitors: a part of those that are left, and at most so many.
+/// The most descriptors that are reserved for everything but the connections of visitors.
 const OF_OTHERS_MAX: usize = 64;
+/// The share of the free descriptors that is reserved for everything but the connections of visitors: one in so many.
 const OF_OTHERS: usize = 4;
 
-/// Returns how many connections each of so many workers may have, 0 being one worker per processor: as many as are set, as far as there
-/// are descriptors for them now. More wait in the kernel. Otherwise visitors would take all of them, and neither a template nor a static
-/// file could be read, nor a probe of the admin listener be accepted.
-pub(crate) fn connections(set: usize, workers: usize) -> usize {
-    let workers = each(workers);
-    let most = free().map_or(set, |free| share(free, workers).min(set));
-    if most < set {
+/// Returns the connections that each of so many workers may have, where 0 is one worker per processor: as many as are configured, as far
+/// as there are free descriptors. Further connections wait in the kernel. Otherwise visitors could use all descriptors, and no template
+/// or static file could be read and no probe of the admin listener accepted.
+pub(crate) fn connections(configured: usize, workers: usize) -> usize {
+    let workers = or_processors(workers);
+    let most = free().map_or(configured, |free| share(free, workers).min(configured));
+    if most < configured {
         tracing::info!(
             connections = most,
-            "each worker has fewer connections at once than `server.connections` says, for there are too few file descriptors: allow \
+            "each worker accepts fewer connections than `server.connections`, because there are too few file descriptors: allow \
              more, for example with `ulimit -n 65536` or `LimitNOFILE=65536`"
         );
     }
     most
 }
 
-/// The share of one worker in the descriptors that are left.
+/// Returns the share of one worker in the free descriptors.
 fn share(free: usize, workers: usize) -> usize {
     let left = free.saturating_sub(OF_WORKER * workers);
     let others = (left / OF_OTHERS).min(OF_OTHERS_MAX);
     ((left - others) / workers.max(1)).max(1)
 }
 
-/// Returns how many descriptors are left, where the system says so.
+/// Returns the number of free descriptors, where the system has it.
 fn free() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
@@ -62,17 +63,10 @@ fn free() -> Option<usize> {
     Some(most.saturating_sub(open))
 }
 
-fn each(workers: usize) -> usize {
-    match workers {
-        0 => available_parallelism().map_or(1, usize::from),
-        workers => workers,
-    }
-}
-
-/// Makes sure that so many files can be opened now.
+/// Checks that so many files can be opened now.
 ///
 /// # Errors
-/// How many can, and what to do.
+/// The number that can be opened, and what to do.
 pub(crate) fn reserve(needed: usize) -> Result<(), Failure> {
     let mut held = Vec::new();
     while held.len() < needed {
@@ -81,11 +75,11 @@ pub(crate) fn reserve(needed: usize) -> Result<(), Failure> {
             Err(error) if is_exhausted(&error) => {
                 let free = held.len();
                 return Err(Failure::Failed(format!(
-                    "{needed} more files have to be open at least, and the system allows {free} ({error}): allow more, for \
+                    "at least {needed} more file descriptors are needed, and the system allows {free} ({error}): allow more, for \
                      example with `ulimit -n 1024` or `LimitNOFILE=1024`"
                 )));
             }
-            // There is no such file here, so nothing is known.
+            // The file does not exist on this system, so that nothing can be checked.
             Err(_) => break,
         }
     }
@@ -111,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn visitors_leave_descriptors_for_everything_else() {
+    fn connections_leave_descriptors_for_the_rest() {
         for (free, workers, expected) in [
             (0, 2, 1),
             (8, 2, 1),

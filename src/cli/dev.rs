@@ -52,7 +52,7 @@ impl Dev {
         let mut http = setup.config().server.clone();
         http.workers = WORKERS;
         let server = Server {
-            tell: EventPrinter::new(&site, self.format),
+            printer: EventPrinter::new(&site, self.format),
             site,
             audience: Audience::Author,
             bind: setup.config().dev.bind.clone(),

@@ -1,11 +1,11 @@
-//! [`Output`]: what a command writes to stdout and stderr, and what happens when nobody reads it.
+//! [`Output`]: writes to stdout and stderr, and never waits for a slow reader while the command serves.
 //!
 //! A one-shot command writes in place: it has nothing else to do, and its output must be whole. A command that serves calls
-//! [`detach`] first. From then on each stream has a bounded queue and a thread that writes it out, so that a reader who has stopped
-//! reading stops nothing but that thread. Lines that find the queue full are dropped and counted, and a line says so once there is
-//! room again.
+//! [`detach`] first. From then on each stream has a bounded queue and a thread that writes it, so that a reader that has stopped
+//! reading stops only that thread. Lines that find the queue full are dropped and counted, and a line says how many once there is room
+//! again.
 //!
-//! `tracing-appender` does the same for a log, but its queue is bounded by lines and not by bytes, it cannot say where lines are
+//! `tracing-appender` does the same for a log, but its queue is bounded by lines and not by bytes, it cannot show where lines are
 //! missing, and it panics when there is no thread for it.
 
 use std::collections::VecDeque;
@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 
-/// How long the end of the process waits for a slow reader.
+/// Time that the end of the process waits for a slow reader.
 const FLUSH: Duration = Duration::from_secs(1);
-/// How long a writer waits before it tries a stream again that takes nothing now and cannot be waited for.
+/// Time until a writer tries a stream again that would block.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// The queues, once the command serves.
+/// The queues of stdout and stderr, once the command serves.
 static QUEUES: OnceLock<[Arc<Queue>; 2]> = OnceLock::new();
 
 /// A stream of this process.
@@ -34,10 +34,10 @@ pub(crate) enum Stream {
 /// Makes the line that says how many lines are missing where it stands.
 pub(crate) type Notice = Box<dyn Fn(u64) -> String + Send + Sync>;
 
-/// Lets nothing that is written from now on wait for a reader. Each queue holds `bytes`.
+/// Queues everything that is written from now on, so that no write waits for a reader. Each queue holds `bytes`.
 ///
 /// # Errors
-/// When the system has no thread left.
+/// The system cannot start a thread.
 pub(crate) fn detach(bytes: usize, stdout: Notice, stderr: Notice) -> Result<(), Failure> {
     if QUEUES.get().is_some() {
         return Ok(());
@@ -56,15 +56,15 @@ pub(crate) fn detach(bytes: usize, stdout: Notice, stderr: Notice) -> Result<(),
         thread::Builder::new().name(name.to_owned()).spawn(write).map(|_| queue)
     });
     let [stdout, stderr] = queues;
-    let no_thread = |error| Failure::Failed(format!("there is no thread to write the output with: {error}"));
+    let no_thread = |error| Failure::Failed(format!("the thread that writes the output cannot be started: {error}"));
     let queues = [stdout.map_err(no_thread)?, stderr.map_err(no_thread)?];
     if QUEUES.set(queues).is_ok() {
-        std::panic::set_hook(Box::new(say_panic));
+        std::panic::set_hook(Box::new(print_panic));
     }
     Ok(())
 }
 
-/// Waits until everything is written, but not for long: nobody may be reading.
+/// Waits until everything is written, for [`FLUSH`] at most.
 pub(crate) fn flush() {
     let until = Instant::now() + FLUSH;
     for queue in QUEUES.get().into_iter().flatten() {
@@ -72,7 +72,7 @@ pub(crate) fn flush() {
     }
 }
 
-/// Waits until stdout cannot be written any more, and says why.
+/// Waits until stdout is closed, and returns the error.
 pub(crate) async fn closed() -> io::Error {
     match Stream::Stdout.queue() {
         Some(queue) => queue.closed().await,
@@ -80,14 +80,14 @@ pub(crate) async fn closed() -> io::Error {
     }
 }
 
-/// How many lines were dropped since the start, by stream.
+/// Returns the number of lines dropped since the start, by stream.
 pub(crate) fn dropped() -> [(&'static str, u64); 2] {
-    let dropped = |stream: Stream| stream.queue().map_or(0, |queue| queue.state().dropped_in_all);
+    let dropped = |stream: Stream| stream.queue().map_or(0, |queue| queue.state().dropped_total);
     [("stdout", dropped(Stream::Stdout)), ("stderr", dropped(Stream::Stderr))]
 }
 
-/// The default hook would wait for whoever reads stderr.
-fn say_panic(panic: &std::panic::PanicHookInfo<'_>) {
+/// Prints a panic to the queue of stderr. The default hook would wait for the reader of stderr.
+fn print_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let thread = thread::current();
     let name = thread.name().unwrap_or("<unnamed>");
     let backtrace = std::backtrace::Backtrace::capture();
@@ -97,7 +97,7 @@ fn say_panic(panic: &std::panic::PanicHookInfo<'_>) {
         _ => writeln!(stderr, "\nthread '{name}' {panic}"),
     };
     let _ = stderr.flush();
-    // It may be the end of the process.
+    // This may be the end of the process.
     if name == "main" {
         flush();
     }
@@ -113,7 +113,7 @@ impl Stream {
     }
 }
 
-/// A writer to a stream. What is written between two flushes stays together.
+/// A writer to a stream. The bytes between two flushes stay together.
 pub(crate) struct Output {
     stream: Stream,
     unflushed: Vec<u8>,
@@ -150,15 +150,15 @@ impl Write for Output {
 }
 
 impl Drop for Output {
-    /// The log drops its writer after each event.
+    /// Flushes, because the log drops its writer after each event.
     fn drop(&mut self) {
         let _ = self.flush();
     }
 }
 
-/// What waits to be written to one stream.
+/// The bounded queue of one stream.
 struct Queue {
-    /// Bytes that may wait behind the oldest text. That one may be of any size: whoever reads in time loses nothing.
+    /// Bytes that may wait behind the oldest text. The oldest text may have any size, so that a reader that keeps up loses nothing.
     bytes_max: usize,
     notice: Notice,
     state: Mutex<QueueState>,
@@ -169,14 +169,14 @@ struct Queue {
 #[derive(Default)]
 struct QueueState {
     waiting: VecDeque<Vec<u8>>,
-    /// Of what waits and of what is being written.
+    /// Bytes that wait or are being written.
     bytes: usize,
-    /// Of what is being written.
+    /// Bytes that are being written.
     writing: usize,
-    /// Lines dropped since that was said last.
+    /// Lines dropped since the last notice.
     dropped: u64,
-    dropped_in_all: u64,
-    /// Why nothing more can be written.
+    dropped_total: u64,
+    /// The error after which nothing can be written any more.
     closed: Option<io::ErrorKind>,
 }
 
@@ -185,10 +185,10 @@ impl QueueState {
         let lines = text.iter().filter(|byte| **byte == b'\n').count().max(1);
         let lines = u64::try_from(lines).unwrap_or(u64::MAX);
         self.dropped += lines;
-        self.dropped_in_all += lines;
+        self.dropped_total += lines;
     }
 
-    /// Of what waits behind the oldest text.
+    /// Returns the bytes that wait behind the oldest text.
     fn bytes_behind(&self) -> usize {
         let oldest = match self.writing {
             0 => self.waiting.front().map_or(0, Vec::len),
@@ -214,15 +214,15 @@ impl Queue {
         }
     }
 
-    /// Held for a moment only, and never while something is written.
+    /// Locks the state, which is never held while something is written.
     fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a text, or drops it where there is no room. Waits for nobody.
+    /// Queues a text, or drops it if there is no room. Never waits for the stream.
     ///
     /// # Errors
-    /// When the stream was found closed.
+    /// The stream is closed.
     fn push(&self, text: Vec<u8>) -> io::Result<()> {
         let mut state = self.state();
         if let Some(kind) = state.closed {
@@ -232,7 +232,7 @@ impl Queue {
             state.drop_lines_of(&text);
             return Ok(());
         }
-        // Where the dropped lines would have been.
+        // The notice stands where the dropped lines would be.
         self.put_notice(&mut state);
         state.put(text);
         drop(state);
@@ -246,7 +246,7 @@ impl Queue {
         }
     }
 
-    /// Writes what is queued, for as long as the stream takes it.
+    /// Writes the queued texts until the stream is closed.
     fn write_to(&self, stream: &mut dyn Write) {
         let mut state = self.state();
         loop {
@@ -265,12 +265,12 @@ impl Queue {
             state.bytes -= text.len();
             match written {
                 Ok(()) => {}
-                // There may be room again.
+                // A full disk may have room again later.
                 Err(error) if is_full(&error) => state.drop_lines_of(&text),
                 Err(error) => {
                     *state = QueueState {
                         closed: Some(error.kind()),
-                        dropped_in_all: state.dropped_in_all,
+                        dropped_total: state.dropped_total,
                         ..QueueState::default()
                     };
                     self.changed.notify_all();
@@ -283,7 +283,7 @@ impl Queue {
         }
     }
 
-    /// Waits until everything is written, the stream is closed, or it is too late.
+    /// Waits until everything is written, the stream is closed, or the time is over.
     fn flush(&self, until: Instant) {
         let mut state = self.state();
         while (state.bytes > 0 || state.dropped > 0) && state.closed.is_none() {
@@ -296,6 +296,7 @@ impl Queue {
         }
     }
 
+    /// Waits until the stream is closed, and returns the error.
     async fn closed(&self) -> io::Error {
         loop {
             if let Some(kind) = self.state().closed {
@@ -306,7 +307,7 @@ impl Queue {
     }
 }
 
-/// Writes all of a text, also to a stream that was made not to block by whoever shares it.
+/// Writes a whole text, also to a stream that another process has made non-blocking.
 fn write_whole(stream: &mut dyn Write, text: &[u8]) -> io::Result<()> {
     let mut rest = text;
     while !rest.is_empty() {
@@ -324,6 +325,7 @@ fn write_whole(stream: &mut dyn Write, text: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Waits if a write may be tried again, or returns the error.
 fn wait_or(error: io::Error) -> io::Result<()> {
     match error.kind() {
         io::ErrorKind::Interrupted => {}
@@ -333,7 +335,7 @@ fn wait_or(error: io::Error) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file takes nothing now and may do so later.
+/// Returns true if a file has no room at present, and may have some later.
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
@@ -345,7 +347,7 @@ mod tests {
 
     use super::*;
 
-    /// A stream that takes a text when the other end takes it, and fails when there is no other end.
+    /// A stream that accepts a text when the other end takes it, and fails when the other end is gone.
     struct Rendezvous(SyncSender<String>);
 
     impl Write for Rendezvous {
@@ -381,37 +383,37 @@ mod tests {
     }
 
     #[test]
-    fn at_its_bound_lines_are_dropped_and_that_is_said_in_their_place() {
+    fn a_full_queue_drops_lines_and_writes_a_notice() {
         let queue = queue(4);
         push(&queue, "a\n");
         push(&queue, "bcd\n");
-        assert_eq!(queue.state().bytes_behind(), 4, "as many as there may be");
+        assert_eq!(queue.state().bytes_behind(), 4, "the most that may wait");
         push(&queue, "e\n");
         push(&queue, "f\ng\n");
         let (bytes, dropped) = {
             let state = queue.state();
-            (state.bytes, state.dropped_in_all)
+            (state.bytes, state.dropped_total)
         };
         assert_eq!((bytes, dropped), (6, 3));
         let (written, _) = writer(&queue);
         assert_eq!((next(&written), next(&written)), ("a\n".into(), "bcd\n".into()));
-        assert_eq!(next(&written), "(3 dropped)\n", "although nothing else is written");
+        assert_eq!(next(&written), "(3 dropped)\n", "without a further line");
         queue.flush(Instant::now() + Duration::from_secs(60));
         assert_eq!(queue.state().bytes, 0);
         assert_eq!(queue.state().dropped, 0);
         push(&queue, "h\n");
         assert_eq!(next(&written), "h\n");
-        assert_eq!(queue.state().dropped_in_all, 3, "each is counted once");
+        assert_eq!(queue.state().dropped_total, 3, "each is counted once");
     }
 
     #[test]
-    fn lines_that_find_room_again_come_after_those_that_did_not() {
+    fn the_notice_comes_before_later_lines() {
         let queue = queue(4);
         push(&queue, "abc\n");
         push(&queue, "lost\n");
         let (written, _) = writer(&queue);
         assert_eq!(next(&written), "abc\n");
-        let said = thread::scope(|scope| {
+        let written_then = thread::scope(|scope| {
             scope.spawn(|| {
                 let until = Instant::now() + Duration::from_secs(60);
                 queue.flush(until);
@@ -419,11 +421,11 @@ mod tests {
             });
             [next(&written), next(&written)]
         });
-        assert_eq!(said, ["(1 dropped)\n", "d\n"]);
+        assert_eq!(written_then, ["(1 dropped)\n", "d\n"]);
     }
 
     #[test]
-    fn a_text_that_is_larger_than_the_queue_takes_no_room_from_those_behind_it() {
+    fn a_text_larger_than_the_queue_is_written() {
         let queue = queue(2);
         push(&queue, "larger\n");
         push(&queue, "b\n");
@@ -435,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_closes_it_is_noticed() {
+    fn a_closed_stream_is_noticed() {
         let queue = queue(100);
         let (written, thread) = writer(&queue);
         drop(written);
@@ -447,20 +449,20 @@ mod tests {
         assert_eq!(closed.kind(), io::ErrorKind::BrokenPipe);
         thread.join().expect("ends");
         assert!(queue.push(b"b\n".to_vec()).is_err());
-        // Nobody waits for what nobody can read.
+        // Flushing a closed stream does not wait.
         queue.flush(Instant::now() + Duration::from_secs(3600));
     }
 
     #[test]
-    fn a_flush_gives_up_in_time() {
+    fn a_flush_ends_in_time() {
         let queue = queue(100);
         push(&queue, "a\n");
         queue.flush(Instant::now());
-        assert_eq!(queue.state().bytes, 2, "nobody writes it");
+        assert_eq!(queue.state().bytes, 2, "no thread writes it");
     }
 
     #[test]
-    fn a_full_disk_costs_lines_and_not_the_output() {
+    fn a_full_disk_costs_lines_only() {
         struct Disk(SyncSender<String>, bool);
         impl Write for Disk {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! `hotplate serve`: a site over HTTP for the world.
+//! `hotplate serve`: serves a site to visitors over HTTP.
 
 use std::process::ExitCode;
 
@@ -9,6 +9,7 @@ use super::server::{Audience, Server};
 use super::setup::{AdminFlags, CommandSetup, Flag};
 use super::{Directory, Failure, Format};
 
+/// The arguments of `hotplate serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
@@ -34,17 +35,17 @@ impl Serve {
     pub(crate) fn run(&self, setup: CommandSetup) -> Result<ExitCode, Failure> {
         setup.detach_output(self.format)?;
         let site = self.directory.open_to_the_world(&setup)?;
-        // Visitors would read prices without a currency.
+        // A stand-in prints a value unchanged, so that visitors would see a price without its currency.
         if let Some(stubs) = super::stubs(&setup.config().apply(site.builder())) {
             return Err(Failure::Wrong(format!(
-                "`serve` shows pages to the world, and {stubs} as it is (`templates.formatters`): let the program serve them that \
-                 has the real ones, or use `hotplate dev`"
+                "`serve` has only stand-ins for {stubs} (`templates.formatters`), and visitors would see their values unformatted: \
+                 serve the site with the program that has these formatters, or use `hotplate dev`"
             )));
         }
         let server = Server {
-            tell: EventPrinter::new(&site, self.format),
+            printer: EventPrinter::new(&site, self.format),
             site,
-            audience: Audience::World,
+            audience: Audience::Visitors,
             bind: setup.config().server.bind.clone(),
             http: setup.config().server.clone(),
             setup,

@@ -1,4 +1,4 @@
-//! A site over HTTP until a signal ends it: what `dev` and `serve` have in common.
+//! [`Server`]: serves a site over HTTP until a signal ends it, for `dev` and `serve`.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::ops::ControlFlow;
@@ -23,46 +23,46 @@ use super::setup::CommandSetup;
 use super::signals::{Signal, Signals};
 use super::{Failure, admin, descriptors, has_become_a_site, output, start, systemd};
 
-/// An author who presses Ctrl-C wants the prompt back.
-const GOODBYE_MS: u64 = 1_000;
-/// How far apart two signals are that are meant as two.
+/// Longest time that requests under way get when `dev` ends: an author who presses Ctrl-C wants the prompt back.
+const AUTHOR_DRAIN_MS: u64 = 1_000;
+/// Time within which two signals count as one: a Ctrl-C may arrive from the terminal and from a program in between.
 const ONE_PRESS: Duration = Duration::from_millis(500);
-/// What the engine gets at the end, however long requests took.
-const LAST_MS: u64 = 100;
-/// The server's own deadline is never the one that counts.
+/// Least time that the engine gets to stop, however long requests took.
+const ENGINE_STOP_MS: u64 = 100;
+/// The deadline of the server itself in seconds, which is never reached: the deadlines here are shorter.
 const NEVER: u64 = 365 * 24 * 3600;
 
-/// Who is served.
+/// The people that a server is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// The author, who is told everything.
+    /// The author of the templates, who sees every event and error.
     Author,
-    /// The world, which is told nothing but pages.
-    World,
+    /// Visitors, who see only pages.
+    Visitors,
 }
 
 impl Audience {
-    /// How long requests under way may take at the end.
-    fn patience(self, drain_ms: u64) -> Duration {
+    /// Returns the time that requests under way get when the server stops.
+    fn drain(self, drain_ms: u64) -> Duration {
         Duration::from_millis(match self {
-            Self::Author => drain_ms.min(GOODBYE_MS),
-            Self::World => drain_ms,
+            Self::Author => drain_ms.min(AUTHOR_DRAIN_MS),
+            Self::Visitors => drain_ms,
         })
     }
 }
 
-/// A site over HTTP until a signal ends it.
+/// Serves a site over HTTP until a signal ends it.
 pub(crate) struct Server {
     pub(crate) site: Site,
     pub(crate) setup: CommandSetup,
     pub(crate) audience: Audience,
-    /// What links on an author's pages open.
+    /// The address to listen on.
     pub(crate) bind: String,
     pub(crate) http: Http,
-    pub(crate) tell: EventPrinter,
+    pub(crate) printer: EventPrinter,
 }
 
-/// A reload under way.
+/// A reload in progress.
 type Reloading = Pin<Box<dyn Future<Output = (Changes, Result<ReloadReport, CallError>)>>>;
 
 impl Server {
@@ -71,25 +71,25 @@ impl Server {
     }
 
     async fn serve(mut self) -> Result<ExitCode, Failure> {
-        // First of all: an early SIGHUP would end the process.
+        // This comes first, because a SIGHUP without a handler ends the process.
         let mut signals = Signals::listen()?;
         let listener = listen(&self.bind)?;
         loop {
-            // Who connects in between waits for the next one.
+            // Clients that connect between two servers wait in the queue of the listener.
             let listener = listener.try_clone().map_err(cannot_serve)?;
             match self.serve_once(listener, &mut signals).await? {
                 ControlFlow::Break(code) => return Ok(code),
                 ControlFlow::Continue(site) => {
-                    let told = self.tell.became_a_site();
-                    self.heard(told)?;
-                    self.tell = self.tell.again(&site);
+                    let printed = self.printer.became_a_site();
+                    self.check(printed)?;
+                    self.printer = self.printer.again(&site);
                     self.site = site;
                 }
             }
         }
     }
 
-    /// Serves the site until a signal ends it, or it turns out to be another kind of site.
+    /// Serves the site until a signal ends it, or until the plain folder has become a site, which it returns.
     async fn serve_once(
         &mut self,
         listener: TcpListener,
@@ -116,35 +116,35 @@ impl Server {
 
         let url = url(address);
         let admin_url = admin.as_ref().map(|admin| self::url(admin.address()) + "_hotplate/");
-        let told = self.tell.started(&hotplate, &url, admin_url.as_deref(), took);
-        self.heard(told)?;
+        let printed = self.printer.started(&hotplate, &url, admin_url.as_deref(), took);
+        self.check(printed)?;
         if self.site.is_awaited(&hotplate) {
             let templates = self.site.template_directory();
             tracing::warn!(
-                "{} is not there: pages are answered 503 until it is. For a folder of templates and nothing else, say `--plain`",
+                "{} does not exist: pages are answered 503 until it does. Use `--plain` to serve a plain folder of templates",
                 templates.display()
             );
         }
-        let status = format!("answers at {url}");
+        let status = format!("serving at {url}");
         self.systemd(|| systemd::ready(&status));
         tracing::info!(
             url,
             version = hotplate.snapshot().version().number(),
-            "requests are answered"
+            "serving requests"
         );
 
         let within = tokio::select! {
             ended = &mut serving => {
                 let why = match ended {
-                    Ok(Ok(())) => "it was told to".to_owned(),
+                    Ok(Ok(())) => "it was stopped".to_owned(),
                     Ok(Err(error)) => error.to_string(),
                     Err(error) => error.to_string(),
                 };
-                return Err(Failure::Failed(format!("the server ended: {why}")));
+                return Err(Failure::Failed(format!("the server stopped: {why}")));
             }
-            within = self.attend(&hotplate, metrics, subscription, signals, &status) => within?,
+            within = self.run_events(&hotplate, metrics, subscription, signals, &status) => within?,
         };
-        // They would go on until they are cut off.
+        // Streams never end by themselves.
         web.end_streams();
         let ended = match within {
             ControlFlow::Break(within) => self
@@ -152,23 +152,23 @@ impl Server {
                 .await
                 .map(ControlFlow::Break),
             ControlFlow::Continue(site) => {
-                let goodbye = Duration::from_millis(GOODBYE_MS);
-                let _ = tokio::time::timeout(goodbye, handle.stop(true)).await;
-                hotplate.shutdown(goodbye).await;
+                let within = Duration::from_millis(AUTHOR_DRAIN_MS);
+                let _ = tokio::time::timeout(within, handle.stop(true)).await;
+                hotplate.shutdown(within).await;
                 Ok(ControlFlow::Continue(site))
             }
         };
-        // Until here, operators see how it comes to its end.
+        // Until here, operators can watch the shutdown.
         drop(admin);
         ended
     }
 
-    /// Loads the first version on a thread of its own, so that signals are heard meanwhile. Answers nothing if one ended the command.
+    /// Loads the first version on a thread of its own, so that signals are handled meanwhile. Returns `None` if one ended the command.
     async fn load(&self, signals: &mut Signals) -> Result<Option<Hotplate>, Failure> {
         let (site, builder) = (self.site.clone(), self.setup.config().apply(self.site.builder()));
         let (sender, loaded) = tokio::sync::oneshot::channel();
         let load = move || {
-            // After a signal nobody waits for it any more.
+            // After a signal, the receiver is gone.
             let _ = sender.send(start(&site, builder));
         };
         let thread = std::thread::Builder::new().name("hotplate-load".to_owned());
@@ -176,23 +176,23 @@ impl Server {
         tokio::select! {
             loaded = loaded => match loaded {
                 Ok(loaded) => loaded.map(Some),
-                Err(_) => Err(Failure::Failed("the server does not start: loading it failed".to_owned())),
+                Err(_) => Err(Failure::Failed("the server does not start: the thread that loads the templates failed".to_owned())),
             },
             () = signals.end() => Ok(None),
         }
     }
 
-    /// Ends before anything was served. What is still being loaded ends with the process.
+    /// Ends the command before anything was served. The thread that still loads ends with the process.
     fn leave(&mut self) -> Result<ExitCode, Failure> {
         self.systemd(|| systemd::stopping(Duration::ZERO));
-        let told = self.tell.stopping(0);
-        self.heard(told)?;
-        let told = self.tell.stopped(true);
-        self.heard(told)?;
+        let printed = self.printer.stopping(0);
+        self.check(printed)?;
+        let printed = self.printer.stopped(true);
+        self.check(printed)?;
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The pages of the site, as they are for this audience.
+    /// Returns the pages of the site, configured for this audience.
     fn pages(&self, hotplate: &Hotplate) -> Pages {
         let config = self.setup.config();
         let dev = &config.dev;
@@ -208,6 +208,7 @@ impl Server {
         pages.version_headers(version_headers)
     }
 
+    /// Starts the HTTP server on a listener.
     fn listen_with(
         &self,
         listener: TcpListener,
@@ -215,7 +216,7 @@ impl Server {
         connections: ConnectionCounters,
     ) -> std::io::Result<Running> {
         let connected = pages.web().connected();
-        let mut limits = self.http.connection_limits();
+        let mut limits = self.http.connection.clone();
         limits.connections = descriptors::connections(limits.connections, self.http.workers);
         let server = GuardedServer::new(move || App::new().configure(|app| pages.configure(app)))
             .limits(limits)
@@ -230,8 +231,9 @@ impl Server {
         server.listen(listener)
     }
 
-    /// Tells events and follows signals, until one ends it; answers how long that may take, or what the directory is now.
-    async fn attend(
+    /// Prints events and handles signals until one ends the server. Returns the time for requests under way, or the site that the plain
+    /// folder has become.
+    async fn run_events(
         &mut self,
         hotplate: &Hotplate,
         metrics: Metrics,
@@ -242,33 +244,33 @@ impl Server {
         let mut live = LiveSettings::new(self.setup.clone()).measured_by(metrics);
         let mut reloading: Option<Reloading> = None;
         let mut again = false;
-        let period = systemd::watchdog().filter(|_| self.audience == Audience::World);
+        let period = systemd::watchdog().filter(|_| self.audience == Audience::Visitors);
         let mut watchdog = period.map(tokio::time::interval);
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
                     Signal::End => {
-                        let within = self.audience.patience(live.config().server.drain_ms);
+                        let within = self.audience.drain(live.config().server.drain_ms);
                         return Ok(ControlFlow::Break(within));
                     }
                     Signal::Reload if reloading.is_some() => again = true,
                     Signal::Reload => reloading = self.reload(&mut live, hotplate, status)?,
                 },
-                (changes, report) = due(&mut reloading) => {
+                (changes, report) = finished(&mut reloading) => {
                     reloading = None;
                     if let Err(error) = &report {
-                        tracing::error!(%error, "the reload has no answer");
+                        tracing::error!(%error, "the reload failed");
                     }
-                    let told = self.tell.reloaded(&changes, &report);
-                    self.heard(told)?;
+                    let printed = self.printer.reloaded(&changes, &report);
+                    self.check(printed)?;
                     self.systemd(|| systemd::ready(status));
                     if std::mem::take(&mut again) {
                         reloading = self.reload(&mut live, hotplate, status)?;
                     }
                 }
                 Some(event) = subscription.next() => {
-                    let told = self.tell.event(&event, hotplate);
-                    self.heard(told)?;
+                    let printed = self.printer.event(&event, hotplate);
+                    self.check(printed)?;
                     if let (Event::Published(_), Some(site)) = (event, has_become_a_site(&self.site, &self.setup)) {
                         return Ok(ControlFlow::Continue(site));
                     }
@@ -279,7 +281,7 @@ impl Server {
         }
     }
 
-    /// SIGHUP: the configuration first, as a whole; only if it is good, a look at everything.
+    /// Handles SIGHUP: reads the configuration as a whole and, only if it is valid, starts a reload of all templates.
     fn reload(
         &mut self,
         live: &mut LiveSettings,
@@ -293,15 +295,15 @@ impl Server {
                 Ok(Some(Box::pin(async move { (changes, hotplate.reload().await) })))
             }
             Err(error) => {
-                let told = self.tell.refused(&error);
-                self.heard(told)?;
+                let printed = self.printer.refused(&error);
+                self.check(printed)?;
                 self.systemd(|| systemd::ready(status));
                 Ok(None)
             }
         }
     }
 
-    /// Lets nobody in any more, answers what is under way, and stops the engine. A second signal cuts it short.
+    /// Accepts no further connection, answers the requests under way, and stops the engine. A second signal skips the rest.
     async fn end(
         &mut self,
         hotplate: &Hotplate,
@@ -310,22 +312,22 @@ impl Server {
         within: Duration,
     ) -> Result<ExitCode, Failure> {
         self.systemd(|| systemd::stopping(within));
-        let told = self
-            .tell
+        let printed = self
+            .printer
             .stopping(u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
-        self.heard(told)?;
+        self.check(printed)?;
         let until = Instant::now() + within;
         let answered = tokio::select! {
             () = server.stop(true) => true,
             () = tokio::time::sleep(within) => false,
-            () = insisted(signals) => false,
+            () = second_signal(signals) => false,
         };
         let left = until.saturating_duration_since(Instant::now());
         let left = if answered { left } else { Duration::ZERO };
-        let stopped = hotplate.shutdown(left.max(Duration::from_millis(LAST_MS))).await;
+        let stopped = hotplate.shutdown(left.max(Duration::from_millis(ENGINE_STOP_MS))).await;
         let drained = answered && stopped;
-        let told = self.tell.stopped(drained);
-        self.heard(told)?;
+        let printed = self.printer.stopped(drained);
+        self.check(printed)?;
         match drained || self.audience == Audience::Author {
             true => Ok(ExitCode::SUCCESS),
             false => {
@@ -335,34 +337,35 @@ impl Server {
         }
     }
 
-    /// The world is served whether anybody reads stdout or not; an author who closes it is gone.
-    fn heard(&mut self, told: std::io::Result<()>) -> Result<(), Failure> {
-        match (told, self.audience) {
-            (Err(_), Audience::World) => {
-                self.tell.fall_silent();
+    /// Handles the result of a print. Visitors are served whether stdout is open or not; an author who closes it has left.
+    fn check(&mut self, printed: std::io::Result<()>) -> Result<(), Failure> {
+        match (printed, self.audience) {
+            (Err(_), Audience::Visitors) => {
+                self.printer.fall_silent();
                 Ok(())
             }
-            (told, _) => Ok(told?),
+            (printed, _) => Ok(printed?),
         }
     }
 
-    fn systemd(&self, tell: impl FnOnce()) {
-        if self.audience == Audience::World {
-            tell();
+    /// Notifies systemd, in a server for visitors only.
+    fn systemd(&self, notify: impl FnOnce()) {
+        if self.audience == Audience::Visitors {
+            notify();
         }
     }
 }
 
-/// Somebody wants it to end now. One Ctrl-C may arrive twice: from the terminal, and from a program in between.
-async fn insisted(signals: &mut Signals) {
+/// Waits for a further signal to end. Signals within [`ONE_PRESS`] count as the first one.
+async fn second_signal(signals: &mut Signals) {
     let since = Instant::now();
     while since.elapsed() < ONE_PRESS {
         signals.end().await;
     }
 }
 
-/// What a reload came to, once one is under way.
-async fn due(reloading: &mut Option<Reloading>) -> (Changes, Result<ReloadReport, CallError>) {
+/// Waits for the outcome of the reload in progress, if there is one.
+async fn finished(reloading: &mut Option<Reloading>) -> (Changes, Result<ReloadReport, CallError>) {
     match reloading {
         Some(reloading) => reloading.await,
         None => std::future::pending().await,
@@ -380,7 +383,7 @@ fn cannot_serve(error: std::io::Error) -> Failure {
     Failure::Failed(format!("the server does not start: {error}"))
 }
 
-/// As a browser reaches it from here.
+/// Returns the URL at which a browser on this machine reaches an address.
 fn url(address: SocketAddr) -> String {
     let host = match address {
         SocketAddr::V4(address) if address.ip().is_unspecified() => "127.0.0.1".to_owned(),
@@ -391,19 +394,22 @@ fn url(address: SocketAddr) -> String {
     format!("http://{host}:{}/", address.port())
 }
 
+/// Listens on an address, or says what to do if that fails.
 fn listen(bind: &str) -> Result<TcpListener, Failure> {
     let wrong = |error: std::io::Error| {
         Failure::Wrong(match error.kind() {
             std::io::ErrorKind::AddrInUse => {
-                format!("{bind} is in use by another program: end it, or choose another with `--bind 127.0.0.1:0`")
+                format!(
+                    "{bind} is in use by another program: stop it, or let the system choose a free port with `--bind 127.0.0.1:0`"
+                )
             }
             std::io::ErrorKind::PermissionDenied => {
-                format!("{bind} is not allowed to you ({error}): choose a port above 1023 with `--bind`")
+                format!("you have no permission to listen on {bind} ({error}): choose a port above 1023 with `--bind`")
             }
             std::io::ErrorKind::AddrNotAvailable => {
-                format!("{bind} is no address of this machine: listen on all of them with `--bind 0.0.0.0:80`")
+                format!("{bind} is not an address of this machine: listen on all addresses with `--bind 0.0.0.0:80`")
             }
-            _ => format!("{bind} cannot be listened on: {error}"),
+            _ => format!("cannot listen on {bind}: {error}"),
         })
     };
     let addresses: Vec<_> = bind.to_socket_addrs().map_err(wrong)?.collect();
@@ -415,7 +421,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_one_to_open() {
+    fn the_url_can_be_opened() {
         for (address, expected) in [
             ("127.0.0.1:80", "http://127.0.0.1:80/"),
             ("0.0.0.0:80", "http://127.0.0.1:80/"),

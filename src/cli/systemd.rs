@@ -1,33 +1,35 @@
-//! What systemd is told (`Type=notify` or `notify-reload`). Where nobody listens, nothing. One that does not read what it is told holds
-//! up signals for [`PATIENCE`] at most, and pages not at all.
+//! Notifications to systemd (`Type=notify` or `notify-reload`), where it listens. If systemd does not read them, signals are delayed by
+//! [`SEND_TIMEOUT`] at most, and pages not at all.
+//!
+//! The protocol is in sd_notify(3).
 
 use std::time::Duration;
 
-/// How long a message may wait for room in the socket of systemd. Then it is lost, which is logged.
+/// Time that a message may wait for room in the socket of systemd. Then it is lost, which is logged.
 #[cfg(unix)]
-const PATIENCE: Duration = Duration::from_millis(100);
+const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Requests are answered.
+/// Reports that requests are answered.
 pub(crate) fn ready(status: &str) {
-    tell(&[ServiceState::Ready, ServiceState::Status(status)]);
+    notify(&[ServiceState::Ready, ServiceState::Status(status)]);
 }
 
-/// A reload begins; [`ready`] ends it.
+/// Reports the start of a reload. [`ready`] reports its end.
 pub(crate) fn reloading() {
-    tell(&[ServiceState::Reloading]);
+    notify(&[ServiceState::Reloading]);
 }
 
-/// The server comes to an end, within this time.
+/// Reports that the server stops within this time.
 pub(crate) fn stopping(within: Duration) {
-    tell(&[ServiceState::Stopping(within)]);
+    notify(&[ServiceState::Stopping(within)]);
 }
 
-/// The process is alive. To be said within each period of [`watchdog`].
+/// Reports that the process is alive, which systemd expects once in each period of [`watchdog`].
 pub(crate) fn alive() {
-    tell(&[ServiceState::Alive]);
+    notify(&[ServiceState::Alive]);
 }
 
-#[cfg_attr(not(unix), expect(dead_code, reason = "nobody is told"))]
+#[cfg_attr(not(unix), expect(dead_code, reason = "there is no systemd"))]
 enum ServiceState<'s> {
     Ready,
     Status(&'s str),
@@ -36,7 +38,7 @@ enum ServiceState<'s> {
     Alive,
 }
 
-/// How often systemd wants to hear [`alive`]: twice in its period, so that a late tick does not end the process.
+/// Returns the period in which to call [`alive`]: half of that of systemd, so that one late call does not end the process.
 pub(crate) fn watchdog() -> Option<Duration> {
     #[cfg(unix)]
     let period = sd_notify::watchdog_enabled();
@@ -46,40 +48,40 @@ pub(crate) fn watchdog() -> Option<Duration> {
 }
 
 #[cfg(unix)]
-fn tell(states: &[ServiceState<'_>]) {
+fn notify(states: &[ServiceState<'_>]) {
     use sd_notify::NotifyState;
-    let mut said = Vec::new();
+    let mut notifications = Vec::new();
     for state in states {
         match state {
-            ServiceState::Ready => said.push(NotifyState::Ready),
-            ServiceState::Status(status) => said.push(NotifyState::Status(status)),
+            ServiceState::Ready => notifications.push(NotifyState::Ready),
+            ServiceState::Status(status) => notifications.push(NotifyState::Status(status)),
             ServiceState::Reloading => {
-                said.push(NotifyState::Reloading);
-                // By this systemd knows that the answer belongs to its own signal.
-                said.extend(NotifyState::monotonic_usec_now());
+                notifications.push(NotifyState::Reloading);
+                // The time tells systemd that this is the answer to its own signal.
+                notifications.extend(NotifyState::monotonic_usec_now());
             }
             ServiceState::Stopping(within) => {
                 let micros = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
-                said.extend([NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(micros)]);
+                notifications.extend([NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(micros)]);
             }
-            ServiceState::Alive => said.push(NotifyState::Watchdog),
+            ServiceState::Alive => notifications.push(NotifyState::Watchdog),
         }
     }
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    /// True while messages are lost: it is said once, and not with each tick of the watchdog.
+    /// True while messages are lost, so that the warning is logged once and not with each tick of the watchdog.
     static LOST: AtomicBool = AtomicBool::new(false);
-    let message: String = said.iter().map(|state| format!("{state}\n")).collect();
+    let message: String = notifications.iter().map(|state| format!("{state}\n")).collect();
     match send(message.as_bytes()) {
         Ok(()) => LOST.store(false, Ordering::Relaxed),
-        Err(error) if LOST.swap(true, Ordering::Relaxed) => tracing::debug!(%error, "systemd cannot be told"),
+        Err(error) if LOST.swap(true, Ordering::Relaxed) => tracing::debug!(%error, "systemd cannot be notified"),
         Err(error) => {
-            tracing::warn!(%error, "systemd cannot be told how the server is; requests are answered all the same");
+            tracing::warn!(%error, "systemd cannot be notified of the state of the server; requests are still answered");
         }
     }
 }
 
-/// Sends a message to the socket that systemd has named, if it has. `sd_notify::notify` would wait for room in it for ever.
+/// Sends a message to the socket of systemd, if there is one. `sd_notify::notify` could wait for room in it for ever.
 #[cfg(unix)]
 fn send(message: &[u8]) -> std::io::Result<()> {
     use std::os::unix::net::UnixDatagram;
@@ -88,12 +90,12 @@ fn send(message: &[u8]) -> std::io::Result<()> {
         return Ok(());
     };
     let socket = UnixDatagram::unbound()?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
     socket.connect_addr(&address(&path)?)?;
     socket.send(message).map(drop)
 }
 
-/// Returns the address of the socket: a path, or on Linux a name that begins with `@`, which is in no file system.
+/// Returns the address of the socket: a path, or on Linux a name that begins with `@`, which is in no file system (unix(7)).
 #[cfg(unix)]
 fn address(path: &std::ffi::OsStr) -> std::io::Result<std::os::unix::net::SocketAddr> {
     use std::os::unix::net::SocketAddr;
@@ -110,4 +112,4 @@ fn address(path: &std::ffi::OsStr) -> std::io::Result<std::os::unix::net::Socket
 }
 
 #[cfg(not(unix))]
-fn tell(_: &[ServiceState<'_>]) {}
+fn notify(_: &[ServiceState<'_>]) {}

@@ -1,5 +1,5 @@
-//! Threads and memory: whether there are enough, before anything begins. What the servers are made of panics in the middle of its start
-//! where there is no thread left, and no program of this kind goes on without memory.
+//! Threads and memory: checks that there are enough before anything starts. actix and tokio panic in the middle of their start where a
+//! thread cannot be started, and the process aborts without memory.
 
 use std::sync::mpsc::channel;
 use std::thread::{self, available_parallelism};
@@ -9,45 +9,49 @@ use hotplate::config::Admin;
 
 use super::Failure;
 
-/// Of the engine, apart from its pools: control, alarms, loaders, and those that wait for changes; and of the command itself.
+/// Threads of the engine apart from its pools (control, timers, loaders, watches), and of the command itself.
 const OF_ENGINE: usize = 12;
-/// Of the admin listener, its workers and the engine of the dashboard.
+/// Threads of the admin listener, its workers and the engine of the dashboard.
 const OF_ADMIN: usize = 16;
-/// Memory that a server takes at the beginning, besides the stacks of its threads.
+/// Memory that a server needs to start, besides the stacks of its threads.
 const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
-/// For a server with so many workers, 0 being one per processor.
+/// Returns the threads that a server with so many workers needs, where 0 is one worker per processor.
 pub(crate) fn of_server(workers: usize, admin: &Admin, limits: &Limits) -> usize {
-    let each = |count| match count {
-        0 => available_parallelism().map_or(1, usize::from),
-        count => count,
-    };
     let admin = if admin.bind.is_empty() { 0 } else { OF_ADMIN };
-    let pools = each(limits.render_threads) + each(limits.compile_threads);
-    // Workers, and the one that accepts.
-    OF_ENGINE + pools + each(workers) + 1 + admin
+    let pools = or_processors(limits.render_threads) + or_processors(limits.compile_threads);
+    // The workers, and the thread that accepts connections.
+    OF_ENGINE + pools + or_processors(workers) + 1 + admin
 }
 
-/// Makes sure that so many threads can be started now, and that there is memory for them.
+/// Returns a configured number of threads, where 0 is one per processor.
+pub(crate) fn or_processors(count: usize) -> usize {
+    match count {
+        0 => available_parallelism().map_or(1, usize::from),
+        count => count,
+    }
+}
+
+/// Checks that so many threads can be started now, and that there is memory for them.
 ///
 /// # Errors
-/// How many can, and what to do.
+/// The number that can be started, and what to do.
 pub(crate) fn reserve(needed: usize) -> Result<(), Failure> {
     if needed == 0 {
         return Ok(());
     }
-    // All of them wait until this returns.
+    // Every thread waits until this function returns, so that all of them exist at the same time.
     let (mut held, mut memory) = (Vec::with_capacity(needed), Vec::<u8>::new());
     for free in 0..needed {
         let (hold, end) = channel::<()>();
         let wait = move || {
-            // It ends when this does.
+            // Returns when the sender is dropped.
             let _ = end.recv();
         };
         let started = thread::Builder::new().spawn(wait);
         let thread = started.map_err(|error| {
             Failure::Failed(format!(
-                "{needed} threads have to be started, and the system allows {free} ({error}): allow more threads or memory \
+                "{needed} threads are needed, and the system allows {free} ({error}): allow more threads or memory \
                  (`ulimit -u`, `ulimit -v`; `TasksMax=`, `MemoryMax=` of a systemd unit), or set `server.workers`, \
                  `limits.render_threads` and `limits.compile_threads` lower"
             ))
@@ -56,13 +60,13 @@ pub(crate) fn reserve(needed: usize) -> Result<(), Failure> {
     }
     memory.try_reserve_exact(MEMORY_BYTES).map_err(|_| {
         Failure::Failed(format!(
-            "there is too little memory: a server takes {} MiB besides its threads at the beginning: allow more (`ulimit -v`)",
+            "there is too little memory: a server needs {} MiB besides its threads to start. Allow more (`ulimit -v`)",
             MEMORY_BYTES >> 20
         ))
     })?;
     for (hold, thread) in held {
         drop(hold);
-        // It has nothing to fail at, and what it would leave behind counts.
+        // A thread that has not ended yet would count against the limit.
         let _ = thread.join();
     }
     Ok(())

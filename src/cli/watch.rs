@@ -92,7 +92,7 @@ fn reload(live: &mut LiveSettings, hotplate: &Hotplate) {
     let hotplate = hotplate.clone();
     tokio::spawn(async move {
         if let Err(error) = hotplate.reload().await {
-            tracing::error!(%error, "the reload has no answer");
+            tracing::error!(%error, "the reload failed");
         }
     });
 }

@@ -1,45 +1,46 @@
-//! What differs between two configurations, and what of it can change while the process runs.
+//! [`Changes`]: the differences between two configurations, and [`Config::take_live`], which applies those that need no restart.
 
 use super::Config;
-use super::keys::{Value, keys};
+use super::keys::{Tree, Value, keys};
 
 /// One setting that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
-    /// Which.
+    /// The path of its key.
     pub path: &'static str,
-    /// As it was; not for a secret.
-    pub from: Option<Value>,
-    /// As it is to be; not for a secret.
-    pub to: Option<Value>,
+    /// The previous value; `None` for a secret.
+    pub before: Option<Value>,
+    /// The new value; `None` for a secret.
+    pub after: Option<Value>,
 }
 
 /// All settings that differ.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Changes {
-    /// These change at once.
+    /// Settings that change in the running process.
     pub live: Vec<Change>,
-    /// These change with a restart.
+    /// Settings that change with a restart.
     pub restart: Vec<Change>,
 }
 
 impl Changes {
-    /// What differs.
+    /// Compares two configurations.
     #[must_use]
-    pub fn between(from: &Config, to: &Config) -> Self {
+    pub fn between(before: &Config, after: &Config) -> Self {
+        let (tree_before, tree_after) = (Tree::of(before), Tree::of(after));
         let mut changes = Self::default();
         for key in keys() {
-            let (before, after) = (key.get(from), key.get(to));
+            let (before, after) = (tree_before.get(key), tree_after.get(key));
             if before == after {
                 continue;
             }
             let shown = |value: Value| (!key.secret).then_some(value);
             let change = Change {
-                path: key.path,
-                from: shown(before),
-                to: shown(after),
+                path: &key.path,
+                before: shown(before),
+                after: shown(after),
             };
             match key.live {
                 true => changes.live.push(change),
@@ -51,18 +52,23 @@ impl Changes {
 }
 
 impl Config {
-    /// Takes what can change while the process runs.
-    pub fn take_live(&mut self, from: &Self) {
+    /// Takes the settings that can change in a running process from another configuration.
+    pub fn take_live(&mut self, other: &Self) {
+        let (mut tree, other) = (Tree::of(self), Tree::of(other));
         for key in keys().iter().filter(|key| key.live) {
-            (key.set)(self, key.get(from));
+            tree.set(key, &other.get(key));
+        }
+        // Every value comes from a configuration, so that this does not fail.
+        if let Ok(config) = tree.config() {
+            *self = config;
         }
     }
 }
 
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (&self.from, &self.to) {
-            (Some(from), Some(to)) => write!(f, "{} ({from} → {to})", self.path),
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => write!(f, "{} ({before} → {after})", self.path),
             _ => self.path.fmt(f),
         }
     }
@@ -73,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_change_live_is_told_from_what_needs_a_restart() {
+    fn live_changes_and_restarts_are_told_apart() {
         let old = Config::default();
         let mut new = Config::default();
         new.log.level = "debug".to_owned();

@@ -1,4 +1,4 @@
-//! Settings that make sense one by one, and not together. Pure.
+//! Settings that are valid one by one and contradict each other. Pure functions.
 
 use hotplate_actors::RuleError;
 use hotplate_actors::dialect::{Dialect, tiny::Tiny};
@@ -6,14 +6,15 @@ use hotplate_actors::supervision::PolicyError;
 
 use super::Config;
 
-/// What contradicts what.
+/// A contradiction between settings.
 pub(super) struct Contradiction {
-    /// The keys that it is about; it is shown at the first of them that somebody set.
+    /// The keys that it is about. It is shown at the first of them that is set.
     pub(super) keys: Vec<String>,
     pub(super) message: String,
     pub(super) help: String,
 }
 
+/// Returns every contradiction in a configuration.
 pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
     let mut found = Vec::new();
     let limits = &config.limits;
@@ -21,10 +22,10 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
         found.push(Contradiction {
             keys: keys(&["limits.settle_ms", "limits.settle_max_ms"]),
             message: format!(
-                "a file would be waited for {} ms, and at most {} ms",
+                "`settle_ms` is {} ms, and a file is waited for at most {} ms",
                 limits.settle_ms, limits.settle_max_ms
             ),
-            help: "let `settle_max_ms` be at least `settle_ms`".to_owned(),
+            help: "set `settle_max_ms` to at least `settle_ms`".to_owned(),
         });
     }
     if limits.render_hang_ms <= limits.render_ms {
@@ -34,7 +35,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
                 "a render would count as hanging after {} ms, before its own limit of {} ms",
                 limits.render_hang_ms, limits.render_ms
             ),
-            help: "let `render_hang_ms` be several times `render_ms`".to_owned(),
+            help: "set `render_hang_ms` to several times `render_ms`".to_owned(),
         });
     }
     let rules = config.files.rules();
@@ -58,7 +59,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
     if ["", ".", "./"].contains(&templates.directory.as_str()) {
         found.push(Contradiction {
             keys: keys(&["templates.directory"]),
-            message: "the templates would be all files of the site, its data included".to_owned(),
+            message: "the directory of templates would contain the whole site, its data included".to_owned(),
             help: "write `directory = \"templates\"`, or `plain = true` for a folder of templates and nothing else"
                 .to_owned(),
         });
@@ -66,8 +67,8 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
     if templates.plain && templates.directory != Config::default().templates.directory {
         found.push(Contradiction {
             keys: keys(&["templates.plain", "templates.directory"]),
-            message: "a plain folder has no directory of templates in it".to_owned(),
-            help: "take out either `plain` or `directory`".to_owned(),
+            message: "a plain folder of templates has no directory of templates inside".to_owned(),
+            help: "remove either `plain` or `directory`".to_owned(),
         });
     }
     let formatters = config.templates.formatters.iter();
@@ -76,15 +77,15 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             .filter(|name| Tiny.formatter_name(name).is_err())
             .map(|name| Contradiction {
                 keys: keys(&["templates.formatters"]),
-                message: format!("no template could use a formatter `{name}`"),
-                help: "write the name as it stands after `|`: one word, such as `price`".to_owned(),
+                message: format!("`{name}` cannot be the name of a formatter"),
+                help: "write the name that templates use after `|`: one word, such as `price`".to_owned(),
             }),
     );
     if !config.admin.token.is_empty() && !config.admin.token_file.is_empty() {
         found.push(Contradiction {
             keys: keys(&["admin.token_file", "admin.token"]),
-            message: "there are two tokens".to_owned(),
-            help: "give either `token` or `token_file`".to_owned(),
+            message: "both `token` and `token_file` are set".to_owned(),
+            help: "remove one of them".to_owned(),
         });
     }
     let policies = config.supervision.policies();

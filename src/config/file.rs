@@ -1,4 +1,4 @@
-//! A configuration file: TOML in, settings with their places out.
+//! The configuration file: turns TOML into settings with their places.
 
 use std::ops::Range;
 use std::path::Path;
@@ -11,24 +11,24 @@ use toml::de::{DeTable, DeValue};
 use super::finding::{Finding, SourceRange, about};
 use super::keys::{Key, Value, keys};
 use super::sources::{Assignment, Origin};
-use super::validate::{RawValue, judge};
-use super::{Config, quantity, suggestion};
+use super::validate::{RawValue, validate};
+use super::{quantity, suggestion};
 
-/// Bytes of a file. A hundred times the sample.
+/// Bytes of a configuration file, which is fifty times the sample.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Reads a file, and says which variable names it if it cannot be read.
+/// Reads a file. `named_by` is the variable that names it, for the error if it cannot be read.
 pub(super) fn read(path: &Path, named_by: Option<&str>) -> Result<Vec<Assignment>, Vec<Finding>> {
     let shown = path.display().to_string();
-    let text = text(path, &shown, named_by).map_err(|finding| vec![*finding])?;
-    understand(path, &text)
+    let text = read_text(path, &shown, named_by).map_err(|finding| vec![*finding])?;
+    parse(path, &text)
 }
 
-fn text(path: &Path, shown: &str, named_by: Option<&str>) -> Result<String, Box<Finding>> {
+fn read_text(path: &Path, shown: &str, named_by: Option<&str>) -> Result<String, Box<Finding>> {
     use std::io::Read;
     let help = match named_by {
         Some(variable) => format!("`{variable}` names it: set it to another file, or unset it"),
-        None => "name another with `--config FILE`".to_owned(),
+        None => "name another file with `--config FILE`".to_owned(),
     };
     let wrong = |message: String| Box::new(about(shown, "unreadable", message, help.as_str()));
     let cannot = |error: std::io::Error| wrong(format!("the configuration cannot be read: {error}"));
@@ -51,8 +51,8 @@ fn text(path: &Path, shown: &str, named_by: Option<&str>) -> Result<String, Box<
     })
 }
 
-/// The settings in a text.
-pub(super) fn understand(path: &Path, text: &str) -> Result<Vec<Assignment>, Vec<Finding>> {
+/// Parses the settings in a text, or returns every error from top to bottom.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Assignment>, Vec<Finding>> {
     let mut reading = FileReading {
         shown: path.display().to_string().into(),
         text: text.into(),
@@ -78,6 +78,7 @@ pub(super) fn understand(path: &Path, text: &str) -> Result<Vec<Assignment>, Vec
     }
 }
 
+/// The state while a file is read.
 struct FileReading<'f> {
     shown: Arc<str>,
     text: Arc<str>,
@@ -111,7 +112,7 @@ impl FileReading<'_> {
 
     fn setting(&mut self, key: &'static Key, value: &Spanned<DeValue<'_>>) {
         let place = self.place(value.span());
-        match judge(key, raw(value.get_ref()), &key.get(&Config::default())) {
+        match validate(key, raw(value.get_ref())) {
             Ok(value) => {
                 let line = self.text[..place.bytes.start].matches('\n').count() + 1;
                 let path = self.path.to_owned();
@@ -146,8 +147,7 @@ impl FileReading<'_> {
         let help = match suggestion::key(path) {
             Some(key) => {
                 let raw = with_unit(path, raw(value.get_ref()));
-                let default = key.get(&Config::default());
-                let meant = judge(key, raw, &default).or_else(|wrong| match wrong.meant {
+                let meant = validate(key, raw).or_else(|wrong| match wrong.meant {
                     true => Ok(wrong.instead),
                     false => Err(()),
                 });
@@ -155,7 +155,7 @@ impl FileReading<'_> {
                     true => String::new(),
                     false => format!(" below `[{}]`", key.section()),
                 };
-                let known = if below.is_empty() { key.name() } else { key.path };
+                let known = if below.is_empty() { key.name() } else { &key.path };
                 match meant {
                     Ok(value) => format!("did you mean `{known}`? write `{}`{below}", written(key, &value)),
                     Err(()) => format!("did you mean `{known}`?"),
@@ -199,7 +199,7 @@ fn written(key: &Key, value: &Value) -> String {
     format!("{} = {value}", key.name())
 }
 
-/// `render_s = 2` says seconds by its name.
+/// Adds the unit that a wrong name ends in: `render_s = 2` is two seconds.
 fn with_unit(path: &str, raw: RawValue) -> RawValue {
     match (raw, quantity::without_unit(path).1) {
         (RawValue::Whole(Some(number)), unit) if !matches!(unit, "" | "ms" | "bytes" | "size" | "timeout" | "max") => {
@@ -228,14 +228,14 @@ fn raw(value: &DeValue<'_>) -> RawValue {
 mod tests {
     use super::*;
 
-    fn refused(text: &str) -> String {
-        let findings = understand(Path::new("conf/hotplate.toml"), text).expect_err("refused");
+    fn errors_of(text: &str) -> String {
+        let findings = parse(Path::new("conf/hotplate.toml"), text).expect_err("invalid");
         let shown: Vec<String> = findings.iter().map(Finding::to_string).collect();
         shown.join("\n")
     }
 
     #[test]
-    fn what_is_wrong_has_its_place_and_what_to_write() {
+    fn errors_have_a_place_and_a_correction() {
         for (text, parts) in [
             (
                 "[limits]\nrender_sm = 5\n",
@@ -307,7 +307,7 @@ mod tests {
                 &["out-of-range"],
             ),
         ] {
-            let shown = refused(text);
+            let shown = errors_of(text);
             for part in parts {
                 assert!(shown.contains(part), "{part} is not in:\n{shown}");
             }
@@ -315,8 +315,8 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_from_top_to_bottom() {
-        let shown = refused("[server]\nwombat = 1\n[limits]\nrender_ms = true\na = 1\n[dev]\nbind = 5\n");
+    fn errors_are_sorted_by_place() {
+        let shown = errors_of("[server]\nwombat = 1\n[limits]\nrender_ms = true\na = 1\n[dev]\nbind = 5\n");
         let order: Vec<usize> = [":2:1", ":4:13", ":5:1", ":7:8"]
             .iter()
             .map(|place| shown.find(place).unwrap_or_else(|| panic!("{place}: {shown}")))
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_another_encoding_is_refused_by_its_name() {
+    fn the_error_names_another_encoding() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("hotplate.toml");
         let written = "\u{feff}[limits]\r\nrender_ms = 5\r\n";
@@ -334,13 +334,13 @@ mod tests {
         let utf16: Vec<u8> = written.encode_utf16().flat_map(u16::to_le_bytes).collect();
         for (bytes, part) in [(utf16, "iconv -f UTF-16LE"), (b"[log]\n# caf\xe9\n".to_vec(), "2:6")] {
             std::fs::write(&file, bytes).expect("written");
-            let findings = read(&file, None).expect_err("refused");
+            let findings = read(&file, None).expect_err("invalid");
             assert!(findings[0].to_string().contains(part), "{}", findings[0]);
         }
     }
 
     #[test]
-    fn all_ways_to_write_toml() {
+    fn every_notation_of_toml_works() {
         for text in [
             "[limits]\nrender_ms = 5_0",
             "limits.render_ms = 50",
@@ -348,10 +348,10 @@ mod tests {
             "[limits]\n\"render_ms\" = 50 # five",
             "\u{feff}[limits]\r\nrender_ms = 50\r\n",
         ] {
-            let assigned = understand(Path::new("x"), text).unwrap_or_else(|findings| panic!("{text}: {findings:?}"));
-            let found: Vec<_> = assigned.iter().map(|one| (one.key.path, &one.value)).collect();
+            let assigned = parse(Path::new("x"), text).unwrap_or_else(|findings| panic!("{text}: {findings:?}"));
+            let found: Vec<_> = assigned.iter().map(|one| (one.key.path.as_str(), &one.value)).collect();
             assert_eq!(found, [("limits.render_ms", &Value::Whole(50))], "{text}");
         }
-        assert!(understand(Path::new("x"), "").is_ok_and(|assigned| assigned.is_empty()));
+        assert!(parse(Path::new("x"), "").is_ok_and(|assigned| assigned.is_empty()));
     }
 }

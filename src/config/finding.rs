@@ -1,4 +1,4 @@
-//! [`Finding`]: what is wrong with a configuration, and where.
+//! [`Finding`]: an error in a configuration, with its place.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,19 +7,19 @@ use std::sync::Arc;
 use hotplate_actors::Diagnostic;
 use serde::Serialize;
 
-/// One thing that is wrong. `Display` shows it with its line, a caret and what to write instead.
+/// An error or a warning about a configuration. `Display` shows it with its line, a caret and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
     /// The file, `the environment` or `the command line`.
     pub place: String,
-    /// What, and where there.
+    /// The error, with its position there.
     #[serde(flatten)]
     pub diagnostic: Diagnostic,
 }
 
 impl Finding {
-    /// For people, with colours if asked.
+    /// Returns the text for a terminal, with or without colours.
     #[must_use]
     pub fn human(&self, colours: bool) -> String {
         self.diagnostic.human_in(&self.place, colours)
@@ -32,10 +32,10 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Why a configuration is refused, all of it. Has at least one finding.
+/// The errors for which a configuration is rejected as a whole. There is at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// Everything that is wrong, in the order of the sources.
+    /// Every error, in the order of the sources.
     pub findings: Vec<Finding>,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Some bytes of a text that settings are read from.
+/// A range of a text that settings are read from.
 #[derive(Debug, Clone)]
 pub(super) struct SourceRange {
     pub(super) shown: Arc<str>,
@@ -79,7 +79,7 @@ impl SourceRange {
     }
 }
 
-/// About a source as a whole.
+/// Returns an error about a source as a whole.
 pub(super) fn about(place: &str, code: &'static str, message: impl Into<String>, help: impl Into<String>) -> Finding {
     Finding {
         place: place.to_owned(),

@@ -1,15 +1,15 @@
-//! Numbers with a unit as people write them: understood, to say what to write instead.
+//! Numbers with a unit, as people write them. They are invalid, and understood so that the error can say what to write instead.
 
 use super::keys::Unit;
 
-/// `"2s"` as milliseconds, `"16 MiB"` as bytes; nothing if it is not that, or no whole number of them.
-pub(super) fn understood(text: &str, unit: Unit) -> Option<u64> {
+/// Parses `"2s"` as milliseconds and `"16 MiB"` as bytes. Returns `None` if the text is no whole number of that unit.
+pub(super) fn parse(text: &str, unit: Unit) -> Option<u64> {
     let text = text.trim().replace('_', "");
     let end = text.find(|character: char| !character.is_ascii_digit() && character != '.');
     let (number, suffix) = text.split_at(end.unwrap_or(text.len()));
     let number: f64 = number.parse().ok()?;
     let scaled = number * factor(suffix.trim(), unit)?;
-    // Beyond this a float is no longer every whole number.
+    // Larger whole numbers have no exact `f64`.
     (scaled.fract() == 0.0 && (0.0..=9.0e15).contains(&scaled)).then_some(scaled as u64)
 }
 
@@ -34,7 +34,7 @@ fn factor(suffix: &str, unit: Unit) -> Option<f64> {
     Some(factor)
 }
 
-/// A name without its unit, and what a number under it counts: `render_s` is `render` in seconds.
+/// Splits a name into its stem and its unit: `render_s` is `render` in seconds.
 pub(super) fn without_unit(name: &str) -> (&str, &str) {
     const UNITS: &[&str] = &[
         "ms",
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantities_are_understood_in_the_unit_of_the_key() {
+    fn quantities_are_parsed_in_the_unit_of_the_key() {
         for (text, unit, expected) in [
             ("2s", Unit::Milliseconds, Some(2_000)),
             ("1.5 s", Unit::Milliseconds, Some(1_500)),
@@ -91,7 +91,7 @@ mod tests {
             ("1e400", Unit::Count, None),
             ("99999999999999999999999", Unit::Bytes, None),
         ] {
-            assert_eq!(understood(text, unit), expected, "{text}");
+            assert_eq!(parse(text, unit), expected, "{text}");
         }
     }
 }

@@ -1,19 +1,19 @@
-//! [`Sources`]: where a configuration is read from, and [`Settings`]: what that came to.
+//! [`Sources`]: the sources of a configuration, and [`Settings`]: the configuration that was read from them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::finding::{ConfigError, Finding, SourceRange, about};
-use super::keys::{Key, Kind, Value, keys};
-use super::validate::{RawValue, judge};
+use super::keys::{Key, Kind, Tree, Value, keys};
+use super::validate::{RawValue, validate};
 use super::{Config, consistency, file, suggestion};
 
-/// Where a configuration is read from: a file, variables, flags, each laid over the one before. It can be read again.
+/// The sources of a configuration: a file, variables and flags, each of which overrides the ones before. They can be read again.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     file: Option<PathBuf>,
-    /// Who says that it is this file, if that is to be said.
+    /// The variable that names the file, if it should be in the error.
     named_by: Option<String>,
     variables: Vec<(String, String)>,
     flags: Vec<Flag>,
@@ -21,28 +21,28 @@ pub struct Sources {
 
 #[derive(Debug, Clone)]
 struct Flag {
-    /// As it is given: `--set limits.render_ms=`, `--bind `.
+    /// The text before the value: `--set limits.render_ms=`, `--bind `.
     written: String,
     path: String,
     value: String,
 }
 
-/// A configuration, and what is to be said about it.
+/// A valid configuration, with its warnings and the origin of each setting.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// What holds.
+    /// The configuration.
     pub config: Config,
-    /// What is probably not meant, and was not used.
+    /// Warnings about variables that look like settings and are not used.
     pub warnings: Vec<Finding>,
-    assigned: BTreeMap<&'static str, (Origin, SourceRange)>,
+    origins: BTreeMap<&'static str, (Origin, SourceRange)>,
 }
 
-/// Where a setting comes from.
+/// The source of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
-    /// Nobody said otherwise.
+    /// No source sets it.
     Default,
     /// A line of a file.
     File {
@@ -57,7 +57,7 @@ pub enum Origin {
     Flag(String),
 }
 
-/// One setting of one source.
+/// One setting in one source.
 #[derive(Debug)]
 pub(super) struct Assignment {
     pub(super) key: &'static Key,
@@ -67,13 +67,13 @@ pub(super) struct Assignment {
 }
 
 impl Sources {
-    /// Nothing but the defaults.
+    /// Returns no sources, so that every setting has its default.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A file, which has to be there.
+    /// Sets the file, which must exist.
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into());
@@ -81,7 +81,7 @@ impl Sources {
         self
     }
 
-    /// A file, which has to be there, and the variable that names it, for what is said if it cannot be read.
+    /// Sets the file, which must exist, and the variable that names it, for the error if it cannot be read.
     #[must_use]
     pub fn file_of_variable(mut self, variable: impl Into<String>, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into());
@@ -89,8 +89,8 @@ impl Sources {
         self
     }
 
-    /// The variables `HOTPLATE_SECTION__KEY` among these. One that is empty counts as unset. A key that there is not is refused as in a
-    /// file; another name that begins with `HOTPLATE_` is a warning, unless it is one that Kubernetes sets for a service of that name.
+    /// Sets the variables, of which those named `HOTPLATE_SECTION__KEY` are used. An empty one counts as unset. An unknown key is an error,
+    /// as in a file. Any other name that begins with `HOTPLATE_` is a warning, unless Kubernetes sets it for a service of that name.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let ours = |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();
@@ -99,7 +99,7 @@ impl Sources {
         self
     }
 
-    /// A flag that sets a key, as it is written before its value: `--bind `.
+    /// Adds a flag that sets a key. `written` is the text before its value: `--bind `.
     #[must_use]
     pub fn flag(mut self, written: impl Into<String>, path: impl Into<String>, value: impl Into<String>) -> Self {
         self.flags.push(Flag {
@@ -110,16 +110,16 @@ impl Sources {
         self
     }
 
-    /// The file, if one is read.
+    /// Returns the file, if there is one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// Reads everything.
+    /// Reads and validates all sources.
     ///
     /// # Errors
-    /// [`ConfigError`] with all that is wrong; then none of it is to be used.
+    /// Every error in the sources. Then no setting is to be used.
     pub fn read(&self) -> Result<Settings, ConfigError> {
         let (mut assigned, mut findings, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         match self
@@ -128,7 +128,7 @@ impl Sources {
             .map(|path| file::read(path, self.named_by.as_deref()))
         {
             Some(Ok(settings)) => assigned.extend(settings),
-            Some(Err(wrong)) => findings.extend(wrong),
+            Some(Err(errors)) => findings.extend(errors),
             None => {}
         }
         for (name, value) in &self.variables {
@@ -147,11 +147,8 @@ impl Sources {
         if !findings.is_empty() {
             return Err(ConfigError { findings });
         }
-        let mut settings = Settings {
-            config: Config::default(),
-            warnings,
-            assigned: BTreeMap::new(),
-        };
+        let mut tree = Tree::of(&Config::default());
+        let mut origins = BTreeMap::new();
         for Assignment {
             key,
             value,
@@ -166,13 +163,28 @@ impl Sources {
                 }
                 (_, value, _) => value,
             };
-            (key.set)(&mut settings.config, value);
-            settings.assigned.insert(key.path, (origin, place));
+            tree.set(key, &value);
+            origins.insert(key.path.as_str(), (origin, place));
         }
+        let too_large = |error: serde_json::Error| {
+            let message = format!("a number is too large for this machine: {error}");
+            let findings = vec![about(
+                "the configuration",
+                "out-of-range",
+                message,
+                "write a smaller one",
+            )];
+            ConfigError { findings }
+        };
+        let settings = Settings {
+            config: tree.config().map_err(too_large)?,
+            warnings,
+            origins,
+        };
         let contradictions = consistency::contradictions(&settings.config);
         let findings: Vec<Finding> = contradictions
             .into_iter()
-            .map(|wrong| settings.refused(&wrong.keys, "contradiction", wrong.message, wrong.help))
+            .map(|found| settings.error_at(&found.keys, "contradiction", found.message, found.help))
             .collect();
         match findings.is_empty() {
             true => Ok(settings),
@@ -182,25 +194,25 @@ impl Sources {
 }
 
 impl Settings {
-    /// Where the value of a key comes from.
+    /// Returns the source of the value of a key.
     #[must_use]
     pub fn origin(&self, key: &Key) -> Origin {
-        let assigned = self.assigned.get(key.path);
-        assigned.map_or(Origin::Default, |(origin, _)| origin.clone())
+        let origin = self.origins.get(key.path.as_str());
+        origin.map_or(Origin::Default, |(origin, _)| origin.clone())
     }
 
-    /// A finding about a value that only its user can judge, at its place.
+    /// Returns an error about a value that only the caller can check, at the place of the value.
     #[must_use]
     pub fn refuse(&self, path: &str, message: impl Into<String>, help: impl Into<String>) -> ConfigError {
-        let finding = self.refused(&[path], "unknown-value", message.into(), help.into());
+        let finding = self.error_at(&[path], "unknown-value", message.into(), help.into());
         ConfigError {
             findings: vec![finding],
         }
     }
 
-    /// At the first of some keys that somebody set.
-    fn refused(&self, paths: &[impl AsRef<str>], code: &'static str, message: String, help: String) -> Finding {
-        match paths.iter().find_map(|path| self.assigned.get(path.as_ref())) {
+    /// Returns an error at the first of some keys that is set.
+    fn error_at(&self, paths: &[impl AsRef<str>], code: &'static str, message: String, help: String) -> Finding {
+        match paths.iter().find_map(|path| self.origins.get(path.as_ref())) {
             Some((_, place)) => place.error(code, message, help),
             None => about("the configuration", code, message, help),
         }
@@ -209,7 +221,7 @@ impl Settings {
 
 const PREFIX: &str = "HOTPLATE_";
 
-/// The setting in a variable; `None` if it is not meant as one.
+/// Reads the setting in a variable. Returns `None` if its name is not that of a setting.
 fn variable(name: &str, value: &str) -> Result<Option<Assignment>, Box<Finding>> {
     let Some(path) = name.strip_prefix(PREFIX).filter(|rest| rest.contains("__")) else {
         return Ok(None);
@@ -238,11 +250,10 @@ fn variable(name: &str, value: &str) -> Result<Option<Assignment>, Box<Finding>>
     .map(Some)
 }
 
-/// Variables that are no settings and mean something all the same.
+/// Variables with the prefix that are not settings.
 const OTHERS: [&str; 1] = ["HOTPLATE_CONFIG"];
 
-/// A warning about a variable that is ours by its name and is not used. It is no error as an unknown key is: the environment is not written
-/// by one hand.
+/// Returns a warning about an unused variable with our prefix. It is no error, because other programs write to the environment too.
 fn unused(name: &str, value: &str) -> Option<Finding> {
     let rest = name.strip_prefix(PREFIX)?;
     if OTHERS.contains(&name) || is_service_link(rest, value) {
@@ -256,7 +267,7 @@ fn unused(name: &str, value: &str) -> Option<Finding> {
     Some(variable_name(name).warning("unknown-key", message, help))
 }
 
-/// The name of a variable. What nobody knows may have a secret as its value.
+/// Returns the place of the name of a variable. The value is left out: that of an unknown variable may be a secret.
 fn variable_name(name: &str) -> SourceRange {
     SourceRange {
         shown: "the environment".into(),
@@ -265,7 +276,7 @@ fn variable_name(name: &str) -> SourceRange {
     }
 }
 
-/// Returns true for what Kubernetes sets where a service is called `hotplate` or `hotplate-…`: `HOTPLATE_SERVICE_HOST`,
+/// Returns true for the variables that Kubernetes sets where a service is called `hotplate` or `hotplate-…`: `HOTPLATE_SERVICE_HOST`,
 /// `HOTPLATE_PORT=tcp://…`, `HOTPLATE_PORT_80_TCP_ADDR`.
 fn is_service_link(rest: &str, value: &str) -> bool {
     let rest = format!("_{rest}");
@@ -302,6 +313,7 @@ impl Flag {
     }
 }
 
+/// Validates the text of a variable or a flag. `before` is the text before the value, for the correction.
 fn assign(
     key: &'static Key,
     text: &str,
@@ -309,8 +321,7 @@ fn assign(
     origin: Origin,
     place: SourceRange,
 ) -> Result<Assignment, Box<Finding>> {
-    let default = key.get(&Config::default());
-    match judge(key, RawValue::untyped(text, key.kind), &default) {
+    match validate(key, RawValue::untyped(text, key.kind)) {
         Ok(value) => Ok(Assignment {
             key,
             value,
@@ -360,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn each_source_is_laid_over_the_one_before() {
+    fn each_source_overrides_the_ones_before() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("hotplate.toml");
         std::fs::write(&file, "[limits]\nrender_ms = 1\nreload_ms = 1\nstart_ms = 1\n").expect("written");
@@ -371,7 +382,7 @@ mod tests {
         ])
         .flag("--set limits.start_ms=", "limits.start_ms", "3")
         .file(&file);
-        let settings = sources.read().expect("good");
+        let settings = sources.read().expect("valid");
         let limits = &settings.config.limits;
         assert_eq!((limits.render_ms, limits.reload_ms, limits.start_ms), (1, 2, 3));
         assert_eq!(
@@ -387,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_or_flag_that_is_wrong_is_shown() {
+    fn invalid_variables_and_flags_are_shown() {
         for (name, value, parts) in [
             (
                 "HOTPLATE_LIMITS__RENDER_MS",
@@ -421,7 +432,7 @@ mod tests {
                 &["no extension is given", "write [\"*\"]"],
             ),
         ] {
-            let shown = variables(&[(name, value)]).read().expect_err("wrong").to_string();
+            let shown = variables(&[(name, value)]).read().expect_err("invalid").to_string();
             for part in parts {
                 assert!(shown.contains(part), "{part} is not in:\n{shown}");
             }
@@ -429,28 +440,28 @@ mod tests {
         let shown = Sources::new()
             .flag("--bind ", "server.bind", "80")
             .read()
-            .expect_err("wrong")
+            .expect_err("invalid")
             .to_string();
         assert!(shown.contains("write `--bind 127.0.0.1:80`"), "{shown}");
         let shown = Sources::new()
             .flag("--set a.b=", "a.b", "80")
             .read()
-            .expect_err("wrong")
+            .expect_err("invalid")
             .to_string();
         assert!(shown.contains("there is no key `a.b`"), "{shown}");
     }
 
     #[test]
-    fn a_variable_that_is_empty_counts_as_unset_whichever_it_is() {
+    fn an_empty_variable_counts_as_unset() {
         let all = keys().iter().map(|key| (key.variable(), String::new()));
         let others = ["HOTPLATE_WOMBAT__X", "HOTPLATE_RENDER_MS"].map(|name| (name.to_owned(), String::new()));
-        let settings = Sources::new().environment(all.chain(others)).read().expect("good");
+        let settings = Sources::new().environment(all.chain(others)).read().expect("valid");
         assert_eq!(settings.config, Config::default());
         assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
     }
 
     #[test]
-    fn a_path_in_a_file_is_relative_to_that_and_elsewhere_to_the_working_directory() {
+    fn a_path_in_a_file_is_relative_to_the_file() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("conf/hotplate.toml");
         std::fs::create_dir(directory.path().join("conf")).expect("created");
@@ -461,34 +472,34 @@ mod tests {
             ("", "".into()),
         ] {
             std::fs::write(&file, format!("[admin]\ntoken_file = \"{named}\"\n")).expect("written");
-            let settings = Sources::new().file(&file).read().expect("good");
+            let settings = Sources::new().file(&file).read().expect("valid");
             assert_eq!(Path::new(&settings.config.admin.token_file), expected);
         }
         let settings = variables(&[("HOTPLATE_ADMIN__TOKEN_FILE", "token")]).file(&file);
-        assert_eq!(settings.read().expect("good").config.admin.token_file, "token");
+        assert_eq!(settings.read().expect("valid").config.admin.token_file, "token");
     }
 
     #[test]
-    fn a_variable_that_names_no_file_is_named() {
+    fn the_error_names_the_variable_that_names_the_file() {
         let sources = Sources::new().file_of_variable("HOTPLATE_CONFIG", "/nowhere/hotplate.toml");
-        let shown = sources.read().expect_err("is not there").to_string();
+        let shown = sources.read().expect_err("does not exist").to_string();
         for part in ["/nowhere/hotplate.toml", "cannot be read", "`HOTPLATE_CONFIG` names it"] {
             assert!(shown.contains(part), "{part} is not in:\n{shown}");
         }
     }
 
     #[test]
-    fn extensions_are_understood_as_they_are_written() {
+    fn extensions_have_several_notations() {
         for written in ["html", ".html", "*.html", "[\".html\"]"] {
             let settings = variables(&[("HOTPLATE_FILES__EXTENSIONS", written)])
                 .read()
-                .expect("good");
+                .expect("valid");
             assert!(settings.config.files.rules().check().is_ok(), "{written}");
         }
     }
 
     #[test]
-    fn a_variable_that_is_not_used_is_told_with_the_nearest_known_one_and_without_its_value() {
+    fn the_warning_about_an_unused_variable_has_a_suggestion_and_no_value() {
         let known = |section: &str| format!("did you mean `HOTPLATE_{section}`?");
         for (name, value, help) in [
             ("HOTPLATE_LIMITS_RENDER_MS", "5", Some(known("LIMITS__RENDER_MS"))),
@@ -513,7 +524,7 @@ mod tests {
             ("HOTPLATES", "5", None),
             ("OTHER_RENDER_MS", "5", None),
         ] {
-            let warnings = variables(&[(name, value)]).read().expect("good").warnings;
+            let warnings = variables(&[(name, value)]).read().expect("valid").warnings;
             let shown: Vec<String> = warnings.iter().map(Finding::to_string).collect();
             assert_eq!(shown.len(), usize::from(help.is_some()), "{name}: {shown:?}");
             for (shown, help) in shown.iter().zip(help) {
@@ -523,7 +534,7 @@ mod tests {
             }
         }
         let refused = variables(&[("HOTPLATE_ADMIN__TOKNE", "s3cret")]);
-        let refused = refused.read().expect_err("no such key").to_string();
+        let refused = refused.read().expect_err("unknown key").to_string();
         assert!(
             refused.contains(&known("ADMIN__TOKEN")) && !refused.contains("s3cret"),
             "{refused}"
@@ -531,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_contradict_each_other_are_refused_at_the_one_that_was_set() {
+    fn contradictions_are_shown_at_the_setting_that_is_set() {
         let sources = Sources::new().flag("--set limits.settle_ms=", "limits.settle_ms", "5000");
         let shown = sources.read().expect_err("a contradiction").to_string();
         assert!(

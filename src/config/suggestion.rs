@@ -88,7 +88,7 @@ mod tests {
             ("log.levle", Some("log.level")),
             ("limits.zzzzzzzz", None),
         ] {
-            assert_eq!(key(given).map(|key| key.path), expected, "{given}");
+            assert_eq!(key(given).map(|key| key.path.as_str()), expected, "{given}");
         }
         assert_eq!(section("limit"), Some("limits"));
         assert_eq!(section("wombat"), None);

@@ -1,36 +1,36 @@
-//! Whether a value may stand at a key, and what to write if not. Pure.
+//! Checks whether a key accepts a value, and finds out what to write if not. Pure functions.
 
 use hotplate_actors::suggestion;
 
 use super::keys::{Key, Kind, Unit, Value};
 use super::quantity;
 
-/// A value as it was written, whatever it is.
+/// A value as it is written, of any type.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum RawValue {
     Flag(bool),
-    /// Digits with a sign perhaps, larger than anything perhaps.
+    /// A whole number with its sign; `None` if it is larger than the type.
     Whole(Option<i128>),
     Fraction(f64),
     Text(String),
     List(Vec<RawValue>),
-    /// Something that is no setting, in words.
+    /// A value of a type that no setting has, in words.
     Other(&'static str),
 }
 
-/// Why a value may not stand there.
+/// The reason why a key does not accept a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct InvalidValue {
     pub(super) code: &'static str,
     pub(super) message: String,
-    /// What could stand there: what was probably meant, or an example.
+    /// A valid value: the one that was probably meant, or an example.
     pub(super) instead: Value,
-    /// Whether that is what was meant.
+    /// True if that value was probably meant.
     pub(super) meant: bool,
 }
 
 impl RawValue {
-    /// A text without any sign of its type, from a variable or a flag.
+    /// Reads the text of a variable or a flag as the type that a key expects.
     pub(super) fn untyped(text: &str, kind: Kind) -> Self {
         match kind {
             Kind::Flag => text.parse().map_or_else(|_| Self::Text(text.to_owned()), Self::Flag),
@@ -55,37 +55,41 @@ impl RawValue {
         }
     }
 
-    fn is(&self) -> &'static str {
+    /// Returns the type in words.
+    fn type_name(&self) -> &'static str {
         match self {
             Self::Flag(_) => "a flag",
             Self::Whole(_) => "a number",
             Self::Fraction(_) => "a fraction",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
-            Self::Other(is) => is,
+            Self::Other(name) => name,
         }
     }
 }
 
-/// What stands at `key`.
-pub(super) fn judge(key: &Key, raw: RawValue, default: &Value) -> Result<Value, InvalidValue> {
+/// Returns the value if the key accepts it.
+///
+/// # Errors
+/// The reason, and what to write instead.
+pub(super) fn validate(key: &Key, raw: RawValue) -> Result<Value, InvalidValue> {
     let wrong = |code, message: String, meant: Option<Value>| InvalidValue {
         code,
         message,
         meant: meant.is_some(),
-        instead: meant.unwrap_or_else(|| example(key, default)),
+        instead: meant.unwrap_or_else(|| example(key)),
     };
-    let name = key.path;
+    let name = &key.path;
     match (key.kind, raw) {
         (Kind::Flag, RawValue::Flag(flag)) => Ok(Value::Flag(flag)),
         (Kind::Flag, raw) => {
             let meant = match &raw {
-                RawValue::Text(text) => truth(text),
+                RawValue::Text(text) => parse_flag(text),
                 RawValue::Whole(Some(0)) => Some(false),
                 RawValue::Whole(Some(1)) => Some(true),
                 _ => None,
             };
-            let message = format!("`{name}` is true or false, and this is {}", raw.is());
+            let message = format!("`{name}` is true or false, and this is {}", raw.type_name());
             Err(wrong("wrong-type", message, meant.map(Value::Flag)))
         }
         (Kind::Whole { least, most, .. }, RawValue::Whole(number)) => {
@@ -106,9 +110,13 @@ pub(super) fn judge(key: &Key, raw: RawValue, default: &Value) -> Result<Value, 
                 RawValue::Fraction(number) => number.to_string(),
                 _ => String::new(),
             };
-            let meant = quantity::understood(&text, unit).filter(|number| (least..=most).contains(number));
+            let meant = quantity::parse(&text, unit).filter(|number| (least..=most).contains(number));
             let code = if meant.is_some() { "wrong-unit" } else { "wrong-type" };
-            let message = format!("`{name}` is a whole number{}, and this is {}", of(key.kind), raw.is());
+            let message = format!(
+                "`{name}` is a whole number{}, and this is {}",
+                of(key.kind),
+                raw.type_name()
+            );
             Err(wrong(code, message, meant.map(Value::Whole)))
         }
         (Kind::Choice(words), RawValue::Text(text)) => {
@@ -152,16 +160,17 @@ pub(super) fn judge(key: &Key, raw: RawValue, default: &Value) -> Result<Value, 
             Err(wrong("wrong-type", message, Some(Value::List(vec![text]))))
         }
         (kind, raw) => {
-            let is = match kind {
+            let expected = match kind {
                 Kind::List => "a list of texts",
                 _ => "a text",
             };
-            let message = format!("`{name}` is {is}, and this is {}", raw.is());
+            let message = format!("`{name}` is {expected}, and this is {}", raw.type_name());
             Err(wrong("wrong-type", message, None))
         }
     }
 }
 
+/// Returns the unit of a kind, as in "a whole number of bytes".
 fn of(kind: Kind) -> &'static str {
     match kind {
         Kind::Whole {
@@ -173,7 +182,7 @@ fn of(kind: Kind) -> &'static str {
     }
 }
 
-/// A list of texts that is written as in JSON or TOML: `["html", "txt"]`. A pattern such as `[ab].html` is none.
+/// Parses a list of texts in the notation of JSON or TOML: `["html", "txt"]`. A pattern such as `[ab].html` is no list.
 fn written_list(text: &str) -> Option<RawValue> {
     let text = text.trim();
     if !(text.starts_with('[') && text.ends_with(']')) {
@@ -188,15 +197,16 @@ fn written_list(text: &str) -> Option<RawValue> {
     texts.collect::<Option<Vec<RawValue>>>().map(RawValue::List)
 }
 
-/// What would be right: the default, or the usual where there is none.
-fn example(key: &Key, default: &Value) -> Value {
-    match (key.kind, default) {
-        (Kind::OptionalAddress, _) => Value::Text("127.0.0.1:9901".to_owned()),
-        (_, default) => default.clone(),
+/// Returns a valid value: the default, or the usual address of a listener that is disabled by default.
+fn example(key: &Key) -> Value {
+    match key.kind {
+        Kind::OptionalAddress => Value::Text("127.0.0.1:9901".to_owned()),
+        _ => key.default(),
     }
 }
 
-fn truth(text: &str) -> Option<bool> {
+/// Parses the usual words for true and false.
+fn parse_flag(text: &str) -> Option<bool> {
     match text.to_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),
         "false" | "no" | "off" | "0" => Some(false),
@@ -204,14 +214,14 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// A host and a port; if not, what was probably meant.
+/// Checks that a text is a host and a port. If not, returns the address that was probably meant.
 fn address(text: &str) -> Result<(), Option<String>> {
     if text.parse::<u16>().is_ok() {
         return Err(Some(format!("127.0.0.1:{text}")));
     }
     match text.rsplit_once(':') {
         Some(("", port)) if port.parse::<u16>().is_ok() => Err(Some(format!("127.0.0.1:{port}"))),
-        // Six groups without brackets are no host.
+        // An IPv6 address needs brackets.
         Some((host, port)) if port.parse::<u16>().is_ok() && (!host.contains(':') || host.starts_with('[')) => Ok(()),
         _ => Err(None),
     }
@@ -219,17 +229,16 @@ fn address(text: &str) -> Result<(), Option<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Config;
     use super::super::keys::keys;
     use super::*;
 
-    fn judged(path: &str, raw: RawValue) -> Result<Value, InvalidValue> {
+    fn validated(path: &str, raw: RawValue) -> Result<Value, InvalidValue> {
         let key = keys().iter().find(|key| key.path == path).expect("a key");
-        judge(key, raw, &key.get(&Config::default()))
+        validate(key, raw)
     }
 
     #[test]
-    fn what_may_stand_there() {
+    fn valid_values_are_accepted() {
         let text = |text: &str| RawValue::Text(text.to_owned());
         for (path, raw, expected) in [
             ("limits.render_ms", RawValue::Whole(Some(5)), Value::Whole(5)),
@@ -239,7 +248,7 @@ mod tests {
             ("server.bind", text("localhost:0"), Value::Text("localhost:0".into())),
             ("admin.bind", text(""), Value::Text(String::new())),
         ] {
-            assert_eq!(judged(path, raw), Ok(expected), "{path}");
+            assert_eq!(validated(path, raw), Ok(expected), "{path}");
         }
     }
 
@@ -261,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_and_what_to_write() {
+    fn invalid_values_have_a_correction() {
         let text = |text: &str| RawValue::Text(text.to_owned());
         for (path, raw, code, meant, instead) in [
             ("limits.render_ms", text("2s"), "wrong-unit", true, "2000"),
@@ -326,8 +335,8 @@ mod tests {
                 r#""127.0.0.1:7878""#,
             ),
         ] {
-            let wrong = judged(path, raw.clone()).expect_err("wrong");
-            let found = (wrong.code, wrong.meant, wrong.instead.to_string());
+            let invalid = validated(path, raw.clone()).expect_err("invalid");
+            let found = (invalid.code, invalid.meant, invalid.instead.to_string());
             assert_eq!(found, (code, meant, instead.to_owned()), "{path} {raw:?}");
         }
     }

@@ -13,11 +13,12 @@ use super::budget::{Budget, BudgetHold};
 use super::connection::Connection;
 use super::{UNCOUNTED_BYTES, WRITE_BYTES};
 
-/// The body of an answer. One that is whole is handed on in parts: else all of it would be copied for a client that may never read.
+/// The body of an answer. A body that is in memory as a whole is sent in parts; otherwise actix-http would copy all of it into its write
+/// buffer, for a client that may never read it.
 pub(super) struct GuardedBody<B> {
     content: Content<B>,
     connection: Option<Rc<Connection>>,
-    /// What it holds of the budget.
+    /// Its part of the budget, if it is counted.
     hold: Option<Arc<BudgetHold>>,
     admitted: bool,
 }
@@ -27,7 +28,7 @@ enum Content<B> {
         length: u64,
         rest: Bytes,
     },
-    /// It comes bit by bit, and knows itself what it holds.
+    /// A body that comes in parts and bounds its memory itself.
     Streamed(Pin<Box<B>>),
     Refusal(BoxBody),
 }
@@ -36,7 +37,7 @@ impl<B: MessageBody> GuardedBody<B> {
     pub(super) fn new(body: B, connection: Option<Rc<Connection>>, budget: &Arc<Budget>) -> Self {
         let (mut hold, mut admitted) = (None, true);
         let content = match body.size() {
-            // There is nothing to hand on, whatever the size says.
+            // There is nothing to send in parts.
             BodySize::None => Content::Streamed(Box::pin(body)),
             _ => match body.try_into_bytes() {
                 Ok(rest) => {
@@ -51,7 +52,7 @@ impl<B: MessageBody> GuardedBody<B> {
             },
         };
         if let Some(connection) = &connection {
-            connection.holds(hold.clone());
+            connection.set_hold(hold.clone());
         }
         Self {
             content,
@@ -61,13 +62,13 @@ impl<B: MessageBody> GuardedBody<B> {
         }
     }
 
-    /// Whether there is room for it.
+    /// Returns true if the budget has room for it.
     pub(super) fn is_admitted(&self) -> bool {
         self.admitted
     }
 
-    /// Another one in its place.
-    pub(super) fn replaced(mut self, refusal: BoxBody) -> Self {
+    /// Sends another body in its place.
+    pub(super) fn replaced_by(mut self, refusal: BoxBody) -> Self {
         self.content = Content::Refusal(refusal);
         self
     }
@@ -101,7 +102,7 @@ impl<B: MessageBody> MessageBody for GuardedBody<B> {
 
 impl<B> Drop for GuardedBody<B> {
     fn drop(&mut self) {
-        // Given back here and not later: the connection may go on with another request.
+        // Released here and not later, because the connection may continue with another request.
         self.hold = None;
         if let Some(connection) = &self.connection {
             connection.answered(Instant::now());

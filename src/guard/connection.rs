@@ -1,4 +1,5 @@
-//! [`Connection`]: how far a connection is, and until when it may stay so. Pure: time is an argument.
+//! [`Connection`]: the phase of a connection, with its deadline, and [`Progress`]: the pace at which a client reads. Pure: time is an
+//! argument.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -7,33 +8,34 @@ use std::time::{Duration, Instant};
 use super::budget::BudgetHold;
 use super::{ConnectionCounters, ConnectionLimits, EndReason};
 
-/// How far a connection is. The stream, the app and the body of the answer share it, all on one thread.
+/// The phase of a connection, with its deadline. The stream, the app and the body of the answer share it, all on one thread.
 #[derive(Debug)]
 pub(super) struct Connection {
     phase: Cell<Phase>,
     request: Duration,
-    /// Until the next head is complete: idle time and that of a request.
+    /// Time until the next head must be complete: idle time and the time of a request.
     next_head: Duration,
-    /// What its answer holds of the budget.
+    /// The part of the budget that its answer takes.
     hold: RefCell<Option<Arc<BudgetHold>>>,
-    /// Whether there may be more to come of the body of the last request.
-    unfinished: Cell<bool>,
-    /// Whether the last that was read came after the time was up.
-    too_late: Cell<bool>,
+    /// True if more of the body of the last request may follow.
+    body_unfinished: Cell<bool>,
+    /// True if the last bytes arrived after the deadline.
+    late: Cell<bool>,
     counters: ConnectionCounters,
-    /// Whether it was counted that the server ends it.
+    /// True if it is counted that the server ended it.
     ended: Cell<bool>,
 }
 
+/// The phases of a connection. A deadline stays as it is while bytes of a head arrive.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    /// The first head has to come.
+    /// The first head is awaited.
     First { until: Instant },
-    /// Nothing of the next head is there, as far as is known.
+    /// Nothing of the next head is known to have arrived.
     Idle { until: Instant },
-    /// Some of it is.
+    /// A part of the next head has arrived.
     Head { until: Instant },
-    /// A request is answered: it is for the app to say how long that takes, and for the stream, how slowly it is read.
+    /// A request is being answered. The app bounds the time of that, and [`Progress`] the pace of the client.
     Answering,
 }
 
@@ -46,37 +48,37 @@ impl Connection {
             request,
             next_head: request + Duration::from_millis(limits.keep_alive_ms),
             hold: RefCell::default(),
-            unfinished: Cell::new(false),
-            too_late: Cell::new(false),
+            body_unfinished: Cell::new(false),
+            late: Cell::new(false),
             counters: counters.clone(),
             ended: Cell::new(false),
         }
     }
 
-    /// A head is complete, and handed to the app.
-    pub(super) fn begin(&self) {
+    /// Notes that a head is complete and given to the app.
+    pub(super) fn head_complete(&self) {
         self.phase.set(Phase::Answering);
-        self.unfinished.set(false);
-        self.too_late.set(false);
+        self.body_unfinished.set(false);
+        self.late.set(false);
     }
 
-    /// Notes that the last that was read came after the time was up, and that nothing more is read.
-    pub(super) fn too_late(&self) {
-        self.too_late.set(true);
+    /// Notes that the last bytes arrived after the deadline, so that nothing more is read.
+    pub(super) fn set_late(&self) {
+        self.late.set(true);
     }
 
-    /// Whether that was so, and no head was complete since.
-    pub(super) fn is_too_late(&self) -> bool {
-        self.too_late.get()
+    /// Returns true if the last bytes arrived after the deadline and completed no head.
+    pub(super) fn is_late(&self) -> bool {
+        self.late.get()
     }
 
-    /// Notes whether there is more to come of the body of a request.
-    pub(super) fn body(&self, unfinished: bool) {
-        self.unfinished.set(unfinished);
+    /// Notes whether more of the body of the request follows.
+    pub(super) fn set_body_unfinished(&self, unfinished: bool) {
+        self.body_unfinished.set(unfinished);
     }
 
-    /// Counts that the server ends it, once. Returns false if it was counted before.
-    pub(super) fn end(&self, reason: EndReason) -> bool {
+    /// Counts once that the server ends the connection. Returns false if that was counted before.
+    pub(super) fn count_end(&self, reason: EndReason) -> bool {
         let is_first = !self.ended.replace(true);
         if is_first {
             self.counters.ended(reason);
@@ -84,18 +86,18 @@ impl Connection {
         is_first
     }
 
-    /// Counts that it ends because what it waits for did not come in time. Between two requests nothing has to. Returns false if there was
-    /// nothing to count.
-    pub(super) fn expire(&self) -> bool {
+    /// Counts that the connection ends because the bytes that it waited for did not arrive in time. The end of an idle connection is not
+    /// counted. Returns false if there was nothing to count.
+    pub(super) fn count_timeout(&self) -> bool {
         match self.phase.get() {
             Phase::Answering => false,
-            _ if self.unfinished.get() => self.end(EndReason::SlowBody),
+            _ if self.body_unfinished.get() => self.count_end(EndReason::SlowBody),
             Phase::Idle { .. } => false,
-            Phase::First { .. } | Phase::Head { .. } => self.end(EndReason::SlowHead),
+            Phase::First { .. } | Phase::Head { .. } => self.count_end(EndReason::SlowHead),
         }
     }
 
-    /// The answer is handed to the connection as a whole.
+    /// Notes that the whole answer is given to the connection.
     pub(super) fn answered(&self, now: Instant) {
         self.hold.replace(None);
         self.phase.set(Phase::Idle {
@@ -103,28 +105,28 @@ impl Connection {
         });
     }
 
-    /// Something was read.
-    pub(super) fn read(&self, now: Instant) {
+    /// Notes that bytes arrived.
+    pub(super) fn received(&self, now: Instant) {
         if let Phase::Idle { until } = self.phase.get() {
             let until = until.min(now + self.request);
             self.phase.set(Phase::Head { until });
         }
     }
 
-    /// When a head has to be complete.
-    pub(super) fn read_by(&self) -> Option<Instant> {
+    /// Returns the deadline of the next head, unless a request is being answered.
+    pub(super) fn head_deadline(&self) -> Option<Instant> {
         match self.phase.get() {
             Phase::First { until } | Phase::Idle { until } | Phase::Head { until } => Some(until),
             Phase::Answering => None,
         }
     }
 
-    /// Whether nothing was answered on it yet.
+    /// Returns true if no request was answered on it yet.
     pub(super) fn is_new(&self) -> bool {
         matches!(self.phase.get(), Phase::First { .. })
     }
 
-    pub(super) fn holds(&self, hold: Option<Arc<BudgetHold>>) {
+    pub(super) fn set_hold(&self, hold: Option<Arc<BudgetHold>>) {
         self.hold.replace(hold);
     }
 
@@ -139,12 +141,12 @@ impl Drop for Connection {
     }
 }
 
-/// How much a client reads of an answer that waits for it.
+/// The pace at which a client reads an answer that waits for it.
 #[derive(Debug)]
 pub(super) struct Progress {
     needed: usize,
     within: Duration,
-    /// Since when it waits, and what was read since.
+    /// The time since when the answer waits, and the bytes read since then.
     waiting: Option<(Instant, usize)>,
 }
 
@@ -157,13 +159,13 @@ impl Progress {
         }
     }
 
-    /// Nothing more can be written at the moment. Returns since when, and when enough has to be read.
+    /// Notes that nothing can be written at present. Returns since when that is so, and the deadline for the client to read enough.
     pub(super) fn blocked(&mut self, now: Instant) -> (Instant, Instant) {
         let (since, _) = *self.waiting.get_or_insert((now, 0));
         (since, since + self.within)
     }
 
-    /// So much was written.
+    /// Notes that bytes were written, which means that the client has read about as many.
     pub(super) fn wrote(&mut self, bytes: usize) {
         if let Some((_, read)) = &mut self.waiting {
             *read += bytes;
@@ -173,7 +175,7 @@ impl Progress {
         }
     }
 
-    /// Nothing waits any more.
+    /// Notes that the whole answer is written.
     pub(super) fn flushed(&mut self) {
         self.waiting = None;
     }
@@ -194,30 +196,30 @@ mod tests {
     }
 
     #[test]
-    fn each_head_has_its_time_and_dribbling_does_not_extend_it() {
+    fn sending_slowly_does_not_extend_the_deadline_of_a_head() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let connection = Connection::new(&limits(), &ConnectionCounters::default(), start);
-        assert_eq!(connection.read_by(), Some(at(1_000)));
-        connection.read(at(900));
-        assert_eq!(connection.read_by(), Some(at(1_000)));
-        connection.begin();
-        connection.read(at(3_000));
+        assert_eq!(connection.head_deadline(), Some(at(1_000)));
+        connection.received(at(900));
+        assert_eq!(connection.head_deadline(), Some(at(1_000)));
+        connection.head_complete();
+        connection.received(at(3_000));
         assert_eq!(
-            connection.read_by(),
+            connection.head_deadline(),
             None,
-            "what arrives meanwhile is a body, or the next head"
+            "bytes that arrive meanwhile are a body or the next head"
         );
         connection.answered(at(4_000));
-        assert_eq!(connection.read_by(), Some(at(5_100)));
-        connection.read(at(4_050));
-        assert_eq!(connection.read_by(), Some(at(5_050)));
-        connection.read(at(5_000));
-        assert_eq!(connection.read_by(), Some(at(5_050)));
+        assert_eq!(connection.head_deadline(), Some(at(5_100)));
+        connection.received(at(4_050));
+        assert_eq!(connection.head_deadline(), Some(at(5_050)));
+        connection.received(at(5_000));
+        assert_eq!(connection.head_deadline(), Some(at(5_050)));
     }
 
     #[test]
-    fn a_client_has_to_read_enough_and_not_just_something() {
+    fn a_client_must_read_enough() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut progress = Progress::new(&limits());

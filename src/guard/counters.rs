@@ -1,4 +1,4 @@
-//! [`ConnectionCounters`]: what becomes of the connections of a listener.
+//! [`ConnectionCounters`]: counts the connections of a listener, and why the server ended some of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -11,11 +11,11 @@ pub enum EndReason {
     SlowHead,
     /// The body of a request took longer than `request_ms`.
     SlowBody,
-    /// Its client read less than `progress_bytes` of an answer within `stalled_ms`.
+    /// The client read less than `progress_bytes` of an answer within `stalled_ms`.
     NoProgress,
-    /// Its answer waited longest for its client when `buffered_bytes` was used up.
+    /// Its answer had waited longest for its client when `buffered_bytes` was exceeded.
     Buffered,
-    /// Its client went on sending a body after the answer.
+    /// The client continued to send a body after the answer.
     UnreadBody,
 }
 
@@ -29,7 +29,7 @@ impl EndReason {
         Self::UnreadBody,
     ];
 
-    /// As it is written in metrics.
+    /// Returns the name that metrics use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl EndReason {
     }
 }
 
-/// Counts the connections of a listener. A clone counts the same ones.
+/// Counts the connections of a listener. Clones share the counts.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionCounters(Arc<Counts>);
 
@@ -54,7 +54,7 @@ struct Counts {
     refused: AtomicU64,
 }
 
-/// The connections of a listener, as they were counted.
+/// The counts of the connections of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connections {
@@ -62,14 +62,14 @@ pub struct Connections {
     pub open: usize,
     /// Connections that may be open at once. More wait in the kernel.
     pub capacity: usize,
-    /// Connections that the server ended, by the reason. Every reason is there.
+    /// Connections that the server ended, by reason. Every reason is present.
     pub ended: [(EndReason, u64); EndReason::ALL.len()],
-    /// Requests that were answered 503 because `buffered_bytes` was used up.
+    /// Requests that were answered 503 because `buffered_bytes` was exceeded.
     pub refused: u64,
 }
 
 impl ConnectionCounters {
-    /// Reads everything. The figures may be a few events apart.
+    /// Returns the current counts. They are not read at one instant, so that they may differ by a few events.
     #[must_use]
     pub fn read(&self) -> Connections {
         let ended = |reason: EndReason| (reason, self.0.ended[reason as usize].load(Ordering::Relaxed));
@@ -81,7 +81,7 @@ impl ConnectionCounters {
         }
     }
 
-    pub(super) fn has_room_for(&self, connections: usize) {
+    pub(super) fn add_capacity(&self, connections: usize) {
         self.0.capacity.fetch_add(connections, Ordering::Relaxed);
     }
 

@@ -1,4 +1,4 @@
-//! The body of a request, bounded in time.
+//! [`RequestPayload`]: the body of a request, with a deadline.
 
 use std::io::ErrorKind;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use futures_core::Stream;
 use super::EndReason;
 use super::connection::Connection;
 
-/// Ends the body of a request with an error unless it arrives in time.
+/// Gives the body of a request a deadline, after which it ends with an error.
 pub(super) fn bound(request: &mut Request, within: Duration, connection: Option<&Rc<Connection>>) {
     let headers = request.headers();
     let is_sized = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
@@ -25,7 +25,7 @@ pub(super) fn bound(request: &mut Request, within: Duration, connection: Option<
         return;
     }
     if let Some(connection) = connection {
-        connection.body(true);
+        connection.set_body_unfinished(true);
     }
     let payload = request.take_payload();
     *request.payload() = Payload::Stream {
@@ -37,6 +37,7 @@ pub(super) fn bound(request: &mut Request, within: Duration, connection: Option<
     };
 }
 
+/// The body of a request, with a deadline.
 struct RequestPayload {
     payload: Payload,
     sleep: Pin<Box<Sleep>>,
@@ -50,13 +51,13 @@ impl Stream for RequestPayload {
         match Pin::new(&mut self.payload).poll_next(context) {
             Poll::Pending if self.sleep.as_mut().poll(context).is_ready() => {
                 if let Some(connection) = &self.connection {
-                    connection.end(EndReason::SlowBody);
+                    connection.count_end(EndReason::SlowBody);
                 }
                 Poll::Ready(Some(Err(PayloadError::Io(ErrorKind::TimedOut.into()))))
             }
             Poll::Ready(None) => {
                 if let Some(connection) = &self.connection {
-                    connection.body(false);
+                    connection.set_body_unfinished(false);
                 }
                 Poll::Ready(None)
             }

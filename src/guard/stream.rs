@@ -15,11 +15,11 @@ use super::budget::Budget;
 use super::connection::{Connection, Progress};
 use super::{ConnectionCounters, ConnectionLimits, EndReason};
 
-/// The answer to a first head that takes too long. Nothing else was written before it.
+/// The answer to a first head that takes too long. Nothing was written on the connection before it.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Bytes that are read after an answer without a next request in them. actix-http allows a head of 128 KiB; what is longer is the
-/// rest of a body that was answered before its end, and is thrown away.
+/// Bytes that are read after an answer without a further request in them. actix-http accepts a head of up to 128 KiB, so that more bytes
+/// are the rest of a body whose request was answered early. They are discarded.
 const DISCARDED_BYTES_MAX: usize = 256 * 1024;
 
 /// A connection that ends itself when its client sends or reads too slowly.
@@ -29,15 +29,16 @@ pub(super) struct GuardedStream {
     budget: Arc<Budget>,
     progress: Progress,
     reading: WakeTimer,
-    /// Bytes were handed on and may not have been looked at yet.
-    fresh: bool,
-    /// They came after the time was up: a whole head that waited for a busy thread is answered, but nothing more is read.
+    /// True if bytes were given to actix-http that it may not have parsed yet.
+    unparsed: bool,
+    /// True if those bytes were read after the deadline. If they complete a head, which a busy thread was late to read, it is answered;
+    /// nothing more is read.
     late: bool,
-    /// Bytes since the last answer, as long as there is no next request.
+    /// Bytes read since the last answer, while there is no further request.
     discarded: usize,
     writing: WakeTimer,
-    /// Its place among those that wait for their clients.
-    listed: Option<u64>,
+    /// The id of its answer in the budget, while that waits for its client.
+    waiting: Option<u64>,
 }
 
 impl GuardedStream {
@@ -51,7 +52,7 @@ impl GuardedStream {
         let socket = socket2::SockRef::from(&stream);
         #[cfg(target_os = "linux")]
         {
-            // Counts what the client has not read of what is left when the connection is closed here.
+            // Bounds the time of the bytes that are still in the system when the connection is closed here.
             let _ = socket.set_tcp_user_timeout(Some(limits.stalled()));
             let bytes = u32::try_from(limits.send_buffer_bytes).unwrap_or(u32::MAX);
             let _ = socket.set_tcp_notsent_lowat(bytes);
@@ -64,11 +65,11 @@ impl GuardedStream {
             budget: Arc::clone(budget),
             progress: Progress::new(limits),
             reading: WakeTimer::default(),
-            fresh: false,
+            unparsed: false,
             late: false,
             discarded: 0,
             writing: WakeTimer::default(),
-            listed: None,
+            waiting: None,
         }
     }
 
@@ -80,25 +81,25 @@ impl GuardedStream {
         &self.connection
     }
 
-    /// Nobody reads what waits here: a reset lets the system forget it too.
+    /// Resets the connection, so that the system drops the bytes that wait for the client too.
     fn reset(&self, reason: EndReason, why: &'static str) -> Error {
-        self.connection.end(reason);
+        self.connection.count_end(reason);
         let peer = self.stream.peer_addr().ok();
         tracing::debug!(?peer, "a connection is reset: {why}");
         let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         Error::new(ErrorKind::TimedOut, why)
     }
 
-    /// Counts that what its client sends did not come in time. A client that was answered nothing yet is told so.
-    fn time_is_up(&self) {
-        if self.connection.expire() && self.connection.is_new() {
+    /// Counts that the client did not send in time, and answers 408 if nothing was answered on this connection before.
+    fn time_out(&self) {
+        if self.connection.count_timeout() && self.connection.is_new() {
             let _ = self.stream.try_write(TOO_SLOW);
         }
     }
 
-    fn unlist(&mut self) {
-        if let Some(id) = self.listed.take() {
-            self.budget.unlist(id);
+    fn stop_waiting(&mut self) {
+        if let Some(id) = self.waiting.take() {
+            self.budget.remove_waiting(id);
         }
     }
 }
@@ -106,44 +107,44 @@ impl GuardedStream {
 impl AsyncRead for GuardedStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
-        let until = this.connection.read_by();
+        let until = this.connection.head_deadline();
         let expired = until.is_some_and(|until| this.reading.is_due(context, until));
         if until.is_none() {
             this.discarded = 0;
         }
         if expired && this.late {
-            // There may be a whole head in what was read, which is answered then.
-            this.connection.too_late();
+            // If the bytes that were read complete a head, it is still answered.
+            this.connection.set_late();
             return Poll::Ready(Ok(()));
         }
         if this.discarded > DISCARDED_BYTES_MAX {
-            this.connection.end(EndReason::UnreadBody);
+            this.connection.count_end(EndReason::UnreadBody);
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         match read {
-            Poll::Pending if this.fresh => {
-                (this.fresh, this.late) = (false, false);
+            Poll::Pending if this.unparsed => {
+                (this.unparsed, this.late) = (false, false);
                 if expired {
                     context.waker().wake_by_ref();
                 }
             }
-            // The end of what its client sends; what is left of an answer is still written.
+            // Reports the end of the input. The rest of an answer is still written.
             Poll::Pending if expired => {
-                this.time_is_up();
+                this.time_out();
                 return Poll::Ready(Ok(()));
             }
             Poll::Ready(Ok(())) if buffer.filled().len() > before => {
-                (this.fresh, this.late) = (true, expired);
+                (this.unparsed, this.late) = (true, expired);
                 if until.is_some() {
                     this.discarded += buffer.filled().len() - before;
-                    this.connection.read(Instant::now());
+                    this.connection.received(Instant::now());
                 }
             }
-            // The kernel counts what its client has not read as well, and may be the first to end it.
+            // The kernel has the same deadline (`TCP_USER_TIMEOUT`) and may be the first to end the connection.
             Poll::Ready(Err(ref error)) if error.kind() == ErrorKind::TimedOut => {
-                this.connection.end(EndReason::NoProgress);
+                this.connection.count_end(EndReason::NoProgress);
             }
             _ => {}
         }
@@ -155,10 +156,11 @@ impl AsyncWrite for GuardedStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Error>> {
         let this = self.get_mut();
         let hold = this.connection.hold();
-        if hold.as_ref().is_some_and(|hold| hold.is_given_up()) {
-            return Poll::Ready(Err(
-                this.reset(EndReason::Buffered, "its answer waits, and memory is needed for others")
-            ));
+        if hold.as_ref().is_some_and(|hold| hold.is_revoked()) {
+            return Poll::Ready(Err(this.reset(
+                EndReason::Buffered,
+                "its client does not read its answer, and other answers need the memory",
+            )));
         }
         match Pin::new(&mut this.stream).poll_write(context, bytes) {
             Poll::Ready(Ok(written)) => {
@@ -173,13 +175,13 @@ impl AsyncWrite for GuardedStream {
                     ));
                 }
                 if let Some(hold) = hold {
-                    this.listed = Some(this.budget.list(hold, since, context.waker()));
+                    this.waiting = Some(this.budget.add_waiting(hold, since, context.waker()));
                 }
                 Poll::Pending
             }
             Poll::Ready(Err(error)) => {
                 if error.kind() == ErrorKind::TimedOut {
-                    this.connection.end(EndReason::NoProgress);
+                    this.connection.count_end(EndReason::NoProgress);
                 }
                 Poll::Ready(Err(error))
             }
@@ -188,11 +190,11 @@ impl AsyncWrite for GuardedStream {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
-        // It is called once everything is written.
+        // actix-http flushes once everything is written.
         this.progress.flushed();
-        this.unlist();
-        // The answer may have been handed over since the last read, and nothing else may come to wake this task.
-        let until = this.connection.read_by();
+        this.stop_waiting();
+        // The answer may have been completed since the last read, so that only the deadline of the next head wakes this task.
+        let until = this.connection.head_deadline();
         if until.is_some_and(|until| this.reading.is_due(context, until)) {
             context.waker().wake_by_ref();
         }
@@ -206,20 +208,20 @@ impl AsyncWrite for GuardedStream {
 
 impl Drop for GuardedStream {
     fn drop(&mut self) {
-        if self.connection.is_too_late() {
-            self.time_is_up();
+        if self.connection.is_late() {
+            self.time_out();
         }
-        self.unlist();
+        self.stop_waiting();
     }
 }
 
-/// Wakes its task at a time that may change. It is set again only when it would ring too late, so that a busy connection costs one
-/// timer in a while, and not one with each request.
+/// Wakes its task at a deadline that may change. The timer is set again only if it would fire too late, so that a busy connection needs
+/// one timer in a while and not one for each request.
 #[derive(Default)]
 struct WakeTimer(Option<Pin<Box<Sleep>>>);
 
 impl WakeTimer {
-    /// Whether it is time; else the task is woken then, or earlier.
+    /// Returns true at the deadline or after it. Before, it makes sure that the task is woken at the deadline at the latest.
     fn is_due(&mut self, context: &mut Context<'_>, until: Instant) -> bool {
         if Instant::now() >= until {
             return true;

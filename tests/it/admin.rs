@@ -450,10 +450,8 @@ fn open_circuit_breakers_are_named() {
 
 #[test]
 fn connections_of_each_listener_are_counted() {
-    let limits = AdminLimits {
-        request_ms: 200,
-        ..AdminLimits::default()
-    };
+    let mut limits = AdminLimits::default();
+    limits.connection.request_ms = 200;
     let served = Served::with(&SHOP, None, |admin| admin.limits(limits));
     let admin = || served.get_json("/admin/v1/health")["listeners"][0].clone();
     let listener = admin();

@@ -135,7 +135,7 @@ fn undeclared_and_invalid_formatters_are_errors() {
     for name in ["", " price", "a b", "price|x", "f(1)", "a}"] {
         let ran = run(&["check", text(with_formatters(&format!("[\"ok\", {name:?}]")).path())]);
         assert_eq!(ran.code, 2, "{name:?}: {}", ran.stdout);
-        let said = format!("no template could use a formatter `{name}`");
+        let said = format!("`{name}` cannot be the name of a formatter");
         assert!(
             ran.stderr.contains(&said) && ran.stderr.contains("hotplate.toml:2:"),
             "{}",

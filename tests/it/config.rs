@@ -1,4 +1,4 @@
-//! `hotplate.toml`, variables and flags, as the command understands them.
+//! `hotplate.toml`, variables and flags, as the command reads them.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ fn site(toml: &str) -> Files {
 }
 
 #[test]
-fn a_mistake_in_the_file_is_shown_where_it_is_and_nothing_is_done() {
+fn an_error_in_the_file_prevents_every_command() {
     for (toml, parts) in [
         (
             "[limits]\nrender_sm = 5\n",
@@ -75,7 +75,7 @@ fn a_mistake_in_the_file_is_shown_where_it_is_and_nothing_is_done() {
 }
 
 #[test]
-fn flags_are_laid_over_variables_and_these_over_the_file() {
+fn flags_override_variables_and_variables_the_file() {
     let files = site("[limits]\nrender_ms = 100\nreload_ms = 100\nstart_ms = 10000\n");
     let environment = [
         ("HOTPLATE_LIMITS__RENDER_MS", "200"),
@@ -91,24 +91,24 @@ fn flags_are_laid_over_variables_and_these_over_the_file() {
     ];
     let ran = run_in(&environment, &arguments);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    let said: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let shown: Value = serde_json::from_str(&ran.stdout).expect("JSON");
     for (key, value, from) in [
         ("limits.render_ms", 300, Some("--set limits.render_ms")),
         ("limits.reload_ms", 200, Some("HOTPLATE_LIMITS__RELOAD_MS")),
         ("limits.start_ms", 10_000, Some("hotplate.toml:4")),
         ("limits.grace_ms", 50, None),
     ] {
-        assert_eq!(said[key]["value"], value, "{key}");
-        let said = said[key]["from"].as_str();
+        assert_eq!(shown[key]["value"], value, "{key}");
+        let origin = shown[key]["from"].as_str();
         assert!(
-            said.is_some() == from.is_some() && said.unwrap_or_default().ends_with(from.unwrap_or_default()),
-            "{key}: {said:?}"
+            origin.is_some() == from.is_some() && origin.unwrap_or_default().ends_with(from.unwrap_or_default()),
+            "{key}: {origin:?}"
         );
     }
 }
 
 #[test]
-fn a_limit_that_is_set_holds() {
+fn a_limit_is_applied() {
     let files = Files::new(&[
         (
             "templates/a.html",
@@ -124,7 +124,7 @@ fn a_limit_that_is_set_holds() {
 }
 
 #[test]
-fn which_files_are_templates_is_a_setting() {
+fn the_files_are_a_setting() {
     let files = Files::new(&[
         ("templates/a.html", "a"),
         ("templates/b.tpl", "b"),
@@ -147,10 +147,10 @@ fn which_files_are_templates_is_a_setting() {
 }
 
 #[test]
-fn a_variable_that_looks_like_a_key_is_one_or_refused() {
+fn an_unknown_variable_is_an_error_or_a_warning() {
     let files = site("");
     let check = ["check", text(files.path())];
-    for (name, code, said) in [
+    for (name, code, message) in [
         (
             "HOTPLATE_LIMITS__RENDER",
             2,
@@ -166,7 +166,7 @@ fn a_variable_that_looks_like_a_key_is_one_or_refused() {
         let ran = run_in(&[(name, "5")], &check);
         assert_eq!(ran.code, code, "{name}: {}", ran.stderr);
         assert!(
-            ran.stderr.contains(said) && ran.stderr.is_empty() == said.is_empty(),
+            ran.stderr.contains(message) && ran.stderr.is_empty() == message.is_empty(),
             "{name}: {}",
             ran.stderr
         );
@@ -174,18 +174,18 @@ fn a_variable_that_looks_like_a_key_is_one_or_refused() {
 }
 
 #[test]
-fn another_file_can_be_named_and_has_to_be_there() {
+fn a_named_file_must_exist() {
     let files = site("this is not read");
     files.write("other.toml", "[limits]\nrender_ms = 7\n");
     let other = files.path().join("other.toml");
     let config = ["config", text(files.path()), "--format", "json"];
-    let said = [
+    let runs = [
         run(&[&config[..], &["--config", text(&other)]].concat()),
         run_in(&[("HOTPLATE_CONFIG", text(&other))], &config),
     ];
-    for ran in said {
-        let said: Value = serde_json::from_str(&ran.stdout).expect("JSON");
-        assert_eq!(said["limits.render_ms"]["value"], 7, "{}", ran.stderr);
+    for ran in runs {
+        let shown: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert_eq!(shown["limits.render_ms"]["value"], 7, "{}", ran.stderr);
     }
     for named in ["/nowhere.toml", text(files.path())] {
         let ran = run(&[&config[..], &["--config", named]].concat());
@@ -199,7 +199,7 @@ fn another_file_can_be_named_and_has_to_be_there() {
 }
 
 #[test]
-fn what_is_shown_can_be_read_again_and_secrets_are_not_in_it() {
+fn the_output_can_be_read_again_and_has_no_secrets() {
     let sample = run(&["config", "--sample"]);
     let shipped = std::fs::read_to_string(shop().join("../../docs/hotplate.toml")).expect("the sample");
     assert_eq!((sample.code, sample.stdout), (0, shipped.clone()));
@@ -224,7 +224,7 @@ fn what_is_shown_can_be_read_again_and_secrets_are_not_in_it() {
 }
 
 #[test]
-fn the_level_of_the_log_is_understood_strictly_where_it_is_ours() {
+fn the_log_level_is_checked_and_rust_log_only_warned_about() {
     let files = site("");
     let check = ["check", text(files.path())];
     let ran = run(&[&check[..], &["--log-level", "debgu"]].concat());

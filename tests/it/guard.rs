@@ -1,4 +1,4 @@
-//! What a client can hold that sends or reads too slowly: over real connections, with limits that a test can wait for.
+//! Clients that send or read too slowly, over real connections and with limits that a test can wait for.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,13 +9,15 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::web::{Bytes, Payload, get, post};
 use actix_web::{App, HttpResponse, rt};
+use hotplate::admin::AdminLimits;
 use hotplate::guard::{ConnectionCounters, ConnectionLimits, EndReason, GuardedServer};
 
+use crate::admin::Served;
 use crate::wire::{Answer, ask, connect};
 
-/// Larger than all buffers between the server and a client that does not read.
+/// More bytes than all buffers between the server and a client that does not read.
 const LARGE: usize = 16 * 1024 * 1024;
-/// Larger than anything that a test waits for.
+/// A time longer than any test waits.
 const NEVER_MS: u64 = 600_000;
 
 /// A server with one worker.
@@ -65,7 +67,7 @@ impl Guarded {
         ask(self.address, "GET", path, &[], "")
     }
 
-    /// What was counted of connections that were ended.
+    /// Returns the counts of the connections that the server ended, by reason.
     fn ended(&self) -> Vec<(EndReason, u64)> {
         let ended = self.counters.read().ended.into_iter();
         ended.filter(|(_, count)| *count > 0).collect()
@@ -88,7 +90,7 @@ impl Drop for Guarded {
     }
 }
 
-/// Longer than a connection may be idle, and than actix-web lets a client read what is left after that.
+/// Answers after longer than a connection may be idle, and than actix-web lets a client read the rest after that.
 async fn slow() -> &'static str {
     rt::time::sleep(Duration::from_millis(3_000)).await;
     "slow"
@@ -111,7 +113,7 @@ fn patient() -> ConnectionLimits {
     }
 }
 
-/// What is read until the connection ends, however it ends.
+/// Reads until the connection ends, and returns the bytes and the error, if it ended with one.
 fn rest(stream: &mut TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
     let mut read = Vec::new();
     let error = stream.read_to_end(&mut read).err();
@@ -127,7 +129,7 @@ fn times(read: &[u8], word: &str) -> usize {
 }
 
 #[test]
-fn every_head_has_its_time_and_not_only_the_first() {
+fn every_head_has_a_deadline() {
     let guarded = Guarded::start(ConnectionLimits {
         request_ms: 200,
         ..patient()
@@ -135,20 +137,20 @@ fn every_head_has_its_time_and_not_only_the_first() {
     let mut first = guarded.send("GET / HTT");
     let (answer, _) = rest(&mut first);
     assert_eq!(times(&answer, "HTTP/1.1 408"), 1);
-    // Whole requests may follow each other for as long as they like; a part of one may not.
+    // Complete requests may follow each other without a limit of time; an incomplete one has a deadline.
     let mut second = guarded.send(&format!("{GET}{GET}"));
     second.read_exact(&mut [0; 64]).expect("an answer");
     second.write_all(b"GET / HTTP/1.1\r\nx: ").expect("sent");
-    let dribbling = second.try_clone().expect("a clone");
-    let dribbler = std::thread::spawn(move || dribble(dribbling));
+    let sending = second.try_clone().expect("a clone");
+    let sender = std::thread::spawn(move || send_slowly(sending));
     let (answer, _) = rest(&mut second);
     assert_eq!(times(&answer, "small"), 2, "nothing but the two answers");
-    dribbler.join().expect("it was told that the connection has ended");
+    sender.join().expect("its connection is ended");
     assert_eq!(guarded.ended(), [(EndReason::SlowHead, 2)]);
 }
 
-/// Goes on sending until the connection is ended by the other side.
-fn dribble(mut stream: TcpStream) {
+/// Sends one byte at a time until the server ends the connection.
+fn send_slowly(mut stream: TcpStream) {
     let (_open, never) = sync_channel::<()>(1);
     while stream.write_all(b"a").is_ok() {
         let _ = never.recv_timeout(Duration::from_millis(20));
@@ -156,7 +158,7 @@ fn dribble(mut stream: TcpStream) {
 }
 
 #[test]
-fn a_head_that_came_together_with_an_earlier_one_is_not_waited_for() {
+fn a_partial_head_after_a_request_has_a_deadline() {
     let guarded = Guarded::start(ConnectionLimits {
         keep_alive_ms: 100,
         request_ms: 100,
@@ -168,7 +170,7 @@ fn a_head_that_came_together_with_an_earlier_one_is_not_waited_for() {
 }
 
 #[test]
-fn a_body_that_never_ends_holds_no_connection() {
+fn an_endless_body_has_a_deadline() {
     let guarded = Guarded::start(ConnectionLimits {
         keep_alive_ms: 100,
         request_ms: 200,
@@ -191,17 +193,17 @@ fn a_body_that_never_ends_holds_no_connection() {
 }
 
 #[test]
-fn a_client_that_reads_nothing_is_ended_and_its_place_is_free() {
+fn a_client_that_reads_nothing_is_reset() {
     let guarded = Guarded::start(ConnectionLimits {
         connections: 1,
         stalled_ms: 300,
         ..patient()
     });
-    let mut deaf = guarded.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    deaf.read_exact(&mut [0; 16]).expect("it has begun");
-    // There is one place.
+    let mut unread = guarded.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    unread.read_exact(&mut [0; 16]).expect("it has begun");
+    // The worker accepts one connection at a time.
     assert_eq!(guarded.get("/").body, "small");
-    let (read, error) = rest(&mut deaf);
+    let (read, error) = rest(&mut unread);
     assert!(
         read.len() < LARGE && error == Some(ErrorKind::ConnectionReset),
         "{} {error:?}",
@@ -220,12 +222,12 @@ fn connections_are_counted_while_they_are_open() {
     open(3);
     drop(some);
     open(0);
-    // Who closes a connection is not ended by the server.
+    // A connection that its client closes is not counted as ended by the server.
     assert_eq!((guarded.ended(), guarded.counters.read().refused), (Vec::new(), 0));
 }
 
 #[test]
-fn a_client_that_goes_on_sending_what_nobody_reads_is_ended() {
+fn a_client_that_keeps_sending_is_ended() {
     let guarded = Guarded::start(patient());
     let head = "POST /early HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000000\r\n\r\n";
     let mut stream = guarded.send(head);
@@ -234,7 +236,7 @@ fn a_client_that_goes_on_sending_what_nobody_reads_is_ended() {
 }
 
 #[test]
-fn a_client_that_reads_slowly_gets_everything() {
+fn a_slow_reader_gets_everything() {
     let guarded = Guarded::start(ConnectionLimits {
         keep_alive_ms: 1_000,
         ..patient()
@@ -248,14 +250,14 @@ fn a_client_that_reads_slowly_gets_everything() {
 }
 
 #[test]
-fn answers_that_nobody_reads_are_bounded_together() {
+fn unread_answers_share_a_budget() {
     let guarded = Guarded::start(ConnectionLimits {
         buffered_bytes: LARGE + LARGE / 2,
         ..patient()
     });
-    let mut deaf = guarded.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    deaf.read_exact(&mut [0; 16]).expect("it has begun");
-    // It makes room, but not within the first second.
+    let mut unread = guarded.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    unread.read_exact(&mut [0; 16]).expect("it has begun");
+    // Its bytes are taken for others, but not within the first second.
     let refused = guarded.get("/large");
     assert_eq!(
         (refused.status, refused.header("retry-after")),
@@ -263,13 +265,13 @@ fn answers_that_nobody_reads_are_bounded_together() {
         "{}",
         refused.head
     );
-    assert_eq!(guarded.get("/").status, 200, "small answers are not concerned");
+    assert_eq!(guarded.get("/").status, 200, "small answers are not counted");
     let answered = (0..100).any(|_| {
         guarded.get("/slow");
         guarded.get("/large").status == 200
     });
     assert!(answered);
-    let (read, error) = rest(&mut deaf);
+    let (read, error) = rest(&mut unread);
     assert!(
         read.len() < LARGE && error == Some(ErrorKind::ConnectionReset),
         "{} {error:?}",
@@ -277,8 +279,28 @@ fn answers_that_nobody_reads_are_bounded_together() {
     );
     assert_eq!(guarded.ended(), [(EndReason::Buffered, 1)]);
     assert!(guarded.counters.read().refused >= 1);
-    // Who reads gives everything back.
+    // A client that reads releases its bytes.
     for _ in 0..3 {
         assert_eq!(guarded.get("/large").body.len(), LARGE);
     }
+}
+
+#[test]
+fn the_admin_listener_closes_connections_by_default() {
+    let request = "GET /admin/v1/version HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let start = |limits| Served::with(&[("a.html", "a")], None, |admin| admin.limits(limits));
+    let mut limits = AdminLimits::default();
+    let served = start(limits.clone());
+    let mut closed = connect(served.address());
+    closed.write_all(request.as_bytes()).expect("sent");
+    assert_eq!(times(&rest(&mut closed).0, "HTTP/1.1 200"), 1);
+
+    limits.connection.keep_alive_ms = NEVER_MS;
+    let served = start(limits);
+    let mut open = connect(served.address());
+    open.write_all(request.as_bytes()).expect("sent");
+    open.read_exact(&mut [0; 16]).expect("the first answer");
+    let last = request.replace("localhost\r\n", "localhost\r\nconnection: close\r\n");
+    open.write_all(last.as_bytes()).expect("sent");
+    assert_eq!(times(&rest(&mut open).0, "HTTP/1.1 200"), 1);
 }

@@ -41,7 +41,7 @@ fn serve_waits_for_templates() {
         ]
         .concat(),
     );
-    let told = run.lines_with(&["\"event\":\"listening\"", "is not there: pages are answered 503"]);
+    let told = run.lines_with(&["\"event\":\"listening\"", "does not exist: pages are answered 503"]);
     let listening: Value = serde_json::from_str(&told[0]).expect("JSON");
     let address = |url: &str| {
         let rest = url.strip_prefix("http://").expect("a URL");
@@ -136,7 +136,7 @@ fn a_site_may_keep_its_templates_elsewhere() {
     assert_eq!(run(&["render", text(files.path()), "index.html"]).stdout, "data");
     for (setting, said) in [
         ("directory = \".\"", "plain = true"),
-        ("directory = \"a\"\nplain = true", "take out"),
+        ("directory = \"a\"\nplain = true", "remove either"),
     ] {
         files.write("hotplate.toml", &format!("[templates]\n{setting}\n"));
         let refused = run(&["check", text(files.path())]);

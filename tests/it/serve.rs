@@ -315,7 +315,7 @@ fn systemd_is_notified() {
     };
     let environment = [("NOTIFY_SOCKET", text(&path)), ("WATCHDOG_USEC", "200000")];
     let running = Running::start_logged(&environment, &["serve", text(files.path())]);
-    assert!(said("READY=1").contains("STATUS=answers at http://"));
+    assert!(said("READY=1").contains("STATUS=serving at http://"));
     said("WATCHDOG=1");
     running.signal("HUP");
     assert!(said("RELOADING=1").contains("MONOTONIC_USEC="));

@@ -216,11 +216,11 @@ fn too_few_threads_or_too_little_memory_are_reported() {
     let site = text(files.path());
     // A thread has a stack of 2 MiB.
     for (command, more, said) in [
-        ("serve", "--set server.workers=400", "threads have to be started"),
+        ("serve", "--set server.workers=400", "threads are needed"),
         (
             "dev",
             "--admin 127.0.0.1:0 --set limits.render_threads=400",
-            "threads have to be started",
+            "threads are needed",
         ),
     ] {
         let script = format!("ulimit -v 600000; exec {binary} {command} {site} --bind 127.0.0.1:0 {more}");
@@ -397,7 +397,7 @@ fn a_stuck_service_manager_blocks_nothing() {
     while sender.send_to(b"full", &path).is_ok() {}
     let environment = [("NOTIFY_SOCKET", text(&path)), ("WATCHDOG_USEC", "200000")];
     let running = Running::start_logged(&environment, &["serve", text(files.path()), "--bind", "127.0.0.1:0"]);
-    let said = running.lines_with(&["http://", "systemd cannot be told"]);
+    let said = running.lines_with(&["http://", "systemd cannot be notified"]);
     let address = said[0].split("http://").nth(1).and_then(|rest| rest.split('/').next());
     let address = address.expect("an address").to_owned();
     let server = Server { running, address };

@@ -127,7 +127,8 @@ impl Mount {
 }
 
 /// By what a [`DirectoryLoader`] learns of changes. [`WatchBy::Auto`] is right nearly always.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WatchBy {
     /// By the kernel, as exactly as it tells; and by looking where it does not tell of every change.
     #[default]

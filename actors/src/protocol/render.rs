@@ -71,7 +71,8 @@ pub struct RenderOptions {
 }
 
 /// What a failed render is answered with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
     /// What the entry was before, as far as that does better; else the failure, or the stand-in where
     /// [`RenderOptions::stand_in`] asks for it. An entry that never compiled: the stand-in.

@@ -200,10 +200,8 @@ fn a_body_of_a_gibibyte_is_not_read() {
 
 #[test]
 fn a_client_that_sends_too_slowly_is_disconnected() {
-    let limits = AdminLimits {
-        request_ms: 1_000,
-        ..AdminLimits::default()
-    };
+    let mut limits = AdminLimits::default();
+    limits.connection.request_ms = 1_000;
     let served = Served::with(&SHOP, None, |admin| admin.limits(limits));
     for begun in [
         "GET /admin/v1/version HTTP/1.1\r\nhost: localhost\r\nx-".to_owned(),

@@ -157,13 +157,13 @@ fn a_stream_ends_with_its_session() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_client_that_never_reads_is_disconnected() {
-    let limits = AdminLimits {
+    let mut limits = AdminLimits {
         event_clients: 1,
-        stalled_ms: 500,
         changes_per_second: 100_000,
         changes_burst: 100_000,
         ..AdminLimits::default()
     };
+    limits.connection.stalled_ms = 500;
     let long = "n".repeat(900);
     let names: Vec<_> = (0..100).map(|number| format!("{long}{number:03}.txt")).collect();
     let texts: Vec<_> = names.iter().map(|name| (name.as_str(), "x")).collect();

@@ -46,7 +46,8 @@ pub struct Rules {
 }
 
 /// Which symbolic links are followed. The root itself may be one in any case.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Links {
     /// All, wherever they lead.
     #[default]
