@@ -543,7 +543,10 @@ impl Observer {
             return RereadOutcome::Changing;
         };
         match read(look.disk, &real, tree.bytes_max(), true) {
-            FileContent::Text(text, seen, _) if !look.is_whole(&real, &seen, &text) => {
+            FileContent::Text(text, seen, _)
+                if !look.is_whole(&real, &seen, &text)
+                    || (tree.has_content(rel) && look.is_just_emptied(&seen, &text)) =>
+            {
                 let mut settle = self.inbox.settle();
                 if !settle.is_told(&real) {
                     settle.note_seen(real, Hint::Writing, look.now);

@@ -132,6 +132,23 @@ impl Tree {
         self.waits(look, rel, since, is_text) == WriteWait::Whole
     }
 
+    /// Reports that a forced sync found a file that was emptied a moment ago, so that its last whole content is kept.
+    pub(super) fn remark_emptied(&mut self, look: &ScanContext<'_>, rel: &str) {
+        let written = self.written.entry(rel.into()).or_insert(OngoingWrite {
+            since: look.now,
+            torn: false,
+            is_said: false,
+        });
+        if std::mem::replace(&mut written.is_said, true) {
+            return;
+        }
+        self.still_written += 1;
+        let message = "a file was emptied a moment ago, so the last content that was whole is still served";
+        let help = "it is read again when it is closed or quiet; a file that stays empty is believed after `settle_max_ms`";
+        let place = self.place_of_file(rel);
+        self.remark(place, rel, CODE, message.to_owned(), help);
+    }
+
     /// Notes that the file of a name is being written since a time at least, and whether the name has a text already.
     fn waits(&mut self, look: &ScanContext<'_>, rel: &str, since: Instant, is_text: bool) -> WriteWait {
         let written = self.written.entry(rel.into()).or_insert(OngoingWrite {
