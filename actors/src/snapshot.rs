@@ -203,6 +203,13 @@ impl Snapshot {
         self.content.standing(id)
     }
 
+    /// Returns true if what is served of an entry took longer than what is rendered in place, or failed in a way that costs much, and was
+    /// not rendered well since.
+    pub(crate) fn is_unproven(&self, id: TemplateId) -> bool {
+        let breakers = self.breakers();
+        breakers.may_know(id) && self.closure_digest(id).is_some_and(|closure| breakers.is_unproven(id, &closure))
+    }
+
     /// What this entry was in kept versions, newest first, as far as it was something else: each closure differs from what is
     /// served now and from those before it, and comes with the last version in which it was current. Made as it is asked for; only renders that fail ask.
     pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {

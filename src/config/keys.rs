@@ -499,6 +499,9 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             idempotency_bytes: bytes(0, 16 * GIB), restart,
                 "Of these outcomes, for reloads and again for other commands. When it is more, the oldest are forgotten; the last one stays.";
             render_threads: count(0, 1_024), restart, "Threads of the Renderer. 0 is one per processor.";
+            unproven_threads: count(0, 1_024), restart,
+                "Threads of the Renderer that renders of one template hold at most while its newest version took longer than what is rendered \
+                 in place and was not rendered well yet; its further renders wait. 0 is half of `render_threads`.";
             compile_threads: count(0, 1_024), restart, "Threads that compile. 0 is one per processor.";
             settle_ms: milliseconds(0, HOUR), restart,
                 "After the last write to a file that was not closed: it may be half written until then.";

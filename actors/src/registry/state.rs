@@ -212,8 +212,10 @@ impl RegistryState {
                 continue;
             }
             replaced.push((id, bytes_of(text)));
-            // A text that failed when it was rendered is not what to go back to: what was there before it stays.
-            if failed.contains(name) && self.former.get(id).is_some() {
+            // A text that failed when it was rendered, or was not rendered to its end yet, is not what to go back to: what was there before
+            // it stays.
+            let is_doubtful = failed.contains(name) || before.snapshot.is_unproven(id);
+            if is_doubtful && self.former.get(id).is_some() {
                 continue;
             }
             self.former.remember(id, was);

@@ -205,6 +205,8 @@ struct GuardedTemplate {
     substitute: Substitute,
     /// Whether it takes longer than what is rendered in place.
     slow: bool,
+    /// True if this closure was rendered well, and has not failed since.
+    proven: bool,
     last: Instant,
 }
 
@@ -248,6 +250,21 @@ impl Breakers {
         }
     }
 
+    /// Returns true if a closure took longer than what is rendered in place, or failed in a way that costs much, and was not rendered well
+    /// since.
+    pub(crate) fn is_unproven(&self, id: TemplateId, closure: &Digest) -> bool {
+        let known = self.lock();
+        let guarded = known.get(&id).filter(|guarded| guarded.closure == *closure);
+        guarded.is_some_and(|guarded| !guarded.proven)
+    }
+
+    /// Returns true if renders of a closure may take long although it is unproven: its breaker does not refuse them.
+    pub(crate) fn may_take_long(&self, id: TemplateId, closure: &Digest) -> bool {
+        let known = self.lock();
+        let guarded = known.get(&id).filter(|guarded| guarded.closure == *closure);
+        guarded.is_some_and(|guarded| !guarded.proven && !guarded.breaker.is_open())
+    }
+
     /// What stood in last for a template, whatever was served of it since.
     pub(crate) fn substitute(&self, id: TemplateId) -> Substitute {
         self.lock()
@@ -272,6 +289,7 @@ impl Breakers {
         let was_open = guarded.breaker.is_open();
         if guarded.slow && !success.brief {
             (guarded.breaker, guarded.error) = (Breaker::new(rules), None);
+            guarded.proven = true;
         } else {
             known.remove(&id);
             self.mark(&known);
@@ -298,6 +316,7 @@ impl Breakers {
         let guarded = self.guarded(&mut known, id, closure, now, rules);
         let was_open = guarded.breaker.is_open();
         guarded.error = Some(Box::new(error.clone()));
+        guarded.proven = false;
         match substitute {
             // In place of an open one something else was rendered, and that is what hangs.
             Substitute::Unknown if hung && was_open => guarded.substitute = Substitute::None,
@@ -444,6 +463,7 @@ impl GuardedTemplate {
             error: None,
             substitute: Substitute::Unknown,
             slow: false,
+            proven: false,
             last: now,
         }
     }
