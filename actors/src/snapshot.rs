@@ -207,7 +207,10 @@ impl Snapshot {
     /// not rendered well since.
     pub(crate) fn is_unproven(&self, id: TemplateId) -> bool {
         let breakers = self.breakers();
-        breakers.may_know(id) && self.closure_digest(id).is_some_and(|closure| breakers.is_unproven(id, &closure))
+        breakers.may_know(id)
+            && self
+                .closure_digest(id)
+                .is_some_and(|closure| breakers.is_unproven(id, &closure))
     }
 
     /// What this entry was in kept versions, newest first, as far as it was something else: each closure differs from what is

@@ -230,7 +230,10 @@ fn every_answer_is_whole_whatever_is_done_to_the_server() {
     let alarming = finish(&soak, server);
     report(&soak, plan, &times, &usage);
     let findings = lock(&soak.findings);
-    assert!(findings.is_empty() && alarming.is_empty(), "{findings:#?} {alarming:#?}");
+    assert!(
+        findings.is_empty() && alarming.is_empty(),
+        "{findings:#?} {alarming:#?}"
+    );
     assert!(
         plan.storm < LONG || lock(&soak.counts)["visits"] > 1_000,
         "pages were visited"

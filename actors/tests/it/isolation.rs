@@ -145,7 +145,7 @@ async fn a_text_that_was_never_rendered_to_its_end_is_no_last_good_version() {
     let publish = async |template: &str, text: &str| {
         texts.set(name(template), text);
         hotplate.reload().await.expect("answered");
-        hotplate.version()
+        hotplate.snapshot().version()
     };
     publish("page.txt", LOOPS).await;
     let leave = CancellationToken::new();

@@ -117,7 +117,9 @@ fn check_style(soak: &Soak<'_>, path: &'static str, answer: Answer, contents: &m
     soak.count("static files");
     match is_whole_style(&answer.body) {
         _ if answer.status != 200 => {
-            soak.note("unexpected status", || format!("{} of {path}: {}", answer.status, answer.body));
+            soak.note("unexpected status", || {
+                format!("{} of {path}: {}", answer.status, answer.body)
+            });
         }
         true => {}
         false if path == IN_PLACE => soak.count("static files seen while they were written"),
@@ -127,7 +129,9 @@ fn check_style(soak: &Soak<'_>, path: &'static str, answer: Answer, contents: &m
         soak.count("static files with an ETag");
         let known = contents.entry(answer.etag).or_insert_with(|| answer.body.clone());
         if *known != answer.body {
-            soak.note("two contents with one ETag", || format!("{path}: {known} and {}", answer.body));
+            soak.note("two contents with one ETag", || {
+                format!("{path}: {known} and {}", answer.body)
+            });
         }
     }
 }

@@ -28,6 +28,16 @@ impl Tree {
             }
             return;
         }
+        // Another file under the name may belong to other files that are new, so what was there before does not stay.
+        if look.forced
+            && known.is_some_and(|seen| seen.id == stat.id)
+            && self.has_content(rel)
+            && (patience == ScanReason::Unsettled || look.inbox.settle().is_written(real))
+        {
+            self.remark_written(rel, look.now);
+            self.unsettled.remove(rel);
+            return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
+        }
         if patience == ScanReason::Unsettled && !look.forced && self.keeps_whole(look, rel) {
             self.unsettled.remove(rel);
             return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
@@ -54,7 +64,7 @@ impl Tree {
                 if (!anyway || self.has_content(rel)) && look.is_just_emptied(&seen, &text) =>
             {
                 if look.forced {
-                    self.remark_emptied(look, rel);
+                    self.remark_written(rel, look.now);
                 }
                 FileContent::Changing
             }
