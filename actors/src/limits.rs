@@ -106,6 +106,9 @@ pub struct Limits {
     pub queries_in_flight: usize,
     /// Threads of the Renderer. 0 is one per processor.
     pub render_threads: usize,
+    /// Threads of the Renderer that renders of one template hold at most while its newest version took longer than what is rendered in place
+    /// (`inline_steps`, `inline_ms`) and was not rendered well yet; its further renders wait. 0 is half of `render_threads`. It is one at least.
+    pub unproven_threads: usize,
     /// Threads that compile. 0 is one per processor.
     pub compile_threads: usize,
     /// After the last write to a file that was not closed, in milliseconds: it may be half written until then.
@@ -185,6 +188,7 @@ impl Default for Limits {
             reloads_in_flight: 64,
             queries_in_flight: 64,
             render_threads: 0,
+            unproven_threads: 0,
             compile_threads: 0,
             settle_ms: 25,
             settle_max_ms: 250,

@@ -160,6 +160,16 @@ impl Reader {
         Some(result)
     }
 
+    /// Returns the template of a name if its renders may take long: its closure took longer than what is rendered in place, or failed in a
+    /// way that costs much, and was not rendered well since. Once its breaker is open, only one render at a time takes long.
+    pub(crate) fn unproven(&self, snapshot: Option<&Snapshot>, name: &str) -> Option<TemplateId> {
+        let served = self.served.load();
+        let snapshot = snapshot.unwrap_or(&served);
+        let id = find(snapshot, name).filter(|id| snapshot.breakers().may_know(*id))?;
+        let closure = snapshot.standing(id).closure()?;
+        snapshot.breakers().may_take_long(id, &closure.digest()).then_some(id)
+    }
+
     /// Renders for a message that came in at `begun`, of one snapshot or of what is served now. What is answered is counted by whoever
     /// answers, which may be a deadline.
     pub(crate) fn render_for_message(

@@ -5,6 +5,8 @@
 //! caller inside an actix arbiter is answered in place if no code of the user's runs in renders and the render is short
 //! (`inline_steps`). A render that takes longer starts again in the pool.
 
+mod turns;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +26,8 @@ use crate::supervision::{
     Abandoned, AfterJob, Child, FaultKind, FaultMoment, InjectedFaults, OneShotAnswer, Pool, Timer, Timers, contain,
 };
 
+use turns::{Turn, Turns};
+
 /// The Renderer, or an actor of a user's that replaces it.
 #[derive(Clone)]
 pub(crate) struct Renderer {
@@ -31,6 +35,7 @@ pub(crate) struct Renderer {
     pub(crate) pool: Pool,
     timers: Timers,
     limits: Arc<Limits>,
+    turns: Arc<Turns>,
     /// True if no code of the user's runs in a render.
     trusted: bool,
     /// The actor that replaces it, if there is one.
@@ -158,8 +163,10 @@ impl RenderWorker {
 impl Renderer {
     pub(crate) fn new(worker: RenderWorker, pool: Pool, timers: Timers, limits: Arc<Limits>, trusted: bool) -> Self {
         let _ = worker.child.ensure_up();
+        let turns = Turns::new(limits.unproven_threads, pool.threads());
         Self {
             worker: Arc::new(worker),
+            turns: Arc::new(turns),
             pool,
             timers,
             limits,
@@ -222,9 +229,9 @@ impl Renderer {
         self.render_pooled(job, begun).await
     }
 
-    /// Renders in the pool, and logs once if there is no answer.
+    /// Renders in the pool, and logs once if there is no answer. A render of an unproven template waits for its turn first.
     async fn render_pooled(&self, mut job: RenderJob, begun: RenderInProgress) -> Result<Rendered, RenderFailure> {
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         let answer = OneShotAnswer::new(answer);
         let on_abandoned = answer.clone();
         let (until, _deadline) = self.deadline(&mut job.options, answer.clone());
@@ -233,7 +240,20 @@ impl Renderer {
         let asked_for: Arc<str> = job.name.as_str().into();
         let (blamed, snapshot, queued) = (Arc::clone(&self.worker), job.snapshot.clone(), Instant::now());
         let name = Arc::clone(&asked_for);
+        let turn = match worker.reader.unproven(snapshot.as_deref(), &name) {
+            Some(id) => tokio::select! {
+                turn = self.turns.next(id) => turn,
+                // Its deadline came first.
+                rendered = &mut answered => {
+                    job.drop_contained();
+                    return self.note_answer(&asked_for, rendered);
+                }
+            },
+            None => Turn::default(),
+        };
+        let ends = turn.clone();
         let run = move || {
+            let _turn = turn;
             let _request = span.entered();
             if !answer.is_wanted() {
                 job.drop_contained();
@@ -257,6 +277,7 @@ impl Renderer {
         // The deadline comes first and cancels the render, so that only one that cannot be cancelled counts as hanging.
         let until = until.checked_add(Duration::from_millis(self.limits.render_grace_ms));
         self.pool.submit_until(until, run, move |why| {
+            ends.end();
             on_abandoned.send(Err(match why {
                 Abandoned::Hangs(_) => {
                     let why = "the render does not end: a formatter or the data blocks";
@@ -269,11 +290,18 @@ impl Renderer {
                 Abandoned::AllHang => RenderFailure::Lost(why.to_string()),
             }));
         });
-        let rendered = answered
-            .await
-            .unwrap_or_else(|_| Err(RenderFailure::Lost("the engine has stopped meanwhile".into())));
+        self.note_answer(&asked_for, answered.await)
+    }
+
+    /// Logs a render that has no answer.
+    fn note_answer(
+        &self,
+        name: &str,
+        answered: Result<Result<Rendered, RenderFailure>, oneshot::error::RecvError>,
+    ) -> Result<Rendered, RenderFailure> {
+        let rendered = answered.unwrap_or_else(|_| Err(RenderFailure::Lost("the engine has stopped meanwhile".into())));
         if let Err(failure) = &rendered {
-            self.worker.reader.unanswered(Some(&asked_for), failure);
+            self.worker.reader.unanswered(Some(name), failure);
         }
         rendered
     }

@@ -221,6 +221,16 @@ impl Snapshot {
         self.content.standing(id)
     }
 
+    /// Returns true if the closure that is served of an entry exceeded the limits of a render in place, or failed at a high cost, and was
+    /// not rendered well since.
+    pub(crate) fn is_unproven(&self, id: TemplateId) -> bool {
+        let breakers = self.breakers();
+        breakers.may_know(id)
+            && self
+                .closure_digest(id)
+                .is_some_and(|closure| breakers.is_unproven(id, &closure))
+    }
+
     /// Returns the closures of an entry in the kept versions, newest first, each with the last version in which it was current. Each
     /// closure differs from the one that is served now and from those before it. Computed lazily, because only renders that fail need it.
     pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {

@@ -212,8 +212,9 @@ impl RegistryState {
                 continue;
             }
             replaced.push((id, bytes_of(text)));
-            // A text that is known to fail when it is rendered does not replace the good version before it.
-            if failed.contains(name) && self.former.get(id).is_some() {
+            // A text that failed when it was rendered, or has not been rendered completely yet, does not replace the good version before it.
+            let is_doubtful = failed.contains(name) || before.snapshot.is_unproven(id);
+            if is_doubtful && self.former.get(id).is_some() {
                 continue;
             }
             self.former.remember(id, was);

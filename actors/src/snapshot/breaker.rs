@@ -210,6 +210,8 @@ struct GuardedTemplate {
     substitute: Substitute,
     /// True if a render takes longer than is allowed in filter_bit.
     slow: bool,
+    /// True if this closure was rendered well, and has not failed since.
+    proven: bool,
     last: Instant,
 }
 
@@ -253,6 +255,20 @@ impl Breakers {
         }
     }
 
+    /// Returns true if a closure exceeded the limits of a render in place, or failed at a high cost, and was not rendered well since.
+    pub(crate) fn is_unproven(&self, id: TemplateId, closure: &Digest) -> bool {
+        let records = self.lock();
+        let guarded = records.get(&id).filter(|guarded| guarded.closure == *closure);
+        guarded.is_some_and(|guarded| !guarded.proven)
+    }
+
+    /// Returns true if renders of an unproven closure may take long, because its breaker does not refuse them.
+    pub(crate) fn may_take_long(&self, id: TemplateId, closure: &Digest) -> bool {
+        let records = self.lock();
+        let guarded = records.get(&id).filter(|guarded| guarded.closure == *closure);
+        guarded.is_some_and(|guarded| !guarded.proven && !guarded.breaker.is_open())
+    }
+
     /// Returns the last substitute of a template, also if its closure has changed since.
     pub(crate) fn substitute(&self, id: TemplateId) -> Substitute {
         self.lock()
@@ -277,6 +293,7 @@ impl Breakers {
         let was_open = guarded.breaker.is_open();
         if guarded.slow && !success.brief {
             (guarded.breaker, guarded.error) = (Breaker::new(rules), None);
+            guarded.proven = true;
         } else {
             records.remove(&id);
             self.rebuild_filter(&records);
@@ -303,6 +320,7 @@ impl Breakers {
         let guarded = self.guarded(&mut records, id, closure, now, rules);
         let was_open = guarded.breaker.is_open();
         guarded.error = Some(Box::new(error.clone()));
+        guarded.proven = false;
         match substitute {
             // The breaker was open, so the substitute was rendered, and it is the substitute that hangs.
             Substitute::Unknown if hung && was_open => guarded.substitute = Substitute::None,
@@ -454,6 +472,7 @@ impl GuardedTemplate {
             error: None,
             substitute: Substitute::Unknown,
             slow: false,
+            proven: false,
             last: now,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hotplate_actors::{
-    Builder, Context, Freshness, Hotplate, Limits, MemoryHandle, MemoryLoader, RenderFailure, RenderOptions,
+    Builder, Context, Freshness, Hotplate, Limits, MemoryHandle, MemoryLoader, Render, RenderFailure, RenderOptions,
     TemplateName,
 };
 use serde_json::json;
@@ -84,6 +84,94 @@ async fn a_looping_page_delays_no_other_page() {
         let rendered = visitor.await.expect("no panic");
         assert!(matches!(rendered, Err(RenderFailure::Timeout(_))), "{rendered:?}");
     }
+}
+
+/// Looping renders hold as many threads as the limit says, so that the other threads render other pages.
+#[actix::test]
+async fn a_template_that_loops_leaves_threads_to_others() {
+    for (render_threads, unproven_threads) in [(2, 0), (4, 0), (3, 2)] {
+        let limits = Limits {
+            render_ms: DAY_MS,
+            render_steps: u64::MAX >> 1,
+            render_wait_ms: DAY_MS,
+            render_hang_ms: DAY_MS,
+            render_threads,
+            unproven_threads,
+            ..Limits::default()
+        };
+        let (hotplate, _texts) = engine(&[("loops.txt", LOOPS), ("page.txt", "page {x}")], |builder| {
+            builder.limits(limits)
+        });
+        let leave = CancellationToken::new();
+        let visit = || {
+            let (hotplate, cancel) = (hotplate.clone(), Some(leave.clone()));
+            let options = RenderOptions {
+                cancel,
+                ..RenderOptions::default()
+            };
+            actix::spawn(async move {
+                let pinned = hotplate.snapshot();
+                hotplate.renderer().in_turn(&pinned, "loops.txt", data(), options).await
+            })
+        };
+        let visitors: Vec<_> = (0..2 * render_threads).map(|_| visit()).collect();
+        while hotplate.health().mailboxes[1].in_flight < visitors.len() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..20 {
+            let page = hotplate.renderer().pooled().send(Render::new("page.txt", data()));
+            let page = tokio::time::timeout(Duration::from_secs(60), page).await;
+            assert_eq!(page.expect("a thread is free").expect("renders").body, "page 1");
+        }
+        leave.cancel();
+        for visitor in visitors {
+            let rendered = visitor.await.expect("no panic");
+            assert!(matches!(rendered, Err(RenderFailure::Timeout(_))), "{rendered:?}");
+        }
+    }
+}
+
+/// A text that no render has ended with yet does not take the place of the last good one.
+#[actix::test]
+async fn a_text_that_was_never_rendered_to_its_end_is_no_last_good_version() {
+    let limits = Limits {
+        render_ms: 1_000,
+        render_steps: u64::MAX >> 1,
+        history_versions: 2,
+        ..Limits::default()
+    };
+    let good = [("page.txt", "good {x}"), ("other.txt", "0")];
+    let (hotplate, texts) = engine(&good, |builder| builder.limits(limits));
+    let publish = async |template: &str, text: &str| {
+        texts.set(name(template), text);
+        hotplate.reload().await.expect("answered");
+        hotplate.snapshot().version()
+    };
+    publish("page.txt", LOOPS).await;
+    let leave = CancellationToken::new();
+    let visitor = actix::spawn({
+        let (hotplate, cancel) = (hotplate.clone(), Some(leave.clone()));
+        async move {
+            let options = RenderOptions {
+                cancel,
+                ..RenderOptions::default()
+            };
+            let pinned = hotplate.snapshot();
+            hotplate.renderer().in_turn(&pinned, "page.txt", data(), options).await
+        }
+    });
+    while hotplate.health().mailboxes[1].in_flight < 1 && !visitor.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    leave.cancel();
+    let _ = visitor.await.expect("no panic");
+    publish("other.txt", "1").await;
+    publish("other.txt", "2").await;
+    let looping = publish("other.txt", "3").await;
+    publish("page.txt", "better {x}").await;
+    hotplate.roll_back(looping).await.expect("is kept");
+    let rendered = hotplate.render("page.txt", &json!({ "x": 1, "xs": vec![0; 1_000] }));
+    assert_eq!(rendered.expect("the last good version").body, "good 1");
 }
 
 #[actix::test]

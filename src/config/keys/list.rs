@@ -286,6 +286,9 @@ fn limits() -> Vec<Key> {
         key("idempotency_bytes", bytes(0, 16 * GIB),
             "Bytes of the outcomes of reloads, and as many of other commands. Beyond, the oldest ones are dropped; the newest stays."),
         key("render_threads", count(0, 1_024), "Threads of the Renderer. 0 is one per processor."),
+        key("unproven_threads", count(0, 1_024),
+            "Threads of the Renderer that renders of one template may hold while its newest version has exceeded the limits of a render in \
+             place and has not been rendered well yet. Further renders of it wait. 0 is half of `render_threads`."),
         key("compile_threads", count(0, 1_024), "Threads of the Compiler. 0 is one per processor."),
         key("settle_ms", milliseconds(0, HOUR),
             "Time after the last write to a file that is still open for writing. Until then its content may be incomplete."),

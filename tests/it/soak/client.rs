@@ -10,6 +10,7 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) version: String,
     pub(super) freshness: String,
+    pub(super) etag: String,
     pub(super) body: String,
 }
 
@@ -112,6 +113,7 @@ fn read(connection: &mut BufReader<TcpStream>) -> io::Result<(Answer, bool)> {
         status: status.ok_or_else(|| wrong("no status"))?,
         version: String::new(),
         freshness: String::new(),
+        etag: String::new(),
         body: String::new(),
     };
     let (mut length, mut chunked, mut closes) = (0, false, false);
@@ -127,6 +129,7 @@ fn read(connection: &mut BufReader<TcpStream>) -> io::Result<(Answer, bool)> {
             "content-length" => length = value.parse().map_err(|_| wrong("no length"))?,
             "transfer-encoding" => chunked = true,
             "connection" => closes = value == "close",
+            "etag" => value.clone_into(&mut answer.etag),
             "x-hotplate-version" => value.clone_into(&mut answer.version),
             "x-hotplate-freshness" => value.clone_into(&mut answer.freshness),
             _ => {}

@@ -1,6 +1,7 @@
 //! Who does something to the server while it is under load. Each goes on until the storm is over, and none of them panics: what is
 //! wrong is noted and told at the end.
 
+use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread::park_timeout;
@@ -10,8 +11,11 @@ use serde_json::{Value, json};
 
 use super::client::{Answer, Client, connect};
 use super::server::Server;
-use super::site::{LARGE, STATIC, WAYS, Way, Wrong, is_whole_style, judge};
+use super::site::{IN_PLACE, LARGE, RENAMED, Site, WAYS, Way, Wrong, is_whole_style, judge};
 use super::{Phase, Soak, TOKEN};
+
+/// `ETag`s whose contents are remembered.
+const ETAGS: usize = 1_000;
 
 /// Reads every page all the time, and returns how long good pages took, by phase, in microseconds.
 pub(super) fn visit(soak: &Soak<'_>, first: usize) -> Vec<(Phase, u32)> {
@@ -66,7 +70,7 @@ fn check(soak: &Soak<'_>, way: Way, answer: &Answer) {
 /// Asks for a page that loops as fast as it is answered.
 pub(super) fn hammer(soak: &Soak<'_>) {
     let mut client = Client::new(soak.pages, None);
-    while soak.phase() == Phase::Looping {
+    while matches!(soak.phase(), Phase::Busy | Phase::Looping) {
         if let Some(answer) = soak.answered("hammered", client.get(&Way::Hammered.path())) {
             check(soak, Way::Hammered, &answer);
         }
@@ -86,24 +90,48 @@ pub(super) fn edit(soak: &Soak<'_>, way: Way) {
     }
 }
 
-/// Saves a static file, and reads it.
+/// Saves static files, and reads them. One that is written in place may be seen half, for there are no versions of static files; but an
+/// `ETag` stands for one content.
 pub(super) fn style(soak: &Soak<'_>) {
     let mut client = Client::new(soak.pages, None);
     let mut number = 1;
+    let mut contents: HashMap<String, String> = HashMap::new();
     while soak.is_stormy() {
-        if let Err(error) = soak.site.edit_style(number) {
+        if let Err(error) = soak.site.edit_styles(number) {
             soak.note("not saved", || error.to_string());
         }
         number += 1;
-        for _ in 0..4 {
-            if let Some(answer) = soak.answered(STATIC, client.get(STATIC)) {
-                if answer.status != 200 {
-                    soak.note("unexpected status", || format!("{} of {STATIC}", answer.status));
-                } else if !is_whole_style(&answer.body) {
-                    soak.note("half", || format!("{STATIC}: {}", answer.body));
-                }
+        for path in [RENAMED, IN_PLACE, RENAMED, IN_PLACE] {
+            if let Some(answer) = soak.answered(path, client.get(path)) {
+                check_style(soak, path, answer, &mut contents);
             }
-            park_timeout(Duration::from_millis(5));
+            park_timeout(Duration::from_millis(15));
+        }
+        if contents.len() >= ETAGS {
+            contents.clear();
+        }
+    }
+}
+
+fn check_style(soak: &Soak<'_>, path: &'static str, answer: Answer, contents: &mut HashMap<String, String>) {
+    soak.count("static files");
+    match is_whole_style(&answer.body) {
+        _ if answer.status != 200 => {
+            soak.note("unexpected status", || {
+                format!("{} of {path}: {}", answer.status, answer.body)
+            });
+        }
+        true => {}
+        false if path == IN_PLACE => soak.count("static files seen while they were written"),
+        false => soak.note("half", || format!("{path}: {}", answer.body)),
+    }
+    if !answer.etag.is_empty() {
+        soak.count("static files with an ETag");
+        let known = contents.entry(answer.etag).or_insert_with(|| answer.body.clone());
+        if *known != answer.body {
+            soak.note("two contents with one ETag", || {
+                format!("{path}: {known} and {}", answer.body)
+            });
         }
     }
 }
@@ -314,6 +342,12 @@ pub(super) fn ask_for_all(soak: &Soak<'_>, address: SocketAddr, number: u64) -> 
                 "{path}: {} {} {}",
                 answer.status, answer.freshness, answer.body
             ));
+        }
+    }
+    for path in [RENAMED, IN_PLACE] {
+        let answer = soak.answered(path, client.get(path));
+        if answer.is_none_or(|answer| answer.body != Site::style(number)) {
+            return Err(format!("{path} is not what was saved last"));
         }
     }
     Ok(())

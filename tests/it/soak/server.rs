@@ -15,6 +15,9 @@ use crate::wait;
 use super::TOKEN;
 use super::site::Site;
 
+/// What a line of the log contains that tells of a fault of the program, or of a visitor without an answer.
+const ALARMING: [&str; 3] = ["panicked", "internal", "has no answer"];
+
 /// What a process takes at one time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Usage {
@@ -126,7 +129,7 @@ fn watch(output: impl Read + Send + 'static, alarming: &Arc<Mutex<Vec<String>>>)
     let alarming = Arc::clone(alarming);
     thread::spawn(move || {
         let lines = BufReader::new(output).lines().map_while(Result::ok);
-        for line in lines.filter(|line| line.contains("panicked") || line.contains("internal")) {
+        for line in lines.filter(|line| ALARMING.iter().any(|word| line.contains(word))) {
             let mut alarming = alarming.lock().unwrap_or_else(PoisonError::into_inner);
             if alarming.len() < super::KEPT {
                 alarming.push(line);

@@ -29,8 +29,10 @@ pub(super) enum Way {
     Recreated,
     /// Its whole directory is exchanged for another.
     Moved,
-    /// The link `..data` is pointed to another directory, as in a mounted ConfigMap.
+    /// The link `..data` is pointed to another directory, as in a mounted ConfigMap, and each file is a link through it.
     Mounted,
+    /// The same, and its directory of partials is a link through it.
+    MountedDirectory,
     /// Its page loops for ever now and then.
     Loops,
     /// Its page fails now and then when it is rendered.
@@ -42,7 +44,7 @@ pub(super) enum Way {
 }
 
 /// All pages that are read all the time.
-pub(super) const WAYS: [Way; 10] = [
+pub(super) const WAYS: [Way; 11] = [
     Way::Steady,
     Way::Pairs,
     Way::Slowly,
@@ -50,6 +52,7 @@ pub(super) const WAYS: [Way; 10] = [
     Way::Recreated,
     Way::Moved,
     Way::Mounted,
+    Way::MountedDirectory,
     Way::Loops,
     Way::Fails,
     Way::Broken,
@@ -57,8 +60,9 @@ pub(super) const WAYS: [Way; 10] = [
 
 /// A page that is larger than all buffers between the server and a client that reads nothing.
 pub(super) const LARGE: &str = "/large";
-/// A file under `static/` that is edited.
-pub(super) const STATIC: &str = "/static/site.css";
+/// Files under `static/` that are edited: one is renamed into place, the other is written in place.
+pub(super) const RENAMED: &str = "/static/site.css";
+pub(super) const IN_PLACE: &str = "/static/in-place.css";
 
 impl Way {
     fn name(self) -> &'static str {
@@ -70,6 +74,7 @@ impl Way {
             Self::Recreated => "recreated",
             Self::Moved => "moved",
             Self::Mounted => "mounted",
+            Self::MountedDirectory => "mounted-directory",
             Self::Loops => "loops",
             Self::Fails => "fails",
             Self::Broken => "broken",
@@ -77,7 +82,12 @@ impl Way {
         }
     }
 
-    /// Its partial, below its directory. A mounted ConfigMap has no directories.
+    /// Returns true if all its files change at once.
+    fn is_mounted(self) -> bool {
+        matches!(self, Self::Mounted | Self::MountedDirectory)
+    }
+
+    /// Its partial, below its directory. A mounted ConfigMap has no directories; a projected volume has.
     fn part(self) -> &'static str {
         match self {
             Self::Mounted => "part.html",
@@ -161,6 +171,7 @@ impl Site {
             ("templates/large.html", &large),
             ("templates/404.html", "nothing here"),
             ("static/site.css", &Self::style(0)),
+            ("static/in-place.css", &Self::style(0)),
         ]);
         let site = Self { files };
         for way in WAYS.into_iter().chain([Way::Hammered]) {
@@ -189,12 +200,13 @@ impl Site {
         fs::create_dir_all(self.path().join("data").join(way.name()))?;
         fs::write(self.data_file(way), data(0))?;
         let directory = self.directory(way);
-        if way == Way::Mounted {
+        if way.is_mounted() {
             fs::create_dir_all(&directory)?;
             fill(&directory.join("..0"), way, 0)?;
             symlink("..0", directory.join("..data"))?;
             symlink("..data/index.html", directory.join("index.html"))?;
-            return symlink("..data/part.html", directory.join("part.html"));
+            let partials = way.part().split('/').next().unwrap_or_default();
+            return symlink(Path::new("..data").join(partials), directory.join(partials));
         }
         fill(&directory, way, 0)
     }
@@ -235,7 +247,7 @@ impl Site {
                 renameat_with(CWD, &beside, CWD, &directory, RenameFlags::EXCHANGE)?;
                 fs::remove_dir_all(beside)
             }
-            Way::Mounted => {
+            Way::Mounted | Way::MountedDirectory => {
                 let target = format!("..{number}");
                 fill(&directory.join(&target), way, number)?;
                 symlink(&target, directory.join("..new"))?;
@@ -257,14 +269,17 @@ impl Site {
     /// Saves all files of a page, whole and good.
     pub(super) fn settle(&self, way: Way, number: u64) -> io::Result<()> {
         match way {
-            Way::Moved | Way::Mounted => self.edit(way, number)?,
+            Way::Moved | Way::Mounted | Way::MountedDirectory => self.edit(way, number)?,
             _ => fill(&self.directory(way), way, number)?,
         }
         renamed(&self.data_file(way), &data(number))
     }
 
-    pub(super) fn edit_style(&self, number: u64) -> io::Result<()> {
-        renamed(&self.path().join("static/site.css"), &Self::style(number))
+    /// Saves both static files once more.
+    pub(super) fn edit_styles(&self, number: u64) -> io::Result<()> {
+        let (text, directory) = (Self::style(number), self.path().join("static"));
+        renamed(&directory.join("site.css"), &text)?;
+        in_place(&directory.join("in-place.css"), &text)
     }
 
     /// Writes settings that can change while the server runs, every fourth time wrong ones.
@@ -306,7 +321,7 @@ pub(super) fn judge(way: Way, text: &str) -> Result<u64, Wrong> {
     let (first, rest) = judge_part(inner)?;
     let (data, rest) = between(rest, "<data ", ">").ok_or(Wrong::Half)?;
     let (second, _) = judge_part(rest)?;
-    let one_version = first == second && first.data == data && (way != Way::Mounted || first.number == number);
+    let one_version = first == second && first.data == data && (!way.is_mounted() || first.number == number);
     if !one_version || !text.starts_with("<page ") {
         return Err(Wrong::Mixed);
     }

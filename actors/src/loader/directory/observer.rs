@@ -214,7 +214,11 @@ impl Observer {
         for path in &due.left {
             self.trees.iter_mut().for_each(|tree| tree.doubt_path(path));
         }
-        if !(forced && everything) {
+        if forced && everything {
+            // What is being written is not read as it is.
+            let written = due.paths.into_iter().filter(|(_, hint)| *hint == Hint::StillWriting);
+            written.for_each(|(path, _)| inbox.settle().note_seen(path, Hint::Writing, now));
+        } else {
             self.look_at_due(&look, due);
             self.look_at_unsettled(&look);
             self.make_sure(&look, rest_until);
@@ -320,10 +324,11 @@ impl Observer {
             self.look_at_heard(&ScanContext { now, ..*look });
             doubtful = self.doubtful(look);
         }
-        if !look.forced {
-            doubtful
-                .into_iter()
-                .for_each(|(number, taken)| self.trees[number].put_back(look, taken));
+        for (number, taken) in doubtful {
+            match look.forced {
+                true => self.trees[number].put_back_forced(look, taken),
+                false => self.trees[number].put_back(look, taken),
+            }
         }
     }
 
@@ -543,7 +548,10 @@ impl Observer {
             return RereadOutcome::Changing;
         };
         match read(look.disk, &real, tree.bytes_max(), true) {
-            FileContent::Text(text, seen, _) if !look.is_whole(&real, &seen, &text) => {
+            FileContent::Text(text, seen, _)
+                if !look.is_whole(&real, &seen, &text)
+                    || (tree.has_content(rel) && look.is_just_emptied(&seen, &text)) =>
+            {
                 let mut settle = self.inbox.settle();
                 if !settle.is_told(&real) {
                     settle.note_seen(real, Hint::Writing, look.now);

@@ -191,8 +191,9 @@ impl ScanContext<'_> {
     /// Whether a file is empty since so short a time that it is about to be written. A save in place empties it first; the kernel says so
     /// a moment after it is done, and whoever does it may be held up before the first write.
     pub(super) fn is_just_emptied(&self, seen: &Signature, text: &Text) -> bool {
-        let age = u64::try_from(self.disk.clock().saturating_sub(seen.changed));
-        text.text.is_empty() && age.is_ok_and(|age| Duration::from_nanos(age) < self.settle_max)
+        // The clock of the file system may be a little ahead.
+        let age = self.disk.clock().saturating_sub(seen.changed).unsigned_abs();
+        text.text.is_empty() && Duration::from_nanos(age) < self.settle_max
     }
 
     /// Whether a file that was read now is whole, as far as can be told: nobody began to write it meanwhile.

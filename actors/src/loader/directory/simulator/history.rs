@@ -11,6 +11,8 @@ use super::world::World;
 pub(super) enum Op {
     /// Emptied, written, closed.
     Write(PathBuf, u8),
+    /// Emptied, which the kernel does not report before the next write.
+    Empty(PathBuf),
     /// Emptied and half written.
     Begin(PathBuf, u8),
     /// The other half, and closed.
@@ -41,6 +43,7 @@ impl World {
                     self.close(path);
                 }
             }
+            Op::Empty(path) => self.write_silently(path, b""),
             Op::Begin(path, text) => {
                 if self.open(path) {
                     self.open.insert(path.clone());

@@ -326,7 +326,12 @@ impl Tree {
         }
         let content = match read(look.disk, &path, self.bounds.ignore_bytes, look.forced) {
             // It decides at once what else is looked at, so it is asked at once whether it is whole.
-            FileContent::Text(text, seen, _) if !look.is_whole(&path, &seen, &text) => FileContent::Changing,
+            FileContent::Text(text, seen, _)
+                if !look.is_whole(&path, &seen, &text)
+                    || (self.ignores.contains_key(rel) && look.is_just_emptied(&seen, &text)) =>
+            {
+                FileContent::Changing
+            }
             content => content,
         };
         match content {

@@ -8,6 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::loader::directory::disk::{FileId, Stat};
 use crate::loader::directory::read::{FileContent, Signature, Text, read, read_all};
 use crate::loader::directory::settle::Hint;
+use crate::template::Digest;
 
 /// Files that are worth several threads, and those whose texts may wait to be taken in.
 const READ_AT_ONCE_MIN: usize = if cfg!(test) { 2 } else { 32 };
@@ -26,6 +27,16 @@ impl Tree {
                 self.end_written(rel);
             }
             return;
+        }
+        // Another file under the name may belong to other files that are new, so what was there before does not stay.
+        if look.forced
+            && known.is_some_and(|seen| seen.id == stat.id)
+            && self.has_content(rel)
+            && (patience == ScanReason::Unsettled || look.inbox.settle().is_written(real))
+        {
+            self.remark_written(rel, look.now);
+            self.unsettled.remove(rel);
+            return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
         }
         if patience == ScanReason::Unsettled && !look.forced && self.keeps_whole(look, rel) {
             self.unsettled.remove(rel);
@@ -48,7 +59,15 @@ impl Tree {
         };
         let anyway = look.forced || patience == ScanReason::Unsettled;
         let content = match read(look.disk, real, admitted, anyway) {
-            FileContent::Text(text, seen, _) if !anyway && look.is_just_emptied(&seen, &text) => FileContent::Changing,
+            // What a name held before is better than what is about to be written, whoever asks.
+            FileContent::Text(text, seen, _)
+                if (!anyway || self.has_content(rel)) && look.is_just_emptied(&seen, &text) =>
+            {
+                if look.forced {
+                    self.remark_written(rel, look.now);
+                }
+                FileContent::Changing
+            }
             content => content,
         };
         if !is_written() {
@@ -198,6 +217,11 @@ impl Tree {
     fn look_at_other_names(&mut self, rel: &str, id: FileId) {
         let others: Vec<RelativePath> = self.names_of(id).filter(|other| **other != *rel).collect();
         self.more.extend(others.into_iter().map(|other| (other, id)));
+    }
+
+    /// Returns true if a name has a text that is not empty.
+    pub(in crate::loader::directory) fn has_content(&self, rel: &str) -> bool {
+        matches!(self.state(rel), Some(Delivered::Text(digest)) if digest != Digest::of(b""))
     }
 
     /// Whether what was read is what is known of a name, or was there for long enough to be taken for whole.

@@ -10,6 +10,7 @@ use super::{Delivered, RelativePath, ScanContext, ScanReason, Tree, TreeNode, sp
 use crate::loader::directory::disk::FileId;
 use crate::loader::directory::read::Signature;
 use crate::loader::directory::settle::Hint;
+use crate::template::Digest;
 
 /// The code of what is said about a file that is written without end.
 const CODE: &str = "still-written";
@@ -84,6 +85,17 @@ impl Tree {
         }
     }
 
+    /// Puts a file back that is still being written at the end of a forced sync, if its name had a whole content before.
+    pub(in super::super) fn put_back_forced(&mut self, look: &ScanContext<'_>, taken: Taken) {
+        let empty = Digest::of(b"");
+        let is_whole = |state: &Delivered| matches!(state, Delivered::Text(digest) if *digest != empty);
+        let is_same = |seen: &Signature| seen.id == taken.id;
+        if matches!(&taken.had, Some((Some(seen), state)) if is_same(seen) && is_whole(state)) {
+            self.remark_written(&taken.rel, look.now);
+            self.put_back(look, taken);
+        }
+    }
+
     /// Somebody wrote to a file while it was read: what was known of its name before stays, and it is looked at again.
     pub(in super::super) fn put_back(&mut self, look: &ScanContext<'_>, taken: Taken) {
         let Taken { rel, had, was_lost, .. } = taken;
@@ -130,6 +142,23 @@ impl Tree {
         let is_text = matches!(self.state(rel), Some(Delivered::Text(_)));
         let since = look.now.checked_sub(look.settle_max).unwrap_or(look.now);
         self.waits(look, rel, since, is_text) == WriteWait::Whole
+    }
+
+    /// Reports that a forced sync found a file that is being written, so that its last whole content is kept.
+    pub(super) fn remark_written(&mut self, rel: &str, now: Instant) {
+        let written = self.written.entry(rel.into()).or_insert(OngoingWrite {
+            since: now,
+            torn: false,
+            is_said: false,
+        });
+        if std::mem::replace(&mut written.is_said, true) {
+            return;
+        }
+        self.still_written += 1;
+        let message = "a file is being written, so the last content that was whole is still served";
+        let help = "it is read when it is closed or quiet; one that was emptied and stays so is believed after `settle_max_ms`";
+        let place = self.place_of_file(rel);
+        self.remark(place, rel, CODE, message.to_owned(), help);
     }
 
     /// Notes that the file of a name is being written since a time at least, and whether the name has a text already.
