@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::history::{BASE, Op, ROOT};
+use super::properties::{finish, histories};
 use super::world::{Act, Said};
-use super::{Checked, Play, act, histories};
+use super::{Checked, Play, act};
 use crate::loader::Depth;
 
 /// A way to exchange one tree for another.
@@ -207,7 +208,7 @@ fn exchanged(steps: &[Step]) -> Checked {
         let wrong = play.wrong.take();
         prop_assert!(wrong.is_none(), "{} by {step:?}", wrong.unwrap_or_default());
     }
-    super::finish(&mut play, true)?;
+    finish(&mut play, true)?;
     prop_assert!(play.wrong.is_none(), "{:?} at the end", play.wrong);
     Ok(())
 }
@@ -292,7 +293,7 @@ fn what_is_exchanged_during_each_look_is_handed_on_at_the_bound_and_it_is_said()
         said[0].starts_with("still-written") && said[0].contains("exchanged"),
         "{said:?}"
     );
-    super::finish(&mut play, true).expect("everything holds");
+    finish(&mut play, true).expect("everything holds");
     act(&play, Op::Write(Path::new(ROOT).join("x.html"), 3));
     play.wait(100, false).expect("looks");
     assert_eq!(super::remarks(&play), Vec::<String>::new());

@@ -144,7 +144,8 @@ impl Tree {
         }
         self.still_written += 1;
         let message = "a file was emptied a moment ago, so the last content that was whole is still served";
-        let help = "it is read again when it is closed or quiet; a file that stays empty is believed after `settle_max_ms`";
+        let help =
+            "it is read again when it is closed or quiet; a file that stays empty is believed after `settle_max_ms`";
         let place = self.place_of_file(rel);
         self.remark(place, rel, CODE, message.to_owned(), help);
     }

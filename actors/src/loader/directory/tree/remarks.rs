@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
-use super::{RelativePath, join};
+use super::{RelativePath, Tree, join, split};
 use crate::diagnostic::Diagnostic;
 
 /// The code of what is said about two names that are one elsewhere.
@@ -153,6 +154,61 @@ impl Remarks {
     fn more(&self) -> String {
         let most = self.most;
         format!("there are more remarks about files than {most}, the most that are kept (the limit `remarks`)")
+    }
+}
+
+impl Tree {
+    /// Notes a remark about a name in a directory, once.
+    pub(super) fn remark(&mut self, place: String, rel: &str, code: &'static str, message: String, help: &str) {
+        let (directory, name) = split(rel);
+        self.remarks
+            .note(place, directory.into(), name.into(), code, message, help);
+    }
+
+    /// It is no link that is left out.
+    pub(super) fn forget_link_remark(&mut self, path: &Path) {
+        if !self.remarks.is_empty() {
+            self.remarks.forget(&path.display().to_string(), "link");
+        }
+    }
+
+    pub(super) fn remark_not_utf8(&mut self, directory: &str, path: &Path) {
+        let help = "rename it, for example to plain ASCII";
+        let name = path.file_name().unwrap_or_default().to_owned();
+        let message = "a name that is not UTF-8 is left out".to_owned();
+        let place = path.display().to_string();
+        self.remarks
+            .note(place, directory.into(), name, "name-not-utf8", message, help);
+    }
+
+    /// What is remarkable: names, and what cannot be looked into.
+    pub(in super::super) fn remarks(&self) -> impl Iterator<Item = Diagnostic> {
+        let closed = self
+            .wary
+            .iter()
+            .filter_map(|rel| self.directory(rel)?.unreadable.clone());
+        self.remarks.all().chain(closed)
+    }
+
+    /// Says so if the rules leave out every file that there is.
+    pub(in super::super) fn remark_no_match(&mut self) {
+        let has_no_match = self.files == 0 && self.missing.is_none() && self.passed_over.is_some();
+        if std::mem::replace(&mut self.has_no_match, has_no_match) == has_no_match {
+            return;
+        }
+        let place = self.root.display().to_string();
+        match &self.passed_over {
+            Some(example) if has_no_match => {
+                let message = format!("no file is taken by the rules, `{example}` for example is not, in");
+                let help = format!(
+                    "{}; see `extensions`, `include` and `exclude` (`[files]` of hotplate.toml)",
+                    self.sieve.extensions_in_words()
+                );
+                self.remarks
+                    .note(place, "".into(), "".into(), "no-match", message, &help);
+            }
+            _ => self.remarks.forget(&place, "no-match"),
+        }
     }
 }
 

@@ -1,0 +1,89 @@
+//! [`PolledPaths`]: what nothing tells of.
+
+use std::path::PathBuf;
+
+use super::{RelativePath, ScanContext, ScanReason, Tree, TreeNode, split};
+use crate::loader::directory::disk::{Disk, FileId, Kind};
+use crate::loader::directory::read::Signature;
+use crate::loader::directory::settle::Hint;
+
+/// What has to be looked at from time to time, for nothing tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct PolledPaths {
+    pub(in super::super) path: PathBuf,
+    /// What was there when it was last looked at.
+    pub(in super::super) expected: Expected,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) enum Expected {
+    /// A directory, or something of no concern: nothing differs as long as it is the same one.
+    Same(FileId, Kind),
+    File(Signature),
+    Nothing,
+}
+
+impl PolledPaths {
+    /// What it means that it differs. Nothing says when somebody who writes a file is done.
+    pub(in super::super) fn hint(&self) -> Hint {
+        match self.expected {
+            Expected::File(_) => Hint::Writing,
+            Expected::Same(..) | Expected::Nothing => Hint::Whole,
+        }
+    }
+
+    /// Whether something else is there now.
+    pub(in super::super) fn differs(&self, disk: &dyn Disk) -> bool {
+        let now = disk.follow(&self.path).ok();
+        match (&self.expected, now) {
+            (Expected::Same(id, kind), Some(stat)) => (stat.id, stat.kind) != (*id, *kind),
+            (Expected::File(seen), Some(stat)) => !seen.is_of(&stat),
+            (Expected::Nothing, now) => now.is_some(),
+            (_, None) => true,
+        }
+    }
+}
+
+impl Tree {
+    /// What has to be looked at from time to time.
+    pub(in super::super) fn wary(&self) -> Vec<PolledPaths> {
+        let mut wary = vec![PolledPaths {
+            path: self.root.clone(),
+            expected: match self.directory("") {
+                Some(root) if self.missing.is_none() => Expected::Same(root.id, Kind::Directory),
+                _ => Expected::Nothing,
+            },
+        }];
+        let linked = self.links.keys().filter(|rel| !rel.is_empty());
+        for rel in linked.chain(self.wary.iter().filter(|rel| !self.links.contains_key(*rel))) {
+            let (parent, name) = split(rel);
+            let Some(directory) = self.directory(parent) else {
+                continue;
+            };
+            let expected = match self.nodes.get(rel) {
+                Some(TreeNode::Directory(directory)) => Expected::Same(directory.id, Kind::Directory),
+                Some(TreeNode::File { seen: Some(seen), .. }) => Expected::File(seen.clone()),
+                Some(TreeNode::File { seen: None, .. }) => Expected::Nothing,
+                // A link that leads nowhere, back up, or to what the rules leave out.
+                None => match self.links.get(rel).map(|link| link.met) {
+                    Some(Some((id, kind))) => Expected::Same(id, kind),
+                    Some(None) => Expected::Nothing,
+                    None => continue,
+                },
+            };
+            wary.push(PolledPaths {
+                path: directory.real.join(name),
+                expected,
+            });
+        }
+        wary
+    }
+
+    /// Looks at each file that is known, by its stamps.
+    pub(in super::super) fn sweep(&mut self, look: &ScanContext<'_>) {
+        let files: Vec<RelativePath> = self.templates().cloned().collect();
+        for rel in files {
+            self.look_at(look, &rel, ScanReason::Found);
+        }
+    }
+}
