@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::disk::System;
 use super::inbox::Inbox;
-use super::tree::PolledPaths;
+use super::tree::PolledPath;
 use crate::loader::Hints;
 
 /// How often roots, links and the like are looked at.
@@ -28,7 +28,7 @@ pub(super) struct TimerState {
 
 struct TimerEntry {
     next: Option<Instant>,
-    wary: Arc<[PolledPaths]>,
+    polled: Arc<[PolledPath]>,
     /// Until when the thread sleeps.
     until: Instant,
     ended: bool,
@@ -38,7 +38,7 @@ impl TimerState {
     pub(super) fn new(inbox: Arc<Inbox>, hints: Hints) -> Arc<Self> {
         let set = TimerEntry {
             next: None,
-            wary: Arc::new([]),
+            polled: Arc::new([]),
             until: Instant::now(),
             ended: false,
         };
@@ -51,7 +51,7 @@ impl TimerState {
     }
 
     /// Something was noted: hints at once if it is due, else sees to it that it is not slept through.
-    pub(super) fn rouse(&self) {
+    pub(super) fn wake(&self) {
         let now = Instant::now();
         let next = self.inbox.settle().next(now);
         match next {
@@ -66,22 +66,22 @@ impl TimerState {
     }
 
     fn run(&self) {
-        let mut wary_at = Instant::now() + WARY;
+        let mut poll_at = Instant::now() + WARY;
         let mut set = self.set();
         while !set.ended {
             let now = Instant::now();
-            if wary_at <= now {
-                let wary = Arc::clone(&set.wary);
+            if poll_at <= now {
+                let polled = Arc::clone(&set.polled);
                 drop(set);
-                self.look(&wary, now);
-                wary_at = now + WARY.max(now.elapsed().saturating_mul(WARY_SHARE));
+                self.scan(&polled, now);
+                poll_at = now + WARY.max(now.elapsed().saturating_mul(WARY_SHARE));
                 set = self.set();
                 continue;
             }
             let next = [set.next, self.inbox.settle().next(now)].into_iter().flatten().min();
             let due = next.is_some_and(|next| next <= now);
             // What is due stays due until it is looked at: a hint that got lost on its way is given again.
-            let until = next.map_or(wary_at, |next| wary_at.min(if due { now + AGAIN } else { next }));
+            let until = next.map_or(poll_at, |next| poll_at.min(if due { now + AGAIN } else { next }));
             set.until = until;
             if due {
                 self.hints.hint();
@@ -94,8 +94,8 @@ impl TimerState {
         }
     }
 
-    fn look(&self, wary: &[PolledPaths], now: Instant) {
-        for each in wary.iter().filter(|each| each.differs(&System)) {
+    fn scan(&self, polled: &[PolledPath], now: Instant) {
+        for each in polled.iter().filter(|each| each.differs(&System)) {
             self.inbox.settle().note_seen(each.path.clone(), each.hint(), now);
         }
     }
@@ -115,11 +115,11 @@ impl HintTimer {
     }
 
     /// Sets when to hint next, besides what the inbox waits for, and what to keep an eye on, if that changed.
-    pub(super) fn set(&self, next: Option<Instant>, wary: Option<Vec<PolledPaths>>) {
+    pub(super) fn set(&self, next: Option<Instant>, polled: Option<Vec<PolledPath>>) {
         let mut set = self.0.set();
         set.next = next;
-        if let Some(wary) = wary {
-            set.wary = wary.into();
+        if let Some(polled) = polled {
+            set.polled = polled.into();
         }
         let sooner = [next, self.0.inbox.settle().next(Instant::now())]
             .into_iter()

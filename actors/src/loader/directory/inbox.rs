@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::loader::Hints;
 
 /// Names of no concern that are remembered. More are as good as none: they only spare work.
-const DULL_MAX: usize = 1024;
+const IGNORED_MAX: usize = 1024;
 /// How long the kernel may take to say everything that it knows, before it is taken for one that does not.
 const BARRIER: Duration = Duration::from_secs(2);
 
@@ -38,12 +38,12 @@ pub(super) struct Inbox {
     watched: Mutex<WatchedDirectories>,
     settle: Mutex<Settle>,
     /// Written files that turned out to concern nobody, such as a log beside the templates.
-    dull: Mutex<HashSet<PathBuf>>,
+    ignored: Mutex<HashSet<PathBuf>>,
     mark_came: Condvar,
     /// Something was noted in `settle`.
     noted: Condvar,
     /// Who wants to know of changes, once somebody does.
-    wanted: OnceLock<Hints>,
+    hints: OnceLock<Hints>,
 }
 
 /// The listener, for one who looks.
@@ -51,7 +51,7 @@ pub(super) trait EventQueue {
     /// Hears everything that happened until now. Answers `false` if that cannot be said.
     fn catch_up(&self) -> bool;
     /// Waits until every file that is being written is closed or quiet, but no longer than `until`. Answers what time it is then.
-    fn rest(&self, until: Instant) -> Instant;
+    fn wait_until_quiet(&self, until: Instant) -> Instant;
 }
 
 impl EventQueue for Inbox {
@@ -59,7 +59,7 @@ impl EventQueue for Inbox {
         self.barrier(BARRIER)
     }
 
-    fn rest(&self, until: Instant) -> Instant {
+    fn wait_until_quiet(&self, until: Instant) -> Instant {
         let mut settle = self.settle();
         loop {
             let now = Instant::now();
@@ -78,21 +78,21 @@ impl Inbox {
         Self {
             watched: Mutex::default(),
             settle: Mutex::new(Settle::new(limits)),
-            dull: Mutex::default(),
+            ignored: Mutex::default(),
             mark_came: Condvar::new(),
             noted: Condvar::new(),
-            wanted: OnceLock::new(),
+            hints: OnceLock::new(),
         }
     }
 
     /// Says who wants to know.
-    pub(super) fn is_wanted_by(&self, hints: Hints) {
-        let _ = self.wanted.set(hints);
+    pub(super) fn set_hints(&self, hints: Hints) {
+        let _ = self.hints.set(hints);
     }
 
     /// Whether whoever wanted to know has gone.
     pub(super) fn is_over(&self) -> bool {
-        self.wanted.get().is_some_and(Hints::is_over)
+        self.hints.get().is_some_and(Hints::is_over)
     }
 
     pub(super) fn watched(&self) -> MutexGuard<'_, WatchedDirectories> {
@@ -104,10 +104,10 @@ impl Inbox {
     }
 
     /// Hears one event. Answers whether it concerns anybody.
-    pub(super) fn hear(&self, heard: WatchEvent<'_>, now: Instant) -> bool {
+    pub(super) fn receive(&self, heard: WatchEvent<'_>, now: Instant) -> bool {
         match heard {
             WatchEvent::Overflow => {
-                self.settle().note_doubt();
+                self.settle().note_lost_events();
                 // A mark may be among what was lost.
                 self.mark_came.notify_all();
                 true
@@ -137,16 +137,16 @@ impl Inbox {
     pub(super) fn note(&self, paths: Vec<PathBuf>, hint: Hint, now: Instant) -> bool {
         let mut concerns = false;
         for path in paths {
-            let mut dull = lock(&self.dull);
-            if !dull.is_empty() {
+            let mut ignored = lock(&self.ignored);
+            if !ignored.is_empty() {
                 match hint {
                     // Closing it is as dull as writing it; anything else may make something of it.
-                    Hint::Writing | Hint::Closed if dull.contains(&path) => continue,
+                    Hint::Writing | Hint::Closed if ignored.contains(&path) => continue,
                     Hint::Writing | Hint::Closed => {}
-                    _ => drop(dull.remove(&path)),
+                    _ => drop(ignored.remove(&path)),
                 }
             }
-            drop(dull);
+            drop(ignored);
             self.settle().note(path, hint, now);
             concerns = true;
         }
@@ -157,17 +157,17 @@ impl Inbox {
     }
 
     /// Writing to this file concerns nobody.
-    pub(super) fn bore(&self, path: PathBuf) {
-        let mut dull = lock(&self.dull);
-        if dull.len() >= DULL_MAX {
-            dull.clear();
+    pub(super) fn ignore_writes(&self, path: PathBuf) {
+        let mut ignored = lock(&self.ignored);
+        if ignored.len() >= IGNORED_MAX {
+            ignored.clear();
         }
-        dull.insert(path);
+        ignored.insert(path);
     }
 
     /// Everything may be of concern again.
-    pub(super) fn unbore(&self) {
-        lock(&self.dull).clear();
+    pub(super) fn stop_ignoring(&self) {
+        lock(&self.ignored).clear();
     }
 
     /// Waits until everything that happened before has been heard. Answers `false` if that cannot be said, for events were lost,
@@ -183,7 +183,7 @@ impl Inbox {
                 return true;
             }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.settle().is_in_doubt() {
+            if left.is_zero() || self.settle().has_lost_events() {
                 watched.forget_mark(mark);
                 return false;
             }

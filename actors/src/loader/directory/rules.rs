@@ -234,13 +234,13 @@ pub(super) fn is_hidden(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn sieve(rules: &Rules) -> CompiledRules {
+    fn rules(rules: &Rules) -> CompiledRules {
         CompiledRules::new(rules, 1000).expect("valid")
     }
 
     #[test]
     fn each_rule_narrows() {
-        let by_default = sieve(&Rules::default());
+        let by_default = rules(&Rules::default());
         for (name, taken) in [
             ("a.html", true),
             ("b/c.txt", true),
@@ -252,12 +252,12 @@ mod tests {
         ] {
             assert_eq!(by_default.takes(name), taken, "{name}");
         }
-        let any = sieve(&Rules {
+        let any = rules(&Rules {
             extensions: None,
             ..Rules::default()
         });
         assert!(any.takes("LICENSE") && any.takes("a.css") && !any.takes("a~") && !any.takes("x/#a#"));
-        let narrow = sieve(&Rules {
+        let narrow = rules(&Rules {
             include: vec!["/pages/".into(), "*.xml".into()],
             exclude: vec!["drafts/".into(), "logs/**".into(), "old.html".into()],
             ..Rules::default()
@@ -298,10 +298,10 @@ mod tests {
             ("a.b", "c/d.a.b"),
             ("größe", "a.größe"),
         ] {
-            assert!(sieve(&with(&[written])).takes(file), "{written}");
-            assert!(!sieve(&with(&[written])).takes("a.css"), "{written}");
+            assert!(rules(&with(&[written])).takes(file), "{written}");
+            assert!(!rules(&with(&[written])).takes("a.css"), "{written}");
         }
-        assert!(!sieve(&with(&["j2"])).takes("j2") && sieve(&with(&["j2"])).takes("a.html.j2"));
+        assert!(!rules(&with(&["j2"])).takes("j2") && rules(&with(&["j2"])).takes("a.html.j2"));
         for (written, parts) in [
             (&[""][..], "\"html\""),
             (&["."], "\"html\""),
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn the_size_is_within_the_limit_of_the_engine() {
         let most = |bytes_max| {
-            sieve(&Rules {
+            rules(&Rules {
                 bytes_max,
                 ..Rules::default()
             })

@@ -34,7 +34,7 @@ pub enum Hint {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Due {
     /// Hints were lost, or too many to keep: what is not named may have changed as well.
-    pub doubt: bool,
+    pub lost_events: bool,
     /// These paths, with the last that was said about each. One that is [`Hint::Gone`] has had its grace, one that is
     /// [`Hint::Writing`] has been quiet.
     pub paths: Vec<(PathBuf, Hint)>,
@@ -48,7 +48,7 @@ struct PendingHint {
     /// Whether it was ever [`Hint::Gone`].
     left: bool,
     /// Whether an event said that what is there may be another content.
-    told: bool,
+    reported: bool,
     since: Instant,
     until: Instant,
     /// When it will have been quiet for long enough, if it is being written.
@@ -59,7 +59,7 @@ struct PendingHint {
 #[derive(Debug)]
 pub struct Settle {
     waiting: HashMap<PathBuf, PendingHint>,
-    doubt: bool,
+    lost_events: bool,
     capacity: usize,
     quiet: Duration,
     quiet_max: Duration,
@@ -74,7 +74,7 @@ impl Settle {
     pub fn new(limits: &Limits) -> Self {
         Self {
             waiting: HashMap::new(),
-            doubt: false,
+            lost_events: false,
             capacity: limits.hints,
             quiet: Duration::from_millis(limits.settle_ms),
             quiet_max: Duration::from_millis(limits.settle_max_ms),
@@ -86,13 +86,13 @@ impl Settle {
     /// Notes a hint. One more path than fits is a doubt.
     pub fn note(&mut self, path: PathBuf, hint: Hint, now: Instant) {
         if self.waiting.len() >= self.capacity && !self.waiting.contains_key(&path) {
-            return self.note_doubt();
+            return self.note_lost_events();
         }
         self.note_seen(path.clone(), hint, now);
         if hint != Hint::Attributes
             && let Some(waiting) = self.waiting.get_mut(&path)
         {
-            waiting.told = true;
+            waiting.reported = true;
         }
     }
 
@@ -115,7 +115,7 @@ impl Settle {
         let waiting = PendingHint {
             hint,
             left,
-            told: known.is_some_and(|known| known.told),
+            reported: known.is_some_and(|known| known.reported),
             since,
             until,
             quiet_at,
@@ -140,7 +140,7 @@ impl Settle {
         let waiting = PendingHint {
             hint: Hint::Attributes,
             left: false,
-            told: false,
+            reported: false,
             since: now,
             until,
             quiet_at: now,
@@ -150,14 +150,14 @@ impl Settle {
     }
 
     /// Notes that hints may have been lost: the next look is at everything.
-    pub fn note_doubt(&mut self) {
-        self.doubt = true;
+    pub fn note_lost_events(&mut self) {
+        self.lost_events = true;
     }
 
     /// Whether hints were lost since the last look.
     #[must_use]
-    pub fn is_in_doubt(&self) -> bool {
-        self.doubt
+    pub fn has_lost_events(&self) -> bool {
+        self.lost_events
     }
 
     /// Whether the last that is known of a path is that somebody writes it.
@@ -169,13 +169,13 @@ impl Settle {
 
     /// Whether an event said since the path was last taken that what is there may be another content.
     #[must_use]
-    pub fn is_told(&self, path: &Path) -> bool {
-        self.waiting.get(path).is_some_and(|waiting| waiting.told)
+    pub fn has_event(&self, path: &Path) -> bool {
+        self.waiting.get(path).is_some_and(|waiting| waiting.reported)
     }
 
     /// Each path of which an event said so.
-    pub fn told(&self) -> impl Iterator<Item = &Path> {
-        let told = self.waiting.iter().filter(|(_, waiting)| waiting.told);
+    pub fn paths_with_events(&self) -> impl Iterator<Item = &Path> {
+        let told = self.waiting.iter().filter(|(_, waiting)| waiting.reported);
         told.map(|(path, _)| path.as_path())
     }
 
@@ -194,7 +194,7 @@ impl Settle {
     /// When something may be due, if anything waits.
     #[must_use]
     pub fn next(&self, now: Instant) -> Option<Instant> {
-        if self.doubt { Some(now) } else { self.earliest }
+        if self.lost_events { Some(now) } else { self.earliest }
     }
 
     /// Takes what is due; with `all`, also what is not yet.
@@ -212,7 +212,7 @@ impl Settle {
         paths.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         self.earliest = self.waiting.values().map(|waiting| waiting.until).min();
         Due {
-            doubt: std::mem::take(&mut self.doubt),
+            lost_events: std::mem::take(&mut self.lost_events),
             paths,
             left,
         }
@@ -230,7 +230,7 @@ mod tests {
     fn take(settle: &mut Settle, now: Instant) -> Vec<String> {
         let due = settle.take(now, false);
         let paths = due.paths.into_iter().map(|(path, _)| path.display().to_string());
-        paths.chain(due.doubt.then(|| "?".to_owned())).collect()
+        paths.chain(due.lost_events.then(|| "?".to_owned())).collect()
     }
 
     const NOTHING: [&str; 0] = [];

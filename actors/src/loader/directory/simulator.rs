@@ -23,9 +23,9 @@ use proptest::test_runner::TestCaseError;
 use self::history::{BASE, Op, ROOT, begin, nested};
 use self::world::{Act, Said, Shared, World};
 use super::inbox::{EventQueue, Inbox, WatchEvent};
-use super::observer::{Observer, WatchMethod};
+use super::observer::{Mode, Observer};
 use super::rules::{CompiledRules, Rules};
-use super::tree::{PolledPaths, Tree};
+use super::tree::{PolledPath, Tree};
 use crate::limits::Limits;
 use crate::loader::{Changes, Depth, LoaderError};
 
@@ -41,8 +41,8 @@ struct Play {
     limits: Limits,
     start: Instant,
     start_clock: i64,
-    wary: Vec<PolledPaths>,
-    wary_at: i64,
+    polled: Vec<PolledPath>,
+    poll_at: i64,
     served: BTreeMap<String, String>,
     /// When each name was there last.
     last_there: BTreeMap<String, i64>,
@@ -77,10 +77,10 @@ impl EventQueue for Listening {
         self.disk.hear(usize::MAX);
         let came = !self.inbox.watched().awaits(mark);
         self.inbox.watched().forget_mark(mark);
-        came && !self.inbox.settle().is_in_doubt()
+        came && !self.inbox.settle().has_lost_events()
     }
 
-    fn rest(&self, _: Instant) -> Instant {
+    fn wait_until_quiet(&self, _: Instant) -> Instant {
         self.disk.happen();
         self.disk.hear(usize::MAX);
         let now = self.now.get() + Duration::from_millis(1);
@@ -111,8 +111,8 @@ impl Play {
                 exclude: vec!["log/".into()],
                 ..Rules::default()
             };
-            let sieve = CompiledRules::new(&rules, limits.source_bytes).expect("valid");
-            Tree::new(String::new(), root.into(), sieve, &limits)
+            let rules = CompiledRules::new(&rules, limits.source_bytes).expect("valid");
+            Tree::new(String::new(), root.into(), rules, &limits)
         };
         let mut observer = Observer::new(vec![tree(ROOT), tree(BASE)], Arc::clone(&inbox), &limits);
         let start = Instant::now();
@@ -125,13 +125,13 @@ impl Play {
                 Said::Itself(watch) => WatchEvent::Itself(*watch),
                 Said::Named(watch, name, hint) => WatchEvent::Named(*watch, name, *hint),
             };
-            heard_by.hear(heard, now);
+            heard_by.receive(heard, now);
         });
         inbox
             .watched()
             .begin(Box::new(disk.clone()))
             .expect("nothing is claimed yet");
-        observer.means = Some(WatchMethod::kernel());
+        observer.mode = Mode::PerDirectory;
         let mut play = Self {
             disk,
             inbox,
@@ -139,8 +139,8 @@ impl Play {
             limits,
             start,
             start_clock,
-            wary: Vec::new(),
-            wary_at: start_clock,
+            polled: Vec::new(),
+            poll_at: start_clock,
             served: BTreeMap::new(),
             last_there: BTreeMap::new(),
             unreadable: BTreeSet::new(),
@@ -186,15 +186,15 @@ impl Play {
     /// A look, as the loader's thread makes it.
     fn look(&mut self, depth: Depth, heard_all: bool) -> Result<Changes, LoaderError> {
         let now = self.now();
-        let ears = Listening {
+        let events = Listening {
             disk: self.disk.clone(),
             inbox: Arc::clone(&self.inbox),
             now: Cell::new(now),
             acts: Cell::new(self.acts_at_rest),
         };
-        let changes = self.observer.look(&self.disk, &ears, depth, heard_all, now);
-        if let Some(wary) = self.observer.wary.take() {
-            self.wary = wary;
+        let changes = self.observer.sync(&self.disk, &events, depth, heard_all, now);
+        if let Some(polled) = self.observer.polled.take() {
+            self.polled = polled;
         }
         let mut whose = BTreeMap::new();
         for (number, tree) in self.observer.trees.iter().enumerate().rev() {
@@ -228,7 +228,7 @@ impl Play {
         let was_unreadable = self.unreadable.clone();
         let were_there = [ROOT, BASE].map(|root| self.is_there(root));
         let acts = self.disk.world().script.len();
-        let was_held = self.observer.held.is_some();
+        let was_held = self.observer.deferred.is_some();
         let Ok(changes) = self.look(Depth::Hinted, false) else {
             return Ok(());
         };
@@ -307,7 +307,7 @@ impl Play {
         let was_unreadable = self.unreadable.clone();
         let calls = self.disk.world().calls;
         let acts = self.disk.world().script.len();
-        let was_held = self.observer.held.is_some();
+        let was_held = self.observer.deferred.is_some();
         let changes = self.look(depth, heard_all);
         let calls = self.disk.world().calls - calls;
         prop_assert!(calls < 20_000, "{calls} questions for one sync");
@@ -342,14 +342,14 @@ impl Play {
                 continue;
             }
             let clock = self.clock();
-            if self.wary_at <= clock {
-                let differ = self.wary.iter().filter(|each| each.differs(&self.disk));
+            if self.poll_at <= clock {
+                let differ = self.polled.iter().filter(|each| each.differs(&self.disk));
                 differ.for_each(|each| self.inbox.settle().note_seen(each.path.clone(), each.hint(), now));
-                self.wary_at = clock + WARY_MS as i64 * MS;
+                self.poll_at = clock + WARY_MS as i64 * MS;
                 continue;
             }
             let due = due.map(|due| clock + due.saturating_duration_since(now).as_nanos() as i64);
-            let next = due.unwrap_or(i64::MAX).min(self.wary_at);
+            let next = due.unwrap_or(i64::MAX).min(self.poll_at);
             if next > end {
                 break;
             }

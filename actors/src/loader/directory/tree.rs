@@ -34,8 +34,8 @@ use crate::template::{Digest, TemplateName};
 pub(super) use context::{ScanContext, ScanReason};
 use names::{below, children, inside, join, split};
 use ongoing_writes::OngoingWrite;
-pub(super) use ongoing_writes::Taken;
-pub(super) use polled::PolledPaths;
+pub(super) use ongoing_writes::UnverifiedRead;
+pub(super) use polled::PolledPath;
 use remarks::Remarks;
 
 /// A path below the root, separated by `/`; the root itself is empty.
@@ -47,18 +47,18 @@ pub(super) struct Tree {
     pub(super) prefix: String,
     /// As it was given, absolute.
     pub(super) root: PathBuf,
-    sieve: CompiledRules,
+    rules: CompiledRules,
     nodes: BTreeMap<RelativePath, TreeNode>,
     links: BTreeMap<RelativePath, TreeLink>,
     ignores: BTreeMap<RelativePath, IgnoreFile>,
     /// Which directories a real one is seen as.
-    seen_as: HashMap<PathBuf, BTreeSet<RelativePath>>,
+    directory_names: HashMap<PathBuf, BTreeSet<RelativePath>>,
     /// Which names are resolved through a path.
     resolved_through: HashMap<PathBuf, BTreeSet<RelativePath>>,
     /// Which names a file has.
     names: BTreeSet<(FileId, RelativePath)>,
     /// What may change without a word: files that have other names, that are mounted, or that cannot be read.
-    wary: BTreeSet<RelativePath>,
+    polled: BTreeSet<RelativePath>,
     /// File systems that were met, and what those are called that keep changes to themselves.
     pub(super) silent: BTreeMap<u64, Option<String>>,
     /// What paths of its texts mean that lead nowhere.
@@ -75,28 +75,28 @@ pub(super) struct Tree {
     bytes: u64,
     /// File systems beside that of the root, and what those are called that are no file systems of files.
     pseudo: BTreeMap<u64, Option<&'static str>>,
-    bounds: TreeLimits,
+    limits: TreeLimits,
     failures: Failures,
     /// A file that the rules leave out, in case that they leave out all.
-    passed_over: Option<RelativePath>,
+    excluded_example: Option<RelativePath>,
     /// Set while it is said that they leave out all.
-    has_no_match: bool,
+    no_match: bool,
     /// Files that a start has found and not read: none between looks.
     new: Vec<(String, PathBuf)>,
     /// Names to look at before the look is over.
-    more: Vec<(RelativePath, FileId)>,
+    queued: Vec<(RelativePath, FileId)>,
     /// What differs, and the text where it was read.
-    pub(super) touched: BTreeMap<RelativePath, Option<Text>>,
+    pub(super) changed: BTreeMap<RelativePath, Option<Text>>,
     /// Whether what has to be polled may differ from what was last asked for.
-    pub(super) wariness_changed: bool,
+    pub(super) polled_changed: bool,
     /// Set when a directory or a link was found to be another one than before.
     pub(super) is_exchanged: bool,
     /// Names that were found, and of which it is not known yet what they stand for now, each since when.
     pub(super) unsettled: BTreeMap<RelativePath, Instant>,
     /// What was read since it was last asked whether anything happened to it meanwhile.
-    taken: Vec<Taken>,
+    unverified: Vec<UnverifiedRead>,
     /// Names whose files are being written at each look.
-    written: BTreeMap<RelativePath, OngoingWrite>,
+    ongoing_writes: BTreeMap<RelativePath, OngoingWrite>,
     /// How often a file was not whole after it had been waited for.
     pub(super) still_written: u64,
     /// Why directories could not be watched.
@@ -123,9 +123,9 @@ enum TreeNode {
 
 /// A symbolic link that is followed.
 struct TreeLink {
-    leads: ResolvedPath,
+    resolved: ResolvedPath,
     /// What was at its end when it was last looked at.
-    met: Option<(FileId, Kind)>,
+    target_found: Option<(FileId, Kind)>,
 }
 
 struct TreeDirectory {
@@ -135,7 +135,7 @@ struct TreeDirectory {
     unreadable: Option<Diagnostic>,
     /// Whether it may have been away, or another in its place, while something below it was looked at: what was found then counts
     /// for nothing, so it is read deeply when it is entered next.
-    unsure: bool,
+    needs_rescan: bool,
 }
 
 /// What was handed on of a name.
@@ -156,18 +156,18 @@ impl Delivered {
 }
 
 impl Tree {
-    pub(super) fn new(prefix: String, root: PathBuf, sieve: CompiledRules, limits: &Limits) -> Self {
+    pub(super) fn new(prefix: String, root: PathBuf, rules: CompiledRules, limits: &Limits) -> Self {
         Self {
             prefix,
             root: std::path::absolute(&root).unwrap_or(root),
-            sieve,
+            rules,
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             ignores: BTreeMap::new(),
-            seen_as: HashMap::new(),
+            directory_names: HashMap::new(),
             resolved_through: HashMap::new(),
             names: BTreeSet::new(),
-            wary: BTreeSet::new(),
+            polled: BTreeSet::new(),
             silent: BTreeMap::new(),
             paths: Missing::Error,
             missing: None,
@@ -177,7 +177,7 @@ impl Tree {
             directories: 0,
             bytes: 0,
             pseudo: BTreeMap::new(),
-            bounds: TreeLimits {
+            limits: TreeLimits {
                 files: limits.templates,
                 directories: limits.directories,
                 entries: limits.directory_entries,
@@ -187,17 +187,17 @@ impl Tree {
                 ignore_bytes: limits.ignore_bytes,
             },
             failures: Failures::new(limits.templates.saturating_add(limits.directories)),
-            passed_over: None,
-            has_no_match: false,
+            excluded_example: None,
+            no_match: false,
             new: Vec::new(),
-            more: Vec::new(),
-            touched: BTreeMap::new(),
+            queued: Vec::new(),
+            changed: BTreeMap::new(),
             is_exchanged: false,
             unsettled: BTreeMap::new(),
-            taken: Vec::new(),
-            written: BTreeMap::new(),
+            unverified: Vec::new(),
+            ongoing_writes: BTreeMap::new(),
             still_written: 0,
-            wariness_changed: true,
+            polled_changed: true,
             exhausted: None,
             remarks: Remarks::new(limits.remarks),
         }
@@ -215,7 +215,7 @@ impl Tree {
             Some(TreeNode::File { state, .. }) => matches!(state, Delivered::Unreadable(_)),
             None => false,
         };
-        self.wary.iter().filter(unreadable).count()
+        self.polled.iter().filter(unreadable).count()
     }
 
     /// What was handed on of a name, if it is one of a template.
@@ -238,7 +238,7 @@ impl Tree {
     /// Where the file of a name is.
     pub(super) fn real(&self, rel: &str) -> Option<PathBuf> {
         if let Some(link) = self.links.get(rel) {
-            return link.leads.target.clone();
+            return link.resolved.target.clone();
         }
         let (parent, name) = split(rel);
         Some(self.directory(parent)?.real.join(name))
@@ -259,13 +259,13 @@ impl Tree {
 
     /// The most that a template may have.
     pub(super) fn bytes_max(&self) -> usize {
-        self.sieve.bytes_max
+        self.rules.bytes_max
     }
 
     /// Returns true if a link ends at a path.
     fn ends_at(&self, rel: &str, path: &Path) -> bool {
         let link = self.links.get(rel);
-        link.is_some_and(|link| link.leads.target.as_deref() == Some(path))
+        link.is_some_and(|link| link.resolved.target.as_deref() == Some(path))
     }
 
     fn names_of(&self, id: FileId) -> impl Iterator<Item = RelativePath> + '_ {
@@ -277,11 +277,11 @@ impl Tree {
     }
 
     fn takes(&self, rel: &str) -> bool {
-        self.sieve.takes(rel) && !self.is_ignored(rel, false)
+        self.rules.takes(rel) && !self.is_ignored(rel, false)
     }
 
     fn enters(&self, rel: &str) -> bool {
-        self.sieve.enters(rel) && !self.is_ignored(rel, true)
+        self.rules.enters(rel) && !self.is_ignored(rel, true)
     }
 
     /// Whether an ignore file in its directory or one above says so; the nearest that says anything decides.

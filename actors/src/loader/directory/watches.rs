@@ -24,6 +24,8 @@ pub(super) trait Watches: Send {
     fn unwatch(&mut self, watch: WatchId);
     /// Puts a mark behind all events of what was done until now, and answers by what number it will be recognised.
     fn mark(&mut self) -> Option<WatchId>;
+    /// Returns true if events report every change in a watched directory, in order, so that a mark proves that all were received.
+    fn is_exact(&self) -> bool;
 }
 
 /// Directories that somebody wants watched, and the watches that they have.

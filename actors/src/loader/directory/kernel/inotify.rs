@@ -35,7 +35,7 @@ impl Inotify {
     ///
     /// # Errors
     /// Why the kernel does not let us.
-    pub(in super::super) fn listen(inbox: Arc<Inbox>, rouse: impl Fn() + Send + 'static) -> Result<Self, WatchError> {
+    pub(in super::super) fn listen(inbox: Arc<Inbox>, wake: impl Fn() + Send + 'static) -> Result<Self, WatchError> {
         let refused =
             |error: &dyn std::fmt::Display| WatchError::Exhausted(format!("the kernel does not watch: {error}"));
         let queue = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(|error| match error {
@@ -49,7 +49,7 @@ impl Inotify {
         let listened = Arc::clone(&queue);
         std::thread::Builder::new()
             .name("hotplate-listen".into())
-            .spawn(move || listen(&listened, &ended, &inbox, &rouse))
+            .spawn(move || listen(&listened, &ended, &inbox, &wake))
             .map_err(|error| refused(&error))?;
         Ok(Self { queue, _ends: ends })
     }
@@ -95,16 +95,20 @@ impl Watches for Inotify {
         inotify::remove_watch(&*self.queue, mark).ok()?;
         Some(mark.into())
     }
+
+    fn is_exact(&self) -> bool {
+        true
+    }
 }
 
-fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, rouse: &dyn Fn()) {
+fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, wake: &dyn Fn()) {
     let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
     let mut reader = Reader::new(queue, &mut buffer);
     let mut concerns = false;
     loop {
         if reader.is_buffer_empty() {
             if std::mem::take(&mut concerns) {
-                rouse();
+                wake();
             }
             let mut ready = [PollFd::new(queue, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
             if poll(&mut ready, None).is_ok() && !ready[1].revents().is_empty() {
@@ -112,19 +116,19 @@ fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, rouse: &dyn Fn()) 
             }
         }
         match reader.next() {
-            Ok(event) => concerns |= hear(&event, inbox),
+            Ok(event) => concerns |= receive(&event, inbox),
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => {
                 tracing::error!(%error, "the kernel's events cannot be read any more; files are looked at from time to time");
                 crate::unheard::unheard(format_args!("the kernel's events cannot be read any more: {error}"));
-                inbox.settle().note_doubt();
-                return rouse();
+                inbox.settle().note_lost_events();
+                return wake();
             }
         }
     }
 }
 
-fn hear(event: &Event<'_>, inbox: &Inbox) -> bool {
+fn receive(event: &Event<'_>, inbox: &Inbox) -> bool {
     let (watch, what, now) = (event.wd().into(), event.events(), Instant::now());
     let heard = if what.contains(ReadFlags::QUEUE_OVERFLOW) {
         WatchEvent::Overflow
@@ -135,7 +139,7 @@ fn hear(event: &Event<'_>, inbox: &Inbox) -> bool {
     } else {
         WatchEvent::Itself(watch)
     };
-    inbox.hear(heard, now)
+    inbox.receive(heard, now)
 }
 
 fn hint(what: ReadFlags) -> Hint {

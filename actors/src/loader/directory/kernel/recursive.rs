@@ -37,11 +37,11 @@ impl Recursive {
     pub(in super::super) fn listen(
         roots: Vec<PathBuf>,
         inbox: Arc<Inbox>,
-        rouse: impl Fn() + Send + 'static,
+        wake: impl Fn() + Send + 'static,
     ) -> Result<Self, WatchError> {
         let heard = move |event| {
-            if hear(event, &inbox, Instant::now()) {
-                rouse();
+            if receive(event, &inbox, Instant::now()) {
+                wake();
             }
         };
         let config = Config::default()
@@ -108,6 +108,10 @@ impl Watches for Recursive {
     fn mark(&mut self) -> Option<WatchId> {
         None
     }
+
+    fn is_exact(&self) -> bool {
+        false
+    }
 }
 
 fn failure(error: notify::Error) -> WatchError {
@@ -121,12 +125,12 @@ fn failure(error: notify::Error) -> WatchError {
 }
 
 /// Takes an event as hints. Anything that is not clear is a doubt. Answers whether it concerns anybody.
-fn hear(event: notify::Result<Event>, inbox: &Inbox, now: Instant) -> bool {
+fn receive(event: notify::Result<Event>, inbox: &Inbox, now: Instant) -> bool {
     let Ok(event) = event else {
-        return inbox.hear(WatchEvent::Overflow, now);
+        return inbox.receive(WatchEvent::Overflow, now);
     };
     if event.need_rescan() || event.paths.is_empty() {
-        return inbox.hear(WatchEvent::Overflow, now);
+        return inbox.receive(WatchEvent::Overflow, now);
     }
     let hint = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Hint::Closed,

@@ -676,6 +676,10 @@ impl Watches for Shared {
         world.say(Said::Ended(watch));
         Some(watch)
     }
+
+    fn is_exact(&self) -> bool {
+        true
+    }
 }
 
 impl World {

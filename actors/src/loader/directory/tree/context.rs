@@ -16,7 +16,7 @@ pub(in super::super) struct ScanContext<'a> {
     pub(in super::super) mounts: &'a std::collections::HashSet<PathBuf>,
     pub(in super::super) now: Instant,
     /// Who hears what happens meanwhile.
-    pub(in super::super) ears: &'a dyn EventQueue,
+    pub(in super::super) events: &'a dyn EventQueue,
     /// Whether whatever happens to a file that is read can be heard of.
     pub(in super::super) exact: bool,
     /// What is there now counts, half written or not.
@@ -59,7 +59,7 @@ impl ScanContext<'_> {
             return self.forced || !self.is_just_emptied(seen, text);
         }
         !self.is_just_emptied(seen, text)
-            && (!self.exact || (self.ears.catch_up() && !self.inbox.settle().is_told(path)))
+            && (!self.exact || (self.events.catch_up() && !self.inbox.settle().has_event(path)))
     }
 }
 
@@ -67,9 +67,9 @@ impl ScanContext<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum ScanReason {
     /// An event says that it is as somebody wants it.
-    Told,
+    Event,
     /// The same, of a file that was known under this name. There may be another by now, of which nothing is said.
-    ToldOf(FileId),
+    EventOfFile(FileId),
     /// It was being written, and has been quiet for a while.
     Quiet,
     /// It is being written, and has been for longer than it is waited for.
@@ -85,7 +85,7 @@ pub(in super::super) enum ScanReason {
 impl From<Hint> for ScanReason {
     fn from(hint: Hint) -> Self {
         match hint {
-            Hint::Whole | Hint::Closed | Hint::Attributes => Self::Told,
+            Hint::Whole | Hint::Closed | Hint::Attributes => Self::Event,
             Hint::Writing => Self::Quiet,
             Hint::StillWriting => Self::Unsettled,
             Hint::Created => Self::Created,

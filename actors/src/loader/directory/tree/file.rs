@@ -79,7 +79,7 @@ impl Tree {
             let contents = read_all(look.disk, &paths, self.bytes_max(), look.forced);
             for ((rel, real), content) in files.into_iter().zip(contents) {
                 // Those before it may have been as many as there may be.
-                if self.files < self.bounds.files || self.admit(rel).is_some() {
+                if self.files < self.limits.files || self.admit(rel).is_some() {
                     self.take_content(look, rel, real, content, ScanReason::Found);
                 }
             }
@@ -97,7 +97,7 @@ impl Tree {
         match content {
             FileContent::Text(_, seen, _) if self.is_over_bytes(rel, &seen) => {
                 self.failures.forget(rel);
-                let most = self.bounds.bytes;
+                let most = self.limits.bytes;
                 let message =
                     format!("with this text there would be more than {most} bytes of templates below one root");
                 let help =
@@ -107,27 +107,27 @@ impl Tree {
             }
             FileContent::Text(text, seen, names) => {
                 let id = seen.id;
-                self.note_taken(rel, &seen, names, patience);
+                self.note_read(rel, &seen, names, patience);
                 self.failures.forget(rel);
-                self.guard(look, rel, real, names);
-                let differs = self.take_in(rel, Some(seen), Delivered::Text(text.digest));
+                self.note_polling(look, rel, real, names);
+                let differs = self.store(rel, Some(seen), Delivered::Text(text.digest));
                 if differs || look.afresh {
-                    self.touched.insert(rel.into(), Some(text));
+                    self.changed.insert(rel.into(), Some(text));
                 }
                 if differs {
-                    self.look_at_other_names(rel, id);
+                    self.queue_other_names(rel, id);
                 }
             }
             FileContent::Unreadable(diagnostic, seen) => {
                 if let Some(seen) = &seen {
-                    self.note_taken(rel, seen, 1, patience);
+                    self.note_read(rel, seen, 1, patience);
                 }
                 self.failures.forget(rel);
                 self.keep_unreadable(rel, diagnostic, seen);
             }
             FileContent::Failed(diagnostic, seen) => {
                 self.keep_unreadable(rel, diagnostic, seen);
-                self.try_again(look, rel);
+                self.retry_later(look, rel);
             }
             FileContent::Changing => {
                 self.wait_for(look, rel, patience);
@@ -137,7 +137,7 @@ impl Tree {
                 let (parent, name) = split(rel);
                 if let Some(path) = self.directory(parent).map(|directory| directory.real.join(name)) {
                     match self.links.contains_key(rel) {
-                        true => self.leads_nowhere(look, rel, &path, ScanReason::Found),
+                        true => self.note_dangling(look, rel, &path, ScanReason::Found),
                         false => self.not_found(look, rel, path, ScanReason::Found),
                     }
                 }
@@ -151,7 +151,7 @@ impl Tree {
             Some(TreeNode::File { seen, state }) => state.bytes(seen.as_ref()),
             _ => 0,
         };
-        self.bytes.saturating_sub(before).saturating_add(seen.bytes()) > self.bounds.bytes
+        self.bytes.saturating_sub(before).saturating_add(seen.bytes()) > self.limits.bytes
     }
 
     /// Whether somebody may be in the middle of writing it, as far as can be told.
@@ -161,10 +161,10 @@ impl Tree {
             ScanReason::Created => stat.names == 1,
             // It is back, and what was said of that may not have been heard yet.
             ScanReason::Lost => look.is_young(stat.changed),
-            ScanReason::ToldOf(id) => id != stat.id && look.is_young(stat.changed),
+            ScanReason::EventOfFile(id) => id != stat.id && look.is_young(stat.changed),
             // What is new in a new directory is read at once: if it is still being written, events will tell.
             ScanReason::Found => look.waits && self.nodes.contains_key(rel) && look.is_young(stat.changed),
-            ScanReason::Told | ScanReason::Quiet | ScanReason::Unsettled => false,
+            ScanReason::Event | ScanReason::Quiet | ScanReason::Unsettled => false,
         }
     }
 
@@ -179,8 +179,8 @@ impl Tree {
             self.remark(name, rel, "name", message, "rename it");
             return None;
         }
-        if self.files >= self.bounds.files {
-            let most = self.bounds.files;
+        if self.files >= self.limits.files {
+            let most = self.limits.files;
             let message = format!("there are more than {most} templates, so some are left out, for example");
             if !self.remarks.has("too-many") {
                 self.remark(rel.to_owned(), rel, "too-many", message, "raise the limit `templates`");
@@ -192,21 +192,21 @@ impl Tree {
     }
 
     /// Notes whether it may change without a word.
-    fn guard(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, names: u64) {
+    fn note_polling(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, names: u64) {
         let is_mounted = look.mounts.contains(real);
         let changed = match names > 1 || is_mounted {
-            true => self.wary.insert(rel.into()),
-            false => self.wary.remove(rel),
+            true => self.polled.insert(rel.into()),
+            false => self.polled.remove(rel),
         };
         if names > 1 {
-            look.inbox.unbore();
+            look.inbox.stop_ignoring();
         }
-        self.wariness_changed |= changed;
+        self.polled_changed |= changed;
     }
 
-    fn look_at_other_names(&mut self, rel: &str, id: FileId) {
+    fn queue_other_names(&mut self, rel: &str, id: FileId) {
         let others: Vec<RelativePath> = self.names_of(id).filter(|other| **other != *rel).collect();
-        self.more.extend(others.into_iter().map(|other| (other, id)));
+        self.queued.extend(others.into_iter().map(|other| (other, id)));
     }
 
     /// Returns true if a name has a text that is not empty.
@@ -235,7 +235,7 @@ impl Tree {
         text: &Text,
     ) -> Vec<PathBuf> {
         let id = seen.id;
-        if !self.take_in(rel, Some(seen), Delivered::Text(text.digest)) {
+        if !self.store(rel, Some(seen), Delivered::Text(text.digest)) {
             return Vec::new();
         }
         let others = self.names_of(id).filter(|other| **other != *rel);
@@ -251,14 +251,14 @@ impl Tree {
         seen: Option<Signature>,
     ) -> Arc<[Diagnostic]> {
         let diagnostics: Arc<[Diagnostic]> = Arc::new([self.in_template(diagnostic, rel)]);
-        self.wary.insert(rel.into());
-        self.take_in(rel, seen, Delivered::Unreadable(Arc::clone(&diagnostics)));
-        self.try_again(look, rel);
+        self.polled.insert(rel.into());
+        self.store(rel, seen, Delivered::Unreadable(Arc::clone(&diagnostics)));
+        self.retry_later(look, rel);
         diagnostics
     }
 
     /// Notes what a name holds now. Answers whether that differs from what it held.
-    pub(super) fn take_in(&mut self, rel: &str, seen: Option<Signature>, state: Delivered) -> bool {
+    pub(super) fn store(&mut self, rel: &str, seen: Option<Signature>, state: Delivered) -> bool {
         let id = seen.as_ref().map(|seen| seen.id);
         self.unsettled.remove(rel);
         self.bytes += state.bytes(seen.as_ref());
@@ -272,13 +272,13 @@ impl Tree {
                 old.map(|old| self.names.remove(&(old, rel.into())));
                 id.map(|id| self.names.insert((id, rel.into())));
             }
-            self.wariness_changed |= self.wary.contains(rel) || self.links.contains_key(rel);
+            self.polled_changed |= self.polled.contains(rel) || self.links.contains_key(rel);
             return differs;
         }
         self.files += 1;
         id.map(|id| self.names.insert((id, rel.into())));
         self.nodes.insert(rel.into(), TreeNode::File { seen, state });
-        self.wariness_changed |= self.wary.contains(rel) || self.links.contains_key(rel);
+        self.polled_changed |= self.polled.contains(rel) || self.links.contains_key(rel);
         true
     }
 
@@ -288,10 +288,10 @@ impl Tree {
             return;
         }
         let diagnostics: Arc<[Diagnostic]> = Arc::new([self.in_template(diagnostic, rel)]);
-        self.wary.insert(rel.into());
-        self.wariness_changed = true;
-        if self.take_in(rel, seen, Delivered::Unreadable(diagnostics)) {
-            self.touched.insert(rel.into(), None);
+        self.polled.insert(rel.into());
+        self.polled_changed = true;
+        if self.store(rel, seen, Delivered::Unreadable(diagnostics)) {
+            self.changed.insert(rel.into(), None);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::loader::directory::settle::Hint;
 const CODE: &str = "still-written";
 
 /// A file that was read, and what was known of its name before.
-pub(in super::super) struct Taken {
+pub(in super::super) struct UnverifiedRead {
     pub(in super::super) rel: RelativePath,
     pub(in super::super) id: FileId,
     /// How many names it has.
@@ -28,10 +28,10 @@ pub(in super::super) struct Taken {
     was_lost: bool,
 }
 
-impl Taken {
+impl UnverifiedRead {
     /// Whether somebody may be writing it, as far as its stamps say.
-    pub(in super::super) fn is_young(&self, look: &ScanContext<'_>) -> bool {
-        look.is_young(self.changed)
+    pub(in super::super) fn is_young(&self, scan: &ScanContext<'_>) -> bool {
+        scan.is_young(self.changed)
     }
 }
 
@@ -54,66 +54,66 @@ enum WriteWait {
 
 impl Tree {
     /// Notes what is known of a name before something else that was read takes its place.
-    pub(super) fn note_taken(&mut self, rel: &str, seen: &Signature, names: u64, patience: ScanReason) {
+    pub(super) fn note_read(&mut self, rel: &str, seen: &Signature, names: u64, reason: ScanReason) {
         let had = match self.nodes.get(rel) {
             Some(TreeNode::File { seen, state }) => Some((seen.clone(), state.clone())),
             _ => None,
         };
-        self.taken.push(Taken {
+        self.unverified.push(UnverifiedRead {
             rel: rel.into(),
             id: seen.id,
             names,
             changed: seen.changed,
-            settled: patience != ScanReason::Unsettled,
+            settled: reason != ScanReason::Unsettled,
             had,
-            was_lost: self.touched.contains_key(rel),
+            was_lost: self.changed.contains_key(rel),
         });
     }
 
     /// Takes what was read since this was asked last, the last first.
-    pub(in super::super) fn taken(&mut self) -> Vec<Taken> {
-        let mut taken = std::mem::take(&mut self.taken);
+    pub(in super::super) fn take_unverified(&mut self) -> Vec<UnverifiedRead> {
+        let mut taken = std::mem::take(&mut self.unverified);
         taken.reverse();
         taken
     }
 
     /// Nothing happened to a file while it was read.
-    pub(in super::super) fn is_whole_now(&mut self, taken: &Taken) {
+    pub(in super::super) fn confirm(&mut self, taken: &UnverifiedRead) {
         if taken.settled {
             self.end_written(&taken.rel);
         }
     }
 
     /// Somebody wrote to a file while it was read: what was known of its name before stays, and it is looked at again.
-    pub(in super::super) fn put_back(&mut self, look: &ScanContext<'_>, taken: Taken) {
-        let Taken { rel, had, was_lost, .. } = taken;
+    pub(in super::super) fn revert(&mut self, scan: &ScanContext<'_>, taken: UnverifiedRead) {
+        let UnverifiedRead { rel, had, was_lost, .. } = taken;
         let real = self.real(&rel);
         let is_text = matches!(had, Some((_, Delivered::Text(_))));
-        let is_taken = self.waits(look, &rel, look.now, is_text) == WriteWait::Torn;
+        let is_taken = self.waits(scan, &rel, scan.now, is_text) == WriteWait::Torn;
         // Where nothing was heard of it, it is its age alone that makes it doubtful.
         let is_only_young = real.is_some_and(|real| {
-            let mut settle = look.inbox.settle();
-            let is_told = settle.is_told(&real);
-            if !is_told {
-                settle.note_seen(real, Hint::Writing, look.now);
+            let mut settle = scan.inbox.settle();
+            let has_event = settle.has_event(&real);
+            if !has_event {
+                settle.note_seen(real, Hint::Writing, scan.now);
             }
-            !is_told
+            !has_event
         });
         if is_taken {
             return;
         }
         match was_lost {
-            true => drop(self.touched.insert(RelativePath::clone(&rel), None)),
-            false => drop(self.touched.remove(&rel)),
+            true => drop(self.changed.insert(RelativePath::clone(&rel), None)),
+            false => drop(self.changed.remove(&rel)),
         }
         let Some((seen, state)) = had else {
             if let Some(TreeNode::File { seen, state }) = self.nodes.remove(&rel) {
-                let written = self.written.remove(&rel);
+                let written = self.ongoing_writes.remove(&rel);
                 self.forget_file(&rel, seen.as_ref(), &state);
-                written.map(|written| self.written.insert(RelativePath::clone(&rel), written));
+                written.map(|written| self.ongoing_writes.insert(RelativePath::clone(&rel), written));
             }
-            self.wariness_changed |= self.wary.remove(&rel);
-            self.unsettled.extend(is_only_young.then_some((rel, look.now)));
+            self.polled_changed |= self.polled.remove(&rel);
+            self.unsettled.extend(is_only_young.then_some((rel, scan.now)));
             return;
         };
         // The stamps may come again, but not what they stood for.
@@ -121,21 +121,21 @@ impl Tree {
             seen.racy = true;
             seen
         });
-        self.take_in(&rel, seen, state);
-        self.unsettled.extend(is_only_young.then_some((rel, look.now)));
+        self.store(&rel, seen, state);
+        self.unsettled.extend(is_only_young.then_some((rel, scan.now)));
     }
 
     /// A file is still being written after it was waited for. Answers whether what is known of it stays.
-    pub(super) fn keeps_whole(&mut self, look: &ScanContext<'_>, rel: &str) -> bool {
+    pub(super) fn keeps_whole(&mut self, scan: &ScanContext<'_>, rel: &str) -> bool {
         let is_text = matches!(self.state(rel), Some(Delivered::Text(_)));
-        let since = look.now.checked_sub(look.settle_max).unwrap_or(look.now);
-        self.waits(look, rel, since, is_text) == WriteWait::Whole
+        let since = scan.now.checked_sub(scan.settle_max).unwrap_or(scan.now);
+        self.waits(scan, rel, since, is_text) == WriteWait::Whole
     }
 
     /// Reports that a forced sync found a file that was emptied a moment ago, so that its last whole content is kept.
-    pub(super) fn remark_emptied(&mut self, look: &ScanContext<'_>, rel: &str) {
-        let written = self.written.entry(rel.into()).or_insert(OngoingWrite {
-            since: look.now,
+    pub(super) fn remark_emptied(&mut self, scan: &ScanContext<'_>, rel: &str) {
+        let written = self.ongoing_writes.entry(rel.into()).or_insert(OngoingWrite {
+            since: scan.now,
             torn: false,
             is_said: false,
         });
@@ -151,13 +151,13 @@ impl Tree {
     }
 
     /// Notes that the file of a name is being written since a time at least, and whether the name has a text already.
-    fn waits(&mut self, look: &ScanContext<'_>, rel: &str, since: Instant, is_text: bool) -> WriteWait {
-        let written = self.written.entry(rel.into()).or_insert(OngoingWrite {
+    fn waits(&mut self, scan: &ScanContext<'_>, rel: &str, since: Instant, is_text: bool) -> WriteWait {
+        let written = self.ongoing_writes.entry(rel.into()).or_insert(OngoingWrite {
             since,
             torn: !is_text,
             is_said: false,
         });
-        let is_long = look.now.saturating_duration_since(written.since) >= look.settle_max;
+        let is_long = scan.now.saturating_duration_since(written.since) >= scan.settle_max;
         if is_long && !std::mem::replace(&mut written.is_said, true) {
             let torn = written.torn;
             self.still_written += 1;
@@ -170,7 +170,7 @@ impl Tree {
             let place = self.place_of_file(rel);
             self.remark(place, rel, CODE, message.to_owned(), help);
         }
-        match is_long && self.written.get(rel).is_some_and(|written| written.torn) {
+        match is_long && self.ongoing_writes.get(rel).is_some_and(|written| written.torn) {
             true => WriteWait::Torn,
             false => WriteWait::Whole,
         }
@@ -178,7 +178,7 @@ impl Tree {
 
     /// Nobody writes a file any more, or it is gone.
     pub(super) fn end_written(&mut self, rel: &str) {
-        if !self.written.is_empty() && self.written.remove(rel).is_some_and(|written| written.is_said) {
+        if !self.ongoing_writes.is_empty() && self.ongoing_writes.remove(rel).is_some_and(|written| written.is_said) {
             let place = self.place_of_file(rel);
             self.remarks.forget(&place, CODE);
         }

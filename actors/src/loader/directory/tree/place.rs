@@ -16,15 +16,15 @@ const HELP: &str = "exchange less often, or reload once it is over";
 
 impl Tree {
     /// Looks at each directory and link that is another one than before, or leads elsewhere. Costs a question to the disk for each.
-    pub(in super::super) fn look_at_places(&mut self, look: &ScanContext<'_>) {
-        if self.missing.is_some() || !self.check_root(look) {
+    pub(in super::super) fn check_places(&mut self, scan: &ScanContext<'_>) {
+        if self.missing.is_some() || !self.ensure_root(scan) {
             return;
         }
-        let directories = self.seen_as.values().flatten();
+        let directories = self.directory_names.values().flatten();
         let places: BTreeSet<RelativePath> = self.links.keys().chain(directories).cloned().collect();
         for rel in places {
-            if !self.is_in_place(look.disk, &rel) {
-                self.look_at(look, &rel, ScanReason::Found);
+            if !self.is_in_place(scan.disk, &rel) {
+                self.check(scan, &rel, ScanReason::Found);
             }
         }
     }
@@ -58,11 +58,11 @@ impl Tree {
     fn is_in_place(&self, disk: &dyn Disk, rel: &str) -> bool {
         let Some(path) = self.path_of(rel) else { return true };
         let link = self.links.get(rel);
-        if link.is_some_and(|link| resolve(disk, &path, self.bounds.hops) != link.leads) {
+        if link.is_some_and(|link| resolve(disk, &path, self.limits.hops) != link.resolved) {
             return false;
         }
         let known = match (link, self.nodes.get(rel)) {
-            (Some(link), _) if !rel.is_empty() => link.met.map(|(id, _)| id),
+            (Some(link), _) if !rel.is_empty() => link.target_found.map(|(id, _)| id),
             (_, Some(TreeNode::Directory(directory))) => Some(directory.id),
             _ => return true,
         };
@@ -84,15 +84,16 @@ impl Tree {
     /// Returns true if a path is that of a directory, or of a link that leads to names.
     pub(in super::super) fn is_place(&self, path: &Path) -> bool {
         let through = self.resolved_through.get(path);
-        self.seen_as.contains_key(path) || through.is_some_and(|rels| rels.iter().any(|rel| !self.ends_at(rel, path)))
+        self.directory_names.contains_key(path)
+            || through.is_some_and(|rels| rels.iter().any(|rel| !self.ends_at(rel, path)))
     }
 
     // --- what is waited for -------------------------------------------------------------------------------------------------
 
     /// A name was found, and what it stands for now is not known yet: the file may still be written, or what it was may come back.
-    pub(super) fn wait_for(&mut self, look: &ScanContext<'_>, rel: &str, patience: ScanReason) {
-        if patience == ScanReason::Found {
-            self.unsettled.entry(rel.into()).or_insert(look.now);
+    pub(super) fn wait_for(&mut self, scan: &ScanContext<'_>, rel: &str, reason: ScanReason) {
+        if reason == ScanReason::Found {
+            self.unsettled.entry(rel.into()).or_insert(scan.now);
         }
     }
 
@@ -102,22 +103,22 @@ impl Tree {
     }
 
     /// Takes the names that were waited for as they are.
-    pub(in super::super) fn look_at_unsettled(&mut self, look: &ScanContext<'_>) {
+    pub(in super::super) fn check_unsettled(&mut self, scan: &ScanContext<'_>) {
         for (rel, since) in std::mem::take(&mut self.unsettled) {
             match split(&rel) {
-                (parent, IGNORE_FILE) => self.look_at(look, parent, ScanReason::Quiet),
-                _ => self.look_at_one_unsettled(look, &rel, since),
+                (parent, IGNORE_FILE) => self.check(scan, parent, ScanReason::Quiet),
+                _ => self.check_one_unsettled(scan, &rel, since),
             }
         }
     }
 
-    fn look_at_one_unsettled(&mut self, look: &ScanContext<'_>, rel: &str, since: Instant) {
+    fn check_one_unsettled(&mut self, scan: &ScanContext<'_>, rel: &str, since: Instant) {
         let path = self.path_of(rel);
-        let is_absent = path.is_some_and(|path| look.disk.follow(&path).is_err_and(|error| is_gone(&error)));
-        let has_had_its_grace = look.now.saturating_duration_since(since) >= look.grace;
+        let is_absent = path.is_some_and(|path| scan.disk.follow(&path).is_err_and(|error| is_gone(&error)));
+        let has_had_its_grace = scan.now.saturating_duration_since(since) >= scan.grace;
         match (is_absent, has_had_its_grace) {
-            (false, _) => self.look_at(look, rel, ScanReason::Quiet),
-            (true, true) => self.look_at(look, rel, ScanReason::Lost),
+            (false, _) => self.check(scan, rel, ScanReason::Quiet),
+            (true, true) => self.check(scan, rel, ScanReason::Lost),
             (true, false) => drop(self.unsettled.insert(rel.into(), since)),
         }
     }

@@ -1,4 +1,4 @@
-//! [`PolledPaths`]: what nothing tells of.
+//! [`PolledPath`]: what nothing tells of.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::loader::directory::settle::Hint;
 
 /// What has to be looked at from time to time, for nothing tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct PolledPaths {
+pub(in super::super) struct PolledPath {
     pub(in super::super) path: PathBuf,
     /// What was there when it was last looked at.
     pub(in super::super) expected: Expected,
@@ -23,7 +23,7 @@ pub(in super::super) enum Expected {
     Nothing,
 }
 
-impl PolledPaths {
+impl PolledPath {
     /// What it means that it differs. Nothing says when somebody who writes a file is done.
     pub(in super::super) fn hint(&self) -> Hint {
         match self.expected {
@@ -46,8 +46,8 @@ impl PolledPaths {
 
 impl Tree {
     /// What has to be looked at from time to time.
-    pub(in super::super) fn wary(&self) -> Vec<PolledPaths> {
-        let mut wary = vec![PolledPaths {
+    pub(in super::super) fn polled(&self) -> Vec<PolledPath> {
+        let mut polled = vec![PolledPath {
             path: self.root.clone(),
             expected: match self.directory("") {
                 Some(root) if self.missing.is_none() => Expected::Same(root.id, Kind::Directory),
@@ -55,7 +55,7 @@ impl Tree {
             },
         }];
         let linked = self.links.keys().filter(|rel| !rel.is_empty());
-        for rel in linked.chain(self.wary.iter().filter(|rel| !self.links.contains_key(*rel))) {
+        for rel in linked.chain(self.polled.iter().filter(|rel| !self.links.contains_key(*rel))) {
             let (parent, name) = split(rel);
             let Some(directory) = self.directory(parent) else {
                 continue;
@@ -65,25 +65,25 @@ impl Tree {
                 Some(TreeNode::File { seen: Some(seen), .. }) => Expected::File(seen.clone()),
                 Some(TreeNode::File { seen: None, .. }) => Expected::Nothing,
                 // A link that leads nowhere, back up, or to what the rules leave out.
-                None => match self.links.get(rel).map(|link| link.met) {
+                None => match self.links.get(rel).map(|link| link.target_found) {
                     Some(Some((id, kind))) => Expected::Same(id, kind),
                     Some(None) => Expected::Nothing,
                     None => continue,
                 },
             };
-            wary.push(PolledPaths {
+            polled.push(PolledPath {
                 path: directory.real.join(name),
                 expected,
             });
         }
-        wary
+        polled
     }
 
     /// Looks at each file that is known, by its stamps.
-    pub(in super::super) fn sweep(&mut self, look: &ScanContext<'_>) {
+    pub(in super::super) fn sweep(&mut self, scan: &ScanContext<'_>) {
         let files: Vec<RelativePath> = self.templates().cloned().collect();
         for rel in files {
-            self.look_at(look, &rel, ScanReason::Found);
+            self.check(scan, &rel, ScanReason::Found);
         }
     }
 }

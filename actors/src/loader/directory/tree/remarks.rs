@@ -184,7 +184,7 @@ impl Tree {
     /// What is remarkable: names, and what cannot be looked into.
     pub(in super::super) fn remarks(&self) -> impl Iterator<Item = Diagnostic> {
         let closed = self
-            .wary
+            .polled
             .iter()
             .filter_map(|rel| self.directory(rel)?.unreadable.clone());
         self.remarks.all().chain(closed)
@@ -192,17 +192,17 @@ impl Tree {
 
     /// Says so if the rules leave out every file that there is.
     pub(in super::super) fn remark_no_match(&mut self) {
-        let has_no_match = self.files == 0 && self.missing.is_none() && self.passed_over.is_some();
-        if std::mem::replace(&mut self.has_no_match, has_no_match) == has_no_match {
+        let no_match = self.files == 0 && self.missing.is_none() && self.excluded_example.is_some();
+        if std::mem::replace(&mut self.no_match, no_match) == no_match {
             return;
         }
         let place = self.root.display().to_string();
-        match &self.passed_over {
-            Some(example) if has_no_match => {
+        match &self.excluded_example {
+            Some(example) if no_match => {
                 let message = format!("no file is taken by the rules, `{example}` for example is not, in");
                 let help = format!(
                     "{}; see `extensions`, `include` and `exclude` (`[files]` of hotplate.toml)",
-                    self.sieve.extensions_in_words()
+                    self.rules.extensions_in_words()
                 );
                 self.remarks
                     .note(place, "".into(), "".into(), "no-match", message, &help);
