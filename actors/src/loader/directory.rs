@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loader_that_is_dropped_gives_its_watches_and_threads_back() {
+    fn a_dropped_loader_frees_watches_and_threads() {
         for by in [WatchBy::Auto, WatchBy::Recursive] {
             let directory = tempfile::tempdir().expect("a directory");
             let mut loader = DirectoryLoader::new([Mount::new("", directory.path())], &Limits::default()).watch_by(by);

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_is_told_from_what_is_so() {
+    fn transient_errors_are_recognised() {
         for errno in [
             Errno::MFILE,
             Errno::NFILE,
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_named_and_what_to_do() {
+    fn errors_name_the_reason_and_the_remedy() {
         let shown = |errno: Errno| diagnostic("the file cannot be read", &errno.into(), "chmod").to_string();
         for (errno, parts) in [
             (Errno::MFILE, ["Too many open files", "`ulimit -n`"]),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_counted_up_to_the_limit_until_the_name_works_or_is_gone() {
+    fn failures_are_counted_up_to_the_limit() {
         let mut failures = Failures::new(3);
         for name in ["a", "a/b", "ab"] {
             assert_eq!(failures.note(name), AGAIN_MIN, "{name}");

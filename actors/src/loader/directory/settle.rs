@@ -235,7 +235,7 @@ mod tests {
     const NOTHING: [&str; 0] = [];
 
     #[test]
-    fn a_closed_file_is_due_now_a_written_one_when_it_is_quiet_a_lost_one_after_its_grace() {
+    fn each_hint_has_its_delay() {
         let start = Instant::now();
         let mut settle = Settle::new(&Limits::default());
         settle.note("closed".into(), Hint::Whole, start);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_stays_gone_however_often_it_is_told() {
+    fn the_grace_runs_from_the_first_event() {
         let start = Instant::now();
         let mut settle = Settle::new(&Limits::default());
         for ms in [0, 20, 40] {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_that_change_while_somebody_writes_do_not_make_it_whole() {
+    fn a_chmod_does_not_end_a_write() {
         let start = Instant::now();
         let mut settle = Settle::new(&Limits::default());
         settle.note("written".into(), Hint::Writing, start);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_written_without_end_is_due_at_the_longest_wait() {
+    fn constant_writes_are_due_at_the_longest_wait() {
         let start = Instant::now();
         let mut settle = Settle::new(&Limits::default());
         let first = (0..1000).find(|ms| {
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_looked_at_again_waits_and_a_hint_comes_first() {
+    fn a_retry_waits_unless_an_event_comes() {
         let start = Instant::now();
         let mut settle = Settle::new(&Limits::default());
         settle.note_again("a".into(), start, at(start, 100));
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn more_hints_than_fit_are_a_doubt() {
+    fn too_many_events_count_as_lost() {
         let start = Instant::now();
         let limits = Limits {
             hints: 2,

@@ -1,7 +1,9 @@
-//! Random histories of a file system in memory, with a kernel that is late and an adversary that loses, repeats and swaps its
-//! events. What is served must be what an independent walk finds, and the promises of the loader must hold on the way.
+//! A simulation of the loader on a file system in memory ([`world`]), with events that arrive late and an adversary that drops, repeats
+//! and swaps them. After random histories ([`history`]), the texts that are served must be those that an independent walk ([`walk`])
+//! finds, and the promises of the loader must hold on the way ([`properties`]). This is deterministic simulation testing, as in
+//! FoundationDB: the code under test gets its clock, its disk and its events from the simulator.
 //!
-//! `HOTPLATE_HISTORIES` says how many histories of each kind (default 300).
+//! `HOTPLATE_HISTORIES` is the number of histories of each kind (default 300).
 
 mod exchanges;
 mod failures;
@@ -29,11 +31,11 @@ use super::tree::{PolledPath, Tree};
 use crate::limits::Limits;
 use crate::loader::{Changes, Depth, LoaderError};
 
-/// How often the alarm looks at what nothing tells of.
-const WARY_MS: u64 = 250;
+/// The time between polls of the paths without events.
+const POLL_MS: u64 = 250;
 const MS: i64 = 1_000_000;
 
-/// A loader in its world.
+/// A loader in its simulated world.
 struct Play {
     disk: Shared,
     inbox: Arc<Inbox>,
@@ -44,29 +46,28 @@ struct Play {
     polled: Vec<PolledPath>,
     poll_at: i64,
     served: BTreeMap<String, String>,
-    /// When each name was there last.
+    /// The time at which each name existed last.
     last_there: BTreeMap<String, i64>,
-    /// Names that could not be read when they were said last.
+    /// Names that were last reported as unreadable.
     unreadable: BTreeSet<String>,
-    /// In which root each name was after the last look, and after the one before.
+    /// The root that had each name after the last sync, and after the one before.
     whose: [BTreeMap<String, usize>; 2],
-    /// Whether the world stands still while the loader looks and the kernel keeps its word, so that promises about time can be
-    /// checked.
+    /// Set if the world does not change during a sync and all events arrive, so that promises about time can be checked.
     exact: bool,
-    /// How much of what happens meanwhile happens while a look waits for somebody who writes.
+    /// The number of scripted acts that happen while a sync waits for a writer.
     acts_at_rest: usize,
-    /// Returns what is wrong with what is served after a look.
+    /// Returns what is wrong with the served texts after a sync.
     after_each: Option<fn(&Play) -> Option<String>>,
-    /// The first thing that was wrong.
+    /// The first result of that.
     wrong: Option<String>,
 }
 
-/// The listener, for one who looks: what happens meanwhile may also happen just before a mark is put.
+/// The queue of events, as a sync sees it. Scripted acts may also happen just before a mark is put.
 struct Listening {
     disk: Shared,
     inbox: Arc<Inbox>,
     now: Cell<Instant>,
-    /// How much may happen while it is waited for somebody who writes.
+    /// The number of acts that may happen while the sync waits for a writer.
     acts: Cell<usize>,
 }
 
@@ -155,7 +156,7 @@ impl Play {
         play
     }
 
-    /// With more to go away: see [`nested`].
+    /// Creates a world with more directories and links: see [`nested`].
     fn nested() -> Self {
         let mut play = Self::new();
         nested().iter().for_each(|op| play.disk.world().apply(op));
@@ -176,14 +177,14 @@ impl Play {
         self.start + Duration::from_nanos((clock - self.start_clock).unsigned_abs())
     }
 
-    // --- what the threads do ------------------------------------------------------------------------------------------------
+    // --- the threads of the loader ------------------------------------------------------------------------------------------
 
-    /// The listener hears some of what the kernel said.
+    /// Delivers some events from the queue to the inbox.
     fn hear(&self, count: usize) {
         self.disk.hear(count);
     }
 
-    /// A look, as the loader's thread makes it.
+    /// Makes a sync, as the thread of the loader does.
     fn look(&mut self, depth: Depth, heard_all: bool) -> Result<Changes, LoaderError> {
         let now = self.now();
         let events = Listening {
@@ -222,7 +223,7 @@ impl Play {
         changes
     }
 
-    /// A hinted look, with what must hold of what it says.
+    /// Makes a sync by a hint, and checks what must hold of its report.
     fn hinted(&mut self) -> Checked {
         let before = self.served.clone();
         let was_unreadable = self.unreadable.clone();
@@ -232,7 +233,7 @@ impl Play {
         let Ok(changes) = self.look(Depth::Hinted, false) else {
             return Ok(());
         };
-        // What goes and comes back during one look, or while a batch waits, may be said once more: the Watcher compares as well.
+        // A name that goes and comes back during one sync, or while a batch waits, may be reported again: the Watcher compares as well.
         if self.disk.world().script.len() == acts && !was_held {
             self.check_said(&changes, &before, &was_unreadable)?;
         }
@@ -282,7 +283,7 @@ impl Play {
                 .get(source.name.as_str())
                 .is_some_and(|text| **text == *source.text);
             let was_unreadable = unreadable.contains(source.name.as_str());
-            // Another root may say the same: the Watcher compares as well.
+            // Another root may have the same text: the Watcher compares as well.
             let [now, then] = self.whose.each_ref().map(|whose| whose.get(source.name.as_str()));
             prop_assert!(
                 !same || was_unreadable || now != then,
@@ -292,7 +293,7 @@ impl Play {
         Ok(())
     }
 
-    /// A `Reload`, as the Watcher asks for it.
+    /// Makes the sync of a `Reload`, and compares what is served with the walk.
     fn sync(&mut self, depth: Depth) -> Checked {
         let asks = depth == Depth::Everything && self.observer.trusts_events();
         let heard_all = asks && {
@@ -321,16 +322,16 @@ impl Play {
         Ok(())
     }
 
-    /// Time passes; the alarm and the looks that it hints at do their work.
+    /// Lets time pass. The timer, its polls and the syncs that it hints at happen when they are due. Events arrive unless `deaf` is set.
     fn wait(&mut self, ms: u64, deaf: bool) -> Checked {
         let end = self.clock() + ms as i64 * MS;
         let (mut looks, mut since) = (0, self.clock());
         loop {
-            // However much happens, time goes on.
+            // The loader must come to rest before the clock advances.
             let clock = self.clock();
             looks = if clock == since { looks + 1 } else { 0 };
             since = clock;
-            prop_assert!(looks < 200, "it looks and looks: {:?}", self.inbox.settle());
+            prop_assert!(looks < 200, "it syncs again and again: {:?}", self.inbox.settle());
             if !deaf {
                 self.hear(usize::MAX);
             }
@@ -345,7 +346,7 @@ impl Play {
             if self.poll_at <= clock {
                 let differ = self.polled.iter().filter(|each| each.differs(&self.disk));
                 differ.for_each(|each| self.inbox.settle().note_seen(each.path.clone(), each.hint(), now));
-                self.poll_at = clock + WARY_MS as i64 * MS;
+                self.poll_at = clock + POLL_MS as i64 * MS;
                 continue;
             }
             let due = due.map(|due| clock + due.saturating_duration_since(now).as_nanos() as i64);
@@ -371,11 +372,12 @@ impl Play {
     }
 }
 
-/// What is served of a name.
+/// Returns the served text of a name.
 fn text<'p>(play: &'p Play, name: &str) -> Option<&'p str> {
     play.served.get(name).map(String::as_str)
 }
 
+/// Applies one operation to the world.
 fn act(play: &Play, op: Op) {
     play.disk.world().apply(&op);
 }

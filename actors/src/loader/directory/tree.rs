@@ -1,8 +1,8 @@
-//! [`Tree`]: what one root held when it was last looked at, by name, and what each name depends on.
+//! [`Tree`]: the content of one root at its last check, by name, and the index of what each name depends on.
 //!
 //! Names are paths below the root as people see them, links included; each leads to a real file. One file may have many names. A
-//! look takes a name, asks the disk what is there now, and notes what differs. Nothing here knows why it is asked to look, but for
-//! how much patience it is to have.
+//! check ([`check`]) takes a name, asks the disk what is there now, and notes what differs. Its only knowledge of the cause is the
+//! [`ScanReason`].
 
 mod check;
 mod context;
@@ -41,71 +41,71 @@ use remarks::Remarks;
 /// A path below the root, separated by `/`; the root itself is empty.
 pub(super) type RelativePath = Arc<str>;
 
-/// One root, as it was when it was last looked at.
+/// One root, as it was at its last check.
 pub(super) struct Tree {
-    /// What the names of its templates begin with.
+    /// The prefix of the names of its templates.
     pub(super) prefix: String,
-    /// As it was given, absolute.
+    /// The path of the root, absolute, with links as they were given.
     pub(super) root: PathBuf,
     rules: CompiledRules,
     nodes: BTreeMap<RelativePath, TreeNode>,
     links: BTreeMap<RelativePath, TreeLink>,
     ignores: BTreeMap<RelativePath, IgnoreFile>,
-    /// Which directories a real one is seen as.
+    /// The names of each real directory: links and mounts give it several.
     directory_names: HashMap<PathBuf, BTreeSet<RelativePath>>,
-    /// Which names are resolved through a path.
+    /// The names that are resolved through each path, which links on the way make depend on it.
     resolved_through: HashMap<PathBuf, BTreeSet<RelativePath>>,
-    /// Which names a file has.
+    /// The names of each file, ordered by file.
     names: BTreeSet<(FileId, RelativePath)>,
-    /// What may change without a word: files that have other names, that are mounted, or that cannot be read.
+    /// Names that may change without an event, so that they are polled: files with other names, mounts, and what cannot be read.
     polled: BTreeSet<RelativePath>,
-    /// File systems that were met, and what those are called that keep changes to themselves.
+    /// The file systems below the root by device, with the name of each that does not report every change.
     pub(super) silent: BTreeMap<u64, Option<String>>,
-    /// What paths of its texts mean that lead nowhere.
+    /// The meaning of paths in its texts that are missing in the data.
     pub(super) paths: Missing,
-    /// Why the root cannot be looked into now.
+    /// The reason why the root cannot be read now.
     pub(super) missing: Option<String>,
-    /// Whether there ever was one.
+    /// Set once the root has existed.
     pub(super) was_there: bool,
-    /// Whether it may come later although it is the first one.
+    /// Set if the root may be created later although it is the first one.
     pub(super) late: bool,
     files: usize,
     directories: usize,
-    /// Bytes of what was read of the files.
+    /// The bytes of the texts that were reported.
     bytes: u64,
-    /// File systems beside that of the root, and what those are called that are no file systems of files.
+    /// The file systems other than that of the root by device, with the name of each that stores no files.
     pseudo: BTreeMap<u64, Option<&'static str>>,
     limits: TreeLimits,
     failures: Failures,
-    /// A file that the rules leave out, in case that they leave out all.
+    /// A file that the rules exclude, as an example in case that they exclude all.
     excluded_example: Option<RelativePath>,
-    /// Set while it is said that they leave out all.
+    /// Set while a remark says that the rules exclude all files.
     no_match: bool,
-    /// Files that a start has found and not read: none between looks.
+    /// Files that a start has found and not read yet. Empty between syncs.
     new: Vec<(String, PathBuf)>,
-    /// Names to look at before the look is over.
+    /// Names to check before the current check ends, with the file that they are names of.
     queued: Vec<(RelativePath, FileId)>,
-    /// What differs, and the text where it was read.
+    /// The names that differ, with the text where it was read.
     pub(super) changed: BTreeMap<RelativePath, Option<Text>>,
-    /// Whether what has to be polled may differ from what was last asked for.
+    /// Set if the paths to poll may differ from those that were taken last.
     pub(super) polled_changed: bool,
-    /// Set when a directory or a link was found to be another one than before.
+    /// Set when a directory or a link was found to be exchanged.
     pub(super) is_exchanged: bool,
-    /// Names that were found, and of which it is not known yet what they stand for now, each since when.
+    /// Names whose state is not known yet, each with the time since which it is awaited.
     pub(super) unsettled: BTreeMap<RelativePath, Instant>,
-    /// What was read since it was last asked whether anything happened to it meanwhile.
+    /// Reads that were not verified yet.
     unverified: Vec<UnverifiedRead>,
-    /// Names whose files are being written at each look.
+    /// Names whose files were being written at each check.
     ongoing_writes: BTreeMap<RelativePath, OngoingWrite>,
-    /// How often a file was not whole after it had been waited for.
+    /// The number of times that a file was still being written after the longest wait.
     pub(super) still_written: u64,
-    /// Why directories could not be watched.
+    /// The reason why a directory could not be watched.
     pub(super) exhausted: Option<String>,
-    /// What is remarkable about names that no template has, each said once.
+    /// Remarks about names that are no templates, each logged once.
     remarks: Remarks,
 }
 
-/// How much of what is below a root is taken in.
+/// The limits of what is read below one root.
 struct TreeLimits {
     files: usize,
     directories: usize,
@@ -116,29 +116,31 @@ struct TreeLimits {
     ignore_bytes: usize,
 }
 
+/// The meaning of a name: a directory that is entered, or a file that is a template.
 enum TreeNode {
     Directory(Box<TreeDirectory>),
     File { seen: Option<Signature>, state: Delivered },
 }
 
-/// A symbolic link that is followed.
+/// A symbolic link that is followed, with the outcome of resolving it.
 struct TreeLink {
     resolved: ResolvedPath,
-    /// What was at its end when it was last looked at.
+    /// The file at its end at the last check.
     target_found: Option<(FileId, Kind)>,
 }
 
+/// A directory that is entered.
 struct TreeDirectory {
     real: PathBuf,
     id: FileId,
-    /// Why what is in it cannot be seen.
+    /// The reason why it cannot be read.
     unreadable: Option<Diagnostic>,
-    /// Whether it may have been away, or another in its place, while something below it was looked at: what was found then counts
-    /// for nothing, so it is read deeply when it is entered next.
+    /// Set if it may have been gone or exchanged while something below it was checked. What was found then proves nothing, so the next
+    /// check goes into all that is below it.
     needs_rescan: bool,
 }
 
-/// What was handed on of a name.
+/// The state of a name that was reported last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Delivered {
     Text(Digest),
@@ -146,7 +148,7 @@ pub(super) enum Delivered {
 }
 
 impl Delivered {
-    /// What it counts for in the bytes of a root: what was not handed on counts for nothing.
+    /// Returns the bytes that count for the limit of the root: a text that was not reported counts for none.
     fn bytes(&self, seen: Option<&Signature>) -> u64 {
         match self {
             Self::Text(_) => seen.map_or(0, Signature::bytes),
@@ -203,12 +205,12 @@ impl Tree {
         }
     }
 
-    /// How many files it knows.
+    /// Returns the number of known files.
     pub(super) fn len(&self) -> usize {
         self.files
     }
 
-    /// How many names cannot be read.
+    /// Returns the number of names that cannot be read.
     pub(super) fn unreadable(&self) -> usize {
         let unreadable = |rel: &&RelativePath| match self.nodes.get(*rel) {
             Some(TreeNode::Directory(directory)) => directory.unreadable.is_some(),
@@ -218,7 +220,7 @@ impl Tree {
         self.polled.iter().filter(unreadable).count()
     }
 
-    /// What was handed on of a name, if it is one of a template.
+    /// Returns the reported state of a name, if it is one of a template.
     pub(super) fn state(&self, rel: &str) -> Option<Delivered> {
         match self.nodes.get(rel)? {
             TreeNode::File { state, .. } => Some(state.clone()),
@@ -226,7 +228,7 @@ impl Tree {
         }
     }
 
-    /// Each name of a template.
+    /// Returns each name of a template.
     pub(super) fn templates(&self) -> impl Iterator<Item = &RelativePath> {
         let is_template = |node: &TreeNode| matches!(node, TreeNode::File { .. });
         self.nodes
@@ -235,7 +237,7 @@ impl Tree {
             .map(|(rel, _)| rel)
     }
 
-    /// Where the file of a name is.
+    /// Returns the real path of the file of a name.
     pub(super) fn real(&self, rel: &str) -> Option<PathBuf> {
         if let Some(link) = self.links.get(rel) {
             return link.resolved.target.clone();
@@ -244,7 +246,7 @@ impl Tree {
         Some(self.directory(parent)?.real.join(name))
     }
 
-    /// Whether a name leads to its file without any link.
+    /// Returns true if a name leads to its file without any link.
     pub(super) fn is_plain(&self, rel: &str, real: &Path) -> bool {
         let root = self.directory("");
         root.is_some_and(|root| root.real.join(rel) == real)
@@ -257,12 +259,12 @@ impl Tree {
         }
     }
 
-    /// The most that a template may have.
+    /// Returns the most bytes that a template may have.
     pub(super) fn bytes_max(&self) -> usize {
         self.rules.bytes_max
     }
 
-    /// Returns true if a link ends at a path.
+    /// Returns true if a name is a link that ends at a path.
     fn ends_at(&self, rel: &str, path: &Path) -> bool {
         let link = self.links.get(rel);
         link.is_some_and(|link| link.resolved.target.as_deref() == Some(path))
@@ -284,7 +286,7 @@ impl Tree {
         self.rules.enters(rel) && !self.is_ignored(rel, true)
     }
 
-    /// Whether an ignore file in its directory or one above says so; the nearest that says anything decides.
+    /// Returns true if an ignore file excludes a name. The nearest one with a matching pattern decides.
     fn is_ignored(&self, rel: &str, directory: bool) -> bool {
         if self.ignores.is_empty() {
             return false;
@@ -301,7 +303,7 @@ impl Tree {
         false
     }
 
-    /// The name of the template that a name below this root is, if it is a valid one.
+    /// Returns the name of the template for a name below this root, if that is a valid one.
     pub(super) fn template_name(&self, rel: &str) -> Option<TemplateName> {
         TemplateName::new(&format!("{}{rel}", self.prefix)).ok()
     }

@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_to_tell_is_silent() {
+    fn unknown_file_systems_are_polled() {
         assert_eq!(name_of_silent(0xEF53), None);
         assert_eq!(name_of_silent(0x6969).as_deref(), Some("nfs"));
         assert_eq!(
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_says_of_itself_whether_it_holds_a_name() {
+    fn a_directory_knows_its_own_names() {
         use std::os::unix::fs::symlink;
         let place = tempfile::tempdir().expect("a directory");
         let path = |name: &str| place.path().join(name);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_says_of_itself_is_known_from_files() {
+    fn pseudo_file_systems_are_recognised() {
         assert_eq!(pseudo(Path::new("/proc/self")), Some("proc"));
         let place = tempfile::tempdir().expect("a directory");
         assert_eq!(pseudo(place.path()), None);

@@ -1,4 +1,4 @@
-//! Failures.
+//! Failures of the kernel and the disk: no watches left, missing events, transient errors, changes without a pause.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::health::WatchMode;
 use crate::loader::Depth;
 
 #[test]
-fn a_kernel_without_watches_is_polled_until_it_has_some_again() {
+fn without_watches_files_are_polled() {
     let mut play = Play::new();
     play.exact = false;
     assert_eq!(play.observer.status().watch_mode, WatchMode::Native);
@@ -33,7 +33,7 @@ fn a_kernel_without_watches_is_polled_until_it_has_some_again() {
     );
     play.wait(play.limits.poll_ms + 200, false).expect("looks");
     play.check_served("by looking").expect("the same");
-    // Somebody gives watches back.
+    // Watches are available again.
     play.disk.world().watches_max = usize::MAX;
     play.wait(play.limits.sweep_ms + 1_000, false).expect("asks again");
     assert_eq!(play.observer.status().watch_mode, WatchMode::Native);
@@ -41,7 +41,7 @@ fn a_kernel_without_watches_is_polled_until_it_has_some_again() {
 }
 
 #[test]
-fn a_change_without_a_word_is_counted_and_looked_for_more_often() {
+fn missed_events_are_counted() {
     let mut play = Play::new();
     play.wait(1_000, false).expect("settles");
     let silent = |play: &Play, text| {
@@ -56,14 +56,14 @@ fn a_change_without_a_word_is_counted_and_looked_for_more_often() {
     play.wait(2_000, false).expect("looks more often");
     play.check_served("a moment later").expect("the same");
     assert_eq!(play.observer.status().missed_by_events, 2);
-    // What events tell is not counted, whoever comes first.
+    // A change with an event is not counted, also if a scan comes before the event.
     play.disk.world().apply(&Op::Write(Path::new(ROOT).join("x.html"), 1));
     play.wait(3_000, false).expect("hears it");
     assert_eq!(play.observer.status().missed_by_events, 2);
 }
 
 #[test]
-fn what_fails_for_a_reason_that_passes_is_kept_and_seen_soon_after() {
+fn transient_errors_are_retried() {
     let root = Path::new(ROOT);
     for failing in [Failing::Descriptors, Failing::Device] {
         for (looks, sync) in [(1, false), (20, false), (1, true)] {
@@ -112,7 +112,7 @@ fn what_fails_for_a_reason_that_passes_is_kept_and_seen_soon_after() {
                     "{name} {failing:?}: {served:?}"
                 );
             }
-            // Of a root that cannot be listed it is said as a whole.
+            // A root that cannot be listed is reported as a whole.
             let is_said = !play.observer.status().missing.is_empty() || play.unreadable.contains("x.html");
             assert!(
                 is_said || failing == Failing::Device,
@@ -157,7 +157,7 @@ fn what_fails_for_a_reason_that_passes_is_kept_and_seen_soon_after() {
 }
 
 #[test]
-fn a_sync_comes_to_an_end_while_everything_changes() {
+fn a_sync_ends_while_everything_changes() {
     let mut play = Play::new();
     play.exact = false;
     for number in 0..100_000_u32 {
@@ -180,7 +180,7 @@ fn a_sync_comes_to_an_end_while_everything_changes() {
 }
 
 #[test]
-fn failures_of_names_that_are_gone_are_forgotten() {
+fn failures_of_removed_names_are_forgotten() {
     for (edited, removed) in [("x.html", "x.html"), ("a/y.html", "a")] {
         let root = Path::new(ROOT);
         let mut play = Play::new();

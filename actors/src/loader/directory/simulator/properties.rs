@@ -1,4 +1,4 @@
-//! Properties.
+//! Properties that hold after every history: by events alone, after a `Reload`, and at rest.
 
 use std::path::Path;
 
@@ -36,13 +36,13 @@ fn play_on(mut play: Play, events: &[Event], trustworthy: bool) -> Checked {
             }
             Event::Hear(count) => {
                 play.hear(*count);
-                // A listener that hears also hints.
+                // The listening thread also gives hints.
                 play.wait(0, true)?;
             }
             Event::Wait(ms) => play.wait(*ms, false)?,
             Event::Sync if trustworthy => play.sync(Depth::Everything)?,
             Event::Sync => {
-                // With events lost without a word this promises little; what it says must still be true.
+                // If events are dropped silently, this promises little. Its report must still be true.
                 let _ = play.look(Depth::Everything, true);
             }
             Event::SyncBytes => play.sync(Depth::Bytes)?,
@@ -72,7 +72,7 @@ fn play_on(mut play: Play, events: &[Event], trustworthy: bool) -> Checked {
     finish(&mut play, trustworthy)
 }
 
-/// Whatever happened: once it is quiet, everything is right, and stays quiet.
+/// Checks that after any history everything is right once the world is quiet, and that the loader then stays quiet.
 pub(super) fn finish(play: &mut Play, trustworthy: bool) -> Checked {
     let rest: Vec<_> = play.disk.world().script.drain(..).collect();
     for (_, act) in rest {
@@ -82,7 +82,7 @@ pub(super) fn finish(play: &mut Play, trustworthy: bool) -> Checked {
     }
     if trustworthy {
         play.wait(1_000, false)?;
-        // Nothing tells of what is written through a name in a directory that nobody watches; a sync finds it.
+        // A write through a name in an unwatched directory has no event. A sync finds it.
         if !play.disk.world().has_a_name_aside() {
             play.check_served("by events alone")?;
         }
@@ -122,30 +122,30 @@ proptest! {
     #![proptest_config(histories())]
 
     #[test]
-    fn a_kernel_that_keeps_its_word_is_enough(events in honest()) {
+    fn late_events_are_enough(events in honest()) {
         play(&events, true)?;
     }
 
     #[test]
-    fn an_adversary_costs_time_and_nothing_else(events in adverse()) {
+    fn lost_events_cost_only_time(events in adverse()) {
         play(&events, false)?;
     }
 
     #[test]
-    fn whatever_goes_away_and_comes_back_between_two_questions_is_found(events in overtaken()) {
+    fn what_goes_and_comes_back_is_found(events in overtaken()) {
         play_on(Play::nested(), &events, true)?;
     }
 }
 
 #[test]
-fn a_text_that_was_read_in_passing_is_not_said_twice() {
+fn a_text_is_not_reported_twice() {
     let silently = Op::WriteSilently(Path::new(BASE).join("x.html"), 0);
     let exchange = Op::Exchange("/home/other".into(), ROOT.into());
     play(&[Event::Op(silently), Event::Op(exchange)], false).expect("everything holds");
 }
 
 #[test]
-fn a_directory_in_whose_place_a_link_leads_back_up_has_its_grace() {
+fn a_directory_that_becomes_a_cycle_has_its_grace() {
     let a = Path::new(ROOT).join("a");
     let rename = Op::Rename(a.clone(), Path::new(ROOT).join("b"));
     let events = [

@@ -1,4 +1,4 @@
-//! Roots.
+//! Several roots, one of which may be missing.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use super::{Play, act, text};
 use crate::loader::Depth;
 
 #[test]
-fn what_is_deleted_in_one_root_is_served_of_the_next_that_has_it() {
+fn after_a_deletion_the_next_root_counts() {
     let x = |root: &str| Path::new(root).join("x.html");
     for between in 0..120 {
         let mut play = Play::new();
@@ -29,7 +29,7 @@ fn what_is_deleted_in_one_root_is_served_of_the_next_that_has_it() {
 }
 
 #[test]
-fn what_is_deleted_while_a_root_is_missing_that_has_it_too_is_gone_until_that_is_back() {
+fn a_deletion_while_the_next_root_is_missing() {
     let (x, aside) = (Path::new(ROOT).join("x.html"), PathBuf::from("/home/aside"));
     let mut play = Play::new();
     play.wait(1_000, false).expect("settles");
@@ -49,7 +49,7 @@ fn what_is_deleted_while_a_root_is_missing_that_has_it_too_is_gone_until_that_is
         Some("text 3"),
         "and of the other root it is back"
     );
-    // What a missing root is served of stays, whatever the others have.
+    // The content of a missing root stays, whatever the others have.
     act(&play, Op::Write(x, 2));
     play.wait(200, false).expect("looks");
     act(&play, Op::Rename(ROOT.into(), aside));
@@ -60,7 +60,7 @@ fn what_is_deleted_while_a_root_is_missing_that_has_it_too_is_gone_until_that_is
 }
 
 #[test]
-fn while_a_root_is_missing_nothing_that_it_leads_to_is_updated() {
+fn a_missing_root_is_not_updated_through_links() {
     for root in [ROOT, BASE] {
         let aside = PathBuf::from("/home/aside");
         let edited = Path::new("/out/d/x.html");
@@ -71,7 +71,7 @@ fn while_a_root_is_missing_nothing_that_it_leads_to_is_updated() {
         play.wait(1_000, false).expect("settles");
         let names = ["l/x.html", "m.html"];
         act(&play, Op::Rename(root.into(), aside.clone()));
-        // The edit may be heard of before anybody looked at the root.
+        // The event of the edit may arrive before the root was checked.
         act(&play, Op::Write(edited.into(), 2));
         play.wait(400, false).expect("looks");
         act(&play, Op::Save(edited.into(), 3));

@@ -1,4 +1,4 @@
-//! Saves.
+//! Saves of single files: their half states are never served.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::world::Act;
 use super::{Checked, Play, act, remarks, text};
 use crate::loader::Depth;
 
-/// Something is removed, and begins to be written just before its grace is over, of which nothing is heard.
+/// Removes a file, and begins to write it again just before its grace period is over. The events of that do not arrive.
 fn come_back(path: &Path, prepare: impl FnOnce(&mut Play)) -> (Play, BTreeMap<String, String>) {
     let mut play = Play::new();
     play.wait(1_000, false).expect("settles");
@@ -25,7 +25,7 @@ fn come_back(path: &Path, prepare: impl FnOnce(&mut Play)) -> (Play, BTreeMap<St
 }
 
 #[test]
-fn what_comes_back_when_its_grace_ends_is_not_taken_half() {
+fn a_file_back_at_the_end_of_its_grace_is_whole() {
     let path = Path::new(ROOT).join("x.html");
     let (mut play, before) = come_back(&path, |_| {});
     assert_eq!(play.served, before);
@@ -35,7 +35,7 @@ fn what_comes_back_when_its_grace_ends_is_not_taken_half() {
 }
 
 #[test]
-fn a_file_that_is_kept_beside_the_new_one_does_not_make_that_whole() {
+fn a_backup_beside_a_new_file_does_not_make_it_whole() {
     for (place, hears) in [
         ("x.html~", 1),
         ("x.html~", 2),
@@ -63,8 +63,8 @@ fn a_file_that_is_kept_beside_the_new_one_does_not_make_that_whole() {
 }
 
 #[test]
-fn what_comes_and_goes_and_comes_is_not_taken_half() {
-    // The second root has it, and so nothing is known of it in the first when its grace ends.
+fn a_file_hidden_by_another_root_is_whole() {
+    // The second root has the name, so the first one knows nothing of it when its grace period ends.
     let path = Path::new(ROOT).join("only.html");
     let (mut play, before) = come_back(&path, |play| {
         let below = Path::new(BASE).join("only.html");
@@ -79,7 +79,7 @@ fn what_comes_and_goes_and_comes_is_not_taken_half() {
 }
 
 #[test]
-fn an_ignore_file_that_comes_back_when_its_grace_ends_is_not_taken_half() {
+fn an_ignore_file_back_at_the_end_of_its_grace_is_whole() {
     let path = Path::new(ROOT).join(".hotplateignore");
     let (play, before) = come_back(&path, |play| {
         let ignored = Path::new(ROOT).join("text 5");
@@ -97,9 +97,9 @@ fn an_ignore_file_that_comes_back_when_its_grace_ends_is_not_taken_half() {
     assert_eq!(play.served, before);
 }
 
-/// What the loader says of a file in hinted looks while somebody saves it in place, after so many questions of the look that the save
-/// before it led to. `Finish` comes so many questions later, or after a moment.
-fn said_of_a_pair(pair: &[Op], after: usize, between: usize, wait: u64) -> Checked {
+/// Saves a file in place twice, and checks the reports of the syncs by hints. The second save begins after a number of questions of the
+/// sync that the first one leads to. Each further step comes a number of questions later, or after a moment.
+fn save_twice(pair: &[Op], after: usize, between: usize, wait: u64) -> Checked {
     let path = Path::new(ROOT).join("x.html");
     let mut play = Play::new();
     play.wait(1_000, false)?;
@@ -118,7 +118,7 @@ fn said_of_a_pair(pair: &[Op], after: usize, between: usize, wait: u64) -> Check
         Ok(())
     };
     play.wait(0, false)?;
-    check(&play, "in the first look")?;
+    check(&play, "in the first sync")?;
     play.wait(wait, false)?;
     check(&play, "while it is open")?;
     let rest: Vec<_> = play.disk.world().script.drain(..).collect();
@@ -133,7 +133,7 @@ fn said_of_a_pair(pair: &[Op], after: usize, between: usize, wait: u64) -> Check
 }
 
 #[test]
-fn two_saves_in_a_row_are_never_taken_half() {
+fn two_saves_in_a_row_are_whole() {
     let path = |name: &str| Path::new(ROOT).join(name);
     let x = path("x.html");
     let in_place = [Op::Begin(x.clone(), 3), Op::Finish(x.clone())];
@@ -147,14 +147,14 @@ fn two_saves_in_a_row_are_never_taken_half() {
     for pair in [in_place.as_slice(), &replaced, &by_other_name] {
         for after in 0..16 {
             for between in [0, 1, 3, 1_000] {
-                said_of_a_pair(pair, after, between, 20).expect("whole");
+                save_twice(pair, after, between, 20).expect("whole");
             }
         }
     }
 }
 
 #[test]
-fn a_reload_waits_a_moment_for_who_is_about_to_close_a_file() {
+fn a_reload_waits_for_a_writer_to_close() {
     let x = Path::new(ROOT).join("x.html");
     let (begin, finish) = (Op::Begin(x.clone(), 3), Op::Finish(x.clone()));
     let mut waited = 0;
@@ -172,7 +172,7 @@ fn a_reload_waits_a_moment_for_who_is_about_to_close_a_file() {
         waited += usize::from(served.ends_with("-whole"));
     }
     assert!(waited > 2, "some begin in time: {waited}");
-    // It was open before, and nobody closes it: what is there counts.
+    // It was open before and is not closed, so what is there counts.
     let mut play = Play::new();
     act(&play, begin);
     play.sync(Depth::Everything).expect("looks");
@@ -213,7 +213,7 @@ fn an_emptied_file_is_not_believed_in_a_reload() {
             } else {
                 let most = play.limits.settle_max_ms + 2 * play.limits.settle_ms;
                 play.wait(most, false).expect("looks");
-                // What was emptied behind the look is found by the next one.
+                // A file that was emptied after its check is found by the next sync.
                 play.sync(Depth::Everything).expect("looks");
                 assert_eq!(text(&play, "x.html"), Some(""), "{depth:?}, {after}: it stays empty");
             }
@@ -226,7 +226,7 @@ fn an_emptied_file_is_not_believed_in_a_reload() {
     }
 }
 
-/// Somebody writes a file, and never rests for long enough.
+/// Writes a file again and again, without a pause that is long enough.
 fn write_without_end(play: &mut Play, path: &Path, ms: u64) {
     play.exact = false;
     act(play, Op::Begin(path.to_owned(), 4));
@@ -237,7 +237,7 @@ fn write_without_end(play: &mut Play, path: &Path, ms: u64) {
 }
 
 #[test]
-fn a_file_that_is_written_without_end_keeps_what_was_whole_and_it_is_said() {
+fn a_file_under_constant_writes_keeps_its_content() {
     let x = Path::new(ROOT).join("x.html");
     for ends_by_closing in [true, false] {
         let mut play = Play::new();
@@ -264,7 +264,7 @@ fn a_file_that_is_written_without_end_keeps_what_was_whole_and_it_is_said() {
 }
 
 #[test]
-fn a_new_file_that_is_written_without_end_is_taken_and_it_is_said() {
+fn a_new_file_under_constant_writes_is_taken() {
     let new = Path::new(ROOT).join("new.html");
     let mut play = Play::new();
     play.wait(1_000, false).expect("settles");
@@ -283,7 +283,7 @@ fn a_new_file_that_is_written_without_end_is_taken_and_it_is_said() {
 }
 
 #[test]
-fn an_ignore_file_that_is_saved_twice_is_never_taken_half() {
+fn an_ignore_file_saved_twice_is_whole() {
     let root = Path::new(ROOT);
     let path = root.join(".hotplateignore");
     for after in 0..16 {

@@ -1,4 +1,4 @@
-//! The independent walk.
+//! The independent walk: the names and texts that exist, found without the loader.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ impl Play {
         matches!(self.disk.world().body(Path::new(root)), Some(Body::Directory(_)))
     }
 
-    /// What is there, without asking the loader: names with their texts, `None` where that cannot be read.
+    /// Returns the names that exist with their texts, `None` where the text cannot be read.
     pub(super) fn walk(&self) -> BTreeMap<String, Option<String>> {
         let world = self.disk.world();
         let mut found = BTreeMap::new();
@@ -48,12 +48,12 @@ impl Play {
                         &mut directories,
                     );
                 }
-                // What a root held that is missing stays: what that was is checked elsewhere.
+                // The content of a missing root stays, which other tests check.
                 _ => return Ok(()),
             }
             closed |= directories.iter().any(|path| !world.is_readable(path));
         }
-        // What is in a directory that cannot be read is unknown: what was known of it stays.
+        // The content of a directory that cannot be read is unknown, and its last state stays.
         if closed {
             return Ok(());
         }
@@ -71,7 +71,7 @@ impl Play {
         Ok(())
     }
 
-    /// Every directory that can be reached is watched under its name of now, and nothing else is.
+    /// Checks that every reachable directory is watched under its current path, and nothing else is.
     pub(super) fn check_watches(&self) -> Checked {
         let world = self.disk.world();
         let mut directories = BTreeSet::new();
@@ -145,7 +145,7 @@ fn walk(
     }
 }
 
-/// The path without links.
+/// Returns a path without links.
 fn real(world: &World, path: &Path) -> PathBuf {
     let mut real = PathBuf::from("/");
     for component in path.components().skip(1) {

@@ -1,4 +1,7 @@
-//! Looking at names.
+//! The check of one name: what the disk has there now becomes its state, and what differs is noted.
+//!
+//! A name may have become a file, a directory, a link or nothing. Whatever it was before is removed only if that is certain: the
+//! directory that is known to have held it says so itself, and the grace period is over.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,7 +14,7 @@ use crate::loader::directory::rules::{IGNORE_FILE, is_hidden};
 use crate::loader::directory::settle::Hint;
 
 impl Tree {
-    /// Looks at every name that a path has to do with. Answers whether there is any.
+    /// Checks every name that depends on a path. Returns false if there is none, so that writes to the path can be ignored.
     pub(in super::super) fn check_path(&mut self, scan: &ScanContext<'_>, path: &Path, reason: ScanReason) -> bool {
         let mut rels: BTreeSet<RelativePath> = BTreeSet::new();
         if path == self.root {
@@ -61,7 +64,7 @@ impl Tree {
                 None => parents.iter().for_each(|parent| self.remark_not_utf8(parent, path)),
             }
         }
-        // An event of a link on the way says nothing of whether the file at its end is whole.
+        // An event of a link on the way does not say that the file at its end is whole.
         let found = match reason {
             ScanReason::Event => ScanReason::Found,
             given => given,
@@ -75,7 +78,7 @@ impl Tree {
         if is_named || reason == ScanReason::Lost {
             return true;
         }
-        // It may be another name of a file that is known, or nothing at all.
+        // It may be another name of a known file.
         match scan.disk.stat(path) {
             Ok(stat) if stat.kind == Kind::File => {
                 let known: Vec<RelativePath> = self.names_of(stat.id).collect();
@@ -88,7 +91,7 @@ impl Tree {
             _ => true,
         }
     }
-    /// What was at a path has left it. If it is back it is the same as before, but not what was found in it meanwhile.
+    /// Notes that what was at a path was gone for a while. It may be back as the same, but checks below it found something else meanwhile.
     pub(in super::super) fn mark_path_for_rescan(&mut self, path: &Path) {
         let through = self.resolved_through.get(path).into_iter().flatten();
         let itself = self.directory_names.get(path).into_iter().flatten();
@@ -102,7 +105,7 @@ impl Tree {
         }
     }
 
-    /// What was found in a directory counts for nothing. Answers whether that is news.
+    /// Marks a directory so that its next check goes into all that is below it. Returns false if it was marked already.
     pub(super) fn mark_for_rescan(&mut self, rel: &str) -> bool {
         match self.nodes.get_mut(rel) {
             Some(TreeNode::Directory(directory)) => !std::mem::replace(&mut directory.needs_rescan, true),
@@ -110,7 +113,7 @@ impl Tree {
         }
     }
 
-    /// Looks at one name, and at what turns out to have to do with it.
+    /// Checks one name, and the other names of its file.
     pub(in super::super) fn check(&mut self, scan: &ScanContext<'_>, rel: &str, reason: ScanReason) {
         self.check_one(scan, rel, reason);
         self.read_new(scan);
@@ -124,7 +127,7 @@ impl Tree {
         if rel.is_empty() {
             return self.scan_root(scan);
         }
-        // What the root held stays as it was, wherever it is reached through links. With the root it is looked at again.
+        // The content of a missing root stays as it was, also behind links. It is checked when the root is back.
         if self.missing.is_some() {
             return;
         }
@@ -136,7 +139,7 @@ impl Tree {
         self.check_real(scan, rel, path, reason);
     }
 
-    /// Looks at one name, whose directory and place in it are known.
+    /// Checks one name whose real path is known.
     pub(super) fn check_real(&mut self, scan: &ScanContext<'_>, rel: &str, path: PathBuf, reason: ScanReason) {
         match scan.disk.stat(&path) {
             Ok(stat) if stat.kind == Kind::Link => self.check_link(scan, rel, &path, reason),
@@ -150,8 +153,8 @@ impl Tree {
         }
     }
 
-    /// Nothing is at a path. The name is absent only if the directory that is known to have held it is there and says so itself.
-    /// Otherwise it is a directory above that is absent, or was for a moment: what is in it stays as it was.
+    /// Handles a path at which nothing exists. The name is absent only if the directory that is known to have held it exists and says so
+    /// itself. Otherwise a directory above is absent, or was for a moment, and the names in it stay as they were.
     pub(super) fn not_found(&mut self, scan: &ScanContext<'_>, rel: &str, path: PathBuf, reason: ScanReason) {
         let (parent, name) = split(rel);
         let Some(directory) = self.directory(parent) else {
@@ -160,7 +163,7 @@ impl Tree {
         match scan.disk.holds(&directory.real, name.as_ref()) {
             Ok((id, false)) if id == directory.id => self.absent(scan, rel, path, reason),
             Err(error) if !is_gone(&error) && self.nodes.contains_key(rel) => self.note_inaccessible(scan, rel, &error),
-            // If it is in doubt already, it or a directory above is waited for.
+            // If it is marked already, it or a directory above is being waited for.
             Ok(_) | Err(_) => {
                 self.wait_for(scan, parent, ScanReason::Found);
                 if self.mark_for_rescan(parent) {
@@ -170,23 +173,23 @@ impl Tree {
         }
     }
 
-    /// A directory was not there, or not the known one, when something in it was looked at. It is looked at itself, in a moment.
+    /// Plans a check of a directory that was absent or exchanged when a name in it was checked.
     pub(super) fn check_again(&mut self, scan: &ScanContext<'_>, rel: &str) {
         if let Some(directory) = self.directory(rel) {
             scan.inbox.settle().note_back(directory.real.clone(), scan.now);
         }
     }
 
-    /// A name stands for what is at a real path.
+    /// Sets the meaning of a name to what is at a real path.
     pub(super) fn put(&mut self, scan: &ScanContext<'_>, rel: &str, real: &Path, stat: &Stat, reason: ScanReason) {
         match stat.kind {
             Kind::Directory | Kind::File if self.is_pseudo(scan, rel, real, stat) => self.leave_out(scan, rel, reason),
-            // What the file held is gone, and may be about to come back.
+            // The file is gone, and may be about to come back.
             Kind::Directory if self.enters(rel) && self.is_file(rel) && !self.is_lost(scan, reason) => {
                 self.start_grace(scan, rel, reason);
             }
             Kind::Directory if self.enters(rel) => self.enter(scan, rel, real, stat, reason),
-            // What was in the directory is gone, and may be about to come back.
+            // The directory is gone, and may be about to come back.
             Kind::File if self.takes(rel) && self.directory(rel).is_some() && !self.is_lost(scan, reason) => {
                 self.start_grace(scan, rel, reason);
             }
@@ -200,24 +203,25 @@ impl Tree {
         }
     }
 
-    /// Whether it is on a file system that has no files, such as `/proc`, and got there by a link or a mount. What is in it changes with
-    /// each look, has no end, and is nobody's template.
+    /// Returns true if a link or a mount leads into a file system that stores no files, such as `/proc`. Its content changes with each
+    /// read and has no end.
     pub(super) fn is_pseudo(&mut self, scan: &ScanContext<'_>, rel: &str, real: &Path, stat: &Stat) -> bool {
         let device = stat.id.device;
-        // Where the root itself is there, somebody wants it.
+        // If the root itself is on it, that is intended.
         if self.directory("").is_none_or(|root| root.id.device == device) {
             return false;
         }
         let known = self.pseudo.entry(device).or_insert_with(|| scan.disk.pseudo(real));
         let Some(name) = *known else { return false };
         if self.enters(rel) || self.takes(rel) {
-            let message = format!("what leads into the file system `{name}` is left out: nothing there is a template");
+            let message =
+                format!("a link or mount into the file system `{name}` is left out, because that stores no files");
             self.remark(rel.to_owned(), rel, "pseudo", message, "remove the link or the mount");
         }
         true
     }
 
-    /// What is there now is no template, nor a directory of any.
+    /// Handles something that is neither a template nor a directory that is entered.
     pub(super) fn leave_out(&mut self, scan: &ScanContext<'_>, rel: &str, reason: ScanReason) {
         match !self.nodes.contains_key(rel) || self.is_lost(scan, reason) {
             true => self.remove_node(scan, rel),
@@ -233,7 +237,7 @@ impl Tree {
         scan.forced || reason == ScanReason::Lost
     }
 
-    /// What a name stood for has its grace from now on.
+    /// Starts the grace period of what a name stood for.
     pub(super) fn start_grace(&mut self, scan: &ScanContext<'_>, rel: &str, reason: ScanReason) {
         self.wait_for(scan, rel, reason);
         let (parent, name) = split(rel);
@@ -242,7 +246,7 @@ impl Tree {
             scan.inbox.settle().note_seen(path, Hint::Gone, scan.now);
         }
     }
-    /// Its directory does not hold it. It may be about to come back.
+    /// Handles a name that its directory does not hold. It may be about to come back.
     pub(super) fn absent(&mut self, scan: &ScanContext<'_>, rel: &str, path: PathBuf, reason: ScanReason) {
         if !self.nodes.contains_key(rel) || self.is_lost(scan, reason) {
             return self.remove(scan, rel);
@@ -260,7 +264,7 @@ impl Tree {
         self.remove_node(scan, rel);
     }
 
-    /// Forgets what a name stands for and everything below it, but not where it leads.
+    /// Forgets the meaning of a name and everything below it, but not the link.
     pub(super) fn remove_node(&mut self, scan: &ScanContext<'_>, rel: &str) {
         self.failures.forget_all(rel);
         let inside: Vec<RelativePath> = inside(&self.nodes, rel).cloned().collect();
@@ -306,12 +310,12 @@ impl Tree {
         scan.inbox.watched().release(&directory.real, None);
     }
 
-    // --- what cannot be seen or should be known -----------------------------------------------------------------------------
+    // --- what cannot be read ------------------------------------------------------------------------------------------------
 
-    /// Something is there and cannot be looked at: what was there stays.
+    /// Handles a path whose metadata cannot be read. The name keeps its last content.
     pub(super) fn note_inaccessible(&mut self, scan: &ScanContext<'_>, rel: &str, error: &std::io::Error) {
-        let help = "let the service see it, for example with `chmod a+rx` on the directories above";
-        let diagnostic = failure::diagnostic("it cannot be looked at", error, help);
+        let help = "give the service access, for example with `chmod a+rx` on the directories above";
+        let diagnostic = failure::diagnostic("its metadata cannot be read", error, help);
         if failure::passes(error) {
             self.retry_later(scan, rel);
         }
@@ -324,15 +328,14 @@ impl Tree {
         }
     }
 
-    /// What a name stands for could not be looked at, for a reason that passes: it is looked at again soon, and later with each
-    /// further failure.
+    /// Plans another check of a name after a transient error: soon, and later with each further failure.
     pub(super) fn retry_later(&mut self, scan: &ScanContext<'_>, rel: &str) {
         let Some(path) = self.path_of(rel) else { return };
         let until = scan.now + self.failures.note(rel);
         scan.inbox.settle().note_again(path, scan.now, until);
     }
 
-    /// Returns how many names could not be looked at when that was tried last.
+    /// Returns the number of names whose last check failed with a transient error.
     #[cfg(test)]
     pub(in super::super) fn failures(&self) -> usize {
         self.failures.len()

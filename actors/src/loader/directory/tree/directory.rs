@@ -1,4 +1,4 @@
-//! Going into a directory: first it is watched, then it is read, so that nothing comes in between.
+//! Entering a directory: it is watched first and read then, so that no change comes between.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
@@ -15,20 +15,20 @@ use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::WatchError;
 use crate::template::composed;
 
-/// What to do about an ignore file that is closed.
+/// The help for an ignore file that cannot be read.
 const IGNORE_HELP: &str = "let the service read it, for example with `chmod a+r`";
 
 impl Tree {
-    /// A name stands for a real directory.
+    /// Checks a name that stands for a real directory, and what is in it.
     pub(super) fn enter(&mut self, scan: &ScanContext<'_>, rel: &str, real: &Path, stat: &Stat, reason: ScanReason) {
-        // Whoever wanted to know has gone; what was seen until here is used for nothing.
+        // The engine has stopped, so nothing uses the outcome.
         if scan.inbox.is_over() {
             return;
         }
         if self.is_cycle(rel, real, stat.id) || self.is_too_deep(rel) || self.is_one_too_many(rel) {
             return self.leave_out(scan, rel, reason);
         }
-        // Whatever keeps it from being read now, it is read deeply when it is read.
+        // If it cannot be read now, all that is below it is checked later.
         if self.register_directory(scan, rel, real, stat.id) {
             self.mark_for_rescan(rel);
         }
@@ -43,7 +43,7 @@ impl Tree {
                 let what = format!("the directory {} cannot be read", real.display());
                 let help = match error.kind() {
                     std::io::ErrorKind::FileTooLarge => {
-                        "remove what nobody needs, or raise the limit `directory_entries`"
+                        "remove files that are not needed, or raise the limit `directory_entries`"
                     }
                     _ => "let the service read and enter it, for example with `chmod a+rx`",
                 };
@@ -53,7 +53,7 @@ impl Tree {
                 return self.cannot_enter(scan, rel, failure::diagnostic(what, &error, help));
             }
         };
-        // If another one is there by now, these may be the names of either.
+        // If it was exchanged meanwhile, these may be the names of either directory.
         let is_another = match scan.disk.stat(real) {
             Ok(now) => (now.id, now.kind) != (stat.id, Kind::Directory),
             Err(error) => is_gone(&error),
@@ -102,7 +102,7 @@ impl Tree {
             self.remark_clashes(rel, seen.keys().copied(), &new);
         }
         match scan.afresh {
-            // Of all directories together: so many are read at once.
+            // A start reads the files of all directories together, with several threads.
             true => self.new.append(&mut new),
             false => new
                 .iter()
@@ -110,7 +110,7 @@ impl Tree {
         }
     }
 
-    /// Makes a directory of a node, and watches it. Answers whether it is another one than before.
+    /// Stores a directory under a name, and watches it. Returns true if it is another one than before.
     fn register_directory(&mut self, scan: &ScanContext<'_>, rel: &str, real: &Path, id: FileId) -> bool {
         let before = match self.nodes.get_mut(rel) {
             Some(TreeNode::Directory(directory)) if directory.real == real => {
@@ -136,7 +136,7 @@ impl Tree {
         let claimed = scan.inbox.watched().claim(real, None);
         self.note_exhausted(claimed);
         match before {
-            // What is below it keeps its names until it is clear what is there now.
+            // Names below it stay until they have been checked.
             Some(before) => {
                 self.is_exchanged = true;
                 if let Some(directory_names) = self.directory_names.get_mut(&before) {
@@ -157,8 +157,8 @@ impl Tree {
             .or_default()
             .insert(rel.into());
         if !rel.is_empty() && self.rules.has_extensions() && self.takes(rel) {
-            let message = "this is a directory, but its name is that of a template".to_owned();
-            let help = "rename it without the extension; templates inside of it are loaded all the same";
+            let message = "this is a directory, but it has the extension of a template".to_owned();
+            let help = "rename it without the extension; templates in it are loaded nevertheless";
             self.remark(rel.to_owned(), rel, "directory", message, help);
         }
         let directory = TreeDirectory {
@@ -170,14 +170,14 @@ impl Tree {
         self.nodes.insert(rel.into(), TreeNode::Directory(Box::new(directory)));
         self.polled_changed = true;
         if scan.recursive {
-            // The watches of what is in it are put by somebody else, and later: what comes before them goes unheard.
+            // The system adds watches below it later, so events before that are missing: it is checked once more.
             scan.inbox.settle().note_seen(real.to_owned(), Hint::Writing, scan.now);
         }
         self.silent.entry(id.device).or_insert_with(|| scan.disk.silent(real));
         true
     }
 
-    /// Whether it is one of the directories above, through a link or a mount.
+    /// Returns true if it is one of the directories above, reached through a link or a mount.
     fn is_cycle(&self, rel: &str, real: &Path, id: FileId) -> bool {
         let mut above = rel;
         while !above.is_empty() {
@@ -190,14 +190,14 @@ impl Tree {
         false
     }
 
-    /// Whether it is inside of more directories than there may be.
+    /// Returns true if it is deeper than the limit.
     fn is_too_deep(&mut self, rel: &str) -> bool {
         let most = self.limits.depth;
         if rel.is_empty() || rel.split('/').count() <= most {
             return false;
         }
         let message =
-            format!("a directory is left out with all that is in it, for it is more than {most} directories deep");
+            format!("a directory is left out with all that is in it, because it is more than {most} directories deep");
         self.remark(
             rel.to_owned(),
             rel,
@@ -208,7 +208,7 @@ impl Tree {
         true
     }
 
-    /// Whether it would be one directory more than there may be.
+    /// Returns true if there would be more directories than the limit.
     fn is_one_too_many(&mut self, rel: &str) -> bool {
         let most = self.limits.directories;
         if self.directories < most || rel.is_empty() || self.directory(rel).is_some() {
@@ -216,7 +216,7 @@ impl Tree {
         }
         if !self.remarks.has("too-many-directories") {
             let message = format!("there are more than {most} directories, so some are left out, for example");
-            let help = "see where links lead, or raise the limit `directories`";
+            let help = "check where links lead, or raise the limit `directories`";
             self.remark(rel.to_owned(), rel, "too-many-directories", message, help);
         }
         true
@@ -234,10 +234,10 @@ impl Tree {
         !directory.needs_rescan && directory.real == path && is_now()
     }
 
-    /// Lists a directory that is being watched.
+    /// Lists a directory, after making sure that it is watched.
     fn list_watched(&mut self, scan: &ScanContext<'_>, real: &Path) -> std::io::Result<Vec<(OsString, Option<Kind>)>> {
         let names = scan.disk.list(real, self.limits.entries)?;
-        // It was away when it was to be watched, and is back.
+        // It was gone when it was to be watched, and is back.
         if !scan.inbox.watched().lacks(real) {
             return Ok(names);
         }
@@ -246,7 +246,7 @@ impl Tree {
         scan.disk.list(real, self.limits.entries)
     }
 
-    /// What is found in a directory counts from now on. Answers whether what was found before does not.
+    /// Takes the mark of a directory that all that is below it has to be checked. Returns true if it was set.
     fn take_rescan_mark(&mut self, rel: &str) -> bool {
         match self.nodes.get_mut(rel) {
             Some(TreeNode::Directory(directory)) => std::mem::take(&mut directory.needs_rescan),
@@ -256,7 +256,7 @@ impl Tree {
 
     // --- what cannot be read ------------------------------------------------------------------------------------------------
 
-    /// A directory is there and cannot be read: what was in it stays, unless it can still be looked at by name.
+    /// Handles a directory that exists and cannot be read. Names in it stay, unless they can still be checked one by one.
     pub(super) fn cannot_enter(&mut self, scan: &ScanContext<'_>, rel: &str, diagnostic: Diagnostic) {
         if rel.is_empty() {
             let Diagnostic { message, help, .. } = diagnostic;
@@ -271,8 +271,8 @@ impl Tree {
             return;
         };
         if directory.unreadable.is_none() {
-            tracing::warn!(path = %directory.real.display(), "{}; what was served of it goes on", diagnostic.message);
-            crate::unheard::unheard(format_args!("{}; what was served of it goes on", diagnostic.message));
+            tracing::warn!(path = %directory.real.display(), "{}; its last content is still served", diagnostic.message);
+            crate::unheard::unheard(format_args!("{}; its last content is still served", diagnostic.message));
             directory.unreadable = Some(diagnostic);
         }
         self.polled.insert(rel.into());
@@ -282,7 +282,7 @@ impl Tree {
         }
     }
 
-    /// Answers whether it could not be read before.
+    /// Notes that a directory can be read. Returns true if it could not be read before.
     fn can_enter(&mut self, rel: &str) -> bool {
         let Some(TreeNode::Directory(directory)) = self.nodes.get_mut(rel) else {
             return false;
@@ -298,13 +298,13 @@ impl Tree {
 
     // --- the ignore file ----------------------------------------------------------------------------------------------------
 
-    /// Reads it if it changed. Answers whether it did.
+    /// Reads the ignore file of a directory if it changed. Returns true if its text did.
     fn read_ignore(&mut self, scan: &ScanContext<'_>, rel: &str, real: &Path, is_there: bool) -> bool {
         let (path, name) = (real.join(IGNORE_FILE), join(rel, IGNORE_FILE));
         self.unsettled.remove(name.as_str());
         let stat = match is_there.then(|| scan.disk.follow(&path)) {
             Some(Err(error)) if !is_gone(&error) => {
-                let diagnostic = failure::diagnostic("it cannot be looked at", &error, IGNORE_HELP);
+                let diagnostic = failure::diagnostic("its metadata cannot be read", &error, IGNORE_HELP);
                 self.keep_ignore(scan, rel, path, diagnostic, failure::passes(&error));
                 return false;
             }
@@ -328,7 +328,7 @@ impl Tree {
             }
         }
         let content = match read(scan.disk, &path, self.limits.ignore_bytes, scan.forced) {
-            // It decides at once what else is looked at, so it is asked at once whether it is whole.
+            // It decides at once which other names are checked, so it has to be verified at once.
             FileContent::Text(text, seen, _)
                 if !scan.is_whole(&path, &seen, &text)
                     || (self.ignores.contains_key(rel) && scan.is_just_emptied(&seen, &text)) =>
@@ -345,7 +345,7 @@ impl Tree {
                 self.remarks.forget(&place, "ignore-pattern");
                 self.failures.forget(&name);
                 for reason in wrong {
-                    let help = "correct the line; the others count";
+                    let help = "correct the line; the other lines apply";
                     self.remark(place.clone(), &join(rel, IGNORE_FILE), "ignore-pattern", reason, help);
                 }
                 let differs = self.ignores.get(rel).is_none_or(|ignore| ignore.text != text.text);
@@ -364,7 +364,7 @@ impl Tree {
                     let bytes = seen.map_or(0, |seen| seen.bytes());
                     let most = self.limits.ignore_bytes;
                     diagnostic.message =
-                        format!("an ignore file of {bytes} bytes is larger than the {most} that one may have");
+                        format!("an ignore file of {bytes} bytes is larger than the limit of {most} bytes");
                     diagnostic.help = Some("raise the limit `ignore_bytes`".to_owned());
                 }
                 self.keep_ignore(scan, rel, path, diagnostic, false);
@@ -386,10 +386,10 @@ impl Tree {
         }
     }
 
-    /// An ignore file is there and cannot be read: what it said before goes on.
+    /// Handles an ignore file that exists and cannot be read. Its former patterns apply.
     fn keep_ignore(&mut self, scan: &ScanContext<'_>, rel: &str, path: PathBuf, diagnostic: Diagnostic, again: bool) {
         let help = diagnostic.help.unwrap_or_default();
-        let help = format!("what it said before goes on; {help}");
+        let help = format!("its former patterns still apply; {help}");
         let place = path.display().to_string();
         self.remark(
             place,
@@ -405,11 +405,11 @@ impl Tree {
 
     // --- names --------------------------------------------------------------------------------------------------------------
 
-    /// Says what is wrong with a name that is new.
+    /// Notes a remark about a new name that other systems do not allow.
     pub(super) fn remark_name(&mut self, rel: &str) {
         let name = split(rel).1;
         if let Some(reason) = unportable(name) {
-            let help = "rename it, if the templates are ever to be copied to another system";
+            let help = "rename it if the templates are ever copied to another system";
             let message = format!("{reason}: `{name}`");
             self.remark(rel.to_owned(), rel, "name-not-portable", message, help);
         }
@@ -421,7 +421,7 @@ impl Tree {
         names: impl Iterator<Item = &'n str> + Clone,
         new: &[(String, PathBuf)],
     ) {
-        // Names that are all in small letters of ASCII are one only if they are the same.
+        // Lowercase ASCII names are the same name only if they are equal.
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
         let is_new = |child: &str| new.binary_search_by(|(new, _)| new.as_str().cmp(child)).is_ok();
         let mut clashes = Vec::new();
@@ -452,8 +452,8 @@ impl Tree {
                     ),
                 ),
                 false => (
-                    format!("`{one}` and `{other}` are one name where case does not count"),
-                    "rename one of them, if the templates are ever to be copied to another system".to_owned(),
+                    format!("`{one}` and `{other}` are the same name on file systems that ignore case"),
+                    "rename one of them if the templates are ever copied to another system".to_owned(),
                 ),
             };
             self.remark(join(rel, other), &join(rel, other), CLASH, message, &help);
@@ -461,7 +461,7 @@ impl Tree {
         }
     }
 
-    /// Returns true if a name is that of a template, or of a directory that holds one as far as it was read.
+    /// Returns true if a name is that of a template, or of a directory with a template in it, as far as it was read.
     fn stands_for_templates(&self, rel: &str) -> bool {
         let is_inside = |each: &str| each.strip_prefix(rel).is_some_and(|rest| rest.starts_with('/'));
         self.directory(rel).is_none()
@@ -469,7 +469,7 @@ impl Tree {
             || self.new.iter().any(|(each, _)| is_inside(each))
     }
 
-    /// A name is gone, and so is what it clashed with.
+    /// Forgets the clashes of a name that is gone.
     pub(super) fn forget_clashes(&mut self, rel: &str) {
         if !self.remarks.is_empty() {
             let (directory, name) = split(rel);
@@ -485,7 +485,7 @@ impl Tree {
     }
 }
 
-/// A name with what is not ASCII as code points, to tell names apart that look the same.
+/// Writes a name with its non-ASCII characters as code points, to tell names apart that look the same.
 fn code_points(name: &str) -> String {
     name.chars()
         .map(|each| match each.is_ascii() {

@@ -1,4 +1,4 @@
-//! Taking in one file: when it may be read, and whether its content really differs.
+//! Reading one file into the tree: the time at which it may be read, and the comparison of its content.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use crate::loader::directory::read::{FileContent, Signature, Text, read, read_al
 use crate::loader::directory::settle::Hint;
 use crate::template::Digest;
 
-/// Files that are worth several threads, and those whose texts may wait to be taken in.
+/// The number of files from which several threads read them, and the most texts that wait in memory to be stored.
 const READ_AT_ONCE_MIN: usize = if cfg!(test) { 2 } else { 32 };
 const READ_AT_ONCE_MAX: usize = 512;
 
 impl Tree {
-    /// A name stands for a real file.
+    /// Checks a name that stands for a real file, and reads the file if it changed and may be whole.
     pub(super) fn load(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, stat: &Stat, patience: ScanReason) {
         let known = match self.nodes.get(rel) {
             Some(TreeNode::File { seen: Some(seen), .. }) => Some(seen),
@@ -39,9 +39,9 @@ impl Tree {
         self.read_in(look, rel, real, patience);
     }
 
-    /// Takes in what is in a file now.
+    /// Reads a file and stores its content.
     pub(super) fn read_in(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, patience: ScanReason) {
-        // If somebody writes it now, there will be a better time: when it is closed, or quiet, or was waited for long enough.
+        // If it is being written now, it is read later: when it is closed or quiet, or after the longest wait.
         let has_waited = look.forced || matches!(patience, ScanReason::Quiet | ScanReason::Unsettled);
         let is_written = || !has_waited && look.inbox.settle().is_written(real);
         let Some(admitted) = self.admit(rel).filter(|_| !is_written()) else {
@@ -65,7 +65,7 @@ impl Tree {
         }
     }
 
-    /// Takes in the files that a start has found. Many are read at once.
+    /// Reads the files that a start has found, many at once.
     pub(super) fn read_new(&mut self, look: &ScanContext<'_>) {
         let files = std::mem::take(&mut self.new);
         if files.len() < READ_AT_ONCE_MIN {
@@ -78,7 +78,7 @@ impl Tree {
             let paths: Vec<&Path> = files.iter().map(|(_, real)| &**real).collect();
             let contents = read_all(look.disk, &paths, self.bytes_max(), look.forced);
             for ((rel, real), content) in files.into_iter().zip(contents) {
-                // Those before it may have been as many as there may be.
+                // The limit may have been reached by the files before it.
                 if self.files < self.limits.files || self.admit(rel).is_some() {
                     self.take_content(look, rel, real, content, ScanReason::Found);
                 }
@@ -98,10 +98,8 @@ impl Tree {
             FileContent::Text(_, seen, _) if self.is_over_bytes(rel, &seen) => {
                 self.failures.forget(rel);
                 let most = self.limits.bytes;
-                let message =
-                    format!("with this text there would be more than {most} bytes of templates below one root");
-                let help =
-                    "remove what is no template, or raise the limit `tree_bytes`; then edit it or reload in full";
+                let message = format!("with this text the templates below one root would have more than {most} bytes");
+                let help = "remove files that are no templates, or raise the limit `tree_bytes`; then edit the file or reload in full";
                 let diagnostic = Diagnostic::error("too-large-in-all", message).help(help);
                 self.keep_unreadable(rel, diagnostic, Some(seen));
             }
@@ -145,7 +143,7 @@ impl Tree {
         }
     }
 
-    /// Whether all files together would have more bytes than they may.
+    /// Returns true if all files together would have more bytes than the limit.
     fn is_over_bytes(&self, rel: &str, seen: &Signature) -> bool {
         let before = match self.nodes.get(rel) {
             Some(TreeNode::File { seen, state }) => state.bytes(seen.as_ref()),
@@ -154,28 +152,28 @@ impl Tree {
         self.bytes.saturating_sub(before).saturating_add(seen.bytes()) > self.limits.bytes
     }
 
-    /// Whether somebody may be in the middle of writing it, as far as can be told.
+    /// Returns true if a file may be half written, as far as the reason of the check and its stamps show.
     fn may_be_half(&self, look: &ScanContext<'_>, rel: &str, stat: &Stat, patience: ScanReason) -> bool {
         match patience {
             // A file with several names was there before this name: no close will follow.
             ScanReason::Created => stat.names == 1,
-            // It is back, and what was said of that may not have been heard yet.
+            // It is back, and the event of that may not have arrived yet.
             ScanReason::Lost => look.is_young(stat.changed),
             ScanReason::EventOfFile(id) => id != stat.id && look.is_young(stat.changed),
-            // What is new in a new directory is read at once: if it is still being written, events will tell.
+            // A new file in a new directory is read at once: if it is still being written, events will follow.
             ScanReason::Found => look.waits && self.nodes.contains_key(rel) && look.is_young(stat.changed),
             ScanReason::Event | ScanReason::Quiet | ScanReason::Unsettled => false,
         }
     }
 
-    /// The most bytes that are read of it, unless it can be no template at all.
+    /// Returns the most bytes that may be read of a file, or nothing if it cannot be a template.
     fn admit(&mut self, rel: &str) -> Option<usize> {
         if self.nodes.contains_key(rel) {
             return Some(self.bytes_max());
         }
         let name = format!("{}{rel}", self.prefix);
         if let Err(error) = crate::template::TemplateName::new(&name) {
-            let message = format!("a file is left out, for {error}");
+            let message = format!("a file is left out: {error}");
             self.remark(name, rel, "name", message, "rename it");
             return None;
         }
@@ -191,7 +189,7 @@ impl Tree {
         Some(self.bytes_max())
     }
 
-    /// Notes whether it may change without a word.
+    /// Notes whether a file may change without an event, so that it has to be polled.
     fn note_polling(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, names: u64) {
         let is_mounted = look.mounts.contains(real);
         let changed = match names > 1 || is_mounted {
@@ -214,7 +212,7 @@ impl Tree {
         matches!(self.state(rel), Some(Delivered::Text(digest)) if digest != Digest::of(b""))
     }
 
-    /// Whether what was read is what is known of a name, or was there for long enough to be taken for whole.
+    /// Returns true if a text that was read is the known one of a name, or is old enough to be taken for whole.
     pub(in crate::loader::directory) fn is_whole(
         &self,
         look: &ScanContext<'_>,
@@ -226,8 +224,8 @@ impl Tree {
         is_known || !look.is_young(seen.changed)
     }
 
-    /// What is said of a name was read for that. It may be another than when the name was looked at, and is not said twice.
-    /// Answers where the other names of the file are, if it is.
+    /// Stores a text that was read again to be reported, so that it is not reported twice. If it differs from the one at the last check,
+    /// returns the paths of the other names of the file.
     pub(in crate::loader::directory) fn note_read_again(
         &mut self,
         rel: &str,
@@ -242,7 +240,7 @@ impl Tree {
         others.filter_map(|other| self.real(&other)).collect()
     }
 
-    /// What was to be said of a name could not be read for a reason that passes. Answers what is said instead.
+    /// Stores a transient error of reading a file again. Returns the diagnostics to report.
     pub(in crate::loader::directory) fn note_failed_again(
         &mut self,
         look: &ScanContext<'_>,
@@ -257,7 +255,7 @@ impl Tree {
         diagnostics
     }
 
-    /// Notes what a name holds now. Answers whether that differs from what it held.
+    /// Stores the state of a name. Returns true if it differs from the former one.
     pub(super) fn store(&mut self, rel: &str, seen: Option<Signature>, state: Delivered) -> bool {
         let id = seen.as_ref().map(|seen| seen.id);
         self.unsettled.remove(rel);
@@ -282,7 +280,7 @@ impl Tree {
         true
     }
 
-    /// A template is there and cannot be read: what was good stays.
+    /// Stores that a template cannot be read. Its last good text is still served.
     pub(super) fn keep_unreadable(&mut self, rel: &str, diagnostic: Diagnostic, seen: Option<Signature>) {
         if self.admit(rel).is_none() {
             return;

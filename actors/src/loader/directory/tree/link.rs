@@ -1,4 +1,4 @@
-//! Symbolic links: followed by hand, so that every name on the way is known and watched.
+//! Symbolic links. They are resolved by hand, so that every name on the way is known and watched.
 
 use std::path::Path;
 
@@ -8,19 +8,19 @@ use crate::loader::directory::links::{ResolvedPath, leads_too_far, resolve};
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::WatchError;
 
-/// How often a way is followed again that changed while its directories were being watched.
+/// The number of attempts to resolve a link that changes while the directories on its way get their watches.
 const TRIES: usize = 4;
-/// What to do about a link that the rules leave out.
+/// The help for a link that the rules exclude.
 const RULES_HELP: &str = "put the file itself there, or set `files.links` (`Rules::links` in code)";
 
 impl Tree {
-    /// A name is a link.
+    /// Checks a name that is a link.
     pub(super) fn check_link(&mut self, scan: &ScanContext<'_>, rel: &str, path: &Path, reason: ScanReason) {
         if self.rules.links == Links::Never {
             self.remark_link(
                 rel,
                 path,
-                "a symbolic link is left out, for the rules follow none",
+                "a symbolic link is left out, because the rules follow none",
                 RULES_HELP,
             );
             return self.remove(scan, rel);
@@ -46,7 +46,7 @@ impl Tree {
             self.remark_link(
                 rel,
                 path,
-                "a symbolic link is left out, for it leads out of the root",
+                "a symbolic link is left out, because it leads out of the root",
                 RULES_HELP,
             );
             return self.remove_node(scan, rel);
@@ -63,7 +63,7 @@ impl Tree {
                     return self.put(scan, rel, &target, &stat, reason);
                 }
                 self.leave_out(scan, rel, reason);
-                // Something else may come to where it leads; only what no rule would let pass is forgotten.
+                // Something else may be created at its end. It is forgotten only if no rule would accept that.
                 if !self.nodes.contains_key(rel) && !self.takes(rel) && !self.enters(rel) {
                     self.unlink(scan, rel);
                 }
@@ -73,8 +73,8 @@ impl Tree {
         }
     }
 
-    /// Nothing is where a link leads. The link is there, so what is on the way is watched all the same: something may come, or
-    /// what was there may come back. What it stands for is lost when its grace is over.
+    /// Handles a link that dangles. Its way stays watched, because the target may be created or come back. What the link stood for is
+    /// removed after its grace period.
     pub(super) fn note_dangling(&mut self, scan: &ScanContext<'_>, rel: &str, path: &Path, reason: ScanReason) {
         if let Some(link) = self.links.get_mut(rel) {
             self.polled_changed |= link.target_found.is_some();
@@ -93,17 +93,17 @@ impl Tree {
 
     fn remark_too_far(&mut self, rel: &str, path: &Path) {
         let most = self.limits.hops;
-        let message = format!("a symbolic link is left out, for it leads through more than {most} links");
-        let help = "let it lead to the file itself, or raise the limit `link_hops`";
+        let message = format!("a symbolic link is left out, because it leads through more than {most} links");
+        let help = "point it at the file itself, or raise the limit `link_hops`";
         self.remark_link(rel, path, &message, help);
     }
 
-    /// Where a path leads. Everything on the way is watched.
+    /// Resolves a path and watches everything on the way. Returns the target.
     pub(super) fn follow(&mut self, scan: &ScanContext<'_>, rel: &str, path: &Path) -> Option<std::path::PathBuf> {
         for _ in 0..TRIES {
             let resolved = resolve(scan.disk, path, self.limits.hops);
             if self.links.get(rel).is_some_and(|link| link.resolved == resolved) {
-                // Directories on the way may be other ones than before, under the same names.
+                // Directories on the way may have been exchanged.
                 for step in &resolved.through {
                     self.renew(scan, &step.directory);
                 }
@@ -111,7 +111,7 @@ impl Tree {
             }
             self.relink(scan, rel, resolved);
         }
-        // It leads elsewhere each time.
+        // It led elsewhere at each attempt.
         scan.inbox.settle().note_seen(path.to_owned(), Hint::Whole, scan.now);
         self.links.get(rel).and_then(|link| link.resolved.target.clone())
     }
@@ -124,7 +124,7 @@ impl Tree {
 
     fn relink(&mut self, scan: &ScanContext<'_>, rel: &str, resolved: ResolvedPath) {
         for step in &resolved.through {
-            // The top is noisy, and its names rarely change: what is wary of them will see.
+            // The top directory has many events, and its names rarely change: polling finds that.
             if step.directory.parent().is_some() {
                 let claimed = scan.inbox.watched().claim(&step.directory, Some(&step.name));
                 self.note_exhausted(claimed);
@@ -144,7 +144,7 @@ impl Tree {
             .for_each(|before| self.release(scan, rel, &before.resolved));
     }
 
-    /// A name is no link any more.
+    /// Forgets that a name is a link.
     pub(super) fn unlink(&mut self, scan: &ScanContext<'_>, rel: &str) {
         if let Some(before) = self.links.remove(rel) {
             self.polled_changed = true;

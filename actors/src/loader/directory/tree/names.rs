@@ -1,15 +1,16 @@
-//! Names below a root.
+//! Helpers for names below a root: components separated by `/`, and ordered maps of such names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::RelativePath;
 
-/// A name's directory and its last component.
+/// Returns the directory of a name and its last component.
 pub(super) fn split(rel: &str) -> (&str, &str) {
     rel.rsplit_once('/').unwrap_or(("", rel))
 }
 
+/// Joins the name of a directory and a component.
 pub(super) fn join(parent: &str, name: &str) -> String {
     let mut rel = String::with_capacity(parent.len() + 1 + name.len());
     rel.push_str(parent);
@@ -20,7 +21,7 @@ pub(super) fn join(parent: &str, name: &str) -> String {
     rel
 }
 
-/// What follows a directory's name and the separator.
+/// Returns the part of a name after that of a directory and the separator.
 pub(super) fn below<'a>(rel: &'a str, directory: &str) -> &'a str {
     match directory {
         "" => rel,
@@ -28,7 +29,7 @@ pub(super) fn below<'a>(rel: &'a str, directory: &str) -> &'a str {
     }
 }
 
-/// The names below one.
+/// Returns the names below a directory.
 pub(super) fn inside<'a, T>(map: &'a BTreeMap<RelativePath, T>, rel: &str) -> impl Iterator<Item = &'a RelativePath> {
     let prefix = match rel {
         "" => String::new(),
@@ -44,7 +45,7 @@ pub(super) fn inside<'a, T>(map: &'a BTreeMap<RelativePath, T>, rel: &str) -> im
         .take_while(move |each| each.starts_with(&prefix))
 }
 
-/// The last components of the names directly below one.
+/// Returns the last components of the names directly below a directory. Costs a look-up for each, however many names are below.
 pub(super) fn children<T>(map: &BTreeMap<RelativePath, T>, rel: &str) -> BTreeSet<String> {
     let mut children = BTreeSet::new();
     let mut after = Bound::Excluded(match rel {
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn children_and_what_is_inside_are_found_whatever_stands_between() {
+    fn children_and_names_below_are_found() {
         let names = ["", "a", "a-b", "a.html", "a/x", "a/y/z", "a0", "b/c/d"];
         let map: BTreeMap<RelativePath, ()> = names.map(|name| (name.into(), ())).into();
         let found = |rel| children(&map, rel).into_iter().collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! [`PolledPath`]: what nothing tells of.
+//! [`PolledPath`]: a path that has no reliable events, so that it is compared from time to time.
 
 use std::path::PathBuf;
 
@@ -7,24 +7,24 @@ use crate::loader::directory::disk::{Disk, FileId, Kind};
 use crate::loader::directory::read::Signature;
 use crate::loader::directory::settle::Hint;
 
-/// What has to be looked at from time to time, for nothing tells of it.
+/// A path that is compared from time to time, because it has no reliable events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct PolledPath {
     pub(in super::super) path: PathBuf,
-    /// What was there when it was last looked at.
+    /// The state at the last check.
     pub(in super::super) expected: Expected,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) enum Expected {
-    /// A directory, or something of no concern: nothing differs as long as it is the same one.
+    /// A directory, or something that is no template, compared by identity only.
     Same(FileId, Kind),
     File(Signature),
     Nothing,
 }
 
 impl PolledPath {
-    /// What it means that it differs. Nothing says when somebody who writes a file is done.
+    /// Returns the hint for a difference. No event will say when a writer closes the file, so it has to become quiet.
     pub(in super::super) fn hint(&self) -> Hint {
         match self.expected {
             Expected::File(_) => Hint::Writing,
@@ -32,7 +32,7 @@ impl PolledPath {
         }
     }
 
-    /// Whether something else is there now.
+    /// Returns true if something else is there now.
     pub(in super::super) fn differs(&self, disk: &dyn Disk) -> bool {
         let now = disk.follow(&self.path).ok();
         match (&self.expected, now) {
@@ -45,7 +45,7 @@ impl PolledPath {
 }
 
 impl Tree {
-    /// What has to be looked at from time to time.
+    /// Returns the paths to poll.
     pub(in super::super) fn polled(&self) -> Vec<PolledPath> {
         let mut polled = vec![PolledPath {
             path: self.root.clone(),
@@ -79,7 +79,7 @@ impl Tree {
         polled
     }
 
-    /// Looks at each file that is known, by its stamps.
+    /// Compares the stamps of each known file.
     pub(in super::super) fn sweep(&mut self, scan: &ScanContext<'_>) {
         let files: Vec<RelativePath> = self.templates().cloned().collect();
         for rel in files {

@@ -1,11 +1,10 @@
-//! The root: it may be missing, be another directory than before, or a link that leads elsewhere now. While it is missing, what
-//! it held stays.
+//! The root: it may be missing, exchanged, or a link that leads elsewhere now. While it is missing, its last content stays.
 
 use super::{ScanContext, ScanReason, Tree};
 use crate::loader::directory::disk::{Kind, is_gone};
 
 impl Tree {
-    /// Looks into the root, whatever is there now.
+    /// Checks the root and what is in it.
     pub(super) fn scan_root(&mut self, scan: &ScanContext<'_>) {
         let root = self.root.clone();
         let target = self.follow(scan, "", &root);
@@ -14,8 +13,8 @@ impl Tree {
             Some((real, stat)) if stat.kind == Kind::Directory => (real, stat),
             there => {
                 let reason = match (there, scan.disk.follow(&root)) {
-                    (Some(_), _) => "is no directory".to_owned(),
-                    (None, Err(error)) if !is_gone(&error) => format!("cannot be looked at: {error}"),
+                    (Some(_), _) => "is not a directory".to_owned(),
+                    (None, Err(error)) if !is_gone(&error) => format!("cannot be read: {error}"),
                     (None, _) => "is not there".to_owned(),
                 };
                 self.mark_for_rescan("");
@@ -30,11 +29,11 @@ impl Tree {
         }
         let was_missing = self.missing.take().is_some();
         self.polled_changed |= was_missing;
-        // What was heard meanwhile of what is in it could not be looked at.
+        // Events of what is in it could not be checked while it was missing.
         let deep = scan.deep || was_missing;
         let scan = &ScanContext { deep, ..*scan };
         self.enter(scan, "", &real, &stat, ScanReason::Found);
-        // It may have been exchanged under our eyes, and what is said at a start is all that there is.
+        // It may have been exchanged during the check, and a complete report is not corrected by a later one.
         let is_marked = scan.afresh && self.directory("").is_some_and(|root| root.needs_rescan);
         if let Some(stat) = is_marked.then(|| scan.disk.stat(&real).ok()).flatten() {
             self.enter(scan, "", &real, &stat, ScanReason::Found);
@@ -43,7 +42,7 @@ impl Tree {
         self.was_there |= self.missing.is_none();
     }
 
-    /// Whether the root is there and the one that is known; if not, it is looked into. Costs one question to the disk.
+    /// Returns true if the root exists. If it is not the known directory it is checked. Otherwise this costs one question to the disk.
     pub(in super::super) fn ensure_root(&mut self, scan: &ScanContext<'_>) -> bool {
         let known = self.directory("").map(|root| root.id);
         let now = scan.disk.follow(&self.root).ok();
@@ -54,7 +53,7 @@ impl Tree {
         self.missing.is_none()
     }
 
-    /// Looks at everything, by stamps or by every byte.
+    /// Compares everything, by stamps or by every byte.
     pub(in super::super) fn reconcile(&mut self, scan: &ScanContext<'_>) {
         self.scan_root(&ScanContext { deep: true, ..*scan });
         while let Some((rel, id)) = self.queued.pop() {
