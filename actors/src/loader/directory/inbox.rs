@@ -104,8 +104,8 @@ impl Inbox {
     }
 
     /// Notes one event. Returns true if it is of a path that is watched for.
-    pub(super) fn receive(&self, heard: WatchEvent<'_>, now: Instant) -> bool {
-        match heard {
+    pub(super) fn receive(&self, event: WatchEvent<'_>, now: Instant) -> bool {
+        match event {
             WatchEvent::Overflow => {
                 self.settle().note_lost_events();
                 // A mark may be among what was lost.

@@ -174,8 +174,8 @@ impl Settle {
 
     /// Returns each path with such an event.
     pub fn paths_with_events(&self) -> impl Iterator<Item = &Path> {
-        let told = self.waiting.iter().filter(|(_, waiting)| waiting.reported);
-        told.map(|(path, _)| path.as_path())
+        let reported = self.waiting.iter().filter(|(_, waiting)| waiting.reported);
+        reported.map(|(path, _)| path.as_path())
     }
 
     /// Returns the time from which all files that are being written have been quiet for long enough, if one has not.

@@ -251,7 +251,7 @@ fn limits_are_remarked_at_the_limit() {
 
         fs::remove_dir_all(site.path("a/b/c")).expect("removed");
         fs::remove_file(site.path("three.html")).expect("removed");
-        fs::write(site.path(".hotplateignore"), "").expect("written");
+        fs::write(site.path(".hotplateignore"), "\n").expect("written");
         site.sync();
         assert_eq!(names(&site), "a/b/x.html one.html skip.html two.html");
         assert_eq!(codes(&site), [""; 0], "they go with what they are about");

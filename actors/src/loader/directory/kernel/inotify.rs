@@ -130,7 +130,7 @@ fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, wake: &dyn Fn()) {
 
 fn receive(event: &Event<'_>, inbox: &Inbox) -> bool {
     let (watch, what, now) = (event.wd().into(), event.events(), Instant::now());
-    let heard = if what.contains(ReadFlags::QUEUE_OVERFLOW) {
+    let event = if what.contains(ReadFlags::QUEUE_OVERFLOW) {
         WatchEvent::Overflow
     } else if what.contains(ReadFlags::IGNORED) {
         WatchEvent::Ended(watch)
@@ -139,7 +139,7 @@ fn receive(event: &Event<'_>, inbox: &Inbox) -> bool {
     } else {
         WatchEvent::Itself(watch)
     };
-    inbox.receive(heard, now)
+    inbox.receive(event, now)
 }
 
 fn hint(what: ReadFlags) -> Hint {

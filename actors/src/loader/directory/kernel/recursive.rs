@@ -40,7 +40,7 @@ impl Recursive {
         inbox: Arc<Inbox>,
         wake: impl Fn() + Send + 'static,
     ) -> Result<Self, WatchError> {
-        let heard = move |event| {
+        let handler = move |event| {
             if receive(event, &inbox, Instant::now()) {
                 wake();
             }
@@ -48,7 +48,7 @@ impl Recursive {
         let config = Config::default()
             .with_event_kinds(EventKindMask::CORE | EventKindMask::ACCESS_CLOSE)
             .with_follow_symlinks(false);
-        let watcher = RecommendedWatcher::new(heard, config)
+        let watcher = RecommendedWatcher::new(handler, config)
             .map_err(|error| WatchError::Exhausted(format!("native file events cannot be used: {error}")))?;
         Ok(Self {
             watcher,

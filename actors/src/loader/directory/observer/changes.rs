@@ -168,7 +168,7 @@ impl Observer {
                 }
                 RereadOutcome::Text(text)
             }
-            // The hint is that it is gone: were it that somebody writes, the check would not wait for the grace period.
+            // It is noted as gone, not as being written, so that its check waits for the grace period.
             FileContent::Gone => {
                 self.inbox.settle().note_seen(real, Hint::Gone, scan.now);
                 RereadOutcome::Changing
