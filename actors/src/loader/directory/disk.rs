@@ -77,6 +77,7 @@ pub(super) trait Disk: Sync {
     fn pseudo(&self, _: &Path) -> Option<&'static str> {
         None
     }
+
     /// Returns the places where other file systems are mounted, unless that is unknown now. A single mounted file has no events.
     fn mounts(&self) -> Option<HashSet<PathBuf>>;
     /// Returns the time, by the clock of the time stamps of files.

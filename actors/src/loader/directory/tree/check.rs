@@ -91,6 +91,7 @@ impl Tree {
             _ => true,
         }
     }
+
     /// Notes that what was at a path was gone for a while. It may be back as the same, but checks below it found something else meanwhile.
     pub(in super::super) fn mark_path_for_rescan(&mut self, path: &Path) {
         let through = self.resolved_through.get(path).into_iter().flatten();
@@ -246,6 +247,7 @@ impl Tree {
             scan.inbox.settle().note_seen(path, Hint::Gone, scan.now);
         }
     }
+
     /// Handles a name that its directory does not hold. It may be about to come back.
     pub(super) fn absent(&mut self, scan: &ScanContext<'_>, rel: &str, path: PathBuf, reason: ScanReason) {
         if !self.nodes.contains_key(rel) || self.is_lost(scan, reason) {
