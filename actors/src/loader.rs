@@ -1,4 +1,4 @@
-//! [`Loader`]: where sources come from. Events are hints, content is the truth.
+//! [`Loader`]: the interface of a source of templates. Events are hints; only content decides what changed.
 
 pub mod directory;
 mod memory;
@@ -14,70 +14,70 @@ pub use directory::rules::{Links, RuleError, Rules};
 pub use directory::{DirectoryLoader, Mount, WatchBy};
 pub use memory::{MemoryHandle, MemoryLoader};
 
-/// Where sources come from. Lives on a thread of its own, so it may block.
+/// A source of templates. It runs on a thread of its own, so it may block.
 pub trait Loader: Send + 'static {
-    /// For messages: what and where it is.
+    /// Returns a short text for messages: what it loads, and from where.
     fn describe(&self) -> String;
 
-    /// From now on, hint when something may have changed. Called once.
+    /// Starts to watch: from now on, a hint is given when something may have changed. Called once.
     ///
     /// # Errors
-    /// Why it cannot; what it loads then changes by `Reload` only.
+    /// [`LoaderError`] if it cannot watch; its templates then change only by a `Reload`.
     fn watch(&mut self, hints: Hints) -> Result<(), LoaderError>;
 
-    /// What differs from what the last `sync` that succeeded returned. It may say too much, never too little.
+    /// Returns what differs from the result of the last `sync` that succeeded. It may report too much, never too little.
     ///
     /// # Errors
-    /// Why it cannot look at all, such as a root that is missing. What was served then goes on.
+    /// [`LoaderError`] if nothing can be loaded, because its root is missing for example. The previous version is still served.
     fn sync(&mut self, depth: Depth) -> Result<Changes, LoaderError>;
 
-    /// How it learns of changes, for health and metrics. Asked after each look.
+    /// Returns how it notices changes, for health and metrics. Called after each sync.
     fn status(&self) -> LoaderStatus {
         LoaderStatus::default()
     }
 }
 
-/// How closely to look.
+/// The depth of a sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Depth {
-    /// What was hinted at.
+    /// Only what hints were given for.
     Hinted,
-    /// Everything, by whatever tells cheaply that something changed.
+    /// Everything, by cheap signs of a change such as time stamps.
     Everything,
-    /// Everything, every byte.
+    /// Everything, by every byte.
     Bytes,
-    /// Everything, returned as if nothing had been returned before.
+    /// Everything, reported as if nothing had been reported before.
     Afresh,
 }
 
-/// What a loader found.
+/// The changes that a sync found.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// Whether `changed` and `unreadable` are all that there is.
+    /// Set if `changed` and `unreadable` are all that exists.
     pub complete: bool,
-    /// New, or maybe changed.
+    /// Sources that are new or may have changed.
     pub changed: Vec<Source>,
-    /// There, but they cannot be read.
+    /// Sources that exist and cannot be read, with the reasons.
     pub unreadable: Vec<(TemplateName, Arc<[Diagnostic]>)>,
-    /// No longer there.
+    /// Sources that do not exist any more.
     pub removed: Vec<TemplateName>,
 }
 
 impl Changes {
-    /// Whether there is nothing to hand on.
+    /// Returns true if there is nothing to report.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.complete && self.changed.is_empty() && self.unreadable.is_empty() && self.removed.is_empty()
     }
 }
 
-/// Why a loader cannot look or watch.
+/// The reason why a loader cannot load or watch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LoaderError(pub String);
 
-/// How a loader says that something may have changed. Cheap, never blocks; many hints are one look.
+/// The receiver of hints that something may have changed. A hint is cheap and never blocks; many hints lead to one sync.
 #[derive(Clone)]
 pub struct Hints {
     hint: Arc<dyn Fn() + Send + Sync>,
@@ -85,7 +85,7 @@ pub struct Hints {
 }
 
 impl Hints {
-    /// Calls `hint` for each hint.
+    /// Creates a receiver that calls `hint` for each hint.
     pub fn new(hint: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             hint: Arc::new(hint),
@@ -93,19 +93,19 @@ impl Hints {
         }
     }
 
-    /// Something may have changed.
+    /// Gives a hint: something may have changed.
     pub fn hint(&self) {
         (self.hint)();
     }
 
-    /// Whether nobody waits for what the loader finds, for the engine has ended or its start took too long. A loader that has much to
-    /// look at asks now and then, and stops.
+    /// Returns true if the result of a sync is not needed any more, because the engine has stopped or its start took too long. A long
+    /// sync asks now and then, and stops.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// Nobody waits any more.
+    /// Notes that no result is needed any more.
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
     }

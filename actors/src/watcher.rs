@@ -1,7 +1,8 @@
-//! The Watcher: makes its loader look, and hands on what really differs.
+//! The Watcher: syncs its loader, and sends what really differs to the Compiler.
 //!
-//! One batch is in flight: while its outcome is awaited, hints wait as one message in the mailbox. What was handed on and not
-//! answered is handed on again, as everything that there is.
+//! One batch is in flight. While its outcome is awaited, hints collect as one message in the mailbox. The Watcher knows by digest which
+//! sources were accepted ([`known`]), so a touch is no change. If a batch is lost (an actor on the way failed), the Watcher forgets what
+//! it knows, and the next sync sends everything; it comes by itself after a pause that doubles with each loss.
 
 pub(crate) mod known;
 
@@ -22,24 +23,24 @@ use crate::version::{LoaderId, Revision};
 
 use known::KnownSources;
 
-/// How long to wait before a batch whose outcome is unknown is sent again.
+/// The pause before everything is sent again after a batch was lost.
 const RETRY: Duration = Duration::from_millis(100);
-/// How often that time doubles with each further loss: up to 13 seconds.
+/// The number of times that the pause doubles with further losses: up to 13 seconds.
 const RETRY_DOUBLINGS: u32 = 7;
 
-/// What a Watcher is started from.
+/// The configuration of a Watcher.
 pub(crate) struct WatcherConfig {
-    /// Which loader this is.
+    /// The number of the loader.
     pub(crate) loader: LoaderId,
-    /// The loader's own thread.
-    pub(crate) eyes: LoaderWorker,
-    /// Counts batches; outside the behaviour, so that a restart does not begin anew.
+    /// The loader on its thread.
+    pub(crate) worker: LoaderWorker,
+    /// The number of the last batch. It is outside the behaviour, so that a restart continues it.
     pub(crate) revisions: Arc<AtomicU64>,
-    /// Where sources go.
+    /// The recipient of sources.
     pub(crate) compiler: MeteredRecipient<SourcesChanged>,
-    /// Hints to this very Watcher.
+    /// Gives hints to this Watcher.
     pub(crate) hints: Hints,
-    pub(crate) tally: Arc<Recorder>,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
 /// A loader on its thread.
@@ -47,15 +48,15 @@ pub(crate) struct WatcherConfig {
 pub(crate) struct LoaderWorker {
     loader: Arc<std::sync::Mutex<Box<dyn Loader>>>,
     thread: Pool,
-    /// As of the last time that it ran.
+    /// The health as of its last run.
     health: Arc<ArcSwap<LoaderHealth>>,
 }
 
 impl LoaderWorker {
-    /// Gives a loader a thread of its own.
+    /// Starts a thread for a loader.
     ///
     /// # Errors
-    /// When the system has no thread left.
+    /// An error if the system has no thread left.
     pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
         let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64, None)?;
         let health = Arc::new(ArcSwap::from_pointee(
@@ -68,17 +69,17 @@ impl LoaderWorker {
         })
     }
 
-    /// Its thread.
+    /// Returns its thread.
     pub(crate) fn pool(&self) -> &Pool {
         &self.thread
     }
 
-    /// How the loader is.
+    /// Returns the health of the loader.
     pub(crate) fn health(&self) -> LoaderHealth {
         LoaderHealth::clone(&self.health.load())
     }
 
-    /// Runs something with the loader, on its thread.
+    /// Runs a function with the loader, on its thread.
     pub(crate) async fn with<T: Send + 'static>(
         &self,
         run: impl FnOnce(&mut dyn Loader) -> T + Send + 'static,
@@ -89,7 +90,7 @@ impl LoaderWorker {
             let _batch = span.entered();
             let mut loader = loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let answer = run(&mut **loader);
-            // It may be a loader of the user's.
+            // The loader may be code of the embedding program, and panic.
             if let Ok(seen) = contain(|| health_of(&**loader))
                 && seen != **health.load()
             {
@@ -108,7 +109,7 @@ fn health_of(loader: &dyn Loader) -> LoaderHealth {
     }
 }
 
-/// The span of a batch, from the hint to the answer. It has its number once something really differs.
+/// Returns the span of a batch, from the hint to the outcome. It gets its number once something really differs.
 pub(crate) fn batch(loader: LoaderId) -> tracing::Span {
     tracing::info_span!("batch", loader = loader.0, batch = tracing::field::Empty)
 }
@@ -116,18 +117,18 @@ pub(crate) fn batch(loader: LoaderId) -> tracing::Span {
 /// The behaviour of a Watcher.
 pub(crate) struct Watcher {
     loader: LoaderId,
-    eyes: LoaderWorker,
+    worker: LoaderWorker,
     revisions: Arc<AtomicU64>,
     compiler: MeteredRecipient<SourcesChanged>,
     hints: Hints,
-    tally: Arc<Recorder>,
-    /// What was handed on and accepted. Absent after a start and after a loss: then everything is handed on.
+    recorder: Arc<Recorder>,
+    /// The sources that were accepted. Absent after a start and after a loss: then everything is sent.
     known: Option<KnownSources>,
     drained: bool,
-    /// Batches lost one after the other.
+    /// The number of consecutive lost batches.
     losses: u32,
-    /// Why the last look that a hint made could not be.
-    unreadable: Option<String>,
+    /// The reason why the last sync by a hint failed, if it did.
+    last_failure: Option<String>,
 }
 
 impl Behavior for Watcher {
@@ -136,48 +137,51 @@ impl Behavior for Watcher {
     fn start(setup: &WatcherConfig) -> Started<Self> {
         Ok(Self {
             loader: setup.loader,
-            eyes: setup.eyes.clone(),
+            worker: setup.worker.clone(),
             revisions: Arc::clone(&setup.revisions),
             compiler: setup.compiler.clone(),
             hints: setup.hints.clone(),
-            tally: Arc::clone(&setup.tally),
+            recorder: Arc::clone(&setup.recorder),
             known: None,
             drained: false,
             losses: 0,
-            unreadable: None,
+            last_failure: None,
         })
     }
 }
 
 impl Serve<SyncSources> for Watcher {
-    async fn serve(&mut self, look: SyncSources) -> SyncOutcome {
-        // From here on a hint is a look of its own.
-        let SyncSources { place, batch } = look;
+    async fn serve(&mut self, sync: SyncSources) -> SyncOutcome {
+        // A hint from here on leads to a sync of its own.
+        let SyncSources { place, batch } = sync;
         drop(place);
         if self.drained {
             return SyncOutcome::Unchanged;
         }
-        let looked = self.look(Depth::Hinted).instrument(batch).await;
-        self.tally.reloads.synced(&looked, false);
-        // Nobody waits for this answer, so the log says once what is the matter.
-        let unreadable = match &looked {
+        let outcome = self.sync(Depth::Hinted).instrument(batch).await;
+        self.recorder.reloads.synced(&outcome, false);
+        // No caller gets this outcome, so the log reports a failure, once, and its end.
+        let failure = match &outcome {
             SyncOutcome::LoadFailed(reason) => Some(reason.clone()),
             _ => None,
         };
-        if unreadable != self.unreadable {
-            match &unreadable {
+        if failure != self.last_failure {
+            match &failure {
                 Some(reason) => {
-                    tracing::warn!(reason, "the templates cannot be read; what was served goes on");
+                    tracing::warn!(
+                        reason,
+                        "the templates cannot be read; the previous version is still served"
+                    );
                     unheard(format_args!(
-                        "the templates cannot be read: {reason}; what was served goes on"
+                        "the templates cannot be read: {reason}; the previous version is still served"
                     ));
                 }
-                // At the same level: whoever reads warnings only would be left with an alarm that is over.
+                // At the same level, so that a log of warnings also shows the end.
                 None => tracing::warn!("the templates can be read again"),
             }
-            self.unreadable = unreadable;
+            self.last_failure = failure;
         }
-        looked
+        outcome
     }
 }
 
@@ -185,9 +189,9 @@ impl Serve<Reload> for Watcher {
     async fn serve(&mut self, reload: Reload) -> SyncOutcome {
         let batch = batch(self.loader);
         let depth = if reload.full { Depth::Bytes } else { Depth::Everything };
-        let looked = self.look(depth).instrument(batch).await;
-        self.tally.reloads.synced(&looked, true);
-        looked
+        let outcome = self.sync(depth).instrument(batch).await;
+        self.recorder.reloads.synced(&outcome, true);
+        outcome
     }
 }
 
@@ -199,14 +203,14 @@ impl Serve<Drain> for Watcher {
 }
 
 impl Watcher {
-    async fn look(&mut self, depth: Depth) -> SyncOutcome {
+    async fn sync(&mut self, depth: Depth) -> SyncOutcome {
         let noticed = Instant::now();
         let depth = if self.known.is_some() { depth } else { Depth::Afresh };
-        let changes = match self.eyes.with(move |loader| loader.sync(depth)).await {
+        let changes = match self.worker.with(move |loader| loader.sync(depth)).await {
             Ok(Ok(changes)) => changes,
             Ok(Err(error)) => return SyncOutcome::LoadFailed(error.to_string()),
             Err(lost) => {
-                self.send_again();
+                self.schedule_resend();
                 return SyncOutcome::LoadFailed(lost);
             }
         };
@@ -216,14 +220,17 @@ impl Watcher {
             self.known = Some(known);
             return SyncOutcome::Unchanged;
         }
-        let outcome = self.hand_on(changes, noticed).await;
+        let outcome = self.send_batch(changes, noticed).await;
         match &outcome {
-            BatchOutcome::Lost(_) | BatchOutcome::Conflict => self.send_again(),
-            // The same would be refused again: everything is handed on with the next change.
+            BatchOutcome::Lost(_) | BatchOutcome::Conflict => self.schedule_resend(),
+            // The same batch would be refused again, so everything is sent with the next change.
             BatchOutcome::Refused(reason) => {
-                tracing::error!(reason, "the templates are not accepted; what was served goes on");
+                tracing::error!(
+                    reason,
+                    "the templates are not accepted; the previous version is still served"
+                );
                 unheard(format_args!(
-                    "the templates are not accepted: {reason}; what was served goes on"
+                    "the templates are not accepted: {reason}; the previous version is still served"
                 ));
             }
             BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_) => {
@@ -234,7 +241,7 @@ impl Watcher {
         SyncOutcome::Decided(outcome)
     }
 
-    async fn hand_on(&self, changes: Changes, noticed: Instant) -> BatchOutcome {
+    async fn send_batch(&self, changes: Changes, noticed: Instant) -> BatchOutcome {
         let number = self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
         let Changes {
             complete,
@@ -247,7 +254,7 @@ impl Watcher {
             number,
         };
         tracing::Span::current().record("batch", tracing::field::display(revision));
-        tracing::debug!(changed = changed.len(), removed = removed.len(), complete, "handed on");
+        tracing::debug!(changed = changed.len(), removed = removed.len(), complete, "batch sent");
         let batch = SourcesChanged {
             revision,
             complete,
@@ -262,8 +269,8 @@ impl Watcher {
             .unwrap_or_else(|gone| BatchOutcome::Lost(gone.to_string()))
     }
 
-    /// Everything is handed on with the next look, which comes by itself: soon, and later after each further loss.
-    fn send_again(&mut self) {
+    /// Makes the next sync send everything, and gives a hint for it after a pause that doubles with each further loss.
+    fn schedule_resend(&mut self) {
         self.known = None;
         let pause = RETRY * (1 << self.losses.min(RETRY_DOUBLINGS));
         self.losses = self.losses.saturating_add(1);

@@ -43,7 +43,7 @@ fn one_batch_has_one_id_in_all_actors() {
         let of_batch = entries.filter(|entry| within(entry, "batch")["batch"] == batch);
         let messages = of_batch.map(|entry| (entry["target"].clone(), entry["fields"]["message"].clone()));
         let expected = [
-            ("watcher", "handed on"),
+            ("watcher", "batch sent"),
             ("compiler", "compiled"),
             ("graph", "planned"),
             ("registry", "published"),

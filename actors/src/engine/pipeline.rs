@@ -145,11 +145,11 @@ fn start_watcher(
         created = Some(hints.clone());
         let setup = watcher::WatcherConfig {
             loader,
-            eyes: worker,
+            worker,
             revisions: Arc::new(AtomicU64::new(0)),
             compiler,
             hints,
-            tally,
+            recorder: tally,
         };
         Shell::new(setup, child_of_shell, faults)
     });

@@ -1,16 +1,45 @@
-//! [`DirectoryLoader`]: templates from one or several directories, watched through the kernel and by looking.
+//! [`DirectoryLoader`]: templates from one or several directories, watched by file events and by comparing.
 //!
-//! Events are hints only: they say when to look, never what is there. What is there is decided by content, so a lost, doubled or
-//! reordered event costs time and nothing else. How it goes, in reading order:
+//! # The algorithm
+//!
+//! **Events are hints.** An event says which path to check, never what changed there: a check asks the disk and compares digests of
+//! contents. A lost, doubled, late or reordered event therefore costs time and nothing else. inotify(7) gives no stronger promise: a
+//! full queue drops events (`IN_Q_OVERFLOW`), and changes through memory mappings or on the server of a network file system are not
+//! reported at all.
+//!
+//! **Watch, then read.** A directory is watched before its names are read, so nothing can come between (inotify(7), "Limitations and
+//! caveats"). Symbolic links are resolved by hand, and every name on the way is watched.
+//!
+//! **Settle.** A file that was closed, renamed into place or linked is read at once. One that is being written is read when it has
+//! been quiet for `settle_ms`, or after `settle_max_ms` as it is; then its last whole content stays. See [`settle`].
+//!
+//! **Grace.** A name that disappears is removed only after `grace_ms`, because editors remove and create. Only the directory that is
+//! known to have held it can say that it is gone.
+//!
+//! **Mark.** A `Reload` has to know every earlier change. It adds a watch and ends it at once: the kernel puts the end of the watch
+//! (`IN_IGNORED`) into the same queue behind all earlier events, so when that event arrives, all others have arrived. (Watchman does
+//! this with cookie files; nothing is written here.) The same mark proves after a read that nobody wrote to the file meanwhile.
+//!
+//! **Batch.** rename(2) can exchange a whole tree in one step, as Kubernetes does with `..data`. What one exchange makes reachable is
+//! reported as one batch, which waits for its last file (`observer/batch.rs`).
+//!
+//! **Polling.** Whatever has no reliable events is compared from time to time: the root, links, files with several names and mounts
+//! each 250 ms; everything each `sweep_ms`, each `poll_ms` on file systems that are not known to report all changes, and as soon as
+//! possible after lost events. Files are compared by inode, size and time stamps; stamps that are younger than the resolution of the
+//! clock prove nothing ("racy" in Git's index format). If a scan finds what no event reported, events are doubted for a while.
+//!
+//! # The modules, in reading order
 //!
 //! ```text
-//! watches/…  the kernel's events          alarm.rs     when something is due without one
-//! inbox.rs   what was heard of            settle.rs    when that may be looked at
-//! observer.rs  what to look at, and what differs     tree/…  one root, by name     links.rs, rules/…, read.rs
-//! disk.rs    the only file that asks a file system    failure.rs  what its errors mean
+//! watches.rs, kernel/…    native watches and their events      hint_timer.rs  when something is due without an event
+//! inbox.rs                events as paths to check             settle.rs      when a path may be checked
+//! observer.rs             what to check, and what differs      tree/…         the content of one root, by name
+//! links.rs, rules/…, read.rs                                   links, the choice of files, reading one file
+//! disk.rs                 the only file that asks a file system     failure.rs     the meaning of its errors
 //! ```
 //!
-//! The thinking (everything from `inbox.rs` to `read.rs`) is given what was heard, what the disk answers and what time it is.
+//! Everything from `inbox.rs` to `read.rs` gets events, answers of the disk and the time as arguments. `simulator.rs` takes it
+//! through random histories of a file system in memory.
 
 mod hint_timer;
 mod disk;
@@ -40,14 +69,14 @@ use disk::System;
 use hint_timer::{HintTimer, TimerState};
 use inbox::{EventQueue, Inbox};
 use kernel::recursive::Recursive;
-use observer::{Observer, WatchMethod};
+use observer::{Mode, Observer};
 use rules::{CompiledRules, Rules};
 use tree::Tree;
 use watches::{WatchError, Watches};
 
 pub use rules::{EXTENSIONS, Links};
 
-/// A directory, which of its files are templates, and what their names begin with.
+/// A directory, the rules for which of its files are templates, and a prefix for their names.
 #[derive(Debug, Clone)]
 pub struct Mount {
     prefix: String,
@@ -58,7 +87,7 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// The files below `path` that are templates by the default [`Rules`]; each name is `prefix` and the path of the file below
+    /// Takes the files below `path` that are templates by the default [`Rules`]. The name of each is `prefix` and its path below
     /// `path`.
     #[must_use]
     pub fn new(prefix: impl Into<String>, path: impl Into<PathBuf>) -> Self {
@@ -71,17 +100,17 @@ impl Mount {
         }
     }
 
-    /// Lets the directory come later, also if it is the first one: until then it has no files, and
-    /// [`LoaderStatus::missing`](crate::health::LoaderStatus::missing) says so. Once it was there, a directory that is
-    /// missing removes nothing, as always.
+    /// Lets the directory be created later, also if it is the first one. Until then it has no files, and
+    /// [`LoaderStatus::missing`](crate::health::LoaderStatus::missing) names it. Once it has existed, its absence removes nothing,
+    /// like that of any other directory.
     #[must_use]
     pub fn late(mut self) -> Self {
         self.late = true;
         self
     }
 
-    /// Lets paths in these templates lead nowhere, where those of other roots may not: such a path prints nothing, is false and has no
-    /// items. It holds for the texts of this root, whoever calls them.
+    /// Allows paths in these templates that are missing in the data: such a path prints nothing, is false and has no items. This
+    /// applies to the texts of this directory, also if a template of another one calls them.
     ///
     /// ```
     /// use hotplate_actors::{Hotplate, Mount};
@@ -94,7 +123,7 @@ impl Mount {
         self
     }
 
-    /// The files that are templates by other rules.
+    /// Replaces the rules for which files are templates.
     ///
     /// ```
     /// use hotplate_actors::{Links, Mount, Rules};
@@ -111,14 +140,14 @@ impl Mount {
         self
     }
 
-    /// The files with one of these extensions instead.
+    /// Takes the files with one of these extensions.
     #[must_use]
     pub fn extensions<T: Into<String>>(mut self, extensions: impl IntoIterator<Item = T>) -> Self {
         self.rules.extensions = Some(extensions.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Files with any extension, or none.
+    /// Takes files with any extension, and those without one.
     #[must_use]
     pub fn every_extension(mut self) -> Self {
         self.rules.extensions = None;
@@ -126,40 +155,40 @@ impl Mount {
     }
 }
 
-/// By what a [`DirectoryLoader`] learns of changes. [`WatchBy::Auto`] is right nearly always.
+/// The way in which a [`DirectoryLoader`] notices changes. [`WatchBy::Auto`] is nearly always right.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WatchBy {
-    /// By the kernel, as exactly as it tells; and by looking where it does not tell of every change.
+    /// Native file events (inotify on Linux), and polling where they do not report every change.
     #[default]
     Auto,
-    /// By looking at all files each `poll_ms`.
+    /// Polling: all files are compared each `poll_ms`.
     Poll,
-    /// By the kernel's watches of whole trees, and by looking whenever in doubt: what `Auto` is on macOS and Windows.
+    /// Native watches of whole trees, and full scans whenever an event is unclear. `Auto` is this on macOS and Windows.
     Recursive,
 }
 
-/// Loads the files below some directories as one set: what changes in several of them is one batch. Of several with a name, the
-/// first has it.
+/// Loads the files below some directories as one set: changes in several of them are one batch. If several have a file of one name,
+/// the first directory counts.
 pub struct DirectoryLoader {
-    /// Why it cannot look at all: a rule that is none.
-    wrong: Option<String>,
+    /// The first invalid rule, because of which nothing can be loaded.
+    rule_error: Option<String>,
     observer: Observer,
     inbox: Arc<Inbox>,
     roots: Vec<PathBuf>,
     by: WatchBy,
-    alarm: Option<HintTimer>,
-    /// Where to hint to, and when to try again, after the kernel had nothing left to listen with.
+    timer: Option<HintTimer>,
+    /// The timer to wake and the time of the next attempt, after native events could not be set up.
     listen_again: Option<(Arc<TimerState>, Instant)>,
     sweep: Duration,
 }
 
 impl DirectoryLoader {
-    /// A loader of some directories. The first one must exist when it looks, unless it may come [late](Mount::late); others may be
-    /// missing.
+    /// Creates a loader of some directories. The first one must exist when it is loaded, unless it may come [late](Mount::late);
+    /// others may be missing.
     #[must_use]
     pub fn new(mounts: impl IntoIterator<Item = Mount>, limits: &Limits) -> Self {
-        let (mut wrong, mut trees) = (None, Vec::new());
+        let (mut rule_error, mut trees) = (None, Vec::new());
         for mount in mounts {
             let Mount {
                 prefix,
@@ -169,61 +198,55 @@ impl DirectoryLoader {
                 missing,
             } = mount;
             match CompiledRules::new(&rules, limits.source_bytes) {
-                Ok(sieve) => {
-                    let mut tree = Tree::new(prefix, path, sieve, limits);
+                Ok(rules) => {
+                    let mut tree = Tree::new(prefix, path, rules, limits);
                     tree.late = late;
                     tree.paths = missing;
                     trees.push(tree);
                 }
-                Err(reason) => wrong = Some(format!("the rules of {}: {reason}", path.display())),
+                Err(error) => rule_error = Some(format!("the rules of {}: {error}", path.display())),
             }
         }
         let roots = trees.iter().map(|tree| tree.root.clone()).collect();
         let inbox = Arc::new(Inbox::new(limits));
         Self {
-            wrong,
+            rule_error,
             observer: Observer::new(trees, Arc::clone(&inbox), limits),
             inbox,
             roots,
             by: WatchBy::default(),
-            alarm: None,
+            timer: None,
             listen_again: None,
             sweep: Duration::from_millis(limits.sweep_ms),
         }
     }
 
-    /// By what it learns of changes.
+    /// Sets the way in which it notices changes.
     #[must_use]
     pub fn watch_by(mut self, by: WatchBy) -> Self {
         self.by = by;
         self
     }
 
-    fn listen(&mut self, clock: Arc<TimerState>) -> Result<WatchMethod, WatchError> {
+    fn listen(&mut self, timer: Arc<TimerState>) -> Result<Mode, WatchError> {
         let inbox = Arc::clone(&self.inbox);
-        let exact = self.by == WatchBy::Auto && cfg!(target_os = "linux");
-        let kernel: Box<dyn Watches> = match self.by {
+        let watches: Box<dyn Watches> = match self.by {
             WatchBy::Poll => return Err(WatchError::NotThere),
             #[cfg(target_os = "linux")]
-            WatchBy::Auto => Box::new(kernel::inotify::Inotify::listen(inbox, move || clock.rouse())?),
-            _ => Box::new(Recursive::listen(self.roots.clone(), inbox, move || clock.rouse())?),
+            WatchBy::Auto => Box::new(kernel::inotify::Inotify::listen(inbox, move || timer.wake())?),
+            _ => Box::new(Recursive::listen(self.roots.clone(), inbox, move || timer.wake())?),
         };
-        self.inbox.watched().begin(kernel)?;
-        Ok(match exact {
-            true => WatchMethod::kernel(),
-            false => WatchMethod {
-                exact: false,
-                ..WatchMethod::kernel()
-            },
-        })
+        let mode = Mode::of(&*watches);
+        self.inbox.watched().begin(watches)?;
+        Ok(mode)
     }
 }
 
 impl Drop for DirectoryLoader {
     fn drop(&mut self) {
-        // Who listens holds the inbox, and the inbox holds what it listens to: one of them has to let go.
-        let kernel = self.inbox.watched().end();
-        drop(kernel);
+        // The listening thread holds the inbox, and the inbox holds the watches: this breaks the cycle.
+        let watches = self.inbox.watched().end();
+        drop(watches);
     }
 }
 
@@ -234,42 +257,42 @@ impl Loader for DirectoryLoader {
     }
 
     fn watch(&mut self, hints: Hints) -> Result<(), LoaderError> {
-        self.inbox.is_wanted_by(hints.clone());
-        let clock = TimerState::new(Arc::clone(&self.inbox), hints);
-        match self.listen(Arc::clone(&clock)) {
-            Ok(means) => self.observer.means = Some(means),
-            Err(WatchError::NotThere) => self.observer.means = Some(WatchMethod::asked_to_poll()),
+        self.inbox.set_hints(hints.clone());
+        let timer = TimerState::new(Arc::clone(&self.inbox), hints);
+        match self.listen(Arc::clone(&timer)) {
+            Ok(mode) => self.observer.mode = mode,
+            Err(WatchError::NotThere) => self.observer.mode = Mode::configured_polling(),
             Err(WatchError::Exhausted(why)) => {
-                self.observer.poll_instead(why, Instant::now());
-                self.listen_again = Some((Arc::clone(&clock), Instant::now() + self.sweep));
+                self.observer.fall_back_to_polling(why, Instant::now());
+                self.listen_again = Some((Arc::clone(&timer), Instant::now() + self.sweep));
             }
         }
-        let alarm =
-            HintTimer::start(clock).map_err(|error| LoaderError(format!("no thread to wait for changes: {error}")))?;
-        self.alarm = Some(alarm);
+        let timer = HintTimer::start(timer)
+            .map_err(|error| LoaderError(format!("the thread that waits for changes cannot be started: {error}")))?;
+        self.timer = Some(timer);
         Ok(())
     }
 
     fn sync(&mut self, depth: Depth) -> Result<Changes, LoaderError> {
-        if let Some(wrong) = &self.wrong {
-            return Err(LoaderError(wrong.clone()));
+        if let Some(rule_error) = &self.rule_error {
+            return Err(LoaderError(rule_error.clone()));
         }
-        if let Some((clock, _)) = self.listen_again.take_if(|(_, at)| *at <= Instant::now()) {
-            match self.listen(Arc::clone(&clock)) {
-                Ok(means) => self.observer.watch_again(means),
-                Err(_) => self.listen_again = Some((clock, Instant::now() + self.sweep)),
+        if let Some((timer, _)) = self.listen_again.take_if(|(_, at)| *at <= Instant::now()) {
+            match self.listen(Arc::clone(&timer)) {
+                Ok(mode) => self.observer.resume_native(mode),
+                Err(_) => self.listen_again = Some((timer, Instant::now() + self.sweep)),
             }
         }
         let asks = depth == Depth::Everything && self.observer.trusts_events();
         let heard_all = asks && self.inbox.catch_up();
         let inbox = Arc::clone(&self.inbox);
-        let found = self.observer.look(&System, &*inbox, depth, heard_all, Instant::now());
-        if let Some(alarm) = &self.alarm {
-            alarm.set(self.observer.next(), self.observer.wary.take());
+        let found = self.observer.sync(&System, &*inbox, depth, heard_all, Instant::now());
+        if let Some(timer) = &self.timer {
+            timer.set(self.observer.next(), self.observer.polled.take());
         }
-        // Half of a tree is no answer.
+        // The scan may have stopped halfway, and half of a tree is no answer.
         if self.inbox.is_over() {
-            return Err(LoaderError("the engine has ended".to_owned()));
+            return Err(LoaderError("the engine has stopped".to_owned()));
         }
         found
     }
@@ -284,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loader_that_is_dropped_gives_its_watches_and_threads_back() {
+    fn a_dropped_loader_frees_watches_and_threads() {
         for by in [WatchBy::Auto, WatchBy::Recursive] {
             let directory = tempfile::tempdir().expect("a directory");
             let mut loader = DirectoryLoader::new([Mount::new("", directory.path())], &Limits::default()).watch_by(by);
@@ -294,7 +317,7 @@ mod tests {
             drop(loader);
             let end = Instant::now() + std::time::Duration::from_secs(30);
             while inbox.strong_count() > 0 {
-                assert!(Instant::now() < end, "somebody still listens by {by:?}");
+                assert!(Instant::now() < end, "a thread still listens by {by:?}");
                 std::thread::yield_now();
             }
         }
@@ -308,25 +331,22 @@ mod tests {
         let load = |mount: Mount| DirectoryLoader::new([mount], &limits);
         assert!(
             load(Mount::new("", &path)).sync(Depth::Afresh).is_err(),
-            "it must be there"
+            "it must exist"
         );
         let mut loader = load(Mount::new("", &path).late());
         let first = loader.sync(Depth::Afresh).expect("it may come later");
         assert!(first.complete && first.changed.is_empty());
-        let said = |loader: &DirectoryLoader| loader.status().missing.concat();
-        let why = said(&loader);
+        let missing = |loader: &DirectoryLoader| loader.status().missing.concat();
+        let why = missing(&loader);
         assert!(why.contains("is not there yet"), "{why}");
         std::fs::create_dir(&path).expect("made");
         std::fs::write(path.join("a.html"), "a").expect("written");
         let came = loader.sync(Depth::Everything).expect("it is there");
         assert_eq!(came.changed.len(), 1);
-        assert_eq!(said(&loader), "");
+        assert_eq!(missing(&loader), "");
         std::fs::rename(&path, parent.path().join("away")).expect("renamed");
-        assert!(
-            loader.sync(Depth::Everything).is_err(),
-            "what is missing now removes nothing"
-        );
-        let why = said(&loader);
-        assert!(why.contains("what was served goes on"), "{why}");
+        assert!(loader.sync(Depth::Everything).is_err(), "its absence removes nothing");
+        let why = missing(&loader);
+        assert!(why.contains("its last content is still served"), "{why}");
     }
 }

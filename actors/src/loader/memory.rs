@@ -1,4 +1,4 @@
-//! [`MemoryLoader`]: sources that the program itself sets, for tests and for templates that are built in.
+//! [`MemoryLoader`]: sources that the program itself sets, for tests and for templates that are part of the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Changes, Depth, Hints, Loader, LoaderError};
 use crate::template::{NameError, Source, TemplateName};
 
+/// The sources, and the names that changed since the last sync.
 #[derive(Debug, Default)]
 struct MemoryState {
     sources: BTreeMap<TemplateName, Source>,
@@ -13,16 +14,16 @@ struct MemoryState {
     hints: Option<Hints>,
 }
 
-/// Loads what is put on its shelf through the [`MemoryHandle`].
+/// Loads the sources that are set through its [`MemoryHandle`].
 #[derive(Debug)]
 pub struct MemoryLoader(Arc<Mutex<MemoryState>>);
 
-/// Puts sources on the shelf of a [`MemoryLoader`].
+/// Sets the sources of a [`MemoryLoader`].
 #[derive(Debug, Clone)]
 pub struct MemoryHandle(Arc<Mutex<MemoryState>>);
 
 impl MemoryLoader {
-    /// A loader of these templates, which stay as they are: for tests, and for templates that are part of the program.
+    /// Creates a loader of these templates, which never change: for tests, and for templates that are part of the program.
     ///
     /// ```
     /// use hotplate_actors::{Hotplate, MemoryLoader};
@@ -34,7 +35,7 @@ impl MemoryLoader {
     /// ```
     ///
     /// # Errors
-    /// The first name that is none of a template.
+    /// The first name that is not valid for a template.
     pub fn of<N: AsRef<str>, T: Into<Arc<str>>>(
         templates: impl IntoIterator<Item = (N, T)>,
     ) -> Result<Self, NameError> {
@@ -46,27 +47,27 @@ impl MemoryLoader {
         Ok(loader)
     }
 
-    /// An empty shelf, and the handle to fill it.
+    /// Creates an empty loader, and the handle that sets its sources.
     #[must_use]
     pub fn new() -> (Self, MemoryHandle) {
-        let shelf = Arc::<Mutex<MemoryState>>::default();
-        (Self(Arc::clone(&shelf)), MemoryHandle(shelf))
+        let state = Arc::<Mutex<MemoryState>>::default();
+        (Self(Arc::clone(&state)), MemoryHandle(state))
     }
 }
 
 impl MemoryHandle {
-    /// Sets some texts and removes others (`None`), all seen at once.
+    /// Sets some texts and removes others (`None`), all in one batch.
     pub fn edit<T: Into<Arc<str>>>(&self, edits: impl IntoIterator<Item = (TemplateName, Option<T>)>) {
-        let mut shelf = lock(&self.0);
+        let mut state = lock(&self.0);
         for (name, text) in edits {
-            shelf.touched.insert(name.clone());
+            state.touched.insert(name.clone());
             match text {
-                Some(text) => shelf.sources.insert(name.clone(), Source::new(name, text)),
-                None => shelf.sources.remove(&name),
+                Some(text) => state.sources.insert(name.clone(), Source::new(name, text)),
+                None => state.sources.remove(&name),
             };
         }
-        let hints = shelf.hints.clone();
-        drop(shelf);
+        let hints = state.hints.clone();
+        drop(state);
         if let Some(hints) = hints {
             hints.hint();
         }
@@ -94,19 +95,19 @@ impl Loader for MemoryLoader {
     }
 
     fn sync(&mut self, depth: Depth) -> Result<Changes, LoaderError> {
-        let mut shelf = lock(&self.0);
-        let touched = std::mem::take(&mut shelf.touched);
+        let mut state = lock(&self.0);
+        let touched = std::mem::take(&mut state.touched);
         if depth == Depth::Afresh {
             return Ok(Changes {
                 complete: true,
-                changed: shelf.sources.values().cloned().collect(),
+                changed: state.sources.values().cloned().collect(),
                 ..Changes::default()
             });
         }
-        let (there, removed): (Vec<_>, Vec<_>) = touched.into_iter().partition(|name| shelf.sources.contains_key(name));
+        let (there, removed): (Vec<_>, Vec<_>) = touched.into_iter().partition(|name| state.sources.contains_key(name));
         let changed = there
             .iter()
-            .filter_map(|name| shelf.sources.get(name).cloned())
+            .filter_map(|name| state.sources.get(name).cloned())
             .collect();
         Ok(Changes {
             changed,
@@ -116,6 +117,6 @@ impl Loader for MemoryLoader {
     }
 }
 
-fn lock(shelf: &Mutex<MemoryState>) -> MutexGuard<'_, MemoryState> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &Mutex<MemoryState>) -> MutexGuard<'_, MemoryState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

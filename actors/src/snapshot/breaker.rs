@@ -146,7 +146,7 @@ fn later(now: Instant, by: Duration) -> Instant {
     now.checked_add(by).unwrap_or(now + Duration::from_secs(86_400))
 }
 
-/// The closure that is rendered in filter_bit of one whose breaker is open.
+/// The closure that is rendered in place of one whose breaker is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Substitute {
     /// No search has been made yet.
@@ -162,7 +162,7 @@ pub(crate) enum Substitute {
 pub(crate) enum RenderRoute {
     /// Render the closure and report the result.
     Attempt,
-    /// Do not try the closure: the render would fail with this error. The substitute is rendered in its filter_bit.
+    /// Do not try the closure: the render would fail with this error. The substitute is rendered in its place.
     Instead(Box<RenderError>, Substitute),
 }
 
@@ -194,7 +194,7 @@ pub(crate) struct Opened {
 pub(crate) struct Success {
     /// True if its closure is the one that is served now.
     pub(crate) is_served: bool,
-    /// True if it was short enough to be rendered in filter_bit. A closure that was slow once, on a busy machine, does not have to go to the
+    /// True if it was short enough to be rendered in place. A closure that was slow once, on a busy machine, does not have to go to the
     /// pool for ever.
     pub(crate) brief: bool,
 }
@@ -208,7 +208,7 @@ struct GuardedTemplate {
     /// The error of the last failure that counted.
     error: Option<Box<RenderError>>,
     substitute: Substitute,
-    /// True if a render takes longer than is allowed in filter_bit.
+    /// True if a render takes longer than is allowed in place.
     slow: bool,
     /// True if this closure was rendered well, and has not failed since.
     proven: bool,
@@ -354,7 +354,7 @@ impl Breakers {
         }
     }
 
-    /// Records that a closure takes too long to be rendered in filter_bit.
+    /// Records that a closure takes too long to be rendered in place.
     pub(crate) fn slow(&self, id: TemplateId, closure: &Digest, now: Instant, rules: &BreakerRules) {
         let mut records = self.lock();
         self.guarded(&mut records, id, closure, now, rules).slow = true;

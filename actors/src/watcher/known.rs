@@ -1,4 +1,4 @@
-//! [`Known`]: what was handed on, by digest. Pure.
+//! [`KnownSources`]: the sources that were accepted, by digest. Pure.
 
 use std::sync::Arc;
 
@@ -7,10 +7,11 @@ use crate::loader::Changes;
 use crate::snapshot::NameMap;
 use crate::template::Digest;
 
-/// What was handed on of each name. Persistent: a clone is cheap, so a batch that gets lost changes nothing.
+/// The accepted state of each name. It is a persistent map: clones are cheap, so a lost batch changes nothing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KnownSources(NameMap<KnownText>);
 
+/// The accepted state of one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum KnownText {
     Text(Digest),
@@ -18,7 +19,7 @@ enum KnownText {
 }
 
 impl KnownSources {
-    /// What really differs, and what is known once that was accepted.
+    /// Returns the real differences, and the state once these are accepted.
     #[must_use]
     pub(crate) fn compare(mut self, mut changes: Changes) -> (Changes, Self) {
         if changes.complete {
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_in_content_is_handed_on() {
+    fn only_different_content_is_sent() {
         let (a, b) = (source("a", "1"), source("b", "1"));
         let all = Changes {
             complete: true,
@@ -75,14 +76,14 @@ mod tests {
         assert_eq!(
             removed.removed,
             std::slice::from_ref(&b.name),
-            "what was never there is not removed"
+            "an unknown name is not removed"
         );
         let (again, _) = known.compare(changed(std::slice::from_ref(&b)));
-        assert_eq!(again.changed, [b], "what comes back is new");
+        assert_eq!(again.changed, [b], "a name that comes back is new");
     }
 
     #[test]
-    fn a_whole_batch_says_everything_again() {
+    fn a_complete_batch_sends_everything() {
         let a = source("a", "1");
         let whole = || Changes {
             complete: true,

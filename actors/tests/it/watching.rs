@@ -1,6 +1,6 @@
-//! Tests of the directory loader on real file systems: the operations of editors, deployments and programs, and the expected reports.
+//! The directory loader on real file systems: what editors, deployments and programs do, and the reports that must follow.
 //!
-//! Every case runs on each file system that the machine has (the temporary directory, `/dev/shm`) and by each means of watching.
+//! Every case runs on each file system of the machine (the temporary directory, `/dev/shm`) in each watch mode.
 
 mod deployments;
 mod directories;
@@ -22,29 +22,29 @@ use hotplate_actors::loader::{Changes, Depth, Hints};
 use hotplate_actors::{DirectoryLoader, Limits, Loader, LoaderStatus, Mount, WatchBy, WatchMode};
 use tempfile::TempDir;
 
-/// The longest time to wait for a condition, generous because the machine may be busy.
+/// The longest wait for anything: the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The reports of one name in order: a text, an error (`!code`), or `None` for a removal.
+/// The reports about one name, in order: a text, a failure to read it (`!code`), or its removal.
 pub(crate) type Story = Vec<Option<String>>;
 
 #[derive(Default)]
-struct Told {
+struct Reports {
     stories: BTreeMap<String, Story>,
     batches: usize,
     hints: usize,
     hinted: bool,
     ended: bool,
     error: Option<String>,
-    /// A condition on the texts after each batch.
+    /// A check of the served texts after each batch.
     check: Option<Check>,
-    /// The texts that violated the condition.
+    /// The served texts that failed the check.
     wrong: Vec<String>,
 }
 
 type Check = Box<dyn Fn(&BTreeMap<&str, &str>) -> bool + Send>;
 
-impl Told {
+impl Reports {
     fn take(&mut self, changes: Changes) {
         self.batches += usize::from(!changes.is_empty());
         let texts = changes
@@ -58,7 +58,7 @@ impl Told {
         let removed = changes.removed.iter().map(|name| (name, None));
         for (name, now) in texts.chain(unreadable).chain(removed) {
             let story = self.stories.entry(name.to_string()).or_default();
-            // The Watcher compares digests, so a repeated report counts once.
+            // The Watcher compares as well, so a repeated report counts once.
             if story.last() != Some(&now) {
                 story.push(now);
             }
@@ -70,21 +70,22 @@ impl Told {
     }
 
     fn now(&self) -> BTreeMap<&str, &str> {
-        let told = self.stories.iter();
-        told.filter_map(|(name, story)| Some((name.as_str(), story.last()?.as_deref()?)))
+        let reports = self.stories.iter();
+        reports
+            .filter_map(|(name, story)| Some((name.as_str(), story.last()?.as_deref()?)))
             .collect()
     }
 }
 
-/// A watched directory, and everything that its loader reported.
+/// A directory that is watched, and the reports about it.
 pub(crate) struct Site {
     pub(crate) root: PathBuf,
     pub(crate) by: WatchBy,
-    /// The parent directory of the root, on the same file system.
+    /// The directory with the root in it, for files beside the root on the same file system.
     directory: TempDir,
-    told: Arc<(Mutex<Told>, Condvar)>,
+    reports: Arc<(Mutex<Reports>, Condvar)>,
     loader: Arc<Mutex<DirectoryLoader>>,
-    looks: Option<std::thread::JoinHandle<()>>,
+    follower: Option<std::thread::JoinHandle<()>>,
 }
 
 pub(crate) fn limits() -> Limits {
@@ -95,12 +96,12 @@ pub(crate) fn limits() -> Limits {
 }
 
 impl Site {
-    /// Creates some files below a root, and watches it.
+    /// Creates a root with some files and watches it.
     pub(crate) fn new(on: &Path, by: WatchBy, files: &[(&str, &str)]) -> Self {
         Self::within(limits(), on, by, files)
     }
 
-    /// Creates a site with other limits.
+    /// Creates a root with some files and watches it within other limits.
     pub(crate) fn within(limits: Limits, on: &Path, by: WatchBy, files: &[(&str, &str)]) -> Self {
         Self::prepared(limits, on, by, |directory| {
             let root = directory.join("site");
@@ -112,7 +113,7 @@ impl Site {
         })
     }
 
-    /// Watches the mounts that `prepare` creates in a new directory.
+    /// Watches the mounts that `prepare` returns, after it has filled a new directory.
     pub(crate) fn with(on: &Path, by: WatchBy, prepare: impl FnOnce(&Path) -> Vec<Mount>) -> Self {
         Self::prepared(limits(), on, by, prepare)
     }
@@ -121,7 +122,7 @@ impl Site {
         let directory = tempfile::tempdir_in(on).expect("a directory");
         let mounts = prepare(directory.path());
         let limits = match by {
-            // Recursive watching misses more events, so the sweep that finds these changes runs more often.
+            // Watches of whole trees miss more, which full scans find.
             WatchBy::Recursive => Limits {
                 sweep_ms: 300,
                 ..limits
@@ -129,30 +130,30 @@ impl Site {
             _ => limits,
         };
         let mut loader = DirectoryLoader::new(mounts, &limits).watch_by(by);
-        let told = Arc::<(Mutex<Told>, Condvar)>::default();
-        let hinting = Arc::clone(&told);
+        let reports = Arc::<(Mutex<Reports>, Condvar)>::default();
+        let hinting = Arc::clone(&reports);
         let hint = move || {
-            let mut told = hinting.0.lock().expect("not poisoned");
-            told.hints += 1;
-            told.hinted = true;
+            let mut reports = hinting.0.lock().expect("not poisoned");
+            reports.hints += 1;
+            reports.hinted = true;
             hinting.1.notify_all();
         };
         loader.watch(Hints::new(hint)).expect("watches");
         let first = loader.sync(Depth::Afresh).expect("loads");
-        told.0.lock().expect("not poisoned").take(first);
+        reports.0.lock().expect("not poisoned").take(first);
         let loader = Arc::new(Mutex::new(loader));
-        let looks = std::thread::spawn({
-            let (told, loader) = (Arc::clone(&told), Arc::clone(&loader));
-            move || follow(&told, &loader)
+        let follower = std::thread::spawn({
+            let (reports, loader) = (Arc::clone(&reports), Arc::clone(&loader));
+            move || follow(&reports, &loader)
         });
         let root = directory.path().join("site");
         Self {
             root,
             by,
             directory,
-            told,
+            reports,
             loader,
-            looks: Some(looks),
+            follower: Some(follower),
         }
     }
 
@@ -160,7 +161,7 @@ impl Site {
         self.root.join(path)
     }
 
-    /// Returns a path beside the root.
+    /// A path beside the root.
     pub(crate) fn beside(&self, path: &str) -> PathBuf {
         self.directory.path().join(path)
     }
@@ -169,35 +170,35 @@ impl Site {
         write(&self.path(path), text);
     }
 
-    /// Saves a file atomically: writes another file and renames it.
+    /// Writes a file beside it and renames that into place.
     pub(crate) fn save(&self, path: &str, text: &str) {
         let beside = self.path(path).with_extension("part");
         write(&beside, text);
         fs::rename(beside, self.path(path)).expect("renamed");
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.0.lock().expect("not poisoned")
+    fn reports(&self) -> MutexGuard<'_, Reports> {
+        self.reports.0.lock().expect("not poisoned")
     }
 
-    /// Waits until a name has this text, or is removed, without a sync on request.
+    /// Waits until a name has this text, or is gone, without a `Reload`.
     pub(crate) fn until(&self, name: &str, text: Option<&str>) {
         let end = Instant::now() + PATIENCE;
-        let mut told = self.told();
-        while told.now().get(name).copied() != text {
+        let mut reports = self.reports();
+        while reports.now().get(name).copied() != text {
             let left = end.saturating_duration_since(Instant::now());
             assert!(
                 !left.is_zero(),
-                "{name} should be {text:?} by {:?}; told: {:?}; {:?}",
+                "{name} should be {text:?} by {:?}; reported: {:?}; {:?}",
                 self.by,
-                told.stories,
-                told.error
+                reports.stories,
+                reports.error
             );
-            told = self.told.1.wait_timeout(told, left).expect("not poisoned").0;
+            reports = self.reports.1.wait_timeout(reports, left).expect("not poisoned").0;
         }
     }
 
-    /// Syncs everything, as a `Reload` does, and returns all texts.
+    /// Syncs as a `Reload` does, after which everything is reported. Returns the served texts.
     pub(crate) fn sync(&self) -> BTreeMap<String, String> {
         self.look(Depth::Everything)
     }
@@ -205,58 +206,58 @@ impl Site {
     pub(crate) fn look(&self, depth: Depth) -> BTreeMap<String, String> {
         let mut loader = self.loader.lock().expect("not poisoned");
         let changes = loader.sync(depth);
-        let mut told = self.told();
+        let mut reports = self.reports();
         match changes {
-            Ok(changes) => told.take(changes),
-            Err(error) => told.error = Some(error.to_string()),
+            Ok(changes) => reports.take(changes),
+            Err(error) => reports.error = Some(error.to_string()),
         }
-        self.told.1.notify_all();
-        let now = told.now().into_iter();
+        self.reports.1.notify_all();
+        let now = reports.now().into_iter();
         now.map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
     }
 
-    /// Returns the reports of a name.
+    /// Returns the reports about a name.
     pub(crate) fn story(&self, name: &str) -> Story {
-        self.told().stories.get(name).cloned().unwrap_or_default()
+        self.reports().stories.get(name).cloned().unwrap_or_default()
     }
 
-    /// Asserts the reports of a name so far.
+    /// Asserts the reports about a name up to now.
     pub(crate) fn expect(&self, name: &str, story: &[Option<&str>]) {
         self.sync();
-        let told = self.story(name);
-        let told: Vec<Option<&str>> = told.iter().map(Option::as_deref).collect();
-        assert_eq!(told, story, "{name} by {:?}", self.by);
+        let reports = self.story(name);
+        let reports: Vec<Option<&str>> = reports.iter().map(Option::as_deref).collect();
+        assert_eq!(reports, story, "{name} by {:?}", self.by);
     }
 
-    /// Asserts that a name changed from one text to another by events alone, without a report in between.
+    /// Asserts that a name changes from one text to the other by itself, without any other report in between.
     pub(crate) fn expect_change(&self, name: &str, from: &str, to: &str) {
         self.until(name, Some(to));
         self.expect(name, &[Some(from), Some(to)]);
     }
 
     pub(crate) fn batches(&self) -> usize {
-        self.told().batches
+        self.reports().batches
     }
 
-    /// Checks a condition after each batch from now on.
+    /// Checks the served texts after each batch from now on.
     pub(crate) fn check_each_batch(&self, check: impl Fn(&BTreeMap<&str, &str>) -> bool + Send + 'static) {
-        self.told().check = Some(Box::new(check));
+        self.reports().check = Some(Box::new(check));
     }
 
-    /// Returns the texts after each batch that violated the condition.
+    /// Returns the served texts that failed the check.
     pub(crate) fn wrong(&self) -> Vec<String> {
-        self.told().wrong.clone()
+        self.reports().wrong.clone()
     }
 
     pub(crate) fn hints(&self) -> usize {
-        self.told().hints
+        self.reports().hints
     }
 
     pub(crate) fn error(&self) -> Option<String> {
-        self.told().error.clone()
+        self.reports().error.clone()
     }
 
-    /// Returns true if the kernel watches each directory. Other processes may have used up the watches.
+    /// Returns true if each directory is watched natively. Other programs may have used up the watches.
     pub(crate) fn is_native(&self) -> bool {
         let status = self.status();
         let native = self.by == WatchBy::Auto && status.watch_mode == WatchMode::Native;
@@ -271,12 +272,12 @@ impl Site {
     }
 }
 
-fn follow(told: &(Mutex<Told>, Condvar), loader: &Mutex<DirectoryLoader>) {
+fn follow(reports: &(Mutex<Reports>, Condvar), loader: &Mutex<DirectoryLoader>) {
     loop {
         {
-            let mut waits = told.0.lock().expect("not poisoned");
+            let mut waits = reports.0.lock().expect("not poisoned");
             while !waits.hinted && !waits.ended {
-                waits = told.1.wait(waits).expect("not poisoned");
+                waits = reports.1.wait(waits).expect("not poisoned");
             }
             if waits.ended {
                 return;
@@ -285,24 +286,24 @@ fn follow(told: &(Mutex<Told>, Condvar), loader: &Mutex<DirectoryLoader>) {
         }
         let mut loader = loader.lock().expect("not poisoned");
         let found = loader.sync(Depth::Hinted);
-        // Recorded before the loader is unlocked, so that a later sync cannot overtake this one.
-        let mut told_now = told.0.lock().expect("not poisoned");
+        // Noted before the loader is unlocked, or a later report could overtake it.
+        let mut reports_now = reports.0.lock().expect("not poisoned");
         match found {
-            Ok(changes) => told_now.take(changes),
-            Err(error) => told_now.error = Some(error.to_string()),
+            Ok(changes) => reports_now.take(changes),
+            Err(error) => reports_now.error = Some(error.to_string()),
         }
-        told.1.notify_all();
+        reports.1.notify_all();
     }
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
-        if let Ok(mut told) = self.told.0.lock() {
-            told.ended = true;
+        if let Ok(mut reports) = self.reports.0.lock() {
+            reports.ended = true;
         }
-        self.told.1.notify_all();
-        if let Some(looks) = self.looks.take() {
-            let _ = looks.join();
+        self.reports.1.notify_all();
+        if let Some(follower) = self.follower.take() {
+            let _ = follower.join();
         }
     }
 }
@@ -312,7 +313,7 @@ pub(crate) fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("written");
 }
 
-/// Returns the available file systems: the temporary directory, and one in memory.
+/// Returns a directory on each file system for the tests: the temporary directory, and one in memory.
 pub(crate) fn file_systems() -> Vec<PathBuf> {
     let memory = PathBuf::from("/dev/shm");
     let usable = tempfile::tempdir_in(&memory).is_ok();
@@ -323,7 +324,7 @@ pub(crate) fn file_systems() -> Vec<PathBuf> {
     [temporary].into_iter().chain(usable.then_some(memory)).collect()
 }
 
-/// Runs a case on each file system, by each means of watching.
+/// Runs a case on each file system in each watch mode.
 pub(crate) fn everywhere(files: &[(&str, &str)], case: impl Fn(&Site)) {
     for on in file_systems() {
         for by in [WatchBy::Auto, WatchBy::Recursive, WatchBy::Poll] {
@@ -332,14 +333,14 @@ pub(crate) fn everywhere(files: &[(&str, &str)], case: impl Fn(&Site)) {
     }
 }
 
-/// Runs a case on each file system, with the kernel watching each directory.
+/// Runs a case on each file system, with native watches of each directory.
 pub(crate) fn natively(files: &[(&str, &str)], case: impl Fn(&Site)) {
     for on in file_systems() {
         case(&Site::new(&on, WatchBy::Auto, files));
     }
 }
 
-/// Runs a program. Returns false if it is not installed.
+/// Runs a program, if it is installed. Returns false if it is not.
 pub(crate) fn run(program: &str, arguments: &[&str], directory: &Path) -> bool {
     let mut command = std::process::Command::new(program);
     command.args(arguments).current_dir(directory);
@@ -365,7 +366,7 @@ pub(crate) fn run(program: &str, arguments: &[&str], directory: &Path) -> bool {
 pub(crate) fn wait_for(mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is_so() {
-        assert!(Instant::now() < end, "the condition never became true");
+        assert!(Instant::now() < end, "the condition never held");
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }

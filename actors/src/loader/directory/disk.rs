@@ -1,4 +1,4 @@
-//! [`Disk`]: what the loader asks of a file system. [`System`] is the real one; the simulator has one of its own.
+//! [`Disk`]: the questions that the loader asks a file system. [`System`] is the real one; the simulator has one in memory.
 
 #[cfg(unix)]
 mod unix;
@@ -16,8 +16,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Which file it is, whatever it is called: device, inode, and when it was made, for the number of an inode is used again. Zero where the
-/// system does not say.
+/// The identity of a file, whatever its name: device, inode and time of birth, for the numbers of inodes are used again. Zero where
+/// the system does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(super) struct FileId {
     pub(super) device: u64,
@@ -34,51 +34,53 @@ pub(super) enum Kind {
     Other,
 }
 
-/// What a name stands for, without its content. Times are nanoseconds since 1970.
+/// The metadata of a file. Times are nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) id: FileId,
     pub(super) kind: Kind,
     pub(super) bytes: u64,
     pub(super) modified: i64,
-    /// When content, names or rights changed last; nobody can set it. Where there is none it is `modified`.
+    /// The time of the last change of content, names or permissions, which no program can set (`st_ctime`, inode(7)). Where there is
+    /// none it is `modified`.
     pub(super) changed: i64,
-    /// How many names the file has.
+    /// The number of names (hard links) of the file.
     pub(super) names: u64,
 }
 
-/// One attempt to read a file, and what it was before and after.
+/// The bytes of one attempt to read a file, and its metadata before and after.
 pub(super) struct ReadAttempt {
     pub(super) before: Stat,
     pub(super) bytes: Vec<u8>,
     pub(super) after: Stat,
 }
 
-/// What the loader asks of a file system.
+/// The questions that the loader asks a file system.
 pub(super) trait Disk: Sync {
-    /// What a path itself is: a link is a link.
+    /// Returns the metadata of a path itself, without following a link.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
-    /// What a path leads to.
+    /// Returns the metadata of the file at the end of a path, following links.
     fn follow(&self, path: &Path) -> io::Result<Stat>;
-    /// The names in a directory, and what each is, where that is known without asking. One with more than `most` is an error of the
-    /// kind `FileTooLarge`.
+    /// Returns the names in a directory, with the kind of each where that costs no further question. More names than `most` are an
+    /// error of the kind `FileTooLarge`.
     fn list(&self, directory: &Path, most: usize) -> io::Result<Vec<(OsString, Option<Kind>)>>;
-    /// Which directory is at a path, and whether that very one holds a name, wherever it may be moved meanwhile.
+    /// Returns the identity of the directory at a path, and true if that very directory holds a name, wherever it is moved meanwhile.
     fn holds(&self, directory: &Path, name: &OsStr) -> io::Result<(FileId, bool)>;
-    /// Where a link leads, as it is written.
+    /// Returns the target of a link, as it is written.
     fn link(&self, path: &Path) -> io::Result<PathBuf>;
-    /// Reads a regular file: as many bytes as it had when it was opened. Of what is larger than `bytes_max` nothing is read; of
-    /// what says no size, one byte more than that at most.
+    /// Reads a regular file: as many bytes as it had when it was opened. Nothing is read of a file that is larger than `bytes_max`,
+    /// and no more than one byte more than that of a file that has no size.
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<ReadAttempt>;
-    /// What the file system is called, if the kernel does not tell of every change on it.
+    /// Returns the name of the file system, if its file events do not report every change.
     fn silent(&self, path: &Path) -> Option<String>;
-    /// What the file system is called, if it has no files but what the kernel says of itself, such as `/proc`.
+    /// Returns the name of the file system, if it has no stored files but views of the kernel, such as `/proc`.
     fn pseudo(&self, _: &Path) -> Option<&'static str> {
         None
     }
-    /// Where other file systems are mounted, unless that cannot be said now. A single file that is mounted changes without a word.
+
+    /// Returns the places where other file systems are mounted, unless that is unknown now. A single mounted file has no events.
     fn mounts(&self) -> Option<HashSet<PathBuf>>;
-    /// The time by which files are stamped.
+    /// Returns the time, by the clock of the time stamps of files.
     fn clock(&self) -> i64;
 }
 
@@ -99,8 +101,8 @@ impl Disk for System {
         let mut names = Vec::new();
         for each in fs::read_dir(directory)? {
             if names.len() >= most {
-                let said = format!("it holds more than {most} names");
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, said));
+                let message = format!("it holds more than {most} names");
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
             }
             let entry = each?;
             let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
@@ -149,7 +151,7 @@ impl Disk for System {
     }
 }
 
-/// Reads so many bytes of a file, or up to its end if that comes sooner. Where none are expected, one more than `bytes_max` at most.
+/// Reads `expected` bytes of a file, or up to its end if that comes sooner. If none are expected, reads up to one more than `bytes_max`.
 fn read_up_to(file: &mut File, expected: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
     let expected = usize::try_from(expected).unwrap_or(usize::MAX);
     let mut bytes = vec![0; expected];
@@ -163,7 +165,7 @@ fn read_up_to(file: &mut File, expected: u64, bytes_max: u64) -> io::Result<Vec<
         }
     }
     bytes.truncate(filled);
-    // If it grew meanwhile, whoever looks at its state afterwards sees that; of some files no size is known.
+    // If it grew meanwhile, the metadata afterwards shows that. Files without a size (in `/proc` for example) are read to their end.
     if expected == 0 {
         file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
     }
@@ -175,7 +177,7 @@ fn since_epoch(time: SystemTime) -> i64 {
     passed.map_or(0, |passed| i64::try_from(passed.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// Whether an error says that nothing is there.
+/// Returns true if an error means that nothing exists at a path.
 pub(super) fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -1,5 +1,4 @@
-//! Why something on a disk cannot be looked at: a property of the file, or something that passes, such as descriptors that have
-//! run out.
+//! The meaning of errors of a file system: a property of the file, or a transient condition, such as a lack of file descriptors.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -8,19 +7,19 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 
-/// The pause before what failed for a reason that passes is tried again. It doubles with each further failure.
+/// The pause before a path is tried again after a transient error. It doubles with each further failure.
 const AGAIN_MIN: Duration = Duration::from_millis(100);
-/// The longest such pause: an edit is seen within it once the reason is gone.
+/// The longest such pause: once the condition is over, an edit is noticed within it.
 const AGAIN_MAX: Duration = Duration::from_millis(800);
 
-/// The number of failures in a row of each name that could not be looked at for a reason that passes.
+/// The number of consecutive transient failures of each name.
 pub(super) struct Failures {
     in_a_row: BTreeMap<String, u32>,
     most: usize,
 }
 
 impl Failures {
-    /// Counts those of `most` names. What is beyond is tried again after the shortest pause.
+    /// Counts failures of up to `most` names. Further names are tried again after the shortest pause.
     pub(super) fn new(most: usize) -> Self {
         Self {
             in_a_row: BTreeMap::new(),
@@ -28,7 +27,7 @@ impl Failures {
         }
     }
 
-    /// Notes one more of a name. Answers for how long it is waited before the next try.
+    /// Notes one more failure of a name. Returns the pause before the next attempt.
     pub(super) fn note(&mut self, name: &str) -> Duration {
         let before = self.in_a_row.get(name).copied().unwrap_or_default();
         if before > 0 || self.in_a_row.len() < self.most {
@@ -37,14 +36,14 @@ impl Failures {
         pause(before)
     }
 
-    /// Forgets those of a name that could be looked at.
+    /// Forgets the failures of a name that could be read.
     pub(super) fn forget(&mut self, name: &str) {
         if !self.in_a_row.is_empty() {
             self.in_a_row.remove(name);
         }
     }
 
-    /// Forgets those of a name that is gone, and of all names below it.
+    /// Forgets the failures of a name that is gone, and of all names below it.
     pub(super) fn forget_all(&mut self, name: &str) {
         let is_below = |each: &str| each.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
         if !self.in_a_row.is_empty() {
@@ -52,21 +51,20 @@ impl Failures {
         }
     }
 
-    /// Returns of how many names there are any.
+    /// Returns the number of names with failures.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.in_a_row.len()
     }
 }
 
-/// How long to wait after so many failures before.
+/// Returns the pause after a number of earlier failures.
 fn pause(failures: u32) -> Duration {
     let doubled = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
     AGAIN_MIN.saturating_mul(doubled).min(AGAIN_MAX)
 }
 
-/// Whether an error says something about the moment rather than about the file: the same may work a little later, though nobody
-/// touches the file.
+/// Returns true if an error is transient: the same may succeed a little later although the file did not change.
 pub(super) fn passes(error: &io::Error) -> bool {
     !matches!(
         error.kind(),
@@ -81,7 +79,7 @@ pub(super) fn passes(error: &io::Error) -> bool {
     ) && !platform::is_of_the_file(error)
 }
 
-/// What cannot be done, why, and what to do. `help` is what to do about a property of the file.
+/// Returns a diagnostic that says what failed, why, and what to do. `help` applies to an error that is a property of the file.
 pub(super) fn diagnostic(what: impl Display, error: &io::Error, help: &str) -> Diagnostic {
     let help = match passes(error) {
         true => format!("{}; it is tried again by itself", platform::help(error)),
@@ -109,13 +107,13 @@ pub(super) mod platform {
             Some(Errno::NOMEM) => "the system has no memory left: give the service or its machine more".to_owned(),
             Some(Errno::IO) => "the device or the file system failed: see the log of the kernel (`dmesg`)".to_owned(),
             Some(Errno::STALE | Errno::TIMEDOUT | Errno::NOTCONN | Errno::HOSTDOWN | Errno::HOSTUNREACH) => {
-                "the file system does not answer: see whether it is mounted and its server is up".to_owned()
+                "the file system does not answer: check that it is mounted and that its server is up".to_owned()
             }
-            _ => "this is no property of the file".to_owned(),
+            _ => "the error is transient".to_owned(),
         }
     }
 
-    /// Why the process can open nothing more, and how that is raised.
+    /// Returns the message for a process that can open no more files, with the limit and how to raise it.
     pub(in super::super) fn descriptors_exhausted() -> String {
         let now = getrlimit(Resource::Nofile).current;
         let now = now.map_or_else(|| "unlimited".to_owned(), |now| now.to_string());
@@ -134,7 +132,7 @@ mod platform {
     }
 
     pub(super) fn help(_: &io::Error) -> String {
-        "this is no property of the file".to_owned()
+        "the error is transient".to_owned()
     }
 }
 
@@ -145,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_is_told_from_what_is_so() {
+    fn transient_errors_are_recognised() {
         for errno in [
             Errno::MFILE,
             Errno::NFILE,
@@ -174,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_named_and_what_to_do() {
+    fn errors_name_the_reason_and_the_remedy() {
         let shown = |errno: Errno| diagnostic("the file cannot be read", &errno.into(), "chmod").to_string();
         for (errno, parts) in [
             (Errno::MFILE, ["Too many open files", "`ulimit -n`"]),
@@ -191,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_counted_up_to_the_limit_until_the_name_works_or_is_gone() {
+    fn failures_are_counted_up_to_the_limit() {
         let mut failures = Failures::new(3);
         for name in ["a", "a/b", "ab"] {
             assert_eq!(failures.note(name), AGAIN_MIN, "{name}");

@@ -1,131 +1,131 @@
-//! [`Alarm`]: the thread that waits until something is due, and hints then. It also keeps an eye on what no event tells of.
+//! [`HintTimer`]: the thread that waits until something is due, and hints then. It also polls the paths that have no reliable events.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::disk::System;
 use super::inbox::Inbox;
-use super::tree::PolledPaths;
+use super::tree::PolledPath;
 use crate::loader::Hints;
 
-/// How often roots, links and the like are looked at.
-const WARY: Duration = Duration::from_millis(250);
-/// That may take this share of the time, one in so many: with very many links it is done less often.
-const WARY_SHARE: u32 = 20;
-/// What is due and not yet looked at is hinted at again after this time.
-const AGAIN: Duration = Duration::from_millis(100);
+/// The time between polls of roots, links and the like.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// The share of the time that polls may take, one part in so many: with very many links they are made less often.
+const POLL_SHARE: u32 = 20;
+/// The time after which something that is due and was not checked yet is hinted at again.
+const REPEAT: Duration = Duration::from_millis(100);
 
-/// Hints until it is dropped.
+/// Gives hints until it is dropped.
 pub(super) struct HintTimer(Arc<TimerState>);
 
-/// What the thread and those who rouse it share.
+/// The state that the thread shares with those that wake it.
 pub(super) struct TimerState {
     inbox: Arc<Inbox>,
     hints: Hints,
-    set: Mutex<TimerEntry>,
+    entry: Mutex<TimerEntry>,
     changed: Condvar,
 }
 
 struct TimerEntry {
     next: Option<Instant>,
-    wary: Arc<[PolledPaths]>,
-    /// Until when the thread sleeps.
+    polled: Arc<[PolledPath]>,
+    /// The time until which the thread sleeps.
     until: Instant,
     ended: bool,
 }
 
 impl TimerState {
     pub(super) fn new(inbox: Arc<Inbox>, hints: Hints) -> Arc<Self> {
-        let set = TimerEntry {
+        let entry = TimerEntry {
             next: None,
-            wary: Arc::new([]),
+            polled: Arc::new([]),
             until: Instant::now(),
             ended: false,
         };
         Arc::new(Self {
             inbox,
             hints,
-            set: Mutex::new(set),
+            entry: Mutex::new(entry),
             changed: Condvar::new(),
         })
     }
 
-    /// Something was noted: hints at once if it is due, else sees to it that it is not slept through.
-    pub(super) fn rouse(&self) {
+    /// Hints at once if something is due by a new event; otherwise makes sure that the thread wakes in time.
+    pub(super) fn wake(&self) {
         let now = Instant::now();
         let next = self.inbox.settle().next(now);
         match next {
             Some(next) if next <= now => self.hints.hint(),
-            Some(next) if next < self.set().until => self.changed.notify_one(),
+            Some(next) if next < self.entry().until => self.changed.notify_one(),
             _ => {}
         }
     }
 
-    fn set(&self) -> MutexGuard<'_, TimerEntry> {
-        self.set.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entry(&self) -> MutexGuard<'_, TimerEntry> {
+        self.entry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self) {
-        let mut wary_at = Instant::now() + WARY;
-        let mut set = self.set();
-        while !set.ended {
+        let mut poll_at = Instant::now() + POLL_INTERVAL;
+        let mut entry = self.entry();
+        while !entry.ended {
             let now = Instant::now();
-            if wary_at <= now {
-                let wary = Arc::clone(&set.wary);
-                drop(set);
-                self.look(&wary, now);
-                wary_at = now + WARY.max(now.elapsed().saturating_mul(WARY_SHARE));
-                set = self.set();
+            if poll_at <= now {
+                let polled = Arc::clone(&entry.polled);
+                drop(entry);
+                self.poll(&polled, now);
+                poll_at = now + POLL_INTERVAL.max(now.elapsed().saturating_mul(POLL_SHARE));
+                entry = self.entry();
                 continue;
             }
-            let next = [set.next, self.inbox.settle().next(now)].into_iter().flatten().min();
+            let next = [entry.next, self.inbox.settle().next(now)].into_iter().flatten().min();
             let due = next.is_some_and(|next| next <= now);
-            // What is due stays due until it is looked at: a hint that got lost on its way is given again.
-            let until = next.map_or(wary_at, |next| wary_at.min(if due { now + AGAIN } else { next }));
-            set.until = until;
+            // It stays due until it is checked, so a lost hint is repeated.
+            let until = next.map_or(poll_at, |next| poll_at.min(if due { now + REPEAT } else { next }));
+            entry.until = until;
             if due {
                 self.hints.hint();
             }
             let left = until.saturating_duration_since(now);
-            (set, _) = self
+            (entry, _) = self
                 .changed
-                .wait_timeout(set, left)
+                .wait_timeout(entry, left)
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn look(&self, wary: &[PolledPaths], now: Instant) {
-        for each in wary.iter().filter(|each| each.differs(&System)) {
+    fn poll(&self, polled: &[PolledPath], now: Instant) {
+        for each in polled.iter().filter(|each| each.differs(&System)) {
             self.inbox.settle().note_seen(each.path.clone(), each.hint(), now);
         }
     }
 }
 
 impl HintTimer {
-    /// Begins to wait.
+    /// Starts the thread.
     ///
     /// # Errors
-    /// When the system has no thread left.
-    pub(super) fn start(clock: Arc<TimerState>) -> std::io::Result<Self> {
-        let waits = Arc::clone(&clock);
+    /// An error if the system has no thread left.
+    pub(super) fn start(state: Arc<TimerState>) -> std::io::Result<Self> {
+        let waits = Arc::clone(&state);
         std::thread::Builder::new()
-            .name("hotplate-alarm".into())
+            .name("hotplate-timer".into())
             .spawn(move || waits.run())?;
-        Ok(Self(clock))
+        Ok(Self(state))
     }
 
-    /// Sets when to hint next, besides what the inbox waits for, and what to keep an eye on, if that changed.
-    pub(super) fn set(&self, next: Option<Instant>, wary: Option<Vec<PolledPaths>>) {
-        let mut set = self.0.set();
-        set.next = next;
-        if let Some(wary) = wary {
-            set.wary = wary.into();
+    /// Sets the time of the next hint, apart from what the inbox waits for, and the paths to poll, if they changed.
+    pub(super) fn set(&self, next: Option<Instant>, polled: Option<Vec<PolledPath>>) {
+        let mut entry = self.0.entry();
+        entry.next = next;
+        if let Some(polled) = polled {
+            entry.polled = polled.into();
         }
         let sooner = [next, self.0.inbox.settle().next(Instant::now())]
             .into_iter()
             .flatten()
             .min();
-        if sooner.is_some_and(|sooner| sooner < set.until) {
+        if sooner.is_some_and(|sooner| sooner < entry.until) {
             self.0.changed.notify_one();
         }
     }
@@ -133,7 +133,7 @@ impl HintTimer {
 
 impl Drop for HintTimer {
     fn drop(&mut self) {
-        self.0.set().ended = true;
+        self.0.entry().ended = true;
         self.0.changed.notify_one();
     }
 }

@@ -1,4 +1,4 @@
-//! [`Inbox`]: what the kernel said, as hints, for whoever looks. Written by the thread that listens, read by the one that looks.
+//! [`Inbox`]: events of the kernel, as hints for paths. The listening thread writes it; the loader's thread reads it.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -11,47 +11,47 @@ use super::watches::{WatchId, WatchedDirectories};
 use crate::limits::Limits;
 use crate::loader::Hints;
 
-/// Names of no concern that are remembered. More are as good as none: they only spare work.
-const DULL_MAX: usize = 1024;
-/// How long the kernel may take to say everything that it knows, before it is taken for one that does not.
+/// The most ignored files that are remembered. Beyond that all are forgotten, which costs work and nothing else.
+const IGNORED_MAX: usize = 1024;
+/// The longest that a mark is waited for. If it takes longer, events are not taken for complete.
 const BARRIER: Duration = Duration::from_secs(2);
 
-/// What the kernel said about a watch.
+/// An event of a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(
     not(target_os = "linux"),
-    allow(dead_code, reason = "elsewhere whole trees are watched, and tell paths")
+    allow(dead_code, reason = "watches of whole trees report paths")
 )]
 pub(super) enum WatchEvent<'a> {
     /// Events were lost.
     Overflow,
     /// The watch has ended, or it was a mark.
     Ended(WatchId),
-    /// Something about the watched directory itself.
+    /// An event of the watched directory itself.
     Itself(WatchId),
-    /// Something about a name in it.
+    /// An event of a name in it.
     Named(WatchId, &'a OsStr, Hint),
 }
 
-/// What is heard, until it is looked at. Locks are taken in the order of the fields.
+/// The watches, and the events that wait to be checked. Locks are taken in the order of the fields.
 pub(super) struct Inbox {
     watched: Mutex<WatchedDirectories>,
     settle: Mutex<Settle>,
-    /// Written files that turned out to concern nobody, such as a log beside the templates.
-    dull: Mutex<HashSet<PathBuf>>,
+    /// Files that are written and are no templates, such as a log beside them.
+    ignored: Mutex<HashSet<PathBuf>>,
     mark_came: Condvar,
-    /// Something was noted in `settle`.
+    /// Signals that `settle` has a new event.
     noted: Condvar,
-    /// Who wants to know of changes, once somebody does.
-    wanted: OnceLock<Hints>,
+    /// The receiver of hints, once the loader watches.
+    hints: OnceLock<Hints>,
 }
 
-/// The listener, for one who looks.
+/// The queue of events, as a sync sees it.
 pub(super) trait EventQueue {
-    /// Hears everything that happened until now. Answers `false` if that cannot be said.
+    /// Receives all events of what happened until now. Returns false if that cannot be proved.
     fn catch_up(&self) -> bool;
-    /// Waits until every file that is being written is closed or quiet, but no longer than `until`. Answers what time it is then.
-    fn rest(&self, until: Instant) -> Instant;
+    /// Waits until every file that is being written is closed or quiet, but no longer than `until`. Returns the time afterwards.
+    fn wait_until_quiet(&self, until: Instant) -> Instant;
 }
 
 impl EventQueue for Inbox {
@@ -59,7 +59,7 @@ impl EventQueue for Inbox {
         self.barrier(BARRIER)
     }
 
-    fn rest(&self, until: Instant) -> Instant {
+    fn wait_until_quiet(&self, until: Instant) -> Instant {
         let mut settle = self.settle();
         loop {
             let now = Instant::now();
@@ -78,21 +78,21 @@ impl Inbox {
         Self {
             watched: Mutex::default(),
             settle: Mutex::new(Settle::new(limits)),
-            dull: Mutex::default(),
+            ignored: Mutex::default(),
             mark_came: Condvar::new(),
             noted: Condvar::new(),
-            wanted: OnceLock::new(),
+            hints: OnceLock::new(),
         }
     }
 
-    /// Says who wants to know.
-    pub(super) fn is_wanted_by(&self, hints: Hints) {
-        let _ = self.wanted.set(hints);
+    /// Sets the receiver of hints.
+    pub(super) fn set_hints(&self, hints: Hints) {
+        let _ = self.hints.set(hints);
     }
 
-    /// Whether whoever wanted to know has gone.
+    /// Returns true if the receiver of hints has stopped.
     pub(super) fn is_over(&self) -> bool {
-        self.wanted.get().is_some_and(Hints::is_over)
+        self.hints.get().is_some_and(Hints::is_over)
     }
 
     pub(super) fn watched(&self) -> MutexGuard<'_, WatchedDirectories> {
@@ -103,11 +103,11 @@ impl Inbox {
         lock(&self.settle)
     }
 
-    /// Hears one event. Answers whether it concerns anybody.
-    pub(super) fn hear(&self, heard: WatchEvent<'_>, now: Instant) -> bool {
-        match heard {
+    /// Notes one event. Returns true if it is of a path that is watched for.
+    pub(super) fn receive(&self, event: WatchEvent<'_>, now: Instant) -> bool {
+        match event {
             WatchEvent::Overflow => {
-                self.settle().note_doubt();
+                self.settle().note_lost_events();
                 // A mark may be among what was lost.
                 self.mark_came.notify_all();
                 true
@@ -133,20 +133,20 @@ impl Inbox {
         }
     }
 
-    /// Hears of some paths. Answers whether that concerns anybody.
+    /// Notes an event of some paths. Returns true unless all of them are ignored.
     pub(super) fn note(&self, paths: Vec<PathBuf>, hint: Hint, now: Instant) -> bool {
         let mut concerns = false;
         for path in paths {
-            let mut dull = lock(&self.dull);
-            if !dull.is_empty() {
+            let mut ignored = lock(&self.ignored);
+            if !ignored.is_empty() {
                 match hint {
-                    // Closing it is as dull as writing it; anything else may make something of it.
-                    Hint::Writing | Hint::Closed if dull.contains(&path) => continue,
+                    // Any other event, a rename for example, may make a template of it.
+                    Hint::Writing | Hint::Closed if ignored.contains(&path) => continue,
                     Hint::Writing | Hint::Closed => {}
-                    _ => drop(dull.remove(&path)),
+                    _ => drop(ignored.remove(&path)),
                 }
             }
-            drop(dull);
+            drop(ignored);
             self.settle().note(path, hint, now);
             concerns = true;
         }
@@ -156,22 +156,22 @@ impl Inbox {
         concerns
     }
 
-    /// Writing to this file concerns nobody.
-    pub(super) fn bore(&self, path: PathBuf) {
-        let mut dull = lock(&self.dull);
-        if dull.len() >= DULL_MAX {
-            dull.clear();
+    /// Ignores writes to a file that is no template.
+    pub(super) fn ignore_writes(&self, path: PathBuf) {
+        let mut ignored = lock(&self.ignored);
+        if ignored.len() >= IGNORED_MAX {
+            ignored.clear();
         }
-        dull.insert(path);
+        ignored.insert(path);
     }
 
-    /// Everything may be of concern again.
-    pub(super) fn unbore(&self) {
-        lock(&self.dull).clear();
+    /// Forgets which files are ignored.
+    pub(super) fn stop_ignoring(&self) {
+        lock(&self.ignored).clear();
     }
 
-    /// Waits until everything that happened before has been heard. Answers `false` if that cannot be said, for events were lost,
-    /// there is no mark, or it takes longer than `within`.
+    /// Waits until all earlier events have been received, which the arrival of a mark proves. Returns false if events were lost, if
+    /// there is no mark, or if it takes longer than `within`.
     fn barrier(&self, within: Duration) -> bool {
         let mut watched = self.watched();
         let Some(mark) = watched.mark() else {
@@ -183,7 +183,7 @@ impl Inbox {
                 return true;
             }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.settle().is_in_doubt() {
+            if left.is_zero() || self.settle().has_lost_events() {
                 watched.forget_mark(mark);
                 return false;
             }

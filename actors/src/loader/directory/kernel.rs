@@ -1,4 +1,4 @@
-//! The kernels that can be asked to watch: what each of them hears goes into the inbox.
+//! Native watches. Their events go into the inbox.
 
 #[cfg(target_os = "linux")]
 pub(super) mod inotify;

@@ -1,14 +1,14 @@
-//! [`resolve`]: where a path leads, one component at a time, and every name on the way that could lead it elsewhere.
+//! [`resolve`]: the target of a path, resolved one component at a time, and every name on the way that could change it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 use super::disk::{Disk, Kind};
 
-/// A name that was looked up on the way.
+/// A name on the way whose change may change the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LinkStep {
-    /// A real directory.
+    /// A directory by its real path.
     pub(super) directory: PathBuf,
     pub(super) name: OsString,
 }
@@ -19,12 +19,13 @@ impl LinkStep {
     }
 }
 
+/// The outcome of resolving a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ResolvedPath {
-    /// The real path, without any link in it; absent if it leads nowhere.
+    /// The real path, without any link in it; absent if a link dangles.
     pub(super) target: Option<PathBuf>,
-    /// The links on the way, what is missing, and the target and its directory in theirs: if one of these changes, it may lead
-    /// elsewhere.
+    /// The links on the way, the first missing name, and the last two components of the target. If none of these changes, the target
+    /// stays the same.
     pub(super) through: Vec<LinkStep>,
 }
 
@@ -41,19 +42,19 @@ fn parts(path: &Path) -> impl DoubleEndedIterator<Item = PathComponent> {
     })
 }
 
-/// What an absolute path begins with before its first name.
+/// Returns the part of an absolute path before its first name.
 fn top(path: &Path) -> PathBuf {
     path.components()
         .take_while(|component| matches!(component, Component::Prefix(_) | Component::RootDir))
         .collect()
 }
 
-/// Whether a path leads through more links than `hops_max`.
+/// Returns true if a path leads through more links than `hops_max`.
 pub(super) fn leads_too_far(disk: &dyn Disk, path: &Path, hops_max: usize) -> bool {
     resolve(disk, path, hops_max) != resolve(disk, path, hops_max.saturating_add(1))
 }
 
-/// Follows an absolute path, through as many links as `hops_max`.
+/// Resolves an absolute path through up to `hops_max` links (path_resolution(7)).
 pub(super) fn resolve(disk: &dyn Disk, path: &Path, hops_max: usize) -> ResolvedPath {
     let (mut through, mut hops) = (Vec::new(), 0);
     let mut real = top(path);

@@ -1,4 +1,4 @@
-//! Reading one file: whole, within the limit, and only if it did not change meanwhile.
+//! Reads one file: whole, within the limit, and only if it did not change meanwhile.
 
 use std::io;
 use std::path::Path;
@@ -12,33 +12,34 @@ use crate::dialect::Missing;
 use crate::template::{Digest, Source, TemplateName};
 use crate::text::decode;
 
-/// How often a file that changes while it is read is tried again at once.
+/// The number of attempts to read a file that changes while it is read.
 const TRIES: usize = 3;
-/// Threads that read at once: a start waits for the disk or for the kernel, not for more processors than this.
+/// The most threads that read at once. More do not help: a start waits for the disk or the kernel.
 const READERS_MAX: usize = 8;
-/// How many it is here. Asked for once, because the answer is read from files.
+/// The number of reading threads on this machine. It is computed once, because the answer is read from files.
 static READERS: LazyLock<usize> = LazyLock::new(|| {
     let processors = thread::available_parallelism();
     processors.map_or(1, usize::from).min(READERS_MAX)
 });
-/// A change within this time before a look may not show in the stamps: the clock of file systems is coarse.
+/// The time after a change during which another one may leave the same stamps, because the clock of file systems is coarse. Git calls
+/// such entries of its index "racy".
 const RACY_NANOS: i64 = 20_000_000;
-/// The same where stamps are whole seconds: FAT counts by two.
+/// The racy time where stamps are whole seconds: FAT counts by two.
 const RACY_COARSE_NANOS: i64 = 2_000_000_000;
 
-/// What tells cheaply that a file may have changed.
+/// The metadata that shows cheaply that a file may have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signature {
     pub(super) id: FileId,
     bytes: u64,
     modified: i64,
     pub(super) changed: i64,
-    /// Seen so soon after its last change that the next look must not trust the stamps.
+    /// Set if it was read so soon after its last change that equal stamps prove nothing.
     pub(super) racy: bool,
 }
 
 impl Signature {
-    /// That of a file that was looked at when the clock said `clock`.
+    /// Returns the signature of a file whose metadata was read at `clock`.
     pub(super) fn new(stat: &Stat, clock: i64) -> Self {
         let coarse = stat.changed % 1_000_000_000 == 0 && stat.modified % 1_000_000_000 == 0;
         let window = if coarse { RACY_COARSE_NANOS } else { RACY_NANOS };
@@ -55,13 +56,13 @@ impl Signature {
         self.bytes
     }
 
-    /// Whether the stamps are those of `stat`. That says little if they are [`Signature::racy`].
+    /// Returns true if the stamps are those of `stat`. If they are [`racy`](Signature::racy), that proves nothing.
     pub(super) fn is_of(&self, stat: &Stat) -> bool {
         (self.id, self.bytes, self.modified, self.changed) == (stat.id, stat.bytes, stat.modified, stat.changed)
     }
 }
 
-/// A text that was read.
+/// The text of a file, with its digest.
 pub(super) struct Text {
     pub(super) text: Arc<str>,
     pub(super) digest: Digest,
@@ -91,21 +92,21 @@ impl Text {
     }
 }
 
-/// What a path holds.
+/// The outcome of reading a file.
 pub(super) enum FileContent {
-    /// And how many names the file has.
+    /// The text, and the number of names of the file.
     Text(Text, Signature, u64),
-    /// The signature is missing where nothing could be seen at all.
+    /// It cannot be used. The signature is missing where not even metadata could be read.
     Unreadable(Diagnostic, Option<Signature>),
-    /// It could not be read at this moment, whatever it is: see [`failure::passes`]. The signature is not to be trusted.
+    /// It could not be read because of a transient error: see [`failure::passes`]. The signature proves nothing.
     Failed(Diagnostic, Option<Signature>),
-    /// It was another at each try: somebody is writing.
+    /// It changed during each attempt: it is being written.
     Changing,
-    /// It is gone, or no regular file any more.
+    /// It does not exist, or is no regular file any more.
     Gone,
 }
 
-/// Reads a file that should be a template. With `anyway`, what is being written is taken as it is.
+/// Reads a file that should be a template. With `anyway`, a file that changes during each attempt is taken as it is.
 pub(super) fn read(disk: &dyn Disk, path: &Path, bytes_max: usize, anyway: bool) -> FileContent {
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
     for left in (0..TRIES).rev() {
@@ -148,7 +149,7 @@ pub(super) fn read(disk: &dyn Disk, path: &Path, bytes_max: usize, anyway: bool)
     FileContent::Changing
 }
 
-/// Reads many files, by several threads.
+/// Reads many files with several threads.
 pub(super) fn read_all(disk: &dyn Disk, paths: &[&Path], bytes_max: usize, anyway: bool) -> Vec<FileContent> {
     let read_some = |paths: &[&Path]| -> Vec<FileContent> {
         let contents = paths.iter().map(|path| read(disk, path, bytes_max, anyway));
@@ -164,7 +165,7 @@ pub(super) fn read_all(disk: &dyn Disk, paths: &[&Path], bytes_max: usize, anywa
         let others: Vec<_> = shares.map(start).collect();
         let mut contents = read_some(own);
         for (share, other) in others {
-            // A thread that could not be started, or failed, is stood in for.
+            // The share of a thread that could not be started, or failed, is read here.
             let read = other.ok().and_then(|reader| reader.join().ok());
             contents.extend(read.unwrap_or_else(|| read_some(share)));
         }

@@ -1,4 +1,4 @@
-//! [`Rules`]: which files of a directory are templates.
+//! [`Rules`]: the choice of the files of a directory that are templates.
 
 mod patterns;
 mod portable;
@@ -7,17 +7,17 @@ use super::read::Signature;
 pub(super) use patterns::Patterns;
 pub(super) use portable::unportable;
 
-/// Extensions of templates, unless said otherwise. Stylesheets and scripts are full of braces, so they are none.
+/// The default extensions of templates. Stylesheets and scripts are full of braces, so they are not among them.
 pub const EXTENSIONS: [&str; 6] = ["html", "htm", "xml", "svg", "txt", "md"];
 
-/// The file that says, in any directory, what below it is no template: one pattern on each line, as in `.gitignore`.
+/// The file that excludes files and directories below its own directory: one pattern on each line, as in `.gitignore`.
 pub const IGNORE_FILE: &str = ".hotplateignore";
 
-/// Which files below a directory are templates. A file is one if every rule lets it pass.
+/// Rules for the files below a directory that are templates. A file is a template if every rule accepts it.
 ///
-/// Besides these, a name with a component that begins with a dot is hidden and never a template, nor is what editors leave behind
-/// (`a.html~`, `#a.html#`), nor what a `.hotplateignore` in its directory or one above it names. Directories that are left out are
-/// not even watched: a log that grows there costs nothing.
+/// Besides these rules, a name with a component that begins with a dot is hidden and never a template. The same is true of backup
+/// files of editors (`a.html~`, `#a.html#`) and of files that a `.hotplateignore` in their directory or one above excludes. Excluded
+/// directories are not watched, so a log that grows there costs nothing.
 ///
 /// ```
 /// use hotplate_actors::{Links, Rules};
@@ -32,29 +32,29 @@ pub const IGNORE_FILE: &str = ".hotplateignore";
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// Only what one of these patterns names, or a directory above it, as in `.gitignore`; empty is everything.
+    /// Accepts only files that one of these patterns matches, or a directory above them, as in `.gitignore`. Empty accepts all.
     pub include: Vec<String>,
-    /// Nothing that these patterns name, as in `.gitignore`.
+    /// Excludes what these patterns match, as in `.gitignore`.
     pub exclude: Vec<String>,
-    /// Only files with one of these extensions, [`EXTENSIONS`] unless said otherwise; `None` is any, or none. `html`, `.html` and
-    /// `*.html` are the same; an extension may have several parts, such as `html.j2`.
+    /// Accepts only files with one of these extensions, by default [`EXTENSIONS`]; `None` accepts any file. `html`, `.html` and
+    /// `*.html` are the same. An extension may have several parts, such as `html.j2`.
     pub extensions: Option<Vec<String>>,
-    /// Which symbolic links are followed.
+    /// The symbolic links that are followed.
     pub links: Links,
-    /// Bytes of one file, where it should be less than the limit `source_bytes`.
+    /// The most bytes of one file, if that is less than the limit `source_bytes`.
     pub bytes_max: Option<usize>,
 }
 
-/// Which symbolic links are followed. The root itself may be one in any case.
+/// The symbolic links that are followed. The root itself may always be one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Links {
-    /// All, wherever they lead.
+    /// All links, wherever they lead.
     #[default]
     Follow,
-    /// Those that end inside of the root.
+    /// Links that end inside the root.
     Inside,
-    /// None: a link is no template.
+    /// No link: a link is never a template.
     Never,
 }
 
@@ -70,13 +70,13 @@ impl Default for Rules {
     }
 }
 
-/// A rule that is none.
+/// An invalid rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}: {help}")]
 pub struct RuleError {
     /// The field of [`Rules`].
     pub field: &'static str,
-    /// The text that stands there, and why it is no rule.
+    /// The invalid text, and why it is invalid.
     pub problem: String,
     /// The text to write instead.
     pub help: String,
@@ -101,19 +101,19 @@ impl RuleError {
 }
 
 impl Rules {
-    /// Whether each pattern is one, and each extension.
+    /// Checks that each pattern and each extension is valid.
     ///
     /// # Errors
-    /// [`RuleError`] with the first that is none.
+    /// [`RuleError`] for the first that is invalid.
     pub fn check(&self) -> Result<(), RuleError> {
         CompiledRules::new(self, usize::MAX).map(drop)
     }
 }
 
-/// The extension that somebody meant: `html` for `html`, `.html` and `*.html`.
+/// Returns the plain extension: `html` for `html`, `.html` and `*.html`.
 ///
 /// # Errors
-/// Why it is none, and what to write.
+/// [`RuleError`] with the extensions to write instead.
 fn extension(written: &str) -> Result<&str, RuleError> {
     let meant = written.strip_prefix('*').unwrap_or(written);
     let meant = meant.strip_prefix('.').unwrap_or(meant);
@@ -140,7 +140,7 @@ fn extension(written: &str) -> Result<&str, RuleError> {
     Err(RuleError::extensions(problem, help))
 }
 
-/// [`Rules`], ready to be asked. Names are relative to the root.
+/// [`Rules`] in a form for matching. Names are relative to the root.
 pub(super) struct CompiledRules {
     include: Option<Patterns>,
     exclude: Patterns,
@@ -150,8 +150,10 @@ pub(super) struct CompiledRules {
 }
 
 impl CompiledRules {
+    /// Compiles rules.
+    ///
     /// # Errors
-    /// The pattern or extension that is none, and why.
+    /// [`RuleError`] for the first invalid pattern or extension.
     pub(super) fn new(rules: &Rules, source_bytes: usize) -> Result<Self, RuleError> {
         let patterns =
             |field, lines: &[String]| Patterns::new(lines).map_err(|problem| RuleError::pattern(field, problem));
@@ -181,7 +183,7 @@ impl CompiledRules {
         })
     }
 
-    /// Whether a file of this name is a template. The directories above it were entered.
+    /// Returns true if a file of this name is a template, given that the directories above it are entered.
     pub(super) fn takes(&self, name: &str) -> bool {
         let file = name.rsplit('/').next().unwrap_or(name);
         let left_behind = file.ends_with('~') || (file.starts_with('#') && file.ends_with('#'));
@@ -194,24 +196,24 @@ impl CompiledRules {
         !left_behind && listed && included() && self.exclude.names(name, false) != Some(true)
     }
 
-    /// Whether a name says by its extension that it is meant as a template.
+    /// Returns true if only some extensions are accepted, so that an extension shows that a file is meant as a template.
     pub(super) fn has_extensions(&self) -> bool {
         self.extensions.is_some()
     }
 
-    /// Which extensions count, in a sentence.
+    /// Returns a sentence with the accepted extensions.
     pub(super) fn extensions_in_words(&self) -> String {
         match self.extensions.as_deref() {
-            None => "files with any extension are taken".to_owned(),
-            Some([extension]) => format!("files with the extension `{extension}` are taken"),
+            None => "files with any extension are accepted".to_owned(),
+            Some([extension]) => format!("files with the extension `{extension}` are accepted"),
             Some(extensions) => format!(
-                "files with one of the extensions `{}` are taken",
+                "files with one of the extensions `{}` are accepted",
                 extensions.join("`, `")
             ),
         }
     }
 
-    /// Whether templates may be below a directory of this name.
+    /// Returns true unless a directory of this name is excluded.
     pub(super) fn enters(&self, name: &str) -> bool {
         self.exclude.names(name, true) != Some(true)
     }
@@ -222,11 +224,11 @@ pub(super) struct IgnoreFile {
     pub(super) seen: Signature,
     pub(super) text: std::sync::Arc<str>,
     pub(super) patterns: Patterns,
-    /// It is gone, and its grace is over.
+    /// Set once it is gone and its grace period is over.
     pub(super) is_lost: bool,
 }
 
-/// Whether a file name is hidden.
+/// Returns true if a file name is hidden.
 pub(super) fn is_hidden(name: &str) -> bool {
     name.starts_with('.')
 }
@@ -235,13 +237,13 @@ pub(super) fn is_hidden(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn sieve(rules: &Rules) -> CompiledRules {
+    fn rules(rules: &Rules) -> CompiledRules {
         CompiledRules::new(rules, 1000).expect("valid")
     }
 
     #[test]
     fn each_rule_narrows() {
-        let by_default = sieve(&Rules::default());
+        let by_default = rules(&Rules::default());
         for (name, taken) in [
             ("a.html", true),
             ("b/c.txt", true),
@@ -253,12 +255,12 @@ mod tests {
         ] {
             assert_eq!(by_default.takes(name), taken, "{name}");
         }
-        let any = sieve(&Rules {
+        let any = rules(&Rules {
             extensions: None,
             ..Rules::default()
         });
         assert!(any.takes("LICENSE") && any.takes("a.css") && !any.takes("a~") && !any.takes("x/#a#"));
-        let narrow = sieve(&Rules {
+        let narrow = rules(&Rules {
             include: vec!["/pages/".into(), "*.xml".into()],
             exclude: vec!["drafts/".into(), "logs/**".into(), "old.html".into()],
             ..Rules::default()
@@ -285,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn an_extension_is_understood_or_refused_with_what_to_write() {
+    fn extensions_are_normalised_or_rejected() {
         let with = |extensions: &[&str]| Rules {
             extensions: Some(extensions.iter().map(|each| (*each).to_owned()).collect()),
             ..Rules::default()
@@ -299,10 +301,10 @@ mod tests {
             ("a.b", "c/d.a.b"),
             ("größe", "a.größe"),
         ] {
-            assert!(sieve(&with(&[written])).takes(file), "{written}");
-            assert!(!sieve(&with(&[written])).takes("a.css"), "{written}");
+            assert!(rules(&with(&[written])).takes(file), "{written}");
+            assert!(!rules(&with(&[written])).takes("a.css"), "{written}");
         }
-        assert!(!sieve(&with(&["j2"])).takes("j2") && sieve(&with(&["j2"])).takes("a.html.j2"));
+        assert!(!rules(&with(&["j2"])).takes("j2") && rules(&with(&["j2"])).takes("a.html.j2"));
         for (written, parts) in [
             (&[""][..], "\"html\""),
             (&["."], "\"html\""),
@@ -325,9 +327,9 @@ mod tests {
     }
 
     #[test]
-    fn the_size_is_within_the_limit_of_the_engine() {
+    fn the_size_is_within_the_engine_limit() {
         let most = |bytes_max| {
-            sieve(&Rules {
+            rules(&Rules {
                 bytes_max,
                 ..Rules::default()
             })
@@ -337,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_is_none_is_said() {
+    fn an_invalid_pattern_is_reported() {
         let rules = Rules {
             exclude: vec!["a".into(), "[z-a]".into()],
             ..Rules::default()

@@ -1,8 +1,8 @@
-//! [`Settle`]: when a path that was hinted at may be looked at. Pure: time is an argument.
+//! [`Settle`]: the time at which a path with an event may be checked. Pure: time is an argument.
 //!
-//! A file that was closed, renamed or linked is looked at now; one that is being written after it has been quiet for a while, so
-//! that half a file is not taken for the whole; one that is gone after a grace, because editors remove and create. What was heard
-//! of a path since it was last taken says that what was read of it meanwhile may be half a file.
+//! A file that was closed, renamed or linked is checked at once. A file that is being written is checked when it has been quiet for a
+//! while, so that half a file is not taken for the whole. A name that disappeared is checked after a grace period, because editors
+//! remove and create. An event that came after a path was last taken means that what was read meanwhile may be half a file.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,71 +10,71 @@ use std::time::{Duration, Instant};
 
 use crate::limits::Limits;
 
-/// What an event says about a path.
+/// The meaning of an event for a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hint {
     /// It was moved here, or is a directory that changed.
     Whole,
     /// It was closed after writing.
     Closed,
-    /// Its rights or times changed, which says nothing about whether somebody is writing.
+    /// Its permissions or times changed, which says nothing about its content.
     Attributes,
-    /// It is new: whether somebody is about to write it has to be looked at.
+    /// It is new, and may be about to be written.
     Created,
-    /// Somebody is writing.
+    /// It is being written.
     Writing,
-    /// Somebody is writing, and has been for as long as a file is waited for. Nobody says this: it is what
-    /// [`Writing`](Self::Writing) becomes.
+    /// It is being written, and has been for longer than a file is waited for. No event means this: [`Writing`](Self::Writing)
+    /// becomes it.
     StillWriting,
     /// It is gone from here.
     Gone,
 }
 
-/// What to look at.
+/// The paths to check now.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Due {
-    /// Hints were lost, or too many to keep: what is not named may have changed as well.
-    pub doubt: bool,
-    /// These paths, with the last that was said about each. One that is [`Hint::Gone`] has had its grace, one that is
-    /// [`Hint::Writing`] has been quiet.
+    /// Events were lost, or too many to keep: other paths may have changed as well.
+    pub lost_events: bool,
+    /// The paths, with the last hint of each. One that is [`Hint::Gone`] has had its grace period, one that is [`Hint::Writing`] has
+    /// been quiet.
     pub paths: Vec<(PathBuf, Hint)>,
-    /// What was at these of the paths has left since the last look, whatever was said afterwards: it may have come back.
+    /// Those of the paths that were gone at any time since they were last taken. They may have come back.
     pub left: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct PendingHint {
     hint: Hint,
-    /// Whether it was ever [`Hint::Gone`].
+    /// Set once it was [`Hint::Gone`].
     left: bool,
-    /// Whether an event said that what is there may be another content.
-    told: bool,
+    /// Set by an event that may stand for another content.
+    reported: bool,
     since: Instant,
     until: Instant,
-    /// When it will have been quiet for long enough, if it is being written.
+    /// The time from which it has been quiet for long enough, if it is being written.
     quiet_at: Instant,
 }
 
-/// Paths that were hinted at, until they are looked at.
+/// The paths with hints, until they are taken.
 #[derive(Debug)]
 pub struct Settle {
     waiting: HashMap<PathBuf, PendingHint>,
-    doubt: bool,
+    lost_events: bool,
     capacity: usize,
     quiet: Duration,
     quiet_max: Duration,
     grace: Duration,
-    /// No path waits for less. May be too early, never too late.
+    /// A lower bound of the time at which a path is due.
     earliest: Option<Instant>,
 }
 
 impl Settle {
-    /// Nothing was hinted at.
+    /// Creates one without any hint.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
             waiting: HashMap::new(),
-            doubt: false,
+            lost_events: false,
             capacity: limits.hints,
             quiet: Duration::from_millis(limits.settle_ms),
             quiet_max: Duration::from_millis(limits.settle_max_ms),
@@ -83,20 +83,20 @@ impl Settle {
         }
     }
 
-    /// Notes a hint. One more path than fits is a doubt.
+    /// Notes an event. If there are more paths than fit, events count as lost.
     pub fn note(&mut self, path: PathBuf, hint: Hint, now: Instant) {
         if self.waiting.len() >= self.capacity && !self.waiting.contains_key(&path) {
-            return self.note_doubt();
+            return self.note_lost_events();
         }
         self.note_seen(path.clone(), hint, now);
         if hint != Hint::Attributes
             && let Some(waiting) = self.waiting.get_mut(&path)
         {
-            waiting.told = true;
+            waiting.reported = true;
         }
     }
 
-    /// Notes what a look saw: such paths are no more than there are files, so there is always room.
+    /// Notes what a check found. There are no more such paths than files, so there is always room.
     pub fn note_seen(&mut self, path: PathBuf, hint: Hint, now: Instant) {
         let known = self.waiting.get(&path).copied();
         let since = known.map_or(now, |known| known.since);
@@ -105,7 +105,7 @@ impl Settle {
             (Hint::Attributes, Some(known)) if matches!(known.hint, Hint::Created | Hint::Writing) => {
                 (known.hint, known.until, known.quiet_at)
             }
-            // Told twice, it is gone since the first time.
+            // The grace period runs from the first event.
             (Hint::Gone, Some(known)) if known.hint == Hint::Gone => (Hint::Gone, known.until, quiet_at),
             (Hint::Gone, _) => (hint, now + self.grace, quiet_at),
             (Hint::Writing | Hint::StillWriting, _) => (Hint::Writing, quiet_at.min(since + self.quiet_max), quiet_at),
@@ -115,7 +115,7 @@ impl Settle {
         let waiting = PendingHint {
             hint,
             left,
-            told: known.is_some_and(|known| known.told),
+            reported: known.is_some_and(|known| known.reported),
             since,
             until,
             quiet_at,
@@ -124,8 +124,7 @@ impl Settle {
         self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
     }
 
-    /// Notes that a directory was away, or another in its place, or not watched for a moment. It is looked at now, unless it is
-    /// waited for already.
+    /// Notes that a directory was gone, exchanged or not watched for a moment. It is checked at once, unless it waits already.
     pub fn note_back(&mut self, path: PathBuf, now: Instant) {
         if !self.awaits(&path) {
             self.note_seen(path.clone(), Hint::Whole, now);
@@ -135,12 +134,12 @@ impl Settle {
         }
     }
 
-    /// Notes a path that could not be looked at, and is to be looked at again at a time, unless a hint comes before that.
+    /// Notes a path that could not be checked. It is checked again at `until`, or at the next event.
     pub fn note_again(&mut self, path: PathBuf, now: Instant, until: Instant) {
         let waiting = PendingHint {
             hint: Hint::Attributes,
             left: false,
-            told: false,
+            reported: false,
             since: now,
             until,
             quiet_at: now,
@@ -149,55 +148,55 @@ impl Settle {
         self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
     }
 
-    /// Notes that hints may have been lost: the next look is at everything.
-    pub fn note_doubt(&mut self) {
-        self.doubt = true;
+    /// Notes that events may have been lost, so that everything has to be compared.
+    pub fn note_lost_events(&mut self) {
+        self.lost_events = true;
     }
 
-    /// Whether hints were lost since the last look.
+    /// Returns true if events were lost since the last [`take`](Self::take).
     #[must_use]
-    pub fn is_in_doubt(&self) -> bool {
-        self.doubt
+    pub fn has_lost_events(&self) -> bool {
+        self.lost_events
     }
 
-    /// Whether the last that is known of a path is that somebody writes it.
+    /// Returns true if the last hint of a path is that it is being written.
     #[must_use]
     pub fn is_written(&self, path: &Path) -> bool {
         let waiting = self.waiting.get(path);
         waiting.is_some_and(|waiting| matches!(waiting.hint, Hint::Writing | Hint::Created))
     }
 
-    /// Whether an event said since the path was last taken that what is there may be another content.
+    /// Returns true if an event that may stand for another content came since the path was last taken.
     #[must_use]
-    pub fn is_told(&self, path: &Path) -> bool {
-        self.waiting.get(path).is_some_and(|waiting| waiting.told)
+    pub fn has_event(&self, path: &Path) -> bool {
+        self.waiting.get(path).is_some_and(|waiting| waiting.reported)
     }
 
-    /// Each path of which an event said so.
-    pub fn told(&self) -> impl Iterator<Item = &Path> {
-        let told = self.waiting.iter().filter(|(_, waiting)| waiting.told);
-        told.map(|(path, _)| path.as_path())
+    /// Returns each path with such an event.
+    pub fn paths_with_events(&self) -> impl Iterator<Item = &Path> {
+        let reported = self.waiting.iter().filter(|(_, waiting)| waiting.reported);
+        reported.map(|(path, _)| path.as_path())
     }
 
-    /// When each file that is being written will have been quiet for long enough, if one has not.
+    /// Returns the time from which all files that are being written have been quiet for long enough, if one has not.
     #[must_use]
     pub fn quiet_at(&self, now: Instant) -> Option<Instant> {
         let written = self.waiting.values().filter(|waiting| waiting.hint == Hint::Writing);
         written.map(|waiting| waiting.quiet_at).filter(|at| *at > now).max()
     }
 
-    /// Whether a path is going to be looked at.
+    /// Returns true if a path waits to be checked.
     fn awaits(&self, path: &Path) -> bool {
         self.waiting.contains_key(path)
     }
 
-    /// When something may be due, if anything waits.
+    /// Returns the earliest time at which a path may be due, if any waits.
     #[must_use]
     pub fn next(&self, now: Instant) -> Option<Instant> {
-        if self.doubt { Some(now) } else { self.earliest }
+        if self.lost_events { Some(now) } else { self.earliest }
     }
 
-    /// Takes what is due; with `all`, also what is not yet.
+    /// Takes the paths that are due; with `all`, also those that are not yet.
     pub fn take(&mut self, now: Instant, all: bool) -> Due {
         let due = self.waiting.extract_if(|_, waiting| all || waiting.until <= now);
         let mut left = Vec::new();
@@ -212,7 +211,7 @@ impl Settle {
         paths.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         self.earliest = self.waiting.values().map(|waiting| waiting.until).min();
         Due {
-            doubt: std::mem::take(&mut self.doubt),
+            lost_events: std::mem::take(&mut self.lost_events),
             paths,
             left,
         }
@@ -230,13 +229,13 @@ mod tests {
     fn take(settle: &mut Settle, now: Instant) -> Vec<String> {
         let due = settle.take(now, false);
         let paths = due.paths.into_iter().map(|(path, _)| path.display().to_string());
-        paths.chain(due.doubt.then(|| "?".to_owned())).collect()
+        paths.chain(due.lost_events.then(|| "?".to_owned())).collect()
     }
 
     const NOTHING: [&str; 0] = [];
 
     #[test]
-    fn a_closed_file_is_due_now_a_written_one_when_it_is_quiet_a_lost_one_after_its_grace() {
+    fn each_hint_has_its_delay() {
         let start = Instant::now();
         let mut settle = Settle::new(&Limits::default());
         settle.note("closed".into(), Hint::Whole, start);
@@ -261,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_stays_gone_however_often_it_is_told() {
+    fn the_grace_runs_from_the_first_event() {
         let start = Instant::now();
         let mut settle = Settle::new(&Limits::default());
         for ms in [0, 20, 40] {
@@ -272,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_that_change_while_somebody_writes_do_not_make_it_whole() {
+    fn a_chmod_does_not_end_a_write() {
         let start = Instant::now();
         let mut settle = Settle::new(&Limits::default());
         settle.note("written".into(), Hint::Writing, start);
@@ -283,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_written_without_end_is_due_at_the_longest_wait() {
+    fn constant_writes_are_due_at_the_longest_wait() {
         let start = Instant::now();
         let mut settle = Settle::new(&Limits::default());
         let first = (0..1000).find(|ms| {
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_looked_at_again_waits_and_a_hint_comes_first() {
+    fn a_retry_waits_unless_an_event_comes() {
         let start = Instant::now();
         let mut settle = Settle::new(&Limits::default());
         settle.note_again("a".into(), start, at(start, 100));
@@ -312,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn more_hints_than_fit_are_a_doubt() {
+    fn too_many_events_count_as_lost() {
         let start = Instant::now();
         let limits = Limits {
             hints: 2,

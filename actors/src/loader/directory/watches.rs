@@ -1,56 +1,58 @@
-//! [`Watches`]: the kernel's side of watching, and [`Watched`]: which directories are watched on whose behalf.
+//! [`Watches`]: native watches, and [`WatchedDirectories`]: the directories that need one, counted by use.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// The kernel's number for a directory that it watches. Another directory has another number, whatever it is called.
+/// The kernel's number of a watch. It belongs to the directory itself: another directory under the same path has another number.
 pub(super) type WatchId = i64;
 
-/// Why a directory is not watched.
+/// The reason why a directory is not watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WatchError {
-    /// It is not there, or cannot be looked into: whoever looks at it will see.
+    /// It does not exist or cannot be read, which a check of it will find.
     NotThere,
-    /// The system has no watch left. What it is that has run out, and how it is raised.
+    /// The system has no watch left. The text names the limit and how to raise it.
     Exhausted(String),
 }
 
-/// What watches directories, each by itself.
+/// Native watches of directories.
 pub(super) trait Watches: Send {
-    /// Watches the directory that is now at this path. The same directory always gets the same number.
+    /// Watches the directory that is at this path now. A directory that is watched already keeps its number.
     fn watch(&mut self, directory: &Path) -> Result<WatchId, WatchError>;
-    /// Ends a watch. One that has ended by itself is fine.
+    /// Ends a watch. It may have ended by itself.
     fn unwatch(&mut self, watch: WatchId);
-    /// Puts a mark behind all events of what was done until now, and answers by what number it will be recognised.
+    /// Puts a mark into the queue behind all earlier events, and returns the number with which it will arrive.
     fn mark(&mut self) -> Option<WatchId>;
+    /// Returns true if events report every change in a watched directory, in order, so that a mark proves that all were received.
+    fn is_exact(&self) -> bool;
 }
 
-/// Directories that somebody wants watched, and the watches that they have.
+/// The directories that are to be watched, and their watches.
 #[derive(Default)]
 pub(super) struct WatchedDirectories {
     kernel: Option<Box<dyn Watches>>,
     claims: HashMap<PathBuf, WatchClaim>,
-    /// The same directory may be in two places.
+    /// The paths of each watch: one directory may have several.
     places: HashMap<WatchId, Vec<PathBuf>>,
-    /// Marks that were put and have not come by.
+    /// Marks that have not arrived yet.
     marks: Vec<WatchId>,
-    /// Directories that have lost the watch which they had, so that something may have happened in them without a word.
+    /// Directories that lost their watch, so that changes in them may have had no event.
     interrupted: Vec<PathBuf>,
 }
 
-/// Who wants a directory watched.
+/// The uses of a watch on one directory.
 #[derive(Default)]
 struct WatchClaim {
     watch: Option<WatchId>,
-    /// For all that is in it.
+    /// The number of uses for all names in it.
     whole: usize,
-    /// For some names in it only.
+    /// The number of uses for single names in it.
     names: HashMap<OsString, usize>,
 }
 
 impl WatchedDirectories {
-    /// From now on the kernel watches what is claimed. Answers why it does not watch all of it.
+    /// Watches all claimed directories from now on. Returns an error if there are not enough watches.
     pub(super) fn begin(&mut self, kernel: Box<dyn Watches>) -> Result<(), WatchError> {
         self.kernel = Some(kernel);
         let directories: Vec<PathBuf> = self.claims.keys().cloned().collect();
@@ -63,7 +65,7 @@ impl WatchedDirectories {
         Ok(())
     }
 
-    /// Gives all watches back. What is claimed stays claimed.
+    /// Ends all watches and returns what made them. The claims stay.
     pub(super) fn end(&mut self) -> Option<Box<dyn Watches>> {
         let mut kernel = self.kernel.take()?;
         for (watch, _) in self.places.drain() {
@@ -73,7 +75,7 @@ impl WatchedDirectories {
         Some(kernel)
     }
 
-    /// Wants a directory watched, or only one name in it. What cannot be watched now is claimed all the same.
+    /// Claims a watch on a directory, or only for one name in it. The claim stays also if it cannot be watched now.
     pub(super) fn claim(&mut self, directory: &Path, name: Option<&OsStr>) -> Result<(), WatchError> {
         if !self.claims.contains_key(directory) {
             self.claims.insert(directory.to_owned(), WatchClaim::default());
@@ -87,7 +89,7 @@ impl WatchedDirectories {
         self.renew(directory).map(drop)
     }
 
-    /// Lets go of what was claimed.
+    /// Releases a claim.
     pub(super) fn release(&mut self, directory: &Path, name: Option<&OsStr>) {
         let Some(claim) = self.claims.get_mut(directory) else {
             return;
@@ -110,13 +112,13 @@ impl WatchedDirectories {
         }
     }
 
-    /// Whether a directory is claimed and has no watch, although there is somebody to put one.
+    /// Returns true if a directory is claimed and has no watch although the loader watches natively.
     pub(super) fn lacks(&self, directory: &Path) -> bool {
         let claim = self.claims.get(directory);
         self.kernel.is_some() && claim.is_some_and(|claim| claim.watch.is_none())
     }
 
-    /// Makes sure that the watch is on the directory that is at this path now. Answers whether it is another than before.
+    /// Moves the watch to the directory that is at this path now. Returns true if that is another directory than before.
     pub(super) fn renew(&mut self, directory: &Path) -> Result<bool, WatchError> {
         let (Some(kernel), Some(claim)) = (&mut self.kernel, self.claims.get_mut(directory)) else {
             return Ok(false);
@@ -151,12 +153,12 @@ impl WatchedDirectories {
         }
     }
 
-    /// Takes the directories that have lost the watch which they had.
+    /// Takes the directories that lost their watch.
     pub(super) fn interrupted(&mut self) -> Vec<PathBuf> {
         std::mem::take(&mut self.interrupted)
     }
 
-    /// Where an event of a watch with this name happened, as far as anybody wants to know.
+    /// Returns the directories of a watch in which a name is claimed.
     pub(super) fn concerned(&self, watch: WatchId, name: &OsStr) -> impl Iterator<Item = &Path> {
         let places = self.places.get(&watch).into_iter().flatten();
         places.map(PathBuf::as_path).filter(move |place| {
@@ -165,12 +167,12 @@ impl WatchedDirectories {
         })
     }
 
-    /// Where the directory of a watch is.
+    /// Returns the paths of the directory of a watch.
     pub(super) fn places(&self, watch: WatchId) -> &[PathBuf] {
         self.places.get(&watch).map_or(&[], Vec::as_slice)
     }
 
-    /// A watch ended by itself, for its directory is gone, or it was a mark, which has come by then. Answers where it was.
+    /// Notes that a watch ended: its directory is gone, or it was a mark, which has arrived. Returns the paths that it had.
     pub(super) fn ended(&mut self, watch: WatchId) -> Vec<PathBuf> {
         self.marks.retain(|mark| *mark != watch);
         let places = self.places.remove(&watch).unwrap_or_default();
@@ -182,29 +184,29 @@ impl WatchedDirectories {
         places
     }
 
-    /// Puts a mark behind all events of what was done until now.
+    /// Puts a mark behind all earlier events.
     pub(super) fn mark(&mut self) -> Option<WatchId> {
         let mark = self.kernel.as_mut()?.mark()?;
         self.marks.push(mark);
         Some(mark)
     }
 
-    /// Whether a mark has not come by yet.
+    /// Returns true if a mark has not arrived yet.
     pub(super) fn awaits(&self, mark: WatchId) -> bool {
         self.marks.contains(&mark)
     }
 
-    /// Nobody waits for a mark any more.
+    /// Stops waiting for a mark.
     pub(super) fn forget_mark(&mut self, mark: WatchId) {
         self.marks.retain(|each| *each != mark);
     }
 
-    /// How many directories are watched.
+    /// Returns the number of watched directories.
     pub(super) fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Each directory that is claimed, whether for all that is in it, and the watch on it. For tests.
+    /// Returns each claimed directory, true if it is claimed for all names in it, and its watch.
     #[cfg(test)]
     pub(super) fn claimed(&self) -> impl Iterator<Item = (&Path, bool, Option<WatchId>)> {
         let claims = self.claims.iter();

@@ -1,4 +1,4 @@
-//! How templates come to a machine in production.
+//! Deployments: the ways in which templates reach a machine in production.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,8 @@ use hotplate_actors::{Mount, WatchBy};
 
 use super::{Site, file_systems, write};
 
-/// What a kubelet does: a directory of its own for each version, `..data` leads to it, visible names lead through `..data`.
+/// Updates a volume as a kubelet does (its `AtomicWriter`): each version has a directory, `..data` leads to it, and the visible names
+/// lead through `..data`.
 fn mount(volume: &Path, version: &str, files: &[(&str, &str)]) {
     let directory = format!("..{version}");
     for (name, text) in files {
@@ -95,7 +96,7 @@ fn blue_and_green() {
 }
 
 #[test]
-fn a_link_to_the_root_may_be_taken_away_for_a_while() {
+fn the_link_to_the_root_may_be_missing_for_a_while() {
     for on in file_systems() {
         let site = Site::with(&on, WatchBy::Auto, |directory| {
             write(&directory.join("blue/a.html"), "blue");

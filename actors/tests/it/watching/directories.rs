@@ -1,4 +1,4 @@
-//! What happens to directories and to the root.
+//! Changes of directories and of the root.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +10,7 @@ use hotplate_actors::{Mount, WatchBy, WatchMode};
 use super::{Site, everywhere, file_systems, natively, write};
 
 #[test]
-fn directories_that_come_filled_are_seen_whole() {
+fn new_directories_are_read_whole() {
     everywhere(&[("a.html", "a")], |site| {
         for number in 0..100 {
             let directory = site.path(&format!("d{number}/e/f"));
@@ -26,7 +26,7 @@ fn directories_that_come_filled_are_seen_whole() {
 }
 
 #[test]
-fn a_directory_that_is_moved_in_out_and_back() {
+fn a_directory_is_moved_in_out_and_back() {
     everywhere(&[("a.html", "a")], |site| {
         let deep: String = (0..59).map(|level| format!("l{level}/")).collect();
         write(&site.beside(&format!("tree/{deep}x.html")), "deep");
@@ -50,7 +50,7 @@ fn a_directory_that_is_moved_in_out_and_back() {
 }
 
 #[test]
-fn two_directories_that_are_exchanged() {
+fn two_directories_are_exchanged() {
     everywhere(
         &[("a/s/x.html", "ax"), ("b/s/x.html", "bx"), ("b/y.html", "y")],
         |site| {
@@ -73,7 +73,7 @@ fn two_directories_that_are_exchanged() {
 }
 
 #[test]
-fn a_directory_that_is_removed_and_made_again() {
+fn a_directory_is_removed_and_created_again() {
     everywhere(&[("a/x.html", "1"), ("a/y.html", "1")], |site| {
         fs::remove_dir_all(site.path("a")).expect("removed");
         site.write("a/x.html", "2");
@@ -85,7 +85,7 @@ fn a_directory_that_is_removed_and_made_again() {
 }
 
 #[test]
-fn a_link_to_a_directory_that_leads_elsewhere_then() {
+fn a_link_to_a_directory_is_retargeted() {
     everywhere(&[("a.html", "a")], |site| {
         write(&site.beside("v1/x.html"), "1");
         write(&site.beside("v1/old.html"), "old");
@@ -105,7 +105,7 @@ fn a_link_to_a_directory_that_leads_elsewhere_then() {
 }
 
 #[test]
-fn links_that_lead_back_up_end() {
+fn cycles_of_links_end() {
     everywhere(&[("a/x.html", "x")], |site| {
         symlink("..", site.path("a/up")).expect("linked");
         symlink("a", site.path("again")).expect("linked");
@@ -119,7 +119,7 @@ fn links_that_lead_back_up_end() {
 }
 
 #[test]
-fn a_root_that_is_gone_keeps_what_it_held_and_is_followed_when_it_is_back() {
+fn a_missing_root_keeps_its_content() {
     everywhere(&[("a.html", "1"), ("b/c.html", "1")], |site| {
         fs::rename(&site.root, site.beside("away")).expect("renamed");
         let now = site.sync();
@@ -141,7 +141,7 @@ fn a_root_that_is_gone_keeps_what_it_held_and_is_followed_when_it_is_back() {
 }
 
 #[test]
-fn an_empty_root_is_no_missing_root() {
+fn an_empty_root_is_not_a_missing_root() {
     everywhere(&[("a.html", "1")], |site| {
         fs::remove_file(site.path("a.html")).expect("removed");
         site.until("a.html", None);
@@ -149,7 +149,7 @@ fn an_empty_root_is_no_missing_root() {
 }
 
 #[test]
-fn a_root_behind_links_is_followed_wherever_they_lead() {
+fn a_root_behind_links_is_followed() {
     for on in file_systems() {
         for by in [WatchBy::Auto, WatchBy::Recursive, WatchBy::Poll] {
             let site = Site::with(&on, by, |directory| {
@@ -176,7 +176,7 @@ fn a_root_behind_links_is_followed_wherever_they_lead() {
 }
 
 #[test]
-fn more_events_than_fit_end_in_the_right_content() {
+fn an_overflow_ends_in_the_right_content() {
     natively(&[("a.html", "a")], |site| {
         for file in 0..2_000 {
             fs::write(site.path(&format!("{file}.html")), "0").expect("written");
@@ -197,7 +197,7 @@ fn more_events_than_fit_end_in_the_right_content() {
 }
 
 #[test]
-fn each_means_of_watching_says_what_it_is() {
+fn the_status_names_the_watch_mode() {
     for on in file_systems() {
         for (by, expected) in [
             (WatchBy::Auto, WatchMode::Native),
@@ -218,7 +218,7 @@ fn each_means_of_watching_says_what_it_is() {
 }
 
 #[test]
-fn of_several_roots_the_first_with_a_name_has_it() {
+fn the_first_root_with_a_name_counts() {
     for on in file_systems() {
         let site = Site::with(&on, WatchBy::Auto, |directory| {
             write(&directory.join("site/a.html"), "own a");
@@ -255,7 +255,7 @@ fn two_roots(on: &Path, by: WatchBy) -> Site {
 }
 
 #[test]
-fn what_is_deleted_in_two_roots_one_after_the_other_is_gone_by_itself() {
+fn a_name_deleted_in_both_roots_is_gone() {
     for on in file_systems() {
         for by in [WatchBy::Auto, WatchBy::Recursive, WatchBy::Poll] {
             let site = two_roots(&on, by);
@@ -270,7 +270,7 @@ fn what_is_deleted_in_two_roots_one_after_the_other_is_gone_by_itself() {
 }
 
 #[test]
-fn what_is_deleted_while_another_root_with_it_is_missing_is_not_served_on() {
+fn a_deletion_while_the_next_root_is_missing() {
     for on in file_systems() {
         for by in [WatchBy::Auto, WatchBy::Recursive, WatchBy::Poll] {
             let site = two_roots(&on, by);
@@ -283,7 +283,7 @@ fn what_is_deleted_while_another_root_with_it_is_missing_is_not_served_on() {
             site.until("a.html", None);
             fs::rename(site.beside("away"), site.beside("base")).expect("renamed");
             site.until("a.html", Some("base"));
-            // What is served of a root stays while it is missing.
+            // The content of a root stays while it is missing.
             fs::rename(site.beside("base"), site.beside("away")).expect("renamed");
             site.sync();
             site.expect("a.html", &[Some("own"), None, Some("base")]);
@@ -292,7 +292,7 @@ fn what_is_deleted_while_another_root_with_it_is_missing_is_not_served_on() {
 }
 
 #[test]
-fn while_the_root_is_missing_edits_in_what_it_links_to_are_not_served() {
+fn a_missing_root_is_not_updated_through_links() {
     everywhere(&[("a.html", "1")], |site| {
         write(&site.beside("shared/b.html"), "1");
         symlink(site.beside("shared"), site.path("l")).expect("linked");
@@ -316,7 +316,7 @@ fn while_the_root_is_missing_edits_in_what_it_links_to_are_not_served() {
 }
 
 #[test]
-fn nothing_is_left_of_a_loader_that_is_dropped() {
+fn a_dropped_loader_leaves_no_threads() {
     let open = || {
         let descriptors = fs::read_dir("/proc/self/fd").expect("a list");
         let targets = descriptors.filter_map(|each| fs::read_link(each.ok()?.path()).ok());

@@ -129,10 +129,10 @@ fn git_and_tar() {
     });
 }
 
-/// An editor's name, and how it saves.
+/// The name of an editor, and its way to save.
 type Editor = (&'static str, fn(&Site));
 
-/// Each editor by what it does when it saves.
+/// The editors, each by its system calls when it saves.
 #[test]
 fn editors_by_their_system_calls() {
     let editors: [Editor; 6] = [
@@ -184,8 +184,8 @@ fn editors_by_their_system_calls() {
 }
 
 #[test]
-fn what_is_kept_beside_the_new_one_does_not_make_that_whole() {
-    // So that no pause of this machine is taken for the end of what is written.
+fn a_backup_beside_a_new_file_does_not_make_it_whole() {
+    // A long time, so that a pause of this machine is not taken for the end of a write.
     let patient = || Limits {
         settle_ms: 400,
         settle_max_ms: 10_000,

@@ -1,7 +1,7 @@
-//! Trees that were written this moment take the place of others in one step, again and again. No answer is made of two of them, and no
-//! batch leaves two of them side by side.
+//! Trees that were just written are exchanged for others in one step, again and again. No answer is made of two of them, and no batch
+//! leaves texts of two of them together.
 //!
-//! `HOTPLATE_STORM_S` says for how many seconds (default 2).
+//! `HOTPLATE_STORM_S` is the duration in seconds (default 2).
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -127,7 +127,7 @@ impl Shape {
     }
 }
 
-/// For how long each of so many cases goes on.
+/// Returns the duration of each of a number of cases.
 fn lasts(cases: usize) -> Duration {
     let seconds = std::env::var("HOTPLATE_STORM_S")
         .ok()
@@ -142,7 +142,7 @@ fn is_of_one<'t>(mut texts: impl Iterator<Item = &'t str>) -> bool {
 }
 
 #[test]
-fn no_answer_is_made_of_two_trees_of_which_one_takes_the_place_of_the_other() {
+fn no_answer_mixes_exchanged_trees() {
     let on = file_systems();
     let lasts = lasts(on.len() * SHAPES.len());
     for on in on {
@@ -183,7 +183,7 @@ fn no_answer_is_made_of_two_trees_of_which_one_takes_the_place_of_the_other() {
 }
 
 #[test]
-fn no_batch_leaves_two_trees_side_by_side_by_whatever_means_they_are_watched() {
+fn no_batch_mixes_exchanged_trees() {
     let means = [WatchBy::Auto, WatchBy::Recursive, WatchBy::Poll];
     let on = file_systems();
     let lasts = lasts(on.len() * SHAPES.len() * means.len());

@@ -1,4 +1,4 @@
-//! What happens to single files.
+//! Changes of single files.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -12,7 +12,7 @@ use super::{everywhere, natively, run};
 const A: &[(&str, &str)] = &[("a.html", "old")];
 
 #[test]
-fn a_file_that_is_overwritten_changes_once() {
+fn an_overwritten_file_changes_once() {
     everywhere(A, |site| {
         fs::write(site.path("a.html"), "new").expect("written");
         site.expect_change("a.html", "old", "new");
@@ -20,7 +20,7 @@ fn a_file_that_is_overwritten_changes_once() {
 }
 
 #[test]
-fn a_slow_writer_is_waited_for_and_one_that_never_closes_is_not() {
+fn a_slow_writer_is_waited_for() {
     natively(A, |site| {
         let mut quick = File::create(site.path("b.html")).expect("created");
         for _ in 0..200 {
@@ -30,7 +30,7 @@ fn a_slow_writer_is_waited_for_and_one_that_never_closes_is_not() {
         site.until("b.html", Some(&"part ".repeat(200)));
         let mut file = File::create(site.path("a.html")).expect("created");
         file.write_all(b"half").expect("written");
-        // Nobody closes it: it is taken for whole after it has been quiet.
+        // It is never closed, so it is taken for whole after it has been quiet.
         site.until("a.html", Some("half"));
         file.write_all(b" and half").expect("written");
         drop(file);
@@ -40,7 +40,7 @@ fn a_slow_writer_is_waited_for_and_one_that_never_closes_is_not() {
 }
 
 #[test]
-fn a_sync_takes_what_is_there_even_if_it_is_open() {
+fn a_sync_takes_open_files() {
     everywhere(A, |site| {
         let mut file = File::create(site.path("a.html")).expect("created");
         file.write_all(b"half").expect("written");
@@ -51,7 +51,7 @@ fn a_sync_takes_what_is_there_even_if_it_is_open() {
 }
 
 #[test]
-fn what_is_written_through_a_mapping_is_seen_by_a_sync() {
+fn a_sync_finds_writes_through_a_mapping() {
     natively(A, |site| {
         let program = "import mmap\nwith open('a.html', 'r+b') as f:\n m = mmap.mmap(f.fileno(), 0)\n m[0:3] = b'new'\n m.flush()\n m.close()";
         if run("python3", &["-c", program], &site.root) {
@@ -61,7 +61,7 @@ fn what_is_written_through_a_mapping_is_seen_by_a_sync() {
 }
 
 #[test]
-fn a_file_that_is_linked_into_place_is_there() {
+fn a_file_is_linked_into_place() {
     everywhere(A, |site| {
         // Written before it has a name, as some databases and browsers do.
         let nameless = rustix::fs::open(
@@ -92,7 +92,7 @@ fn a_file_that_is_linked_into_place_is_there() {
 }
 
 #[test]
-fn what_does_not_change_the_content_changes_nothing() {
+fn equal_content_changes_nothing() {
     everywhere(A, |site| {
         let batches = site.batches();
         let file = File::open(site.path("a.html")).expect("opened");
@@ -110,7 +110,7 @@ fn what_does_not_change_the_content_changes_nothing() {
 }
 
 #[test]
-fn the_same_size_and_time_hide_nothing() {
+fn equal_size_and_time_hide_nothing() {
     everywhere(A, |site| {
         let time = fs::metadata(site.path("a.html"))
             .and_then(|found| found.modified())
@@ -125,7 +125,7 @@ fn the_same_size_and_time_hide_nothing() {
         };
         set("new", time);
         site.expect_change("a.html", "old", "new");
-        // An older file, as `mv` and `tar` bring along.
+        // A file with older stamps, as `mv` and `tar` create them.
         let old = site.beside("older");
         fs::write(&old, "age").expect("written");
         File::open(&old)
@@ -137,7 +137,7 @@ fn the_same_size_and_time_hide_nothing() {
 }
 
 #[test]
-fn files_that_are_moved_over_in_and_out() {
+fn files_are_moved_over_in_and_out() {
     everywhere(&[("a.html", "old"), ("b.html", "b")], |site| {
         fs::rename(site.path("b.html"), site.path("a.html")).expect("over");
         site.until("a.html", Some("b"));
@@ -152,7 +152,7 @@ fn files_that_are_moved_over_in_and_out() {
 }
 
 #[test]
-fn a_file_that_is_replaced_is_never_absent() {
+fn a_replaced_file_is_never_absent() {
     everywhere(A, |site| {
         for round in 0..20 {
             fs::remove_file(site.path("a.html")).expect("removed");
@@ -183,7 +183,7 @@ fn a_hard_link_changes_under_all_its_names() {
 }
 
 #[test]
-fn a_hard_link_outside_that_is_made_later_is_seen_by_a_sync() {
+fn a_sync_finds_writes_through_an_outside_hard_link() {
     natively(A, |site| {
         fs::hard_link(site.path("a.html"), site.beside("outside")).expect("linked");
         fs::write(site.beside("outside"), "new").expect("written");
@@ -218,7 +218,7 @@ fn a_link_to_a_file_outside_follows_its_edits() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said_and_read_as_soon_as_it_can_be() {
+fn an_unreadable_file_is_reported_and_retried() {
     if rustix_is_root() {
         println!("skipped: nothing is unreadable for root");
     } else {

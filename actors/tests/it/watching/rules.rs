@@ -1,4 +1,4 @@
-//! Which files are templates.
+//! The rules for which files are templates.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -86,7 +86,7 @@ fn a_log_in_an_ignored_directory_costs_nothing() {
 }
 
 #[test]
-fn links_are_followed_as_far_as_the_rules_say() {
+fn links_are_followed_by_the_rules() {
     for on in file_systems() {
         for (links, expected) in [
             (Links::Follow, "a.html d/o.html in.html out.html"),
@@ -116,7 +116,7 @@ fn links_are_followed_as_far_as_the_rules_say() {
 }
 
 #[test]
-fn names_that_no_template_can_have_are_said_once() {
+fn invalid_names_are_remarked_once() {
     everywhere(
         &[("a.html", "a"), ("A.html", "A"), ("con.html", "c"), ("b:c.html", "bc")],
         |site| {
@@ -143,7 +143,7 @@ fn names_that_no_template_can_have_are_said_once() {
     );
 }
 
-/// The codes of what is remarkable, in order.
+/// Returns the codes of the remarks, in order.
 fn codes(site: &Site) -> Vec<&'static str> {
     let mut codes: Vec<_> = site.status().remarks.iter().map(|remark| remark.code).collect();
     codes.sort_unstable();
@@ -151,7 +151,7 @@ fn codes(site: &Site) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_tree_is_bounded_in_directories_names_and_bytes() {
+fn a_tree_is_bounded() {
     for on in file_systems() {
         let limits = Limits {
             directories: 3,
@@ -177,12 +177,16 @@ fn a_tree_is_bounded_in_directories_names_and_bytes() {
         site.write("b/y.html", "yz");
         assert_eq!(site.sync()["b/y.html"], "yz");
 
-        // Hidden names count as well: they have to be read to be known.
+        // Hidden names count as well, because they are listed too.
         for name in [".1", ".2"] {
             fs::write(site.path(&format!("a/{name}")), "").expect("written");
         }
         site.look(Depth::Bytes);
-        assert_eq!(names(&site), "a/x.html a/z.html b/y.html", "what was served goes on");
+        assert_eq!(
+            names(&site),
+            "a/x.html a/z.html b/y.html",
+            "its last content is still served"
+        );
         let said = site.status().remarks;
         let named = |help: &String| help.contains("`directory_entries`");
         assert!(
@@ -192,10 +196,10 @@ fn a_tree_is_bounded_in_directories_names_and_bytes() {
     }
 }
 
-/// A link to `/proc` has no end, and says something else at each look.
+/// A link to `/proc`, whose content has no end and differs at each read, is not followed.
 #[cfg(target_os = "linux")]
 #[test]
-fn no_link_leads_into_a_file_system_without_files() {
+fn pseudo_file_systems_are_left_out() {
     let site = Site::within(super::limits(), &file_systems()[0], WatchBy::Auto, &[("x.html", "x")]);
     symlink("/proc/self", site.path("process")).expect("linked");
     symlink("/proc/self/environ", site.path("secrets.html")).expect("linked");
@@ -210,7 +214,7 @@ fn no_link_leads_into_a_file_system_without_files() {
 }
 
 #[test]
-fn what_a_limit_leaves_out_is_said_at_the_limit_and_not_before() {
+fn limits_are_remarked_at_the_limit() {
     for on in file_systems() {
         let limits = Limits {
             directory_depth: 2,
@@ -233,7 +237,7 @@ fn what_a_limit_leaves_out_is_said_at_the_limit_and_not_before() {
         assert_eq!(
             names(&site),
             "a/b/x.html one.html two.html",
-            "what it said before goes on"
+            "its former patterns apply"
         );
         assert_eq!(codes(&site), ["ignore-unreadable", "link", "too-deep"]);
         let remarks = site.status().remarks;
@@ -247,7 +251,7 @@ fn what_a_limit_leaves_out_is_said_at_the_limit_and_not_before() {
 
         fs::remove_dir_all(site.path("a/b/c")).expect("removed");
         fs::remove_file(site.path("three.html")).expect("removed");
-        fs::write(site.path(".hotplateignore"), "").expect("written");
+        fs::write(site.path(".hotplateignore"), "\n").expect("written");
         site.sync();
         assert_eq!(names(&site), "a/b/x.html one.html skip.html two.html");
         assert_eq!(codes(&site), [""; 0], "they go with what they are about");
@@ -255,7 +259,7 @@ fn what_a_limit_leaves_out_is_said_at_the_limit_and_not_before() {
 }
 
 #[test]
-fn a_directory_is_no_template_whatever_it_is_called() {
+fn a_directory_is_never_a_template() {
     everywhere(&[("p.html", "a page"), ("a.html", "a")], |site| {
         fs::remove_file(site.path("p.html")).expect("removed");
         fs::create_dir(site.path("p.html")).expect("created");
@@ -302,7 +306,7 @@ fn a_remark_about_a_name_goes_with_the_name() {
 }
 
 #[test]
-fn names_clash_only_where_both_stand_for_templates_and_for_as_long_as_they_are_there() {
+fn only_names_of_templates_clash() {
     for (files, clashes, gone) in [
         (["x/a.html", "y/A.html"], 0, "y"),
         (["docs/a.html", "Docs/a.css"], 0, "docs"),
@@ -325,7 +329,7 @@ fn names_clash_only_where_both_stand_for_templates_and_for_as_long_as_they_are_t
 }
 
 #[test]
-fn two_names_of_the_same_characters_are_said() {
+fn equal_names_in_other_code_points_are_remarked() {
     for on in file_systems() {
         let site = Site::new(
             &on,
@@ -339,7 +343,7 @@ fn two_names_of_the_same_characters_are_said() {
 }
 
 #[test]
-fn rules_that_leave_out_every_file_are_said_until_one_is_taken() {
+fn rules_that_exclude_all_files_are_remarked() {
     for on in file_systems() {
         let site = Site::with(&on, WatchBy::Auto, |directory| {
             write(&directory.join("site/page.html"), "a page");
@@ -363,7 +367,7 @@ fn rules_that_leave_out_every_file_are_said_until_one_is_taken() {
 }
 
 #[test]
-fn every_text_is_read_alike() {
+fn texts_are_decoded_alike() {
     everywhere(&[("a.html", "\u{feff}a\r\n"), ("log.html", "x")], |site| {
         site.expect("a.html", &[Some("a\r\n")]);
         let utf16: Vec<u8> = "<p>16</p>".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -377,7 +381,7 @@ fn every_text_is_read_alike() {
 }
 
 #[test]
-fn a_rule_that_is_none_keeps_the_engine_from_starting() {
+fn an_invalid_rule_fails_the_start() {
     let root = tempfile::tempdir().expect("a directory");
     let rules = Rules {
         include: vec!["[z-a]".into()],
@@ -391,7 +395,7 @@ fn a_rule_that_is_none_keeps_the_engine_from_starting() {
 }
 
 #[test]
-fn the_size_may_be_less_than_the_limit() {
+fn rules_may_lower_the_size_limit() {
     for on in file_systems() {
         let site = Site::with(&on, WatchBy::Auto, |directory| {
             write(&directory.join("site/a.html"), "12345678901");
@@ -408,7 +412,7 @@ fn the_size_may_be_less_than_the_limit() {
 }
 
 #[test]
-fn a_shadow_that_comes_and_goes_reaches_the_callers() {
+fn a_hiding_file_reaches_the_callers() {
     let directory = tempfile::tempdir().expect("a directory");
     let own = directory.path().join("own");
     let base = directory.path().join("base");
@@ -436,7 +440,7 @@ fn a_shadow_that_comes_and_goes_reaches_the_callers() {
 }
 
 #[test]
-fn a_start_takes_in_as_many_templates_as_the_limit_says_whoever_reads_them() {
+fn a_start_loads_up_to_the_limit() {
     let directory = tempfile::tempdir().expect("a directory");
     for number in 0..700 {
         let path = directory.path().join(format!("{}/{number}.html", number % 3));

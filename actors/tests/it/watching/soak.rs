@@ -1,7 +1,8 @@
-//! Four writers do what they like for a while; at each sync, what is served is what an independent walk finds.
+//! A soak test: four writers perform random operations for a while. After each sync, the served texts are those that an independent
+//! walk finds.
 //!
-//! `HOTPLATE_SOAK_S` says for how many seconds (default 2), `HOTPLATE_SOAK_SEED` from what number the writers draw what they do; a
-//! failure says it. What the threads do at once is not repeated by it.
+//! `HOTPLATE_SOAK_S` is the duration in seconds (default 2), `HOTPLATE_SOAK_SEED` the seed of the operations, which a failure names. The
+//! interleaving of the threads is not reproduced by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -42,7 +43,7 @@ impl Dice {
         let files = ["x.html", "y.html", "z.txt", "w.css", ".h.html"];
         let directory = root.join(directories[self.roll(directories.len() as u64) as usize]);
         match self.roll(6) {
-            // The root itself stays: while it is missing, what is served is not what is there.
+            // The root itself stays: while it is missing, its last content is served.
             0 if directory != root.join("") => directory,
             _ => directory.join(files[self.roll(files.len() as u64) as usize]),
         }
@@ -60,7 +61,7 @@ fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
     )?)
 }
 
-/// A directory goes away and comes back while others write in it: the root, one in it, or what links lead to.
+/// Moves a directory away and back while others write in it: the root, one in it, or the target of links.
 fn away_and_back(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
     let directories = ["", "a", "a/c", "a/c/e", "b", "b/d", "../outside", "../outside/d"];
     let path = root.join(directories[dice.roll(directories.len() as u64) as usize]);
@@ -74,7 +75,7 @@ fn away_and_back(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
     // Without a separator at its end, or a link would be followed.
     let path: PathBuf = path.components().collect();
     fs::rename(&path, &aside)?;
-    // If somebody made another in its place meanwhile, it gives way.
+    // Another writer may have created one in its place, which is removed.
     while let Err(error) = fs::rename(&aside, &path) {
         match path.symlink_metadata() {
             Ok(there) if there.is_dir() => fs::remove_dir_all(&path)?,
@@ -87,7 +88,7 @@ fn away_and_back(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// One random thing. What cannot be done is not done.
+/// Performs one random operation, which may fail.
 fn act(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
     let (one, other) = (dice.path(root), dice.path(root));
     let text = format!("text {}", dice.roll(1_000_000));
@@ -114,7 +115,7 @@ fn act(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
     }
 }
 
-/// What is there, without asking the loader.
+/// Collects the names and texts that exist, without the loader.
 fn walk(path: &Path, name: &str, above: &mut Vec<PathBuf>, found: &mut BTreeMap<String, String>) {
     let Ok(metadata) = fs::metadata(path) else { return };
     let takes = name.ends_with(".html") || name.ends_with(".txt");
@@ -147,7 +148,7 @@ fn four_writers_and_no_difference() {
     let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse().ok());
     let seconds = number("HOTPLATE_SOAK_S").unwrap_or(2.0);
     let seed = number("HOTPLATE_SOAK_SEED").unwrap_or_else(|| f64::from(std::process::id()));
-    // Mostly by the means that has to know without looking at everything.
+    // Mostly in the mode that relies on events alone.
     let means = [(WatchBy::Auto, 0.7), (WatchBy::Recursive, 0.2), (WatchBy::Poll, 0.1)];
     for on in file_systems() {
         for (by, share) in means {
@@ -157,7 +158,7 @@ fn four_writers_and_no_difference() {
     }
 }
 
-/// What differs, by name.
+/// Returns the differences between two sets of texts, by name.
 fn differences(told: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<String> {
     let names: BTreeSet<&String> = told.keys().chain(found.keys()).collect();
     let differ = names.into_iter().filter(|name| told.get(*name) != found.get(*name));
@@ -170,7 +171,7 @@ fn soak(on: &Path, by: WatchBy, lasts: Duration, seed: u64) {
     let site = Site::new(on, by, &[("x.html", "start"), ("a/y.html", "start")]);
     fs::create_dir_all(site.beside("outside/d")).expect("created");
     let (ends, acts) = (AtomicBool::new(false), AtomicU64::new(0));
-    // Writers hold it for one act, the check for itself: a walk that is overtaken finds nothing out.
+    // Writers share it for one operation each; the check has it alone, because a walk during writes proves nothing.
     let still = RwLock::new(());
     let begins = Barrier::new(5);
     std::thread::scope(|scope| {
@@ -180,7 +181,7 @@ fn soak(on: &Path, by: WatchBy, lasts: Duration, seed: u64) {
                 let mut dice = Dice(0x9E37_79B9_7F4A_7C15 ^ (writer + 1) ^ seed << 20);
                 begins.wait();
                 while !ends.load(Ordering::Relaxed) {
-                    // It is poisoned by a check that failed, which says what there is to say.
+                    // It is poisoned if the check failed, which reports the failure.
                     let Ok(guard) = still.read() else { return };
                     let _ = act(&mut dice, root);
                     acts.fetch_add(1, Ordering::Relaxed);
@@ -198,7 +199,7 @@ fn soak(on: &Path, by: WatchBy, lasts: Duration, seed: u64) {
         // A check that fails must not leave the writers running.
         let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             while Instant::now() < end {
-                // What a sync finds while others write is nobody's concern, only what it makes of that.
+                // The result of a sync during writes is not checked, only its effect on the next one.
                 if syncs % 3 == 0 {
                     site.sync();
                 }

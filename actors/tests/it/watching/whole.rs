@@ -1,6 +1,6 @@
-//! Writers save files in place again and again, each in its own way; no answer has half a file in it.
+//! Writers save files in place again and again, each in its own way. No answer contains half of a file.
 //!
-//! `HOTPLATE_STORM_S` says for how many seconds (default 2).
+//! `HOTPLATE_STORM_S` is the duration in seconds (default 2).
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -24,13 +24,13 @@ const WAYS: [(&str, Save); 4] = [
     ("appended.html", in_parts),
 ];
 
-/// Two whole saves, the second at once.
+/// Saves twice, the second time at once.
 fn twice(path: &Path, text: &str) -> std::io::Result<()> {
     fs::write(path, text)?;
     fs::write(path, text.replace('y', "z"))
 }
 
-/// Deleted and made anew, twice.
+/// Deletes and creates the file, twice.
 fn replaced(path: &Path, text: &str) -> std::io::Result<()> {
     for _ in 0..2 {
         fs::remove_file(path)?;
@@ -39,7 +39,7 @@ fn replaced(path: &Path, text: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// In two steps, with a pause between them.
+/// Writes in two steps with a pause between them.
 fn slowly(path: &Path, text: &str) -> std::io::Result<()> {
     fs::write(path, text)?;
     let mut file = File::create(path)?;
@@ -49,7 +49,7 @@ fn slowly(path: &Path, text: &str) -> std::io::Result<()> {
     file.write_all(other.as_bytes())
 }
 
-/// In many small steps.
+/// Writes in many small steps.
 fn in_parts(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = File::create(path)?;
     text.as_bytes().chunks(16).try_for_each(|part| file.write_all(part))
@@ -81,7 +81,7 @@ fn storm(on: &Path, lasts: Duration) {
     }
     let calls = WAYS.map(|(name, _)| format!("{{{{ call {name} with it }}}}"));
     fs::write(root.path().join("page.html"), calls.join(",")).expect("written");
-    // So that no pause of this machine is taken for the end of what is written, or of what is deleted.
+    // Long times, so that a pause of this machine is not taken for the end of a write or a deletion.
     let limits = Limits {
         settle_ms: 2_000,
         settle_max_ms: 60_000,

@@ -1,4 +1,4 @@
-//! Where files have no inodes that the standard library tells of: two states of a file differ in size or in time.
+//! Metadata on systems without inodes in the standard library: two states of a file differ in size or in time.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -48,13 +48,13 @@ pub(super) fn holds(directory: &Path, name: &OsStr) -> io::Result<(FileId, bool)
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => return Err(error),
     };
-    // One that was another meanwhile is no known one.
+    // If it was exchanged meanwhile, the answer is about neither.
     let after = id(directory)?;
     let id = if after == before { before } else { FileId::default() };
     Ok((id, is_there))
 }
 
-/// The recursive path looks at everything whenever in doubt.
+/// Returns none: watches of whole trees compare everything whenever an event is unclear.
 pub(super) fn silent(_: &Path) -> Option<String> {
     None
 }

@@ -1,4 +1,4 @@
-//! Where files have inodes.
+//! Metadata on systems with inodes.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -37,16 +37,16 @@ fn stamp(seconds: i64, nanos: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
-/// A pipe under the name of a template must not block the loader.
+/// Opens a file without blocking: open(2) of a pipe waits for a writer unless `O_NONBLOCK` is set.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
     OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
-/// The directory is held open while it is asked, so that the answer is about it and no other.
+/// Asks a directory for a name while it is held open, so that both answers are about that one directory.
 pub(super) fn holds(directory: &Path, name: &OsStr) -> io::Result<(FileId, bool)> {
-    // One that can be entered need not be readable.
+    // A directory that can be searched need not be readable (`O_PATH`).
     #[cfg(target_os = "linux")]
     let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::PATH;
     #[cfg(not(target_os = "linux"))]
@@ -61,8 +61,8 @@ pub(super) fn holds(directory: &Path, name: &OsStr) -> io::Result<(FileId, bool)
     }
 }
 
-/// File systems that are written to by this kernel alone, so that it tells of every change, or that never change: by the number
-/// that `statfs` answers. Of all others it is not known, or known not to be so (NFS, CIFS, 9p, FUSE, overlay, vboxsf).
+/// File systems whose file events report every change, because only this kernel writes to them or because they never change. The
+/// numbers are those of statfs(2). All others may change without an event (NFS, CIFS, 9p, FUSE, overlay, vboxsf).
 #[cfg(target_os = "linux")]
 const TELLING: [u32; 19] = [
     0x0000_EF53, // ext2, ext3, ext4
@@ -86,6 +86,7 @@ const TELLING: [u32; 19] = [
     0x0000_4244, // hfs
 ];
 
+/// File systems that are known to change without an event.
 #[cfg(target_os = "linux")]
 const SILENT: [(u32, &str); 11] = [
     (0x0000_6969, "nfs"),
@@ -106,14 +107,14 @@ pub(super) fn silent(path: &Path) -> Option<String> {
     match rustix::fs::statfs(path) {
         Ok(found) => name_of_silent(i128::from(found.f_type)),
         Err(error) if super::super::failure::passes(&error.into()) => Some(format!("unknown ({error})")),
-        // Of a directory that is not there nothing is known, nor needed.
+        // The check of the directory itself finds that it does not exist.
         Err(_) => None,
     }
 }
 
 #[cfg(target_os = "linux")]
 fn name_of_silent(number: i128) -> Option<String> {
-    // The kernel's type is signed on some machines; the numbers have 32 bits.
+    // The type is signed on some machines; the numbers have 32 bits.
     let number = u32::try_from(number & 0xFFFF_FFFF).unwrap_or_default();
     if TELLING.contains(&number) {
         return None;
@@ -122,13 +123,13 @@ fn name_of_silent(number: i128) -> Option<String> {
     Some(known.map_or_else(|| format!("unknown (0x{number:x})"), |(_, name)| (*name).to_owned()))
 }
 
-/// The others take the recursive path, which looks at everything whenever in doubt.
+/// Returns none: watches of whole trees compare everything whenever an event is unclear.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn silent(_: &Path) -> Option<String> {
     None
 }
 
-/// File systems without files of anybody: what the kernel says of itself, processes and devices. By the numbers of `linux/magic.h`.
+/// File systems without stored files: views of the kernel, of processes and devices. The numbers are those of `linux/magic.h`.
 #[cfg(target_os = "linux")]
 const PSEUDO: [(u32, &str); 16] = [
     (0x0000_9FA0, "proc"),
@@ -173,7 +174,7 @@ pub(super) fn mounts() -> Option<HashSet<PathBuf>> {
     Some(HashSet::new())
 }
 
-/// The fifth field of a line of `mountinfo`; blanks and the like stand there as `\040`.
+/// Returns the mount point, the fifth field of a line of `mountinfo` (proc_pid_mountinfo(5)), in which blanks are `\040`.
 #[cfg(target_os = "linux")]
 fn mount_point(line: &[u8]) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStringExt;
@@ -197,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_to_tell_is_silent() {
+    fn unknown_file_systems_are_polled() {
         assert_eq!(name_of_silent(0xEF53), None);
         assert_eq!(name_of_silent(0x6969).as_deref(), Some("nfs"));
         assert_eq!(
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_says_of_itself_whether_it_holds_a_name() {
+    fn a_directory_knows_its_own_names() {
         use std::os::unix::fs::symlink;
         let place = tempfile::tempdir().expect("a directory");
         let path = |name: &str| place.path().join(name);
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_says_of_itself_is_known_from_files() {
+    fn pseudo_file_systems_are_recognised() {
         assert_eq!(pseudo(Path::new("/proc/self")), Some("proc"));
         let place = tempfile::tempdir().expect("a directory");
         assert_eq!(pseudo(place.path()), None);

@@ -1,4 +1,4 @@
-//! The kernel's watches on Linux, one for each directory.
+//! Watches by inotify(7) on Linux, one for each directory.
 
 use std::ffi::OsStr;
 use std::io::{PipeReader, PipeWriter};
@@ -18,28 +18,27 @@ use crate::loader::directory::inbox::{Inbox, WatchEvent};
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::{WatchError, WatchId, Watches};
 
-/// Events are read in pieces of so many bytes: about a thousand.
+/// The size of the buffer for events: about a thousand.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// What is always there, never changes and is no directory: see [`Watches::mark`].
+/// Files that always exist, never change and are no directories: see [`Watches::mark`].
 const MARKS: [&str; 2] = ["/dev/null", "/proc/version"];
 
-/// The kernel's queue of events, and the thread that listens to it until this is dropped.
+/// A queue of events, and the thread that reads it until this is dropped.
 pub(in super::super) struct Inotify {
     queue: Arc<OwnedFd>,
-    /// Dropped with this: that ends the thread.
+    /// Closed when this is dropped, which ends the thread.
     _ends: PipeWriter,
 }
 
 impl Inotify {
-    /// Listens; `rouse` is called when somebody should look.
+    /// Starts to listen. `wake` is called when there is something to check.
     ///
     /// # Errors
-    /// Why the kernel does not let us.
-    pub(in super::super) fn listen(inbox: Arc<Inbox>, rouse: impl Fn() + Send + 'static) -> Result<Self, WatchError> {
-        let refused =
-            |error: &dyn std::fmt::Display| WatchError::Exhausted(format!("the kernel does not watch: {error}"));
+    /// [`WatchError::Exhausted`] with the limit that was reached.
+    pub(in super::super) fn listen(inbox: Arc<Inbox>, wake: impl Fn() + Send + 'static) -> Result<Self, WatchError> {
+        let refused = |error: &dyn std::fmt::Display| WatchError::Exhausted(format!("inotify cannot be used: {error}"));
         let queue = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(|error| match error {
-            // The kernel has one error for both.
+            // `EMFILE` stands for both limits.
             Errno::MFILE if std::io::pipe().is_err() => WatchError::Exhausted(descriptors_exhausted()),
             Errno::MFILE => WatchError::Exhausted(instances_exhausted()),
             other => refused(&other),
@@ -49,7 +48,7 @@ impl Inotify {
         let listened = Arc::clone(&queue);
         std::thread::Builder::new()
             .name("hotplate-listen".into())
-            .spawn(move || listen(&listened, &ended, &inbox, &rouse))
+            .spawn(move || listen(&listened, &ended, &inbox, &wake))
             .map_err(|error| refused(&error))?;
         Ok(Self { queue, _ends: ends })
     }
@@ -66,13 +65,13 @@ impl Watches for Inotify {
             | WatchFlags::ATTRIB
             | WatchFlags::DELETE_SELF
             | WatchFlags::MOVE_SELF;
-        // What is written to a file after its name is gone concerns nobody.
+        // Writes to a file after its name is gone are of no interest (`IN_EXCL_UNLINK`).
         let flags = changes | WatchFlags::ONLYDIR | WatchFlags::EXCL_UNLINK;
         match inotify::add_watch(&*self.queue, directory, flags) {
             Ok(watch) => Ok(watch.into()),
             Err(Errno::NOSPC) => Err(WatchError::Exhausted(watches_exhausted())),
             Err(error) if failure::passes(&error.into()) => {
-                let message = format!("the kernel does not watch {}: {error}", directory.display());
+                let message = format!("the directory {} cannot be watched: {error}", directory.display());
                 Err(WatchError::Exhausted(message))
             }
             Err(_) => Err(WatchError::NotThere),
@@ -81,13 +80,14 @@ impl Watches for Inotify {
 
     fn unwatch(&mut self, watch: WatchId) {
         if let Ok(watch) = i32::try_from(watch) {
-            // One that has ended by itself is not known any more.
+            // A watch that has ended by itself does not exist any more.
             let _ = inotify::remove_watch(&*self.queue, watch);
         }
     }
 
-    /// The kernel ends a watch with an event of its own, behind all that came before. So a watch that is put and ended at once is
-    /// a mark in the queue: nothing is written anywhere, so it works where nothing can be written, and leaves nothing behind.
+    /// Adds a watch and ends it at once. The kernel puts `IN_IGNORED` into the queue behind all earlier events, which is the mark. Nothing
+    /// is written to the disk, so this works in read-only directories and leaves nothing behind. `IN_MASK_CREATE` makes sure that no
+    /// other watch of the file is ended.
     fn mark(&mut self) -> Option<WatchId> {
         let flags = WatchFlags::DELETE_SELF | WatchFlags::MASK_CREATE;
         let put = |path| inotify::add_watch(&*self.queue, path, flags).ok();
@@ -95,16 +95,20 @@ impl Watches for Inotify {
         inotify::remove_watch(&*self.queue, mark).ok()?;
         Some(mark.into())
     }
+
+    fn is_exact(&self) -> bool {
+        true
+    }
 }
 
-fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, rouse: &dyn Fn()) {
+fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, wake: &dyn Fn()) {
     let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
     let mut reader = Reader::new(queue, &mut buffer);
     let mut concerns = false;
     loop {
         if reader.is_buffer_empty() {
             if std::mem::take(&mut concerns) {
-                rouse();
+                wake();
             }
             let mut ready = [PollFd::new(queue, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
             if poll(&mut ready, None).is_ok() && !ready[1].revents().is_empty() {
@@ -112,21 +116,21 @@ fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, rouse: &dyn Fn()) 
             }
         }
         match reader.next() {
-            Ok(event) => concerns |= hear(&event, inbox),
+            Ok(event) => concerns |= receive(&event, inbox),
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => {
-                tracing::error!(%error, "the kernel's events cannot be read any more; files are looked at from time to time");
-                crate::unheard::unheard(format_args!("the kernel's events cannot be read any more: {error}"));
-                inbox.settle().note_doubt();
-                return rouse();
+                tracing::error!(%error, "file events cannot be read any more; files are compared from time to time");
+                crate::unheard::unheard(format_args!("file events cannot be read any more: {error}"));
+                inbox.settle().note_lost_events();
+                return wake();
             }
         }
     }
 }
 
-fn hear(event: &Event<'_>, inbox: &Inbox) -> bool {
+fn receive(event: &Event<'_>, inbox: &Inbox) -> bool {
     let (watch, what, now) = (event.wd().into(), event.events(), Instant::now());
-    let heard = if what.contains(ReadFlags::QUEUE_OVERFLOW) {
+    let event = if what.contains(ReadFlags::QUEUE_OVERFLOW) {
         WatchEvent::Overflow
     } else if what.contains(ReadFlags::IGNORED) {
         WatchEvent::Ended(watch)
@@ -135,7 +139,7 @@ fn hear(event: &Event<'_>, inbox: &Inbox) -> bool {
     } else {
         WatchEvent::Itself(watch)
     };
-    inbox.hear(heard, now)
+    inbox.receive(event, now)
 }
 
 fn hint(what: ReadFlags) -> Hint {

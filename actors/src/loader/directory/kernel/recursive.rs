@@ -1,4 +1,5 @@
-//! Watches of whole trees, as macOS and Windows have them: whatever is below a root is watched by somebody else, who knows when.
+//! Watches of whole trees by the crate `notify`, as macOS (FSEvents) and Windows (`ReadDirectoryChangesW`) have them. The system adds
+//! watches of new directories by itself, at a time that is unknown here.
 
 use std::collections::HashMap;
 use std::fs;
@@ -25,30 +26,30 @@ pub(in super::super) struct Recursive {
 struct Watch {
     number: WatchId,
     id: Option<FileId>,
-    /// Whether it is watched by itself, and not as a part of a tree.
+    /// Set if it has a watch of its own, and is no part of a watched tree.
     own: bool,
 }
 
 impl Recursive {
-    /// Listens; `rouse` is called when somebody should look.
+    /// Starts to listen. `wake` is called when there is something to check.
     ///
     /// # Errors
-    /// Why the system does not let us.
+    /// [`WatchError::Exhausted`] with the reason of the system.
     pub(in super::super) fn listen(
         roots: Vec<PathBuf>,
         inbox: Arc<Inbox>,
-        rouse: impl Fn() + Send + 'static,
+        wake: impl Fn() + Send + 'static,
     ) -> Result<Self, WatchError> {
-        let heard = move |event| {
-            if hear(event, &inbox, Instant::now()) {
-                rouse();
+        let handler = move |event| {
+            if receive(event, &inbox, Instant::now()) {
+                wake();
             }
         };
         let config = Config::default()
             .with_event_kinds(EventKindMask::CORE | EventKindMask::ACCESS_CLOSE)
             .with_follow_symlinks(false);
-        let watcher = RecommendedWatcher::new(heard, config)
-            .map_err(|error| WatchError::Exhausted(format!("the system does not watch: {error}")))?;
+        let watcher = RecommendedWatcher::new(handler, config)
+            .map_err(|error| WatchError::Exhausted(format!("native file events cannot be used: {error}")))?;
         Ok(Self {
             watcher,
             roots,
@@ -98,15 +99,19 @@ impl Watches for Recursive {
         let directories: Vec<(PathBuf, Watch)> = of_number.collect();
         for (directory, watch) in directories {
             if watch.own {
-                // That of a directory that is gone may be gone with it.
+                // The watch of a directory that is gone may be gone with it.
                 let _ = self.watcher.unwatch(&directory);
             }
         }
     }
 
-    /// There is no order to rely on: whoever wants to know looks at everything.
+    /// Returns none: events have no reliable order.
     fn mark(&mut self) -> Option<WatchId> {
         None
+    }
+
+    fn is_exact(&self) -> bool {
+        false
     }
 }
 
@@ -120,13 +125,13 @@ fn failure(error: notify::Error) -> WatchError {
     }
 }
 
-/// Takes an event as hints. Anything that is not clear is a doubt. Answers whether it concerns anybody.
-fn hear(event: notify::Result<Event>, inbox: &Inbox, now: Instant) -> bool {
+/// Notes an event as hints. An unclear one counts as lost events. Returns true if there is something to check.
+fn receive(event: notify::Result<Event>, inbox: &Inbox, now: Instant) -> bool {
     let Ok(event) = event else {
-        return inbox.hear(WatchEvent::Overflow, now);
+        return inbox.receive(WatchEvent::Overflow, now);
     };
     if event.need_rescan() || event.paths.is_empty() {
-        return inbox.hear(WatchEvent::Overflow, now);
+        return inbox.receive(WatchEvent::Overflow, now);
     }
     let hint = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Hint::Closed,
@@ -141,7 +146,7 @@ fn hear(event: notify::Result<Event>, inbox: &Inbox, now: Instant) -> bool {
     let last = event.paths.len() - 1;
     let mut concerns = false;
     for (place, path) in event.paths.into_iter().enumerate() {
-        // A rename that names both ends says that the first is gone, which may be the first half of a save.
+        // A rename with both paths means that the first is gone, which may be the first half of a save.
         let hint = if place < last { Hint::Gone } else { hint };
         concerns |= inbox.note(vec![path], hint, now);
     }

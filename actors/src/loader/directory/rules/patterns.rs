@@ -1,15 +1,17 @@
-//! [`Patterns`]: what lines as in `.gitignore` name.
+//! [`Patterns`]: patterns with the syntax and meaning of `.gitignore`.
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-/// Lines as in `.gitignore`. The last line that matches decides; one that begins with `!` says no.
+/// Lines as in gitignore(5). The last line that matches decides; one that begins with `!` negates.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Patterns(Gitignore);
 
 impl Patterns {
+    /// Compiles patterns.
+    ///
     /// # Errors
-    /// The line that is no pattern, and why.
+    /// A sentence with the last line that is no pattern, and why.
     pub(super) fn new(lines: &[String]) -> Result<Self, String> {
         let (patterns, mut wrong) = Self::of_lines(lines.iter().map(String::as_str));
         match wrong.pop() {
@@ -18,7 +20,7 @@ impl Patterns {
         }
     }
 
-    /// A file of patterns, and what is wrong with its lines; the others count.
+    /// Compiles the patterns of a file. Invalid lines are left out, with a sentence for each.
     pub(in super::super) fn of_file(text: &str) -> (Self, Vec<String>) {
         Self::of_lines(text.lines())
     }
@@ -31,7 +33,7 @@ impl Patterns {
             if let Err(error) = builder.add_line(None, line) {
                 wrong.push(format!("`{line}` is not a pattern: {error}"));
             }
-            // `logs/**` leaves nothing in `logs`, so there is nothing to watch in it either.
+            // `logs/**` excludes all that is in `logs`, so the directory need not be watched.
             if let (Some(directory), false) = (line.strip_suffix("/**"), taken_back) {
                 let _ = builder.add_line(None, &format!("{directory}/"));
             }
@@ -45,7 +47,7 @@ impl Patterns {
         }
     }
 
-    /// Whether they name this, or say that they do not.
+    /// Returns true or false if the last pattern that matches excludes or includes a name; nothing if none matches.
     pub(in super::super) fn names(&self, name: &str, directory: bool) -> Option<bool> {
         match self.0.matched(name, directory) {
             Match::None => None,
@@ -54,7 +56,7 @@ impl Patterns {
         }
     }
 
-    /// Whether they name this file or a directory above it.
+    /// Returns true if they match this file or a directory above it.
     pub(super) fn name_or_above(&self, name: &str) -> bool {
         self.0.matched_path_or_any_parents(name, false).is_ignore()
     }
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_mean_what_git_means() {
+    fn patterns_mean_what_git_means() {
         let (patterns, wrong) = Patterns::of_file("# a comment\r\n*.log\n!keep.log\n/top\nlogs/\r\n[z-a]\n");
         assert_eq!(wrong.len(), 1, "{wrong:?}");
         for (name, directory, named) in [

@@ -1,4 +1,4 @@
-//! [`unportable`]: names that are fine here, and not on every system that the templates may be copied to.
+//! [`unportable`]: names that other systems, to which the templates may be copied, do not allow.
 
 /// Names of devices on Windows, with any extension.
 const DEVICES: [&str; 22] = [
@@ -6,14 +6,14 @@ const DEVICES: [&str; 22] = [
     "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
-/// Why a file or directory cannot be called so everywhere.
+/// Returns the reason why a file or directory cannot have this name on every system.
 pub(in super::super) fn unportable(component: &str) -> Option<&'static str> {
     let stem = component.split('.').next().unwrap_or_default();
     if component.contains(['<', '>', ':', '"', '|', '?', '*']) {
         return Some("Windows has no names with `<`, `>`, `:`, `\"`, `|`, `?` or `*`");
     }
     if component.ends_with(['.', ' ']) {
-        return Some("Windows drops a dot or a blank at the end");
+        return Some("Windows drops a dot or a space at the end");
     }
     DEVICES
         .iter()

@@ -1,19 +1,20 @@
-//! Trees that are built beside those that are served and take their places in one step, while some of their files are young and the
-//! loader looks. Each file holds the generation of its tree. No two files of one tree are ever served of two generations.
+//! Trees that are built beside the served ones and exchanged for them in one step, while some of their files are young and the loader
+//! syncs. Each file contains the generation of its tree. Files of two generations of one tree are never served together.
 
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
 use super::history::{BASE, Op, ROOT};
+use super::properties::{finish, histories};
 use super::world::{Act, Said};
-use super::{Checked, Play, act, histories};
+use super::{Checked, Play, act};
 use crate::loader::Depth;
 
 /// A way to exchange one tree for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
-    /// As a mounted volume is: names lead through `..data`.
+    /// A mounted volume of Kubernetes: names lead through `..data`.
     Data,
     /// A link to a directory, in both roots, and one to a file in it.
     Link,
@@ -30,9 +31,9 @@ const FILES: [&str; 4] = ["index.html", "p/p.html", "p/q/q.html", "p/sometimes.h
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// Those of the files of the next tree that the bits say are written.
+    /// Writes those files of the next tree whose bits are set.
     Write(usize, u8),
-    /// The others are written, and it takes its place: at once, or after so many questions of the next look.
+    /// Writes the others and exchanges the tree: at once, or after a number of questions of the next sync.
     Exchange(usize, Option<usize>),
     Hear(usize),
     HearMeanwhile(usize),
@@ -55,12 +56,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..30)
 }
 
-/// The number of a generation, which says of what shape it is.
+/// Returns the text of a generation, from which its shape can be told.
 fn text(shape: usize, generation: u8) -> u8 {
     16 + generation * 4 + u8::try_from(shape).expect("few")
 }
 
-/// Returns the shape that a text is of, and its generation.
+/// Returns the shape and the generation of a text.
 fn generation(text: &str) -> Option<(u8, u8)> {
     let number: u8 = text.strip_prefix("text ")?.parse().ok()?;
     let number = number.checked_sub(16)?;
@@ -157,7 +158,7 @@ impl Trees {
     }
 }
 
-/// Two generations of one shape that are served at once.
+/// Returns a sentence about two generations of one shape that are served together, if there are any.
 fn mixture(play: &Play) -> Option<String> {
     let mut served = [None; SHAPES.len()];
     for (name, text) in &play.served {
@@ -207,7 +208,7 @@ fn exchanged(steps: &[Step]) -> Checked {
         let wrong = play.wrong.take();
         prop_assert!(wrong.is_none(), "{} by {step:?}", wrong.unwrap_or_default());
     }
-    super::finish(&mut play, true)?;
+    finish(&mut play, true)?;
     prop_assert!(play.wrong.is_none(), "{:?} at the end", play.wrong);
     Ok(())
 }
@@ -216,7 +217,7 @@ proptest! {
     #![proptest_config(histories())]
 
     #[test]
-    fn what_one_exchange_makes_reachable_is_served_at_once(steps in steps()) {
+    fn an_exchange_is_one_batch(steps in steps()) {
         exchanged(&steps)?;
     }
 }
@@ -228,7 +229,7 @@ fn served(play: &Play) -> u8 {
 }
 
 #[test]
-fn young_trees_that_are_exchanged_without_end_are_served_all_the_same() {
+fn constant_exchanges_are_served() {
     let (mut trees, mut play) = Trees::begin();
     play.after_each = Some(mixture);
     let longest = 2 * play.limits.settle_max_ms + 20;
@@ -243,7 +244,7 @@ fn young_trees_that_are_exchanged_without_end_are_served_all_the_same() {
             before = served(&play);
             waited = 0;
         }
-        assert!(waited <= longest, "nothing was handed on for {waited} ms");
+        assert!(waited <= longest, "nothing was reported for {waited} ms");
     }
     assert_eq!(play.wrong, None);
     assert_eq!(play.observer.status().still_written, 0);
@@ -252,7 +253,7 @@ fn young_trees_that_are_exchanged_without_end_are_served_all_the_same() {
 }
 
 #[test]
-fn what_is_exchanged_during_each_look_is_handed_on_at_the_bound_and_it_is_said() {
+fn exchanges_during_each_sync_are_reported_at_the_bound() {
     let (mut trees, mut play) = Trees::begin();
     let (begun, start) = (served(&play), play.clock());
     let [first, second] = ["..1", "..2"];
@@ -261,9 +262,9 @@ fn what_is_exchanged_during_each_look_is_handed_on_at_the_bound_and_it_is_said()
         trees.exchange(&play, 0);
     }
     while play.observer.status().still_written == 0 {
-        assert!(play.clock() - start < 1_000 * super::MS, "it is handed on");
+        assert!(play.clock() - start < 1_000 * super::MS, "it is reported");
         let data = Path::new(ROOT).join("..data");
-        // Again and again between the first name that is read and the last, and once more at the end.
+        // The exchanges happen between the first and the last name that is read, and once more at the end.
         for round in 0..400 {
             let (target, beside) = ([first, second][round % 2], Path::new(ROOT).join("..data~"));
             let acts = [
@@ -282,17 +283,17 @@ fn what_is_exchanged_during_each_look_is_handed_on_at_the_bound_and_it_is_said()
         play.hear(usize::MAX);
         play.look(Depth::Hinted, false).expect("looks");
         let rest: Vec<_> = play.disk.world().script.drain(..).collect();
-        assert!(!rest.is_empty(), "there was an exchange at the end of the look");
+        assert!(!rest.is_empty(), "there was an exchange at the end of the sync");
         play.turn(play.clock() + 5 * super::MS);
     }
-    assert!(served(&play) != begun, "what was read is handed on");
+    assert!(served(&play) != begun, "what was read is reported");
     let (status, said) = (play.observer.status(), super::remarks(&play));
     assert!(status.still_written > 0 && said.len() == 1, "{said:?}");
     assert!(
         said[0].starts_with("still-written") && said[0].contains("exchanged"),
         "{said:?}"
     );
-    super::finish(&mut play, true).expect("everything holds");
+    finish(&mut play, true).expect("everything holds");
     act(&play, Op::Write(Path::new(ROOT).join("x.html"), 3));
     play.wait(100, false).expect("looks");
     assert_eq!(super::remarks(&play), Vec::<String>::new());

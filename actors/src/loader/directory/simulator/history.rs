@@ -1,4 +1,4 @@
-//! [`Op`]: what may happen in a world, and random histories of it.
+//! [`Op`]: an operation on a world, and strategies for random histories.
 
 use std::path::{Path, PathBuf};
 
@@ -6,24 +6,24 @@ use proptest::prelude::*;
 
 use super::world::World;
 
-/// Something that happens. Paths are short so that histories meet themselves.
+/// An operation on the file system. There are few paths, so that operations of one history meet.
 #[derive(Debug, Clone)]
 pub(super) enum Op {
-    /// Emptied, written, closed.
+    /// Truncates, writes and closes a file.
     Write(PathBuf, u8),
-    /// Emptied, which the kernel does not report before the next write.
+    /// Truncates a file, which the kernel does not report before the next write.
     Empty(PathBuf),
-    /// Emptied and half written.
+    /// Truncates a file and writes half of it.
     Begin(PathBuf, u8),
-    /// The other half, and closed.
+    /// Writes the other half and closes it.
     Finish(PathBuf),
-    /// Written beside, then renamed over.
+    /// Writes a file beside it and renames that over it.
     Save(PathBuf, u8),
-    /// Removed, and written anew at once.
+    /// Removes a file and writes it again at once.
     Replace(PathBuf, u8),
-    /// Without an event.
+    /// Writes without an event.
     WriteSilently(PathBuf, u8),
-    /// Same content, other stamps.
+    /// Changes the stamps and not the content.
     Touch(PathBuf),
     Remove(PathBuf),
     MakeDirectory(PathBuf),
@@ -86,40 +86,40 @@ fn half(text: u8) -> Vec<u8> {
     format!("half {text}").into_bytes()
 }
 
-/// What happens to the loader and its world, one after the other.
+/// A step of a history.
 #[derive(Debug, Clone)]
 pub(super) enum Event {
     Op(Op),
-    /// Something happens while the loader looks, after so many questions to the disk.
+    /// An operation during a sync, after a number of questions to the disk.
     Meanwhile(usize, Op),
-    /// The listener hears everything while the loader looks, after so many questions to the disk.
+    /// The arrival of all events during a sync, after a number of questions to the disk.
     HearMeanwhile(usize),
-    /// While the loader looks, something goes away and comes back: after so many questions to the disk, and after so many more.
+    /// Something goes away during a sync and comes back: after a number of questions to the disk, and after a number of further ones.
     Away(usize, usize, Op, Op),
-    /// The listener hears so many events.
+    /// The arrival of a number of events.
     Hear(usize),
-    /// Time passes, and what is due is done.
+    /// The passing of time, in milliseconds, with all that falls due.
     Wait(u64),
     /// A `Reload`.
     Sync,
-    /// The same, for every byte.
+    /// A `Reload` that reads every byte.
     SyncBytes,
-    /// The kernel loses its queue.
+    /// An overflow of the queue of events.
     Overflow,
-    /// The adversary: what is next in the queue is lost, without a word.
+    /// The adversary drops the next event silently.
     Drop,
-    /// It comes twice.
+    /// The adversary repeats the next event.
     Repeat,
-    /// It comes after the next.
+    /// The adversary swaps the next two events.
     Swap,
 }
 
 /// The root of the loader. It may be a link.
 pub(super) const ROOT: &str = "/home/site";
-/// The second root, in which names are shadowed.
+/// The second root, whose names the first one may hide.
 pub(super) const BASE: &str = "/home/base";
 
-/// A start with some of everything.
+/// Creates the files and directories that a world begins with.
 pub(super) fn begin(world: &mut World) {
     let directories = [
         "/home",
@@ -162,7 +162,7 @@ fn anything() -> impl Strategy<Value = PathBuf> {
     prop_oneof![2 => file(), 2 => directory(), 1 => prop::sample::select(fixed.to_vec())]
 }
 
-/// Where links lead: absolute, or through `..data` as in a mounted volume.
+/// Targets of links: absolute ones, and relative ones through `..data` as in a mounted volume.
 fn target() -> impl Strategy<Value = PathBuf> {
     let relative = [
         "..data/x.html",
@@ -197,7 +197,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// How something goes away, and how it comes back as the same.
+/// Ways in which something goes away and comes back as the same.
 fn away(what: impl Strategy<Value = PathBuf>) -> impl Strategy<Value = Event> {
     let aside = prop_oneof![
         2 => Just(PathBuf::from("/home/other/aside")),
@@ -220,7 +220,7 @@ fn quiet_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// A history in which the kernel keeps its word: events are late, never lost without a word.
+/// A history in which events may be late and are never lost silently.
 pub(super) fn honest() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         12 => op().prop_map(Event::Op),
@@ -235,7 +235,7 @@ pub(super) fn honest() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 1..40)
 }
 
-/// A history in which it does not.
+/// A history in which events may also be lost silently, repeated and swapped.
 pub(super) fn adverse() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         12 => quiet_op().prop_map(Event::Op),
@@ -254,7 +254,7 @@ pub(super) fn adverse() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 1..40)
 }
 
-/// A start with directories in directories and links of all kinds into them, for histories in which those go away and come back.
+/// Returns operations that create nested directories and links of all kinds into them, for histories in which those go away and come back.
 pub(super) fn nested() -> Vec<Op> {
     let site = |path: &str| Path::new(ROOT).join(path);
     let mut ops: Vec<Op> = ["a/c", "a/c/e", "b"].map(|path| Op::MakeDirectory(site(path))).into();
@@ -272,8 +272,8 @@ pub(super) fn nested() -> Vec<Op> {
     ops
 }
 
-/// A history that begins with [`nested`] and in which every look is overtaken: what is on the way to a name goes away between any
-/// two questions to the disk, and comes back as the same. The kernel keeps its word.
+/// A history that begins with [`nested`], in which directories and links on the way to a name go away between any two questions to the
+/// disk and come back as the same. No event is lost silently.
 pub(super) fn overtaken() -> impl Strategy<Value = Vec<Event>> {
     let inside = [
         "a/c/x.html",

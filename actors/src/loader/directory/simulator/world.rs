@@ -1,4 +1,4 @@
-//! [`World`]: a file system in memory, with the kernel's watches on it and a clock that somebody else turns.
+//! [`World`]: a file system in memory, with the kernel's watches on it and a clock that the test sets.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
@@ -11,9 +11,9 @@ use crate::loader::directory::disk::{Disk, FileId, Kind, ReadAttempt, Stat};
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::{WatchError, WatchId, Watches};
 
-/// The clock that files are stamped by goes in steps, as the kernel's does.
+/// The step of the clock of time stamps, which is coarse as that of the kernel.
 const TICK_NANOS: i64 = 4_000_000;
-/// More events than this in the queue are an overflow.
+/// The most events in the queue. One more is an overflow.
 const QUEUE_MAX: usize = 48;
 
 #[derive(Debug, Clone)]
@@ -32,16 +32,16 @@ struct Inode {
     readable: bool,
 }
 
-/// What the system cannot do now, whatever it is asked about.
+/// A failure of the system that affects all files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failing {
-    /// No descriptor is left: nothing can be read or listed.
+    /// There is no file descriptor left: nothing can be read or listed.
     Descriptors,
     /// The device does not answer.
     Device,
 }
 
-/// What the kernel put into its queue.
+/// An event in the queue of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said {
     Overflow,
@@ -50,11 +50,11 @@ pub(super) enum Said {
     Named(WatchId, OsString, Hint),
 }
 
-/// What happens between two questions to the disk.
+/// A scripted act between two questions to the disk.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
     Op(Op),
-    /// The listener hears all that the kernel said.
+    /// The arrival of all events in the queue.
     Hear,
 }
 
@@ -65,28 +65,28 @@ pub(super) struct World {
     pub(super) clock: i64,
     watches: HashMap<u64, WatchId>,
     next_watch: WatchId,
-    /// No more watches than this.
+    /// The most watches that there may be.
     pub(super) watches_max: usize,
     pub(super) failing: Option<Failing>,
     pub(super) queue: VecDeque<Said>,
     pub(super) reads: usize,
     pub(super) calls: usize,
-    /// What happens after so many more questions to the disk.
+    /// Acts, each after a number of further questions to the disk.
     pub(super) script: VecDeque<(usize, Act)>,
-    /// Whose last writer has not closed it.
+    /// Files that a writer has open.
     pub(super) open: HashSet<PathBuf>,
-    /// Each file's last write, and the first of the series.
+    /// The time of the last write of each open file, and that of the first one.
     pub(super) written: HashMap<PathBuf, (i64, i64)>,
 }
 
-/// The world, seen by the loader.
+/// A handle on the world, with the interfaces that the loader uses.
 #[derive(Clone)]
 pub(super) struct Shared {
     world: Arc<Mutex<World>>,
     listener: Arc<Listener>,
 }
 
-/// The thread that listens: takes something that the kernel said, when the clock says so.
+/// The receiver of events, with the time of their arrival.
 type Listener = dyn Fn(Said, i64) + Send + Sync;
 
 impl Shared {
@@ -101,7 +101,7 @@ impl Shared {
         self.world.lock().expect("nothing panics while it holds this")
     }
 
-    /// The listener hears some of what the kernel said.
+    /// Delivers some events from the queue.
     pub(super) fn hear(&self, count: usize) {
         for _ in 0..count {
             let (said, clock) = {
@@ -113,17 +113,17 @@ impl Shared {
         }
     }
 
-    /// What happens between two questions happens, as far as it is its turn.
+    /// Performs the scripted acts whose turn it is.
     pub(super) fn happen(&self) {
         drop(self.asked_by(false));
     }
 
-    /// The world, after what happens meanwhile has happened.
+    /// Returns the world after the scripted acts whose turn it is.
     fn asked(&self) -> MutexGuard<'_, World> {
         self.asked_by(true)
     }
 
-    /// The same. Nothing can be heard while watches are put.
+    /// Performs the scripted acts and returns the world. No event can arrive while watches are added, because the lock is held.
     fn asked_by(&self, can_hear: bool) -> MutexGuard<'_, World> {
         let mut world = self.world();
         world.calls += 1;
@@ -150,7 +150,7 @@ impl Shared {
 }
 
 impl World {
-    /// Fails if the system does.
+    /// Returns an error if the system fails.
     fn answer(&self, needs_descriptor: bool) -> io::Result<()> {
         match self.failing {
             Some(Failing::Device) => Err(io::Error::from_raw_os_error(5)),
@@ -176,7 +176,7 @@ impl World {
     }
 
     fn stamp(&self) -> i64 {
-        // Odd nanoseconds, or it would look like a file system that counts in seconds.
+        // Odd nanoseconds, or the stamps would seem to be whole seconds.
         self.clock / TICK_NANOS * TICK_NANOS + 7
     }
 
@@ -200,7 +200,7 @@ impl World {
 
     // --- looking up ---------------------------------------------------------------------------------------------------------
 
-    /// The inode at a path. Links in the middle are followed, the last one if asked.
+    /// Returns the inode at a path. Links in the middle are followed, and the last one if `follow` is set.
     pub(super) fn lookup(&self, path: &Path, follow: bool) -> io::Result<u64> {
         self.lookup_within(path, follow, 0)
     }
@@ -313,7 +313,7 @@ impl World {
         self.watches.get(&self.lookup(path, false).ok()?).copied()
     }
 
-    /// Whether a file with several names has one of them in a directory that is not watched.
+    /// Returns true if a file with several names has one of them in a directory that is not watched.
     pub(super) fn has_a_name_aside(&self) -> bool {
         let unwatched = self
             .inodes
@@ -364,7 +364,7 @@ impl World {
         }
     }
 
-    /// The name goes, and what it named if that was its last one.
+    /// Removes a name, and the file if it was its last name.
     pub(super) fn remove(&mut self, path: &Path) {
         let Some((parent, name)) = self.parent(path) else {
             return;
@@ -395,7 +395,7 @@ impl World {
         }
     }
 
-    /// Opens for writing, which empties or makes the file.
+    /// Opens a file for writing, which truncates or creates it.
     pub(super) fn open(&mut self, path: &Path) -> bool {
         let number = match self.lookup(path, true) {
             Ok(number) => number,
@@ -438,9 +438,9 @@ impl World {
         self.written.remove(path);
     }
 
-    /// Says something in the directory through which the file was reached.
+    /// Queues an event of the directory through which a file was reached.
     fn say_of_file(&mut self, path: &Path, hint: Hint) {
-        // Through a link the kernel names the target, where that is.
+        // The event of a file behind a link names the target, in its directory.
         let mut real = path.to_owned();
         for _ in 0..40 {
             match self
@@ -456,7 +456,7 @@ impl World {
         }
     }
 
-    /// Changes content without a word, as through a mapping.
+    /// Changes content without an event, as a write through a memory mapping does.
     pub(super) fn write_silently(&mut self, path: &Path, text: &[u8]) {
         if let Ok(number) = self.lookup(path, true)
             && let Body::File(bytes) = &mut self.inode(number).body
@@ -502,7 +502,7 @@ impl World {
             if there == number || !fits || (is_directory(self, there) && !empty) {
                 return;
             }
-            // It is replaced in one step: nothing says that it is gone.
+            // It is replaced in one step, so there is no event that it is gone.
             if let Some((parent, name)) = self.parent(to) {
                 self.entries(parent).remove(&name);
                 self.let_go(there);
@@ -518,7 +518,7 @@ impl World {
         }
     }
 
-    /// Whether a path leads into a directory.
+    /// Returns true if a path leads into a directory.
     fn is_inside(&self, path: &Path, directory: u64) -> bool {
         path.ancestors()
             .any(|above| self.lookup(above, true).ok() == Some(directory))
@@ -614,7 +614,7 @@ impl Disk for Shared {
             _ => return Err(not_found()),
         };
         drop(world);
-        // It is open, wherever its name goes meanwhile.
+        // The file is open, so it stays the same although its name may change.
         let world = self.asked();
         let after = match world.inodes.contains_key(&number) {
             true => world.stat(number),
@@ -676,10 +676,14 @@ impl Watches for Shared {
         world.say(Said::Ended(watch));
         Some(watch)
     }
+
+    fn is_exact(&self) -> bool {
+        true
+    }
 }
 
 impl World {
-    /// Where a link leads, as it is written.
+    /// Returns the target of a link, as it is written.
     pub(super) fn target(&self, number: u64) -> Option<PathBuf> {
         match &self.inodes.get(&number)?.body {
             Body::Link(target) => Some(target.clone()),

@@ -1,4 +1,4 @@
-//! Going into a directory: first it is watched, then it is read, so that nothing comes in between.
+//! Entering a directory: it is watched first and read then, so that no change comes between.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
@@ -15,63 +15,63 @@ use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::WatchError;
 use crate::template::composed;
 
-/// What to do about an ignore file that is closed.
+/// The help for an ignore file that cannot be read.
 const IGNORE_HELP: &str = "let the service read it, for example with `chmod a+r`";
 
 impl Tree {
-    /// A name stands for a real directory.
-    pub(super) fn enter(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, stat: &Stat, patience: ScanReason) {
-        // Whoever wanted to know has gone; what was seen until here is used for nothing.
-        if look.inbox.is_over() {
+    /// Checks a name that stands for a real directory, and what is in it.
+    pub(super) fn enter(&mut self, scan: &ScanContext<'_>, rel: &str, real: &Path, stat: &Stat, reason: ScanReason) {
+        // The engine has stopped, so nothing uses the outcome.
+        if scan.inbox.is_over() {
             return;
         }
-        if self.leads_back(rel, real, stat.id) || self.is_too_deep(rel) || self.is_one_too_many(rel) {
-            return self.put_aside(look, rel, patience);
+        if self.is_cycle(rel, real, stat.id) || self.is_too_deep(rel) || self.is_one_too_many(rel) {
+            return self.leave_out(scan, rel, reason);
         }
-        // Whatever keeps it from being read now, it is read deeply when it is read.
-        if self.take_place(look, rel, real, stat.id) {
-            self.doubt(rel);
+        // If it cannot be read now, all that is below it is checked later.
+        if self.register_directory(scan, rel, real, stat.id) {
+            self.mark_for_rescan(rel);
         }
-        let names = match self.list_watched(look, real) {
+        let names = match self.list_watched(scan, real) {
             Ok(names) => names,
             Err(error) if is_gone(&error) && !rel.is_empty() => {
-                self.doubt(rel);
-                self.wait_for(look, rel, ScanReason::Found);
-                return look.inbox.settle().note_seen(real.to_owned(), Hint::Gone, look.now);
+                self.mark_for_rescan(rel);
+                self.wait_for(scan, rel, ScanReason::Found);
+                return scan.inbox.settle().note_seen(real.to_owned(), Hint::Gone, scan.now);
             }
             Err(error) => {
                 let what = format!("the directory {} cannot be read", real.display());
                 let help = match error.kind() {
                     std::io::ErrorKind::FileTooLarge => {
-                        "remove what nobody needs, or raise the limit `directory_entries`"
+                        "remove files that are not needed, or raise the limit `directory_entries`"
                     }
                     _ => "let the service read and enter it, for example with `chmod a+rx`",
                 };
                 if failure::passes(&error) {
-                    self.try_again(look, rel);
+                    self.retry_later(scan, rel);
                 }
-                return self.cannot_enter(look, rel, failure::diagnostic(what, &error, help));
+                return self.cannot_enter(scan, rel, failure::diagnostic(what, &error, help));
             }
         };
-        // If another one is there by now, these may be the names of either.
-        let is_another = match look.disk.stat(real) {
+        // If it was exchanged meanwhile, these may be the names of either directory.
+        let is_another = match scan.disk.stat(real) {
             Ok(now) => (now.id, now.kind) != (stat.id, Kind::Directory),
             Err(error) => is_gone(&error),
         };
         if is_another {
-            self.doubt(rel);
-            self.wait_for(look, rel, ScanReason::Found);
-            return self.look_again(look, rel);
+            self.mark_for_rescan(rel);
+            self.wait_for(scan, rel, ScanReason::Found);
+            return self.check_again(scan, rel);
         }
         self.unsettled.remove(rel);
         let was_unreadable = self.can_enter(rel);
         self.remarks
             .keep_in(rel, |name| names.iter().any(|(each, _)| each == name));
         let has_ignore = names.iter().any(|(name, _)| name == IGNORE_FILE);
-        let ignores_changed = self.read_ignore(look, rel, real, has_ignore);
-        let was_unsure = self.is_sure_from_now(rel);
-        let deep = look.deep || was_unsure || was_unreadable || ignores_changed;
-        let look = &ScanContext { deep, ..*look };
+        let ignores_changed = self.read_ignore(scan, rel, real, has_ignore);
+        let was_marked = self.take_rescan_mark(rel);
+        let deep = scan.deep || was_marked || was_unreadable || ignores_changed;
+        let scan = &ScanContext { deep, ..*scan };
         let mut seen = BTreeMap::new();
         for (name, kind) in &names {
             match name.to_str() {
@@ -83,7 +83,7 @@ impl Tree {
         let mut known = children(&self.nodes, rel);
         known.extend(children(&self.links, rel));
         for name in known.iter().filter(|name| !seen.contains_key(name.as_str())) {
-            self.look_at_real(look, &join(rel, name), real.join(name), ScanReason::Found);
+            self.check_real(scan, &join(rel, name), real.join(name), ScanReason::Found);
         }
         let mut new = Vec::new();
         for (name, kind) in &seen {
@@ -91,35 +91,35 @@ impl Tree {
             if *kind == Some(Kind::File) && !known.contains(*name) {
                 match self.takes(&child) {
                     true => new.push((child, path)),
-                    false if self.passed_over.is_none() => self.passed_over = Some(child.into()),
+                    false if self.excluded_example.is_none() => self.excluded_example = Some(child.into()),
                     false => {}
                 }
-            } else if deep || !self.is_same_directory(look, &child, &path) {
-                self.look_at_real(look, &child, path, ScanReason::Found);
+            } else if deep || !self.is_same_directory(scan, &child, &path) {
+                self.check_real(scan, &child, path, ScanReason::Found);
             }
         }
         if deep {
             self.remark_clashes(rel, seen.keys().copied(), &new);
         }
-        match look.afresh {
-            // Of all directories together: so many are read at once.
+        match scan.afresh {
+            // A start reads the files of all directories together, with several threads.
             true => self.new.append(&mut new),
             false => new
                 .iter()
-                .for_each(|(rel, real)| self.read_in(look, rel, real, ScanReason::Found)),
+                .for_each(|(rel, real)| self.read_in(scan, rel, real, ScanReason::Found)),
         }
     }
 
-    /// Makes a directory of a node, and watches it. Answers whether it is another one than before.
-    fn take_place(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, id: FileId) -> bool {
+    /// Stores a directory under a name, and watches it. Returns true if it is another one than before.
+    fn register_directory(&mut self, scan: &ScanContext<'_>, rel: &str, real: &Path, id: FileId) -> bool {
         let before = match self.nodes.get_mut(rel) {
             Some(TreeNode::Directory(directory)) if directory.real == real => {
                 let before = std::mem::replace(&mut directory.id, id);
-                let renewed = look.inbox.watched().renew(real);
+                let renewed = scan.inbox.watched().renew(real);
                 if let Err(WatchError::Exhausted(why)) = &renewed {
                     self.exhausted = Some(why.clone());
                 }
-                self.wariness_changed |= before != id;
+                self.polled_changed |= before != id;
                 self.is_exchanged |= before != id;
                 return before != id || renewed.unwrap_or(false);
             }
@@ -127,55 +127,58 @@ impl Tree {
             Some(TreeNode::File { seen, state }) => {
                 let (seen, state) = (seen.take(), state.clone());
                 self.forget_file(rel, seen.as_ref(), &state);
-                self.touched.insert(rel.into(), None);
+                self.changed.insert(rel.into(), None);
                 self.nodes.remove(rel);
                 None
             }
             None => None,
         };
-        let claimed = look.inbox.watched().claim(real, None);
+        let claimed = scan.inbox.watched().claim(real, None);
         self.note_exhausted(claimed);
         match before {
-            // What is below it keeps its names until it is clear what is there now.
+            // Names below it stay until they have been checked.
             Some(before) => {
                 self.is_exchanged = true;
-                if let Some(seen_as) = self.seen_as.get_mut(&before) {
-                    seen_as.remove(rel);
-                    if seen_as.is_empty() {
-                        self.seen_as.remove(&before);
+                if let Some(directory_names) = self.directory_names.get_mut(&before) {
+                    directory_names.remove(rel);
+                    if directory_names.is_empty() {
+                        self.directory_names.remove(&before);
                     }
                 }
-                look.inbox.watched().release(&before, None);
+                scan.inbox.watched().release(&before, None);
             }
             None => {
                 self.directories += 1;
                 self.remark_name(rel);
             }
         }
-        self.seen_as.entry(real.to_owned()).or_default().insert(rel.into());
-        if !rel.is_empty() && self.sieve.has_extensions() && self.takes(rel) {
-            let message = "this is a directory, but its name is that of a template".to_owned();
-            let help = "rename it without the extension; templates inside of it are loaded all the same";
+        self.directory_names
+            .entry(real.to_owned())
+            .or_default()
+            .insert(rel.into());
+        if !rel.is_empty() && self.rules.has_extensions() && self.takes(rel) {
+            let message = "this is a directory, but it has the extension of a template".to_owned();
+            let help = "rename it without the extension; templates in it are loaded nevertheless";
             self.remark(rel.to_owned(), rel, "directory", message, help);
         }
         let directory = TreeDirectory {
             real: real.to_owned(),
             id,
             unreadable: None,
-            unsure: false,
+            needs_rescan: false,
         };
         self.nodes.insert(rel.into(), TreeNode::Directory(Box::new(directory)));
-        self.wariness_changed = true;
-        if look.recursive {
-            // The watches of what is in it are put by somebody else, and later: what comes before them goes unheard.
-            look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
+        self.polled_changed = true;
+        if scan.recursive {
+            // The system adds watches below it later, so events before that are missing: it is checked once more.
+            scan.inbox.settle().note_seen(real.to_owned(), Hint::Writing, scan.now);
         }
-        self.silent.entry(id.device).or_insert_with(|| look.disk.silent(real));
+        self.silent.entry(id.device).or_insert_with(|| scan.disk.silent(real));
         true
     }
 
-    /// Whether it is one of the directories above, through a link or a mount.
-    fn leads_back(&self, rel: &str, real: &Path, id: FileId) -> bool {
+    /// Returns true if it is one of the directories above, reached through a link or a mount.
+    fn is_cycle(&self, rel: &str, real: &Path, id: FileId) -> bool {
         let mut above = rel;
         while !above.is_empty() {
             above = split(above).0;
@@ -187,14 +190,14 @@ impl Tree {
         false
     }
 
-    /// Whether it is inside of more directories than there may be.
+    /// Returns true if it is deeper than the limit.
     fn is_too_deep(&mut self, rel: &str) -> bool {
-        let most = self.bounds.depth;
+        let most = self.limits.depth;
         if rel.is_empty() || rel.split('/').count() <= most {
             return false;
         }
         let message =
-            format!("a directory is left out with all that is in it, for it is more than {most} directories deep");
+            format!("a directory is left out with all that is in it, because it is more than {most} directories deep");
         self.remark(
             rel.to_owned(),
             rel,
@@ -205,89 +208,89 @@ impl Tree {
         true
     }
 
-    /// Whether it would be one directory more than there may be.
+    /// Returns true if there would be more directories than the limit.
     fn is_one_too_many(&mut self, rel: &str) -> bool {
-        let most = self.bounds.directories;
+        let most = self.limits.directories;
         if self.directories < most || rel.is_empty() || self.directory(rel).is_some() {
             return false;
         }
         if !self.remarks.has("too-many-directories") {
             let message = format!("there are more than {most} directories, so some are left out, for example");
-            let help = "see where links lead, or raise the limit `directories`";
+            let help = "check where links lead, or raise the limit `directories`";
             self.remark(rel.to_owned(), rel, "too-many-directories", message, help);
         }
         true
     }
 
-    fn is_same_directory(&self, look: &ScanContext<'_>, rel: &str, path: &Path) -> bool {
+    fn is_same_directory(&self, scan: &ScanContext<'_>, rel: &str, path: &Path) -> bool {
         let Some(directory) = self.directory(rel) else {
             return false;
         };
         let is_now = || {
-            look.disk
+            scan.disk
                 .stat(path)
                 .is_ok_and(|stat| stat.kind == Kind::Directory && stat.id == directory.id)
         };
-        !directory.unsure && directory.real == path && is_now()
+        !directory.needs_rescan && directory.real == path && is_now()
     }
 
-    /// Lists a directory that is being watched.
-    fn list_watched(&mut self, look: &ScanContext<'_>, real: &Path) -> std::io::Result<Vec<(OsString, Option<Kind>)>> {
-        let names = look.disk.list(real, self.bounds.entries)?;
-        // It was away when it was to be watched, and is back.
-        if !look.inbox.watched().lacks(real) {
+    /// Lists a directory, after making sure that it is watched.
+    fn list_watched(&mut self, scan: &ScanContext<'_>, real: &Path) -> std::io::Result<Vec<(OsString, Option<Kind>)>> {
+        let names = scan.disk.list(real, self.limits.entries)?;
+        // It was gone when it was to be watched, and is back.
+        if !scan.inbox.watched().lacks(real) {
             return Ok(names);
         }
-        let renewed = look.inbox.watched().renew(real).map(drop);
+        let renewed = scan.inbox.watched().renew(real).map(drop);
         self.note_exhausted(renewed);
-        look.disk.list(real, self.bounds.entries)
+        scan.disk.list(real, self.limits.entries)
     }
 
-    /// What is found in a directory counts from now on. Answers whether what was found before does not.
-    fn is_sure_from_now(&mut self, rel: &str) -> bool {
+    /// Takes the mark of a directory that all that is below it has to be checked. Returns true if it was set.
+    fn take_rescan_mark(&mut self, rel: &str) -> bool {
         match self.nodes.get_mut(rel) {
-            Some(TreeNode::Directory(directory)) => std::mem::take(&mut directory.unsure),
+            Some(TreeNode::Directory(directory)) => std::mem::take(&mut directory.needs_rescan),
             _ => false,
         }
     }
 
     // --- what cannot be read ------------------------------------------------------------------------------------------------
 
-    /// A directory is there and cannot be read: what was in it stays, unless it can still be looked at by name.
-    pub(super) fn cannot_enter(&mut self, look: &ScanContext<'_>, rel: &str, diagnostic: Diagnostic) {
+    /// Handles a directory that exists and cannot be read. Names in it stay, unless they can still be checked one by one.
+    pub(super) fn cannot_enter(&mut self, scan: &ScanContext<'_>, rel: &str, diagnostic: Diagnostic) {
         if rel.is_empty() {
             let Diagnostic { message, help, .. } = diagnostic;
             self.missing = Some(
                 help.into_iter()
                     .fold(message, |message, help| format!("{message}; {help}")),
             );
-            self.wariness_changed = true;
+            self.polled_changed = true;
             return;
         }
         let Some(TreeNode::Directory(directory)) = self.nodes.get_mut(rel) else {
             return;
         };
         if directory.unreadable.is_none() {
-            tracing::warn!(path = %directory.real.display(), "{}; what was served of it goes on", diagnostic.message);
-            crate::unheard::unheard(format_args!("{}; what was served of it goes on", diagnostic.message));
+            tracing::warn!(path = %directory.real.display(), "{}; its last content is still served", diagnostic.message);
+            crate::unheard::unheard(format_args!("{}; its last content is still served", diagnostic.message));
             directory.unreadable = Some(diagnostic);
         }
-        self.wary.insert(rel.into());
-        self.wariness_changed = true;
+        self.polled.insert(rel.into());
+        self.polled_changed = true;
         for child in children(&self.nodes, rel) {
-            self.look_at_one(look, &join(rel, &child), ScanReason::Found);
+            self.check_one(scan, &join(rel, &child), ScanReason::Found);
         }
     }
 
-    /// Answers whether it could not be read before.
+    /// Notes that a directory can be read. Returns true if it could not be read before.
     fn can_enter(&mut self, rel: &str) -> bool {
         let Some(TreeNode::Directory(directory)) = self.nodes.get_mut(rel) else {
             return false;
         };
         let was_unreadable = directory.unreadable.take().is_some();
         if was_unreadable {
-            self.wary.remove(rel);
-            self.wariness_changed = true;
+            self.polled.remove(rel);
+            self.polled_changed = true;
         }
         self.failures.forget(rel);
         was_unreadable
@@ -295,14 +298,14 @@ impl Tree {
 
     // --- the ignore file ----------------------------------------------------------------------------------------------------
 
-    /// Reads it if it changed. Answers whether it did.
-    fn read_ignore(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, is_there: bool) -> bool {
+    /// Reads the ignore file of a directory if it changed. Returns true if its text did.
+    fn read_ignore(&mut self, scan: &ScanContext<'_>, rel: &str, real: &Path, is_there: bool) -> bool {
         let (path, name) = (real.join(IGNORE_FILE), join(rel, IGNORE_FILE));
         self.unsettled.remove(name.as_str());
-        let stat = match is_there.then(|| look.disk.follow(&path)) {
+        let stat = match is_there.then(|| scan.disk.follow(&path)) {
             Some(Err(error)) if !is_gone(&error) => {
-                let diagnostic = failure::diagnostic("it cannot be looked at", &error, IGNORE_HELP);
-                self.keep_ignore(look, rel, path, diagnostic, failure::passes(&error));
+                let diagnostic = failure::diagnostic("its metadata cannot be read", &error, IGNORE_HELP);
+                self.keep_ignore(scan, rel, path, diagnostic, failure::passes(&error));
                 return false;
             }
             found => found.and_then(Result::ok),
@@ -311,11 +314,11 @@ impl Tree {
             let Some(ignore) = self.ignores.get(rel) else {
                 return false;
             };
-            if look.forced || ignore.is_lost {
+            if scan.forced || ignore.is_lost {
                 return self.ignores.remove(rel).is_some();
             }
-            self.wait_for(look, &name, ScanReason::Found);
-            look.inbox.settle().note_seen(path, Hint::Gone, look.now);
+            self.wait_for(scan, &name, ScanReason::Found);
+            scan.inbox.settle().note_seen(path, Hint::Gone, scan.now);
             return false;
         };
         if let Some(ignore) = self.ignores.get_mut(rel) {
@@ -324,11 +327,11 @@ impl Tree {
                 return false;
             }
         }
-        let content = match read(look.disk, &path, self.bounds.ignore_bytes, look.forced) {
-            // It decides at once what else is looked at, so it is asked at once whether it is whole.
+        let content = match read(scan.disk, &path, self.limits.ignore_bytes, scan.forced) {
+            // It decides at once which other names are checked, so it has to be verified at once.
             FileContent::Text(text, seen, _)
-                if !look.is_whole(&path, &seen, &text)
-                    || (self.ignores.contains_key(rel) && look.is_just_emptied(&seen, &text)) =>
+                if !scan.is_whole(&path, &seen, &text)
+                    || (self.ignores.contains_key(rel) && scan.is_just_emptied(&seen, &text)) =>
             {
                 FileContent::Changing
             }
@@ -342,7 +345,7 @@ impl Tree {
                 self.remarks.forget(&place, "ignore-pattern");
                 self.failures.forget(&name);
                 for reason in wrong {
-                    let help = "correct the line; the others count";
+                    let help = "correct the line; the other lines apply";
                     self.remark(place.clone(), &join(rel, IGNORE_FILE), "ignore-pattern", reason, help);
                 }
                 let differs = self.ignores.get(rel).is_none_or(|ignore| ignore.text != text.text);
@@ -359,23 +362,23 @@ impl Tree {
             FileContent::Unreadable(mut diagnostic, seen) => {
                 if diagnostic.code == "too-large" {
                     let bytes = seen.map_or(0, |seen| seen.bytes());
-                    let most = self.bounds.ignore_bytes;
+                    let most = self.limits.ignore_bytes;
                     diagnostic.message =
-                        format!("an ignore file of {bytes} bytes is larger than the {most} that one may have");
+                        format!("an ignore file of {bytes} bytes is larger than the limit of {most} bytes");
                     diagnostic.help = Some("raise the limit `ignore_bytes`".to_owned());
                 }
-                self.keep_ignore(look, rel, path, diagnostic, false);
+                self.keep_ignore(scan, rel, path, diagnostic, false);
                 false
             }
             FileContent::Failed(diagnostic, _) => {
-                self.keep_ignore(look, rel, path, diagnostic, true);
+                self.keep_ignore(scan, rel, path, diagnostic, true);
                 false
             }
             FileContent::Changing => {
-                self.wait_for(look, &name, ScanReason::Found);
-                let mut settle = look.inbox.settle();
-                if !settle.is_told(&path) {
-                    settle.note_seen(path, Hint::Writing, look.now);
+                self.wait_for(scan, &name, ScanReason::Found);
+                let mut settle = scan.inbox.settle();
+                if !settle.has_event(&path) {
+                    settle.note_seen(path, Hint::Writing, scan.now);
                 }
                 false
             }
@@ -383,10 +386,10 @@ impl Tree {
         }
     }
 
-    /// An ignore file is there and cannot be read: what it said before goes on.
-    fn keep_ignore(&mut self, look: &ScanContext<'_>, rel: &str, path: PathBuf, diagnostic: Diagnostic, again: bool) {
+    /// Handles an ignore file that exists and cannot be read. Its former patterns apply.
+    fn keep_ignore(&mut self, scan: &ScanContext<'_>, rel: &str, path: PathBuf, diagnostic: Diagnostic, again: bool) {
         let help = diagnostic.help.unwrap_or_default();
-        let help = format!("what it said before goes on; {help}");
+        let help = format!("its former patterns still apply; {help}");
         let place = path.display().to_string();
         self.remark(
             place,
@@ -396,17 +399,17 @@ impl Tree {
             &help,
         );
         if again {
-            self.try_again(look, &join(rel, IGNORE_FILE));
+            self.retry_later(scan, &join(rel, IGNORE_FILE));
         }
     }
 
     // --- names --------------------------------------------------------------------------------------------------------------
 
-    /// Says what is wrong with a name that is new.
+    /// Notes a remark about a new name that other systems do not allow.
     pub(super) fn remark_name(&mut self, rel: &str) {
         let name = split(rel).1;
         if let Some(reason) = unportable(name) {
-            let help = "rename it, if the templates are ever to be copied to another system";
+            let help = "rename it if the templates are ever copied to another system";
             let message = format!("{reason}: `{name}`");
             self.remark(rel.to_owned(), rel, "name-not-portable", message, help);
         }
@@ -418,7 +421,7 @@ impl Tree {
         names: impl Iterator<Item = &'n str> + Clone,
         new: &[(String, PathBuf)],
     ) {
-        // Names that are all in small letters of ASCII are one only if they are the same.
+        // Lowercase ASCII names are the same name only if they are equal.
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
         let is_new = |child: &str| new.binary_search_by(|(new, _)| new.as_str().cmp(child)).is_ok();
         let mut clashes = Vec::new();
@@ -449,8 +452,8 @@ impl Tree {
                     ),
                 ),
                 false => (
-                    format!("`{one}` and `{other}` are one name where case does not count"),
-                    "rename one of them, if the templates are ever to be copied to another system".to_owned(),
+                    format!("`{one}` and `{other}` are the same name on file systems that ignore case"),
+                    "rename one of them if the templates are ever copied to another system".to_owned(),
                 ),
             };
             self.remark(join(rel, other), &join(rel, other), CLASH, message, &help);
@@ -458,7 +461,7 @@ impl Tree {
         }
     }
 
-    /// Returns true if a name is that of a template, or of a directory that holds one as far as it was read.
+    /// Returns true if a name is that of a template, or of a directory with a template in it, as far as it was read.
     fn stands_for_templates(&self, rel: &str) -> bool {
         let is_inside = |each: &str| each.strip_prefix(rel).is_some_and(|rest| rest.starts_with('/'));
         self.directory(rel).is_none()
@@ -466,7 +469,7 @@ impl Tree {
             || self.new.iter().any(|(each, _)| is_inside(each))
     }
 
-    /// A name is gone, and so is what it clashed with.
+    /// Forgets the clashes of a name that is gone.
     pub(super) fn forget_clashes(&mut self, rel: &str) {
         if !self.remarks.is_empty() {
             let (directory, name) = split(rel);
@@ -482,7 +485,7 @@ impl Tree {
     }
 }
 
-/// A name with what is not ASCII as code points, to tell names apart that look the same.
+/// Writes a name with its non-ASCII characters as code points, to tell names apart that look the same.
 fn code_points(name: &str) -> String {
     name.chars()
         .map(|each| match each.is_ascii() {

@@ -1,4 +1,4 @@
-//! Taking in one file: when it may be read, and whether its content really differs.
+//! Reading one file into the tree: the time at which it may be read, and the comparison of its content.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use crate::loader::directory::read::{FileContent, Signature, Text, read, read_al
 use crate::loader::directory::settle::Hint;
 use crate::template::Digest;
 
-/// Files that are worth several threads, and those whose texts may wait to be taken in.
+/// The number of files from which several threads read them, and the most texts that wait in memory to be stored.
 const READ_AT_ONCE_MIN: usize = if cfg!(test) { 2 } else { 32 };
 const READ_AT_ONCE_MAX: usize = 512;
 
 impl Tree {
-    /// A name stands for a real file.
+    /// Checks a name that stands for a real file, and reads the file if it changed and may be whole.
     pub(super) fn load(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, stat: &Stat, patience: ScanReason) {
         let known = match self.nodes.get(rel) {
             Some(TreeNode::File { seen: Some(seen), .. }) => Some(seen),
@@ -28,7 +28,7 @@ impl Tree {
             }
             return;
         }
-        // Another file under the name may belong to other files that are new, so what was there before does not stay.
+        // Another file under the name may belong to other files that are new, so the former content does not stay.
         if look.forced
             && known.is_some_and(|seen| seen.id == stat.id)
             && self.has_content(rel)
@@ -49,9 +49,9 @@ impl Tree {
         self.read_in(look, rel, real, patience);
     }
 
-    /// Takes in what is in a file now.
+    /// Reads a file and stores its content.
     pub(super) fn read_in(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, patience: ScanReason) {
-        // If somebody writes it now, there will be a better time: when it is closed, or quiet, or was waited for long enough.
+        // If it is being written now, it is read later: when it is closed or quiet, or after the longest wait.
         let has_waited = look.forced || matches!(patience, ScanReason::Quiet | ScanReason::Unsettled);
         let is_written = || !has_waited && look.inbox.settle().is_written(real);
         let Some(admitted) = self.admit(rel).filter(|_| !is_written()) else {
@@ -75,7 +75,7 @@ impl Tree {
         }
     }
 
-    /// Takes in the files that a start has found. Many are read at once.
+    /// Reads the files that a start has found, many at once.
     pub(super) fn read_new(&mut self, look: &ScanContext<'_>) {
         let files = std::mem::take(&mut self.new);
         if files.len() < READ_AT_ONCE_MIN {
@@ -88,8 +88,8 @@ impl Tree {
             let paths: Vec<&Path> = files.iter().map(|(_, real)| &**real).collect();
             let contents = read_all(look.disk, &paths, self.bytes_max(), look.forced);
             for ((rel, real), content) in files.into_iter().zip(contents) {
-                // Those before it may have been as many as there may be.
-                if self.files < self.bounds.files || self.admit(rel).is_some() {
+                // The limit may have been reached by the files before it.
+                if self.files < self.limits.files || self.admit(rel).is_some() {
                     self.take_content(look, rel, real, content, ScanReason::Found);
                 }
             }
@@ -107,37 +107,35 @@ impl Tree {
         match content {
             FileContent::Text(_, seen, _) if self.is_over_bytes(rel, &seen) => {
                 self.failures.forget(rel);
-                let most = self.bounds.bytes;
-                let message =
-                    format!("with this text there would be more than {most} bytes of templates below one root");
-                let help =
-                    "remove what is no template, or raise the limit `tree_bytes`; then edit it or reload in full";
+                let most = self.limits.bytes;
+                let message = format!("with this text the templates below one root would have more than {most} bytes");
+                let help = "remove files that are no templates, or raise the limit `tree_bytes`; then edit the file or reload in full";
                 let diagnostic = Diagnostic::error("too-large-in-all", message).help(help);
                 self.keep_unreadable(rel, diagnostic, Some(seen));
             }
             FileContent::Text(text, seen, names) => {
                 let id = seen.id;
-                self.note_taken(rel, &seen, names, patience);
+                self.note_read(rel, &seen, names, patience);
                 self.failures.forget(rel);
-                self.guard(look, rel, real, names);
-                let differs = self.take_in(rel, Some(seen), Delivered::Text(text.digest));
+                self.note_polling(look, rel, real, names);
+                let differs = self.store(rel, Some(seen), Delivered::Text(text.digest));
                 if differs || look.afresh {
-                    self.touched.insert(rel.into(), Some(text));
+                    self.changed.insert(rel.into(), Some(text));
                 }
                 if differs {
-                    self.look_at_other_names(rel, id);
+                    self.queue_other_names(rel, id);
                 }
             }
             FileContent::Unreadable(diagnostic, seen) => {
                 if let Some(seen) = &seen {
-                    self.note_taken(rel, seen, 1, patience);
+                    self.note_read(rel, seen, 1, patience);
                 }
                 self.failures.forget(rel);
                 self.keep_unreadable(rel, diagnostic, seen);
             }
             FileContent::Failed(diagnostic, seen) => {
                 self.keep_unreadable(rel, diagnostic, seen);
-                self.try_again(look, rel);
+                self.retry_later(look, rel);
             }
             FileContent::Changing => {
                 self.wait_for(look, rel, patience);
@@ -147,7 +145,7 @@ impl Tree {
                 let (parent, name) = split(rel);
                 if let Some(path) = self.directory(parent).map(|directory| directory.real.join(name)) {
                     match self.links.contains_key(rel) {
-                        true => self.leads_nowhere(look, rel, &path, ScanReason::Found),
+                        true => self.note_dangling(look, rel, &path, ScanReason::Found),
                         false => self.not_found(look, rel, path, ScanReason::Found),
                     }
                 }
@@ -155,42 +153,42 @@ impl Tree {
         }
     }
 
-    /// Whether all files together would have more bytes than they may.
+    /// Returns true if all files together would have more bytes than the limit.
     fn is_over_bytes(&self, rel: &str, seen: &Signature) -> bool {
         let before = match self.nodes.get(rel) {
             Some(TreeNode::File { seen, state }) => state.bytes(seen.as_ref()),
             _ => 0,
         };
-        self.bytes.saturating_sub(before).saturating_add(seen.bytes()) > self.bounds.bytes
+        self.bytes.saturating_sub(before).saturating_add(seen.bytes()) > self.limits.bytes
     }
 
-    /// Whether somebody may be in the middle of writing it, as far as can be told.
+    /// Returns true if a file may be half written, as far as the reason of the check and its stamps show.
     fn may_be_half(&self, look: &ScanContext<'_>, rel: &str, stat: &Stat, patience: ScanReason) -> bool {
         match patience {
             // A file with several names was there before this name: no close will follow.
             ScanReason::Created => stat.names == 1,
-            // It is back, and what was said of that may not have been heard yet.
+            // It is back, and the event of that may not have arrived yet.
             ScanReason::Lost => look.is_young(stat.changed),
-            ScanReason::ToldOf(id) => id != stat.id && look.is_young(stat.changed),
-            // What is new in a new directory is read at once: if it is still being written, events will tell.
+            ScanReason::EventOfFile(id) => id != stat.id && look.is_young(stat.changed),
+            // A new file in a new directory is read at once: if it is still being written, events will follow.
             ScanReason::Found => look.waits && self.nodes.contains_key(rel) && look.is_young(stat.changed),
-            ScanReason::Told | ScanReason::Quiet | ScanReason::Unsettled => false,
+            ScanReason::Event | ScanReason::Quiet | ScanReason::Unsettled => false,
         }
     }
 
-    /// The most bytes that are read of it, unless it can be no template at all.
+    /// Returns the most bytes that may be read of a file, or nothing if it cannot be a template.
     fn admit(&mut self, rel: &str) -> Option<usize> {
         if self.nodes.contains_key(rel) {
             return Some(self.bytes_max());
         }
         let name = format!("{}{rel}", self.prefix);
         if let Err(error) = crate::template::TemplateName::new(&name) {
-            let message = format!("a file is left out, for {error}");
+            let message = format!("a file is left out: {error}");
             self.remark(name, rel, "name", message, "rename it");
             return None;
         }
-        if self.files >= self.bounds.files {
-            let most = self.bounds.files;
+        if self.files >= self.limits.files {
+            let most = self.limits.files;
             let message = format!("there are more than {most} templates, so some are left out, for example");
             if !self.remarks.has("too-many") {
                 self.remark(rel.to_owned(), rel, "too-many", message, "raise the limit `templates`");
@@ -201,22 +199,22 @@ impl Tree {
         Some(self.bytes_max())
     }
 
-    /// Notes whether it may change without a word.
-    fn guard(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, names: u64) {
+    /// Notes whether a file may change without an event, so that it has to be polled.
+    fn note_polling(&mut self, look: &ScanContext<'_>, rel: &str, real: &Path, names: u64) {
         let is_mounted = look.mounts.contains(real);
         let changed = match names > 1 || is_mounted {
-            true => self.wary.insert(rel.into()),
-            false => self.wary.remove(rel),
+            true => self.polled.insert(rel.into()),
+            false => self.polled.remove(rel),
         };
         if names > 1 {
-            look.inbox.unbore();
+            look.inbox.stop_ignoring();
         }
-        self.wariness_changed |= changed;
+        self.polled_changed |= changed;
     }
 
-    fn look_at_other_names(&mut self, rel: &str, id: FileId) {
+    fn queue_other_names(&mut self, rel: &str, id: FileId) {
         let others: Vec<RelativePath> = self.names_of(id).filter(|other| **other != *rel).collect();
-        self.more.extend(others.into_iter().map(|other| (other, id)));
+        self.queued.extend(others.into_iter().map(|other| (other, id)));
     }
 
     /// Returns true if a name has a text that is not empty.
@@ -224,7 +222,7 @@ impl Tree {
         matches!(self.state(rel), Some(Delivered::Text(digest)) if digest != Digest::of(b""))
     }
 
-    /// Whether what was read is what is known of a name, or was there for long enough to be taken for whole.
+    /// Returns true if a text that was read is the known one of a name, or is old enough to be taken for whole.
     pub(in crate::loader::directory) fn is_whole(
         &self,
         look: &ScanContext<'_>,
@@ -236,8 +234,8 @@ impl Tree {
         is_known || !look.is_young(seen.changed)
     }
 
-    /// What is said of a name was read for that. It may be another than when the name was looked at, and is not said twice.
-    /// Answers where the other names of the file are, if it is.
+    /// Stores a text that was read again to be reported, so that it is not reported twice. If it differs from the one at the last check,
+    /// returns the paths of the other names of the file.
     pub(in crate::loader::directory) fn note_read_again(
         &mut self,
         rel: &str,
@@ -245,14 +243,14 @@ impl Tree {
         text: &Text,
     ) -> Vec<PathBuf> {
         let id = seen.id;
-        if !self.take_in(rel, Some(seen), Delivered::Text(text.digest)) {
+        if !self.store(rel, Some(seen), Delivered::Text(text.digest)) {
             return Vec::new();
         }
         let others = self.names_of(id).filter(|other| **other != *rel);
         others.filter_map(|other| self.real(&other)).collect()
     }
 
-    /// What was to be said of a name could not be read for a reason that passes. Answers what is said instead.
+    /// Stores a transient error of reading a file again. Returns the diagnostics to report.
     pub(in crate::loader::directory) fn note_failed_again(
         &mut self,
         look: &ScanContext<'_>,
@@ -261,14 +259,14 @@ impl Tree {
         seen: Option<Signature>,
     ) -> Arc<[Diagnostic]> {
         let diagnostics: Arc<[Diagnostic]> = Arc::new([self.in_template(diagnostic, rel)]);
-        self.wary.insert(rel.into());
-        self.take_in(rel, seen, Delivered::Unreadable(Arc::clone(&diagnostics)));
-        self.try_again(look, rel);
+        self.polled.insert(rel.into());
+        self.store(rel, seen, Delivered::Unreadable(Arc::clone(&diagnostics)));
+        self.retry_later(look, rel);
         diagnostics
     }
 
-    /// Notes what a name holds now. Answers whether that differs from what it held.
-    pub(super) fn take_in(&mut self, rel: &str, seen: Option<Signature>, state: Delivered) -> bool {
+    /// Stores the state of a name. Returns true if it differs from the former one.
+    pub(super) fn store(&mut self, rel: &str, seen: Option<Signature>, state: Delivered) -> bool {
         let id = seen.as_ref().map(|seen| seen.id);
         self.unsettled.remove(rel);
         self.bytes += state.bytes(seen.as_ref());
@@ -282,26 +280,26 @@ impl Tree {
                 old.map(|old| self.names.remove(&(old, rel.into())));
                 id.map(|id| self.names.insert((id, rel.into())));
             }
-            self.wariness_changed |= self.wary.contains(rel) || self.links.contains_key(rel);
+            self.polled_changed |= self.polled.contains(rel) || self.links.contains_key(rel);
             return differs;
         }
         self.files += 1;
         id.map(|id| self.names.insert((id, rel.into())));
         self.nodes.insert(rel.into(), TreeNode::File { seen, state });
-        self.wariness_changed |= self.wary.contains(rel) || self.links.contains_key(rel);
+        self.polled_changed |= self.polled.contains(rel) || self.links.contains_key(rel);
         true
     }
 
-    /// A template is there and cannot be read: what was good stays.
+    /// Stores that a template cannot be read. Its last good text is still served.
     pub(super) fn keep_unreadable(&mut self, rel: &str, diagnostic: Diagnostic, seen: Option<Signature>) {
         if self.admit(rel).is_none() {
             return;
         }
         let diagnostics: Arc<[Diagnostic]> = Arc::new([self.in_template(diagnostic, rel)]);
-        self.wary.insert(rel.into());
-        self.wariness_changed = true;
-        if self.take_in(rel, seen, Delivered::Unreadable(diagnostics)) {
-            self.touched.insert(rel.into(), None);
+        self.polled.insert(rel.into());
+        self.polled_changed = true;
+        if self.store(rel, seen, Delivered::Unreadable(diagnostics)) {
+            self.changed.insert(rel.into(), None);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Symbolic links: followed by hand, so that every name on the way is known and watched.
+//! Symbolic links. They are resolved by hand, so that every name on the way is known and watched.
 
 use std::path::Path;
 
@@ -8,48 +8,48 @@ use crate::loader::directory::links::{ResolvedPath, leads_too_far, resolve};
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::WatchError;
 
-/// How often a way is followed again that changed while its directories were being watched.
+/// The number of attempts to resolve a link that changes while the directories on its way get their watches.
 const TRIES: usize = 4;
-/// What to do about a link that the rules leave out.
+/// The help for a link that the rules exclude.
 const RULES_HELP: &str = "put the file itself there, or set `files.links` (`Rules::links` in code)";
 
 impl Tree {
-    /// A name is a link.
-    pub(super) fn look_through(&mut self, look: &ScanContext<'_>, rel: &str, path: &Path, patience: ScanReason) {
-        if self.sieve.links == Links::Never {
+    /// Checks a name that is a link.
+    pub(super) fn check_link(&mut self, scan: &ScanContext<'_>, rel: &str, path: &Path, reason: ScanReason) {
+        if self.rules.links == Links::Never {
             self.remark_link(
                 rel,
                 path,
-                "a symbolic link is left out, for the rules follow none",
+                "a symbolic link is left out, because the rules follow none",
                 RULES_HELP,
             );
-            return self.remove(look, rel);
+            return self.remove(scan, rel);
         }
-        let Some(target) = self.follow(look, rel, path) else {
-            if leads_too_far(look.disk, path, self.bounds.hops) {
+        let Some(target) = self.follow(scan, rel, path) else {
+            if leads_too_far(scan.disk, path, self.limits.hops) {
                 self.remark_too_far(rel, path);
-            } else if let Err(error) = look.disk.follow(path)
+            } else if let Err(error) = scan.disk.follow(path)
                 && !is_gone(&error)
             {
-                return self.cannot_see(look, rel, &error);
+                return self.note_inaccessible(scan, rel, &error);
             }
-            return self.leads_nowhere(look, rel, path, patience);
+            return self.note_dangling(scan, rel, path, reason);
         };
-        let met = look.disk.stat(&target);
+        let met = scan.disk.stat(&target);
         if let Some(link) = self.links.get_mut(rel) {
             let now = met.as_ref().ok().map(|stat| (stat.id, stat.kind));
-            self.wariness_changed |= link.met != now;
-            link.met = now;
+            self.polled_changed |= link.target_found != now;
+            link.target_found = now;
         }
         let root = self.directory("").map(|root| root.real.clone()).unwrap_or_default();
-        if self.sieve.links == Links::Inside && !target.starts_with(root) {
+        if self.rules.links == Links::Inside && !target.starts_with(root) {
             self.remark_link(
                 rel,
                 path,
-                "a symbolic link is left out, for it leads out of the root",
+                "a symbolic link is left out, because it leads out of the root",
                 RULES_HELP,
             );
-            return self.remove_node(look, rel);
+            return self.remove_node(scan, rel);
         }
         match met {
             Ok(stat) => {
@@ -60,106 +60,109 @@ impl Tree {
                 };
                 self.forget_link_remark(path);
                 if concerns {
-                    return self.put(look, rel, &target, &stat, patience);
+                    return self.put(scan, rel, &target, &stat, reason);
                 }
-                self.put_aside(look, rel, patience);
-                // Something else may come to where it leads; only what no rule would let pass is forgotten.
+                self.leave_out(scan, rel, reason);
+                // Something else may be created at its end. It is forgotten only if no rule would accept that.
                 if !self.nodes.contains_key(rel) && !self.takes(rel) && !self.enters(rel) {
-                    self.unlink(look, rel);
+                    self.unlink(scan, rel);
                 }
             }
-            Err(error) if is_gone(&error) => self.leads_nowhere(look, rel, path, patience),
-            Err(error) => self.cannot_see(look, rel, &error),
+            Err(error) if is_gone(&error) => self.note_dangling(scan, rel, path, reason),
+            Err(error) => self.note_inaccessible(scan, rel, &error),
         }
     }
 
-    /// Nothing is where a link leads. The link is there, so what is on the way is watched all the same: something may come, or
-    /// what was there may come back. What it stands for is lost when its grace is over.
-    pub(super) fn leads_nowhere(&mut self, look: &ScanContext<'_>, rel: &str, path: &Path, patience: ScanReason) {
+    /// Handles a link that dangles. Its way stays watched, because the target may be created or come back. What the link stood for is
+    /// removed after its grace period.
+    pub(super) fn note_dangling(&mut self, scan: &ScanContext<'_>, rel: &str, path: &Path, reason: ScanReason) {
         if let Some(link) = self.links.get_mut(rel) {
-            self.wariness_changed |= link.met.is_some();
-            link.met = None;
+            self.polled_changed |= link.target_found.is_some();
+            link.target_found = None;
         }
         if !self.nodes.contains_key(rel) {
             return;
         }
-        if self.is_lost(look, patience) {
-            return self.remove_node(look, rel);
+        if self.is_lost(scan, reason) {
+            return self.remove_node(scan, rel);
         }
-        self.doubt(rel);
-        self.wait_for(look, rel, patience);
-        look.inbox.settle().note_seen(path.to_owned(), Hint::Gone, look.now);
+        self.mark_for_rescan(rel);
+        self.wait_for(scan, rel, reason);
+        scan.inbox.settle().note_seen(path.to_owned(), Hint::Gone, scan.now);
     }
 
     fn remark_too_far(&mut self, rel: &str, path: &Path) {
-        let most = self.bounds.hops;
-        let message = format!("a symbolic link is left out, for it leads through more than {most} links");
-        let help = "let it lead to the file itself, or raise the limit `link_hops`";
+        let most = self.limits.hops;
+        let message = format!("a symbolic link is left out, because it leads through more than {most} links");
+        let help = "point it at the file itself, or raise the limit `link_hops`";
         self.remark_link(rel, path, &message, help);
     }
 
-    /// Where a path leads. Everything on the way is watched.
-    pub(super) fn follow(&mut self, look: &ScanContext<'_>, rel: &str, path: &Path) -> Option<std::path::PathBuf> {
+    /// Resolves a path and watches everything on the way. Returns the target.
+    pub(super) fn follow(&mut self, scan: &ScanContext<'_>, rel: &str, path: &Path) -> Option<std::path::PathBuf> {
         for _ in 0..TRIES {
-            let resolved = resolve(look.disk, path, self.bounds.hops);
-            if self.links.get(rel).is_some_and(|link| link.leads == resolved) {
-                // Directories on the way may be other ones than before, under the same names.
+            let resolved = resolve(scan.disk, path, self.limits.hops);
+            if self.links.get(rel).is_some_and(|link| link.resolved == resolved) {
+                // Directories on the way may have been exchanged.
                 for step in &resolved.through {
-                    self.renew(look, &step.directory);
+                    self.renew(scan, &step.directory);
                 }
                 return resolved.target;
             }
-            self.relink(look, rel, resolved);
+            self.relink(scan, rel, resolved);
         }
-        // It leads elsewhere each time.
-        look.inbox.settle().note_seen(path.to_owned(), Hint::Whole, look.now);
-        self.links.get(rel).and_then(|link| link.leads.target.clone())
+        // It led elsewhere at each attempt.
+        scan.inbox.settle().note_seen(path.to_owned(), Hint::Whole, scan.now);
+        self.links.get(rel).and_then(|link| link.resolved.target.clone())
     }
 
-    fn renew(&mut self, look: &ScanContext<'_>, directory: &Path) {
-        if let Err(WatchError::Exhausted(why)) = look.inbox.watched().renew(directory) {
+    fn renew(&mut self, scan: &ScanContext<'_>, directory: &Path) {
+        if let Err(WatchError::Exhausted(why)) = scan.inbox.watched().renew(directory) {
             self.exhausted = Some(why);
         }
     }
 
-    fn relink(&mut self, look: &ScanContext<'_>, rel: &str, resolved: ResolvedPath) {
+    fn relink(&mut self, scan: &ScanContext<'_>, rel: &str, resolved: ResolvedPath) {
         for step in &resolved.through {
-            // The top is noisy, and its names rarely change: what is wary of them will see.
+            // The top directory has many events, and its names rarely change: polling finds that.
             if step.directory.parent().is_some() {
-                let claimed = look.inbox.watched().claim(&step.directory, Some(&step.name));
+                let claimed = scan.inbox.watched().claim(&step.directory, Some(&step.name));
                 self.note_exhausted(claimed);
             }
             let through = self.resolved_through.entry(step.path()).or_default();
             through.insert(rel.into());
         }
         let link = TreeLink {
-            leads: resolved,
-            met: None,
+            resolved,
+            target_found: None,
         };
         let before = self.links.insert(rel.into(), link);
-        self.wariness_changed = true;
+        self.polled_changed = true;
         self.is_exchanged |= before.is_some();
         before
             .into_iter()
-            .for_each(|before| self.release(look, rel, &before.leads));
+            .for_each(|before| self.release(scan, rel, &before.resolved));
     }
 
-    /// A name is no link any more.
-    pub(super) fn unlink(&mut self, look: &ScanContext<'_>, rel: &str) {
+    /// Forgets that a name is a link.
+    pub(super) fn unlink(&mut self, scan: &ScanContext<'_>, rel: &str) {
         if let Some(before) = self.links.remove(rel) {
-            self.wariness_changed = true;
+            self.polled_changed = true;
             self.is_exchanged = true;
-            self.release(look, rel, &before.leads);
+            self.release(scan, rel, &before.resolved);
         }
     }
 
-    fn release(&mut self, look: &ScanContext<'_>, rel: &str, resolved: &ResolvedPath) {
+    fn release(&mut self, scan: &ScanContext<'_>, rel: &str, resolved: &ResolvedPath) {
         for step in &resolved.through {
             if step.directory.parent().is_some() {
-                look.inbox.watched().release(&step.directory, Some(&step.name));
+                scan.inbox.watched().release(&step.directory, Some(&step.name));
             }
             let path = step.path();
-            let still = self.links.get(rel).is_some_and(|now| now.leads.through.contains(step));
+            let still = self
+                .links
+                .get(rel)
+                .is_some_and(|now| now.resolved.through.contains(step));
             if let (false, Some(through)) = (still, self.resolved_through.get_mut(&path)) {
                 through.remove(rel);
                 if through.is_empty() {

@@ -1,5 +1,5 @@
-//! Checks that what leads to a name is what it was. One step can put another directory, or a link that leads elsewhere, in the place of
-//! one that is known, and so exchange everything that is reached through it.
+//! Checks of the directories and links on the way to a name. One rename(2) can put another directory, or a link that leads elsewhere,
+//! in the place of a known one, and so exchange everything that is reached through it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,27 +10,27 @@ use crate::loader::directory::disk::{Disk, is_gone};
 use crate::loader::directory::links::resolve;
 use crate::loader::directory::rules::IGNORE_FILE;
 
-/// The code and the help of what is said about places that are exchanged without end.
+/// The code and the help of the remark about directories or links that are exchanged again and again.
 const CODE: &str = "still-written";
 const HELP: &str = "exchange less often, or reload once it is over";
 
 impl Tree {
-    /// Looks at each directory and link that is another one than before, or leads elsewhere. Costs a question to the disk for each.
-    pub(in super::super) fn look_at_places(&mut self, look: &ScanContext<'_>) {
-        if self.missing.is_some() || !self.check_root(look) {
+    /// Checks each directory and link that was exchanged. Costs a question to the disk for each of them.
+    pub(in super::super) fn check_places(&mut self, scan: &ScanContext<'_>) {
+        if self.missing.is_some() || !self.ensure_root(scan) {
             return;
         }
-        let directories = self.seen_as.values().flatten();
+        let directories = self.directory_names.values().flatten();
         let places: BTreeSet<RelativePath> = self.links.keys().chain(directories).cloned().collect();
         for rel in places {
-            if !self.is_in_place(look.disk, &rel) {
-                self.look_at(look, &rel, ScanReason::Found);
+            if !self.is_in_place(scan.disk, &rel) {
+                self.check(scan, &rel, ScanReason::Found);
             }
         }
     }
 
-    /// Returns the path of the first directory or link on the way to a name that is another one than before. Asks for none of those in
-    /// `asked`, and adds those that it asked for.
+    /// Returns the path of the first directory or link on the way to a name that was exchanged. Skips those in `asked`, and adds those
+    /// that it compared.
     pub(in super::super) fn out_of_place(
         &self,
         disk: &dyn Disk,
@@ -54,15 +54,15 @@ impl Tree {
         None
     }
 
-    /// Returns true if a directory is the one that is known, or a link leads to what it led to.
+    /// Returns true if a directory is the known one, or a link leads to what it led to.
     fn is_in_place(&self, disk: &dyn Disk, rel: &str) -> bool {
         let Some(path) = self.path_of(rel) else { return true };
         let link = self.links.get(rel);
-        if link.is_some_and(|link| resolve(disk, &path, self.bounds.hops) != link.leads) {
+        if link.is_some_and(|link| resolve(disk, &path, self.limits.hops) != link.resolved) {
             return false;
         }
         let known = match (link, self.nodes.get(rel)) {
-            (Some(link), _) if !rel.is_empty() => link.met.map(|(id, _)| id),
+            (Some(link), _) if !rel.is_empty() => link.target_found.map(|(id, _)| id),
             (_, Some(TreeNode::Directory(directory))) => Some(directory.id),
             _ => return true,
         };
@@ -72,7 +72,7 @@ impl Tree {
         }
     }
 
-    /// The path by which a name is found.
+    /// Returns the path of a name, with a link at its end.
     pub(super) fn path_of(&self, rel: &str) -> Option<PathBuf> {
         let (parent, name) = split(rel);
         match rel {
@@ -81,48 +81,49 @@ impl Tree {
         }
     }
 
-    /// Returns true if a path is that of a directory, or of a link that leads to names.
+    /// Returns true if a path is that of a directory, or of a link that names lead through.
     pub(in super::super) fn is_place(&self, path: &Path) -> bool {
         let through = self.resolved_through.get(path);
-        self.seen_as.contains_key(path) || through.is_some_and(|rels| rels.iter().any(|rel| !self.ends_at(rel, path)))
+        self.directory_names.contains_key(path)
+            || through.is_some_and(|rels| rels.iter().any(|rel| !self.ends_at(rel, path)))
     }
 
-    // --- what is waited for -------------------------------------------------------------------------------------------------
+    // --- awaited names ------------------------------------------------------------------------------------------------------
 
-    /// A name was found, and what it stands for now is not known yet: the file may still be written, or what it was may come back.
-    pub(super) fn wait_for(&mut self, look: &ScanContext<'_>, rel: &str, patience: ScanReason) {
-        if patience == ScanReason::Found {
-            self.unsettled.entry(rel.into()).or_insert(look.now);
+    /// Notes that a name was found whose state is not known yet: the file may still be written, or may come back.
+    pub(super) fn wait_for(&mut self, scan: &ScanContext<'_>, rel: &str, reason: ScanReason) {
+        if reason == ScanReason::Found {
+            self.unsettled.entry(rel.into()).or_insert(scan.now);
         }
     }
 
-    /// Returns true if it is not known yet what some of the names that were found stand for.
+    /// Returns true while the state of a name is awaited.
     pub(in super::super) fn is_unsettled(&self) -> bool {
         self.missing.is_none() && !self.unsettled.is_empty()
     }
 
-    /// Takes the names that were waited for as they are.
-    pub(in super::super) fn look_at_unsettled(&mut self, look: &ScanContext<'_>) {
+    /// Checks the awaited names, and takes them as they are.
+    pub(in super::super) fn check_unsettled(&mut self, scan: &ScanContext<'_>) {
         for (rel, since) in std::mem::take(&mut self.unsettled) {
             match split(&rel) {
-                (parent, IGNORE_FILE) => self.look_at(look, parent, ScanReason::Quiet),
-                _ => self.look_at_one_unsettled(look, &rel, since),
+                (parent, IGNORE_FILE) => self.check(scan, parent, ScanReason::Quiet),
+                _ => self.check_one_unsettled(scan, &rel, since),
             }
         }
     }
 
-    fn look_at_one_unsettled(&mut self, look: &ScanContext<'_>, rel: &str, since: Instant) {
+    fn check_one_unsettled(&mut self, scan: &ScanContext<'_>, rel: &str, since: Instant) {
         let path = self.path_of(rel);
-        let is_absent = path.is_some_and(|path| look.disk.follow(&path).is_err_and(|error| is_gone(&error)));
-        let has_had_its_grace = look.now.saturating_duration_since(since) >= look.grace;
+        let is_absent = path.is_some_and(|path| scan.disk.follow(&path).is_err_and(|error| is_gone(&error)));
+        let has_had_its_grace = scan.now.saturating_duration_since(since) >= scan.grace;
         match (is_absent, has_had_its_grace) {
-            (false, _) => self.look_at(look, rel, ScanReason::Quiet),
-            (true, true) => self.look_at(look, rel, ScanReason::Lost),
+            (false, _) => self.check(scan, rel, ScanReason::Quiet),
+            (true, true) => self.check(scan, rel, ScanReason::Lost),
             (true, false) => drop(self.unsettled.insert(rel.into(), since)),
         }
     }
 
-    /// Says that what leads to its names was exchanged each time that it was looked at, or no longer says so.
+    /// Notes the remark that directories or links were exchanged during each check, or forgets it.
     pub(in super::super) fn remark_exchanged(&mut self, is_exchanged: bool) {
         let place = self.root.display().to_string();
         if !is_exchanged {
@@ -130,7 +131,7 @@ impl Tree {
         }
         self.still_written += 1;
         let message =
-            "directories or links are being exchanged without end, so what was read is taken, maybe of two versions";
+            "directories or links are exchanged again and again, so files of two versions may be served together";
         self.remark(place, "", CODE, message.to_owned(), HELP);
     }
 }

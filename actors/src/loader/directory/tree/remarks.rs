@@ -1,25 +1,26 @@
-//! [`Remarks`]: what is remarkable about names below a root that no template has, for as long as it is so.
+//! [`Remarks`]: warnings about names below a root that are no templates, such as names that are not UTF-8, for as long as they apply.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
-use super::{RelativePath, join};
+use super::{RelativePath, Tree, join, split};
 use crate::diagnostic::Diagnostic;
 
-/// The code of what is said about two names that are one elsewhere.
+/// The code of a remark about two names that are the same name on other systems.
 pub(super) const CLASH: &str = "name-clash";
 
-/// Remarks by place, each logged once.
+/// The remarks by place, each logged once.
 pub(super) struct Remarks {
     noted: BTreeMap<String, Remark>,
     most: usize,
-    /// There was one more than there may be.
+    /// Set once there were more remarks than are kept.
     overflowed: bool,
 }
 
 struct Remark {
     directory: RelativePath,
-    /// The name in that directory that it is about.
+    /// The name in that directory.
     name: OsString,
     /// The name that it clashes with.
     other: Option<OsString>,
@@ -72,12 +73,12 @@ impl Remarks {
         self.noted.is_empty()
     }
 
-    /// Whether there is one of this code.
+    /// Returns true if there is a remark with this code.
     pub(super) fn has(&self, code: &str) -> bool {
         self.noted.values().any(|remark| remark.diagnostic.code == code)
     }
 
-    /// A place is not remarkable any more for the reason that a code stands for.
+    /// Forgets the remark about a place, if it has this code.
     pub(super) fn forget(&mut self, place: &str, code: &str) {
         if self
             .noted
@@ -88,14 +89,14 @@ impl Remarks {
         }
     }
 
-    /// Forgets what was said about names in a directory that are not there any more.
+    /// Forgets remarks about names in a directory that do not exist any more.
     pub(super) fn keep_in(&mut self, directory: &str, is_there: impl Fn(&OsStr) -> bool) {
         self.forget_if(|_, remark| {
             *remark.directory == *directory && !remark.name.is_empty() && !is_there(&remark.name)
         });
     }
 
-    /// Forgets which names in a directory clashed, apart from these.
+    /// Forgets the clashes of names in a directory, apart from these.
     pub(super) fn keep_clashes(&mut self, directory: &str, clashes: &[(&str, &str)]) {
         self.forget_if(|place, remark| {
             let is_other = |one: &str| remark.other.as_deref() == Some(OsStr::new(one));
@@ -107,7 +108,7 @@ impl Remarks {
         });
     }
 
-    /// Notes which name the one at a place clashes with.
+    /// Notes the name with which the one at a place clashes.
     pub(super) fn note_clash(&mut self, place: &str, other: &str) {
         if let Some(remark) = self
             .noted
@@ -127,7 +128,7 @@ impl Remarks {
         });
     }
 
-    /// Forgets what was said about names in a directory and below it.
+    /// Forgets remarks about names in a directory and below it.
     pub(super) fn forget_below(&mut self, directory: &str) {
         self.forget_if(|_, remark| {
             let rest = remark.directory.strip_prefix(directory);
@@ -142,7 +143,7 @@ impl Remarks {
         }
     }
 
-    /// All of them.
+    /// Returns all remarks.
     pub(super) fn all(&self) -> impl Iterator<Item = Diagnostic> {
         let more = self
             .overflowed
@@ -152,7 +153,62 @@ impl Remarks {
 
     fn more(&self) -> String {
         let most = self.most;
-        format!("there are more remarks about files than {most}, the most that are kept (the limit `remarks`)")
+        format!("there are more than {most} remarks about files, the most that are kept (limit `remarks`)")
+    }
+}
+
+impl Tree {
+    /// Notes a remark about a name in a directory, once.
+    pub(super) fn remark(&mut self, place: String, rel: &str, code: &'static str, message: String, help: &str) {
+        let (directory, name) = split(rel);
+        self.remarks
+            .note(place, directory.into(), name.into(), code, message, help);
+    }
+
+    /// Forgets the remark that a link is left out.
+    pub(super) fn forget_link_remark(&mut self, path: &Path) {
+        if !self.remarks.is_empty() {
+            self.remarks.forget(&path.display().to_string(), "link");
+        }
+    }
+
+    pub(super) fn remark_not_utf8(&mut self, directory: &str, path: &Path) {
+        let help = "rename it, for example to plain ASCII";
+        let name = path.file_name().unwrap_or_default().to_owned();
+        let message = "a name that is not UTF-8 is left out".to_owned();
+        let place = path.display().to_string();
+        self.remarks
+            .note(place, directory.into(), name, "name-not-utf8", message, help);
+    }
+
+    /// Returns all remarks, and the diagnostics of directories that cannot be read.
+    pub(in super::super) fn remarks(&self) -> impl Iterator<Item = Diagnostic> {
+        let closed = self
+            .polled
+            .iter()
+            .filter_map(|rel| self.directory(rel)?.unreadable.clone());
+        self.remarks.all().chain(closed)
+    }
+
+    /// Notes a remark while the rules exclude every file.
+    pub(in super::super) fn remark_no_match(&mut self) {
+        let no_match = self.files == 0 && self.missing.is_none() && self.excluded_example.is_some();
+        if std::mem::replace(&mut self.no_match, no_match) == no_match {
+            return;
+        }
+        let place = self.root.display().to_string();
+        match &self.excluded_example {
+            Some(example) if no_match => {
+                let message = format!("the rules exclude every file, `{example}` for example, in");
+                let help = format!(
+                    "{}; see `extensions`, `include` and `exclude` (`[files]` of hotplate.toml)",
+                    self.rules.extensions_in_words()
+                );
+                self.remarks
+                    .note(place, "".into(), "".into(), "no-match", message, &help);
+            }
+            _ => self.remarks.forget(&place, "no-match"),
+        }
     }
 }
 
@@ -177,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_said_and_goes_with_what_went() {
+    fn the_limit_is_remarked_while_it_is_exceeded() {
         let mut remarks = Remarks::new(2);
         for name in ["a", "b", "a"] {
             note(&mut remarks, "x", name, "name");
@@ -190,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_is_forgotten_and_nothing_else() {
+    fn only_ended_remarks_are_forgotten() {
         let mut remarks = Remarks::new(100);
         for (directory, name, code) in [
             ("", "a", "name"),

@@ -1,25 +1,24 @@
-//! The root: it may be missing, be another directory than before, or a link that leads elsewhere now. While it is missing, what
-//! it held stays.
+//! The root: it may be missing, exchanged, or a link that leads elsewhere now. While it is missing, its last content stays.
 
 use super::{ScanContext, ScanReason, Tree};
 use crate::loader::directory::disk::{Kind, is_gone};
 
 impl Tree {
-    /// Looks into the root, whatever is there now.
-    pub(super) fn look_at_root(&mut self, look: &ScanContext<'_>) {
+    /// Checks the root and what is in it.
+    pub(super) fn scan_root(&mut self, scan: &ScanContext<'_>) {
         let root = self.root.clone();
-        let target = self.follow(look, "", &root);
-        let there = target.and_then(|real| look.disk.stat(&real).ok().map(|stat| (real, stat)));
+        let target = self.follow(scan, "", &root);
+        let there = target.and_then(|real| scan.disk.stat(&real).ok().map(|stat| (real, stat)));
         let (real, stat) = match there {
             Some((real, stat)) if stat.kind == Kind::Directory => (real, stat),
             there => {
-                let reason = match (there, look.disk.follow(&root)) {
-                    (Some(_), _) => "is no directory".to_owned(),
-                    (None, Err(error)) if !is_gone(&error) => format!("cannot be looked at: {error}"),
+                let reason = match (there, scan.disk.follow(&root)) {
+                    (Some(_), _) => "is not a directory".to_owned(),
+                    (None, Err(error)) if !is_gone(&error) => format!("cannot be read: {error}"),
                     (None, _) => "is not there".to_owned(),
                 };
-                self.doubt("");
-                self.wariness_changed |= self.missing.is_none();
+                self.mark_for_rescan("");
+                self.polled_changed |= self.missing.is_none();
                 self.missing = Some(format!("the directory {} {reason}", root.display()));
                 return;
             }
@@ -29,36 +28,36 @@ impl Tree {
             self.pseudo.clear();
         }
         let was_missing = self.missing.take().is_some();
-        self.wariness_changed |= was_missing;
-        // What was heard meanwhile of what is in it could not be looked at.
-        let deep = look.deep || was_missing;
-        let look = &ScanContext { deep, ..*look };
-        self.enter(look, "", &real, &stat, ScanReason::Found);
-        // It may have been exchanged under our eyes, and what is said at a start is all that there is.
-        let is_unsure = look.afresh && self.directory("").is_some_and(|root| root.unsure);
-        if let Some(stat) = is_unsure.then(|| look.disk.stat(&real).ok()).flatten() {
-            self.enter(look, "", &real, &stat, ScanReason::Found);
+        self.polled_changed |= was_missing;
+        // Events of what is in it could not be checked while it was missing.
+        let deep = scan.deep || was_missing;
+        let scan = &ScanContext { deep, ..*scan };
+        self.enter(scan, "", &real, &stat, ScanReason::Found);
+        // It may have been exchanged during the check, and a complete report is not corrected by a later one.
+        let is_marked = scan.afresh && self.directory("").is_some_and(|root| root.needs_rescan);
+        if let Some(stat) = is_marked.then(|| scan.disk.stat(&real).ok()).flatten() {
+            self.enter(scan, "", &real, &stat, ScanReason::Found);
         }
-        self.read_new(look);
+        self.read_new(scan);
         self.was_there |= self.missing.is_none();
     }
 
-    /// Whether the root is there and the one that is known; if not, it is looked into. Costs one question to the disk.
-    pub(in super::super) fn check_root(&mut self, look: &ScanContext<'_>) -> bool {
+    /// Returns true if the root exists. If it is not the known directory it is checked. Otherwise this costs one question to the disk.
+    pub(in super::super) fn ensure_root(&mut self, scan: &ScanContext<'_>) -> bool {
         let known = self.directory("").map(|root| root.id);
-        let now = look.disk.follow(&self.root).ok();
+        let now = scan.disk.follow(&self.root).ok();
         let same = now.is_some_and(|stat| stat.kind == Kind::Directory && Some(stat.id) == known);
         if !same || self.missing.is_some() {
-            self.look_at_root(look);
+            self.scan_root(scan);
         }
         self.missing.is_none()
     }
 
-    /// Looks at everything, by stamps or by every byte.
-    pub(in super::super) fn reconcile(&mut self, look: &ScanContext<'_>) {
-        self.look_at_root(&ScanContext { deep: true, ..*look });
-        while let Some((rel, id)) = self.more.pop() {
-            self.look_at(look, &rel, ScanReason::ToldOf(id));
+    /// Compares everything, by stamps or by every byte.
+    pub(in super::super) fn reconcile(&mut self, scan: &ScanContext<'_>) {
+        self.scan_root(&ScanContext { deep: true, ..*scan });
+        while let Some((rel, id)) = self.queued.pop() {
+            self.check(scan, &rel, ScanReason::EventOfFile(id));
         }
     }
 }
