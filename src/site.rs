@@ -259,7 +259,9 @@ impl Site {
         builder
             .entries(move |name| pages.is_entry(name))
             .shown(move |name| shown.shown(name))
-            .dialect_for(|name| layout::is_data(name.as_str()).then(|| Arc::new(data::DataDialect) as Arc<dyn Dialect>))
+            .data_dialect_for(|name| {
+                layout::is_data(name.as_str()).then(|| Arc::new(data::DataDialect) as Arc<dyn Dialect>)
+            })
             .companions(move |name| match site.is_entry(name) {
                 true => layout::companions_of(name),
                 false => Vec::new(),

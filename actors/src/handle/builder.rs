@@ -107,9 +107,19 @@ impl Builder {
         mut self,
         choose: impl Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync + 'static,
     ) -> Self {
+        self.foreign = true;
+        self.data_dialect_for(choose)
+    }
+
+    /// Sets the language of data files as [`Builder::dialect_for`] does. Their units are never rendered, so short renders of templates may
+    /// still run in the thread of the caller.
+    #[doc(hidden)]
+    pub fn data_dialect_for(
+        mut self,
+        choose: impl Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync + 'static,
+    ) -> Self {
         let before = self.dialects.choose;
         self.dialects.choose = Arc::new(move |name| before(name).or_else(|| choose(name)));
-        self.foreign = true;
         self
     }
 
