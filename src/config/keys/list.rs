@@ -109,8 +109,8 @@ fn dev() -> Vec<Key> {
     vec![
         key("bind", Kind::Address, "Address that `hotplate dev` listens on."),
         key("hosts", Kind::List,
-            "Host names that browsers may use for this server, besides localhost and IP addresses. Requests for other names are rejected, \
-             because any site can make its own name point here (DNS rebinding)."),
+            "Host names that browsers may use for this server, besides localhost and IP addresses. Under any other name, pages have no live \
+             reload and no diagnostics, because any site can make its own name point here (DNS rebinding)."),
         key("editor", Kind::Text,
             "Editor that links in the browser open: vscode, vscodium, cursor, zed, idea, subl, or a link with {file}, {line} and {column}."),
     ]
