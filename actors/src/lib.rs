@@ -26,6 +26,8 @@ pub mod value;
 pub mod context;
 pub mod budget;
 mod suggestion;
+#[doc(hidden)]
+pub mod idempotency;
 pub mod dialect;
 pub mod snapshot;
 pub mod supervision;
@@ -57,18 +59,18 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
-pub use handle::{Builder, CallError, Hotplate, Keyed, Pinned, Reloader, Renders, TemplateHandle};
+pub use handle::{Builder, Hotplate, Keyed, Pinned, Reloader, RenderRequest, Renders, TemplateHandle};
 pub use health::{ActorHealth, ActorState, Health, LoaderHealth, LoaderStatus, MailboxHealth, WatchMode};
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
 pub use policies::ActorKind;
-pub use protocol::messages::{self, Reload, Render, VersionNotKept};
+pub use protocol::messages::{self, CompareError, Reload, Render, VersionNotKept};
 pub use protocol::reload::{NotCurrent, ReloadOutcome, ReloadReport};
 pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 pub use reader::ContextSource;
 #[doc(hidden)]
 pub use suggestion::suggestion;
-pub use supervision::{Policy, Restart, Strategy};
+pub use supervision::{Policy, Restart, Strategy, Timeout, Unavailable};
 pub use template::{Digest, NameError, Source, TemplateName};
 #[doc(hidden)]
 pub use unheard::unheard;

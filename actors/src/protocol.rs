@@ -4,6 +4,7 @@
 //! actor is understood from its own file and this one, and each can be replaced without the others.
 
 pub mod messages;
+pub mod load;
 pub mod batch;
 pub mod plan;
 pub mod report;

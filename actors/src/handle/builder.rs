@@ -282,7 +282,7 @@ impl Builder {
         let template = name.map(|name| {
             TemplateName::new(&name).map_err(|error: NameError| StartError::Fallback {
                 name: name.clone(),
-                reason: error.to_string(),
+                reason: error.into(),
             })
         });
         let template = template.transpose()?;

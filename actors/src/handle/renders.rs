@@ -5,13 +5,12 @@ use std::sync::Arc;
 use actix::Recipient;
 
 use super::Pinned;
-use crate::budget::Exceeded;
 use crate::counters::RenderInProgress;
 use crate::engine::{Answering, CustomRenderer, Engine};
 use crate::protocol::messages::Render;
 use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
 use crate::reader::ContextSource;
-use crate::supervision::{BoundedRecipient, Rejected, Serve, Supervised, Undelivered};
+use crate::supervision::{BoundedRecipient, Serve, Supervised, Timeout, Unavailable};
 
 /// Where `Render` messages are sent to.
 ///
@@ -47,8 +46,7 @@ impl Renders {
             let mut answer = PendingRender::begin(&engine);
             let rendered = match door.admit() {
                 Ok(_inside) => engine.renderer.render(render, answer.begun, pooled).await,
-                Err(Rejected::Busy) => turned_away(&engine, &render.name, RenderFailure::Busy),
-                Err(Rejected::Closed) => turned_away(&engine, &render.name, RenderFailure::Down),
+                Err(rejected) => turned_away(&engine, &render.name, rejected.into()),
             };
             answer.is(&rendered);
             note(door, &rendered);
@@ -106,7 +104,7 @@ impl Renders {
                     .await
             }
             // The engine has ended, and direct renders go on from the last version.
-            Err(Rejected::Closed) => {
+            Err(Unavailable::Down(_)) => {
                 let (reader, snapshot) = (&engine.reader, &*pinned.snapshot);
                 let rendered = reader.render_for_message(answer.begun, Some(snapshot), name, &supply, &options);
                 if let Err(failure) = &rendered {
@@ -114,7 +112,7 @@ impl Renders {
                 }
                 rendered
             }
-            Err(Rejected::Busy) => turned_away(engine, name, RenderFailure::Busy),
+            Err(rejected) => turned_away(engine, name, rejected.into()),
         };
         answer.is(&rendered);
         note(door, &rendered);
@@ -131,8 +129,11 @@ impl Renders {
                 Box::pin(async move {
                     match sent.await {
                         Ok(rendered) => rendered,
-                        Err(gone) if connected => Err(RenderFailure::Lost(gone.to_string())),
-                        Err(_) => Err(RenderFailure::Down),
+                        Err(gone) if connected => Err(Unavailable::Lost(gone.to_string()).into()),
+                        Err(_) => Err(Unavailable::Down(
+                            "the actor that renders in place of the Renderer has stopped".into(),
+                        )
+                        .into()),
                     }
                 })
             }),
@@ -150,16 +151,7 @@ impl Renders {
         let child = Some(Arc::clone(with.child()));
         let send = Box::new(move |render| {
             let sent = with.send(render);
-            let answering = async move {
-                sent.await.unwrap_or_else(|undelivered| {
-                    Err(match undelivered {
-                        Undelivered::Busy(_) => RenderFailure::Busy,
-                        Undelivered::Down(_) => RenderFailure::Down,
-                        lost => RenderFailure::Lost(lost.to_string()),
-                    })
-                })
-            };
-            Box::pin(answering) as Answering
+            Box::pin(async move { sent.await? }) as Answering
         });
         self.set(Some(CustomRenderer { send, child }));
     }
@@ -177,10 +169,8 @@ fn turned_away(engine: &Engine, name: &str, failure: RenderFailure) -> Result<Re
 
 /// Counts a render that was let in and has no answer.
 fn note(door: &BoundedRecipient, rendered: &Result<Rendered, RenderFailure>) {
-    match rendered {
-        Err(RenderFailure::Timeout(_)) => door.timed_out(),
-        Err(RenderFailure::Lost(_)) => door.lost(),
-        _ => {}
+    if let Err(RenderFailure::Unavailable(unavailable)) = rendered {
+        door.count(unavailable);
     }
 }
 
@@ -211,7 +201,7 @@ impl Drop for PendingRender<'_> {
     /// Its sender has gone.
     fn drop(&mut self) {
         if !self.answered {
-            self.is(&Err(RenderFailure::Timeout(Exceeded::Cancelled)));
+            self.is(&Err(Unavailable::Timeout(Timeout::Cancelled).into()));
         }
     }
 }
@@ -256,7 +246,11 @@ mod tests {
                 assert_eq!(count(), 2 * number + 2, "in turn");
             }
         });
-        hotplate.render_with("page.html", &(), &late()).expect_err("too late");
+        hotplate
+            .request("page.html")
+            .options(&late())
+            .render()
+            .expect_err("too late");
         assert_eq!(count(), 5, "direct");
     }
 }

@@ -12,11 +12,12 @@ use actix::Message;
 use crate::context::Context;
 use crate::diagnostic::Diagnostic;
 use crate::snapshot::{Compared, Snapshot};
-use crate::supervision::{Fault, TakenSlot};
+use crate::supervision::{Fault, TakenSlot, Unavailable};
 use crate::template::{Digest, Source, TemplateName};
 use crate::version::{Revision, Version};
 
 use super::batch::CompiledBatch;
+use super::load::LoaderError;
 use super::plan::Plan;
 use super::render::{RenderFailure, RenderOptions, Rendered};
 use super::report::Report;
@@ -65,7 +66,7 @@ pub enum SyncOutcome {
     /// Something differed, and this came of it.
     Decided(BatchOutcome),
     /// The loader could not look; what was served goes on.
-    LoadFailed(String),
+    LoadFailed(LoaderError),
     /// The Watcher failed.
     Failed(Fault),
 }
@@ -160,7 +161,7 @@ impl IdempotencyKey {
 
 /// Serve an earlier version again, under a new number, and hold it until [`Resume`].
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "RolledBack")]
+#[rtype(result = "Result<RolledBack, Unavailable>")]
 pub struct RollBack {
     /// One of [`History`].
     pub to: Version,
@@ -170,7 +171,7 @@ pub struct RollBack {
 
 /// End what [`RollBack`] began: serve the newest again.
 #[derive(Debug, Clone, Copy, Default, Message)]
-#[rtype(result = "RolledBack")]
+#[rtype(result = "Result<RolledBack, Unavailable>")]
 pub struct Resume {
     /// Under which it is done once.
     pub key: Option<IdempotencyKey>,
@@ -186,14 +187,6 @@ pub enum RolledBack {
     Unchanged(Version),
     /// There is no such version, or no more.
     NotKept(VersionNotKept),
-    /// The Registry failed: it is unknown whether it was done.
-    Lost(String),
-}
-
-impl From<Fault> for RolledBack {
-    fn from(fault: Fault) -> Self {
-        Self::Lost(fault.to_string())
-    }
 }
 
 /// A version that is not, or no longer, kept.
@@ -213,12 +206,12 @@ fn listed(versions: &[Version]) -> String {
 
 /// What is served now.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Arc<Snapshot>, Unanswered>")]
+#[rtype(result = "Result<Arc<Snapshot>, Unavailable>")]
 pub struct CurrentSnapshot;
 
 /// What can be gone back to.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<KeptVersions, Unanswered>")]
+#[rtype(result = "Result<KeptVersions, Unavailable>")]
 pub struct History;
 
 /// What can be gone back to, and whether somebody did.
@@ -232,7 +225,7 @@ pub struct KeptVersions {
 
 /// Two versions of [`History`], to be compared.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Result<Compared, VersionNotKept>, Unanswered>")]
+#[rtype(result = "Result<Compared, CompareError>")]
 pub struct Compare {
     /// The first.
     pub from: Version,
@@ -240,16 +233,34 @@ pub struct Compare {
     pub to: Version,
 }
 
+/// Errors of comparing two versions.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompareError {
+    /// One of the versions is not, or no longer, kept.
+    #[error(transparent)]
+    NotKept(#[from] VersionNotKept),
+    /// There is no answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<Fault> for CompareError {
+    fn from(fault: Fault) -> Self {
+        Self::Unavailable(fault.into())
+    }
+}
+
 // --- to the Graph -----------------------------------------------------------------------------------------------------------
 
 /// Everything that reaches a template by calls, itself not included.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Vec<TemplateName>, Unanswered>")]
+#[rtype(result = "Result<Vec<TemplateName>, Unavailable>")]
 pub struct Dependents(pub TemplateName);
 
 /// Who calls whom.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Vec<Edge>, Unanswered>")]
+#[rtype(result = "Result<Vec<Edge>, Unavailable>")]
 pub struct Edges;
 
 /// One template calls another.
@@ -262,11 +273,6 @@ pub struct Edge {
     /// Whether the called template is there.
     pub exists: bool,
 }
-
-/// The actor that was asked failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(transparent)]
-pub struct Unanswered(#[from] pub Fault);
 
 // --- to the Renderer --------------------------------------------------------------------------------------------------------
 

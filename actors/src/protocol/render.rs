@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::budget::Exceeded;
 use crate::dialect::{RenderError, RenderFault};
 use crate::snapshot::{Serving, Why};
-use crate::supervision::{Fault, FaultKind};
+use crate::supervision::{Fault, Timeout, Unavailable};
 use crate::template::{Missing, TemplateName};
 use crate::value::ContextError;
 use crate::version::Version;
@@ -120,25 +120,26 @@ pub enum RenderFailure {
     /// The data does not become a context.
     #[error(transparent)]
     Context(#[from] ContextError),
-    /// The caller's deadline passed, or the caller gave up.
-    #[error("the render was ended: {0}")]
-    Timeout(Exceeded),
-    /// As many renders as there may be are under way: try again later, or raise the limit `renders_in_flight`.
-    #[error("too many renders are under way (the limit `renders_in_flight`)")]
-    Busy,
-    /// The engine has ended, or its Renderer was given up.
-    #[error("nobody renders by message: the engine has ended, or its Renderer was given up (health says which)")]
-    Down,
-    /// The Renderer failed with this render in hand.
-    #[error("the render was lost: {0}")]
-    Lost(String),
+    /// No template is to blame: the caller's deadline has passed, or a render by message has no answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl RenderFailure {
+    /// Returns the failure of a render that its caller has ended.
+    pub(crate) fn ended_by_caller(exceeded: Exceeded) -> Self {
+        Self::Unavailable(Unavailable::Timeout(match exceeded {
+            Exceeded::Cancelled => Timeout::Cancelled,
+            _ => Timeout::Deadline,
+        }))
+    }
 }
 
 impl From<RenderError> for RenderFailure {
     #[cold]
     fn from(error: RenderError) -> Self {
         match error.fault {
-            RenderFault::Budget(exceeded) if exceeded.by_caller() => Self::Timeout(exceeded),
+            RenderFault::Budget(exceeded) if exceeded.by_caller() => Self::ended_by_caller(exceeded),
             _ => Self::Failed(error),
         }
     }
@@ -146,9 +147,6 @@ impl From<RenderError> for RenderFailure {
 
 impl From<Fault> for RenderFailure {
     fn from(fault: Fault) -> Self {
-        match fault.kind {
-            FaultKind::Down => Self::Down,
-            _ => Self::Lost(fault.to_string()),
-        }
+        Self::Unavailable(fault.into())
     }
 }

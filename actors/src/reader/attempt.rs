@@ -56,7 +56,7 @@ impl Reader {
     ) -> Result<String, RenderFailure> {
         let limits = &*self.rest.limits;
         if options.deadline.is_some() || options.cancel.is_some() {
-            budget.check(Instant::now()).map_err(RenderFailure::Timeout)?;
+            budget.check(Instant::now()).map_err(RenderFailure::ended_by_caller)?;
         }
         let top = closure.top();
         Workspace::with(|arena, room| {

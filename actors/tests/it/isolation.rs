@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hotplate_actors::{
     Builder, Context, Freshness, Hotplate, Limits, MemoryHandle, MemoryLoader, Render, RenderFailure, RenderOptions,
-    TemplateName,
+    TemplateName, Unavailable,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -82,7 +82,10 @@ async fn a_looping_page_delays_no_other_page() {
     leave.cancel();
     for visitor in visitors {
         let rendered = visitor.await.expect("no panic");
-        assert!(matches!(rendered, Err(RenderFailure::Timeout(_))), "{rendered:?}");
+        assert!(
+            matches!(rendered, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))),
+            "{rendered:?}"
+        );
     }
 }
 
@@ -126,7 +129,7 @@ async fn a_template_that_loops_leaves_threads_to_others() {
         leave.cancel();
         for visitor in visitors {
             let rendered = visitor.await.expect("no panic");
-            assert!(matches!(rendered, Err(RenderFailure::Timeout(_))), "{rendered:?}");
+            assert!(matches!(rendered, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))), "{rendered:?}");
         }
     }
 }
@@ -234,7 +237,10 @@ async fn a_deadline_holds_while_a_formatter_blocks() {
         .renderer()
         .in_turn(&pinned, "blocks.txt", data(), options)
         .await;
-    assert!(matches!(late, Err(RenderFailure::Timeout(_))), "{late:?}");
+    assert!(
+        matches!(late, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))),
+        "{late:?}"
+    );
     // Without a deadline, so that it waits for the thread that comes in place of the one that is lost.
     let page = hotplate
         .renderer()
@@ -336,7 +342,7 @@ fn an_open_breaker_without_a_good_version_fails_fast() {
             stand_in,
             ..RenderOptions::default()
         };
-        match hotplate.render_with("page.txt", &data, &options) {
+        match hotplate.request("page.txt").with(&data).options(&options).render() {
             Ok(rendered) => assert!(stand_in && matches!(rendered.freshness, Freshness::Fallback { .. })),
             Err(failure) => assert!(!stand_in && failure.to_string().contains("render_steps"), "{failure}"),
         }

@@ -292,7 +292,6 @@ impl RolledBackAnswer {
                 notice: None,
             }),
             RolledBack::NotKept(not_kept) => Err(Problem::not_kept(not_kept.to_string())),
-            RolledBack::Lost(said) => Err(Problem::from(hotplate_actors::CallError::Lost(said.clone()))),
         }
     }
 }
