@@ -76,8 +76,8 @@ pub use hotplate_actors::{
     DirectoryLoader, Event, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Keyed, Limits, Links, Loader,
     MemoryHandle, MemoryLoader, Mount, NameError, NotCurrent, OnFailure, Pinned, Policy, Published, RENDERS_TARGET,
     Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Restart,
-    Rules, Serving, Severity, Source, StartError, Strategy, Subscription, TemplateHandle, TemplateName, Timeout,
-    Unavailable, Value, Version, WatchBy,
+    Rules, Serving, Severity, Source, StartError, Status, Strategy, Subscription, TemplateHandle, TemplateName,
+    Timeout, Unavailable, Value, Version, WatchBy,
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting what is served.
 pub use hotplate_actors::{

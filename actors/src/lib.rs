@@ -1,4 +1,4 @@
-//! The engine of hotplate: actors that carry a template from the disk to an answer.
+//! The engine of hotplate: actors that reload templates inside a running program with no downtime.
 //!
 //! ```text
 //!  hints    ┌─────────┐ SourcesChanged ┌──────────┐ Compiled ┌───────┐ PublishBatch ┌──────────┐ Snapshot ┌──────────┐
@@ -7,12 +7,12 @@
 //!             ▲ Reload        the outcome travels back along the same line            │ Published, Fallback   ▲ Render
 //! ```
 //!
-//! The modules in reading order: what things are, how a text becomes a unit, what is served, the protocol, the actors along the
-//! line, and the handle. There is no HTTP server here and no command.
+//! The modules stand in reading order: names and texts, values and budgets, the languages, the snapshot that is served, supervision, the
+//! protocol, the actors along the pipeline, and the handle. There is no HTTP server here and no command.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-/// The program in the README is compiled.
+/// Compiles the program in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -68,6 +68,7 @@ pub use protocol::messages::{self, CompareError, Reload, Render, VersionNotKept}
 pub use protocol::reload::{NotCurrent, ReloadOutcome, ReloadReport};
 pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 pub use reader::ContextSource;
+pub use snapshot::Status;
 #[doc(hidden)]
 pub use suggestion::suggestion;
 pub use supervision::{Policy, Restart, Strategy, Timeout, Unavailable};
