@@ -331,7 +331,7 @@ impl Engine {
         if let Some(supervisor) = self.supervisor.get() {
             return Ok(supervisor.clone());
         }
-        let on_incident = move |incident: &Incident| weak.tell(Event::from(incident.clone()));
+        let on_incident = move |incident: &Incident| weak.send(Event::from(incident.clone()));
         let supervisor = Supervisor::start(self.timers.clone(), on_incident)?;
         Ok(self.supervisor.get_or_init(|| supervisor).clone())
     }
@@ -379,7 +379,7 @@ fn strategy_group(policies: &Policies, events: &EventBus, watcher_hints: &Watche
             let hints = watcher_hints.lock().unwrap_or_else(PoisonError::into_inner);
             hints.iter().for_each(Hints::hint);
         }
-        events.tell(incident.clone().into());
+        events.send(incident.clone().into());
     };
     StrategyGroup::new(Strategy::OneForOne, policies.of(ActorKind::Engine), on_incident)
 }

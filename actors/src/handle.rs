@@ -116,7 +116,7 @@ impl Hotplate {
     /// Reloads after reading every byte again, for changes that neither an event nor a time stamp shows.
     ///
     /// # Errors
-    /// As [`Hotplate::reload`].
+    /// Those of [`Hotplate::reload`].
     pub async fn reload_full(&self) -> Result<ReloadReport, Unavailable> {
         self.reloader().send(Reload { full: true }).await
     }
@@ -155,7 +155,7 @@ impl Hotplate {
     /// Sends each event to a supervised actor, whose subscription outlives its restarts. An event that it fails on is not sent again.
     ///
     /// # Errors
-    /// As [`Hotplate::subscribe_recipient`].
+    /// Those of [`Hotplate::subscribe_recipient`].
     pub fn subscribe_actor<B>(&self, to: &Supervised<B>) -> Result<(), Unavailable>
     where
         B: Serve<Event>,

@@ -192,11 +192,11 @@ impl<G: Clone> Registry<G> {
                 self.0.recorder.published(published, held, &snapshot);
                 log(published, self.0.fault_log.is_quiet());
             }
-            self.0.events.tell(event);
+            self.0.events.send(event);
         }
         for template in settled.fixed {
             let version = report.version;
-            self.0.events.tell(Event::Fixed(Fixed { template, version }));
+            self.0.events.send(Event::Fixed(Fixed { template, version }));
         }
         Ok(())
     }

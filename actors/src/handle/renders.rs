@@ -1,4 +1,4 @@
-//! Rendering by message from outside: [`Renders`].
+//! Rendering by message: [`Renders`].
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
 use crate::reader::ContextSource;
 use crate::supervision::{BoundedRecipient, Serve, Supervised, Timeout, Unavailable};
 
-/// Where `Render` messages are sent to.
+/// A sender of `Render` messages.
 ///
-/// A message has admission (`Busy`), a deadline (`Timeout`) and isolation: a panic is answered `Lost`, and a formatter that blocks
-/// for ever hurts one thread of the Renderer, which is replaced. A direct [`render`](crate::Hotplate::render) has none of these
-/// and cannot be protected from such a formatter, for it runs in the caller's own thread; it is what costs least.
+/// A message has admission (`Busy`), a deadline (`Timeout`) and isolation: a panic is answered `Lost`, and a formatter that blocks for ever
+/// costs one thread of the Renderer, which is replaced. A direct [`render`](crate::Hotplate::render) costs least and has none of these: it
+/// runs in the thread of the caller and cannot be protected from such a formatter.
 ///
-/// Where neither formatters nor dialects of the user's are registered, a caller inside an actix arbiter is answered in place,
-/// with no hop to another thread. [`Renders::pooled`] never is: for renders that take long.
+/// If no formatters or dialects of the user's are registered, a short render of a caller inside an actix arbiter runs in place, without a
+/// hop to another thread. With [`Renders::pooled`] it never does.
 #[derive(Clone)]
 pub struct Renders {
     pub(super) engine: Arc<Engine>,
@@ -27,7 +27,7 @@ pub struct Renders {
 }
 
 impl Renders {
-    /// The same, always in a thread of the Renderer.
+    /// Renders always in a thread of the Renderer, for renders that take long.
     #[must_use]
     pub fn pooled(mut self) -> Self {
         self.pooled = true;
@@ -37,27 +37,27 @@ impl Renders {
     /// Sends a `Render`. Dropping the future skips it while it waits, and ends it at its next step once it runs.
     ///
     /// # Errors
-    /// [`RenderFailure`]: `Busy` at once when too many are under way, `Timeout` after its deadline, `Lost` when the Renderer
+    /// [`RenderFailure`]; [`Unavailable`]: `Busy` at once if too many are in flight, `Timeout` after its deadline, `Lost` if the Renderer
     /// failed or hung with it.
     pub fn send(&self, render: Render) -> impl Future<Output = Result<Rendered, RenderFailure>> + Send + use<> {
         let (engine, pooled) = (Arc::clone(&self.engine), self.pooled);
         async move {
-            let door = &engine.mailboxes.renders;
+            let mailbox = &engine.mailboxes.renders;
             let mut answer = PendingRender::begin(&engine);
-            let rendered = match door.admit() {
-                Ok(_inside) => engine.renderer.render(render, answer.begun, pooled).await,
-                Err(rejected) => turned_away(&engine, &render.name, rejected.into()),
+            let rendered = match mailbox.admit() {
+                Ok(_permit) => engine.renderer.render(render, answer.begun, pooled).await,
+                Err(rejected) => reject(&engine, &render.name, rejected.into()),
             };
-            answer.is(&rendered);
-            note(door, &rendered);
+            answer.answered(&rendered);
+            count(mailbox, &rendered);
             rendered
         }
     }
 
-    /// Renders an entry of one version, with a context that is made for it: in the thread that polls this as far as that is short (the
-    /// limits `inline_steps` and `inline_ms`) and succeeds, else anew in a thread of the Renderer, with a whole budget. Whatever a
-    /// template costs, other requests of the thread go on. Where formatters or dialects of the user's are registered, which may block,
-    /// it is always the latter: then a deadline holds as well.
+    /// Renders an entry of one version, with data from any source. The render begins in the thread that polls the future; if it is not short
+    /// (the limits `inline_steps` and `inline_ms`) or fails, it starts again in a thread of the Renderer with a whole budget. So other
+    /// requests of the thread go on, whatever a template costs. If formatters or dialects of the user's are registered, which may block, it
+    /// always runs in a thread of the Renderer, and a deadline holds as well.
     ///
     /// ```
     /// use hotplate_actors::{Context, Hotplate, MemoryLoader, RenderOptions};
@@ -74,7 +74,7 @@ impl Renders {
     /// ```
     ///
     /// # Errors
-    /// As [`Renders::send`] and [`Hotplate::render`](crate::Hotplate::render).
+    /// Those of [`Renders::send`] and [`Hotplate::render`](crate::Hotplate::render).
     pub async fn in_turn(
         &self,
         pinned: &Pinned,
@@ -87,23 +87,23 @@ impl Renders {
         if !self.pooled && engine.renderer.is_trusted() {
             let (reader, snapshot) = (&engine.reader, &pinned.snapshot);
             if let Some(rendered) = reader.render_briefly(answer.begun, snapshot, name, &supply, &options) {
-                answer.is(&rendered);
+                answer.answered(&rendered);
                 if let Err(failure) = &rendered {
                     reader.unanswered(Some(name), failure);
                 }
                 return rendered;
             }
         }
-        let door = &engine.mailboxes.renders;
-        let rendered = match door.admit() {
-            Ok(_inside) => {
+        let mailbox = &engine.mailboxes.renders;
+        let rendered = match mailbox.admit() {
+            Ok(_permit) => {
                 let snapshot = Arc::clone(&pinned.snapshot);
                 let renderer = &engine.renderer;
                 renderer
                     .render_from_source(snapshot, name, supply, options, answer.begun)
                     .await
             }
-            // The engine has ended, and direct renders go on from the last version.
+            // The engine has stopped, and direct renders go on from the last version.
             Err(Unavailable::Down(_)) => {
                 let (reader, snapshot) = (&engine.reader, &*pinned.snapshot);
                 let rendered = reader.render_for_message(answer.begun, Some(snapshot), name, &supply, &options);
@@ -112,15 +112,15 @@ impl Renders {
                 }
                 rendered
             }
-            Err(rejected) => turned_away(engine, name, rejected.into()),
+            Err(rejected) => reject(engine, name, rejected.into()),
         };
-        answer.is(&rendered);
-        note(door, &rendered);
+        answer.answered(&rendered);
+        count(mailbox, &rendered);
         rendered
     }
 
-    /// From now on an actor renders what is sent here, `None` the engine's own Renderer again. Admission, deadline and typed
-    /// answers stay. Direct renders are not concerned.
+    /// Replaces the Renderer by an actor of yours; `None` restores it. Admission, deadlines and typed answers stay. Direct renders are not
+    /// affected.
     pub fn replace(&self, with: Option<Recipient<Render>>) {
         self.set(with.map(|to| CustomRenderer {
             send: Box::new(move |render| {
@@ -141,7 +141,7 @@ impl Renders {
         }));
     }
 
-    /// The same with a supervised actor, which keeps its place through its restarts.
+    /// Replaces the Renderer by a supervised actor, which keeps its place through its restarts.
     pub fn replace_by<B>(&self, with: &Supervised<B>)
     where
         B: Serve<Render>,
@@ -156,30 +156,30 @@ impl Renders {
         self.set(Some(CustomRenderer { send, child }));
     }
 
-    fn set(&self, instead: Option<CustomRenderer>) {
-        self.engine.renderer.custom.store(instead.map(Arc::new));
+    fn set(&self, custom: Option<CustomRenderer>) {
+        self.engine.renderer.custom.store(custom.map(Arc::new));
     }
 }
 
-/// Logs a render that was not let in.
-fn turned_away(engine: &Engine, name: &str, failure: RenderFailure) -> Result<Rendered, RenderFailure> {
+/// Logs a render that was rejected.
+fn reject(engine: &Engine, name: &str, failure: RenderFailure) -> Result<Rendered, RenderFailure> {
     engine.reader.unanswered(Some(name), &failure);
     Err(failure)
 }
 
-/// Counts a render that was let in and has no answer.
-fn note(door: &BoundedRecipient, rendered: &Result<Rendered, RenderFailure>) {
+/// Counts a render that was admitted and has no answer.
+fn count(mailbox: &BoundedRecipient, rendered: &Result<Rendered, RenderFailure>) {
     if let Err(RenderFailure::Unavailable(unavailable)) = rendered {
-        door.count(unavailable);
+        mailbox.count(unavailable);
     }
 }
 
-/// A render that is not answered yet. It is counted once, by what its sender is answered with, whatever becomes of the work: who was
-/// told `Timeout` has seen an error, and a render that ends after that was of no use.
+/// A render that is not answered yet. It is counted once, by the answer of its sender: a sender that was answered `Timeout` has seen an
+/// error, even if the render ends well after that.
 struct PendingRender<'e> {
     engine: &'e Engine,
     begun: RenderInProgress,
-    answered: bool,
+    is_answered: bool,
 }
 
 impl<'e> PendingRender<'e> {
@@ -187,21 +187,21 @@ impl<'e> PendingRender<'e> {
         Self {
             engine,
             begun: engine.tally.begin(),
-            answered: false,
+            is_answered: false,
         }
     }
 
-    fn is(&mut self, rendered: &Result<Rendered, RenderFailure>) {
-        self.answered = true;
+    fn answered(&mut self, rendered: &Result<Rendered, RenderFailure>) {
+        self.is_answered = true;
         self.engine.tally.answered(self.begun, rendered);
     }
 }
 
 impl Drop for PendingRender<'_> {
-    /// Its sender has gone.
+    /// Counts a render whose sender no longer waits.
     fn drop(&mut self) {
-        if !self.answered {
-            self.is(&Err(Unavailable::Timeout(Timeout::Cancelled).into()));
+        if !self.is_answered {
+            self.answered(&Err(Unavailable::Timeout(Timeout::Cancelled).into()));
         }
     }
 }
@@ -219,9 +219,9 @@ mod tests {
     use super::*;
     use crate::{Context, Hotplate, MemoryLoader};
 
-    /// The render ends by its deadline, its alarm goes off, and its sender is answered: one of them counts it.
+    /// The render ends by its deadline, its timer fires, and its sender is answered. Exactly one of these counts it.
     #[test]
-    fn a_message_that_came_too_late_is_counted_once() {
+    fn a_late_render_is_counted_once() {
         let loader = MemoryLoader::of([("page.html", "fine")]).expect("a template");
         let hotplate = Hotplate::builder().loader(loader).start().expect("starts");
         let late = || RenderOptions {

@@ -111,7 +111,7 @@ impl<S: ContextSource> RenderRequest<'_, S> {
     /// Renders the entry.
     ///
     /// # Errors
-    /// As [`Hotplate::render`](crate::Hotplate::render).
+    /// Those of [`Hotplate::render`](crate::Hotplate::render).
     pub fn render(self) -> Result<Rendered, RenderFailure> {
         let Self {
             reader,

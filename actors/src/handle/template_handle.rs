@@ -35,7 +35,7 @@ impl TemplateHandle {
     /// Renders the template as it is served now.
     ///
     /// # Errors
-    /// As [`Hotplate::render`].
+    /// Those of [`Hotplate::render`].
     pub fn render<T: Serialize + ?Sized>(&self, context: &T) -> Result<Rendered, RenderFailure> {
         let (source, options) = (Serialized(context), RenderOptions::default());
         self.reader.render(&self.name, self.id(), &source, &options)
