@@ -130,8 +130,9 @@ impl Templates {
         name: &str,
         supply: impl ContextSource + Send + 'static,
     ) -> Page {
-        let renderer = self.web.hotplate.renderer();
-        let rendered = renderer.in_turn(pinned, name, supply, self.options()).await;
+        let options = self.options();
+        let request = pinned.request(name).with_source(supply).options(&options);
+        let rendered = self.web.hotplate.renderer().render(request).await;
         self.after(pinned, name, rendered, Validator::Body)
     }
 

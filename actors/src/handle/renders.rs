@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use actix::Recipient;
 
-use super::Pinned;
+use super::RenderRequest;
 use crate::counters::RenderInProgress;
 use crate::engine::{Answering, CustomRenderer, Engine};
 use crate::protocol::messages::Render;
-use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
+use crate::protocol::render::{RenderFailure, Rendered};
 use crate::reader::ContextSource;
 use crate::supervision::{BoundedRecipient, Serve, Supervised, Timeout, Unavailable};
 
@@ -54,20 +54,20 @@ impl Renders {
         }
     }
 
-    /// Renders an entry of one version, with data from any source. The render begins in the thread that polls the future; if it is not short
+    /// Renders a request, whose data may come from any source. The render begins in the thread that polls the future; if it is not short
     /// (the limits `inline_steps` and `inline_ms`) or fails, it starts again in a thread of the Renderer with a whole budget. So other
     /// requests of the thread go on, whatever a template costs. If formatters or dialects of the user's are registered, which may block, it
     /// always runs in a thread of the Renderer, and a deadline holds as well.
     ///
     /// ```
-    /// use hotplate_actors::{Context, Hotplate, MemoryLoader, RenderOptions};
+    /// use hotplate_actors::{Context, Hotplate, MemoryLoader};
     ///
     /// # let system = actix::System::new();
     /// # system.block_on(async {
     /// let hotplate = Hotplate::builder().loader(MemoryLoader::of([("a.html", "Hello {name}!")])?).start()?;
     /// let data = Context::new(serde_json::json!({ "name": "World" }));
-    /// let (renderer, pinned) = (hotplate.renderer(), hotplate.snapshot());
-    /// let rendered = renderer.in_turn(&pinned, "a.html", data, RenderOptions::default()).await?;
+    /// let request = hotplate.request("a.html").with_source(data);
+    /// let rendered = hotplate.renderer().render(request).await?;
     /// assert_eq!(rendered.body, "Hello World!");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
@@ -75,18 +75,22 @@ impl Renders {
     ///
     /// # Errors
     /// Those of [`Renders::send`] and [`Hotplate::render`](crate::Hotplate::render).
-    pub async fn in_turn(
+    pub async fn render(
         &self,
-        pinned: &Pinned,
-        name: &str,
-        supply: impl ContextSource + Send + 'static,
-        options: RenderOptions,
+        request: RenderRequest<'_, impl ContextSource + Send + 'static>,
     ) -> Result<Rendered, RenderFailure> {
-        let engine = &*self.engine;
+        let (engine, reader) = (&*self.engine, &self.engine.reader);
         let mut answer = PendingRender::begin(engine);
+        let RenderRequest {
+            snapshot,
+            name,
+            source,
+            options,
+            ..
+        } = request;
+        let snapshot = snapshot.map_or_else(|| reader.current(), Arc::clone);
         if !self.pooled && engine.renderer.is_trusted() {
-            let (reader, snapshot) = (&engine.reader, &pinned.snapshot);
-            if let Some(rendered) = reader.render_briefly(answer.begun, snapshot, name, &supply, &options) {
+            if let Some(rendered) = reader.render_briefly(answer.begun, &snapshot, name, &source, &options) {
                 answer.answered(&rendered);
                 if let Err(failure) = &rendered {
                     reader.unanswered(Some(name), failure);
@@ -97,16 +101,14 @@ impl Renders {
         let mailbox = &engine.mailboxes.renders;
         let rendered = match mailbox.admit() {
             Ok(_permit) => {
-                let snapshot = Arc::clone(&pinned.snapshot);
                 let renderer = &engine.renderer;
                 renderer
-                    .render_from_source(snapshot, name, supply, options, answer.begun)
+                    .render_from_source(snapshot, name, source, options, answer.begun)
                     .await
             }
             // The engine has stopped, and direct renders go on from the last version.
             Err(Unavailable::Down(_)) => {
-                let (reader, snapshot) = (&engine.reader, &*pinned.snapshot);
-                let rendered = reader.render_for_message(answer.begun, Some(snapshot), name, &supply, &options);
+                let rendered = reader.render_for_message(answer.begun, Some(&snapshot), name, &source, &options);
                 if let Err(failure) = &rendered {
                     reader.unanswered(Some(name), failure);
                 }
@@ -217,7 +219,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::{Context, Hotplate, MemoryLoader};
+    use crate::{Context, Hotplate, MemoryLoader, RenderOptions};
 
     /// The render ends by its deadline, its timer fires, and its sender is answered. Exactly one of these counts it.
     #[test]
@@ -241,9 +243,10 @@ mod tests {
                 renders.send(render).await.expect_err("too late");
                 assert_eq!(count(), 2 * number + 1, "sent");
                 let pinned = hotplate.snapshot();
-                let in_turn = renders.in_turn(&pinned, "page.html", Context::new(()), late());
-                in_turn.await.expect_err("too late");
-                assert_eq!(count(), 2 * number + 2, "in turn");
+                let late = late();
+                let request = pinned.request("page.html").with_source(Context::new(())).options(&late);
+                renders.render(request).await.expect_err("too late");
+                assert_eq!(count(), 2 * number + 2, "by request");
             }
         });
         hotplate

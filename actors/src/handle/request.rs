@@ -1,6 +1,7 @@
 //! [`RenderRequest`]: a render with data and options.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -11,7 +12,8 @@ use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
 use crate::reader::{ContextSource, Reader, Serialized};
 use crate::snapshot::Snapshot;
 
-/// A render of one entry, in the thread of the caller. [`Hotplate::request`](crate::Hotplate::request),
+/// A render of one entry. [`RenderRequest::render`] runs it in the thread of the caller; [`Renders::render`](crate::Renders::render) moves it to
+/// the Renderer if it is not short. [`Hotplate::request`](crate::Hotplate::request),
 /// [`Pinned::request`](crate::Pinned::request) and [`TemplateHandle::request`](crate::TemplateHandle::request) create one; without data
 /// its context is empty.
 ///
@@ -33,17 +35,17 @@ use crate::snapshot::Snapshot;
 pub struct RenderRequest<'r, S = Serialized<'static, ()>> {
     reader: &'r Reader,
     /// The version to render; `None` for the one that is served when the render begins.
-    snapshot: Option<&'r Snapshot>,
-    name: &'r str,
+    pub(super) snapshot: Option<&'r Arc<Snapshot>>,
+    pub(super) name: &'r str,
     id: Option<TemplateId>,
-    source: S,
-    options: RenderOptions,
+    pub(super) source: S,
+    pub(super) options: RenderOptions,
 }
 
 impl<'r> RenderRequest<'r> {
     pub(super) fn new(
         reader: &'r Reader,
-        snapshot: Option<&'r Snapshot>,
+        snapshot: Option<&'r Arc<Snapshot>>,
         name: &'r str,
         id: Option<TemplateId>,
     ) -> Self {
@@ -108,7 +110,7 @@ impl<'r, S> RenderRequest<'r, S> {
 }
 
 impl<S: ContextSource> RenderRequest<'_, S> {
-    /// Renders the entry.
+    /// Renders the entry in this thread.
     ///
     /// # Errors
     /// Those of [`Hotplate::render`](crate::Hotplate::render).

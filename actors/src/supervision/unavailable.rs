@@ -66,3 +66,42 @@ impl From<Fault> for Unavailable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_text_says_what_to_do() {
+        let fault = |kind| Fault {
+            actor: "registry",
+            number: 0,
+            kind,
+            message: "disk full".into(),
+        };
+        let busy = |limit| Unavailable::Busy {
+            mailbox: "renders",
+            limit,
+        };
+        let waited = Unavailable::waited(std::time::Duration::from_millis(50), "the limit `reload_ms`");
+        for (unavailable, expected) in [
+            (busy(Some("the limit `x`")), "try again later, or raise the limit `x`"),
+            (busy(None), "the mailbox `renders` is full; try again later"),
+            (
+                fault(FaultKind::Down).into(),
+                "disk full; nothing was done, and `reset` starts it again",
+            ),
+            (
+                fault(FaultKind::Panicked).into(),
+                "send it again if that does no harm, or with an idempotency key",
+            ),
+            (
+                waited,
+                "no answer within 50 ms (the limit `reload_ms`); it may still be done",
+            ),
+        ] {
+            let text = unavailable.to_string();
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}

@@ -60,7 +60,10 @@ async fn a_looping_page_delays_no_other_page() {
             };
             actix::spawn(async move {
                 let pinned = hotplate.snapshot();
-                let rendered = hotplate.renderer().in_turn(&pinned, "loops.txt", data(), options).await;
+                let rendered = hotplate
+                    .renderer()
+                    .render(pinned.request("loops.txt").with_source(data()).options(&options))
+                    .await;
                 ended.fetch_add(1, Ordering::SeqCst);
                 rendered
             })
@@ -74,7 +77,7 @@ async fn a_looping_page_delays_no_other_page() {
         let pinned = hotplate.snapshot();
         let rendered = hotplate
             .renderer()
-            .in_turn(&pinned, "page.txt", data(), RenderOptions::default())
+            .render(pinned.request("page.txt").with_source(data()))
             .await;
         assert_eq!(rendered.expect("renders").body, "page 1");
     }
@@ -204,7 +207,7 @@ async fn a_restarted_render_keeps_its_version() {
         for _ in 0..2 {
             let rendered = hotplate
                 .renderer()
-                .in_turn(pinned, "page.txt", data(), RenderOptions::default())
+                .render(pinned.request("page.txt").with_source(data()))
                 .await;
             let rendered = rendered.expect("renders");
             assert_eq!((rendered.body.as_str(), rendered.version), (body, pinned.version()));
@@ -235,7 +238,7 @@ async fn a_deadline_holds_while_a_formatter_blocks() {
     };
     let late = hotplate
         .renderer()
-        .in_turn(&pinned, "blocks.txt", data(), options)
+        .render(pinned.request("blocks.txt").with_source(data()).options(&options))
         .await;
     assert!(
         matches!(late, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))),
@@ -244,13 +247,13 @@ async fn a_deadline_holds_while_a_formatter_blocks() {
     // Without a deadline, so that it waits for the thread that comes in place of the one that is lost.
     let page = hotplate
         .renderer()
-        .in_turn(&pinned, "page.txt", data(), RenderOptions::default())
+        .render(pinned.request("page.txt").with_source(data()))
         .await;
     assert_eq!(page.expect("renders").body, "page 1");
     // It costs no second thread: its breaker is open.
     let again = hotplate
         .renderer()
-        .in_turn(&pinned, "blocks.txt", data(), RenderOptions::default())
+        .render(pinned.request("blocks.txt").with_source(data()))
         .await;
     let message = again.expect_err("there is no good version").to_string();
     assert!(message.contains("does not end"), "{message}");
