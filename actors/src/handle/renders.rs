@@ -89,14 +89,15 @@ impl Renders {
             ..
         } = request;
         let snapshot = snapshot.map_or_else(|| reader.current(), Arc::clone);
-        if !self.pooled && engine.renderer.is_trusted() {
-            if let Some(rendered) = reader.render_briefly(answer.begun, &snapshot, name, &source, &options) {
-                answer.answered(&rendered);
-                if let Err(failure) = &rendered {
-                    reader.unanswered(Some(name), failure);
-                }
-                return rendered;
+        if !self.pooled
+            && engine.renderer.is_trusted()
+            && let Some(rendered) = reader.render_briefly(answer.begun, &snapshot, name, &source, &options)
+        {
+            answer.answered(&rendered);
+            if let Err(failure) = &rendered {
+                reader.unanswered(Some(name), failure);
             }
+            return rendered;
         }
         let mailbox = &engine.mailboxes.renders;
         let rendered = match mailbox.admit() {
