@@ -299,7 +299,8 @@ impl Renderer {
         name: &str,
         answered: Result<Result<Rendered, RenderFailure>, oneshot::error::RecvError>,
     ) -> Result<Rendered, RenderFailure> {
-        let rendered = answered.unwrap_or_else(|_| Err(Unavailable::Lost("the engine has stopped meanwhile".into()).into()));
+        let rendered =
+            answered.unwrap_or_else(|_| Err(Unavailable::Lost("the engine has stopped meanwhile".into()).into()));
         if let Err(failure) = &rendered {
             self.worker.reader.unanswered(Some(name), failure);
         }

@@ -267,11 +267,10 @@ impl Loader for DirectoryLoader {
                 self.listen_again = Some((Arc::clone(&timer), Instant::now() + self.sweep));
             }
         }
-        let timer = HintTimer::start(timer)
-            .map_err(|error| {
-                let message = format!("the thread that waits for changes cannot be started: {error}");
-                LoaderError::new(message).caused_by(error)
-            })?;
+        let timer = HintTimer::start(timer).map_err(|error| {
+            let message = format!("the thread that waits for changes cannot be started: {error}");
+            LoaderError::new(message).caused_by(error)
+        })?;
         self.timer = Some(timer);
         Ok(())
     }

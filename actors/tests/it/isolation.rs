@@ -117,7 +117,10 @@ async fn a_template_that_loops_leaves_threads_to_others() {
             };
             actix::spawn(async move {
                 let pinned = hotplate.snapshot();
-                hotplate.renderer().in_turn(&pinned, "loops.txt", data(), options).await
+                hotplate
+                    .renderer()
+                    .render(pinned.request("loops.txt").with_source(data()).options(&options))
+                    .await
             })
         };
         let visitors: Vec<_> = (0..2 * render_threads).map(|_| visit()).collect();
@@ -132,7 +135,10 @@ async fn a_template_that_loops_leaves_threads_to_others() {
         leave.cancel();
         for visitor in visitors {
             let rendered = visitor.await.expect("no panic");
-            assert!(matches!(rendered, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))), "{rendered:?}");
+            assert!(
+                matches!(rendered, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))),
+                "{rendered:?}"
+            );
         }
     }
 }
@@ -163,7 +169,10 @@ async fn a_text_that_was_never_rendered_to_its_end_is_no_last_good_version() {
                 ..RenderOptions::default()
             };
             let pinned = hotplate.snapshot();
-            hotplate.renderer().in_turn(&pinned, "page.txt", data(), options).await
+            hotplate
+                .renderer()
+                .render(pinned.request("page.txt").with_source(data()).options(&options))
+                .await
         }
     });
     while hotplate.health().mailboxes[1].in_flight < 1 && !visitor.is_finished() {
