@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
+use hotplate::Hotplate;
 use hotplate::admin::Admin;
 use hotplate::site::{Site, SiteData};
-use hotplate::{Hotplate, RenderOptions};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::args().nth(1).unwrap_or_else(|| "examples/site".to_owned());
@@ -30,7 +30,7 @@ fn visit(hotplate: &Hotplate, site: &Site) {
             .filter(|(_, name, _)| site.is_template(name) && !name.as_str().contains('_'))
         {
             if name.as_str().len() as u64 % 7 <= round % 5 {
-                let _ = hotplate.render_supplied(name.as_str(), &SiteData, &RenderOptions::default());
+                let _ = hotplate.request(name.as_str()).with_source(SiteData).render();
             }
         }
         let _ = wait.recv_timeout(Duration::from_millis(50 + 40 * (round % 3)));

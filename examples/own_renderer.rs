@@ -43,7 +43,7 @@ impl Serve<Render> for Caching {
             println!("`{}` from the cache ({} so far)", render.name, self.hits);
             return Ok(page.clone());
         }
-        let page = snapshot.render_with(&render.name, &(), &render.options)?;
+        let page = snapshot.request(&render.name).options(&render.options).render()?;
         self.pages.insert(render.name, page.clone());
         Ok(page)
     }

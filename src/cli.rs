@@ -271,7 +271,7 @@ fn start_quietly(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
             error => format!("`{directory}`: {error}"),
         };
         match error {
-            StartError::Thread(_) | StartError::Watch(_) | StartError::TooSlow(_) | StartError::Failed => {
+            StartError::Thread(_) | StartError::Watch(_) | StartError::TooSlow(_) | StartError::Failed(_) => {
                 Failure::Failed(message)
             }
             _ => Failure::Wrong(message),

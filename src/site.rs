@@ -42,7 +42,6 @@ pub use json::Json;
 /// A directory: a site, or a plain folder of templates.
 ///
 /// ```
-/// use hotplate::RenderOptions;
 /// use hotplate::site::{Site, SiteData};
 ///
 /// # let directory = tempfile::tempdir()?;
@@ -54,7 +53,7 @@ pub use json::Json;
 ///
 /// let site = Site::open(root)?;
 /// let hotplate = site.builder().watch(false).start()?;
-/// let page = hotplate.render_supplied("index.html", &SiteData, &RenderOptions::default())?;
+/// let page = hotplate.request("index.html").with_source(SiteData).render()?;
 /// assert_eq!(page.body, "Hello site!");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

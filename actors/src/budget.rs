@@ -20,9 +20,6 @@ pub enum Exceeded {
     /// The deadline of the caller.
     #[error("the deadline of the caller has passed")]
     Deadline,
-    /// The time that a caller waits for an answer ([`Limits::render_wait_ms`]).
-    #[error("there was no answer within {0} ms (the limit `render_wait_ms`)")]
-    Waited(u64),
     /// The number of steps ([`Limits::render_steps`]).
     #[error("it took more than {0} steps (the limit `render_steps`)")]
     Steps(u64),

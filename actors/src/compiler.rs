@@ -11,7 +11,7 @@ use crate::dialect::{Dialect, Missing};
 use crate::limits::Limits;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::messages::{BatchOutcome, Compiled, SourcesChanged};
-use crate::supervision::{Behavior, Lost, MeteredRecipient, Pool, Serve, Started, contain};
+use crate::supervision::{Behavior, MeteredRecipient, Pool, Serve, Started, Unavailable, contain};
 use crate::template::{Digest, Source, TemplateName};
 
 pub(crate) use cache::Cache;
@@ -166,7 +166,7 @@ impl CurrentText {
     }
 
     /// Puts the text that a job hangs on into the cache as broken. The batch will be sent again, and must not hang again.
-    fn mark_as_hanging(&self, setup: &CompilerConfig, lost: &Lost) {
+    fn mark_as_hanging(&self, setup: &CompilerConfig, lost: &Unavailable) {
         let current = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((digest, dialect)) = current {
             let message = format!("the dialect `{dialect}` hangs on this text: {lost}");

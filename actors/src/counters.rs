@@ -22,7 +22,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::events::Published;
 use crate::protocol::render::{RenderFailure, Rendered};
-use crate::snapshot::{Snapshot, Standing, Stands};
+use crate::snapshot::{Snapshot, Status};
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -232,11 +232,11 @@ impl Recorder {
             .iter()
             .filter_map(|late| snapshot.id(late.template.as_str()))
         {
-            let Some(compiled) = stands(snapshot.standing(id)) else {
+            let Some(compiled) = snapshot.standing(id).status() else {
                 continue;
             };
             *entries.count(compiled) -= 1;
-            *entries.count(Stands::of(snapshot.serving(id))) += 1;
+            *entries.count(Status::of(snapshot.serving(id))) += 1;
         }
         entries
     }
@@ -304,30 +304,20 @@ impl std::fmt::Debug for Recorder {
 
 impl StatusCounters {
     /// Returns the count of a status.
-    fn count(&mut self, stands: Stands) -> &mut usize {
-        match stands {
-            Stands::Current => &mut self.current,
-            Stands::Stale => &mut self.stale,
-            Stands::Broken => &mut self.broken,
+    fn count(&mut self, status: Status) -> &mut usize {
+        match status {
+            Status::Current => &mut self.current,
+            Status::Stale => &mut self.stale,
+            Status::Broken => &mut self.broken,
         }
-    }
-}
-
-/// Returns the compiled status of an entry, regardless of faults in renders.
-fn stands(standing: Standing<'_>) -> Option<Stands> {
-    match standing {
-        Standing::Current(_) => Some(Stands::Current),
-        Standing::Stale { .. } => Some(Stands::Stale),
-        Standing::Broken { .. } => Some(Stands::Broken),
-        Standing::Gone => None,
     }
 }
 
 /// Counts the entries of a snapshot by compiled status.
 fn standings(snapshot: &Snapshot) -> StatusCounters {
     let mut entries = StatusCounters::default();
-    for stands in snapshot.entries().filter_map(|(_, _, standing)| stands(standing)) {
-        *entries.count(stands) += 1;
+    for status in snapshot.entries().filter_map(|(_, _, standing)| standing.status()) {
+        *entries.count(status) += 1;
     }
     entries
 }

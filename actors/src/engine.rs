@@ -4,7 +4,6 @@
 //! loader, the compilers and the Renderer have threads of their own, and so have the actors of users. All of them share the timers, the
 //! limits and the bus of events; callers reach them through bounded recipients, one for each kind of call.
 
-mod answered;
 mod control;
 mod health;
 mod pipeline;
@@ -28,9 +27,12 @@ use crate::events::{Event, EventBus, Subscription};
 use crate::fault_log::{FaultLog, Wording};
 use crate::graph::Grapher;
 use crate::graph::plan::Graph;
+use crate::idempotency::{AnswerStore, PendingAnswer};
 use crate::limits::Limits;
-use crate::loader::{Hints, Loader};
+use crate::loader::{Hints, Loader, LoaderError};
 use crate::policies::{ActorKind, Policies};
+use crate::protocol::messages::IdempotencyKey;
+use crate::protocol::reload::ReloadReport;
 use crate::protocol::render::OnFailure;
 use crate::reader::{Reader, StandIn};
 use crate::renderer::{RenderWorker, Renderer};
@@ -41,11 +43,13 @@ use crate::supervision::{
 };
 use crate::watcher::{LoaderWorker, Watcher};
 
-use answered::AnsweredReloads;
 use control::{ControlCommand, ControlState};
 
 /// The Registry of an engine, which keeps the graph for the Graph.
 pub(crate) type Registry = crate::registry::Registry<Graph>;
+
+/// The reports of reloads by idempotency key.
+pub(crate) type ReloadAnswers = Mutex<AnswerStore<IdempotencyKey, PendingAnswer<ReloadReport>>>;
 
 /// The hints of all Watchers. Each makes its Watcher sync.
 type WatcherHints = Arc<Mutex<Vec<Hints>>>;
@@ -77,17 +81,18 @@ pub enum StartError {
     NoLoader,
     /// A loader failed.
     #[error("the templates cannot be loaded: {0}")]
-    Load(String),
+    Load(#[source] LoaderError),
     /// A loader cannot watch its source.
     #[error("the templates cannot be watched: {0}; start with `watch(false)` to reload only when asked to")]
-    Watch(String),
+    Watch(#[source] LoaderError),
     /// The fallback template is unusable.
     #[error("the fallback template `{name}` cannot be used: {reason}")]
     Fallback {
         /// Name as it was given.
         name: String,
         /// Reason, and what to do.
-        reason: String,
+        #[source]
+        reason: Box<dyn std::error::Error + Send + Sync>,
     },
     /// No template could use a formatter.
     #[error("no template could use the formatter `{name}`: {reason}")]
@@ -116,8 +121,8 @@ pub enum StartError {
         error: PolicyError,
     },
     /// An actor of the engine failed.
-    #[error("the engine failed while it started; its log says why")]
-    Failed,
+    #[error("the engine failed while it started: {0}")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A running engine, as seen from outside its threads.
@@ -137,7 +142,7 @@ pub(crate) struct Engine {
     /// Supervisor of the actors of users, from the first group on.
     supervisor: OnceLock<Supervisor>,
     /// Answers of reloads with an idempotency key.
-    pub(crate) reloads: AnsweredReloads,
+    pub(crate) reload_answers: ReloadAnswers,
     /// Hints that make each Watcher sync.
     watcher_hints: WatcherHints,
     /// Selects the templates that visitors request.
@@ -155,9 +160,9 @@ pub(crate) struct Mailboxes {
 impl Mailboxes {
     fn new(limits: &Limits) -> Self {
         Self {
-            reloads: BoundedRecipient::new("reloads", limits.reloads_in_flight),
-            renders: BoundedRecipient::new("renders", limits.renders_in_flight),
-            queries: BoundedRecipient::new("queries", limits.queries_in_flight),
+            reloads: BoundedRecipient::new("reloads", limits.reloads_in_flight, "the limit `reloads_in_flight`"),
+            renders: BoundedRecipient::new("renders", limits.renders_in_flight, "the limit `renders_in_flight`"),
+            queries: BoundedRecipient::new("queries", limits.queries_in_flight, "the limit `queries_in_flight`"),
         }
     }
 
@@ -245,7 +250,7 @@ impl Engine {
             child: group.add(ActorKind::Renderer.name(), 0, plan.policies.of(ActorKind::Renderer)),
             faults: faults["renderer"].clone(),
         };
-        let hang_policy = hang_policy(&timers, &limits, limits.render_hang_ms);
+        let hang_policy = hang_policy(&timers, &limits, limits.render_hang_ms, "the limit `render_hang_ms`");
         let queue = limits.renders_in_flight.min(RENDER_QUEUE_MAX);
         let pool = Pool::start("hotplate-render", limits.render_threads, queue, Some(hang_policy))?;
         let renderer = Renderer::new(worker, pool, timers.clone(), Arc::clone(&limits), !plan.foreign);
@@ -287,7 +292,7 @@ impl Engine {
                 served,
                 control,
                 supervisor: OnceLock::new(),
-                reloads: AnsweredReloads::default(),
+                reload_answers: ReloadAnswers::default(),
                 watcher_hints,
                 entries,
             }),
@@ -295,15 +300,19 @@ impl Engine {
                 end_hints(&watcher_hints);
                 Err(StartError::TooSlow(start_ms))
             }
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(StartError::Failed),
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
+                Err(StartError::Failed("its thread has ended; the log says why".into()))
+            }
         }
     }
 
-    /// Returns true if an actor between the loaders and the served version is down, so that no edit comes through.
-    pub(crate) fn is_pipeline_down(&self) -> bool {
+    /// Returns the fault of an actor between the loaders and the served version that is down, so that no edit comes through.
+    pub(crate) fn pipeline_down(&self) -> Option<Fault> {
         let renderer = ActorKind::Renderer.name();
         let mut pipeline = self.actors.children.iter().filter(|child| child.actor() != renderer);
-        pipeline.any(|child| !child.is_available())
+        pipeline
+            .find(|child| !child.is_available())
+            .map(|child| child.down_fault())
     }
 
     /// Subscribes to the events. After the engine has stopped, the subscription ends at once.
@@ -322,7 +331,7 @@ impl Engine {
         if let Some(supervisor) = self.supervisor.get() {
             return Ok(supervisor.clone());
         }
-        let on_incident = move |incident: &Incident| weak.tell(Event::from(incident.clone()));
+        let on_incident = move |incident: &Incident| weak.send(Event::from(incident.clone()));
         let supervisor = Supervisor::start(self.timers.clone(), on_incident)?;
         Ok(self.supervisor.get_or_init(|| supervisor).clone())
     }
@@ -351,10 +360,11 @@ impl Engine {
 const RENDER_QUEUE_MAX: usize = 65_536;
 
 /// Returns the limits on jobs that hang.
-fn hang_policy(timers: &Timers, limits: &Limits, hang_ms: u64) -> HangPolicy {
+fn hang_policy(timers: &Timers, limits: &Limits, hang_ms: u64, limit: &'static str) -> HangPolicy {
     HangPolicy {
         timers: timers.clone(),
         hang: Duration::from_millis(hang_ms),
+        limit,
         quarantined: limits.quarantined_threads,
     }
 }
@@ -369,7 +379,7 @@ fn strategy_group(policies: &Policies, events: &EventBus, watcher_hints: &Watche
             let hints = watcher_hints.lock().unwrap_or_else(PoisonError::into_inner);
             hints.iter().for_each(Hints::hint);
         }
-        events.tell(incident.clone().into());
+        events.send(incident.clone().into());
     };
     StrategyGroup::new(Strategy::OneForOne, policies.of(ActorKind::Engine), on_incident)
 }

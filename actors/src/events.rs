@@ -1,4 +1,5 @@
-//! What is told after the fact, to any number of listeners: [`Published`], [`Fallback`], [`Event`].
+//! [`Event`]: notifications of what has happened, to any number of subscribers. Sending one never waits: a subscriber that is too slow loses
+//! the oldest events and is told how many.
 
 use std::sync::Arc;
 
@@ -15,30 +16,30 @@ use crate::version::Version;
 
 pub use crate::snapshot::Serving;
 
-/// Something that happened. To an actor it is a message without a reply.
+/// A notification. For an actor it is a message without a reply.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 #[non_exhaustive]
 pub enum Event {
     /// A new version is served.
     Published(Arc<Published>),
-    /// Of one template something else than its newest text is served. One event for each that failed, after its `Published`; and
-    /// one for each fault that shows only in renders, when it shows.
+    /// The newest text of a template is not served. There is one event for each template that failed, after the `Published` of its
+    /// version, and one for each fault that shows only in renders, when it first shows.
     Fallback(Arc<Fallback>),
-    /// A template that failed when it was rendered was rendered well, for the first time since its text or that of a template that it
-    /// calls changed.
+    /// A template whose renders failed was rendered successfully, for the first time since its text or that of a template that it calls
+    /// was changed.
     Fixed(Fixed),
-    /// An actor failed. What follows is one of the next two.
+    /// An actor failed. One of the next two events follows.
     ActorFailed(Fault),
-    /// It is up again.
+    /// An actor was restarted.
     ActorRestarted(Restarted),
-    /// It failed too often, and stays down until an operator resets it.
+    /// An actor has reached its restart limit, and stays down until an operator resets it.
     GaveUp(GivenUp),
-    /// This subscriber was too slow: some events are lost to it. What is served now is `current`.
+    /// This subscriber was too slow and has lost events.
     Lagged {
-        /// How many were lost.
+        /// Number of lost events.
         missed: u64,
-        /// What is served now.
+        /// The version that is served now.
         current: Version,
     },
 }
@@ -58,47 +59,47 @@ impl From<Incident> for Event {
 pub struct Published {
     /// Its number.
     pub version: Version,
-    /// A digest of what it serves.
+    /// The digest of everything that it serves.
     pub digest: Digest,
     /// Templates with a new text.
     pub changed: Vec<TemplateName>,
-    /// Templates that are gone.
+    /// Removed templates.
     pub removed: Vec<TemplateName>,
-    /// Entries that go on as they were, newly or for a new reason.
+    /// Templates that are stale, newly or for a new reason: their last good version is still served.
     pub stale: Vec<TemplateName>,
-    /// Entries that cannot be served, newly or for a new reason.
+    /// Templates that are broken, newly or for a new reason: they never had a good version.
     pub broken: Vec<TemplateName>,
-    /// Entries that are current again.
+    /// Templates that are current again.
     pub recovered: Vec<TemplateName>,
-    /// What is newly wrong, each finding once.
+    /// New diagnostics, each once.
     pub diagnostics: Vec<Diagnostic>,
-    /// From noticing the first change to the swap, in microseconds.
+    /// Time from noticing the first change to the swap, in microseconds.
     pub micros: u64,
 }
 
-/// Of one template something else than its newest text is served.
+/// A template whose newest text is not served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fallback {
-    /// Which.
+    /// Its name.
     pub template: TemplateName,
-    /// The version in which that is so.
+    /// The version in which this is so.
     pub version: Version,
-    /// What is served in its place.
+    /// The answer to requests for it.
     pub serving: Serving,
-    /// What is wrong.
+    /// The fault.
     pub why: Arc<Why>,
 }
 
-/// A template that failed when it was rendered is rendered well.
+/// A template whose renders failed and that was rendered successfully.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fixed {
-    /// Which.
+    /// Its name.
     pub template: TemplateName,
     /// The version that was rendered.
     pub version: Version,
 }
 
-/// Tells subscribers. Never waits for one.
+/// The sender of events. Never waits for a subscriber.
 #[derive(Debug, Clone)]
 pub(crate) struct EventBus(broadcast::Sender<Event>);
 
@@ -107,13 +108,13 @@ impl EventBus {
         Self(broadcast::Sender::new(capacity.clamp(1, usize::MAX / 4)))
     }
 
-    /// One that does not keep the events from ending.
+    /// Returns a weak reference, with which subscriptions end when the engine stops.
     pub(crate) fn weak(&self) -> WeakEventBus {
         WeakEventBus(self.0.downgrade())
     }
 
-    pub(crate) fn tell(&self, event: Event) {
-        // Nobody listening is fine.
+    pub(crate) fn send(&self, event: Event) {
+        // An error means that there is no subscriber.
         let _ = self.0.send(event);
     }
 
@@ -125,41 +126,41 @@ impl EventBus {
     }
 }
 
-/// Tells while somebody else keeps the engine going.
+/// A weak reference to the bus. Events are dropped once the engine has stopped.
 #[derive(Debug, Clone)]
 pub(crate) struct WeakEventBus(broadcast::WeakSender<Event>);
 
 impl WeakEventBus {
-    pub(crate) fn tell(&self, event: Event) {
+    pub(crate) fn send(&self, event: Event) {
         if let Some(sender) = self.0.upgrade() {
-            EventBus(sender).tell(event);
+            EventBus(sender).send(event);
         }
     }
 }
 
-/// The events from now on, in their order.
+/// A subscription: the events since it was made, in their order.
 pub struct Subscription {
     events: broadcast::Receiver<Event>,
     served: Arc<ArcSwap<Snapshot>>,
 }
 
 impl Subscription {
-    /// The next event; `None` once the engine has ended.
+    /// Waits for the next event. Returns `None` once the engine has stopped.
     pub async fn next(&mut self) -> Option<Event> {
         let received = self.events.recv().await;
         self.event(received)
     }
 
-    /// The same for a thread without a runtime.
+    /// Waits for the next event in a thread without a runtime.
     ///
     /// # Panics
-    /// Inside an async runtime.
+    /// Panics inside an async runtime.
     pub fn blocking_next(&mut self) -> Option<Event> {
         let received = self.events.blocking_recv();
         self.event(received)
     }
 
-    /// What is served now. A subscriber that looks here keeps no engine going.
+    /// Returns the current snapshot. A subscription does not keep the engine running.
     #[must_use]
     pub fn current(&self) -> Arc<Snapshot> {
         self.served.load_full()

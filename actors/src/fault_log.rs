@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::budget::Exceeded;
 use crate::counters::RenderOutcome;
 use crate::diagnostic::Diagnostic;
 use crate::protocol::render::{OnFailure, RenderFailure};
 use crate::protocol::report::Report;
 use crate::snapshot::{Serving, Settled, Snapshot, Standing};
+use crate::supervision::{Timeout, Unavailable};
 use crate::template::TemplateName;
 use crate::unheard::unheard;
 use crate::version::Version;
@@ -272,8 +272,7 @@ impl FaultLog {
     /// caller cancelled is not logged.
     pub(crate) fn unanswered(&self, template: Option<&str>, failure: &RenderFailure) {
         let silent = match failure {
-            RenderFailure::Timeout(exceeded) => *exceeded == Exceeded::Cancelled,
-            RenderFailure::Busy | RenderFailure::Down | RenderFailure::Lost(_) => false,
+            RenderFailure::Unavailable(why) => *why == Unavailable::Timeout(Timeout::Cancelled),
             _ => true,
         };
         if silent {

@@ -13,9 +13,9 @@ mod faults;
 pub mod plan;
 mod verdicts;
 
-use crate::protocol::messages::{BatchOutcome, Compiled, Dependents, Edge, Edges, PublishBatch, Unanswered};
+use crate::protocol::messages::{BatchOutcome, Compiled, Dependents, Edge, Edges, PublishBatch};
 use crate::protocol::plan::Plan;
-use crate::supervision::{Behavior, MeteredRecipient, Serve, Started, Vault};
+use crate::supervision::{Behavior, MeteredRecipient, Serve, Started, Unavailable, Vault};
 use crate::template::TemplateName;
 
 use plan::Graph;
@@ -64,13 +64,13 @@ impl Grapher {
 }
 
 impl Serve<Dependents> for Grapher {
-    async fn serve(&mut self, query: Dependents) -> Result<Vec<TemplateName>, Unanswered> {
+    async fn serve(&mut self, query: Dependents) -> Result<Vec<TemplateName>, Unavailable> {
         Ok(self.0.accepted.draft().dependents(&query.0))
     }
 }
 
 impl Serve<Edges> for Grapher {
-    async fn serve(&mut self, _: Edges) -> Result<Vec<Edge>, Unanswered> {
+    async fn serve(&mut self, _: Edges) -> Result<Vec<Edge>, Unavailable> {
         let graph = self.0.accepted.draft();
         let mut edges: Vec<Edge> = graph
             .edges()

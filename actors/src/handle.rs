@@ -1,14 +1,21 @@
-//! [`Hotplate`]: the handle that users hold. It works from any thread and any runtime.
+//! [`Hotplate`]: the handle of an engine. It works from any thread and any runtime.
+//!
+//! Three ways lead into the engine. A direct render reads the current snapshot in the thread of the caller, without a message. A
+//! [`Renders`] or [`Reloader`] sends a message, which is admitted by a mailbox with a capacity and has a deadline. Everything that is only
+//! looked at (diagnostics, counters, health) is read from records that the engine keeps, also while actors hang.
 
 mod builder;
 mod call;
 mod keyed;
+mod pinned;
 mod reload;
 mod renders;
+mod request;
+mod template_handle;
 mod not_current;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Recipient;
@@ -21,24 +28,27 @@ use crate::engine::Engine;
 use crate::events::{Event, Subscription};
 use crate::health::Health;
 use crate::limits::Limits;
+use crate::policies::ActorKind;
 use crate::protocol::messages::{
-    Compare, Dependents, Edge, Edges, History, KeptVersions, Reload, RolledBack, VersionNotKept,
+    Compare, CompareError, Dependents, Edge, Edges, History, KeptVersions, Reload, RolledBack,
 };
 use crate::protocol::reload::{NotCurrent, ReloadReport};
 use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
-use crate::reader::{ContextSource, Reader, Serialized};
+use crate::reader::Serialized;
 use crate::snapshot::{Compared, Serving, Snapshot};
-use crate::supervision::{Group, GroupError, InjectedFaults, Policy, Serve, Strategy, Supervised};
+use crate::supervision::{Group, GroupError, InjectedFaults, Policy, Serve, Strategy, Supervised, Unavailable};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
 pub use builder::Builder;
-pub use call::CallError;
 pub use keyed::Keyed;
+pub use pinned::Pinned;
 pub use reload::Reloader;
 pub use renders::Renders;
+pub use request::RenderRequest;
+pub use template_handle::TemplateHandle;
 
-/// A running engine. A clone is the same engine; it ends with its last handle, or with [`Hotplate::shutdown`].
+/// A handle of a running engine. A clone is a handle of the same engine, which stops with its last handle or by [`Hotplate::shutdown`].
 ///
 /// ```
 /// # let site = tempfile::tempdir()?;
@@ -54,53 +64,33 @@ pub use renders::Renders;
 pub struct Hotplate(Arc<Engine>);
 
 impl Hotplate {
-    /// Says what an engine is made of.
+    /// Returns a builder with the default configuration.
     pub fn builder() -> Builder {
         Builder::new()
     }
 
-    /// Renders an entry of what is served now, in this thread: no message, no lock, no I/O.
+    /// Renders an entry of the current version, in this thread: no message, no lock, no I/O.
     ///
     /// # Errors
-    /// [`RenderFailure`]; with the default policy only where no kept version does better.
+    /// [`RenderFailure`]; with the default policy only if no kept version does better.
     pub fn render<T: Serialize + ?Sized>(&self, name: &str, context: &T) -> Result<Rendered, RenderFailure> {
-        self.render_with(name, context, &RenderOptions::default())
+        let (source, options) = (Serialized(context), RenderOptions::default());
+        self.0.reader.render(name, None, &source, &options)
     }
 
-    /// The same, with a deadline, a cancellation token, or leniency.
-    ///
-    /// # Errors
-    /// As [`Hotplate::render`].
-    pub fn render_with<T: Serialize + ?Sized>(
-        &self,
-        name: &str,
-        context: &T,
-        options: &RenderOptions,
-    ) -> Result<Rendered, RenderFailure> {
-        self.0.reader.render(name, None, &Serialized(context), options)
+    /// Returns a render of an entry that takes options: a deadline, a cancellation token, the meaning of missing data, a prepared context.
+    pub fn request<'r>(&'r self, name: &'r str) -> RenderRequest<'r> {
+        RenderRequest::new(&self.0.reader, None, name, None)
     }
 
-    /// The same, with a context that is made from what travels with the template.
-    ///
-    /// # Errors
-    /// As [`Hotplate::render`].
-    pub fn render_supplied(
-        &self,
-        name: &str,
-        supply: &(impl ContextSource + ?Sized),
-        options: &RenderOptions,
-    ) -> Result<Rendered, RenderFailure> {
-        self.0.reader.render(name, None, supply, options)
-    }
-
-    /// The digest of the text that is served under a name now, without those that it calls. `None` where nothing is.
+    /// Returns the digest of the text that is served under a name now, without the templates that it calls; `None` if nothing is served.
     #[inline]
     #[must_use]
     pub fn digest(&self, name: &str) -> Option<Digest> {
         self.0.reader.digest(name, None)
     }
 
-    /// What is served now, to render several entries from one version.
+    /// Pins the current version, to render several entries from it.
     #[must_use]
     pub fn snapshot(&self) -> Pinned {
         Pinned {
@@ -109,51 +99,46 @@ impl Hotplate {
         }
     }
 
-    /// A name that is looked up once. The template need not be there yet.
+    /// Returns a handle of one name, which is looked up once. The template may be created later.
     #[must_use]
     pub fn handle(&self, name: &str) -> TemplateHandle {
-        TemplateHandle {
-            name: name.into(),
-            id: OnceLock::new(),
-            reader: self.0.reader.clone(),
-            _hotplate: self.clone(),
-        }
+        TemplateHandle::new(name, self.0.reader.clone(), self.clone())
     }
 
-    /// Answers when everything that was written before the call is live, or named in the report's diagnostics.
+    /// Reloads: returns when everything that was written before the call is live, or named in the diagnostics of the report.
     ///
     /// # Errors
-    /// [`CallError`] when it is not known what came of it.
-    pub async fn reload(&self) -> Result<ReloadReport, CallError> {
+    /// [`Unavailable`] if there is no report.
+    pub async fn reload(&self) -> Result<ReloadReport, Unavailable> {
         self.reloader().send(Reload::default()).await
     }
 
-    /// The same after reading every byte again, for what no event and no time stamp can show.
+    /// Reloads after reading every byte again, for changes that neither an event nor a time stamp shows.
     ///
     /// # Errors
-    /// As [`Hotplate::reload`].
-    pub async fn reload_full(&self) -> Result<ReloadReport, CallError> {
+    /// Those of [`Hotplate::reload`].
+    pub async fn reload_full(&self) -> Result<ReloadReport, Unavailable> {
         self.reloader().send(Reload { full: true }).await
     }
 
-    /// The edges of everything, as this engine was given them.
+    /// Returns the limits that this engine was started with.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.0.limits
     }
 
-    /// What happens from now on.
+    /// Subscribes to the events from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
         self.0.subscribe()
     }
 
-    /// Sends each event to an actor, from now until either ends. One after the other: while it is at work others wait, and one
-    /// that is too slow is sent [`Event::Lagged`].
+    /// Sends each event to an actor, one after the other, until either of them stops. Events wait while the actor is busy; one that is too
+    /// slow receives [`Event::Lagged`].
     ///
     /// # Errors
-    /// [`CallError`] where the engine has ended.
-    pub fn subscribe_recipient(&self, to: Recipient<Event>) -> Result<(), CallError> {
+    /// [`Unavailable`] if the engine has stopped.
+    pub fn subscribe_recipient(&self, to: Recipient<Event>) -> Result<(), Unavailable> {
         let mut events = self.subscribe();
         self.0.run(move || async move {
             actix::spawn(async move {
@@ -167,11 +152,11 @@ impl Hotplate {
         Ok(())
     }
 
-    /// The same for a supervised actor: its subscription outlives its restarts. What it fails on is not sent to it again.
+    /// Sends each event to a supervised actor, whose subscription outlives its restarts. An event that it fails on is not sent again.
     ///
     /// # Errors
-    /// As [`Hotplate::subscribe_recipient`].
-    pub fn subscribe_actor<B>(&self, to: &Supervised<B>) -> Result<(), CallError>
+    /// Those of [`Hotplate::subscribe_recipient`].
+    pub fn subscribe_actor<B>(&self, to: &Supervised<B>) -> Result<(), Unavailable>
     where
         B: Serve<Event>,
         B::Config: Send + Sync,
@@ -190,23 +175,23 @@ impl Hotplate {
         Ok(())
     }
 
-    /// A group of your own actors, under the same supervision as those of the engine: they have a place in [`Health`], their
-    /// faults are [`Event`]s, and they end with the engine. `whole` is what happens to those whom their own policy has given
-    /// up: with [`Policy::never`] they stay down.
+    /// Creates a group of your own actors under the same supervision as those of the engine: they appear in [`Health`], their faults are
+    /// [`Event`]s, and they stop with the engine. `whole` is the policy for actors that have reached the limit of their own: with
+    /// [`Policy::never`] they stay down.
     ///
     /// # Errors
-    /// [`GroupError`] where the policy makes no sense, or the engine has ended.
+    /// [`GroupError`] if the policy is invalid, or the engine has stopped.
     pub fn group(&self, name: &'static str, strategy: Strategy, whole: Policy) -> Result<Group, GroupError> {
         self.0.supervisor()?.group(name, strategy, whole)
     }
 
-    /// Where `Reload` messages are sent to.
+    /// Returns a sender of `Reload` messages.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
         Reloader::new(&self.0)
     }
 
-    /// Where `Render` messages are sent to.
+    /// Returns a sender of `Render` messages.
     #[must_use]
     pub fn renderer(&self) -> Renders {
         Renders {
@@ -215,22 +200,22 @@ impl Hotplate {
         }
     }
 
-    /// Everything that is wrong now, each finding once: what does not compile sorted by template, then what failed when it was
-    /// rendered last.
+    /// Returns all current diagnostics, each once: first those of templates that do not compile, sorted by template, then those of
+    /// templates whose last render failed.
     #[must_use]
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         not_current::diagnostics(&self.0)
     }
 
-    /// Every template that is not served as its newest text has it, and what is served of it: those that do not compile or call
-    /// something that does not, and those that failed when they were rendered last. Sorted by name.
+    /// Returns every template whose newest text is not served, with what is served instead, sorted by name: templates that do not compile,
+    /// that call one that does not, or whose last render failed.
     #[must_use]
     pub fn not_current(&self) -> Vec<NotCurrent> {
         not_current::not_current(&self.0)
     }
 
-    /// What answers requests for an entry of a snapshot of this engine in place of its newest text; `None` where that answers them. By
-    /// this alone [`Hotplate::not_current`], [`Hotplate::counters`] and reports say how an entry stands.
+    /// Returns what is served instead of the newest text of an entry; `None` if the newest text is served. [`Hotplate::not_current`],
+    /// [`Hotplate::counters`] and reports all derive the status of an entry from this.
     #[must_use]
     pub fn serving(&self, snapshot: &Snapshot, id: TemplateId) -> Option<Serving> {
         snapshot.serving(id)
@@ -242,7 +227,7 @@ impl Hotplate {
         self.0.tally.breakers(&self.0.reader.current())
     }
 
-    /// What probably is not meant in entries that escape as HTML.
+    /// Returns the warnings of entries that escape as HTML: constructs that are probably a mistake.
     #[must_use]
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let snapshot = self.0.reader.current();
@@ -265,68 +250,67 @@ impl Hotplate {
         warnings.collect()
     }
 
-    /// Serves an earlier version again, under a new number, and holds it until [`Hotplate::resume`]. Edits are taken in meanwhile
-    /// and wait.
+    /// Serves an earlier version again, under a new number, and holds it until [`Hotplate::resume`]. Edits are loaded meanwhile and wait.
     ///
     /// # Errors
-    /// [`CallError`] when it is not known what came of it.
-    pub async fn roll_back(&self, to: Version) -> Result<RolledBack, CallError> {
+    /// [`Unavailable`] if there is no outcome.
+    pub async fn roll_back(&self, to: Version) -> Result<RolledBack, Unavailable> {
         self.0.roll_back(to, keyed::fresh()).await
     }
 
-    /// Serves the newest again.
+    /// Ends a roll-back: serves the newest version again.
     ///
     /// # Errors
-    /// [`CallError`] when it is not known what came of it.
-    pub async fn resume(&self) -> Result<RolledBack, CallError> {
+    /// [`Unavailable`] if there is no outcome.
+    pub async fn resume(&self) -> Result<RolledBack, Unavailable> {
         self.0.resume(keyed::fresh()).await
     }
 
-    /// Commands that are done once under a key of the caller's, so that what was lost can be sent again.
+    /// Returns commands under an idempotency key, so that a lost one can be sent again and is done once.
     #[must_use]
     pub fn keyed(&self, key: &str) -> Keyed {
         Keyed::new(&self.0, key)
     }
 
-    /// The versions that can be gone back to, and whether one of them is held.
+    /// Returns the versions that can be rolled back to, and whether one of them is held.
     ///
     /// # Errors
-    /// [`CallError`] when there is no answer.
-    pub async fn history(&self) -> Result<KeptVersions, CallError> {
-        Ok(self.0.ask(&self.0.actors.registry, History).await??)
+    /// [`Unavailable`] if there is no answer.
+    pub async fn history(&self) -> Result<KeptVersions, Unavailable> {
+        self.0.ask(&self.0.actors.registry, History).await
     }
 
-    /// What two kept versions serve otherwise.
+    /// Compares what two kept versions serve.
     ///
     /// # Errors
-    /// [`CallError`] when there is no answer; inside, [`NotKept`] where one of them is not kept, or no more.
-    pub async fn compare(&self, from: Version, to: Version) -> Result<Result<Compared, VersionNotKept>, CallError> {
-        Ok(self.0.ask(&self.0.actors.registry, Compare { from, to }).await??)
+    /// [`CompareError`] if one of them is not kept, or there is no answer.
+    pub async fn compare(&self, from: Version, to: Version) -> Result<Compared, CompareError> {
+        self.0.ask(&self.0.actors.registry, Compare { from, to }).await
     }
 
-    /// Every template that reaches this one by calls.
+    /// Returns every template that reaches this one by calls.
     ///
     /// # Errors
-    /// [`CallError`] when there is no answer.
-    pub async fn dependents(&self, name: &TemplateName) -> Result<Vec<TemplateName>, CallError> {
-        Ok(self.0.ask(&self.0.actors.graph, Dependents(name.clone())).await??)
+    /// [`Unavailable`] if there is no answer.
+    pub async fn dependents(&self, name: &TemplateName) -> Result<Vec<TemplateName>, Unavailable> {
+        self.0.ask(&self.0.actors.graph, Dependents(name.clone())).await
     }
 
-    /// Who calls whom, sorted.
+    /// Returns all calls between templates, sorted.
     ///
     /// # Errors
-    /// [`CallError`] when there is no answer.
-    pub async fn edges(&self) -> Result<Vec<Edge>, CallError> {
-        Ok(self.0.ask(&self.0.actors.graph, Edges).await??)
+    /// [`Unavailable`] if there is no answer.
+    pub async fn edges(&self) -> Result<Vec<Edge>, Unavailable> {
+        self.0.ask(&self.0.actors.graph, Edges).await
     }
 
-    /// What happened since the start, as plain figures. Costs no message; takes no lock that a render takes.
+    /// Returns the counters since the start. Sends no message, and takes no lock that a render takes.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.0.tally.read(&self.0.reader.current())
     }
 
-    /// What is known of the renders of one template; nothing of a name that never was a template.
+    /// Returns the usage of one template, which is empty for a name that never was a template.
     #[must_use]
     pub fn usage(&self, name: &str) -> Usage {
         let snapshot = self.0.reader.current();
@@ -334,18 +318,18 @@ impl Hotplate {
         id.map(|id| self.0.tally.usage(&snapshot, id)).unwrap_or_default()
     }
 
-    /// The versions that were published last, oldest first, as many as are kept for going back.
+    /// Returns the versions that were published last, oldest first, as many as are kept for rolling back.
     #[must_use]
     pub fn publications(&self) -> Vec<Publication> {
         self.0.tally.publications()
     }
 
-    /// The faults of each actor: how many there were, and a way to order one for a drill.
+    /// Returns the fault count of each actor, through which a fault can be injected for a drill.
     pub fn faults(&self) -> impl Iterator<Item = (&'static str, &InjectedFaults)> {
         self.0.actors.faults.iter().map(|(actor, faults)| (*actor, faults))
     }
 
-    /// How it is: each actor, each loader, each door. Asking costs no message and waits for nobody.
+    /// Returns the health of each actor, loader and mailbox. Sends no message and never waits.
     ///
     /// ```
     /// # use hotplate_actors::{Hotplate, MemoryLoader};
@@ -359,14 +343,19 @@ impl Hotplate {
         self.0.health()
     }
 
-    /// Starts what was given up (or came to its end) again, with a fresh budget of restarts. `actor` is its name in [`Health`], or
-    /// `"engine"` for all of them. Answers how many were down.
-    pub fn reset(&self, actor: &str) -> usize {
+    /// Starts the actors of one kind again that have reached their restart limit or have finished; with [`ActorKind::Engine`] all
+    /// actors, those of users included. Returns how many were down.
+    pub fn reset(&self, actor: ActorKind) -> usize {
+        self.0.reset(actor.name())
+    }
+
+    /// Works like [`Hotplate::reset`] for the actors of a name in [`Health`], which may be one of yours.
+    pub fn reset_named(&self, actor: &str) -> usize {
         self.0.reset(actor)
     }
 
-    /// Lets nobody in any more, lets what is under way come to its end, and stops the engine. Answers whether that was done in
-    /// time. Direct renders go on from the last version.
+    /// Rejects new messages, finishes those in flight, and stops the engine. Returns true if all were finished in time. Direct renders go
+    /// on from the last version.
     pub async fn shutdown(&self, within: Duration) -> bool {
         self.0.stop(within).await
     }
@@ -375,129 +364,5 @@ impl Hotplate {
 impl fmt::Debug for Hotplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Hotplate").field(&*self.0.reader.current()).finish()
-    }
-}
-
-/// One version, for as long as this is held.
-#[derive(Clone, Debug)]
-pub struct Pinned {
-    snapshot: Arc<Snapshot>,
-    reader: Reader,
-}
-
-impl Pinned {
-    /// Its number.
-    #[must_use]
-    pub fn version(&self) -> Version {
-        self.snapshot.version()
-    }
-
-    /// What is in it.
-    #[must_use]
-    pub fn snapshot(&self) -> &Arc<Snapshot> {
-        &self.snapshot
-    }
-
-    /// Renders an entry of this version.
-    ///
-    /// # Errors
-    /// As [`Hotplate::render`].
-    pub fn render<T: Serialize + ?Sized>(&self, name: &str, context: &T) -> Result<Rendered, RenderFailure> {
-        self.render_supplied(name, &Serialized(context), &RenderOptions::default())
-    }
-
-    /// The same, with options.
-    ///
-    /// # Errors
-    /// As [`Hotplate::render`].
-    pub fn render_with<T: Serialize + ?Sized>(
-        &self,
-        name: &str,
-        context: &T,
-        options: &RenderOptions,
-    ) -> Result<Rendered, RenderFailure> {
-        self.render_supplied(name, &Serialized(context), options)
-    }
-
-    /// The same, with a context that is made from what travels with the template.
-    ///
-    /// # Errors
-    /// As [`Hotplate::render`].
-    pub fn render_supplied(
-        &self,
-        name: &str,
-        supply: &(impl ContextSource + ?Sized),
-        options: &RenderOptions,
-    ) -> Result<Rendered, RenderFailure> {
-        self.reader.render_in(&self.snapshot, name, None, supply, options)
-    }
-}
-
-/// A name that is looked up once.
-#[derive(Clone)]
-pub struct TemplateHandle {
-    name: Arc<str>,
-    /// Ids are never reused, so one that was found is good for ever.
-    id: OnceLock<TemplateId>,
-    reader: Reader,
-    /// So that the engine lives as long.
-    _hotplate: Hotplate,
-}
-
-impl TemplateHandle {
-    /// Renders what is served now under this name.
-    ///
-    /// # Errors
-    /// As [`Hotplate::render`].
-    pub fn render<T: Serialize + ?Sized>(&self, context: &T) -> Result<Rendered, RenderFailure> {
-        self.render_with(context, &RenderOptions::default())
-    }
-
-    /// The same, with options.
-    ///
-    /// # Errors
-    /// As [`Hotplate::render`].
-    pub fn render_with<T: Serialize + ?Sized>(
-        &self,
-        context: &T,
-        options: &RenderOptions,
-    ) -> Result<Rendered, RenderFailure> {
-        self.render_supplied(&Serialized(context), options)
-    }
-
-    /// The same, with a context that was prepared, or is made from what travels with the template.
-    ///
-    /// # Errors
-    /// As [`Hotplate::render`].
-    pub fn render_supplied(
-        &self,
-        supply: &(impl ContextSource + ?Sized),
-        options: &RenderOptions,
-    ) -> Result<Rendered, RenderFailure> {
-        self.reader.render(&self.name, self.id(), supply, options)
-    }
-
-    /// The digest of the text that is served now, without those that it calls. `None` where nothing is.
-    #[inline]
-    #[must_use]
-    pub fn digest(&self) -> Option<Digest> {
-        self.reader.digest(&self.name, self.id())
-    }
-
-    #[inline]
-    fn id(&self) -> Option<TemplateId> {
-        self.id.get().copied().or_else(|| self.look_up())
-    }
-
-    #[cold]
-    fn look_up(&self) -> Option<TemplateId> {
-        let found = self.reader.current().id(&self.name)?;
-        Some(*self.id.get_or_init(|| found))
-    }
-}
-
-impl fmt::Debug for TemplateHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TemplateHandle").field(&self.name).finish()
     }
 }

@@ -1,63 +1,63 @@
-//! [`Health`]: how an engine is, for whoever answers for it at 3 a.m.
+//! [`Health`]: the state of an engine and its parts, for the operator who is on call.
 
 use serde::Serialize;
 
 use crate::diagnostic::Diagnostic;
 use crate::version::Version;
 
-/// How an engine is. Asking costs no message and waits for nobody.
+/// The health of an engine. Reading it sends no message and never waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// Whether edits come through and pages are served: not every one is broken. Rendering goes on even where this is `false`.
+    /// True if edits are published and at least one page is served. Rendering goes on even if this is false.
     pub ready: bool,
-    /// What keeps it from being ready, a sentence each.
+    /// The reasons why it is not ready, a sentence each.
     pub reasons: Vec<String>,
-    /// Faults that do not keep it from being ready, a sentence each: an actor of yours that was given up, threads that hang. Somebody
-    /// should look at them; no traffic has to be turned away for them.
+    /// Faults that do not keep it from being ready, a sentence each: an actor of yours that has reached its restart limit, threads that
+    /// hang. They need attention, but no traffic has to be rejected for them.
     pub degraded: Vec<String>,
-    /// What is served now.
+    /// The version that is served now.
     pub version: Version,
-    /// Each actor, in the order of the flow.
+    /// Each actor, in the order of the pipeline.
     pub actors: Vec<ActorHealth>,
     /// Each loader, in the order of precedence.
     pub loaders: Vec<LoaderHealth>,
-    /// What users send to.
+    /// The mailboxes that callers send to.
     pub mailboxes: Vec<MailboxHealth>,
 }
 
-/// How an actor is.
+/// The health of an actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ActorHealth {
-    /// Which: `watcher`, `compiler`, `graph`, `registry`, `renderer`, or one of yours.
+    /// Its name: `watcher`, `compiler`, `graph`, `registry`, `renderer`, or that of one of yours.
     pub actor: &'static str,
-    /// Which of several.
+    /// Its number among the actors of this name, from 0.
     pub number: u16,
-    /// What it is doing.
+    /// Its state.
     pub state: ActorState,
-    /// How often it was started again.
+    /// Restarts so far.
     pub restarts: u64,
-    /// What it said when it failed last.
+    /// The message of its last failure.
     pub last_fault: Option<String>,
-    /// Messages that wait for it or are in hand.
+    /// Messages that wait or are being served.
     pub backlog: usize,
-    /// How long ago the oldest of them was sent, in milliseconds.
+    /// The age of the oldest of them, in milliseconds.
     pub oldest_ms: u64,
     /// Threads of it that hang and were replaced.
     pub quarantined: usize,
 }
 
-/// What an actor is doing.
+/// The state of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ActorState {
-    /// It serves.
+    /// It serves messages.
     Up,
-    /// It failed and waits before it is started again; its messages are kept.
+    /// It has failed, and is restarted after a pause; its messages wait.
     BackingOff,
-    /// It failed too often, and an operator has to reset it.
+    /// It has reached its restart limit, and stays down until an operator resets it.
     Down,
-    /// It has come to its end, or the engine has.
+    /// It has finished, or the engine has stopped.
     Stopped,
 }
 
@@ -74,35 +74,35 @@ impl ActorState {
     }
 }
 
-/// How a loader sees.
+/// The health of a loader.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LoaderHealth {
-    /// What and where it is.
+    /// A description: its kind and its source.
     pub loader: String,
-    /// How it learns of changes.
+    /// The way in which it learns of changes.
     #[serde(flatten)]
     pub status: LoaderStatus,
 }
 
-/// How a loader learns of changes, and what it noticed about that.
+/// The way in which a loader learns of changes, with what it has noticed meanwhile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LoaderStatus {
-    /// By what means.
+    /// The watch mode.
     pub watch_mode: WatchMode,
-    /// Why by these.
+    /// The reason for this mode.
     pub why: String,
     /// Files that it knows.
     pub files: u64,
     /// Directories that the kernel watches for it.
     pub directories: u64,
-    /// How often the kernel's queue, or ours, overflowed.
+    /// Overflows of the kernel's queue of events, or of ours.
     pub overflows: u64,
-    /// How often it looked at everything.
+    /// Full scans.
     pub reconciles: u64,
-    /// What such a look found that no event had told.
+    /// Changes that a full scan found and no event had reported.
     pub missed_by_events: u64,
-    /// How often a file was still being written after it had been waited for: what was whole last goes on, or a new file is taken as
-    /// it is. It also counts batches that were handed on although their directories were exchanged without end. `remarks` say which.
+    /// Files that were still being written when the time to wait for them was over: the last whole content stays in use, or a new file
+    /// is used as it is. Batches that were handed on while their directories kept being exchanged count as well. `remarks` name them.
     pub still_written: u64,
     /// Files that are there and cannot be read now.
     pub unreadable: u64,
@@ -111,28 +111,28 @@ pub struct LoaderStatus {
     /// A sentence for each directory that is missing now, with what that means. Its templates are still served; if it never was there,
     /// nothing is until it comes.
     pub missing: Vec<String>,
-    /// What is remarkable about files that are no template, or about names: not UTF-8, not portable, a link that is not followed.
+    /// Remarks about files that are not templates, and about names: not UTF-8, not portable, a link that is not followed.
     pub remarks: Vec<Diagnostic>,
 }
 
-/// By what means a loader learns of changes.
+/// The means by which a loader learns of changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WatchMode {
-    /// Not at all: by `Reload` only.
+    /// None: changes are found by `Reload` only.
     #[default]
     Unwatched,
-    /// The kernel tells.
+    /// Native file events of the kernel.
     Native,
-    /// The kernel tells, and it looks for itself as well, for it does not trust the kernel there.
+    /// Native file events and polling, where events are not reliable.
     NativeAndPoll,
-    /// It looks for itself.
+    /// Polling.
     Poll,
 }
 
 impl WatchMode {
-    /// All of them.
+    /// All modes.
     pub const ALL: [Self; 4] = [Self::Unwatched, Self::Native, Self::NativeAndPoll, Self::Poll];
 
     /// Returns its name, as it is written in JSON.
@@ -147,19 +147,19 @@ impl WatchMode {
     }
 }
 
-/// How a door is.
+/// The state of a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MailboxHealth {
-    /// Which: `reloads`, `renders`, `queries`.
+    /// Its name: `reloads`, `renders` or `queries`.
     pub mailbox: &'static str,
-    /// How many are inside, waiting or under way.
+    /// Messages in flight.
     pub in_flight: usize,
-    /// How many may be.
+    /// Maximum number of messages in flight.
     pub capacity: usize,
-    /// How many were turned away because it was full.
+    /// Messages that were rejected because it was full.
     pub busy: u64,
-    /// How many were answered `Timeout`.
+    /// Messages that were answered `Timeout`.
     pub timeouts: u64,
-    /// How many were answered `Lost`.
+    /// Messages that were answered `Lost`.
     pub lost: u64,
 }

@@ -1,4 +1,4 @@
-//! The engine of hotplate: actors that carry a template from the disk to an answer.
+//! The engine of hotplate: actors that reload templates inside a running program with no downtime.
 //!
 //! ```text
 //!  hints    ┌─────────┐ SourcesChanged ┌──────────┐ Compiled ┌───────┐ PublishBatch ┌──────────┐ Snapshot ┌──────────┐
@@ -7,12 +7,12 @@
 //!             ▲ Reload        the outcome travels back along the same line            │ Published, Fallback   ▲ Render
 //! ```
 //!
-//! The modules in reading order: what things are, how a text becomes a unit, what is served, the protocol, the actors along the
-//! line, and the handle. There is no HTTP server here and no command.
+//! The modules stand in reading order: names and texts, values and budgets, the languages, the snapshot that is served, supervision, the
+//! protocol, the actors along the pipeline, and the handle. There is no HTTP server here and no command.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-/// The program in the README is compiled.
+/// Compiles the program in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -26,6 +26,8 @@ pub mod value;
 pub mod context;
 pub mod budget;
 mod suggestion;
+#[doc(hidden)]
+pub mod idempotency;
 pub mod dialect;
 pub mod snapshot;
 pub mod supervision;
@@ -57,18 +59,19 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
-pub use handle::{Builder, CallError, Hotplate, Keyed, Pinned, Reloader, Renders, TemplateHandle};
+pub use handle::{Builder, Hotplate, Keyed, Pinned, Reloader, RenderRequest, Renders, TemplateHandle};
 pub use health::{ActorHealth, ActorState, Health, LoaderHealth, LoaderStatus, MailboxHealth, WatchMode};
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
 pub use policies::ActorKind;
-pub use protocol::messages::{self, Reload, Render, VersionNotKept};
+pub use protocol::messages::{self, CompareError, Reload, Render, VersionNotKept};
 pub use protocol::reload::{NotCurrent, ReloadOutcome, ReloadReport};
 pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 pub use reader::ContextSource;
+pub use snapshot::Status;
 #[doc(hidden)]
 pub use suggestion::suggestion;
-pub use supervision::{Policy, Restart, Strategy};
+pub use supervision::{Policy, Restart, Strategy, Timeout, Unavailable};
 pub use template::{Digest, NameError, Source, TemplateName};
 #[doc(hidden)]
 pub use unheard::unheard;

@@ -1,8 +1,8 @@
-//! Every limit: its name, unit, default, and why it is what it is.
+//! [`Limits`]: every limit of an engine, with its unit, its default and the reason for it.
 
 use std::time::Duration;
 
-/// The edges of everything. Each field has a default; set the ones that your service needs otherwise.
+/// The limits of an engine. Everything is bounded; each field has a default, and a service sets those that it needs to differ.
 ///
 /// ```
 /// use hotplate_actors::Limits;
@@ -14,95 +14,95 @@ use std::time::Duration;
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     // --- a source ---
-    /// Bytes of one template. 1 MiB is fifty times a large page; a compiled megabyte costs tens of megabytes in the judge.
+    /// Size of one template in bytes. 1 MiB is fifty times a large page; checking a megabyte costs tens of megabytes.
     pub source_bytes: usize,
-    /// Tags in one template. Bounds what a unit costs in memory.
+    /// Tags in one template. Bounds the memory of a compiled template.
     pub source_tags: usize,
-    /// Blocks open at once in one template. Bounds the scopes of a unit.
+    /// Blocks open at once in one template. Bounds the scopes of a compiled template.
     pub source_nesting: usize,
-    /// Bytes that the judge would scan again because many tags stand on one line (its cost is quadratic in the length of a
-    /// line). 64 MiB is about 50 ms of it.
+    /// Bytes that the check by the tinytemplate crate would scan again because many tags stand on one line: its cost is quadratic in the
+    /// length of a line. 64 MiB takes about 50 ms.
     pub source_rescan_bytes: usize,
-    /// Diagnostics that are kept of one template: after some, more do not help its author.
+    /// Diagnostics that are kept of one template. More than some do not help its author.
     pub source_diagnostics: usize,
-    /// Names that were ever defined or called in one engine, data of pages included: none is given back before the next start.
-    /// Bounds ids, edges and the size of a whole batch.
+    /// Names that were ever defined or called in one engine, including the data of pages. None is freed before the next start. Bounds ids,
+    /// edges and the size of a complete batch.
     pub templates: usize,
-    /// Directories inside of directories below a root; what is deeper is left out, and said. A name has room for 512 of them.
+    /// Depth of directories below a root. Deeper ones are left out with a remark. A name has room for 512 levels.
     pub directory_depth: usize,
-    /// Directories below one root, each counted as often as links lead to it. Each may cost a watch of the kernel. What is beyond is left
-    /// out, and said.
+    /// Directories below one root, each counted once for every link that leads to it. Each may cost a watch of the kernel. Further ones are
+    /// left out with a remark.
     pub directories: usize,
-    /// Names in one directory, whatever they stand for. One that holds more is not read: what was served of it goes on, and that is said.
+    /// Names in one directory, of any kind. A directory with more is not read, with a remark: its previous content is still served.
     pub directory_entries: usize,
-    /// Bytes of all templates below one root. A text that would make them more is not used, and that is said.
+    /// Size of all templates below one root in bytes. A text that would exceed it is not used, with a remark.
     pub tree_bytes: u64,
-    /// Symbolic links on the way to one file. The kernel follows as many; a link that leads through more is left out, and said.
+    /// Symbolic links on the way to one file, as many as the kernel follows. A link that leads through more is left out with a remark.
     pub link_hops: usize,
-    /// Bytes of one `.hotplateignore`. What a larger one says is not used, and that is said.
+    /// Size of one `.hotplateignore` in bytes. A larger one is not used, with a remark.
     pub ignore_bytes: usize,
-    /// Remarks that are kept about files below one root: names that no template can have, links that are left out and the like.
+    /// Remarks that are kept about files below one root, such as invalid names and links that are left out.
     pub remarks: usize,
 
     // --- a render ---
-    /// Time of one attempt to render, in milliseconds. A caller's own deadline can only shorten it.
+    /// Time of one attempt to render, in milliseconds. A deadline of the caller can only shorten it.
     pub render_ms: u64,
-    /// Steps (loop turns, calls and tags) of one attempt. At some nanoseconds each this is below a second.
+    /// Steps (loop iterations, calls and tags) of one attempt. At some nanoseconds each, this takes less than a second.
     pub render_steps: u64,
-    /// Steps of a render in the thread of a web server's worker. One that takes more begins anew on the pool, with a whole budget, so that
-    /// it holds up no other page. Pages of some hundred kilobytes take fewer.
+    /// Steps of a render in the thread of a web server's worker. A render that takes more starts again on the pool with a whole budget, so
+    /// that it delays no other page. Pages of some hundred kilobytes take fewer.
     pub inline_steps: u64,
-    /// Time of such a render, in milliseconds, for where each step costs much.
+    /// Time of such a render in milliseconds, for steps that cost much.
     pub inline_ms: u64,
-    /// Renders of a template that fail one after the other by time, steps, output, formatter or panic until its last good version is
-    /// rendered first. One that hangs is enough.
+    /// Consecutive renders of a template that fail by time, steps, output, formatter or panic before its circuit breaker opens, and its last
+    /// good version is rendered first. One that hangs is enough.
     pub breaker_failures: u32,
-    /// How long what failed so is not tried again, in milliseconds. Twice as long after each trial that fails.
+    /// Pause in milliseconds before a template with an open breaker is tried again. It doubles with each trial that fails.
     pub breaker_pause_ms: u64,
-    /// The longest such pause, in milliseconds.
+    /// Longest such pause, in milliseconds.
     pub breaker_pause_max_ms: u64,
-    /// Bytes of output of one render.
+    /// Size of the output of one render in bytes.
     pub output_bytes: usize,
-    /// How deep calls may go into calls. Each level costs a kilobyte or two of stack.
+    /// Depth of calls inside calls. Each level costs one or two kilobytes of stack.
     pub call_depth: u32,
-    /// Bytes of a context in the arena of one render.
+    /// Size of a context in the arena of one render, in bytes.
     pub context_bytes: usize,
-    /// How deep a context may nest: `Serialize` recurses on the stack of the caller.
+    /// Depth of a context, because `Serialize` recurses on the stack of the caller.
     pub context_depth: u32,
 
-    // --- what is kept ---
-    /// Earlier versions whose views are kept, for answers when an edit that compiles fails in renders, and for rolling back.
+    // --- history and memory ---
+    /// Earlier versions that are kept: for the answer if an edit compiles and fails in renders, and for rolling back.
     pub history_versions: usize,
-    /// Bytes of compiled texts that only these versions have: when they are more, the oldest versions go. The last one stays.
+    /// Size in bytes of compiled texts that only these versions have. Beyond it the oldest versions are dropped; the last one stays.
     pub history_bytes: u64,
-    /// Templates of which what they were before their text changed last is kept beyond `history_versions`, so that a burst of versions
-    /// of other templates does not take away the last good one. Each costs what that version does not share with others.
+    /// Templates whose version before their last change is kept beyond `history_versions`, so that a burst of versions of other templates
+    /// does not evict the last good one. Each costs the memory that its version does not share with others.
     pub last_good_templates: usize,
-    /// Bytes of compiled texts that only these versions have: when they are more, those are forgotten that changed longest ago. Such a
-    /// template goes back to the versions of the history only.
+    /// Size in bytes of compiled texts that only these versions have. Beyond it those that changed longest ago are dropped. Such a template
+    /// can go back only to the versions of the history.
     pub last_good_bytes: u64,
-    /// Bytes of compiled texts, and of the findings in those that do not compile, that the compiler's cache keeps. A compiled text takes
-    /// up to twenty times the bytes of its source.
+    /// Size in bytes of the compiler's cache: compiled texts, and the diagnostics of those that do not compile. A compiled text takes up to
+    /// twenty times the size of its source.
     pub compile_cache_bytes: u64,
-    /// Events that a subscriber may be behind before it is told `Lagged`.
+    /// Events that a subscriber may be behind before it loses the oldest and receives `Lagged`.
     pub subscriber_events: usize,
-    /// Templates whose faults are remembered that show only in renders, so that each is told and logged once. Beyond, those that are
-    /// fixed are forgotten, and then the one that failed longest ago, which is told again when it fails again.
+    /// Templates whose faults in renders are remembered, so that each is reported and logged once. Beyond it those that are fixed are
+    /// forgotten first, then the one that failed longest ago, which is reported again when it fails again.
     pub late_faults: usize,
-    /// Bytes of what is said of these faults. Beyond, those of the template are forgotten that failed longest ago; further faults of one
-    /// that alone says so much are not remembered.
+    /// Size of these faults in bytes. Beyond it those of the template that failed longest ago are forgotten; if one template alone takes so
+    /// much, its further faults are not remembered.
     pub late_faults_bytes: usize,
-    /// Faults of templates that are logged within ten seconds. Those beyond are counted in one line.
+    /// Faults of templates that are logged within ten seconds. Further ones are counted in one line.
     pub logged_faults: usize,
 
     // --- queues and waiting ---
-    /// Paths that were hinted at and not looked at yet. When there are more, the loader looks at everything instead.
+    /// Paths with a hint that are not synced yet. Beyond it the loader makes a full scan instead.
     pub hints: usize,
-    /// `Render` messages under way or waiting at once; one more is answered `Busy`.
+    /// `Render` messages in flight; one more is answered `Busy`.
     pub renders_in_flight: usize,
-    /// `Reload` messages under way or waiting at once; one more is answered `Busy`.
+    /// `Reload` messages in flight; one more is answered `Busy`.
     pub reloads_in_flight: usize,
-    /// Questions and commands (`history`, `edges`, `roll_back`, …) under way or waiting at once; one more is answered `Busy`.
+    /// Queries and commands (`history`, `edges`, `roll_back`, …) in flight; one more is answered `Busy`.
     pub queries_in_flight: usize,
     /// Threads of the Renderer. 0 is one per processor.
     pub render_threads: usize,
@@ -111,39 +111,39 @@ pub struct Limits {
     pub unproven_threads: usize,
     /// Threads that compile. 0 is one per processor.
     pub compile_threads: usize,
-    /// After the last write to a file that was not closed, in milliseconds: it may be half written until then.
+    /// Time to wait after the last write to a file that was not closed, in milliseconds, because it may be half written.
     pub settle_ms: u64,
-    /// The longest that such a file is waited for without a word, in milliseconds. Then a warning says that it is still being written,
-    /// and its last whole content is kept until it is closed or quiet; a new file has none and is taken as it is.
+    /// Longest time to wait for such a file without a warning, in milliseconds. Then a warning says that it is still being written, and its
+    /// last whole content is kept until it is closed or quiet; a new file has none and is used as it is.
     pub settle_max_ms: u64,
-    /// How long a file may be gone before it counts as deleted, in milliseconds: editors remove and create.
+    /// Time that a file may be missing before it counts as deleted, in milliseconds, because editors remove and create files.
     pub grace_ms: u64,
-    /// How long a `Render` message may take, waiting included, in milliseconds; then it is answered `Timeout`. A caller's own deadline
-    /// can only shorten it.
+    /// Time that a `Render` message may take, waiting included, in milliseconds; then it is answered `Timeout`. A deadline of the caller can
+    /// only shorten it.
     pub render_wait_ms: u64,
-    /// A render by message that takes longer hangs, in milliseconds: it is answered `Lost`, and its thread is replaced. Far more than
-    /// all attempts of a render may take together, so that only a formatter or a context that blocks comes here.
+    /// Time in milliseconds after which a render by message counts as hanging: it is answered `Lost`, and its thread is replaced. It is far
+    /// more than all attempts of a render may take together, so that only a formatter or a context that blocks reaches it.
     pub render_hang_ms: u64,
-    /// How long after its deadline a render by message may go on, in milliseconds. Each ends at its next step, so that only a formatter or a
-    /// context that blocks takes longer: it hangs then, and its thread is replaced.
+    /// Time in milliseconds that a render by message may go on after its deadline. Each ends at its next step, so only a formatter or a
+    /// context that blocks takes longer: then it counts as hanging, and its thread is replaced.
     pub render_grace_ms: u64,
-    /// A job of the compilers that takes longer hangs, in milliseconds. A text that a dialect hangs on is held back as broken.
+    /// Time in milliseconds after which a job of the compilers counts as hanging. A text that a dialect hangs on is broken.
     pub compile_hang_ms: u64,
-    /// Threads of one pool that may hang at once before none is started in their place, and the engine is not ready. Each costs
-    /// its stack until it comes back.
+    /// Threads of one pool that may hang at once. Beyond it no thread is replaced, and the engine is not ready. Each costs its stack until
+    /// its job ends.
     pub quarantined_threads: usize,
-    /// Commands whose outcome is remembered by their key, so that one that was lost can be sent again.
+    /// Answers of commands that are kept by idempotency key, so that a command that was lost can be sent again.
     pub idempotency_keys: usize,
-    /// Bytes of these outcomes, of reloads and again of other commands: when they are more, the oldest are forgotten, and a command that
-    /// is sent again is done again. The newest stays.
+    /// Size of these answers in bytes, separately for reloads and for other commands. Beyond it the oldest are forgotten, and such a command
+    /// is done again when it is sent again. The newest stays.
     pub idempotency_bytes: usize,
-    /// Time between two looks at everything, in milliseconds, for what no event tells of. Costs a question to the disk for each file.
+    /// Time between two full scans in milliseconds, for changes without an event. A scan costs a query to the disk for each file.
     pub sweep_ms: u64,
-    /// The same where there are no events that can be trusted: network file systems, overlays, no watches left.
+    /// Time between two full scans in milliseconds where events are not reliable: network file systems, overlays, no watches left.
     pub poll_ms: u64,
-    /// How long a `Reload` may take, in milliseconds.
+    /// Time that a `Reload` may take, in milliseconds.
     pub reload_ms: u64,
-    /// How long `start` waits for the first version, in milliseconds.
+    /// Time that `start` waits for the first version, in milliseconds.
     pub start_ms: u64,
 }
 
@@ -209,7 +209,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Time of one attempt to render.
+    /// Returns the time of one attempt to render.
     #[must_use]
     pub fn render_time(&self) -> Duration {
         Duration::from_millis(self.render_ms)

@@ -10,6 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::health::LoaderStatus;
 use crate::template::{Source, TemplateName};
 
+pub use crate::protocol::load::LoaderError;
 pub use directory::rules::{Links, RuleError, Rules};
 pub use directory::{DirectoryLoader, Mount, WatchBy};
 pub use memory::{MemoryHandle, MemoryLoader};
@@ -71,11 +72,6 @@ impl Changes {
         !self.complete && self.changed.is_empty() && self.unreadable.is_empty() && self.removed.is_empty()
     }
 }
-
-/// The reason why a loader cannot load or watch.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct LoaderError(pub String);
 
 /// The receiver of hints that something may have changed. A hint is cheap and never blocks; many hints lead to one sync.
 #[derive(Clone)]

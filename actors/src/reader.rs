@@ -1,11 +1,11 @@
-//! The one render path: reads one immutable snapshot, answers text. The Renderer and the direct reader both use it.
+//! The render path: reads one immutable snapshot and returns text. Direct renders and the Renderer both use it.
 //!
-//! A render that succeeds takes no lock that a writer holds and does no I/O. One that fails for a reason that lies in the template is
-//! tried again with what the entry was before, with the same context: a bad edit does not reach visitors, even one that compiles. It is
-//! also remembered, without a lock (`snapshot/late.rs`), and logged.
+//! A render loads the current snapshot (one atomic pointer), looks up the entry, and runs its closure within a budget. If that succeeds, it
+//! has taken no lock that a writer holds and done no I/O. If it fails and the template is to blame, the earlier closures of the entry are
+//! tried with the same data, so that a bad edit does not reach visitors, even one that compiles; the fault is recorded and logged.
 //!
-//! Here is the path of a render that succeeds. What else there is to it has files of its own: an attempt with its budget (`attempt.rs`), the
-//! answers in place of a failure (`instead.rs`, `standin.rs`), the circuit breakers (`guard.rs`), the words (`answer.rs`, `failure.rs`).
+//! This file is the path of a render that succeeds. An attempt and its budget are in `attempt.rs`, the answers in place of a failure in
+//! `instead.rs` and `standin.rs`, the circuit breakers in `guard.rs`, the failures themselves in `failure.rs`.
 
 mod attempt;
 mod failure;
@@ -38,21 +38,21 @@ use attempt::AttemptBudget;
 use failure::not_found;
 use instead::FailedAttempt;
 
-/// Reads what is served. A clone reads the same.
+/// A reader of the served version. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct Reader {
     served: Arc<ArcSwap<Snapshot>>,
-    rest: Arc<ReaderShared>,
+    shared: Arc<ReaderShared>,
 }
 
-/// What a look-up does not need.
+/// State that a look-up does not need, behind one pointer.
 struct ReaderShared {
     limits: Arc<Limits>,
     rules: BreakerRules,
     on_failure: OnFailure,
     stand_in: StandIn,
-    /// Weak, for handles keep this.
-    teller: WeakEventBus,
+    /// A weak reference, because handles keep the reader.
+    events: WeakEventBus,
     fault_log: Arc<FaultLog>,
     tally: Arc<Recorder>,
 }
@@ -63,31 +63,31 @@ impl Reader {
         limits: Arc<Limits>,
         on_failure: OnFailure,
         stand_in: StandIn,
-        teller: &EventBus,
+        events: &EventBus,
         fault_log: Arc<FaultLog>,
         tally: Arc<Recorder>,
     ) -> Self {
-        let rest = ReaderShared {
+        let shared = ReaderShared {
             rules: BreakerRules::of(&limits),
             limits,
             on_failure,
             stand_in,
-            teller: teller.weak(),
+            events: events.weak(),
             fault_log,
             tally,
         };
         Self {
             served,
-            rest: Arc::new(rest),
+            shared: Arc::new(shared),
         }
     }
 
-    /// What is served now.
+    /// Returns the current snapshot.
     pub(crate) fn current(&self) -> Arc<Snapshot> {
         self.served.load_full()
     }
 
-    /// The digest of the text that is served under a name now.
+    /// Returns the digest of the text that is served under a name now.
     #[inline]
     pub(crate) fn digest(&self, name: &str, id: Option<TemplateId>) -> Option<Digest> {
         let snapshot = self.served.load();
@@ -96,17 +96,17 @@ impl Reader {
         Some(closure.top().digest)
     }
 
-    /// Renders an entry of what is served now.
+    /// Renders an entry of the current version.
     pub(crate) fn render(
         &self,
         name: &str,
         id: Option<TemplateId>,
-        supply: &(impl ContextSource + ?Sized),
+        source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
-        // A guard, not a clone: thousands of readers at once must not fight over one counter.
+        // A guard instead of a clone, so that readers on many threads do not contend for one reference count.
         let snapshot = self.served.load();
-        self.render_in(&snapshot, name, id, supply, options)
+        self.render_in(&snapshot, name, id, source, options)
     }
 
     /// Renders an entry of one snapshot.
@@ -115,34 +115,34 @@ impl Reader {
         snapshot: &Snapshot,
         name: &str,
         id: Option<TemplateId>,
-        supply: &(impl ContextSource + ?Sized),
+        source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
-        let begun = self.rest.tally.begin();
+        let begun = self.shared.tally.begin();
         let id = id.or_else(|| find(snapshot, name));
-        let result = self.answer(snapshot, name, id, supply, options, AttemptBudget::Whole);
-        self.rest.tally.answered(begun, &result);
-        self.rest.tally.used(begun, id, &result);
+        let result = self.answer(snapshot, name, id, source, options, AttemptBudget::Whole);
+        self.shared.tally.answered(begun, &result);
+        self.shared.tally.used(begun, id, &result);
         if let Err(failure) = &result {
             self.unanswered(Some(name), failure);
         }
         result
     }
 
-    /// Logs that whoever asked for a render has no answer, where no template is to blame. To be called once for each, by who answers.
+    /// Logs a render without an answer for which no template is to blame. The caller that answers calls this once for each render.
     #[cold]
     pub(crate) fn unanswered(&self, name: Option<&str>, failure: &RenderFailure) {
-        self.rest.fault_log.unanswered(name, failure);
+        self.shared.fault_log.unanswered(name, failure);
     }
 
-    /// Renders an entry of one snapshot as far as that takes a short time and succeeds; `None` where the rest has to be done where it
-    /// holds up nobody. What is answered is counted by whoever answers.
+    /// Renders an entry of one snapshot within a small budget. Returns `None` if that is not enough or the render fails, so that it has to be
+    /// done on the pool, where no other request waits for it. The caller counts the answer.
     pub(crate) fn render_briefly(
         &self,
         begun: RenderInProgress,
         snapshot: &Snapshot,
         name: &str,
-        supply: &(impl ContextSource + ?Sized),
+        source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Option<Result<Rendered, RenderFailure>> {
         let id = find(snapshot, name);
@@ -152,11 +152,11 @@ impl Reader {
         if id.is_some_and(not_here) {
             return None;
         }
-        let result = self.answer(snapshot, name, id, supply, options, AttemptBudget::Brief);
+        let result = self.answer(snapshot, name, id, source, options, AttemptBudget::Brief);
         if let Err(RenderFailure::Failed(_) | RenderFailure::Context(_)) = result {
             return None;
         }
-        self.rest.tally.used(begun, id, &result);
+        self.shared.tally.used(begun, id, &result);
         Some(result)
     }
 
@@ -170,21 +170,21 @@ impl Reader {
         snapshot.breakers().may_take_long(id, &closure.digest()).then_some(id)
     }
 
-    /// Renders for a message that came in at `begun`, of one snapshot or of what is served now. What is answered is counted by whoever
-    /// answers, which may be a deadline.
+    /// Renders for a message that arrived at `begun`, from one snapshot or from the current one. The caller counts the answer, which may be
+    /// that of a deadline.
     pub(crate) fn render_for_message(
         &self,
         begun: RenderInProgress,
         snapshot: Option<&Snapshot>,
         name: &str,
-        supply: &(impl ContextSource + ?Sized),
+        source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let served = self.served.load();
         let snapshot = snapshot.unwrap_or(&served);
         let id = find(snapshot, name);
-        let result = self.answer(snapshot, name, id, supply, options, AttemptBudget::Whole);
-        self.rest.tally.used(begun, id, &result);
+        let result = self.answer(snapshot, name, id, source, options, AttemptBudget::Whole);
+        self.shared.tally.used(begun, id, &result);
         result
     }
 
@@ -193,12 +193,12 @@ impl Reader {
         snapshot: &Snapshot,
         name: &str,
         id: Option<TemplateId>,
-        supply: &(impl ContextSource + ?Sized),
+        source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
-        effort: AttemptBudget,
+        size: AttemptBudget,
     ) -> Result<Rendered, RenderFailure> {
         let version = snapshot.version();
-        // Asked here first: a span that nobody wants costs a comparison so, and five times that without.
+        // Checked here first: a disabled span costs one comparison this way, and five times that otherwise.
         let _span = (LevelFilter::current() >= LevelFilter::DEBUG)
             .then(|| tracing::debug_span!("render", name, version = version.number()).entered());
         let answer = |body, freshness| Rendered {
@@ -219,13 +219,13 @@ impl Reader {
                 },
             ),
             Standing::Broken { why } => return self.stand_in(snapshot, name, Arc::clone(why)),
-            // Somebody calls it by this name.
+            // Another template calls it by this name, so the name has an id.
             Standing::Gone => match equivalent(snapshot, name).filter(|other| *other != id) {
-                Some(other) => return self.answer(snapshot, name, Some(other), supply, options, effort),
+                Some(other) => return self.answer(snapshot, name, Some(other), source, options, size),
                 None => return Err(not_found(snapshot, name)),
             },
         };
-        // Asked once: it is all that this costs a template that is well.
+        // This check is the whole cost of breakers and late faults for a template without faults.
         let guarded = snapshot.breakers().may_know(id);
         let watched = guarded | snapshot.faults().may_watch(id);
         if guarded && let Some((error, substitute)) = self.refused(snapshot, id, &closure) {
@@ -237,14 +237,14 @@ impl Reader {
                 failure: RenderFailure::Failed(*error),
                 refused: Some(substitute),
             };
-            return self.instead(failed, supply, options);
+            return self.instead(failed, source, options);
         }
-        let mut budget = self.budget(options, effort);
+        let mut budget = self.budget(options, size);
         let began = watched.then(Instant::now);
-        match self.attempt_within(&mut budget, &closure, supply, options) {
+        match self.attempt_within(&mut budget, &closure, source, options) {
             Ok(body) => {
                 if let Some(began) = began {
-                    let limits = &self.rest.limits;
+                    let limits = &self.shared.limits;
                     let brief = budget.steps_taken() <= limits.inline_steps
                         && began.elapsed() <= Duration::from_millis(limits.inline_ms);
                     self.rendered_well(snapshot, id, &closure, &freshness, brief);
@@ -260,8 +260,8 @@ impl Reader {
                     failure,
                     refused: None,
                 };
-                match effort {
-                    AttemptBudget::Whole => self.instead(failed, supply, options),
+                match size {
+                    AttemptBudget::Whole => self.instead(failed, source, options),
                     AttemptBudget::Brief | AttemptBudget::Part => Err(self.broken_off(failed)),
                 }
             }
@@ -277,13 +277,13 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// The entry of a name, or the one that is meant by it in other code points.
+/// Returns the id of a name, or of the one that is written with other code points for the same characters.
 #[inline]
 fn find(snapshot: &Snapshot, name: &str) -> Option<TemplateId> {
     snapshot.id(name).or_else(|| equivalent(snapshot, name))
 }
 
-/// The entry that is meant by a name in other code points.
+/// Returns the id of the name that is written with other code points for the same characters.
 #[cold]
 fn equivalent(snapshot: &Snapshot, name: &str) -> Option<TemplateId> {
     snapshot.equivalent(name).and_then(|name| snapshot.id(name.as_str()))

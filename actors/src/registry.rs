@@ -28,12 +28,12 @@ use crate::events::{Event, EventBus, Fallback, Fixed, Published, Serving};
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
 use crate::protocol::messages::{
-    BatchOutcome, Compare, CurrentSnapshot, History, IdempotencyKey, KeptVersions, PublishBatch, Resume, RollBack,
-    RolledBack, Unanswered, VersionNotKept,
+    BatchOutcome, Compare, CompareError, CurrentSnapshot, History, IdempotencyKey, KeptVersions, PublishBatch, Resume,
+    RollBack, RolledBack,
 };
 use crate::protocol::report::{Report, causes};
 use crate::snapshot::{Compared, Snapshot};
-use crate::supervision::{Behavior, Fenced, Serve, Started, Vault};
+use crate::supervision::{Behavior, Fenced, Serve, Started, Unavailable, Vault};
 
 pub(crate) use accepted::AcceptedState;
 use publish::{Decision, Refusal};
@@ -83,7 +83,7 @@ impl<G: Clone + Unpin + 'static> Serve<PublishBatch<G>> for Registry<G> {
 }
 
 impl<G: Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
-    async fn serve(&mut self, command: RollBack) -> RolledBack {
+    async fn serve(&mut self, command: RollBack) -> Result<RolledBack, Unavailable> {
         let limits = Arc::clone(&self.0.limits);
         self.command(command.key, |state| {
             history::roll_back(state, command.to, &limits).map_err(RolledBack::NotKept)
@@ -92,7 +92,7 @@ impl<G: Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
 }
 
 impl<G: Clone + Unpin + 'static> Serve<Resume> for Registry<G> {
-    async fn serve(&mut self, command: Resume) -> RolledBack {
+    async fn serve(&mut self, command: Resume) -> Result<RolledBack, Unavailable> {
         let limits = Arc::clone(&self.0.limits);
         self.command(command.key, |state| {
             history::resume(state, &limits).ok_or_else(|| RolledBack::Unchanged(state.snapshot().version()))
@@ -101,13 +101,13 @@ impl<G: Clone + Unpin + 'static> Serve<Resume> for Registry<G> {
 }
 
 impl<G: Clone + Unpin + 'static> Serve<CurrentSnapshot> for Registry<G> {
-    async fn serve(&mut self, _: CurrentSnapshot) -> Result<Arc<Snapshot>, Unanswered> {
+    async fn serve(&mut self, _: CurrentSnapshot) -> Result<Arc<Snapshot>, Unavailable> {
         Ok(self.0.accepted.draft().state.snapshot().clone())
     }
 }
 
 impl<G: Clone + Unpin + 'static> Serve<History> for Registry<G> {
-    async fn serve(&mut self, _: History) -> Result<KeptVersions, Unanswered> {
+    async fn serve(&mut self, _: History) -> Result<KeptVersions, Unavailable> {
         let state = self.0.accepted.draft().state;
         Ok(KeptVersions {
             versions: history::kept(&state),
@@ -117,8 +117,8 @@ impl<G: Clone + Unpin + 'static> Serve<History> for Registry<G> {
 }
 
 impl<G: Clone + Unpin + 'static> Serve<Compare> for Registry<G> {
-    async fn serve(&mut self, asked: Compare) -> Result<Result<Compared, VersionNotKept>, Unanswered> {
-        Ok(history::compare(&self.0.accepted.draft().state, asked.from, asked.to))
+    async fn serve(&mut self, asked: Compare) -> Result<Compared, CompareError> {
+        Ok(history::compare(&self.0.accepted.draft().state, asked.from, asked.to)?)
     }
 }
 
@@ -160,10 +160,10 @@ impl<G: Clone> Registry<G> {
         &self,
         key: Option<IdempotencyKey>,
         decide: impl FnOnce(&RegistryState) -> Result<(RegistryState, Report), RolledBack>,
-    ) -> RolledBack {
+    ) -> Result<RolledBack, Unavailable> {
         let accepted = self.0.accepted.draft();
         if let Some(answered) = key.and_then(|key| accepted.answered(key)) {
-            return answered;
+            return Ok(answered);
         }
         let done = match decide(&accepted.state) {
             Ok((state, report)) => {
@@ -177,7 +177,7 @@ impl<G: Clone> Registry<G> {
                 self.0.accepted.commit(next).map(|()| answer)
             }
         };
-        done.unwrap_or_else(|fenced| RolledBack::Lost(fenced.to_string()))
+        done.map_err(|fenced| Unavailable::Lost(fenced.to_string()))
     }
 
     /// Commits the state, swaps the snapshot, and reports the version, in this order.
@@ -192,11 +192,11 @@ impl<G: Clone> Registry<G> {
                 self.0.recorder.published(published, held, &snapshot);
                 log(published, self.0.fault_log.is_quiet());
             }
-            self.0.events.tell(event);
+            self.0.events.send(event);
         }
         for template in settled.fixed {
             let version = report.version;
-            self.0.events.tell(Event::Fixed(Fixed { template, version }));
+            self.0.events.send(Event::Fixed(Fixed { template, version }));
         }
         Ok(())
     }

@@ -15,7 +15,6 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::budget::Exceeded;
 use crate::counters::RenderInProgress;
 use crate::limits::Limits;
 use crate::protocol::messages::Render;
@@ -23,7 +22,8 @@ use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
 use crate::reader::{ContextSource, Reader};
 use crate::snapshot::Snapshot;
 use crate::supervision::{
-    Abandoned, AfterJob, Child, FaultKind, FaultMoment, InjectedFaults, OneShotAnswer, Pool, Timer, Timers, contain,
+    AfterJob, Child, FaultKind, FaultMoment, InjectedFaults, OneShotAnswer, Pool, Timeout, Timer, Timers, Unavailable,
+    contain,
 };
 
 use turns::{Turn, Turns};
@@ -262,7 +262,7 @@ impl Renderer {
             let started = Instant::now();
             let (name, snapshot, deadline) = (job.name.clone(), job.snapshot.clone(), job.options.deadline);
             let (rendered, next) = worker.serve(job, begun);
-            if let (Err(RenderFailure::Timeout(_)), Some(deadline)) = (&rendered, deadline) {
+            if let (Err(RenderFailure::Unavailable(Unavailable::Timeout(_))), Some(deadline)) = (&rendered, deadline) {
                 let ended = Instant::now();
                 // If it waited for longer than it ran, other renders are to blame and not this template.
                 if ended >= deadline && ended - started >= started - queued {
@@ -278,17 +278,17 @@ impl Renderer {
         let until = until.checked_add(Duration::from_millis(self.limits.render_grace_ms));
         self.pool.submit_until(until, run, move |why| {
             ends.end();
-            on_abandoned.send(Err(match why {
-                Abandoned::Hangs(_) => {
+            let why = match why {
+                Unavailable::Timeout(_) => {
                     let why = "the render does not end: a formatter or the data blocks";
                     blamed.reader.took_too_long(snapshot.as_deref(), &name, why, true);
-                    RenderFailure::Lost(format!(
+                    Unavailable::Lost(format!(
                         "`{name}` took longer than {hang_ms} ms (the limit `render_hang_ms`)"
                     ))
                 }
-                Abandoned::QueueFull => RenderFailure::Busy,
-                Abandoned::AllHang => RenderFailure::Lost(why.to_string()),
-            }));
+                other => other,
+            };
+            on_abandoned.send(Err(why.into()));
         });
         self.note_answer(&asked_for, answered.await)
     }
@@ -299,7 +299,8 @@ impl Renderer {
         name: &str,
         answered: Result<Result<Rendered, RenderFailure>, oneshot::error::RecvError>,
     ) -> Result<Rendered, RenderFailure> {
-        let rendered = answered.unwrap_or_else(|_| Err(RenderFailure::Lost("the engine has stopped meanwhile".into())));
+        let rendered =
+            answered.unwrap_or_else(|_| Err(Unavailable::Lost("the engine has stopped meanwhile".into()).into()));
         if let Err(failure) = &rendered {
             self.worker.reader.unanswered(Some(name), failure);
         }
@@ -330,17 +331,21 @@ impl Renderer {
         options.cancel = Some(token.clone());
         let wait_ms = self.limits.render_wait_ms;
         let longest = Instant::now().checked_add(Duration::from_millis(wait_ms));
-        let (at, exceeded) = match (options.deadline, longest) {
-            (Some(deadline), Some(longest)) if deadline > longest => (longest, Exceeded::Waited(wait_ms)),
-            (Some(deadline), _) => (deadline, Exceeded::Deadline),
-            (None, Some(longest)) => (longest, Exceeded::Waited(wait_ms)),
+        let waited = Timeout::Waited {
+            ms: wait_ms,
+            limit: "the limit `render_wait_ms`",
+        };
+        let (at, timeout) = match (options.deadline, longest) {
+            (Some(deadline), Some(longest)) if deadline > longest => (longest, waited),
+            (Some(deadline), _) => (deadline, Timeout::Deadline),
+            (None, Some(longest)) => (longest, waited),
             // A time that overflows is cut to 68 years.
-            (None, None) => (Instant::now() + Duration::from_secs(1 << 31), Exceeded::Waited(wait_ms)),
+            (None, None) => (Instant::now() + Duration::from_secs(1 << 31), waited),
         };
         let cancels = token.clone();
         let timer = self.timers.at(at, move || {
             cancels.cancel();
-            late.send(Err(RenderFailure::Timeout(exceeded)));
+            late.send(Err(Unavailable::Timeout(timeout).into()));
         });
         (at, (timer, token.drop_guard()))
     }

@@ -29,6 +29,7 @@ pub(crate) mod served;
 pub(crate) mod view;
 mod differences;
 mod late_faults;
+mod status;
 
 use std::fmt;
 use std::sync::Arc;
@@ -44,11 +45,12 @@ use index::Index;
 use view::View;
 
 pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, RenderRoute, Substitute, Success};
-pub use differences::{Compared, Difference, ServedTemplate, Stands};
+pub use differences::{Compared, Difference, ServedTemplate};
 pub(crate) use earlier::{EarlierVersions, LastGoodVersions};
 pub use entry::Why;
 pub(crate) use late_faults::{Failure, LateFaultLimits, LateFaults, Settled};
 pub use late_faults::{LateFault, Serving};
+pub use status::Status;
 
 /// The hasher of every map by name: fast, and seeded at random, so that names cannot be chosen to collide.
 pub(crate) type NameHasher = foldhash::fast::RandomState;

@@ -34,6 +34,7 @@ mod fault_injection;
 mod vault;
 mod contained;
 mod shell;
+mod unavailable;
 mod bounded_recipient;
 mod timers;
 mod pool;
@@ -57,17 +58,18 @@ pub use incident::{Fault, FaultKind, GivenUp, Restarted};
 pub use policy::{Escalation, Policy, PolicyError, RESTARTS_MAX, Restart, TIME_MAX_MS};
 pub use restart_group::Strategy;
 pub use shell::{Behavior, Serve, Started};
-pub use supervised::{Supervised, Undelivered};
+pub use supervised::Supervised;
+pub use unavailable::{Timeout, Unavailable};
 pub use vault::{Fenced, Vault};
 
 /// The parts that the engine is built of. Users who only have actors supervised need none of them.
 mod parts {
-    pub use super::bounded_recipient::{BoundedRecipient, Permit, Rejected};
+    pub use super::bounded_recipient::{BoundedRecipient, Permit};
     pub use super::child::Child;
     pub use super::incident::Incident;
     pub use super::mailbox_slot::{MailboxSlot, TakenSlot};
     pub use super::meter::{Meter, MeteredRecipient, Ticket};
-    pub use super::pool::{Abandoned, AfterJob, HangPolicy, Lost, OneShotAnswer, Pool};
+    pub use super::pool::{AfterJob, HangPolicy, OneShotAnswer, Pool};
     pub use super::restart_group::{EndConsequence, MemberDuty, MemberOrders, RestartGroup};
     pub use super::restarts::{EndReason, RestartDecision, Restarts};
     pub use super::shell::{PendingReply, Shell, Traced};

@@ -15,9 +15,9 @@ use tracing::Instrument;
 
 use crate::counters::Recorder;
 use crate::health::LoaderHealth;
-use crate::loader::{Changes, Depth, Hints, Loader};
+use crate::loader::{Changes, Depth, Hints, Loader, LoaderError};
 use crate::protocol::messages::{BatchOutcome, Drain, Drained, Reload, SourcesChanged, SyncOutcome, SyncSources};
-use crate::supervision::{Behavior, MeteredRecipient, Pool, Serve, Started, contain};
+use crate::supervision::{Behavior, MeteredRecipient, Pool, Serve, Started, Unavailable, contain};
 use crate::unheard::unheard;
 use crate::version::{LoaderId, Revision};
 
@@ -83,7 +83,7 @@ impl LoaderWorker {
     pub(crate) async fn with<T: Send + 'static>(
         &self,
         run: impl FnOnce(&mut dyn Loader) -> T + Send + 'static,
-    ) -> Result<T, String> {
+    ) -> Result<T, Unavailable> {
         let (loader, health) = (Arc::clone(&self.loader), Arc::clone(&self.health));
         let span = tracing::Span::current();
         let job = move || {
@@ -98,7 +98,7 @@ impl LoaderWorker {
             }
             answer
         };
-        self.thread.run(job).await.map_err(|lost| lost.to_string())
+        self.thread.run(job).await
     }
 }
 
@@ -162,7 +162,7 @@ impl Serve<SyncSources> for Watcher {
         self.recorder.reloads.synced(&outcome, false);
         // No caller gets this outcome, so the log reports a failure, once, and its end.
         let failure = match &outcome {
-            SyncOutcome::LoadFailed(reason) => Some(reason.clone()),
+            SyncOutcome::LoadFailed(error) => Some(error.to_string()),
             _ => None,
         };
         if failure != self.last_failure {
@@ -208,10 +208,10 @@ impl Watcher {
         let depth = if self.known.is_some() { depth } else { Depth::Afresh };
         let changes = match self.worker.with(move |loader| loader.sync(depth)).await {
             Ok(Ok(changes)) => changes,
-            Ok(Err(error)) => return SyncOutcome::LoadFailed(error.to_string()),
+            Ok(Err(error)) => return SyncOutcome::LoadFailed(error),
             Err(lost) => {
                 self.schedule_resend();
-                return SyncOutcome::LoadFailed(lost);
+                return SyncOutcome::LoadFailed(LoaderError::new(lost.to_string()).caused_by(lost));
             }
         };
         let known = self.known.take().unwrap_or_default();

@@ -1,13 +1,12 @@
-//! [`IdempotencyStore`]: a request with an `Idempotency-Key` is carried out once, however often it is repeated.
+//! [`Once`]: what was asked for with an `Idempotency-Key` is done once, however often it is asked.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, rt};
-use tokio::sync::OnceCell;
+use hotplate_actors::idempotency::{AnswerLimits, AnswerStore, PendingAnswer};
 
 use super::limits::AdminLimits;
 use super::problem::Problem;
@@ -17,42 +16,43 @@ const HEADER: &str = "idempotency-key";
 /// The longest key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
-/// An answer that can be sent again.
+/// An answer that can be given again.
 #[derive(Debug, Clone)]
 pub(super) struct StoredAnswer {
     pub(super) status: StatusCode,
     pub(super) json: Bytes,
 }
 
-/// Stores answers by key, bounded by their number, their bytes and their age.
+/// Stores answers by key, up to a number of keys, a number of bytes, and an age.
 #[derive(Debug)]
 pub(super) struct IdempotencyStore {
-    known: Mutex<HashMap<String, StoredKey>>,
-    most: usize,
-    bytes: usize,
-    lives: Duration,
+    known: Mutex<AnswerStore<String, StoredKey>>,
+    limits: AnswerLimits,
+    lifetime: Duration,
 }
 
 #[derive(Debug)]
 struct StoredKey {
     since: Instant,
-    /// The hash of the request: a key belongs to one request.
+    /// Digest of the request: a key belongs to one request.
     asked: blake3::Hash,
-    answer: Arc<OnceCell<StoredAnswer>>,
+    answer: PendingAnswer<StoredAnswer>,
 }
 
 impl IdempotencyStore {
     pub(super) fn new(limits: &AdminLimits) -> Self {
         Self {
             known: Mutex::default(),
-            most: limits.idempotency_keys.max(1),
-            bytes: limits.idempotency_bytes,
-            lives: Duration::from_millis(limits.idempotency_ms),
+            limits: AnswerLimits {
+                keys: limits.idempotency_keys.max(1),
+                bytes: limits.idempotency_bytes,
+            },
+            lifetime: Duration::from_millis(limits.idempotency_ms),
         }
     }
 
-    /// Carries out a request, or returns the answer to the first one with the same key. A failure is not stored. A request that was begun
-    /// is finished even if its client goes away.
+    /// Runs a command, or returns its first answer if it was sent before with the same key. A failure is not stored. A command that was
+    /// begun is finished even if the client goes away.
     pub(super) async fn answer<F>(&self, request: &HttpRequest, body: &[u8], run: F) -> Result<StoredAnswer, Problem>
     where
         F: Future<Output = Result<StoredAnswer, Problem>> + 'static,
@@ -73,53 +73,30 @@ impl IdempotencyStore {
         let asked = asked.update(body).finalize();
         let answer = self.find(key, asked, Instant::now())?;
         let answered = answer.get_or_try_init(|| finish(run)).await.cloned();
-        self.trim(key);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = |known: &StoredKey| known.answer.get().map_or(0, |answer| answer.json.len());
+        known.trim(&key.to_owned(), self.limits, bytes);
         answered
     }
 
-    /// Removes the oldest answers until the rest fits into the bytes, but keeps the answer for `newest`.
-    fn trim(&self, newest: &str) {
+    /// Returns the answer of a key, which the first caller prepares.
+    fn find(&self, key: &str, asked: blake3::Hash, now: Instant) -> Result<PendingAnswer<StoredAnswer>, Problem> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = |known: &StoredKey| known.answer.get().map_or(0, |answer| answer.json.len());
-        let mut all: usize = known.values().map(bytes).sum();
-        while all > self.bytes {
-            let answered = known.iter().filter(|(key, known)| *key != newest && bytes(known) > 0);
-            let Some(oldest) = answered
-                .min_by_key(|(_, known)| known.since)
-                .map(|(key, _)| key.clone())
-            else {
-                break;
-            };
-            all -= known.remove(&oldest).as_ref().map_or(0, bytes);
-        }
-    }
-
-    /// Returns the cell that holds the answer for a key, now or later.
-    fn find(&self, key: &str, asked: blake3::Hash, now: Instant) -> Result<Arc<OnceCell<StoredAnswer>>, Problem> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, known| now.saturating_duration_since(known.since) < self.lives);
-        if let Some(known) = known.get(key) {
+        known.retain(|known| now.saturating_duration_since(known.since) < self.lifetime);
+        let key = key.to_owned();
+        if let Some(known) = known.get(&key) {
             if known.asked != asked {
                 return Err(Problem::refused("this Idempotency-Key was used for something else"));
             }
             return Ok(Arc::clone(&known.answer));
         }
-        if known.len() >= self.most {
-            let oldest = known.iter().min_by_key(|(_, known)| known.since);
-            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
-                known.remove(&oldest);
-            }
-        }
-        let answer = Arc::<OnceCell<StoredAnswer>>::default();
-        let since = now;
-        known.insert(
-            key.to_owned(),
-            StoredKey {
-                since,
-                asked,
-                answer: Arc::clone(&answer),
-            },
-        );
+        let answer = PendingAnswer::default();
+        let stored = StoredKey {
+            since: now,
+            asked,
+            answer: Arc::clone(&answer),
+        };
+        known.insert(key, stored, self.limits);
         Ok(answer)
     }
 }
@@ -128,11 +105,9 @@ async fn finish<F>(run: F) -> Result<StoredAnswer, Problem>
 where
     F: Future<Output = Result<StoredAnswer, Problem>> + 'static,
 {
-    rt::spawn(run).await.unwrap_or_else(|_| {
-        Err(Problem::internal(
-            "the request failed, and it may have been carried out in part",
-        ))
-    })
+    rt::spawn(run)
+        .await
+        .unwrap_or_else(|_| Err(Problem::internal("it failed, and it is not known how far it came")))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod version;
 use std::fmt;
 
 use hotplate_actors::dialect::TemplateId;
-use hotplate_actors::snapshot::{Snapshot, Standing, Stands};
+use hotplate_actors::snapshot::{Snapshot, Standing, Status};
 use hotplate_actors::{Hotplate, TemplateName, counters};
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -64,7 +64,7 @@ impl StatusAnswer {
     pub(super) fn of(hotplate: &Hotplate, snapshot: &Snapshot, id: TemplateId) -> Self {
         match snapshot.standing(id) {
             Standing::Gone => Self::Missing,
-            _ => Stands::of(hotplate.serving(snapshot, id)).into(),
+            _ => Status::of(hotplate.serving(snapshot, id)).into(),
         }
     }
 
@@ -78,12 +78,12 @@ impl StatusAnswer {
     }
 }
 
-impl From<Stands> for StatusAnswer {
-    fn from(stands: Stands) -> Self {
-        match stands {
-            Stands::Current => Self::Current,
-            Stands::Stale => Self::Stale,
-            Stands::Broken => Self::Broken,
+impl From<Status> for StatusAnswer {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Current => Self::Current,
+            Status::Stale => Self::Stale,
+            Status::Broken => Self::Broken,
         }
     }
 }

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use hotplate_actors::loader::LoaderError;
 use hotplate_actors::{Hotplate, Limits, MemoryLoader, StartError, TemplateName};
 use serde::Serialize;
 
@@ -50,7 +51,7 @@ impl PageRenderer {
             .start()?;
         match hotplate.diagnostics().first() {
             None => Ok(Self(hotplate)),
-            Some(wrong) => Err(StartError::Load(wrong.to_string())),
+            Some(wrong) => Err(StartError::Load(LoaderError::new(wrong.to_string()))),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, ResponseError};
-use hotplate_actors::CallError;
+use hotplate_actors::{CompareError, Unavailable};
 use serde::Serialize;
 use utoipa::{ToResponse, ToSchema};
 
@@ -200,6 +200,10 @@ impl Problem {
 
     pub(super) fn engine_timeout(ms: u64) -> Self {
         let detail = format!("the engine did not answer within {ms} ms; it may still carry out the request");
+        Self::timed_out(detail)
+    }
+
+    fn timed_out(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::GATEWAY_TIMEOUT,
             "engine-timeout",
@@ -218,18 +222,28 @@ impl Problem {
     }
 }
 
-impl From<CallError> for Problem {
-    fn from(error: CallError) -> Self {
+impl From<CompareError> for Problem {
+    fn from(error: CompareError) -> Self {
         match error {
-            CallError::Busy => Self::busy(error.to_string()),
-            CallError::Timeout(ms) => Self::engine_timeout(ms),
-            CallError::Down => Self::new(
+            CompareError::NotKept(not_kept) => Self::not_kept(not_kept.to_string()),
+            CompareError::Unavailable(unavailable) => unavailable.into(),
+            _ => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(error: Unavailable) -> Self {
+        match error {
+            Unavailable::Busy { .. } => Self::busy(error.to_string()),
+            Unavailable::Timeout(_) => Self::timed_out(error.to_string()),
+            Unavailable::Down(_) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "down",
                 "The engine has ended",
                 error.to_string(),
             ),
-            CallError::Lost(_) => Self::new(
+            Unavailable::Lost(_) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "lost",
                 "The call was lost",

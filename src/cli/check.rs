@@ -8,7 +8,7 @@ use clap::Args;
 use hotplate::diagnostic::{Diagnostic, Severity};
 use hotplate::site::{Site, SiteData};
 use hotplate::snapshot::Standing;
-use hotplate::{Builder, OnFailure, Pinned, RenderFailure, RenderOptions, TemplateName};
+use hotplate::{Builder, OnFailure, Pinned, RenderFailure, TemplateName};
 use serde_json::json;
 
 use super::failure::FOUND;
@@ -123,7 +123,7 @@ impl CheckFindings {
 
     fn render(&mut self, pinned: &Pinned, entry: &TemplateName) {
         self.rendered += 1;
-        if let Err(failure) = pinned.render_supplied(entry.as_str(), &SiteData, &RenderOptions::default()) {
+        if let Err(failure) = pinned.request(entry.as_str()).with_source(SiteData).render() {
             self.add(fault_of(failure, entry), Some(entry));
         }
     }

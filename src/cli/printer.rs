@@ -11,7 +11,7 @@ use std::io;
 
 use hotplate::config::{Changes, ConfigError};
 use hotplate::site::Site;
-use hotplate::{CallError, Event, Hotplate, ReloadReport, Version};
+use hotplate::{Event, Hotplate, ReloadReport, Unavailable, Version};
 
 use super::Format;
 use super::terminal::Terminal;
@@ -108,7 +108,7 @@ impl EventPrinter {
     }
 
     /// Reports the outcome of a SIGHUP whose configuration is valid.
-    pub(crate) fn reloaded(&mut self, changes: &Changes, report: &Result<ReloadReport, CallError>) -> io::Result<()> {
+    pub(crate) fn reloaded(&mut self, changes: &Changes, report: &Result<ReloadReport, Unavailable>) -> io::Result<()> {
         match report {
             Ok(report) => self.print(&ServerEvent::reloaded(changes, report)),
             Err(error) => self.print(&ServerEvent::NotReloaded {

@@ -8,7 +8,7 @@ use clap::Args;
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::{Site, SiteData, parse};
 use hotplate::text::decode;
-use hotplate::{Builder, Hotplate, Limits, OnFailure, RenderFailure, RenderOptions, Rendered, TemplateName};
+use hotplate::{Builder, Hotplate, Limits, OnFailure, RenderFailure, Rendered, TemplateName};
 
 use super::setup::CommandSetup;
 use super::terminal::Terminal;
@@ -54,7 +54,7 @@ impl PageArguments {
         if TemplateName::new(&self.name).is_ok_and(|name| !site.is_template(&name)) {
             return Err(is_data(&self.name));
         }
-        let options = RenderOptions::default();
+        let request = hotplate.request(&self.name);
         let rendered = match &self.data {
             Some(file) => {
                 let text = decode(read(file, limits)?).map_err(|fault| in_file(*fault, file))?;
@@ -62,9 +62,9 @@ impl PageArguments {
                 for warning in parsed.warnings {
                     Terminal::stderr().diagnostic(&of_file(warning, file))?;
                 }
-                hotplate.render_with(&self.name, &parsed.data, &options)
+                request.with(&parsed.data).render()
             }
-            None => hotplate.render_supplied(&self.name, &SiteData, &options),
+            None => request.with_source(SiteData).render(),
         };
         rendered.map_err(|failure| failed(site, failure))
     }

@@ -14,7 +14,7 @@ use hotplate::guard::{ConnectionCounters, GuardedServer};
 use hotplate::metrics::Metrics;
 use hotplate::site::Site;
 use hotplate::web::{Pages, Web};
-use hotplate::{CallError, Event, Hotplate, ReloadReport};
+use hotplate::{Event, Hotplate, ReloadReport, Unavailable};
 
 use super::failure::FAILED;
 use super::live::LiveSettings;
@@ -63,7 +63,7 @@ pub(crate) struct Server {
 }
 
 /// A reload in progress.
-type Reloading = Pin<Box<dyn Future<Output = (Changes, Result<ReloadReport, CallError>)>>>;
+type Reloading = Pin<Box<dyn Future<Output = (Changes, Result<ReloadReport, Unavailable>)>>>;
 
 impl Server {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
@@ -365,7 +365,7 @@ async fn second_signal(signals: &mut Signals) {
 }
 
 /// Waits for the outcome of the reload in progress, if there is one.
-async fn finished(reloading: &mut Option<Reloading>) -> (Changes, Result<ReloadReport, CallError>) {
+async fn finished(reloading: &mut Option<Reloading>) -> (Changes, Result<ReloadReport, Unavailable>) {
     match reloading {
         Some(reloading) => reloading.await,
         None => std::future::pending().await,

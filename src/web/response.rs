@@ -18,13 +18,13 @@ pub(super) const NO_CACHE: &str = "no-cache";
 /// `Vary` in development, where a script that fetches a page gets it without the script of live reload.
 pub(super) const VARIES: &str = "sec-fetch-dest, x-hotplate-live";
 
-/// Status and word for a freshness.
+/// Returns the status and the word for a freshness.
 pub(super) fn status(freshness: &Freshness) -> (StatusCode, &'static str) {
-    match freshness {
-        Freshness::Current => (StatusCode::OK, "current"),
-        Freshness::Stale { .. } => (StatusCode::OK, "stale"),
-        Freshness::Fallback { .. } => (StatusCode::SERVICE_UNAVAILABLE, "fallback"),
-    }
+    let status = match freshness {
+        Freshness::Current | Freshness::Stale { .. } => StatusCode::OK,
+        Freshness::Fallback { .. } => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, freshness.as_str())
 }
 
 /// Adds the headers for version and freshness.

@@ -130,8 +130,9 @@ impl Templates {
         name: &str,
         supply: impl ContextSource + Send + 'static,
     ) -> Page {
-        let renderer = self.web.hotplate.renderer();
-        let rendered = renderer.in_turn(pinned, name, supply, self.options()).await;
+        let options = self.options();
+        let request = pinned.request(name).with_source(supply).options(&options);
+        let rendered = self.web.hotplate.renderer().render(request).await;
         self.after(pinned, name, rendered, Validator::Body)
     }
 
@@ -140,13 +141,19 @@ impl Templates {
         let options = self.options();
         // A plain page in production needs neither a validator of its closure nor a script, so no snapshot is pinned for it.
         if tag.is_none() && self.web.setting.is_none() {
-            let rendered = self.web.hotplate.render_supplied(name, supply, &options);
+            let rendered = self
+                .web
+                .hotplate
+                .request(name)
+                .with_source(supply)
+                .options(&options)
+                .render();
             return self.answer(name, rendered, Validator::Body);
         }
         let pinned = self.web.hotplate.snapshot();
         match self.validator(&pinned, name, tag) {
             Ok(validator) => {
-                let rendered = pinned.render_supplied(name, supply, &options);
+                let rendered = pinned.request(name).with_source(supply).options(&options).render();
                 self.after(&pinned, name, rendered, validator)
             }
             Err(unchanged) => Page::new(name, PageOutcome::Unchanged(unchanged)),

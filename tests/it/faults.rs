@@ -14,8 +14,8 @@ use actix_web::{App, Responder};
 use hotplate::metrics::Metrics;
 use hotplate::web::{Templates, Web};
 use hotplate::{
-    Builder, CallError, Context as Data, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, OnFailure, ReloadReport,
-    Render, RenderOptions, Serving, TemplateName,
+    Builder, Context as Data, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, OnFailure, ReloadReport, Render,
+    RenderOptions, Serving, TemplateName, Unavailable,
 };
 use serde_json::json;
 use tracing::field::{Field, Visit};
@@ -103,7 +103,7 @@ impl Scene {
         Self { hotplate, memory, web }
     }
 
-    async fn edit(&self, path: &str, text: &str) -> Result<ReloadReport, CallError> {
+    async fn edit(&self, path: &str, text: &str) -> Result<ReloadReport, Unavailable> {
         self.memory.set(name(path), text);
         self.hotplate.reload().await
     }
@@ -902,7 +902,12 @@ fn the_handle_returns_stand_ins_on_request() {
         stand_in: true,
         ..RenderOptions::default()
     };
-    let stood_in = scene.hotplate.render_with("asked.html", &json!({}), &options);
+    let stood_in = scene
+        .hotplate
+        .request("asked.html")
+        .with(&json!({}))
+        .options(&options)
+        .render();
     assert_eq!(stood_in.expect("a stand-in").body, "down asked.html");
 }
 

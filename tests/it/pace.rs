@@ -10,7 +10,6 @@ use std::time::{Duration, Instant, SystemTime};
 use actix_web::App;
 use actix_web::dev::Service;
 use actix_web::test::{TestRequest, init_service};
-use hotplate::RenderOptions;
 use hotplate::site::{Site, SiteData};
 use hotplate::web::{Pages, Web};
 use tokio::io::AsyncReadExt;
@@ -243,11 +242,12 @@ async fn cost_of_a_page() {
     let site = Site::open(shop()).expect("the shop");
     let hotplate = site.builder().watch(false).start().expect("starts");
     let began = Instant::now();
-    let options = RenderOptions::default();
     let mut bytes = 0;
     for _ in 0..PAGES {
         bytes = hotplate
-            .render_supplied("index.html", &SiteData, &options)
+            .request("index.html")
+            .with_source(SiteData)
+            .render()
             .expect("renders")
             .body
             .len();

@@ -1,7 +1,7 @@
 //! The rules of a site, tested by the library.
 
 use hotplate::site::{Site, SiteData};
-use hotplate::{Freshness, Hotplate, RenderFailure, RenderOptions, Rendered};
+use hotplate::{Freshness, Hotplate, RenderFailure, Rendered};
 
 use crate::files::{Files, shop};
 
@@ -12,7 +12,7 @@ fn open(files: &Files) -> (Site, Hotplate) {
 }
 
 fn render(hotplate: &Hotplate, name: &str) -> Result<Rendered, RenderFailure> {
-    hotplate.render_supplied(name, &SiteData, &RenderOptions::default())
+    hotplate.request(name).with_source(SiteData).render()
 }
 
 fn body(hotplate: &Hotplate, name: &str) -> String {

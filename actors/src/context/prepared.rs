@@ -9,19 +9,19 @@ use crate::value::{Arena, ContextError, Value, build};
 /// without copying.
 ///
 /// The data lives in an [`Arena`] of the caller. A copy of this type refers to the same data and may be sent to any thread. Pass it to
-/// [`render_supplied`](crate::Hotplate::render_supplied), or send it in a message with [`Context::from`](super::Context).
+/// [`with_source`](crate::RenderRequest::with_source), or send it in a message with [`Context::from`](super::Context).
 ///
 /// ```
 /// # let site = tempfile::tempdir()?;
 /// # std::fs::write(site.path().join("hello.html"), "Hello {name}!")?;
 /// use hotplate_actors::value::Arena;
-/// use hotplate_actors::{Context, Hotplate, RenderOptions};
+/// use hotplate_actors::{Context, Hotplate};
 ///
 /// let hotplate = Hotplate::builder().root(site.path()).start()?;
 /// // The arena is leaked to live as long as the program; an arena in a variable works as long as that lives.
 /// let arena = Box::leak(Box::new(Arena::new()));
 /// let everybody = Context::prepare(&serde_json::json!({ "name": "World" }), arena)?;
-/// let answer = hotplate.render_supplied("hello.html", &everybody, &RenderOptions::default())?;
+/// let answer = hotplate.request("hello.html").with_source(everybody).render()?;
 /// assert_eq!(answer.body, "Hello World!");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

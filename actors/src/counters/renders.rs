@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use super::clock::Tick;
 use super::histogram::{Buckets, Histogram};
-use crate::budget::Exceeded;
 use crate::protocol::render::{Freshness, RenderFailure, Rendered};
+use crate::supervision::{Timeout, Unavailable};
 
 /// The outcome of a render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -102,11 +102,13 @@ impl RenderOutcome {
             RenderFailure::Broken { .. } => Self::Broken,
             RenderFailure::Failed(_) => Self::Failed,
             RenderFailure::Context(_) => Self::Context,
-            RenderFailure::Timeout(Exceeded::Cancelled) => Self::Cancelled,
-            RenderFailure::Timeout(_) => Self::Timeout,
-            RenderFailure::Busy => Self::Busy,
-            RenderFailure::Down => Self::Down,
-            RenderFailure::Lost(_) => Self::Lost,
+            RenderFailure::Unavailable(why) => match why {
+                Unavailable::Timeout(Timeout::Cancelled) => Self::Cancelled,
+                Unavailable::Timeout(_) => Self::Timeout,
+                Unavailable::Busy { .. } => Self::Busy,
+                Unavailable::Down(_) => Self::Down,
+                Unavailable::Lost(_) => Self::Lost,
+            },
         }
     }
 }
@@ -286,8 +288,12 @@ mod tests {
         for _ in 0..TIMED_FIRST + 100 * SAMPLE {
             count(&renders, 1, &rendered());
         }
-        count(&renders, 1, &Err(RenderFailure::Busy));
-        count(&renders, 1, &Err(RenderFailure::Down));
+        let busy = Unavailable::Busy {
+            mailbox: "renders",
+            limit: None,
+        };
+        count(&renders, 1, &Err(busy.into()));
+        count(&renders, 1, &Err(Unavailable::stopped().into()));
         let (outcomes, seconds, _) = renders.read();
         assert_eq!(outcomes[&RenderOutcome::Current], TIMED_FIRST + 100 * SAMPLE);
         assert_eq!((outcomes[&RenderOutcome::Busy], outcomes[&RenderOutcome::Down]), (1, 1));

@@ -16,7 +16,7 @@ use crate::limits::Limits;
 use crate::protocol::messages::Drain;
 use crate::renderer::Renderer;
 use crate::snapshot::Snapshot;
-use crate::supervision::{InjectedFaults, Pool, Rejected, StrategyGroup, Supervisor, Timers, runtime};
+use crate::supervision::{InjectedFaults, Pool, StrategyGroup, Supervisor, Timers, Unavailable, runtime};
 
 type Task = Box<dyn FnOnce() + Send>;
 
@@ -34,7 +34,10 @@ pub(super) enum ControlCommand {
 
 impl Engine {
     /// Runs a task in the control thread, where timers work whatever runtime the caller has.
-    pub(crate) fn run<T, F>(&self, task: impl FnOnce() -> F + Send + 'static) -> Result<oneshot::Receiver<T>, Rejected>
+    pub(crate) fn run<T, F>(
+        &self,
+        task: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<oneshot::Receiver<T>, Unavailable>
     where
         T: Send + 'static,
         F: Future<Output = T> + 'static,
@@ -48,8 +51,11 @@ impl Engine {
         // If the engine stops, the task is dropped, and with it the sender, which the receiver notices.
         match self.control.try_send(ControlCommand::Run(task)) {
             Ok(()) => Ok(answered),
-            Err(TrySendError::Full(_)) => Err(Rejected::Busy),
-            Err(TrySendError::Closed(_)) => Err(Rejected::Closed),
+            Err(TrySendError::Full(_)) => Err(Unavailable::Busy {
+                mailbox: "control",
+                limit: None,
+            }),
+            Err(TrySendError::Closed(_)) => Err(Unavailable::stopped()),
         }
     }
 }

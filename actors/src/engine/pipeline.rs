@@ -56,7 +56,7 @@ impl ControlState {
             registry: registry.recipient(),
         };
         let graph: ActorEntry<Grapher> = start(graph, child(ActorKind::Graph, 0), &faults);
-        let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms);
+        let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms, "the limit `compile_hang_ms`");
         let compilers = Pool::start("hotplate-compile", limits.compile_threads, 1024, Some(hang_policy))?;
         let compiler = compiler::CompilerConfig {
             dialects: plan.dialects,
@@ -84,8 +84,8 @@ impl ControlState {
             if plan.watch {
                 let watching = worker.with(move |loader| loader.watch(hints)).await;
                 watching
-                    .map_err(StartError::Watch)?
-                    .map_err(|error| StartError::Watch(error.to_string()))?;
+                    .map_err(|lost| StartError::Failed(Box::new(lost)))?
+                    .map_err(StartError::Watch)?;
             }
             watchers.push(watcher);
             loader_workers.push(worker);
@@ -95,7 +95,10 @@ impl ControlState {
         }
         plan.stand_in
             .check(&served.load())
-            .map_err(|(name, reason)| StartError::Fallback { name, reason })?;
+            .map_err(|(name, reason)| StartError::Fallback {
+                name,
+                reason: reason.into(),
+            })?;
         let rest = [&compiler.child, &graph.child, &registry.child, &renderer.worker.child];
         let children = watchers.iter().map(|watcher| &watcher.child).chain(rest);
         Ok(Actors {
@@ -163,14 +166,15 @@ async fn first_sync(watcher: &ActorEntry<Watcher>) -> Result<(), StartError> {
         .addr
         .send(Reload::default())
         .await
-        .map_err(|_| StartError::Failed)?
+        .map_err(|closed| StartError::Failed(Box::new(closed)))?
     {
         SyncOutcome::Unchanged => Ok(()),
         SyncOutcome::Decided(BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_)) => Ok(()),
         SyncOutcome::Decided(BatchOutcome::Refused(reason) | BatchOutcome::Lost(reason)) => {
             Err(StartError::Refused(reason))
         }
-        SyncOutcome::Decided(BatchOutcome::Conflict) | SyncOutcome::Failed(_) => Err(StartError::Failed),
-        SyncOutcome::LoadFailed(reason) => Err(StartError::Load(reason)),
+        SyncOutcome::Decided(BatchOutcome::Conflict) => Err(StartError::Failed("the versions did not agree".into())),
+        SyncOutcome::Failed(fault) => Err(StartError::Failed(Box::new(fault))),
+        SyncOutcome::LoadFailed(error) => Err(StartError::Load(error)),
     }
 }

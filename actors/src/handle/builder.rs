@@ -1,4 +1,4 @@
-//! [`Builder`]: what an engine is made of.
+//! [`Builder`]: the configuration of an engine.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,15 +18,16 @@ use crate::supervision::Policy;
 use crate::template::{NameError, TemplateName};
 use crate::value::Value;
 
+/// A source of templates, in the order in which they were added.
 enum LoaderSpec {
     Mounts(Vec<Mount>),
     Loader(Box<dyn Loader>),
 }
 
-/// Says what an engine is made of, then starts it.
+/// The configuration of an engine, which [`Builder::start`] checks and starts.
 #[must_use]
 pub struct Builder {
-    from: Vec<LoaderSpec>,
+    loaders: Vec<LoaderSpec>,
     dialects: Dialects,
     formatters: Formatters,
     stubs: Vec<String>,
@@ -45,7 +46,7 @@ pub struct Builder {
 impl Builder {
     pub(super) fn new() -> Self {
         Self {
-            from: Vec::new(),
+            loaders: Vec::new(),
             dialects: Dialects {
                 default: Arc::new(Tiny),
                 choose: Arc::new(|_| None),
@@ -71,12 +72,12 @@ impl Builder {
         self.mounts([Mount::new("", directory)])
     }
 
-    /// Loads what other [`Rules`] say is a template, below a directory.
+    /// Loads the templates below a directory that other [`Rules`] select.
     pub fn root_with(self, directory: impl Into<PathBuf>, rules: Rules) -> Self {
         self.mounts([Mount::new("", directory).rules(rules)])
     }
 
-    /// By what directories are watched; [`WatchBy::Auto`] is right nearly always.
+    /// Sets the means by which directories are watched. The default, [`WatchBy::Auto`], nearly always fits.
     pub fn watch_by(mut self, by: WatchBy) -> Self {
         self.watch_by = by;
         self
@@ -84,25 +85,25 @@ impl Builder {
 
     /// Loads from several directories as one set: what changes in several of them is one batch. The first must exist.
     pub fn mounts(mut self, mounts: impl IntoIterator<Item = Mount>) -> Self {
-        self.from.push(LoaderSpec::Mounts(mounts.into_iter().collect()));
+        self.loaders.push(LoaderSpec::Mounts(mounts.into_iter().collect()));
         self
     }
 
-    /// Loads templates from somewhere else; in order with the roots.
+    /// Loads templates from another source. Loaders and roots are used in the order in which they are added.
     pub fn loader(mut self, loader: impl Loader) -> Self {
-        self.from.push(LoaderSpec::Loader(Box::new(loader)));
+        self.loaders.push(LoaderSpec::Loader(Box::new(loader)));
         self
     }
 
-    /// The language of the templates; [`Tiny`] unless said otherwise.
+    /// Sets the language of the templates. The default is [`Tiny`].
     pub fn dialect(mut self, dialect: impl Dialect) -> Self {
         self.dialects.default = Arc::new(dialect);
         self.foreign = true;
         self
     }
 
-    /// The language of some templates, by name; `None` is the language of the others. If it is called several times, the first
-    /// function that knows a name decides.
+    /// Sets the language of some templates by name; `None` leaves the default. If this is called several times, the first function that
+    /// returns a language decides.
     pub fn dialect_for(
         mut self,
         choose: impl Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync + 'static,
@@ -123,7 +124,7 @@ impl Builder {
         self
     }
 
-    /// Lets paths lead nowhere, in every template: such a path prints nothing, is false and has no items. Without this it is an error
+    /// Allows paths that lead nowhere, in every template: such a path prints nothing, is false and has no items. Otherwise it is an error
     /// that names the path. [`Mount::lenient`] does it for one directory, [`RenderOptions::missing`](crate::RenderOptions) for one
     /// render.
     ///
@@ -140,7 +141,7 @@ impl Builder {
         self
     }
 
-    /// Adds a formatter, or replaces one that ships. The [default dialect](Builder::dialect) must be able to write its name: a word
+    /// Adds a formatter, or replaces a built-in one. The [default dialect](Builder::dialect) must be able to write its name: a word
     /// without spaces, brackets, quotes or `|`, or [`start`](Builder::start) refuses it.
     ///
     /// ```
@@ -160,8 +161,8 @@ impl Builder {
         self
     }
 
-    /// Lets names of formatters that another program has stand for the value as it is, so that its templates can be checked and shown
-    /// here. A formatter of that name that is registered, before or after, is used instead.
+    /// Adds formatters that print the value as it is, under names that another program has formatters for. So its templates can be checked
+    /// and shown here. A real formatter of that name, registered before or after, is used instead.
     ///
     /// ```
     /// use hotplate_actors::Hotplate;
@@ -174,14 +175,14 @@ impl Builder {
         self
     }
 
-    /// The names of formatters that stand for the value as it is.
+    /// Returns the names of formatters that print the value as it is.
     pub fn stubs(&self) -> impl Iterator<Item = &str> {
         let stubs = self.stubs.iter().map(String::as_str);
         stubs.filter(|name| self.formatters.get(name).is_none())
     }
 
-    /// Names that travel with a template without being called, such as its data: they are published and held back with it. If it is
-    /// called several times, the names of all functions do.
+    /// Names the data files of a template, which it does not call: they are published together with it, and stay with its last good version.
+    /// If this is called several times, the names of all functions count.
     pub fn companions(
         mut self,
         companions: impl Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync + 'static,
@@ -195,8 +196,8 @@ impl Builder {
         self
     }
 
-    /// Says which templates visitors ask for; the default is all. While each of them is broken, the engine is not
-    /// [ready](crate::Health::ready), and the log counts these alone where it says what visitors get.
+    /// Selects the templates that visitors request; the default is all. While each of them is broken, the engine is not
+    /// [ready](crate::Health::ready). The log counts only these when it reports what visitors get.
     pub fn entries(mut self, is_entry: impl Fn(&TemplateName) -> bool + Send + Sync + 'static) -> Self {
         let is_entry = Arc::new(is_entry);
         self.wording.is_page = Some(Arc::clone(&is_entry) as _);
@@ -204,51 +205,50 @@ impl Builder {
         self
     }
 
-    /// The edges of everything.
+    /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// What a render is answered with that fails.
+    /// Sets the answer to a render that fails.
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
         self
     }
 
-    /// The template that stands in for an entry without a good version. Its context is `{name, version, status}`. It must be there
-    /// in the first version, or [`start`](Builder::start) refuses it; and it stands in for entries that escape as it does, so
-    /// `down.html` stands in for HTML.
+    /// Sets the template that stands in for an entry without a good version. Its context is `{name, version, status}`. It must exist in the
+    /// first version, or [`start`](Builder::start) fails. It stands in for entries that escape in the same way: `down.html` for HTML.
     pub fn fallback(mut self, template: &str) -> Self {
         self.stand_in = Some((template.to_owned(), false));
         self
     }
 
-    /// Works like [`fallback`](Builder::fallback) for a template that need not be there: it stands in while it is.
+    /// Works like [`fallback`](Builder::fallback) for a template that need not exist: it stands in while it does.
     pub fn optional_fallback(mut self, template: &str) -> Self {
         self.stand_in = Some((template.to_owned(), true));
         self
     }
 
-    /// What the log calls a name, where that is another than the file that it was read from.
+    /// Sets the name of a template in the log, if it is not that of the file that it was read from.
     pub fn shown(mut self, shown: impl Fn(&TemplateName) -> TemplateName + Send + Sync + 'static) -> Self {
         self.wording.shown = Some(Arc::new(shown));
         self
     }
 
-    /// For an engine that a library has for itself: that a version is published is logged at `DEBUG`.
+    /// Logs new versions at `DEBUG`, for an engine that a library uses internally.
     pub fn quiet(mut self) -> Self {
         self.wording.quiet = true;
         self
     }
 
-    /// Whether to watch for changes; without, they are seen by `reload` only.
+    /// Sets whether to watch for changes. Without watching, only `reload` finds them. The default is true.
     pub fn watch(mut self, watch: bool) -> Self {
         self.watch = watch;
         self
     }
 
-    /// How an actor that failed is started again; its [default](ActorKind::default_policy) unless said otherwise.
+    /// Sets the restart policy of an actor, instead of its [default](ActorKind::default_policy).
     ///
     /// ```
     /// use hotplate_actors::{ActorKind, Hotplate, Policy};
@@ -261,12 +261,12 @@ impl Builder {
         self
     }
 
-    /// Starts the engine, and waits until the first version is decided. Broken templates do not keep it from starting.
+    /// Starts the engine, and waits until the first version is published. Broken templates do not prevent the start.
     ///
     /// # Errors
-    /// [`StartError`] says what is missing.
+    /// [`StartError`] names the setting or the failure.
     pub fn start(self) -> Result<Hotplate, StartError> {
-        if self.from.is_empty() {
+        if self.loaders.is_empty() {
             return Err(StartError::NoLoader);
         }
         self.policies.check().map_err(|(actor, error)| {
@@ -274,7 +274,7 @@ impl Builder {
             StartError::Policy { actor, error }
         })?;
         let (limits, watch_by) = (&self.limits, self.watch_by);
-        let loaders = self.from.into_iter().map(|from| match from {
+        let loaders = self.loaders.into_iter().map(|spec| match spec {
             LoaderSpec::Mounts(mounts) => {
                 Box::new(DirectoryLoader::new(mounts, limits).watch_by(watch_by)) as Box<dyn Loader>
             }
@@ -292,7 +292,7 @@ impl Builder {
         let template = name.map(|name| {
             TemplateName::new(&name).map_err(|error: NameError| StartError::Fallback {
                 name: name.clone(),
-                reason: error.to_string(),
+                reason: error.into(),
             })
         });
         let template = template.transpose()?;

@@ -1,17 +1,18 @@
-//! [`Keyed`]: commands that are done once.
+//! [`Keyed`]: commands with an idempotency key.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{CallError, Reloader};
+use super::Reloader;
 use crate::engine::Engine;
 use crate::protocol::messages::{IdempotencyKey, Reload, RolledBack};
 use crate::protocol::reload::ReloadReport;
+use crate::supervision::Unavailable;
 use crate::version::Version;
 
-/// Commands under a key of the caller's. Each kind is done once for each key, however often it is sent, and answered as it was the
-/// first time; the last [`idempotency_keys`](crate::Limits::idempotency_keys) are remembered. So what was answered
-/// [`Lost`](CallError::Lost) or [`Timeout`](CallError::Timeout) can be sent again.
+/// Commands with an idempotency key that the caller chooses. Each kind of command is done once for each key, however often it is sent, and
+/// answered as it was the first time; the last [`idempotency_keys`](crate::Limits::idempotency_keys) answers are kept. So a command that
+/// was answered [`Lost`](Unavailable::Lost) or [`Timeout`](Unavailable::Timeout) can be sent again.
 ///
 /// ```
 /// # use hotplate_actors::{Hotplate, MemoryLoader, TemplateName};
@@ -25,7 +26,7 @@ use crate::version::Version;
 /// let after = hotplate.snapshot().version();
 /// command.roll_back(first).await?;
 /// assert_eq!(hotplate.snapshot().version(), after, "it is not done twice");
-/// # Ok::<(), hotplate_actors::CallError>(())
+/// # Ok::<(), hotplate_actors::Unavailable>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -43,28 +44,28 @@ impl Keyed {
         }
     }
 
-    /// As [`Hotplate::reload`](crate::Hotplate::reload), or [`reload_full`](crate::Hotplate::reload_full).
+    /// Works like [`Hotplate::reload`](crate::Hotplate::reload), or [`reload_full`](crate::Hotplate::reload_full).
     ///
     /// # Errors
-    /// [`CallError`] when it is not known what came of it.
-    pub async fn reload(&self, reload: Reload) -> Result<ReloadReport, CallError> {
+    /// [`Unavailable`] if there is no outcome.
+    pub async fn reload(&self, reload: Reload) -> Result<ReloadReport, Unavailable> {
         Reloader::new(&self.engine).keyed(&self.key).send(reload).await
     }
 
-    /// As [`Hotplate::roll_back`](crate::Hotplate::roll_back).
+    /// Works like [`Hotplate::roll_back`](crate::Hotplate::roll_back).
     ///
     /// # Errors
-    /// [`CallError`] when it is not known what came of it.
-    pub async fn roll_back(&self, to: Version) -> Result<RolledBack, CallError> {
+    /// [`Unavailable`] if there is no outcome.
+    pub async fn roll_back(&self, to: Version) -> Result<RolledBack, Unavailable> {
         let key = IdempotencyKey::new(&format!("roll back to {to}"), &self.key);
         self.engine.roll_back(to, key).await
     }
 
-    /// As [`Hotplate::resume`](crate::Hotplate::resume).
+    /// Works like [`Hotplate::resume`](crate::Hotplate::resume).
     ///
     /// # Errors
-    /// [`CallError`] when it is not known what came of it.
-    pub async fn resume(&self) -> Result<RolledBack, CallError> {
+    /// [`Unavailable`] if there is no outcome.
+    pub async fn resume(&self) -> Result<RolledBack, Unavailable> {
         self.engine.resume(IdempotencyKey::new("resume", &self.key)).await
     }
 }
@@ -75,7 +76,7 @@ impl std::fmt::Debug for Keyed {
     }
 }
 
-/// A key that nobody else has, for a caller who chose none: what is lost on the way is sent again under it.
+/// Returns a unique key for a caller who chose none, so that a lost command can be sent again.
 pub(super) fn fresh() -> IdempotencyKey {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The faults of now: templates that do not compile, and templates that failed when they were rendered.
+//! The current faults: templates that do not compile, and templates whose renders fail.
 
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
@@ -6,7 +6,7 @@ use crate::protocol::reload::NotCurrent;
 use crate::protocol::report::causes;
 use crate::snapshot::Standing;
 
-/// Returns each finding once.
+/// Returns all current diagnostics, each once.
 pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
     let snapshot = engine.reader.current();
     let whys = snapshot.entries().filter_map(|(_, _, standing)| match standing {
@@ -14,7 +14,7 @@ pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
         Standing::Current(_) | Standing::Gone => None,
     });
     let mut diagnostics = causes(whys);
-    // Those whose template was rendered well since, with other data, are not counted.
+    // A template that was rendered well since, with other data, is not counted.
     for late in snapshot.late_faults().iter().filter(|late| late.still_fails) {
         for diagnostic in late.diagnostics() {
             if !diagnostics.iter().any(|known| known.is_same_fault(diagnostic)) {

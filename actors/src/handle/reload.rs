@@ -1,21 +1,23 @@
-//! Reloading from outside: [`Reloader`].
+//! Reloading from any thread: [`Reloader`].
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::call::{CallDeadline, CallError, RETRIES};
+use super::call::{CallDeadline, RETRIES};
 use super::not_current;
-use crate::engine::Engine;
+use crate::engine::{Engine, ReloadAnswers};
+use crate::idempotency::{AnswerLimits, PendingAnswer};
 use crate::protocol::messages::{BatchOutcome, History, IdempotencyKey, Reload, SyncOutcome};
 use crate::protocol::reload::{ReloadOutcome, ReloadReport};
+use crate::supervision::Unavailable;
 use crate::version::Version;
 
-/// Where `Reload` messages are sent to. Each goes to every Watcher; the answer waits until the Registry has decided everything.
+/// A sender of `Reload` messages. Each goes to every Watcher; the answer waits until the Registry has decided everything.
 #[derive(Clone)]
 pub struct Reloader {
-    pub(super) engine: Arc<Engine>,
-    pub(super) within: Option<Duration>,
-    pub(super) key: Option<IdempotencyKey>,
+    engine: Arc<Engine>,
+    within: Option<Duration>,
+    key: Option<IdempotencyKey>,
 }
 
 impl Reloader {
@@ -27,14 +29,14 @@ impl Reloader {
         }
     }
 
-    /// Answers `Timeout` when there is no answer within this time, instead of the limit `reload_ms`.
+    /// Sets the time that the answer may take, instead of the limit `reload_ms`.
     #[must_use]
     pub fn within(mut self, within: Duration) -> Self {
         self.within = Some(within);
         self
     }
 
-    /// Does it once under this key: what is sent again with it is answered as it was the first time.
+    /// Sets an idempotency key: a reload that is sent again with the same key receives the answer of the first time.
     #[must_use]
     pub fn keyed(mut self, key: &str) -> Self {
         self.key = Some(IdempotencyKey::new("reload", key));
@@ -44,28 +46,29 @@ impl Reloader {
     /// Sends a `Reload`. Dropping the future does not undo it.
     ///
     /// # Errors
-    /// [`CallError`]; `Lost` and `Timeout` may be repeated, since a reload that finds nothing does nothing.
-    pub async fn send(&self, reload: Reload) -> Result<ReloadReport, CallError> {
-        let door = &self.engine.mailboxes.reloads;
-        let _inside = door.admit()?;
-        let Some(key) = self.key else {
-            return self.reload(reload).await.inspect_err(|error| error.note(door));
+    /// [`Unavailable`]; after `Lost` and `Timeout` it can be sent again, because a reload that finds nothing does nothing.
+    pub async fn send(&self, reload: Reload) -> Result<ReloadReport, Unavailable> {
+        let mailbox = &self.engine.mailboxes.reloads;
+        let _permit = mailbox.admit()?;
+        let reloaded = match self.key {
+            None => self.reload(reload).await,
+            Some(key) => {
+                let (answers, limits) = (&self.engine.reload_answers, AnswerLimits::from(&*self.engine.limits));
+                let answer = pending_answer(answers, key, limits);
+                let report = answer.get_or_try_init(|| self.reload(reload)).await.cloned();
+                trim(answers, key, limits);
+                report
+            }
         };
-        let remembered = &self.engine.reloads;
-        // Who comes with the same key meanwhile waits for the first.
-        let gate = remembered.gate(key);
-        let _alone = gate.lock().await;
-        if let Some(report) = remembered.answered(key) {
-            return Ok(report);
-        }
-        let report = self.reload(reload).await.inspect_err(|error| error.note(door))?;
-        remembered.answer(key, &report, &self.engine.limits);
-        Ok(report)
+        reloaded.inspect_err(|error| mailbox.count(error))
     }
 
-    async fn reload(&self, reload: Reload) -> Result<ReloadReport, CallError> {
+    async fn reload(&self, reload: Reload) -> Result<ReloadReport, Unavailable> {
         let engine = &self.engine;
-        let until = CallDeadline::after(self.within.unwrap_or(engine.patience()));
+        let deadline = match self.within {
+            Some(within) => CallDeadline::after(within, "`Reloader::within`"),
+            None => engine.default_deadline(),
+        };
         let mut report = ReloadReport {
             version: Version::NONE,
             outcome: ReloadOutcome::Unchanged,
@@ -74,28 +77,48 @@ impl Reloader {
             not_current: Vec::new(),
             diagnostics: Vec::new(),
         };
-        let was_cut = engine.is_pipeline_down();
+        let down = engine.pipeline_down();
         for watcher in engine.actors.watchers.iter() {
             let mut left = RETRIES;
-            let looked = loop {
-                let looked = engine.ask_inside(watcher, reload, until).await?;
-                match looked.is_lost() {
-                    true if was_cut => return Err(CallError::Down),
-                    // Whoever failed is a fresh one by then, and is handed everything.
-                    true if left > 0 && !engine.is_pipeline_down() => left -= 1,
-                    _ => break looked,
+            let outcome = loop {
+                let outcome = engine.ask_admitted(watcher, reload, deadline).await?;
+                match (outcome.is_lost(), &down) {
+                    (true, Some(down)) => return Err(down.clone().into()),
+                    // The actor that failed has been restarted, and the Watcher hands on everything again.
+                    (true, None) if left > 0 && engine.pipeline_down().is_none() => left -= 1,
+                    _ => break outcome,
                 }
             };
-            report.take(looked)?;
+            report.add(outcome)?;
         }
-        if engine.ask_inside(&engine.actors.registry, History, until).await??.held {
-            report.worsen(ReloadOutcome::Held);
+        let history = engine
+            .ask_admitted(&engine.actors.registry, History, deadline)
+            .await??;
+        if history.held {
+            report.merge_severity(ReloadOutcome::Held);
         }
         report.version = engine.reader.current().version();
         report.not_current = not_current::not_current(engine);
         report.diagnostics = not_current::diagnostics(engine);
         Ok(report)
     }
+}
+
+/// Returns the answer of a key, which the first caller prepares.
+fn pending_answer(answers: &ReloadAnswers, key: IdempotencyKey, limits: AnswerLimits) -> PendingAnswer<ReloadReport> {
+    let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(answer) = answers.get(&key) {
+        return Arc::clone(answer);
+    }
+    let answer = PendingAnswer::default();
+    answers.insert(key, Arc::clone(&answer), limits);
+    answer
+}
+
+/// Forgets the oldest reports beyond the limit of bytes.
+fn trim(answers: &ReloadAnswers, newest: IdempotencyKey, limits: AnswerLimits) {
+    let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+    answers.trim(&newest, limits, |answer| answer.get().map_or(0, ReloadReport::bytes));
 }
 
 impl SyncOutcome {
@@ -108,8 +131,9 @@ impl SyncOutcome {
 }
 
 impl ReloadReport {
-    fn take(&mut self, looked: SyncOutcome) -> Result<(), CallError> {
-        let outcome = match looked {
+    /// Adds the outcome of one Watcher.
+    fn add(&mut self, outcome: SyncOutcome) -> Result<(), Unavailable> {
+        let outcome = match outcome {
             SyncOutcome::Unchanged | SyncOutcome::Decided(BatchOutcome::Unchanged(_)) => return Ok(()),
             SyncOutcome::Decided(BatchOutcome::Published(published)) => {
                 self.changed.extend_from_slice(&published.changed);
@@ -118,27 +142,27 @@ impl ReloadReport {
             }
             SyncOutcome::Decided(BatchOutcome::Held(_)) => ReloadOutcome::Held,
             SyncOutcome::Decided(BatchOutcome::Refused(reason)) => ReloadOutcome::Refused(reason),
-            SyncOutcome::LoadFailed(reason) => ReloadOutcome::Unreadable(reason),
-            SyncOutcome::Decided(BatchOutcome::Lost(reason)) => return Err(CallError::Lost(reason)),
+            SyncOutcome::LoadFailed(error) => ReloadOutcome::Unreadable(error.to_string()),
+            SyncOutcome::Decided(BatchOutcome::Lost(reason)) => return Err(Unavailable::Lost(reason)),
             SyncOutcome::Decided(BatchOutcome::Conflict) => {
-                return Err(CallError::Lost("the versions did not agree".into()));
+                return Err(Unavailable::Lost("the versions did not agree".into()));
             }
-            SyncOutcome::Failed(fault) => return Err(CallError::Lost(fault.to_string())),
+            SyncOutcome::Failed(fault) => return Err(fault.into()),
         };
-        self.worsen(outcome);
+        self.merge_severity(outcome);
         Ok(())
     }
 
-    /// Of several outcomes the one that somebody must know of.
-    fn worsen(&mut self, outcome: ReloadOutcome) {
-        let weight = |outcome: &ReloadOutcome| match outcome {
+    /// Keeps the more severe of two outcomes.
+    fn merge_severity(&mut self, outcome: ReloadOutcome) {
+        let severity = |outcome: &ReloadOutcome| match outcome {
             ReloadOutcome::Unchanged => 0,
             ReloadOutcome::Published => 1,
             ReloadOutcome::Held => 2,
             ReloadOutcome::Refused(_) => 3,
             ReloadOutcome::Unreadable(_) => 4,
         };
-        if weight(&outcome) > weight(&self.outcome) {
+        if severity(&outcome) > severity(&self.outcome) {
             self.outcome = outcome;
         }
     }
@@ -147,5 +171,44 @@ impl ReloadReport {
 impl std::fmt::Debug for Reloader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Reloader(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::name;
+
+    #[test]
+    fn reports_are_bounded_by_their_bytes_and_the_newest_stays() {
+        let report = |names: usize| {
+            let names = (0..names).map(|number| name(&format!("{number:04}.html")));
+            ReloadReport {
+                version: Version::NONE,
+                outcome: ReloadOutcome::Published,
+                changed: names.collect(),
+                removed: Vec::new(),
+                not_current: Vec::new(),
+                diagnostics: Vec::new(),
+            }
+        };
+        let limits = AnswerLimits {
+            keys: 10,
+            bytes: 2 * report(100).bytes(),
+        };
+        let keys = ["a", "b", "c", "d"].map(|text| IdempotencyKey::new("test", text));
+        let answers = ReloadAnswers::default();
+        for (key, names, expected) in [
+            (0, 100, [true, false, false, false]),
+            (1, 100, [true, true, false, false]),
+            (2, 1, [false, true, true, false]),
+            (3, 1_000, [false, false, false, true]),
+        ] {
+            let answer = pending_answer(&answers, keys[key], limits);
+            answer.set(report(names)).expect("the first answer");
+            trim(&answers, keys[key], limits);
+            let known = answers.lock().expect("no panic");
+            assert_eq!(keys.map(|key| known.get(&key).is_some()), expected);
+        }
     }
 }

@@ -1,26 +1,25 @@
-//! Rendering by message from outside: [`Renders`].
+//! Rendering by message: [`Renders`].
 
 use std::sync::Arc;
 
 use actix::Recipient;
 
-use super::Pinned;
-use crate::budget::Exceeded;
+use super::RenderRequest;
 use crate::counters::RenderInProgress;
 use crate::engine::{Answering, CustomRenderer, Engine};
 use crate::protocol::messages::Render;
-use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
+use crate::protocol::render::{RenderFailure, Rendered};
 use crate::reader::ContextSource;
-use crate::supervision::{BoundedRecipient, Rejected, Serve, Supervised, Undelivered};
+use crate::supervision::{BoundedRecipient, Serve, Supervised, Timeout, Unavailable};
 
-/// Where `Render` messages are sent to.
+/// A sender of `Render` messages.
 ///
-/// A message has admission (`Busy`), a deadline (`Timeout`) and isolation: a panic is answered `Lost`, and a formatter that blocks
-/// for ever hurts one thread of the Renderer, which is replaced. A direct [`render`](crate::Hotplate::render) has none of these
-/// and cannot be protected from such a formatter, for it runs in the caller's own thread; it is what costs least.
+/// A message has admission (`Busy`), a deadline (`Timeout`) and isolation: a panic is answered `Lost`, and a formatter that blocks for ever
+/// costs one thread of the Renderer, which is replaced. A direct [`render`](crate::Hotplate::render) costs least and has none of these: it
+/// runs in the thread of the caller and cannot be protected from such a formatter.
 ///
-/// Where neither formatters nor dialects of the user's are registered, a caller inside an actix arbiter is answered in place,
-/// with no hop to another thread. [`Renders::pooled`] never is: for renders that take long.
+/// If no formatters or dialects of the user's are registered, a short render of a caller inside an actix arbiter runs in place, without a
+/// hop to another thread. With [`Renders::pooled`] it never does.
 #[derive(Clone)]
 pub struct Renders {
     pub(super) engine: Arc<Engine>,
@@ -28,7 +27,7 @@ pub struct Renders {
 }
 
 impl Renders {
-    /// The same, always in a thread of the Renderer.
+    /// Renders always in a thread of the Renderer, for renders that take long.
     #[must_use]
     pub fn pooled(mut self) -> Self {
         self.pooled = true;
@@ -38,91 +37,93 @@ impl Renders {
     /// Sends a `Render`. Dropping the future skips it while it waits, and ends it at its next step once it runs.
     ///
     /// # Errors
-    /// [`RenderFailure`]: `Busy` at once when too many are under way, `Timeout` after its deadline, `Lost` when the Renderer
+    /// [`RenderFailure`]; [`Unavailable`]: `Busy` at once if too many are in flight, `Timeout` after its deadline, `Lost` if the Renderer
     /// failed or hung with it.
     pub fn send(&self, render: Render) -> impl Future<Output = Result<Rendered, RenderFailure>> + Send + use<> {
         let (engine, pooled) = (Arc::clone(&self.engine), self.pooled);
         async move {
-            let door = &engine.mailboxes.renders;
+            let mailbox = &engine.mailboxes.renders;
             let mut answer = PendingRender::begin(&engine);
-            let rendered = match door.admit() {
-                Ok(_inside) => engine.renderer.render(render, answer.begun, pooled).await,
-                Err(Rejected::Busy) => turned_away(&engine, &render.name, RenderFailure::Busy),
-                Err(Rejected::Closed) => turned_away(&engine, &render.name, RenderFailure::Down),
+            let rendered = match mailbox.admit() {
+                Ok(_permit) => engine.renderer.render(render, answer.begun, pooled).await,
+                Err(rejected) => reject(&engine, &render.name, rejected.into()),
             };
-            answer.is(&rendered);
-            note(door, &rendered);
+            answer.answered(&rendered);
+            count(mailbox, &rendered);
             rendered
         }
     }
 
-    /// Renders an entry of one version, with a context that is made for it: in the thread that polls this as far as that is short (the
-    /// limits `inline_steps` and `inline_ms`) and succeeds, else anew in a thread of the Renderer, with a whole budget. Whatever a
-    /// template costs, other requests of the thread go on. Where formatters or dialects of the user's are registered, which may block,
-    /// it is always the latter: then a deadline holds as well.
+    /// Renders a request, whose data may come from any source. The render begins in the thread that polls the future; if it is not short
+    /// (the limits `inline_steps` and `inline_ms`) or fails, it starts again in a thread of the Renderer with a whole budget. So other
+    /// requests of the thread go on, whatever a template costs. If formatters or dialects of the user's are registered, which may block, it
+    /// always runs in a thread of the Renderer, and a deadline holds as well.
     ///
     /// ```
-    /// use hotplate_actors::{Context, Hotplate, MemoryLoader, RenderOptions};
+    /// use hotplate_actors::{Context, Hotplate, MemoryLoader};
     ///
     /// # let system = actix::System::new();
     /// # system.block_on(async {
     /// let hotplate = Hotplate::builder().loader(MemoryLoader::of([("a.html", "Hello {name}!")])?).start()?;
     /// let data = Context::new(serde_json::json!({ "name": "World" }));
-    /// let (renderer, pinned) = (hotplate.renderer(), hotplate.snapshot());
-    /// let rendered = renderer.in_turn(&pinned, "a.html", data, RenderOptions::default()).await?;
+    /// let request = hotplate.request("a.html").with_source(data);
+    /// let rendered = hotplate.renderer().render(request).await?;
     /// assert_eq!(rendered.body, "Hello World!");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
     ///
     /// # Errors
-    /// As [`Renders::send`] and [`Hotplate::render`](crate::Hotplate::render).
-    pub async fn in_turn(
+    /// Those of [`Renders::send`] and [`Hotplate::render`](crate::Hotplate::render).
+    pub async fn render(
         &self,
-        pinned: &Pinned,
-        name: &str,
-        supply: impl ContextSource + Send + 'static,
-        options: RenderOptions,
+        request: RenderRequest<'_, impl ContextSource + Send + 'static>,
     ) -> Result<Rendered, RenderFailure> {
-        let engine = &*self.engine;
+        let (engine, reader) = (&*self.engine, &self.engine.reader);
         let mut answer = PendingRender::begin(engine);
-        if !self.pooled && engine.renderer.is_trusted() {
-            let (reader, snapshot) = (&engine.reader, &pinned.snapshot);
-            if let Some(rendered) = reader.render_briefly(answer.begun, snapshot, name, &supply, &options) {
-                answer.is(&rendered);
-                if let Err(failure) = &rendered {
-                    reader.unanswered(Some(name), failure);
-                }
-                return rendered;
+        let RenderRequest {
+            snapshot,
+            name,
+            source,
+            options,
+            ..
+        } = request;
+        let snapshot = snapshot.map_or_else(|| reader.current(), Arc::clone);
+        if !self.pooled
+            && engine.renderer.is_trusted()
+            && let Some(rendered) = reader.render_briefly(answer.begun, &snapshot, name, &source, &options)
+        {
+            answer.answered(&rendered);
+            if let Err(failure) = &rendered {
+                reader.unanswered(Some(name), failure);
             }
+            return rendered;
         }
-        let door = &engine.mailboxes.renders;
-        let rendered = match door.admit() {
-            Ok(_inside) => {
-                let snapshot = Arc::clone(&pinned.snapshot);
+        let mailbox = &engine.mailboxes.renders;
+        let rendered = match mailbox.admit() {
+            Ok(_permit) => {
                 let renderer = &engine.renderer;
                 renderer
-                    .render_from_source(snapshot, name, supply, options, answer.begun)
+                    .render_from_source(snapshot, name, source, options, answer.begun)
                     .await
             }
-            // The engine has ended, and direct renders go on from the last version.
-            Err(Rejected::Closed) => {
-                let (reader, snapshot) = (&engine.reader, &*pinned.snapshot);
-                let rendered = reader.render_for_message(answer.begun, Some(snapshot), name, &supply, &options);
+            // The engine has stopped, and direct renders go on from the last version.
+            Err(Unavailable::Down(_)) => {
+                let rendered = reader.render_for_message(answer.begun, Some(&snapshot), name, &source, &options);
                 if let Err(failure) = &rendered {
                     reader.unanswered(Some(name), failure);
                 }
                 rendered
             }
-            Err(Rejected::Busy) => turned_away(engine, name, RenderFailure::Busy),
+            Err(rejected) => reject(engine, name, rejected.into()),
         };
-        answer.is(&rendered);
-        note(door, &rendered);
+        answer.answered(&rendered);
+        count(mailbox, &rendered);
         rendered
     }
 
-    /// From now on an actor renders what is sent here, `None` the engine's own Renderer again. Admission, deadline and typed
-    /// answers stay. Direct renders are not concerned.
+    /// Replaces the Renderer by an actor of yours; `None` restores it. Admission, deadlines and typed answers stay. Direct renders are not
+    /// affected.
     pub fn replace(&self, with: Option<Recipient<Render>>) {
         self.set(with.map(|to| CustomRenderer {
             send: Box::new(move |render| {
@@ -131,8 +132,11 @@ impl Renders {
                 Box::pin(async move {
                     match sent.await {
                         Ok(rendered) => rendered,
-                        Err(gone) if connected => Err(RenderFailure::Lost(gone.to_string())),
-                        Err(_) => Err(RenderFailure::Down),
+                        Err(gone) if connected => Err(Unavailable::Lost(gone.to_string()).into()),
+                        Err(_) => Err(Unavailable::Down(
+                            "the actor that renders in place of the Renderer has stopped".into(),
+                        )
+                        .into()),
                     }
                 })
             }),
@@ -140,7 +144,7 @@ impl Renders {
         }));
     }
 
-    /// The same with a supervised actor, which keeps its place through its restarts.
+    /// Replaces the Renderer by a supervised actor, which keeps its place through its restarts.
     pub fn replace_by<B>(&self, with: &Supervised<B>)
     where
         B: Serve<Render>,
@@ -150,46 +154,35 @@ impl Renders {
         let child = Some(Arc::clone(with.child()));
         let send = Box::new(move |render| {
             let sent = with.send(render);
-            let answering = async move {
-                sent.await.unwrap_or_else(|undelivered| {
-                    Err(match undelivered {
-                        Undelivered::Busy(_) => RenderFailure::Busy,
-                        Undelivered::Down(_) => RenderFailure::Down,
-                        lost => RenderFailure::Lost(lost.to_string()),
-                    })
-                })
-            };
-            Box::pin(answering) as Answering
+            Box::pin(async move { sent.await? }) as Answering
         });
         self.set(Some(CustomRenderer { send, child }));
     }
 
-    fn set(&self, instead: Option<CustomRenderer>) {
-        self.engine.renderer.custom.store(instead.map(Arc::new));
+    fn set(&self, custom: Option<CustomRenderer>) {
+        self.engine.renderer.custom.store(custom.map(Arc::new));
     }
 }
 
-/// Logs a render that was not let in.
-fn turned_away(engine: &Engine, name: &str, failure: RenderFailure) -> Result<Rendered, RenderFailure> {
+/// Logs a render that was rejected.
+fn reject(engine: &Engine, name: &str, failure: RenderFailure) -> Result<Rendered, RenderFailure> {
     engine.reader.unanswered(Some(name), &failure);
     Err(failure)
 }
 
-/// Counts a render that was let in and has no answer.
-fn note(door: &BoundedRecipient, rendered: &Result<Rendered, RenderFailure>) {
-    match rendered {
-        Err(RenderFailure::Timeout(_)) => door.timed_out(),
-        Err(RenderFailure::Lost(_)) => door.lost(),
-        _ => {}
+/// Counts a render that was admitted and has no answer.
+fn count(mailbox: &BoundedRecipient, rendered: &Result<Rendered, RenderFailure>) {
+    if let Err(RenderFailure::Unavailable(unavailable)) = rendered {
+        mailbox.count(unavailable);
     }
 }
 
-/// A render that is not answered yet. It is counted once, by what its sender is answered with, whatever becomes of the work: who was
-/// told `Timeout` has seen an error, and a render that ends after that was of no use.
+/// A render that is not answered yet. It is counted once, by the answer of its sender: a sender that was answered `Timeout` has seen an
+/// error, even if the render ends well after that.
 struct PendingRender<'e> {
     engine: &'e Engine,
     begun: RenderInProgress,
-    answered: bool,
+    is_answered: bool,
 }
 
 impl<'e> PendingRender<'e> {
@@ -197,21 +190,21 @@ impl<'e> PendingRender<'e> {
         Self {
             engine,
             begun: engine.tally.begin(),
-            answered: false,
+            is_answered: false,
         }
     }
 
-    fn is(&mut self, rendered: &Result<Rendered, RenderFailure>) {
-        self.answered = true;
+    fn answered(&mut self, rendered: &Result<Rendered, RenderFailure>) {
+        self.is_answered = true;
         self.engine.tally.answered(self.begun, rendered);
     }
 }
 
 impl Drop for PendingRender<'_> {
-    /// Its sender has gone.
+    /// Counts a render whose sender no longer waits.
     fn drop(&mut self) {
-        if !self.answered {
-            self.is(&Err(RenderFailure::Timeout(Exceeded::Cancelled)));
+        if !self.is_answered {
+            self.answered(&Err(Unavailable::Timeout(Timeout::Cancelled).into()));
         }
     }
 }
@@ -227,11 +220,11 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::{Context, Hotplate, MemoryLoader};
+    use crate::{Context, Hotplate, MemoryLoader, RenderOptions};
 
-    /// The render ends by its deadline, its alarm goes off, and its sender is answered: one of them counts it.
+    /// The render ends by its deadline, its timer fires, and its sender is answered. Exactly one of these counts it.
     #[test]
-    fn a_message_that_came_too_late_is_counted_once() {
+    fn a_late_render_is_counted_once() {
         let loader = MemoryLoader::of([("page.html", "fine")]).expect("a template");
         let hotplate = Hotplate::builder().loader(loader).start().expect("starts");
         let late = || RenderOptions {
@@ -251,12 +244,17 @@ mod tests {
                 renders.send(render).await.expect_err("too late");
                 assert_eq!(count(), 2 * number + 1, "sent");
                 let pinned = hotplate.snapshot();
-                let in_turn = renders.in_turn(&pinned, "page.html", Context::new(()), late());
-                in_turn.await.expect_err("too late");
-                assert_eq!(count(), 2 * number + 2, "in turn");
+                let late = late();
+                let request = pinned.request("page.html").with_source(Context::new(())).options(&late);
+                renders.render(request).await.expect_err("too late");
+                assert_eq!(count(), 2 * number + 2, "by request");
             }
         });
-        hotplate.render_with("page.html", &(), &late()).expect_err("too late");
+        hotplate
+            .request("page.html")
+            .options(&late())
+            .render()
+            .expect_err("too late");
         assert_eq!(count(), 5, "direct");
     }
 }

@@ -267,15 +267,17 @@ impl Loader for DirectoryLoader {
                 self.listen_again = Some((Arc::clone(&timer), Instant::now() + self.sweep));
             }
         }
-        let timer = HintTimer::start(timer)
-            .map_err(|error| LoaderError(format!("the thread that waits for changes cannot be started: {error}")))?;
+        let timer = HintTimer::start(timer).map_err(|error| {
+            let message = format!("the thread that waits for changes cannot be started: {error}");
+            LoaderError::new(message).caused_by(error)
+        })?;
         self.timer = Some(timer);
         Ok(())
     }
 
     fn sync(&mut self, depth: Depth) -> Result<Changes, LoaderError> {
         if let Some(rule_error) = &self.rule_error {
-            return Err(LoaderError(rule_error.clone()));
+            return Err(LoaderError::new(rule_error.clone()));
         }
         if let Some((timer, _)) = self.listen_again.take_if(|(_, at)| *at <= Instant::now()) {
             match self.listen(Arc::clone(&timer)) {
@@ -292,7 +294,7 @@ impl Loader for DirectoryLoader {
         }
         // The scan may have stopped halfway, and half of a tree is no answer.
         if self.inbox.is_over() {
-            return Err(LoaderError("the engine has stopped".to_owned()));
+            return Err(LoaderError::new("the engine has stopped"));
         }
         found
     }

@@ -1,4 +1,4 @@
-//! [`CompiledBatch`]: what the Compiler hands on to the Graph.
+//! [`CompiledBatch`]: the result of the Compiler, for the Graph.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,37 +11,37 @@ use crate::version::Revision;
 /// The texts of one loader that changed, compiled.
 #[derive(Debug, Clone)]
 pub struct CompiledBatch {
-    /// Whose, and which.
+    /// The loader and the number of the batch.
     pub revision: Revision,
-    /// Whether `texts` are all that the loader has: what it had before and is not named is removed.
+    /// True if `texts` are everything that the loader has. A name that it had before and that is missing here is removed.
     pub complete: bool,
-    /// What is new or changed. The last one counts if a name comes twice.
+    /// New and changed texts. If a name comes twice, the last one counts.
     pub texts: Vec<(TemplateName, CompiledText)>,
-    /// What the loader no longer has. A name that is among the texts too is not removed.
+    /// Names that the loader no longer has. A name that is also among the texts is not removed.
     pub removed: Vec<TemplateName>,
 }
 
-/// What became of one text.
+/// The result of compiling one text.
 #[derive(Clone)]
 pub enum CompiledText {
     /// It compiled.
     Unit {
-        /// Of the text.
+        /// Digest of the text.
         digest: Digest,
-        /// What the text does.
+        /// The compiled text.
         unit: Arc<dyn Unit>,
     },
-    /// It did not.
+    /// It did not compile.
     Broken {
-        /// Of the text, if it could be read.
+        /// Digest of the text, if it could be read.
         digest: Option<Digest>,
-        /// What its author has to change.
+        /// The errors in the text.
         diagnostics: Arc<[Diagnostic]>,
     },
 }
 
 impl CompiledText {
-    /// Whether it is made of the same text, with the same result.
+    /// Returns true if the other is the same text with the same result.
     pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Unit { digest: a, .. }, Self::Unit { digest: b, .. }) => a == b,

@@ -1,8 +1,8 @@
-//! The whole protocol, in the order of the flow.
+//! All messages, in the order of the pipeline.
 //!
 //! Commands are imperative or name what is handed on, have one receiver and a typed reply. The reply of `SourcesChanged`,
-//! `Compiled` and `PublishBatch` is the outcome of the rest of the line, so a Watcher has one batch in flight. Events are past
-//! tense and have no reply; queries are the noun asked for.
+//! `Compiled` and `PublishBatch` is the outcome of the rest of the pipeline, so a Watcher has one batch in flight. Events are past tense and
+//! have no reply; a query is named after what it returns.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,41 +12,42 @@ use actix::Message;
 use crate::context::Context;
 use crate::diagnostic::Diagnostic;
 use crate::snapshot::{Compared, Snapshot};
-use crate::supervision::{Fault, TakenSlot};
+use crate::supervision::{Fault, TakenSlot, Unavailable};
 use crate::template::{Digest, Source, TemplateName};
 use crate::version::{Revision, Version};
 
 use super::batch::CompiledBatch;
+use super::load::LoaderError;
 use super::plan::Plan;
 use super::render::{RenderFailure, RenderOptions, Rendered};
 use super::report::Report;
 
 // --- to the Watcher ---------------------------------------------------------------------------------------------------------
 
-/// A loader has a hint that something changed: look. Several hints are one look.
+/// Sync after a hint that something may have changed. Several hints lead to one sync.
 #[derive(Debug, Message)]
 #[rtype(result = "SyncOutcome")]
 pub struct SyncSources {
-    /// The one place that hints have in the mailbox.
+    /// The single slot that hints have in the mailbox.
     pub place: TakenSlot,
-    /// Of the batch, from the hint on.
+    /// The span of the batch, from the hint on.
     pub batch: tracing::Span,
 }
 
-/// Answers when everything that was written before the call is live, or named in the diagnostics.
+/// Sync everything. It is answered when everything that was written before is live, or named in the diagnostics.
 #[derive(Debug, Clone, Copy, Default, Message)]
 #[rtype(result = "SyncOutcome")]
 pub struct Reload {
-    /// Reads every byte again, for what no event and no time stamp can show.
+    /// True to read every byte again, for changes that neither an event nor a time stamp shows.
     pub full: bool,
 }
 
-/// The last message to a Watcher: it is answered once the batch in hand is decided, and no hint is followed any more.
+/// The last message to a Watcher. It is answered once the batch in flight is decided; later hints are ignored.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Drained")]
 pub struct Drain;
 
-/// No batch is in flight.
+/// The answer to [`Drain`]: no batch is in flight.
 #[derive(Debug, Clone, Copy)]
 pub struct Drained;
 
@@ -56,16 +57,16 @@ impl From<Fault> for Drained {
     }
 }
 
-/// What came of a look.
+/// The outcome of a sync.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SyncOutcome {
-    /// Nothing differed from what was handed on before.
+    /// Nothing differs from what was handed on before.
     Unchanged,
-    /// Something differed, and this came of it.
+    /// Something differs, and the rest of the pipeline has decided about it.
     Decided(BatchOutcome),
-    /// The loader could not look; what was served goes on.
-    LoadFailed(String),
+    /// The loader failed; the previous version is still served.
+    LoadFailed(LoaderError),
     /// The Watcher failed.
     Failed(Fault),
 }
@@ -78,61 +79,61 @@ impl From<Fault> for SyncOutcome {
 
 // --- Watcher → Compiler → Graph → Registry ----------------------------------------------------------------------------------
 
-/// Sources whose content really differs.
+/// Sources whose content differs from what was handed on before.
 #[derive(Debug, Message)]
 #[rtype(result = "BatchOutcome")]
 pub struct SourcesChanged {
-    /// Whose, and which.
+    /// The loader and the number of the batch.
     pub revision: Revision,
-    /// Whether these are all sources of the loader.
+    /// True if these are all sources of the loader.
     pub complete: bool,
-    /// New or with other content.
+    /// New and changed sources.
     pub changed: Vec<Source>,
-    /// There, but they cannot be read, with the reason.
+    /// Sources that exist and cannot be read, with the reasons.
     pub unreadable: Vec<(TemplateName, Arc<[Diagnostic]>)>,
-    /// No longer there.
+    /// Removed names.
     pub removed: Vec<TemplateName>,
-    /// When the first of these changes was noticed.
+    /// The time at which the first of these changes was noticed.
     pub noticed: Instant,
 }
 
-/// The same sources as units, or with what is wrong with them.
+/// A compiled batch of sources.
 #[derive(Debug, Message)]
 #[rtype(result = "BatchOutcome")]
 pub struct Compiled {
-    /// What became of each text.
+    /// The result for each text.
     pub batch: CompiledBatch,
-    /// When the first change of the batch was noticed.
+    /// The time at which the first change of the batch was noticed.
     pub noticed: Instant,
 }
 
-/// What the next version is to be.
+/// Publish the next version.
 #[derive(Debug, Message)]
 #[rtype(result = "BatchOutcome")]
 pub struct PublishBatch<G> {
-    /// What changes.
+    /// The content of the version.
     pub plan: Plan,
-    /// What the Registry keeps for the Graph, together with the version, and does not look into.
+    /// The state of the Graph, which the Registry commits together with the version and does not look into.
     pub graph: G,
-    /// When the first change of the batch was noticed.
+    /// The time at which the first change of the batch was noticed.
     pub noticed: Instant,
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum BatchOutcome {
-    /// It is a new version.
+    /// It was published as a new version.
     Published(Arc<Report>),
-    /// It is what is served already.
+    /// It changes nothing.
     Unchanged(Version),
-    /// It is accepted, and waits until a roll-back is ended.
+    /// It was accepted, and waits until a roll-back is ended.
     Held(Version),
-    /// It is not accepted; what was served goes on.
+    /// It was rejected; the previous version is still served.
     Refused(String),
-    /// The Registry has something else than the plan was made for.
+    /// The plan was made for another version than the one that the Registry has.
     Conflict,
-    /// It is unknown what became of it: send everything again.
+    /// The outcome is unknown: everything has to be sent again.
     Lost(String),
 }
 
@@ -144,14 +145,14 @@ impl From<Fault> for BatchOutcome {
 
 // --- to the Registry --------------------------------------------------------------------------------------------------------
 
-/// Under which a command is done once: sent again with the same key, it is answered as it was, and not done again.
+/// An idempotency key. A command that is sent again with the same key is not done again, and receives the first answer.
 ///
-/// A digest, so that a key of any length costs the same.
+/// It is a digest, so that a key of any length costs the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(Digest);
 
 impl IdempotencyKey {
-    /// The key that a caller chose for this kind of command.
+    /// Creates the key that a caller chose for this kind of command.
     #[must_use]
     pub fn new(command: &str, text: &str) -> Self {
         Self(Digest::over([command.as_bytes(), &[0], text.as_bytes()]))
@@ -160,49 +161,41 @@ impl IdempotencyKey {
 
 /// Serve an earlier version again, under a new number, and hold it until [`Resume`].
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "RolledBack")]
+#[rtype(result = "Result<RolledBack, Unavailable>")]
 pub struct RollBack {
-    /// One of [`History`].
+    /// The version, one of [`History`].
     pub to: Version,
-    /// Under which it is done once.
+    /// The idempotency key.
     pub key: Option<IdempotencyKey>,
 }
 
-/// End what [`RollBack`] began: serve the newest again.
+/// End a roll-back: serve the newest version again.
 #[derive(Debug, Clone, Copy, Default, Message)]
-#[rtype(result = "RolledBack")]
+#[rtype(result = "Result<RolledBack, Unavailable>")]
 pub struct Resume {
-    /// Under which it is done once.
+    /// The idempotency key.
     pub key: Option<IdempotencyKey>,
 }
 
-/// What came of a [`RollBack`] or [`Resume`].
+/// The outcome of a [`RollBack`] or [`Resume`].
 #[derive(Debug, Clone, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RolledBack {
-    /// This is served now.
+    /// A new version was published.
     Published(Arc<Report>),
-    /// Nothing was held.
+    /// No version was held, so nothing was done.
     Unchanged(Version),
-    /// There is no such version, or no more.
+    /// The version is not kept, or no longer.
     NotKept(VersionNotKept),
-    /// The Registry failed: it is unknown whether it was done.
-    Lost(String),
-}
-
-impl From<Fault> for RolledBack {
-    fn from(fault: Fault) -> Self {
-        Self::Lost(fault.to_string())
-    }
 }
 
 /// A version that is not, or no longer, kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 #[error("version {wanted} is not kept; kept are: {}", listed(kept))]
 pub struct VersionNotKept {
-    /// Which.
+    /// The version that was asked for.
     pub wanted: Version,
-    /// Those that are, oldest first, the current one last.
+    /// The versions that are kept, oldest first, the current one last.
     pub kept: Vec<Version>,
 }
 
@@ -211,62 +204,75 @@ fn listed(versions: &[Version]) -> String {
     versions.join(", ")
 }
 
-/// What is served now.
+/// Query for the current snapshot.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Arc<Snapshot>, Unanswered>")]
+#[rtype(result = "Result<Arc<Snapshot>, Unavailable>")]
 pub struct CurrentSnapshot;
 
-/// What can be gone back to.
+/// Query for the versions that can be rolled back to.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<KeptVersions, Unanswered>")]
+#[rtype(result = "Result<KeptVersions, Unavailable>")]
 pub struct History;
 
-/// What can be gone back to, and whether somebody did.
+/// The versions that can be rolled back to.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct KeptVersions {
-    /// Oldest first, the current one last.
+    /// The versions, oldest first, the current one last.
     pub versions: Vec<Version>,
-    /// Whether what is served was chosen by a [`RollBack`], so that edits wait.
+    /// True if the current version was chosen by a [`RollBack`], so that edits wait.
     pub held: bool,
 }
 
-/// Two versions of [`History`], to be compared.
+/// Query for the differences between two versions of [`History`].
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Result<Compared, VersionNotKept>, Unanswered>")]
+#[rtype(result = "Result<Compared, CompareError>")]
 pub struct Compare {
-    /// The first.
+    /// The first version.
     pub from: Version,
-    /// The second.
+    /// The second version.
     pub to: Version,
+}
+
+/// Errors of comparing two versions.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompareError {
+    /// One of the versions is not, or no longer, kept.
+    #[error(transparent)]
+    NotKept(#[from] VersionNotKept),
+    /// There is no answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<Fault> for CompareError {
+    fn from(fault: Fault) -> Self {
+        Self::Unavailable(fault.into())
+    }
 }
 
 // --- to the Graph -----------------------------------------------------------------------------------------------------------
 
-/// Everything that reaches a template by calls, itself not included.
+/// Query for the templates that reach a template by calls, itself not included.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Vec<TemplateName>, Unanswered>")]
+#[rtype(result = "Result<Vec<TemplateName>, Unavailable>")]
 pub struct Dependents(pub TemplateName);
 
-/// Who calls whom.
+/// Query for all calls between templates.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Vec<Edge>, Unanswered>")]
+#[rtype(result = "Result<Vec<Edge>, Unavailable>")]
 pub struct Edges;
 
 /// One template calls another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Edge {
-    /// Who calls.
+    /// The caller.
     pub caller: TemplateName,
-    /// Who is called.
+    /// The template that is called.
     pub callee: TemplateName,
-    /// Whether the called template is there.
+    /// True if the called template exists.
     pub exists: bool,
 }
-
-/// The actor that was asked failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(transparent)]
-pub struct Unanswered(#[from] pub Fault);
 
 // --- to the Renderer --------------------------------------------------------------------------------------------------------
 
@@ -274,16 +280,16 @@ pub struct Unanswered(#[from] pub Fault);
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Rendered, RenderFailure>")]
 pub struct Render {
-    /// Which entry.
+    /// The name of the entry.
     pub name: String,
-    /// With what.
+    /// The data.
     pub context: Context,
-    /// How.
+    /// The options.
     pub options: RenderOptions,
 }
 
 impl Render {
-    /// A render with the default options.
+    /// Creates a render with the default options.
     #[must_use]
     pub fn new(name: impl Into<String>, context: Context) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! [`Plan`]: what the Graph hands on to the Registry.
+//! [`Plan`]: the content of the next version, from the Graph to the Registry.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,27 +7,27 @@ use crate::dialect::Unit;
 use crate::snapshot::Why;
 use crate::template::{Digest, TemplateName};
 
-/// What the next version is to be, as far as it differs from the last one that was accepted.
+/// The content of the next version, as a difference from the last one that was accepted.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// Whether it says everything: names that it does not name are gone.
+    /// True if the plan is complete: names that are missing here are removed.
     pub whole: bool,
     /// New texts that compiled.
     pub units: Vec<Placement>,
-    /// What is to be thought of each entry that changed or about which something else is to be thought than before.
+    /// The verdict on each entry that changed, or whose verdict did.
     pub verdicts: Vec<(TemplateName, Verdict)>,
 }
 
-/// A unit and the name that it is to have.
+/// A compiled text and its name.
 #[derive(Clone)]
 pub struct Placement {
     /// The name.
     pub name: TemplateName,
-    /// Of the text.
+    /// Digest of the text.
     pub digest: Digest,
-    /// What the text does.
+    /// The compiled text.
     pub unit: Arc<dyn Unit>,
-    /// What travels with it, if it is there.
+    /// Data files that are published together with it, if they exist.
     pub companions: Arc<[TemplateName]>,
 }
 
@@ -41,12 +41,12 @@ impl fmt::Debug for Placement {
     }
 }
 
-/// What is to be thought of the newest closure of an entry.
+/// The verdict on the newest closure of an entry: the template with everything that it calls.
 #[derive(Debug, Clone)]
 pub enum Verdict {
     /// It can be served.
     Good,
-    /// It cannot.
+    /// It cannot be served.
     Bad(Arc<Why>),
     /// The entry is not defined any more.
     Gone,

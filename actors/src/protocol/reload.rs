@@ -1,4 +1,4 @@
-//! [`ReloadReport`]: what a caller is told of a reload.
+//! [`ReloadReport`]: the answer to a reload.
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -8,52 +8,52 @@ use crate::snapshot::Serving;
 use crate::template::TemplateName;
 use crate::version::Version;
 
-/// What a reload came to.
+/// The result of a reload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReloadReport {
-    /// What is served now: everything that was written before the call is in it, or named in `diagnostics`.
+    /// The version that is served now. Everything that was written before the call is in it, or named in `diagnostics`.
     pub version: Version,
-    /// What was done.
+    /// The outcome.
     pub outcome: ReloadOutcome,
     /// Templates with a new text.
     pub changed: Vec<TemplateName>,
-    /// Templates that are gone.
+    /// Removed templates.
     pub removed: Vec<TemplateName>,
-    /// Templates that are not served as their newest text has them, whether this reload changed anything or not.
+    /// Templates whose newest text is not served, whether this reload changed anything or not.
     pub not_current: Vec<NotCurrent>,
-    /// Everything that is wrong now, each finding once.
+    /// All current diagnostics, each once.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl ReloadReport {
-    /// Returns the memory that the report takes, about: a shared name is counted as if it were only here.
+    /// Returns the approximate size in memory. Shared names are counted in full.
     pub(crate) fn bytes(&self) -> usize {
         let names = self.changed.iter().chain(&self.removed);
-        let names = names.chain(self.not_current.iter().map(|stands| &stands.template));
+        let names = names.chain(self.not_current.iter().map(|entry| &entry.template));
         let names: usize = names.map(|name| name.as_str().len() + size_of::<NotCurrent>()).sum();
         let diagnostics: usize = self.diagnostics.iter().map(Diagnostic::bytes).sum();
         size_of::<Self>() + names + diagnostics
     }
 }
 
-/// What was done.
+/// The outcome of a reload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ReloadOutcome {
-    /// There is a new version.
+    /// A new version was published.
     Published,
-    /// Nothing differs from what is served.
+    /// Nothing differs from the version that is served.
     Unchanged,
-    /// What is served was chosen by a roll-back; what changed waits until that is ended.
+    /// The version that is served was chosen by a roll-back; changes wait until that is ended.
     Held,
-    /// What changed is not accepted, for this reason; what was served goes on.
+    /// The changes are not accepted, for this reason; the previous version is still served.
     Refused(String),
-    /// The templates cannot be read, for this reason; what was served goes on.
+    /// The templates cannot be read, for this reason; the previous version is still served.
     Unreadable(String),
 }
 
-/// A template that is not served as its newest text has it.
+/// A template whose newest text is not served.
 ///
 /// Serialized it is `{template, serving, since}`, with `serving` as [`Serving::as_str`] writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

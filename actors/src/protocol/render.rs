@@ -1,4 +1,4 @@
-//! A render: what is asked for ([`RenderOptions`], [`OnFailure`]) and the answer ([`Rendered`], [`RenderFailure`]).
+//! A render: its options ([`RenderOptions`], [`OnFailure`]) and its answer ([`Rendered`], [`RenderFailure`]).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,25 +8,25 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::Exceeded;
 use crate::dialect::{RenderError, RenderFault};
-use crate::snapshot::{Serving, Why};
-use crate::supervision::{Fault, FaultKind};
+use crate::snapshot::{Serving, Status, Why};
+use crate::supervision::{Fault, Timeout, Unavailable};
 use crate::template::{Missing, TemplateName};
 use crate::value::ContextError;
 use crate::version::Version;
 
-/// What a render answers.
+/// The answer to a render.
 #[derive(Debug, Clone)]
 pub struct Rendered {
     /// The text, whole.
     pub body: String,
-    /// The version that it was read from: the one that was served when the render began.
+    /// The version that was rendered: the one that was served when the render began.
     pub version: Version,
-    /// Whether that is the newest text of the entry.
+    /// The status of the answer: the newest text of the entry, an older one, or a stand-in.
     pub freshness: Freshness,
 }
 
 impl Rendered {
-    /// The version whose text this is: of an answer that is stale, the one that it is from, which is older than `version`.
+    /// Returns the version that the text is from. It is older than `version` if the answer is stale.
     #[must_use]
     pub fn text_version(&self) -> Version {
         match self.freshness {
@@ -36,51 +36,63 @@ impl Rendered {
     }
 }
 
-/// How an answer relates to the newest text of its entry.
+/// The status of an answer.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Freshness {
-    /// It is that text.
+    /// The newest text of the entry.
     Current,
-    /// An older good version of the entry.
+    /// An older, good text of the entry.
     Stale {
         /// The last version in which it was current.
         since: Version,
-        /// What is wrong with the newest.
+        /// The fault of the newest text.
         why: Arc<Why>,
     },
-    /// A stand-in: there is no good version.
+    /// A stand-in, because there is no good text.
     Fallback {
-        /// What is wrong.
+        /// The fault.
         why: Arc<Why>,
     },
 }
 
-/// How to render.
+impl Freshness {
+    /// Returns the name in JSON and in headers: the [`Status`](crate::Status) of an entry has the same names, except for `fallback`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Current => Status::Current.as_str(),
+            Self::Stale { .. } => Status::Stale.as_str(),
+            Self::Fallback { .. } => "fallback",
+        }
+    }
+}
+
+/// Options of a render.
 #[derive(Debug, Clone, Default)]
 pub struct RenderOptions {
-    /// After this the answer is of no use any more.
+    /// Time after which the answer is of no use.
     pub deadline: Option<Instant>,
-    /// Ends the render at its next step.
+    /// Token that ends the render at its next step.
     pub cancel: Option<CancellationToken>,
-    /// What a path that leads nowhere means.
+    /// Meaning of a path that leads nowhere.
     pub missing: Missing,
-    /// If true, a render that fails and that no kept version does better is answered with the stand-in rather than with the failure
+    /// True to answer with the stand-in instead of the failure if the render fails and no kept version does better
     /// ([`OnFailure::LastGood`]). Pages over HTTP set it in production, so that visitors see a page.
     pub stand_in: bool,
 }
 
-/// What a failed render is answered with.
+/// The answer to a render that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
-    /// What the entry was before, as far as that does better; else the failure, or the stand-in where
-    /// [`RenderOptions::stand_in`] asks for it. An entry that never compiled: the stand-in.
+    /// The last good version of the entry, if one renders; else the failure, or the stand-in if [`RenderOptions::stand_in`] is set. For an
+    /// entry that never compiled it is the stand-in.
     #[default]
     LastGood,
-    /// The stand-in. An entry that broke still goes on as it was.
+    /// The stand-in. An entry that does not compile any more is still served from its last good version.
     Fallback,
-    /// The failure. An entry that broke still goes on as it was.
+    /// The failure. An entry that does not compile any more is still served from its last good version.
     Return,
 }
 
@@ -94,51 +106,52 @@ impl OnFailure {
     }
 }
 
-/// Why there is no answer. `Display` is for people: place, line, caret, calls and help where there are any.
+/// The failure of a render. `Display` is for people: the place with its line and a caret, the calls, and help if there is any.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RenderFailure {
     /// There is no such template.
     #[error("there is no template `{name}`{}", nearest.as_ref().map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default())]
     NotFound {
-        /// As it was asked for.
+        /// The name that was asked for.
         name: String,
-        /// One with a name much like it.
+        /// A template with a similar name.
         nearest: Option<TemplateName>,
     },
-    /// The template is broken and there never was a good one.
+    /// The template is broken, and there never was a good version of it.
     #[error("`{name}` cannot be served: {}", why.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Broken {
-        /// Which.
+        /// The name of the template.
         name: TemplateName,
-        /// What is wrong.
+        /// The fault.
         why: Arc<Why>,
     },
     /// The render failed.
     #[error("{0}")]
     Failed(RenderError),
-    /// The data does not become a context.
+    /// The data cannot be made into a context.
     #[error(transparent)]
     Context(#[from] ContextError),
-    /// The caller's deadline passed, or the caller gave up.
-    #[error("the render was ended: {0}")]
-    Timeout(Exceeded),
-    /// As many renders as there may be are under way: try again later, or raise the limit `renders_in_flight`.
-    #[error("too many renders are under way (the limit `renders_in_flight`)")]
-    Busy,
-    /// The engine has ended, or its Renderer was given up.
-    #[error("nobody renders by message: the engine has ended, or its Renderer was given up (health says which)")]
-    Down,
-    /// The Renderer failed with this render in hand.
-    #[error("the render was lost: {0}")]
-    Lost(String),
+    /// No template is to blame: the caller's deadline has passed, or a render by message has no answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl RenderFailure {
+    /// Returns the failure of a render that its caller has ended.
+    pub(crate) fn ended_by_caller(exceeded: Exceeded) -> Self {
+        Self::Unavailable(Unavailable::Timeout(match exceeded {
+            Exceeded::Cancelled => Timeout::Cancelled,
+            _ => Timeout::Deadline,
+        }))
+    }
 }
 
 impl From<RenderError> for RenderFailure {
     #[cold]
     fn from(error: RenderError) -> Self {
         match error.fault {
-            RenderFault::Budget(exceeded) if exceeded.by_caller() => Self::Timeout(exceeded),
+            RenderFault::Budget(exceeded) if exceeded.by_caller() => Self::ended_by_caller(exceeded),
             _ => Self::Failed(error),
         }
     }
@@ -146,9 +159,6 @@ impl From<RenderError> for RenderFailure {
 
 impl From<Fault> for RenderFailure {
     fn from(fault: Fault) -> Self {
-        match fault.kind {
-            FaultKind::Down => Self::Down,
-            _ => Self::Lost(fault.to_string()),
-        }
+        Self::Unavailable(fault.into())
     }
 }

@@ -1,4 +1,4 @@
-//! [`Report`]: what is new in a version.
+//! [`Report`]: the differences of a version from the one before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,33 +10,33 @@ use crate::snapshot::Why;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
-/// What is new in a version. Every list is sorted by name.
+/// The differences of a version from the one before. Every list is sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Which version.
+    /// The number of the version.
     pub version: Version,
-    /// Of what it serves.
+    /// The digest of everything that it serves.
     pub digest: Digest,
-    /// Names with another text that compiled than before; not those that only call one.
+    /// Templates with a new text that compiles, without those that only call one.
     pub changed: Vec<TemplateName>,
-    /// Names that are gone.
+    /// Removed templates.
     pub removed: Vec<TemplateName>,
-    /// Entries that go on as they were, and before did not, or did for another reason.
+    /// Templates that are stale, newly or for a new reason.
     #[serde(serialize_with = "by_name")]
     pub stale: Vec<(TemplateName, Arc<Why>)>,
-    /// Entries that cannot be served, and before could, or could not for another reason.
+    /// Templates that are broken, newly or for a new reason.
     #[serde(serialize_with = "by_name")]
     pub broken: Vec<(TemplateName, Arc<Why>)>,
-    /// Entries that are current and before were not.
+    /// Templates that are current again.
     pub recovered: Vec<TemplateName>,
 }
 
-/// `{name: why}`.
+/// Writes `{name: why}`.
 fn by_name<S: Serializer>(entries: &[(TemplateName, Arc<Why>)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(entries.iter().map(|(name, why)| (name, why)))
 }
 
-/// The findings behind some failed entries: one cause reaches many entries, through other calls each, and is said once.
+/// Returns the diagnostics behind failed entries. One cause reaches many entries, through different calls, and is returned once.
 pub(crate) fn causes<'w>(whys: impl Iterator<Item = &'w Arc<Why>>) -> Vec<Diagnostic> {
     let mut by_cause = BTreeMap::new();
     for why in whys {

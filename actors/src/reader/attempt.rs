@@ -9,18 +9,18 @@ use crate::budget::Budget;
 use crate::dialect::{Body, Closure, Escape, Frame};
 use crate::supervision::contain;
 
-/// How much an attempt to render may cost.
+/// The budget of one attempt to render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AttemptBudget {
     /// A whole budget.
     Whole,
-    /// What may be done in a thread that others wait for.
+    /// A small part, for a thread that serves other requests as well.
     Brief,
-    /// A part of a budget, where several share it.
+    /// A part, if several attempts share a budget.
     Part,
 }
 
-/// Into how many parts a budget is divided among kept versions that are tried one after the other.
+/// Number of parts of a budget that is shared by kept versions, which are tried one after the other.
 pub(super) const PARTS: u32 = 8;
 
 impl Reader {
@@ -28,18 +28,18 @@ impl Reader {
     pub(super) fn attempt(
         &self,
         closure: &Closure<'_>,
-        supply: &(impl ContextSource + ?Sized),
+        source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
-        effort: AttemptBudget,
+        size: AttemptBudget,
     ) -> Result<String, RenderFailure> {
-        self.attempt_within(&mut self.budget(options, effort), closure, supply, options)
+        self.attempt_within(&mut self.budget(options, size), closure, source, options)
     }
 
     /// Returns the budget of one attempt.
-    pub(super) fn budget(&self, options: &RenderOptions, effort: AttemptBudget) -> Budget {
-        let limits = &*self.rest.limits;
+    pub(super) fn budget(&self, options: &RenderOptions, size: AttemptBudget) -> Budget {
+        let limits = &*self.shared.limits;
         let budget = Budget::new(limits, options.deadline, options.cancel.clone());
-        match effort {
+        match size {
             AttemptBudget::Whole => budget,
             AttemptBudget::Brief => budget.part(limits.inline_steps, Duration::from_millis(limits.inline_ms)),
             AttemptBudget::Part => budget.part(limits.render_steps / u64::from(PARTS), limits.render_time() / PARTS),
@@ -51,20 +51,20 @@ impl Reader {
         &self,
         budget: &mut Budget,
         closure: &Closure<'_>,
-        supply: &(impl ContextSource + ?Sized),
+        source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<String, RenderFailure> {
-        let limits = &*self.rest.limits;
+        let limits = &*self.shared.limits;
         if options.deadline.is_some() || options.cancel.is_some() {
-            budget.check(Instant::now()).map_err(RenderFailure::Timeout)?;
+            budget.check(Instant::now()).map_err(RenderFailure::ended_by_caller)?;
         }
         let top = closure.top();
         Workspace::with(|arena, room| {
             let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
             let mut frame = Frame::writing_to(body, budget, Escape::of(&top.name), options.missing);
-            // What the user's `Serialize` and a dialect of the user's do is contained; a formatter is contained where it is called.
+            // Panics of the user's `Serialize` and dialects are caught here; those of formatters are caught where they are called.
             let rendered = contain(|| {
-                let context = supply.supply(closure, arena, limits)?;
+                let context = source.supply(closure, arena, limits)?;
                 Ok(top.unit.render(closure, &context, &mut frame)?)
             });
             let result = match rendered {

@@ -1,4 +1,4 @@
-//! [`Supply`]: where the context of a render comes from.
+//! [`ContextSource`]: builds the context of a render.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::dialect::Closure;
 use crate::limits::Limits;
 use crate::value::{Arena, ContextError, Value, build};
 
-/// Makes the context of a render, for the closure that is rendered. When an older closure is tried, it is asked again.
+/// A builder of the context of a render, for the closure that is rendered. It is called again for each older closure that is tried.
 pub trait ContextSource {
     /// Builds the context.
     ///
@@ -21,9 +21,20 @@ pub trait ContextSource {
     ) -> Result<Value<'a>, ContextError>;
 }
 
-/// Data that is the same for whatever is rendered.
+/// Data that is serialized into the context, whatever is rendered.
 #[derive(Debug)]
 pub struct Serialized<'d, T: ?Sized>(pub &'d T);
+
+impl<S: ContextSource + ?Sized> ContextSource for &S {
+    fn supply<'a>(
+        &'a self,
+        closure: &Closure<'_>,
+        arena: &'a Arena,
+        limits: &Limits,
+    ) -> Result<Value<'a>, ContextError> {
+        (**self).supply(closure, arena, limits)
+    }
+}
 
 impl<T: Serialize + ?Sized> ContextSource for Serialized<'_, T> {
     fn supply<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {

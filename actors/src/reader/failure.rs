@@ -1,4 +1,4 @@
-//! Failures of renders: which are costly, and how they are made.
+//! Failures of renders.
 
 use crate::budget::Exceeded;
 use crate::diagnostic::Diagnostic;
@@ -9,7 +9,7 @@ use crate::suggestion::suggested_template;
 use crate::template::TemplateName;
 
 impl RenderFailure {
-    /// The error, where it is of a kind that costs much before it shows, or may: such a closure is not tried each time.
+    /// Returns the error if its kind is expensive to run into. Such a closure is not tried each time.
     pub(super) fn costly(&self) -> Option<&RenderError> {
         let Self::Failed(error) = self else { return None };
         let costly = matches!(
@@ -31,7 +31,7 @@ pub(super) fn panicked(said: &str, template: &TemplateName) -> RenderFailure {
     ))
 }
 
-/// Names that are compared with one that is not there: a visitor may ask for anything.
+/// Maximum number of names that are compared with one that does not exist, because a visitor may ask for anything.
 const NEAR_NAMES_MAX: usize = 2_000;
 pub(super) fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
     let shown: String = name.chars().take(200).collect();

@@ -1,4 +1,4 @@
-//! Circuit breakers of templates whose renders fail and cost much: when one is asked, and what it is told.
+//! The circuit breakers on the render path: a template whose renders fail at a high cost is not tried each time.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::snapshot::{CostlyFailure, RenderRoute, Snapshot, Substitute, Success}
 use crate::template::TemplateName;
 
 impl Reader {
-    /// Remembers that a render did not end by its own limits (`hung`), or not before a deadline that was long enough for it to begin.
+    /// Records a render that did not end by its own limits (`hung`), or not before a deadline that left it time to begin.
     pub(crate) fn took_too_long(&self, snapshot: Option<&Snapshot>, name: &str, said: &str, hung: bool) {
         let served = self.served.load();
         let snapshot = snapshot.unwrap_or(&served);
@@ -34,7 +34,7 @@ impl Reader {
         self.guard(snapshot, id, template, failure);
     }
 
-    /// What is known instead of rendering a closure whose breaker is open.
+    /// Returns the last error of a closure whose breaker is open, and what is known to do better.
     #[cold]
     pub(super) fn refused(
         &self,
@@ -42,17 +42,17 @@ impl Reader {
         id: TemplateId,
         closure: &Closure<'_>,
     ) -> Option<(Box<RenderError>, Substitute)> {
-        let course = snapshot
+        let route = snapshot
             .breakers()
-            .route(id, &closure.digest(), Instant::now(), &self.rest.rules);
-        match course {
+            .route(id, &closure.digest(), Instant::now(), &self.shared.rules);
+        match route {
             RenderRoute::Attempt => None,
             RenderRoute::Instead(error, substitute) => Some((error, substitute)),
         }
     }
 
-    /// Closes the breaker of a closure that renders after all, and says so where its template failed before its text changed. `brief` is
-    /// true if the render took no more than one that is done in place.
+    /// Closes the breaker of a closure that was rendered successfully, and reports the template as fixed if it failed before its text was
+    /// changed. `brief` is true if the render was short enough to be done in place.
     #[cold]
     pub(super) fn rendered_well(
         &self,
@@ -67,19 +67,19 @@ impl Reader {
         let version = snapshot.version();
         if breakers.may_know(id) {
             let is_served = self.served.load().version() == version;
-            if breakers.succeeded(id, &closure.digest(), Success { is_served, brief }, &self.rest.rules) {
-                self.rest.fault_log.tried_again(template);
+            if breakers.succeeded(id, &closure.digest(), Success { is_served, brief }, &self.shared.rules) {
+                self.shared.fault_log.tried_again(template);
             }
         }
         let is_current = matches!(freshness, Freshness::Current);
         if snapshot.faults().succeeded(id, version, is_current, Instant::now()) {
-            self.rest.fault_log.fixed(template, version);
+            self.shared.fault_log.fixed(template, version);
             let template = template.clone();
-            self.rest.teller.tell(Event::Fixed(Fixed { template, version }));
+            self.shared.events.send(Event::Fixed(Fixed { template, version }));
         }
     }
 
-    /// What a render comes to that is only tried: it is not answered unless it is nobody's fault.
+    /// Returns the failure of an attempt with a partial budget. It is recorded only if the template was too slow for that budget.
     #[cold]
     pub(super) fn broken_off(&self, failed: FailedAttempt<'_>) -> RenderFailure {
         if let RenderFailure::Failed(error) = &failed.failure
@@ -88,13 +88,13 @@ impl Reader {
             let closure = failed.closure.digest();
             let breakers = failed.snapshot.breakers();
             if self.current().closure_digest(failed.id) == Some(closure) {
-                breakers.slow(failed.id, &closure, Instant::now(), &self.rest.rules);
+                breakers.slow(failed.id, &closure, Instant::now(), &self.shared.rules);
             }
         }
         failed.failure
     }
 
-    /// Counts a failure that costs much, unless it says nothing of what is served now.
+    /// Records a failure at a high cost, unless it was of another closure than the one that is served now.
     pub(super) fn guard(
         &self,
         snapshot: &Snapshot,
@@ -108,9 +108,9 @@ impl Reader {
         let diagnostic = failure.error.diagnostic.clone();
         let opened = snapshot
             .breakers()
-            .failed(id, failure, Instant::now(), &self.rest.rules);
+            .failed(id, failure, Instant::now(), &self.shared.rules);
         if let Some(pause) = opened {
-            self.rest.fault_log.not_tried(template, &diagnostic, pause);
+            self.shared.fault_log.not_tried(template, &diagnostic, pause);
         }
     }
 }

@@ -1,4 +1,9 @@
-//! The answer in place of a render that failed: what the entry was before, as far as that does better.
+//! The answer in place of a render that failed: the last good version of the entry, if there is one.
+//!
+//! An edit may compile and fail only when it is rendered. Then the kept closures of the entry are tried with the same data, newest first,
+//! under a budget for all of them together. The fault is recorded with the closure that failed, so that it is reported once and ends with
+//! the next edit. Failures at a high cost also count for the circuit breaker of the closure, which then remembers the closure that did
+//! better and goes to it directly.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,14 +22,14 @@ pub(super) struct FailedAttempt<'s> {
     pub(super) snapshot: &'s Snapshot,
     pub(super) id: TemplateId,
     pub(super) closure: Closure<'s>,
-    /// The standing of the closure.
+    /// The status of the closure.
     pub(super) freshness: Freshness,
     pub(super) failure: RenderFailure,
-    /// Its breaker is open, so that it was not even tried; and what is known to stand in.
+    /// The known substitute, if the breaker is open and the closure was not tried.
     pub(super) refused: Option<Substitute>,
 }
 
-/// What did better.
+/// A render of a kept closure that succeeded.
 struct FallbackRender {
     since: Version,
     closure: Digest,
@@ -32,7 +37,7 @@ struct FallbackRender {
 }
 
 impl FailedAttempt<'_> {
-    /// Returns the fault, if the template or its data is to blame, and not the caller.
+    /// Returns the fault, if the template or its data is to blame rather than the caller.
     pub(super) fn why(&self) -> Option<Arc<Why>> {
         let top = &self.closure.top().name;
         let (diagnostic, cause) = match &self.failure {
@@ -59,13 +64,13 @@ impl Reader {
     pub(super) fn instead(
         &self,
         failed: FailedAttempt<'_>,
-        supply: &(impl ContextSource + ?Sized),
+        source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let Some(late) = failed.why() else {
             let (breakers, id) = (failed.snapshot.breakers(), failed.id);
             if breakers.may_know(id) {
-                breakers.undecided(id, &failed.closure.digest(), Instant::now(), &self.rest.rules);
+                breakers.undecided(id, &failed.closure.digest(), Instant::now(), &self.shared.rules);
             }
             return Err(failed.failure);
         };
@@ -77,20 +82,20 @@ impl Reader {
             failure,
             refused,
         } = failed;
-        // For the breaker, before anything else takes long.
+        // Cloned for the breaker before the kept closures are tried, which may take long.
         let costly = failure.costly().cloned();
         let name = &closure.top().name;
-        // What is wrong with the newest text: that it fails, unless it does not even compile.
+        // The fault of the newest text: that it does not compile, or else that its render failed.
         let why = match freshness {
             Freshness::Stale { why, .. } => why,
             Freshness::Current | Freshness::Fallback { .. } => Arc::clone(&late),
         };
         let mut substitute = Substitute::Unknown;
-        let answer = match self.rest.on_failure {
+        let answer = match self.shared.on_failure {
             OnFailure::Return => Err(failure),
             OnFailure::Fallback => self.stand_in(snapshot, name.as_str(), why),
             OnFailure::LastGood => {
-                let better = self.better(snapshot, id, &closure, &failure, refused, supply, options);
+                let better = self.better(snapshot, id, &closure, &failure, refused, source, options);
                 substitute = better
                     .as_ref()
                     .map_or(Substitute::None, |better| Substitute::Good(better.closure));
@@ -118,9 +123,9 @@ impl Reader {
             }
             (None, None) if snapshot.breakers().may_know(id) => {
                 let breakers = snapshot.breakers();
-                breakers.undecided(id, &digest, Instant::now(), &self.rest.rules);
+                breakers.undecided(id, &digest, Instant::now(), &self.shared.rules);
             }
-            // What was known to do better does not with this data, or was not looked for before.
+            // No kept closure does better with this data.
             (Some(Substitute::Unknown), _) if substitute == Substitute::None => {
                 snapshot.breakers().found_none(id, &digest);
             }
@@ -133,16 +138,16 @@ impl Reader {
         };
         if answer.is_ok() {
             let rescued = matches!(serving, Serving::LastGood(_));
-            self.rest.tally.failed_late(id, rescued);
+            self.shared.tally.failed_late(id, rescued);
         }
         self.report(snapshot, id, &closure, serving, late);
         answer
     }
 
-    /// What the newest kept closure that differs and does better comes to. What did better before has a budget of its own and is tried
-    /// first. Several bad edits may have come one after the other, so each is tried, bounded as a whole: a visitor's own data may be
-    /// what is too much for each of them. Once one of them has used up a whole budget, the others get a part, so that a good one
-    /// behind several that loop is reached.
+    /// Renders the newest kept closure that differs and succeeds. The one that did so before is tried first, with a budget of its own. Then
+    /// all are tried, because several bad edits may have followed one another; the time for all together is bounded, because the data of
+    /// the visitor may be too much for each of them. Once one has used up a whole budget, the others get a part, so that a good one behind
+    /// several that loop is reached.
     #[allow(clippy::too_many_arguments, reason = "all that a render is made of")]
     fn better(
         &self,
@@ -151,22 +156,22 @@ impl Reader {
         closure: &Closure<'_>,
         failure: &RenderFailure,
         refused: Option<Substitute>,
-        supply: &(impl ContextSource + ?Sized),
+        source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Option<FallbackRender> {
-        // Data that is no context for one closure is none for another, unless it travels with the template.
+        // Data that does not serialize for one closure does not for another, unless it travels with the template.
         if matches!(failure, RenderFailure::Context(_)) && closure.companions().next().is_none() {
             return None;
         }
         let kept = || snapshot.earlier(id).chain(snapshot.former(id));
-        let attempt = |since, closure: &Closure<'_>, effort| {
-            let body = self.attempt(closure, supply, options, effort).ok()?;
+        let attempt = |since, closure: &Closure<'_>, size| {
+            let body = self.attempt(closure, source, options, size).ok()?;
             let closure = closure.digest();
             Some(FallbackRender { since, closure, body })
         };
         let costly = refused.is_some() || failure.costly().is_some();
         let known = match refused {
-            // A search for each visitor would cost what the breaker is there to spare.
+            // Searching again for each visitor would cost what the breaker is there to save.
             Some(Substitute::None) => return None,
             None if costly => snapshot.breakers().substitute(id),
             known => known.unwrap_or(Substitute::Unknown),
@@ -179,7 +184,7 @@ impl Reader {
                 return better;
             }
         }
-        let (begun, whole) = (Instant::now(), self.rest.limits.render_time());
+        let (begun, whole) = (Instant::now(), self.shared.limits.render_time());
         kept()
             .take_while(|_| begun.elapsed() < 2 * whole)
             .find_map(|(since, closure)| {
@@ -196,7 +201,7 @@ impl Reader {
             })
     }
 
-    /// Remembers a fault that showed in a render, and says it once: to subscribers and in the log.
+    /// Records a fault that showed in a render, and reports it once: to subscribers and in the log.
     pub(super) fn report(
         &self,
         snapshot: &Snapshot,
@@ -206,16 +211,16 @@ impl Reader {
         why: Arc<Why>,
     ) {
         let (template, closure) = (closure.top().name.clone(), closure.digest());
-        // A render that began before the fault was repaired says nothing of what is served now.
+        // A render that began before the fault was repaired tells nothing about the version that is served now.
         let current = self.current();
         if current.closure_digest(id) != Some(closure) {
             return;
         }
         let version = snapshot.version();
         let room = LateFaultLimits {
-            templates: self.rest.limits.late_faults,
-            each: self.rest.limits.source_diagnostics,
-            bytes: self.rest.limits.late_faults_bytes,
+            templates: self.shared.limits.late_faults,
+            each: self.shared.limits.source_diagnostics,
+            bytes: self.shared.limits.late_faults_bytes,
         };
         let failure = Failure {
             template,
@@ -228,10 +233,10 @@ impl Reader {
         let news = current.faults().failed(id, &failure, room);
         let Failure { template, why, .. } = failure;
         if news.for_all {
-            self.rest.fault_log.failed_late(&why.diagnostics[0], version, serving);
+            self.shared.fault_log.failed_late(&why.diagnostics[0], version, serving);
         }
         if news.for_template {
-            self.rest.teller.tell(Event::Fallback(Arc::new(Fallback {
+            self.shared.events.send(Event::Fallback(Arc::new(Fallback {
                 template,
                 version,
                 serving,

@@ -1,4 +1,4 @@
-//! The stand-in: what visitors see of an entry that has no good version.
+//! The stand-in: the page that visitors see if an entry has no good version.
 
 use std::sync::Arc;
 
@@ -13,20 +13,21 @@ use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions
 use crate::snapshot::{Serving, Snapshot, Standing, Why};
 use crate::template::TemplateName;
 
-/// Kept versions of a stand-in that are tried when the newest fails. A visitor waits for them, who waited for the page before.
+/// Maximum number of kept versions of a stand-in that are tried when the newest fails, because a visitor waits for them.
 const TRIED_MAX: usize = 4;
 
-/// Which template stands in, if one does.
+/// The template that stands in for entries without a good version.
 #[derive(Debug, Clone, Default)]
 pub struct StandIn {
-    /// Rendered with `{name, version, status}` and never with the page's own data. It stands in for entries that escape as it does.
+    /// The name. It is rendered with `{name, version, status}`, never with the page's own data, and stands in for entries that escape in
+    /// the same way.
     pub template: Option<TemplateName>,
-    /// True if it may come later, or never.
+    /// True if the template need not exist.
     pub optional: bool,
 }
 
 impl StandIn {
-    /// Checks that the template is there in the first version. A broken one is: it can be repaired while the engine runs.
+    /// Checks that the template exists in the first version. A broken one does: it can be repaired while the engine runs.
     ///
     /// # Errors
     /// Its name, and the reason with a similar name and what to do.
@@ -51,10 +52,10 @@ impl StandIn {
 }
 
 impl Reader {
-    /// The answer for an entry that has no good version: a template of the user's, or the built-in last resort.
+    /// Returns the answer for an entry without a good version: the stand-in of the user, or the built-in one.
     pub(super) fn stand_in(&self, snapshot: &Snapshot, name: &str, why: Arc<Why>) -> Result<Rendered, RenderFailure> {
         let entry = TemplateName::new(name).map_err(|_| not_found(snapshot, name))?;
-        if self.rest.on_failure == OnFailure::Return {
+        if self.shared.on_failure == OnFailure::Return {
             return Err(RenderFailure::Broken { name: entry, why });
         }
         let version = snapshot.version();
@@ -64,7 +65,7 @@ impl Reader {
             status: 503,
         };
         let configured = self
-            .rest
+            .shared
             .stand_in
             .template
             .as_ref()
@@ -79,7 +80,7 @@ impl Reader {
         })
     }
 
-    /// Renders the template that stands in. It has a last good version like any other, and its faults are said.
+    /// Renders the template that stands in. Like any other it has a last good version, and its faults are reported.
     fn stand_in_body(
         &self,
         snapshot: &Snapshot,
@@ -136,7 +137,7 @@ struct StandInContext<'n> {
     status: u16,
 }
 
-/// When there is no template that stands in, or it fails too.
+/// The built-in stand-in, for when there is no template that stands in, or it fails too.
 fn last_resort(entry: &TemplateName) -> &'static str {
     match (Escape::of(entry), entry.extension()) {
         (Escape::Html, Some("html" | "htm")) => concat!(

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::value::{Arena, KEPT_BYTES_MAX};
 
-/// Where a context is built, and where a body is written.
+/// The arena in which a context is built, and the buffer to which a body is written.
 #[derive(Default)]
 pub(super) struct Workspace {
     arena: Arena,
@@ -12,7 +12,7 @@ pub(super) struct Workspace {
 }
 
 thread_local! {
-    /// That of the last render in this thread, for the next.
+    /// The workspace of the last render in this thread, for the next one.
     static WORKSPACE: RefCell<Option<Workspace>> = const { RefCell::new(None) };
 }
 

@@ -1,9 +1,9 @@
 //! [`AcceptedState`]: the state that the Registry commits, with the answers to the commands of operators.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::state::RegistryState;
+use crate::idempotency::AnswerStore;
 use crate::limits::Limits;
 use crate::protocol::messages::{IdempotencyKey, RolledBack};
 
@@ -11,8 +11,7 @@ use crate::protocol::messages::{IdempotencyKey, RolledBack};
 #[derive(Debug, Clone)]
 pub(crate) struct AcceptedState {
     pub(crate) state: RegistryState,
-    /// The outcomes, oldest first: at most `idempotency_keys`, and at most `idempotency_bytes` unless there is only one.
-    answered: Arc<VecDeque<(IdempotencyKey, RolledBack)>>,
+    answered: Arc<AnswerStore<IdempotencyKey, RolledBack>>,
 }
 
 impl AcceptedState {
@@ -33,22 +32,15 @@ impl AcceptedState {
 
     /// Returns the earlier outcome of a command with this key.
     pub(super) fn answered(&self, key: IdempotencyKey) -> Option<RolledBack> {
-        let mut answered = self.answered.iter().rev();
-        answered
-            .find(|(known, _)| *known == key)
-            .map(|(_, answer)| answer.clone())
+        self.answered.get(&key).cloned()
     }
 
     /// Stores an outcome, and drops the oldest ones that exceed the limits.
     pub(super) fn answer(mut self, key: Option<IdempotencyKey>, answer: &RolledBack, limits: &Limits) -> Self {
         if let Some(key) = key {
             let answered = Arc::make_mut(&mut self.answered);
-            answered.push_back((key, answer.clone()));
-            let mut bytes: usize = answered.iter().map(|(_, answer)| bytes_of(answer)).sum();
-            while answered.len() > limits.idempotency_keys || (answered.len() > 1 && bytes > limits.idempotency_bytes) {
-                let Some((_, oldest)) = answered.pop_front() else { break };
-                bytes -= bytes_of(&oldest);
-            }
+            answered.insert(key, answer.clone(), limits.into());
+            answered.trim(&key, limits.into(), bytes_of);
         }
         self
     }
@@ -58,7 +50,6 @@ impl AcceptedState {
 fn bytes_of(answer: &RolledBack) -> usize {
     match answer {
         RolledBack::Published(report) => report.bytes(),
-        RolledBack::Lost(message) => message.len(),
         RolledBack::NotKept(not_kept) => size_of_val(&*not_kept.kept),
         RolledBack::Unchanged(_) => size_of::<RolledBack>(),
     }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
-use super::{Generation, Serving, Standing};
+use super::{Generation, Standing, Status};
 use crate::dialect::Unit;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
@@ -30,35 +28,11 @@ pub struct Difference {
 /// A template as one version serves it.
 #[derive(Clone)]
 pub struct ServedTemplate {
-    /// The status in that version.
-    pub stands: Stands,
+    /// Its status in that version.
+    pub status: Status,
     /// The digest of the text that is served. A broken template has none.
     pub digest: Option<Digest>,
     unit: Option<Arc<dyn Unit>>,
-}
-
-/// The status of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stands {
-    /// The newest text is served.
-    Current,
-    /// The last good version is served.
-    Stale,
-    /// There is no good version to serve.
-    Broken,
-}
-
-impl Stands {
-    /// Returns the status of an entry from the answer that requests get in place of its newest text; `None` where they get that text.
-    #[must_use]
-    pub fn of(serving: Option<Serving>) -> Self {
-        match serving {
-            None => Self::Current,
-            Some(Serving::LastGood(_)) => Self::Stale,
-            Some(Serving::StandIn | Serving::Failure) => Self::Broken,
-        }
-    }
 }
 
 impl ServedTemplate {
@@ -72,7 +46,7 @@ impl ServedTemplate {
 impl std::fmt::Debug for ServedTemplate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServedTemplate")
-            .field("stands", &self.stands)
+            .field("status", &self.status)
             .field("digest", &self.digest)
             .finish_non_exhaustive()
     }
@@ -114,19 +88,14 @@ impl Compared {
     }
 }
 
-/// Returns the parts of a status that are compared; `None` for an entry that does not exist.
-fn status_and_digest(standing: Standing<'_>) -> Option<(Stands, Option<Digest>)> {
-    let stands = match standing {
-        Standing::Current(_) => Stands::Current,
-        Standing::Stale { .. } => Stands::Stale,
-        Standing::Broken { .. } => Stands::Broken,
-        Standing::Gone => return None,
-    };
-    Some((stands, standing.closure().map(|closure| closure.top().digest)))
+/// Returns what users see of an entry; `None` if it is gone.
+fn status_and_digest(standing: Standing<'_>) -> Option<(Status, Option<Digest>)> {
+    let digest = standing.closure().map(|closure| closure.top().digest);
+    Some((standing.status()?, digest))
 }
 
 fn served(standing: Standing<'_>) -> Option<ServedTemplate> {
-    let (stands, digest) = status_and_digest(standing)?;
+    let (status, digest) = status_and_digest(standing)?;
     let unit = standing.closure().map(|closure| Arc::clone(&closure.top().unit));
-    Some(ServedTemplate { stands, digest, unit })
+    Some(ServedTemplate { status, digest, unit })
 }

@@ -6,10 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::unavailable::Unavailable;
+
 /// Admits a fixed number of messages at once, and none after it is closed.
 #[derive(Debug, Clone)]
 pub struct BoundedRecipient {
     name: &'static str,
+    /// Limit that sets the capacity.
+    limit: &'static str,
     capacity: usize,
     permits: Arc<Semaphore>,
     closed: Arc<AtomicBool>,
@@ -28,23 +32,15 @@ struct RejectionCounts {
 #[derive(Debug)]
 pub struct Permit(#[expect(dead_code, reason = "held for its Drop")] OwnedSemaphorePermit);
 
-/// Reasons to reject a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rejected {
-    /// The allowed number of messages is in flight.
-    Busy,
-    /// No further messages are accepted.
-    Closed,
-}
-
 impl BoundedRecipient {
-    /// Creates a limit of `capacity` messages in flight.
+    /// Creates a limit of `capacity` messages in flight. `limit` says to the rejected how to raise it.
     #[must_use]
-    pub fn new(name: &'static str, capacity: usize) -> Self {
+    pub fn new(name: &'static str, capacity: usize, limit: &'static str) -> Self {
         // `emptied` acquires all permits at once, and their number is a u32.
         let capacity = capacity.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
         Self {
             name,
+            limit,
             capacity,
             permits: Arc::new(Semaphore::new(capacity)),
             closed: Arc::default(),
@@ -55,16 +51,25 @@ impl BoundedRecipient {
     /// Admits a message, without waiting.
     ///
     /// # Errors
-    /// The reason, if there is no permit or it is closed.
-    pub fn admit(&self) -> Result<Permit, Rejected> {
+    /// [`Unavailable::Busy`] if there is no permit, [`Unavailable::Down`] if it is closed.
+    pub fn admit(&self) -> Result<Permit, Unavailable> {
         if self.is_closed() {
-            return Err(Rejected::Closed);
+            return Err(Unavailable::stopped());
         }
         let permit = Arc::clone(&self.permits).try_acquire_owned();
         permit.map(Permit).map_err(|_| {
             self.counts.busy.fetch_add(1, Ordering::Relaxed);
-            Rejected::Busy
+            self.busy()
         })
+    }
+
+    /// Returns the answer to a message that finds no room.
+    #[must_use]
+    pub fn busy(&self) -> Unavailable {
+        Unavailable::Busy {
+            mailbox: self.name,
+            limit: Some(self.limit),
+        }
     }
 
     /// Rejects all further messages. Those in flight are finished.
@@ -84,14 +89,13 @@ impl BoundedRecipient {
         let _ = self.permits.acquire_many(all).await;
     }
 
-    /// Counts a message that was not answered in time.
-    pub fn timed_out(&self) {
-        self.counts.timeout.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts a message that was answered as lost: it is unknown whether it was handled.
-    pub fn lost(&self) {
-        self.counts.lost.fetch_add(1, Ordering::Relaxed);
+    /// Counts a message that was admitted and timed out or was lost.
+    pub fn count(&self, unavailable: &Unavailable) {
+        match unavailable {
+            Unavailable::Timeout(_) => self.counts.timeout.fetch_add(1, Ordering::Relaxed),
+            Unavailable::Lost(_) => self.counts.lost.fetch_add(1, Ordering::Relaxed),
+            Unavailable::Busy { .. } | Unavailable::Down(_) => 0,
+        };
     }
 
     /// Returns its name in health and metrics.
@@ -125,15 +129,23 @@ mod tests {
 
     #[test]
     fn rejects_when_full_or_closed() {
-        let bounded = BoundedRecipient::new("test", 2);
+        let bounded = BoundedRecipient::new("test", 2, "its capacity");
         let (first, second) = (bounded.admit().expect("room"), bounded.admit().expect("room"));
-        assert_eq!(bounded.admit().expect_err("full"), Rejected::Busy);
+        assert_eq!(bounded.admit().expect_err("full"), bounded.busy());
+        let said = bounded.busy().to_string();
+        assert_eq!(
+            said,
+            "the mailbox `test` is full; try again later, or raise its capacity"
+        );
         drop(first);
         assert!(bounded.admit().is_ok());
         bounded.close();
-        assert_eq!(bounded.admit().expect_err("closed"), Rejected::Closed);
+        assert_eq!(bounded.admit().expect_err("closed"), Unavailable::stopped());
         assert_eq!(bounded.in_flight(), 1);
         drop(second);
         assert_eq!((bounded.in_flight(), bounded.rejections()), (0, [1, 0, 0]));
+        bounded.count(&Unavailable::Lost("lost".into()));
+        bounded.count(&Unavailable::waited(std::time::Duration::ZERO, "none"));
+        assert_eq!(bounded.rejections(), [1, 1, 1]);
     }
 }

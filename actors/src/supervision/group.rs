@@ -106,7 +106,7 @@ impl Group {
             *next - 1
         };
         let child = self.strategy_group.add(actor, number, policy);
-        let recipient = BoundedRecipient::new(actor, self.capacity);
+        let recipient = BoundedRecipient::new(actor, self.capacity, "`Group::capacity`");
         self.supervisor.add(Arc::clone(&child), recipient.clone());
         let slot = Arc::new(ActorSlot {
             setup,

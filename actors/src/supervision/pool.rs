@@ -15,14 +15,10 @@ use tokio::sync::oneshot;
 
 use super::contain;
 use super::timers::Timers;
+use super::unavailable::Unavailable;
 
-pub use worker::{Abandoned, AfterJob};
+pub use worker::AfterJob;
 use worker::{Job, Worker};
-
-/// A job that panicked, hung, or found no thread: it is unknown whether the work was done.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the work was lost: {0}")]
-pub struct Lost(pub String);
 
 /// Limits on jobs that hang.
 #[derive(Debug, Clone)]
@@ -31,6 +27,8 @@ pub struct HangPolicy {
     pub timers: Timers,
     /// Time after which a job counts as hanging.
     pub hang: Duration,
+    /// Limit that sets this time, as it is named in errors.
+    pub limit: &'static str,
     /// Number of hanging threads that are replaced at once.
     pub quarantined: usize,
 }
@@ -117,8 +115,8 @@ impl Pool {
     /// Runs a job on one of the threads. A job that finds the queue full is lost at once, so callers have to limit their jobs in flight.
     ///
     /// # Errors
-    /// [`Lost`] if the job panicked, hung, or found no thread.
-    pub fn run<T, J>(&self, job: J) -> impl Future<Output = Result<T, Lost>> + use<T, J>
+    /// [`Unavailable`]: `Lost` if the job panicked, `Timeout` if it hangs, `Busy` or `Down` if it found no thread.
+    pub fn run<T, J>(&self, job: J) -> impl Future<Output = Result<T, Unavailable>> + use<T, J>
     where
         T: Send + 'static,
         J: FnOnce() -> T + Send + 'static,
@@ -128,16 +126,12 @@ impl Pool {
         let on_abandoned = answer.clone();
         self.submit(
             move || {
-                answer.send(contain(job).map_err(Lost));
+                answer.send(contain(job).map_err(Unavailable::Lost));
                 AfterJob::Continue
             },
-            move |why| on_abandoned.send(Err(Lost(why.to_string()))),
+            move |why| on_abandoned.send(Err(why)),
         );
-        async move {
-            answered
-                .await
-                .unwrap_or_else(|_| Err(Lost("the pool has stopped".into())))
-        }
+        async move { answered.await.unwrap_or_else(|_| Err(Unavailable::stopped())) }
     }
 
     /// Queues a job, which catches its own panics and sends its own result. `on_abandoned` is called if it finds no thread, or while it
@@ -145,7 +139,7 @@ impl Pool {
     pub fn submit(
         &self,
         run: impl FnOnce() -> AfterJob + Send + 'static,
-        on_abandoned: impl FnOnce(Abandoned) + Send + 'static,
+        on_abandoned: impl FnOnce(Unavailable) + Send + 'static,
     ) {
         self.submit_until(None, run, on_abandoned);
     }
@@ -156,7 +150,7 @@ impl Pool {
         &self,
         until: Option<Instant>,
         run: impl FnOnce() -> AfterJob + Send + 'static,
-        on_abandoned: impl FnOnce(Abandoned) + Send + 'static,
+        on_abandoned: impl FnOnce(Unavailable) + Send + 'static,
     ) {
         let job = Job {
             until,
@@ -164,7 +158,10 @@ impl Pool {
             on_abandoned: Box::new(on_abandoned),
         };
         if let Err(job) = self.jobs.try_send(job) {
-            job.into_inner().abandon(Abandoned::QueueFull);
+            job.into_inner().abandon(Unavailable::Busy {
+                mailbox: "thread pool",
+                limit: None,
+            });
         }
         // Checked after the job is queued. The last thread to hang does it the other way round: it leaves, then empties the queue. So one
         // of the two finds the job.
@@ -190,7 +187,10 @@ impl PoolShared {
     /// Abandons all queued jobs, because every thread hangs.
     fn abandon_queued(&self) {
         for job in self.queued.try_iter() {
-            job.abandon(Abandoned::AllHang);
+            let name = &self.name;
+            job.abandon(Unavailable::Lost(format!(
+                "all threads of {name} hang (the limit `quarantined_threads`)"
+            )));
         }
     }
 }

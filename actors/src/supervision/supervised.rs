@@ -7,29 +7,12 @@ use actix::{Addr, Message};
 use tokio::sync::oneshot;
 
 use super::actor_slot::ActorSlot;
-use super::bounded_recipient::{BoundedRecipient, Rejected};
+use super::bounded_recipient::BoundedRecipient;
 use super::child::Child;
 use super::fault_injection::InjectedFaults;
 use super::incident::Fault;
 use super::shell::{Behavior, Serve, Shell};
-
-/// Errors of sending a message to a supervised actor.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Undelivered {
-    /// The allowed number of messages is in flight: try again later.
-    #[error("too many messages to the {0} are in flight; try again later")]
-    Busy(&'static str),
-    /// The actor is down, or the engine has stopped: nothing was done.
-    #[error("{0}")]
-    Down(String),
-    /// The actor was lost: it is unknown whether the message was handled.
-    #[error("the {0} was lost with this message; it is unknown whether it was handled")]
-    Lost(&'static str),
-    /// The deadline has passed. The message may still be handled.
-    #[error("there was no answer within {0} ms")]
-    Timeout(u64),
-}
+use super::unavailable::Unavailable;
 
 /// The address of an actor of the user's. It stays valid through all restarts; a clone addresses the same actor.
 pub struct Supervised<B: Behavior> {
@@ -52,8 +35,8 @@ impl<B: Behavior> Supervised<B> {
     /// Sends a message and waits for the answer. A failure of the actor is part of the answer, if its type can hold it.
     ///
     /// # Errors
-    /// [`Undelivered`] if there is no answer.
-    pub fn send<M>(&self, message: M) -> impl Future<Output = Result<M::Result, Undelivered>> + Send + use<B, M>
+    /// [`Unavailable`] if there is no answer.
+    pub fn send<M>(&self, message: M) -> impl Future<Output = Result<M::Result, Unavailable>> + Send + use<B, M>
     where
         B: Serve<M>,
         B::Config: Send + Sync,
@@ -63,12 +46,9 @@ impl<B: Behavior> Supervised<B> {
         let this = self.clone();
         async move {
             let child = &this.slot.child;
-            let _permit = this.recipient.admit().map_err(|rejected| match rejected {
-                Rejected::Busy => Undelivered::Busy(child.actor()),
-                Rejected::Closed => Undelivered::Down("the engine has stopped".into()),
-            })?;
+            let _permit = this.recipient.admit()?;
             if !child.is_available() {
-                return Err(Undelivered::Down(child.down_fault().to_string()));
+                return Err(child.down_fault().into());
             }
             let _counted = child.meter().ticket();
             let (late, is_late) = oneshot::channel::<()>();
@@ -76,17 +56,15 @@ impl<B: Behavior> Supervised<B> {
             let _deadline = timers.after(this.within, move || {
                 let _ = late.send(());
             });
-            tokio::select! {
-                answered = this.deliver(message) => answered.inspect_err(|_| this.recipient.lost()),
-                _ = is_late => {
-                    this.recipient.timed_out();
-                    Err(Undelivered::Timeout(u64::try_from(this.within.as_millis()).unwrap_or(u64::MAX)))
-                }
-            }
+            let answered = tokio::select! {
+                answered = this.deliver(message) => answered,
+                _ = is_late => Err(Unavailable::waited(this.within, "`Group::within`")),
+            };
+            answered.inspect_err(|unavailable| this.recipient.count(unavailable))
         }
     }
 
-    async fn deliver<M>(&self, message: M) -> Result<M::Result, Undelivered>
+    async fn deliver<M>(&self, message: M) -> Result<M::Result, Unavailable>
     where
         B: Serve<M>,
         M: Message + Send + 'static,
@@ -100,9 +78,12 @@ impl<B: Behavior> Supervised<B> {
             .await;
         let connected = connected.ok().and_then(|address| address.clone());
         let Some(connected) = connected else {
-            return Err(Undelivered::Down(format!("the {actor} was never started")));
+            return Err(Unavailable::Down(format!(
+                "the {actor} was never started; nothing was done"
+            )));
         };
-        connected.send(message).await.map_err(|_| Undelivered::Lost(actor))
+        let sent = connected.send(message).await;
+        sent.map_err(|_| Unavailable::Lost(format!("the thread of the {actor} ended with this message")))
     }
 
     /// Returns the record of the actor.

@@ -11,8 +11,8 @@ use actix::Message;
 use hotplate_actors::dialect::RenderError;
 use hotplate_actors::supervision::{Behavior, Fault, FaultMoment, Serve, Started, Supervised, Vault};
 use hotplate_actors::{
-    ActorKind, Builder, CallError, Context, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, Policy, Reload,
-    Render, RenderFailure, Strategy, TemplateName,
+    ActorKind, Builder, Context, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, Policy, Reload, Render,
+    RenderFailure, Strategy, TemplateName, Unavailable,
 };
 
 const MOMENTS: [FaultMoment; 5] = [
@@ -147,7 +147,7 @@ fn acknowledged_edits_are_served() {
                         let report = loop {
                             match block(hotplate.keyed(&key).reload(Reload::default())) {
                                 Ok(report) => break report,
-                                Err(CallError::Lost(_) | CallError::Busy) => {}
+                                Err(Unavailable::Lost(_) | Unavailable::Busy { .. }) => {}
                                 Err(other) => panic!("{other}"),
                             }
                         };
@@ -175,7 +175,7 @@ fn acknowledged_edits_are_served() {
                     .expect("a direct render is answered with a page");
                 match block(hotplate.renderer().send(Render::new("1.txt", Context::new(())))) {
                     Ok(_) => {}
-                    Err(RenderFailure::Lost(_)) => drop(lost.fetch_add(1, Ordering::Relaxed)),
+                    Err(RenderFailure::Unavailable(Unavailable::Lost(_))) => drop(lost.fetch_add(1, Ordering::Relaxed)),
                     Err(other) => panic!("{other}"),
                 }
                 renders.fetch_add(1, Ordering::Relaxed);
@@ -188,7 +188,7 @@ fn acknowledged_edits_are_served() {
                 // After the first one the circuit breaker is open, and answers at once with the reason.
                 let is_hang = |error: &RenderError| error.diagnostic.code == "hangs";
                 assert!(
-                    matches!(&answer, Err(RenderFailure::Lost(_)))
+                    matches!(&answer, Err(RenderFailure::Unavailable(Unavailable::Lost(_))))
                         || matches!(&answer, Err(RenderFailure::Failed(error)) if is_hang(error)),
                     "{answer:?}"
                 );

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::Message;
 use hotplate_actors::supervision::{
-    Behavior, Escalation, Fault, FaultKind, Group, MemberDuty, Serve, Started, Supervised, Undelivered, Vault,
+    Behavior, Escalation, Fault, FaultKind, Group, MemberDuty, Serve, Started, Supervised, Timeout, Unavailable, Vault,
 };
 use hotplate_actors::{
     ActorState, Context, Event, Hotplate, MemoryLoader, Policy, Render, RenderFailure, Rendered, Restart, Strategy,
@@ -224,7 +224,7 @@ fn an_actor_whose_start_fails() {
     let answer = block(adder.send(Do::Add(1)));
     let down = match &answer {
         Ok(Err(fault)) => fault.kind == FaultKind::Down && fault.message.contains("its file is missing"),
-        Err(Undelivered::Down(message)) => message.contains("its file is missing"),
+        Err(Unavailable::Down(message)) => message.contains("its file is missing"),
         _ => false,
     };
     assert!(down, "{answer:?}");
@@ -268,7 +268,10 @@ fn escalation_of_an_actor_that_stays_down() {
         let health = scene.hotplate.health();
         assert!(health.ready && health.degraded.is_empty(), "{health:?}");
         let answer = block(painter.send(Render::new("a.html", Context::new(()))));
-        assert!(matches!(answer, Ok(Err(RenderFailure::Lost(_)))), "{answer:?}");
+        assert!(
+            matches!(answer, Ok(Err(RenderFailure::Unavailable(Unavailable::Lost(_))))),
+            "{answer:?}"
+        );
         while !matches!(block(events.next()), Some(Event::GaveUp(_))) {}
         let health = scene.hotplate.health();
         assert_eq!(
@@ -278,7 +281,7 @@ fn escalation_of_an_actor_that_stays_down() {
         );
         let reasons = [health.reasons, health.degraded].concat();
         assert!(reasons.iter().all(|reason| reason.contains("no paint")), "{reasons:?}");
-        assert_eq!(scene.hotplate.reset("painter"), 1);
+        assert_eq!(scene.hotplate.reset_named("painter"), 1);
         let health = scene.hotplate.health();
         assert!(health.ready && health.degraded.is_empty(), "{health:?}");
     }
@@ -316,11 +319,11 @@ fn an_actor_that_has_finished() {
         // The second message was in the mailbox, or came after the end. Either way the answer is `Down`: nothing was done.
         let is_down = match &behind {
             Ok(Err(fault)) => fault.kind == FaultKind::Down,
-            Err(undelivered) => matches!(undelivered, Undelivered::Down(_)),
+            Err(undelivered) => matches!(undelivered, Unavailable::Down(_)),
             Ok(Ok(_)) => false,
         };
         assert!(is_down, "{behind:?}");
-        assert!(matches!(adder.send(Do::Add(1)).await, Err(Undelivered::Down(_))));
+        assert!(matches!(adder.send(Do::Add(1)).await, Err(Unavailable::Down(_))));
     });
     assert!(adder.reset());
     assert_eq!(block(adder.send(Do::Add(1))), Ok(Ok(1)));
@@ -338,7 +341,7 @@ fn a_stopped_arbiter() {
             let _ = block(adder.send(stops()));
             // A message that was sent before the stop was noticed is answered `Lost`, and sent again.
             let mut sum = block(adder.send(Do::Add(1)));
-            while sum == Err(Undelivered::Lost("adder")) {
+            while matches!(&sum, Err(Unavailable::Lost(why)) if why.contains("adder")) {
                 sum = block(adder.send(Do::Add(1)));
             }
             assert_eq!(sum, Ok(Ok(round)));
@@ -356,12 +359,16 @@ fn a_stopped_arbiter() {
 fn a_hung_actor() {
     let scene = scene(Strategy::OneForOne);
     let bounded = adder(&scene.group.clone().capacity(2), &Setup::new());
+    let busy = Unavailable::Busy {
+        mailbox: "adder",
+        limit: Some("`Group::capacity`"),
+    };
     block(async {
         tokio::select! {
             biased;
             _ = bounded.send(Do::Hang) => panic!("it hangs"),
             _ = bounded.send(Do::Add(1)) => panic!("it waits behind"),
-            third = bounded.send(Do::Add(1)) => assert_eq!(third, Err(Undelivered::Busy("adder"))),
+            third = bounded.send(Do::Add(1)) => assert_eq!(third, Err(busy)),
         }
     });
     let group = scene.group.clone().within(Duration::from_millis(50));
@@ -370,10 +377,11 @@ fn a_hung_actor() {
         // Once it has started, messages reach it in the order in which they are sent.
         while timed.send(Do::Add(0)).await.is_err() {}
         let (hanging, behind) = tokio::join!(biased; timed.send(Do::Hang), timed.send(Do::Add(1)));
-        assert_eq!(
-            (hanging, behind),
-            (Err(Undelivered::Timeout(50)), Err(Undelivered::Timeout(50)))
-        );
+        let late = Unavailable::Timeout(Timeout::Waited {
+            ms: 50,
+            limit: "`Group::within`",
+        });
+        assert_eq!((hanging, behind), (Err(late.clone()), Err(late)));
     });
 }
 
@@ -406,7 +414,7 @@ fn actors_of_users_end_with_the_engine() {
     let adder = adder(&scene.group, &Setup::new());
     assert_eq!(block(adder.send(Do::Add(1))), Ok(Ok(1)));
     assert!(block(scene.hotplate.shutdown(Duration::from_secs(60))));
-    assert!(matches!(block(adder.send(Do::Add(1))), Err(Undelivered::Down(_))));
+    assert!(matches!(block(adder.send(Do::Add(1))), Err(Unavailable::Down(_))));
     assert!(scene.group.start::<Adder>("late", Setup::new(), quick()).is_err());
     assert!(scene.hotplate.group("late", Strategy::OneForOne, quick()).is_err());
 }

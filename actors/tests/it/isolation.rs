@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hotplate_actors::{
     Builder, Context, Freshness, Hotplate, Limits, MemoryHandle, MemoryLoader, Render, RenderFailure, RenderOptions,
-    TemplateName,
+    TemplateName, Unavailable,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +60,10 @@ async fn a_looping_page_delays_no_other_page() {
             };
             actix::spawn(async move {
                 let pinned = hotplate.snapshot();
-                let rendered = hotplate.renderer().in_turn(&pinned, "loops.txt", data(), options).await;
+                let rendered = hotplate
+                    .renderer()
+                    .render(pinned.request("loops.txt").with_source(data()).options(&options))
+                    .await;
                 ended.fetch_add(1, Ordering::SeqCst);
                 rendered
             })
@@ -74,7 +77,7 @@ async fn a_looping_page_delays_no_other_page() {
         let pinned = hotplate.snapshot();
         let rendered = hotplate
             .renderer()
-            .in_turn(&pinned, "page.txt", data(), RenderOptions::default())
+            .render(pinned.request("page.txt").with_source(data()))
             .await;
         assert_eq!(rendered.expect("renders").body, "page 1");
     }
@@ -82,7 +85,10 @@ async fn a_looping_page_delays_no_other_page() {
     leave.cancel();
     for visitor in visitors {
         let rendered = visitor.await.expect("no panic");
-        assert!(matches!(rendered, Err(RenderFailure::Timeout(_))), "{rendered:?}");
+        assert!(
+            matches!(rendered, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))),
+            "{rendered:?}"
+        );
     }
 }
 
@@ -111,7 +117,10 @@ async fn a_template_that_loops_leaves_threads_to_others() {
             };
             actix::spawn(async move {
                 let pinned = hotplate.snapshot();
-                hotplate.renderer().in_turn(&pinned, "loops.txt", data(), options).await
+                hotplate
+                    .renderer()
+                    .render(pinned.request("loops.txt").with_source(data()).options(&options))
+                    .await
             })
         };
         let visitors: Vec<_> = (0..2 * render_threads).map(|_| visit()).collect();
@@ -126,7 +135,10 @@ async fn a_template_that_loops_leaves_threads_to_others() {
         leave.cancel();
         for visitor in visitors {
             let rendered = visitor.await.expect("no panic");
-            assert!(matches!(rendered, Err(RenderFailure::Timeout(_))), "{rendered:?}");
+            assert!(
+                matches!(rendered, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))),
+                "{rendered:?}"
+            );
         }
     }
 }
@@ -157,7 +169,10 @@ async fn a_text_that_was_never_rendered_to_its_end_is_no_last_good_version() {
                 ..RenderOptions::default()
             };
             let pinned = hotplate.snapshot();
-            hotplate.renderer().in_turn(&pinned, "page.txt", data(), options).await
+            hotplate
+                .renderer()
+                .render(pinned.request("page.txt").with_source(data()).options(&options))
+                .await
         }
     });
     while hotplate.health().mailboxes[1].in_flight < 1 && !visitor.is_finished() {
@@ -201,7 +216,7 @@ async fn a_restarted_render_keeps_its_version() {
         for _ in 0..2 {
             let rendered = hotplate
                 .renderer()
-                .in_turn(pinned, "page.txt", data(), RenderOptions::default())
+                .render(pinned.request("page.txt").with_source(data()))
                 .await;
             let rendered = rendered.expect("renders");
             assert_eq!((rendered.body.as_str(), rendered.version), (body, pinned.version()));
@@ -232,19 +247,22 @@ async fn a_deadline_holds_while_a_formatter_blocks() {
     };
     let late = hotplate
         .renderer()
-        .in_turn(&pinned, "blocks.txt", data(), options)
+        .render(pinned.request("blocks.txt").with_source(data()).options(&options))
         .await;
-    assert!(matches!(late, Err(RenderFailure::Timeout(_))), "{late:?}");
+    assert!(
+        matches!(late, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))),
+        "{late:?}"
+    );
     // Without a deadline, so that it waits for the thread that comes in place of the one that is lost.
     let page = hotplate
         .renderer()
-        .in_turn(&pinned, "page.txt", data(), RenderOptions::default())
+        .render(pinned.request("page.txt").with_source(data()))
         .await;
     assert_eq!(page.expect("renders").body, "page 1");
     // It costs no second thread: its breaker is open.
     let again = hotplate
         .renderer()
-        .in_turn(&pinned, "blocks.txt", data(), RenderOptions::default())
+        .render(pinned.request("blocks.txt").with_source(data()))
         .await;
     let message = again.expect_err("there is no good version").to_string();
     assert!(message.contains("does not end"), "{message}");
@@ -336,7 +354,7 @@ fn an_open_breaker_without_a_good_version_fails_fast() {
             stand_in,
             ..RenderOptions::default()
         };
-        match hotplate.render_with("page.txt", &data, &options) {
+        match hotplate.request("page.txt").with(&data).options(&options).render() {
             Ok(rendered) => assert!(stand_in && matches!(rendered.freshness, Freshness::Fallback { .. })),
             Err(failure) => assert!(!stand_in && failure.to_string().contains("render_steps"), "{failure}"),
         }

@@ -8,7 +8,7 @@ use hotplate_actors::dialect::RenderFault;
 use hotplate_actors::supervision::FaultMoment;
 use hotplate_actors::{
     Context, Event, Freshness, Hotplate, Limits, MemoryHandle, MemoryLoader, OnFailure, ReloadOutcome, Render,
-    RenderFailure, RenderOptions, TemplateName,
+    RenderFailure, RenderOptions, TemplateName, Unavailable,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -109,7 +109,7 @@ fn a_fault_in_any_actor_loses_nothing() {
             let answers: Vec<_> = std::iter::repeat_with(render).take(3).collect();
             let lost = answers
                 .iter()
-                .filter(|answer| matches!(answer, Err(RenderFailure::Lost(_))))
+                .filter(|answer| matches!(answer, Err(RenderFailure::Unavailable(Unavailable::Lost(_)))))
                 .count();
             assert_eq!(lost, usize::from(actor == "renderer"), "{actor} {moment:?}");
             assert_eq!(faults.count(), before + 1, "{actor} {moment:?}");
@@ -308,9 +308,15 @@ fn renders_can_be_cancelled() {
     let data = json!({ "l": (0..5000).collect::<Vec<u32>>() });
     let timeout = |options: &RenderOptions| {
         let failure = hotplate
-            .render_with("endless.html", &data, options)
+            .request("endless.html")
+            .with(&data)
+            .options(options)
+            .render()
             .expect_err("is ended");
-        assert!(matches!(failure, RenderFailure::Timeout(_)), "{failure}");
+        assert!(
+            matches!(failure, RenderFailure::Unavailable(Unavailable::Timeout(_))),
+            "{failure}"
+        );
     };
     timeout(&RenderOptions {
         deadline: Some(Instant::now() + Duration::from_millis(20)),

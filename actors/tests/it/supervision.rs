@@ -5,8 +5,8 @@ use std::time::Duration;
 use hotplate_actors::messages::RolledBack;
 use hotplate_actors::supervision::FaultMoment;
 use hotplate_actors::{
-    ActorKind, ActorState, CallError, Context, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, Policy, Reload,
-    Render, RenderFailure, StartError, TemplateName,
+    ActorKind, ActorState, Context, Event, Hotplate, Limits, MemoryHandle, MemoryLoader, Policy, Reload, Render,
+    RenderFailure, StartError, TemplateName, Timeout, Unavailable,
 };
 
 fn name(text: &str) -> TemplateName {
@@ -104,10 +104,10 @@ fn an_actor_at_its_restart_limit_stays_down_until_a_reset() {
         assert!(hotplate.render("a.txt", &()).is_ok(), "{actor}: still renders");
         let reloaded = block(hotplate.reload());
         assert!(
-            matches!(reloaded, Err(CallError::Down | CallError::Lost(_))),
+            matches!(reloaded, Err(Unavailable::Down(_) | Unavailable::Lost(_))),
             "{actor}: {reloaded:?}"
         );
-        assert_eq!(hotplate.reset(actor), 1);
+        assert_eq!(hotplate.reset_named(actor), 1);
         let report = block(hotplate.reload()).expect("is up again");
         assert!(report.diagnostics.is_empty());
         assert_eq!(hotplate.render("a.txt", &()).expect("renders").body, "3", "{actor}");
@@ -133,8 +133,12 @@ fn health_names_every_part_and_a_stopped_engine() {
     assert!(health.actors.iter().all(|actor| actor.state == ActorState::Stopped));
     assert!(hotplate.render("a.txt", &()).is_ok(), "still renders");
     let rendered = block(hotplate.renderer().send(Render::new("a.txt", Context::new(()))));
-    assert!(matches!(rendered, Err(RenderFailure::Down)), "{rendered:?}");
-    assert_eq!(block(hotplate.history()), Err(CallError::Down));
+    assert!(
+        matches!(rendered, Err(RenderFailure::Unavailable(Unavailable::Down(_)))),
+        "{rendered:?}"
+    );
+    let history = block(hotplate.history());
+    assert!(matches!(history, Err(Unavailable::Down(_))), "{history:?}");
 }
 
 /// Starts an engine with a formatter that blocks until the returned sender is dropped.
@@ -179,7 +183,7 @@ fn blocking_formatters_cost_threads_up_to_a_limit() {
     for (hanging, template) in [(1, "hang.txt"), (2, "hang2.txt")] {
         let failure = block(renderer.send(render(template))).expect_err("hangs");
         assert!(
-            matches!(&failure, RenderFailure::Lost(why) if why.contains("render_hang_ms")),
+            matches!(&failure, RenderFailure::Unavailable(Unavailable::Lost(why)) if why.contains("render_hang_ms")),
             "{failure}"
         );
         assert_eq!(
@@ -227,7 +231,10 @@ fn a_deadline_holds_while_all_threads_block() {
     block(async {
         let (hanging, queued) = tokio::join!(until("hang.txt"), until("page.txt"));
         for failure in [hanging, queued] {
-            assert!(matches!(failure, Err(RenderFailure::Timeout(_))), "{failure:?}");
+            assert!(
+                matches!(failure, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))),
+                "{failure:?}"
+            );
         }
     });
     assert_eq!(hotplate.health().mailboxes[1].timeouts, 2);
@@ -390,14 +397,24 @@ fn a_full_mailbox_rejects_and_counts() {
         ..Limits::default()
     };
     let (hotplate, _memory) = engine(|builder| builder.limits(limits));
-    assert_eq!(block(hotplate.history()), Err(CallError::Busy));
+    let busy = |mailbox, limit| Unavailable::Busy {
+        mailbox,
+        limit: Some(limit),
+    };
+    assert_eq!(
+        block(hotplate.history()),
+        Err(busy("queries", "the limit `queries_in_flight`"))
+    );
     let rejected = block(hotplate.renderer().send(render("a.txt")));
-    assert!(matches!(rejected, Err(RenderFailure::Busy)));
+    assert!(matches!(
+        rejected,
+        Err(RenderFailure::Unavailable(Unavailable::Busy { .. }))
+    ));
     // The first may have ended before the second comes, so pairs are sent until one is rejected.
     let rejected = (0..1_000).any(|_| {
         let (first, second) = block(async { tokio::join!(hotplate.reload(), hotplate.reload()) });
         assert!(first.is_ok());
-        second == Err(CallError::Busy)
+        second == Err(busy("reloads", "the limit `reloads_in_flight`"))
     });
     assert!(rejected, "a thousand pairs, and none at once");
     let busy: Vec<_> = hotplate.health().mailboxes.iter().map(|door| door.busy).collect();
@@ -465,7 +482,13 @@ fn a_loader_that_hangs_is_shown_and_delays_no_shutdown() {
     };
     let builder = Hotplate::builder().loader(Hangs { syncs: 0, gate }).limits(limits);
     let hotplate = builder.start().expect("starts");
-    assert_eq!(block(hotplate.reload()), Err(CallError::Timeout(50)));
+    assert_eq!(
+        block(hotplate.reload()),
+        Err(Unavailable::Timeout(Timeout::Waited {
+            ms: 50,
+            limit: "the limit `reload_ms`"
+        }))
+    );
     while hotplate.health().ready {
         std::thread::yield_now();
     }
@@ -495,13 +518,13 @@ fn a_renderer_at_its_limit_is_down_for_messages_only() {
     let send = || block(hotplate.renderer().send(render("a.txt")));
     for _ in 0..2 {
         faults.inject(FaultMoment::Before);
-        assert!(matches!(send(), Err(RenderFailure::Lost(_))));
+        assert!(matches!(send(), Err(RenderFailure::Unavailable(Unavailable::Lost(_)))));
     }
-    assert!(matches!(send(), Err(RenderFailure::Down)));
+    assert!(matches!(send(), Err(RenderFailure::Unavailable(Unavailable::Down(_)))));
     let health = hotplate.health();
     assert!(!health.ready && health.reasons[0].contains("renderer"), "{health:?}");
     assert!(hotplate.render("a.txt", &()).is_ok());
-    assert_eq!(hotplate.reset("engine"), 1, "only it was down");
+    assert_eq!(hotplate.reset(ActorKind::Engine), 1, "only it was down");
     assert!(send().is_ok() && hotplate.health().ready);
 }
 

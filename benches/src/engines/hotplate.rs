@@ -2,7 +2,7 @@
 
 use hotplate_actors::loader::MemoryLoader;
 use hotplate_actors::value::Arena;
-use hotplate_actors::{Context, Hotplate, RenderOptions, TemplateName};
+use hotplate_actors::{Context, Hotplate, TemplateName};
 use serde::Serialize;
 
 use super::{ByName, Render, by_name, templates};
@@ -47,8 +47,7 @@ pub(super) fn prepared(workload: &Workload) -> Render<'_> {
         Workload::Page(data) => Context::prepare(data, arena),
     };
     let context = context.expect("data");
-    let options = RenderOptions::default();
-    Box::new(move || template.render_supplied(&context, &options).expect("it renders").body)
+    Box::new(move || template.request().with_source(context).render().expect("it renders").body)
 }
 
 pub(super) fn ready(workload: &Workload) -> Render<'_> {

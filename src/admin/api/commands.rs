@@ -104,7 +104,7 @@ pub(super) async fn reset(request: HttpRequest, payload: Payload, state: Data<Ad
         ));
     }
     Ok(answer(&ResetAnswer {
-        started: state.hotplate.reset(&actor),
+        started: state.hotplate.reset_named(&actor),
     }))
 }
 

@@ -78,7 +78,6 @@ pub(in crate::admin) async fn differences(
     let compared = state
         .ask(state.hotplate.compare(Version::from_number(from), to))
         .await?;
-    let compared = compared.map_err(|not_kept| Problem::not_kept(not_kept.to_string()))?;
     let (max, mut bytes_left) = (state.limits.page_templates, state.limits.page_bytes);
     state
         .work(move || {

@@ -88,7 +88,7 @@ pub(super) async fn act(
             _ => "failed",
         },
         "reset" => {
-            hotplate.reset(form.actor.as_deref().unwrap_or("engine"));
+            hotplate.reset_named(form.actor.as_deref().unwrap_or("engine"));
             "reset"
         }
         _ => return Err(Problem::nothing_here(request.path())),

@@ -292,7 +292,6 @@ impl RolledBackAnswer {
                 notice: None,
             }),
             RolledBack::NotKept(not_kept) => Err(Problem::not_kept(not_kept.to_string())),
-            RolledBack::Lost(said) => Err(Problem::from(hotplate_actors::CallError::Lost(said.clone()))),
         }
     }
 }
@@ -301,7 +300,7 @@ impl ChangedTemplate {
     /// Describes a difference, with the lines that differ if `text` is set.
     pub(in super::super) fn of(difference: &Difference, text: bool) -> Self {
         let side = |served: &hotplate_actors::snapshot::ServedTemplate| SideAnswer {
-            standing: served.stands.into(),
+            standing: served.status.into(),
             digest: served.digest.map(|digest| digest.to_string()),
         };
         let Difference { name, before, after } = difference;

@@ -13,6 +13,7 @@ fn pool(threads: usize, quarantined: usize) -> Pool {
     let policy = HangPolicy {
         timers: Timers::start("test").expect("a thread"),
         hang: Duration::from_millis(250),
+        limit: "the limit `hang_ms`",
         quarantined,
     };
     Pool::start("test", threads, 16, Some(policy)).expect("threads")
@@ -29,7 +30,10 @@ fn wait_until(condition: impl Fn() -> bool) {
 fn a_panic_affects_only_its_job() {
     let pool = Pool::start("test", 1, 4, None).expect("threads");
     block(async {
-        assert_eq!(pool.run(|| -> u8 { panic!("no") }).await, Err(Lost("no".into())));
+        assert_eq!(
+            pool.run(|| -> u8 { panic!("no") }).await,
+            Err(Unavailable::Lost("no".into()))
+        );
         assert_eq!(pool.run(|| 7).await, Ok(7));
     });
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::super::child::Child;
 use super::super::contain;
 use super::super::timers::Timer;
+use super::super::unavailable::Unavailable;
 use super::PoolShared;
 
 /// A queued job.
@@ -14,7 +15,7 @@ pub(super) struct Job {
     /// Time at which it counts as hanging, if that is earlier than the hang policy of the pool says.
     pub(super) until: Option<Instant>,
     pub(super) run: Box<dyn FnOnce() -> AfterJob + Send>,
-    pub(super) on_abandoned: Box<dyn FnOnce(Abandoned) + Send>,
+    pub(super) on_abandoned: Box<dyn FnOnce(Unavailable) + Send>,
 }
 
 /// Next step of a thread after a job.
@@ -26,23 +27,8 @@ pub enum AfterJob {
     BackOff(Arc<Child>),
 }
 
-/// Reasons to abandon a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Abandoned {
-    /// It takes too long.
-    #[error("it took longer than {0} ms and was abandoned")]
-    Hangs(u64),
-    /// The queue is full.
-    #[error("the queue of the pool is full")]
-    QueueFull,
-    /// All threads hang.
-    #[error("all threads of the pool hang")]
-    AllHang,
-}
-
 impl Job {
-    pub(super) fn abandon(self, why: Abandoned) {
+    pub(super) fn abandon(self, why: Unavailable) {
         let Self { run, on_abandoned, .. } = self;
         let _ = contain(move || on_abandoned(why));
         let _ = contain(move || drop(run));
@@ -98,10 +84,10 @@ impl Worker {
             let longest = until.map_or(policy.hang, |until| {
                 until.saturating_duration_since(now).min(policy.hang)
             });
-            let (hanging, millis) = (Arc::clone(&hang), u64::try_from(longest.as_millis()));
+            let (hanging, limit) = (Arc::clone(&hang), policy.limit);
             let timer = policy.timers.after(longest, move || {
                 if hanging.quarantine() {
-                    on_abandoned(Abandoned::Hangs(millis.unwrap_or(u64::MAX)));
+                    on_abandoned(Unavailable::waited(longest, limit));
                 }
             });
             (hang, timer)

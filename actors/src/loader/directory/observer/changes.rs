@@ -67,7 +67,7 @@ impl Observer {
             ..Changes::default()
         };
         if let (true, Some(reason)) = (complete, self.root_failure()) {
-            return Err(LoaderError(reason));
+            return Err(LoaderError::new(reason));
         }
         if complete {
             self.delivered_from.clear();
@@ -124,7 +124,7 @@ impl Observer {
     /// Returns the changes, or the reason why nothing is known.
     pub(super) fn answer(&self, changes: Changes) -> Result<Changes, LoaderError> {
         match self.root_failure() {
-            Some(reason) if changes.is_empty() => Err(LoaderError(reason)),
+            Some(reason) if changes.is_empty() => Err(LoaderError::new(reason)),
             _ => Ok(changes),
         }
     }
