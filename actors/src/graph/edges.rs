@@ -1,4 +1,4 @@
-//! [`EdgeIndex`]: calls and companions in both directions, as persistent maps.
+//! `EdgeIndex`: calls and companions in both directions, as persistent maps.
 
 use std::collections::HashSet;
 use std::sync::Arc;

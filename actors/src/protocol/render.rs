@@ -57,7 +57,7 @@ pub enum Freshness {
 }
 
 impl Freshness {
-    /// Returns the name in JSON and in headers: the [`Status`](crate::Status) of an entry has the same names, except for `fallback`.
+    /// Returns the name in JSON and in headers: the [`Status`] of an entry has the same names, except for `fallback`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
