@@ -27,7 +27,7 @@ fn a_check_without_templates_fails() {
             &[("HOTPLATE_FILES__EXTENSIONS", "tpl")],
             &[
                 "there is no template in",
-                "`index.html` for example is not",
+                "exclude every file, such as `index.html`",
                 "the extension `tpl`",
             ],
         ),

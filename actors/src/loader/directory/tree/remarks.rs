@@ -199,7 +199,7 @@ impl Tree {
         let place = self.root.display().to_string();
         match &self.excluded_example {
             Some(example) if no_match => {
-                let message = format!("the rules exclude every file, `{example}` for example, in");
+                let message = format!("the rules exclude every file, such as `{example}`");
                 let help = format!(
                     "{}; see `extensions`, `include` and `exclude` (`[files]` of hotplate.toml)",
                     self.rules.extensions_in_words()
