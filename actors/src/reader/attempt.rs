@@ -41,7 +41,9 @@ impl Reader {
         let budget = Budget::new(limits, options.deadline, options.cancel.clone());
         match size {
             AttemptBudget::Whole => budget,
-            AttemptBudget::Brief => budget.part(limits.inline_steps, Duration::from_millis(limits.inline_ms)),
+            AttemptBudget::Brief => budget
+                .part(limits.inline_steps, Duration::from_millis(limits.inline_ms))
+                .of_thread(),
             AttemptBudget::Part => budget.part(limits.render_steps / u64::from(PARTS), limits.render_time() / PARTS),
         }
     }
