@@ -31,13 +31,13 @@ const KEPT: usize = 3;
 const VERSIONS: usize = 20_000;
 /// From here on there are enough samples to say that what the process takes does not grow.
 const LONG: Duration = Duration::from_secs(20);
-/// What the process may take more at the end than at the beginning, besides a half.
+/// The accepted growth of the process between the beginning and the end, in addition to a half.
 const SLACK_KIB: u64 = 48 * 1024;
 const SLACK: u64 = 32;
 /// The number of what is saved last. It is even, for odd ones are bad pages.
 const LAST: u64 = 1_000_000_000;
 
-/// What is done at the moment.
+/// The phases of the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Good pages are read.
@@ -51,7 +51,7 @@ enum Phase {
     Over,
 }
 
-/// What all threads share.
+/// The state that all threads share.
 struct Soak<'s> {
     site: &'s Site,
     pages: SocketAddr,
@@ -147,7 +147,7 @@ impl Drop for End<'_> {
     }
 }
 
-/// How long each phase lasts.
+/// The durations of the phases.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     /// Calm, then with four busy clients, then with a page that loops.
@@ -173,7 +173,7 @@ fn last(time: Duration) {
     }
 }
 
-/// How long pages took, by phase, in microseconds.
+/// The times that pages took, with their phase, in microseconds.
 type Times = Vec<(Phase, u32)>;
 
 fn percentile(times: &Times, phase: Phase, part: f64) -> f64 {
@@ -332,7 +332,7 @@ fn report(soak: &Soak<'_>, plan: Plan, times: &Times, usage: &[Usage]) {
     );
 }
 
-/// What the process takes in the last third of the storm is what it took in the third before.
+/// Asserts that the process uses as much in the last third of the storm as in the third before.
 fn assert_flat(usage: &[Usage]) {
     let third = usage.len() / 3;
     let (first, last) = (&usage[third / 2..third + third / 2], &usage[usage.len() - third..]);

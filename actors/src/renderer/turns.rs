@@ -1,4 +1,4 @@
-//! [`Turns`]: how many threads of the pool the renders of one unproven template hold.
+//! [`Turns`]: the threads of the pool that renders of one unproven template may hold.
 //!
 //! A template that loops holds a thread for its whole budget with each render, until its breaker opens. If its renders held all threads
 //! meanwhile, all other renders would wait for that. So, from the moment that a closure exceeds what is rendered in place until it is rendered
@@ -41,7 +41,7 @@ impl Turns {
         }
     }
 
-    /// Waits until a template holds less threads than it may. Dropping the future gives up the place in the queue.
+    /// Waits until a template holds fewer threads than it may. Dropping the future gives up the place in the queue.
     pub(super) async fn next(&self, id: TemplateId) -> Turn {
         let semaphore = self.semaphore(id);
         // It is never closed.

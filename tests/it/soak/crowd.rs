@@ -15,7 +15,7 @@ use super::client::Client;
 /// Descriptors of the server.
 const DESCRIPTORS: u32 = 128;
 const CLIENTS: usize = 500;
-/// How long they stay.
+/// The time that the clients stay.
 const STAY: Duration = Duration::from_secs(3);
 
 /// The time that a process has used of the processors, in ticks of 10 ms.

@@ -1,5 +1,5 @@
-//! Who does something to the server while it is under load. Each goes on until the storm is over, and none of them panics: what is
-//! wrong is noted and told at the end.
+//! The threads that act on the server while it is under load. Each one goes on until the storm is over. None of them panics: findings are
+//! recorded and reported at the end.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};

@@ -15,10 +15,10 @@ use crate::wait;
 use super::TOKEN;
 use super::site::Site;
 
-/// What a line of the log contains that tells of a fault of the program, or of a visitor without an answer.
+/// Parts of log lines that report a fault of the program, or a visitor without an answer.
 const ALARMING: [&str; 3] = ["panicked", "internal", "has no answer"];
 
-/// What a process takes at one time.
+/// The resources that a process uses at one time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Usage {
     pub(super) resident_kib: u64,
@@ -77,7 +77,7 @@ impl Server {
         assert!(kill.expect("kill runs").success());
     }
 
-    /// What it takes now.
+    /// Returns the resources that the server uses now.
     pub(super) fn usage(&self) -> Usage {
         let process = format!("/proc/{}", self.child.id());
         let status = fs::read_to_string(format!("{process}/status")).expect("it runs");

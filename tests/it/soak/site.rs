@@ -14,7 +14,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::files::Files;
 
-/// How a page is edited.
+/// The ways in which pages are edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// Never.
@@ -31,7 +31,7 @@ pub(super) enum Way {
     Moved,
     /// The link `..data` is pointed to another directory, as in a mounted ConfigMap, and each file is a link through it.
     Mounted,
-    /// The same, and its directory of partials is a link through it.
+    /// As `Mounted`, and the directory of partials is a link through `..data`.
     MountedDirectory,
     /// Its page loops for ever now and then.
     Loops,
@@ -300,7 +300,7 @@ fn fill(directory: &Path, way: Way, number: u64) -> io::Result<()> {
     renamed(&directory.join("index.html"), &page(way, number))
 }
 
-/// What is wrong with the text of a page.
+/// The faults in the text of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
     /// The beginning and the end of a file do not belong together.
@@ -328,7 +328,7 @@ pub(super) fn judge(way: Way, text: &str) -> Result<u64, Wrong> {
     number.parse().map_err(|_| Wrong::Half)
 }
 
-/// What a partial shows.
+/// The content of a partial.
 #[derive(PartialEq, Eq)]
 struct Part<'t> {
     number: &'t str,

@@ -10,7 +10,7 @@ use crate::template::TemplateName;
 use super::shorten::shorten;
 use expression::{as_path, presence, value};
 
-/// What to write instead of a tag.
+/// A suggestion of what to write instead of a tag.
 #[derive(Debug)]
 pub(super) struct Replacement {
     pub(super) help: String,
@@ -29,7 +29,7 @@ impl Replacement {
     }
 }
 
-/// What a word of another language begins.
+/// The kinds of tags of other languages, by their first word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ForeignBlock {
     If,
@@ -81,7 +81,7 @@ impl ForeignBlock {
         })
     }
 
-    /// Whether the word alone, in double braces, is rather a value that somebody wanted to print.
+    /// Returns true if the word alone, in double braces, is more likely a value to print.
     fn is_value_alone(self) -> bool {
         !matches!(
             self,
@@ -90,7 +90,7 @@ impl ForeignBlock {
     }
 }
 
-/// What somebody meant who wrote `text` between `{%` and `%}`.
+/// Returns what to write instead of `text` between `{%` and `%}`.
 pub(super) fn percent(text: &str) -> Replacement {
     let text = text.trim_matches(['%', '-', '+', '~']).trim();
     tag(text, true).unwrap_or_else(|| {
@@ -100,7 +100,7 @@ pub(super) fn percent(text: &str) -> Replacement {
     })
 }
 
-/// What somebody meant who wrote `text` as a block; `is_block` if nothing but a block can be meant.
+/// Returns what to write instead of the block `text`; `is_block` is true if nothing but a block can be meant.
 pub(super) fn tag(text: &str, is_block: bool) -> Option<Replacement> {
     let text = text.trim();
     if let Some(comment) = comment(text) {

@@ -1,4 +1,4 @@
-//! What other languages let stand where here a path stands: defaults, choices, arithmetic, calls, comparisons.
+//! Expressions of other languages where this one has only a path: defaults, choices, arithmetic, calls, comparisons.
 
 use super::super::shorten::shorten;
 use crate::dialect::formatter::formatter_elsewhere;
@@ -84,7 +84,7 @@ pub(in super::super) fn presence(text: &str) -> Option<(String, bool)> {
     Some((as_path(of_call.or(counted).unwrap_or(subject))?, is_empty))
 }
 
-/// What to write instead of conditions that are joined: those that all have to hold are nested.
+/// Returns what to write instead of joined conditions: nested blocks, if all conditions have to hold.
 pub(in super::super) fn joined(text: &str) -> String {
     let and = text.to_ascii_lowercase().find(" and ");
     let by_word = and.map(|at| (&text[..at], &text[at + " and ".len()..]));
@@ -114,7 +114,7 @@ pub(in super::super) fn joined(text: &str) -> String {
     }
 }
 
-/// What is counted.
+/// Returns the operand of an expression that counts, such as `len(items)`.
 fn counted(text: &str) -> Option<&str> {
     let by_suffix = [
         ".length", ".size", ".count", "|length", "| length", "|count", "| count", "|size", "| size",
@@ -132,7 +132,7 @@ fn counted(text: &str) -> Option<&str> {
         .map(str::trim)
 }
 
-/// What to write instead of an expression that is to be printed, if it is one that is known.
+/// Returns what to write instead of an expression that is to be printed, if it is a known one.
 pub(in super::super) fn value(text: &str) -> Option<String> {
     let text = text.trim();
     if let Some(word) = loop_word(text) {
@@ -185,8 +185,8 @@ pub(in super::super) fn after_word<'t>(text: &'t str, word: &str) -> Option<&'t 
     first.eq_ignore_ascii_case(word).then(|| rest.trim())
 }
 
-/// What to write instead of a path that is one by accident, because nothing in it has blanks around it: `{price*qty}`, `{a?b:c}`, `{a??b}`.
-/// `has` says which names there are: a dash is mostly part of a name.
+/// Returns what to write instead of an expression that is a path only because it has no blanks: `{price*qty}`, `{a?b:c}`, `{a??b}`. `has`
+/// returns true for names in the data, because a dash is mostly part of a name.
 pub(in super::super) fn without_blanks(text: &str, has: impl Fn(&str) -> bool) -> Option<String> {
     let operands = || text.split('-');
     let subtracts = text.contains('-') && operands().all(|part| has(part) || is_number(part));
@@ -223,7 +223,7 @@ const SHIPPED: [&str; 7] = ["upper", "lower", "title", "trim", "json", "url", "u
 
 const ARITHMETIC: &str = "there is no arithmetic: put the result into the data, such as `{total}`";
 
-/// What a loop of another language knows about itself, and what stands for the value that it is at.
+/// Returns what to write instead of a loop variable of another language, or its word for the current value.
 pub(in super::super) fn loop_word(text: &str) -> Option<String> {
     let known = match text {
         "@index" | "@first" | "@last" | "@root" => return Some(format!("a value takes single braces: `{{{text}}}`")),
@@ -280,7 +280,7 @@ fn filtered(text: &str) -> Option<String> {
     )
 }
 
-/// What to write instead of a filter that takes arguments, is followed by another, or has another name here.
+/// Returns what to write instead of a filter that takes arguments, is followed by another one, or has another name here.
 pub(in super::super) fn filter(of: &str, filters: &str) -> Option<String> {
     let length = filters
         .bytes()
