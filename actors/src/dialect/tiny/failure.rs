@@ -160,7 +160,8 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
     };
     let has = |name: &str| matches!(within, Value::Object(object) if object.get(name).is_some());
     if let Some(help) = expression::without_blanks(&text, has) {
-        return diagnostic.at(unit.source(), whole).help(help);
+        // From the key that is missing, as for any other missing path.
+        return diagnostic.at(unit.source(), step.range().start..whole.end).help(help);
     }
     let end = step.range().end;
     let bare = key
@@ -170,7 +171,7 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
         && let Some(tag) = without_colon(unit.source(), end - 1)
     {
         let help = format!("write `{tag}`: nothing follows `{bare}`");
-        return diagnostic.at(unit.source(), end - 1..end).help(help);
+        return diagnostic.help(help);
     }
     let looks_like_css = key.contains([':', '/', '$', '?']) || key.bytes().all(|byte| byte.is_ascii_digit());
     let first = at == 0 && before.is_empty();
