@@ -62,7 +62,7 @@ pub use supervised::Supervised;
 pub use unavailable::{Timeout, Unavailable};
 pub use vault::{Fenced, Vault};
 
-/// The parts that the engine is built of. Users who only have actors supervised need none of them.
+/// The parts that the engine is built of. A program that only supervises its own actors needs none of them.
 mod parts {
     pub use super::bounded_recipient::{BoundedRecipient, Permit};
     pub use super::child::Child;

@@ -9,7 +9,7 @@ use crate::suggestion::suggested_template;
 use crate::template::TemplateName;
 
 impl RenderFailure {
-    /// Returns the error if its kind is expensive to run into. Such a closure is not tried each time.
+    /// Returns the error if failures of its kind are expensive. The circuit breaker counts only these.
     pub(super) fn costly(&self) -> Option<&RenderError> {
         let Self::Failed(error) = self else { return None };
         let costly = matches!(

@@ -1,4 +1,4 @@
-//! The slot of an actor of a user's: its setup and its current address, which outlive the thread that it runs in.
+//! The slot of an actor of the program: its setup and its current address, which outlive the thread of the actor.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,7 +33,7 @@ where
         let starting = Arc::clone(slot);
         slot.supervisor.run_in_system(move || {
             let mut arbiter = starting.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
-            // An arbiter that takes a task is alive.
+            // An arbiter that accepts a task is alive.
             let alive = arbiter.take().filter(|arbiter| arbiter.spawn(async {}));
             let thread = alive.unwrap_or_else(|| starting.supervisor.new_arbiter());
             *arbiter = Some(thread.clone());
@@ -62,7 +62,7 @@ where
     }
 }
 
-/// Restarts the actor when it is dropped: with its shell, or with the closure that never got to create one.
+/// Restarts the actor when it is dropped: with its shell, or with the closure that should have created the shell and never ran.
 struct SlotGuard<B>(Arc<ActorSlot<B>>)
 where
     B: Behavior,

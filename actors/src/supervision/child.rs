@@ -14,10 +14,10 @@ use super::restart_group::{EndConsequence, MemberDuty, MemberOrders};
 use super::restarts::EndReason;
 use super::strategy_group::StrategyGroup;
 
-/// The record of one supervised actor. It is the same through all restarts.
+/// The record of one supervised actor. The record stays the same through all restarts.
 ///
-/// An actor reports here when it is up, has failed or has finished, each time with the generation that it works for; the group
-/// decides what follows, and the actor reads its orders here.
+/// An actor reports here when it is up, has failed or has finished, each time with the generation that it works for; the group decides the
+/// consequence, and the actor reads its orders here.
 #[derive(Debug)]
 pub struct Child {
     actor: &'static str,
@@ -96,7 +96,7 @@ impl Child {
         orders.expect("a member is never taken away")
     }
 
-    /// Returns true if the actor is up, or will be without an operator.
+    /// Returns true if the actor is up, or will be up again without an operator.
     #[must_use]
     pub fn is_available(&self) -> bool {
         matches!(self.orders().duty, MemberDuty::Up | MemberDuty::Starting(_))
@@ -206,7 +206,7 @@ impl Child {
         fault
     }
 
-    /// Records the end of this generation of the actor. Returns what follows.
+    /// Records the end of this generation of the actor. Returns the consequence.
     pub(super) fn report_end(&self, generation: u64, ending: EndReason) -> EndConsequence {
         let (now, jitter) = (Instant::now(), random());
         let mut family = self.group.family();

@@ -27,7 +27,7 @@ struct Owner(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) timers: Timers,
     on_incident: Box<dyn Fn(&Incident) + Send + Sync>,
-    /// One command for each start of an actor. Its owner and its restart policy bound them.
+    /// Holds one command for each start of an actor, so the number of actors and their restart policies bound it.
     commands: mpsc::UnboundedSender<SupervisorCommand>,
     members: Mutex<Vec<(Arc<Child>, BoundedRecipient)>>,
     closed: AtomicBool,
@@ -116,7 +116,7 @@ impl Inner {
         }
     }
 
-    /// Starts a thread for a group. To be called in the thread of the system.
+    /// Starts a thread for a group. Must be called in the thread of the system.
     pub(super) fn new_arbiter(&self) -> ArbiterHandle {
         let arbiter = Arbiter::new();
         let handle = arbiter.handle();

@@ -30,7 +30,7 @@ struct TimersShared {
 #[derive(Default)]
 struct PendingActions {
     actions: BTreeMap<(Instant, u64), Action>,
-    /// Tells actions of the same time apart.
+    /// Distinguishes actions of the same time.
     next_number: u64,
     stopped: bool,
 }

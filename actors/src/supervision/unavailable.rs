@@ -6,7 +6,7 @@ use super::incident::{Fault, FaultKind};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// The allowed number of messages is in flight: nothing was done. Try again later.
+    /// The mailbox is full: nothing was done. Try again later.
     #[error("the mailbox `{mailbox}` is full; try again later{}", limit.map(|limit| format!(", or raise {limit}")).unwrap_or_default())]
     Busy {
         /// Name of the mailbox, in health and metrics as well.
@@ -25,7 +25,7 @@ pub enum Unavailable {
     Timeout(Timeout),
 }
 
-/// The time that ended before there was an answer.
+/// The time limit that ended before there was an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Timeout {

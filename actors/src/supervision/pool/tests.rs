@@ -19,7 +19,7 @@ fn pool(threads: usize, quarantined: usize) -> Pool {
     Pool::start("test", threads, 16, Some(policy)).expect("threads")
 }
 
-/// Waits for a condition that comes for certain.
+/// Waits for a condition that is certain to become true.
 fn wait_until(condition: impl Fn() -> bool) {
     while !condition() {
         std::thread::yield_now();
