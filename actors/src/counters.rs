@@ -77,7 +77,7 @@ pub struct Counters {
     pub held: bool,
     /// The number of entries by status.
     pub entries: StatusCounters,
-    /// The number of snapshots in memory, the current one included. Old ones that stay have readers that still hold them.
+    /// The number of snapshots in memory, the current one included. An old snapshot stays in memory as long as a reader holds it.
     pub snapshots_live: usize,
     /// The largest value of `snapshots_live` so far.
     pub snapshots_high_water: usize,

@@ -1,8 +1,8 @@
 //! [`Hotplate`]: the handle of an engine. It works from any thread and any runtime.
 //!
 //! Three ways lead into the engine. A direct render reads the current snapshot in the thread of the caller, without a message. A
-//! [`Renders`] or [`Reloader`] sends a message, which is admitted by a mailbox with a capacity and has a deadline. Everything that is only
-//! looked at (diagnostics, counters, health) is read from records that the engine keeps, also while actors hang.
+//! [`Renders`] or [`Reloader`] sends a message, which is admitted by a mailbox with a capacity and has a deadline. Queries (diagnostics,
+//! counters, health) read records that the engine keeps, so they work while actors hang.
 
 mod builder;
 mod call;
@@ -72,7 +72,7 @@ impl Hotplate {
     /// Renders an entry of the current version, in this thread: no message, no lock, no I/O.
     ///
     /// # Errors
-    /// [`RenderFailure`]; with the default policy only if no kept version does better.
+    /// [`RenderFailure`]; with the default policy only if no kept version can be rendered either.
     pub fn render<T: Serialize + ?Sized>(&self, name: &str, context: &T) -> Result<Rendered, RenderFailure> {
         let (source, options) = (Serialized(context), RenderOptions::default());
         self.0.reader.render(name, None, &source, &options)
@@ -133,8 +133,8 @@ impl Hotplate {
         self.0.subscribe()
     }
 
-    /// Sends each event to an actor, one after the other, until either of them stops. Events wait while the actor is busy; one that is too
-    /// slow receives [`Event::Lagged`].
+    /// Sends each event to an actor, one after the other, until either of them stops. Events wait while the actor is busy; an actor that is
+    /// too slow receives [`Event::Lagged`].
     ///
     /// # Errors
     /// [`Unavailable`] if the engine has stopped.
@@ -152,7 +152,8 @@ impl Hotplate {
         Ok(())
     }
 
-    /// Sends each event to a supervised actor, whose subscription outlives its restarts. An event that it fails on is not sent again.
+    /// Sends each event to a supervised actor, whose subscription outlives its restarts. An event on which the actor fails is not sent
+    /// again.
     ///
     /// # Errors
     /// Those of [`Hotplate::subscribe_recipient`].
@@ -221,7 +222,7 @@ impl Hotplate {
         snapshot.serving(id)
     }
 
-    /// Returns every template whose circuit breaker is open, sorted by name, as far as they are remembered (the limit `late_faults`).
+    /// Returns every template whose circuit breaker is open, sorted by name. The limit `late_faults` bounds how many are remembered.
     #[must_use]
     pub fn breakers(&self) -> Vec<OpenBreaker> {
         self.0.tally.breakers(&self.0.reader.current())
@@ -266,7 +267,7 @@ impl Hotplate {
         self.0.resume(keyed::fresh()).await
     }
 
-    /// Returns commands under an idempotency key, so that a lost one can be sent again and is done once.
+    /// Returns commands under an idempotency key: a command that was lost can be sent again and is carried out once.
     #[must_use]
     pub fn keyed(&self, key: &str) -> Keyed {
         Keyed::new(&self.0, key)
@@ -343,19 +344,19 @@ impl Hotplate {
         self.0.health()
     }
 
-    /// Starts the actors of one kind again that have reached their restart limit or have finished; with [`ActorKind::Engine`] all
-    /// actors, those of users included. Returns how many were down.
+    /// Starts the actors of one kind again that have reached their restart limit or have finished; with [`ActorKind::Engine`] all actors,
+    /// your own included. Returns how many were down.
     pub fn reset(&self, actor: ActorKind) -> usize {
         self.0.reset(actor.name())
     }
 
-    /// Works like [`Hotplate::reset`] for the actors of a name in [`Health`], which may be one of yours.
+    /// Works like [`Hotplate::reset`] for the actors of a name in [`Health`], which may be your own.
     pub fn reset_named(&self, actor: &str) -> usize {
         self.0.reset(actor)
     }
 
-    /// Rejects new messages, finishes those in flight, and stops the engine. Returns true if all were finished in time. Direct renders go
-    /// on from the last version.
+    /// Rejects new messages, finishes those in flight, and stops the engine. Returns true if all were finished in time. Direct renders
+    /// continue from the last version.
     pub async fn shutdown(&self, within: Duration) -> bool {
         self.0.stop(within).await
     }

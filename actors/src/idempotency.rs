@@ -1,8 +1,8 @@
-//! [`AnswerStore`]: the answers to commands that are done once for each idempotency key.
+//! [`AnswerStore`]: the answers to commands that are carried out once for each idempotency key.
 //!
-//! A caller that had no answer sends its command again under the same key, and receives the answer of the first time. The oldest answers
-//! are forgotten first, so memory is bounded by the number of keys and by the bytes of the answers. The store has no lock: the Registry
-//! commits it together with the effect of the command, others put it behind a mutex.
+//! A caller that received no answer sends its command again under the same key, and receives the first answer. The oldest answers are
+//! forgotten first, so memory is bounded by the number of keys and by the bytes of the answers. The store has no lock: the Registry commits
+//! it together with the effect of the command, others put it behind a mutex.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -170,7 +170,7 @@ impl Serialize for TemplateName {
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// A digest that no content has in practice, for the absence of content.
+    /// The digest that stands for missing content. In practice no content has it.
     pub const ZERO: Self = Self([0; 32]);
 
     /// Returns the digest of some bytes.

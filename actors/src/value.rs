@@ -64,7 +64,8 @@ impl fmt::Debug for Arena {
 }
 
 /// One value of a context.
-// The tag has the size of a word, so that a copy moves three whole words: a load that spans several recent smaller stores stalls.
+// The tag has the size of a word, so that a copy moves three whole words. A load that spans several smaller stores stalls, because the
+// processor cannot forward them from its store buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[repr(u64)]
 pub enum Value<'a> {
@@ -73,7 +74,7 @@ pub enum Value<'a> {
     Null,
     /// A boolean.
     Bool(bool),
-    /// An integer that is not negative.
+    /// A non-negative integer.
     Unsigned(u64),
     /// A negative integer.
     Signed(i64),

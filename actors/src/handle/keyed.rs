@@ -10,9 +10,9 @@ use crate::protocol::reload::ReloadReport;
 use crate::supervision::Unavailable;
 use crate::version::Version;
 
-/// Commands with an idempotency key that the caller chooses. Each kind of command is done once for each key, however often it is sent, and
-/// answered as it was the first time; the last [`idempotency_keys`](crate::Limits::idempotency_keys) answers are kept. So a command that
-/// was answered [`Lost`](Unavailable::Lost) or [`Timeout`](Unavailable::Timeout) can be sent again.
+/// Commands with an idempotency key that the caller chooses. Each kind of command is carried out once for each key, however often it is
+/// sent, and each repetition receives the first answer; the last [`idempotency_keys`](crate::Limits::idempotency_keys) answers are kept. So
+/// a command that was answered [`Lost`](Unavailable::Lost) or [`Timeout`](Unavailable::Timeout) can be sent again.
 ///
 /// ```
 /// # use hotplate_actors::{Hotplate, MemoryLoader, TemplateName};
@@ -76,7 +76,7 @@ impl std::fmt::Debug for Keyed {
     }
 }
 
-/// Returns a unique key for a caller who chose none, so that a lost command can be sent again.
+/// Returns a unique key for a call without a key, so that a lost command can be sent again.
 pub(super) fn fresh() -> IdempotencyKey {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -16,7 +16,7 @@ use super::tag::Tag;
 
 /// Returns warnings about a template that produces HTML, at most `warnings_max`. The scanner has accepted the text before.
 pub(super) fn lint_accepted(text: &str, warnings_max: usize) -> Vec<Diagnostic> {
-    // The text was within the limits when it was accepted, whatever they were.
+    // The limits do not matter here, because the text was within them when it was accepted.
     let limits = Limits {
         source_bytes: usize::MAX,
         source_tags: usize::MAX,
@@ -196,7 +196,7 @@ impl HtmlPosition {
         }
     }
 
-    /// Returns the gap in the protection of a value at this position, if there is one.
+    /// Returns the gap in the escaping of a value at this position, if there is one.
     fn hole(self, path: &Path, formatter: Option<Piece<'_>>) -> Option<EscapingGap> {
         if matches!(path, Path::Turn(..)) {
             return None;
@@ -247,7 +247,7 @@ fn opened(text: &[u8]) -> (HtmlPosition, usize) {
     }
 }
 
-/// Returns the state of [`Place::Quoted`]'s `scheme` after more text of the value.
+/// Returns the `scheme` of [`HtmlPosition::Quoted`] after more text of the value.
 fn scheme_after(mut scheme: u8, text: &[u8]) -> u8 {
     for byte in text {
         match SCHEME.get(usize::from(scheme)) {
