@@ -186,7 +186,8 @@ impl Command {
         }
     }
 
-    /// Returns the number of threads without which the command cannot start. Other commands fail when a thread is missing.
+    /// Returns the number of threads that the command needs to start, for commands that check it beforehand. Others fail when a thread
+    /// cannot be started.
     fn threads(&self, setup: &CommandSetup) -> usize {
         let config = setup.config();
         match self {
@@ -216,7 +217,7 @@ impl Directory {
         vec![("--plain=", "templates.plain", &self.plain)]
     }
 
-    /// Opens the directory for an author: unless the settings say what it is, its content decides.
+    /// Opens the directory for an author. If the settings do not say whether it is a site or a plain folder, its content decides.
     fn open(&self, setup: &CommandSetup) -> Result<Site, Failure> {
         self.open_or(setup, Site::guess)
     }
@@ -242,7 +243,7 @@ impl Directory {
     }
 }
 
-/// Returns the site that the directory of a plain folder has become, if it has and the settings do not say what it is.
+/// Returns the site that the directory of a plain folder has become, if it has become one and the settings leave that open.
 fn has_become_a_site(site: &Site, setup: &CommandSetup) -> Option<Site> {
     let guessed = site.is_folder() && !setup.config().templates.plain;
     let now = guessed.then(|| Site::guess(site.directory()).ok()).flatten()?;
@@ -252,7 +253,7 @@ fn has_become_a_site(site: &Site, setup: &CommandSetup) -> Option<Site> {
 /// Starts an engine, with a note on stderr if formatters are replaced by printing the value.
 fn start(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
     if let Some(stubs) = stubs(&builder) {
-        // If stderr cannot be written, the command works all the same.
+        // If stderr cannot be written, the command works anyway.
         let _ = Terminal::stderr().line(format_args!(
             "note: {stubs} as it is (`templates.formatters`): the real ones are in your own program"
         ));

@@ -204,7 +204,7 @@ pub struct Supervision {
     pub graph: Policy,
     pub registry: Policy,
     pub renderer: Policy,
-    /// The policy for the whole engine, once one of them has reached its restart limit.
+    /// The policy for the whole engine, which applies once an actor has reached its restart limit.
     pub engine: Policy,
 }
 

@@ -52,7 +52,7 @@ type DroppedLines = fn() -> [(&'static str, u64); 2];
 #[derive(Debug)]
 struct Configuration {
     /// The time of the last success in milliseconds since 1970, shifted left by one. The lowest bit is set if the last attempt succeeded.
-    /// Both are in one atomic number, so that a reader never gets the one without the other.
+    /// Both are in one atomic number, so that a reader always gets both of the same reload.
     state: AtomicU64,
 }
 

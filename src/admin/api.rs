@@ -132,7 +132,7 @@ fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = (
     })
 }
 
-/// Returns the statuses of problems that an operation may be answered with, besides those that it lists itself.
+/// Returns the statuses of problems that an operation may be answered with, in addition to the ones that it lists itself.
 fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
     let mut statuses = vec!["400", "403", "408", "413"];
     if !PROBES.contains(&path) {

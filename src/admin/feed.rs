@@ -10,7 +10,7 @@ use crate::sse;
 
 /// The events in their order. The last ones are kept, bounded by their number and by their bytes.
 pub(super) struct EventFeed {
-    /// Distinguishes the events of this process from those of one before it.
+    /// Distinguishes the events of this process from events of an earlier process.
     origin: String,
     kept: Mutex<KeptEvents>,
     clients: broadcast::Sender<Bytes>,
@@ -59,7 +59,7 @@ impl EventFeed {
             let Some(oldest) = kept.frames.pop_front() else { break };
             kept.bytes -= oldest.len();
         }
-        // Sent under the lock, so that no client begins between storing and sending. It is no error that there is no client.
+        // Sent under the lock, so that no client begins between storing and sending. An error means that there is no client, which is fine.
         let _ = self.clients.send(frame);
     }
 

@@ -23,10 +23,10 @@ pub struct AdminLimits {
     pub events_bytes: usize,
     /// Requests in a second, on average; more are answered 429.
     pub requests_per_second: u32,
-    /// Requests that may come at once before the average counts.
+    /// Requests that may arrive at once before the average applies.
     pub requests_burst: u32,
-    /// Requests without the token in a second, on average, signing in included. They are counted apart, so that they do not use up
-    /// the rate of operators.
+    /// Requests without the token in a second, on average, signing in included. They are counted separately, so that they do not use up the
+    /// rate of operators.
     pub unauthenticated_per_second: u32,
     /// Requests without the token that may come at once.
     pub unauthenticated_burst: u32,

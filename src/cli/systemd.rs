@@ -38,7 +38,7 @@ enum ServiceState<'s> {
     Alive,
 }
 
-/// Returns the period in which to call [`alive`]: half of that of systemd, so that one late call does not end the process.
+/// Returns the period in which to call [`alive`]: half of systemd's watchdog period, so that one late call does not end the process.
 pub(crate) fn watchdog() -> Option<Duration> {
     #[cfg(unix)]
     let period = sd_notify::watchdog_enabled();

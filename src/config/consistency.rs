@@ -1,4 +1,4 @@
-//! Settings that are valid one by one and contradict each other. Pure functions.
+//! Checks for settings that are valid one by one but contradict each other. Pure functions.
 
 use hotplate_actors::RuleError;
 use hotplate_actors::dialect::{Dialect, tiny::Tiny};
@@ -8,7 +8,7 @@ use super::Config;
 
 /// A contradiction between settings.
 pub(super) struct Contradiction {
-    /// The keys that it is about. It is shown at the first of them that is set.
+    /// The keys that contradict each other. The error is shown at the first of them that is set.
     pub(super) keys: Vec<String>,
     pub(super) message: String,
     pub(super) help: String,

@@ -22,7 +22,7 @@ pub(super) struct Connection {
     /// True if the last bytes arrived after the deadline.
     late: Cell<bool>,
     counters: ConnectionCounters,
-    /// True if it is counted that the server ended it.
+    /// True if the end of the connection by the server is already counted.
     ended: Cell<bool>,
 }
 
@@ -31,11 +31,11 @@ pub(super) struct Connection {
 enum Phase {
     /// The first head is awaited.
     First { until: Instant },
-    /// Nothing of the next head is known to have arrived.
+    /// No byte of the next head is known to have arrived.
     Idle { until: Instant },
     /// A part of the next head has arrived.
     Head { until: Instant },
-    /// A request is being answered. The app bounds the time of that, and [`Progress`] the pace of the client.
+    /// A request is being answered. The app bounds the time of the handler, and [`Progress`] the pace of the client.
     Answering,
 }
 
@@ -146,7 +146,7 @@ impl Drop for Connection {
 pub(super) struct Progress {
     needed: usize,
     within: Duration,
-    /// The time since when the answer waits, and the bytes read since then.
+    /// The time at which the answer began to wait, and the bytes read since.
     waiting: Option<(Instant, usize)>,
 }
 
@@ -159,7 +159,7 @@ impl Progress {
         }
     }
 
-    /// Notes that nothing can be written at present. Returns since when that is so, and the deadline for the client to read enough.
+    /// Notes that nothing can be written at present. Returns the beginning of the wait, and the deadline for the client to read enough.
     pub(super) fn blocked(&mut self, now: Instant) -> (Instant, Instant) {
         let (since, _) = *self.waiting.get_or_insert((now, 0));
         (since, since + self.within)

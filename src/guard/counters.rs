@@ -69,7 +69,7 @@ pub struct Connections {
 }
 
 impl ConnectionCounters {
-    /// Returns the current counts. They are not read at one instant, so that they may differ by a few events.
+    /// Returns the current counts. They are not read at one instant, so they may differ by a few events.
     #[must_use]
     pub fn read(&self) -> Connections {
         let ended = |reason: EndReason| (reason, self.0.ended[reason as usize].load(Ordering::Relaxed));

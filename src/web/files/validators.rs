@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Returns if there is a tag, and the date, as the headers say them.
+    /// Returns true if there is a tag, and the date, both as in the headers.
     fn said(stamps: &Stamps) -> (bool, Option<String>) {
         let mut answer = HttpResponse::Ok();
         Validators::new(stamps, now()).describe(&mut answer);

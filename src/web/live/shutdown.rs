@@ -58,7 +58,7 @@ fn is_caught(status: &str, signal: i32) -> bool {
     caught.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
-/// On other systems it cannot be determined if the program handles the signals, so it has to call
+/// On other systems it cannot be determined if the program handles the signals, so the program has to call
 /// [`Web::end_streams`](crate::web::Web::end_streams).
 #[cfg(not(target_os = "linux"))]
 impl ShutdownSignal {
