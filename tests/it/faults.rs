@@ -786,7 +786,7 @@ async fn renders_behind_a_stuck_pool_are_reported() {
     let three = BTreeMap::from([("timeout".to_owned(), 3)]);
     assert_eq!(scene.counted_since(&before), three);
     assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::from(["outcome"]));
-    // The thread returns, and the result of its render was delivered to nobody.
+    // The thread returns, and the result of its render was not delivered.
     drop(open);
     let web = Web::new(scene.hotplate.clone());
     let scene = Scene { web, ..scene };

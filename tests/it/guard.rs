@@ -90,7 +90,7 @@ impl Drop for Guarded {
     }
 }
 
-/// Answers after longer than a connection may be idle, and than actix-web lets a client read the rest after that.
+/// Answers after a time that exceeds both the idle time of a connection and the time that actix-web gives a client to read the rest.
 async fn slow() -> &'static str {
     rt::time::sleep(Duration::from_millis(3_000)).await;
     "slow"
@@ -257,7 +257,7 @@ fn unread_answers_share_a_budget() {
     });
     let mut unread = guarded.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n");
     unread.read_exact(&mut [0; 16]).expect("it has begun");
-    // Its bytes are taken for others, but not within the first second.
+    // Its bytes are revoked in favour of other answers, but not within the first second.
     let refused = guarded.get("/large");
     assert_eq!(
         (refused.status, refused.header("retry-after")),

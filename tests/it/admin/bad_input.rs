@@ -173,7 +173,7 @@ fn a_body_of_a_gibibyte_is_not_read() {
         (413, Some("urn:hotplate:problem:too-large"))
     );
 
-    // Without a length and without an end: the connection is closed long before.
+    // The body has no length and no end; the server closes the connection early.
     let mut stream = connect(served.address());
     let head = format!(
         "POST /admin/v1/rollback HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -217,7 +217,7 @@ fn a_client_that_sends_too_slowly_is_disconnected() {
                 Ok(0) => break,
                 Ok(count) => answer.extend_from_slice(&some[..count]),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    // The client goes on slowly, as long as that is possible.
+                    // The client continues slowly, as long as that is possible.
                     let _ = stream.write_all(b"a");
                 }
                 Err(_) => break,
@@ -339,7 +339,7 @@ fn the_bounds_of_the_document_hold() {
     let schemas = &document["components"]["schemas"];
     assert_eq!(schemas["ResetRequest"]["properties"]["actor"]["maxLength"], 100);
     assert_eq!(schemas["LogLevelAnswer"]["properties"]["filter"]["maxLength"], 4_096);
-    // A listener without a token demands none; with one, every operation but the probes does.
+    // A listener without a token requires none. With a token, every operation except the probes requires it.
     assert!(!document.to_string().contains("\"security"), "{document}");
     let with_token = Served::with(&SHOP, Some("right-token"), |admin| admin);
     let document = with_token.get_json("/admin/v1/openapi.json");

@@ -88,7 +88,7 @@ fn a_client_that_does_not_read_is_sent_lagged() {
     let request = format!("GET /admin/v1/events HTTP/1.1\r\nhost: {}\r\n\r\n", served.address());
     lazy.write_all(request.as_bytes()).expect("sent");
     let mut attentive = Events::listen(served.address(), "/admin/v1/events", &[]);
-    // The event of each version has 90 KB, so that the buffers of the slow client are soon full.
+    // The event of each version has 90 KB, so the buffers of the slow client are soon full.
     let versions = 150;
     for version in 0..versions {
         served.memory_edit(names.iter().map(|(name, _)| (*name, format!("{version}"))));
@@ -172,7 +172,7 @@ fn a_client_that_never_reads_is_disconnected() {
     let request = format!("GET /admin/v1/events HTTP/1.1\r\nhost: {}\r\n\r\n", served.address());
     lazy.write_all(request.as_bytes()).expect("sent");
     let since = Instant::now();
-    // It holds the one slot until the connection is reset.
+    // The slow client holds the only slot until its connection is reset.
     for round in 0.. {
         served.memory_edit(names.iter().map(|name| (name.as_str(), format!("{round}"))));
         assert_eq!(served.ask("POST", "/admin/v1/reload", &[], "").status, 200);
