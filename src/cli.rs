@@ -1,11 +1,11 @@
-//! The command line. [`main`] is the program `hotplate`; [`run`] gives a program of yours the same commands for its own engine, with its
+//! The command line. [`main`] is the program `hotplate`; [`run`] gives your own program the same commands for its engine, with its
 //! formatters, rules and limits.
 //!
 //! Results go to stdout, everything about them to stderr. If the reader of stdout closes it, a command ends quietly, except `serve`,
 //! which continues. A reader that stops reading delays no command that serves: see `output`.
 //!
-//! Each command is a module with its arguments and a method `run`. `dev` and `serve` share `server`; what they and `watch` write while
-//! they run goes through `printer`.
+//! Each command is a module with its arguments and a method `run`. `dev` and `serve` share `server`, and both write their events, as
+//! `watch` does, through `printer`.
 
 mod admin;
 mod check;

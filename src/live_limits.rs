@@ -13,10 +13,10 @@ pub struct LiveLimits {
     /// Browsers that may follow a service in development at once. One more is answered 503 and tries again. A browser needs one
     /// stream for all its tabs.
     pub live_clients: usize,
-    /// Pages that one such stream may follow.
+    /// Pages that one stream may follow.
     pub live_entries: usize,
-    /// Time in which a browser must read what was sent to it, in milliseconds. Otherwise its connection is closed. A browser that was
-    /// suspended reconnects automatically.
+    /// Time in which a browser must read the data that was sent to it, in milliseconds. Otherwise its connection is closed. A browser that
+    /// was suspended reconnects automatically.
     pub live_stalled_ms: u64,
     /// Bytes of recently answered pages, which are kept so that a page in a browser can ask for the text that it was loaded from. A
     /// change reloads a page whose text was dropped.

@@ -176,8 +176,8 @@ impl Hotplate {
         Ok(())
     }
 
-    /// Creates a group of your own actors under the same supervision as those of the engine: they appear in [`Health`], their faults are
-    /// [`Event`]s, and they stop with the engine. `whole` is the policy for actors that have reached the limit of their own: with
+    /// Creates a group of your own actors under the same supervision as the actors of the engine: they appear in [`Health`], their faults
+    /// are [`Event`]s, and they stop with the engine. `whole` is the policy for actors that have reached the limit of their own: with
     /// [`Policy::never`] they stay down.
     ///
     /// # Errors
@@ -201,7 +201,7 @@ impl Hotplate {
         }
     }
 
-    /// Returns all current diagnostics, each once: first those of templates that do not compile, sorted by template, then those of
+    /// Returns all current diagnostics, each once: first the diagnostics of templates that do not compile, sorted by template, then of
     /// templates whose last render failed.
     #[must_use]
     pub fn diagnostics(&self) -> Vec<Diagnostic> {

@@ -12,7 +12,7 @@ pub struct Health {
     pub ready: bool,
     /// The reasons why it is not ready, a sentence each.
     pub reasons: Vec<String>,
-    /// Faults that do not keep it from being ready, a sentence each: an actor of yours that has reached its restart limit, threads that
+    /// Faults that do not keep it from being ready, a sentence each: one of your actors that has reached its restart limit, or threads that
     /// hang. They need attention, but the service can still receive traffic.
     pub degraded: Vec<String>,
     /// The version that is served now.

@@ -104,7 +104,7 @@ mod tests {
             (3, 0, [false, true, true, true, false, false]),
             // One key too many.
             (4, 0, [false, false, true, true, true, false]),
-            // The newest stays, however large it is, and so does what has no size.
+            // The newest answer stays, however large it is, and so do answers without a size.
             (5, 1_000, [false, false, false, true, true, true]),
         ] {
             store.insert(key, size, limits);

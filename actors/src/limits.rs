@@ -114,8 +114,8 @@ pub struct Limits {
     pub compile_threads: usize,
     /// Time to wait after the last write to a file that was not closed, in milliseconds, because it may be half written.
     pub settle_ms: u64,
-    /// Longest time to wait for such a file without a warning, in milliseconds. Then a warning says that it is still being written, and its
-    /// last whole content is kept until it is closed or quiet; a new file has none and is used as it is.
+    /// Longest time to wait, without a warning, for a file that is still open for writing, in milliseconds. Then a warning says that it is
+    /// still being written, and its last whole content is kept until it is closed or quiet; a new file has none and is used as it is.
     pub settle_max_ms: u64,
     /// Time that a file may be missing before it counts as deleted, in milliseconds, because editors remove and create files.
     pub grace_ms: u64,

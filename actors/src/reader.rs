@@ -277,13 +277,13 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// Returns the id of a name, or of the one that is written with other code points for the same characters.
+/// Returns the id of a name, or of a canonically equivalent name (Unicode NFC or NFD).
 #[inline]
 fn find(snapshot: &Snapshot, name: &str) -> Option<TemplateId> {
     snapshot.id(name).or_else(|| equivalent(snapshot, name))
 }
 
-/// Returns the id of the name that is written with other code points for the same characters.
+/// Returns the id of a canonically equivalent name (Unicode NFC or NFD).
 #[cold]
 fn equivalent(snapshot: &Snapshot, name: &str) -> Option<TemplateId> {
     snapshot.equivalent(name).and_then(|name| snapshot.id(name.as_str()))

@@ -170,7 +170,7 @@ impl Serialize for TemplateName {
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest that stands for missing content. In practice no content has it.
+    /// The digest that represents missing content. In practice no content has it.
     pub const ZERO: Self = Self([0; 32]);
 
     /// Returns the digest of some bytes.

@@ -141,7 +141,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the integer, if the value is one that is not negative.
+    /// Returns the integer, if the value is a non-negative integer.
     ///
     /// ```
     /// use hotplate_actors::Value;

@@ -92,12 +92,12 @@ impl Access {
         }
     }
 
-    /// Returns whether callers need a token.
+    /// Returns true if callers need a token.
     pub(super) fn needs_token(&self) -> bool {
         self.token.is_some()
     }
 
-    /// Returns whether a text is the token.
+    /// Returns true if a text is the token.
     pub(super) fn is_token(&self, text: &str) -> bool {
         self.token.is_none_or(|token| token == blake3::hash(text.as_bytes()))
     }
@@ -116,7 +116,7 @@ impl Access {
         }
     }
 
-    /// Returns whether a request is admitted to the dashboard: by a session or by the token.
+    /// Returns true if a request is admitted to the dashboard, by a session or by the token.
     pub(super) fn is_known(&self, headers: &HeaderMap, now_ms: u64) -> bool {
         self.admission(headers, now_ms).is_some()
     }

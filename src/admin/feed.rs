@@ -59,7 +59,8 @@ impl EventFeed {
             let Some(oldest) = kept.frames.pop_front() else { break };
             kept.bytes -= oldest.len();
         }
-        // Sent under the lock, so that no client begins between storing and sending. An error means that there is no client, which is fine.
+        // The event is sent under the lock, so that no client begins between storing and sending. An error means that there is no client,
+        // which is fine.
         let _ = self.clients.send(frame);
     }
 

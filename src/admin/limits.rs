@@ -11,7 +11,7 @@ pub struct AdminLimits {
     pub body_bytes: usize,
     /// The time for the engine to answer a call, in milliseconds.
     pub call_ms: u64,
-    /// The time and memory that connections may use. `connections` counts those of the whole listener.
+    /// The time and memory that connections may use. `connections` is the limit of the whole listener.
     #[serde(flatten)]
     pub connection: ConnectionLimits,
     /// Clients of events at once; one more is answered 503.

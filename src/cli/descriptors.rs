@@ -79,7 +79,7 @@ pub(crate) fn reserve(needed: usize) -> Result<(), Failure> {
                      example with `ulimit -n 1024` or `LimitNOFILE=1024`"
                 )));
             }
-            // The file does not exist on this system, so that nothing can be checked.
+            // The file does not exist on this system, so nothing can be checked.
             Err(_) => break,
         }
     }

@@ -47,7 +47,7 @@ impl EventPrinter {
         Self::with_view(site, view)
     }
 
-    /// Creates the printer of `watch`, which is given versions only.
+    /// Creates the printer of `watch`, which receives only versions.
     pub(crate) fn of_versions(site: &Site, format: Format) -> Self {
         let view = match format {
             Format::Human => View::Versions(Terminal::stdout()),

@@ -337,7 +337,8 @@ impl Server {
         }
     }
 
-    /// Handles the result of a print. Visitors are served whether stdout is open or not; an author who closes it has left.
+    /// Handles the result of a print. For visitors the server continues without stdout; an author who closes stdout has left, so the server
+    /// ends.
     fn check(&mut self, printed: std::io::Result<()>) -> Result<(), Failure> {
         match (printed, self.audience) {
             (Err(_), Audience::Visitors) => {

@@ -1,4 +1,4 @@
-//! Notifications to systemd (`Type=notify` or `notify-reload`), where it listens. If systemd does not read them, signals are delayed by
+//! Notifications to systemd (`Type=notify` or `notify-reload`), if it listens. If systemd does not read them, signals are delayed by
 //! [`SEND_TIMEOUT`] at most, and pages not at all.
 //!
 //! The protocol is in sd_notify(3).

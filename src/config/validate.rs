@@ -1,4 +1,4 @@
-//! Checks whether a key accepts a value, and finds out what to write if not. Pure functions.
+//! Checks if a key accepts a value, and if not, finds a value to suggest. Pure functions.
 
 use hotplate_actors::suggestion;
 

@@ -64,7 +64,7 @@ impl Json {
         }
     }
 
-    /// Parses a text, and records up to `most` keys that occur in one object several times. The last value of such a key is used.
+    /// Parses a text, and records up to `most` keys that occur in one object several times. The last value of a repeated key is used.
     pub(super) fn read(text: &str, most: usize) -> Result<(Self, Vec<RepeatedKey>), serde_json::Error> {
         JsonReading::run(text, text, most).or_else(|error| {
             let within = match error.to_string().starts_with("number out of range") {

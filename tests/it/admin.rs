@@ -162,7 +162,7 @@ fn the_api_shows_the_served_version() {
     assert_eq!(names(&near["nodes"]), ["alone.txt"]);
 }
 
-/// An edit that compiles and fails in a render makes a template stale in every answer, as one that does not compile does.
+/// An edit that compiles and fails in a render makes a template stale in every answer, like an edit that does not compile.
 #[test]
 fn a_template_that_fails_in_renders_is_stale_everywhere() {
     let served = Served::start(&SHOP);

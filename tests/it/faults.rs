@@ -816,7 +816,7 @@ async fn a_hanging_thread_is_reported() {
             })
         },
     );
-    // Two templates, because one that has hung is not tried again for a while.
+    // Two templates, because a template that has hung is not tried again for a while.
     for (page, expected) in [
         ("hangs", ["breakers", "degraded", "outcome"]),
         ("hangs2", ["breakers", "outcome", "ready"]),

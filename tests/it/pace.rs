@@ -1,5 +1,5 @@
-//! Measures the time until browsers show an edit. The times are printed; assertions are limited to what a busy machine cannot
-//! fail.
+//! Measures the time until browsers show an edit. The times are printed; assertions are limited to conditions that hold even on a busy
+//! machine.
 //!
 //! `cargo test --release --test it -- --ignored --nocapture --test-threads 1 pace`
 

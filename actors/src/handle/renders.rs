@@ -122,7 +122,7 @@ impl Renders {
         rendered
     }
 
-    /// Replaces the Renderer by an actor of yours; `None` restores it. Admission, deadlines and typed answers stay. Direct renders are not
+    /// Replaces the Renderer by your own actor; `None` restores it. The mailbox, deadlines and typed answers stay. Direct renders are not
     /// affected.
     pub fn replace(&self, with: Option<Recipient<Render>>) {
         self.set(with.map(|to| CustomRenderer {

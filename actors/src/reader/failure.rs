@@ -31,7 +31,7 @@ pub(super) fn panicked(said: &str, template: &TemplateName) -> RenderFailure {
     ))
 }
 
-/// Maximum number of names that are compared with one that does not exist, because a visitor may ask for anything.
+/// Maximum number of names that are compared with an unknown name. It bounds the cost, because visitors can request any name.
 const NEAR_NAMES_MAX: usize = 2_000;
 pub(super) fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
     let shown: String = name.chars().take(200).collect();
@@ -39,7 +39,7 @@ pub(super) fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
     RenderFailure::NotFound { name: shown, nearest }
 }
 
-/// Returns the template whose name is most like one that does not exist.
+/// Returns the template whose name is most similar to an unknown name.
 pub(super) fn nearest(snapshot: &Snapshot, shown: &str) -> Option<TemplateName> {
     let names = snapshot.entries().take(NEAR_NAMES_MAX).map(|(_, name, _)| name);
     suggested_template(shown, names).cloned()

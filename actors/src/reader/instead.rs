@@ -146,8 +146,8 @@ impl Reader {
 
     /// Renders the newest kept closure that differs and succeeds. The closure that succeeded last time is tried first, with a budget of its
     /// own. Then all are tried, because several bad edits may have followed one another. The time for all together is bounded, because the
-    /// data of the visitor may exceed the budget of each. Once one has used up a whole budget, the others get a part, so that a good one
-    /// behind several that loop is reached.
+    /// data of the visitor may exceed the budget of each. Once a closure has used up a whole budget, each of the others gets only a part,
+    /// so that a good closure behind several that loop is reached.
     #[allow(clippy::too_many_arguments, reason = "all that a render is made of")]
     fn better(
         &self,

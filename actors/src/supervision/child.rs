@@ -190,7 +190,7 @@ impl Child {
             kind,
             message: message.clone(),
         };
-        // Reported before the decision, so that no subscriber sees the restart before the failure.
+        // The failure is reported before the decision, so that no subscriber sees the restart before the failure.
         self.group.report(&Incident::Failed(fault.clone()));
         let consequence = self.report_end(generation, EndReason::Failed);
         let is_down = self.orders().duty == MemberDuty::Down;

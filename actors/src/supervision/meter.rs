@@ -1,4 +1,5 @@
-//! [`Meter`]: counts messages without an answer and knows the age of the oldest; and an address that meters what is sent to it.
+//! [`Meter`]: counts messages without an answer and knows the age of the oldest; and [`MeteredRecipient`], which counts the messages that
+//! are sent to it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,7 +58,7 @@ impl Drop for Ticket {
     }
 }
 
-/// A recipient of one type of message, which meters and traces what is sent.
+/// A recipient of one type of message, which counts and traces the messages that are sent to it.
 pub struct MeteredRecipient<M>
 where
     M: Message + Send,

@@ -19,7 +19,7 @@ pub enum Restart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Escalation {
-    /// [`NotReady`](Escalation::NotReady) for an actor of the engine, and [`Degraded`](Escalation::Degraded) for one of yours.
+    /// [`NotReady`](Escalation::NotReady) for an actor of the engine, and [`Degraded`](Escalation::Degraded) for your own actors.
     #[default]
     Auto,
     /// The engine is not ready until an operator resets it.

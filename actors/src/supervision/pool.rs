@@ -144,8 +144,8 @@ impl Pool {
         self.submit_until(None, run, on_abandoned);
     }
 
-    /// Queues a job that counts as hanging at a time of its own, if that is earlier than the hang policy says, because nobody waits for
-    /// it any longer.
+    /// Queues a job that counts as hanging at `until`, if that is earlier than by the hang policy, because no caller waits for it any
+    /// longer.
     pub fn submit_until(
         &self,
         until: Option<Instant>,

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::policy::{Policy, Restart};
 use super::restarts::{EndReason, RestartDecision, Restarts};
 
-/// Members that are restarted together with one that failed. They are in the order in which they were added; a later one may depend
-/// on an earlier one.
+/// Members that are restarted together with one that failed. Members are in the order in which they were added; a member may depend on
+/// earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
@@ -137,7 +137,7 @@ impl RestartGroup {
         is_new
     }
 
-    /// Records the end of this generation of a member, and orders what follows. `jitter` is a random number in [0, 1).
+    /// Records the end of this generation of a member, and orders the consequence. `jitter` is a random number in [0, 1).
     pub fn ended(
         &mut self,
         failed: usize,

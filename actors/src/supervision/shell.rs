@@ -82,8 +82,8 @@ struct ShellCore<B: Behavior> {
 }
 
 struct CurrentBehavior<B> {
-    /// Stays here while a message is served, so that it is not dropped during unwinding: a second panic, in its `Drop`, would abort the
-    /// process.
+    /// The behaviour stays here while a message is served, so that it is not dropped during unwinding: a second panic, in its `Drop`, would
+    /// abort the process.
     behavior: Option<B>,
     /// Generation of the behaviour.
     generation: u64,

@@ -16,7 +16,7 @@ impl KeyWords {
         Self { head, tail, length }
     }
 
-    /// Returns true if `found` equals `key`, of which these are the words.
+    /// Returns true if `found` equals `key`, the key that these words were computed from.
     #[inline(always)]
     pub(crate) fn equal<'k>(self, key: impl Fn() -> &'k [u8], found: &[u8]) -> bool {
         found.len() == self.length as usize

@@ -1,6 +1,6 @@
 //! [`GraphDrawing`]: the graph of calls, laid out in layers with callers to the left of their callees.
 //!
-//! The steps are those of Sugiyama, Tagawa and Toda, "Methods for Visual Understanding of Hierarchical System Structures" (1981):
+//! The layout follows Sugiyama, Tagawa and Toda, "Methods for Visual Understanding of Hierarchical System Structures" (1981):
 //!
 //! 1. Cycles are broken: a depth-first search ignores each edge that closes a cycle.
 //! 2. Layers are assigned: each template gets the layer after the last of its callers (longest path).

@@ -34,7 +34,7 @@ pub(in super::super) struct HealthAnswer {
     pub(in super::super) listeners: Vec<ListenerHealth>,
 }
 
-/// A template whose circuit breaker is open: it failed so often, at such a cost, that its last good version is rendered instead.
+/// A template whose circuit breaker is open: it failed repeatedly at a high cost, so its last good version is rendered instead.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct BreakerAnswer {
     /// The name of the template.

@@ -1,4 +1,4 @@
-//! [`Sentences`]: what happens to a site, in sentences for the author of its templates.
+//! [`Sentences`]: the events of a site, in sentences for the author of its templates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,7 +24,7 @@ pub(super) struct Sentences {
     printed: Printed,
 }
 
-/// The memory of what was printed of the newest version.
+/// A record of what was printed about the newest version.
 #[derive(Default)]
 struct Printed {
     version: Option<Version>,
@@ -248,7 +248,7 @@ pub(super) fn version_line(version: &VersionEvent, site: &Site) -> String {
     line + &format!(" · {}", duration(version.microseconds))
 }
 
-/// Returns what a version changes: each list of names that is not empty, with its word.
+/// Returns the changes of a version: each list of names that is not empty, with a word for its kind.
 fn changes(site: &Site, version: &VersionEvent, fixed: &[TemplateName]) -> Vec<String> {
     let lists = [
         ("changed", &version.changed[..]),

@@ -74,7 +74,7 @@ impl RequestDecision {
 impl Conditions {
     pub(super) fn of(request: &HttpRequest) -> Self {
         let has = |name: HeaderName| request.headers().contains_key(name);
-        // Tags of which none can be read match nothing; a date that cannot be read is ignored.
+        // If no tag can be parsed, none matches; a date that cannot be parsed is ignored.
         let if_match = || IfMatch::parse(request).unwrap_or_else(|_| IfMatch::Items(Vec::new()));
         let if_none_match = || IfNoneMatch::parse(request).unwrap_or_else(|_| IfNoneMatch::Items(Vec::new()));
         Self {
@@ -154,7 +154,7 @@ fn ranges(request: &HttpRequest) -> Option<Vec<ByteRangeSpec>> {
     let written = request.headers().get(RANGE)?.to_str().ok()?;
     let written = written.split(',').filter(|range| !range.trim().is_empty()).count();
     let backwards = |range: &ByteRangeSpec| matches!(range, ByteRangeSpec::FromTo(first, last) if last < first);
-    // The parser leaves out what it cannot read.
+    // The parser leaves out ranges that it cannot parse.
     (ranges.len() == written && !ranges.iter().any(backwards)).then_some(ranges)
 }
 

@@ -20,8 +20,8 @@ use super::hub::{self, Hub};
 use super::shutdown::ShutdownSignal;
 use crate::sse;
 
-/// The longest time without a write, so that a browser that has gone is noticed. The end of its half of the connection is no sign of
-/// that: it may close that half and read on.
+/// The longest time without a write, so that a browser that has disconnected is noticed. A browser may close its half of the connection and
+/// continue to read, so the end of that half is no sign of it.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A body without an end: the status of some entries, now and after each change.

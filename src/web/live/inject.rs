@@ -1,4 +1,4 @@
-//! Decides if and where a page gets the script, and builds its tag.
+//! Decides if a page gets the script and at which position, and builds its tag.
 //!
 //! The script goes before the last `</body>`. That tag may also occur as text in comments, scripts and attributes. Mostly nothing but
 //! `</html>` follows the last one, and then it is the real end of the body; only otherwise the page is scanned from its start,

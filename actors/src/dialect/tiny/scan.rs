@@ -207,7 +207,7 @@ impl<'t, 'l> Scan<'t, 'l> {
     }
 
     /// Returns the tag that begins here and ends with `close` on the same line. If there is no end, records an error and skips the opening.
-    /// Inlined, so that `close` is a constant.
+    /// The function is inlined, so that `close` is a constant.
     #[inline(always)]
     fn take(&mut self, close: &str) -> Result<Option<Piece<'t>>, ScanStopped> {
         let start = self.at;

@@ -9,7 +9,7 @@ use serde::ser::{
     SerializeTupleVariant, Serializer,
 };
 
-/// Data whose variants each stand for one call of a serializer.
+/// Data whose variants each cause one call of a serializer.
 #[derive(Debug, Clone)]
 pub(super) enum Any {
     Bool(bool),
