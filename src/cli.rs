@@ -223,7 +223,7 @@ impl Directory {
     }
 
     /// Opens the directory for visitors: it is a site, unless the settings say otherwise.
-    fn open_to_the_world(&self, setup: &CommandSetup) -> Result<Site, Failure> {
+    fn open_for_visitors(&self, setup: &CommandSetup) -> Result<Site, Failure> {
         self.open_or(setup, Site::open)
     }
 

@@ -249,11 +249,11 @@ impl Site {
             .rules(data)
             .extensions(["json"]);
         let builder = builder.mounts([templates, data]).optional_fallback("maintenance.html");
-        self.understand_data(builder)
+        self.with_data_dialect(builder)
     }
 
     /// Makes the engine compile data with its own dialect, and publish it together with the entries that use it.
-    fn understand_data(&self, builder: Builder) -> Builder {
+    fn with_data_dialect(&self, builder: Builder) -> Builder {
         let (site, pages, shown) = (self.clone(), self.clone(), self.clone());
         builder
             .entries(move |name| pages.is_entry(name))
@@ -286,7 +286,7 @@ impl Site {
         match &self.layout {
             Layout::Program { data: Some(directory) } => {
                 let data = Mount::new(layout::DATA_PREFIX, directory).extensions(["json"]);
-                self.understand_data(engine.mounts([data]))
+                self.with_data_dialect(engine.mounts([data]))
             }
             _ => engine,
         }

@@ -1,6 +1,6 @@
 //! [`Counters`]: the numbers of an engine since it started, and the `Recorder` that counts events where they happen.
 //!
-//! Counting uses relaxed atomics. Those of renders are sharded by thread, so a render pays a few nanoseconds for them and threads do not
+//! Counting uses relaxed atomics. Counts of renders are sharded by thread, so a render pays a few nanoseconds for them and threads do not
 //! contend. Counters are never reset: a rate is the difference between two readings.
 
 mod clock;

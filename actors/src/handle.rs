@@ -116,7 +116,7 @@ impl Hotplate {
     /// Reloads after reading every byte again, for changes that neither an event nor a time stamp shows.
     ///
     /// # Errors
-    /// Those of [`Hotplate::reload`].
+    /// The errors of [`Hotplate::reload`].
     pub async fn reload_full(&self) -> Result<ReloadReport, Unavailable> {
         self.reloader().send(Reload { full: true }).await
     }
@@ -156,7 +156,7 @@ impl Hotplate {
     /// again.
     ///
     /// # Errors
-    /// Those of [`Hotplate::subscribe_recipient`].
+    /// The errors of [`Hotplate::subscribe_recipient`].
     pub fn subscribe_actor<B>(&self, to: &Supervised<B>) -> Result<(), Unavailable>
     where
         B: Serve<Event>,

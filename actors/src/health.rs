@@ -108,8 +108,8 @@ pub struct LoaderStatus {
     pub unreadable: u64,
     /// True if a directory has never existed, and nothing is served without it.
     pub awaited: bool,
-    /// A sentence for each directory that is missing now, with what that means. Its last templates are still served. If it has never
-    /// existed, nothing is served until it appears.
+    /// A sentence for each directory that is missing now, which explains the consequence. Its last templates are still served. If it has
+    /// never existed, nothing is served until it appears.
     pub missing: Vec<String>,
     /// Remarks about files that are not templates, and about names: not UTF-8, not portable, a link that is not followed.
     pub remarks: Vec<Diagnostic>,

@@ -247,7 +247,7 @@ impl Reader {
                     let limits = &self.shared.limits;
                     let brief = budget.steps_taken() <= limits.inline_steps
                         && began.elapsed() <= Duration::from_millis(limits.inline_ms);
-                    self.rendered_well(snapshot, id, &closure, &freshness, brief);
+                    self.record_success(snapshot, id, &closure, &freshness, brief);
                 }
                 Ok(answer(body, freshness))
             }

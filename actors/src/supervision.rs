@@ -98,7 +98,7 @@ pub fn panic_text(payload: Box<dyn Any + Send>) -> String {
 /// Builds a tokio runtime for the current thread. actix would build its own, and panic if no file descriptors are left.
 ///
 /// # Errors
-/// Those of the system.
+/// The errors of the system.
 #[doc(hidden)]
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()

@@ -144,7 +144,7 @@ impl Access {
         ))
     }
 
-    /// Ends the session of a request. Its cookie is not accepted any more.
+    /// Ends the session of a request. Its cookie is no longer accepted.
     pub(super) fn end_session(&self, headers: &HeaderMap) {
         let mut sessions = self.sessions();
         for value in session_cookies(headers) {

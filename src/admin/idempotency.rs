@@ -105,9 +105,11 @@ async fn finish<F>(run: F) -> Result<StoredAnswer, Problem>
 where
     F: Future<Output = Result<StoredAnswer, Problem>> + 'static,
 {
-    rt::spawn(run)
-        .await
-        .unwrap_or_else(|_| Err(Problem::internal("the request failed, and it is unknown whether it was carried out")))
+    rt::spawn(run).await.unwrap_or_else(|_| {
+        Err(Problem::internal(
+            "the request failed, and it is unknown whether it was carried out",
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ impl AdminHandle {
         self.address
     }
 
-    /// Stops the listener. Streams of events end at once; other answers under way have one second.
+    /// Stops the listener. Streams of events end at once; other answers in progress have one second.
     pub fn stop(self) {}
 }
 

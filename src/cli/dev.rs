@@ -47,7 +47,7 @@ impl Dev {
         // If others can connect, a directory is not taken for a plain folder by guessing, because each file in it would be a page.
         let site = match is_loopback(&setup.config().dev.bind) {
             true => self.directory.open(&setup)?,
-            false => self.directory.open_to_the_world(&setup)?,
+            false => self.directory.open_for_visitors(&setup)?,
         };
         let mut http = setup.config().server.clone();
         http.workers = WORKERS;

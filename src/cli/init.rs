@@ -72,9 +72,7 @@ impl Init {
         let directory = self.directory.display();
         match std::fs::metadata(&self.directory) {
             Ok(found) if !found.is_dir() => {
-                return Err(Failure::Wrong(format!(
-                    "`{directory}` is a file: name a new directory"
-                )));
+                return Err(Failure::Wrong(format!("`{directory}` is a file: name a new directory")));
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

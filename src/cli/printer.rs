@@ -126,12 +126,12 @@ impl EventPrinter {
         })
     }
 
-    /// Reports that the server accepts no more requests, and how long those under way may take.
+    /// Reports that the server accepts no more requests, and how long requests in progress may take.
     pub(crate) fn stopping(&mut self, drain_ms: u64) -> io::Result<()> {
         self.print(&ServerEvent::Stopping { drain_ms })
     }
 
-    /// Reports the end; `drained` if every request under way was answered.
+    /// Reports the end; `drained` is true if every request in progress was answered.
     pub(crate) fn stopped(&mut self, drained: bool) -> io::Result<()> {
         self.print(&ServerEvent::Stopped { drained })
     }

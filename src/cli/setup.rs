@@ -72,7 +72,7 @@ pub(crate) struct CommandSetup {
     pub(crate) settings: Settings,
     pub(crate) log: Log,
     pub(crate) sources: Sources,
-    /// The file that did not exist at the start, and is read with SIGHUP once it does.
+    /// The file that did not exist at the start, and is read at a SIGHUP once it exists.
     pub(crate) file: Option<PathBuf>,
 }
 

@@ -89,8 +89,8 @@ impl Sources {
         self
     }
 
-    /// Sets the variables, of which those named `HOTPLATE_SECTION__KEY` are used. An empty one counts as unset. An unknown key is an error,
-    /// as in a file. Any other name that begins with `HOTPLATE_` is a warning, unless Kubernetes sets it for a service of that name.
+    /// Sets the variables, and uses the ones named `HOTPLATE_SECTION__KEY`. An empty one counts as unset. An unknown key is an error, as in
+    /// a file. Any other name that begins with `HOTPLATE_` is a warning, unless Kubernetes sets it for a service of that name.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let ours = |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();

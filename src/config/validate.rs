@@ -5,7 +5,7 @@ use hotplate_actors::suggestion;
 use super::keys::{Key, Kind, Unit, Value};
 use super::quantity;
 
-/// A value as it is written, of any type.
+/// A value of any type, as a source has it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum RawValue {
     Flag(bool),

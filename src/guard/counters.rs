@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// The head of a request took longer than `request_ms`, or none came.
+    /// The head of a request took longer than `request_ms`, or none arrived.
     SlowHead,
     /// The body of a request took longer than `request_ms`.
     SlowBody,

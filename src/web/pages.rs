@@ -156,7 +156,7 @@ async fn page(request: HttpRequest, path: web::Path<String>, pages: Data<Pages>,
     let quiet = !pages.version_headers;
     let mut response = answer(request, path, pages, web).instrument(span).await;
     if quiet {
-        response::undescribe(response.headers_mut());
+        response::remove_headers(response.headers_mut());
     }
     response
 }

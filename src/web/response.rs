@@ -38,7 +38,7 @@ pub(super) fn describe<'b>(
 }
 
 /// Removes the headers that [`describe`] adds.
-pub(super) fn undescribe(headers: &mut HeaderMap) {
+pub(super) fn remove_headers(headers: &mut HeaderMap) {
     for name in ["x-hotplate-version", "x-hotplate-freshness"] {
         headers.remove(name);
     }

@@ -384,7 +384,7 @@ fn the_listener_outlives_the_engine() {
         .enable_all()
         .build()
         .expect("a runtime");
-    assert!(runtime.block_on(served.hotplate.shutdown(http::PATIENCE)));
+    assert!(runtime.block_on(served.hotplate.shutdown(http::WAIT_MAX)));
     let reload = served.ask("POST", "/admin/v1/reload", &[], "");
     assert_eq!(
         (reload.status, &reload.json()["type"]),

@@ -253,8 +253,8 @@ impl Builder {
     /// ```
     /// use hotplate_actors::{ActorKind, Hotplate, Policy};
     ///
-    /// let patient = Policy { restarts: 100, ..ActorKind::Watcher.default_policy() };
-    /// let builder = Hotplate::builder().policy(ActorKind::Watcher, patient);
+    /// let more_restarts = Policy { restarts: 100, ..ActorKind::Watcher.default_policy() };
+    /// let builder = Hotplate::builder().policy(ActorKind::Watcher, more_restarts);
     /// ```
     pub fn policy(mut self, actor: ActorKind, policy: Policy) -> Self {
         self.policies.set(actor, policy);

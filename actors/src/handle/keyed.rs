@@ -16,8 +16,8 @@ use crate::version::Version;
 ///
 /// ```
 /// # use hotplate_actors::{Hotplate, MemoryLoader, TemplateName};
-/// # let (loader, shelf) = MemoryLoader::new();
-/// # shelf.set(TemplateName::new("a.txt")?, "one");
+/// # let (loader, memory) = MemoryLoader::new();
+/// # memory.set(TemplateName::new("a.txt")?, "one");
 /// # let hotplate = Hotplate::builder().loader(loader).watch(false).start()?;
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let first = hotplate.snapshot().version();
@@ -25,7 +25,7 @@ use crate::version::Version;
 /// command.roll_back(first).await?;
 /// let after = hotplate.snapshot().version();
 /// command.roll_back(first).await?;
-/// assert_eq!(hotplate.snapshot().version(), after, "it is not done twice");
+/// assert_eq!(hotplate.snapshot().version(), after, "it is carried out once");
 /// # Ok::<(), hotplate_actors::Unavailable>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

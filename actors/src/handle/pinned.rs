@@ -33,7 +33,7 @@ impl Pinned {
     /// Renders an entry of this version.
     ///
     /// # Errors
-    /// Those of [`Hotplate::render`](crate::Hotplate::render).
+    /// The errors of [`Hotplate::render`](crate::Hotplate::render).
     pub fn render<T: Serialize + ?Sized>(&self, name: &str, context: &T) -> Result<Rendered, RenderFailure> {
         let (source, options) = (Serialized(context), RenderOptions::default());
         self.reader.render_in(&self.snapshot, name, None, &source, &options)

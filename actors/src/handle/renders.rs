@@ -74,7 +74,7 @@ impl Renders {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Renders::send`] and [`Hotplate::render`](crate::Hotplate::render).
+    /// The errors of [`Renders::send`] and [`Hotplate::render`](crate::Hotplate::render).
     pub async fn render(
         &self,
         request: RenderRequest<'_, impl ContextSource + Send + 'static>,

@@ -112,7 +112,7 @@ impl<S: ContextSource> RenderRequest<'_, S> {
     /// Renders the entry in this thread.
     ///
     /// # Errors
-    /// Those of [`Hotplate::render`](crate::Hotplate::render).
+    /// The errors of [`Hotplate::render`](crate::Hotplate::render).
     pub fn render(self) -> Result<Rendered, RenderFailure> {
         let Self {
             reader,

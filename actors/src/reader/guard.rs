@@ -54,7 +54,7 @@ impl Reader {
     /// Closes the breaker of a closure that was rendered successfully, and reports the template as fixed if it failed before its text was
     /// changed. `brief` is true if the render stayed within the limits of a render in place.
     #[cold]
-    pub(super) fn rendered_well(
+    pub(super) fn record_success(
         &self,
         snapshot: &Snapshot,
         id: TemplateId,

@@ -101,7 +101,7 @@ impl Reader {
         let failure = match render(&closure) {
             Ok(body) => {
                 if snapshot.faults().may_watch(id) {
-                    self.rendered_well(snapshot, id, &closure, &freshness, false);
+                    self.record_success(snapshot, id, &closure, &freshness, false);
                 }
                 return Some(body);
             }

@@ -36,7 +36,7 @@ impl BoundedRecipient {
     /// Creates a limit of `capacity` messages in flight. `limit` is the setting that the error names, so that the operator can raise it.
     #[must_use]
     pub fn new(name: &'static str, capacity: usize, limit: &'static str) -> Self {
-        // `emptied` acquires all permits at once, and their number is a u32.
+        // `drained` acquires all permits at once, and their number is a u32.
         let capacity = capacity.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
         Self {
             name,
@@ -72,7 +72,7 @@ impl BoundedRecipient {
         }
     }
 
-    /// Rejects all further messages. Those in flight are finished.
+    /// Rejects all further messages. Messages in flight are finished.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }

@@ -1,4 +1,4 @@
-//! Diagnostics as they are answered.
+//! Diagnostics in answers of the API.
 
 use hotplate_actors::Diagnostic;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The health as it is answered.
+//! The health in answers of the API.
 
 use hotplate_actors::Health;
 use hotplate_actors::counters::OpenBreaker;
@@ -67,7 +67,7 @@ pub(in super::super) struct ListenerHealth {
 /// Connections that a server ended, by the reason.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub(in super::super) struct EndedConnections {
-    /// The head of a request took longer than `request_ms`, or none came.
+    /// The head of a request took longer than `request_ms`, or none arrived.
     pub(in super::super) slow_head: u64,
     /// The body of a request took longer than `request_ms`.
     pub(in super::super) slow_body: u64,

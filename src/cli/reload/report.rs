@@ -1,4 +1,4 @@
-//! The report of a reload as people read it. It comes as JSON, possibly from another version of hotplate.
+//! The report of a reload in sentences. The instance sends it as JSON, and may be another version of hotplate.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -31,7 +31,7 @@ impl ShutdownSignal {
     }
 
     /// Waits for one of the signals.
-    pub(super) async fn told(&mut self) {
+    pub(super) async fn received(&mut self) {
         tokio::select! {
             () = next(&mut self.terminate) => {}
             () = next(&mut self.interrupt) => {}
@@ -66,7 +66,7 @@ impl ShutdownSignal {
         Self {}
     }
 
-    pub(super) async fn told(&mut self) {
+    pub(super) async fn received(&mut self) {
         std::future::pending().await
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::wire::PATIENCE;
+use crate::wire::WAIT_MAX;
 
 /// An answer over HTTP.
 pub(super) struct Answer {
@@ -87,10 +87,10 @@ impl Client {
 
 /// Connects with timeouts.
 pub(super) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let stream = TcpStream::connect_timeout(&address, WAIT_MAX)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(WAIT_MAX))?;
+    stream.set_write_timeout(Some(WAIT_MAX))?;
     Ok(stream)
 }
 

@@ -2,7 +2,7 @@
 //! `javascript:` URL, a script, a stylesheet.
 //!
 //! A state machine follows tags and attributes in one pass, only as precisely as these positions require. It knows no types, so a number is
-//! reported like a text. A formatter that is not one of the standard ones is assumed to be right for its position.
+//! reported like a text. A formatter of the program is assumed to be right for its position.
 
 use memchr::{memchr, memmem};
 
@@ -41,10 +41,10 @@ fn lint(text: &str, tokens: &[Token], warnings_max: usize) -> Vec<Diagnostic> {
                 branches.pop();
             }
             Token::Tag(Tag::Value { path, formatter }) => {
-                if let Some(hole) = place.hole(path, formatter.map(|part| part.of(text)))
+                if let Some(gap) = place.gap(path, formatter.map(|part| part.of(text)))
                     && warnings.len() < warnings_max
                 {
-                    warnings.push(hole.warning(text, path.part().of(text)));
+                    warnings.push(gap.warning(text, path.part().of(text)));
                 }
                 place = place.after_value();
             }
@@ -197,7 +197,7 @@ impl HtmlPosition {
     }
 
     /// Returns the gap in the escaping of a value at this position, if there is one.
-    fn hole(self, path: &Path, formatter: Option<Piece<'_>>) -> Option<EscapingGap> {
+    fn gap(self, path: &Path, formatter: Option<Piece<'_>>) -> Option<EscapingGap> {
         if matches!(path, Path::Turn(..)) {
             return None;
         }

@@ -69,7 +69,7 @@ fn hanging_threads_are_replaced_up_to_a_limit() {
             assert_eq!(pool.run(|| 1).await, Ok(1), "another took its place");
         }
         assert!(pool.is_exhausted());
-        // The third is not replaced, so no thread is left, and queued and new jobs are answered at once.
+        // The third thread that hangs is not replaced, so no thread is left, and queued and new jobs are answered at once.
         let third = gate.clone();
         let (third, waits) = (pool.run(move || third.recv().is_ok()), pool.run(|| 2));
         assert!(third.await.is_err());
