@@ -17,6 +17,7 @@ pub struct Meter(Arc<Mutex<PendingMessages>>);
 #[derive(Debug, Default)]
 struct PendingMessages {
     next: u64,
+    /// The time of each message by its number. Numbers ascend with time, so the first entry is the oldest message.
     since: BTreeMap<u64, Instant>,
 }
 

@@ -1,4 +1,7 @@
 //! The consequences of the end of one member for its whole group, as Erlang/OTP defines them. Pure: time and jitter are arguments.
+//!
+//! A restart of several members is an order with a new generation for each. A member starts only when the members before it are up, because
+//! it may depend on them. A report of an older generation is ignored, so a member that ends twice, or late, is restarted once.
 
 use std::ops::Range;
 use std::time::Instant;

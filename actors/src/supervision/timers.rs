@@ -29,6 +29,7 @@ struct TimersShared {
 
 #[derive(Default)]
 struct PendingActions {
+    /// The actions, ordered by time. The thread sleeps until the first one, and is woken if an earlier one is added.
     actions: BTreeMap<(Instant, u64), Action>,
     /// Distinguishes actions of the same time.
     next_number: u64,

@@ -1,4 +1,7 @@
 //! Keys held as two numbers, by which most keys are compared without a call.
+//!
+//! Two loads, of the first and of the last eight bytes, cover every byte of a key of up to 16 bytes, because they may overlap. Equal
+//! lengths and equal loads therefore mean equal keys; only longer keys need a comparison of their bytes.
 
 /// The length, the beginning and the end of a key; all of it if it has at most 16 bytes.
 #[derive(Debug, Clone, Copy)]

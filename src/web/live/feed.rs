@@ -81,7 +81,7 @@ impl Follower {
                 return None;
             }
             let is_idle = tokio::select! {
-                () = self.ending.told() => return None,
+                () = self.ending.received() => return None,
                 changed = self.changes.changed() => {
                     changed.ok()?;
                     false
