@@ -28,7 +28,7 @@ pub(crate) const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The memory for the values of one render: a bump allocator.
 ///
 /// An allocation only advances a pointer, and all values are freed at once, so a context costs no call of the general allocator for each
-/// value. Values borrow from the arena and have no `Drop`, which makes freeing them together sound.
+/// value. Values borrow from the arena and have no `Drop`, so freeing them runs no destructor.
 #[derive(Default)]
 pub struct Arena(Bump);
 

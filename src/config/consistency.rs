@@ -22,7 +22,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
         found.push(Contradiction {
             keys: keys(&["limits.settle_ms", "limits.settle_max_ms"]),
             message: format!(
-                "`settle_ms` is {} ms, and a file is waited for at most {} ms",
+                "`settle_ms` is {} ms, and the longest wait for a file is {} ms",
                 limits.settle_ms, limits.settle_max_ms
             ),
             help: "set `settle_max_ms` to at least `settle_ms`".to_owned(),

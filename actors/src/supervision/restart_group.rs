@@ -1,7 +1,7 @@
 //! The consequences of the end of one member for its whole group, as Erlang/OTP defines them. Pure: time and jitter are arguments.
 //!
-//! A restart of several members is an order with a new generation for each. A member starts only when the members before it are up, because
-//! it may depend on them. A report of an older generation is ignored, so a member that ends twice, or late, is restarted once.
+//! A restart of several members is an order with a new generation for each. Except with one-for-one, a member
+//! starts only when no member before it is still starting, because it may depend on them. A report of an older generation is ignored, so a member that ends twice, or late, is restarted once.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -119,7 +119,7 @@ impl RestartGroup {
         self.members[member].restarts.policy()
     }
 
-    /// Returns true if no other member keeps this one from starting: in a strategy with dependences, those before it start first.
+    /// Returns true if no other member keeps this one from starting: in a strategy with dependences, members before it start first.
     #[must_use]
     pub fn may_start(&self, member: usize) -> bool {
         let before = &self.members[..member];

@@ -259,7 +259,7 @@ pub(super) fn not_passed(
     let passed = shorten(&unit.source()[whole.clone()]);
     let name = shorten(&wanted.name);
     diagnostic.message = match wanted.kind {
-        None => format!("there is no `{name}` in `{passed}`, which is all that this template was called with"),
+        None => format!("there is no `{name}` in `{passed}`, the value that this template was called with"),
         Some(kind) => format!("there is no `{name}`: this template was called with `{passed}`, which is {kind}"),
     };
     let steps = unit.steps_of(path);
@@ -287,7 +287,7 @@ pub(super) fn not_passed(
         }
         CallerScope::Elsewhere => {
             diagnostic.help = Some(format!(
-                "the caller has `{name}`, but passes `{passed}` alone: put `{name}` into it, or pass a larger value that has both"
+                "the caller has `{name}`, but passes only `{passed}`: put `{name}` into it, or pass a larger value that has both"
             ));
         }
         CallerScope::Nowhere => {}

@@ -197,7 +197,7 @@ fn begin(kind: ForeignBlock, word: &str, rest: &str) -> Replacement {
             Replacement::help("take it out: nothing has to be loaded, and formatters are registered by the program")
         }
         ForeignBlock::Function => Replacement::help(format!(
-            "there are no functions: put what `{word}` says into the data, and print it: `{{name}}`"
+            "there are no functions: put the result of `{word}` into the data, and print it: `{{name}}`"
         )),
         ForeignBlock::EscapeMode => Replacement::help(
             "take it out: pages that end in `.html` are escaped, and `{name | unescaped}` is for markup of your own",

@@ -234,7 +234,7 @@ pub(in super::super) fn loop_word(text: &str) -> Option<String> {
         }
         "loop.first" | "forloop.first" | "$first" => "write `{@first}`, or test it: `{{ if @first }}`",
         "loop.last" | "forloop.last" | "$last" => "write `{@last}`, or test it: `{{ if not @last }}`",
-        "loop.length" | "forloop.length" => "there is no word for how many there are: put the number into the data",
+        "loop.length" | "forloop.length" => "there is no word for the number of items: put the number into the data",
         "." | "this" | "self" | "it" | "$_" => "give it a name: `{{ for item in items }}{item}{{ endfor }}`",
         _ => return None,
     };
