@@ -30,7 +30,7 @@ pub(crate) enum Stream {
     Stderr,
 }
 
-/// Makes the line that stands in place of dropped lines and says how many were dropped.
+/// Makes the line that replaces dropped lines and says how many were dropped.
 pub(crate) type Notice = Box<dyn Fn(u64) -> String + Send + Sync>;
 
 /// Queues everything that is written from now on, so that no write waits for a reader. Each queue holds `bytes`.

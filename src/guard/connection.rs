@@ -72,7 +72,7 @@ impl Connection {
         self.late.get()
     }
 
-    /// Records if more of the body of the request follows.
+    /// Records whether more of the body of the request follows.
     pub(super) fn set_body_unfinished(&self, unfinished: bool) {
         self.body_unfinished.set(unfinished);
     }

@@ -67,7 +67,7 @@ impl Builder {
         }
     }
 
-    /// Loads the templates below a directory. If several roots have a name, the first one takes precedence.
+    /// Loads the templates below a directory. If a name exists in several roots, the first root takes precedence.
     pub fn root(self, directory: impl Into<PathBuf>) -> Self {
         self.mounts([Mount::new("", directory)])
     }

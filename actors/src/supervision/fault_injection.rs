@@ -29,8 +29,8 @@ pub struct InjectedFaults {
 }
 
 impl InjectedFaults {
-    /// Makes the next message of this actor fail, for example to test alerts. This replaces a fault that was injected before and has not
-    /// happened yet.
+    /// Makes the next message of this actor fail, for example to test alerts. A fault that was injected earlier and has not happened yet is
+    /// replaced.
     pub fn inject(&self, moment: FaultMoment) {
         self.pending.store(moment as u8, Ordering::Relaxed);
     }

@@ -293,7 +293,8 @@ fn limits() -> Vec<Key> {
         key("settle_ms", milliseconds(0, HOUR),
             "Time after the last write to a file that is still open for writing. Until then its content may be incomplete."),
         key("settle_max_ms", milliseconds(0, HOUR),
-            "Longest time to wait for such a file without a warning. Its last complete content is still served; a new file is used as it is."),
+            "Longest time to wait, without a warning, for a file that is still open for writing. Its last complete content is still served; a new \
+             file is used as it is."),
         key("grace_ms", milliseconds(0, HOUR),
             "Time that a file may be absent before it counts as deleted. Some editors delete a file and create it again."),
         key("sweep_ms", milliseconds(100, DAY),

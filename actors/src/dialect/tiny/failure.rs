@@ -238,7 +238,7 @@ fn by_accident(text: &str, key: &str, within: &Value<'_>) -> Option<String> {
     help.filter(|_| !text.starts_with('@'))
 }
 
-/// The scope of the caller that has the name that a template lacks.
+/// The scope of the caller that contains a name that the called template lacks.
 pub(super) enum CallerScope {
     /// In the value of the first steps of the call's path; the number counts them.
     Around(usize),
