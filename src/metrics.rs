@@ -305,7 +305,7 @@ fn compiles(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
 fn actors(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
     writer.gauge(
         "hotplate_ready",
-        "Whether edits are taken in and pages are served",
+        "Whether edits are published and pages are served",
         u64::from(health.ready),
     )?;
     writer.gauge(

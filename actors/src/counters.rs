@@ -52,8 +52,8 @@ pub struct Counters {
     pub renders: BTreeMap<RenderOutcome, u64>,
     /// The durations of renders. Of many renders within a few milliseconds, a sample is timed and counted for all of them.
     pub render_seconds: Histogram,
-    /// The number of renders whose newest text compiles and failed, and which were answered from an older version. They count as stale as
-    /// well.
+    /// The number of renders that failed although the newest text compiles, and that were answered from an older version. They count as
+    /// stale as well.
     pub renders_rescued: u64,
     /// The number of times that a circuit breaker opened, because a template failed repeatedly at a high cost.
     pub breaker_opened: u64,
@@ -263,7 +263,7 @@ impl Recorder {
         open
     }
 
-    /// Reads all counters, together with those that a snapshot has.
+    /// Reads all counters, and the counts that a snapshot has.
     pub(crate) fn read(&self, snapshot: &Snapshot) -> Counters {
         let entries = self.entries(snapshot);
         let held = self.publications.held();

@@ -51,7 +51,7 @@ struct ReaderShared {
     rules: BreakerRules,
     on_failure: OnFailure,
     stand_in: StandIn,
-    /// A weak reference, because handles keep the reader.
+    /// A weak reference, because handles own a reader and must not keep the event bus alive.
     events: WeakEventBus,
     fault_log: Arc<FaultLog>,
     tally: Arc<Recorder>,
@@ -129,7 +129,7 @@ impl Reader {
         result
     }
 
-    /// Logs a render without an answer for which no template is to blame. The caller that answers calls this once for each render.
+    /// Logs a render that has no answer although no template is at fault. The caller that answers calls this once for each render.
     #[cold]
     pub(crate) fn unanswered(&self, name: Option<&str>, failure: &RenderFailure) {
         self.shared.fault_log.unanswered(name, failure);

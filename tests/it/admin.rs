@@ -67,7 +67,7 @@ impl Served {
         self.admin.address()
     }
 
-    /// Edits a template and waits until the edit is taken in.
+    /// Edits a template and waits until the edit is published or reported.
     pub(crate) fn edit(&self, path: &str, text: &str) {
         self.memory.set(name(path), text);
         let answer = self.ask("POST", "/admin/v1/reload", &[], "");

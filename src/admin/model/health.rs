@@ -12,7 +12,7 @@ use crate::guard::{Connections, EndReason};
 /// The health of the engine and of its listeners.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct HealthAnswer {
-    /// True if edits are taken in and pages are served, that is, not every page is broken. Rendering continues even if this is `false`.
+    /// True if edits are published and pages are served, that is, not every page is broken. Rendering continues even if this is `false`.
     pub(in super::super) ready: bool,
     /// The reasons why it is not ready, a sentence each.
     pub(in super::super) reasons: Vec<String>,
