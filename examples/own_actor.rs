@@ -1,4 +1,4 @@
-//! An actor of your own under the supervision of hotplate: it records every published version.
+//! Your own actor under the supervision of hotplate: it records every published version.
 //!
 //! Run `cargo run --example own_actor`. The actor fails once on purpose and is restarted; state that it has acknowledged is kept.
 

@@ -115,7 +115,7 @@ struct Directory {
     /// A site (its templates are in `templates/`) or a plain folder of templates
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// DIR is a plain folder: the templates are in DIR itself, and all but those in `_*/` and `partials/` are pages
+    /// DIR is a plain folder: the templates are in DIR itself, and all of them are pages except in `_*/` and `partials/`
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     plain: Option<String>,
 }

@@ -185,7 +185,7 @@ impl Site {
         }
     }
 
-    /// Sets the rules by which files are templates, if they are not the default ones. Data is every `.json`.
+    /// Sets the rules by which files are templates, instead of the default rules. Data is every `.json`.
     #[must_use]
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = rules;

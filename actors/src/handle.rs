@@ -209,7 +209,7 @@ impl Hotplate {
     }
 
     /// Returns every template whose newest text is not served, with what is served instead, sorted by name: templates that do not compile,
-    /// that call one that does not, or whose last render failed.
+    /// that call a template that does not compile, or whose last render failed.
     #[must_use]
     pub fn not_current(&self) -> Vec<NotCurrent> {
         not_current::not_current(&self.0)
@@ -281,7 +281,7 @@ impl Hotplate {
         self.0.ask(&self.0.actors.registry, History).await
     }
 
-    /// Compares what two kept versions serve.
+    /// Compares the served texts of two kept versions.
     ///
     /// # Errors
     /// [`CompareError`] if one of them is not kept, or there is no answer.
@@ -355,8 +355,8 @@ impl Hotplate {
         self.0.reset(actor)
     }
 
-    /// Rejects new messages, finishes those in flight, and stops the engine. Returns true if all were finished in time. Direct renders
-    /// continue from the last version.
+    /// Rejects new messages, finishes messages in flight, and stops the engine. Returns true if all of them were finished in time. Direct
+    /// renders continue from the last version.
     pub async fn shutdown(&self, within: Duration) -> bool {
         self.0.stop(within).await
     }

@@ -58,7 +58,7 @@ impl<K: PartialEq, V> AnswerStore<K, V> {
     }
 
     /// Forgets the oldest answers until the rest fits into the limit of bytes. The answer of `newest` stays, however large it is, and so do
-    /// those that have no size because they are still being prepared.
+    /// answers that have no size because they are still being prepared.
     pub fn trim(&mut self, newest: &K, limits: AnswerLimits, bytes: impl Fn(&V) -> usize) {
         let mut sum: usize = self.0.iter().map(|(_, answer)| bytes(answer)).sum();
         self.0.retain(|(key, answer)| {

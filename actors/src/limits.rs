@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The limits of an engine. Everything is bounded; each field has a default, and a service sets those that it needs to differ.
+/// The limits of an engine. Everything is bounded; each field has a default, and a service sets the fields for which it needs other values.
 ///
 /// ```
 /// use hotplate_actors::Limits;
@@ -30,7 +30,7 @@ pub struct Limits {
     pub templates: usize,
     /// Depth of directories below a root. Deeper ones are left out with a remark. A name has room for 512 levels.
     pub directory_depth: usize,
-    /// Directories below one root, each counted once for every link that leads to it. Each may cost a watch of the kernel. Further ones are
+    /// Directories below one root, each counted once for every link that leads to it. Each may need a watch of the kernel. Further ones are
     /// left out with a remark.
     pub directories: usize,
     /// Names in one directory, of any kind. A directory with more is not read, with a remark: its previous content is still served.
@@ -78,10 +78,10 @@ pub struct Limits {
     /// Templates whose version before their last change is kept beyond `history_versions`, so that a burst of versions of other templates
     /// does not evict the last good one. Each costs the memory that its version does not share with others.
     pub last_good_templates: usize,
-    /// Size in bytes of compiled texts that only these versions have. Beyond it those that changed longest ago are dropped. Such a template
-    /// can go back only to the versions of the history.
+    /// Size in bytes of compiled texts that only these versions have. Beyond it, the versions of templates that changed longest ago are
+    /// dropped. Such a template can fall back only to the versions of the history.
     pub last_good_bytes: u64,
-    /// Size in bytes of the compiler's cache: compiled texts, and the diagnostics of those that do not compile. A compiled text takes up to
+    /// Size in bytes of the compiler's cache: compiled texts, and the diagnostics of texts that do not compile. A compiled text takes up to
     /// twenty times the size of its source.
     pub compile_cache_bytes: u64,
     /// Events that a subscriber may be behind before it loses the oldest and receives `Lagged`.
@@ -123,7 +123,7 @@ pub struct Limits {
     /// only shorten it.
     pub render_wait_ms: u64,
     /// Time in milliseconds after which a render by message counts as hanging: it is answered `Lost`, and its thread is replaced. It is far
-    /// more than all attempts of a render may take together, so that only a formatter or a context that blocks reaches it.
+    /// more than all attempts of a render may take together, so only a formatter or a context that blocks reaches it.
     pub render_hang_ms: u64,
     /// Time in milliseconds that a render by message may continue after its deadline. A render ends at its next step, so only a formatter
     /// or a context that blocks takes longer. Then the render counts as hanging, and its thread is replaced.

@@ -31,7 +31,8 @@ pub fn suggestion<'c>(unknown: &str, candidates: impl IntoIterator<Item = &'c st
     scored.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate)
 }
 
-/// Returns the template that is most probably meant by a name or a path that does not exist; of several equally good ones, the first by name.
+/// Returns the template that is most probably meant by a name or a path that does not exist; of several equally good names, the first in
+/// alphabetical order.
 pub(crate) fn suggested_template<'n>(
     unknown: &str,
     names: impl IntoIterator<Item = &'n TemplateName>,

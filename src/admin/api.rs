@@ -71,7 +71,7 @@ fn read() -> Route {
     }))
 }
 
-/// Answers other methods with those that a resource allows.
+/// Answers other methods with the list of methods that a resource allows.
 fn only(resource: Resource, allowed: &'static str) -> Resource {
     resource.default_service(web::to(move || async move {
         Err::<HttpResponse, _>(Problem::method(allowed))

@@ -29,7 +29,7 @@ struct KeptEvents {
 
 /// The place in the feed from which a client begins.
 pub(super) struct StreamStart {
-    /// The events that the client missed, if that is known; otherwise it needs the current state.
+    /// The events that the client missed; `None` if they are unknown, so that the client needs the current state.
     pub(super) missed: Option<Vec<Bytes>>,
     /// The id of the last event before `next`.
     pub(super) id: String,

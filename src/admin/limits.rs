@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ConnectionLimits;
 
-/// The limits of the admin listener. Each field has a default; set those that you want to change.
+/// The limits of the admin listener. Each field has a default; set the fields that you want to change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdminLimits {
     /// Bytes of the body of a request. No request needs more than a line.
@@ -16,7 +16,7 @@ pub struct AdminLimits {
     pub connection: ConnectionLimits,
     /// Clients of events at once; one more is answered 503.
     pub event_clients: usize,
-    /// Events that are kept for clients that reconnect and for slow ones. A client that is further behind is sent `lagged` and
+    /// Events that are kept for clients that reconnect and for slow clients. A client that is further behind is sent `lagged` and
     /// disconnected.
     pub events: usize,
     /// Bytes of events that are kept.

@@ -35,7 +35,8 @@ impl LiveSettings {
         &self.running
     }
 
-    /// Reads all sources again. If they are valid as a whole, the settings that can change do; the log names those that need a restart.
+    /// Reads all sources again. If they are valid as a whole, the settings that can change in a running process change; the log names the
+    /// settings that need a restart.
     ///
     /// # Errors
     /// The errors of the configuration, which are logged too. Then nothing changes.

@@ -31,7 +31,7 @@ pub(crate) struct Reload {
     /// A file with its admin token [env: HOTPLATE_ADMIN__TOKEN has the token itself]
     #[arg(long, value_name = "FILE")]
     token_file: Option<String>,
-    /// Read all files again, even those whose time stamp and size have not changed
+    /// Read all files again, even if their time stamp and size have not changed
     #[arg(long)]
     full: bool,
     /// Output format: sentences, or the report as one JSON object

@@ -155,7 +155,7 @@ impl CommandSetup {
     }
 }
 
-/// Reads and validates all settings, including those whose values only this program knows.
+/// Reads and validates all settings, including settings whose values only this program can check.
 pub(crate) fn read(sources: &Sources) -> Result<Settings, ConfigError> {
     let settings = sources.read()?;
     if let Err(why) = log::parse_filter(&settings.config.log.level) {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-/// Time that a message may wait for room in the socket of systemd. Then it is lost, which is logged.
+/// Time that a message may wait for room in the socket of systemd. After that the message is lost, which is logged.
 #[cfg(unix)]
 const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 

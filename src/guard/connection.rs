@@ -77,7 +77,7 @@ impl Connection {
         self.body_unfinished.set(unfinished);
     }
 
-    /// Counts once that the server ends the connection. Returns false if that was counted before.
+    /// Counts once that the server ends the connection. Returns false if the end was counted before.
     pub(super) fn count_end(&self, reason: EndReason) -> bool {
         let is_first = !self.ended.replace(true);
         if is_first {

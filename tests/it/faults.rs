@@ -441,7 +441,7 @@ async fn a_fault_is_reported_consistently() {
 /// Checks the message about the end of a fault: it is logged when the newest text was rendered without error, and not before.
 #[actix_web::test]
 async fn a_fault_is_fixed_by_a_successful_render() {
-    /// An action on the template or on the one that it calls.
+    /// An action on the template or on the template that it calls.
     enum Step {
         Edit(&'static str),
         EditPart(&'static str),

@@ -175,7 +175,7 @@ impl Builder {
         self
     }
 
-    /// Returns the names of formatters that print the value as it is.
+    /// Returns the names of formatter stubs, which print the value unchanged.
     pub fn stubs(&self) -> impl Iterator<Item = &str> {
         let stubs = self.stubs.iter().map(String::as_str);
         stubs.filter(|name| self.formatters.get(name).is_none())
@@ -197,7 +197,7 @@ impl Builder {
     }
 
     /// Selects the templates that visitors request; the default is all. While each of them is broken, the engine is not
-    /// [ready](crate::Health::ready). The log counts only these when it reports what visitors get.
+    /// [ready](crate::Health::ready). The log counts only these when it reports the effect on visitors.
     pub fn entries(mut self, is_entry: impl Fn(&TemplateName) -> bool + Send + Sync + 'static) -> Self {
         let is_entry = Arc::new(is_entry);
         self.wording.is_page = Some(Arc::clone(&is_entry) as _);

@@ -28,7 +28,8 @@ where
     B: Behavior,
     B::Config: Clone + Send + Sync,
 {
-    /// Starts a shell in the arbiter of the group, or in a new one if that has ended. Calls `on_started` once the address is published.
+    /// Starts a shell in the arbiter of the group, or in a new arbiter if that of the group has ended. Calls `on_started` once the address
+    /// is published.
     pub(super) fn start(slot: &Arc<Self>, on_started: impl FnOnce() + Send + 'static) {
         let starting = Arc::clone(slot);
         slot.supervisor.run_in_system(move || {

@@ -128,7 +128,7 @@ impl Child {
         Ok(orders.generation)
     }
 
-    /// Returns the time until the actor may try to start; `None` if it has to wait for other members, which a change of orders shows.
+    /// Returns the time until the actor may try to start; `None` if it has to wait for other members; a change of orders ends that wait.
     pub(super) fn remaining_pause(&self) -> Result<Option<Duration>, Fault> {
         let group = self.group.lock();
         let orders = group.orders().nth(self.index);

@@ -1,4 +1,4 @@
-//! [`Pool`]: threads for work that blocks or takes long, so that no actor does.
+//! [`Pool`]: threads for work that blocks or takes long, so that actors neither block nor take long.
 //!
 //! A panic affects only its job. A thread cannot be killed, so a job that hangs is abandoned: it is answered, its thread is counted as
 //! quarantined, and a new thread replaces it. At the limit of quarantined threads no more are started. If the job of a quarantined thread
@@ -176,7 +176,7 @@ impl Pool {
         drop(stops.unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Returns true if all threads have ended, except those that hang.
+    /// Returns true if all threads have ended, except threads that hang.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.shared.alive.load(Ordering::Acquire) <= self.quarantined()

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::policy::{Policy, Restart};
 use super::restarts::{EndReason, RestartDecision, Restarts};
 
-/// Members that are restarted together with one that failed. Members are in the order in which they were added; a member may depend on
+/// The members that are restarted together with a failed member. Members are in the order in which they were added; a member may depend on
 /// earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -19,7 +19,7 @@ pub enum Strategy {
     /// Only the member itself.
     #[default]
     OneForOne,
-    /// The member and those after it.
+    /// The member and all members after it.
     RestForOne,
     /// All members.
     OneForAll,
@@ -192,7 +192,7 @@ impl RestartGroup {
         EndConsequence::Restarted
     }
 
-    /// Orders a member that is down or has finished to start again. Returns true if it was.
+    /// Orders a member that is down or has finished to start again. Returns true if the member was down or had finished.
     pub fn reset(&mut self, member: usize, now: Instant) -> bool {
         let member = &mut self.members[member];
         let over = matches!(member.orders.duty, MemberDuty::Down | MemberDuty::Ended);
@@ -332,8 +332,8 @@ mod tests {
     }
 
     proptest! {
-        /// After any sequence of events: generations never decrease, the end of an older one changes nothing, and once those that
-        /// wait have started in order, every member is up, down or finished.
+        /// After any sequence of events: generations never decrease, the end of an older one changes nothing, and once waiting members have
+        /// started in order, every member is up, down or finished.
         #[test]
         fn no_member_waits_forever(
             strategy in prop::sample::select(vec![Strategy::OneForOne, Strategy::RestForOne, Strategy::OneForAll]),

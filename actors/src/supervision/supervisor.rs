@@ -18,7 +18,7 @@ use super::strategy_group::StrategyGroup;
 use super::timers::Timers;
 use super::{contain, runtime};
 
-/// Starts groups of actors and restarts those that fail. Its thread owns an actix `System`; each group has a thread of its own.
+/// Starts groups of actors and restarts actors that fail. Its thread owns an actix `System`; each group has a thread of its own.
 #[derive(Clone)]
 pub struct Supervisor(Arc<Owner>);
 
@@ -86,7 +86,7 @@ impl Supervisor {
         members.iter().map(|(child, _)| Arc::clone(child)).collect()
     }
 
-    /// Rejects further messages, finishes those in flight within this time, and ends.
+    /// Rejects further messages, finishes messages in flight within this time, and ends.
     pub fn close(&self, within: Duration) {
         self.0.0.close(within);
     }

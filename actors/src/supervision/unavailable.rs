@@ -18,7 +18,9 @@ pub enum Unavailable {
     #[error("{0}")]
     Down(String),
     /// The actor failed meanwhile: it is unknown whether the message was handled. With an idempotency key it can be sent again.
-    #[error("{0}; it is unknown whether the message was handled: send it again if that does no harm, or with an idempotency key")]
+    #[error(
+        "{0}; it is unknown whether the message was handled: send it again if that does no harm, or with an idempotency key"
+    )]
     Lost(String),
     /// There was no answer in time. The message may still be handled.
     #[error("{0}")]

@@ -23,7 +23,7 @@ const MARGIN: usize = 16;
 const ROWS: usize = 22;
 /// Characters of a name in a box.
 const LABEL: usize = 22;
-/// Sweeps that sort the layers, by their left neighbours and by their right ones in turn.
+/// Sweeps that sort the layers, by their left and by their right neighbours in turn.
 const SWEEPS: usize = 8;
 
 /// A graph with the positions of its boxes and lines.

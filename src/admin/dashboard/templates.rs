@@ -50,7 +50,7 @@ struct TemplateItem {
     selected: bool,
 }
 
-/// Lists the templates that match a search. Without a search, those with errors come first, then those with the most callers.
+/// Lists the templates that match a search. Without a search, templates with errors come first, then templates with the most callers.
 pub(super) fn list(calls: &CallGraph, search: &str, at: Option<&str>) -> TemplateList {
     let wanted = search.to_lowercase();
     let mut found: Vec<usize> = (0..calls.nodes.len())

@@ -169,7 +169,7 @@ pub(in super::super) struct LoaderHealth {
 pub(in super::super) struct MailboxAnswer {
     /// The name of the mailbox: `reloads`, `renders` or `queries`.
     pub(in super::super) door: &'static str,
-    /// Messages in flight: those that wait and those being handled.
+    /// Messages in flight: messages that wait and messages that are being handled.
     pub(in super::super) inside: usize,
     /// The most messages in flight.
     pub(in super::super) capacity: usize,

@@ -12,7 +12,7 @@ use super::event::{ServerEvent, VersionEvent};
 use crate::cli::names;
 use crate::cli::terminal::Terminal;
 
-/// Diagnostics of one version that are shown. An author who renames a folder gets more, and knows the reason.
+/// Maximum number of diagnostics that are shown of one version. An author who renames a folder gets more, but knows the reason.
 const SHOWN_MAX: usize = 10;
 
 /// The view of `dev` and `serve` for people. It remembers what it has printed, so that no error is printed twice.

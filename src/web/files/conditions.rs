@@ -107,7 +107,7 @@ impl Conditions {
         let holds = match (&self.if_match, self.if_unmodified_since) {
             (Some(IfMatch::Any), _) | (None, None) => true,
             (Some(IfMatch::Items(tags)), _) => tags.iter().any(strong),
-            // Without a date of the file it is ignored.
+            // If the file has no date, the condition is ignored.
             (None, Some(date)) => modified.is_none() || unchanged_since(date),
         };
         if !holds {

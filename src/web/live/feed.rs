@@ -1,6 +1,6 @@
 //! [`FollowerStream`]: the events of one browser, as long as it reads them.
 //!
-//! A browser is sent the current status of its entries, never a list of what happened to them: a slow one skips to the newest status,
+//! A browser is sent the current status of its entries, never a list of what happened to them: a slow browser skips to the newest status,
 //! so nothing queues up. The feed of the admin listener keeps its events instead, because programs want each of them.
 
 use std::future::Future;
@@ -27,7 +27,7 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// A body without an end: the status of some entries, now and after each change.
 pub(super) struct FollowerStream(Next);
 
-/// The next bytes to send, and the follower that waits for those after them.
+/// The next bytes to send, and the follower that waits for the following ones.
 type Next = Pin<Box<dyn Future<Output = Option<(Follower, Bytes)>>>>;
 
 impl FollowerStream {
@@ -64,7 +64,7 @@ impl MessageBody for FollowerStream {
     }
 }
 
-/// The record of what one browser was sent.
+/// The record of the events that one browser was sent.
 struct Follower {
     hub: Arc<Hub>,
     changes: watch::Receiver<Option<u64>>,
@@ -98,7 +98,7 @@ impl Follower {
         }
     }
 
-    /// Returns the events that differ from those sent last.
+    /// Returns the events that differ from the events sent last.
     fn news(&mut self) -> Bytes {
         self.changes.mark_unchanged();
         let mut news = Vec::new();

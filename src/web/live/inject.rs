@@ -134,7 +134,7 @@ fn starts_with(text: &str, lower: &str) -> bool {
 /// Returns the position of the last `</body>` that a browser parses as a tag.
 fn last_body_end(html: &str) -> Option<usize> {
     let last = last_text(html)?;
-    // Mostly only `</html>` follows: then it is not inside of a comment or a script, unless the page is truncated.
+    // Usually only `</html>` follows. Then the tag is not inside of a comment or a script, unless the page is truncated.
     let after = html[last..].find('>').map_or("", |end| &html[last + end + 1..]).trim();
     if after.is_empty() || (starts_with(after, "</html") && after.find('>') == Some(after.len() - 1)) {
         return Some(last);

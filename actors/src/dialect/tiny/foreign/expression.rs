@@ -186,7 +186,7 @@ pub(in super::super) fn after_word<'t>(text: &'t str, word: &str) -> Option<&'t 
 }
 
 /// Returns what to write instead of an expression that is a path only because it has no blanks: `{price*qty}`, `{a?b:c}`, `{a??b}`. `has`
-/// returns true for names in the data, because a dash is mostly part of a name.
+/// returns true for names in the data, because a dash is usually part of a name.
 pub(in super::super) fn without_blanks(text: &str, has: impl Fn(&str) -> bool) -> Option<String> {
     let operands = || text.split('-');
     let subtracts = text.contains('-') && operands().all(|part| has(part) || is_number(part));
