@@ -30,7 +30,7 @@
 //! - `config`: reads `hotplate.toml`.
 //! - `metrics`: the counters of an engine for prometheus-client.
 //! - `admin`: dashboard, admin API and metrics on a listener of their own.
-//! - `cli`: the command `hotplate`, which a program of yours can extend.
+//! - `cli`: the command `hotplate`, which your own program can extend.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -79,7 +79,7 @@ pub use hotplate_actors::{
     Rules, Serving, Severity, Source, StartError, Status, Strategy, Subscription, TemplateHandle, TemplateName,
     Timeout, Unavailable, Value, Version, WatchBy,
 };
-/// Modules for programs with their own dialect, loader or formatters, and for inspecting what is served.
+/// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{
     budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, text, value,
 };

@@ -1,6 +1,6 @@
 //! [`Counters`]: the numbers of an engine since it started, and the `Recorder` that counts events where they happen.
 //!
-//! Counting uses relaxed atomics. Those of renders are sharded by thread, so a render pays a few nanoseconds for them and threads do not
+//! Counting uses relaxed atomics. Counts of renders are sharded by thread, so a render pays a few nanoseconds for them and threads do not
 //! contend. Counters are never reset: a rate is the difference between two readings.
 
 mod clock;
@@ -52,8 +52,8 @@ pub struct Counters {
     pub renders: BTreeMap<RenderOutcome, u64>,
     /// The durations of renders. Of many renders within a few milliseconds, a sample is timed and counted for all of them.
     pub render_seconds: Histogram,
-    /// The number of renders whose newest text compiles and failed, and which were answered from an older version. They count as stale as
-    /// well.
+    /// The number of renders that failed although the newest text compiles, and that were answered from an older version. They count as
+    /// stale as well.
     pub renders_rescued: u64,
     /// The number of times that a circuit breaker opened, because a template failed repeatedly at a high cost.
     pub breaker_opened: u64,
@@ -77,7 +77,7 @@ pub struct Counters {
     pub held: bool,
     /// The number of entries by status.
     pub entries: StatusCounters,
-    /// The number of snapshots in memory, the current one included. Old ones that stay have readers that still hold them.
+    /// The number of snapshots in memory, the current one included. An old snapshot stays in memory as long as a reader holds it.
     pub snapshots_live: usize,
     /// The largest value of `snapshots_live` so far.
     pub snapshots_high_water: usize,
@@ -263,7 +263,7 @@ impl Recorder {
         open
     }
 
-    /// Reads all counters, together with those that a snapshot has.
+    /// Reads all counters, and the counts that a snapshot has.
     pub(crate) fn read(&self, snapshot: &Snapshot) -> Counters {
         let entries = self.entries(snapshot);
         let held = self.publications.held();

@@ -1,8 +1,8 @@
 //! Forwards the events of the engine to the clients of the listener.
 //!
-//! One task subscribes to the engine and writes each event once, into the feed of the API and into that of dashboards
-//! ([`EventFeed`](super::feed::EventFeed)), from which all clients read. Once in a second it also takes a reading of the counters,
-//! because some changes cause no event, such as a template that is rendered well again with other data.
+//! One task subscribes to the engine and writes each event once, into the feed of the API and into the feed of dashboards
+//! ([`EventFeed`](super::feed::EventFeed)), from which all clients read. Once in a second it also takes a reading of the counters, because
+//! some changes cause no event, such as a template that renders successfully again with other data.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
@@ -110,24 +110,24 @@ impl Forwarder {
             }
             // The API has no such event; dashboards fetch their page again.
             Event::Fixed(_) => {}
-            // Of any other event the current state says enough, and after `Lagged` it replaces what was missed.
+            // For any other event the current state is sent, which suffices. After `Lagged` it replaces the events that were missed.
             _ => state.events.send("current", &json(&state.current())),
         }
         state.dashboard_events.send("changed", "{}");
     }
 }
 
-/// The fallbacks of one version, as far as their events were sent.
+/// The fallback events of one version that were already sent.
 #[derive(Debug, Default)]
 struct SentFallbacks {
     version: Option<Version>,
-    /// Templates that the version named and whose event has not come yet.
+    /// Templates that the version named and whose event has not arrived yet.
     named: HashSet<TemplateName>,
     sent: usize,
 }
 
 impl SentFallbacks {
-    /// Begins a version, which names these templates itself.
+    /// Begins a version whose own event names these templates.
     fn begin<'n>(&mut self, version: Version, named: impl Iterator<Item = &'n TemplateName>) {
         *self = Self {
             version: Some(version),
@@ -136,8 +136,8 @@ impl SentFallbacks {
         };
     }
 
-    /// Returns whether to send an event. Those of templates that a version names come all at once, thousands for a broken layout, so only
-    /// the first [`FALLBACKS_MAX`] are sent. Those that show later in renders are all sent.
+    /// Returns true if an event is to be sent. Events of templates that a version names arrive all at once, thousands for a broken layout,
+    /// so only the first [`FALLBACKS_MAX`] are sent. Events of faults that show later in renders are all sent.
     fn may_send(&mut self, fallback: &Fallback) -> bool {
         if self.version == Some(fallback.version) && self.named.remove(&fallback.template) {
             self.sent += 1;

@@ -1,4 +1,4 @@
-//! Names in sentences, and names as people know them: those of data are the names of their files.
+//! Names in sentences, and names as people know them: data has the name of its file.
 
 use std::fmt::Display;
 
@@ -14,7 +14,7 @@ pub(crate) fn list(site: &Site, names: &[TemplateName]) -> String {
     enumeration(names.iter().map(|name| site.shown(name)), SPELT_OUT)
 }
 
-/// Returns an enumeration that spells out at most so many.
+/// Returns an enumeration that spells out at most the given number of items.
 pub(crate) fn enumeration(all: impl ExactSizeIterator<Item = impl Display>, spelt_out: usize) -> String {
     let count = all.len();
     let mut enumeration = String::new();
@@ -42,12 +42,12 @@ pub(crate) fn answer(kind: &str, since: Option<impl Display>, list: &str) -> Str
     }
 }
 
-/// Translates all names into those that people know.
+/// Translates all names into the names that people know.
 pub(crate) fn show(site: &Site, names: &mut [TemplateName]) {
     names.iter_mut().for_each(|name| *name = site.shown(name));
 }
 
-/// Translates the names in diagnostics into those that people know.
+/// Translates the names in diagnostics into the names that people know.
 pub(crate) fn show_in(site: &Site, diagnostics: &mut [Diagnostic]) {
     for diagnostic in diagnostics {
         diagnostic.template = diagnostic.template.take().map(|name| site.shown(&name));

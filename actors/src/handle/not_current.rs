@@ -14,7 +14,7 @@ pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
         Standing::Current(_) | Standing::Gone => None,
     });
     let mut diagnostics = causes(whys);
-    // A template that was rendered well since, with other data, is not counted.
+    // A template that has been rendered successfully since, with other data, is not counted.
     for late in snapshot.late_faults().iter().filter(|late| late.still_fails) {
         for diagnostic in late.diagnostics() {
             if !diagnostics.iter().any(|known| known.is_same_fault(diagnostic)) {

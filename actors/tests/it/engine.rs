@@ -403,7 +403,7 @@ fn leniency_belongs_to_a_root() {
     assert_eq!(said("a.html"), "error[missing-path]: there is no `nick` in the data");
     // Leniency belongs to the text, regardless of its caller.
     assert_eq!(said("calls.html"), "nobody!");
-    let whole = "error[missing-path]: there is no `nick` in `user`, which is all that this template was called with";
+    let whole = "error[missing-path]: there is no `nick` in `user`, the value that this template was called with";
     assert_eq!(said("calls_back.html"), whole);
 
     fs::remove_file(strict.path().join("a.html")).expect("removed");

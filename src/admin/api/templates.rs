@@ -79,7 +79,7 @@ fn list(hotplate: &Hotplate, query: &TemplatesQuery, limits: &AdminLimits) -> Te
     for (name, id) in found.iter().take(max) {
         let summary = summary(hotplate, snapshot, name, *id, query.content);
         bytes += summary.content.as_ref().map_or(0, String::len);
-        // At least one is returned, so that a client that lists page by page comes to an end.
+        // At least one is returned, so that a client that lists page by page makes progress.
         if bytes > limits.page_bytes && !templates.is_empty() {
             break;
         }

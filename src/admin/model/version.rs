@@ -1,4 +1,4 @@
-//! Versions as they are answered.
+//! Versions in answers of the API.
 
 use hotplate_actors::counters::Publication;
 use hotplate_actors::messages::RolledBack;

@@ -1,7 +1,7 @@
 //! [`ServerEvent`]: one thing that happened, with everything that any view of it shows.
 //!
-//! Serialized it is the object that `docs/command.md` describes; those objects are kept stable. Names are the engine's until then,
-//! because the views ask the site about them; [`ServerEvent::json`] translates them into the names that people use.
+//! Serialized it is the object that `docs/command.md` describes; those objects are kept stable. Names are the engine's until an event is
+//! serialized, because the views look them up in the site; [`ServerEvent::json`] translates them into the names that people use.
 
 use hotplate::config::{Change, Changes, Finding};
 use hotplate::diagnostic::Diagnostic;
@@ -31,7 +31,7 @@ pub(super) enum ServerEvent<'e> {
         since: Option<Version>,
         diagnostics: Vec<Diagnostic>,
     },
-    /// A template that failed when it was rendered was rendered well.
+    /// A template that failed when it was rendered has been rendered successfully.
     Fixed { template: TemplateName, version: Version },
     /// An actor failed.
     ActorFailed {
@@ -84,7 +84,7 @@ pub(super) struct VersionEvent {
 }
 
 impl<'e> ServerEvent<'e> {
-    /// Makes one of an event of the engine. Answers nothing for kinds that are not reported.
+    /// Converts an event of the engine; `None` for kinds that are not reported.
     pub(super) fn of_engine(event: &'e Event, hotplate: &Hotplate) -> Option<Self> {
         Some(match event {
             Event::Published(published) => Self::Published(VersionEvent::of(published, hotplate.snapshot())),
@@ -128,7 +128,7 @@ impl<'e> ServerEvent<'e> {
         }
     }
 
-    /// Returns the event as one line of JSON, with the names that people use: those of data are the names of their files.
+    /// Returns the event as one line of JSON, with the names that people use: data has the name of its file.
     pub(super) fn json(&self, site: &Site) -> serde_json::Result<String> {
         let mut shown = self.clone();
         match &mut shown {
@@ -154,7 +154,7 @@ impl<'e> ServerEvent<'e> {
 }
 
 impl VersionEvent {
-    /// Makes one of a version that was just published.
+    /// Creates the event of a version that was just published.
     fn of(published: &Published, pinned: Pinned) -> Self {
         Self {
             version: published.version,
@@ -170,7 +170,7 @@ impl VersionEvent {
         }
     }
 
-    /// Makes one of the version that is served at the start, which took so many microseconds to load.
+    /// Creates the event of the version that is served at the start. `microseconds` is the time that loading it took.
     pub(super) fn of_everything(site: &Site, hotplate: &Hotplate, microseconds: u64) -> Self {
         let pinned = hotplate.snapshot();
         let (mut current, mut stale, mut broken) = (Vec::new(), Vec::new(), Vec::new());
@@ -215,7 +215,7 @@ impl VersionEvent {
     }
 }
 
-/// Returns the line of JSON that stands for lines that were dropped, because they were not read in time.
+/// Returns the line of JSON that replaces lines that were dropped because they were not read in time.
 pub(crate) fn dropped_lines(lines: u64) -> String {
     serde_json::json!({ "event": "dropped", "lines": lines }).to_string()
 }

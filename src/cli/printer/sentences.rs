@@ -1,4 +1,4 @@
-//! [`Sentences`]: what happens to a site, in sentences for the author of its templates.
+//! [`Sentences`]: the events of a site, in sentences for the author of its templates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -12,7 +12,7 @@ use super::event::{ServerEvent, VersionEvent};
 use crate::cli::names;
 use crate::cli::terminal::Terminal;
 
-/// Diagnostics of one version that are shown. An author who renames a folder gets more, and knows the reason.
+/// Maximum number of diagnostics that are shown of one version. An author who renames a folder gets more, but knows the reason.
 const SHOWN_MAX: usize = 10;
 
 /// The view of `dev` and `serve` for people. It remembers what it has printed, so that no error is printed twice.
@@ -24,7 +24,7 @@ pub(super) struct Sentences {
     printed: Printed,
 }
 
-/// The memory of what was printed of the newest version.
+/// A record of what was printed about the newest version.
 #[derive(Default)]
 struct Printed {
     version: Option<Version>,
@@ -53,7 +53,7 @@ impl Sentences {
         self.terminal.line(became)
     }
 
-    /// Prints one event, if its kind is one that an author has to know.
+    /// Prints one event, if authors need to know events of its kind.
     pub(super) fn print(&mut self, event: &ServerEvent<'_>) -> io::Result<()> {
         match event {
             ServerEvent::Started(version) => self.started(version),
@@ -138,7 +138,7 @@ impl Sentences {
         self.errors(version)
     }
 
-    /// Prints each error of a version once, and what is served while it lasts.
+    /// Prints each error of a version once, with the answer that visitors get meanwhile.
     fn errors(&mut self, version: &VersionEvent) -> io::Result<()> {
         for diagnostic in version.diagnostics.iter().take(SHOWN_MAX) {
             self.diagnostic(diagnostic)?;
@@ -185,7 +185,7 @@ impl Sentences {
         self.answer(answer, std::slice::from_ref(template))
     }
 
-    /// Prints that a template is rendered well again, if it was printed that it failed when it was rendered.
+    /// Prints that a template renders successfully again, if its failure was printed.
     fn fixed(&mut self, template: &TemplateName, version: Version) -> io::Result<()> {
         if !self.printed.failed_late.remove(template) {
             return Ok(());
@@ -209,8 +209,8 @@ impl Sentences {
 }
 
 impl Printed {
-    /// Returns the templates that compile again with a version. One that failed when it was rendered is not known to be good before it is
-    /// rendered.
+    /// Returns the templates that compile again with a version. A template that failed when it was rendered is not known to be good until
+    /// it is rendered again.
     fn fixed_in(&mut self, version: &VersionEvent) -> Vec<TemplateName> {
         self.failed_late.retain(|name| !version.removed.contains(name));
         let recovered = version.recovered.iter();
@@ -221,10 +221,11 @@ impl Printed {
     }
 }
 
-/// The answer that visitors get for a page whose newest text is not good: the version that is still served, if one is, and its kind.
+/// The answer that visitors get for a page whose newest text is not good: the version that is still served, if there is one, and the kind
+/// of answer.
 type Answer<'k> = (Option<Version>, &'k str);
 
-/// Returns the pages that are stale or broken in a version by what visitors get of them.
+/// Returns the pages that are stale or broken in a version, grouped by the answer that visitors get.
 fn answers(site: &Site, version: &VersionEvent) -> BTreeMap<Answer<'static>, Vec<TemplateName>> {
     let snapshot = version.pinned.snapshot();
     let mut answers: BTreeMap<_, Vec<TemplateName>> = BTreeMap::new();
@@ -247,7 +248,7 @@ pub(super) fn version_line(version: &VersionEvent, site: &Site) -> String {
     line + &format!(" · {}", duration(version.microseconds))
 }
 
-/// Returns what a version changes: each list of names that is not empty, with its word.
+/// Returns the changes of a version: each list of names that is not empty, with a word for its kind.
 fn changes(site: &Site, version: &VersionEvent, fixed: &[TemplateName]) -> Vec<String> {
     let lists = [
         ("changed", &version.changed[..]),

@@ -147,7 +147,7 @@ impl Hub {
         true
     }
 
-    /// Removes a client and the entries that nobody else follows.
+    /// Removes a client and the entries that no other client follows.
     pub(super) fn leave(&self, entries: impl Iterator<Item = TemplateName>) {
         let mut followed = self.followed();
         followed.clients = followed.clients.saturating_sub(1);

@@ -2,7 +2,7 @@
 //! `javascript:` URL, a script, a stylesheet.
 //!
 //! A state machine follows tags and attributes in one pass, only as precisely as these positions require. It knows no types, so a number is
-//! reported like a text. A formatter that is not one of the standard ones is assumed to be right for its position.
+//! reported like a text. A formatter of the program is assumed to be right for its position.
 
 use memchr::{memchr, memmem};
 
@@ -16,7 +16,7 @@ use super::tag::Tag;
 
 /// Returns warnings about a template that produces HTML, at most `warnings_max`. The scanner has accepted the text before.
 pub(super) fn lint_accepted(text: &str, warnings_max: usize) -> Vec<Diagnostic> {
-    // The text was within the limits when it was accepted, whatever they were.
+    // The limits do not matter here, because the text was within them when it was accepted.
     let limits = Limits {
         source_bytes: usize::MAX,
         source_tags: usize::MAX,
@@ -41,10 +41,10 @@ fn lint(text: &str, tokens: &[Token], warnings_max: usize) -> Vec<Diagnostic> {
                 branches.pop();
             }
             Token::Tag(Tag::Value { path, formatter }) => {
-                if let Some(hole) = place.hole(path, formatter.map(|part| part.of(text)))
+                if let Some(gap) = place.gap(path, formatter.map(|part| part.of(text)))
                     && warnings.len() < warnings_max
                 {
-                    warnings.push(hole.warning(text, path.part().of(text)));
+                    warnings.push(gap.warning(text, path.part().of(text)));
                 }
                 place = place.after_value();
             }
@@ -196,8 +196,8 @@ impl HtmlPosition {
         }
     }
 
-    /// Returns the gap in the protection of a value at this position, if there is one.
-    fn hole(self, path: &Path, formatter: Option<Piece<'_>>) -> Option<EscapingGap> {
+    /// Returns the gap in the escaping of a value at this position, if there is one.
+    fn gap(self, path: &Path, formatter: Option<Piece<'_>>) -> Option<EscapingGap> {
         if matches!(path, Path::Turn(..)) {
             return None;
         }
@@ -247,7 +247,7 @@ fn opened(text: &[u8]) -> (HtmlPosition, usize) {
     }
 }
 
-/// Returns the state of [`Place::Quoted`]'s `scheme` after more text of the value.
+/// Returns the `scheme` of [`HtmlPosition::Quoted`] after more text of the value.
 fn scheme_after(mut scheme: u8, text: &[u8]) -> u8 {
     for byte in text {
         match SCHEME.get(usize::from(scheme)) {
