@@ -1,0 +1,300 @@
+//! [`BurstGate`]: the time at which hints lead to a sync, so that a burst of changes is one batch, or few. Pure: time is an argument.
+//!
+//! A hint in a quiet time leads to a sync at once, so a single save waits for nothing. If more hints come while its batch is in flight,
+//! a burst has begun: a checkout, a copy, a deployment. Each further batch then waits for a gap without hints, but no longer than
+//! `burst_max_ms` after its first hint. The gap grows with the age of the burst, because programs that write many files pause now and
+//! then, and the longer they have been writing the longer they are likely to go on. So the number of batches grows with the logarithm of
+//! the duration of a burst, until the bound ends each.
+//!
+//! A burst is over after some gaps without a hint, or when a sync finds no change.
+
+use std::time::{Duration, Instant};
+
+use crate::limits::Limits;
+
+/// The share of the age of a burst that a gap in it has to last: one part in so many.
+const GAP_SHARE: u32 = 4;
+/// The longest gap, as a multiple of the shortest. A batch is complete by then, whatever came before.
+const GAP_MAX: u32 = 10;
+/// The time without a hint after which a burst is over, as a multiple of its gap.
+const CALM: u32 = 4;
+
+/// Decides when hints lead to a sync.
+#[derive(Debug)]
+pub(crate) struct BurstGate {
+    /// The shortest gap that ends a batch.
+    quiet: Duration,
+    /// The longest that a hint waits.
+    max: Duration,
+    /// Hints that no sync has followed yet.
+    pending: Option<TimeSpan>,
+    /// The hints of the current burst.
+    burst: Option<TimeSpan>,
+    /// Set while somebody wakes the Watcher at the time when the gate opens.
+    is_wake_up_set: bool,
+}
+
+/// The times of the first and the last of some hints.
+#[derive(Debug, Clone, Copy)]
+struct TimeSpan {
+    first: Instant,
+    last: Instant,
+}
+
+/// The answer to the question whether to sync now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SyncDue {
+    /// Sync now.
+    Now,
+    /// Ask again at this time. The caller has to see to that.
+    At(Instant),
+    /// There is nothing to do: no hint is pending, or somebody else asks again in time.
+    Never,
+}
+
+impl BurstGate {
+    /// Creates the gate of a quiet time.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            quiet: Duration::from_millis(limits.burst_quiet_ms),
+            max: Duration::from_millis(limits.burst_max_ms),
+            pending: None,
+            burst: None,
+            is_wake_up_set: false,
+        }
+    }
+
+    /// Notes a hint. Returns true if the Watcher has to be asked to sync; otherwise a wake-up is set.
+    pub(crate) fn hinted(&mut self, now: Instant) -> bool {
+        let is_calm = |burst: TimeSpan| now.saturating_duration_since(burst.last) >= self.gap(burst) * CALM;
+        if self.pending.is_none() && self.burst.is_some_and(is_calm) {
+            self.burst = None;
+        }
+        for span in [&mut self.pending, &mut self.burst].into_iter().flatten() {
+            span.last = now;
+        }
+        self.pending.get_or_insert(TimeSpan { first: now, last: now });
+        !self.is_wake_up_set
+    }
+
+    /// Notes a reminder of what is due: a hint, unless one is pending already. Returns true if the Watcher has to be asked to sync.
+    pub(crate) fn reminded(&mut self, now: Instant) -> bool {
+        match self.pending {
+            Some(_) => !self.is_wake_up_set,
+            None => self.hinted(now),
+        }
+    }
+
+    /// Returns the time at which the pending hints lead to a sync, if there are any.
+    pub(crate) fn opens_at(&self) -> Option<Instant> {
+        let pending = self.pending?;
+        let Some(burst) = self.burst else {
+            return Some(pending.first);
+        };
+        Some((pending.last + self.gap(burst)).min(pending.first + self.max))
+    }
+
+    /// Decides whether to sync now.
+    pub(crate) fn ask(&mut self, now: Instant) -> SyncDue {
+        match self.opens_at() {
+            Some(at) if at <= now => SyncDue::Now,
+            Some(at) if !self.is_wake_up_set => {
+                self.is_wake_up_set = true;
+                SyncDue::At(at)
+            }
+            Some(_) | None => SyncDue::Never,
+        }
+    }
+
+    /// Notes that a wake-up has come, so that the next one has to be set anew.
+    pub(crate) fn woke_up(&mut self) {
+        self.is_wake_up_set = false;
+    }
+
+    /// Notes that a sync begins: it finds what was hinted at until now.
+    pub(crate) fn sync_begins(&mut self) {
+        self.pending = None;
+    }
+
+    /// Notes that the batch of a sync has been decided; `changed` is false if the sync found no change. Hints that came meanwhile mean that
+    /// more changes follow each other.
+    pub(crate) fn sync_ended(&mut self, changed: bool) {
+        match (changed, self.pending) {
+            (false, _) => self.burst = None,
+            (true, Some(pending)) => drop(self.burst.get_or_insert(pending)),
+            (true, None) => {}
+        }
+    }
+
+    fn gap(&self, burst: TimeSpan) -> Duration {
+        let age = burst.last.saturating_duration_since(burst.first);
+        (age / GAP_SHARE).clamp(self.quiet, self.quiet * GAP_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gate() -> BurstGate {
+        BurstGate::new(&Limits::default())
+    }
+
+    /// Returns the milliseconds until the gate opens after `start`.
+    fn opens(gate: &BurstGate, start: Instant) -> Option<u128> {
+        gate.opens_at().map(|at| at.duration_since(start).as_millis())
+    }
+
+    fn at(start: Instant, ms: u64) -> Instant {
+        start + Duration::from_millis(ms)
+    }
+
+    /// Makes a sync that finds changes, with a hint while it is in flight.
+    fn begin_burst(gate: &mut BurstGate, now: Instant) {
+        gate.hinted(now);
+        gate.sync_begins();
+        gate.hinted(now);
+        gate.sync_ended(true);
+    }
+
+    #[test]
+    fn saves_that_wait_for_each_other_go_at_once() {
+        let (mut gate, start) = (gate(), Instant::now());
+        for ms in 0..50 {
+            assert!(gate.hinted(at(start, ms)));
+            assert_eq!(gate.ask(at(start, ms)), SyncDue::Now);
+            gate.sync_begins();
+            gate.sync_ended(true);
+            assert_eq!(gate.opens_at(), None);
+        }
+    }
+
+    #[test]
+    fn hints_during_a_batch_wait_for_a_gap() {
+        let (mut gate, start) = (gate(), Instant::now());
+        begin_burst(&mut gate, start);
+        assert_eq!(opens(&gate, start), Some(10));
+        gate.hinted(at(start, 6));
+        assert_eq!(opens(&gate, start), Some(16), "each hint extends the batch");
+        gate.hinted(at(start, 80));
+        assert_eq!(opens(&gate, start), Some(100), "an older burst needs a longer gap");
+        gate.hinted(at(start, 900));
+        assert_eq!(opens(&gate, start), Some(1_000), "the bound");
+        gate.sync_begins();
+        gate.sync_ended(true);
+        gate.hinted(at(start, 1_010));
+        assert_eq!(
+            opens(&gate, start),
+            Some(1_110),
+            "the burst goes on, with the longest gap"
+        );
+    }
+
+    #[test]
+    fn a_reminder_does_not_extend_a_batch() {
+        let (mut gate, start) = (gate(), Instant::now());
+        begin_burst(&mut gate, start);
+        gate.reminded(at(start, 8));
+        assert_eq!(opens(&gate, start), Some(10));
+        gate.sync_begins();
+        gate.reminded(at(start, 20));
+        assert_eq!(opens(&gate, start), Some(30), "it is a hint if none is pending");
+    }
+
+    #[test]
+    fn one_wake_up_is_set() {
+        let (mut gate, start) = (gate(), Instant::now());
+        begin_burst(&mut gate, start);
+        assert_eq!(gate.ask(start), SyncDue::At(at(start, 10)));
+        assert!(!gate.hinted(at(start, 5)), "a wake-up is set");
+        assert_eq!(gate.ask(at(start, 5)), SyncDue::Never);
+        gate.woke_up();
+        assert_eq!(gate.ask(at(start, 10)), SyncDue::At(at(start, 15)));
+        gate.woke_up();
+        assert_eq!(gate.ask(at(start, 15)), SyncDue::Now);
+        gate.sync_begins();
+        assert_eq!(gate.ask(at(start, 15)), SyncDue::Never, "a reload was there before");
+    }
+
+    #[test]
+    fn calm_or_a_sync_without_a_change_ends_a_burst() {
+        let (mut gate, start) = (gate(), Instant::now());
+        for calm in [true, false] {
+            begin_burst(&mut gate, start);
+            gate.sync_begins();
+            gate.sync_ended(calm);
+            let next = at(start, if calm { 40 } else { 1 });
+            gate.hinted(next);
+            assert_eq!(gate.ask(next), SyncDue::Now);
+            gate.sync_begins();
+            gate.sync_ended(false);
+        }
+        begin_burst(&mut gate, start);
+        gate.sync_begins();
+        gate.sync_ended(true);
+        gate.hinted(at(start, 39));
+        assert_eq!(opens(&gate, start), Some(49));
+    }
+
+    #[test]
+    fn zero_is_no_waiting() {
+        let limits = Limits {
+            burst_quiet_ms: 0,
+            ..Limits::default()
+        };
+        let (mut gate, start) = (BurstGate::new(&limits), Instant::now());
+        begin_burst(&mut gate, start);
+        assert_eq!(gate.ask(start), SyncDue::Now);
+    }
+
+    #[test]
+    fn a_long_burst_is_few_batches() {
+        // 800 files, one each half millisecond, with a pause of 12 ms after each 20 files.
+        let (mut gate, start) = (gate(), Instant::now());
+        let hints: Vec<u64> = (0..800).map(|file| file * 500 + file / 20 * 12_000).collect();
+        let micros = |us: u64| start + Duration::from_micros(us);
+        let (mut batches, mut next) = (0, hints.iter().copied().peekable());
+        let (mut us, mut free_at) = (0, 0);
+        while next.peek().is_some() || gate.pending.is_some() {
+            while next.next_if(|hint| *hint <= us).is_some() {
+                gate.hinted(micros(us));
+            }
+            // A batch is in flight for two milliseconds.
+            if us == free_at && us > 0 {
+                gate.sync_ended(true);
+            }
+            if us >= free_at && gate.opens_at().is_some_and(|at| at <= micros(us)) {
+                gate.sync_begins();
+                batches += 1;
+                free_at = us + 2_000;
+            }
+            us += 500;
+        }
+        assert!(batches <= 5, "{batches}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_hint_waits_longer_than_the_bound(gaps in prop::collection::vec((0_u64..300, any::<bool>()), 1..60)) {
+            let (mut gate, mut now) = (gate(), Instant::now());
+            let limits = Limits::default();
+            begin_burst(&mut gate, now);
+            let mut first = Some(now);
+            for (gap, changed) in gaps {
+                now += Duration::from_millis(gap);
+                gate.hinted(now);
+                let oldest = *first.get_or_insert(now);
+                let opens = gate.opens_at().expect("a hint is pending");
+                prop_assert!(opens <= oldest + Duration::from_millis(limits.burst_max_ms));
+                if opens <= now {
+                    gate.sync_begins();
+                    first = None;
+                    gate.sync_ended(changed);
+                    prop_assert_eq!(gate.opens_at(), None);
+                }
+            }
+        }
+    }
+}
