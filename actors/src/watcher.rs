@@ -265,7 +265,7 @@ impl Watcher {
     async fn sync(&mut self, depth: Depth) -> SyncOutcome {
         self.gate.lock().sync_begins();
         let outcome = self.sync_through_pipeline(depth).await;
-        self.gate.lock().sync_ended(matches!(outcome, SyncOutcome::Decided(_)));
+        self.gate.lock().sync_ended();
         outcome
     }
 
@@ -286,6 +286,8 @@ impl Watcher {
             self.known = Some(known);
             return SyncOutcome::Unchanged;
         }
+        let count = changes.changed.len() + changes.unreadable.len() + changes.removed.len();
+        self.gate.lock().found(count);
         let outcome = self.send_batch(changes, noticed).await;
         match &outcome {
             BatchOutcome::Lost(_) | BatchOutcome::Conflict => self.schedule_resend(),

@@ -1,7 +1,7 @@
 //! [`BurstGate`]: the time at which hints lead to a sync, so that a burst of changes is one batch, or few. Pure: time is an argument.
 //!
-//! A hint in a quiet time leads to a sync at once, so a single save waits for nothing. If more hints come while its batch is in flight,
-//! a burst has begun: a checkout, a copy, a deployment. Each further batch then waits for a gap without hints, but no longer than
+//! A hint in a quiet time leads to a sync at once, so a single save waits for nothing. If the sync finds several changes, or more hints
+//! come while its batch is in flight, a burst has begun: a checkout, a copy, a deployment. Each further batch then waits for a gap without hints, but no longer than
 //! `burst_max_ms` after its first hint. The gap grows with the age of the burst, because programs that write many files pause now and
 //! then, and the longer they have been writing the longer they are likely to go on. So the number of batches grows with the logarithm of
 //! the duration of a burst, until the bound ends each.
@@ -28,6 +28,8 @@ pub(crate) struct BurstGate {
     max: Duration,
     /// Hints that no sync has followed yet.
     pending: Option<TimeSpan>,
+    /// The hints that the last sync has followed, and the number of changes that it found.
+    synced: (Option<TimeSpan>, usize),
     /// The hints of the current burst.
     burst: Option<TimeSpan>,
     /// Set while somebody wakes the Watcher at the time when the gate opens.
@@ -59,6 +61,7 @@ impl BurstGate {
             quiet: Duration::from_millis(limits.burst_quiet_ms),
             max: Duration::from_millis(limits.burst_max_ms),
             pending: None,
+            synced: (None, 0),
             burst: None,
             is_wake_up_set: false,
         }
@@ -113,17 +116,21 @@ impl BurstGate {
 
     /// Notes that a sync begins: it finds what was hinted at until now.
     pub(crate) fn sync_begins(&mut self) {
-        self.pending = None;
+        self.synced = (self.pending.take(), 0);
     }
 
-    /// Notes that the batch of a sync has been decided; `changed` is false if the sync found no change. Hints that came meanwhile mean that
-    /// more changes follow each other.
-    pub(crate) fn sync_ended(&mut self, changed: bool) {
-        match (changed, self.pending) {
-            (false, _) => self.burst = None,
-            (true, Some(pending)) => drop(self.burst.get_or_insert(pending)),
-            (true, None) => {}
-        }
+    /// Notes the number of changes that the sync has found.
+    pub(crate) fn found(&mut self, changes: usize) {
+        self.synced.1 = changes;
+    }
+
+    /// Notes that the batch of the sync has been decided. Several changes at once, or hints meanwhile, mean that more follow.
+    pub(crate) fn sync_ended(&mut self) {
+        self.burst = match self.synced {
+            (_, 0) => None,
+            (hints, 2..) => self.burst.or(hints).or(self.pending),
+            (_, 1) => self.burst.or(self.pending),
+        };
     }
 
     fn gap(&self, burst: TimeSpan) -> Duration {
@@ -151,12 +158,17 @@ mod tests {
         start + Duration::from_millis(ms)
     }
 
-    /// Makes a sync that finds changes, with a hint while it is in flight.
+    fn end_sync(gate: &mut BurstGate, changes: usize) {
+        gate.found(changes);
+        gate.sync_ended();
+    }
+
+    /// Makes a sync that finds a change, with a hint while it is in flight.
     fn begin_burst(gate: &mut BurstGate, now: Instant) {
         gate.hinted(now);
         gate.sync_begins();
         gate.hinted(now);
-        gate.sync_ended(true);
+        end_sync(gate, 1);
     }
 
     #[test]
@@ -166,7 +178,7 @@ mod tests {
             assert!(gate.hinted(at(start, ms)));
             assert_eq!(gate.ask(at(start, ms)), SyncDue::Now);
             gate.sync_begins();
-            gate.sync_ended(true);
+            end_sync(&mut gate, 1);
             assert_eq!(gate.opens_at(), None);
         }
     }
@@ -183,13 +195,29 @@ mod tests {
         gate.hinted(at(start, 900));
         assert_eq!(opens(&gate, start), Some(1_000), "the bound");
         gate.sync_begins();
-        gate.sync_ended(true);
+        end_sync(&mut gate, 1);
         gate.hinted(at(start, 1_010));
         assert_eq!(
             opens(&gate, start),
             Some(1_110),
             "the burst goes on, with the longest gap"
         );
+    }
+
+    #[test]
+    fn several_changes_at_once_begin_a_burst() {
+        let (mut gate, start) = (gate(), Instant::now());
+        gate.hinted(start);
+        gate.sync_begins();
+        end_sync(&mut gate, 2);
+        gate.hinted(at(start, 1));
+        assert_eq!(opens(&gate, start), Some(11));
+        // The first sync of an engine, and a reload, follow no hint.
+        let mut gate = self::gate();
+        gate.sync_begins();
+        end_sync(&mut gate, 2);
+        gate.hinted(start);
+        assert_eq!(opens(&gate, start), Some(0));
     }
 
     #[test]
@@ -224,16 +252,16 @@ mod tests {
         for calm in [true, false] {
             begin_burst(&mut gate, start);
             gate.sync_begins();
-            gate.sync_ended(calm);
+            end_sync(&mut gate, usize::from(calm));
             let next = at(start, if calm { 40 } else { 1 });
             gate.hinted(next);
             assert_eq!(gate.ask(next), SyncDue::Now);
             gate.sync_begins();
-            gate.sync_ended(false);
+            end_sync(&mut gate, 0);
         }
         begin_burst(&mut gate, start);
         gate.sync_begins();
-        gate.sync_ended(true);
+        end_sync(&mut gate, 1);
         gate.hinted(at(start, 39));
         assert_eq!(opens(&gate, start), Some(49));
     }
@@ -263,7 +291,7 @@ mod tests {
             }
             // A batch is in flight for two milliseconds.
             if us == free_at && us > 0 {
-                gate.sync_ended(true);
+                end_sync(&mut gate, 1);
             }
             if us >= free_at && gate.opens_at().is_some_and(|at| at <= micros(us)) {
                 gate.sync_begins();
@@ -277,12 +305,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_hint_waits_longer_than_the_bound(gaps in prop::collection::vec((0_u64..300, any::<bool>()), 1..60)) {
+        fn no_hint_waits_longer_than_the_bound(gaps in prop::collection::vec((0_u64..300, 0_usize..3), 1..60)) {
             let (mut gate, mut now) = (gate(), Instant::now());
             let limits = Limits::default();
             begin_burst(&mut gate, now);
             let mut first = Some(now);
-            for (gap, changed) in gaps {
+            for (gap, changes) in gaps {
                 now += Duration::from_millis(gap);
                 gate.hinted(now);
                 let oldest = *first.get_or_insert(now);
@@ -291,7 +319,7 @@ mod tests {
                 if opens <= now {
                     gate.sync_begins();
                     first = None;
-                    gate.sync_ended(changed);
+                    end_sync(&mut gate, changes);
                     prop_assert_eq!(gate.opens_at(), None);
                 }
             }

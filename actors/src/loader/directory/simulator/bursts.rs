@@ -44,10 +44,9 @@ type Texts = BTreeMap<&'static str, Vec<(u64, Option<String>)>>;
 struct Burst {
     play: Play,
     gate: BurstGate,
-    /// The end of the batch in flight, and true if it found a change.
-    in_flight: Option<(Instant, bool)>,
+    /// The end of the batch in flight.
+    in_flight: Option<Instant>,
     flight: Duration,
-    batches: usize,
 }
 
 impl Burst {
@@ -65,15 +64,15 @@ impl Burst {
         if due.is_some_and(|due| due <= now) {
             self.gate.reminded(now);
         }
-        if let Some((_, changed)) = self.in_flight.take_if(|(end, _)| *end <= now) {
-            self.gate.sync_ended(changed);
+        if self.in_flight.take_if(|end| *end <= now).is_some() {
+            self.gate.sync_ended();
         }
         if self.in_flight.is_none() && self.gate.opens_at().is_some_and(|at| at <= now) {
             self.gate.sync_begins();
             let found = self.play.look(Depth::Hinted, false);
-            let changed = found.is_ok_and(|changes| !changes.is_empty());
-            self.batches += usize::from(changed);
-            self.in_flight = Some((now + self.flight, changed));
+            let count = found.map_or(0, |changes| changes.changed.len() + changes.removed.len());
+            self.gate.found(count);
+            self.in_flight = Some(now + self.flight);
         }
         self.play.turn(self.play.clock() + MS);
         Ok(())
@@ -90,7 +89,6 @@ fn burst(changes: &[(u64, Change)], flight: u64) -> Checked {
         play,
         in_flight: None,
         flight: Duration::from_millis(flight),
-        batches: 0,
     };
     // A removed name has its grace period, and a batch may be in flight when the gate opens.
     let bound = limits.burst_max_ms + limits.grace_ms + limits.settle_ms + 2 * flight + 5;
