@@ -6,7 +6,8 @@
 //! then, and the longer they have been writing the longer they are likely to go on. So the number of batches grows with the logarithm of
 //! the duration of a burst, until the bound ends each.
 //!
-//! A burst is over after some gaps without a hint, or when a sync finds no change.
+//! A burst is over after some gaps without a hint, or when some syncs in a row find no change, so that files that are no templates do not
+//! make it last. One such sync proves nothing: the loader may wait for the rest of what it has found.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ const GAP_SHARE: u32 = 4;
 const GAP_MAX: u32 = 10;
 /// The time without a hint after which a burst is over, as a multiple of its gap.
 const CALM: u32 = 4;
+/// The number of syncs in a row without a change after which a burst is over.
+const EMPTY_SYNCS: u32 = 3;
 
 /// Decides when hints lead to a sync.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub(crate) struct BurstGate {
     pending: Option<TimeSpan>,
     /// The hints that the last sync has followed, and the number of changes that it found.
     synced: (Option<TimeSpan>, usize),
+    /// The number of syncs in a row that found no change.
+    empty: u32,
     /// The hints of the current burst.
     burst: Option<TimeSpan>,
     /// Set while somebody wakes the Watcher at the time when the gate opens.
@@ -62,6 +67,7 @@ impl BurstGate {
             max: Duration::from_millis(limits.burst_max_ms),
             pending: None,
             synced: (None, 0),
+            empty: 0,
             burst: None,
             is_wake_up_set: false,
         }
@@ -126,10 +132,12 @@ impl BurstGate {
 
     /// Notes that the batch of the sync has been decided. Several changes at once, or hints meanwhile, mean that more follow.
     pub(crate) fn sync_ended(&mut self) {
-        self.burst = match self.synced {
-            (_, 0) => None,
-            (hints, 2..) => self.burst.or(hints).or(self.pending),
-            (_, 1) => self.burst.or(self.pending),
+        let (hints, changes) = self.synced;
+        self.empty = if changes == 0 { self.empty.saturating_add(1) } else { 0 };
+        self.burst = match changes {
+            0 => self.burst.filter(|_| self.empty < EMPTY_SYNCS),
+            1 => self.burst.or(self.pending),
+            _ => self.burst.or(hints).or(self.pending),
         };
     }
 
@@ -247,23 +255,29 @@ mod tests {
     }
 
     #[test]
-    fn calm_or_a_sync_without_a_change_ends_a_burst() {
-        let (mut gate, start) = (gate(), Instant::now());
-        for calm in [true, false] {
+    fn calm_ends_a_burst() {
+        for (calm, opens_at) in [(39, 49), (40, 40)] {
+            let (mut gate, start) = (gate(), Instant::now());
             begin_burst(&mut gate, start);
             gate.sync_begins();
-            end_sync(&mut gate, usize::from(calm));
-            let next = at(start, if calm { 40 } else { 1 });
-            gate.hinted(next);
-            assert_eq!(gate.ask(next), SyncDue::Now);
-            gate.sync_begins();
-            end_sync(&mut gate, 0);
+            end_sync(&mut gate, 1);
+            gate.hinted(at(start, calm));
+            assert_eq!(opens(&gate, start), Some(opens_at));
         }
-        begin_burst(&mut gate, start);
-        gate.sync_begins();
-        end_sync(&mut gate, 1);
-        gate.hinted(at(start, 39));
-        assert_eq!(opens(&gate, start), Some(49));
+    }
+
+    #[test]
+    fn syncs_without_a_change_end_a_burst() {
+        for (empty, opens_at) in [(EMPTY_SYNCS - 1, 11), (EMPTY_SYNCS, 1)] {
+            let (mut gate, start) = (gate(), Instant::now());
+            begin_burst(&mut gate, start);
+            for _ in 0..empty {
+                gate.sync_begins();
+                end_sync(&mut gate, 0);
+            }
+            gate.hinted(at(start, 1));
+            assert_eq!(opens(&gate, start), Some(opens_at));
+        }
     }
 
     #[test]
