@@ -1,7 +1,7 @@
 //! The Watcher: syncs its loader, and sends what really differs to the Compiler.
 //!
-//! One batch is in flight. While its outcome is awaited, hints collect as one message in the mailbox; if there are any, the next batch
-//! waits until they pause ([`burst`]). A `Reload` waits for no pause. The Watcher knows by digest which sources were accepted
+//! One batch is in flight. While its outcome is awaited, hints collect as one message in the mailbox. After changes of many templates the
+//! next batch waits until hints pause ([`burst`]). A `Reload` waits for no pause. The Watcher knows by digest which sources were accepted
 //! ([`known`]), so a touch is no change. If a batch is lost (an actor on the way failed), the Watcher forgets what
 //! it knows, and the next sync sends everything; it comes by itself after a pause that doubles with each loss.
 
@@ -286,8 +286,11 @@ impl Watcher {
             self.known = Some(known);
             return SyncOutcome::Unchanged;
         }
-        let count = changes.changed.len() + changes.unreadable.len() + changes.removed.len();
-        self.gate.lock().found(count);
+        let unreadable = changes.unreadable.iter().map(|(name, _)| name);
+        let changed = changes.changed.iter().map(|source| &source.name);
+        self.gate
+            .lock()
+            .found(changed.chain(unreadable).chain(&changes.removed));
         let outcome = self.send_batch(changes, noticed).await;
         match &outcome {
             BatchOutcome::Lost(_) | BatchOutcome::Conflict => self.schedule_resend(),

@@ -1,24 +1,28 @@
 //! [`BurstGate`]: the time at which hints lead to a sync, so that a burst of changes is one batch, or few. Pure: time is an argument.
 //!
-//! A hint in a quiet time leads to a sync at once, so a single save waits for nothing. If the sync finds several changes, or more hints
-//! come while its batch is in flight, a burst has begun: a checkout, a copy, a deployment. Each further batch then waits for a gap without hints, but no longer than
-//! `burst_max_ms` after its first hint. The gap grows with the age of the burst, because programs that write many files pause now and
+//! A hint leads to a sync at once, so a single save waits for nothing. If more than a few templates have changed without a quiet time
+//! between them, a burst has begun: a checkout, a copy, a deployment. Each further batch then waits for a gap without hints, but no longer
+//! than `burst_max_ms` after its first hint. The gap grows with the age of the burst, because programs that write many files pause now and
 //! then, and the longer they have been writing the longer they are likely to go on. So the number of batches grows with the logarithm of
 //! the duration of a burst, until the bound ends each.
 //!
-//! A burst is over after some gaps without a hint, or when some syncs in a row find no change, so that files that are no templates do not
-//! make it last. One such sync proves nothing: the loader may wait for the rest of what it has found.
+//! Templates are counted and not hints: on a busy machine each file of a checkout may be published before the next one is written, while a
+//! program that edits one file, waits for the new page and edits it again is no burst, however fast it does that.
+//!
+//! A burst is over after a quiet time, or when some syncs in a row find no change, so that files that are no templates do not make it
+//! last. One such sync proves nothing: the loader may wait for the rest of what it has found.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::Limits;
+use crate::template::TemplateName;
 
 /// The share of the age of a burst that a gap in it has to last: one part in so many.
 const GAP_SHARE: u32 = 4;
-/// The longest gap, as a multiple of the shortest. A batch is complete by then, whatever came before.
+/// The longest gap, as a multiple of the shortest. It is a quiet time, after which a burst is over.
 const GAP_MAX: u32 = 10;
-/// The time without a hint after which a burst is over, as a multiple of its gap.
-const CALM: u32 = 4;
+/// The templates that may change without a quiet time between them and are no burst.
+const FEW: usize = 2;
 /// The number of syncs in a row without a change after which a burst is over.
 const EMPTY_SYNCS: u32 = 3;
 
@@ -31,8 +35,11 @@ pub(crate) struct BurstGate {
     max: Duration,
     /// Hints that no sync has followed yet.
     pending: Option<TimeSpan>,
-    /// The hints that the last sync has followed, and the number of changes that it found.
-    synced: (Option<TimeSpan>, usize),
+    /// The hints that the last sync has followed, and true if it found a change.
+    synced: (Option<TimeSpan>, bool),
+    /// The templates that have changed since the last quiet time, one more than [`FEW`] at most.
+    recent: Vec<TemplateName>,
+    last_hint: Option<Instant>,
     /// The number of syncs in a row that found no change.
     empty: u32,
     /// The hints of the current burst.
@@ -66,7 +73,9 @@ impl BurstGate {
             quiet: Duration::from_millis(limits.burst_quiet_ms),
             max: Duration::from_millis(limits.burst_max_ms),
             pending: None,
-            synced: (None, 0),
+            synced: (None, false),
+            recent: Vec::new(),
+            last_hint: None,
             empty: 0,
             burst: None,
             is_wake_up_set: false,
@@ -75,32 +84,32 @@ impl BurstGate {
 
     /// Notes a hint. Returns true if the Watcher has to be asked to sync; otherwise a wake-up is set.
     pub(crate) fn hinted(&mut self, now: Instant) -> bool {
-        let is_calm = |burst: TimeSpan| now.saturating_duration_since(burst.last) >= self.gap(burst) * CALM;
-        if self.pending.is_none() && self.burst.is_some_and(is_calm) {
-            self.burst = None;
+        let quiet_time = self.quiet * GAP_MAX;
+        let is_quiet = |last: Instant| now.saturating_duration_since(last) >= quiet_time;
+        if self.pending.is_none() && self.last_hint.is_none_or(is_quiet) {
+            self.be_quiet();
         }
+        self.last_hint = Some(now);
         for span in [&mut self.pending, &mut self.burst].into_iter().flatten() {
             span.last = now;
         }
-        self.pending.get_or_insert(TimeSpan { first: now, last: now });
-        !self.is_wake_up_set
+        self.reminded(now)
     }
 
-    /// Notes a reminder of what is due: a hint, unless one is pending already. Returns true if the Watcher has to be asked to sync.
+    /// Notes a reminder of what is due since an earlier event. It leads to a sync, but does not make a burst last. Returns true if the
+    /// Watcher has to be asked to sync.
     pub(crate) fn reminded(&mut self, now: Instant) -> bool {
-        match self.pending {
-            Some(_) => !self.is_wake_up_set,
-            None => self.hinted(now),
-        }
+        self.pending.get_or_insert(TimeSpan { first: now, last: now });
+        !self.is_wake_up_set
     }
 
     /// Returns the time at which the pending hints lead to a sync, if there are any.
     pub(crate) fn opens_at(&self) -> Option<Instant> {
         let pending = self.pending?;
-        let Some(burst) = self.burst else {
+        if self.burst.is_none() {
             return Some(pending.first);
-        };
-        Some((pending.last + self.gap(burst)).min(pending.first + self.max))
+        }
+        Some((pending.last + self.gap()).min(pending.first + self.max))
     }
 
     /// Decides whether to sync now.
@@ -122,27 +131,48 @@ impl BurstGate {
 
     /// Notes that a sync begins: it finds what was hinted at until now.
     pub(crate) fn sync_begins(&mut self) {
-        self.synced = (self.pending.take(), 0);
+        self.synced = (self.pending.take(), false);
     }
 
-    /// Notes the number of changes that the sync has found.
-    pub(crate) fn found(&mut self, changes: usize) {
-        self.synced.1 = changes;
+    /// Notes the templates whose change the sync has found.
+    pub(crate) fn found<'n>(&mut self, names: impl Iterator<Item = &'n TemplateName>) {
+        for name in names {
+            self.synced.1 = true;
+            if self.recent.len() > FEW {
+                break;
+            }
+            if !self.recent.contains(name) {
+                self.recent.push(name.clone());
+            }
+        }
     }
 
-    /// Notes that the batch of the sync has been decided. Several changes at once, or hints meanwhile, mean that more follow.
+    /// Notes that the batch of the sync has been decided, which may be the begin or the end of a burst.
     pub(crate) fn sync_ended(&mut self) {
-        let (hints, changes) = self.synced;
-        self.empty = if changes == 0 { self.empty.saturating_add(1) } else { 0 };
-        self.burst = match changes {
-            0 => self.burst.filter(|_| self.empty < EMPTY_SYNCS),
-            1 => self.burst.or(self.pending),
-            _ => self.burst.or(hints).or(self.pending),
-        };
+        let (hints, has_changed) = self.synced;
+        if has_changed {
+            self.empty = 0;
+            if self.recent.len() > FEW {
+                self.burst = self.burst.or(hints).or(self.pending);
+            }
+        } else {
+            self.empty = self.empty.saturating_add(1);
+            if self.empty >= EMPTY_SYNCS {
+                self.be_quiet();
+            }
+        }
     }
 
-    fn gap(&self, burst: TimeSpan) -> Duration {
-        let age = burst.last.saturating_duration_since(burst.first);
+    fn be_quiet(&mut self) {
+        self.burst = None;
+        self.recent.clear();
+    }
+
+    /// Returns the time without a hint that ends a batch.
+    fn gap(&self) -> Duration {
+        let age = self.burst.map_or(Duration::ZERO, |burst| {
+            burst.last.saturating_duration_since(burst.first)
+        });
         (age / GAP_SHARE).clamp(self.quiet, self.quiet * GAP_MAX)
     }
 }
@@ -166,33 +196,37 @@ mod tests {
         start + Duration::from_millis(ms)
     }
 
-    fn end_sync(gate: &mut BurstGate, changes: usize) {
-        gate.found(changes);
+    /// Ends a sync that found changes of these templates.
+    fn end_sync(gate: &mut BurstGate, changed: &[&str]) {
+        let names: Vec<TemplateName> = changed.iter().map(|name| crate::testing::name(name)).collect();
+        gate.found(names.iter());
         gate.sync_ended();
     }
 
-    /// Makes a sync that finds a change, with a hint while it is in flight.
+    /// Makes a sync that finds many changes, with a hint while it is in flight.
     fn begin_burst(gate: &mut BurstGate, now: Instant) {
         gate.hinted(now);
         gate.sync_begins();
         gate.hinted(now);
-        end_sync(gate, 1);
+        end_sync(gate, &["a", "b", "c"]);
     }
 
     #[test]
-    fn saves_that_wait_for_each_other_go_at_once() {
+    fn changes_of_few_templates_go_at_once() {
         let (mut gate, start) = (gate(), Instant::now());
         for ms in 0..50 {
             assert!(gate.hinted(at(start, ms)));
             assert_eq!(gate.ask(at(start, ms)), SyncDue::Now);
             gate.sync_begins();
-            end_sync(&mut gate, 1);
-            assert_eq!(gate.opens_at(), None);
+            // Also if there is a hint while the batch is in flight.
+            gate.hinted(at(start, ms));
+            end_sync(&mut gate, &[["a", "b"][ms as usize % 2]]);
+            assert!(gate.opens_at() <= Some(at(start, ms)));
         }
     }
 
     #[test]
-    fn hints_during_a_batch_wait_for_a_gap() {
+    fn changes_of_a_burst_wait_for_a_gap() {
         let (mut gate, start) = (gate(), Instant::now());
         begin_burst(&mut gate, start);
         assert_eq!(opens(&gate, start), Some(10));
@@ -203,7 +237,7 @@ mod tests {
         gate.hinted(at(start, 900));
         assert_eq!(opens(&gate, start), Some(1_000), "the bound");
         gate.sync_begins();
-        end_sync(&mut gate, 1);
+        end_sync(&mut gate, &["a"]);
         gate.hinted(at(start, 1_010));
         assert_eq!(
             opens(&gate, start),
@@ -213,17 +247,21 @@ mod tests {
     }
 
     #[test]
-    fn several_changes_at_once_begin_a_burst() {
-        let (mut gate, start) = (gate(), Instant::now());
-        gate.hinted(start);
-        gate.sync_begins();
-        end_sync(&mut gate, 2);
-        gate.hinted(at(start, 1));
-        assert_eq!(opens(&gate, start), Some(11));
+    fn changes_of_many_templates_are_a_burst() {
+        for batches in [vec!["a", "b", "a", "c"], vec!["a", "b c"], vec!["a b c d"]] {
+            let (mut gate, start) = (gate(), Instant::now());
+            for batch in &batches {
+                assert!(gate.hinted(start) && gate.ask(start) == SyncDue::Now, "before {batch}");
+                gate.sync_begins();
+                end_sync(&mut gate, &batch.split(' ').collect::<Vec<_>>());
+            }
+            gate.hinted(at(start, 1));
+            assert_eq!(opens(&gate, start), Some(11), "{batches:?}");
+        }
         // The first sync of an engine, and a reload, follow no hint.
-        let mut gate = self::gate();
+        let (mut gate, start) = (gate(), Instant::now());
         gate.sync_begins();
-        end_sync(&mut gate, 2);
+        end_sync(&mut gate, &["a", "b", "c"]);
         gate.hinted(start);
         assert_eq!(opens(&gate, start), Some(0));
     }
@@ -236,7 +274,10 @@ mod tests {
         assert_eq!(opens(&gate, start), Some(10));
         gate.sync_begins();
         gate.reminded(at(start, 20));
-        assert_eq!(opens(&gate, start), Some(30), "it is a hint if none is pending");
+        assert_eq!(opens(&gate, start), Some(30), "it leads to a sync");
+        gate.sync_begins();
+        gate.hinted(at(start, 100));
+        assert_eq!(opens(&gate, start), Some(100), "and is nothing that happened");
     }
 
     #[test]
@@ -256,11 +297,11 @@ mod tests {
 
     #[test]
     fn calm_ends_a_burst() {
-        for (calm, opens_at) in [(39, 49), (40, 40)] {
+        for (calm, opens_at) in [(99, 123), (100, 100)] {
             let (mut gate, start) = (gate(), Instant::now());
             begin_burst(&mut gate, start);
             gate.sync_begins();
-            end_sync(&mut gate, 1);
+            end_sync(&mut gate, &["a"]);
             gate.hinted(at(start, calm));
             assert_eq!(opens(&gate, start), Some(opens_at));
         }
@@ -273,7 +314,7 @@ mod tests {
             begin_burst(&mut gate, start);
             for _ in 0..empty {
                 gate.sync_begins();
-                end_sync(&mut gate, 0);
+                end_sync(&mut gate, &[]);
             }
             gate.hinted(at(start, 1));
             assert_eq!(opens(&gate, start), Some(opens_at));
@@ -305,7 +346,7 @@ mod tests {
             }
             // A batch is in flight for two milliseconds.
             if us == free_at && us > 0 {
-                end_sync(&mut gate, 1);
+                end_sync(&mut gate, &["a", "b", "c"][..batches.min(3)]);
             }
             if us >= free_at && gate.opens_at().is_some_and(|at| at <= micros(us)) {
                 gate.sync_begins();
@@ -319,7 +360,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_hint_waits_longer_than_the_bound(gaps in prop::collection::vec((0_u64..300, 0_usize..3), 1..60)) {
+        fn no_hint_waits_longer_than_the_bound(gaps in prop::collection::vec((0_u64..300, 0_usize..4), 1..60)) {
             let (mut gate, mut now) = (gate(), Instant::now());
             let limits = Limits::default();
             begin_burst(&mut gate, now);
@@ -333,7 +374,7 @@ mod tests {
                 if opens <= now {
                     gate.sync_begins();
                     first = None;
-                    end_sync(&mut gate, changes);
+                    end_sync(&mut gate, &["a", "b", "c"][..changes]);
                     prop_assert_eq!(gate.opens_at(), None);
                 }
             }

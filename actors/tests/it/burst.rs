@@ -296,10 +296,11 @@ fn is_served(hotplate: &Hotplate, name: &str, text: &str) -> bool {
     hotplate.render(name, &()).is_ok_and(|answer| answer.body == text)
 }
 
-/// Edits a file while the batch of another one is in flight, which begins a burst.
+/// Edits files while a batch of several others is in flight, which is a burst.
 fn begin_burst(hotplate: &Hotplate, memory: &MemoryHandle, compilations: &Compilations) {
     compilations.update(|state| state.permits = Some(0));
-    memory.set(name("first.html"), "slow first");
+    let first = [("first.html", "slow first"), ("a.html", "a"), ("b.html", "b")];
+    memory.edit(first.map(|(each, text)| (name(each), Some(text))));
     compilations.wait(|state| state.begun.contains(&"slow first".to_owned()).then_some(()));
     memory.set(name("second.html"), "second");
     memory.set(name("third.html"), "third");

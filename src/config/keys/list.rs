@@ -298,8 +298,8 @@ fn limits() -> Vec<Key> {
         key("grace_ms", milliseconds(0, HOUR),
             "Time that a file may be absent before it counts as deleted. Some editors delete a file and create it again."),
         key("burst_quiet_ms", milliseconds(0, HOUR),
-            "Time without a change after which the changes of a burst, such as a checkout, are published. A single change is published at \
-             once. It grows with the age of the burst: a quarter of that, ten times this at most."),
+            "Time without a change after which the changes of a burst, such as a checkout, are published. It grows with the age of the burst: \
+             a quarter of that, ten times this at most. Changes of one or two templates are published at once."),
         key("burst_max_ms", milliseconds(0, HOUR),
             "Longest time that a change of a burst waits for such a pause. A reload waits for none."),
         key("sweep_ms", milliseconds(100, DAY),

@@ -70,8 +70,10 @@ impl Burst {
         if self.in_flight.is_none() && self.gate.opens_at().is_some_and(|at| at <= now) {
             self.gate.sync_begins();
             let found = self.play.look(Depth::Hinted, false);
-            let count = found.map_or(0, |changes| changes.changed.len() + changes.removed.len());
-            self.gate.found(count);
+            if let Ok(changes) = found {
+                let changed = changes.changed.iter().map(|source| &source.name);
+                self.gate.found(changed.chain(&changes.removed));
+            }
             self.in_flight = Some(now + self.flight);
         }
         self.play.turn(self.play.clock() + MS);
