@@ -119,8 +119,8 @@ pub struct Limits {
     /// Time that a file may be missing before it counts as deleted, in milliseconds, because editors remove and create files.
     pub grace_ms: u64,
     /// Time without a change after which the changes of a burst are published, in milliseconds. Changes of more than two templates without
-    /// a quiet time (ten times this) between them are a burst; others are published at once. The time grows with the age of the burst: a
-    /// quarter of that, ten times this at most. 0 publishes each change at once.
+    /// a quiet time (ten times this) between them are a burst; others are published at once. The time grows with the age of the burst: half of
+    /// that, ten times this at most. 0 publishes each change at once.
     pub burst_quiet_ms: u64,
     /// Longest time that a change of a burst waits for such a pause, in milliseconds. A `Reload` waits for none.
     pub burst_max_ms: u64,

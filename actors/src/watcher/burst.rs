@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::template::TemplateName;
 
 /// The share of the age of a burst that a gap in it has to last: one part in so many.
-const GAP_SHARE: u32 = 4;
+const GAP_SHARE: u32 = 2;
 /// The longest gap, as a multiple of the shortest. It is a quiet time, after which a burst is over.
 const GAP_MAX: u32 = 10;
 /// The templates that may change without a quiet time between them and are no burst.
@@ -233,7 +233,7 @@ mod tests {
         gate.hinted(at(start, 6));
         assert_eq!(opens(&gate, start), Some(16), "each hint extends the batch");
         gate.hinted(at(start, 80));
-        assert_eq!(opens(&gate, start), Some(100), "an older burst needs a longer gap");
+        assert_eq!(opens(&gate, start), Some(120), "an older burst needs a longer gap");
         gate.hinted(at(start, 900));
         assert_eq!(opens(&gate, start), Some(1_000), "the bound");
         gate.sync_begins();
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn calm_ends_a_burst() {
-        for (calm, opens_at) in [(99, 123), (100, 100)] {
+        for (calm, opens_at) in [(99, 148), (100, 100)] {
             let (mut gate, start) = (gate(), Instant::now());
             begin_burst(&mut gate, start);
             gate.sync_begins();
