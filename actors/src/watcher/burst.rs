@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(opens(&gate, start), Some(16), "each hint extends the batch");
         gate.hinted(at(start, 80));
         assert_eq!(opens(&gate, start), Some(120), "an older burst needs a longer gap");
-        gate.hinted(at(start, 900));
+        gate.hinted(at(start, 950));
         assert_eq!(opens(&gate, start), Some(1_000), "the bound");
         gate.sync_begins();
         end_sync(&mut gate, &["a"]);
