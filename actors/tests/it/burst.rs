@@ -267,7 +267,10 @@ impl Dialect for Gated {
             self.0.wait(|state| match &mut state.permits {
                 None => Some(()),
                 Some(0) => None,
-                Some(permits) => Some(*permits -= 1),
+                Some(permits) => {
+                    *permits -= 1;
+                    Some(())
+                }
             });
         }
         self.0.update(|state| state.ended.push(text.to_owned()));
