@@ -115,10 +115,9 @@ impl Observer {
     ) -> Result<Changes, LoaderError> {
         let forced = depth != Depth::Hinted;
         let exact = self.mode.is_exact();
-        // A writer that is about to close its file may do so first. Without a mark the event of that may be on its way.
+        // A writer that is about to close its file may do so first.
         let wait_until = now + self.settle;
-        let is_heard = || !exact || heard_all || events.catch_up();
-        let now = match forced && self.mode.is_native() && is_heard() {
+        let now = match forced && exact && (heard_all || events.catch_up()) {
             true => events.wait_until_quiet(wait_until),
             false => now,
         };

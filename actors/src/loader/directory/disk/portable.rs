@@ -8,11 +8,6 @@ use std::path::{Path, PathBuf};
 
 use super::{FileId, Kind, Stat, since_epoch};
 
-/// Returns the time by the clock of time stamps.
-pub(super) fn clock() -> i64 {
-    since_epoch(std::time::SystemTime::now())
-}
-
 pub(super) fn stat(metadata: &Metadata) -> Stat {
     let kind = metadata.file_type();
     let modified = metadata.modified().map_or(0, since_epoch);

@@ -37,20 +37,6 @@ fn stamp(seconds: i64, nanos: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
-/// Returns the time by the clock that the kernel takes time stamps from. It stands still from one tick to the next, and on a machine without
-/// time for its ticks for much longer, so a stamp that is old by any other clock may be given to another change.
-#[cfg(target_os = "linux")]
-pub(super) fn clock() -> i64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    stamp(now.tv_sec, now.tv_nsec)
-}
-
-/// Returns the time by the clock of time stamps.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn clock() -> i64 {
-    super::since_epoch(std::time::SystemTime::now())
-}
-
 /// Opens a file without blocking: open(2) of a pipe waits for a writer unless `O_NONBLOCK` is set.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
