@@ -13,7 +13,7 @@ mod faults;
 pub mod plan;
 mod verdicts;
 
-use crate::protocol::messages::{BatchOutcome, Compiled, Dependents, Edge, Edges, PublishBatch};
+use crate::protocol::messages::{BatchOutcome, Compiled, CompiledTogether, Dependents, Edge, Edges, PublishBatch};
 use crate::protocol::plan::Plan;
 use crate::supervision::{Behavior, MeteredRecipient, Serve, Started, Unavailable, Vault};
 use crate::template::TemplateName;
@@ -82,5 +82,18 @@ impl Serve<Edges> for Grapher {
             .collect();
         edges.sort();
         Ok(edges)
+    }
+}
+
+impl Serve<CompiledTogether> for Grapher {
+    async fn serve(&mut self, CompiledTogether(batches): CompiledTogether) -> BatchOutcome {
+        let mut graph = self.0.accepted.draft();
+        let Some(noticed) = batches.iter().map(|compiled| compiled.noticed).min() else {
+            return BatchOutcome::Refused("there is no batch".into());
+        };
+        for compiled in batches {
+            graph.apply(compiled.batch);
+        }
+        self.publish(graph.whole(), &graph, noticed).await
     }
 }

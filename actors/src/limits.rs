@@ -119,6 +119,12 @@ pub struct Limits {
     pub settle_max_ms: u64,
     /// Time that a file may be missing before it counts as deleted, in milliseconds, because editors remove and create files.
     pub grace_ms: u64,
+    /// Time without a change after which the changes of a burst are published, in milliseconds. Changes of more than two templates without
+    /// a quiet time (ten times this) between them are a burst; others are published at once. The time grows with the age of the burst: half of
+    /// that, ten times this at most. 0 publishes each change at once.
+    pub burst_quiet_ms: u64,
+    /// Longest time that a change of a burst waits for such a pause, in milliseconds. A `Reload` waits for none.
+    pub burst_max_ms: u64,
     /// Time that a `Render` message may take, waiting included, in milliseconds; then it is answered `Timeout`. A deadline of the caller can
     /// only shorten it.
     pub render_wait_ms: u64,
@@ -194,6 +200,8 @@ impl Default for Limits {
             settle_ms: 25,
             settle_max_ms: 250,
             grace_ms: 50,
+            burst_quiet_ms: 10,
+            burst_max_ms: 1_000,
             render_wait_ms: 30_000,
             render_hang_ms: 10_000,
             render_grace_ms: 250,

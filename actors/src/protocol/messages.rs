@@ -107,6 +107,11 @@ pub struct Compiled {
     pub noticed: Instant,
 }
 
+/// The first batches of all loaders, which become one version.
+#[derive(Debug, Message)]
+#[rtype(result = "BatchOutcome")]
+pub struct CompiledTogether(pub Vec<Compiled>);
+
 /// Publish the next version.
 #[derive(Debug, Message)]
 #[rtype(result = "BatchOutcome")]

@@ -199,6 +199,9 @@ impl Observer {
         if due.paths.is_empty() && !scan.forced {
             return;
         }
+        let settle = self.inbox.settle();
+        self.trees.iter_mut().for_each(|tree| tree.note_leaving(settle.gone()));
+        drop(settle);
         let mut concerned: HashSet<&PathBuf> = HashSet::new();
         for tree in &mut self.trees {
             // The content of a missing root stays as it was, also where links lead out of it.

@@ -186,6 +186,12 @@ impl Settle {
         reported.map(|(path, _)| path.as_path())
     }
 
+    /// Returns each path that disappeared and has not had its grace period yet.
+    pub fn gone(&self) -> impl Iterator<Item = &Path> {
+        let gone = self.waiting.iter().filter(|(_, waiting)| waiting.hint == Hint::Gone);
+        gone.map(|(path, _)| path.as_path())
+    }
+
     /// Returns the time from which all files that are being written have been quiet for long enough, if one has not.
     #[must_use]
     pub fn quiet_at(&self, now: Instant) -> Option<Instant> {
