@@ -4,6 +4,8 @@
 //! its calls and formatters, which makes a [`Member`]. A render runs the unit of one member with its [`Closure`], through which it reaches
 //! the templates that it calls, all from one snapshot.
 
+#[cfg(feature = "jinja")]
+pub mod jinja;
 pub mod tiny;
 
 pub(crate) mod body;
