@@ -4,4 +4,8 @@
 //! concurrently. Compiling takes linear time and bounded stack, whatever the text is.
 
 mod ast;
+mod fault;
+mod foreign;
+mod lexer;
 mod lines;
+mod parser;
