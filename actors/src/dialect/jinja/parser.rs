@@ -21,8 +21,12 @@ use crate::dialect::shorten::shorten;
 use open::Open;
 
 /// The deepest nesting of blocks, brackets and prefix operators. It bounds the stack that parsing, compiling and dropping the tree need; texts
-/// that people write have a tenth of it. The limit `source_nesting` can only lower it.
+/// that people write have a tenth of it. The limit `source_nesting` can only lower it. A pair of brackets counts as three levels, because it
+/// takes as many nested calls as three prefix operators.
 pub(super) const NESTING_MAX: usize = 100;
+
+/// The levels of an expression in brackets, besides the one of its operators.
+const BRACKET_LEVELS: usize = 2;
 
 /// Parses a whole text. Takes linear time, and bounded stack for any text.
 pub(super) fn parse<'t>(text: &'t str, limits: &Limits) -> Result<Template<'t>, Vec<Diagnostic>> {
@@ -280,9 +284,9 @@ impl<'t, 'l> Parser<'t, 'l> {
         )
     }
 
-    /// Counts one more level of nesting. The caller subtracts it; after a fault, the next tag begins at zero.
-    fn enter(&mut self) -> Result<(), Fault> {
-        self.depth += 1;
+    /// Counts `levels` more levels of nesting. The caller subtracts them; after a fault, the next tag begins at zero.
+    fn enter(&mut self, levels: usize) -> Result<(), Fault> {
+        self.depth += levels;
         self.check_nesting(self.at)
     }
 

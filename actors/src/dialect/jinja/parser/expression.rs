@@ -9,7 +9,7 @@ use crate::dialect::jinja::ast::{
 use crate::dialect::jinja::fault::Fault;
 use crate::dialect::jinja::lexer::{Symbol, Token};
 
-use super::{Parser, expr};
+use super::{BRACKET_LEVELS, Parser, expr};
 
 /// The largest number of arguments of one call, as in minijinja.
 const ARGUMENTS_MAX: usize = 2000;
@@ -55,13 +55,13 @@ enum Infix {
 impl<'t> Parser<'t, '_> {
     /// Parses an expression, a conditional one included.
     pub(super) fn expression(&mut self) -> Result<Expr<'t>, Fault> {
-        self.enter()?;
+        self.enter(BRACKET_LEVELS)?;
         let mut arms = Vec::new();
         let otherwise = loop {
             let value = self.infix(Level::Or)?;
             if !self.takes_word("if")? {
                 if arms.is_empty() {
-                    self.depth -= 1;
+                    self.depth -= BRACKET_LEVELS;
                     return Ok(value);
                 }
                 break Some(Box::new(value));
@@ -76,7 +76,7 @@ impl<'t> Parser<'t, '_> {
             let fault = self.unexpected("`else`");
             return Err(fault.help("a value has one `if`: join the conditions with `and`, or use parentheses"));
         }
-        self.depth -= 1;
+        self.depth -= BRACKET_LEVELS;
         let start = arms.first().map_or(self.at, |arm| arm.value.at);
         Ok(expr(self.since(start), ExprKind::Conditional { arms, otherwise }))
     }
@@ -88,7 +88,7 @@ impl<'t> Parser<'t, '_> {
 
     /// Parses operators that bind at least as much as `least`, with their operands.
     fn infix(&mut self, least: Level) -> Result<Expr<'t>, Fault> {
-        self.enter()?;
+        self.enter(1)?;
         let mut left = match self.token {
             Token::Word("not") => self.not(least)?,
             _ => self.operand(true)?,
@@ -104,7 +104,7 @@ impl<'t> Parser<'t, '_> {
                 self.expect_word("in")?;
             }
             let right = self.infix(level.tighter())?;
-            left = join(left, infix, right, joined == Some(level));
+            join(&mut left, infix, right, joined == Some(level));
             joined = Some(level);
         }
         self.depth -= 1;
@@ -161,7 +161,7 @@ impl<'t> Parser<'t, '_> {
         let start = self.at;
         let mut minuses = 0;
         while self.takes(Symbol::Minus)? {
-            self.enter()?;
+            self.enter(1)?;
             minuses += 1;
         }
         let first = self.at;
@@ -444,35 +444,22 @@ impl<'t> Parser<'t, '_> {
     }
 }
 
-/// Returns two operands with an operator between. If the left one was joined by an operator of the same precedence, the list goes on.
-fn join<'t>(left: Expr<'t>, infix: Infix, right: Expr<'t>, goes_on: bool) -> Expr<'t> {
-    let at = left.at.to(right.at);
-    let kind = match (infix, left.kind) {
-        (Infix::Or, ExprKind::Or(mut items)) if goes_on => {
-            items.push(right);
-            ExprKind::Or(items)
-        }
-        (Infix::And, ExprKind::And(mut items)) if goes_on => {
-            items.push(right);
-            ExprKind::And(items)
-        }
-        (Infix::Compare(comparison), ExprKind::Compare(first, mut rest)) if goes_on => {
-            rest.push((comparison, right));
-            ExprKind::Compare(first, rest)
-        }
-        (Infix::Operator(operator), ExprKind::Binary(first, mut rest)) if goes_on => {
-            rest.push((operator, right));
-            ExprKind::Binary(first, rest)
-        }
+/// Puts an operator and its right operand behind the left one. If that was joined by an operator of the same precedence, its list goes on.
+fn join<'t>(left: &mut Expr<'t>, infix: Infix, right: Expr<'t>, goes_on: bool) {
+    let first_at = left.at;
+    left.at = first_at.to(right.at);
+    match (infix, &mut left.kind) {
+        (Infix::Or, ExprKind::Or(items)) | (Infix::And, ExprKind::And(items)) if goes_on => items.push(right),
+        (Infix::Compare(comparison), ExprKind::Compare(_, rest)) if goes_on => rest.push((comparison, right)),
+        (Infix::Operator(operator), ExprKind::Binary(_, rest)) if goes_on => rest.push((operator, right)),
         (infix, kind) => {
-            let left = expr(left.at, kind);
-            match infix {
-                Infix::Or => ExprKind::Or(vec![left, right]),
-                Infix::And => ExprKind::And(vec![left, right]),
-                Infix::Compare(comparison) => ExprKind::Compare(Box::new(left), vec![(comparison, right)]),
-                Infix::Operator(operator) => ExprKind::Binary(Box::new(left), vec![(operator, right)]),
-            }
+            let first = expr(first_at, std::mem::replace(kind, ExprKind::Tuple(Vec::new())));
+            *kind = match infix {
+                Infix::Or => ExprKind::Or(vec![first, right]),
+                Infix::And => ExprKind::And(vec![first, right]),
+                Infix::Compare(comparison) => ExprKind::Compare(Box::new(first), vec![(comparison, right)]),
+                Infix::Operator(operator) => ExprKind::Binary(Box::new(first), vec![(operator, right)]),
+            };
         }
-    };
-    expr(at, kind)
+    }
 }

@@ -27,7 +27,7 @@ impl<'t> Parser<'t, '_> {
             }
             items.push(match self.takes(Symbol::ParenOpen)? {
                 true => {
-                    self.enter()?;
+                    self.enter(1)?;
                     let inner = self.target(with_attributes)?;
                     self.depth -= 1;
                     self.expect(Symbol::ParenClose, "`)`")?;
