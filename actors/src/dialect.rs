@@ -11,6 +11,7 @@ pub mod tiny;
 pub(crate) mod body;
 pub mod escape;
 mod formatter;
+mod html_position;
 mod shorten;
 
 use std::any::Any;

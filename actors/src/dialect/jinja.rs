@@ -8,6 +8,7 @@ mod fault;
 mod foreign;
 mod lexer;
 mod lines;
+mod lint;
 mod parser;
 
 use std::sync::Arc;

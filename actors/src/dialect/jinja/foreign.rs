@@ -27,6 +27,8 @@ pub(super) fn explained(fault: Fault, inner: &str, is_output: bool) -> Fault {
             | "unexpected-character"
             | "unknown-statement"
             | "bad-number"
+            | "range-operator"
+            | "statement-in-braces"
             | "reserved-name"
             | "not-a-call"
     );
