@@ -11,6 +11,7 @@ pub mod tiny;
 pub(crate) mod body;
 pub mod escape;
 mod formatter;
+mod shorten;
 
 use std::any::Any;
 use std::fmt;
@@ -263,11 +264,13 @@ pub enum Escape {
 }
 
 impl Escape {
-    /// Returns the escaping of a template that is rendered as an entry: HTML for the extensions `html htm xml svg`, none for others.
+    /// Returns the escaping of a template that is rendered as an entry: HTML for the extensions `html htm xml svg`, also with an extension
+    /// of [`JINJA_EXTENSIONS`](crate::template::JINJA_EXTENSIONS) behind it, none for others.
     #[must_use]
     pub fn of(name: &TemplateName) -> Self {
         let escaped = [".html", ".htm", ".xml", ".svg"];
-        if escaped.iter().any(|extension| name.as_str().ends_with(extension)) {
+        let output = name.output_name();
+        if escaped.iter().any(|extension| output.ends_with(extension)) {
             Self::Html
         } else {
             Self::None

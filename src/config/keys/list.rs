@@ -176,6 +176,9 @@ fn log() -> Vec<Key> {
     ]
 }
 
+/// The languages of templates.
+const DIALECTS: &[&str] = if cfg!(feature = "jinja") { &["tiny", "jinja"] } else { &["tiny"] };
+
 fn templates() -> Vec<Key> {
     vec![
         key("directory", Kind::Text, "Directory of the templates, relative to the directory of the site."),
@@ -191,6 +194,9 @@ fn templates() -> Vec<Key> {
         key("missing", Kind::Choice(&["strict", "lenient"]),
             "Meaning of a name that is not in the data: an error (strict), or a value that prints nothing, is false and has no items \
              (lenient)."),
+        key("dialect", Kind::Choice(DIALECTS),
+            "Language of the templates: that of tinytemplate (tiny), or Jinja (jinja). With `tiny`, files that end in `.j2`, `.jinja` or \
+             `.jinja2` are Jinja too."),
         key("formatters", Kind::List,
             "Names of formatters that your own program provides. Here they print the value unchanged, and `serve` refuses to start with them."),
     ]

@@ -77,7 +77,10 @@ pub(super) enum StatementKind<'t> {
     },
     For(Box<For<'t>>),
     /// `{% set target = value %}`. Several values separated by commas are a tuple.
-    Set { target: Target<'t>, value: Expr<'t> },
+    Set {
+        target: Target<'t>,
+        value: Expr<'t>,
+    },
     /// `{% set target | filters %} … {% endset %}`.
     SetBlock {
         target: Target<'t>,
@@ -95,15 +98,24 @@ pub(super) enum StatementKind<'t> {
         body: Body<'t>,
     },
     /// `{% autoescape enabled %} … {% endautoescape %}`.
-    Autoescape { enabled: Expr<'t>, body: Body<'t> },
+    Autoescape {
+        enabled: Expr<'t>,
+        body: Body<'t>,
+    },
     /// `{% block name %} … {% endblock %}`. No two blocks of a text have one name, and none is inside a macro or a call block.
     Block(Block<'t>),
     /// `{% extends template %}`, at most once on any path through the text that the parser can see: at most once at the top level.
     Extends(Expr<'t>),
     /// `{% include template %}`. `with context` and `without context` are accepted without effect, as in minijinja.
-    Include { template: Expr<'t>, ignore_missing: bool },
+    Include {
+        template: Expr<'t>,
+        ignore_missing: bool,
+    },
     /// `{% import template as alias %}`.
-    Import { template: Expr<'t>, alias: Name<'t> },
+    Import {
+        template: Expr<'t>,
+        alias: Name<'t>,
+    },
     /// `{% from template import names %}`.
     FromImport {
         template: Expr<'t>,

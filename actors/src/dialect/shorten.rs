@@ -1,7 +1,7 @@
 //! [`shorten`]: a text of an author inside a message.
 
 /// As much of a text as a message bears, on one line.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     const CHARACTERS: usize = 60;
     let mut shown: String = text
         .chars()
