@@ -103,6 +103,18 @@ pub struct Call {
     pub name: TemplateName,
     /// The position of the name in the text.
     pub span: Span,
+    /// The meaning of a template that does not exist.
+    pub kind: CallKind,
+}
+
+/// The meaning of a called template that does not exist. Either way the caller belongs to its dependents, so that it changes with the template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CallKind {
+    /// A fault of the caller.
+    #[default]
+    Required,
+    /// No fault: the caller knows what to do without it.
+    Optional,
 }
 
 /// A use of a formatter in a text.
@@ -321,6 +333,8 @@ pub enum RenderFault {
     NotIterable,
     /// A printed array or object.
     Unprintable,
+    /// An operator, filter, test or function that its operands do not support.
+    Operation,
     /// A formatter that rejected a value or panicked.
     Formatter,
     /// A call of a template that does not exist.

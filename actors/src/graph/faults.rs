@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::tiny::formatter_meant;
-use crate::dialect::{FormatterUse, Unit, formatter_elsewhere};
+use crate::dialect::{Call, CallKind, FormatterUse, Unit, formatter_elsewhere};
 use crate::loader::directory::EXTENSIONS;
 use crate::protocol::batch::CompiledText;
 use crate::snapshot::NameHasher;
@@ -65,7 +65,8 @@ where
 
     fn faults_of_unit(&mut self, name: &TemplateName, unit: &dyn Unit) -> Arc<[Diagnostic]> {
         let exists = &self.exists;
-        let calls = unit.calls().iter().filter(|call| !exists(&call.name)).take(FAULTS_MAX);
+        let is_missing = |call: &&Call| call.kind == CallKind::Required && !exists(&call.name);
+        let calls = unit.calls().iter().filter(is_missing).take(FAULTS_MAX);
         let calls: Vec<_> = calls.collect();
         let formatters = &self.formatters;
         let uses = unit.formatters().iter().filter(|used| !formatters.contains(&used.name));
