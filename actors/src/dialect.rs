@@ -74,6 +74,12 @@ pub trait Unit: Send + Sync + 'static {
         &[]
     }
 
+    /// Returns the fault of a formatter that is not among the registered ones, without a position, if the language has names of its own for
+    /// what formatters do.
+    fn unknown_formatter(&self, _name: &str, _registered: &[&str]) -> Option<Diagnostic> {
+        None
+    }
+
     /// Returns the memory of the unit in bytes, its text included. The compiler's cache is bounded by the sum, so a dialect overrides this
     /// if its units hold more than texts and lists.
     fn bytes(&self) -> usize {

@@ -5,6 +5,7 @@ use super::super::ast::{
 };
 use super::super::fault::Fault;
 use super::super::filters::{Filter, keyword_help, too_few, too_many};
+use super::super::foreign::{filter_help, test_help};
 use super::super::predicates::Predicate;
 use super::super::program::{ArgumentKind, Code, Constant, Instruction, Path, Shape};
 use super::{Compiler, small};
@@ -182,7 +183,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
             },
             _ => return None,
         };
-        if !attributes.iter().all(|each| matches!(each.kind, PostfixKind::Attribute(_))) {
+        if !attributes
+            .iter()
+            .all(|each| matches!(each.kind, PostfixKind::Attribute(_)))
+        {
             return None;
         }
         let name = self.name_use(name, at);
@@ -339,8 +343,12 @@ impl<'t, 'a> Compiler<'t, 'a> {
             "selectattr" | "rejectattr" => 1,
             _ => return,
         };
-        let Some(Argument::Positional(argument)) = arguments.get(index) else { return };
-        let ExprKind::Literal(Literal::Str(name)) = &argument.kind else { return };
+        let Some(Argument::Positional(argument)) = arguments.get(index) else {
+            return;
+        };
+        let ExprKind::Literal(Literal::Str(name)) = &argument.kind else {
+            return;
+        };
         let (what, code, near) = match filter {
             "map" if Filter::named(name).is_none() => ("filter", "unknown-filter", suggestion(name, Filter::names())),
             "map" => return,
@@ -363,9 +371,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
         if !call.arguments.is_empty() {
             let fault = Fault::new("unknown-filter", at, format!("there is no filter `{name}`"));
-            return self.fault(match suggestion(name, Filter::names()) {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault.help("a formatter of the program takes no arguments"),
+            return self.fault(match (filter_help(name), suggestion(name, Filter::names())) {
+                (Some(help), _) => fault.help(help),
+                (None, Some(near)) => fault.help(format!("did you mean `{near}`?")),
+                (None, None) => fault.help("a formatter of the program takes no arguments"),
             });
         }
         let index = small(self.formatters.len());
@@ -381,9 +390,13 @@ impl<'t, 'a> Compiler<'t, 'a> {
         let name: String = call.name.text.split_whitespace().collect();
         let Some(predicate) = Predicate::named(&name) else {
             let fault = Fault::new("unknown-test", call.name.at, format!("there is no test `{name}`"));
-            return self.fault(match suggestion(&name, Predicate::names()) {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault,
+            return self.fault(match (test_help(&name), suggestion(&name, Predicate::names())) {
+                (Some(help), _) => fault.help(help),
+                (None, Some(near)) => fault.help(format!("did you mean `{near}`?")),
+                (None, None) => fault.help(format!(
+                    "the tests are: {}",
+                    Predicate::names().collect::<Vec<_>>().join(", ")
+                )),
             });
         };
         let count = predicate.definition().arguments;
