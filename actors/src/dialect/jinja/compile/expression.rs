@@ -4,6 +4,7 @@ use super::super::ast::{
     Argument, ByteRange, Expr, ExprKind, FilterCall, Literal, Name, Postfix, PostfixKind, TestCall,
 };
 use super::super::fault::Fault;
+use super::super::foreign::{filter_help, test_help};
 use super::super::filters::{Filter, keyword_help, too_few, too_many};
 use super::super::predicates::Predicate;
 use super::super::program::{ArgumentKind, Code, Constant, Instruction, Path, Shape};
@@ -363,9 +364,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
         if !call.arguments.is_empty() {
             let fault = Fault::new("unknown-filter", at, format!("there is no filter `{name}`"));
-            return self.fault(match suggestion(name, Filter::names()) {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault.help("a formatter of the program takes no arguments"),
+            return self.fault(match (suggestion(name, Filter::names()), filter_help(name)) {
+                (_, Some(help)) => fault.help(help),
+                (Some(near), None) => fault.help(format!("did you mean `{near}`?")),
+                (None, None) => fault.help("a formatter of the program takes no arguments"),
             });
         }
         let index = small(self.formatters.len());
@@ -381,9 +383,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
         let name: String = call.name.text.split_whitespace().collect();
         let Some(predicate) = Predicate::named(&name) else {
             let fault = Fault::new("unknown-test", call.name.at, format!("there is no test `{name}`"));
-            return self.fault(match suggestion(&name, Predicate::names()) {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault,
+            return self.fault(match (suggestion(&name, Predicate::names()), test_help(&name)) {
+                (_, Some(help)) => fault.help(help),
+                (Some(near), None) => fault.help(format!("did you mean `{near}`?")),
+                (None, None) => fault,
             });
         };
         let count = predicate.definition().arguments;
