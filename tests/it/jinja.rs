@@ -22,7 +22,10 @@ fn site() -> Files {
              endblock %}\n{% block main %}{% for item in items if item.price > 1 %}{{ item.name }} {{ price(item.price) }}{% if not loop.last \
              %}, {% endif %}{% else %}nothing{% endfor %}{% endblock %}",
         ),
-        ("templates/note.txt", "{{ title }}{% include 'gone.txt' ignore missing %}\n"),
+        (
+            "templates/note.txt",
+            "{{ title }}{% include 'gone.txt' ignore missing %}\n",
+        ),
         (
             "data/_all.json",
             r#"{"title": "<all>", "items": [{"name": "tea", "price": 3}, {"name": "ice", "price": 1}, {"name": "R&D", "price": 2}]}"#,
@@ -55,8 +58,15 @@ fn a_flag_chooses_the_language_of_a_plain_folder() {
     let chosen = render(&["a.html", "--set", "templates.dialect=jinja"]);
     assert_eq!((chosen.stdout.as_str(), chosen.stderr.as_str()), ("2", ""));
     let by_extension = render(&["b.html.j2"]);
-    assert_eq!((by_extension.stdout.as_str(), by_extension.stderr.as_str()), ("&lt;2", ""));
-    assert_eq!(render(&["a.html"]).code, 1, "without an extension and a choice, the language is tiny");
+    assert_eq!(
+        (by_extension.stdout.as_str(), by_extension.stderr.as_str()),
+        ("&lt;2", "")
+    );
+    assert_eq!(
+        render(&["a.html"]).code,
+        1,
+        "without an extension and a choice, the language is tiny"
+    );
     let refused = render(&["a.html", "--set", "templates.dialect=ninja"]);
     assert!(refused.stderr.contains("jinja"), "{}", refused.stderr);
 }
@@ -107,7 +117,11 @@ fn paths_are_answered_without_the_extension_of_the_language() {
         ("/plain", "text/html; charset=utf-8", "p"),
     ] {
         let answer = server.get(path);
-        let found = (answer.status, answer.header("content-type").unwrap_or("none"), &*answer.body);
+        let found = (
+            answer.status,
+            answer.header("content-type").unwrap_or("none"),
+            &*answer.body,
+        );
         assert_eq!(found, (200, content_type, body), "{path}");
     }
     assert_eq!(server.get("/nothing").status, 404);
@@ -119,7 +133,11 @@ fn an_edit_of_the_base_reaches_its_pages() {
     let server = Server::start(&files);
     assert_eq!(server.get("/").body, INDEX);
     files.write("templates/_layout/base.html", "<h1>{% block main %}{% endblock %}</h1>");
-    server.until("/", |answer| answer.body.starts_with("<h1>tea"));
+    server.running.wait_for("version 2: changed _layout/base.html");
+    assert_eq!(server.get("/").body, "<h1>tea <b>3 €</b>, R&amp;D <b>2 €</b></h1>");
     files.write("templates/_layout/base.html", "<h1>{% block main %}");
-    server.until("/", |answer| answer.header("x-hotplate-freshness") == Some("stale"));
+    server.running.wait_for("error[unclosed-block]");
+    let stale = server.get("/");
+    assert_eq!((stale.status, stale.freshness()), (200, "stale"));
+    assert!(stale.body.starts_with("<h1>tea"), "{}", stale.body);
 }

@@ -7,12 +7,12 @@ mod templates;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU32;
 
-use super::ast::{self, Body, ByteRange, Expr, ExprKind, Literal, PostfixKind, Statement, StatementKind, Template};
+use super::ast::{self, Body, ByteRange, Expr, ExprKind, Statement, StatementKind, Template};
 use super::fault::Fault;
 use super::lines::Lines;
 use super::program::{
-    Action, Block, Code, Constant, Instruction, Key, Loop, MacroDefinition, NameUse, Operation, Parameter, Path,
-    Program, Shape, Target, TemplateUse,
+    Action, Block, Constant, Instruction, Key, Loop, MacroDefinition, NameUse, Operation, Parameter, Program, Shape,
+    Target, TemplateUse,
 };
 use super::unit::JinjaUnit;
 use crate::diagnostic::Diagnostic;

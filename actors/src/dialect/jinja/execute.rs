@@ -16,7 +16,7 @@ use super::ast::ByteRange;
 use super::failure::{Failure, Outcome};
 use super::machine::Machine;
 use super::program::{Action, Code, Lookup, NameUse, Path, Target};
-use super::scope::{LoopState, Macro, Variables};
+use super::scope::{LoopState, Variables};
 use super::space::Space;
 use super::unit::JinjaUnit;
 use super::value::print::{Escaped, display};
@@ -24,7 +24,7 @@ use super::value::{Kind, Val};
 use crate::budget::Exceeded;
 use crate::dialect::body::short_block;
 use crate::dialect::escape::escape;
-use crate::dialect::{Closure, Escape, Frame, Missing, RenderError, RenderFault};
+use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
 use crate::value::Value;
 
 /// A unit with the closure in which its calls are resolved.
@@ -100,7 +100,6 @@ macro_rules! machine {
             space: $execution.space,
             budget: &mut *$frame.budget,
             escape: $frame.escape,
-            initial_escape: $execution.run.escape,
             strict: ($frame.missing, $here.unit.missing) == (Missing::Error, Missing::Error),
         }
     };

@@ -16,8 +16,6 @@ pub(super) struct Machine<'m, 'r> {
     pub(super) budget: &'m mut Budget,
     /// The escaping at this place of the text.
     pub(super) escape: Escape,
-    /// The escaping of the template as a whole.
-    pub(super) initial_escape: Escape,
     /// Undefined values may not be used.
     pub(super) strict: bool,
 }

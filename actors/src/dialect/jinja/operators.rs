@@ -59,11 +59,8 @@ fn sign(operator: Operator) -> &'static str {
 }
 
 #[cold]
-fn unsupported(operator: Operator, one: Val<'_>, other: Val<'_>) -> Box<Failure> {
-    if let Some(Val::Undefined(expression)) = [one, other]
-        .into_iter()
-        .find(|value| matches!(value, Val::Undefined(_)))
-    {
+fn unsupported<'r>(operator: Operator, one: Val<'r>, other: Val<'r>) -> Box<Failure> {
+    if let Val::Undefined(expression) = if one.is_undefined() { one } else { other } {
         return super::machine::undefined(expression);
     }
     let failure = Failure::invalid(format!(

@@ -192,7 +192,8 @@ impl<'r> Variables<'r> {
     /// Returns a visible variable below a position.
     #[inline]
     pub(super) fn find(&self, key: &Key, name: &'r str, below: usize) -> Option<Val<'r>> {
-        let visible = self.all.get(self.floor..below.max(self.floor))?;
+        let end = below.clamp(self.floor, self.all.len());
+        let visible = self.all.get(self.floor..end)?;
         let found = visible.iter().rev().find(|variable| variable.is(key, name));
         match found {
             Some(variable) => Some(variable.value),
@@ -254,7 +255,7 @@ impl<'r> Variables<'r> {
 impl Variable<'_> {
     #[inline(always)]
     fn is(&self, key: &Key, name: &str) -> bool {
-        key.words.equal(|| name.as_bytes(), self.name.as_bytes())
+        key.words.same(self.words) && (name.len() <= KeyWords::WHOLE_MAX || name == self.name)
     }
 }
 

@@ -371,9 +371,9 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
         if !call.arguments.is_empty() {
             let fault = Fault::new("unknown-filter", at, format!("there is no filter `{name}`"));
-            return self.fault(match (filter_help(name), suggestion(name, Filter::names())) {
-                (Some(help), _) => fault.help(help),
-                (None, Some(near)) => fault.help(format!("did you mean `{near}`?")),
+            return self.fault(match (suggestion(name, Filter::names()), filter_help(name)) {
+                (_, Some(help)) => fault.help(help),
+                (Some(near), None) => fault.help(format!("did you mean `{near}`?")),
                 (None, None) => fault.help("a formatter of the program takes no arguments"),
             });
         }
@@ -390,13 +390,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
         let name: String = call.name.text.split_whitespace().collect();
         let Some(predicate) = Predicate::named(&name) else {
             let fault = Fault::new("unknown-test", call.name.at, format!("there is no test `{name}`"));
-            return self.fault(match (test_help(&name), suggestion(&name, Predicate::names())) {
-                (Some(help), _) => fault.help(help),
-                (None, Some(near)) => fault.help(format!("did you mean `{near}`?")),
-                (None, None) => fault.help(format!(
-                    "the tests are: {}",
-                    Predicate::names().collect::<Vec<_>>().join(", ")
-                )),
+            return self.fault(match (suggestion(&name, Predicate::names()), test_help(&name)) {
+                (_, Some(help)) => fault.help(help),
+                (Some(near), None) => fault.help(format!("did you mean `{near}`?")),
+                (None, None) => fault,
             });
         };
         let count = predicate.definition().arguments;

@@ -109,9 +109,13 @@ impl<'r> Execution<'r> {
         let failure = Failure::coded("unknown-function", format!("there is no function or macro `{name}`"));
         let functions = crate::dialect::jinja::functions::Function::ALL;
         let known = self.variables.names().chain(functions.map(|function| function.name()));
-        match suggestion(name, known) {
-            Some(near) => failure.help(format!("did you mean `{near}`?")),
-            None => failure.help("define it with `{% macro %}`, or import it"),
+        match (
+            crate::dialect::jinja::foreign::function_help(name),
+            suggestion(name, known),
+        ) {
+            (Some(help), _) => failure.help(help),
+            (None, Some(near)) => failure.help(format!("did you mean `{near}`?")),
+            (None, None) => failure.help("define it with `{% macro %}`, or import it"),
         }
     }
 

@@ -15,11 +15,6 @@ pub(in crate::dialect::jinja) struct Wide {
 const SMALLEST: u128 = 1 << 127;
 
 impl Wide {
-    pub(in crate::dialect::jinja) const ONE: Self = Self {
-        negative: false,
-        magnitude: 1,
-    };
-
     pub(in crate::dialect::jinja) fn new(negative: bool, magnitude: u128) -> Self {
         Self {
             negative: negative && magnitude != 0,
@@ -177,9 +172,9 @@ mod tests {
     #[test]
     fn the_range_is_that_of_128_bits() {
         let largest = Wide::new(false, u128::MAX);
-        assert_eq!(largest.plus(Wide::ONE), None);
+        assert_eq!(largest.plus(Wide::of(1)), None);
         assert_eq!(Wide::of(i128::MIN).as_i128(), Some(i128::MIN));
-        assert_eq!(Wide::of(i128::MIN).minus(Wide::ONE).and_then(Wide::as_i128), None);
+        assert_eq!(Wide::of(i128::MIN).minus(Wide::of(1)).and_then(Wide::as_i128), None);
         assert_eq!(Wide::of(2).power(Wide::of(127)), Some(Wide::new(false, SMALLEST)));
         assert_eq!(Wide::of(2).power(Wide::of(128)), None);
         assert_eq!(Wide::of(-2).power(Wide::of(3)), Some(Wide::of(-8)));

@@ -1,0 +1,4 @@
+//! The dialect `jinja`: its output compared with that of minijinja, and everything that it refuses.
+
+mod cases;
+mod judge;
