@@ -61,7 +61,7 @@ impl Case {
 }
 
 fn context(choices: &mut Choices<'_>) -> Value {
-    let texts = ["", "a", "<b> & 'c' \"d\"", "Two words", "/path/é", "12", "UPPER lower", "x,y,z"];
+    let texts = ["", "a", "<b> & 'c' \"d\"", "Two words", "path|é", "12", "UPPER lower", "x,y,z"];
     let numbers = [0, 1, 2, 3, 7, -1, -12, 100];
     let text = |choices: &mut Choices<'_>| choices.of(&texts);
     let number = |choices: &mut Choices<'_>| choices.of(&numbers);
@@ -416,7 +416,7 @@ impl Writer<'_, '_> {
             _ => {
                 let filter = self.choices.of(&[
                     "upper", "lower", "title", "capitalize", "trim", "length", "string", "list", "first", "last", "reverse", "sort", "unique",
-                    "join(', ')", "join", "join('<')", "default('d')", "default('', true)", "escape", "safe", "e", "abs", "int", "float",
+                    "join(', ')", "join", "join('<')", "default('d')", "default('', true)", "string | escape", "safe", "string | e", "abs", "int", "float",
                     "int(7)", "float(1.5)", "round", "round(1)", "round(-1)", "round(2, 'floor')", "sum", "min", "max", "tojson", "items",
                     "dictsort", "batch(2)", "slice(2)", "replace('a', 'b')", "replace('<', '&')", "split", "split(',')", "lines", "indent",
                     "indent(2, true)", "urlencode", "pprint", "bool", "map('upper')", "map('string')", "map(attribute='k')",
