@@ -133,7 +133,10 @@ impl Budget {
     /// [`Exceeded`] like [`Budget::step`], before the work is done.
     #[inline]
     pub fn steps(&mut self, count: u64) -> Result<(), Exceeded> {
-        match u32::try_from(count).ok().and_then(|count| self.until_check.checked_sub(count)) {
+        match u32::try_from(count)
+            .ok()
+            .and_then(|count| self.until_check.checked_sub(count))
+        {
             Some(left) => {
                 self.until_check = left;
                 Ok(())

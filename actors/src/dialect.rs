@@ -11,6 +11,7 @@ pub mod tiny;
 pub(crate) mod body;
 pub mod escape;
 mod formatter;
+mod html_position;
 mod shorten;
 
 use std::any::Any;
@@ -71,6 +72,12 @@ pub trait Unit: Send + Sync + 'static {
     /// Returns warnings about a text that compiles. They are shown only for templates whose output is escaped as HTML.
     fn warnings(&self) -> &[Diagnostic] {
         &[]
+    }
+
+    /// Returns the fault of a formatter that is not among the registered ones, without a position, if the language has names of its own for
+    /// what formatters do.
+    fn unknown_formatter(&self, _name: &str, _registered: &[&str]) -> Option<Diagnostic> {
+        None
     }
 
     /// Returns the memory of the unit in bytes, its text included. The compiler's cache is bounded by the sum, so a dialect overrides this

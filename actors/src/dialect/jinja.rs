@@ -8,6 +8,7 @@ mod fault;
 mod foreign;
 mod lexer;
 mod lines;
+mod lint;
 mod parser;
 
 mod compile;
@@ -75,5 +76,7 @@ impl Dialect for Lenient {
 
 fn unit(text: &str, limits: &Limits) -> Result<unit::JinjaUnit, Vec<Diagnostic>> {
     let template = parser::parse(text, limits)?;
-    compile::compile(text, &template, limits)
+    let mut unit = compile::compile(text, &template, limits)?;
+    unit.warnings_max = limits.source_diagnostics;
+    Ok(unit)
 }

@@ -11,8 +11,8 @@ use super::ast::{self, Body, ByteRange, Expr, ExprKind, Statement, StatementKind
 use super::fault::Fault;
 use super::lines::Lines;
 use super::program::{
-    Action, Block, Constant, Instruction, Key, Loop, MacroDefinition, NameUse, Operation, Parameter, Program, Shape, Target,
-    TemplateUse,
+    Action, Block, Constant, Instruction, Key, Loop, MacroDefinition, NameUse, Operation, Parameter, Program, Shape,
+    Target, TemplateUse,
 };
 use super::unit::JinjaUnit;
 use crate::diagnostic::Diagnostic;
@@ -171,6 +171,8 @@ impl<'t, 'a> Compiler<'t, 'a> {
             missing: Missing::Error,
             calls: self.calls.into(),
             formatters: self.formatters.into(),
+            warnings: std::sync::OnceLock::new(),
+            warnings_max: 0,
         }
     }
 
@@ -243,7 +245,9 @@ impl<'t, 'a> Compiler<'t, 'a> {
 
     /// Adds a name to those that a compiled macro takes from around it, unless it is one of its parameters.
     fn add_free(&mut self, index: u32, name: &'t str) {
-        let Some(definition) = self.macros.get(index as usize) else { return };
+        let Some(definition) = self.macros.get(index as usize) else {
+            return;
+        };
         let has = |key: &u32| self.text_of(*key) == name;
         if definition.parameters.iter().any(|parameter| has(&parameter.name)) || definition.free.iter().any(has) {
             return;

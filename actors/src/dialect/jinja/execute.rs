@@ -43,7 +43,10 @@ pub(super) fn execute(
 ) -> Result<(), RenderError> {
     let bump = Bump::new();
     let space = Space::new(&bump, frame.budget.context_bytes);
-    let here = UnitRef { unit, closure: *closure };
+    let here = UnitRef {
+        unit,
+        closure: *closure,
+    };
     let mut execution = Execution::new(here, &space, context, frame.escape);
     let (depth, escape) = (frame.depth, frame.escape);
     let outcome = execution.template(here, frame);
@@ -191,7 +194,12 @@ impl<'r> Execution<'r> {
                 frame.budget.step()?;
                 let value = self.eval(here, iterable, frame)?;
                 if !self.start_loop(here, index, value, frame)? {
-                    return Ok(here.unit.program.loops.get(index as usize).map_or(at + 1, |each| each.otherwise));
+                    return Ok(here
+                        .unit
+                        .program
+                        .loops
+                        .get(index as usize)
+                        .map_or(at + 1, |each| each.otherwise));
                 }
             }
             Action::Next { index } => {
@@ -379,7 +387,11 @@ impl<'r> Execution<'r> {
             return self.missing_name(here, path, frame);
         };
         let first = path.first as usize;
-        let keys = unit.program.keys.get(first..first + path.count as usize).unwrap_or_default();
+        let keys = unit
+            .program
+            .keys
+            .get(first..first + path.count as usize)
+            .unwrap_or_default();
         for (at, key) in keys.iter().enumerate() {
             let text = unit.text_of(key);
             let found = match value {
@@ -476,7 +488,11 @@ impl JinjaUnit {
     /// Returns the first steps of a path as they stand in the text.
     fn path_text(&self, path: Path, steps: usize) -> &str {
         let keys = &self.program.keys;
-        let name = self.program.names.get(path.name as usize).and_then(|name| keys.get(name.key as usize));
+        let name = self
+            .program
+            .names
+            .get(path.name as usize)
+            .and_then(|name| keys.get(name.key as usize));
         let Some(name) = name else { return "" };
         let last = match steps.checked_sub(1) {
             Some(step) => keys.get(path.first as usize + step).unwrap_or(name),
@@ -506,7 +522,11 @@ impl JinjaUnit {
         match *act {
             Action::Path(path) => {
                 let text = self.path_text(path, path.count as usize);
-                let name = self.program.names.get(path.name as usize).map_or(0, |name| of_key(name.key).start);
+                let name = self
+                    .program
+                    .names
+                    .get(path.name as usize)
+                    .map_or(0, |name| of_key(name.key).start);
                 ByteRange {
                     start: name,
                     end: name + text.len() as u32,

@@ -61,7 +61,10 @@ impl<'r> Arguments<'_, 'r> {
             value if value.is_absent() => Ok(None),
             value => match value.as_str() {
                 Some(text) => Ok(Some(text)),
-                None => Err(Failure::invalid(format!("`{name}` has to be a string, not {}", value.words()))),
+                None => Err(Failure::invalid(format!(
+                    "`{name}` has to be a string, not {}",
+                    value.words()
+                ))),
             },
         }
     }
@@ -72,7 +75,10 @@ impl<'r> Arguments<'_, 'r> {
             value if value.is_absent() => Ok(None),
             value => match value.as_index() {
                 Some(number) => Ok(Some(number)),
-                None => Err(Failure::invalid(format!("`{name}` has to be an integer, not {}", value.words()))),
+                None => Err(Failure::invalid(format!(
+                    "`{name}` has to be an integer, not {}",
+                    value.words()
+                ))),
             },
         }
     }
@@ -91,7 +97,10 @@ impl<'r> Arguments<'_, 'r> {
         match self.get(index, name) {
             value if value.is_absent() => Ok(None),
             Val::Bool(truth) => Ok(Some(truth)),
-            value => Err(Failure::invalid(format!("`{name}` has to be true or false, not {}", value.words()))),
+            value => Err(Failure::invalid(format!(
+                "`{name}` has to be true or false, not {}",
+                value.words()
+            ))),
         }
     }
 }
@@ -219,7 +228,12 @@ static FILTERS: [Definition; 54] = [
     filter("urlencode", texts::urlencode, (0, 0), &[]),
     filter("wordcount", texts::wordcount, (0, 0), &[]),
     filter("striptags", texts::striptags, (0, 0), &[]),
-    filter("truncate", texts::truncate, (0, 4), &["length", "killwords", "end", "leeway"]),
+    filter(
+        "truncate",
+        texts::truncate,
+        (0, 4),
+        &["length", "killwords", "end", "leeway"],
+    ),
     filter("pluralize", texts::pluralize, (0, 2), &["singular", "plural"]),
     Definition {
         name: "format",
@@ -245,8 +259,18 @@ static FILTERS: [Definition; 54] = [
     filter("join", sequences::join, (0, 2), &["d", "attribute"]),
     filter("list", sequences::list, (0, 0), &[]),
     filter("items", sequences::items, (0, 0), &[]),
-    filter("dictsort", sequences::dictsort, (0, 0), &["by", "case_sensitive", "reverse"]),
-    filter("sort", sequences::sorted, (0, 0), &["case_sensitive", "reverse", "attribute"]),
+    filter(
+        "dictsort",
+        sequences::dictsort,
+        (0, 0),
+        &["by", "case_sensitive", "reverse"],
+    ),
+    filter(
+        "sort",
+        sequences::sorted,
+        (0, 0),
+        &["case_sensitive", "reverse", "attribute"],
+    ),
     filter("min", sequences::min, (0, 0), &["case_sensitive", "attribute"]),
     filter("max", sequences::max, (0, 0), &["case_sensitive", "attribute"]),
     filter("unique", sequences::unique, (0, 0), &["case_sensitive", "attribute"]),
@@ -259,6 +283,11 @@ static FILTERS: [Definition; 54] = [
     filter("reject", sequences::reject, (0, ANY), &[]),
     filter("selectattr", sequences::selectattr, (1, ANY), &[]),
     filter("rejectattr", sequences::rejectattr, (1, ANY), &[]),
-    filter("groupby", sequences::groupby, (0, 1), &["attribute", "default", "case_sensitive"]),
+    filter(
+        "groupby",
+        sequences::groupby,
+        (0, 1),
+        &["attribute", "default", "case_sensitive"],
+    ),
     filter("filesizeformat", numbers::filesizeformat, (0, 1), &["binary"]),
 ];

@@ -27,6 +27,8 @@ pub(super) fn explained(fault: Fault, inner: &str, is_output: bool) -> Fault {
             | "unexpected-character"
             | "unknown-statement"
             | "bad-number"
+            | "range-operator"
+            | "statement-in-braces"
             | "reserved-name"
             | "not-a-call"
     );
@@ -164,7 +166,7 @@ fn statement(inner: &str) -> Option<String> {
         "verbatim" | "literal" => "write `{% raw %} … {% endraw %}`".into(),
         "endverbatim" | "endliteral" => "write `{% endraw %}`".into(),
         "cycle" => format!("write `{{{{ loop.cycle({rest}) }}}}`"),
-        "now" => "put the time into the data, and write `{{ now|dateformat }}`".into(),
+        "now" => "put the time into the data: `{{ now }}`".into(),
         "trans" | "translate" | "blocktrans" | "blocktranslate" | "gettext" => {
             "put the texts of a language into the data, such as `{{ t.title }}`".into()
         }

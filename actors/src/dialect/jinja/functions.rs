@@ -36,11 +36,7 @@ impl Function {
         }
     }
 
-    pub(super) fn call<'r>(
-        self,
-        arguments: &Arguments<'_, 'r>,
-        machine: &mut Machine<'_, 'r>,
-    ) -> Outcome<Val<'r>> {
+    pub(super) fn call<'r>(self, arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
         let name = self.name();
         match self {
             Self::Range => {
@@ -68,7 +64,10 @@ fn range<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Ou
         }
         match value.as_index() {
             Some(number) => Ok(Some(number)),
-            None => Err(Failure::invalid(format!("`range` takes integers, not {}", value.words()))),
+            None => Err(Failure::invalid(format!(
+                "`range` takes integers, not {}",
+                value.words()
+            ))),
         }
     };
     let (first, second, step) = (integer(0)?.unwrap_or(0), integer(1)?, integer(2)?.unwrap_or(1));
@@ -115,7 +114,12 @@ fn namespace<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -
                     }
                 }
             }
-            None => return Err(Failure::invalid(format!("`namespace` takes a map, not {}", value.words()))),
+            None => {
+                return Err(Failure::invalid(format!(
+                    "`namespace` takes a map, not {}",
+                    value.words()
+                )));
+            }
         },
     }
     for (name, value) in arguments.named {

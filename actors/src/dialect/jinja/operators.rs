@@ -76,12 +76,7 @@ fn unsupported<'r>(operator: Operator, one: Val<'r>, other: Val<'r>) -> Box<Fail
     }
 }
 
-fn arithmetic<'r>(
-    operator: Operator,
-    one: Val<'r>,
-    other: Val<'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
+fn arithmetic<'r>(operator: Operator, one: Val<'r>, other: Val<'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     if one.is_float() || other.is_float() {
         return match (real(one), real(other)) {
             (Some(a), Some(b)) => floats(operator, a, b),
@@ -193,7 +188,10 @@ fn join<'r>(one: Val<'r>, a: &'r str, other: Val<'r>, b: &'r str, machine: &mut 
 /// Returns a text as HTML.
 pub(super) fn escaped<'r>(text: &'r str, machine: &mut Machine<'_, 'r>) -> Outcome<&'r str> {
     machine.bytes(text.len())?;
-    if !text.bytes().any(|byte| matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'')) {
+    if !text
+        .bytes()
+        .any(|byte| matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\''))
+    {
         return Ok(text);
     }
     let mut body = crate::dialect::body::Body::new(machine.budget.output_bytes, 0);
@@ -232,7 +230,9 @@ fn multiply<'r>(one: Val<'r>, other: Val<'r>, machine: &mut Machine<'_, 'r>) -> 
         return Err(unsupported(Operator::Multiply, one, other));
     };
     if list.length().is_none() {
-        return Err(Failure::invalid("an iterable whose length is not known cannot be repeated"));
+        return Err(Failure::invalid(
+            "an iterable whose length is not known cannot be repeated",
+        ));
     }
     let items = list.items(machine)?;
     machine.items(items.len().saturating_mul(count))?;
@@ -267,7 +267,9 @@ pub(super) fn negate<'r>(value: Val<'r>, machine: &mut Machine<'_, 'r>) -> Outco
     };
     match value {
         Val::Float(number) => Ok(Val::Float(-number)),
-        Val::Digits(_) => real(value).map(|number| Val::Float(-number)).ok_or_else(|| failure(value)),
+        Val::Digits(_) => real(value)
+            .map(|number| Val::Float(-number))
+            .ok_or_else(|| failure(value)),
         Val::Bool(_) => Err(failure(value)),
         _ => match whole(value).map(Wide::negate) {
             Some(number) => number
@@ -319,7 +321,10 @@ pub(super) fn slice<'r>(
         Val::Undefined(expression) => Err(super::machine::undefined(expression)),
         other => match other.as_index() {
             Some(index) => Ok(Some(index)),
-            None => Err(Failure::invalid(format!("a slice is bounded by integers, not by {}", other.words()))),
+            None => Err(Failure::invalid(format!(
+                "a slice is bounded by integers, not by {}",
+                other.words()
+            ))),
         },
     };
     let (start, stop) = (bound(start)?, bound(stop)?);
@@ -344,12 +349,15 @@ pub(super) fn slice<'r>(
             let items = value.items(machine)?;
             // The length of a stream is not known, so nothing counts from its end.
             let from_end = start.is_some_and(|at| at < 0) || stop.is_none_or(|at| at < 0);
-            let length = value.length().unwrap_or(if step > 0 && from_end { 0 } else { items.len() });
+            let length = value
+                .length()
+                .unwrap_or(if step > 0 && from_end { 0 } else { items.len() });
             let part = positions(start, stop, step, length);
             machine.items(part.len())?;
             let counted = step < 0 || part.len() == 0;
             let mut kept = machine.space.list();
-            part.filter_map(|at| items.get(at)).try_for_each(|item| kept.push(*item))?;
+            part.filter_map(|at| items.get(at))
+                .try_for_each(|item| kept.push(*item))?;
             let kept = kept.finish();
             Ok(match value {
                 Val::Tuple(_) => Val::Tuple(kept),
@@ -365,12 +373,24 @@ pub(super) fn slice<'r>(
 fn positions(start: Option<i64>, stop: Option<i64>, step: i64, length: usize) -> impl ExactSizeIterator<Item = usize> {
     let end = i64::try_from(length).unwrap_or(i64::MAX);
     let (first, count) = if step > 0 {
-        let clamp = |at: i64| if at < 0 { end.saturating_add(at).max(0) } else { at.min(end) };
+        let clamp = |at: i64| {
+            if at < 0 {
+                end.saturating_add(at).max(0)
+            } else {
+                at.min(end)
+            }
+        };
         let (first, last) = (clamp(start.unwrap_or(0)), stop.map_or(end, clamp));
         let span = (last - first).max(0) as u64;
         (first, span.div_ceil(step.unsigned_abs()))
     } else {
-        let clamp = |at: i64| if at < 0 { end.saturating_add(at).max(-1) } else { at.min(end - 1) };
+        let clamp = |at: i64| {
+            if at < 0 {
+                end.saturating_add(at).max(-1)
+            } else {
+                at.min(end - 1)
+            }
+        };
         let (first, last) = (start.map_or(end - 1, clamp), stop.map_or(-1, clamp));
         let span = (first - last).max(0) as u64;
         (first, span.div_ceil(step.unsigned_abs()))

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 
-use super::ast::{Body, ByteRange, Expr, Name, Statement, StatementKind, Template};
+use super::ast::{Body, ByteRange, Expr, ExprKind, Name, PostfixKind, Statement, StatementKind, Template};
 use super::fault::Fault;
 use super::foreign;
 use super::lexer::{Lexer, Symbol, Token};
@@ -191,9 +191,7 @@ impl<'t, 'l> Parser<'t, 'l> {
         if self.token != Token::OutputEnd {
             return Err(self.unexpected("`}}`"));
         }
-        if let super::ast::ExprKind::Name(word) = value.kind
-            && statement::is_only_statement(word)
-        {
+        if let Some(word) = self.statement_in_braces(&value) {
             let message = format!("`{word}` is a statement, not a value");
             let fault = Fault::new("statement-in-braces", value.at, message);
             return Err(fault.help(format!("statements stand between `{{%` and `%}}`: `{{% {word} %}}`")));
@@ -203,6 +201,22 @@ impl<'t, 'l> Parser<'t, 'l> {
             kind: StatementKind::Output(value),
         });
         self.advance()
+    }
+
+    /// Returns the word of a statement that was written as a value, as in other languages: `{{ endif }}`, and `{{ range .Items }}` of Go.
+    fn statement_in_braces(&self, value: &Expr<'t>) -> Option<&'t str> {
+        match &value.kind {
+            ExprKind::Name(word) => statement::is_only_statement(word).then_some(word),
+            ExprKind::Postfix(base, operations) => {
+                let ExprKind::Name(word @ ("range" | "with" | "template" | "block" | "define")) = base.kind else {
+                    return None;
+                };
+                let first = operations.first()?;
+                let is_apart = matches!(first.kind, PostfixKind::Attribute(_)) && base.at.end < first.at.start;
+                is_apart.then_some(word)
+            }
+            _ => None,
+        }
     }
 
     /// Takes the next token outside of tags, which always succeeds.
@@ -311,7 +325,7 @@ fn too_deep(at: ByteRange, most: usize) -> Fault {
 }
 
 /// Returns the expression that covers a range with a kind.
-fn expr<'t>(at: ByteRange, kind: super::ast::ExprKind<'t>) -> Expr<'t> {
+fn expr<'t>(at: ByteRange, kind: ExprKind<'t>) -> Expr<'t> {
     Expr { at, kind }
 }
 

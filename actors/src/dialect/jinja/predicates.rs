@@ -72,19 +72,27 @@ static PREDICATES: [Definition; 42] = [
     test("boolean", 0, |value, _, _| Ok(value.kind() == Kind::Bool)),
     test("true", 0, |value, _, _| Ok(matches!(value, Val::Bool(true)))),
     test("false", 0, |value, _, _| Ok(matches!(value, Val::Bool(false)))),
-    test("number", 0, |value, _, _| Ok(matches!(value.kind(), Kind::Number | Kind::Bool))),
+    test("number", 0, |value, _, _| {
+        Ok(matches!(value.kind(), Kind::Number | Kind::Bool))
+    }),
     test("integer", 0, |value, _, _| Ok(value.is_integer())),
     test("int", 0, |value, _, _| Ok(value.is_integer())),
     test("float", 0, |value, _, _| Ok(value.is_float())),
     test("string", 0, |value, _, _| Ok(value.kind() == Kind::Str)),
-    test("sequence", 0, |value, _, _| Ok(matches!(value.kind(), Kind::List | Kind::Undefined))),
+    test("sequence", 0, |value, _, _| {
+        Ok(matches!(value.kind(), Kind::List | Kind::Undefined))
+    }),
     test("mapping", 0, |value, _, _| Ok(value.kind() == Kind::Map)),
     test("iterable", 0, |value, _, _| Ok(is_iterable(value))),
     test("odd", 0, |value, _, _| Ok(is_odd(value) == Some(true))),
     test("even", 0, |value, _, _| Ok(is_odd(value) == Some(false))),
     test("divisibleby", 1, divisible),
-    test("lower", 0, |value, _, machine| has_case(value, char::is_uppercase, char::is_lowercase, machine)),
-    test("upper", 0, |value, _, machine| has_case(value, char::is_lowercase, char::is_uppercase, machine)),
+    test("lower", 0, |value, _, machine| {
+        has_case(value, char::is_uppercase, char::is_lowercase, machine)
+    }),
+    test("upper", 0, |value, _, machine| {
+        has_case(value, char::is_lowercase, char::is_uppercase, machine)
+    }),
     test("startingwith", 1, |value, arguments, machine| {
         let (text, part) = (machine.defined_text(value)?, machine.defined_text(arguments.at(0))?);
         Ok(text.starts_with(part))
@@ -93,7 +101,9 @@ static PREDICATES: [Definition; 42] = [
         let (text, part) = (machine.defined_text(value)?, machine.defined_text(arguments.at(0))?);
         Ok(text.ends_with(part))
     }),
-    test("sameas", 1, |value, arguments, machine| same(value, arguments.at(0), machine)),
+    test("sameas", 1, |value, arguments, machine| {
+        same(value, arguments.at(0), machine)
+    }),
     test("eq", 1, is_equal),
     test("equalto", 1, is_equal),
     test("==", 1, is_equal),
@@ -119,8 +129,12 @@ static PREDICATES: [Definition; 42] = [
             Err(other) => Err(Box::new(other)),
         }
     }),
-    test("filter", 0, |value, _, _| Ok(value.as_str().is_some_and(|name| Filter::named(name).is_some()))),
-    test("test", 0, |value, _, _| Ok(value.as_str().is_some_and(|name| Predicate::named(name).is_some()))),
+    test("filter", 0, |value, _, _| {
+        Ok(value.as_str().is_some_and(|name| Filter::named(name).is_some()))
+    }),
+    test("test", 0, |value, _, _| {
+        Ok(value.as_str().is_some_and(|name| Predicate::named(name).is_some()))
+    }),
 ];
 
 fn is_iterable(value: Val<'_>) -> bool {
@@ -130,7 +144,9 @@ fn is_iterable(value: Val<'_>) -> bool {
 fn is_odd(value: Val<'_>) -> Option<bool> {
     match whole(value) {
         Some(number) => Some(number.magnitude() % 2 == 1),
-        None => real(value).filter(|number| number.fract() == 0.0).map(|number| number % 2.0 != 0.0),
+        None => real(value)
+            .filter(|number| number.fract() == 0.0)
+            .map(|number| number % 2.0 != 0.0),
     }
 }
 
@@ -155,7 +171,9 @@ fn has_case(
         return Ok(false);
     };
     machine.bytes(text.len())?;
-    let changes = |each: char| each.to_lowercase().any(|mapped| mapped != each) || each.to_uppercase().any(|mapped| mapped != each);
+    let changes = |each: char| {
+        each.to_lowercase().any(|mapped| mapped != each) || each.to_uppercase().any(|mapped| mapped != each)
+    };
     let mut found = false;
     for character in text.chars() {
         if other(character) || (!wanted(character) && changes(character)) {

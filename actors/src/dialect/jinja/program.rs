@@ -57,26 +57,44 @@ pub(super) enum Action {
     /// Prints the value of an expression.
     Output(Code),
     /// Jumps unless an expression is true.
-    Unless { condition: Code, to: u32 },
+    Unless {
+        condition: Code,
+        to: u32,
+    },
     Jump(u32),
     /// Begins a loop; jumps to its end if there are no items.
-    For { iterable: Code, index: u32 },
+    For {
+        iterable: Code,
+        index: u32,
+    },
     /// Goes to the next item of a loop and back to its body, if there is one.
-    Next { index: u32 },
+    Next {
+        index: u32,
+    },
     /// Ends a loop early.
-    Break { index: u32 },
+    Break {
+        index: u32,
+    },
     /// Opens a scope.
     Open,
     /// Closes a scope.
     Close,
     /// Assigns the value of an expression.
-    Set { value: Code, target: u32 },
+    Set {
+        value: Code,
+        target: u32,
+    },
     /// Begins to keep the output as a value.
     Capture,
     /// Assigns what was kept, through the filters of the code.
-    SetCaptured { filters: Code, target: u32 },
+    SetCaptured {
+        filters: Code,
+        target: u32,
+    },
     /// Prints what was kept, through the filters of the code.
-    PrintCaptured { filters: Code },
+    PrintCaptured {
+        filters: Code,
+    },
     /// Changes the escaping.
     Autoescape(Code),
     /// Restores the escaping.
@@ -84,12 +102,25 @@ pub(super) enum Action {
     /// Renders the block whose name is a key, the newest one of that name.
     Block(u32),
     /// Makes the rest of this template define blocks of another one.
-    Extends { template: u32 },
-    Include { template: u32 },
-    Import { template: u32, target: u32 },
-    FromImport { template: u32, names: u32 },
+    Extends {
+        template: u32,
+    },
+    Include {
+        template: u32,
+    },
+    Import {
+        template: u32,
+        target: u32,
+    },
+    FromImport {
+        template: u32,
+        names: u32,
+    },
     /// Defines a macro.
-    Macro { index: u32, target: u32 },
+    Macro {
+        index: u32,
+        target: u32,
+    },
     /// Evaluates an expression for what it does.
     Do(Code),
 }
@@ -211,7 +242,11 @@ pub(super) enum ArgumentKind {
 pub(super) enum Target {
     Name(u32),
     /// The attribute of a namespace, which the code finds.
-    Attribute { namespace: Code, key: u32, place: ByteRange },
+    Attribute {
+        namespace: Code,
+        key: u32,
+        place: ByteRange,
+    },
     Tuple(Box<[Target]>, ByteRange),
 }
 

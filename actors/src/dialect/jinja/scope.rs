@@ -143,7 +143,10 @@ impl<'r> Variables<'r> {
         if let Some(shared) = scope.shared {
             shared.set(name, value, machine)?;
         }
-        let found = self.all[scope.start..].iter_mut().rev().find(|variable| variable.is(key, name));
+        let found = self.all[scope.start..]
+            .iter_mut()
+            .rev()
+            .find(|variable| variable.is(key, name));
         match found {
             Some(variable) => variable.value = value,
             None => self.push(key, name, value),
@@ -217,7 +220,11 @@ impl<'r> Variables<'r> {
 
     /// Returns the names of all visible variables.
     pub(super) fn names(&self) -> impl Iterator<Item = &'r str> + '_ {
-        self.all.get(self.floor..).unwrap_or_default().iter().map(|variable| variable.name)
+        self.all
+            .get(self.floor..)
+            .unwrap_or_default()
+            .iter()
+            .map(|variable| variable.name)
     }
 
     /// Returns the variables of the innermost scope, each with its name.
@@ -229,7 +236,9 @@ impl<'r> Variables<'r> {
 
     /// Returns the variables that the macros of the innermost scope share, which are created with the first macro.
     pub(super) fn shared(&mut self, space: &Space<'r>) -> Outcome<Option<&'r Namespace<'r>>> {
-        let Some(scope) = self.scopes.last_mut() else { return Ok(None) };
+        let Some(scope) = self.scopes.last_mut() else {
+            return Ok(None);
+        };
         if scope.shared.is_none() {
             scope.shared = Some(Namespace::new(space)?);
         }
@@ -312,8 +321,12 @@ impl<'r> LoopState<'r> {
             "index" => Val::count(index + 1),
             "index0" => Val::count(index),
             "length" => self.length.map_or(unknown, Val::count),
-            "revindex" => self.length.map_or(unknown, |length| Val::count(length.saturating_sub(index))),
-            "revindex0" => self.length.map_or(unknown, |length| Val::count(length.saturating_sub(index + 1))),
+            "revindex" => self
+                .length
+                .map_or(unknown, |length| Val::count(length.saturating_sub(index))),
+            "revindex0" => self
+                .length
+                .map_or(unknown, |length| Val::count(length.saturating_sub(index + 1))),
             "first" => Val::Bool(index == 0),
             "last" => Val::Bool(self.length.is_some_and(|length| length == 0 || index + 1 == length)),
             "depth" => Val::Int(i64::from(self.depth) + 1),

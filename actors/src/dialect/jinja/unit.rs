@@ -1,10 +1,16 @@
 //! A compiled text of the dialect.
 
 use std::any::Any;
+use std::sync::OnceLock;
 
 use super::execute::execute;
+use super::filters::Filter;
+use super::foreign::filter_help;
+use super::lint::lint_accepted;
 use super::program::{Key, Program};
+use crate::diagnostic::Diagnostic;
 use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, RenderError, Unit, lists_bytes};
+use crate::suggestion::suggestion;
 use crate::value::Value;
 
 /// A compiled text of the dialect `jinja`, immutable except for hints that do not influence the output.
@@ -19,6 +25,9 @@ pub(super) struct JinjaUnit {
     pub(super) missing: Missing,
     pub(super) calls: Box<[Call]>,
     pub(super) formatters: Box<[FormatterUse]>,
+    /// The warnings, which are computed on the first request: most texts are compiled only to be rendered.
+    pub(super) warnings: OnceLock<Box<[Diagnostic]>>,
+    pub(super) warnings_max: usize,
 }
 
 impl Unit for JinjaUnit {
@@ -32,6 +41,21 @@ impl Unit for JinjaUnit {
 
     fn formatters(&self) -> &[FormatterUse] {
         &self.formatters
+    }
+
+    fn warnings(&self) -> &[Diagnostic] {
+        self.warnings
+            .get_or_init(|| lint_accepted(self.source(), self.warnings_max).into())
+    }
+
+    fn unknown_formatter(&self, name: &str, registered: &[&str]) -> Option<Diagnostic> {
+        let near = suggestion(name, Filter::names()).or_else(|| suggestion(name, registered.iter().copied()));
+        let help = match (filter_help(name), near) {
+            (Some(help), _) => help.into(),
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => "there are the filters of minijinja, and the formatters that the program registers".into(),
+        };
+        Some(Diagnostic::error("unknown-filter", format!("there is no filter `{name}`")).help(help))
     }
 
     fn bytes(&self) -> usize {

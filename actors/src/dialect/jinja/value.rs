@@ -137,12 +137,9 @@ impl<'r> Val<'r> {
             Self::Str(_) | Self::Safe(_) => Kind::Str,
             Self::List(_) | Self::Tuple(_) | Self::Array(_) | Self::Group(_) => Kind::List,
             Self::Iter(_) | Self::Stream(_) | Self::Range(_) => Kind::Iterable,
-            Self::Map(_)
-            | Self::Object(_)
-            | Self::Namespace(_)
-            | Self::Loop(_)
-            | Self::Macro(_)
-            | Self::Module(_) => Kind::Map,
+            Self::Map(_) | Self::Object(_) | Self::Namespace(_) | Self::Loop(_) | Self::Macro(_) | Self::Module(_) => {
+                Kind::Map
+            }
             Self::Function(_) => Kind::Plain,
         }
     }

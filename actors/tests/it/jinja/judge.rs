@@ -92,7 +92,9 @@ pub(crate) fn theirs(texts: Texts<'_>, context: &Value, missing: Missing) -> Res
         let added = environment.add_template_owned((*name).to_owned(), (*text).to_owned());
         added.map_err(|error| format!("{error:#}"))?;
     }
-    let entry = environment.get_template(texts[0].0).map_err(|error| format!("{error:#}"))?;
+    let entry = environment
+        .get_template(texts[0].0)
+        .map_err(|error| format!("{error:#}"))?;
     let rendered = entry.render(minijinja::Value::from(Serde(context)));
     // Plain templates have no such mode, but may escape some values.
     let rendered = rendered.map_err(|error| format!("{error:#}"))?;

@@ -4,8 +4,8 @@ use super::super::ast::{
     Argument, ByteRange, Expr, ExprKind, FilterCall, Literal, Name, Postfix, PostfixKind, TestCall,
 };
 use super::super::fault::Fault;
-use super::super::foreign::{filter_help, test_help};
 use super::super::filters::{Filter, keyword_help, too_few, too_many};
+use super::super::foreign::{filter_help, test_help};
 use super::super::predicates::Predicate;
 use super::super::program::{ArgumentKind, Code, Constant, Instruction, Path, Shape};
 use super::{Compiler, small};
@@ -183,7 +183,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
             },
             _ => return None,
         };
-        if !attributes.iter().all(|each| matches!(each.kind, PostfixKind::Attribute(_))) {
+        if !attributes
+            .iter()
+            .all(|each| matches!(each.kind, PostfixKind::Attribute(_)))
+        {
             return None;
         }
         let name = self.name_use(name);
@@ -340,8 +343,12 @@ impl<'t, 'a> Compiler<'t, 'a> {
             "selectattr" | "rejectattr" => 1,
             _ => return,
         };
-        let Some(Argument::Positional(argument)) = arguments.get(index) else { return };
-        let ExprKind::Literal(Literal::Str(name)) = &argument.kind else { return };
+        let Some(Argument::Positional(argument)) = arguments.get(index) else {
+            return;
+        };
+        let ExprKind::Literal(Literal::Str(name)) = &argument.kind else {
+            return;
+        };
         let (what, code, near) = match filter {
             "map" if Filter::named(name).is_none() => ("filter", "unknown-filter", suggestion(name, Filter::names())),
             "map" => return,

@@ -13,7 +13,11 @@ impl<'t, 'a> Compiler<'t, 'a> {
         let first = small(self.calls.len());
         let (mut call, mut code) = (None, None);
         if let ExprKind::Literal(Literal::Str(text)) = &name.kind {
-            let kind = if ignore_missing { CallKind::Optional } else { CallKind::Required };
+            let kind = if ignore_missing {
+                CallKind::Optional
+            } else {
+                CallKind::Required
+            };
             self.call(text, kind, name.at);
             call = Some(first);
         } else {

@@ -76,7 +76,12 @@ impl<'r> Execution<'r> {
             Val::Loop(state) => {
                 let iterable = match self.stack.get(start..) {
                     Some([iterable]) if named.is_empty() => *iterable,
-                    _ => return Err(Failure::coded("arguments", "`loop` takes one argument, the items to go over")),
+                    _ => {
+                        return Err(Failure::coded(
+                            "arguments",
+                            "`loop` takes one argument, the items to go over",
+                        ));
+                    }
                 };
                 self.recurse(state, iterable, frame)?;
             }
@@ -104,7 +109,10 @@ impl<'r> Execution<'r> {
         let failure = Failure::coded("unknown-function", format!("there is no function or macro `{name}`"));
         let functions = crate::dialect::jinja::functions::Function::ALL;
         let known = self.variables.names().chain(functions.map(|function| function.name()));
-        match (crate::dialect::jinja::foreign::function_help(name), suggestion(name, known)) {
+        match (
+            crate::dialect::jinja::foreign::function_help(name),
+            suggestion(name, known),
+        ) {
             (Some(help), _) => failure.help(help),
             (None, Some(near)) => failure.help(format!("did you mean `{near}`?")),
             (None, None) => failure.help("define it with `{% macro %}`, or import it"),
@@ -129,7 +137,10 @@ impl<'r> Execution<'r> {
             return Err(Failure::coded("arguments", too_many(name, definition.parameters.len())));
         }
         for (keyword, _) in named {
-            let at = definition.parameters.iter().position(|each| unit.unit.key(each.name) == *keyword);
+            let at = definition
+                .parameters
+                .iter()
+                .position(|each| unit.unit.key(each.name) == *keyword);
             match at {
                 Some(at) if at < given => {
                     let message = format!("`{name}` is given its argument `{keyword}` twice");
@@ -189,7 +200,9 @@ impl<'r> Execution<'r> {
         }
         if let Some(shared) = closure {
             for key in &definition.free {
-                let Some(key) = here.unit.program.keys.get(*key as usize) else { continue };
+                let Some(key) = here.unit.program.keys.get(*key as usize) else {
+                    continue;
+                };
                 let name = here.unit.text_of(key);
                 frame.budget.step()?;
                 // What is not a variable is found in the context, which a macro sees.
@@ -247,8 +260,13 @@ fn unknown_keyword(callable: &Macro<'_>, keyword: &str) -> Box<Failure> {
         let failure = Failure::coded("arguments", format!("`{}` does not use `caller()`", callable.name()));
         return failure.help("call it without a block: `{{ … }}` in place of `{% call %}`");
     }
-    let failure = Failure::coded("arguments", format!("`{}` has no argument `{keyword}`", callable.name()));
-    let parameters = definition.into_iter().flat_map(|definition| definition.parameters.iter());
+    let failure = Failure::coded(
+        "arguments",
+        format!("`{}` has no argument `{keyword}`", callable.name()),
+    );
+    let parameters = definition
+        .into_iter()
+        .flat_map(|definition| definition.parameters.iter());
     let near = suggestion(keyword, parameters.map(|parameter| unit.key(parameter.name)));
     match near {
         Some(near) => failure.help(format!("did you mean `{near}`?")),

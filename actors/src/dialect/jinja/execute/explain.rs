@@ -4,6 +4,7 @@ use super::{Execution, UnitRef};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::jinja::ast::ByteRange;
 use crate::dialect::jinja::failure::Failure;
+use crate::dialect::jinja::foreign::function_help;
 use crate::dialect::jinja::functions::Function;
 use crate::dialect::shorten::shorten;
 use crate::dialect::{RenderError, RenderFault};
@@ -80,6 +81,7 @@ impl<'r> Execution<'r> {
         let diagnostic = Diagnostic::error("undefined", format!("`{}` is undefined", shorten(expression)));
         match self.meant(expression) {
             Some(near) => diagnostic.help(format!("did you mean `{}`?", shorten(&near))),
+            None if let Some(help) = function_help(expression) => diagnostic.help(help),
             None => diagnostic.help("where it may be missing, write `| default(\"\")` or test `is defined`"),
         }
     }
@@ -87,7 +89,10 @@ impl<'r> Execution<'r> {
     /// Returns the path that was probably meant by one that does not exist. Only similar names are disclosed, because messages must not
     /// show the other keys of the data.
     fn meant(&self, path: &str) -> Option<String> {
-        let is_path = |part: &str| part.split('.').all(|step| !step.is_empty() && !step.contains(char::is_whitespace));
+        let is_path = |part: &str| {
+            part.split('.')
+                .all(|step| !step.is_empty() && !step.contains(char::is_whitespace))
+        };
         let mut steps = path.split('.');
         let first = steps.next().filter(|_| is_path(path))?;
         let Some(value) = self.variables.named(first) else {

@@ -62,7 +62,9 @@ impl<'r> Execution<'r> {
 
     /// Evaluates instructions up to `end`, and returns where it has ended.
     fn eval_to(&mut self, here: UnitRef<'r>, code: Code, end: u32, frame: &mut Frame<'_>) -> Outcome<u32> {
-        frame.budget.steps(u64::from((code.end - code.start) / INSTRUCTIONS_PER_STEP))?;
+        frame
+            .budget
+            .steps(u64::from((code.end - code.start) / INSTRUCTIONS_PER_STEP))?;
         let mut at = code.start;
         while at < end
             && let Some(instruction) = here.unit.program.code.get(at as usize)
@@ -77,7 +79,13 @@ impl<'r> Execution<'r> {
 
     /// Performs an instruction and returns the index of the next one.
     #[inline(always)]
-    fn instruction(&mut self, here: UnitRef<'r>, instruction: Instruction, at: u32, frame: &mut Frame<'_>) -> Outcome<u32> {
+    fn instruction(
+        &mut self,
+        here: UnitRef<'r>,
+        instruction: Instruction,
+        at: u32,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<u32> {
         let unit = here.unit;
         let value = match instruction {
             Instruction::Constant(index) => self.constant(unit, index)?,
@@ -314,14 +322,19 @@ impl<'r> Execution<'r> {
     fn format(&mut self, here: UnitRef<'r>, value: Val<'r>, formatter: u32, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
         machine!(self, here, frame).defined(value)?;
         let Some(function) = here.closure.top().formatters.get(formatter as usize) else {
-            return Err(Failure::of(RenderFault::Formatter, "unknown-formatter", "there is no such formatter"));
+            return Err(Failure::of(
+                RenderFault::Formatter,
+                "unknown-formatter",
+                "there is no such formatter",
+            ));
         };
         let data = value.data(&mut machine!(self, here, frame))?;
         let written = frame.body.len();
         frame.budget.begin();
         let formatted = function.format(data, frame);
         formatted.map_err(|error| Box::new(Failure::Formatter(error)))?;
-        if frame.body.len() - written > LONG_TEXT_BYTES || value.length().is_some_and(|length| length > LONG_TEXT_BYTES) {
+        if frame.body.len() - written > LONG_TEXT_BYTES || value.length().is_some_and(|length| length > LONG_TEXT_BYTES)
+        {
             frame.budget.check(Instant::now())?;
         }
         let text = self.space.text(&frame.body.text_from(written))?;
@@ -361,6 +374,9 @@ impl JinjaUnit {
     }
 
     fn name_text(&self, name: u32) -> &str {
-        self.program.names.get(name as usize).map_or("", |name| self.key(name.key))
+        self.program
+            .names
+            .get(name as usize)
+            .map_or("", |name| self.key(name.key))
     }
 }

@@ -46,7 +46,9 @@ impl<'r> Execution<'r> {
             return Ok(false);
         };
         let around = self.loops.get(self.run.loops..).and_then(<[_]>::last);
-        let depth = around.filter(|around| around.recursive.is_some()).map_or(0, |around| around.depth + 1);
+        let depth = around
+            .filter(|around| around.recursive.is_some())
+            .map_or(0, |around| around.depth + 1);
         let state = self.space.put(LoopState {
             source,
             length: counted.then(|| source.count()),
@@ -115,7 +117,12 @@ impl<'r> Execution<'r> {
     }
 
     /// Runs the body of a recursive loop over other items, inside of itself.
-    pub(super) fn recurse(&mut self, state: &'r LoopState<'r>, iterable: Val<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
+    pub(super) fn recurse(
+        &mut self,
+        state: &'r LoopState<'r>,
+        iterable: Val<'r>,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
         let visible = self.loops.get(self.run.loops..).unwrap_or_default();
         let runs = visible.iter().any(|each| std::ptr::eq(*each, state));
         let Some((unit, index)) = state.recursive.filter(|_| runs) else {

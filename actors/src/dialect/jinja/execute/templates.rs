@@ -11,7 +11,12 @@ use crate::dialect::{Closure, Escape, Frame, Missing, RenderFault};
 
 impl<'r> Execution<'r> {
     /// Finds the template of a use; `None` if there is none and that is no error.
-    fn find(&mut self, here: UnitRef<'r>, template: &'r TemplateUse, frame: &mut Frame<'_>) -> Outcome<Option<Closure<'r>>> {
+    fn find(
+        &mut self,
+        here: UnitRef<'r>,
+        template: &'r TemplateUse,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Closure<'r>>> {
         let calls = &here.unit.calls;
         if let Some(call) = template.call {
             let found = here.closure.callee(call as usize);
@@ -32,7 +37,10 @@ impl<'r> Execution<'r> {
         };
         for name in names {
             let Some(name) = name.as_str() else {
-                return Err(Failure::invalid(format!("the name of a template is a string, not {}", name.words())));
+                return Err(Failure::invalid(format!(
+                    "the name of a template is a string, not {}",
+                    name.words()
+                )));
             };
             let candidates = template.candidates.clone();
             let call = candidates.into_iter().find(|call| {
@@ -47,7 +55,10 @@ impl<'r> Execution<'r> {
             return Ok(None);
         }
         let names: Vec<&str> = names.iter().filter_map(|name| name.as_str()).collect();
-        Err(unknown(&format!("none of these templates exists: `{}`", names.join("`, `"))))
+        Err(unknown(&format!(
+            "none of these templates exists: `{}`",
+            names.join("`, `")
+        )))
     }
 
     fn template_use(here: UnitRef<'r>, template: u32) -> Outcome<&'r TemplateUse> {
@@ -121,7 +132,8 @@ impl<'r> Execution<'r> {
             ..run
         };
         self.chain.push(included);
-        self.template(included, frame).map_err(|failure| self.called(failure, here, place))?;
+        self.template(included, frame)
+            .map_err(|failure| self.called(failure, here, place))?;
         self.chain.truncate(self.run.chain);
         self.run = run;
         self.variables.replace_shared(shared);
@@ -131,7 +143,13 @@ impl<'r> Execution<'r> {
     }
 
     /// Renders a template for the names that it sets.
-    pub(super) fn import(&mut self, here: UnitRef<'r>, template: u32, target: u32, frame: &mut Frame<'_>) -> Outcome<()> {
+    pub(super) fn import(
+        &mut self,
+        here: UnitRef<'r>,
+        template: u32,
+        target: u32,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
         let template = Self::template_use(here, template)?;
         let start = frame.body.len();
         self.variables.open();
@@ -142,7 +160,11 @@ impl<'r> Execution<'r> {
         self.run.discards = discards;
         let output = self.space.text(&frame.body.text_from(start))?;
         frame.body.truncate(start);
-        let mut exports: Vec<_> = self.variables.innermost().filter(|(name, _)| !name.starts_with('_')).collect();
+        let mut exports: Vec<_> = self
+            .variables
+            .innermost()
+            .filter(|(name, _)| !name.starts_with('_'))
+            .collect();
         exports.sort_by_key(|(name, _)| *name);
         frame.budget.steps(exports.len() as u64)?;
         let exports = self.space.slice(&exports)?;
@@ -168,7 +190,13 @@ impl<'r> Execution<'r> {
         }
         self.run.discards = discards;
         frame.body.truncate(start);
-        let imported = here.unit.program.imports.get(names as usize).map(|names| &**names).unwrap_or_default();
+        let imported = here
+            .unit
+            .program
+            .imports
+            .get(names as usize)
+            .map(|names| &**names)
+            .unwrap_or_default();
         let mut values = Vec::with_capacity(imported.len());
         for (name, _) in imported {
             let name = here.unit.key(*name);
@@ -198,7 +226,9 @@ impl<'r> Execution<'r> {
         };
         if block.required && self.definition(name, level + 1).is_none() {
             let failure = Failure::coded("required-block", format!("the block `{name}` has to be defined"));
-            return Err(failure.help(format!("add `{{% block {name} %}}…{{% endblock %}}` to the template that extends this one")));
+            return Err(failure.help(format!(
+                "add `{{% block {name} %}}…{{% endblock %}}` to the template that extends this one"
+            )));
         }
         self.run_block(here, (name, level), unit, block, frame)
     }
@@ -209,7 +239,9 @@ impl<'r> Execution<'r> {
             return Err(Failure::invalid("`super` belongs into a block"));
         };
         let Some((level, unit, block)) = self.definition(name, level + 1) else {
-            return Err(Failure::invalid(format!("the block `{name}` replaces none, so `super` is nothing")));
+            return Err(Failure::invalid(format!(
+                "the block `{name}` replaces none, so `super` is nothing"
+            )));
         };
         self.run_block(here, (name, level), unit, block, frame)
     }
@@ -244,7 +276,10 @@ impl<'r> Execution<'r> {
     #[cold]
     fn called_block(&self, failure: Box<Failure>, here: UnitRef<'r>, name: &str) -> Box<Failure> {
         let blocks = here.unit.program.blocks.iter();
-        let place = blocks.into_iter().find(|block| here.unit.key(block.name) == name).map(|block| block.place);
+        let place = blocks
+            .into_iter()
+            .find(|block| here.unit.key(block.name) == name)
+            .map(|block| block.place);
         match place {
             Some(place) => self.called(failure, here, place),
             None => failure,

@@ -44,9 +44,7 @@ pub(super) fn int<'r>(
         }
         Val::Bool(truth) => return Ok(Val::Int(i64::from(truth))),
         Val::Float(_) | Val::Digits(_) => real(value).map(truncated),
-        Val::Str(text) | Val::Safe(text) => {
-            parse_integer(text, base).or_else(|| text.parse().ok().map(truncated))
-        }
+        Val::Str(text) | Val::Safe(text) => parse_integer(text, base).or_else(|| text.parse().ok().map(truncated)),
         _ if value.is_integer() => return Ok(value),
         _ => None,
     };
@@ -54,9 +52,12 @@ pub(super) fn int<'r>(
         Some(number) => number.value(machine.space)?,
         None => None,
     };
-    number
-        .or(default)
-        .ok_or_else(|| Failure::invalid(format!("{} is no integer: give a default, such as `int(0)`", shown(value))))
+    number.or(default).ok_or_else(|| {
+        Failure::invalid(format!(
+            "{} is no integer: give a default, such as `int(0)`",
+            shown(value)
+        ))
+    })
 }
 
 /// Returns a value in words, with a short text itself.
@@ -111,10 +112,12 @@ pub(super) fn float<'r>(
         Some(text) => text.parse().ok(),
         None => real(value),
     };
-    number
-        .map(Val::Float)
-        .or(default)
-        .ok_or_else(|| Failure::invalid(format!("{} is no number: give a default, such as `float(0.0)`", shown(value))))
+    number.map(Val::Float).or(default).ok_or_else(|| {
+        Failure::invalid(format!(
+            "{} is no number: give a default, such as `float(0.0)`",
+            shown(value)
+        ))
+    })
 }
 
 pub(super) fn sum<'r>(
@@ -158,7 +161,9 @@ pub(super) fn round<'r>(
         if precision >= 0 {
             return Ok(value);
         }
-        let number = whole(value).and_then(Wide::as_i128).and_then(|number| round_integer(number, precision, method));
+        let number = whole(value)
+            .and_then(Wide::as_i128)
+            .and_then(|number| round_integer(number, precision, method));
         return match number {
             Some(number) => Ok(Wide::of(number).value(machine.space)?.unwrap_or(value)),
             None => Err(Failure::coded("overflow", "the rounded number is too large")),
@@ -166,7 +171,10 @@ pub(super) fn round<'r>(
     }
     machine.defined(value)?;
     let Some(number) = real(value).filter(|_| value.is_float()) else {
-        return Err(Failure::invalid(format!("`round` takes a number, not {}", value.words())));
+        return Err(Failure::invalid(format!(
+            "`round` takes a number, not {}",
+            value.words()
+        )));
     };
     let rounded = match method {
         "common" if precision > FRACTION_MAX => Some(number),
@@ -216,7 +224,11 @@ fn round_tens(number: f64, places: u64) -> Option<f64> {
     let (kept, dropped) = integer.split_at(kept_length);
     let half = {
         let first = dropped.bytes().next().unwrap_or(b'0');
-        let rest_is_zero = dropped.bytes().skip(1).chain(fraction.bytes()).all(|digit| digit == b'0');
+        let rest_is_zero = dropped
+            .bytes()
+            .skip(1)
+            .chain(fraction.bytes())
+            .all(|digit| digit == b'0');
         match first.cmp(&b'5') {
             std::cmp::Ordering::Equal if rest_is_zero => std::cmp::Ordering::Equal,
             std::cmp::Ordering::Equal | std::cmp::Ordering::Greater => std::cmp::Ordering::Greater,

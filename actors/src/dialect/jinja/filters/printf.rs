@@ -14,12 +14,19 @@ pub(super) fn format<'r>(
 ) -> Outcome<Val<'r>> {
     machine.defined(value)?;
     let Some(pattern) = value.as_str() else {
-        return Err(Failure::invalid(format!("`format` takes a string, not {}", value.words())));
+        return Err(Failure::invalid(format!(
+            "`format` takes a string, not {}",
+            value.words()
+        )));
     };
     // Arguments with names are one map behind the others.
     let mut values = arguments.values.to_vec();
     if !arguments.named.is_empty() {
-        let entries: Vec<_> = arguments.named.iter().map(|(name, value)| (Val::Str(name), *value)).collect();
+        let entries: Vec<_> = arguments
+            .named
+            .iter()
+            .map(|(name, value)| (Val::Str(name), *value))
+            .collect();
         values.push(Val::Map(Map::new(&entries, machine)?));
     }
     let mut formatted = machine.space.writer();
@@ -135,7 +142,10 @@ impl<'p> Spec<'p> {
                         let mut characters = text.chars();
                         characters.next().filter(|_| characters.next().is_none())
                     }
-                    None => value.as_index().and_then(|code| u32::try_from(code).ok()).and_then(char::from_u32),
+                    None => value
+                        .as_index()
+                        .and_then(|code| u32::try_from(code).ok())
+                        .and_then(char::from_u32),
                 };
                 match character {
                     Some(character) => Ok(self.padded(character.to_string(), 1)),
@@ -195,7 +205,10 @@ impl<'p> Spec<'p> {
     /// Writes a number with as many significant digits, without an exponent if it is moderate.
     fn general(&self, magnitude: f64, significant: usize) -> String {
         let written = format!("{magnitude:.*e}", significant - 1);
-        let exponent: i32 = written.rsplit_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
+        let exponent: i32 = written
+            .rsplit_once('e')
+            .and_then(|(_, exponent)| exponent.parse().ok())
+            .unwrap_or(0);
         let shortened = |digits: &str| match digits.contains('.') && !self.alternate {
             true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
             false => digits.to_owned(),
@@ -207,7 +220,9 @@ impl<'p> Spec<'p> {
             let places = (significant as i64 - 1 - i64::from(exponent)).max(0) as usize;
             return shortened(&format!("{magnitude:.places$}"));
         }
-        let mantissa = written.rsplit_once('e').map_or(written.as_str(), |(mantissa, _)| mantissa);
+        let mantissa = written
+            .rsplit_once('e')
+            .map_or(written.as_str(), |(mantissa, _)| mantissa);
         format!("{}e{exponent:+03}", shortened(mantissa))
     }
 

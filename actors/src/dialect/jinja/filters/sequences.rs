@@ -122,7 +122,11 @@ pub(super) fn join<'r>(
         items = found.finish();
     }
     let markup = machine.escape != Escape::None && (joiner.is_safe() || items.iter().any(|item| item.is_safe()));
-    let between = if markup && !joiner.is_safe() { escaped(between, machine)? } else { between };
+    let between = if markup && !joiner.is_safe() {
+        escaped(between, machine)?
+    } else {
+        between
+    };
     let mut joined = machine.space.writer();
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
@@ -133,7 +137,11 @@ pub(super) fn join<'r>(
             machine.defined(*item)?;
         }
         let text = machine.text(*item)?;
-        let text = if markup && !item.is_safe() { escaped(text, machine)? } else { text };
+        let text = if markup && !item.is_safe() {
+            escaped(text, machine)?
+        } else {
+            text
+        };
         machine.bytes(text.len())?;
         joined.push(text)?;
     }
@@ -188,7 +196,10 @@ pub(super) fn dictsort<'r>(
 ) -> Outcome<Val<'r>> {
     machine.defined(value)?;
     let Some(pairs) = value.pairs(machine)? else {
-        return Err(Failure::invalid(format!("`dictsort` takes a map, not {}", value.words())));
+        return Err(Failure::invalid(format!(
+            "`dictsort` takes a map, not {}",
+            value.words()
+        )));
     };
     let by_value = arguments.text(usize::MAX, "by")? == Some("value");
     let case_sensitive = arguments.truth(usize::MAX, "case_sensitive")?.unwrap_or(false);
@@ -211,7 +222,11 @@ pub(super) fn sorted<'r>(
     let attribute = arguments.text(usize::MAX, "attribute")?;
     let items = value.items(machine)?;
     let keys: Vec<&'r str> = attribute.map_or_else(Vec::new, |attribute| {
-        attribute.split(',').map(str::trim).filter(|key| !key.is_empty()).collect()
+        attribute
+            .split(',')
+            .map(str::trim)
+            .filter(|key| !key.is_empty())
+            .collect()
     });
     let mut keyed: Vec<(Option<Val<'r>>, Val<'r>)> = Vec::with_capacity(items.len());
     for item in items {
@@ -307,7 +322,9 @@ pub(super) fn unique<'r>(
         };
         keyed.push((key, at));
     }
-    sort(&mut keyed, machine, |one, other, machine| compare(one.0, other.0, machine))?;
+    sort(&mut keyed, machine, |one, other, machine| {
+        compare(one.0, other.0, machine)
+    })?;
     let mut is_first = vec![false; items.len()];
     let mut before: Option<Val<'r>> = None;
     for (key, at) in &keyed {
@@ -409,7 +426,9 @@ pub(super) fn chain<'r>(
             entries.extend_from_slice(value.pairs(machine)?.unwrap_or_default());
         }
         // Merged maps are in the order of their keys.
-        sort(&mut entries, machine, |one, other, machine| compare(one.0, other.0, machine))?;
+        sort(&mut entries, machine, |one, other, machine| {
+            compare(one.0, other.0, machine)
+        })?;
         return Ok(Val::Map(Map::new(&entries, machine)?));
     }
     let lists = values.iter().all(|value| value.kind() == Kind::List);
@@ -450,7 +469,10 @@ fn filter_named(value: Val<'_>) -> Outcome<Filter> {
         return Err(Failure::invalid("`map` takes the name of a filter, or `attribute=`"));
     };
     Filter::named(name).ok_or_else(|| {
-        let failure = Failure::coded("unknown-filter", format!("there is no filter `{}`", name.escape_debug()));
+        let failure = Failure::coded(
+            "unknown-filter",
+            format!("there is no filter `{}`", name.escape_debug()),
+        );
         match suggestion(name, Filter::names()) {
             Some(near) => failure.help(format!("did you mean `{near}`?")),
             None => failure,
@@ -492,7 +514,10 @@ pub(super) fn map<'r>(
         return Ok(Val::List(mapped.finish()));
     }
     if !arguments.values.is_empty() {
-        return Err(Failure::coded("arguments", "`map` takes either a filter or `attribute=`"));
+        return Err(Failure::coded(
+            "arguments",
+            "`map` takes either a filter or `attribute=`",
+        ));
     }
     let default = arguments.named("default");
     for item in value.items(machine)? {
@@ -501,7 +526,8 @@ pub(super) fn map<'r>(
             Some(path) => item.path_or(path, default, machine)?,
             None => {
                 machine.defined(*item)?;
-                item.item(attribute, machine)?.unwrap_or(Val::Undefined("the attribute"))
+                item.item(attribute, machine)?
+                    .unwrap_or(Val::Undefined("the attribute"))
             }
         };
         let missing = found.is_undefined() && !default.is_undefined();
@@ -566,7 +592,13 @@ pub(super) fn selectattr<'r>(
     machine: &mut Machine<'_, 'r>,
 ) -> Outcome<Val<'r>> {
     let attribute = machine.defined_text(arguments.at(0))?;
-    filtered(value, Some(attribute), arguments.values.get(1..).unwrap_or_default(), true, machine)
+    filtered(
+        value,
+        Some(attribute),
+        arguments.values.get(1..).unwrap_or_default(),
+        true,
+        machine,
+    )
 }
 
 pub(super) fn rejectattr<'r>(
@@ -575,7 +607,13 @@ pub(super) fn rejectattr<'r>(
     machine: &mut Machine<'_, 'r>,
 ) -> Outcome<Val<'r>> {
     let attribute = machine.defined_text(arguments.at(0))?;
-    filtered(value, Some(attribute), arguments.values.get(1..).unwrap_or_default(), false, machine)
+    filtered(
+        value,
+        Some(attribute),
+        arguments.values.get(1..).unwrap_or_default(),
+        false,
+        machine,
+    )
 }
 
 pub(super) fn groupby<'r>(
@@ -590,10 +628,16 @@ pub(super) fn groupby<'r>(
     let case_sensitive = arguments.truth(usize::MAX, "case_sensitive")?.unwrap_or(false);
     let mut keyed = Vec::new();
     for item in value.items(machine)? {
-        let default = if default.is_absent() { Val::Undefined(attribute) } else { default };
+        let default = if default.is_absent() {
+            Val::Undefined(attribute)
+        } else {
+            default
+        };
         keyed.push((item.path_or(attribute, default, machine)?, *item));
     }
-    sort(&mut keyed, machine, |one, other, machine| order(one.0, other.0, case_sensitive, machine))?;
+    sort(&mut keyed, machine, |one, other, machine| {
+        order(one.0, other.0, case_sensitive, machine)
+    })?;
     let mut groups = machine.space.list();
     let mut rest = keyed.as_slice();
     while let Some((key, _)) = rest.first().copied() {

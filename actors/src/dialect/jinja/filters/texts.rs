@@ -3,9 +3,9 @@
 use super::{Arguments, Failure, Machine, Outcome, Val};
 use crate::dialect::Escape;
 use crate::dialect::jinja::operators::escaped;
+use crate::dialect::jinja::value::Kind;
 use crate::dialect::jinja::value::json::json;
 use crate::dialect::jinja::value::print::show;
-use crate::dialect::jinja::value::Kind;
 
 pub(super) fn safe<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     Ok(Val::Safe(machine.defined_text(value)?))
@@ -37,7 +37,9 @@ pub(super) fn title<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Mac
     for piece in text.split_inclusive(separates) {
         let word = piece.trim_end_matches(separates);
         if let Some(first) = word.chars().next() {
-            first.to_uppercase().try_for_each(|character| titled.push_char(character))?;
+            first
+                .to_uppercase()
+                .try_for_each(|character| titled.push_char(character))?;
             titled.push(&lower_tail(word, first))?;
         }
         titled.push(&piece[word.len()..])?;
@@ -45,11 +47,7 @@ pub(super) fn title<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Mac
     Ok(Val::Str(titled.finish()))
 }
 
-pub(super) fn capitalize<'r>(
-    value: Val<'r>,
-    _: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
+pub(super) fn capitalize<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     let text = machine.defined_text(value)?;
     let Some(first) = text.chars().next() else {
         return Ok(value);
@@ -84,11 +82,17 @@ pub(super) fn replace<'r>(
 ) -> Outcome<Val<'r>> {
     let (from, to) = (arguments.at(0), arguments.at(1));
     let count = arguments.integer(2, "count")?;
-    let count = count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
+    let count = count
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(usize::MAX);
     let text = machine.defined_text(value)?;
     let (pattern, mut with) = (machine.defined_text(from)?, machine.defined_text(to)?);
     let markup = machine.escape != Escape::None && (value.is_safe() || from.is_safe() || to.is_safe());
-    let text = if markup && !value.is_safe() { escaped(text, machine)? } else { text };
+    let text = if markup && !value.is_safe() {
+        escaped(text, machine)?
+    } else {
+        text
+    };
     if markup && !to.is_safe() {
         with = escaped(with, machine)?;
     }
@@ -103,7 +107,11 @@ pub(super) fn replace<'r>(
     }
     replaced.push(&text[done..])?;
     let replaced = replaced.finish();
-    Ok(if markup { Val::Safe(replaced) } else { Val::Str(replaced) })
+    Ok(if markup {
+        Val::Safe(replaced)
+    } else {
+        Val::Str(replaced)
+    })
 }
 
 pub(super) fn trim<'r>(
@@ -128,7 +136,10 @@ fn string_of<'r>(filter: &str, value: Val<'r>, machine: &Machine<'_, 'r>) -> Out
     machine.defined(value)?;
     match value.as_str() {
         Some(text) => Ok(text),
-        None => Err(Failure::invalid(format!("`{filter}` takes a string, not {}", value.words()))),
+        None => Err(Failure::invalid(format!(
+            "`{filter}` takes a string, not {}",
+            value.words()
+        ))),
     }
 }
 
@@ -154,7 +165,9 @@ pub(super) fn split<'r>(
     machine.items(text.len())?;
     let separator = arguments.text(0, "the separator")?;
     let most = arguments.integer(1, "the number of splits")?;
-    let most = most.and_then(|most| usize::try_from(most).ok()).map(|most| most.saturating_add(1));
+    let most = most
+        .and_then(|most| usize::try_from(most).ok())
+        .map(|most| most.saturating_add(1));
     match (separator, most) {
         (None, None) => list_of(value, text.split_whitespace(), machine),
         (None, Some(most)) => list_of(value, split_words(text, most), machine),
@@ -244,11 +257,7 @@ pub(super) fn tojson<'r>(
     Ok(Val::Safe(json(value, indent, machine)?))
 }
 
-pub(super) fn urlencode<'r>(
-    value: Val<'r>,
-    _: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
+pub(super) fn urlencode<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     let mut encoded = machine.space.writer();
     match value.pairs(machine)? {
         Some(pairs) => {
@@ -288,11 +297,7 @@ fn percent_encode(text: &str, into: &mut crate::dialect::jinja::space::Text<'_, 
 }
 
 /// Counts words: runs of letters, numbers and underscores.
-pub(super) fn wordcount<'r>(
-    value: Val<'r>,
-    _: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
+pub(super) fn wordcount<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     let text = string_of("wordcount", value, machine)?;
     machine.items(text.len() / 4)?;
     let words = text.split(|character: char| !character.is_alphanumeric() && character != '_');
@@ -310,7 +315,10 @@ pub(super) fn pluralize<'r>(
         None => value.as_index(),
     };
     let Some(count) = count else {
-        return Err(Failure::invalid(format!("`pluralize` takes a number or a list, not {}", value.words())));
+        return Err(Failure::invalid(format!(
+            "`pluralize` takes a number or a list, not {}",
+            value.words()
+        )));
     };
     let (form, usual) = match count {
         1 => (arguments.get(0, "singular"), ""),
@@ -339,12 +347,17 @@ pub(super) fn truncate<'r>(
         end => end,
     };
     let Some(end_text) = end.as_str() else {
-        return Err(Failure::invalid(format!("`end` has to be a string, not {}", end.words())));
+        return Err(Failure::invalid(format!(
+            "`end` has to be a string, not {}",
+            end.words()
+        )));
     };
     let leeway = arguments.count(3, "leeway")?.unwrap_or(LEEWAY);
     let end_length = end_text.chars().count();
     let Some(kept_length) = length.checked_sub(end_length) else {
-        return Err(Failure::invalid(format!("`length` has to be {end_length} at least, as long as `end`")));
+        return Err(Failure::invalid(format!(
+            "`length` has to be {end_length} at least, as long as `end`"
+        )));
     };
     machine.items(text.len() / 4)?;
     if text.chars().count() <= length.saturating_add(leeway) {
@@ -359,16 +372,16 @@ pub(super) fn truncate<'r>(
         return Ok(Val::Str(machine.space.concat(&[kept, end_text])?));
     }
     let kept = if value.is_safe() { kept } else { escaped(kept, machine)? };
-    let end = if end.is_safe() { end_text } else { escaped(end_text, machine)? };
+    let end = if end.is_safe() {
+        end_text
+    } else {
+        escaped(end_text, machine)?
+    };
     Ok(Val::Safe(machine.space.concat(&[kept, end])?))
 }
 
 /// Removes tags and comments, resolves the entities of HTML's own characters, and joins blanks.
-pub(super) fn striptags<'r>(
-    value: Val<'r>,
-    _: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
+pub(super) fn striptags<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     let text = machine.defined_text(value)?;
     machine.items(text.len())?;
     let mut plain = String::new();

@@ -50,16 +50,14 @@ pub(in crate::dialect::jinja) fn filter_help(name: &str) -> Option<&'static str>
         "stringformat" | "sprintf" | "printf" => "write `'%…'|format(x)`",
         "yesno" => "write `'yes' if x else 'no'`",
         "default_if_none" => "write `|default('…', true)`",
-        "truncatechars" | "truncatechars_html" => "write `text[:n]`",
+        "truncatechars" | "truncatechars_html" => "write `|truncate(n)`",
         "truncatewords" | "truncatewords_html" => {
             "write `text|split|list` and a slice of it, or shorten the text in the data"
         }
         "nl2br" | "newline_to_br" | "linebreaksbr" | "linebreaks" => {
             "write `{{ text|escape|replace('\\n', '<br>'|safe) }}`"
         }
-        "date" | "time" | "strftime" | "date_format" => {
-            "write `|dateformat`, `|timeformat` or `|datetimeformat`, or format it in the data"
-        }
+        "date" | "time" | "strftime" | "date_format" => "format it in the data, or register a formatter of that name",
         "slugify" | "urlize" | "urlizetrunc" | "markdown" | "markdownify" | "timesince" | "timeuntil" => {
             "prepare the value in the data, or register a formatter of that name"
         }

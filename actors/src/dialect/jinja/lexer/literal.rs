@@ -127,6 +127,11 @@ pub(super) fn number(text: &str, start: usize, follows_dot: bool) -> Result<(Tok
             (2 + digits.count(), false)
         }
     };
+    if text[..length].ends_with('.') && text[length..].starts_with('.') {
+        let at = ByteRange::new(start + length - 1..start + length + 1);
+        let fault = Fault::new("range-operator", at, "`..` is not part of the language");
+        return Err(fault.help("write `range(first, end)`, which leaves out the end"));
+    }
     let written = &text[prefix..length];
     let digits: Cow<'_, str> = match written.contains('_') {
         true => written.replace('_', "").into(),

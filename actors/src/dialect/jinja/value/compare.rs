@@ -168,7 +168,11 @@ fn numbers(one: Val<'_>, other: Val<'_>) -> Option<Ordering> {
 
 #[expect(clippy::float_cmp, reason = "equal floats are equal, whatever the sign of zero is")]
 fn floats(one: f64, other: f64) -> Ordering {
-    if one == other { Ordering::Equal } else { one.total_cmp(&other) }
+    if one == other {
+        Ordering::Equal
+    } else {
+        one.total_cmp(&other)
+    }
 }
 
 fn whole_and_float(whole: Wide, float: f64) -> Ordering {
@@ -217,4 +221,3 @@ pub(in crate::dialect::jinja) fn sort<'m, 'r, T: Copy>(
     }
     Ok(())
 }
-

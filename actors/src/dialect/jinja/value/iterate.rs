@@ -41,9 +41,15 @@ impl<'r> Source<'r> {
             Val::Range(range) => (Self::Range(*range), true),
             Val::Str(text) | Val::Safe(text) => (Self::Characters(text), false),
             Val::None | Val::Undefined(_) | Val::Silent => (Self::Values(&[]), true),
-            Val::Group(group) => (Self::Values(machine.space.slice(&[group.key, Val::Iter(group.items)])?), true),
+            Val::Group(group) => (
+                Self::Values(machine.space.slice(&[group.key, Val::Iter(group.items)])?),
+                true,
+            ),
             other => match other.pairs(machine)? {
-                Some(pairs) => (Self::Values(machine.space.collect(pairs.iter().map(|(key, _)| *key))?), true),
+                Some(pairs) => (
+                    Self::Values(machine.space.collect(pairs.iter().map(|(key, _)| *key))?),
+                    true,
+                ),
                 None => {
                     let message = format!("{} cannot be iterated over", other.words());
                     return Err(Failure::of(RenderFault::NotIterable, "not-iterable", message));
@@ -93,7 +99,9 @@ impl<'r> Val<'r> {
             }
             Source::Range(range) => {
                 machine.items(range.count)?;
-                machine.space.collect((0..range.count).map(|at| range.get(at).unwrap_or(Self::None)))
+                machine
+                    .space
+                    .collect((0..range.count).map(|at| range.get(at).unwrap_or(Self::None)))
             }
             Source::Characters(text) => {
                 machine.items(text.len())?;

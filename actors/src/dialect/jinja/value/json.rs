@@ -107,7 +107,11 @@ impl<'r> Writer<'_, 'r> {
 
     fn end(&mut self, count: usize) -> Outcome<()> {
         self.level -= 1;
-        if count > 0 && self.indent.is_some() { self.line() } else { Ok(()) }
+        if count > 0 && self.indent.is_some() {
+            self.line()
+        } else {
+            Ok(())
+        }
     }
 
     fn line(&mut self) -> Outcome<()> {

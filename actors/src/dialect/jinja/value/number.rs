@@ -150,7 +150,17 @@ mod tests {
 
     #[test]
     fn division_rounds_down() {
-        for (a, b) in [(7, 2), (-7, 2), (7, -2), (-7, -2), (6, 3), (-6, 3), (0, -5), (1, 7), (-1, 7)] {
+        for (a, b) in [
+            (7, 2),
+            (-7, 2),
+            (7, -2),
+            (-7, -2),
+            (6, 3),
+            (-6, 3),
+            (0, -5),
+            (1, 7),
+            (-1, 7),
+        ] {
             let (quotient, rest) = Wide::of(a).divided(Wide::of(b)).expect("not by zero");
             let (quotient, rest) = (quotient.as_i128().expect("small"), rest.as_i128().expect("small"));
             assert_eq!(quotient * b + rest, a);

@@ -46,7 +46,12 @@ pub(in crate::dialect::jinja) fn display<'r>(
         Val::Undefined(_) | Val::Silent => Ok(()),
         Val::Str(text) | Val::Safe(text) => sink.push(text),
         Val::Float(number) => float(number, sink),
-        other => Walk { sink, pretty: false, level: 0 }.show(other, machine, 0),
+        other => Walk {
+            sink,
+            pretty: false,
+            level: 0,
+        }
+        .show(other, machine, 0),
     }
 }
 
