@@ -1,4 +1,6 @@
 //! The dialect `jinja`: its output compared with that of minijinja, and everything that it refuses.
 
 mod cases;
+mod differential;
+mod generator;
 mod judge;

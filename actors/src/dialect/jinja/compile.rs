@@ -265,13 +265,17 @@ impl<'t, 'a> Compiler<'t, 'a> {
         small(self.operations.len())
     }
 
+    /// Returns the position of a part of the source: the difference of the addresses.
+    fn position(&self, part: &'t str) -> u32 {
+        small((part.as_ptr() as usize).wrapping_sub(self.source.as_ptr() as usize))
+    }
+
     fn fault(&mut self, fault: Fault) {
         self.faults.push(fault);
     }
 
     fn text(&mut self, part: &'t str) {
-        // Part of the source, so the difference of the addresses is its position.
-        let start = small(part.as_ptr() as usize - self.source.as_ptr() as usize);
+        let start = self.position(part);
         let (before, length) = self.lead;
         if length > 0 && before + length == start {
             self.lead.1 += small(part.len());

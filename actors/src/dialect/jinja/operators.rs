@@ -312,7 +312,10 @@ pub(super) fn slice<'r>(
     [start, stop, step]: [Val<'r>; 3],
     machine: &mut Machine<'_, 'r>,
 ) -> Outcome<Val<'r>> {
-    machine.defined(value)?;
+    if value.is_undefined() && machine.strict {
+        let expression = if let Val::Undefined(expression) = value { expression } else { "" };
+        return Err(super::machine::undefined(expression));
+    }
     let bound = |bound: Val<'r>| match bound {
         Val::None => Ok(None),
         Val::Undefined(expression) => Err(super::machine::undefined(expression)),
@@ -351,13 +354,14 @@ pub(super) fn slice<'r>(
                 .unwrap_or(if step > 0 && from_end { 0 } else { items.len() });
             let part = positions(start, stop, step, length);
             machine.items(part.len())?;
+            let counted = step < 0 || part.len() == 0;
             let mut kept = machine.space.list();
             part.filter_map(|at| items.get(at))
                 .try_for_each(|item| kept.push(*item))?;
             let kept = kept.finish();
             Ok(match value {
                 Val::Tuple(_) => Val::Tuple(kept),
-                Val::Stream(_) => Val::Stream(kept),
+                Val::Stream(_) if !counted => Val::Stream(kept),
                 _ => Val::Iter(kept),
             })
         }

@@ -52,16 +52,40 @@ fn escape(name: &str) -> Escape {
     Escape::of(&TemplateName::new(name).expect("a valid name"))
 }
 
-/// Renders templates with minijinja. Its entities are replaced by those of this engine, which escapes no slashes.
+/// Escapes text with the entities of the engine. Those of minijinja are longer, and it escapes slashes as well.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// Renders templates with minijinja, with the entities of the engine.
 pub(crate) fn theirs(texts: Texts<'_>, context: &Value, missing: Missing) -> Result<String, String> {
     let mut environment = Environment::new();
+    environment.set_debug(false);
     environment.set_undefined_behavior(match missing {
         Missing::Error => UndefinedBehavior::Strict,
         Missing::Lenient => UndefinedBehavior::Chainable,
     });
     environment.set_auto_escape_callback(|name| match escape(name) {
-        Escape::Html => AutoEscape::Html,
+        // A mode of its own, so that the formatter below is asked everywhere.
+        Escape::Html => AutoEscape::Custom("engine".into()),
         _ => AutoEscape::None,
+    });
+    environment.set_formatter(|output, state, value| {
+        let plain = matches!(state.auto_escape(), AutoEscape::None) || value.is_safe();
+        let text = value.to_string();
+        output.write_str(&if plain { text } else { escaped(&text) })?;
+        Ok(())
     });
     minijinja_contrib::add_to_environment(&mut environment);
     for (name, text) in texts {
@@ -72,6 +96,7 @@ pub(crate) fn theirs(texts: Texts<'_>, context: &Value, missing: Missing) -> Res
         .get_template(texts[0].0)
         .map_err(|error| format!("{error:#}"))?;
     let rendered = entry.render(minijinja::Value::from(Serde(context)));
+    // Plain templates have no such mode, but may escape some values.
     let rendered = rendered.map_err(|error| format!("{error:#}"))?;
-    Ok(rendered.replace("&#x27;", "&#39;").replace("&#x2f;", "/"))
+    Ok(rendered.replace("#x27;", "#39;"))
 }

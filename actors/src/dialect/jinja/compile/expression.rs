@@ -85,7 +85,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
         match &expr.kind {
             ExprKind::Literal(literal) => self.literal(literal, at),
             ExprKind::Name(name) => {
-                let name = self.name_use(name, at);
+                let name = self.name_use(name);
                 self.emit(Instruction::Name(name), at);
             }
             ExprKind::List(items) => {
@@ -175,10 +175,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
 
     /// Compiles a name with attributes, such as `page.title`, if an expression is one.
     pub(super) fn path(&mut self, expr: &'a Expr<'t>) -> Option<Path> {
-        let (name, at, attributes) = match &expr.kind {
-            ExprKind::Name(name) => (*name, expr.at, &[][..]),
+        let (name, attributes) = match &expr.kind {
+            ExprKind::Name(name) => (*name, &[][..]),
             ExprKind::Postfix(base, operations) => match base.kind {
-                ExprKind::Name(name) => (name, base.at, operations.as_slice()),
+                ExprKind::Name(name) => (name, operations.as_slice()),
                 _ => return None,
             },
             _ => return None,
@@ -189,7 +189,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
         {
             return None;
         }
-        let name = self.name_use(name, at);
+        let name = self.name_use(name);
         let first = small(self.keys.len());
         for attribute in attributes {
             if let PostfixKind::Attribute(attribute) = &attribute.kind {
@@ -203,7 +203,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
     /// Compiles the namespace of an assignment to one of its attributes.
     pub(super) fn namespace(&mut self, base: Name<'t>, between: &[Name<'t>]) -> Code {
         let start = small(self.code.len());
-        let name = self.name_use(base.text, base.at);
+        let name = self.name_use(base.text);
         self.emit(Instruction::Name(name), base.at);
         for attribute in between {
             let key = self.key(attribute.at);
@@ -304,7 +304,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
                 self.emit(Instruction::Super, place);
             } else {
                 let shape = self.arguments(arguments, caller_of(0));
-                let name = self.name_use(name, base.at);
+                let name = self.name_use(name);
                 self.emit(Instruction::CallName(name, shape), place);
             }
             return 1;

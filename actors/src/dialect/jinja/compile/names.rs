@@ -102,12 +102,13 @@ impl<'t, 'a> Compiler<'t, 'a> {
         lookup
     }
 
-    /// Adds a use of a name.
-    pub(super) fn name_use(&mut self, name: &'t str, at: ByteRange) -> u32 {
+    /// Adds a use of a name, which is a part of the source.
+    pub(super) fn name_use(&mut self, name: &'t str) -> u32 {
         let lookup = self.resolve(name);
+        let start = self.position(name);
         let key = self.key(ByteRange {
-            start: at.start,
-            end: at.start + small(name.len()),
+            start,
+            end: start + small(name.len()),
         });
         self.names.push(NameUse { key, lookup });
         small(self.names.len() - 1)

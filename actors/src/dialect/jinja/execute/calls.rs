@@ -180,9 +180,8 @@ impl<'r> Execution<'r> {
         }
         let caller = named.iter().rev().find(|(keyword, _)| *keyword == "caller");
         let caller = caller.map_or(Val::Undefined("caller"), |(_, value)| *value);
-        if definition.caller {
-            self.variables.push_named("caller", caller);
-        }
+        // Always, because the slots of the body's own variables lie behind it.
+        self.variables.push_named("caller", caller);
         self.run(unit, definition.start, definition.end, frame)?;
         self.variables.leave(mark);
         self.run = run;

@@ -133,6 +133,9 @@ pub(super) fn join<'r>(
             machine.bytes(between.len())?;
             joined.push(between)?;
         }
+        if markup {
+            machine.defined(*item)?;
+        }
         let text = machine.text(*item)?;
         let text = if markup && !item.is_safe() {
             escaped(text, machine)?
@@ -406,6 +409,11 @@ fn all<'r>(value: Val<'r>, arguments: &Arguments<'_, 'r>) -> Vec<Val<'r>> {
     std::iter::once(value).chain(arguments.values.iter().copied()).collect()
 }
 
+/// Returns the items of a value; an undefined one has none, also in strict mode.
+fn items_or_none<'r>(value: Val<'r>, machine: &mut Machine<'_, 'r>) -> Outcome<&'r [Val<'r>]> {
+    if value.is_undefined() { Ok(&[]) } else { value.items(machine) }
+}
+
 pub(super) fn chain<'r>(
     value: Val<'r>,
     arguments: &Arguments<'_, 'r>,
@@ -426,7 +434,7 @@ pub(super) fn chain<'r>(
     let lists = values.iter().all(|value| value.kind() == Kind::List);
     let mut items = machine.space.list();
     for value in values {
-        value.items(machine)?.iter().try_for_each(|item| items.push(*item))?;
+        items_or_none(value, machine)?.iter().try_for_each(|item| items.push(*item))?;
     }
     let items = items.finish();
     Ok(if lists { Val::List(items) } else { Val::Stream(items) })
@@ -441,7 +449,7 @@ pub(super) fn zip<'r>(
     let counted = values.iter().all(|value| value.length().is_some());
     let mut lists = Vec::with_capacity(values.len());
     for value in values {
-        lists.push(value.items(machine)?);
+        lists.push(items_or_none(value, machine)?);
     }
     let shortest = lists.iter().map(|list| list.len()).min().unwrap_or(0);
     let mut rows = machine.space.list();

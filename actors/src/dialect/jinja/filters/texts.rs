@@ -208,7 +208,8 @@ pub(super) fn indent<'r>(
     let width = arguments.count(0, "width")?.unwrap_or(4);
     let first = arguments.truth(1, "first")?.unwrap_or(false);
     let blank = arguments.truth(2, "blank")?.unwrap_or(false);
-    let text = machine.defined_text(value)?;
+    // Unlike other filters of texts, this one accepts undefined values, as with the judge.
+    let text = machine.text(value)?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     let mut indented = machine.space.writer();
