@@ -28,6 +28,11 @@ impl<'r> Space<'r> {
         }
     }
 
+    /// Returns the arena, for lists whose size is bounded otherwise.
+    pub(super) fn bump(&self) -> &'r Bump {
+        self.bump
+    }
+
     /// Charges bytes before they are allocated.
     #[inline]
     fn take(&self, bytes: usize) -> Outcome<()> {

@@ -84,9 +84,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
         let at = expr.at;
         match &expr.kind {
             ExprKind::Literal(literal) => self.literal(literal, at),
-            ExprKind::Name(name) => {
-                let name = self.name_use(name);
-                self.emit(Instruction::Name(name), at);
+            ExprKind::Name(_) => {
+                if let Some(path) = self.path(expr) {
+                    self.emit(Instruction::Path(path), at);
+                }
             }
             ExprKind::List(items) => {
                 items.iter().for_each(|item| self.value(item));
