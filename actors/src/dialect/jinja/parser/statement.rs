@@ -127,7 +127,7 @@ impl<'t> Parser<'t, '_> {
                 self.context_marker()?;
                 self.complete(start, StatementKind::Import { template, alias })
             }
-            "from" => self.from_import(start),
+            "from" => self.imported_names(start),
             "macro" => self.macro_definition(start),
             "call" => self.call_block(start),
             "do" => {
@@ -484,7 +484,7 @@ impl<'t> Parser<'t, '_> {
         Ok(true)
     }
 
-    fn from_import(&mut self, start: ByteRange) -> Result<(), Fault> {
+    fn imported_names(&mut self, start: ByteRange) -> Result<(), Fault> {
         let template = self.expression()?;
         self.expect_word("import")?;
         let mut names = Vec::new();

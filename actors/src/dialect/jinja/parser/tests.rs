@@ -612,3 +612,145 @@ proptest! {
         }
     }
 }
+
+/// An expression, as people write them.
+fn expression() -> impl Strategy<Value = String> {
+    let leaf = proptest::sample::select(
+        &[
+            "a",
+            "b.c",
+            "d.0.e",
+            "1",
+            "2.5",
+            "1_0",
+            "'s'",
+            "\"t\" 'u'",
+            "true",
+            "none",
+            "[]",
+            "()",
+            "{}",
+            "loop.index",
+            "x1",
+            "1e3",
+        ][..],
+    )
+    .prop_map(str::to_owned);
+    leaf.prop_recursive(4, 24, 3, |inner| {
+        let operator = proptest::sample::select(
+            &[
+                " + ", " - ", "*", " / ", "//", "%", "**", " ~ ", " == ", "!=", " < ", ">=", " in ", " not in ", " and ", " or ",
+            ][..],
+        );
+        let prefix = proptest::sample::select(&["not ", "-", "- "][..]);
+        let suffix = proptest::sample::select(
+            &[
+                "|upper", "|default('x')", "|join(', ')|safe", ".f", "[0]", "['k']", "[1:]", "[::2]", "[:-1]", "()", "(1, k=2)",
+                " is defined", " is not none", " is divisibleby 3", " is eq('x')", " is in [1]",
+            ][..],
+        );
+        prop_oneof![
+            4 => (inner.clone(), operator, inner.clone()).prop_map(|(one, operator, other)| format!("{one}{operator}{other}")),
+            1 => (prefix, inner.clone()).prop_map(|(prefix, value)| format!("{prefix}{value}")),
+            3 => (inner.clone(), suffix).prop_map(|(value, suffix)| format!("{value}{suffix}")),
+            1 => (inner.clone(), inner.clone(), inner.clone())
+                .prop_map(|(one, test, other)| format!("{one} if {test} else {other}")),
+            1 => inner.clone().prop_map(|value| format!("({value})")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("[{one}, {other}]")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("{{{one}: {other}}}")),
+            1 => (inner.clone(), inner).prop_map(|(one, other)| format!("f({one}, *x, k={other})")),
+        ]
+    })
+}
+
+/// A text with one tag of each kind at most, around expressions.
+fn template() -> impl Strategy<Value = String> {
+    let forms = proptest::sample::select(
+        &[
+            "{{ E }}",
+            "{{- E -}}",
+            "{% if E %}x{% elif F %}y{% else %}z{% endif %}",
+            "{% for k in E %}{{ k }}{% else %}{% endfor %}",
+            "{% for k, (v, w) in E if F recursive %}{% break %}{% endfor %}",
+            "{% set v = E %}",
+            "{% set v, w = E, F %}",
+            "{% set ns.v = E %}",
+            "{% set v | upper %}{{ E }}{% endset %}",
+            "{% with v = E, (w, x) = F %}{{ v }}{% endwith %}",
+            "{% filter upper | replace(E, F) %}x{% endfilter %}",
+            "{% autoescape E %}x{% endautoescape %}",
+            "{% block v scoped %}{{ E }}{% endblock v %}",
+            "{% extends E %}",
+            "{% include E ignore missing with context %}",
+            "{% import E as v %}",
+            "{% from E import v, w as x with context %}",
+            "{% macro m(v, w=E) %}{{ F }}{% endmacro %}",
+            "{% call(v) f(E) %}x{% endcall %}",
+            "{% do f(E) %}",
+            "{% raw %}{{ E }}{% endraw %}",
+            "{# E #}",
+            "{{ E|f.g(F) }}",
+        ][..],
+    );
+    (forms, expression(), expression()).prop_map(|(form, one, other)| form.replace('E', &one).replace('F', &other))
+}
+
+/// Returns true if minijinja accepts a text. It panics on some, such as `{% import 'a' as -b %}`.
+fn is_accepted_by_the_crate(text: &str) -> bool {
+    let compile = || minijinja::Environment::new().template_from_str(text).is_ok();
+    std::panic::catch_unwind(compile).unwrap_or(false)
+}
+
+/// Returns true for faults that the dialect has and the crate has not: names that are keywords, and what fails or goes wrong there only when
+/// it is rendered.
+fn is_stricter(fault: &Diagnostic) -> bool {
+    let is_keyword = ["`not`", "`if`", "`in`", "`is`", "`and`", "`or`", "`else`"]
+        .iter()
+        .any(|word| fault.message.ends_with(word));
+    matches!(
+        fault.code,
+        "no-loop-to-leave" | "second-extends" | "duplicate-parameter" | "statement-in-braces" | "range-operator"
+    ) || fault.code == "unexpected-token" && (is_keyword || fault.message.starts_with("`not` binds"))
+}
+
+/// Returns true for texts in which a keyword or a plus follows a test without arguments. The crate reads it as an argument.
+fn is_kinder(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut after_tests = words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| **word == "is")
+        .map(|(at, _)| {
+            let is_negated = words.get(at + 1) == Some(&"not");
+            let test = at + 1 + usize::from(is_negated);
+            (words.get(test), words.get(test + 1))
+        });
+    after_tests.any(|(test, next)| {
+        test.is_some_and(|test| test.ends_with('+')) || next.is_some_and(|next| ["if", "in", "not", "+"].contains(next))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// The crate is the judge of what is accepted: whole texts, and texts that miss one character or have one too many.
+    #[test]
+    fn the_crate_accepts_the_same_texts(text in template(), at in any::<prop::sample::Index>(), edit in 0..4_u8) {
+        let mut edited = text;
+        let position = edited.floor_char_boundary(at.index(edited.len()));
+        match edit {
+            0 => drop(edited.remove(position)),
+            1 => edited.insert(position, [' ', '(', ')', ',', '|', '.', '-', '%', '}', '1', 'a', '\''][position % 12]),
+            _ => {}
+        }
+        let accepted = is_accepted_by_the_crate(&edited);
+        match parse(&edited, &Limits::default()) {
+            Ok(template) => prop_assert!(accepted || is_kinder(&edited), "{edited} is refused by the crate: {}", shown::body(&template.body)),
+            Err(faults) => {
+                // Two braces inside a tag count as another tag once there is a fault.
+                let is_unclosed = faults[0].code == "unclosed-tag" && edited[2..].contains("{{");
+                prop_assert!(!accepted || is_stricter(&faults[0]) || is_unclosed, "{edited} is accepted by the crate:\n{}", faults[0]);
+            },
+        }
+    }
+}
