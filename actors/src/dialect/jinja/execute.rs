@@ -274,10 +274,8 @@ impl<'r> Execution<'r> {
                     frame.escape = escape;
                 }
             }
-            Action::Block(name) => {
-                if self.run.parent.is_none() && !self.run.discards {
-                    self.block(here, here.unit.key(name), frame)?;
-                }
+            Action::Block(name) if self.run.parent.is_none() && !self.run.discards => {
+                self.block(here, here.unit.key(name), frame)?;
             }
             Action::Extends { template } => self.extend(here, template, frame)?,
             Action::Include { template } => self.include(here, template, frame)?,

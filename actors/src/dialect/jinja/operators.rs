@@ -313,7 +313,11 @@ pub(super) fn slice<'r>(
     machine: &mut Machine<'_, 'r>,
 ) -> Outcome<Val<'r>> {
     if value.is_undefined() && machine.strict {
-        let expression = if let Val::Undefined(expression) = value { expression } else { "" };
+        let expression = if let Val::Undefined(expression) = value {
+            expression
+        } else {
+            ""
+        };
         return Err(super::machine::undefined(expression));
     }
     let bound = |bound: Val<'r>| match bound {

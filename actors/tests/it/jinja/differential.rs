@@ -57,8 +57,16 @@ fn random_templates_print_like_the_judge() {
                 }
                 Err(difference) => {
                     differs.store(true, Ordering::Relaxed);
-                    let is_used = |name: &str| case.templates.iter().any(|(_, text)| text.contains(&format!("'{name}'")));
-                    let used = case.templates.iter().enumerate().filter(|(at, (name, _))| *at == 0 || is_used(name));
+                    let is_used = |name: &str| {
+                        case.templates
+                            .iter()
+                            .any(|(_, text)| text.contains(&format!("'{name}'")))
+                    };
+                    let used = case
+                        .templates
+                        .iter()
+                        .enumerate()
+                        .filter(|(at, (name, _))| *at == 0 || is_used(name));
                     let shown: Vec<String> = used.map(|(_, (name, text))| format!("--- {name}\n{text}")).collect();
                     let (texts, context) = (shown.join("\n"), &case.context);
                     panic!(
@@ -77,7 +85,10 @@ fn random_templates_print_like_the_judge() {
                 scope.spawn(move || run(thread))
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().expect("no difference")).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no difference"))
+            .collect()
     });
     let of = |count: fn(&Counts) -> u64| counts.iter().map(count).sum::<u64>();
     let (same, failed, lost) = (of(|each| each.same), of(|each| each.both_failed), of(|each| each.lost));

@@ -31,7 +31,9 @@ impl Case {
             within: Within::Template,
             includes: true,
         };
-        let entry = writer.choices.of(&["page.html", "page.html", "page.html.j2", "page.txt"]);
+        let entry = writer
+            .choices
+            .of(&["page.html", "page.html", "page.html.j2", "page.txt"]);
         let lib = writer.template(Within::Library);
         let part = writer.template(Within::Partial);
         let text = writer.template(Within::Partial);
@@ -61,7 +63,16 @@ impl Case {
 }
 
 fn context(choices: &mut Choices<'_>) -> Value {
-    let texts = ["", "a", "<b> & 'c' \"d\"", "Two words", "path|é", "12", "UPPER lower", "x,y,z"];
+    let texts = [
+        "",
+        "a",
+        "<b> & 'c' \"d\"",
+        "Two words",
+        "path|é",
+        "12",
+        "UPPER lower",
+        "x,y,z",
+    ];
     let numbers = [0, 1, 2, 3, 7, -1, -12, 100];
     let text = |choices: &mut Choices<'_>| choices.of(&texts);
     let number = |choices: &mut Choices<'_>| choices.of(&numbers);
@@ -204,7 +215,13 @@ impl Writer<'_, '_> {
     }
 
     fn tag(&mut self, inner: &str) {
-        let (open, close) = self.choices.of(&[("{% ", " %}"), ("{% ", " %}"), ("{%- ", " %}"), ("{% ", " -%}"), ("{%+ ", " %}")]);
+        let (open, close) = self.choices.of(&[
+            ("{% ", " %}"),
+            ("{% ", " %}"),
+            ("{%- ", " %}"),
+            ("{% ", " -%}"),
+            ("{%+ ", " %}"),
+        ]);
         let _ = write!(self.text, "{open}{inner}{close}");
     }
 
@@ -212,7 +229,16 @@ impl Writer<'_, '_> {
         self.size += 1;
         match self.choices.below(24) {
             0..=2 => {
-                let text = self.choices.of(&["text ", "\n  ", "<p>", " \n", "é", "{ } % #", "{# note #}", "{% raw %}{{ x }}{% endraw %}"]);
+                let text = self.choices.of(&[
+                    "text ",
+                    "\n  ",
+                    "<p>",
+                    " \n",
+                    "é",
+                    "{ } % #",
+                    "{# note #}",
+                    "{% raw %}{{ x }}{% endraw %}",
+                ]);
                 self.text.push_str(text);
             }
             3..=9 => {
@@ -256,7 +282,14 @@ impl Writer<'_, '_> {
             }
             19 => match self.choices.below(2) {
                 0 => {
-                    let filter = self.choices.of(&["upper", "trim", "replace('a', '<')", "escape", "length", "title | lower"]);
+                    let filter = self.choices.of(&[
+                        "upper",
+                        "trim",
+                        "replace('a', '<')",
+                        "escape",
+                        "length",
+                        "title | lower",
+                    ]);
                     self.tag(&format!("filter {filter}"));
                     self.closed();
                     self.tag("endfilter");
@@ -320,7 +353,9 @@ impl Writer<'_, '_> {
             6 => "rows | map(attribute='n')".to_owned(),
             _ => self.expr(1),
         };
-        let filter = self.choices.of(&["", "", "", " if (loop is undefined)", " if (i is defined)", " if true"]);
+        let filter = self
+            .choices
+            .of(&["", "", "", " if (loop is undefined)", " if (i is defined)", " if true"]);
         let (target, iterable, filter) = match self.choices.below(8) {
             0 => ("k, v", "m | items".to_owned(), ""),
             1 => ("k, v", "[(1, 2), [3, 4]]".to_owned(), ""),
@@ -349,12 +384,23 @@ impl Writer<'_, '_> {
 
     fn name(&mut self) -> &'static str {
         if self.loops > 0 && self.choices.one_in(3) {
-            return self.choices.of(&["loop.index", "loop.index0", "loop.first", "loop.last", "loop.length", "loop.depth", "loop.revindex"]);
+            return self.choices.of(&[
+                "loop.index",
+                "loop.index0",
+                "loop.first",
+                "loop.last",
+                "loop.length",
+                "loop.depth",
+                "loop.revindex",
+            ]);
         }
         match self.choices.below(14) {
             0 => self.choices.of(&["v1", "v2", "i", "j", "p", "q", "u", "k", "row"]),
             1 => self.choices.of(&["m.nope", "u.x", "m.o.nope", "rows[0].k", "xs[9]"]),
-            _ => self.choices.of(&["a", "b", "f", "s", "w", "t", "z", "xs", "rows", "m", "m.k", "m.n", "m.o.p", "m['k']", "xs[0]", "xs[-1]"]),
+            _ => self.choices.of(&[
+                "a", "b", "f", "s", "w", "t", "z", "xs", "rows", "m", "m.k", "m.n", "m.o.p", "m['k']", "xs[0]",
+                "xs[-1]",
+            ]),
         }
     }
 
@@ -368,7 +414,8 @@ impl Writer<'_, '_> {
             0..=5 => self.name().to_owned(),
             6..=8 => {
                 let literal = self.choices.of(&[
-                    "1", "0", "-3", "2.5", "'a'", "'<x>'", "\"it's\"", "''", "true", "false", "none", "[]", "{}", "(1,)", "1e3", "10 ** 30",
+                    "1", "0", "-3", "2.5", "'a'", "'<x>'", "\"it's\"", "''", "true", "false", "none", "[]", "{}",
+                    "(1,)", "1e3", "10 ** 30",
                 ]);
                 literal.to_owned()
             }
@@ -380,28 +427,67 @@ impl Writer<'_, '_> {
                 let operator = self.choices.of(&["==", "!=", "<", "<=", ">", ">=", "in", "not in"]);
                 format!("({} {operator} {})", self.expr(deeper), self.expr(deeper))
             }
-            13 => format!("({} and {} or {})", self.expr(deeper), self.expr(deeper), self.expr(deeper)),
+            13 => format!(
+                "({} and {} or {})",
+                self.expr(deeper),
+                self.expr(deeper),
+                self.expr(deeper)
+            ),
             14 => format!("(not {})", self.expr(deeper)),
             15 => match self.choices.below(2) {
-                0 => format!("({} if {} else {})", self.expr(deeper), self.expr(deeper), self.expr(deeper)),
+                0 => format!(
+                    "({} if {} else {})",
+                    self.expr(deeper),
+                    self.expr(deeper),
+                    self.expr(deeper)
+                ),
                 _ => format!("({} if {})", self.expr(deeper), self.expr(deeper)),
             },
             16 => format!("[{}, {}]", self.expr(deeper), self.expr(deeper)),
-            17 => format!("{{'k': {}, {}: 1}}", self.expr(deeper), self.choices.of(&["'n'", "2", "true"])),
+            17 => format!(
+                "{{'k': {}, {}: 1}}",
+                self.expr(deeper),
+                self.choices.of(&["'n'", "2", "true"])
+            ),
             18 => {
-                let slice = self.choices.of(&["[1:]", "[:1]", "[::-1]", "[0]", "[-1]", "[::2]", "[1:-1]", "[-2:]"]);
+                let slice = self
+                    .choices
+                    .of(&["[1:]", "[:1]", "[::-1]", "[0]", "[-1]", "[::2]", "[1:-1]", "[-2:]"]);
                 format!("({}){slice}", self.expr(deeper))
             }
             19 => {
                 let test = self.choices.of(&[
-                    "defined", "undefined", "none", "odd", "even", "string", "number", "mapping", "sequence", "iterable", "true", "safe",
-                    "lower", "upper", "integer", "float", "boolean", "divisibleby(2)", "in([1, 'a'])", "eq(1)", "startingwith('a')",
-                    "sameas(none)", "lt(3)",
+                    "defined",
+                    "undefined",
+                    "none",
+                    "odd",
+                    "even",
+                    "string",
+                    "number",
+                    "mapping",
+                    "sequence",
+                    "iterable",
+                    "true",
+                    "safe",
+                    "lower",
+                    "upper",
+                    "integer",
+                    "float",
+                    "boolean",
+                    "divisibleby(2)",
+                    "in([1, 'a'])",
+                    "eq(1)",
+                    "startingwith('a')",
+                    "sameas(none)",
+                    "lt(3)",
                 ]);
                 let word = self.choices.of(&["is", "is not"]);
                 format!("({} {word} {test})", self.expr(deeper))
             }
-            20 if self.choices.one_in(8) => self.choices.of(&["(xs | chain([3]))", "(m | chain({'a': 1}))", "(xs | chain(range(2)))"]).to_owned(),
+            20 if self.choices.one_in(8) => self
+                .choices
+                .of(&["(xs | chain([3]))", "(m | chain({'a': 1}))", "(xs | chain(range(2)))"])
+                .to_owned(),
             20 if self.choices.one_in(2) => {
                 let name = self.choices.of(&["one", "two", "three", "lib.one", "second"]);
                 format!("{name}({})", self.expr(deeper))
@@ -415,17 +501,86 @@ impl Writer<'_, '_> {
             }
             _ => {
                 let filter = self.choices.of(&[
-                    "upper", "lower", "title", "capitalize", "trim", "length", "string", "list", "first", "last", "reverse", "sort", "unique",
-                    "join(', ')", "join", "join('<')", "default('d')", "default('', true)", "string | escape", "safe", "string | e", "abs", "int", "float",
-                    "int(7)", "float(1.5)", "round", "round(1)", "round(-1)", "round(2, 'floor')", "sum", "min", "max", "tojson", "items",
-                    "dictsort", "batch(2)", "slice(2)", "replace('a', 'b')", "replace('<', '&')", "split", "split(',')", "lines", "indent",
-                    "indent(2, true)", "urlencode", "pprint", "bool", "map('upper')", "map('string')", "map(attribute='k')",
-                    "map(attribute='n', default=0)", "select", "reject('none')", "select('odd')", "selectattr('n')",
-                    "rejectattr('n', 'gt', 1)", "groupby('k')", "sort(attribute='n')", "sort(attribute='k,n', reverse=true)",
-                    "sort(case_sensitive=true)", "attr('k')", "zip([1, 2])", "list | sort | first", "map('default', 'x')",
-                    "truncate(length=9)", "striptags", "pluralize", "tojson(indent=2)", "unique(attribute='k')", "min(attribute='n')",
-                    "join(attribute='n')", "d('x') | upper", "trim('a')", "batch(2, 'x')", "slice(3, '-')", "sum(attribute='n')",
-                    "dictsort(by='value', reverse=true)", "list | tojson", "string | length",
+                    "upper",
+                    "lower",
+                    "title",
+                    "capitalize",
+                    "trim",
+                    "length",
+                    "string",
+                    "list",
+                    "first",
+                    "last",
+                    "reverse",
+                    "sort",
+                    "unique",
+                    "join(', ')",
+                    "join",
+                    "join('<')",
+                    "default('d')",
+                    "default('', true)",
+                    "string | escape",
+                    "safe",
+                    "string | e",
+                    "abs",
+                    "int",
+                    "float",
+                    "int(7)",
+                    "float(1.5)",
+                    "round",
+                    "round(1)",
+                    "round(-1)",
+                    "round(2, 'floor')",
+                    "sum",
+                    "min",
+                    "max",
+                    "tojson",
+                    "items",
+                    "dictsort",
+                    "batch(2)",
+                    "slice(2)",
+                    "replace('a', 'b')",
+                    "replace('<', '&')",
+                    "split",
+                    "split(',')",
+                    "lines",
+                    "indent",
+                    "indent(2, true)",
+                    "urlencode",
+                    "pprint",
+                    "bool",
+                    "map('upper')",
+                    "map('string')",
+                    "map(attribute='k')",
+                    "map(attribute='n', default=0)",
+                    "select",
+                    "reject('none')",
+                    "select('odd')",
+                    "selectattr('n')",
+                    "rejectattr('n', 'gt', 1)",
+                    "groupby('k')",
+                    "sort(attribute='n')",
+                    "sort(attribute='k,n', reverse=true)",
+                    "sort(case_sensitive=true)",
+                    "attr('k')",
+                    "zip([1, 2])",
+                    "list | sort | first",
+                    "map('default', 'x')",
+                    "truncate(length=9)",
+                    "striptags",
+                    "pluralize",
+                    "tojson(indent=2)",
+                    "unique(attribute='k')",
+                    "min(attribute='n')",
+                    "join(attribute='n')",
+                    "d('x') | upper",
+                    "trim('a')",
+                    "batch(2, 'x')",
+                    "slice(3, '-')",
+                    "sum(attribute='n')",
+                    "dictsort(by='value', reverse=true)",
+                    "list | tojson",
+                    "string | length",
                 ]);
                 format!("({} | {filter})", self.expr(deeper))
             }

@@ -65,7 +65,10 @@ fn large_values_end_at_a_limit() {
     ] {
         let fault = on_a_small_stack(|| fault(&[("page.html", text)], &json!({})));
         let reason = fault.map(|(fault, _)| fault);
-        assert!(reason.is_some_and(|reason| stopped.contains(&reason)), "{text}: {fault:?}");
+        assert!(
+            reason.is_some_and(|reason| stopped.contains(&reason)),
+            "{text}: {fault:?}"
+        );
     }
 }
 
@@ -75,19 +78,55 @@ fn circles_end_at_the_depth() {
     let deep = json!({ "tree": deep_tree(100) });
     let cases: &[(Texts<'_>, (RenderFault, &str))] = &[
         (&[("a.html", "{% include 'a.html' %}")], (depth, "budget")),
-        (&[("a.html", "{% include 'b.html' %}"), ("b.html", "{% if true %}{% include 'a.html' %}{% endif %}")], (depth, "budget")),
-        (&[("a.html", "{% import 'a.html' as a %}")], (depth, "budget")),
-        (&[("a.html", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")], (depth, "budget")),
-        (&[("a.html", "{% macro m() %}{% set x = m() | upper %}{% endmacro %}{{ [m()] }}")], (depth, "budget")),
-        (&[("a.html", "{% block a %}{{ self.a() }}{% endblock %}")], (depth, "budget")),
-        (&[("a.html", "{% extends 'b.html' %}"), ("b.html", "{% extends 'a.html' %}")], (RenderFault::Operation, "extends-cycle")),
-        (&[("a.html", "{% extends 'b.html' %}"), ("b.html", "{% extends 'b.html' %}")], (RenderFault::Operation, "extends-cycle")),
         (
-            &[("a.html", "{% macro m(n) %}{% if n %}{% call m(n - 1) %}{{ caller }}{% endcall %}{% endif %}{{ caller is defined }}{% endmacro %}{{ m(1000) }}")],
+            &[
+                ("a.html", "{% include 'b.html' %}"),
+                ("b.html", "{% if true %}{% include 'a.html' %}{% endif %}"),
+            ],
+            (depth, "budget"),
+        ),
+        (&[("a.html", "{% import 'a.html' as a %}")], (depth, "budget")),
+        (
+            &[("a.html", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")],
             (depth, "budget"),
         ),
         (
-            &[("a.html", "{% set ns = namespace(x=[1]) %}{% for x in [ns] recursive %}{{ loop([ns]) }}{% endfor %}")],
+            &[(
+                "a.html",
+                "{% macro m() %}{% set x = m() | upper %}{% endmacro %}{{ [m()] }}",
+            )],
+            (depth, "budget"),
+        ),
+        (
+            &[("a.html", "{% block a %}{{ self.a() }}{% endblock %}")],
+            (depth, "budget"),
+        ),
+        (
+            &[
+                ("a.html", "{% extends 'b.html' %}"),
+                ("b.html", "{% extends 'a.html' %}"),
+            ],
+            (RenderFault::Operation, "extends-cycle"),
+        ),
+        (
+            &[
+                ("a.html", "{% extends 'b.html' %}"),
+                ("b.html", "{% extends 'b.html' %}"),
+            ],
+            (RenderFault::Operation, "extends-cycle"),
+        ),
+        (
+            &[(
+                "a.html",
+                "{% macro m(n) %}{% if n %}{% call m(n - 1) %}{{ caller }}{% endcall %}{% endif %}{{ caller is defined }}{% endmacro %}{{ m(1000) }}",
+            )],
+            (depth, "budget"),
+        ),
+        (
+            &[(
+                "a.html",
+                "{% set ns = namespace(x=[1]) %}{% for x in [ns] recursive %}{{ loop([ns]) }}{% endfor %}",
+            )],
             (depth, "budget"),
         ),
     ];
@@ -157,17 +196,48 @@ fn faults_say_what_and_where() {
         ("base.html", "{% block main required %}{% endblock %}"),
     ];
     for (text, parts) in [
-        ("{{ usr.name }}", &["`usr` is undefined", "did you mean `user`?", "page.html:1:4"][..]),
-        ("{{ user.nmae | upper }}", &["`user.nmae` is undefined", "did you mean `user.name`?"]),
-        ("{{ user.name + 1 }}", &["`+` does not take a string and a number", "write `~`"]),
-        ("{% include 'part.html' %}", &["part.html:2:4", "called from page.html:1:12", "did you mean `user.name`?"]),
-        ("{% from 'lib.html' import field %}\n{{ field('x') }}", &["lib.html:1:37", "called from page.html:2:4", "`nope` is undefined"]),
-        ("{% from 'lib.html' import field %}{{ field('x', lable='y') }}", &["has no argument `lable`", "did you mean `label`?"]),
-        ("{% from 'lib.html' import field %}{{ feild('x') }}", &["no function or macro `feild`", "did you mean `field`?"]),
+        (
+            "{{ usr.name }}",
+            &["`usr` is undefined", "did you mean `user`?", "page.html:1:4"][..],
+        ),
+        (
+            "{{ user.nmae | upper }}",
+            &["`user.nmae` is undefined", "did you mean `user.name`?"],
+        ),
+        (
+            "{{ user.name + 1 }}",
+            &["`+` does not take a string and a number", "write `~`"],
+        ),
+        (
+            "{% include 'part.html' %}",
+            &[
+                "part.html:2:4",
+                "called from page.html:1:12",
+                "did you mean `user.name`?",
+            ],
+        ),
+        (
+            "{% from 'lib.html' import field %}\n{{ field('x') }}",
+            &["lib.html:1:37", "called from page.html:2:4", "`nope` is undefined"],
+        ),
+        (
+            "{% from 'lib.html' import field %}{{ field('x', lable='y') }}",
+            &["has no argument `lable`", "did you mean `label`?"],
+        ),
+        (
+            "{% from 'lib.html' import field %}{{ feild('x') }}",
+            &["no function or macro `feild`", "did you mean `field`?"],
+        ),
         ("{% for a, b in items %}{% endfor %}", &["a number cannot be unpacked"]),
-        ("{% for x in user.name.y %}{% endfor %}", &["`user.name.y` is undefined"]),
+        (
+            "{% for x in user.name.y %}{% endfor %}",
+            &["`user.name.y` is undefined"],
+        ),
         ("{% for x in 1 %}{% endfor %}", &["a number cannot be iterated over"]),
-        ("{{ user.items() }}", &["a map has no method `items`", "write `| items`"]),
+        (
+            "{{ user.items() }}",
+            &["a map has no method `items`", "write `| items`"],
+        ),
         ("{% extends 'base.html' %}", &["the block `main` has to be defined"]),
         ("{{ 1 / 0 }}", &["divided by zero"]),
         ("{{ self.nope() }}", &["there is no block `nope`"]),

@@ -45,15 +45,15 @@ impl<'t, 'a> Compiler<'t, 'a> {
     /// Sets the target of a jump to the next instruction.
     fn land(&mut self, jump: usize) {
         let here = small(self.code.len());
-        match self.code.get_mut(jump) {
-            Some(
-                Instruction::And(to)
-                | Instruction::Or(to)
-                | Instruction::Unless(to)
-                | Instruction::Jump(to)
-                | Instruction::CompareNext(_, to),
-            ) => *to = here,
-            _ => {}
+        if let Some(
+            Instruction::And(to)
+            | Instruction::Or(to)
+            | Instruction::Unless(to)
+            | Instruction::Jump(to)
+            | Instruction::CompareNext(_, to),
+        ) = self.code.get_mut(jump)
+        {
+            *to = here;
         }
     }
 

@@ -411,7 +411,11 @@ fn all<'r>(value: Val<'r>, arguments: &Arguments<'_, 'r>) -> Vec<Val<'r>> {
 
 /// Returns the items of a value; an undefined one has none, also in strict mode.
 fn items_or_none<'r>(value: Val<'r>, machine: &mut Machine<'_, 'r>) -> Outcome<&'r [Val<'r>]> {
-    if value.is_undefined() { Ok(&[]) } else { value.items(machine) }
+    if value.is_undefined() {
+        Ok(&[])
+    } else {
+        value.items(machine)
+    }
 }
 
 pub(super) fn chain<'r>(
@@ -434,7 +438,9 @@ pub(super) fn chain<'r>(
     let lists = values.iter().all(|value| value.kind() == Kind::List);
     let mut items = machine.space.list();
     for value in values {
-        items_or_none(value, machine)?.iter().try_for_each(|item| items.push(*item))?;
+        items_or_none(value, machine)?
+            .iter()
+            .try_for_each(|item| items.push(*item))?;
     }
     let items = items.finish();
     Ok(if lists { Val::List(items) } else { Val::Stream(items) })
