@@ -11,7 +11,7 @@ use super::ast::{self, Body, ByteRange, Expr, ExprKind, Statement, StatementKind
 use super::fault::Fault;
 use super::lines::Lines;
 use super::program::{
-    Action, Block, Constant, Instruction, Key, Loop, MacroDefinition, NameUse, Operation, Parameter, Program, Shape,
+    Action, Block, Constant, Imported, Instruction, Key, Loop, MacroDefinition, NameUse, Operation, Parameter, Program, Shape,
     Target, TemplateUse,
 };
 use super::unit::JinjaUnit;
@@ -58,7 +58,7 @@ struct Compiler<'t, 'a> {
     blocks: Vec<Block>,
     macros: Vec<MacroDefinition>,
     templates: Vec<TemplateUse>,
-    imports: Vec<Box<[(u32, u32)]>>,
+    imports: Vec<Box<[Imported]>>,
     calls: Vec<Call>,
     formatters: Vec<FormatterUse>,
     /// The open scopes of the body that is being compiled.
@@ -301,9 +301,9 @@ impl<'t, 'a> Compiler<'t, 'a> {
     /// Sets the target of a jump to this position.
     fn patch(&mut self, at: usize) {
         let here = self.here();
-        match self.operations.get_mut(at).map(|operation| &mut operation.act) {
-            Some(Action::Unless { to, .. } | Action::Jump(to)) => *to = here,
-            _ => {}
+        let act = self.operations.get_mut(at).map(|operation| &mut operation.act);
+        if let Some(Action::Unless { to, .. } | Action::Jump(to)) = act {
+            *to = here;
         }
     }
 
@@ -379,7 +379,8 @@ impl<'t, 'a> Compiler<'t, 'a> {
                 let mut imported = Vec::with_capacity(names.len());
                 for each in names {
                     let name = self.key(each.name.at);
-                    imported.push((name, self.name_target(each.alias.unwrap_or(each.name))));
+                    let target = self.name_target(each.alias.unwrap_or(each.name));
+                    imported.push(Imported { name, target });
                 }
                 let names = small(self.imports.len());
                 self.imports.push(imported.into());

@@ -10,7 +10,9 @@ mod expression;
 mod loops;
 mod templates;
 
-use bumpalo::Bump;
+use std::cell::Cell;
+
+use bumpalo::collections::Vec as BumpVec;
 
 use super::ast::ByteRange;
 use super::failure::{Failure, Outcome};
@@ -25,7 +27,12 @@ use crate::budget::Exceeded;
 use crate::dialect::body::short_block;
 use crate::dialect::escape::escape;
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
-use crate::value::Value;
+use crate::value::{Arena, Value};
+
+thread_local! {
+    /// The arena of the last render of this thread, to be reused by the next one.
+    static ARENA: Cell<Option<Arena>> = const { Cell::new(None) };
+}
 
 /// A unit with the closure in which its calls are resolved.
 #[derive(Clone, Copy)]
@@ -41,8 +48,22 @@ pub(super) fn execute(
     context: &Value<'_>,
     frame: &mut Frame<'_>,
 ) -> Result<(), RenderError> {
-    let bump = Bump::new();
-    let space = Space::new(&bump, frame.budget.context_bytes);
+    // A render inside of a render of another language finds none, and makes its own.
+    let mut arena = ARENA.take().unwrap_or_default();
+    let outcome = execute_in(&arena, unit, closure, context, frame);
+    arena.reset();
+    ARENA.set(Some(arena));
+    outcome
+}
+
+fn execute_in(
+    arena: &Arena,
+    unit: &JinjaUnit,
+    closure: &Closure<'_>,
+    context: &Value<'_>,
+    frame: &mut Frame<'_>,
+) -> Result<(), RenderError> {
+    let space = Space::new(arena.bump(), frame.budget.context_bytes);
     let here = UnitRef {
         unit,
         closure: *closure,
@@ -62,15 +83,15 @@ struct Execution<'r> {
     space: &'r Space<'r>,
     variables: Variables<'r>,
     /// The values of expressions that are being evaluated.
-    stack: Vec<Val<'r>>,
+    stack: BumpVec<'r, Val<'r>>,
     /// The loops that run, the innermost last.
-    loops: Vec<&'r LoopState<'r>>,
+    loops: BumpVec<'r, &'r LoopState<'r>>,
     /// The positions in the output at which kept output begins.
     captures: Vec<usize>,
     /// The escapings around `autoescape` blocks.
     escapes: Vec<Escape>,
     /// The chains of templates that extend each other, one behind the other; the last one is that of the running template.
-    chain: Vec<UnitRef<'r>>,
+    chain: BumpVec<'r, UnitRef<'r>>,
     run: Run<'r>,
 }
 
@@ -108,14 +129,17 @@ use machine;
 
 impl<'r> Execution<'r> {
     fn new(here: UnitRef<'r>, space: &'r Space<'r>, context: &'r Value<'r>, escape: Escape) -> Self {
+        let bump = space.bump();
+        let mut chain = BumpVec::with_capacity_in(4, bump);
+        chain.push(here);
         Self {
             space,
-            variables: Variables::new(context),
-            stack: Vec::new(),
-            loops: Vec::new(),
+            variables: Variables::new(context, bump),
+            stack: BumpVec::with_capacity_in(16, bump),
+            loops: BumpVec::with_capacity_in(8, bump),
             captures: Vec::new(),
             escapes: Vec::new(),
-            chain: vec![here],
+            chain,
             run: Run {
                 base: 0,
                 loops: 0,
@@ -250,10 +274,8 @@ impl<'r> Execution<'r> {
                     frame.escape = escape;
                 }
             }
-            Action::Block(name) => {
-                if self.run.parent.is_none() && !self.run.discards {
-                    self.block(here, here.unit.key(name), frame)?;
-                }
+            Action::Block(name) if self.run.parent.is_none() && !self.run.discards => {
+                self.block(here, here.unit.key(name), frame)?;
             }
             Action::Extends { template } => self.extend(here, template, frame)?,
             Action::Include { template } => self.include(here, template, frame)?,

@@ -28,8 +28,8 @@ pub(super) struct Program {
     pub(super) blocks: Box<[Block]>,
     pub(super) macros: Box<[MacroDefinition]>,
     pub(super) templates: Box<[TemplateUse]>,
-    /// The names of each `from … import`: the key of the name, and the target that it is assigned to.
-    pub(super) imports: Box<[Box<[(u32, u32)]>]>,
+    /// The names of each `from … import`.
+    pub(super) imports: Box<[Box<[Imported]>]>,
 }
 
 /// An operation together with the text before it.
@@ -301,6 +301,13 @@ pub(super) struct MacroDefinition {
 pub(super) struct Parameter {
     pub(super) name: u32,
     pub(super) default: Option<Code>,
+}
+
+/// A name that is imported: its key, and the target that it is assigned to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Imported {
+    pub(super) name: u32,
+    pub(super) target: u32,
 }
 
 /// A use of another template.

@@ -6,6 +6,9 @@
 
 use std::cell::Cell;
 
+use bumpalo::Bump;
+use bumpalo::collections::Vec as BumpVec;
+
 use super::execute::UnitRef;
 use super::failure::Outcome;
 use super::functions::Function;
@@ -33,8 +36,8 @@ pub(super) struct Scope<'r> {
 
 /// The variables of a render.
 pub(super) struct Variables<'r> {
-    all: Vec<Variable<'r>>,
-    scopes: Vec<Scope<'r>>,
+    all: BumpVec<'r, Variable<'r>>,
+    scopes: BumpVec<'r, Scope<'r>>,
     /// The first variable that is visible: a macro does not see those of its caller.
     floor: usize,
     /// The variables of the scope in which the running macro was defined.
@@ -54,10 +57,12 @@ pub(super) struct Mark<'r> {
 
 impl<'r> Variables<'r> {
     /// Returns the variables of a template that is rendered by itself.
-    pub(super) fn new(context: &'r Value<'r>) -> Self {
+    pub(super) fn new(context: &'r Value<'r>, bump: &'r Bump) -> Self {
+        let mut scopes = BumpVec::with_capacity_in(8, bump);
+        scopes.push(Scope { start: 0, shared: None });
         Self {
-            all: Vec::with_capacity(16),
-            scopes: vec![Scope { start: 0, shared: None }],
+            all: BumpVec::with_capacity_in(16, bump),
+            scopes,
             floor: 0,
             closure: None,
             context,

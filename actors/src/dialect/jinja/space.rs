@@ -28,6 +28,11 @@ impl<'r> Space<'r> {
         }
     }
 
+    /// Returns the arena, for lists whose size is bounded otherwise.
+    pub(super) fn bump(&self) -> &'r Bump {
+        self.bump
+    }
+
     /// Charges bytes before they are allocated.
     #[inline]
     fn take(&self, bytes: usize) -> Outcome<()> {
@@ -161,7 +166,8 @@ mod tests {
     #[test]
     fn all_allocations_are_charged() {
         let bump = Bump::new();
-        let cases: [(usize, &dyn Fn(&Space<'_>) -> bool); 6] = [
+        type Allocation<'t> = &'t dyn Fn(&Space<'_>) -> bool;
+        let cases: [(usize, Allocation<'_>); 6] = [
             (5, &|space| space.text("abcde").is_ok()),
             (5, &|space| space.concat(&["abc", "de"]).is_ok()),
             (8, &|space| space.put(1_u64).is_ok()),

@@ -270,10 +270,8 @@ impl<'r> Val<'r> {
                 machine.bytes(text.len())?;
                 let count = || text.chars().count();
                 let negative = key.as_index().is_some_and(|at| at < 0);
-                match position(key, negative.then(count)).and_then(|at| text.char_indices().nth(at)) {
-                    Some((start, character)) => Some(Self::Str(&text[start..start + character.len_utf8()])),
-                    None => None,
-                }
+                let found = position(key, negative.then(count)).and_then(|at| text.char_indices().nth(at));
+                found.map(|(start, character)| Self::Str(&text[start..start + character.len_utf8()]))
             }
             _ => None,
         })

@@ -45,15 +45,15 @@ impl<'t, 'a> Compiler<'t, 'a> {
     /// Sets the target of a jump to the next instruction.
     fn land(&mut self, jump: usize) {
         let here = small(self.code.len());
-        match self.code.get_mut(jump) {
-            Some(
-                Instruction::And(to)
-                | Instruction::Or(to)
-                | Instruction::Unless(to)
-                | Instruction::Jump(to)
-                | Instruction::CompareNext(_, to),
-            ) => *to = here,
-            _ => {}
+        if let Some(
+            Instruction::And(to)
+            | Instruction::Or(to)
+            | Instruction::Unless(to)
+            | Instruction::Jump(to)
+            | Instruction::CompareNext(_, to),
+        ) = self.code.get_mut(jump)
+        {
+            *to = here;
         }
     }
 
@@ -84,9 +84,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
         let at = expr.at;
         match &expr.kind {
             ExprKind::Literal(literal) => self.literal(literal, at),
-            ExprKind::Name(name) => {
-                let name = self.name_use(name);
-                self.emit(Instruction::Name(name), at);
+            ExprKind::Name(_) => {
+                if let Some(path) = self.path(expr) {
+                    self.emit(Instruction::Path(path), at);
+                }
             }
             ExprKind::List(items) => {
                 items.iter().for_each(|item| self.value(item));

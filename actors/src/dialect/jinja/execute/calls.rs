@@ -30,7 +30,8 @@ impl<'r> Execution<'r> {
             return Ok((start, Vec::new()));
         }
         let mut named = Vec::new();
-        let given = self.stack.split_off(start);
+        let given = self.stack.get(start..).unwrap_or_default().to_vec();
+        self.stack.truncate(start);
         for (kind, value) in shape.arguments.iter().zip(given) {
             match kind {
                 ArgumentKind::Positional => self.stack.push(value),
@@ -236,7 +237,8 @@ impl<'r> Execution<'r> {
         if let Val::Loop(state) = receiver
             && matches!(name, "cycle" | "changed")
         {
-            let arguments = self.stack.split_off(start);
+            let arguments = self.stack.get(start..).unwrap_or_default().to_vec();
+            self.stack.truncate(start);
             let mut machine = machine!(self, here, frame);
             let value = match name {
                 "cycle" => cycle(state, &arguments)?,

@@ -23,6 +23,20 @@ impl<'r> Execution<'r> {
     /// Evaluates an expression.
     #[inline]
     pub(super) fn eval(&mut self, here: UnitRef<'r>, code: Code, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+        if code.end == code.start + 1
+            && let Some(instruction) = here.unit.program.code.get(code.start as usize)
+        {
+            // Most conditions and iterables are a name, with attributes or without.
+            let value = match instruction {
+                Instruction::Path(path) => self.path(here, *path, frame),
+                Instruction::Constant(index) => self.constant(here.unit, *index),
+                _ => {
+                    self.eval_to(here, code, code.end, frame)?;
+                    Ok(self.pop())
+                }
+            };
+            return value.map_err(|failure| self.placed(failure, here, here.unit.place(code.start)));
+        }
         self.eval_to(here, code, code.end, frame)?;
         Ok(self.pop())
     }
@@ -200,7 +214,8 @@ impl<'r> Execution<'r> {
             }
             Instruction::Map(count) => {
                 let start = self.stack.len().saturating_sub(2 * count as usize);
-                let pairs = self.stack.split_off(start);
+                let pairs = self.stack.get(start..).unwrap_or_default().to_vec();
+                self.stack.truncate(start);
                 let (pairs, _) = pairs.as_chunks::<2>();
                 let entries: Vec<_> = pairs.iter().map(|[key, value]| (*key, *value)).collect();
                 Ok(Val::Map(Map::new(&entries, &mut machine!(self, here, frame))?))

@@ -198,13 +198,13 @@ impl<'r> Execution<'r> {
             .map(|names| &**names)
             .unwrap_or_default();
         let mut values = Vec::with_capacity(imported.len());
-        for (name, _) in imported {
-            let name = here.unit.key(*name);
+        for each in imported {
+            let name = here.unit.key(each.name);
             values.push(self.variables.named(name).unwrap_or(Val::Undefined(name)));
         }
         self.variables.close();
-        for ((_, target), value) in imported.iter().zip(values) {
-            self.assign(here, *target, value, frame)?;
+        for (each, value) in imported.iter().zip(values) {
+            self.assign(here, each.target, value, frame)?;
         }
         Ok(())
     }
