@@ -2,6 +2,7 @@
 
 mod cases;
 mod differential;
+mod engine;
 mod generator;
 mod harm;
 mod judge;

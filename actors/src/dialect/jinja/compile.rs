@@ -11,8 +11,8 @@ use super::ast::{self, Body, ByteRange, Expr, ExprKind, Statement, StatementKind
 use super::fault::Fault;
 use super::lines::Lines;
 use super::program::{
-    Action, Block, Constant, Imported, Instruction, Key, Loop, MacroDefinition, NameUse, Operation, Parameter, Program, Shape,
-    Target, TemplateUse,
+    Action, Block, Constant, Imported, Instruction, Key, Loop, MacroDefinition, NameUse, Operation, Parameter, Program,
+    Shape, Target, TemplateUse,
 };
 use super::unit::JinjaUnit;
 use crate::diagnostic::Diagnostic;
