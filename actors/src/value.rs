@@ -239,11 +239,13 @@ impl<'a> Object<'a> {
     }
 
     /// Returns the value of a key by reference.
+    #[cfg(feature = "jinja")]
     pub(crate) fn get_ref(&self, key: &str) -> Option<&'a Value<'a>> {
         self.position(key.as_bytes()).map(|at| &self.0[at].1)
     }
 
     /// Returns all fields by reference in their original order.
+    #[cfg(feature = "jinja")]
     pub(crate) fn refs(&self) -> impl ExactSizeIterator<Item = (&'a str, &'a Value<'a>)> + use<'a> {
         let (fields, order) = self.parts();
         (0..fields.len()).map(move |at| {

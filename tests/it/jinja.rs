@@ -1,5 +1,8 @@
 //! Sites whose templates are written in Jinja, through every command.
 
+use hotplate::dialect::{Dialect, jinja::Jinja};
+use hotplate::{Hotplate, Limits, MemoryLoader};
+
 use crate::command::{run, text};
 use crate::files::Files;
 use crate::http::Server;
@@ -140,4 +143,67 @@ fn an_edit_of_the_base_reaches_its_pages() {
     let stale = server.get("/");
     assert_eq!((stale.status, stale.freshness()), (200, "stale"));
     assert!(stale.body.starts_with("<h1>tea"), "{}", stale.body);
+}
+
+/// Checks each row of the tables in the language reference.
+#[test]
+fn the_language_reference_is_correct() {
+    let reference = include_str!("../../docs/jinja.md");
+    let (mut head, mut counts) = (Vec::new(), [0; 3]);
+    let mut wrong = Vec::new();
+    for line in reference.lines() {
+        let cells: Vec<String> = match line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |")) {
+            Some(cells) => {
+                let cells = cells.replace("\\|", "\0");
+                cells.split(" | ").map(|cell| cell.trim().replace('\0', "|")).collect()
+            }
+            None if line.starts_with("|--") => continue,
+            None => {
+                head.clear();
+                continue;
+            }
+        };
+        if head.is_empty() {
+            head = cells;
+            continue;
+        }
+        let code = |at: usize| cells[at].trim_matches('`');
+        let render = |is_lenient: bool| {
+            let loader = MemoryLoader::of([("page.html", code(0))]).expect("a name");
+            let builder = Hotplate::builder().loader(loader).jinja();
+            let builder = if is_lenient { builder.lenient() } else { builder };
+            let hotplate = builder.start().expect("starts");
+            let data: serde_json::Value = serde_json::from_str(code(1)).expect("data");
+            let rendered = hotplate.render("page.html", &data);
+            rendered.map_or_else(|_| "error".into(), |page| format!("`{}`", page.body))
+        };
+        let mut expect = |found: &str, expected: &str| {
+            let unquoted = expected.trim_matches('`');
+            if found.trim_matches('`') != unquoted {
+                wrong.push(format!("{line}:\n{found}"));
+            }
+        };
+        match head.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["template", "data", "prints"] => {
+                expect(&render(false), &cells[2]);
+                counts[0] += 1;
+            }
+            ["template", "data", "strict (default)", "lenient"] => {
+                expect(&render(false), &cells[2]);
+                expect(&render(true), &cells[3]);
+                counts[1] += 1;
+            }
+            ["elsewhere", "here"] => {
+                let compiled = Jinja.compile(code(0), &Limits::default());
+                let refused = compiled.err().map_or(String::new(), |faults| faults[0].to_string());
+                if !refused.contains(code(1)) {
+                    wrong.push(format!("{line}:\n{refused}"));
+                }
+                counts[2] += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(counts.map(|count| count > 5), [true; 3], "{counts:?}");
 }

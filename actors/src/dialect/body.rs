@@ -1,5 +1,6 @@
 //! The buffer that the text of an answer is written to.
 
+#[cfg(feature = "jinja")]
 use std::borrow::Cow;
 use std::fmt;
 
@@ -163,6 +164,7 @@ impl Body {
     }
 
     /// Returns the text that was written from a position on, such as that of a block whose output is a value.
+    #[cfg(feature = "jinja")]
     pub(crate) fn text_from(&self, start: usize) -> Cow<'_, str> {
         let written = self.bytes.get(start..self.len()).unwrap_or_default();
         match simdutf8::basic::from_utf8(written) {
@@ -173,6 +175,7 @@ impl Body {
     }
 
     /// Removes what was written from a position on.
+    #[cfg(feature = "jinja")]
     pub(crate) fn truncate(&mut self, length: usize) {
         self.len = self.len.min(u32::try_from(length).unwrap_or(u32::MAX));
     }

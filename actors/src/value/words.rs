@@ -21,6 +21,7 @@ impl KeyWords {
 
     /// Returns true if two keys have the same words: they are equal if they are not longer than [`Self::WHOLE_MAX`].
     #[inline(always)]
+    #[cfg(feature = "jinja")]
     pub(crate) fn same(self, other: Self) -> bool {
         (self.length, self.head, self.tail) == (other.length, other.head, other.tail)
     }
