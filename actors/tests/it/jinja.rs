@@ -5,4 +5,5 @@ mod differential;
 mod engine;
 mod generator;
 mod harm;
+mod inputs;
 mod judge;
