@@ -2,6 +2,8 @@
 
 mod cases;
 mod differential;
+mod engine;
 mod generator;
 mod harm;
+mod inputs;
 mod judge;

@@ -29,6 +29,10 @@ use crate::dialect::escape::escape;
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
 use crate::value::{Arena, Value};
 
+/// The largest depth of runs inside of runs, however large [`Limits::call_depth`](crate::Limits) is: a level takes some kilobytes of stack,
+/// and in a build without optimisation up to twelve.
+const RUNS_MAX: u32 = 128;
+
 thread_local! {
     /// The arena of the last render of this thread, to be reused by the next one.
     static ARENA: Cell<Option<Arena>> = const { Cell::new(None) };
@@ -497,7 +501,7 @@ impl<'r> Execution<'r> {
     /// Checks that another run may begin inside of this one.
     fn deeper(frame: &mut Frame<'_>) -> Outcome<()> {
         frame.budget.step()?;
-        let limit = frame.budget.call_depth;
+        let limit = frame.budget.call_depth.min(RUNS_MAX);
         if frame.depth >= limit {
             return Err(Exceeded::Depth(limit).into());
         }

@@ -130,7 +130,6 @@ fn namespace<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -
 
 fn debug<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     let value = match arguments.values {
-        [] => return Err(Failure::invalid("`debug` needs a value to show")),
         [value] => *value,
         values => Val::List(machine.space.slice(values)?),
     };

@@ -390,6 +390,10 @@ fn what_the_judge_gets_wrong_is_right() {
         ),
         ("{% macro m(a, b=a) %}{{ a }}{{ b }}{% endmacro %}{{ m(1) }}", "11"),
         ("{{ '' | default('x', boolean=true) }}", "x"),
+        (
+            "{% set a = 'b' %}{{ debug() | replace('\n', '') }}",
+            "{    &#39;items&#39;: [        1,        2,        3,    ],    &#39;a&#39;: &#39;b&#39;,}",
+        ),
     ] {
         assert_eq!(
             ours(&[("page.html", text)], &context, Missing::Error).as_deref(),

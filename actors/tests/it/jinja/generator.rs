@@ -45,7 +45,7 @@ impl Case {
             1 => writer.child("mid.html", &blocks),
             _ => writer.template(Within::Template),
         };
-        let missing = writer.choices.of(&[Missing::Error, Missing::Error, Missing::Lenient]);
+        let missing = writer.choices.of(&[Missing::Error, Missing::Lenient]);
         let named = [
             (entry, page),
             ("base.html", base),

@@ -139,6 +139,35 @@ fn circles_end_at_the_depth() {
     assert!(rendered.is_ok_and(|text| text.len() == 100));
 }
 
+/// The largest depth leaves a stack of 2 MiB whole, also without optimisation and whatever is configured.
+#[test]
+fn the_largest_depth_fits_the_stack() {
+    let limits = Limits {
+        call_depth: 256,
+        ..Limits::default()
+    };
+    for text in [
+        "{% include 'a.html' %}",
+        "{% macro m() %}{{ [m() | upper] | join }}{% endmacro %}{{ [m() | upper] | join }}",
+        "{% block a %}{% for x in [1] %}{{ ('' ~ self.a()) | upper }}{% endfor %}{% endblock %}",
+        "{% set ns = namespace() %}{% for x in [1] recursive %}{{ [loop([1])] | join }}{% endfor %}",
+        "{% macro m() %}{{ caller() }}{% endmacro %}{% macro n() %}{% call m() %}{{ n() }}{% endcall %}{% endmacro %}{{ n() }}",
+    ] {
+        let limits = limits.clone();
+        let fault = on_a_small_stack(move || {
+            let how = How {
+                escape: Escape::Html,
+                missing: Missing::Error,
+                limits,
+            };
+            let texts = [("a.html", text)];
+            let set = Set::compile_as(&hotplate_actors::dialect::jinja::Jinja, texts, &how.limits).expect("right");
+            set.render(&json!({}), &how).map_err(|error| error.fault)
+        });
+        assert_eq!(fault, Err(RenderFault::Budget(Exceeded::Depth(128))), "{text}");
+    }
+}
+
 fn deep_tree(levels: usize) -> serde_json::Value {
     (0..levels / 2).fold(json!([]), |sub, _| json!([{ "k": "xx", "sub": sub }]))
 }

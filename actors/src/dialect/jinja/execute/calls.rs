@@ -4,9 +4,11 @@ use super::{Execution, Machine, Run, UnitRef, machine};
 use crate::dialect::jinja::ast::ByteRange;
 use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::filters::{Arguments, too_many};
+use crate::dialect::jinja::functions::Function;
 use crate::dialect::jinja::program::ArgumentKind;
 use crate::dialect::jinja::scope::{LoopState, Macro};
-use crate::dialect::jinja::value::{Val, equal};
+use crate::dialect::jinja::value::print::show;
+use crate::dialect::jinja::value::{Map, Val, equal};
 use crate::dialect::{Frame, Missing};
 use crate::suggestion::suggestion;
 
@@ -86,6 +88,9 @@ impl<'r> Execution<'r> {
                 };
                 self.recurse(state, iterable, frame)?;
             }
+            Val::Function(Function::Debug) if start == self.stack.len() && named.is_empty() => {
+                return self.debug(here, frame).map(Some);
+            }
             Val::Function(function) => {
                 let arguments = Arguments {
                     values: self.stack.get(start..).unwrap_or_default(),
@@ -105,10 +110,27 @@ impl<'r> Execution<'r> {
         self.taken(written, frame).map(Some)
     }
 
+    /// Returns all visible variables and the data of the page, as `debug()` shows them.
+    fn debug(&mut self, here: UnitRef<'r>, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+        let mut machine = machine!(self, here, frame);
+        let mut entries = Val::of(self.variables.context)
+            .pairs(&mut machine)?
+            .unwrap_or_default()
+            .to_vec();
+        for name in self.variables.names() {
+            let value = self.variables.named(name).unwrap_or(Val::Silent);
+            entries.push((Val::Str(name), value));
+        }
+        let all = Val::Map(Map::new(&entries, &mut machine)?);
+        let mut text = self.space.writer();
+        show(all, true, &mut text, &mut machine)?;
+        Ok(Val::Str(text.finish()))
+    }
+
     #[cold]
     fn unknown_function(&self, name: &str) -> Box<Failure> {
         let failure = Failure::coded("unknown-function", format!("there is no function or macro `{name}`"));
-        let functions = crate::dialect::jinja::functions::Function::ALL;
+        let functions = Function::ALL;
         let known = self.variables.names().chain(functions.map(|function| function.name()));
         match (
             crate::dialect::jinja::foreign::function_help(name),

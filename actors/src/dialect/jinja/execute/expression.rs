@@ -270,6 +270,8 @@ impl<'r> Execution<'r> {
                 return Ok(value);
             }
             Instruction::Super => self.super_block(here, frame)?,
+            // What an extending template prints is dropped, and its blocks belong to the template that it extends.
+            Instruction::Block(_) if self.run.parent.is_some() || (prints && self.run.discards) => {}
             Instruction::Block(key) => self.block(here, here.unit.key(key), frame)?,
             _ => {}
         }

@@ -85,8 +85,7 @@ impl<'r> Execution<'r> {
             let message = format!("`{name}` extends itself, directly or through other templates");
             return Err(Failure::coded("extends-cycle", message));
         }
-        let limit = frame.budget.call_depth as usize;
-        if chain.len() > limit {
+        if chain.len() > frame.budget.call_depth as usize {
             return Err(crate::budget::Exceeded::Depth(frame.budget.call_depth).into());
         }
         let parent = UnitRef { unit, closure };

@@ -336,7 +336,6 @@ pub(super) fn truncate<'r>(
     machine: &mut Machine<'_, 'r>,
 ) -> Outcome<Val<'r>> {
     if value.is_absent() {
-        machine.defined(value)?;
         return Ok(Val::Str(""));
     }
     let text = string_of("truncate", value, machine)?;
