@@ -159,8 +159,24 @@ pub struct Templates {
     pub fallback: String,
     /// The meaning of a path that does not exist in the data.
     pub missing: Missing,
+    /// The language of the templates.
+    pub dialect: TemplateDialect,
     /// Names of formatters that another program provides.
     pub formatters: Vec<String>,
+}
+
+/// The language of the templates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TemplateDialect {
+    /// The language of the crate `tinytemplate`; with the feature `jinja`, files that end in `.j2`, `.jinja` or `.jinja2` are written in
+    /// Jinja.
+    #[default]
+    Tiny,
+    /// Jinja, whatever the extension of a file is.
+    #[cfg(feature = "jinja")]
+    Jinja,
 }
 
 /// The files that are templates, and how changes of them are detected.
@@ -239,6 +255,7 @@ impl Config {
             on_failure,
             fallback,
             missing,
+            dialect,
             formatters,
             ..
         } = &self.templates;
@@ -250,6 +267,11 @@ impl Config {
         let builder = match missing {
             Missing::Error => builder,
             Missing::Lenient => builder.lenient(),
+        };
+        let builder = match dialect {
+            TemplateDialect::Tiny => builder,
+            #[cfg(feature = "jinja")]
+            TemplateDialect::Jinja => builder.jinja(),
         };
         match fallback.as_str() {
             "" => builder,
@@ -333,6 +355,7 @@ impl Default for Templates {
             on_failure: OnFailure::default(),
             fallback: String::new(),
             missing: Missing::default(),
+            dialect: TemplateDialect::default(),
             formatters: Vec::new(),
         }
     }

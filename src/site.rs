@@ -227,7 +227,7 @@ impl Site {
     /// Returns the page that would answer a path if it existed.
     #[cfg(feature = "web")]
     pub(crate) fn page_for(path: &str) -> Option<TemplateName> {
-        layout::candidates(path).last()
+        layout::plain_candidates(path).last()
     }
 
     /// Returns a builder of an engine for this site. Its loader, the dialect of its data, its companions and its fallback are set.
@@ -328,7 +328,8 @@ impl Site {
     }
 
     /// Returns the entry that answers a path, if there is one: `index.html` for `/`, `a/b.html` for `/a/b`, `x/index.html` for `/x/`, and
-    /// `feed.xml` for `/feed.xml`. The path is decoded and has no query. If no entry has exactly that name, one with a canonically
+    /// `feed.xml` for `/feed.xml`, and where there is none, with the feature `jinja`, the template in Jinja with an extension for it,
+    /// such as `index.html.j2`. The path is decoded and has no query. If no entry has exactly that name, one with a canonically
     /// equivalent name (Unicode NFC or NFD) answers.
     #[must_use]
     pub fn entry_at(&self, snapshot: &Snapshot, path: &str) -> Option<TemplateName> {

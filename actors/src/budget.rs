@@ -26,6 +26,9 @@ pub enum Exceeded {
     /// The size of the output ([`Limits::output_bytes`]).
     #[error("its output is larger than {0} bytes (the limit `output_bytes`)")]
     Output(usize),
+    /// The size of temporary values ([`Limits::context_bytes`]).
+    #[error("its temporary values take more than {0} bytes (the limit `context_bytes`)")]
+    Memory(usize),
     /// The depth of calls ([`Limits::call_depth`]).
     #[error("its calls go deeper than {0} levels (the limit `call_depth`)")]
     Depth(u32),
@@ -75,6 +78,10 @@ pub struct Budget {
     pub output_bytes: usize,
     /// The maximum depth of calls inside calls.
     pub call_depth: u32,
+    /// The maximum size of the temporary values of a render in bytes.
+    pub context_bytes: usize,
+    /// The maximum depth of values inside values.
+    pub context_depth: u32,
 }
 
 impl Budget {
@@ -95,6 +102,8 @@ impl Budget {
             cancel,
             output_bytes: limits.output_bytes,
             call_depth: limits.call_depth,
+            context_bytes: limits.context_bytes,
+            context_depth: limits.context_depth,
         }
     }
 
@@ -125,6 +134,40 @@ impl Budget {
         let (left, none_left) = self.until_check.overflowing_sub(1);
         self.until_check = left;
         if none_left { self.refill() } else { Ok(()) }
+    }
+
+    /// Takes several steps at once, for an operation whose work grows with its operands.
+    ///
+    /// # Errors
+    /// [`Exceeded`] like [`Budget::step`], before the work is done.
+    #[inline]
+    pub fn steps(&mut self, count: u64) -> Result<(), Exceeded> {
+        match u32::try_from(count)
+            .ok()
+            .and_then(|count| self.until_check.checked_sub(count))
+        {
+            Some(left) => {
+                self.until_check = left;
+                Ok(())
+            }
+            None => self.many_steps(count),
+        }
+    }
+
+    #[cold]
+    fn many_steps(&mut self, count: u64) -> Result<(), Exceeded> {
+        // As if the steps were taken one by one: those until the next check first, then the others.
+        let rest = count - u64::from(self.until_check).min(count);
+        self.until_check = 0;
+        self.steps_left = match self.steps_left.checked_sub(rest) {
+            Some(left) => left,
+            None => {
+                self.steps_left = 0;
+                self.refill()?;
+                0
+            }
+        };
+        self.check(Instant::now())
     }
 
     /// Returns the steps that were taken so far.
@@ -248,6 +291,28 @@ mod tests {
                 assert_eq!(budget.step(), Ok(()));
             }
         }
+    }
+
+    #[test]
+    fn several_steps_count_like_single_ones() {
+        for (steps, at_once) in [(5_000, 1), (5_000, 7), (5_000, 1_024), (5_000, 3_000), (100, 100)] {
+            let limits = Limits {
+                render_steps: steps,
+                render_ms: 3_600_000,
+                ..Limits::default()
+            };
+            let mut budget = Budget::new(&limits, None, None);
+            for taken in 1..=steps / at_once {
+                assert_eq!(budget.steps(at_once), Ok(()));
+                assert_eq!(budget.steps_taken(), taken * at_once);
+            }
+            let rest = steps % at_once;
+            assert_eq!(budget.steps(rest + 1), Err(Exceeded::Steps(steps)));
+            assert_eq!(budget.step(), Err(Exceeded::Steps(steps)), "nothing is left");
+        }
+        let mut budget = Budget::new(&Limits::default(), None, None);
+        let most = Limits::default().render_steps;
+        assert_eq!(budget.steps(u64::MAX), Err(Exceeded::Steps(most)));
     }
 
     #[test]

@@ -31,6 +31,8 @@ const SOURCES_PER_JOB: usize = 64;
 pub(crate) struct Dialects {
     pub(crate) default: Arc<dyn Dialect>,
     pub(crate) choose: Arc<DialectChoice>,
+    /// True if the extension of a text for which `choose` has no answer can decide.
+    pub(crate) by_extension: bool,
     /// The treatment of paths that do not exist in the data, for all texts.
     pub(crate) missing: Missing,
 }
@@ -50,11 +52,27 @@ type DialectChoice = dyn Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + 
 impl Dialects {
     /// Returns the dialect of a source, in its lenient variant if the engine or the source is lenient.
     fn of(&self, source: &Source) -> Arc<dyn Dialect> {
-        let dialect = (self.choose)(&source.name).unwrap_or_else(|| Arc::clone(&self.default));
+        let chosen = (self.choose)(&source.name).or_else(|| self.by_extension(&source.name));
+        let dialect = chosen.unwrap_or_else(|| Arc::clone(&self.default));
         match (self.missing, source.missing) {
             (Missing::Error, Missing::Error) => dialect,
             _ => dialect.lenient().unwrap_or(dialect),
         }
+    }
+}
+
+impl Dialects {
+    #[cfg(feature = "jinja")]
+    fn by_extension(&self, name: &TemplateName) -> Option<Arc<dyn Dialect>> {
+        let is_chosen = self.by_extension && name.is_jinja();
+        is_chosen.then(|| Arc::new(crate::dialect::jinja::Jinja) as Arc<dyn Dialect>)
+    }
+
+    /// Without the feature `jinja`, no extension stands for a dialect.
+    #[cfg(not(feature = "jinja"))]
+    fn by_extension(&self, _name: &TemplateName) -> Option<Arc<dyn Dialect>> {
+        let _ = self.by_extension;
+        None
     }
 }
 

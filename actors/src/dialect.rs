@@ -4,11 +4,15 @@
 //! its calls and formatters, which makes a [`Member`]. A render runs the unit of one member with its [`Closure`], through which it reaches
 //! the templates that it calls, all from one snapshot.
 
+#[cfg(feature = "jinja")]
+pub mod jinja;
 pub mod tiny;
 
 pub(crate) mod body;
 pub mod escape;
 mod formatter;
+mod html_position;
+mod shorten;
 
 use std::any::Any;
 use std::fmt;
@@ -70,6 +74,12 @@ pub trait Unit: Send + Sync + 'static {
         &[]
     }
 
+    /// Returns the fault of a formatter that is not among the registered ones, without a position, if the language has names of its own for
+    /// what formatters do.
+    fn unknown_formatter(&self, _name: &str, _registered: &[&str]) -> Option<Diagnostic> {
+        None
+    }
+
     /// Returns the memory of the unit in bytes, its text included. The compiler's cache is bounded by the sum, so a dialect overrides this
     /// if its units hold more than texts and lists.
     fn bytes(&self) -> usize {
@@ -99,6 +109,18 @@ pub struct Call {
     pub name: TemplateName,
     /// The position of the name in the text.
     pub span: Span,
+    /// The meaning of a template that does not exist.
+    pub kind: CallKind,
+}
+
+/// The meaning of a called template that does not exist. Either way the caller belongs to its dependents, so that it changes with the template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CallKind {
+    /// A fault of the caller.
+    #[default]
+    Required,
+    /// No fault: the caller knows what to do without it.
+    Optional,
 }
 
 /// A use of a formatter in a text.
@@ -249,11 +271,13 @@ pub enum Escape {
 }
 
 impl Escape {
-    /// Returns the escaping of a template that is rendered as an entry: HTML for the extensions `html htm xml svg`, none for others.
+    /// Returns the escaping of a template that is rendered as an entry: HTML for the extensions `html htm xml svg`, also with an extension
+    /// of [`JINJA_EXTENSIONS`](crate::template::JINJA_EXTENSIONS) behind it, none for others.
     #[must_use]
     pub fn of(name: &TemplateName) -> Self {
         let escaped = [".html", ".htm", ".xml", ".svg"];
-        if escaped.iter().any(|extension| name.as_str().ends_with(extension)) {
+        let output = name.output_name();
+        if escaped.iter().any(|extension| output.ends_with(extension)) {
             Self::Html
         } else {
             Self::None
@@ -315,6 +339,8 @@ pub enum RenderFault {
     NotIterable,
     /// A printed array or object.
     Unprintable,
+    /// An operator, filter, test or function that its operands do not support.
+    Operation,
     /// A formatter that rejected a value or panicked.
     Formatter,
     /// A call of a template that does not exist.

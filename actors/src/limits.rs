@@ -65,9 +65,10 @@ pub struct Limits {
     pub output_bytes: usize,
     /// Depth of calls inside calls. Each level costs one or two kilobytes of stack.
     pub call_depth: u32,
-    /// Size of a context in the arena of one render, in bytes.
+    /// Size of a context in the arena of one render, in bytes; likewise that of the temporary values of its templates in Jinja.
     pub context_bytes: usize,
-    /// Depth of a context, because `Serialize` recurses on the stack of the caller.
+    /// Depth of a context, because `Serialize` recurses on the stack of the caller; likewise that of temporary values when they are printed or
+    /// compared.
     pub context_depth: u32,
 
     // --- history and memory ---

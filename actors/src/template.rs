@@ -33,6 +33,9 @@ pub struct NameError {
     reason: &'static str,
 }
 
+/// The extensions that say that a template is written in the language of Jinja, behind that of its output if it has one.
+pub const JINJA_EXTENSIONS: [&str; 3] = ["j2", "jinja", "jinja2"];
+
 impl TemplateName {
     /// Checks a text and returns it as a name.
     ///
@@ -52,6 +55,32 @@ impl TemplateName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the name without an extension of [`JINJA_EXTENSIONS`]: `page.html` for `page.html.j2`. The rest says what the template
+    /// produces, and so how it is escaped, served and found by a path.
+    ///
+    /// ```
+    /// use hotplate_actors::TemplateName;
+    ///
+    /// for (name, output) in [("a/b.html.j2", "a/b.html"), ("b.jinja", "b"), ("b.html", "b.html")] {
+    ///     assert_eq!(TemplateName::new(name)?.output_name(), output);
+    /// }
+    /// # Ok::<(), hotplate_actors::NameError>(())
+    /// ```
+    #[must_use]
+    pub fn output_name(&self) -> &str {
+        match self.is_jinja() {
+            true => self.0.rsplit_once('.').map_or(&self.0, |(output, _)| output),
+            false => &self.0,
+        }
+    }
+
+    /// Returns true if the name ends in an extension of [`JINJA_EXTENSIONS`].
+    #[must_use]
+    pub fn is_jinja(&self) -> bool {
+        self.extension()
+            .is_some_and(|extension| JINJA_EXTENSIONS.contains(&extension))
     }
 
     /// Returns the part after the last dot of the last component, if there is a dot.

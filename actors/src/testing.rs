@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::Limits;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::dialect::{Call, Closure, Formatter, FormatterUse, Formatters, Frame, RenderError, Unit};
+use crate::dialect::{Call, CallKind, Closure, Formatter, FormatterUse, Formatters, Frame, RenderError, Unit};
 use crate::graph::companions::Companions;
 use crate::graph::plan::Graph;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
@@ -86,6 +86,7 @@ pub(crate) fn compile(of: &TemplateName, text: &str) -> CompiledText {
             calls.push(Call {
                 name: name(callee),
                 span,
+                kind: CallKind::Required,
             });
         }
         if let Some(formatter) = content.strip_prefix("fmt ") {

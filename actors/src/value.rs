@@ -242,6 +242,26 @@ impl<'a> Object<'a> {
         })
     }
 
+    /// Returns the value of a key by reference.
+    #[cfg(feature = "jinja")]
+    pub(crate) fn get_ref(&self, key: &str) -> Option<&'a Value<'a>> {
+        self.position(key.as_bytes()).map(|at| &self.0[at].1)
+    }
+
+    /// Returns all fields by reference in their original order.
+    #[cfg(feature = "jinja")]
+    pub(crate) fn refs(&self) -> impl ExactSizeIterator<Item = (&'a str, &'a Value<'a>)> + use<'a> {
+        let (fields, order) = self.parts();
+        (0..fields.len()).map(move |at| {
+            let at = match order.and_then(|order| order.get(at)) {
+                Some(Value::Unsigned(at)) => usize::try_from(*at).unwrap_or(usize::MAX),
+                _ => at,
+            };
+            // The positions of the order are those of the fields.
+            fields.get(at).map_or(("", &Value::Null), |(key, value)| (*key, value))
+        })
+    }
+
     /// Returns the number of fields.
     #[must_use]
     pub fn len(&self) -> usize {

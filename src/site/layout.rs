@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hotplate_actors::TemplateName;
 use hotplate_actors::loader::Rules;
-use hotplate_actors::template::spellings;
+use hotplate_actors::template::{JINJA_EXTENSIONS, spellings};
 
 /// The prefix of names of data, so that `data/a.json` and `templates/a.json` have different names.
 pub(super) const DATA_PREFIX: &str = "data:";
@@ -39,6 +39,11 @@ fn is_hidden(name: &Path) -> bool {
 
 /// Returns the names that may answer a path; the first that exists does. The path is decoded and has no query.
 pub(super) fn candidates(path: &str) -> impl Iterator<Item = TemplateName> {
+    plain_candidates(path).chain(plain_candidates(path).flat_map(in_jinja))
+}
+
+/// Returns the names that may answer a path, without those that have an extension for their language.
+pub(super) fn plain_candidates(path: &str) -> impl Iterator<Item = TemplateName> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let [exact, page] = if path.is_empty() || path.ends_with('/') {
         [format!("{path}index.html"), String::new()]
@@ -50,17 +55,31 @@ pub(super) fn candidates(path: &str) -> impl Iterator<Item = TemplateName> {
         .filter_map(|name| TemplateName::new(&name).ok())
 }
 
+/// Returns the names of templates in Jinja that produce a file.
+fn in_jinja(output: TemplateName) -> impl Iterator<Item = TemplateName> {
+    let extensions = if cfg!(feature = "jinja") {
+        &JINJA_EXTENSIONS[..]
+    } else {
+        &[]
+    };
+    let names = extensions
+        .iter()
+        .map(move |extension| TemplateName::new(&format!("{output}.{extension}")));
+    names.filter_map(Result::ok)
+}
+
 /// Returns the names of the data of an entry, each to be merged over the one before: the data of all entries, of all entries with the same
 /// stem, and of this entry alone.
 pub(super) fn data_of(entry: &TemplateName) -> Vec<TemplateName> {
-    let entry = entry.as_str();
-    let file = entry.rfind('/').map_or(0, |slash| slash + 1);
-    let stem = match entry[file..].rfind('.') {
-        Some(dot) => &entry[..file + dot],
-        None => entry,
+    // The data of `a.html.j2` is that of `a.html`.
+    let output = entry.output_name();
+    let file = output.rfind('/').map_or(0, |slash| slash + 1);
+    let stem = match output[file..].rfind('.') {
+        Some(dot) => &output[..file + dot],
+        None => output,
     };
     let mut names = vec!["_all"];
-    names.extend([stem, entry]);
+    names.extend([stem, output]);
     names.dedup();
     let name = |name: &str| TemplateName::new(&format!("{DATA_PREFIX}{name}.json")).ok();
     names.into_iter().filter_map(name).collect()
@@ -185,9 +204,18 @@ mod tests {
             ("/a\0b", &[]),
         ];
         for (path, expected) in cases {
-            let found: Vec<String> = candidates(path).map(|name| name.to_string()).collect();
+            let found: Vec<String> = plain_candidates(path).map(|name| name.to_string()).collect();
             assert_eq!(found, expected, "{path}");
         }
+    }
+
+    #[cfg(feature = "jinja")]
+    #[test]
+    fn templates_in_jinja_come_after_plain_ones() {
+        let found: Vec<String> = candidates("/a").map(|name| name.to_string()).collect();
+        assert_eq!(found[..3], ["a", "a.html", "a.j2"]);
+        assert_eq!(found[5..], ["a.html.j2", "a.html.jinja", "a.html.jinja2"]);
+        assert_eq!(data_of(&name("a/b.html.j2")), data_of(&name("a/b.html")));
     }
 
     #[test]

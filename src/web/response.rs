@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use hotplate_actors::{Freshness, RenderFailure, Version};
+use hotplate_actors::{Freshness, RenderFailure, TemplateName, Version};
 
 use super::Faults;
 use super::escaped::escaped;
@@ -138,9 +138,11 @@ fn accepts_html(request: &HttpRequest) -> bool {
     accepted.any(|value| value.contains("text/html"))
 }
 
-/// Returns the content type by the extension of an entry.
+/// Returns the content type by the extension of an entry. `page.html.j2` is HTML.
 pub(super) fn content_type(entry: &str) -> &'static str {
-    match entry.rsplit_once('.').map(|(_, extension)| extension) {
+    let name = TemplateName::new(entry);
+    let output = name.as_ref().map_or(entry, TemplateName::output_name);
+    match output.rsplit_once('.').map(|(_, extension)| extension) {
         Some("html" | "htm") => HTML,
         Some("xml") => "application/xml; charset=utf-8",
         Some("svg") => "image/svg+xml; charset=utf-8",

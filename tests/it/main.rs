@@ -28,6 +28,8 @@ mod guard;
 #[cfg(feature = "cli")]
 mod init;
 #[cfg(feature = "cli")]
+mod jinja;
+#[cfg(feature = "cli")]
 mod inputs;
 #[cfg(feature = "cli")]
 mod reload;

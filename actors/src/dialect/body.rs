@@ -1,5 +1,7 @@
 //! The buffer that the text of an answer is written to.
 
+#[cfg(feature = "jinja")]
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::budget::Exceeded;
@@ -161,6 +163,23 @@ impl Body {
         Ok(())
     }
 
+    /// Returns the text that was written from a position on, such as that of a block whose output is a value.
+    #[cfg(feature = "jinja")]
+    pub(crate) fn text_from(&self, start: usize) -> Cow<'_, str> {
+        let written = self.bytes.get(start..self.len()).unwrap_or_default();
+        match simdutf8::basic::from_utf8(written) {
+            Ok(text) => Cow::Borrowed(text),
+            // Does not happen, because only text is appended.
+            Err(_) => String::from_utf8_lossy(written),
+        }
+    }
+
+    /// Removes what was written from a position on.
+    #[cfg(feature = "jinja")]
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.len = self.len.min(u32::try_from(length).unwrap_or(u32::MAX));
+    }
+
     /// Returns a copy of the text that was written.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -240,6 +259,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_end_can_be_taken_off() {
+        let mut body = Body::new(100, 0);
+        assert_eq!(body.push("before"), Ok(()));
+        assert_eq!(body.push("äfter"), Ok(()));
+        assert_eq!(body.text_from(6), "äfter");
+        body.truncate(6);
+        assert_eq!((body.text_from(6).as_ref(), body.to_text().as_str()), ("", "before"));
+        body.truncate(100);
+        assert_eq!(body.push("!").map(|()| body.to_text()), Ok("before!".into()));
     }
 
     #[test]

@@ -14,7 +14,6 @@ mod path;
 mod piece;
 mod program;
 mod scan;
-mod shorten;
 mod tag;
 mod unit;
 
@@ -25,7 +24,7 @@ use std::sync::Arc;
 use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 
-use super::{Dialect, Missing, Unit};
+use super::{Dialect, Missing, Unit, shorten};
 use unit::TinyUnit;
 
 /// The dialect `tiny`.

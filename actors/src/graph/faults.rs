@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::tiny::formatter_meant;
-use crate::dialect::{FormatterUse, Unit, formatter_elsewhere};
+use crate::dialect::{Call, CallKind, FormatterUse, Unit, formatter_elsewhere};
 use crate::loader::directory::EXTENSIONS;
 use crate::protocol::batch::CompiledText;
 use crate::snapshot::NameHasher;
@@ -65,13 +65,14 @@ where
 
     fn faults_of_unit(&mut self, name: &TemplateName, unit: &dyn Unit) -> Arc<[Diagnostic]> {
         let exists = &self.exists;
-        let calls = unit.calls().iter().filter(|call| !exists(&call.name)).take(FAULTS_MAX);
+        let is_missing = |call: &&Call| call.kind == CallKind::Required && !exists(&call.name);
+        let calls = unit.calls().iter().filter(is_missing).take(FAULTS_MAX);
         let calls: Vec<_> = calls.collect();
         let formatters = &self.formatters;
         let uses = unit.formatters().iter().filter(|used| !formatters.contains(&used.name));
         let uses = uses
             .take(FAULTS_MAX)
-            .map(|used| (used.span, self.unknown_formatter(unit.text(), used)));
+            .map(|used| (used.span, self.unknown_formatter(unit, used)));
         let mut found: Vec<(Span, Diagnostic)> = uses.collect();
         for call in calls {
             found.push((call.span, self.unknown_template(&call.name)));
@@ -110,9 +111,13 @@ where
         extension.is_some_and(|extension| !EXTENSIONS.contains(&extension)) && !(self.names)().any(of)
     }
 
-    fn unknown_formatter(&self, text: &str, used: &FormatterUse) -> Diagnostic {
+    fn unknown_formatter(&self, unit: &dyn Unit, used: &FormatterUse) -> Diagnostic {
         let wanted = &*used.name;
-        let lines = text.lines().nth(used.span.line.saturating_sub(1) as usize);
+        let registered: Vec<&str> = self.formatters.iter().map(AsRef::as_ref).collect();
+        if let Some(fault) = unit.unknown_formatter(wanted, &registered) {
+            return fault;
+        }
+        let lines = unit.text().lines().nth(used.span.line.saturating_sub(1) as usize);
         let before: String = lines
             .into_iter()
             .flat_map(str::chars)

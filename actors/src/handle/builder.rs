@@ -50,6 +50,7 @@ impl Builder {
             dialects: Dialects {
                 default: Arc::new(Tiny),
                 choose: Arc::new(|_| None),
+                by_extension: true,
                 missing: Missing::Error,
             },
             formatters: formatters::standard(),
@@ -95,10 +96,29 @@ impl Builder {
         self
     }
 
-    /// Sets the language of the templates. The default is [`Tiny`].
+    /// Sets the language of all templates for which [`Builder::dialect_for`] chooses none. Without this, it is [`Tiny`], and with the feature
+    /// `jinja` that of Jinja for names that end in `.j2`, `.jinja` or `.jinja2`.
     pub fn dialect(mut self, dialect: impl Dialect) -> Self {
         self.dialects.default = Arc::new(dialect);
+        self.dialects.by_extension = false;
         self.foreign = true;
+        self
+    }
+
+    /// Sets the language of Jinja for all templates for which [`Builder::dialect_for`] chooses none, whatever their extension is.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, MemoryLoader};
+    ///
+    /// let hello = MemoryLoader::of([("hello.html", "Hello {{ name|default('you') }}!")])?;
+    /// let hotplate = Hotplate::builder().loader(hello).jinja().start()?;
+    /// let context = std::collections::BTreeMap::from([("name", "<World>")]);
+    /// assert_eq!(hotplate.render("hello.html", &context)?.body, "Hello &lt;World&gt;!");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "jinja")]
+    pub fn jinja(mut self) -> Self {
+        self.dialects.default = Arc::new(crate::dialect::jinja::Jinja);
         self
     }
 

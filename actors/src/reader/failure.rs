@@ -14,7 +14,7 @@ impl RenderFailure {
         let Self::Failed(error) = self else { return None };
         let costly = matches!(
             error.fault,
-            RenderFault::Budget(Exceeded::Time(_) | Exceeded::Steps(_) | Exceeded::Output(_))
+            RenderFault::Budget(Exceeded::Time(_) | Exceeded::Steps(_) | Exceeded::Output(_) | Exceeded::Memory(_))
                 | RenderFault::Formatter
                 | RenderFault::Internal
         );

@@ -19,12 +19,22 @@ impl KeyWords {
         Self { head, tail, length }
     }
 
+    /// The longest key that is determined by its words.
+    pub(crate) const WHOLE_MAX: usize = 16;
+
+    /// Returns true if two keys have the same words: they are equal if they are not longer than [`Self::WHOLE_MAX`].
+    #[inline(always)]
+    #[cfg(feature = "jinja")]
+    pub(crate) fn same(self, other: Self) -> bool {
+        (self.length, self.head, self.tail) == (other.length, other.head, other.tail)
+    }
+
     /// Returns true if `found` equals `key`, the key that these words were computed from.
     #[inline(always)]
     pub(crate) fn equal<'k>(self, key: impl Fn() -> &'k [u8], found: &[u8]) -> bool {
         found.len() == self.length as usize
             && ends(found) == (self.head, self.tail)
-            && (found.len() <= 16 || found == key())
+            && (found.len() <= Self::WHOLE_MAX || found == key())
     }
 }
 

@@ -9,7 +9,7 @@ const CASES: u64 = 100_000;
 /// The number of threads.
 const THREADS: u64 = 2;
 
-fn number(variable: &str, default: u64) -> u64 {
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
     let set = std::env::var(variable).ok();
     set.map_or(default, |set| {
         set.parse().unwrap_or_else(|_| panic!("{variable} is no number: {set}"))

@@ -12,6 +12,8 @@ mod failure_table;
 mod generator;
 mod harm;
 mod isolation;
+#[cfg(feature = "jinja")]
+mod jinja;
 mod mistyped;
 mod layers;
 mod promises;

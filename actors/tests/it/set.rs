@@ -43,6 +43,15 @@ impl Set {
         templates: impl IntoIterator<Item = (&'a str, &'a str)>,
         limits: &Limits,
     ) -> Result<Self, Vec<Diagnostic>> {
+        Self::compile_as(&Tiny, templates, limits)
+    }
+
+    /// Compiles templates of a dialect. The first one is the entry.
+    pub(crate) fn compile_as<'a>(
+        dialect: &dyn Dialect,
+        templates: impl IntoIterator<Item = (&'a str, &'a str)>,
+        limits: &Limits,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut formatters = standard();
         formatters.insert("refuse", Formatter::new(|_, _| Err(FormatterError::new("never"))));
         formatters.insert("panic", Formatter::new(|_, _| panic!("on purpose")));
@@ -50,7 +59,7 @@ impl Set {
         let mut units = Vec::new();
         for (name, text) in templates {
             let name = TemplateName::new(name).expect("a valid name");
-            units.push((name, Tiny.compile(text, limits)?));
+            units.push((name, dialect.compile(text, limits)?));
         }
         let ids: HashMap<_, _> = units.iter().map(|(name, _)| name.clone()).zip(0..).collect();
         let unknown_id = TemplateId::new(u32::MAX);

@@ -176,6 +176,9 @@ fn log() -> Vec<Key> {
     ]
 }
 
+/// The languages of templates.
+const DIALECTS: &[&str] = if cfg!(feature = "jinja") { &["tiny", "jinja"] } else { &["tiny"] };
+
 fn templates() -> Vec<Key> {
     vec![
         key("directory", Kind::Text, "Directory of the templates, relative to the directory of the site."),
@@ -191,6 +194,9 @@ fn templates() -> Vec<Key> {
         key("missing", Kind::Choice(&["strict", "lenient"]),
             "Meaning of a name that is not in the data: an error (strict), or a value that prints nothing, is false and has no items \
              (lenient)."),
+        key("dialect", Kind::Choice(DIALECTS),
+            "Language of the templates: that of tinytemplate (tiny), or Jinja (jinja). With `tiny`, files that end in `.j2`, `.jinja` or \
+             `.jinja2` are Jinja too."),
         key("formatters", Kind::List,
             "Names of formatters that your own program provides. Here they print the value unchanged, and `serve` refuses to start with them."),
     ]
@@ -246,7 +252,7 @@ fn limits() -> Vec<Key> {
         key("breaker_pause_max_ms", milliseconds(1, DAY), "Longest time until the current version is tried again."),
         key("output_bytes", bytes(1, 16 * GIB), "Largest output of one render."),
         key("call_depth", count(1, 256), "Depth of nested calls. Each level uses stack, and a thread has 2 MiB of it."),
-        key("context_bytes", bytes(1, 16 * GIB), "Largest context of one render."),
+        key("context_bytes", bytes(1, 16 * GIB), "Largest context of one render; likewise the temporary values of its templates in Jinja."),
         key("context_depth", count(1, 256), "Depth of a nested context. Each level uses stack."),
         key("history_versions", count(0, 100_000),
             "Earlier versions that are kept, for pages whose render fails and for rolling back."),

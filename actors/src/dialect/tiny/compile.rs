@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU32;
 
 use crate::diagnostic::Span;
 use crate::dialect::body::BLOCK_BYTES;
-use crate::dialect::{Call, FormatterUse, Missing};
+use crate::dialect::{Call, CallKind, FormatterUse, Missing};
 use crate::limits::Limits;
 use crate::value::KeyWords;
 
@@ -133,6 +133,7 @@ impl<'t> Compiler<'t> {
                 self.calls.push(Call {
                     name: callee.name.clone(),
                     span: self.spans.span(callee.place),
+                    kind: CallKind::Required,
                 });
                 self.push(Action::Call { path, call });
             }

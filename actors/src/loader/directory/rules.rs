@@ -8,7 +8,12 @@ pub(super) use patterns::Patterns;
 pub(super) use portable::unportable;
 
 /// The default extensions of templates. Stylesheets and scripts are full of braces, so they are not among them.
-pub const EXTENSIONS: [&str; 6] = ["html", "htm", "xml", "svg", "txt", "md"];
+#[cfg(not(feature = "jinja"))]
+pub const EXTENSIONS: &[&str] = &["html", "htm", "xml", "svg", "txt", "md"];
+
+/// The default extensions of templates. Stylesheets and scripts are full of braces, so they are not among them.
+#[cfg(feature = "jinja")]
+pub const EXTENSIONS: &[&str] = &["html", "htm", "xml", "svg", "txt", "md", "j2", "jinja", "jinja2"];
 
 /// The file that excludes files and directories below its own directory: one pattern on each line, as in `.gitignore`.
 pub const IGNORE_FILE: &str = ".hotplateignore";
@@ -63,7 +68,7 @@ impl Default for Rules {
         Self {
             include: Vec::new(),
             exclude: Vec::new(),
-            extensions: Some(EXTENSIONS.map(str::to_owned).to_vec()),
+            extensions: Some(EXTENSIONS.iter().map(|extension| (*extension).to_owned()).collect()),
             links: Links::default(),
             bytes_max: None,
         }

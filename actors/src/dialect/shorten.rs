@@ -1,7 +1,7 @@
 //! [`shorten`]: shortens texts of authors for messages.
 
 /// Returns a text on one line, cut to a length that is readable in a message.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     const CHARACTERS: usize = 60;
     let mut shown: String = text
         .chars()

@@ -1,0 +1,635 @@
+//! Compilation of a syntax tree to a program: names become slots as far as that is certain, blocks become jumps.
+
+mod expression;
+mod names;
+mod templates;
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicU32;
+
+use super::ast::{self, Body, ByteRange, Expr, ExprKind, Statement, StatementKind, Template};
+use super::fault::Fault;
+use super::lines::Lines;
+use super::program::{
+    Action, Block, Constant, Imported, Instruction, Key, Loop, MacroDefinition, NameUse, Operation, Parameter, Program,
+    Shape, Target, TemplateUse,
+};
+use super::unit::JinjaUnit;
+use crate::diagnostic::Diagnostic;
+use crate::dialect::body::BLOCK_BYTES;
+use crate::dialect::{Call, FormatterUse, Missing};
+use crate::limits::Limits;
+use crate::value::KeyWords;
+use names::Scope;
+
+/// Compiles the tree of a text.
+pub(super) fn compile(text: &str, template: &Template<'_>, limits: &Limits) -> Result<JinjaUnit, Vec<Diagnostic>> {
+    let mut compiler = Compiler::new(text);
+    compiler.scopes.push(Scope::template());
+    compiler.body(&template.body);
+    compiler.flush();
+    let top = compiler.here();
+    compiler.pending();
+    if !compiler.faults.is_empty() {
+        compiler.faults.sort_by_key(|fault| fault.at().start);
+        let faults = compiler.faults.into_iter().take(limits.source_diagnostics.max(1));
+        return Err(faults.map(|fault| fault.diagnostic(text)).collect());
+    }
+    Ok(compiler.finish(top))
+}
+
+/// The compiler of one text.
+struct Compiler<'t, 'a> {
+    source: &'t str,
+    lines: Lines<'t>,
+    /// The text of the unit: the source, a padding, and strings that are not part of it as they are.
+    text: String,
+    operations: Vec<Operation>,
+    /// The text before the next operation: start and length.
+    lead: (u32, u32),
+    code: Vec<Instruction>,
+    places: Vec<ByteRange>,
+    keys: Vec<Key>,
+    names: Vec<NameUse>,
+    constants: Vec<Constant>,
+    shapes: Vec<Shape>,
+    targets: Vec<Target>,
+    loops: Vec<Loop>,
+    blocks: Vec<Block>,
+    macros: Vec<MacroDefinition>,
+    templates: Vec<TemplateUse>,
+    imports: Vec<Box<[Imported]>>,
+    calls: Vec<Call>,
+    formatters: Vec<FormatterUse>,
+    /// The open scopes of the body that is being compiled.
+    scopes: Vec<Scope<'t>>,
+    /// The kind of that body.
+    within: Within,
+    /// The loops around this place, each with the number of scopes and of changes of the escaping inside of it.
+    open_loops: Vec<OpenLoop>,
+    /// The bodies of blocks and macros that are compiled later.
+    later: VecDeque<Later<'t, 'a>>,
+    /// The names that the macro being compiled takes from around it.
+    free: Vec<&'t str>,
+    uses_caller: bool,
+    faults: Vec<Fault>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Template,
+    Block,
+    Macro(u32),
+}
+
+/// A loop whose body is being compiled.
+struct OpenLoop {
+    index: u32,
+    /// The scopes and escapings that are open inside.
+    inside: Vec<Inside>,
+    /// The jumps of `continue`.
+    continues: Vec<usize>,
+}
+
+#[derive(Clone, Copy)]
+enum Inside {
+    Scope,
+    Autoescape,
+}
+
+/// A body that is compiled behind the one that it stands in.
+enum Later<'t, 'a> {
+    Block {
+        index: usize,
+        body: &'a Body<'t>,
+    },
+    Macro {
+        index: usize,
+        definition: &'a ast::Macro<'t>,
+        /// The macro in which it is defined.
+        around: Option<u32>,
+    },
+}
+
+impl<'t, 'a> Compiler<'t, 'a> {
+    fn new(source: &'t str) -> Self {
+        let mut text = String::with_capacity(source.len() + BLOCK_BYTES);
+        text.push_str(source);
+        // Whole blocks can be copied from any position of the source.
+        text.extend(std::iter::repeat_n(' ', BLOCK_BYTES));
+        Self {
+            source,
+            lines: Lines::new(source),
+            text,
+            operations: Vec::new(),
+            lead: (0, 0),
+            code: Vec::new(),
+            places: Vec::new(),
+            keys: Vec::new(),
+            names: Vec::new(),
+            constants: Vec::new(),
+            shapes: Vec::new(),
+            targets: Vec::new(),
+            loops: Vec::new(),
+            blocks: Vec::new(),
+            macros: Vec::new(),
+            templates: Vec::new(),
+            imports: Vec::new(),
+            calls: Vec::new(),
+            formatters: Vec::new(),
+            scopes: Vec::new(),
+            within: Within::Template,
+            open_loops: Vec::new(),
+            later: VecDeque::new(),
+            free: Vec::new(),
+            uses_caller: false,
+            faults: Vec::new(),
+        }
+    }
+
+    fn finish(self, top: u32) -> JinjaUnit {
+        let program = Program {
+            operations: self.operations.into(),
+            top,
+            code: self.code.into(),
+            places: self.places.into(),
+            keys: self.keys.into(),
+            names: self.names.into(),
+            constants: self.constants.into(),
+            shapes: self.shapes.into(),
+            targets: self.targets.into(),
+            loops: self.loops.into(),
+            blocks: self.blocks.into(),
+            macros: self.macros.into(),
+            templates: self.templates.into(),
+            imports: self.imports.into(),
+        };
+        JinjaUnit {
+            text: self.text.into(),
+            text_bytes: self.source.len(),
+            program,
+            missing: Missing::Error,
+            calls: self.calls.into(),
+            formatters: self.formatters.into(),
+            warnings: std::sync::OnceLock::new(),
+            warnings_max: 0,
+        }
+    }
+
+    /// Compiles the bodies of blocks and macros, and of those in them.
+    fn pending(&mut self) {
+        while let Some(later) = self.later.pop_front() {
+            let start = self.here();
+            match later {
+                Later::Block { index, body } => {
+                    self.within = Within::Block;
+                    self.scopes = vec![Scope::default()];
+                    self.body(body);
+                    self.flush();
+                    let end = self.here();
+                    if let Some(block) = self.blocks.get_mut(index) {
+                        (block.start, block.end) = (start, end);
+                    }
+                }
+                Later::Macro {
+                    index,
+                    definition,
+                    around,
+                } => self.macro_body(index, definition, around),
+            }
+        }
+    }
+
+    fn macro_body(&mut self, index: usize, definition: &'a ast::Macro<'t>, around: Option<u32>) {
+        self.within = Within::Macro(index as u32);
+        self.scopes = vec![Scope::default()];
+        self.free.clear();
+        self.uses_caller = false;
+        let mut parameters = Vec::with_capacity(definition.parameters.len());
+        for parameter in &definition.parameters {
+            // A default sees the parameters before it.
+            let default = parameter.default.as_ref().map(|default| self.expression(default));
+            let name = self.key(parameter.name.at);
+            parameters.push(Parameter { name, default });
+            self.bind(parameter.name.text);
+        }
+        self.bind("caller");
+        let start = self.here();
+        self.body(&definition.body);
+        self.flush();
+        let end = self.here();
+        let free = std::mem::take(&mut self.free);
+        // A macro around this one has to take these names from around it as well.
+        let mut outer = around;
+        while let Some(at) = outer {
+            for name in &free {
+                self.add_free(at, name);
+            }
+            outer = self.later_parent(at);
+        }
+        let free: Vec<u32> = free.into_iter().map(|name| self.key_of(name)).collect();
+        let caller = self.uses_caller;
+        if let Some(compiled) = self.macros.get_mut(index) {
+            compiled.parameters = parameters.into();
+            (compiled.start, compiled.end) = (start, end);
+            compiled.free = free.into();
+            compiled.caller = caller;
+            compiled.around = around;
+        }
+    }
+
+    /// Returns the macro around a macro.
+    fn later_parent(&self, index: u32) -> Option<u32> {
+        self.macros.get(index as usize)?.around
+    }
+
+    /// Adds a name to those that a compiled macro takes from around it, unless it is one of its parameters.
+    fn add_free(&mut self, index: u32, name: &'t str) {
+        let Some(definition) = self.macros.get(index as usize) else {
+            return;
+        };
+        let has = |key: &u32| self.text_of(*key) == name;
+        if definition.parameters.iter().any(|parameter| has(&parameter.name)) || definition.free.iter().any(has) {
+            return;
+        }
+        let key = self.key_of(name);
+        if let Some(definition) = self.macros.get_mut(index as usize) {
+            let mut free = std::mem::take(&mut definition.free).into_vec();
+            free.push(key);
+            definition.free = free.into();
+        }
+    }
+
+    /// Returns the position of the next operation.
+    fn here(&self) -> u32 {
+        small(self.operations.len())
+    }
+
+    /// Returns the position of a part of the source: the difference of the addresses.
+    fn position(&self, part: &'t str) -> u32 {
+        small((part.as_ptr() as usize).wrapping_sub(self.source.as_ptr() as usize))
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    fn text(&mut self, part: &'t str) {
+        let start = self.position(part);
+        let (before, length) = self.lead;
+        if length > 0 && before + length == start {
+            self.lead.1 += small(part.len());
+            return;
+        }
+        self.flush();
+        self.lead = (start, small(part.len()));
+    }
+
+    fn push(&mut self, act: Action) -> usize {
+        let lead = std::mem::take(&mut self.lead);
+        self.operations.push(Operation { lead, act });
+        self.operations.len() - 1
+    }
+
+    /// Makes an operation of the text before a jump target, so that jumps skip it.
+    fn flush(&mut self) {
+        if self.lead.1 > 0 {
+            self.push(Action::None);
+        }
+    }
+
+    /// Sets the target of a jump to this position.
+    fn patch(&mut self, at: usize) {
+        let here = self.here();
+        let act = self.operations.get_mut(at).map(|operation| &mut operation.act);
+        if let Some(Action::Unless { to, .. } | Action::Jump(to)) = act {
+            *to = here;
+        }
+    }
+
+    fn body(&mut self, body: &'a Body<'t>) {
+        for statement in body {
+            self.statement(statement);
+        }
+    }
+
+    fn statement(&mut self, statement: &'a Statement<'t>) {
+        let at = statement.at;
+        match &statement.kind {
+            StatementKind::Text(text) => self.text(text),
+            StatementKind::Output(value) => self.output(value),
+            StatementKind::If { branches, otherwise } => self.conditions(branches, otherwise),
+            StatementKind::For(each) => self.for_loop(each),
+            StatementKind::Set { target, value } => {
+                let value = self.expression(value);
+                let target = self.target(target);
+                self.push(Action::Set { value, target });
+            }
+            StatementKind::SetBlock { target, filters, body } => {
+                self.push(Action::Capture);
+                self.body(body);
+                let filters = self.filters(filters);
+                let target = self.target(target);
+                self.push(Action::SetCaptured { filters, target });
+            }
+            StatementKind::With { assignments, body } => self.with(assignments, body),
+            StatementKind::Filter { filters, body } => {
+                self.push(Action::Capture);
+                self.body(body);
+                let filters = self.filters(filters);
+                self.push(Action::PrintCaptured { filters });
+            }
+            StatementKind::Autoescape { enabled, body } => {
+                let enabled = self.expression(enabled);
+                self.push(Action::Autoescape(enabled));
+                self.inside(Inside::Autoescape, |compiler| compiler.body(body));
+                self.push(Action::EndAutoescape);
+            }
+            StatementKind::Block(block) => {
+                let name = self.key(block.name.at);
+                self.push(Action::Block(name));
+                self.later.push_back(Later::Block {
+                    index: self.blocks.len(),
+                    body: &block.body,
+                });
+                self.blocks.push(Block {
+                    name,
+                    required: block.required,
+                    start: 0,
+                    end: 0,
+                    place: block.name.at,
+                });
+            }
+            StatementKind::Extends(template) => self.extends(template, at),
+            StatementKind::Include {
+                template,
+                ignore_missing,
+            } => {
+                let template = self.template(template, *ignore_missing, at);
+                self.push(Action::Include { template });
+                self.leak();
+            }
+            StatementKind::Import { template, alias } => {
+                let template = self.template(template, false, at);
+                let target = self.name_target(*alias);
+                self.push(Action::Import { template, target });
+            }
+            StatementKind::FromImport { template, names } => {
+                let template = self.template(template, false, at);
+                let mut imported = Vec::with_capacity(names.len());
+                for each in names {
+                    let name = self.key(each.name.at);
+                    let target = self.name_target(each.alias.unwrap_or(each.name));
+                    imported.push(Imported { name, target });
+                }
+                let names = small(self.imports.len());
+                self.imports.push(imported.into());
+                self.push(Action::FromImport { template, names });
+            }
+            StatementKind::Macro(definition) => {
+                let index = self.macro_definition(definition);
+                let target = self.name_target(definition.name);
+                self.push(Action::Macro { index, target });
+            }
+            StatementKind::CallBlock { call, caller } => {
+                let index = self.macro_definition(caller);
+                let code = self.call_with(call, index);
+                self.push(Action::Output(code));
+            }
+            StatementKind::Do(call) => {
+                let code = self.expression(call);
+                self.push(Action::Do(code));
+            }
+            StatementKind::Break => self.leave(true),
+            StatementKind::Continue => self.leave(false),
+        }
+    }
+
+    /// Compiles something that is closed behind it, also by a `break` in it.
+    fn inside(&mut self, what: Inside, compile: impl FnOnce(&mut Self)) {
+        if let Some(open) = self.open_loops.last_mut() {
+            open.inside.push(what);
+        }
+        compile(self);
+        if let Some(open) = self.open_loops.last_mut() {
+            open.inside.pop();
+        }
+    }
+
+    /// Registers a macro, whose body is compiled later.
+    fn macro_definition(&mut self, definition: &'a ast::Macro<'t>) -> u32 {
+        let index = self.macros.len();
+        let around = match self.within {
+            Within::Macro(around) => Some(around),
+            _ => None,
+        };
+        let name = match definition.name.text {
+            "caller" => self.key_of("caller"),
+            _ => self.key(definition.name.at),
+        };
+        self.macros.push(MacroDefinition {
+            name,
+            parameters: Box::default(),
+            start: 0,
+            end: 0,
+            free: Box::default(),
+            caller: false,
+            around,
+            place: definition.name.at,
+        });
+        self.later.push_back(Later::Macro {
+            index,
+            definition,
+            around,
+        });
+        small(index)
+    }
+
+    fn output(&mut self, value: &'a Expr<'t>) {
+        if let ExprKind::Binary(first, rest) = &value.kind
+            && rest.iter().all(|(operator, _)| *operator == ast::Operator::Concat)
+        {
+            // Printing the parts one after the other gives the same text, without joining them first.
+            self.output(first);
+            rest.iter().for_each(|(_, value)| self.output(value));
+            return;
+        }
+        let act = match self.path(value) {
+            Some(path) => Action::Path(path),
+            None => Action::Output(self.expression(value)),
+        };
+        self.push(act);
+    }
+
+    fn conditions(&mut self, branches: &'a [ast::Branch<'t>], otherwise: &'a Body<'t>) {
+        self.conditional(1);
+        let mut ends = Vec::new();
+        for (at, branch) in branches.iter().enumerate() {
+            let condition = self.expression(&branch.condition);
+            let test = self.push(Action::Unless { condition, to: 0 });
+            self.body(&branch.body);
+            if at + 1 < branches.len() || !otherwise.is_empty() {
+                ends.push(self.push(Action::Jump(0)));
+            } else {
+                self.flush();
+            }
+            self.patch(test);
+        }
+        self.body(otherwise);
+        self.flush();
+        ends.into_iter().for_each(|end| self.patch(end));
+        self.conditional(-1);
+    }
+
+    fn with(&mut self, assignments: &'a [(ast::Target<'t>, Expr<'t>)], body: &'a Body<'t>) {
+        self.push(Action::Open);
+        self.scopes.push(Scope::default());
+        self.inside(Inside::Scope, |compiler| {
+            for (target, value) in assignments {
+                let value = compiler.expression(value);
+                let target = compiler.target(target);
+                compiler.push(Action::Set { value, target });
+            }
+            compiler.body(body);
+        });
+        self.scopes.pop();
+        self.push(Action::Close);
+    }
+
+    fn for_loop(&mut self, each: &'a ast::For<'t>) {
+        let iterable = self.expression(&each.iterable);
+        let condition = each.condition.as_ref().map(|condition| {
+            self.scopes.push(Scope::default());
+            self.target(&each.target);
+            let code = self.expression(condition);
+            self.scopes.pop();
+            code
+        });
+        let index = small(self.loops.len());
+        self.loops.push(Loop {
+            target: 0,
+            single: None,
+            condition,
+            recursive: each.recursive,
+            body: 0,
+            next: 0,
+            otherwise: 0,
+            end: 0,
+            place: each.iterable.at,
+        });
+        self.push(Action::For { iterable, index });
+        self.scopes.push(Scope::of_loop(each.recursive));
+        let target = self.target(&each.target);
+        let body = self.here();
+        self.open_loops.push(OpenLoop {
+            index,
+            inside: Vec::new(),
+            continues: Vec::new(),
+        });
+        self.body(&each.body);
+        let continues = self.open_loops.pop().map(|open| open.continues).unwrap_or_default();
+        if !continues.is_empty() {
+            self.flush();
+        }
+        let next = self.here();
+        continues.into_iter().for_each(|jump| self.patch(jump));
+        self.push(Action::Next { index });
+        self.scopes.pop();
+        let jump = (!each.otherwise.is_empty()).then(|| self.push(Action::Jump(0)));
+        let otherwise = self.here();
+        self.conditional(1);
+        self.body(&each.otherwise);
+        self.conditional(-1);
+        self.flush();
+        if let Some(jump) = jump {
+            self.patch(jump);
+        }
+        let end = self.here();
+        let single = match self.targets.get(target as usize) {
+            Some(Target::Name(key)) => Some(*key),
+            _ => None,
+        };
+        if let Some(compiled) = self.loops.get_mut(index as usize) {
+            compiled.target = target;
+            compiled.single = single;
+            compiled.body = body;
+            compiled.next = next;
+            compiled.otherwise = otherwise;
+            compiled.end = end;
+        }
+    }
+
+    /// Compiles `break` or `continue`: closes what is open inside of the loop, and jumps.
+    fn leave(&mut self, ends: bool) {
+        let Some(open) = self.open_loops.last() else { return };
+        let (index, inside) = (open.index, open.inside.clone());
+        for what in inside.iter().rev() {
+            self.push(match what {
+                Inside::Scope => Action::Close,
+                Inside::Autoescape => Action::EndAutoescape,
+            });
+        }
+        if ends {
+            self.push(Action::Break { index });
+            return;
+        }
+        let jump = self.push(Action::Jump(0));
+        if let Some(open) = self.open_loops.last_mut() {
+            open.continues.push(jump);
+        }
+    }
+
+    fn extends(&mut self, template: &'a Expr<'t>, at: ByteRange) {
+        if self.within != Within::Template || self.scopes.len() > 1 {
+            let fault = Fault::new("extends-place", at, "`extends` stands at the top level of a template");
+            self.fault(fault.help("put it at the beginning of the text"));
+            return;
+        }
+        let template = self.template(template, false, at);
+        self.push(Action::Extends { template });
+    }
+
+    /// Adds a name or attribute that stands in the text.
+    fn key(&mut self, at: ByteRange) -> u32 {
+        let range = at.range();
+        let words = KeyWords::of(&self.source.as_bytes()[range.clone()]);
+        self.keys.push(Key {
+            start: at.start,
+            length: small(range.len()),
+            words,
+            hint: AtomicU32::new(0),
+        });
+        small(self.keys.len() - 1)
+    }
+
+    /// Adds a name that does not stand in the text as it is.
+    fn key_of(&mut self, name: &str) -> u32 {
+        let (start, length) = self.stored(name);
+        self.keys.push(Key {
+            start,
+            length,
+            words: KeyWords::of(name.as_bytes()),
+            hint: AtomicU32::new(0),
+        });
+        small(self.keys.len() - 1)
+    }
+
+    fn text_of(&self, key: u32) -> &str {
+        match self.keys.get(key as usize) {
+            Some(key) => &self.text[key.start as usize..(key.start + key.length) as usize],
+            None => "",
+        }
+    }
+
+    /// Stores a text behind the source, and returns its start and length.
+    fn stored(&mut self, text: &str) -> (u32, u32) {
+        let start = small(self.text.len());
+        self.text.push_str(text);
+        (start, small(text.len()))
+    }
+}
+
+/// Converts a position in a text or in its program. The parser rejects longer texts.
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

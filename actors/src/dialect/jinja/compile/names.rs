@@ -1,0 +1,154 @@
+//! Resolution of names.
+//!
+//! A name that is set unconditionally in an open scope of the same body has a slot there. A name that may be set in such a scope, or that an
+//! included template may set, is searched for when the text is rendered.
+
+use super::super::ast::{self, ByteRange, Name};
+use super::super::program::{Lookup, NameUse, Target};
+use super::{Compiler, Within, small};
+
+/// The open scope of a body.
+#[derive(Default)]
+pub(super) struct Scope<'t> {
+    /// The names of the first variables.
+    slots: Vec<&'t str>,
+    /// Names that are set in it, but not certainly or not at a known place.
+    others: Vec<&'t str>,
+    /// The number of conditions around this place inside of the scope.
+    conditions: i32,
+    /// Other templates may have set variables in it.
+    leaky: bool,
+    /// The scope has variables of callers as well, so that places in it are not known.
+    shared: bool,
+    /// The body of this scope also runs inside of itself.
+    recursive: bool,
+}
+
+impl Scope<'_> {
+    /// Returns the scope of a template, which another template may share.
+    pub(super) fn template() -> Self {
+        Self {
+            shared: true,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the scope of a loop, whose first variable is `loop`.
+    pub(super) fn of_loop(recursive: bool) -> Self {
+        Self {
+            slots: vec!["loop"],
+            recursive,
+            ..Self::default()
+        }
+    }
+}
+
+impl<'t, 'a> Compiler<'t, 'a> {
+    /// Notes that conditions begin or end in the innermost scope.
+    pub(super) fn conditional(&mut self, change: i32) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.conditions += change;
+        }
+    }
+
+    /// Notes that another template may have set variables of the innermost scope.
+    pub(super) fn leak(&mut self) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.leaky = true;
+        }
+    }
+
+    /// Notes that a name is set in the innermost scope.
+    pub(super) fn bind(&mut self, name: &'t str) {
+        let Some(scope) = self.scopes.last_mut() else { return };
+        if scope.slots.contains(&name) || scope.others.contains(&name) {
+            return;
+        }
+        let is_certain = scope.conditions == 0 && scope.others.is_empty() && !scope.leaky && !scope.shared;
+        if is_certain && scope.slots.len() < usize::from(u16::MAX) {
+            scope.slots.push(name);
+        } else {
+            scope.others.push(name);
+        }
+    }
+
+    /// Returns where a name is found.
+    fn resolve(&mut self, name: &'t str) -> Lookup {
+        let mut lookup = Lookup::Outer;
+        for (up, scope) in self.scopes.iter().rev().enumerate() {
+            if let Some(slot) = scope.slots.iter().position(|known| *known == name) {
+                lookup = match (u16::try_from(up), u16::try_from(slot)) {
+                    (Ok(up), Ok(slot)) => Lookup::Slot { up, slot },
+                    _ => Lookup::Dynamic,
+                };
+                break;
+            }
+            // In a recursive loop the scope around may be that of the loop itself.
+            if scope.leaky || scope.recursive || scope.others.contains(&name) {
+                lookup = Lookup::Dynamic;
+                break;
+            }
+        }
+        if let Within::Macro(_) = self.within {
+            match lookup {
+                Lookup::Slot { .. } if name == "caller" => self.uses_caller = true,
+                Lookup::Slot { .. } => {}
+                Lookup::Outer | Lookup::Dynamic if self.free.contains(&name) => {}
+                Lookup::Outer | Lookup::Dynamic => self.free.push(name),
+            }
+            // A dynamic search may find the parameter as well.
+            self.uses_caller |= name == "caller";
+        }
+        lookup
+    }
+
+    /// Adds a use of a name, which is a part of the source.
+    pub(super) fn name_use(&mut self, name: &'t str) -> u32 {
+        let lookup = self.resolve(name);
+        let start = self.position(name);
+        let key = self.key(ByteRange {
+            start,
+            end: start + small(name.len()),
+        });
+        self.names.push(NameUse { key, lookup });
+        small(self.names.len() - 1)
+    }
+
+    /// Adds the left side of an assignment.
+    pub(super) fn target(&mut self, target: &'a ast::Target<'t>) -> u32 {
+        let target = self.target_of(target);
+        self.targets.push(target);
+        small(self.targets.len() - 1)
+    }
+
+    /// Adds a name that is assigned.
+    pub(super) fn name_target(&mut self, name: Name<'t>) -> u32 {
+        self.bind(name.text);
+        let key = self.key(name.at);
+        self.targets.push(Target::Name(key));
+        small(self.targets.len() - 1)
+    }
+
+    fn target_of(&mut self, target: &'a ast::Target<'t>) -> Target {
+        match target {
+            ast::Target::Name(name) => {
+                self.bind(name.text);
+                Target::Name(self.key(name.at))
+            }
+            ast::Target::Attribute { base, path } => {
+                let (last, between) = match path.split_last() {
+                    Some((last, between)) => (*last, between),
+                    None => (*base, &[][..]),
+                };
+                let namespace = self.namespace(*base, between);
+                let key = self.key(last.at);
+                let place = base.at.to(last.at);
+                Target::Attribute { namespace, key, place }
+            }
+            ast::Target::Tuple { items, at } => {
+                let items = items.iter().map(|item| self.target_of(item)).collect();
+                Target::Tuple(items, *at)
+            }
+        }
+    }
+}

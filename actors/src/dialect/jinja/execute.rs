@@ -1,0 +1,596 @@
+//! The interpreter, which runs the program of a unit over a context.
+//!
+//! Each iteration of the main loop takes one operation: it appends the text before it and performs its action, which returns the index of
+//! the next operation. Blocks, macros, included templates and recursive loops are runs inside of runs, whose number is bounded by
+//! [`Limits::call_depth`](crate::Limits). A failure gets its position where it occurs, and a call site on its way out.
+
+mod calls;
+mod explain;
+mod expression;
+mod loops;
+mod templates;
+
+use std::cell::Cell;
+
+use bumpalo::collections::Vec as BumpVec;
+
+use super::ast::ByteRange;
+use super::failure::{Failure, Outcome};
+use super::machine::Machine;
+use super::program::{Action, Code, Lookup, NameUse, Path, Target};
+use super::scope::{LoopState, Variables};
+use super::space::Space;
+use super::unit::JinjaUnit;
+use super::value::print::{Escaped, display};
+use super::value::{Kind, Val};
+use crate::budget::Exceeded;
+use crate::dialect::body::short_block;
+use crate::dialect::escape::escape;
+use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
+use crate::value::{Arena, Value};
+
+/// The largest depth of runs inside of runs, however large [`Limits::call_depth`](crate::Limits) is: a level takes some kilobytes of stack,
+/// and in a build without optimisation up to twelve.
+const RUNS_MAX: u32 = 128;
+
+thread_local! {
+    /// The arena of the last render of this thread, to be reused by the next one.
+    static ARENA: Cell<Option<Arena>> = const { Cell::new(None) };
+}
+
+/// A unit with the closure in which its calls are resolved.
+#[derive(Clone, Copy)]
+pub(super) struct UnitRef<'r> {
+    pub(super) unit: &'r JinjaUnit,
+    pub(super) closure: Closure<'r>,
+}
+
+/// Renders the template of `closure`, whose unit is `unit`, and appends it to the output.
+pub(super) fn execute(
+    unit: &JinjaUnit,
+    closure: &Closure<'_>,
+    context: &Value<'_>,
+    frame: &mut Frame<'_>,
+) -> Result<(), RenderError> {
+    // A render inside of a render of another language finds none, and makes its own.
+    let mut arena = ARENA.take().unwrap_or_default();
+    let outcome = execute_in(&arena, unit, closure, context, frame);
+    arena.reset();
+    ARENA.set(Some(arena));
+    outcome
+}
+
+fn execute_in(
+    arena: &Arena,
+    unit: &JinjaUnit,
+    closure: &Closure<'_>,
+    context: &Value<'_>,
+    frame: &mut Frame<'_>,
+) -> Result<(), RenderError> {
+    let space = Space::new(arena.bump(), frame.budget.context_bytes);
+    let here = UnitRef {
+        unit,
+        closure: *closure,
+    };
+    let mut execution = Execution::new(here, &space, context, frame.escape);
+    let (depth, escape) = (frame.depth, frame.escape);
+    let outcome = execution.template(here, frame);
+    (frame.depth, frame.escape) = (depth, escape);
+    outcome.map_err(|failure| match *failure {
+        Failure::Rendered(error) => error,
+        other => execution.explain(other, here, ByteRange::default()),
+    })
+}
+
+/// The state of a render.
+struct Execution<'r> {
+    space: &'r Space<'r>,
+    variables: Variables<'r>,
+    /// The values of expressions that are being evaluated.
+    stack: BumpVec<'r, Val<'r>>,
+    /// The loops that run, the innermost last.
+    loops: BumpVec<'r, &'r LoopState<'r>>,
+    /// The positions in the output at which kept output begins.
+    captures: Vec<usize>,
+    /// The escapings around `autoescape` blocks.
+    escapes: Vec<Escape>,
+    /// The chains of templates that extend each other, one behind the other; the last one is that of the running template.
+    chain: BumpVec<'r, UnitRef<'r>>,
+    run: Run<'r>,
+}
+
+/// The state of the innermost template, block or macro, which is restored behind it.
+#[derive(Clone, Copy)]
+struct Run<'r> {
+    /// The number of variables when it began, which are those of its callers.
+    base: usize,
+    /// The first loop that belongs to it or its callers, as far as a macro sees them.
+    loops: usize,
+    /// The beginning of its chain.
+    chain: usize,
+    /// The template that it extends, and the length of the output before that.
+    parent: Option<(UnitRef<'r>, usize)>,
+    /// The name of the running block, and its place in the chain.
+    block: Option<(&'r str, usize)>,
+    /// The output is dropped, so blocks are not rendered.
+    discards: bool,
+    /// The escaping when it began.
+    escape: Escape,
+}
+
+/// Makes the machine of a place. A macro, because it borrows the budget of a frame but not its body.
+macro_rules! machine {
+    ($execution:expr, $here:expr, $frame:expr) => {
+        Machine {
+            space: $execution.space,
+            budget: &mut *$frame.budget,
+            escape: $frame.escape,
+            strict: ($frame.missing, $here.unit.missing) == (Missing::Error, Missing::Error),
+        }
+    };
+}
+use machine;
+
+impl<'r> Execution<'r> {
+    fn new(here: UnitRef<'r>, space: &'r Space<'r>, context: &'r Value<'r>, escape: Escape) -> Self {
+        let bump = space.bump();
+        let mut chain = BumpVec::with_capacity_in(4, bump);
+        chain.push(here);
+        Self {
+            space,
+            variables: Variables::new(context, bump),
+            stack: BumpVec::with_capacity_in(16, bump),
+            loops: BumpVec::with_capacity_in(8, bump),
+            captures: Vec::new(),
+            escapes: Vec::new(),
+            chain,
+            run: Run {
+                base: 0,
+                loops: 0,
+                chain: 0,
+                parent: None,
+                block: None,
+                discards: false,
+                escape,
+            },
+        }
+    }
+
+    /// Renders a template and those that it extends.
+    fn template(&mut self, mut here: UnitRef<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
+        loop {
+            self.run(here, 0, here.unit.program.top, frame)?;
+            let Some((parent, length)) = self.run.parent.take() else {
+                return Ok(());
+            };
+            frame.body.truncate(length);
+            self.run.base = self.variables.len();
+            here = parent;
+        }
+    }
+
+    /// Runs operations from `start` to before `end`.
+    fn run(&mut self, here: UnitRef<'r>, start: u32, end: u32, frame: &mut Frame<'_>) -> Outcome<()> {
+        let unit = here.unit;
+        let text = unit.text.as_bytes();
+        let mut at = start;
+        while at < end
+            && let Some(operation) = unit.program.operations.get(at as usize)
+        {
+            let (lead, length) = operation.lead;
+            if let Err(exceeded) = frame.body.push_part(text, lead, length) {
+                let place = ByteRange {
+                    start: lead,
+                    end: lead + length,
+                };
+                return Err(self.placed(exceeded.into(), here, place));
+            }
+            at = match self.act(here, &operation.act, at, frame) {
+                Ok(next) => next,
+                Err(failure) => {
+                    let place = unit.place_of(&operation.act);
+                    return Err(self.placed(failure, here, place));
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// Performs the action of an operation and returns the index of the next one.
+    #[inline(always)]
+    fn act(&mut self, here: UnitRef<'r>, act: &Action, at: u32, frame: &mut Frame<'_>) -> Outcome<u32> {
+        match *act {
+            Action::None => {}
+            Action::Path(path) => {
+                frame.budget.step()?;
+                let value = self.path(here, path, frame)?;
+                self.print(here, value, frame)?;
+            }
+            Action::Output(code) => {
+                frame.budget.step()?;
+                self.output(here, code, frame)?;
+            }
+            Action::Unless { condition, to } => {
+                frame.budget.step()?;
+                let value = self.eval(here, condition, frame)?;
+                if !machine!(self, here, frame).truth(value)? {
+                    return Ok(to);
+                }
+            }
+            Action::Jump(to) => return Ok(to),
+            Action::For { iterable, index } => {
+                frame.budget.step()?;
+                let value = self.eval(here, iterable, frame)?;
+                if !self.start_loop(here, index, value, frame)? {
+                    return Ok(here
+                        .unit
+                        .program
+                        .loops
+                        .get(index as usize)
+                        .map_or(at + 1, |each| each.otherwise));
+                }
+            }
+            Action::Next { index } => {
+                frame.budget.step()?;
+                if let Some(body) = self.next_item(here, index, frame)? {
+                    return Ok(body);
+                }
+            }
+            Action::Break { index } => {
+                let was_first = self.end_loop();
+                let each = here.unit.program.loops.get(index as usize);
+                return Ok(each.map_or(at + 1, |each| if was_first { each.otherwise } else { each.end }));
+            }
+            Action::Open => self.variables.open(),
+            Action::Close => self.variables.close(),
+            Action::Set { value, target } => {
+                frame.budget.step()?;
+                let value = self.eval(here, value, frame)?;
+                self.assign(here, target, value, frame)?;
+            }
+            _ => return self.act_rarely(here, act, at, frame),
+        }
+        Ok(at + 1)
+    }
+
+    /// Performs an action that is not part of most loops.
+    #[inline(never)]
+    fn act_rarely(&mut self, here: UnitRef<'r>, act: &Action, at: u32, frame: &mut Frame<'_>) -> Outcome<u32> {
+        frame.budget.step()?;
+        match *act {
+            Action::Capture => self.captures.push(frame.body.len()),
+            Action::SetCaptured { filters, target } => {
+                let value = self.captured(here, filters, frame)?;
+                self.assign(here, target, value, frame)?;
+            }
+            Action::PrintCaptured { filters } => {
+                let value = self.captured(here, filters, frame)?;
+                self.print(here, value, frame)?;
+            }
+            Action::Autoescape(enabled) => {
+                let value = self.eval(here, enabled, frame)?;
+                let escape = self.escaping(value)?;
+                self.escapes.push(frame.escape);
+                frame.escape = escape;
+            }
+            Action::EndAutoescape => {
+                if let Some(escape) = self.escapes.pop() {
+                    frame.escape = escape;
+                }
+            }
+            Action::Block(name) if self.run.parent.is_none() && !self.run.discards => {
+                self.block(here, here.unit.key(name), frame)?;
+            }
+            Action::Extends { template } => self.extend(here, template, frame)?,
+            Action::Include { template } => self.include(here, template, frame)?,
+            Action::Import { template, target } => self.import(here, template, target, frame)?,
+            Action::FromImport { template, names } => self.import_names(here, template, names, frame)?,
+            Action::Macro { index, target } => {
+                let callable = self.define(here, index, frame)?;
+                self.assign(here, target, callable, frame)?;
+            }
+            Action::Do(code) => {
+                self.eval(here, code, frame)?;
+            }
+            _ => {}
+        }
+        Ok(at + 1)
+    }
+
+    /// Ends the innermost capture, and returns what was kept through the filters of a block.
+    fn captured(&mut self, here: UnitRef<'r>, filters: Code, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+        let start = self.captures.pop().unwrap_or(frame.body.len());
+        let value = self.taken(start, frame)?;
+        self.stack.push(value);
+        self.eval(here, filters, frame)
+    }
+
+    /// Takes what was written from a position on off the output. It is safe where the page is escaped.
+    fn taken(&self, start: usize, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+        let text = self.space.text(&frame.body.text_from(start))?;
+        frame.body.truncate(start);
+        Ok(match frame.escape {
+            Escape::None => Val::Str(text),
+            _ => Val::Safe(text),
+        })
+    }
+
+    /// Returns the escaping that an `autoescape` block asks for.
+    fn escaping(&self, value: Val<'r>) -> Outcome<Escape> {
+        match value.as_str() {
+            Some("html") => Ok(Escape::Html),
+            Some("none") => Ok(Escape::None),
+            Some(_) => {
+                let failure = Failure::invalid("`autoescape` takes true, false, \"html\" or \"none\"");
+                Err(failure.help("for data in a script write `| tojson`"))
+            }
+            None if matches!(value, Val::Bool(true)) => Ok(match self.run.escape {
+                Escape::None => Escape::Html,
+                escape => escape,
+            }),
+            None => Ok(Escape::None),
+        }
+    }
+
+    /// Assigns a value to the left side of an assignment.
+    fn assign(&mut self, here: UnitRef<'r>, target: u32, value: Val<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
+        match here.unit.program.targets.get(target as usize) {
+            Some(target) => self.assign_to(here, target, value, frame),
+            None => Ok(()),
+        }
+    }
+
+    fn assign_to(
+        &mut self,
+        here: UnitRef<'r>,
+        target: &'r Target,
+        value: Val<'r>,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
+        let unit = here.unit;
+        match target {
+            Target::Name(key) => {
+                if let Some(key) = unit.program.keys.get(*key as usize) {
+                    let name = unit.text_of(key);
+                    self.variables.set(key, name, value, &mut machine!(self, here, frame))?;
+                }
+                Ok(())
+            }
+            Target::Attribute { namespace, key, place } => {
+                let found = self.eval(here, *namespace, frame)?;
+                let Val::Namespace(namespace) = found else {
+                    let message = format!("attributes can be set of a namespace only, not of {}", found.words());
+                    let failure = Failure::invalid(message).help("make one: `{% set ns = namespace() %}`");
+                    return Err(self.placed(failure, here, *place));
+                };
+                namespace.set(unit.key(*key), value, &mut machine!(self, here, frame))
+            }
+            Target::Tuple(targets, place) => {
+                let items = value.unpacked(&mut machine!(self, here, frame))?;
+                let Some(items) = items else {
+                    let message = format!("{} cannot be unpacked", value.words());
+                    return Err(self.placed(Failure::coded("unpacking", message), here, *place));
+                };
+                if items.len() != targets.len() {
+                    let message = format!("{} names for {} items", targets.len(), items.len());
+                    return Err(self.placed(Failure::coded("unpacking", message), here, *place));
+                }
+                for (target, item) in targets.iter().zip(items) {
+                    self.assign_to(here, target, *item, frame)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns the value of a name.
+    #[inline(always)]
+    fn name(&self, unit: &'r JinjaUnit, name: u32) -> Option<Val<'r>> {
+        let NameUse { key, lookup } = *unit.program.names.get(name as usize)?;
+        let key = unit.program.keys.get(key as usize)?;
+        let text = unit.text_of(key);
+        let found = match lookup {
+            Lookup::Slot { up, slot } => self.variables.at(up, slot),
+            Lookup::Outer => self.variables.find(key, text, self.run.base),
+            Lookup::Dynamic => self.variables.find(key, text, usize::MAX),
+        };
+        if found.is_some() {
+            return found;
+        }
+        if let Value::Object(object) = self.variables.context
+            && let Some(value) = object.get_hinted(|| text.as_bytes(), key.words, &key.hint)
+        {
+            return Some(Val::of(value));
+        }
+        super::functions::Function::named(text).map(Val::Function)
+    }
+
+    /// Returns the value of a name with attributes.
+    #[inline]
+    fn path(&self, here: UnitRef<'r>, path: Path, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+        let unit = here.unit;
+        let Some(mut value) = self.name(unit, path.name) else {
+            return self.missing_name(here, path, frame);
+        };
+        let first = path.first as usize;
+        let keys = unit
+            .program
+            .keys
+            .get(first..first + path.count as usize)
+            .unwrap_or_default();
+        for (at, key) in keys.iter().enumerate() {
+            let text = unit.text_of(key);
+            let found = match value {
+                Val::Object(object) => object.get_hinted(|| text.as_bytes(), key.words, &key.hint).map(Val::of),
+                other => other.attribute(text, &mut machine!(self, here, frame))?,
+            };
+            value = match found {
+                Some(value) => value,
+                None => return self.missing_step(here, path, value, at, frame),
+            };
+        }
+        Ok(value)
+    }
+
+    /// Returns the value of a path whose name does not exist.
+    #[cold]
+    fn missing_name(&self, here: UnitRef<'r>, path: Path, frame: &Frame<'_>) -> Outcome<Val<'r>> {
+        let name = here.unit.path_text(path, 0);
+        let strict = (frame.missing, here.unit.missing) == (Missing::Error, Missing::Error);
+        match path.count > 0 && strict {
+            true => Err(super::machine::undefined(name)),
+            false => Ok(Val::Undefined(name)),
+        }
+    }
+
+    /// Returns the value of a path whose step with this number does not exist.
+    #[cold]
+    fn missing_step(
+        &self,
+        here: UnitRef<'r>,
+        path: Path,
+        within: Val<'r>,
+        step: usize,
+        frame: &Frame<'_>,
+    ) -> Outcome<Val<'r>> {
+        let strict = (frame.missing, here.unit.missing) == (Missing::Error, Missing::Error);
+        if strict && within.is_undefined() {
+            return Err(super::machine::undefined(here.unit.path_text(path, step)));
+        }
+        let text = here.unit.path_text(path, step + 1);
+        match strict && step + 1 < path.count as usize {
+            true => Err(super::machine::undefined(text)),
+            false => Ok(Val::Undefined(text)),
+        }
+    }
+
+    /// Prints a value, escaped where the page is.
+    #[inline]
+    fn print(&self, here: UnitRef<'r>, value: Val<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
+        match value {
+            Val::Str(text) => match frame.escape {
+                Escape::Html => escape(text, &mut frame.body)?,
+                Escape::None => frame.append(text)?,
+            },
+            Val::Safe(text) => frame.append(text)?,
+            Val::Int(number) => {
+                let mut buffer = itoa::Buffer::new();
+                let digits = buffer.format(number);
+                match digits.len() {
+                    length @ 0..16 => frame.body.push_short(short_block(digits.as_bytes()), length as u32)?,
+                    _ => frame.append(digits)?,
+                }
+            }
+            other => return self.print_other(here, other, frame),
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn print_other(&self, here: UnitRef<'r>, value: Val<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
+        let mut machine = machine!(self, here, frame);
+        machine.defined(value)?;
+        match (machine.escape, value.kind()) {
+            (Escape::Html, Kind::List | Kind::Map | Kind::Iterable | Kind::Plain) => {
+                display(value, &mut Escaped(&mut frame.body), &mut machine)
+            }
+            _ => display(value, &mut frame.body, &mut machine),
+        }
+    }
+
+    /// Checks that another run may begin inside of this one.
+    fn deeper(frame: &mut Frame<'_>) -> Outcome<()> {
+        frame.budget.step()?;
+        let limit = frame.budget.call_depth.min(RUNS_MAX);
+        if frame.depth >= limit {
+            return Err(Exceeded::Depth(limit).into());
+        }
+        frame.depth += 1;
+        Ok(())
+    }
+}
+
+impl JinjaUnit {
+    /// Returns the first steps of a path as they stand in the text.
+    fn path_text(&self, path: Path, steps: usize) -> &str {
+        let keys = &self.program.keys;
+        let name = self
+            .program
+            .names
+            .get(path.name as usize)
+            .and_then(|name| keys.get(name.key as usize));
+        let Some(name) = name else { return "" };
+        let last = match steps.checked_sub(1) {
+            Some(step) => keys.get(path.first as usize + step).unwrap_or(name),
+            None => name,
+        };
+        let end = (last.start + last.length).max(name.start);
+        self.stored(name.start, end - name.start)
+    }
+
+    /// Returns the place that an operation stands for.
+    fn place_of(&self, act: &Action) -> ByteRange {
+        let of_code = |code: Code| {
+            let last = (code.end.max(code.start + 1) - 1) as usize;
+            self.program.places.get(last).copied().unwrap_or_default()
+        };
+        let of_template = |template: u32| {
+            let template = self.program.templates.get(template as usize);
+            template.map(|template| template.place).unwrap_or_default()
+        };
+        let of_key = |key: u32| match self.program.keys.get(key as usize) {
+            Some(key) => ByteRange {
+                start: key.start,
+                end: key.start + key.length,
+            },
+            None => ByteRange::default(),
+        };
+        match *act {
+            Action::Path(path) => {
+                let text = self.path_text(path, path.count as usize);
+                let name = self
+                    .program
+                    .names
+                    .get(path.name as usize)
+                    .map_or(0, |name| of_key(name.key).start);
+                ByteRange {
+                    start: name,
+                    end: name + text.len() as u32,
+                }
+            }
+            Action::Output(code) | Action::Autoescape(code) | Action::Do(code) => of_code(code),
+            Action::Unless { condition, .. } => of_code(condition),
+            Action::Set { value, .. } => of_code(value),
+            Action::SetCaptured { filters, .. } | Action::PrintCaptured { filters } => of_code(filters),
+            Action::For { index, .. } | Action::Next { index } | Action::Break { index } => {
+                let each = self.program.loops.get(index as usize);
+                each.map(|each| each.place).unwrap_or_default()
+            }
+            Action::Block(name) => of_key(name),
+            Action::Extends { template }
+            | Action::Include { template }
+            | Action::Import { template, .. }
+            | Action::FromImport { template, .. } => of_template(template),
+            Action::Macro { index, .. } => {
+                let definition = self.program.macros.get(index as usize);
+                definition.map(|definition| definition.place).unwrap_or_default()
+            }
+            Action::None | Action::Jump(_) | Action::Open | Action::Close | Action::Capture | Action::EndAutoescape => {
+                ByteRange::default()
+            }
+        }
+    }
+}
+
+impl<'r> Val<'r> {
+    /// Returns the items that an assignment to several names takes; `None` if the value has none.
+    fn unpacked(self, machine: &mut Machine<'_, 'r>) -> Outcome<Option<&'r [Self]>> {
+        match self {
+            Val::Undefined(expression) => Err(super::machine::undefined(expression)),
+            _ => match self.kind() {
+                Kind::List | Kind::Iterable | Kind::Map => self.items(machine).map(Some),
+                _ => Ok(None),
+            },
+        }
+    }
+}

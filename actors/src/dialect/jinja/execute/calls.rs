@@ -1,0 +1,347 @@
+//! Calls of macros, functions and methods.
+
+use super::{Execution, Machine, Run, UnitRef, machine};
+use crate::dialect::jinja::ast::ByteRange;
+use crate::dialect::jinja::failure::{Failure, Outcome};
+use crate::dialect::jinja::filters::{Arguments, too_many};
+use crate::dialect::jinja::functions::Function;
+use crate::dialect::jinja::program::ArgumentKind;
+use crate::dialect::jinja::scope::{LoopState, Macro};
+use crate::dialect::jinja::value::print::show;
+use crate::dialect::jinja::value::{Map, Val, equal};
+use crate::dialect::{Frame, Missing};
+use crate::suggestion::suggestion;
+
+/// The keyword arguments of a call. Positional ones lie on the stack.
+pub(super) type Named<'r> = Vec<(&'r str, Val<'r>)>;
+
+impl<'r> Execution<'r> {
+    /// Sorts the arguments on the stack: positional ones stay, keyword arguments are taken off. Returns where the first one lies.
+    #[inline]
+    pub(super) fn gather(
+        &mut self,
+        here: UnitRef<'r>,
+        shape: u32,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<(usize, Named<'r>)> {
+        let Some(shape) = here.unit.program.shapes.get(shape as usize) else {
+            return Ok((self.stack.len(), Vec::new()));
+        };
+        let start = self.stack.len().saturating_sub(shape.arguments.len());
+        if shape.plain {
+            return Ok((start, Vec::new()));
+        }
+        let mut named = Vec::new();
+        let given = self.stack.get(start..).unwrap_or_default().to_vec();
+        self.stack.truncate(start);
+        for (kind, value) in shape.arguments.iter().zip(given) {
+            match kind {
+                ArgumentKind::Positional => self.stack.push(value),
+                ArgumentKind::Named(key) => named.push((here.unit.key(*key), value)),
+                ArgumentKind::Spread => {
+                    let items = value.items(&mut machine!(self, here, frame))?;
+                    self.stack.extend_from_slice(items);
+                }
+                ArgumentKind::SpreadNamed => {
+                    let mut machine = machine!(self, here, frame);
+                    machine.defined(value)?;
+                    let Some(pairs) = value.pairs(&mut machine)? else {
+                        return Err(Failure::invalid(format!("`**` takes a map, not {}", value.words())));
+                    };
+                    for (key, value) in pairs {
+                        match key.as_str() {
+                            Some(name) => named.push((name, *value)),
+                            None => return Err(Failure::invalid("the names of arguments are strings")),
+                        }
+                    }
+                }
+            }
+        }
+        Ok((start, named))
+    }
+
+    /// Calls a value with the arguments that lie on the stack from `start` on, and removes them. What a macro prints is the value, or is
+    /// printed already if `prints` is set.
+    pub(super) fn call(
+        &mut self,
+        here: UnitRef<'r>,
+        callee: Val<'r>,
+        (start, named): (usize, Named<'r>),
+        (place, prints): (ByteRange, bool),
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Val<'r>>> {
+        let written = frame.body.len();
+        match callee {
+            Val::Macro(callable) => {
+                let called = self.call_macro(callable, start, &named, frame);
+                called.map_err(|failure| self.called(self.placed(failure, here, place), here, place))?;
+            }
+            Val::Loop(state) => {
+                let iterable = match self.stack.get(start..) {
+                    Some([iterable]) if named.is_empty() => *iterable,
+                    _ => {
+                        return Err(Failure::coded(
+                            "arguments",
+                            "`loop` takes one argument, the items to go over",
+                        ));
+                    }
+                };
+                self.recurse(state, iterable, frame)?;
+            }
+            Val::Function(Function::Debug) if start == self.stack.len() && named.is_empty() => {
+                return self.debug(here, frame).map(Some);
+            }
+            Val::Function(function) => {
+                let arguments = Arguments {
+                    values: self.stack.get(start..).unwrap_or_default(),
+                    named: &named,
+                };
+                let value = function.call(&arguments, &mut machine!(self, here, frame))?;
+                self.stack.truncate(start);
+                return Ok(Some(value));
+            }
+            Val::Undefined(expression) => return Err(self.unknown_function(expression)),
+            other => return Err(Failure::invalid(format!("{} cannot be called", other.words()))),
+        }
+        self.stack.truncate(start);
+        if prints {
+            return Ok(None);
+        }
+        self.taken(written, frame).map(Some)
+    }
+
+    /// Returns all visible variables and the data of the page, as `debug()` shows them.
+    fn debug(&mut self, here: UnitRef<'r>, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+        let mut machine = machine!(self, here, frame);
+        let mut entries = Val::of(self.variables.context)
+            .pairs(&mut machine)?
+            .unwrap_or_default()
+            .to_vec();
+        for name in self.variables.names() {
+            let value = self.variables.named(name).unwrap_or(Val::Silent);
+            entries.push((Val::Str(name), value));
+        }
+        let all = Val::Map(Map::new(&entries, &mut machine)?);
+        let mut text = self.space.writer();
+        show(all, true, &mut text, &mut machine)?;
+        Ok(Val::Str(text.finish()))
+    }
+
+    #[cold]
+    fn unknown_function(&self, name: &str) -> Box<Failure> {
+        let failure = Failure::coded("unknown-function", format!("there is no function or macro `{name}`"));
+        let functions = Function::ALL;
+        let known = self.variables.names().chain(functions.map(|function| function.name()));
+        match (
+            crate::dialect::jinja::foreign::function_help(name),
+            suggestion(name, known),
+        ) {
+            (Some(help), _) => failure.help(help),
+            (None, Some(near)) => failure.help(format!("did you mean `{near}`?")),
+            (None, None) => failure.help("define it with `{% macro %}`, or import it"),
+        }
+    }
+
+    /// Runs the body of a macro, which appends to the output.
+    fn call_macro(
+        &mut self,
+        callable: &'r Macro<'r>,
+        start: usize,
+        named: &[(&'r str, Val<'r>)],
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
+        let unit = callable.unit;
+        let Some(definition) = unit.unit.program.macros.get(callable.index as usize) else {
+            return Ok(());
+        };
+        let name = callable.name();
+        let given = self.stack.len() - start;
+        if given > definition.parameters.len() {
+            return Err(Failure::coded("arguments", too_many(name, definition.parameters.len())));
+        }
+        for (keyword, _) in named {
+            let at = definition
+                .parameters
+                .iter()
+                .position(|each| unit.unit.key(each.name) == *keyword);
+            match at {
+                Some(at) if at < given => {
+                    let message = format!("`{name}` is given its argument `{keyword}` twice");
+                    return Err(Failure::coded("arguments", message));
+                }
+                Some(_) => {}
+                None if *keyword == "caller" && definition.caller => {}
+                None => return Err(unknown_keyword(callable, keyword)),
+            }
+        }
+        Self::deeper(frame)?;
+        let run = self.run;
+        self.run = Run {
+            base: self.variables.len(),
+            loops: self.loops.len(),
+            chain: self.chain.len(),
+            parent: None,
+            block: None,
+            discards: false,
+            escape: frame.escape,
+        };
+        let mark = self.variables.enter(callable.closure);
+        for (at, parameter) in definition.parameters.iter().enumerate() {
+            let parameter_name = unit.unit.key(parameter.name);
+            let by_position = (at < given).then(|| self.stack.get(start + at).copied()).flatten();
+            let by_name = || named.iter().rev().find(|(keyword, _)| *keyword == parameter_name);
+            let mut value = by_position.or_else(|| by_name().map(|(_, value)| *value));
+            if value.is_none_or(Val::is_undefined)
+                && let Some(default) = parameter.default
+            {
+                value = Some(self.eval(unit, default, frame)?);
+            }
+            let value = value.unwrap_or(Val::Undefined(parameter_name));
+            if let Some(key) = unit.unit.program.keys.get(parameter.name as usize) {
+                self.variables.push(key, parameter_name, value);
+            }
+        }
+        let caller = named.iter().rev().find(|(keyword, _)| *keyword == "caller");
+        let caller = caller.map_or(Val::Undefined("caller"), |(_, value)| *value);
+        // Always, because the slots of the body's own variables lie behind it.
+        self.variables.push_named("caller", caller);
+        self.run(unit, definition.start, definition.end, frame)?;
+        self.variables.leave(mark);
+        self.run = run;
+        frame.depth -= 1;
+        Ok(())
+    }
+
+    /// Makes a macro of its definition and the variables around it.
+    pub(super) fn define(&mut self, here: UnitRef<'r>, index: u32, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+        let Some(definition) = here.unit.program.macros.get(index as usize) else {
+            return Ok(Val::Silent);
+        };
+        let mut closure = None;
+        if !definition.free.is_empty() {
+            closure = self.variables.shared(self.space)?;
+        }
+        if let Some(shared) = closure {
+            for key in &definition.free {
+                let Some(key) = here.unit.program.keys.get(*key as usize) else {
+                    continue;
+                };
+                let name = here.unit.text_of(key);
+                frame.budget.step()?;
+                // What is not a variable is found in the context, which a macro sees.
+                if shared.get(name).is_none()
+                    && let Some(value) = self.variables.find(key, name, usize::MAX)
+                {
+                    shared.set(name, value, &mut machine!(self, here, frame))?;
+                }
+            }
+        }
+        let callable = self.space.put(Macro {
+            unit: here,
+            index,
+            closure,
+        })?;
+        Ok(Val::Macro(callable))
+    }
+
+    /// Calls a method of a value: one of a loop, or a field that can be called.
+    pub(super) fn method(
+        &mut self,
+        here: UnitRef<'r>,
+        (receiver, name): (Val<'r>, &'r str),
+        (start, named): (usize, Named<'r>),
+        (place, prints): (ByteRange, bool),
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Val<'r>>> {
+        if let Val::Undefined(expression) = receiver {
+            return Err(crate::dialect::jinja::machine::undefined(expression));
+        }
+        if let Val::Loop(state) = receiver
+            && matches!(name, "cycle" | "changed")
+        {
+            let arguments = self.stack.get(start..).unwrap_or_default().to_vec();
+            self.stack.truncate(start);
+            let mut machine = machine!(self, here, frame);
+            let value = match name {
+                "cycle" => cycle(state, &arguments)?,
+                _ => changed(state, &arguments, &mut machine)?,
+            };
+            return Ok(Some(value));
+        }
+        let callee = receiver.attribute(name, &mut machine!(self, here, frame))?;
+        match callee {
+            Some(callee) => self.call(here, callee, (start, named), (place, prints), frame),
+            None => Err(unknown_method(receiver, name)),
+        }
+    }
+}
+
+#[cold]
+fn unknown_keyword(callable: &Macro<'_>, keyword: &str) -> Box<Failure> {
+    let unit = callable.unit.unit;
+    let definition = unit.program.macros.get(callable.index as usize);
+    if keyword == "caller" {
+        let failure = Failure::coded("arguments", format!("`{}` does not use `caller()`", callable.name()));
+        return failure.help("call it without a block: `{{ … }}` in place of `{% call %}`");
+    }
+    let failure = Failure::coded(
+        "arguments",
+        format!("`{}` has no argument `{keyword}`", callable.name()),
+    );
+    let parameters = definition
+        .into_iter()
+        .flat_map(|definition| definition.parameters.iter());
+    let near = suggestion(keyword, parameters.map(|parameter| unit.key(parameter.name)));
+    match near {
+        Some(near) => failure.help(format!("did you mean `{near}`?")),
+        None => failure,
+    }
+}
+
+#[cold]
+fn unknown_method(receiver: Val<'_>, name: &str) -> Box<Failure> {
+    let failure = Failure::coded("unknown-method", format!("{} has no method `{name}`", receiver.words()));
+    let instead = match name {
+        "items" => "write `| items`",
+        "keys" => "go over the map itself, or write `| list`",
+        "values" => "write `| items`, or `| dictsort`",
+        "get" => "write `map[key] | default(…)`",
+        "upper" | "lower" | "title" | "capitalize" | "replace" | "split" | "join" | "format" => {
+            return failure.help(format!("write `| {name}`"));
+        }
+        "strip" | "lstrip" | "rstrip" => "write `| trim`",
+        "startswith" => "write `is startingwith(…)`",
+        "endswith" => "write `is endingwith(…)`",
+        "append" | "extend" => "write `{% set list = list + [item] %}`",
+        "update" => "write `dict(map, key=value)`",
+        "count" => "write `| select(\"eq\", …) | length`",
+        _ => return failure,
+    };
+    failure.help(instead)
+}
+
+/// Returns the argument of `loop.cycle` whose turn it is.
+fn cycle<'r>(state: &LoopState<'r>, arguments: &[Val<'r>]) -> Outcome<Val<'r>> {
+    let turn = state.index.get().checked_rem(arguments.len());
+    match turn.and_then(|turn| arguments.get(turn)) {
+        Some(value) => Ok(*value),
+        None => Err(Failure::coded("arguments", "`loop.cycle` needs at least one value")),
+    }
+}
+
+/// Returns true if the arguments of `loop.changed` are not those of the last time.
+fn changed<'r>(state: &LoopState<'r>, arguments: &[Val<'r>], machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
+    if let Some(before) = state.changed.get()
+        && before.len() == arguments.len()
+    {
+        let mut same = true;
+        for (one, other) in before.iter().zip(arguments) {
+            same = same && equal(*one, *other, machine)?;
+        }
+        if same {
+            return Ok(Val::Bool(false));
+        }
+    }
+    state.changed.set(Some(machine.space.slice(arguments)?));
+    Ok(Val::Bool(true))
+}

@@ -1,0 +1,297 @@
+//! Other templates: inheritance, includes and imports.
+
+use super::{Execution, Machine, Run, UnitRef, machine};
+use crate::dialect::jinja::ast::ByteRange;
+use crate::dialect::jinja::failure::{Failure, Outcome};
+use crate::dialect::jinja::program::{Block, TemplateUse};
+use crate::dialect::jinja::scope::Module;
+use crate::dialect::jinja::unit::JinjaUnit;
+use crate::dialect::jinja::value::Val;
+use crate::dialect::{Closure, Escape, Frame, Missing, RenderFault};
+
+impl<'r> Execution<'r> {
+    /// Finds the template of a use; `None` if there is none and that is no error.
+    fn find(
+        &mut self,
+        here: UnitRef<'r>,
+        template: &'r TemplateUse,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Closure<'r>>> {
+        let calls = &here.unit.calls;
+        if let Some(call) = template.call {
+            let found = here.closure.callee(call as usize);
+            return match (found, calls.get(call as usize)) {
+                (None, Some(call)) if !template.ignore_missing => {
+                    Err(unknown(&format!("there is no template `{}`", call.name)))
+                }
+                _ => Ok(found),
+            };
+        }
+        let Some(code) = template.name else { return Ok(None) };
+        let value = self.eval(here, code, frame)?;
+        let mut machine = machine!(self, here, frame);
+        machine.defined(value)?;
+        let names = match value.elements(&mut machine)? {
+            Some(names) => names,
+            None => self.space.slice(&[value])?,
+        };
+        for name in names {
+            let Some(name) = name.as_str() else {
+                return Err(Failure::invalid(format!(
+                    "the name of a template is a string, not {}",
+                    name.words()
+                )));
+            };
+            let candidates = template.candidates.clone();
+            let call = candidates.into_iter().find(|call| {
+                let call = calls.get(*call as usize);
+                call.is_some_and(|call| call.name.as_str() == name)
+            });
+            if let Some(found) = call.and_then(|call| here.closure.callee(call as usize)) {
+                return Ok(Some(found));
+            }
+        }
+        if template.ignore_missing || names.is_empty() {
+            return Ok(None);
+        }
+        let names: Vec<&str> = names.iter().filter_map(|name| name.as_str()).collect();
+        Err(unknown(&format!(
+            "none of these templates exists: `{}`",
+            names.join("`, `")
+        )))
+    }
+
+    fn template_use(here: UnitRef<'r>, template: u32) -> Outcome<&'r TemplateUse> {
+        let found = here.unit.program.templates.get(template as usize);
+        found.ok_or_else(|| unknown("there is no such template"))
+    }
+
+    /// Makes the rest of a template define blocks of another one, which is rendered afterwards.
+    pub(super) fn extend(&mut self, here: UnitRef<'r>, template: u32, frame: &mut Frame<'_>) -> Outcome<()> {
+        if self.run.parent.is_some() {
+            return Err(Failure::invalid("a template extends one other template, not two"));
+        }
+        let template = Self::template_use(here, template)?;
+        let Some(closure) = self.find(here, template, frame)? else {
+            return Err(unknown("there is no template to extend"));
+        };
+        let name = &closure.top().name;
+        let Some(unit) = jinja(closure) else {
+            let message = format!("`{name}` is not written in Jinja, so it has no blocks");
+            return Err(Failure::invalid(message).help("include it instead"));
+        };
+        let chain = self.chain.get(self.run.chain..).unwrap_or_default();
+        if chain.iter().any(|each| each.closure.top().name == *name) {
+            let message = format!("`{name}` extends itself, directly or through other templates");
+            return Err(Failure::coded("extends-cycle", message));
+        }
+        if chain.len() > frame.budget.call_depth as usize {
+            return Err(crate::budget::Exceeded::Depth(frame.budget.call_depth).into());
+        }
+        let parent = UnitRef { unit, closure };
+        self.chain.push(parent);
+        self.run.parent = Some((parent, frame.body.len()));
+        Ok(())
+    }
+
+    /// Renders another template in the scope of this one.
+    pub(super) fn include(&mut self, here: UnitRef<'r>, template: u32, frame: &mut Frame<'_>) -> Outcome<()> {
+        let template = Self::template_use(here, template)?;
+        match self.find(here, template, frame)? {
+            Some(closure) => self.render(here, closure, template.place, frame),
+            None => Ok(()),
+        }
+    }
+
+    /// Renders a template in the innermost scope.
+    fn render(
+        &mut self,
+        here: UnitRef<'r>,
+        closure: Closure<'r>,
+        place: ByteRange,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
+        Self::deeper(frame)?;
+        let Some(unit) = jinja(closure) else {
+            // Other languages know nothing of variables: they get the data of the page.
+            let outcome = closure.top().unit.render(&closure, self.variables.context, frame);
+            frame.depth -= 1;
+            return outcome.map_err(|error| self.called(Box::new(Failure::Rendered(error)), here, place));
+        };
+        let included = UnitRef { unit, closure };
+        let (run, escape) = (self.run, frame.escape);
+        let shared = self.variables.replace_shared(None);
+        frame.escape = Escape::of(&closure.top().name);
+        self.run = Run {
+            base: self.variables.len(),
+            chain: self.chain.len(),
+            parent: None,
+            block: None,
+            escape: frame.escape,
+            ..run
+        };
+        self.chain.push(included);
+        self.template(included, frame)
+            .map_err(|failure| self.called(failure, here, place))?;
+        self.chain.truncate(self.run.chain);
+        self.run = run;
+        self.variables.replace_shared(shared);
+        frame.escape = escape;
+        frame.depth -= 1;
+        Ok(())
+    }
+
+    /// Renders a template for the names that it sets.
+    pub(super) fn import(
+        &mut self,
+        here: UnitRef<'r>,
+        template: u32,
+        target: u32,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
+        let template = Self::template_use(here, template)?;
+        let start = frame.body.len();
+        self.variables.open();
+        let discards = std::mem::replace(&mut self.run.discards, false);
+        if let Some(closure) = self.find(here, template, frame)? {
+            self.render(here, closure, template.place, frame)?;
+        }
+        self.run.discards = discards;
+        let output = self.space.text(&frame.body.text_from(start))?;
+        frame.body.truncate(start);
+        let mut exports: Vec<_> = self
+            .variables
+            .innermost()
+            .filter(|(name, _)| !name.starts_with('_'))
+            .collect();
+        exports.sort_by_key(|(name, _)| *name);
+        frame.budget.steps(exports.len() as u64)?;
+        let exports = self.space.slice(&exports)?;
+        self.variables.close();
+        let module = self.space.put(Module { exports, output })?;
+        self.assign(here, target, Val::Module(module), frame)
+    }
+
+    /// Renders a template and takes some of the names that it sets.
+    pub(super) fn import_names(
+        &mut self,
+        here: UnitRef<'r>,
+        template: u32,
+        names: u32,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
+        let template = Self::template_use(here, template)?;
+        let start = frame.body.len();
+        self.variables.open();
+        let discards = std::mem::replace(&mut self.run.discards, true);
+        if let Some(closure) = self.find(here, template, frame)? {
+            self.render(here, closure, template.place, frame)?;
+        }
+        self.run.discards = discards;
+        frame.body.truncate(start);
+        let imported = here
+            .unit
+            .program
+            .imports
+            .get(names as usize)
+            .map(|names| &**names)
+            .unwrap_or_default();
+        let mut values = Vec::with_capacity(imported.len());
+        for each in imported {
+            let name = here.unit.key(each.name);
+            values.push(self.variables.named(name).unwrap_or(Val::Undefined(name)));
+        }
+        self.variables.close();
+        for (each, value) in imported.iter().zip(values) {
+            self.assign(here, each.target, value, frame)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the newest definition of a block from a place of the chain on, with its place.
+    fn definition(&self, name: &str, from: usize) -> Option<(usize, UnitRef<'r>, &'r Block)> {
+        let chain = self.chain.get(self.run.chain..).unwrap_or_default();
+        chain.iter().enumerate().skip(from).find_map(|(level, each)| {
+            let blocks = each.unit.program.blocks.iter();
+            let block = blocks.into_iter().find(|block| each.unit.key(block.name) == name)?;
+            Some((level, *each, block))
+        })
+    }
+
+    /// Renders a block in a scope of its own.
+    pub(super) fn block(&mut self, here: UnitRef<'r>, name: &'r str, frame: &mut Frame<'_>) -> Outcome<()> {
+        let Some((level, unit, block)) = self.definition(name, 0) else {
+            return Err(Failure::coded("unknown-block", format!("there is no block `{name}`")));
+        };
+        if block.required && self.definition(name, level + 1).is_none() {
+            let failure = Failure::coded("required-block", format!("the block `{name}` has to be defined"));
+            return Err(failure.help(format!(
+                "add `{{% block {name} %}}…{{% endblock %}}` to the template that extends this one"
+            )));
+        }
+        self.run_block(here, (name, level), unit, block, frame)
+    }
+
+    /// Renders the definition of the running block that it replaces.
+    pub(super) fn super_block(&mut self, here: UnitRef<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
+        let Some((name, level)) = self.run.block else {
+            return Err(Failure::invalid("`super` belongs into a block"));
+        };
+        let Some((level, unit, block)) = self.definition(name, level + 1) else {
+            return Err(Failure::invalid(format!(
+                "the block `{name}` replaces none, so `super` is nothing"
+            )));
+        };
+        self.run_block(here, (name, level), unit, block, frame)
+    }
+
+    fn run_block(
+        &mut self,
+        here: UnitRef<'r>,
+        (name, level): (&'r str, usize),
+        unit: UnitRef<'r>,
+        block: &'r Block,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
+        Self::deeper(frame)?;
+        let run = self.run;
+        self.run = Run {
+            base: self.variables.len(),
+            parent: None,
+            block: Some((name, level)),
+            escape: frame.escape,
+            ..run
+        };
+        self.variables.open();
+        self.run(unit, block.start, block.end, frame)
+            .map_err(|failure| self.called_block(failure, here, name))?;
+        self.variables.close();
+        self.run = run;
+        frame.depth -= 1;
+        Ok(())
+    }
+
+    /// Adds the place where a block is rendered to a failure in it.
+    #[cold]
+    fn called_block(&self, failure: Box<Failure>, here: UnitRef<'r>, name: &str) -> Box<Failure> {
+        let blocks = here.unit.program.blocks.iter();
+        let place = blocks
+            .into_iter()
+            .find(|block| here.unit.key(block.name) == name)
+            .map(|block| block.place);
+        match place {
+            Some(place) => self.called(failure, here, place),
+            None => failure,
+        }
+    }
+}
+
+/// Returns the unit of a closure, if it is of this dialect.
+fn jinja(closure: Closure<'_>) -> Option<&JinjaUnit> {
+    closure.top().unit.as_any().downcast_ref()
+}
+
+#[cold]
+fn unknown(message: &str) -> Box<Failure> {
+    Failure::of(RenderFault::UnknownTemplate, "unknown-template", message)
+}

@@ -1,0 +1,139 @@
+//! The functions that every template has.
+
+use super::failure::{Failure, Outcome};
+use super::filters::Arguments;
+use super::machine::Machine;
+use super::value::print::show;
+use super::value::{Kind, Map, Namespace, Range, Val};
+
+/// The largest number of integers in a `range`.
+const RANGE_ITEMS_MAX: u64 = 100_000;
+
+/// A function that every template has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Function {
+    Range,
+    Dict,
+    Debug,
+    Namespace,
+}
+
+impl Function {
+    pub(super) const ALL: [Self; 4] = [Self::Range, Self::Dict, Self::Debug, Self::Namespace];
+
+    /// Returns the function of a name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|function| function.name() == name)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Range => "range",
+            Self::Dict => "dict",
+            Self::Debug => "debug",
+            Self::Namespace => "namespace",
+        }
+    }
+
+    pub(super) fn call<'r>(self, arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
+        let name = self.name();
+        match self {
+            Self::Range => {
+                arguments.check(name, 1, 3, &[])?;
+                range(arguments, machine)
+            }
+            Self::Dict => {
+                arguments.check_positional(name, 0, 1)?;
+                dict(arguments, machine)
+            }
+            Self::Namespace => {
+                arguments.check_positional(name, 0, 1)?;
+                namespace(arguments, machine)
+            }
+            Self::Debug => debug(arguments, machine),
+        }
+    }
+}
+
+fn range<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
+    let integer = |at: usize| -> Outcome<Option<i64>> {
+        let value = arguments.at(at);
+        if at > 0 && value.is_absent() {
+            return Ok(None);
+        }
+        match value.as_index() {
+            Some(number) => Ok(Some(number)),
+            None => Err(Failure::invalid(format!(
+                "`range` takes integers, not {}",
+                value.words()
+            ))),
+        }
+    };
+    let (first, second, step) = (integer(0)?.unwrap_or(0), integer(1)?, integer(2)?.unwrap_or(1));
+    let (start, end) = second.map_or((0, first), |second| (first, second));
+    if step == 0 {
+        return Err(Failure::invalid("the step of `range` cannot be 0"));
+    }
+    let distance = if step > 0 {
+        i128::from(end) - i128::from(start)
+    } else {
+        i128::from(start) - i128::from(end)
+    };
+    let count = (distance.max(0) as u128).div_ceil(u128::from(step.unsigned_abs()));
+    if count > u128::from(RANGE_ITEMS_MAX) {
+        let message = format!("`range` has more than {RANGE_ITEMS_MAX} items");
+        return Err(Failure::coded("range-too-long", message));
+    }
+    let count = count as usize;
+    Ok(Val::Range(machine.space.put(Range { start, step, count })?))
+}
+
+fn dict<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
+    let mut entries = Vec::new();
+    match arguments.at(0) {
+        value if value.is_undefined() => {}
+        value => match value.pairs(machine)? {
+            Some(pairs) => entries.extend_from_slice(pairs),
+            None => return Err(Failure::invalid(format!("`dict` takes a map, not {}", value.words()))),
+        },
+    }
+    entries.extend(arguments.named.iter().map(|(name, value)| (Val::Str(name), *value)));
+    Ok(Val::Map(Map::new(&entries, machine)?))
+}
+
+fn namespace<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
+    let namespace = Namespace::new(machine.space)?;
+    match arguments.at(0) {
+        value if value.is_absent() => {}
+        value => match value.pairs(machine)? {
+            Some(pairs) => {
+                for (key, value) in pairs {
+                    if let Some(name) = key.as_str() {
+                        namespace.set(name, *value, machine)?;
+                    }
+                }
+            }
+            None => {
+                return Err(Failure::invalid(format!(
+                    "`namespace` takes a map, not {}",
+                    value.words()
+                )));
+            }
+        },
+    }
+    for (name, value) in arguments.named {
+        namespace.set(name, *value, machine)?;
+    }
+    Ok(Val::Namespace(namespace))
+}
+
+fn debug<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
+    let value = match arguments.values {
+        [value] => *value,
+        values => Val::List(machine.space.slice(values)?),
+    };
+    let mut text = machine.space.writer();
+    show(value, value.kind() != Kind::Undefined, &mut text, machine)?;
+    Ok(Val::Str(text.finish()))
+}

@@ -1,0 +1,189 @@
+//! [`Space`]: the memory of the temporary values of one render, which is bounded by [`Limits::context_bytes`](crate::Limits).
+//!
+//! Values are never freed before the render ends, so the bound holds for all values together that a render makes.
+
+use std::cell::Cell;
+
+use bumpalo::Bump;
+use bumpalo::collections::String as BumpString;
+
+use super::failure::Outcome;
+use super::value::Val;
+use crate::budget::Exceeded;
+
+/// An arena, and the bytes that may still be taken from it.
+#[derive(Debug)]
+pub(super) struct Space<'r> {
+    bump: &'r Bump,
+    left: Cell<usize>,
+    limit: usize,
+}
+
+impl<'r> Space<'r> {
+    pub(super) fn new(bump: &'r Bump, limit: usize) -> Self {
+        Self {
+            bump,
+            left: Cell::new(limit),
+            limit,
+        }
+    }
+
+    /// Returns the arena, for lists whose size is bounded otherwise.
+    pub(super) fn bump(&self) -> &'r Bump {
+        self.bump
+    }
+
+    /// Charges bytes before they are allocated.
+    #[inline]
+    fn take(&self, bytes: usize) -> Outcome<()> {
+        match self.left.get().checked_sub(bytes) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => Err(Exceeded::Memory(self.limit).into()),
+        }
+    }
+
+    /// Moves a value that needs no drop into the arena.
+    #[inline]
+    pub(super) fn put<T>(&self, value: T) -> Outcome<&'r T> {
+        const { assert!(!std::mem::needs_drop::<T>()) };
+        self.take(size_of::<T>())?;
+        Ok(self.bump.alloc(value))
+    }
+
+    /// Copies a text into the arena.
+    #[inline]
+    pub(super) fn text(&self, text: &str) -> Outcome<&'r str> {
+        self.take(text.len())?;
+        Ok(self.bump.alloc_str(text))
+    }
+
+    /// Concatenates texts.
+    pub(super) fn concat(&self, parts: &[&str]) -> Outcome<&'r str> {
+        let bytes = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+        self.take(bytes)?;
+        let mut text = BumpString::with_capacity_in(bytes, self.bump);
+        parts.iter().for_each(|part| text.push_str(part));
+        Ok(text.into_bump_str())
+    }
+
+    /// Copies items into the arena.
+    pub(super) fn slice<T: Copy>(&self, items: &[T]) -> Outcome<&'r [T]> {
+        const { assert!(!std::mem::needs_drop::<T>()) };
+        self.take(size_of_val(items))?;
+        Ok(self.bump.alloc_slice_copy(items))
+    }
+
+    /// Collects as many items as the iterator announces.
+    pub(super) fn collect<T, I>(&self, items: I) -> Outcome<&'r [T]>
+    where
+        I: ExactSizeIterator<Item = T>,
+    {
+        const { assert!(!std::mem::needs_drop::<T>()) };
+        self.take(items.len().saturating_mul(size_of::<T>()))?;
+        Ok(self.bump.alloc_slice_fill_iter(items))
+    }
+
+    /// Returns an empty text that grows in the arena.
+    pub(super) fn writer(&self) -> Text<'_, 'r> {
+        Text {
+            space: self,
+            text: BumpString::new_in(self.bump),
+        }
+    }
+
+    /// Returns an empty list that grows in the arena.
+    pub(super) fn list(&self) -> List<'_, 'r> {
+        List {
+            space: self,
+            items: bumpalo::collections::Vec::new_in(self.bump),
+        }
+    }
+}
+
+/// A text that grows in the arena.
+pub(super) struct Text<'s, 'r> {
+    space: &'s Space<'r>,
+    text: BumpString<'r>,
+}
+
+impl<'r> Text<'_, 'r> {
+    pub(super) fn push(&mut self, part: &str) -> Outcome<()> {
+        self.space.take(part.len())?;
+        self.text.push_str(part);
+        Ok(())
+    }
+
+    pub(super) fn push_char(&mut self, character: char) -> Outcome<()> {
+        self.push(character.encode_utf8(&mut [0; 4]))
+    }
+
+    /// Appends spaces.
+    pub(super) fn blanks(&mut self, count: usize) -> Outcome<()> {
+        self.space.take(count)?;
+        self.text.extend(std::iter::repeat_n(' ', count));
+        Ok(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    pub(super) fn finish(self) -> &'r str {
+        self.text.into_bump_str()
+    }
+}
+
+/// A list of values that grows in the arena.
+pub(super) struct List<'s, 'r> {
+    space: &'s Space<'r>,
+    items: bumpalo::collections::Vec<'r, Val<'r>>,
+}
+
+impl<'r> List<'_, 'r> {
+    pub(super) fn push(&mut self, item: Val<'r>) -> Outcome<()> {
+        self.space.take(size_of::<Val<'r>>())?;
+        self.items.push(item);
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) fn finish(self) -> &'r [Val<'r>] {
+        self.items.into_bump_slice()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::jinja::failure::Failure;
+
+    #[test]
+    fn all_allocations_are_charged() {
+        let bump = Bump::new();
+        type Allocation<'t> = &'t dyn Fn(&Space<'_>) -> bool;
+        let cases: [(usize, Allocation<'_>); 6] = [
+            (5, &|space| space.text("abcde").is_ok()),
+            (5, &|space| space.concat(&["abc", "de"]).is_ok()),
+            (8, &|space| space.put(1_u64).is_ok()),
+            (16, &|space| space.slice(&[1_u64, 2]).is_ok()),
+            (24, &|space| space.collect([1_u64, 2, 3].into_iter()).is_ok()),
+            (5, &|space| {
+                let mut text = space.writer();
+                text.push("abc").is_ok() && text.push_char('d').is_ok() && text.push_char('e').is_ok()
+            }),
+        ];
+        for (bytes, allocate) in cases {
+            assert!(allocate(&Space::new(&bump, bytes)), "{bytes}");
+            assert!(!allocate(&Space::new(&bump, bytes - 1)), "{bytes}");
+        }
+        let space = Space::new(&bump, 3);
+        let failure = space.text("abcd").expect_err("too much");
+        assert!(matches!(*failure, Failure::Exceeded(Exceeded::Memory(3))));
+    }
+}

@@ -1,0 +1,100 @@
+//! A differential test: random templates and contexts print the same as with minijinja, or fail with both.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::generator::Case;
+use super::judge::{ours, theirs};
+use crate::differential::number;
+use crate::generator::Choices;
+
+/// The default number of cases. `HOTPLATE_CASES` sets another one.
+const CASES: u64 = 4_000;
+
+/// The number of threads.
+const THREADS: u64 = 2;
+
+/// The number of cases by verdict.
+#[derive(Debug, Default)]
+struct Counts {
+    same: u64,
+    both_failed: u64,
+    /// The judge panicked.
+    lost: u64,
+}
+
+fn compare(case: &Case) -> Result<Counts, String> {
+    let texts: Vec<(&str, &str)> = case.templates.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let mut counts = Counts::default();
+    let Ok(theirs) = catch_unwind(AssertUnwindSafe(|| theirs(&texts, &case.context, case.missing))) else {
+        counts.lost = 1;
+        return Ok(counts);
+    };
+    match (ours(&texts, &case.context, case.missing), theirs) {
+        (Ok(ours), Ok(theirs)) if ours == theirs => counts.same = 1,
+        (Err(_), Err(_)) => counts.both_failed = 1,
+        (ours, theirs) => return Err(format!("ours   {ours:?}\ntheirs {theirs:?}")),
+    }
+    Ok(counts)
+}
+
+#[test]
+fn random_templates_print_like_the_judge() {
+    let (seed, cases) = (number("HOTPLATE_SEED", 0), number("HOTPLATE_CASES", CASES));
+    let differs = AtomicBool::new(false);
+    let run = |thread: u64| {
+        let mut all = Counts::default();
+        for seed in (seed..seed + cases).skip(thread as usize).step_by(THREADS as usize) {
+            if differs.load(Ordering::Relaxed) {
+                break;
+            }
+            let case = Case::choose(&mut Choices::of_seed(seed));
+            match compare(&case) {
+                Ok(counts) => {
+                    all.same += counts.same;
+                    all.both_failed += counts.both_failed;
+                    all.lost += counts.lost;
+                }
+                Err(difference) => {
+                    differs.store(true, Ordering::Relaxed);
+                    let is_used = |name: &str| {
+                        case.templates
+                            .iter()
+                            .any(|(_, text)| text.contains(&format!("'{name}'")))
+                    };
+                    let used = case
+                        .templates
+                        .iter()
+                        .enumerate()
+                        .filter(|(at, (name, _))| *at == 0 || is_used(name));
+                    let shown: Vec<String> = used.map(|(_, (name, text))| format!("--- {name}\n{text}")).collect();
+                    let (texts, context) = (shown.join("\n"), &case.context);
+                    panic!(
+                        "repeat with HOTPLATE_SEED={seed} HOTPLATE_CASES=1\n{difference}\n{:?} {context}\n{texts}",
+                        case.missing
+                    );
+                }
+            }
+        }
+        all
+    };
+    let counts: Vec<Counts> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let run = &run;
+                scope.spawn(move || run(thread))
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no difference"))
+            .collect()
+    });
+    let of = |count: fn(&Counts) -> u64| counts.iter().map(count).sum::<u64>();
+    let (same, failed, lost) = (of(|each| each.same), of(|each| each.both_failed), of(|each| each.lost));
+    println!("{same} the same, {failed} failed both, {lost} on which the judge panicked");
+    if cases >= 1000 {
+        // A generator that only makes one kind of case proves nothing.
+        assert!(same > cases / 10 && failed > cases / 50, "{counts:?}");
+    }
+}

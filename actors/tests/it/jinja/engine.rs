@@ -1,0 +1,165 @@
+//! Templates in Jinja in a running engine: edits reach exactly those who depend on them.
+
+use std::collections::BTreeSet;
+
+use hotplate_actors::MemoryHandle;
+use hotplate_actors::{Freshness, Hotplate, MemoryLoader, ReloadReport, TemplateName};
+use serde_json::{Value, json};
+
+struct Site {
+    texts: MemoryHandle,
+    hotplate: Hotplate,
+}
+
+fn name(name: &str) -> TemplateName {
+    TemplateName::new(name).expect("a valid name")
+}
+
+fn block<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+impl Site {
+    fn new(texts: &[(&str, &str)]) -> Self {
+        let (loader, handle) = MemoryLoader::new();
+        for (each, text) in texts {
+            handle.set(name(each), *text);
+        }
+        let hotplate = Hotplate::builder().loader(loader).watch(false);
+        let hotplate = hotplate.formatter("shout", |value, output| {
+            let text = value.as_text().unwrap_or_default();
+            output.text(&format!("{text}<!>"))
+        });
+        let hotplate = hotplate.start().expect("starts");
+        Self {
+            texts: handle,
+            hotplate,
+        }
+    }
+
+    fn edit(&self, edited: &str, text: &str) -> ReloadReport {
+        self.texts.set(name(edited), text);
+        block(self.hotplate.reload()).expect("reloads")
+    }
+
+    fn render(&self, page: &str, data: &Value) -> String {
+        self.hotplate
+            .render(page, data)
+            .map_or_else(|error| error.to_string(), |page| page.body)
+    }
+
+    /// Returns the pages whose last good version is served.
+    fn stale(&self, pages: &[&str]) -> BTreeSet<String> {
+        let is_stale = |page: &&&str| {
+            let rendered = self.hotplate.render(page, &json!({}));
+            rendered.is_ok_and(|rendered| matches!(rendered.freshness, Freshness::Stale { .. }))
+        };
+        pages.iter().filter(is_stale).map(|page| (*page).to_owned()).collect()
+    }
+}
+
+#[test]
+fn a_base_changes_and_breaks_exactly_its_descendants() {
+    let site = Site::new(&[
+        ("base.html.j2", "<{% block main %}base{% endblock %}>"),
+        ("mid.html.j2", "{% extends 'base.html.j2' %}"),
+        (
+            "page.html.j2",
+            "{% extends 'mid.html.j2' %}{% block main %}page {{ super() }}{% endblock %}",
+        ),
+        ("other.html.j2", "other"),
+        ("tiny.html", "{{ call other.html.j2 with data }}!"),
+    ]);
+    assert_eq!(site.render("page.html.j2", &json!({})), "<page base>");
+    assert_eq!(site.render("tiny.html", &json!({ "data": {} })), "other!");
+    let report = site.edit("base.html.j2", "[{% block main %}new{% endblock %}]");
+    assert_eq!(report.changed.len(), 1, "{report:?}");
+    assert_eq!(site.render("page.html.j2", &json!({})), "[page new]");
+    let report = site.edit("base.html.j2", "{% block main %}");
+    assert!(!report.diagnostics.is_empty());
+    let pages = [
+        "base.html.j2",
+        "mid.html.j2",
+        "page.html.j2",
+        "other.html.j2",
+        "tiny.html",
+    ];
+    let descendants = ["base.html.j2", "mid.html.j2", "page.html.j2"];
+    assert_eq!(site.stale(&pages), descendants.map(str::to_owned).into());
+    assert_eq!(site.render("page.html.j2", &json!({})), "[page new]");
+    site.edit("base.html.j2", "({% block main %}{% endblock %})");
+    assert_eq!(site.render("page.html.j2", &json!({})), "(page )");
+    assert_eq!(site.stale(&pages), BTreeSet::new());
+}
+
+#[test]
+fn an_optional_template_reaches_those_who_name_it() {
+    let site = Site::new(&[
+        ("a.html.j2", "{% include 'maybe.html' ignore missing %}a"),
+        ("b.html.j2", "{% include ['maybe.html', 'sure.html'] %}b"),
+        ("c.html.j2", "{% include 'maybe.html' %}c"),
+        ("sure.html", "sure "),
+    ]);
+    assert_eq!(site.render("a.html.j2", &json!({})), "a");
+    assert_eq!(site.render("b.html.j2", &json!({})), "sure b");
+    let missing = site.hotplate.render("c.html.j2", &json!({})).expect("a stand-in");
+    assert!(
+        matches!(missing.freshness, Freshness::Fallback { .. }),
+        "a required template is missing"
+    );
+    site.edit("maybe.html", "now ");
+    for (page, expected) in [("a.html.j2", "now a"), ("b.html.j2", "now b"), ("c.html.j2", "now c")] {
+        assert_eq!(site.render(page, &json!({})), expected);
+    }
+    site.edit("maybe.html", "{{ if }}");
+    let pages = ["a.html.j2", "b.html.j2", "c.html.j2", "sure.html"];
+    assert_eq!(
+        site.stale(&pages),
+        ["a.html.j2", "b.html.j2", "c.html.j2"].map(str::to_owned).into()
+    );
+}
+
+#[test]
+fn a_late_failure_is_answered_by_the_last_good_version() {
+    let site = Site::new(&[("page.html.j2", "{{ user.name }}")]);
+    let data = json!({ "user": { "name": "x" } });
+    assert_eq!(site.render("page.html.j2", &data), "x");
+    site.edit("page.html.j2", "{{ user.nmae }}");
+    let rendered = site.hotplate.render("page.html.j2", &data).expect("goes on");
+    assert_eq!(rendered.body, "x");
+    assert!(!matches!(rendered.freshness, Freshness::Current));
+}
+
+#[test]
+fn circles_of_extends_are_answered_by_the_last_good_version() {
+    let site = Site::new(&[
+        ("a.html.j2", "{% extends 'b.html.j2' %}"),
+        ("b.html.j2", "b"),
+        ("c.html.j2", "c"),
+    ]);
+    assert_eq!(site.render("a.html.j2", &json!({})), "b");
+    site.edit("b.html.j2", "{% extends 'a.html.j2' %}");
+    assert_eq!(site.render("a.html.j2", &json!({})), "b");
+    assert_eq!(site.render("c.html.j2", &json!({})), "c");
+}
+
+#[test]
+fn formatters_of_the_program_are_filters() {
+    let site = Site::new(&[
+        (
+            "page.html.j2",
+            "{{ title | shout }}|{{ title | shout | length }}|{{ (title | shout) ~ '<' }}",
+        ),
+        ("note.txt.j2", "{{ title | shout }}"),
+    ]);
+    let data = json!({ "title": "a&b" });
+    assert_eq!(
+        site.render("page.html.j2", &data),
+        "a&amp;b&lt;!&gt;|16|a&amp;b&lt;!&gt;&lt;"
+    );
+    assert_eq!(site.render("note.txt.j2", &data), "a&b<!>");
+    let report = site.edit("wrong.html.j2", "{{ title | shuot }}");
+    let fault = report.diagnostics.first().expect("a fault").to_string();
+    assert!(fault.contains("did you mean `shout`?"), "{fault}");
+}

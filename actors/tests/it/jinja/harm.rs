@@ -1,0 +1,287 @@
+//! Templates that try to take memory, time or stack, and mistakes that the judge does not survive.
+
+use hotplate_actors::budget::Exceeded;
+use hotplate_actors::dialect::{Missing, RenderFault};
+use hotplate_actors::{Limits, dialect::Escape};
+use serde_json::json;
+
+use super::judge::{Texts, fault, ours, refused};
+use crate::set::{How, Set};
+
+/// Renders on a thread whose stack is as small as that of a worker.
+fn on_a_small_stack<T: Send>(test: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+        let thread = thread.spawn_scoped(scope, test).expect("a thread");
+        thread.join().expect("it returns")
+    })
+}
+
+#[test]
+fn large_values_end_at_a_limit() {
+    let limits = Limits::default();
+    let stopped = [
+        RenderFault::Budget(Exceeded::Memory(limits.context_bytes)),
+        RenderFault::Budget(Exceeded::Steps(limits.render_steps)),
+        RenderFault::Budget(Exceeded::Output(limits.output_bytes)),
+        RenderFault::Budget(Exceeded::Time(limits.render_ms)),
+        RenderFault::Operation,
+    ];
+    let doubled = "{% set ns = namespace(x=['a']) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x | string }}";
+    let deep = "{% set ns = namespace(x=[]) %}{% for i in range(10000) %}{% set ns.x = [ns.x] %}{% endfor %}";
+    let printed = format!("{deep}{{{{ ns.x }}}}");
+    let compared = format!("{deep}{{{{ ns.x == [ns.x] }}}}");
+    let as_json = format!("{deep}{{{{ ns.x | tojson }}}}");
+    let sorted = format!("{deep}{{{{ [ns.x, [ns.x]] | sort }}}}");
+    for text in [
+        doubled,
+        &printed,
+        &compared,
+        &as_json,
+        &sorted,
+        "{{ 'x' * 10 ** 9 }}",
+        "{{ 'x' * 10 ** 30 }}",
+        "{{ [1] * 10 ** 9 }}",
+        "{{ range(10 ** 12) }}",
+        "{{ ('x' * 100000) | replace('', 'y' * 100000) | length }}",
+        "{{ range(100000) | join('x' * 100000) | length }}",
+        "{{ 'a\\nb' | indent(10 ** 10) }}",
+        "{{ [1] | tojson(indent=10 ** 10) }}",
+        "{{ [1] | batch(10 ** 10, 'x') }}",
+        "{{ [1] | slice(10 ** 10) }}",
+        "{{ '%1000000000d' | format(1) }}",
+        "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+        "{% for a in range(100000) %}{{ range(100000) | sum }}{% endfor %}",
+        "{% set ns = namespace(s='x') %}{% for i in range(1000) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+        "{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}",
+        "{% set ns = namespace() %}{% set ns.me = ns %}{{ ns | tojson }}",
+        "{% set ns = namespace() %}{% set ns.me = [ns, ns] %}{{ ns | string }}",
+        "{% set ns = namespace() %}{% set ns.me = [ns, ns] %}{{ ns | pprint }}",
+        "{% set ns = namespace() %}{% set ns.me = ns %}{{ debug(ns) }}",
+        "{% set a = namespace() %}{% set b = namespace() %}{% set a.x = b %}{% set b.x = a %}{{ a == b }}",
+        "{% set a = namespace() %}{% set b = namespace() %}{% set a.x = b %}{% set b.x = a %}{{ [a, b] | sort }}",
+        "{{ loop.cycle() if loop is defined else range() }}",
+        "{% for x in [1] %}{{ loop.cycle() }}{% endfor %}",
+    ] {
+        let fault = on_a_small_stack(|| fault(&[("page.html", text)], &json!({})));
+        let reason = fault.map(|(fault, _)| fault);
+        assert!(
+            reason.is_some_and(|reason| stopped.contains(&reason)),
+            "{text}: {fault:?}"
+        );
+    }
+}
+
+#[test]
+fn circles_end_at_the_depth() {
+    let depth = RenderFault::Budget(Exceeded::Depth(Limits::default().call_depth));
+    let deep = json!({ "tree": deep_tree(100) });
+    let cases: &[(Texts<'_>, (RenderFault, &str))] = &[
+        (&[("a.html", "{% include 'a.html' %}")], (depth, "budget")),
+        (
+            &[
+                ("a.html", "{% include 'b.html' %}"),
+                ("b.html", "{% if true %}{% include 'a.html' %}{% endif %}"),
+            ],
+            (depth, "budget"),
+        ),
+        (&[("a.html", "{% import 'a.html' as a %}")], (depth, "budget")),
+        (
+            &[("a.html", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")],
+            (depth, "budget"),
+        ),
+        (
+            &[(
+                "a.html",
+                "{% macro m() %}{% set x = m() | upper %}{% endmacro %}{{ [m()] }}",
+            )],
+            (depth, "budget"),
+        ),
+        (
+            &[("a.html", "{% block a %}{{ self.a() }}{% endblock %}")],
+            (depth, "budget"),
+        ),
+        (
+            &[
+                ("a.html", "{% extends 'b.html' %}"),
+                ("b.html", "{% extends 'a.html' %}"),
+            ],
+            (RenderFault::Operation, "extends-cycle"),
+        ),
+        (
+            &[
+                ("a.html", "{% extends 'b.html' %}"),
+                ("b.html", "{% extends 'b.html' %}"),
+            ],
+            (RenderFault::Operation, "extends-cycle"),
+        ),
+        (
+            &[(
+                "a.html",
+                "{% macro m(n) %}{% if n %}{% call m(n - 1) %}{{ caller }}{% endcall %}{% endif %}{{ caller is defined }}{% endmacro %}{{ m(1000) }}",
+            )],
+            (depth, "budget"),
+        ),
+        (
+            &[(
+                "a.html",
+                "{% set ns = namespace(x=[1]) %}{% for x in [ns] recursive %}{{ loop([ns]) }}{% endfor %}",
+            )],
+            (depth, "budget"),
+        ),
+    ];
+    for (texts, expected) in cases {
+        let fault = on_a_small_stack(|| fault(texts, &json!({})));
+        assert_eq!(fault, Some(*expected), "{texts:?}");
+    }
+    let text = "{% for n in tree recursive %}{{ n.k }}{{ loop(n.sub) }}{% endfor %}";
+    let rendered = on_a_small_stack(|| ours(&[("a.html", text)], &deep, Missing::Error));
+    assert!(rendered.is_ok_and(|text| text.len() == 100));
+    // A deep value is printed at the largest depth of calls.
+    let text =
+        "{% macro m(n) %}{% if n %}{{ [m(n - 1)] | join }}{% else %}{{ tree }}{% endif %}{% endmacro %}{{ m(120) }}";
+    let rendered = on_a_small_stack(|| ours(&[("a.html", text)], &deep, Missing::Error));
+    assert!(rendered.is_ok_and(|text| text.len() > 1000));
+}
+
+/// The largest depth leaves a stack of 2 MiB whole, also without optimisation and whatever is configured.
+#[test]
+fn the_largest_depth_fits_the_stack() {
+    let limits = Limits {
+        call_depth: 256,
+        ..Limits::default()
+    };
+    for text in [
+        "{% include 'a.html' %}",
+        "{% macro m() %}{{ [m() | upper] | join }}{% endmacro %}{{ [m() | upper] | join }}",
+        "{% block a %}{% for x in [1] %}{{ ('' ~ self.a()) | upper }}{% endfor %}{% endblock %}",
+        "{% set ns = namespace() %}{% for x in [1] recursive %}{{ [loop([1])] | join }}{% endfor %}",
+        "{% macro m() %}{{ caller() }}{% endmacro %}{% macro n() %}{% call m() %}{{ n() }}{% endcall %}{% endmacro %}{{ n() }}",
+    ] {
+        let limits = limits.clone();
+        let fault = on_a_small_stack(move || {
+            let how = How {
+                escape: Escape::Html,
+                missing: Missing::Error,
+                limits,
+            };
+            let texts = [("a.html", text)];
+            let set = Set::compile_as(&hotplate_actors::dialect::jinja::Jinja, texts, &how.limits).expect("right");
+            set.render(&json!({}), &how).map_err(|error| error.fault)
+        });
+        assert_eq!(fault, Err(RenderFault::Budget(Exceeded::Depth(128))), "{text}");
+    }
+}
+
+fn deep_tree(levels: usize) -> serde_json::Value {
+    (0..levels / 2).fold(json!([]), |sub, _| json!([{ "k": "xx", "sub": sub }]))
+}
+
+#[test]
+fn temporary_values_count_up_to_the_limit() {
+    let text = "{% for i in range(1000) %}{% set x = 'abcdefghij' ~ i %}{% endfor %}";
+    let render = |context_bytes: usize| {
+        let limits = Limits {
+            context_bytes,
+            ..Limits::default()
+        };
+        let how = How {
+            escape: Escape::Html,
+            missing: Missing::Error,
+            limits,
+        };
+        let texts = [("page.html", text)];
+        let set = Set::compile_as(&hotplate_actors::dialect::jinja::Jinja, texts, &how.limits).expect("right");
+        set.render(&json!({}), &how).map_err(|error| error.fault)
+    };
+    assert_eq!(render(1_000_000), Ok(String::new()));
+    let memory = RenderFault::Budget(Exceeded::Memory(10_000));
+    assert_eq!(render(10_000), Err(memory));
+}
+
+#[test]
+fn mistakes_are_refused() {
+    for (text, expected) in [
+        ("{% if false %}{{ x | nofilter(1) }}{% endif %}", "unknown-filter"),
+        ("{% if false %}{{ x is notest }}{% endif %}", "unknown-test"),
+        ("{{ x | upper(1) }}", "arguments"),
+        ("{{ x | replace('a') }}", "arguments"),
+        ("{{ x | sort(attribut='a') }}", "arguments"),
+        ("{{ x is divisibleby }}", "arguments"),
+        ("{{ x | map('uper') }}", "unknown-filter"),
+        ("{{ x | select('od') }}", "unknown-test"),
+        ("{% include name %}", "template-name"),
+        ("{% include '../secret' %}", "template-name"),
+        ("{% extends ['a.html', name] %}", "template-name"),
+        ("{% block a %}{% extends 'a.html' %}{% endblock %}", "extends-place"),
+        ("{{ super(1) }}", "arguments"),
+        ("{{ x | datetimeformat }}", "unknown-filter"),
+    ] {
+        assert_eq!(refused(text), [expected], "{text}");
+    }
+}
+
+#[test]
+fn faults_say_what_and_where() {
+    let context = json!({ "user": { "name": "x", "tags": [] }, "items": [1] });
+    let partials = [
+        ("part.html", "\n{{ user.nmae }}"),
+        ("lib.html", "{% macro field(name, label='') %}{{ nope }}{% endmacro %}"),
+        ("base.html", "{% block main required %}{% endblock %}"),
+    ];
+    for (text, parts) in [
+        (
+            "{{ usr.name }}",
+            &["`usr` is undefined", "did you mean `user`?", "page.html:1:4"][..],
+        ),
+        (
+            "{{ user.nmae | upper }}",
+            &["`user.nmae` is undefined", "did you mean `user.name`?"],
+        ),
+        (
+            "{{ user.name + 1 }}",
+            &["`+` does not take a string and a number", "write `~`"],
+        ),
+        (
+            "{% include 'part.html' %}",
+            &[
+                "part.html:2:4",
+                "called from page.html:1:12",
+                "did you mean `user.name`?",
+            ],
+        ),
+        (
+            "{% from 'lib.html' import field %}\n{{ field('x') }}",
+            &["lib.html:1:37", "called from page.html:2:4", "`nope` is undefined"],
+        ),
+        (
+            "{% from 'lib.html' import field %}{{ field('x', lable='y') }}",
+            &["has no argument `lable`", "did you mean `label`?"],
+        ),
+        (
+            "{% from 'lib.html' import field %}{{ feild('x') }}",
+            &["no function or macro `feild`", "did you mean `field`?"],
+        ),
+        ("{% for a, b in items %}{% endfor %}", &["a number cannot be unpacked"]),
+        (
+            "{% for x in user.name.y %}{% endfor %}",
+            &["`user.name.y` is undefined"],
+        ),
+        ("{% for x in 1 %}{% endfor %}", &["a number cannot be iterated over"]),
+        (
+            "{{ user.items() }}",
+            &["a map has no method `items`", "write `| items`"],
+        ),
+        ("{% extends 'base.html' %}", &["the block `main` has to be defined"]),
+        ("{{ 1 / 0 }}", &["divided by zero"]),
+        ("{{ self.nope() }}", &["there is no block `nope`"]),
+        ("{% autoescape 'json' %}{% endautoescape %}", &["`| tojson`"]),
+    ] {
+        let mut texts = vec![("page.html", text)];
+        texts.extend_from_slice(&partials);
+        let error = ours(&texts, &context, Missing::Error).expect_err(text);
+        for part in parts {
+            assert!(error.contains(part), "{text}: {part} is not in\n{error}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Renders by the dialect and by minijinja, the judge of what it prints.
+
+use hotplate_actors::dialect::jinja::Jinja;
+use hotplate_actors::dialect::{Dialect, Escape, Missing, RenderFault};
+use hotplate_actors::{Limits, TemplateName};
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde_json::Value;
+
+use crate::set::{How, Set};
+
+/// Templates by name; the first one is the entry.
+pub(crate) type Texts<'t> = &'t [(&'t str, &'t str)];
+
+/// Renders templates with the dialect.
+pub(crate) fn ours(texts: Texts<'_>, context: &Value, missing: Missing) -> Result<String, String> {
+    let how = How {
+        escape: escape(texts[0].0),
+        missing,
+        limits: Limits {
+            render_steps: 1_000_000,
+            ..Limits::default()
+        },
+    };
+    let set = Set::compile_as(&Jinja, texts.iter().copied(), &how.limits).map_err(|faults| {
+        let shown: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        shown.join("\n")
+    })?;
+    set.render(context, &how).map_err(|error| error.to_string())
+}
+
+/// Returns the reason for programs of a render that fails.
+pub(crate) fn fault(texts: Texts<'_>, context: &Value) -> Option<(RenderFault, &'static str)> {
+    let how = How {
+        escape: escape(texts[0].0),
+        ..How::default()
+    };
+    let set = Set::compile_as(&Jinja, texts.iter().copied(), &how.limits).expect("it compiles");
+    let error = set.render(context, &how).err()?;
+    Some((error.fault, error.diagnostic.code))
+}
+
+/// Returns the codes of the faults of a text that does not compile.
+pub(crate) fn refused(text: &str) -> Vec<&'static str> {
+    match Jinja.compile(text, &Limits::default()) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.iter().map(|fault| fault.code).collect(),
+    }
+}
+
+fn escape(name: &str) -> Escape {
+    Escape::of(&TemplateName::new(name).expect("a valid name"))
+}
+
+/// Escapes text with the entities of the engine. Those of minijinja are longer, and it escapes slashes as well.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// Renders templates with minijinja, with the entities of the engine.
+pub(crate) fn theirs(texts: Texts<'_>, context: &Value, missing: Missing) -> Result<String, String> {
+    let mut environment = Environment::new();
+    environment.set_debug(false);
+    environment.set_undefined_behavior(match missing {
+        Missing::Error => UndefinedBehavior::Strict,
+        Missing::Lenient => UndefinedBehavior::Chainable,
+    });
+    environment.set_auto_escape_callback(|name| match escape(name) {
+        // A mode of its own, so that the formatter below is asked everywhere.
+        Escape::Html => AutoEscape::Custom("engine".into()),
+        _ => AutoEscape::None,
+    });
+    environment.set_formatter(|output, state, value| {
+        let plain = matches!(state.auto_escape(), AutoEscape::None) || value.is_safe();
+        let text = value.to_string();
+        output.write_str(&if plain { text } else { escaped(&text) })?;
+        Ok(())
+    });
+    minijinja_contrib::add_to_environment(&mut environment);
+    for (name, text) in texts {
+        let added = environment.add_template_owned((*name).to_owned(), (*text).to_owned());
+        added.map_err(|error| format!("{error:#}"))?;
+    }
+    let entry = environment
+        .get_template(texts[0].0)
+        .map_err(|error| format!("{error:#}"))?;
+    let rendered = entry.render(minijinja::Value::from(Serde(context)));
+    // Plain templates have no such mode, but may escape some values.
+    let rendered = rendered.map_err(|error| format!("{error:#}"))?;
+    Ok(rendered.replace("#x27;", "#39;"))
+}
