@@ -17,16 +17,19 @@ impl View {
         Some(Closure::new(self, self.member(id)?))
     }
 
-    /// Returns a copy of this view with some members set or cleared.
-    pub(crate) fn with(&self, changes: impl IntoIterator<Item = (TemplateId, Option<Arc<Member>>)>) -> Self {
-        let mut view = self.clone();
-        changes.into_iter().for_each(|(id, member)| view.0.set(id, member));
-        view
+    /// Returns the member of an id with its reference count.
+    pub(crate) fn shared(&self, id: TemplateId) -> Option<&Arc<Member>> {
+        self.0.get(id)
     }
 
-    /// Returns an upper bound of the ids of all members.
-    pub(crate) fn ids(&self) -> u32 {
-        self.0.ids()
+    /// Sets or, with `None`, clears the member of an id.
+    pub(crate) fn set(&mut self, id: TemplateId, member: Option<Arc<Member>>) {
+        self.0.set(id, member);
+    }
+
+    /// Returns the ids whose member is not the same as in `other`, ascending.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<TemplateId> {
+        self.0.differences(&other.0, Arc::ptr_eq)
     }
 
     #[cfg(test)]
