@@ -134,8 +134,6 @@ pub struct Member {
     pub name: TemplateName,
     /// The digest of its text.
     pub digest: Digest,
-    /// The digest of its name and text, which is its part of the digest of a snapshot.
-    pub(crate) own: Digest,
     /// The compiled text.
     pub unit: Arc<dyn Unit>,
     /// The template that each of [`Unit::calls`] calls.

@@ -22,8 +22,7 @@ use crate::dialect::{Formatter, FormatterError, Formatters, Member, Members, Tem
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::index::Index;
-use crate::snapshot::served;
-use crate::snapshot::view::View;
+use crate::snapshot::view::{PlacedMember, View};
 use crate::snapshot::{Chunks, Faults, IdSet, NameHasher, NewestTexts, are_same_faults};
 use crate::template::TemplateName;
 use crate::version::LoaderId;
@@ -193,9 +192,9 @@ impl Graph {
         let CompiledText::Unit { digest, unit } = text else {
             return;
         };
-        let before = self.view.shared(id).cloned();
+        let before = self.view.shared(id);
         // A text that is back after one that did not compile.
-        if before.as_ref().is_some_and(|before| before.digest == *digest) {
+        if before.as_ref().is_some_and(|before| before.member.digest == *digest) {
             return;
         }
         let Some(name) = self.names.name(id).cloned() else {
@@ -213,7 +212,6 @@ impl Graph {
                 None => missing_formatter(),
             });
         let member = Member {
-            own: served::current(&name, digest),
             digest: *digest,
             formatters: formatters.collect(),
             callees: unit.calls().iter().map(|call| self.names.id_of(&call.name)).collect(),
@@ -221,8 +219,9 @@ impl Graph {
             unit: Arc::clone(unit),
             name,
         };
-        self.callers.replace(id, before.as_deref(), Some(&member));
-        Arc::make_mut(&mut self.view).set(id, Some(Arc::new(member)));
+        self.callers
+            .replace(id, before.as_ref().map(|before| &before.member), Some(&member));
+        Arc::make_mut(&mut self.view).set(id, Some(Arc::new(PlacedMember::new(member))));
     }
 
     /// Removes a template of which no loader has a text.
@@ -230,8 +229,8 @@ impl Graph {
         self.defined.remove(id);
         self.bad.remove(id);
         self.faults.set(id, None);
-        if let Some(before) = self.view.shared(id).cloned() {
-            self.callers.replace(id, Some(&before), None);
+        if let Some(before) = self.view.shared(id) {
+            self.callers.replace(id, Some(&before.member), None);
             Arc::make_mut(&mut self.view).set(id, None);
         }
     }

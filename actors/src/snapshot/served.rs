@@ -13,8 +13,8 @@ use super::NameHasher;
 use super::content::Content;
 use super::index::Index;
 use super::stale::ClassNumber;
-use super::view::View;
-use crate::dialect::{Member, Members, TemplateId};
+use super::view::{PlacedMember, View};
+use crate::dialect::TemplateId;
 use crate::template::{Digest, TemplateName};
 
 /// An additive multiset hash: the sum of digests, in four lanes modulo 2⁶⁴ each.
@@ -66,10 +66,10 @@ impl<'c> Contributions<'c> {
     pub(crate) fn of(&mut self, id: TemplateId) -> Option<Digest> {
         let stale = self.content.stale();
         let Some(number) = stale.class_of(id) else {
-            return self.content.view.member(id).map(|member| member.own);
+            return self.content.view.placed(id).map(|placed| placed.own);
         };
         let pinned = stale.class(number).map(|class| &*class.view);
-        match pinned.and_then(|view| Some((view, view.member(id)?))) {
+        match pinned.and_then(|view| Some((view, view.placed(id)?))) {
             Some((view, top)) => {
                 let closures = self.classes.entry(number).or_insert_with(|| Closures::new(view));
                 Some(closures.digest(top))
@@ -79,7 +79,7 @@ impl<'c> Contributions<'c> {
     }
 }
 
-/// Returns the contribution of a current template, which its member keeps.
+/// Returns the contribution of a current template.
 pub(crate) fn current(name: &TemplateName, text: &Digest) -> Digest {
     Digest::over([
         b"current\0",
@@ -118,7 +118,7 @@ enum VisitState {
 /// A frame of the depth-first search: a template and its next callee to visit.
 struct Visit<'v> {
     id: TemplateId,
-    member: &'v Member,
+    member: &'v PlacedMember,
     next: usize,
 }
 
@@ -133,18 +133,18 @@ impl<'v> Closures<'v> {
     }
 
     /// Returns a digest of everything that `top` is rendered from. Equal texts and companions have an equal digest in any view.
-    pub(crate) fn digest(&mut self, top: &'v Member) -> Digest {
+    pub(crate) fn digest(&mut self, top: &'v PlacedMember) -> Digest {
         let mut input = std::mem::take(&mut self.input);
         input.clear();
         input.extend_from_slice(top.own.as_bytes());
-        for callee in &top.callees {
+        for callee in &top.member.callees {
             input.extend_from_slice(self.digest_of_calls(*callee).as_bytes());
         }
         // The text of `top` determines the number of its callees, so no companion is mistaken for one.
-        for companion in &top.companions {
+        for companion in &top.member.companions {
             let own = self
                 .view
-                .member(*companion)
+                .placed(*companion)
                 .map_or(Digest::ZERO, |companion| companion.own);
             input.extend_from_slice(own.as_bytes());
         }
@@ -158,13 +158,13 @@ impl<'v> Closures<'v> {
         if let Some(VisitState::Done(digest)) = self.seen.get(&id) {
             return *digest;
         }
-        let Some(member) = self.view.member(id) else {
+        let Some(member) = self.view.placed(id) else {
             return Digest::ZERO;
         };
         let mut path = Vec::new();
         self.enter(id, member, &mut path);
         while let Some(visit) = path.last_mut() {
-            let Some(callee) = visit.member.callees.get(visit.next).copied() else {
+            let Some(callee) = visit.member.member.callees.get(visit.next).copied() else {
                 let id = visit.id;
                 path.pop();
                 self.leave(id, path.last().map(|caller| caller.id));
@@ -172,7 +172,7 @@ impl<'v> Closures<'v> {
             };
             visit.next += 1;
             let caller = visit.id;
-            match (self.seen.get(&callee), self.view.member(callee)) {
+            match (self.seen.get(&callee), self.view.placed(callee)) {
                 (Some(VisitState::Open { order, .. }), _) => self.reaches(caller, *order),
                 (None, Some(member)) => self.enter(callee, member, &mut path),
                 (Some(VisitState::Done(_)), _) | (None, None) => {}
@@ -184,7 +184,7 @@ impl<'v> Closures<'v> {
         }
     }
 
-    fn enter(&mut self, id: TemplateId, member: &'v Member, path: &mut Vec<Visit<'v>>) {
+    fn enter(&mut self, id: TemplateId, member: &'v PlacedMember, path: &mut Vec<Visit<'v>>) {
         if self.seen.contains_key(&id) {
             return;
         }
@@ -214,17 +214,23 @@ impl<'v> Closures<'v> {
 
     /// Computes the digest of a component, which usually is one template. All templates of a component have the same closure.
     fn close(&mut self, component: Vec<TemplateId>) {
-        let mut members: Vec<(TemplateId, &'v Member)> = Vec::with_capacity(component.len());
-        members.extend(component.into_iter().filter_map(|id| Some((id, self.view.member(id)?))));
-        members.sort_unstable_by_key(|(_, member)| &member.name);
+        let mut members: Vec<(TemplateId, &'v PlacedMember)> = Vec::with_capacity(component.len());
+        members.extend(component.into_iter().filter_map(|id| Some((id, self.view.placed(id)?))));
+        members.sort_unstable_by_key(|(_, placed)| &placed.member.name);
         let mut parts: Vec<&[u8]> = Vec::new();
         for (_, member) in &members {
             parts.push(member.own.as_bytes());
             // The texts themselves identify callees inside the component.
-            parts.extend(member.callees.iter().filter_map(|callee| match self.seen.get(callee)? {
-                VisitState::Done(digest) => Some(digest.as_bytes().as_slice()),
-                VisitState::Open { .. } => None,
-            }));
+            parts.extend(
+                member
+                    .member
+                    .callees
+                    .iter()
+                    .filter_map(|callee| match self.seen.get(callee)? {
+                        VisitState::Done(digest) => Some(digest.as_bytes().as_slice()),
+                        VisitState::Open { .. } => None,
+                    }),
+            );
         }
         let together = Digest::over(parts);
         for (id, _) in members {
@@ -241,6 +247,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::dialect::Member;
     use crate::protocol::batch::CompiledText;
     use crate::testing;
 
@@ -261,13 +268,12 @@ mod tests {
             let member = Member {
                 name: name(number),
                 digest,
-                own: current(&name(number), &digest),
                 unit,
                 callees: callees.iter().copied().map(TemplateId).collect(),
                 formatters: Box::default(),
                 companions: (number == 0).then_some(TemplateId(NAMES - 1)).into_iter().collect(),
             };
-            (TemplateId(number), Some(Arc::new(member)))
+            (TemplateId(number), Some(Arc::new(PlacedMember::new(member))))
         };
         let mut view = View::default();
         let members = (0..).zip(texts).map(member);
@@ -279,7 +285,12 @@ mod tests {
     fn digests(view: &View) -> Vec<(Digest, Digest)> {
         let mut closures = Closures::new(view);
         let closure = |number| view.closure(TemplateId(number)).expect("is there");
-        let both = |number| (closures.digest(closure(number).top()), closure(number).digest());
+        let both = |number| {
+            (
+                closures.digest(view.placed(TemplateId(number)).expect("is there")),
+                closure(number).digest(),
+            )
+        };
         (0..NAMES).rev().map(both).collect()
     }
 
