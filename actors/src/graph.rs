@@ -12,6 +12,8 @@ pub mod companions;
 mod faults;
 pub mod plan;
 
+use std::fmt::Display;
+
 use crate::accepted::AcceptedState;
 use crate::protocol::messages::{BatchOutcome, Compiled, Dependents, Edge, Edges, PublishBatch};
 use crate::supervision::{Behavior, MeteredRecipient, Serve, Started, Unavailable, Vault};
@@ -20,7 +22,7 @@ use crate::template::TemplateName;
 use plan::Graph;
 
 /// The number of times that a batch is applied to a new draft. Only a command of an operator in the same moment makes a draft obsolete.
-const CONFLICTS_MAX: usize = 8;
+pub(crate) const CONFLICTS_MAX: usize = 8;
 
 /// The configuration of a Graph. `R` is the state of the Registry, which the Graph does not look into.
 #[derive(Clone)]
@@ -43,24 +45,34 @@ impl<R: Clone + Unpin + 'static> Behavior for Grapher<R> {
 
 impl<R: Clone + Unpin + 'static> Serve<Compiled> for Grapher<R> {
     async fn serve(&mut self, compiled: Compiled) -> BatchOutcome {
-        for _ in 0..CONFLICTS_MAX {
-            let AcceptedState { number, mut graph, .. } = self.0.accepted.draft();
-            let plan = graph.apply(&compiled.batch);
-            tracing::debug!("planned");
-            let batch = PublishBatch {
-                base: number,
-                plan,
-                graph,
-                noticed: compiled.noticed,
-            };
-            match self.0.registry.send(batch).await {
-                Ok(BatchOutcome::Conflict) => {}
-                Ok(outcome) => return outcome,
-                Err(gone) => return BatchOutcome::Lost(gone.to_string()),
-            }
-        }
-        BatchOutcome::Conflict
+        let Self(GraphConfig { accepted, registry }) = self;
+        publish(&compiled, || accepted.draft(), async |batch| registry.send(batch).await).await
     }
+}
+
+/// Applies a batch to a draft and sends the plan to the Registry; if something else was accepted meanwhile, to a new draft.
+pub(crate) async fn publish<R, E: Display>(
+    compiled: &Compiled,
+    draft: impl Fn() -> AcceptedState<R, Graph>,
+    send: impl AsyncFn(PublishBatch<Graph>) -> Result<BatchOutcome, E>,
+) -> BatchOutcome {
+    for _ in 0..=CONFLICTS_MAX {
+        let AcceptedState { number, mut graph, .. } = draft();
+        let plan = graph.apply(&compiled.batch);
+        tracing::debug!("planned");
+        let batch = PublishBatch {
+            base: number,
+            plan,
+            graph,
+            noticed: compiled.noticed,
+        };
+        match send(batch).await {
+            Ok(BatchOutcome::Conflict) => {}
+            Ok(outcome) => return outcome,
+            Err(gone) => return BatchOutcome::Lost(gone.to_string()),
+        }
+    }
+    BatchOutcome::Conflict
 }
 
 impl<R: Clone + Unpin + 'static> Serve<Dependents> for Grapher<R> {

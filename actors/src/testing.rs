@@ -2,6 +2,7 @@
 //!
 //! A line `call x` calls a template, `fmt y` uses a formatter, and `bad` does not compile. Any other line is text.
 
+mod conflicts;
 mod edits;
 mod model;
 mod properties;

@@ -273,15 +273,17 @@ impl Graph {
     /// Decides which of some templates are bad, and of all that reach them. Returns all these: the region of the module documentation.
     fn decide(&mut self, uncertain: Vec<TemplateId>) -> IdSet {
         let (region, all) = self.callers.backwards(uncertain);
-        let leads_out = |id: &TemplateId| {
-            let member = self.view.member(*id).into_iter();
-            let mut outside = member.flat_map(targets).filter(|target| !all.contains(*target));
-            outside.any(|target| self.bad.contains(target))
+        let outside = self.bad.without(&all);
+        // Mostly nothing else is bad. Then no text of the region has to be looked at.
+        let leads_out = |id: TemplateId| {
+            let member = self.view.member(id).filter(|_| !outside.is_empty()).into_iter();
+            member.flat_map(targets).any(|target| outside.contains(target))
         };
-        let is_source = |id: &TemplateId| self.faults.get(*id).is_some() || leads_out(id);
+        let mut sources = region;
+        sources.retain(|id| self.faults.get(*id).is_some() || leads_out(*id));
         // The region contains everything that reaches one of its templates, and so does the search.
-        let (_, bad) = self.callers.backwards(region.into_iter().filter(is_source).collect());
-        self.bad = self.bad.without(&all).or(&bad);
+        let (_, bad) = self.callers.backwards(sources);
+        self.bad = outside.or(&bad);
         all
     }
 }

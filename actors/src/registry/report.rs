@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::dialect::{Members, TemplateId};
 use crate::protocol::report::{Effects, NameSample, Report};
 use crate::snapshot::index::Index;
-use crate::snapshot::{Content, IdSet, NameHasher, Snapshot, Standing, Status, are_same_faults};
+use crate::snapshot::{Content, IdSet, NameHasher, Snapshot, Standing, are_same_faults};
 use crate::template::TemplateName;
 
 /// Two contents, to be compared.
@@ -52,10 +52,7 @@ impl Report {
         for (_, ids) in &effects.failed {
             failed = failed.or(ids);
         }
-        let broken = failed
-            .iter()
-            .filter(|id| after.standing(*id).status() == Some(Status::Broken));
-        let broken: IdSet = broken.collect();
+        let broken = after.stale().broken_of(&failed);
         let sample = |ids: &IdSet| {
             let mut names: Vec<TemplateName> = ids.iter().take(listed).filter_map(name).collect();
             names.sort_unstable();

@@ -68,6 +68,17 @@ impl StaleSet {
         &self.bad
     }
 
+    /// Returns those of some templates that are broken.
+    pub(crate) fn broken_of(&self, ids: &IdSet) -> IdSet {
+        match self.broken {
+            0 => IdSet::default(),
+            _ => ids
+                .iter()
+                .filter(|id| self.class_of(*id) == Some(ClassNumber::BROKEN))
+                .collect(),
+        }
+    }
+
     /// Returns the number of broken templates. All others of the set are stale.
     pub(crate) fn broken(&self) -> usize {
         self.broken

@@ -111,6 +111,14 @@ impl Content {
     /// Groups bad templates by a nearest cause, in time linear in the bad templates that they reach. Of causes that are equally near, it
     /// takes any.
     pub(crate) fn causes(&self, of: &IdSet) -> Vec<(TemplateId, IdSet)> {
+        if of.is_empty() {
+            return Vec::new();
+        }
+        // Mostly one text has a fault, and all bad templates reach it.
+        let mut faulty = self.faults.iter().map(|(id, _)| id);
+        if let (Some(cause), None) = (faulty.next(), faulty.next()) {
+            return vec![(cause, of.clone())];
+        }
         let mut reached = of.clone();
         let mut open: Vec<TemplateId> = of.iter().collect();
         let mut causes = Vec::new();
@@ -123,7 +131,6 @@ impl Content {
         }
         match causes.as_slice() {
             [] => Vec::new(),
-            // Mostly one partial broke.
             [cause] => vec![(*cause, of.clone())],
             _ => self.nearest(of, &reached, causes),
         }

@@ -255,13 +255,6 @@ fn earlier_closures_of_an_entry() {
 fn a_burst_of_versions_keeps_the_last_good_closure() {
     let mut world = site(1);
     world.limits.history_versions = 2;
-    let former = |world: &World, of: &str| {
-        let snapshot = world.snapshot();
-        let id = snapshot.id(of).expect("has an id");
-        let former = snapshot.former(id);
-        let former = former.map(|(version, closure)| format!("{version}:{}", super::texts(closure)));
-        former.collect::<Vec<_>>()
-    };
     let burst = |world: &mut World| {
         for number in 0..5 {
             world.edit(
@@ -353,4 +346,54 @@ fn a_roll_back_holds_until_resume() {
 
     let refused = roll_back(&world.state, Version::from_number(9), &world.limits).expect_err("never was");
     assert_eq!(refused.to_string(), "version 9 is not kept; kept are: 1, 2, 3, 4, 5");
+}
+
+/// Returns the versions and texts that failed renders of a template are answered from beyond the history.
+fn former(world: &World, of: &str) -> Vec<String> {
+    let snapshot = world.snapshot();
+    let id = snapshot.id(of).expect("has an id");
+    let former = snapshot.former(id);
+    let shown = former.map(|(version, closure)| format!("{version}:{}", super::texts(closure)));
+    shown.collect()
+}
+
+#[test]
+fn ten_thousand_versions_of_others_keep_the_last_good_closure() {
+    let mut world = site(1);
+    world.edit(&[("part", "part 2")], &[]);
+    for number in 0..10_000 {
+        let other = format!("other-{}", number % 100);
+        // Some of these versions break others and repair them.
+        let text = if number % 7 == 3 {
+            "bad".to_owned()
+        } else {
+            format!("other {number}")
+        };
+        world.edit(&[(other.as_str(), text.as_str())], &[]);
+    }
+    assert!(world.snapshot().version().number() > 9000);
+    assert_eq!(former(&world, "page-0"), ["1: page part 1"]);
+    assert_eq!(world.status("page-0"), "current: page part 2");
+}
+
+#[test]
+fn last_good_closures_are_bounded_by_bytes() {
+    let mut world = World::new(companions());
+    world.limits.history_versions = 1;
+    world.limits.last_good_bytes = 55_000;
+    let text = |number: usize, edit: usize| format!("{number} {edit} {}", "x".repeat(10_000));
+    let names: Vec<String> = (0..20).map(|number| format!("page-{number}")).collect();
+    for edit in 0..3 {
+        for (number, name) in names.iter().enumerate() {
+            world.edit(&[(name.as_str(), text(number, edit).as_str())], &[]);
+        }
+    }
+    world.edit(&[("other", "text")], &[]);
+    let remembered: Vec<bool> = names.iter().map(|name| !former(&world, name).is_empty()).collect();
+    let kept = remembered.iter().filter(|is_kept| **is_kept).count();
+    assert_eq!(kept, 5, "five texts of 10 kB");
+    assert!(
+        remembered[15..].iter().all(|is_kept| *is_kept),
+        "those that changed last"
+    );
 }
