@@ -45,7 +45,7 @@ use crate::watcher::{LoaderWorker, Watcher};
 use control::{ControlCommand, ControlState};
 
 /// The Registry of an engine, which keeps the graph for the Graph.
-pub(crate) type Registry = crate::registry::Registry<Graph>;
+pub(crate) type Registry = crate::registry::Registry<Arc<Graph>>;
 /// The Graph of an engine.
 pub(crate) type Grapher = crate::graph::Grapher<crate::registry::AnsweredState>;
 

@@ -13,6 +13,7 @@ mod faults;
 pub mod plan;
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use crate::accepted::AcceptedState;
 use crate::protocol::messages::{BatchOutcome, Compiled, Dependents, Edge, Edges, PublishBatch};
@@ -28,8 +29,8 @@ pub(crate) const CONFLICTS_MAX: usize = 8;
 #[derive(Clone)]
 pub(crate) struct GraphConfig<R> {
     /// The state that the Registry has accepted, with the graph of its templates.
-    pub(crate) accepted: Vault<AcceptedState<R, Graph>>,
-    pub(crate) registry: MeteredRecipient<PublishBatch<Graph>>,
+    pub(crate) accepted: Vault<AcceptedState<R, Arc<Graph>>>,
+    pub(crate) registry: MeteredRecipient<PublishBatch<Arc<Graph>>>,
 }
 
 /// The behaviour of the Graph.
@@ -53,17 +54,18 @@ impl<R: Clone + Unpin + 'static> Serve<Compiled> for Grapher<R> {
 /// Applies a batch to a draft and sends the plan to the Registry; if something else was accepted meanwhile, to a new draft.
 pub(crate) async fn publish<R, E: Display>(
     compiled: &Compiled,
-    draft: impl Fn() -> AcceptedState<R, Graph>,
-    send: impl AsyncFn(PublishBatch<Graph>) -> Result<BatchOutcome, E>,
+    draft: impl Fn() -> AcceptedState<R, Arc<Graph>>,
+    send: impl AsyncFn(PublishBatch<Arc<Graph>>) -> Result<BatchOutcome, E>,
 ) -> BatchOutcome {
     for _ in 0..=CONFLICTS_MAX {
-        let AcceptedState { number, mut graph, .. } = draft();
+        let AcceptedState { number, graph, .. } = draft();
+        let mut graph = Graph::clone(&graph);
         let plan = graph.apply(&compiled.batch);
         tracing::debug!("planned");
         let batch = PublishBatch {
             base: number,
             plan,
-            graph,
+            graph: Arc::new(graph),
             noticed: compiled.noticed,
         };
         match send(batch).await {

@@ -42,7 +42,7 @@ impl ControlState {
         let child = |actor: ActorKind, number| group.add(actor.name(), number, plan.policies.of(actor));
         let graph = Graph::new(&plan.formatters, plan.companions);
         let state = AnsweredState::new(RegistryState::of(served.load_full()));
-        let accepted = Vault::new(AcceptedState::new(state, graph));
+        let accepted = Vault::new(AcceptedState::new(state, Arc::new(graph)));
         let registry = registry::RegistryConfig {
             accepted: accepted.clone(),
             served: Arc::clone(&served),

@@ -13,6 +13,10 @@ use crate::protocol::report::{Effects, Report};
 /// The decision about a plan.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is taken apart at once"
+)]
 pub enum Decision {
     /// The plan changes nothing.
     Unchanged,

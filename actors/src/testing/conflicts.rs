@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
 
 use super::{batch, companions, formatters};
 use crate::Limits;
@@ -22,19 +23,22 @@ use crate::snapshot::Snapshot;
 use crate::supervision::{Behavior, Serve, Vault};
 use crate::version::Version;
 
-type State = AcceptedState<AnsweredState, Graph>;
+type State = AcceptedState<AnsweredState, Arc<Graph>>;
 
 /// A Registry without an actor, and the state that it shares with a Graph.
 struct Accepting {
     accepted: Vault<State>,
-    registry: RefCell<Registry<Graph>>,
+    registry: Mutex<Registry<Arc<Graph>>>,
 }
 
 impl Accepting {
     fn new() -> Self {
         let served = Arc::new(Snapshot::empty());
         let state = AnsweredState::new(RegistryState::of(Arc::clone(&served)));
-        let accepted = Vault::new(AcceptedState::new(state, Graph::new(&formatters(), companions())));
+        let accepted = Vault::new(AcceptedState::new(
+            state,
+            Arc::new(Graph::new(&formatters(), companions())),
+        ));
         let config = RegistryConfig {
             accepted: accepted.clone(),
             served: Arc::new(ArcSwap::new(served)),
@@ -46,7 +50,7 @@ impl Accepting {
         let Ok(registry) = Registry::start(&config) else {
             panic!("it starts");
         };
-        let registry = RefCell::new(registry);
+        let registry = Mutex::new(registry);
         Self { accepted, registry }
     }
 
@@ -55,7 +59,7 @@ impl Accepting {
         &self,
         name: &str,
         text: &str,
-        meanwhile: impl AsyncFn(&mut Registry<Graph>, usize),
+        meanwhile: impl AsyncFn(&mut Registry<Arc<Graph>>, usize),
     ) -> (BatchOutcome, usize) {
         let compiled = Compiled {
             batch: batch(&[(name, text)], &[]),
@@ -63,7 +67,7 @@ impl Accepting {
         };
         let sent = RefCell::new(0);
         let send = async |batch| {
-            let registry = &mut *self.registry.borrow_mut();
+            let registry = &mut *self.registry.lock().await;
             let number = sent.replace_with(|sent| *sent + 1);
             meanwhile(registry, number).await;
             Ok::<_, std::convert::Infallible>(registry.serve(batch).await)
@@ -98,7 +102,7 @@ fn a_batch_that_meets_another_state_is_applied_again() {
     world.quietly("a", "a 1");
     world.quietly("a", "a 2");
     // An operator rolls back and resumes while the plan is under way.
-    let commands = async |registry: &mut Registry<Graph>, number| {
+    let commands = async |registry: &mut Registry<Arc<Graph>>, number| {
         if number == 0 {
             let to = Version::from_number(1);
             registry.serve(RollBack { to, key: None }).await.expect("answers");
@@ -121,7 +125,7 @@ fn a_batch_that_never_fits_is_given_back() {
     let world = Accepting::new();
     world.quietly("a", "a 1");
     let before = world.accepted.draft().number;
-    let always = async |registry: &mut Registry<Graph>, _| {
+    let always = async |registry: &mut Registry<Arc<Graph>>, _| {
         let to = Version::from_number(1);
         registry.serve(RollBack { to, key: None }).await.expect("answers");
     };
@@ -147,9 +151,8 @@ fn a_draft_from_before_a_batch_that_waits_is_a_conflict() {
         to: Version::from_number(1),
         key: None,
     };
-    let mut registry = world.registry.borrow_mut();
-    runtime.block_on((*registry).serve(hold)).expect("answers");
-    drop(registry);
+    let hold = async { (*world.registry.lock().await).serve(hold).await };
+    runtime.block_on(hold).expect("answers");
     let held = world.accepted.draft();
     let (outcome, _) = world.edit("b", "b 1", async |_, _| {});
     assert!(matches!(outcome, BatchOutcome::Held(_)), "{outcome:?}");
