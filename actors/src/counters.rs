@@ -182,15 +182,21 @@ impl Recorder {
         self.usages.of(id).failed();
     }
 
-    /// Counts a version that was published.
-    pub(crate) fn published(&self, published: &Arc<Published>, held: bool, snapshot: &Snapshot) {
+    /// Counts a version that was published, with all its new faults.
+    pub(crate) fn published<'d>(
+        &self,
+        published: &Arc<Published>,
+        held: bool,
+        snapshot: &Snapshot,
+        faults: impl Iterator<Item = &'d Diagnostic>,
+    ) {
         let now = Instant::now();
         self.publications.add(Publication {
             at_ms: self.clock.ms(now),
             held,
             published: Arc::clone(published),
         });
-        self.compiles.unresolved(&published.diagnostics);
+        self.compiles.unresolved(faults);
         self.snapshots_high_water.fetch_max(snapshot.live(), Ordering::Relaxed);
     }
 

@@ -72,7 +72,8 @@ pub struct Published {
     pub broken: NameSample,
     /// Templates that are current again.
     pub recovered: NameSample,
-    /// New diagnostics, each once.
+    /// New diagnostics, each once, of as many texts as the limit `event_names` says. [`Hotplate::diagnostics`](crate::Hotplate::diagnostics)
+    /// returns all.
     pub diagnostics: Vec<Diagnostic>,
     /// Time from noticing the first change to the swap, in microseconds.
     pub micros: u64,

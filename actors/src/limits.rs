@@ -86,7 +86,8 @@ pub struct Limits {
     pub compile_cache_bytes: u64,
     /// Events that a subscriber may be behind before it loses the oldest and receives `Lagged`.
     pub subscriber_events: usize,
-    /// Templates of each status that a report or an event names. It counts all of them; queries name the others.
+    /// Templates of each status that a report or an event names, and texts with faults that it describes. It counts all templates; queries
+    /// return the others.
     pub event_names: usize,
     /// Templates whose faults in renders are remembered, so that each is reported and logged once. Beyond it those that are fixed are
     /// forgotten first, then the one that failed longest ago, which is reported again when it fails again.

@@ -200,7 +200,11 @@ impl<G: Clone> Registry<G> {
         self.0.fault_log.published(&snapshot, report, effects, &settled);
         for event in events_for(&snapshot, report, noticed.elapsed().as_micros()) {
             if let Event::Published(published) = &event {
-                self.0.recorder.published(published, held, &snapshot);
+                let faults = effects
+                    .failed
+                    .iter()
+                    .filter_map(|(cause, _)| snapshot.faults_of(*cause));
+                self.0.recorder.published(published, held, &snapshot, faults.flatten());
                 log(published, self.0.fault_log.is_quiet());
             }
             self.0.events.send(event);

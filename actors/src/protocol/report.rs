@@ -25,7 +25,7 @@ pub struct Report {
     pub broken: NameSample,
     /// Templates that are current again.
     pub recovered: NameSample,
-    /// The faults of the texts because of which templates are stale or broken, each once.
+    /// The faults because of which templates are stale or broken, each once, of as many texts as the limit `event_names` says.
     pub diagnostics: Vec<Diagnostic>,
 }
 

@@ -29,7 +29,7 @@ impl Report {
         names.chain(diagnostics).sum::<usize>() + size_of::<Self>()
     }
 
-    /// Creates the report of a snapshot, which names up to `listed` templates of each status.
+    /// Creates the report of a snapshot, which names up to `listed` templates of each status and has the faults of as many texts.
     pub(super) fn of(snapshot: &Snapshot, compared: &Comparison<'_>, names: &Index, listed: usize) -> (Self, Effects) {
         let effects = compared.effects();
         let name = |id: TemplateId| names.name(id).cloned();
@@ -75,7 +75,11 @@ impl Report {
             stale: sample(&failed.without(&broken)),
             broken: sample(&broken),
             recovered: sample(&effects.recovered),
-            diagnostics: causes.iter().flat_map(|(_, faults)| faults.iter().cloned()).collect(),
+            diagnostics: causes
+                .iter()
+                .take(listed)
+                .flat_map(|(_, faults)| faults.iter().cloned())
+                .collect(),
         };
         (report, effects)
     }
