@@ -1,7 +1,7 @@
 //! [`publish`]: computes the next version from the last one and a plan.
 //!
 //! The Graph decides which templates are good, bad or gone. Only the Registry knows what was served before, so it derives the status; the
-//! rules stand at [`StaleSet::next`](crate::snapshot::stale::StaleSet::next).
+//! rules stand at `StaleSet::next` in `snapshot::stale`.
 //!
 //! The work is proportional to the plan, not to the number of templates.
 
