@@ -35,7 +35,7 @@ pub use usage::{LastFailure, Usage};
 
 use clock::Clock;
 use compiles::CompileRecorder;
-use publications::{PublicationLog, StatusCounts};
+use publications::PublicationLog;
 use reloads::ReloadRecorder;
 pub(crate) use renders::RenderInProgress;
 use renders::RenderRecorder;
@@ -127,7 +127,6 @@ pub(crate) struct Recorder {
     pub(crate) compiles: CompileRecorder,
     publish_seconds: histogram::Buckets,
     publications: PublicationLog,
-    standings: StatusCounts,
     snapshots_high_water: AtomicUsize,
 }
 
@@ -143,7 +142,6 @@ impl Recorder {
             compiles: CompileRecorder::default(),
             publish_seconds: histogram::Buckets::default(),
             publications: PublicationLog::new(publications),
-            standings: StatusCounts::default(),
             snapshots_high_water: AtomicUsize::new(1),
         })
     }
@@ -184,15 +182,21 @@ impl Recorder {
         self.usages.of(id).failed();
     }
 
-    /// Counts a version that was published.
-    pub(crate) fn published(&self, published: &Arc<Published>, held: bool, snapshot: &Snapshot) {
+    /// Counts a version that was published, with all its new faults.
+    pub(crate) fn published<'d>(
+        &self,
+        published: &Arc<Published>,
+        held: bool,
+        snapshot: &Snapshot,
+        faults: impl Iterator<Item = &'d Diagnostic>,
+    ) {
         let now = Instant::now();
         self.publications.add(Publication {
             at_ms: self.clock.ms(now),
             held,
             published: Arc::clone(published),
         });
-        self.compiles.unresolved(&published.diagnostics);
+        self.compiles.unresolved(faults);
         self.snapshots_high_water.fetch_max(snapshot.live(), Ordering::Relaxed);
     }
 
@@ -224,9 +228,9 @@ impl Recorder {
         }
     }
 
-    /// Counts entries by status. The compiled status is counted once for each version, so a call costs only the late faults.
+    /// Counts entries by status. A snapshot knows the compiled status, so a call costs only the late faults.
     fn entries(&self, snapshot: &Snapshot) -> StatusCounters {
-        let mut entries = self.standings.of(snapshot);
+        let mut entries = standings(snapshot);
         for id in snapshot
             .late_faults()
             .iter()
@@ -272,7 +276,7 @@ impl Recorder {
         let breakers = snapshot.breakers().counts(|id| snapshot.closure_digest(id));
         let live_version = snapshot.version();
         // Templates that fail only in renders are published, so they do not count here.
-        let compiled = self.standings.of(snapshot);
+        let compiled = standings(snapshot);
         let whole = compiled.stale + compiled.broken == 0 && !held && reloads.last.is_none_or(ReloadResult::is_success);
         Counters {
             started_ms: self.clock.started_ms,
@@ -313,11 +317,9 @@ impl StatusCounters {
     }
 }
 
-/// Counts the entries of a snapshot by compiled status.
+/// Returns the number of entries of a snapshot by compiled status.
 fn standings(snapshot: &Snapshot) -> StatusCounters {
-    let mut entries = StatusCounters::default();
-    for status in snapshot.entries().filter_map(|(_, _, standing)| standing.status()) {
-        *entries.count(status) += 1;
-    }
-    entries
+    let (stale, broken) = snapshot.not_current();
+    let current = snapshot.len() - stale - broken;
+    StatusCounters { current, stale, broken }
 }

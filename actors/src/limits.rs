@@ -87,6 +87,9 @@ pub struct Limits {
     pub compile_cache_bytes: u64,
     /// Events that a subscriber may be behind before it loses the oldest and receives `Lagged`.
     pub subscriber_events: usize,
+    /// Templates of each status that a report or an event names, and texts with faults that it describes. It counts all templates; queries
+    /// return the others.
+    pub event_names: usize,
     /// Templates whose faults in renders are remembered, so that each is reported and logged once. Beyond it, templates that are fixed are
     /// forgotten first, then the one that failed longest ago, which is reported again when it fails again.
     pub late_faults: usize,
@@ -188,6 +191,7 @@ impl Default for Limits {
             last_good_bytes: 256 * 1024 * 1024,
             compile_cache_bytes: 64 * 1024 * 1024,
             subscriber_events: 1024,
+            event_names: 100,
             late_faults: 256,
             late_faults_bytes: 4 * 1024 * 1024,
             logged_faults: 20,

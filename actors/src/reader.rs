@@ -30,6 +30,7 @@ use crate::limits::Limits;
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 use crate::snapshot::{BreakerRules, Snapshot, Standing};
 use crate::template::Digest;
+use crate::version::Version;
 
 pub use context_source::{ContextSource, Serialized};
 pub use standin::StandIn;
@@ -147,8 +148,7 @@ impl Reader {
     ) -> Option<Result<Rendered, RenderFailure>> {
         let id = find(snapshot, name);
         // A stand-in is a template too, and may cost as much.
-        let not_here =
-            |id| snapshot.breakers().may_know(id) || matches!(snapshot.standing(id), Standing::Broken { .. });
+        let not_here = |id| snapshot.breakers().may_know(id) || matches!(snapshot.standing(id), Standing::Broken);
         if id.is_some_and(not_here) {
             return None;
         }
@@ -211,14 +211,11 @@ impl Reader {
         };
         let (closure, freshness) = match snapshot.standing(id) {
             Standing::Current(closure) => (closure, Freshness::Current),
-            Standing::Stale { closure, since, why } => (
-                closure,
-                Freshness::Stale {
-                    since,
-                    why: Arc::clone(why),
-                },
-            ),
-            Standing::Broken { why } => return self.stand_in(snapshot, name, Arc::clone(why)),
+            Standing::Stale { closure, since } => (closure, stale(snapshot, id, since)),
+            Standing::Broken => {
+                let why = snapshot.why(id).ok_or_else(|| not_found(snapshot, name))?;
+                return self.stand_in(snapshot, name, why);
+            }
             // The name has an id because another template calls it.
             Standing::Gone => match equivalent(snapshot, name).filter(|other| *other != id) {
                 Some(other) => return self.answer(snapshot, name, Some(other), source, options, size),
@@ -275,6 +272,13 @@ impl fmt::Debug for Reader {
             .field("version", &self.current().version())
             .finish_non_exhaustive()
     }
+}
+
+/// Returns the freshness of a stale template. The reason is searched for in each render; it is usually one call away.
+#[cold]
+fn stale(snapshot: &Snapshot, id: TemplateId, since: Version) -> Freshness {
+    let why = snapshot.why(id);
+    why.map_or(Freshness::Current, |why| Freshness::Stale { since, why })
 }
 
 /// Returns the id of a name, or of a canonically equivalent name (Unicode NFC or NFD).

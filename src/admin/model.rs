@@ -43,6 +43,14 @@ impl NameSample {
             names: names.iter().take(NAMES_MAX).map(ToString::to_string).collect(),
         }
     }
+
+    /// Returns the first hundred of the names that an event lists, with its count.
+    pub(super) fn of_sample(sample: &hotplate_actors::NameSample) -> Self {
+        Self {
+            count: sample.count,
+            ..Self::of(&sample.names)
+        }
+    }
 }
 
 /// The status of a template.

@@ -7,17 +7,18 @@ use std::sync::{Arc, PoisonError};
 use actix::{Actor, AsyncContext};
 
 use super::control::ControlState;
-use super::{ActorEntry, Actors, Registry, StartError, hang_policy};
+use super::{ActorEntry, Actors, Grapher, Registry, StartError, hang_policy};
+use crate::accepted::AcceptedState;
 use crate::compiler::{self, Cache, Compiler, FirstBatches};
 use crate::counters::Recorder;
+use crate::graph;
 use crate::graph::plan::Graph;
-use crate::graph::{self, Grapher};
 use crate::limits::Limits;
 use crate::loader::Hints;
 use crate::policies::ActorKind;
 use crate::protocol::messages::{BatchOutcome, Reload, SourcesChanged, SyncOutcome, SyncSources};
 use crate::registry::state::RegistryState;
-use crate::registry::{self, AcceptedState};
+use crate::registry::{self, AnsweredState};
 use crate::supervision::{Behavior, Child, InjectedFaults, MailboxSlot, MeteredRecipient, Pool, Shell, Vault};
 use crate::version::LoaderId;
 use crate::watcher::{self, HintGate, LoaderWorker, Watcher};
@@ -40,12 +41,12 @@ impl ControlState {
             ..
         } = self;
         let child = |actor: ActorKind, number| group.add(actor.name(), number, plan.policies.of(actor));
-        let accepted = Vault::new(Graph::new(&plan.formatters, plan.companions));
+        let graph = Graph::new(&plan.formatters, plan.companions);
+        let state = AnsweredState::new(RegistryState::of(served.load_full()));
+        let accepted = Vault::new(AcceptedState::new(state, Arc::new(graph)));
         let registry = registry::RegistryConfig {
-            accepted: Vault::new(AcceptedState::new(RegistryState::of(served.load_full()))),
-            graph: accepted.clone(),
+            accepted: accepted.clone(),
             served: Arc::clone(&served),
-            formatters: plan.formatters,
             limits: Arc::clone(&limits),
             events,
             fault_log,

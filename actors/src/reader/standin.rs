@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::attempt::AttemptBudget;
 use super::failure::{nearest, not_found};
 use super::instead::FailedAttempt;
-use super::{Reader, Serialized};
+use super::{Reader, Serialized, stale};
 use crate::dialect::{Closure, Escape};
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 use crate::snapshot::{Serving, Snapshot, Standing, Why};
@@ -37,7 +37,7 @@ impl StandIn {
         };
         let name = template.as_str();
         match first.id(name).map(|id| first.standing(id)) {
-            Some(Standing::Current(_) | Standing::Stale { .. } | Standing::Broken { .. }) => Ok(()),
+            Some(Standing::Current(_) | Standing::Stale { .. } | Standing::Broken) => Ok(()),
             Some(Standing::Gone) | None => {
                 let meant = nearest(first, name).map(|nearest| format!(" (did you mean `{nearest}`?)"));
                 let meant = meant.unwrap_or_default();
@@ -90,11 +90,8 @@ impl Reader {
         let id = snapshot.id(template.as_str())?;
         let (closure, freshness) = match snapshot.standing(id) {
             Standing::Current(closure) => (closure, Freshness::Current),
-            Standing::Stale { closure, since, why } => {
-                let why = Arc::clone(why);
-                (closure, Freshness::Stale { since, why })
-            }
-            Standing::Broken { .. } | Standing::Gone => return None,
+            Standing::Stale { closure, since } => (closure, stale(snapshot, id, since)),
+            Standing::Broken | Standing::Gone => return None,
         };
         let options = RenderOptions::default();
         let render = |closure: &Closure<'_>| self.attempt(closure, &Serialized(about), &options, AttemptBudget::Part);

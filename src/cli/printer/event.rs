@@ -8,8 +8,10 @@ use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 use hotplate::snapshot::Standing;
 use hotplate::supervision::{GivenUp, Restarted};
-use hotplate::{Digest, Event, Fallback, Fixed, Hotplate, Pinned, Published, ReloadReport, TemplateName, Version};
-use serde::Serialize;
+use hotplate::{
+    Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, TemplateName, Version,
+};
+use serde::{Serialize, Serializer};
 
 use crate::cli::names;
 
@@ -65,22 +67,39 @@ pub(super) enum ServerEvent<'e> {
     Stopped { drained: bool },
 }
 
-/// A version, with every name. Sentences leave some out.
+/// A version, with the names of the templates that it changes, and of some of those that become stale, broken or current.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct VersionEvent {
     pub(super) version: Version,
     pub(super) digest: Digest,
     pub(super) changed: Vec<TemplateName>,
     pub(super) removed: Vec<TemplateName>,
-    pub(super) stale: Vec<TemplateName>,
-    pub(super) broken: Vec<TemplateName>,
-    pub(super) recovered: Vec<TemplateName>,
+    #[serde(serialize_with = "names_only")]
+    pub(super) stale: NameSample,
+    #[serde(serialize_with = "names_only")]
+    pub(super) broken: NameSample,
+    #[serde(serialize_with = "names_only")]
+    pub(super) recovered: NameSample,
+    /// The numbers of templates in the three lists before, which may name fewer.
+    pub(super) counts: StatusChanges,
     /// New errors.
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) microseconds: u64,
     /// The snapshot that is served: this version, or a later one.
     #[serde(skip)]
     pub(super) pinned: Pinned,
+}
+
+/// The numbers of templates whose status a version changes.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct StatusChanges {
+    stale: usize,
+    broken: usize,
+    recovered: usize,
+}
+
+fn names_only<S: Serializer>(sample: &NameSample, serializer: S) -> Result<S::Ok, S::Error> {
+    sample.names.serialize(serializer)
 }
 
 impl<'e> ServerEvent<'e> {
@@ -164,6 +183,11 @@ impl VersionEvent {
             stale: published.stale.clone(),
             broken: published.broken.clone(),
             recovered: published.recovered.clone(),
+            counts: StatusChanges {
+                stale: published.stale.count,
+                broken: published.broken.count,
+                recovered: published.recovered.count,
+            },
             diagnostics: published.diagnostics.clone(),
             microseconds: published.micros,
             pinned,
@@ -178,36 +202,43 @@ impl VersionEvent {
             let list = match standing {
                 Standing::Current(_) => &mut current,
                 Standing::Stale { .. } => &mut stale,
-                Standing::Broken { .. } => &mut broken,
+                Standing::Broken => &mut broken,
                 Standing::Gone => continue,
             };
             list.push(name.clone());
         }
-        let mut version = Self {
+        let everything = |mut names: Vec<TemplateName>| {
+            names.sort_unstable_by_key(|name| site.shown(name));
+            let count = names.len();
+            NameSample { count, names }
+        };
+        let (current, stale, broken) = (everything(current).names, everything(stale), everything(broken));
+        Self {
             version: pinned.version(),
             digest: pinned.snapshot().digest(),
             changed: current,
             removed: Vec::new(),
+            counts: StatusChanges {
+                stale: stale.count,
+                broken: broken.count,
+                recovered: 0,
+            },
             stale,
             broken,
-            recovered: Vec::new(),
+            recovered: NameSample::default(),
             diagnostics: hotplate.diagnostics(),
             microseconds,
             pinned,
-        };
-        for list in [&mut version.changed, &mut version.stale, &mut version.broken] {
-            list.sort_unstable_by_key(|name| site.shown(name));
         }
-        version
     }
 
     fn show_names(&mut self, site: &Site) {
         for list in [
             &mut self.changed,
             &mut self.removed,
-            &mut self.stale,
-            &mut self.broken,
-            &mut self.recovered,
+            &mut self.stale.names,
+            &mut self.broken.names,
+            &mut self.recovered.names,
         ] {
             names::show(site, list);
         }

@@ -5,8 +5,9 @@ use std::io;
 
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
+use hotplate::snapshot::Standing;
 use hotplate::supervision::GivenUp;
-use hotplate::{TemplateName, Version};
+use hotplate::{NameSample, TemplateName, Version};
 
 use super::event::{ServerEvent, VersionEvent};
 use crate::cli::names;
@@ -211,13 +212,12 @@ impl Sentences {
 impl Printed {
     /// Returns the templates that compile again with a version. A template that failed when it was rendered is not known to be good until
     /// it is rendered again.
-    fn fixed_in(&mut self, version: &VersionEvent) -> Vec<TemplateName> {
+    fn fixed_in(&mut self, version: &VersionEvent) -> NameSample {
         self.failed_late.retain(|name| !version.removed.contains(name));
-        let recovered = version.recovered.iter();
-        recovered
-            .filter(|name| !self.failed_late.contains(*name))
-            .cloned()
-            .collect()
+        let mut fixed = version.recovered.clone();
+        fixed.names.retain(|name| !self.failed_late.contains(name));
+        fixed.count -= version.recovered.names.len() - fixed.names.len();
+        fixed
     }
 }
 
@@ -229,8 +229,19 @@ type Answer<'k> = (Option<Version>, &'k str);
 fn answers(site: &Site, version: &VersionEvent) -> BTreeMap<Answer<'static>, Vec<TemplateName>> {
     let snapshot = version.pinned.snapshot();
     let mut answers: BTreeMap<_, Vec<TemplateName>> = BTreeMap::new();
-    let names = version.stale.iter().chain(&version.broken);
-    for name in names.filter(|name| site.is_entry(name)) {
+    let samples = [&version.stale, &version.broken];
+    // Of a version that concerns more than its event names, all pages are counted that are not current.
+    let names: Vec<&TemplateName> = match samples.iter().any(|sample| sample.names.len() < sample.count) {
+        true => snapshot.entries().map(|(_, name, _)| name).collect(),
+        false => samples.into_iter().flatten().collect(),
+    };
+    for name in names.into_iter().filter(|name| site.is_entry(name)) {
+        let is_current = snapshot
+            .id(name.as_str())
+            .is_some_and(|id| matches!(snapshot.standing(id), Standing::Current(_)));
+        if is_current {
+            continue;
+        }
         let serving = snapshot.id(name.as_str()).and_then(|id| snapshot.serving(id));
         let answer = serving.map_or((None, "stand-in"), |serving| (serving.since(), serving.as_str()));
         answers.entry(answer).or_default().push(name.clone());
@@ -249,17 +260,18 @@ pub(super) fn version_line(version: &VersionEvent, site: &Site) -> String {
 }
 
 /// Returns the changes of a version: each list of names that is not empty, with a word for its kind.
-fn changes(site: &Site, version: &VersionEvent, fixed: &[TemplateName]) -> Vec<String> {
+fn changes(site: &Site, version: &VersionEvent, fixed: &NameSample) -> Vec<String> {
+    let all = |names: &'_ [TemplateName]| names.len();
     let lists = [
-        ("changed", &version.changed[..]),
-        ("removed", &version.removed),
-        ("fixed", fixed),
-        ("stale", &version.stale),
-        ("broken", &version.broken),
+        ("changed", &version.changed[..], all(&version.changed)),
+        ("removed", &version.removed, all(&version.removed)),
+        ("fixed", &fixed.names, fixed.count),
+        ("stale", &version.stale.names, version.stale.count),
+        ("broken", &version.broken.names, version.broken.count),
     ];
-    let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
+    let lists = lists.into_iter().filter(|(.., count)| *count > 0);
     lists
-        .map(|(word, names)| format!("{word} {}", names::list(site, names)))
+        .map(|(word, names, count)| format!("{word} {}", names::list_of(site, names, count)))
         .collect()
 }
 

@@ -267,6 +267,8 @@ fn limits() -> Vec<Key> {
              its source."),
         key("subscriber_events", count(1, 10_000_000),
             "Events that a subscriber may be behind. Beyond, events are dropped, and the subscriber learns how many."),
+        key("event_names", count(1, 100_000),
+            "Stale, broken or recovered templates that one event names, and texts whose errors it has. Queries return all."),
         key("late_faults", count(1, 1_000_000),
             "Templates whose render errors are remembered, so that each error is reported once."),
         key("late_faults_bytes", bytes(1, 16 * GIB),
