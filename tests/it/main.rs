@@ -6,6 +6,8 @@ mod site;
 mod soak;
 
 #[cfg(feature = "cli")]
+mod blog;
+#[cfg(feature = "cli")]
 mod browser;
 #[cfg(feature = "cli")]
 mod check;
