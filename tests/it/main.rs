@@ -28,6 +28,8 @@ mod graph;
 #[cfg(feature = "admin")]
 mod guard;
 #[cfg(feature = "cli")]
+mod guides;
+#[cfg(feature = "cli")]
 mod init;
 #[cfg(feature = "cli")]
 mod jinja;
