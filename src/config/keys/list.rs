@@ -252,7 +252,7 @@ fn limits() -> Vec<Key> {
         key("breaker_pause_max_ms", milliseconds(1, DAY), "Longest such time."),
         key("output_bytes", bytes(1, 16 * GIB), "Largest output of one render."),
         key("call_depth", count(1, 256), "Depth of nested calls. Each level uses stack, and a thread has 2 MiB of it."),
-        key("context_bytes", bytes(1, 16 * GIB), "Largest context of one render."),
+        key("context_bytes", bytes(1, 16 * GIB), "Largest context of one render; likewise the temporary values of its templates in Jinja."),
         key("context_depth", count(1, 256), "Depth of a nested context. Each level uses stack."),
         key("history_versions", count(0, 100_000),
             "Earlier versions that are kept, for pages whose render fails and for rolling back."),

@@ -137,6 +137,11 @@ fn circles_end_at_the_depth() {
     let text = "{% for n in tree recursive %}{{ n.k }}{{ loop(n.sub) }}{% endfor %}";
     let rendered = on_a_small_stack(|| ours(&[("a.html", text)], &deep, Missing::Error));
     assert!(rendered.is_ok_and(|text| text.len() == 100));
+    // A deep value is printed at the largest depth of calls.
+    let text =
+        "{% macro m(n) %}{% if n %}{{ [m(n - 1)] | join }}{% else %}{{ tree }}{% endif %}{% endmacro %}{{ m(120) }}";
+    let rendered = on_a_small_stack(|| ours(&[("a.html", text)], &deep, Missing::Error));
+    assert!(rendered.is_ok_and(|text| text.len() > 1000));
 }
 
 /// The largest depth leaves a stack of 2 MiB whole, also without optimisation and whatever is configured.
