@@ -185,3 +185,14 @@ fn the_stand_in_may_be_written_in_jinja() {
     assert_eq!(answer.status, 503);
     assert!(answer.body.starts_with("<!doctype html>"), "{}", answer.body);
 }
+
+/// People who bring templates in Jinja, and do not say so, learn what to set.
+#[test]
+fn tags_of_jinja_elsewhere_say_how_to_choose_it() {
+    let files = Files::new(&[("page.html", "{% if name %}{{ name }}{% endif %}")]);
+    let ran = run(&["check", text(files.path())]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("`dialect = \"jinja\"`"), "{}", ran.stdout);
+    let ran = run(&["check", text(files.path()), "--set", "templates.dialect=jinja"]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+}
