@@ -1,6 +1,6 @@
-//! An actor of your own under the supervision of hotplate: it records every published version.
+//! Your own actor under the supervision of hotplate: it records every published version.
 //!
-//! Run `cargo run --example own_actor`. The actor fails once on purpose and is restarted; what it has acknowledged is kept.
+//! Run `cargo run --example own_actor`. The actor fails once on purpose and is restarted; state that it has acknowledged is kept.
 
 use std::time::Duration;
 

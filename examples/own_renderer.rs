@@ -1,4 +1,4 @@
-//! An actor of your own in place of the Renderer: it answers `Render` messages, here from a cache.
+//! Your own actor in place of the Renderer: it answers `Render` messages, here from a cache.
 //!
 //! Run `cargo run --example own_renderer`. Senders to `hotplate.renderer()` need no change, and still get `Busy`, `Timeout` and `Lost`.
 

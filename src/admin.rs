@@ -87,10 +87,10 @@ pub enum AdminError {
         /// The address to listen on.
         address: SocketAddr,
     },
-    /// The token cannot be sent in a header.
+    /// The token contains characters that a header cannot carry, or is empty or too long.
     #[error("the admin token must be visible ASCII characters without blanks, at least one and at most 1024")]
     UnusableToken,
-    /// Another program listens there.
+    /// Another program listens on the address.
     #[error(
         "{address} is in use by another program: end it, or choose another address for the admin listener (port 0 lets the system choose)"
     )]
@@ -109,7 +109,7 @@ pub enum AdminError {
     /// The dashboard's own templates do not load.
     #[error("the dashboard does not start: {0}")]
     Dashboard(String),
-    /// The system provides no thread.
+    /// The system cannot start a thread.
     #[error("the admin listener does not start: {0}")]
     Start(std::io::Error),
 }
@@ -140,7 +140,7 @@ impl Admin {
         self
     }
 
-    /// Adds a name by which a listener on a loopback address may be called, such as that of a proxy in front of it. Such a listener
+    /// Adds a name by which a listener on a loopback address may be called, such as the name of a proxy in front of it. Such a listener
     /// refuses requests for any other name, because a web page could let its own name point at this machine (DNS rebinding).
     pub fn host(mut self, name: impl Into<String>) -> Self {
         self.hosts.push(name.into());

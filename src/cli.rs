@@ -1,11 +1,11 @@
-//! The command line. [`main`] is the program `hotplate`; [`run`] gives a program of yours the same commands for its own engine, with its
+//! The command line. [`main`] is the program `hotplate`; [`run`] gives your own program the same commands for its engine, with its
 //! formatters, rules and limits.
 //!
 //! Results go to stdout, everything about them to stderr. If the reader of stdout closes it, a command ends quietly, except `serve`,
 //! which continues. A reader that stops reading delays no command that serves: see `output`.
 //!
-//! Each command is a module with its arguments and a method `run`. `dev` and `serve` share `server`; what they and `watch` write while
-//! they run goes through `printer`.
+//! Each command is a module with its arguments and a method `run`. `dev` and `serve` share `server`, and both write their events, as
+//! `watch` does, through `printer`.
 
 mod admin;
 mod check;
@@ -115,7 +115,7 @@ struct Directory {
     /// A site (its templates are in `templates/`) or a plain folder of templates
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// DIR is a plain folder: the templates are in DIR itself, and all but those in `_*/` and `partials/` are pages
+    /// DIR is a plain folder: the templates are in DIR itself, and all of them are pages except in `_*/` and `partials/`
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     plain: Option<String>,
 }
@@ -186,7 +186,8 @@ impl Command {
         }
     }
 
-    /// Returns the number of threads without which the command cannot start. Other commands fail when a thread is missing.
+    /// Returns the number of threads that the command needs to start, for commands that check it beforehand. Others fail when a thread
+    /// cannot be started.
     fn threads(&self, setup: &CommandSetup) -> usize {
         let config = setup.config();
         match self {
@@ -216,13 +217,13 @@ impl Directory {
         vec![("--plain=", "templates.plain", &self.plain)]
     }
 
-    /// Opens the directory for an author: unless the settings say what it is, its content decides.
+    /// Opens the directory for an author. If the settings do not say whether it is a site or a plain folder, its content decides.
     fn open(&self, setup: &CommandSetup) -> Result<Site, Failure> {
         self.open_or(setup, Site::guess)
     }
 
     /// Opens the directory for visitors: it is a site, unless the settings say otherwise.
-    fn open_to_the_world(&self, setup: &CommandSetup) -> Result<Site, Failure> {
+    fn open_for_visitors(&self, setup: &CommandSetup) -> Result<Site, Failure> {
         self.open_or(setup, Site::open)
     }
 
@@ -242,7 +243,7 @@ impl Directory {
     }
 }
 
-/// Returns the site that the directory of a plain folder has become, if it has and the settings do not say what it is.
+/// Returns the site that the directory of a plain folder has become, if it has become one and the settings leave that open.
 fn has_become_a_site(site: &Site, setup: &CommandSetup) -> Option<Site> {
     let guessed = site.is_folder() && !setup.config().templates.plain;
     let now = guessed.then(|| Site::guess(site.directory()).ok()).flatten()?;
@@ -252,7 +253,7 @@ fn has_become_a_site(site: &Site, setup: &CommandSetup) -> Option<Site> {
 /// Starts an engine, with a note on stderr if formatters are replaced by printing the value.
 fn start(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
     if let Some(stubs) = stubs(&builder) {
-        // If stderr cannot be written, the command works all the same.
+        // If stderr cannot be written, the command works anyway.
         let _ = Terminal::stderr().line(format_args!(
             "note: {stubs} as it is (`templates.formatters`): the real ones are in your own program"
         ));

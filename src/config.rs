@@ -77,7 +77,7 @@ pub struct Server {
     pub bind: String,
     /// Threads that answer requests. 0 is one per processor.
     pub workers: usize,
-    /// The time and memory that connections may use. `connections` counts those of each worker.
+    /// The time and memory that connections may use. `connections` is the limit of each worker.
     #[serde(flatten)]
     pub connection: ConnectionLimits,
     /// Time that requests under way may take once the server is asked to stop, in milliseconds.
@@ -220,7 +220,7 @@ pub struct Supervision {
     pub graph: Policy,
     pub registry: Policy,
     pub renderer: Policy,
-    /// The policy for the whole engine, once one of them has reached its restart limit.
+    /// The policy for the whole engine, which applies once an actor has reached its restart limit.
     pub engine: Policy,
 }
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The time and memory that one connection, and all connections of a listener together, may use. Each field has a default; set those
-/// that your service needs otherwise.
+/// The time and memory that one connection, and all connections of a listener together, may use. Each field has a default; set the fields
+/// for which your service needs other values.
 ///
 /// The configuration has these settings twice: as `server.*` for visitors and as `admin.limits.*` for the admin listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +20,8 @@ pub struct ConnectionLimits {
     pub stalled_ms: u64,
     /// Bytes of an answer that a client must read within [`stalled_ms`](Self::stalled_ms).
     pub progress_bytes: usize,
-    /// Bytes of an answer that wait in the system for one client. Linux counts only bytes that are not sent yet, so that fast
-    /// transfers need no large value; elsewhere it is the size of the send buffer.
+    /// Bytes of an answer that wait in the system for one client. Linux counts only bytes that are not sent yet, so fast transfers need no
+    /// large value; elsewhere it is the size of the send buffer.
     pub send_buffer_bytes: usize,
     /// Bytes of all answers that wait in this process for their clients. If a further answer exceeds it, the connections that have
     /// waited longest for their clients are reset; if there are none, the new answer is 503. A single answer of any size is always

@@ -1,20 +1,19 @@
-//! [`GuardedServer`]: an HTTP server on which no client can use more than its share, however slowly it sends or reads.
+//! [`GuardedServer`]: an HTTP server that bounds the resources of each client, however slowly the client sends or reads.
 //!
 //! actix-web's own server bounds the time of the first head on a connection, and the idle time between requests. It does not bound the
 //! head of a later request, a body that never ends, or a client that does not read a large answer. These are the attacks known as
 //! Slowloris, R.U.D.Y. and slow read. This server runs the same apps on the same workers and bounds these too:
 //!
-//! - **Reading.** `Connection` keeps the phase of a connection and the deadline of its next head: waiting for the first head, idle, in
-//!   the middle of a head, or answering. A deadline is set once and does not move with each byte, so that sending one byte at a time
-//!   gains nothing. A body has a deadline of its own (`payload`).
-//! - **Writing.** While an answer waits for its client, the client must read `progress_bytes` within `stalled_ms`, again and again
-//!   (`Progress`). Otherwise the connection is reset, so that the system drops what it has buffered too. On Linux, `TCP_USER_TIMEOUT`
-//!   does the same for the rest that is in the system when the connection is closed, and `TCP_NOTSENT_LOWAT` keeps that rest small
-//!   (tcp(7)).
+//! - **Reading.** `Connection` keeps the phase of a connection and the deadline of its next head: waiting for the first head, idle, in the
+//!   middle of a head, or answering. A deadline is set once and does not move with each byte, so sending one byte at a time gains nothing.
+//!   A body has a deadline of its own (`payload`).
+//! - **Writing.** While an answer waits for its client, the client must read `progress_bytes` within each period of `stalled_ms`
+//!   (`Progress`). Otherwise the connection is reset, so the system drops its buffered bytes too. On Linux, `TCP_USER_TIMEOUT` does the
+//!   same for the rest that is in the system when the connection is closed, and `TCP_NOTSENT_LOWAT` keeps that rest small (tcp(7)).
 //! - **Memory.** `Budget` counts the bytes of all large answers in the process. When they exceed `buffered_bytes`, the connections that
 //!   have waited longest for their clients are reset; if there are none, the new answer is 503.
 //!
-//! All of this happens in the reads and writes of a connection, so that it needs no further thread and no second file descriptor.
+//! All of this happens in the reads and writes of a connection, so it needs no additional thread and no second file descriptor.
 //!
 //! ```no_run
 //! use actix_web::{App, web};
@@ -75,7 +74,7 @@ pub const UNCOUNTED_BYTES: usize = 64 * 1024;
 /// Longest delay of the clock of actix-http, which it updates every 500 ms.
 const CLOCK: Duration = Duration::from_millis(500);
 
-/// Bytes of an answer that are given to its connection at a time.
+/// Bytes of an answer that are passed to its connection at once.
 const WRITE_BYTES: usize = 32 * 1024;
 
 impl ConnectionLimits {
@@ -90,7 +89,7 @@ impl ConnectionLimits {
 
 /// A server for an actix-web app that bounds each connection by [`ConnectionLimits`]. It speaks HTTP/1.1 without TLS.
 ///
-/// Configure it, then call [`listen`](Self::listen). The defaults are those of [`HttpServer`](actix_web::HttpServer).
+/// Configure it, then call [`listen`](Self::listen). The defaults are the same as for [`HttpServer`](actix_web::HttpServer).
 #[must_use = "a server does nothing until it listens"]
 pub struct GuardedServer<F> {
     factory: F,

@@ -1,9 +1,9 @@
 //! [`HostGuard`]: refuses requests that a page of another site could make a browser send.
 //!
-//! Two attacks are in the way of a server on somebody's own machine. With *DNS rebinding* a page lets its own name resolve to this
-//! machine, and so becomes a page of the same origin; the browser then still sends that name as the host. With *cross-site request
-//! forgery* a page sends a request to the real name; the browser then sends the page's origin and `Sec-Fetch-Site` (Fetch Metadata).
-//! The guard compares both. It reads no forwarded host, because a page can add such a header to a request of its own origin.
+//! Two attacks threaten a server on the machine of its user. With *DNS rebinding* a page lets its own name resolve to this machine, and so
+//! becomes a page of the same origin; the browser then still sends that name as the host. With *cross-site request forgery* a page sends a
+//! request to the real name; the browser then sends the page's origin and `Sec-Fetch-Site` (Fetch Metadata). The guard compares both. It
+//! reads no forwarded host, because a page can add such a header to a request of its own origin.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -19,7 +19,7 @@ pub(crate) enum ForeignRequest {
     Origin,
 }
 
-/// The hosts by which a server may be called.
+/// The host names and addresses by which a server may be called.
 #[derive(Debug, Clone)]
 pub(crate) struct HostGuard {
     /// Names besides `localhost`, in lower case.
@@ -27,7 +27,7 @@ pub(crate) struct HostGuard {
     callers: Callers,
 }
 
-/// The part of the network that a server is for.
+/// The part of the network whose clients may use a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Callers {
     /// This machine: the only addresses are loopback addresses, and each request names a host.
@@ -89,8 +89,8 @@ impl HostGuard {
     /// Checks the hosts, and that no page of another origin sent the request.
     pub(crate) fn check(&self, request: &HttpRequest) -> Result<(), ForeignRequest> {
         self.check_host(request)?;
-        // An origin is a scheme, `://` and a host, or `null`. The scheme is that of the proxy in front, if there is one that names it:
-        // a page of another site cannot add such a header.
+        // An origin is a scheme, `://` and a host, or `null`. The scheme is the one that a proxy in front names, if there is a proxy,
+        // because a page of another site cannot add such a header.
         let here = hosts(request)
             .next()
             .map(|host| format!("{}://{host}", request.connection_info().scheme()));
@@ -144,13 +144,13 @@ impl Host {
     }
 }
 
-/// The hosts that a request names, the target's first: that is the one that counts (RFC 9112, section 3.2.2).
+/// Returns the hosts that a request names. The host of the target comes first, because it takes precedence (RFC 9112, section 3.2.2).
 fn hosts(request: &HttpRequest) -> impl Iterator<Item = &str> {
     let target = request.uri().authority().map(|authority| authority.as_str());
     target.into_iter().chain(values(request.headers(), HOST))
 }
 
-/// The values of a header. One that is not text is empty, and so equal to nothing that is expected.
+/// Returns the values of a header. A value that is not text becomes empty, so that it equals no expected value.
 fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     headers.get_all(name).map(|value| value.to_str().unwrap_or_default())
 }

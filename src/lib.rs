@@ -31,7 +31,7 @@
 //! - `config`: reads `hotplate.toml`.
 //! - `metrics`: the counters of an engine for prometheus-client.
 //! - `admin`: dashboard, admin API and metrics on a listener of their own.
-//! - `cli`: the command `hotplate`, which a program of yours can extend.
+//! - `cli`: the command `hotplate`, which your own program can extend.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -75,12 +75,12 @@ pub use hotplate_actors::dialect::Missing;
 pub use hotplate_actors::{
     ActorHealth, ActorKind, ActorState, Builder, CompareError, Context, ContextSource, Counters, Diagnostic, Digest,
     DirectoryLoader, Event, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Keyed, Limits, Links, Loader,
-    MemoryHandle, MemoryLoader, Mount, NameError, NotCurrent, OnFailure, Pinned, Policy, Published, RENDERS_TARGET,
-    Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered, Renders, Restart,
-    Rules, Serving, Severity, Source, StartError, Status, Strategy, Subscription, TemplateHandle, TemplateName,
-    Timeout, Unavailable, Value, Version, WatchBy,
+    MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned, Policy, Published,
+    RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered,
+    Renders, Restart, Rules, Serving, Severity, Source, StartError, Status, Strategy, Subscription, TemplateHandle,
+    TemplateName, Timeout, Unavailable, Value, Version, WatchBy,
 };
-/// Modules for programs with their own dialect, loader or formatters, and for inspecting what is served.
+/// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{
     budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, text, value,
 };

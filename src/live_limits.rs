@@ -1,6 +1,6 @@
 //! [`LiveLimits`]: the limits of browsers that follow a site in development.
 
-/// The limits of live reload. Each field has a default; set those that you need otherwise.
+/// The limits of live reload. Each field has a default; set the fields for which you need other values.
 ///
 /// ```
 /// use hotplate::LiveLimits;
@@ -13,15 +13,15 @@ pub struct LiveLimits {
     /// Browsers that may follow a service in development at once. One more is answered 503 and tries again. A browser needs one
     /// stream for all its tabs.
     pub live_clients: usize,
-    /// Pages that one such stream may follow.
+    /// Pages that one stream may follow.
     pub live_entries: usize,
-    /// Time in which a browser must read what was sent to it, in milliseconds. Otherwise its connection is closed. A browser that was
-    /// suspended reconnects by itself.
+    /// Time in which a browser must read the data that was sent to it, in milliseconds. Otherwise its connection is closed. A browser that
+    /// was suspended reconnects automatically.
     pub live_stalled_ms: u64,
     /// Bytes of recently answered pages, which are kept so that a page in a browser can ask for the text that it was loaded from. A
     /// change reloads a page whose text was dropped.
     pub live_text_bytes: usize,
-    /// Errors of one page that the overlay shows. After ten, an author starts with the first.
+    /// Errors of one page that the overlay shows. An author who sees ten errors starts with the first one.
     pub live_faults: usize,
 }
 

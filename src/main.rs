@@ -1,4 +1,4 @@
-//! The command `hotplate`: serve a site while it is edited, check it, render from it, look into it.
+//! The command `hotplate`: serves a site, checks it, renders its templates and inspects a running instance.
 
 fn main() -> std::process::ExitCode {
     hotplate::cli::main()

@@ -52,7 +52,7 @@ type DroppedLines = fn() -> [(&'static str, u64); 2];
 #[derive(Debug)]
 struct Configuration {
     /// The time of the last success in milliseconds since 1970, shifted left by one. The lowest bit is set if the last attempt succeeded.
-    /// Both are in one atomic number, so that a reader never gets the one without the other.
+    /// Both are in one atomic number, so that a reader always gets both of the same reload.
     state: AtomicU64,
 }
 
@@ -305,7 +305,7 @@ fn compiles(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
 fn actors(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
     writer.gauge(
         "hotplate_ready",
-        "Whether edits are taken in and pages are served",
+        "Whether edits are published and pages are served",
         u64::from(health.ready),
     )?;
     writer.gauge(

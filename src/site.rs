@@ -5,7 +5,7 @@
 //! | where | what |
 //! |---|---|
 //! | `templates/**` | templates. Below a folder whose name begins with `_` or is `partials` they are partials, which other templates call; all others are pages, called *entries* here |
-//! | `templates/404.html` | the page for paths that no page answers; a built-in sentence if it does not exist, or has no good version |
+//! | `templates/404.html` | the page for unknown paths; a built-in sentence if it does not exist, or has no good version |
 //! | `templates/maintenance.html` | the stand-in for a page that has no good version yet, if it exists |
 //! | `data/_all.json` | the data of every page |
 //! | `data/a/b.json` | more data for `a/b.html` (and `a/b.txt`, …); `data/a/b.html.json` is merged over it for `a/b.html` alone |
@@ -16,8 +16,8 @@
 //!
 //! A site may be opened before its `templates/` exists. Until then it has no page.
 //!
-//! A directory can also be [opened as a plain folder](Site::folder) of templates. They are in the directory itself, with the same rule
-//! for partials, and there is no data. Every file with the extension of a template is a page then, notes too, so a directory is a plain
+//! A directory can also be [opened as a plain folder](Site::folder) of templates. They are in the directory itself, with the same rule for
+//! partials, and there is no data. Then every file with the extension of a template is a page, notes included, so a directory is a plain
 //! folder only on request. [`Site::guess`] decides by the content, for commands that publish nothing.
 
 mod data;
@@ -88,7 +88,7 @@ enum SiteErrorReason {
     Unreadable(std::io::Error),
 }
 
-/// The name of the directory of templates in that of the site.
+/// The name of the directory of templates within the directory of the site.
 pub const TEMPLATES: &str = "templates";
 
 impl Site {
@@ -109,10 +109,10 @@ impl Site {
         Self::of(directory.into(), Layout::Folder)
     }
 
-    /// Opens a directory as a site or as a plain folder, by its content. It is a site if it contains `templates`, and a plain folder if
-    /// it contains templates itself. A directory with neither is a site, unless all it contains is folders with other names.
+    /// Opens a directory as a site or as a plain folder, by its content. It is a site if it contains `templates`, and a plain folder if it
+    /// contains templates itself. A directory with neither is a site, unless it contains only folders with other names.
     ///
-    /// Do not publish the result: with one file in the wrong place all others become pages.
+    /// Do not serve the result to visitors: one file in the wrong place would turn all others into pages.
     ///
     /// # Errors
     /// [`SiteError`] if there is no such directory.
@@ -142,8 +142,8 @@ impl Site {
         Err(SiteError { directory, reason })
     }
 
-    /// Sets the directory of the templates, if it is not `templates`: a path below that of the site, or an absolute path. This has no
-    /// effect on a plain folder.
+    /// Sets the directory of the templates, if it is not `templates`: a path below the directory of the site, or an absolute path. This has
+    /// no effect on a plain folder.
     #[must_use]
     pub fn templates(mut self, directory: impl Into<PathBuf>) -> Self {
         if let Layout::Site { templates } = &mut self.layout {
@@ -185,7 +185,7 @@ impl Site {
         }
     }
 
-    /// Sets the rules by which files are templates, if they are not the default ones. Data is every `.json`.
+    /// Sets the rules by which files are templates, instead of the default rules. Data is every `.json`.
     #[must_use]
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
@@ -249,11 +249,11 @@ impl Site {
             .rules(data)
             .extensions(["json"]);
         let builder = builder.mounts([templates, data]).optional_fallback("maintenance.html");
-        self.understand_data(builder)
+        self.with_data_dialect(builder)
     }
 
     /// Makes the engine compile data with its own dialect, and publish it together with the entries that use it.
-    fn understand_data(&self, builder: Builder) -> Builder {
+    fn with_data_dialect(&self, builder: Builder) -> Builder {
         let (site, pages, shown) = (self.clone(), self.clone(), self.clone());
         builder
             .entries(move |name| pages.is_entry(name))
@@ -286,7 +286,7 @@ impl Site {
         match &self.layout {
             Layout::Program { data: Some(directory) } => {
                 let data = Mount::new(layout::DATA_PREFIX, directory).extensions(["json"]);
-                self.understand_data(engine.mounts([data]))
+                self.with_data_dialect(engine.mounts([data]))
             }
             _ => engine,
         }
@@ -315,7 +315,7 @@ impl Site {
         }
     }
 
-    /// Returns true for the name of a template, and false for that of data.
+    /// Returns true for the name of a template, and false for the name of data.
     #[must_use]
     pub fn is_template(&self, name: &TemplateName) -> bool {
         self.is_folder() || !layout::is_data(name.as_str())
@@ -352,7 +352,7 @@ impl Site {
                 .any(|loader| !loader.status.missing.is_empty())
     }
 
-    /// Returns true if an entry has data: its own, or that of all entries.
+    /// Returns true if an entry has data: its own, or the data of all entries.
     #[must_use]
     pub fn has_data(&self, snapshot: &Snapshot, entry: &TemplateName) -> bool {
         !self.is_folder() && layout::companions_of(entry).iter().any(|name| exists(snapshot, name))

@@ -4,11 +4,11 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, X_C
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
-/// A comment, sent when there is nothing else to send: writing is how a server notices that a client has gone.
+/// A comment, which is sent when there is nothing else to send, because a server notices only by writing that a client has disconnected.
 pub(crate) const KEEP_ALIVE: Bytes = Bytes::from_static(b":\n\n");
 
-/// Returns the beginning of an answer whose body is a stream of events. Nothing on the way may buffer it: no cache, not nginx, and not
-/// the compression of the app itself.
+/// Returns the beginning of an answer whose body is a stream of events. Its headers keep caches, nginx and the compression of the app from
+/// buffering the stream.
 pub(crate) fn response() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response

@@ -90,7 +90,7 @@ impl Web {
         }
     }
 
-    /// Switches to development: browsers follow each edit by themselves and show its errors with source lines ([`live`]).
+    /// Switches to development: browsers follow each edit automatically and show its errors with source lines ([`live`]).
     #[must_use]
     pub fn development(mut self, on: bool) -> Self {
         self.faults = if on { Faults::Shown } else { Faults::Hidden };
@@ -127,7 +127,7 @@ impl Web {
         self.set(|setting| setting.sources.file = Arc::new(move |name| Some(directory.join(name.as_str()))))
     }
 
-    /// Follows a directory of stylesheets that are served under `path`: pages exchange the ones that change.
+    /// Follows a directory of stylesheets that are served under `path`: open pages replace the ones that change.
     #[must_use]
     pub fn styles(self, path: impl Into<String>, directory: impl Into<PathBuf>) -> Self {
         self.set(|setting| setting.styles = Some((path.into(), directory.into())))
@@ -187,9 +187,9 @@ impl Web {
         }
     }
 
-    /// Ends all event streams of browsers that follow edits, and each one that is opened later. An open stream would delay the
-    /// shutdown of the server until its `shutdown_timeout`. On Linux the streams end by themselves on SIGTERM and SIGINT. Call this
-    /// before [`ServerHandle::stop`](actix_web::dev::ServerHandle::stop), and on other systems where you handle these signals.
+    /// Ends all event streams of browsers that follow edits, and each one that is opened later. An open stream would delay the shutdown of
+    /// the server until its `shutdown_timeout`. On Linux the streams end automatically on SIGTERM and SIGINT. Call this before
+    /// [`ServerHandle::stop`](actix_web::dev::ServerHandle::stop), and on other systems where you handle these signals.
     pub fn end_streams(&self) {
         if let Some(live) = self.live.get() {
             live.end();

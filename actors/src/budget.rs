@@ -68,7 +68,9 @@ pub struct Budget {
     ends: Option<Instant>,
     /// True for a partial budget, whose end is reported as [`Exceeded::Part`].
     part: bool,
-    /// How long this thread had run when the time of a part was over by the clock.
+    /// True if the time counts only while this thread runs.
+    of_thread: bool,
+    /// The time for which this thread had run when the time was first over by the clock.
     ran: Option<Duration>,
     deadline: Option<Instant>,
     cancel: Option<CancellationToken>,
@@ -94,6 +96,7 @@ impl Budget {
             time_max: limits.render_time(),
             ends: None,
             part: false,
+            of_thread: false,
             ran: None,
             deadline,
             cancel,
@@ -113,6 +116,12 @@ impl Budget {
         self.steps_max = steps;
         self.time_max = self.time_max.min(time);
         self.part = true;
+        self
+    }
+
+    /// Counts the time only while this thread runs. Only for renders that do not block, because nothing else ends one that waits.
+    pub(crate) fn of_thread(mut self) -> Self {
+        self.of_thread = true;
         self
     }
 
@@ -195,8 +204,8 @@ impl Budget {
         }
     }
 
-    /// Goes on with a part whose time is over by the clock. On a busy machine other threads may have had all of it, and a quick page must not
-    /// be taken for a slow one by that: it has its time once more, as far as this thread really runs.
+    /// Goes on although the time is over by the clock. On a busy machine other threads may have had all of it, and a quick page must not be
+    /// taken for a slow one by that: it has its time once more, as far as this thread really runs.
     #[cold]
     fn prolong(&mut self, now: Instant) -> Result<(), Exceeded> {
         let Some(runs) = thread_time() else {
@@ -225,8 +234,11 @@ impl Budget {
             self.ends = now.checked_add(self.time_max);
         }
         if self.ends.is_some_and(|ends| now >= ends) {
-            if self.part {
+            if self.of_thread {
                 return self.prolong(now);
+            }
+            if self.part {
+                return Err(Exceeded::Part);
             }
             return Err(Exceeded::Time(
                 u64::try_from(self.time_max.as_millis()).unwrap_or(u64::MAX),
@@ -321,7 +333,8 @@ mod tests {
     #[test]
     fn the_time_of_a_part_is_that_of_its_thread() {
         let time = Duration::from_millis(3);
-        let mut budget = Budget::new(&Limits::default(), None, None).part(10, time);
+        let part = || Budget::new(&Limits::default(), None, None).part(10, time);
+        let mut budget = part().of_thread();
         // However late it is, this thread has not run meanwhile.
         let mut now = Instant::now();
         for _ in 0..100 {
@@ -334,6 +347,10 @@ mod tests {
         let began = thread_time().expect("a time");
         while thread_time().expect("a time") < began + 2 * time {}
         assert_eq!(budget.check(now + 1_000 * time), Err(Exceeded::Part));
+        // A part of a budget that several attempts share ends by the clock, also while a formatter waits.
+        let (mut shared, now) = (part(), Instant::now());
+        assert_eq!(shared.check(now), Ok(()));
+        assert_eq!(shared.check(now + time), Err(Exceeded::Part));
     }
 
     #[test]

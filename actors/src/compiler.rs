@@ -1,6 +1,11 @@
 //! The Compiler: compiles each changed source by itself on a pool of threads. A bounded cache returns texts that were compiled before.
+//!
+//! Each loader has a Compiler of its own, with its own mailbox, so a large batch of one loader does not delay a small one of another. All
+//! share the pool and the cache. A batch has only so many jobs in the queue of the pool as keep its threads busy, so the jobs of other
+//! loaders come next.
 
 mod cache;
+mod first_batches;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,11 +15,13 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::{Dialect, Missing};
 use crate::limits::Limits;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
-use crate::protocol::messages::{BatchOutcome, Compiled, SourcesChanged};
+use crate::protocol::messages::{BatchOutcome, Compiled, CompiledTogether, SourcesChanged};
 use crate::supervision::{Behavior, MeteredRecipient, Pool, Serve, Started, Unavailable, contain};
 use crate::template::{Digest, Source, TemplateName};
 
 pub(crate) use cache::Cache;
+pub(crate) use first_batches::FirstBatches;
+use first_batches::Joined;
 
 /// The number of sources in one job, large enough that passing it to a thread costs little in comparison.
 const SOURCES_PER_JOB: usize = 64;
@@ -28,6 +35,16 @@ pub(crate) struct Dialects {
     pub(crate) by_extension: bool,
     /// The treatment of paths that do not exist in the data, for all texts.
     pub(crate) missing: Missing,
+}
+
+/// Returns the number of jobs of one batch that are in flight at most, on a pool of `threads` threads (0 is one per processor). One more
+/// than threads keeps all of them busy, and a job of another batch begins after at most one of these.
+pub(crate) fn jobs_in_flight(threads: usize) -> usize {
+    let threads = match threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        given => given,
+    };
+    threads + 1
 }
 
 type DialectChoice = dyn Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + Sync;
@@ -74,6 +91,9 @@ pub(crate) struct CompilerConfig {
     pub(crate) pool: Pool,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) graph: MeteredRecipient<Compiled>,
+    /// The recipient of the first batches of all loaders.
+    pub(crate) graph_at_start: MeteredRecipient<CompiledTogether>,
+    pub(crate) first_batches: Arc<FirstBatches>,
 }
 
 /// The behaviour of the Compiler.
@@ -119,12 +139,32 @@ impl Serve<SourcesChanged> for Compiler {
             texts,
             removed,
         };
-        let answer = self.0.graph.send(Compiled { batch, noticed }).await;
-        answer.unwrap_or_else(|gone| BatchOutcome::Lost(gone.to_string()))
+        self.hand_on(Compiled { batch, noticed }).await
     }
 }
 
 impl Compiler {
+    /// Hands a batch on to the Graph; at the start, together with those of the other loaders.
+    async fn hand_on(&self, compiled: Compiled) -> BatchOutcome {
+        let lost = |gone: actix::MailboxError| BatchOutcome::Lost(gone.to_string());
+        match self.0.first_batches.join(compiled) {
+            Joined::Alone(compiled) => self.0.graph.send(compiled).await.unwrap_or_else(lost),
+            Joined::Waits(decided) => {
+                let lost = |_| BatchOutcome::Lost("another loader has failed at the start".into());
+                decided.await.unwrap_or_else(lost)
+            }
+            Joined::Completes(batches, waiting) => {
+                let outcome = self.0.graph_at_start.send(CompiledTogether(batches)).await;
+                let outcome = outcome.unwrap_or_else(lost);
+                for other in waiting {
+                    // A Compiler that has failed meanwhile does not wait any more.
+                    let _ = other.send(outcome.clone());
+                }
+                outcome
+            }
+        }
+    }
+
     async fn compile(&self, sources: Vec<Source>) -> Result<Vec<(TemplateName, CompiledText)>, String> {
         let mut texts = Vec::with_capacity(sources.len());
         let mut waiting = std::collections::VecDeque::new();
@@ -148,8 +188,7 @@ impl Compiler {
                 });
                 waiting.push_back((job, current));
             }
-            // Bounds the number of jobs in flight, so that the queue of the pool does not overflow.
-            while waiting.len() > if last { 0 } else { self.0.pool.threads() * 2 } {
+            while waiting.len() >= if last { 1 } else { jobs_in_flight(self.0.pool.threads()) } {
                 let Some((job, current)) = waiting.pop_front() else {
                     break;
                 };

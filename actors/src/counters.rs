@@ -1,6 +1,6 @@
 //! [`Counters`]: the numbers of an engine since it started, and the `Recorder` that counts events where they happen.
 //!
-//! Counting uses relaxed atomics. Those of renders are sharded by thread, so a render pays a few nanoseconds for them and threads do not
+//! Counting uses relaxed atomics. Counts of renders are sharded by thread, so a render pays a few nanoseconds for them and threads do not
 //! contend. Counters are never reset: a rate is the difference between two readings.
 
 mod clock;
@@ -35,7 +35,7 @@ pub use usage::{LastFailure, Usage};
 
 use clock::Clock;
 use compiles::CompileRecorder;
-use publications::{PublicationLog, StatusCounts};
+use publications::PublicationLog;
 use reloads::ReloadRecorder;
 pub(crate) use renders::RenderInProgress;
 use renders::RenderRecorder;
@@ -52,8 +52,8 @@ pub struct Counters {
     pub renders: BTreeMap<RenderOutcome, u64>,
     /// The durations of renders. Of many renders within a few milliseconds, a sample is timed and counted for all of them.
     pub render_seconds: Histogram,
-    /// The number of renders whose newest text compiles and failed, and which were answered from an older version. They count as stale as
-    /// well.
+    /// The number of renders that failed although the newest text compiles, and that were answered from an older version. They count as
+    /// stale as well.
     pub renders_rescued: u64,
     /// The number of times that a circuit breaker opened, because a template failed repeatedly at a high cost.
     pub breaker_opened: u64,
@@ -77,7 +77,7 @@ pub struct Counters {
     pub held: bool,
     /// The number of entries by status.
     pub entries: StatusCounters,
-    /// The number of snapshots in memory, the current one included. Old ones that stay have readers that still hold them.
+    /// The number of snapshots in memory, the current one included. An old snapshot stays in memory as long as a reader holds it.
     pub snapshots_live: usize,
     /// The largest value of `snapshots_live` so far.
     pub snapshots_high_water: usize,
@@ -127,7 +127,6 @@ pub(crate) struct Recorder {
     pub(crate) compiles: CompileRecorder,
     publish_seconds: histogram::Buckets,
     publications: PublicationLog,
-    standings: StatusCounts,
     snapshots_high_water: AtomicUsize,
 }
 
@@ -143,7 +142,6 @@ impl Recorder {
             compiles: CompileRecorder::default(),
             publish_seconds: histogram::Buckets::default(),
             publications: PublicationLog::new(publications),
-            standings: StatusCounts::default(),
             snapshots_high_water: AtomicUsize::new(1),
         })
     }
@@ -184,15 +182,21 @@ impl Recorder {
         self.usages.of(id).failed();
     }
 
-    /// Counts a version that was published.
-    pub(crate) fn published(&self, published: &Arc<Published>, held: bool, snapshot: &Snapshot) {
+    /// Counts a version that was published, with all its new faults.
+    pub(crate) fn published<'d>(
+        &self,
+        published: &Arc<Published>,
+        held: bool,
+        snapshot: &Snapshot,
+        faults: impl Iterator<Item = &'d Diagnostic>,
+    ) {
         let now = Instant::now();
         self.publications.add(Publication {
             at_ms: self.clock.ms(now),
             held,
             published: Arc::clone(published),
         });
-        self.compiles.unresolved(&published.diagnostics);
+        self.compiles.unresolved(faults);
         self.snapshots_high_water.fetch_max(snapshot.live(), Ordering::Relaxed);
     }
 
@@ -224,9 +228,9 @@ impl Recorder {
         }
     }
 
-    /// Counts entries by status. The compiled status is counted once for each version, so a call costs only the late faults.
+    /// Counts entries by status. A snapshot knows the compiled status, so a call costs only the late faults.
     fn entries(&self, snapshot: &Snapshot) -> StatusCounters {
-        let mut entries = self.standings.of(snapshot);
+        let mut entries = standings(snapshot);
         for id in snapshot
             .late_faults()
             .iter()
@@ -263,7 +267,7 @@ impl Recorder {
         open
     }
 
-    /// Reads all counters, together with those that a snapshot has.
+    /// Reads all counters, and the counts that a snapshot has.
     pub(crate) fn read(&self, snapshot: &Snapshot) -> Counters {
         let entries = self.entries(snapshot);
         let held = self.publications.held();
@@ -272,7 +276,7 @@ impl Recorder {
         let breakers = snapshot.breakers().counts(|id| snapshot.closure_digest(id));
         let live_version = snapshot.version();
         // Templates that fail only in renders are published, so they do not count here.
-        let compiled = self.standings.of(snapshot);
+        let compiled = standings(snapshot);
         let whole = compiled.stale + compiled.broken == 0 && !held && reloads.last.is_none_or(ReloadResult::is_success);
         Counters {
             started_ms: self.clock.started_ms,
@@ -313,11 +317,9 @@ impl StatusCounters {
     }
 }
 
-/// Counts the entries of a snapshot by compiled status.
+/// Returns the number of entries of a snapshot by compiled status.
 fn standings(snapshot: &Snapshot) -> StatusCounters {
-    let mut entries = StatusCounters::default();
-    for status in snapshot.entries().filter_map(|(_, _, standing)| standing.status()) {
-        *entries.count(status) += 1;
-    }
-    entries
+    let (stale, broken) = snapshot.not_current();
+    let current = snapshot.len() - stale - broken;
+    StatusCounters { current, stale, broken }
 }

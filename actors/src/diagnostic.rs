@@ -50,7 +50,7 @@ pub struct CallSite {
     pub span: Span,
 }
 
-/// The line of a span, or the part of it that is shown. An ellipsis stands where it is cut.
+/// The line of a span, or the part of it that is shown. An ellipsis marks where it is cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Excerpt {
     text: Arc<str>,

@@ -25,7 +25,6 @@ use crate::counters::Recorder;
 use crate::dialect::Formatters;
 use crate::events::{Event, EventBus, Subscription};
 use crate::fault_log::{FaultLog, Wording};
-use crate::graph::Grapher;
 use crate::graph::plan::Graph;
 use crate::idempotency::{AnswerStore, PendingAnswer};
 use crate::limits::Limits;
@@ -46,7 +45,9 @@ use crate::watcher::{LoaderWorker, Watcher};
 use control::{ControlCommand, ControlState};
 
 /// The Registry of an engine, which keeps the graph for the Graph.
-pub(crate) type Registry = crate::registry::Registry<Graph>;
+pub(crate) type Registry = crate::registry::Registry<Arc<Graph>>;
+/// The Graph of an engine.
+pub(crate) type Grapher = crate::graph::Grapher<crate::registry::AnsweredState>;
 
 /// The reports of reloads by idempotency key.
 pub(crate) type ReloadAnswers = Mutex<AnswerStore<IdempotencyKey, PendingAnswer<ReloadReport>>>;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::diagnostic::Diagnostic;
+use crate::protocol::report::NameSample;
 use crate::snapshot::{Snapshot, Why};
 use crate::supervision::{Fault, GivenUp, Incident, Restarted};
 use crate::template::{Digest, TemplateName};
@@ -23,8 +24,8 @@ pub use crate::snapshot::Serving;
 pub enum Event {
     /// A new version is served.
     Published(Arc<Published>),
-    /// The newest text of a template is not served. There is one event for each template that failed, after the `Published` of its
-    /// version, and one for each fault that shows only in renders, when it first shows.
+    /// The newest text of a template is not served. There is one event for each template that the `Published` before it names as stale or
+    /// broken, and one for each fault that shows only in renders, when it first shows.
     Fallback(Arc<Fallback>),
     /// A template whose renders failed was rendered successfully, for the first time since its text or that of a template that it calls
     /// was changed.
@@ -66,12 +67,13 @@ pub struct Published {
     /// Removed templates.
     pub removed: Vec<TemplateName>,
     /// Templates that are stale, newly or for a new reason: their last good version is still served.
-    pub stale: Vec<TemplateName>,
+    pub stale: NameSample,
     /// Templates that are broken, newly or for a new reason: they never had a good version.
-    pub broken: Vec<TemplateName>,
+    pub broken: NameSample,
     /// Templates that are current again.
-    pub recovered: Vec<TemplateName>,
-    /// New diagnostics, each once.
+    pub recovered: NameSample,
+    /// New diagnostics, each once, of as many texts as the limit `event_names` says. [`Hotplate::diagnostics`](crate::Hotplate::diagnostics)
+    /// returns all.
     pub diagnostics: Vec<Diagnostic>,
     /// Time from noticing the first change to the swap, in microseconds.
     pub micros: u64,

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use crate::counters::RenderOutcome;
 use crate::diagnostic::Diagnostic;
+use crate::dialect::TemplateId;
 use crate::protocol::render::{OnFailure, RenderFailure};
-use crate::protocol::report::Report;
+use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Serving, Settled, Snapshot, Standing};
 use crate::supervision::{Timeout, Unavailable};
 use crate::template::TemplateName;
@@ -123,28 +124,33 @@ impl FaultLog {
 
     /// Logs the new faults of a version, those that it fixes, and the effect on templates that failed when they were rendered. A new text is
     /// not reported as fixed until it has been rendered.
-    pub(crate) fn published(&self, snapshot: &Snapshot, report: &Report, settled: &Settled) {
+    pub(crate) fn published(&self, snapshot: &Snapshot, report: &Report, effects: &Effects, settled: &Settled) {
         self.stand_in(snapshot, &report.removed);
-        let mut by_cause: BTreeMap<_, (_, Vec<Option<Serving>>)> = BTreeMap::new();
-        for (name, why) in report.stale.iter().chain(&report.broken) {
-            let serving = snapshot.id(name.as_str()).and_then(|id| snapshot.serving(id));
-            let (_, serving_of_each) = by_cause.entry(&why.cause).or_insert((why, Vec::new()));
-            if self.wording.is_page(name) {
-                serving_of_each.push(serving);
+        let name = |id: &TemplateId| snapshot.name(*id);
+        let mut failed: Vec<_> = effects
+            .failed
+            .iter()
+            .filter_map(|(cause, ids)| Some((name(cause)?, snapshot.faults_of(*cause)?, ids)))
+            .collect();
+        failed.sort_unstable_by_key(|(cause, ..)| *cause);
+        for (_, faults, ids) in failed {
+            let pages = ids
+                .iter()
+                .filter(|id| name(id).is_some_and(|name| self.wording.is_page(name)));
+            let consequence = Consequence::of(pages.map(|id| snapshot.serving(id))).to_string();
+            for diagnostic in faults {
+                self.fault(diagnostic, report.version, &consequence);
             }
         }
-        for (why, serving) in by_cause.into_values() {
-            for diagnostic in why.diagnostics.iter() {
-                self.fault(diagnostic, report.version, &consequence(&serving));
-            }
-        }
-        let recovered = report.recovered.iter().filter(|name| {
-            let id = snapshot.id(name.as_str());
-            !id.is_some_and(|id| snapshot.faults().awaits_render(id))
-        });
+        // One that failed when it was rendered is not known to be good.
+        let awaits_render = |id: TemplateId| snapshot.faults().awaits_render(id);
+        let recovered = report.recovered.iter();
+        let recovered = recovered.filter(|name| !snapshot.id(name.as_str()).is_some_and(awaits_render));
         let mut fixed: Vec<&TemplateName> = recovered.chain(&settled.fixed).collect();
         fixed.sort_unstable();
         fixed.dedup();
+        let unnamed = effects.recovered.iter().skip(report.recovered.names.len());
+        let unnamed = unnamed.filter(|id| !awaits_render(*id)).count();
         let removed = settled.removed.iter().filter(|name| report.removed.contains(name));
         let (version, number) = (report.version, report.version.number());
         let shown = |names: Vec<&TemplateName>| -> Vec<TemplateName> {
@@ -155,15 +161,15 @@ impl FaultLog {
             shown(settled.changed.iter().collect()),
             shown(removed.collect()),
         );
-        if let Some(list) = list(&fixed) {
+        if let Some(list) = list(&fixed, unnamed) {
             tracing::info!(
                 target: FAULTS_TARGET,
                 version = number,
-                templates = fixed.len(),
+                templates = fixed.len() + unnamed,
                 "fixed: the newest text of {list} is served from version {version} on"
             );
         }
-        if let Some(list) = list(&changed) {
+        if let Some(list) = list(&changed, 0) {
             tracing::info!(
                 target: FAULTS_TARGET,
                 version = number,
@@ -171,7 +177,7 @@ impl FaultLog {
                 "changed, not rendered yet: {list} failed when rendered before; the newest text is served from version {version} on"
             );
         }
-        if let Some(list) = list(&removed) {
+        if let Some(list) = list(&removed, 0) {
             tracing::info!(
                 target: FAULTS_TARGET,
                 version = number,
@@ -200,7 +206,8 @@ impl FaultLog {
 
     /// Logs that a template failed when it was rendered.
     pub(crate) fn failed_late(&self, diagnostic: &Diagnostic, version: Version, serving: Serving) {
-        self.fault(diagnostic, version, &consequence(&[Some(serving)]));
+        let consequence = Consequence::of([Some(serving)].into_iter()).to_string();
+        self.fault(diagnostic, version, &consequence);
     }
 
     /// Logs that the circuit breaker of a template opened.
@@ -317,59 +324,68 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Describes what visitors get of the templates that a fault affects.
-fn consequence(serving: &[Option<Serving>]) -> String {
-    let count = |wanted: fn(&Option<Serving>) -> bool| serving.iter().filter(|each| wanted(each)).count();
-    let [good, stand_in, failed] = [
-        count(|each| matches!(each, Some(Serving::LastGood(_)))),
-        count(|each| matches!(each, Some(Serving::StandIn))),
-        count(|each| matches!(each, Some(Serving::Failure))),
-    ];
-    let mut versions: Vec<Version> = serving
-        .iter()
-        .filter_map(|each| match each {
-            Some(Serving::LastGood(version)) => Some(*version),
-            _ => None,
-        })
-        .collect();
-    versions.sort_unstable();
-    versions.dedup();
-    let templates = |count: usize| match count {
-        1 => "1 template".to_owned(),
-        more => format!("{more} templates"),
-    };
-    let mut parts = Vec::new();
-    match versions.as_slice() {
-        [] => {}
-        [version] => parts.push(format!("still serving version {version} of {}", templates(good))),
-        _ => parts.push(format!("still serving earlier versions of {}", templates(good))),
-    }
-    if stand_in > 0 {
-        parts.push(format!(
-            "{} had no good version: the stand-in is served",
-            templates(stand_in)
-        ));
-    }
-    if failed > 0 {
-        parts.push(format!(
-            "{} had no good version: the failure is returned",
-            templates(failed)
-        ));
-    }
-    match parts.is_empty() {
-        true => "no page is affected".to_owned(),
-        false => parts.join(", "),
+/// The number of templates that a fault affects, by what visitors get of them.
+#[derive(Debug, Default)]
+struct Consequence {
+    last_good: usize,
+    stand_in: usize,
+    failure: usize,
+    /// The version that is still served, if it is one and the same.
+    version: Option<Version>,
+    has_more_versions: bool,
+}
+
+impl Consequence {
+    fn of(serving: impl Iterator<Item = Option<Serving>>) -> Self {
+        let mut consequence = Self::default();
+        for serving in serving.flatten() {
+            match serving {
+                Serving::StandIn => consequence.stand_in += 1,
+                Serving::Failure => consequence.failure += 1,
+                Serving::LastGood(version) => {
+                    consequence.last_good += 1;
+                    let first = *consequence.version.get_or_insert(version);
+                    consequence.has_more_versions |= first != version;
+                }
+            }
+        }
+        consequence
     }
 }
 
-/// Lists the first names, and the number of the others. Returns `None` if there are none.
-fn list(names: &[TemplateName]) -> Option<String> {
+impl fmt::Display for Consequence {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let templates = |count: usize| match count {
+            1 => "1 template".to_owned(),
+            more => format!("{more} templates"),
+        };
+        let last_good = self.version.map(|version| match self.has_more_versions {
+            false => format!("still serving version {version} of {}", templates(self.last_good)),
+            true => format!("still serving earlier versions of {}", templates(self.last_good)),
+        });
+        let without_good = [
+            (self.stand_in, "the stand-in is served"),
+            (self.failure, "the failure is returned"),
+        ];
+        let without_good = without_good.into_iter().filter(|(count, _)| *count > 0);
+        let without_good =
+            without_good.map(|(count, answer)| format!("{} had no good version: {answer}", templates(count)));
+        let parts: Vec<String> = last_good.into_iter().chain(without_good).collect();
+        match parts.is_empty() {
+            true => f.write_str("no page is affected"),
+            false => f.write_str(&parts.join(", ")),
+        }
+    }
+}
+
+/// Lists the first names, and the number of the others, of which `unnamed` are not among the names. Returns `None` if there are none.
+fn list(names: &[TemplateName], unnamed: usize) -> Option<String> {
     let mut list = String::new();
     for (number, name) in names.iter().take(NAMES_MAX).enumerate() {
         let before = if number == 0 { "" } else { ", " };
         let _ = write!(list, "{before}{name}");
     }
-    if let more @ 1.. = names.len().saturating_sub(NAMES_MAX) {
+    if let more @ 1.. = names.len().saturating_sub(NAMES_MAX) + unnamed {
         let _ = write!(list, " and {more} more");
     }
     (!list.is_empty()).then_some(list)
@@ -399,7 +415,7 @@ mod tests {
                 "1 template had no good version: the failure is returned",
             ),
         ] {
-            assert_eq!(consequence(serving), expected);
+            assert_eq!(Consequence::of(serving.iter().copied()).to_string(), expected);
         }
     }
 }

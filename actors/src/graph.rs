@@ -1,77 +1,107 @@
 //! The Graph: the calls between templates, and the effect of a batch of changes on each of them.
 //!
 //! It applies a batch to a draft of the accepted graph and sends the resulting plan to the Registry, which commits the draft together
-//! with its own state. So a batch that is lost changes nothing, and a Graph that failed continues from the accepted graph. If plan and
-//! Registry disagree (`Conflict`), the Graph sends a plan of everything.
+//! with its own state. So a batch that is lost changes nothing, and a Graph that failed continues from the accepted graph. If something
+//! else was accepted since the draft was made (`Conflict`), the Graph applies the batch to a new draft.
 //!
-//! [`plan`] applies a batch, [`edges`] holds the calls in both directions, `faults` finds what is wrong with one template by itself, and
-//! `verdicts` computes which templates are bad because of it.
+//! [`plan`] applies a batch and decides which templates are bad, `callers` holds the reverse edges, and `faults` finds what is wrong with
+//! one template by itself.
 
+mod callers;
 pub mod companions;
-pub mod edges;
 mod faults;
 pub mod plan;
-mod verdicts;
 
-use crate::protocol::messages::{BatchOutcome, Compiled, Dependents, Edge, Edges, PublishBatch};
+use std::fmt::Display;
+use std::sync::Arc;
+
+use crate::accepted::AcceptedState;
+use crate::protocol::messages::{BatchOutcome, Compiled, CompiledTogether, Dependents, Edge, Edges, PublishBatch};
 use crate::protocol::plan::Plan;
 use crate::supervision::{Behavior, MeteredRecipient, Serve, Started, Unavailable, Vault};
 use crate::template::TemplateName;
 
 use plan::Graph;
 
-/// The configuration of a Graph.
+/// The number of times that a batch is applied to a new draft. Only a command of an operator in the same moment makes a draft obsolete.
+pub(crate) const CONFLICTS_MAX: usize = 8;
+
+/// The configuration of a Graph. `R` is the state of the Registry, which the Graph does not look into.
 #[derive(Clone)]
-pub(crate) struct GraphConfig {
-    /// The graph of the state that the Registry has accepted.
-    pub(crate) accepted: Vault<Graph>,
-    pub(crate) registry: MeteredRecipient<PublishBatch<Graph>>,
+pub(crate) struct GraphConfig<R> {
+    /// The state that the Registry has accepted, with the graph of its templates.
+    pub(crate) accepted: Vault<AcceptedState<R, Arc<Graph>>>,
+    pub(crate) registry: MeteredRecipient<PublishBatch<Arc<Graph>>>,
 }
 
 /// The behaviour of the Graph.
-pub(crate) struct Grapher(GraphConfig);
+pub(crate) struct Grapher<R>(GraphConfig<R>);
 
-impl Behavior for Grapher {
-    type Config = GraphConfig;
+impl<R: Clone + Unpin + 'static> Behavior for Grapher<R> {
+    type Config = GraphConfig<R>;
 
-    fn start(setup: &GraphConfig) -> Started<Self> {
+    fn start(setup: &GraphConfig<R>) -> Started<Self> {
         Ok(Self(setup.clone()))
     }
 }
 
-impl Serve<Compiled> for Grapher {
+impl<R: Clone + Unpin + 'static> Serve<Compiled> for Grapher<R> {
     async fn serve(&mut self, compiled: Compiled) -> BatchOutcome {
-        let mut graph = self.0.accepted.draft();
-        let plan = graph.apply(compiled.batch);
-        tracing::debug!("planned");
-        match self.publish(plan, &graph, compiled.noticed).await {
-            BatchOutcome::Conflict => self.publish(graph.whole(), &graph, compiled.noticed).await,
-            outcome => outcome,
-        }
+        let Self(GraphConfig { accepted, registry }) = self;
+        let send = async |batch| registry.send(batch).await;
+        publish(&[compiled], || accepted.draft(), send).await
     }
 }
 
-impl Grapher {
-    async fn publish(&self, plan: Plan, graph: &Graph, noticed: std::time::Instant) -> BatchOutcome {
+impl<R: Clone + Unpin + 'static> Serve<CompiledTogether> for Grapher<R> {
+    async fn serve(&mut self, CompiledTogether(batches): CompiledTogether) -> BatchOutcome {
+        let Self(GraphConfig { accepted, registry }) = self;
+        let send = async |batch| registry.send(batch).await;
+        publish(&batches, || accepted.draft(), send).await
+    }
+}
+
+/// Applies batches to a draft and sends them as one plan to the Registry; if something else was accepted meanwhile, to a new draft.
+pub(crate) async fn publish<R, E: Display>(
+    batches: &[Compiled],
+    draft: impl Fn() -> AcceptedState<R, Arc<Graph>>,
+    send: impl AsyncFn(PublishBatch<Arc<Graph>>) -> Result<BatchOutcome, E>,
+) -> BatchOutcome {
+    let Some(noticed) = batches.iter().map(|compiled| compiled.noticed).min() else {
+        return BatchOutcome::Refused("there is no batch".into());
+    };
+    for _ in 0..=CONFLICTS_MAX {
+        let AcceptedState { number, graph, .. } = draft();
+        let mut graph = Graph::clone(&graph);
+        let plans = batches.iter().map(|compiled| graph.apply(&compiled.batch));
+        let Some(plan) = plans.reduce(Plan::then) else {
+            break;
+        };
+        tracing::debug!("planned");
         let batch = PublishBatch {
+            base: number,
             plan,
-            graph: graph.clone(),
+            graph: Arc::new(graph),
             noticed,
         };
-        let answer = self.0.registry.send(batch).await;
-        answer.unwrap_or_else(|gone| BatchOutcome::Lost(gone.to_string()))
+        match send(batch).await {
+            Ok(BatchOutcome::Conflict) => {}
+            Ok(outcome) => return outcome,
+            Err(gone) => return BatchOutcome::Lost(gone.to_string()),
+        }
     }
+    BatchOutcome::Conflict
 }
 
-impl Serve<Dependents> for Grapher {
+impl<R: Clone + Unpin + 'static> Serve<Dependents> for Grapher<R> {
     async fn serve(&mut self, query: Dependents) -> Result<Vec<TemplateName>, Unavailable> {
-        Ok(self.0.accepted.draft().dependents(&query.0))
+        Ok(self.0.accepted.draft().graph.dependents(&query.0))
     }
 }
 
-impl Serve<Edges> for Grapher {
+impl<R: Clone + Unpin + 'static> Serve<Edges> for Grapher<R> {
     async fn serve(&mut self, _: Edges) -> Result<Vec<Edge>, Unavailable> {
-        let graph = self.0.accepted.draft();
+        let graph = self.0.accepted.draft().graph;
         let mut edges: Vec<Edge> = graph
             .edges()
             .map(|(caller, callee, exists)| Edge {

@@ -1,8 +1,8 @@
 //! [`Hotplate`]: the handle of an engine. It works from any thread and any runtime.
 //!
 //! Three ways lead into the engine. A direct render reads the current snapshot in the thread of the caller, without a message. A
-//! [`Renders`] or [`Reloader`] sends a message, which is admitted by a mailbox with a capacity and has a deadline. Everything that is only
-//! looked at (diagnostics, counters, health) is read from records that the engine keeps, also while actors hang.
+//! [`Renders`] or [`Reloader`] sends a message, which is admitted by a mailbox with a capacity and has a deadline. Queries (diagnostics,
+//! counters, health) read records that the engine keeps, so they work while actors hang.
 
 mod builder;
 mod call;
@@ -72,7 +72,7 @@ impl Hotplate {
     /// Renders an entry of the current version, in this thread: no message, no lock, no I/O.
     ///
     /// # Errors
-    /// [`RenderFailure`]; with the default policy only if no kept version does better.
+    /// [`RenderFailure`]; with the default policy only if no kept version can be rendered either.
     pub fn render<T: Serialize + ?Sized>(&self, name: &str, context: &T) -> Result<Rendered, RenderFailure> {
         let (source, options) = (Serialized(context), RenderOptions::default());
         self.0.reader.render(name, None, &source, &options)
@@ -116,7 +116,7 @@ impl Hotplate {
     /// Reloads after reading every byte again, for changes that neither an event nor a time stamp shows.
     ///
     /// # Errors
-    /// Those of [`Hotplate::reload`].
+    /// The errors of [`Hotplate::reload`].
     pub async fn reload_full(&self) -> Result<ReloadReport, Unavailable> {
         self.reloader().send(Reload { full: true }).await
     }
@@ -133,8 +133,8 @@ impl Hotplate {
         self.0.subscribe()
     }
 
-    /// Sends each event to an actor, one after the other, until either of them stops. Events wait while the actor is busy; one that is too
-    /// slow receives [`Event::Lagged`].
+    /// Sends each event to an actor, one after the other, until either of them stops. Events wait while the actor is busy; an actor that is
+    /// too slow receives [`Event::Lagged`].
     ///
     /// # Errors
     /// [`Unavailable`] if the engine has stopped.
@@ -152,10 +152,11 @@ impl Hotplate {
         Ok(())
     }
 
-    /// Sends each event to a supervised actor, whose subscription outlives its restarts. An event that it fails on is not sent again.
+    /// Sends each event to a supervised actor, whose subscription outlives its restarts. An event on which the actor fails is not sent
+    /// again.
     ///
     /// # Errors
-    /// Those of [`Hotplate::subscribe_recipient`].
+    /// The errors of [`Hotplate::subscribe_recipient`].
     pub fn subscribe_actor<B>(&self, to: &Supervised<B>) -> Result<(), Unavailable>
     where
         B: Serve<Event>,
@@ -175,8 +176,8 @@ impl Hotplate {
         Ok(())
     }
 
-    /// Creates a group of your own actors under the same supervision as those of the engine: they appear in [`Health`], their faults are
-    /// [`Event`]s, and they stop with the engine. `whole` is the policy for actors that have reached the limit of their own: with
+    /// Creates a group of your own actors under the same supervision as the actors of the engine: they appear in [`Health`], their faults
+    /// are [`Event`]s, and they stop with the engine. `whole` is the policy for actors that have reached the limit of their own: with
     /// [`Policy::never`] they stay down.
     ///
     /// # Errors
@@ -200,7 +201,7 @@ impl Hotplate {
         }
     }
 
-    /// Returns all current diagnostics, each once: first those of templates that do not compile, sorted by template, then those of
+    /// Returns all current diagnostics, each once: first the diagnostics of templates that do not compile, sorted by template, then of
     /// templates whose last render failed.
     #[must_use]
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
@@ -208,7 +209,7 @@ impl Hotplate {
     }
 
     /// Returns every template whose newest text is not served, with what is served instead, sorted by name: templates that do not compile,
-    /// that call one that does not, or whose last render failed.
+    /// that call a template that does not compile, or whose last render failed.
     #[must_use]
     pub fn not_current(&self) -> Vec<NotCurrent> {
         not_current::not_current(&self.0)
@@ -221,7 +222,7 @@ impl Hotplate {
         snapshot.serving(id)
     }
 
-    /// Returns every template whose circuit breaker is open, sorted by name, as far as they are remembered (the limit `late_faults`).
+    /// Returns every template whose circuit breaker is open, sorted by name. The limit `late_faults` bounds how many are remembered.
     #[must_use]
     pub fn breakers(&self) -> Vec<OpenBreaker> {
         self.0.tally.breakers(&self.0.reader.current())
@@ -266,7 +267,7 @@ impl Hotplate {
         self.0.resume(keyed::fresh()).await
     }
 
-    /// Returns commands under an idempotency key, so that a lost one can be sent again and is done once.
+    /// Returns commands under an idempotency key: a command that was lost can be sent again and is carried out once.
     #[must_use]
     pub fn keyed(&self, key: &str) -> Keyed {
         Keyed::new(&self.0, key)
@@ -280,7 +281,7 @@ impl Hotplate {
         self.0.ask(&self.0.actors.registry, History).await
     }
 
-    /// Compares what two kept versions serve.
+    /// Compares the served texts of two kept versions.
     ///
     /// # Errors
     /// [`CompareError`] if one of them is not kept, or there is no answer.
@@ -343,19 +344,19 @@ impl Hotplate {
         self.0.health()
     }
 
-    /// Starts the actors of one kind again that have reached their restart limit or have finished; with [`ActorKind::Engine`] all
-    /// actors, those of users included. Returns how many were down.
+    /// Starts the actors of one kind again that have reached their restart limit or have finished; with [`ActorKind::Engine`] all actors,
+    /// your own included. Returns how many were down.
     pub fn reset(&self, actor: ActorKind) -> usize {
         self.0.reset(actor.name())
     }
 
-    /// Works like [`Hotplate::reset`] for the actors of a name in [`Health`], which may be one of yours.
+    /// Works like [`Hotplate::reset`] for the actors of a name in [`Health`], which may be your own.
     pub fn reset_named(&self, actor: &str) -> usize {
         self.0.reset(actor)
     }
 
-    /// Rejects new messages, finishes those in flight, and stops the engine. Returns true if all were finished in time. Direct renders go
-    /// on from the last version.
+    /// Rejects new messages, finishes messages in flight, and stops the engine. Returns true if all of them were finished in time. Direct
+    /// renders continue from the last version.
     pub async fn shutdown(&self, within: Duration) -> bool {
         self.0.stop(within).await
     }

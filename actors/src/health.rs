@@ -8,12 +8,12 @@ use crate::version::Version;
 /// The health of an engine. Reading it sends no message and never waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// True if edits are published and at least one page is served. Rendering goes on even if this is false.
+    /// True if edits are published and at least one page is served. Rendering continues even if this is false.
     pub ready: bool,
     /// The reasons why it is not ready, a sentence each.
     pub reasons: Vec<String>,
-    /// Faults that do not keep it from being ready, a sentence each: an actor of yours that has reached its restart limit, threads that
-    /// hang. They need attention, but no traffic has to be rejected for them.
+    /// Faults that do not keep it from being ready, a sentence each: one of your actors that has reached its restart limit, or threads that
+    /// hang. They need attention, but the service can still receive traffic.
     pub degraded: Vec<String>,
     /// The version that is served now.
     pub version: Version,
@@ -28,7 +28,7 @@ pub struct Health {
 /// The health of an actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ActorHealth {
-    /// Its name: `watcher`, `compiler`, `graph`, `registry`, `renderer`, or that of one of yours.
+    /// Its name: `watcher`, `compiler`, `graph`, `registry`, `renderer`, or the name of an actor of your own.
     pub actor: &'static str,
     /// Its number among the actors of this name, from 0.
     pub number: u16,
@@ -42,7 +42,7 @@ pub struct ActorHealth {
     pub backlog: usize,
     /// The age of the oldest of them, in milliseconds.
     pub oldest_ms: u64,
-    /// Threads of it that hang and were replaced.
+    /// Its threads that hang and were replaced.
     pub quarantined: usize,
 }
 
@@ -84,7 +84,7 @@ pub struct LoaderHealth {
     pub status: LoaderStatus,
 }
 
-/// The way in which a loader learns of changes, with what it has noticed meanwhile.
+/// The way in which a loader learns of changes, and counts of the changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LoaderStatus {
     /// The watch mode.
@@ -101,21 +101,21 @@ pub struct LoaderStatus {
     pub reconciles: u64,
     /// Changes that a full scan found and no event had reported.
     pub missed_by_events: u64,
-    /// Files that were still being written when the time to wait for them was over: the last whole content stays in use, or a new file
-    /// is used as it is. Batches that were handed on while their directories kept being exchanged count as well. `remarks` name them.
+    /// Files that were still being written when the time to wait for them was over: the last whole content stays in use, or a new file is
+    /// used as it is. Batches that were sent while their directories were still being exchanged count as well. `remarks` name them.
     pub still_written: u64,
-    /// Files that are there and cannot be read now.
+    /// Files that exist and cannot be read at present.
     pub unreadable: u64,
-    /// True if a directory never was there, and nothing is served without it.
+    /// True if a directory has never existed, and nothing is served without it.
     pub awaited: bool,
-    /// A sentence for each directory that is missing now, with what that means. Its templates are still served; if it never was there,
-    /// nothing is until it comes.
+    /// A sentence for each directory that is missing now, which explains the consequence. Its last templates are still served. If it has
+    /// never existed, nothing is served until it appears.
     pub missing: Vec<String>,
     /// Remarks about files that are not templates, and about names: not UTF-8, not portable, a link that is not followed.
     pub remarks: Vec<Diagnostic>,
 }
 
-/// The means by which a loader learns of changes.
+/// The way in which a loader learns of changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

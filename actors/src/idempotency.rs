@@ -1,8 +1,8 @@
-//! [`AnswerStore`]: the answers to commands that are done once for each idempotency key.
+//! [`AnswerStore`]: the answers to commands that are carried out once for each idempotency key.
 //!
-//! A caller that had no answer sends its command again under the same key, and receives the answer of the first time. The oldest answers
-//! are forgotten first, so memory is bounded by the number of keys and by the bytes of the answers. The store has no lock: the Registry
-//! commits it together with the effect of the command, others put it behind a mutex.
+//! A caller that received no answer sends its command again under the same key, and receives the first answer. The oldest answers are
+//! forgotten first, so memory is bounded by the number of keys and by the bytes of the answers. The store has no lock: the Registry commits
+//! it together with the effect of the command, others put it behind a mutex.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl<K: PartialEq, V> AnswerStore<K, V> {
     }
 
     /// Forgets the oldest answers until the rest fits into the limit of bytes. The answer of `newest` stays, however large it is, and so do
-    /// those that have no size because they are still being prepared.
+    /// answers that have no size because they are still being prepared.
     pub fn trim(&mut self, newest: &K, limits: AnswerLimits, bytes: impl Fn(&V) -> usize) {
         let mut sum: usize = self.0.iter().map(|(_, answer)| bytes(answer)).sum();
         self.0.retain(|(key, answer)| {
@@ -104,7 +104,7 @@ mod tests {
             (3, 0, [false, true, true, true, false, false]),
             // One key too many.
             (4, 0, [false, false, true, true, true, false]),
-            // The newest stays, however large it is, and so does what has no size.
+            // The newest answer stays, however large it is, and so do answers without a size.
             (5, 1_000, [false, false, false, true, true, true]),
         ] {
             store.insert(key, size, limits);

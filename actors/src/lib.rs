@@ -37,6 +37,7 @@ pub mod counters;
 pub mod loader;
 pub mod protocol;
 pub mod events;
+mod accepted;
 mod unheard;
 mod fault_log;
 mod watcher;
@@ -67,6 +68,7 @@ pub use policies::ActorKind;
 pub use protocol::messages::{self, CompareError, Reload, Render, VersionNotKept};
 pub use protocol::reload::{NotCurrent, ReloadOutcome, ReloadReport};
 pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
+pub use protocol::report::NameSample;
 pub use reader::ContextSource;
 pub use snapshot::Status;
 #[doc(hidden)]

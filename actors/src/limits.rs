@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The limits of an engine. Everything is bounded; each field has a default, and a service sets those that it needs to differ.
+/// The limits of an engine. Everything is bounded; each field has a default, and a service sets the fields for which it needs other values.
 ///
 /// ```
 /// use hotplate_actors::Limits;
@@ -20,24 +20,24 @@ pub struct Limits {
     pub source_tags: usize,
     /// Blocks open at once in one template. Bounds the scopes of a compiled template.
     pub source_nesting: usize,
-    /// Bytes that the check by the tinytemplate crate would scan again because many tags stand on one line: its cost is quadratic in the
+    /// Bytes that the check by the tinytemplate crate would scan again because many tags are on one line: its cost is quadratic in the
     /// length of a line. 64 MiB takes about 50 ms.
     pub source_rescan_bytes: usize,
-    /// Diagnostics that are kept of one template. More than some do not help its author.
+    /// Diagnostics that are kept of one template. More of them do not help its author.
     pub source_diagnostics: usize,
     /// Names that were ever defined or called in one engine, including the data of pages. None is freed before the next start. Bounds ids,
     /// edges and the size of a complete batch.
     pub templates: usize,
     /// Depth of directories below a root. Deeper ones are left out with a remark. A name has room for 512 levels.
     pub directory_depth: usize,
-    /// Directories below one root, each counted once for every link that leads to it. Each may cost a watch of the kernel. Further ones are
+    /// Directories below one root, each counted once for every link that leads to it. Each may need a watch of the kernel. Further ones are
     /// left out with a remark.
     pub directories: usize,
     /// Names in one directory, of any kind. A directory with more is not read, with a remark: its previous content is still served.
     pub directory_entries: usize,
     /// Size of all templates below one root in bytes. A text that would exceed it is not used, with a remark.
     pub tree_bytes: u64,
-    /// Symbolic links on the way to one file, as many as the kernel follows. A link that leads through more is left out with a remark.
+    /// Symbolic links on the way to one file, as many as the kernel follows. A link that needs more is left out with a remark.
     pub link_hops: usize,
     /// Size of one `.hotplateignore` in bytes. A larger one is not used, with a remark.
     pub ignore_bytes: usize,
@@ -52,14 +52,14 @@ pub struct Limits {
     /// Steps of a render in the thread of a web server's worker. A render that takes more starts again on the pool with a whole budget, so
     /// that it delays no other page. Pages of some hundred kilobytes take fewer.
     pub inline_steps: u64,
-    /// Time of such a render in milliseconds, for steps that cost much.
+    /// Time of a render in the thread of a web server's worker, in milliseconds, for steps that take long.
     pub inline_ms: u64,
     /// Consecutive renders of a template that fail by time, steps, output, formatter or panic before its circuit breaker opens, and its last
     /// good version is rendered first. One that hangs is enough.
     pub breaker_failures: u32,
     /// Pause in milliseconds before a template with an open breaker is tried again. It doubles with each trial that fails.
     pub breaker_pause_ms: u64,
-    /// Longest such pause, in milliseconds.
+    /// Longest pause before a template with an open breaker is tried again, in milliseconds.
     pub breaker_pause_max_ms: u64,
     /// Size of the output of one render in bytes.
     pub output_bytes: usize,
@@ -72,26 +72,29 @@ pub struct Limits {
     pub context_depth: u32,
 
     // --- history and memory ---
-    /// Earlier versions that are kept: for the answer if an edit compiles and fails in renders, and for rolling back.
+    /// Earlier versions that are kept: for pages whose render fails after an edit that compiles, and for rolling back.
     pub history_versions: usize,
     /// Size in bytes of compiled texts that only these versions have. Beyond it the oldest versions are dropped; the last one stays.
     pub history_bytes: u64,
     /// Templates whose version before their last change is kept beyond `history_versions`, so that a burst of versions of other templates
     /// does not evict the last good one. Each costs the memory that its version does not share with others.
     pub last_good_templates: usize,
-    /// Size in bytes of compiled texts that only these versions have. Beyond it those that changed longest ago are dropped. Such a template
-    /// can go back only to the versions of the history.
+    /// Size in bytes of compiled texts that only these versions have. Beyond it, the versions of templates that changed longest ago are
+    /// dropped. Such a template can fall back only to the versions of the history.
     pub last_good_bytes: u64,
-    /// Size in bytes of the compiler's cache: compiled texts, and the diagnostics of those that do not compile. A compiled text takes up to
+    /// Size in bytes of the compiler's cache: compiled texts, and the diagnostics of texts that do not compile. A compiled text takes up to
     /// twenty times the size of its source.
     pub compile_cache_bytes: u64,
     /// Events that a subscriber may be behind before it loses the oldest and receives `Lagged`.
     pub subscriber_events: usize,
-    /// Templates whose faults in renders are remembered, so that each is reported and logged once. Beyond it those that are fixed are
+    /// Templates of each status that a report or an event names, and texts with faults that it describes. It counts all templates; queries
+    /// return the others.
+    pub event_names: usize,
+    /// Templates whose faults in renders are remembered, so that each is reported and logged once. Beyond it, templates that are fixed are
     /// forgotten first, then the one that failed longest ago, which is reported again when it fails again.
     pub late_faults: usize,
-    /// Size of these faults in bytes. Beyond it those of the template that failed longest ago are forgotten; if one template alone takes so
-    /// much, its further faults are not remembered.
+    /// Size of these faults in bytes. Beyond it, the faults of the template that failed longest ago are forgotten. If one template alone
+    /// exceeds it, further faults of that template are not remembered.
     pub late_faults_bytes: usize,
     /// Faults of templates that are logged within ten seconds. Further ones are counted in one line.
     pub logged_faults: usize,
@@ -107,26 +110,33 @@ pub struct Limits {
     pub queries_in_flight: usize,
     /// Threads of the Renderer. 0 is one per processor.
     pub render_threads: usize,
-    /// Threads of the Renderer that renders of one template hold at most while its newest version took longer than what is rendered in place
-    /// (`inline_steps`, `inline_ms`) and was not rendered well yet; its further renders wait. 0 is half of `render_threads`. It is one at least.
+    /// Threads of the Renderer that renders of one template hold at most while its newest version has exceeded the limits of a render in
+    /// place (`inline_steps`, `inline_ms`) and has not been rendered successfully since; its further renders wait. 0 is half of
+    /// `render_threads`. It is one at least.
     pub unproven_threads: usize,
     /// Threads that compile. 0 is one per processor.
     pub compile_threads: usize,
     /// Time to wait after the last write to a file that was not closed, in milliseconds, because it may be half written.
     pub settle_ms: u64,
-    /// Longest time to wait for such a file without a warning, in milliseconds. Then a warning says that it is still being written, and its
-    /// last whole content is kept until it is closed or quiet; a new file has none and is used as it is.
+    /// Longest time to wait, without a warning, for a file that is still open for writing, in milliseconds. Then a warning says that it is
+    /// still being written, and its last whole content is kept until it is closed or quiet; a new file has none and is used as it is.
     pub settle_max_ms: u64,
     /// Time that a file may be missing before it counts as deleted, in milliseconds, because editors remove and create files.
     pub grace_ms: u64,
+    /// Time without a change after which the changes of a burst are published, in milliseconds. Changes of more than two templates without
+    /// a quiet time (ten times this) between them are a burst; others are published at once. The time grows with the age of the burst: half of
+    /// that, ten times this at most. 0 publishes each change at once.
+    pub burst_quiet_ms: u64,
+    /// Longest time that a change of a burst waits for such a pause, in milliseconds. A `Reload` waits for none.
+    pub burst_max_ms: u64,
     /// Time that a `Render` message may take, waiting included, in milliseconds; then it is answered `Timeout`. A deadline of the caller can
     /// only shorten it.
     pub render_wait_ms: u64,
     /// Time in milliseconds after which a render by message counts as hanging: it is answered `Lost`, and its thread is replaced. It is far
-    /// more than all attempts of a render may take together, so that only a formatter or a context that blocks reaches it.
+    /// more than all attempts of a render may take together, so only a formatter or a context that blocks reaches it.
     pub render_hang_ms: u64,
-    /// Time in milliseconds that a render by message may go on after its deadline. Each ends at its next step, so only a formatter or a
-    /// context that blocks takes longer: then it counts as hanging, and its thread is replaced.
+    /// Time in milliseconds that a render by message may continue after its deadline. A render ends at its next step, so only a formatter
+    /// or a context that blocks takes longer. Then the render counts as hanging, and its thread is replaced.
     pub render_grace_ms: u64,
     /// Time in milliseconds after which a job of the compilers counts as hanging. A text that a dialect hangs on is broken.
     pub compile_hang_ms: u64,
@@ -135,8 +145,8 @@ pub struct Limits {
     pub quarantined_threads: usize,
     /// Answers of commands that are kept by idempotency key, so that a command that was lost can be sent again.
     pub idempotency_keys: usize,
-    /// Size of these answers in bytes, separately for reloads and for other commands. Beyond it the oldest are forgotten, and such a command
-    /// is done again when it is sent again. The newest stays.
+    /// Size of these answers in bytes, separately for reloads and for other commands. Beyond it, the oldest are forgotten, and a command
+    /// whose answer was forgotten is carried out again if it is sent again. The newest stays.
     pub idempotency_bytes: usize,
     /// Time between two full scans in milliseconds, for changes without an event. A scan costs a query to the disk for each file.
     pub sweep_ms: u64,
@@ -181,6 +191,7 @@ impl Default for Limits {
             last_good_bytes: 256 * 1024 * 1024,
             compile_cache_bytes: 64 * 1024 * 1024,
             subscriber_events: 1024,
+            event_names: 100,
             late_faults: 256,
             late_faults_bytes: 4 * 1024 * 1024,
             logged_faults: 20,
@@ -194,6 +205,8 @@ impl Default for Limits {
             settle_ms: 25,
             settle_max_ms: 250,
             grace_ms: 50,
+            burst_quiet_ms: 10,
+            burst_max_ms: 1_000,
             render_wait_ms: 30_000,
             render_hang_ms: 10_000,
             render_grace_ms: 250,

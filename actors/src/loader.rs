@@ -77,21 +77,41 @@ impl Changes {
 #[derive(Clone)]
 pub struct Hints {
     hint: Arc<dyn Fn() + Send + Sync>,
+    remind: Arc<dyn Fn() + Send + Sync>,
     over: Arc<AtomicBool>,
 }
 
 impl Hints {
     /// Creates a receiver that calls `hint` for each hint.
     pub fn new(hint: impl Fn() + Send + Sync + 'static) -> Self {
+        let hint: Arc<dyn Fn() + Send + Sync> = Arc::new(hint);
         Self {
-            hint: Arc::new(hint),
+            remind: Arc::clone(&hint),
+            hint,
             over: Arc::default(),
+        }
+    }
+
+    /// Creates a receiver that calls `hint` for each hint and `remind` for each reminder.
+    pub(crate) fn with_reminders(
+        hint: impl Fn() + Send + Sync + 'static,
+        remind: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            remind: Arc::new(remind),
+            ..Self::new(hint)
         }
     }
 
     /// Gives a hint: something may have changed.
     pub fn hint(&self) {
         (self.hint)();
+    }
+
+    /// Gives a reminder that something is due, maybe since an earlier hint. It leads to a sync, but nothing new has happened, so a burst of
+    /// changes that are to be one batch does not last longer because of it.
+    pub(crate) fn remind(&self) {
+        (self.remind)();
     }
 
     /// Returns true if the result of a sync is not needed any more, because the engine has stopped or its start took too long. A long

@@ -30,6 +30,7 @@ use crate::limits::Limits;
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 use crate::snapshot::{BreakerRules, Snapshot, Standing};
 use crate::template::Digest;
+use crate::version::Version;
 
 pub use context_source::{ContextSource, Serialized};
 pub use standin::StandIn;
@@ -51,7 +52,7 @@ struct ReaderShared {
     rules: BreakerRules,
     on_failure: OnFailure,
     stand_in: StandIn,
-    /// A weak reference, because handles keep the reader.
+    /// A weak reference, because handles own a reader and must not keep the event bus alive.
     events: WeakEventBus,
     fault_log: Arc<FaultLog>,
     tally: Arc<Recorder>,
@@ -129,14 +130,14 @@ impl Reader {
         result
     }
 
-    /// Logs a render without an answer for which no template is to blame. The caller that answers calls this once for each render.
+    /// Logs a render that has no answer although no template is at fault. The caller that answers calls this once for each render.
     #[cold]
     pub(crate) fn unanswered(&self, name: Option<&str>, failure: &RenderFailure) {
         self.shared.fault_log.unanswered(name, failure);
     }
 
-    /// Renders an entry of one snapshot within a small budget. Returns `None` if that is not enough or the render fails, so that it has to be
-    /// done on the pool, where no other request waits for it. The caller counts the answer.
+    /// Renders an entry of one snapshot within a small budget. Returns `None` if the budget does not suffice or the render fails. The
+    /// render then has to run on the pool, where no other request waits for it. The caller counts the answer.
     pub(crate) fn render_briefly(
         &self,
         begun: RenderInProgress,
@@ -147,8 +148,7 @@ impl Reader {
     ) -> Option<Result<Rendered, RenderFailure>> {
         let id = find(snapshot, name);
         // A stand-in is a template too, and may cost as much.
-        let not_here =
-            |id| snapshot.breakers().may_know(id) || matches!(snapshot.standing(id), Standing::Broken { .. });
+        let not_here = |id| snapshot.breakers().may_know(id) || matches!(snapshot.standing(id), Standing::Broken);
         if id.is_some_and(not_here) {
             return None;
         }
@@ -160,8 +160,8 @@ impl Reader {
         Some(result)
     }
 
-    /// Returns the template of a name if its renders may take long: its closure took longer than what is rendered in place, or failed in a
-    /// way that costs much, and was not rendered well since. Once its breaker is open, only one render at a time takes long.
+    /// Returns the id of a template if it is unproven: its closure exceeded the limits of a render in place, or failed at a high cost, and
+    /// has not been rendered successfully since. Once its breaker is open it is not unproven, because only one render at a time tries it.
     pub(crate) fn unproven(&self, snapshot: Option<&Snapshot>, name: &str) -> Option<TemplateId> {
         let served = self.served.load();
         let snapshot = snapshot.unwrap_or(&served);
@@ -170,8 +170,8 @@ impl Reader {
         snapshot.breakers().may_take_long(id, &closure.digest()).then_some(id)
     }
 
-    /// Renders for a message that arrived at `begun`, from one snapshot or from the current one. The caller counts the answer, which may be
-    /// that of a deadline.
+    /// Renders for a message that arrived at `begun`, from one snapshot or from the current one. The caller counts the answer, because the
+    /// deadline may answer first.
     pub(crate) fn render_for_message(
         &self,
         begun: RenderInProgress,
@@ -198,7 +198,7 @@ impl Reader {
         size: AttemptBudget,
     ) -> Result<Rendered, RenderFailure> {
         let version = snapshot.version();
-        // Checked here first: a disabled span costs one comparison this way, and five times that otherwise.
+        // The level is checked here first: a disabled span then costs one comparison instead of five.
         let _span = (LevelFilter::current() >= LevelFilter::DEBUG)
             .then(|| tracing::debug_span!("render", name, version = version.number()).entered());
         let answer = |body, freshness| Rendered {
@@ -211,15 +211,12 @@ impl Reader {
         };
         let (closure, freshness) = match snapshot.standing(id) {
             Standing::Current(closure) => (closure, Freshness::Current),
-            Standing::Stale { closure, since, why } => (
-                closure,
-                Freshness::Stale {
-                    since,
-                    why: Arc::clone(why),
-                },
-            ),
-            Standing::Broken { why } => return self.stand_in(snapshot, name, Arc::clone(why)),
-            // Another template calls it by this name, so the name has an id.
+            Standing::Stale { closure, since } => (closure, stale(snapshot, id, since)),
+            Standing::Broken => {
+                let why = snapshot.why(id).ok_or_else(|| not_found(snapshot, name))?;
+                return self.stand_in(snapshot, name, why);
+            }
+            // The name has an id because another template calls it.
             Standing::Gone => match equivalent(snapshot, name).filter(|other| *other != id) {
                 Some(other) => return self.answer(snapshot, name, Some(other), source, options, size),
                 None => return Err(not_found(snapshot, name)),
@@ -247,7 +244,7 @@ impl Reader {
                     let limits = &self.shared.limits;
                     let brief = budget.steps_taken() <= limits.inline_steps
                         && began.elapsed() <= Duration::from_millis(limits.inline_ms);
-                    self.rendered_well(snapshot, id, &closure, &freshness, brief);
+                    self.record_success(snapshot, id, &closure, &freshness, brief);
                 }
                 Ok(answer(body, freshness))
             }
@@ -277,13 +274,20 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// Returns the id of a name, or of the one that is written with other code points for the same characters.
+/// Returns the freshness of a stale template. The reason is searched for in each render; it is usually one call away.
+#[cold]
+fn stale(snapshot: &Snapshot, id: TemplateId, since: Version) -> Freshness {
+    let why = snapshot.why(id);
+    why.map_or(Freshness::Current, |why| Freshness::Stale { since, why })
+}
+
+/// Returns the id of a name, or of a canonically equivalent name (Unicode NFC or NFD).
 #[inline]
 fn find(snapshot: &Snapshot, name: &str) -> Option<TemplateId> {
     snapshot.id(name).or_else(|| equivalent(snapshot, name))
 }
 
-/// Returns the id of the name that is written with other code points for the same characters.
+/// Returns the id of a canonically equivalent name (Unicode NFC or NFD).
 #[cold]
 fn equivalent(snapshot: &Snapshot, name: &str) -> Option<TemplateId> {
     snapshot.equivalent(name).and_then(|name| snapshot.id(name.as_str()))

@@ -2,8 +2,8 @@
 //!
 //! It has a pool of threads, so that a long render delays neither the control actors nor the thread of the caller, and a formatter that
 //! blocks forever costs one thread of the pool and nothing else. Moving a message to another thread costs more than most renders, so a
-//! caller inside an actix arbiter is answered in place if no code of the user's runs in renders and the render is short
-//! (`inline_steps`). A render that takes longer starts again in the pool.
+//! caller inside an actix arbiter is answered in place if renders run no code of the program and the render is short (`inline_steps`). A
+//! render that takes longer starts again in the pool.
 
 mod turns;
 
@@ -28,7 +28,7 @@ use crate::supervision::{
 
 use turns::{Turn, Turns};
 
-/// The Renderer, or an actor of a user's that replaces it.
+/// The Renderer, or an actor of the program that replaces it.
 #[derive(Clone)]
 pub(crate) struct Renderer {
     pub(crate) worker: Arc<RenderWorker>,
@@ -36,16 +36,16 @@ pub(crate) struct Renderer {
     timers: Timers,
     limits: Arc<Limits>,
     turns: Arc<Turns>,
-    /// True if no code of the user's runs in a render.
+    /// True if renders run no code of the program, such as its formatters.
     trusted: bool,
     /// The actor that replaces it, if there is one.
     pub(crate) custom: Arc<ArcSwapOption<CustomRenderer>>,
 }
 
-/// An actor of the user's that renders.
+/// An actor of the program that renders in place of the Renderer.
 pub(crate) struct CustomRenderer {
     pub(crate) send: Box<dyn Fn(Render) -> Answering + Send + Sync>,
-    /// Its record, if it is supervised.
+    /// The supervision record of the actor, if it is supervised.
     pub(crate) child: Option<Arc<Child>>,
 }
 
@@ -93,7 +93,7 @@ impl<S: ContextSource + Send> SendContextSource for S {
 }
 
 impl RenderJob {
-    /// Drops the data, whose `Drop` is code of the user's and may panic.
+    /// Drops the data, whose `Drop` is code of the program and may panic.
     fn drop_contained(self) {
         let _ = contain(move || drop(self));
     }
@@ -135,7 +135,7 @@ impl RenderWorker {
     fn serve_briefly(&self, job: &RenderJob, begun: RenderInProgress) -> Option<Result<Rendered, RenderFailure>> {
         match self.supervised(|| job.source.render_briefly(&self.reader, begun, job)) {
             Ok(rendered) => rendered,
-            // The arbiter of a caller does not wait out a pause.
+            // The caller's arbiter must not sleep through a restart pause.
             Err((failure, _)) => Some(Err(failure)),
         }
     }
@@ -175,8 +175,8 @@ impl Renderer {
         }
     }
 
-    /// Renders in place if that is safe and wanted, else in the pool. It is counted while it is under way, and logged once if there is no
-    /// answer. `begun` is the time at which the message came.
+    /// Renders in place if that is safe and allowed, else in the pool. The render is counted while it is in progress, and logged once if it
+    /// has no answer. `begun` is the arrival of the message.
     pub(crate) async fn render(
         &self,
         render: Render,
@@ -243,7 +243,7 @@ impl Renderer {
         let turn = match worker.reader.unproven(snapshot.as_deref(), &name) {
             Some(id) => tokio::select! {
                 turn = self.turns.next(id) => turn,
-                // Its deadline came first.
+                // The deadline came first.
                 rendered = &mut answered => {
                     job.drop_contained();
                     return self.note_answer(&asked_for, rendered);
@@ -264,7 +264,7 @@ impl Renderer {
             let (rendered, next) = worker.serve(job, begun);
             if let (Err(RenderFailure::Unavailable(Unavailable::Timeout(_))), Some(deadline)) = (&rendered, deadline) {
                 let ended = Instant::now();
-                // If it waited for longer than it ran, other renders are to blame and not this template.
+                // If the render waited for longer than it ran, the delay is due to other renders and not to this template.
                 if ended >= deadline && ended - started >= started - queued {
                     let why = "the render did not end before the deadline of its caller";
                     worker.reader.took_too_long(snapshot.as_deref(), &name, why, false);
@@ -274,7 +274,7 @@ impl Renderer {
             next
         };
         let hang_ms = self.limits.render_hang_ms;
-        // The deadline comes first and cancels the render, so that only one that cannot be cancelled counts as hanging.
+        // The deadline comes first and cancels the render, so only a render that cannot be cancelled counts as hanging.
         let until = until.checked_add(Duration::from_millis(self.limits.render_grace_ms));
         self.pool.submit_until(until, run, move |why| {
             ends.end();
@@ -317,8 +317,8 @@ impl Renderer {
         }
     }
 
-    /// Starts the timer of a render, which cancels it and answers `Timeout`. Returns the time at which it does, and a guard whose drop
-    /// cancels the render as well.
+    /// Starts the timer of a render, which cancels it and answers `Timeout`. Returns the deadline, and a guard that cancels the render when
+    /// it is dropped.
     fn deadline(
         &self,
         options: &mut RenderOptions,

@@ -8,13 +8,15 @@
 //! 32 slots, copied on write, so two versions share all memory but the chunks that differ. The calls of a template are ids that are
 //! resolved in a view while a page is rendered. Therefore a changed partial is one write, whether one page or ten thousand call it.
 //!
-//! **Status.** Most templates are *current*, and a snapshot stores nothing for them but their member of the view. An `Entry` exists
-//! only for the others:
+//! **Status.** Most templates are *current*, and a snapshot stores nothing for them but their member of the view. The `StaleSet` has the
+//! others:
 //!
-//! - *stale*: the newest text, or one that it calls, has a fault. The entry pins the view that was current before the break and renders
-//!   from it, so the page is answered from its last good closure and never from a mixture. All entries that broke in one publication
-//!   share that view, and it is freed when the last of them recovers.
+//! - *stale*: the newest text, or one that it calls, has a fault. All templates that broke in one publication are one class, which pins the
+//!   view that was current before the break. They are rendered from it, so a page is answered from its last good closure and never from
+//!   a mixture. The view is freed when the last of them recovers.
 //! - *broken*: the same, but there never was a good version. There is nothing to render.
+//!
+//! The reason for either is not stored: [`Snapshot::why`] searches for the nearest fault when it is asked.
 //!
 //! **Render failures.** A text that compiles may still fail when it is rendered. Then the kept versions are tried
 //! (`EarlierVersions`), the fault is remembered (`LateFaults`), and a circuit breaker limits its cost (`Breakers`). These depend
@@ -22,35 +24,40 @@
 
 mod breaker;
 mod chunks;
+mod content;
 mod earlier;
-pub(crate) mod entry;
+mod id_set;
 pub(crate) mod index;
 pub(crate) mod served;
+pub(crate) mod stale;
 pub(crate) mod view;
 mod differences;
 mod late_faults;
 mod status;
+mod why;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, Member, TemplateId};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
-use chunks::Chunks;
-use entry::{DigestSum, Entry};
 use index::Index;
-use view::View;
 
 pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, RenderRoute, Substitute, Success};
+pub(crate) use chunks::Chunks;
+pub(crate) use content::{Content, Faults, NewestTexts};
 pub use differences::{Compared, Difference, ServedTemplate};
 pub(crate) use earlier::{EarlierVersions, LastGoodVersions};
-pub use entry::Why;
+pub(crate) use id_set::IdSet;
 pub(crate) use late_faults::{Failure, LateFaultLimits, LateFaults, Settled};
 pub use late_faults::{LateFault, Serving};
 pub use status::Status;
+pub use why::Why;
+pub(crate) use why::are_same_faults;
 
 /// The hasher of every map by name: fast, and seeded at random, so that names cannot be chosen to collide.
 pub(crate) type NameHasher = foldhash::fast::RandomState;
@@ -82,7 +89,7 @@ impl Generation {
         let (closure, since) = match self.content.standing(id) {
             Standing::Current(closure) => (closure, self.version),
             Standing::Stale { closure, since, .. } => (closure, since),
-            Standing::Broken { .. } | Standing::Gone => return None,
+            Standing::Broken | Standing::Gone => return None,
         };
         let digest = closure.digest();
         if seen.contains(&digest) {
@@ -91,26 +98,6 @@ impl Generation {
         seen.push(digest);
         Some((since, closure))
     }
-}
-
-/// The templates of a version and their status, without the number of the version. A clone shares nearly all memory.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Content {
-    pub(crate) view: Arc<View>,
-    /// The entries that are stale or broken. Usually there are none, and a look-up is one comparison. Every member of the view without
-    /// an entry here is current.
-    not_current: Chunks<Arc<Entry>>,
-    /// The number of entries in `not_current`.
-    not_current_len: usize,
-    sum: DigestSum,
-    len: usize,
-}
-
-/// The change of one entry. Without `before` the entry is new; without `after` it is removed.
-pub(crate) struct EntryChange {
-    pub(crate) id: TemplateId,
-    pub(crate) before: Option<Arc<Entry>>,
-    pub(crate) after: Option<Arc<Entry>>,
 }
 
 /// The status of an entry in a snapshot, with the closure to render.
@@ -124,14 +111,9 @@ pub enum Standing<'s> {
         closure: Closure<'s>,
         /// The last version in which this closure was current.
         since: Version,
-        /// The faults that keep the newest text from being served.
-        why: &'s Arc<Why>,
     },
     /// The newest text, or one that it calls, has a fault, and there never was a good version.
-    Broken {
-        /// The faults.
-        why: &'s Arc<Why>,
-    },
+    Broken,
     /// No template has this id.
     Gone,
 }
@@ -142,7 +124,7 @@ impl<'s> Standing<'s> {
     pub fn closure(self) -> Option<Closure<'s>> {
         match self {
             Self::Current(closure) | Self::Stale { closure, .. } => Some(closure),
-            Self::Broken { .. } | Self::Gone => None,
+            Self::Broken | Self::Gone => None,
         }
     }
 }
@@ -223,6 +205,42 @@ impl Snapshot {
         self.content.standing(id)
     }
 
+    /// Returns the faults that keep the newest text of an entry from being served; `None` if it is current. They are searched for at each
+    /// call: the nearest fault that the entry reaches, with the calls that lead there.
+    #[must_use]
+    pub fn why(&self, id: TemplateId) -> Option<Arc<Why>> {
+        self.content.why(id, &self.index).map(Arc::new)
+    }
+
+    /// Returns the name of an id that this snapshot knows.
+    #[must_use]
+    pub fn name(&self, id: TemplateId) -> Option<&TemplateName> {
+        self.index.name(id)
+    }
+
+    /// Returns the faults of the newest text of an entry by itself; `None` if it has none.
+    pub(crate) fn faults_of(&self, id: TemplateId) -> Option<&[Diagnostic]> {
+        self.content.faults.get(id).map(|faults| &**faults)
+    }
+
+    /// Returns the faults of every text that has any, sorted by the name of the template.
+    #[must_use]
+    pub fn faults_of_texts(&self) -> Vec<(&TemplateName, &Arc<[Diagnostic]>)> {
+        let all = self.content.faults.iter();
+        let mut all: Vec<_> = all
+            .filter_map(|(id, faults)| Some((self.index.name(id)?, faults)))
+            .collect();
+        all.sort_unstable_by_key(|(name, _)| *name);
+        all
+    }
+
+    /// Returns the number of stale and of broken entries. All others are current.
+    #[must_use]
+    pub fn not_current(&self) -> (usize, usize) {
+        let stale = self.content.stale();
+        (stale.bad().len() - stale.broken(), stale.broken())
+    }
+
     /// Returns true if the closure that is served of an entry exceeded the limits of a render in place, or failed at a high cost, and was
     /// not rendered well since.
     pub(crate) fn is_unproven(&self, id: TemplateId) -> bool {
@@ -277,7 +295,7 @@ impl Snapshot {
 
     /// Returns every entry, by id.
     pub fn entries(&self) -> impl Iterator<Item = (TemplateId, &TemplateName, Standing<'_>)> {
-        self.content.entries()
+        self.content.entries(&self.index)
     }
 
     /// Returns the member that is served under a name: that of the newest text, or of the last good one.
@@ -290,7 +308,7 @@ impl Snapshot {
     /// Returns the number of entries of any status.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.content.len
+        self.content.len()
     }
 
     /// Returns true if there is no entry.
@@ -321,7 +339,7 @@ impl Snapshot {
     pub fn serving(&self, id: TemplateId) -> Option<Serving> {
         let standing = match self.standing(id) {
             Standing::Stale { since, .. } => Some(Serving::LastGood(since)),
-            Standing::Broken { .. } => return Some(self.live.0.without_good),
+            Standing::Broken => return Some(self.live.0.without_good),
             Standing::Current(_) => None,
             Standing::Gone => return None,
         };
@@ -378,63 +396,6 @@ impl fmt::Debug for Snapshot {
             .field("digest", &self.digest())
             .field("len", &self.len())
             .finish_non_exhaustive()
-    }
-}
-
-impl Content {
-    pub(crate) fn digest(&self) -> Digest {
-        self.sum.digest()
-    }
-
-    #[inline]
-    fn standing(&self, id: TemplateId) -> Standing<'_> {
-        match self.not_current.get(id) {
-            Some(entry) => entry.standing(id),
-            None => self.view.closure(id).map_or(Standing::Gone, Standing::Current),
-        }
-    }
-
-    fn entries(&self) -> impl Iterator<Item = (TemplateId, &TemplateName, Standing<'_>)> {
-        let ids = self.view.ids().max(self.not_current.ids());
-        (0..ids)
-            .map(TemplateId)
-            .filter_map(|id| match self.not_current.get(id) {
-                Some(entry) => Some((id, &entry.name, entry.standing(id))),
-                None => {
-                    let closure = self.view.closure(id)?;
-                    Some((id, &closure.top().name, Standing::Current(closure)))
-                }
-            })
-    }
-
-    /// Applies changes. The cost is that of the changes, plus a pointer for each group of chunks.
-    pub(crate) fn write(&mut self, members: Vec<(TemplateId, Option<Arc<Member>>)>, entries: Vec<EntryChange>) {
-        if !members.is_empty() {
-            self.view = Arc::new(self.view.with(members));
-        }
-        for EntryChange { id, before, after } in entries {
-            if let Some(before) = before {
-                self.sum.subtract(&before);
-                self.len -= 1;
-                self.not_current_len -= usize::from(before.why().is_some());
-            }
-            if let Some(after) = &after {
-                self.sum.add(after);
-                self.len += 1;
-                self.not_current_len += usize::from(after.why().is_some());
-            }
-            self.not_current.set(id, after.filter(|entry| entry.why().is_some()));
-        }
-        if self.not_current_len == 0 {
-            self.not_current = Chunks::default();
-        }
-    }
-
-    /// Returns the numbers of chunks of members and of entries that are not shared with `other`.
-    #[cfg(test)]
-    pub(crate) fn chunks_not_shared(&self, other: &Self) -> (usize, usize) {
-        let entries = self.not_current.chunks_not_shared(&other.not_current);
-        (self.view.chunks_not_shared(&other.view), entries)
     }
 }
 

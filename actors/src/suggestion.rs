@@ -1,9 +1,9 @@
-//! Suggestions ("did you mean …?"): the known name that an unknown one most probably stands for.
+//! Suggestions ("did you mean …?"): the known name that was most probably meant by an unknown one.
 //!
-//! Everything that suggests a name uses [`suggestion`]; names of templates use [`suggested_template`], which first knows how people
-//! write paths. Two names are compared by their optimal string alignment distance, the number of insertions, deletions, substitutions
-//! and transpositions of neighbours that lead from one to the other. Since it costs the product of both lengths, the lengths are
-//! compared before it and long names are left out.
+//! Everything that suggests a name uses [`suggestion`]; names of templates use [`suggested_template`], which also considers the ways in
+//! which people write paths. Two names are compared by their optimal string alignment distance, the number of insertions, deletions,
+//! substitutions and transpositions of neighbours that lead from one to the other. Computing the distance costs the product of both
+//! lengths, so the lengths are compared first and long names are left out.
 
 use std::borrow::Cow;
 
@@ -31,7 +31,8 @@ pub fn suggestion<'c>(unknown: &str, candidates: impl IntoIterator<Item = &'c st
     scored.min_by_key(|(edits, _)| *edits).map(|(_, candidate)| candidate)
 }
 
-/// Returns the template that is most probably meant by a name or a path that does not exist; of several equally good ones, the first by name.
+/// Returns the template that is most probably meant by a name or a path that does not exist; of several equally good names, the first in
+/// alphabetical order.
 pub(crate) fn suggested_template<'n>(
     unknown: &str,
     names: impl IntoIterator<Item = &'n TemplateName>,
@@ -43,7 +44,7 @@ pub(crate) fn suggested_template<'n>(
     scored.min().map(|(_, name)| name)
 }
 
-/// Returns the distance of a template's name from an unknown one, if that may stand for it: both are equal but for upper and lower
+/// Returns the distance of a template's name from an unknown one, if the unknown one may mean it: both are equal except for upper and lower
 /// case or the extension, both are the same file in different folders, or one is a misspelling of the other.
 fn path_distance(unknown: &str, name: &str) -> Option<usize> {
     if equal_ignoring_case(unknown, name) {
@@ -59,7 +60,7 @@ fn path_distance(unknown: &str, name: &str) -> Option<usize> {
     edits.or_else(|| equal_ignoring_case(stem(file(unknown)), stem(file(name))).then_some(3))
 }
 
-/// Returns the number of edits between two names, if they are few for the shorter one.
+/// Returns the number of edits between two names, if it is small for the length of the shorter one.
 fn edits(unknown: &str, name: &str) -> Option<usize> {
     if equal_ignoring_case(unknown, name) {
         return Some(0);
@@ -73,8 +74,8 @@ fn edits(unknown: &str, name: &str) -> Option<usize> {
     (edits <= edits_max).then_some(edits)
 }
 
-/// Returns the name that the path of a file or of a page stands for: without the directories that lead to the templates, and for a
-/// directory the name of its index.
+/// Returns the template name that the path of a file or of a page means: without the directories above the templates, and for a directory
+/// the name of its index.
 fn below_root(path: &str) -> Cow<'_, str> {
     let path = path.rsplit_once("templates/").map_or(path, |(_, below)| below);
     let path = path.trim_start_matches("./").trim_start_matches('/');

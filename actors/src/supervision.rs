@@ -1,6 +1,6 @@
 //! Fault isolation: actors that fail without losing messages, acknowledged state or their address. Knows nothing of templates.
 //!
-//! The model is that of Erlang/OTP (*Supervisor Behaviour* in its design principles), adapted to actix, which ends an actor with its
+//! The model is taken from Erlang/OTP (*Supervisor Behaviour* in its design principles), adapted to actix, which ends an actor with its
 //! first panic and drops its mailbox, also under its own `Supervisor`.
 //!
 //! - **Shell.** A [`Shell`] is the actor that actix knows. It runs a [`Behavior`] under `catch_unwind`, one message at a time. After a
@@ -20,7 +20,7 @@
 //! - **Hang detection.** A thread cannot be killed. A job of a [`Pool`] that exceeds its time is answered as abandoned, its thread is
 //!   counted as quarantined, and a new thread takes its place, up to a limit.
 //!
-//! Pure functions of events, time and a random number decide what follows a failure; the other modules carry it out.
+//! Pure functions of events, time and a random number decide the consequences of a failure; the other modules carry them out.
 
 mod mailbox_slot;
 mod policy;
@@ -45,7 +45,7 @@ mod supervisor;
 #[cfg(test)]
 mod interleavings;
 
-/// The locks of the vault, which the interleaving tests replace by those of loom.
+/// The locks of the vault, which the interleaving tests replace by the locks of loom.
 mod sync {
     pub(super) use std::sync::{Arc, Mutex};
 }
@@ -62,7 +62,7 @@ pub use supervised::Supervised;
 pub use unavailable::{Timeout, Unavailable};
 pub use vault::{Fenced, Vault};
 
-/// The parts that the engine is built of. Users who only have actors supervised need none of them.
+/// The parts that the engine is built of. A program that only supervises its own actors needs none of them.
 mod parts {
     pub use super::bounded_recipient::{BoundedRecipient, Permit};
     pub use super::child::Child;
@@ -98,7 +98,7 @@ pub fn panic_text(payload: Box<dyn Any + Send>) -> String {
 /// Builds a tokio runtime for the current thread. actix would build its own, and panic if no file descriptors are left.
 ///
 /// # Errors
-/// Those of the system.
+/// The errors of the system.
 #[doc(hidden)]
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()

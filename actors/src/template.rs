@@ -199,7 +199,7 @@ impl Serialize for TemplateName {
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// A digest that no content has in practice, for the absence of content.
+    /// The digest that represents missing content. In practice no content has it.
     pub const ZERO: Self = Self([0; 32]);
 
     /// Returns the digest of some bytes.
@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(spelt("cafe\u{301}.html"), ["caf\u{e9}.html"]);
         let both = spelt("\u{e9}/x/\u{fc}");
         assert_eq!(both, ["e\u{301}/x/\u{fc}", "\u{e9}/x/u\u{308}", "e\u{301}/x/u\u{308}"]);
-        // A name in mixed form, such as one that was joined from two.
+        // A name in mixed form, such as a name that was joined from two names.
         assert_eq!(spelt("\u{e9}e\u{301}").len(), 2);
         let many = vec!["\u{e9}"; 100].join("/");
         assert_eq!(spelt(&many).len(), 15, "bounded");

@@ -2,6 +2,7 @@
 //!
 //! A line `call x` calls a template, `fmt y` uses a formatter, and `bad` does not compile. Any other line is text.
 
+mod conflicts;
 mod edits;
 mod model;
 mod properties;
@@ -168,19 +169,19 @@ impl World {
 
     /// Applies a batch and publishes the plan, which must not be refused.
     pub(crate) fn apply(&mut self, batch: CompiledBatch) -> (Plan, Option<Report>) {
-        let plan = self.graph.apply(batch);
+        let plan = self.graph.apply(&batch);
         let report = self.publish(&plan);
         (plan, report)
     }
 
     pub(crate) fn publish(&mut self, plan: &Plan) -> Option<Report> {
-        match publish(&self.state, plan, &formatters(), &self.limits) {
+        match publish(&self.state, plan, &self.limits) {
             Decision::Unchanged => None,
             Decision::Held { state } => {
                 self.state = state;
                 None
             }
-            Decision::Published { state, report } => {
+            Decision::Published { state, report, .. } => {
                 self.state = state;
                 Some(report)
             }
@@ -200,8 +201,8 @@ impl World {
         };
         match self.snapshot().standing(id) {
             Standing::Current(closure) => format!("current:{}", texts(closure)),
-            Standing::Stale { closure, since, .. } => format!("stale since {since}:{}", texts(closure)),
-            Standing::Broken { why } => format!("broken by {}", why.cause),
+            Standing::Stale { closure, since } => format!("stale since {since}:{}", texts(closure)),
+            Standing::Broken => format!("broken by {}", self.why(of).cause),
             Standing::Gone => "gone".into(),
         }
     }
@@ -209,10 +210,7 @@ impl World {
     /// Returns the faults of a name that is not current.
     pub(crate) fn why(&self, of: &str) -> Arc<Why> {
         let id = self.snapshot().id(of).expect("has an id");
-        match self.snapshot().standing(id) {
-            Standing::Stale { why, .. } | Standing::Broken { why } => Arc::clone(why),
-            other => panic!("{of} is {other:?}"),
-        }
+        self.snapshot().why(id).unwrap_or_else(|| panic!("{of} is current"))
     }
 }
 

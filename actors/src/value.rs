@@ -25,7 +25,10 @@ pub(crate) const LINEAR_FIELDS_MAX: usize = 32;
 /// The number of bytes that an arena keeps for the next render, so that one large context does not hold its memory in each thread.
 pub(crate) const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The memory for the values of one render.
+/// The memory for the values of one render: a bump allocator.
+///
+/// An allocation only advances a pointer, and all values are freed at once, so a context costs no call of the general allocator for each
+/// value. Values borrow from the arena and have no `Drop`, so freeing them runs no destructor.
 #[derive(Default)]
 pub struct Arena(Bump);
 
@@ -64,7 +67,8 @@ impl fmt::Debug for Arena {
 }
 
 /// One value of a context.
-// The tag has the size of a word, so that a copy moves three whole words: a load that spans several recent smaller stores stalls.
+// The tag has the size of a word, so that a copy moves three whole words. A load that spans several smaller stores stalls, because the
+// processor cannot forward them from its store buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[repr(u64)]
 pub enum Value<'a> {
@@ -73,7 +77,7 @@ pub enum Value<'a> {
     Null,
     /// A boolean.
     Bool(bool),
-    /// An integer that is not negative.
+    /// A non-negative integer.
     Unsigned(u64),
     /// A negative integer.
     Signed(i64),
@@ -140,7 +144,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the integer, if the value is one that is not negative.
+    /// Returns the integer, if the value is a non-negative integer.
     ///
     /// ```
     /// use hotplate_actors::Value;

@@ -1,13 +1,15 @@
 //! The Watcher: syncs its loader, and sends what really differs to the Compiler.
 //!
-//! One batch is in flight. While its outcome is awaited, hints collect as one message in the mailbox. The Watcher knows by digest which
-//! sources were accepted ([`known`]), so a touch is no change. If a batch is lost (an actor on the way failed), the Watcher forgets what
+//! One batch is in flight. While its outcome is awaited, hints collect as one message in the mailbox. After changes of many templates the
+//! next batch waits until hints pause ([`burst`]). A `Reload` waits for no pause. The Watcher knows by digest which sources were accepted
+//! ([`known`]), so a touch is no change. If a batch is lost (an actor on the way failed), the Watcher forgets what
 //! it knows, and the next sync sends everything; it comes by itself after a pause that doubles with each loss.
 
+pub(crate) mod burst;
 pub(crate) mod known;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -15,12 +17,14 @@ use tracing::Instrument;
 
 use crate::counters::Recorder;
 use crate::health::LoaderHealth;
+use crate::limits::Limits;
 use crate::loader::{Changes, Depth, Hints, Loader, LoaderError};
 use crate::protocol::messages::{BatchOutcome, Drain, Drained, Reload, SourcesChanged, SyncOutcome, SyncSources};
 use crate::supervision::{Behavior, MeteredRecipient, Pool, Serve, Started, Unavailable, contain};
 use crate::unheard::unheard;
 use crate::version::{LoaderId, Revision};
 
+use burst::{BurstGate, SyncDue};
 use known::KnownSources;
 
 /// The pause before everything is sent again after a batch was lost.
@@ -40,13 +44,65 @@ pub(crate) struct WatcherConfig {
     pub(crate) compiler: MeteredRecipient<SourcesChanged>,
     /// Gives hints to this Watcher.
     pub(crate) hints: Hints,
+    /// The gate that the hints come through.
+    pub(crate) gate: HintGate,
     pub(crate) recorder: Arc<Recorder>,
+}
+
+/// The gate between the hints of a loader and the syncs of its Watcher. It outlives a fault of the Watcher, as the hints do.
+#[derive(Clone)]
+pub(crate) struct HintGate {
+    gate: Arc<Mutex<BurstGate>>,
+    /// Asks the Watcher to sync.
+    ask: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl HintGate {
+    /// Creates a gate. `ask` sends [`SyncSources`] to the Watcher.
+    pub(crate) fn new(limits: &Limits, ask: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            gate: Arc::new(Mutex::new(BurstGate::new(limits))),
+            ask: Arc::new(ask),
+        }
+    }
+
+    /// Returns the receiver of hints in front of this gate.
+    pub(crate) fn hints(&self) -> Hints {
+        let receive = |note: fn(&mut BurstGate, Instant) -> bool| {
+            let gate = self.clone();
+            move || {
+                let must_ask = note(&mut gate.lock(), Instant::now());
+                if must_ask {
+                    (gate.ask)();
+                }
+            }
+        };
+        Hints::with_reminders(receive(BurstGate::hinted), receive(BurstGate::reminded))
+    }
+
+    /// Returns true if it is time to sync. Otherwise the Watcher is asked again when it is.
+    fn is_open(&self) -> bool {
+        let due = self.lock().ask(Instant::now());
+        if let SyncDue::At(at) = due {
+            let gate = self.clone();
+            actix::spawn(async move {
+                actix::clock::sleep_until(at.into()).await;
+                gate.lock().woke_up();
+                (gate.ask)();
+            });
+        }
+        due == SyncDue::Now
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BurstGate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A loader on its thread.
 #[derive(Clone)]
 pub(crate) struct LoaderWorker {
-    loader: Arc<std::sync::Mutex<Box<dyn Loader>>>,
+    loader: Arc<Mutex<Box<dyn Loader>>>,
     thread: Pool,
     /// The health as of its last run.
     health: Arc<ArcSwap<LoaderHealth>>,
@@ -63,7 +119,7 @@ impl LoaderWorker {
             contain(|| health_of(&*loader)).unwrap_or_default(),
         ));
         Ok(Self {
-            loader: Arc::new(std::sync::Mutex::new(loader)),
+            loader: Arc::new(Mutex::new(loader)),
             thread,
             health,
         })
@@ -88,7 +144,7 @@ impl LoaderWorker {
         let span = tracing::Span::current();
         let job = move || {
             let _batch = span.entered();
-            let mut loader = loader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut loader = loader.lock().unwrap_or_else(PoisonError::into_inner);
             let answer = run(&mut **loader);
             // The loader may be code of the embedding program, and panic.
             if let Ok(seen) = contain(|| health_of(&**loader))
@@ -121,6 +177,7 @@ pub(crate) struct Watcher {
     revisions: Arc<AtomicU64>,
     compiler: MeteredRecipient<SourcesChanged>,
     hints: Hints,
+    gate: HintGate,
     recorder: Arc<Recorder>,
     /// The sources that were accepted. Absent after a start and after a loss: then everything is sent.
     known: Option<KnownSources>,
@@ -141,6 +198,7 @@ impl Behavior for Watcher {
             revisions: Arc::clone(&setup.revisions),
             compiler: setup.compiler.clone(),
             hints: setup.hints.clone(),
+            gate: setup.gate.clone(),
             recorder: Arc::clone(&setup.recorder),
             known: None,
             drained: false,
@@ -155,7 +213,7 @@ impl Serve<SyncSources> for Watcher {
         // A hint from here on leads to a sync of its own.
         let SyncSources { place, batch } = sync;
         drop(place);
-        if self.drained {
+        if self.drained || !self.gate.is_open() {
             return SyncOutcome::Unchanged;
         }
         let outcome = self.sync(Depth::Hinted).instrument(batch).await;
@@ -203,7 +261,15 @@ impl Serve<Drain> for Watcher {
 }
 
 impl Watcher {
+    /// Syncs, and waits for the outcome of the pipeline.
     async fn sync(&mut self, depth: Depth) -> SyncOutcome {
+        self.gate.lock().sync_begins();
+        let outcome = self.sync_through_pipeline(depth).await;
+        self.gate.lock().sync_ended();
+        outcome
+    }
+
+    async fn sync_through_pipeline(&mut self, depth: Depth) -> SyncOutcome {
         let noticed = Instant::now();
         let depth = if self.known.is_some() { depth } else { Depth::Afresh };
         let changes = match self.worker.with(move |loader| loader.sync(depth)).await {
@@ -220,6 +286,11 @@ impl Watcher {
             self.known = Some(known);
             return SyncOutcome::Unchanged;
         }
+        let unreadable = changes.unreadable.iter().map(|(name, _)| name);
+        let changed = changes.changed.iter().map(|source| &source.name);
+        self.gate
+            .lock()
+            .found(changed.chain(unreadable).chain(&changes.removed));
         let outcome = self.send_batch(changes, noticed).await;
         match &outcome {
             BatchOutcome::Lost(_) | BatchOutcome::Conflict => self.schedule_resend(),

@@ -17,8 +17,8 @@ use crate::hosts::{ForeignRequest, HostGuard};
 /// The name of the session cookie of the dashboard.
 const SESSION: &str = "hotplate_session";
 
-/// The sessions by the hash of their cookies, so that the time of a look-up reveals nothing about a cookie. They are only in memory and
-/// end with the process, and so with its token.
+/// The sessions by the hash of their cookies, so that the time of a look-up reveals nothing about a cookie. They are kept only in memory
+/// and end with the process, so a new token ends all sessions.
 #[derive(Debug)]
 struct Sessions {
     known: HashMap<blake3::Hash, Session>,
@@ -35,15 +35,15 @@ struct Session {
 /// The time for which an admitted client may read a stream.
 #[derive(Debug)]
 pub(super) struct Admission {
-    /// The end of a session: the notification that it was ended, and the time that is left at most.
+    /// The end of a session: a notification of its end, and the longest remaining time.
     session: Option<(watch::Receiver<()>, Duration)>,
 }
 
 impl Admission {
-    /// The admission by the token, or where none is needed: as long as the listener runs.
+    /// The admission by the token, or by a listener that needs none. It lasts as long as the listener runs.
     pub(super) const LASTING: Self = Self { session: None };
 
-    /// Waits for the end: of a session when its user signs out, a later session takes its place, or its time is over.
+    /// Waits for the end of the session: when its user signs out, a later session replaces it, or its time is over.
     pub(super) async fn over(self) {
         match self.session {
             Some((mut ended, left)) => tokio::select! {
@@ -77,7 +77,7 @@ pub(super) struct Access {
 
 impl Access {
     pub(super) fn new(token: Option<&str>, address: SocketAddr, names: &[String], sessions: usize) -> Self {
-        // Beyond loopback a token is required, which a page of another site does not have.
+        // On other addresses a token is required, which a page of another site does not have.
         let hosts = match address.ip().is_loopback() {
             true => HostGuard::machine(names),
             false => HostGuard::token_holders(),
@@ -92,12 +92,12 @@ impl Access {
         }
     }
 
-    /// Returns whether callers need a token.
+    /// Returns true if callers need a token.
     pub(super) fn needs_token(&self) -> bool {
         self.token.is_some()
     }
 
-    /// Returns whether a text is the token.
+    /// Returns true if a text is the token.
     pub(super) fn is_token(&self, text: &str) -> bool {
         self.token.is_none_or(|token| token == blake3::hash(text.as_bytes()))
     }
@@ -116,7 +116,7 @@ impl Access {
         }
     }
 
-    /// Returns whether a request is admitted to the dashboard: by a session or by the token.
+    /// Returns true if a request is admitted to the dashboard, by a session or by the token.
     pub(super) fn is_known(&self, headers: &HeaderMap, now_ms: u64) -> bool {
         self.admission(headers, now_ms).is_some()
     }
@@ -144,7 +144,7 @@ impl Access {
         ))
     }
 
-    /// Ends the session of a request. Its cookie is not accepted any more.
+    /// Ends the session of a request. Its cookie is no longer accepted.
     pub(super) fn end_session(&self, headers: &HeaderMap) {
         let mut sessions = self.sessions();
         for value in session_cookies(headers) {
@@ -271,7 +271,7 @@ mod tests {
         ] {
             assert!(!ask(Method::POST, &[("origin", bad)]), "{bad}");
         }
-        // Behind a proxy that speaks TLS it is the other way round.
+        // Behind a proxy that speaks TLS, the scheme differs in the other direction.
         let secure = ("x-forwarded-proto", "https");
         assert!(ask(Method::POST, &[("origin", "https://localhost:9901"), secure]));
         assert!(!ask(Method::POST, &[("origin", "http://localhost:9901"), secure]));

@@ -71,7 +71,7 @@ fn read() -> Route {
     }))
 }
 
-/// Answers other methods with those that a resource allows.
+/// Answers other methods with the list of methods that a resource allows.
 fn only(resource: Resource, allowed: &'static str) -> Resource {
     resource.default_service(web::to(move || async move {
         Err::<HttpResponse, _>(Problem::method(allowed))
@@ -132,7 +132,7 @@ fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = (
     })
 }
 
-/// Returns the statuses of problems that an operation may be answered with, besides those that it lists itself.
+/// Returns the statuses of problems that an operation may be answered with, in addition to the ones that it lists itself.
 fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
     let mut statuses = vec!["400", "403", "408", "413"];
     if !PROBES.contains(&path) {

@@ -31,7 +31,7 @@ impl From<Problem> for RefusedRequest {
     }
 }
 
-/// Reads a body of unknown length before the request is handled. The server reads a body to its end once it is dropped, and a body of
+/// Reads a body of unknown length before the request is handled. When a body is dropped, the server reads the rest of it, and a body of
 /// unknown length may have no end.
 pub(super) async fn arrive(request: &mut ServiceRequest, limits: &AdminLimits) -> Result<(), RefusedRequest> {
     if !request.headers().contains_key(TRANSFER_ENCODING) {

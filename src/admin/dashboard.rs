@@ -49,11 +49,11 @@ pub(super) fn configure(app: &mut ServiceConfig) {
     app.route("/_hotplate/{path:.*}", web::to(pages::nothing_here));
 }
 
-/// The part that all pages share.
+/// The parts of a page that all pages share.
 #[derive(Debug, Serialize)]
 struct Frame {
     title: String,
-    /// The tab of this page: one of these three, or none.
+    /// The tab of this page: one of these three flags is true, or none.
     overview: bool,
     versions: bool,
     templates: bool,

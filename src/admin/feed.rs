@@ -10,7 +10,7 @@ use crate::sse;
 
 /// The events in their order. The last ones are kept, bounded by their number and by their bytes.
 pub(super) struct EventFeed {
-    /// Distinguishes the events of this process from those of one before it.
+    /// Distinguishes the events of this process from events of an earlier process.
     origin: String,
     kept: Mutex<KeptEvents>,
     clients: broadcast::Sender<Bytes>,
@@ -29,7 +29,7 @@ struct KeptEvents {
 
 /// The place in the feed from which a client begins.
 pub(super) struct StreamStart {
-    /// The events that the client missed, if that is known; otherwise it needs the current state.
+    /// The events that the client missed; `None` if they are unknown, so that the client needs the current state.
     pub(super) missed: Option<Vec<Bytes>>,
     /// The id of the last event before `next`.
     pub(super) id: String,
@@ -59,7 +59,8 @@ impl EventFeed {
             let Some(oldest) = kept.frames.pop_front() else { break };
             kept.bytes -= oldest.len();
         }
-        // Sent under the lock, so that no client begins between storing and sending. It is no error that there is no client.
+        // The event is sent under the lock, so that no client begins between storing and sending. An error means that there is no client,
+        // which is fine.
         let _ = self.clients.send(frame);
     }
 

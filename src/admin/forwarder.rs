@@ -1,16 +1,15 @@
 //! Forwards the events of the engine to the clients of the listener.
 //!
-//! One task subscribes to the engine and writes each event once, into the feed of the API and into that of dashboards
-//! ([`EventFeed`](super::feed::EventFeed)), from which all clients read. Once in a second it also takes a reading of the counters,
-//! because some changes cause no event, such as a template that is rendered well again with other data.
+//! One task subscribes to the engine and writes each event once, into the feed of the API and into the feed of dashboards
+//! ([`EventFeed`](super::feed::EventFeed)), from which all clients read. Once in a second it also takes a reading of the counters, because
+//! some changes cause no event, such as a template that renders successfully again with other data.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use actix_web::rt;
+use hotplate_actors::Event;
 use hotplate_actors::counters::{Publication, StatusCounters};
-use hotplate_actors::{Event, Fallback, TemplateName, Version};
 
 use super::model::{ActorFailedEvent, FallbackEvent, HealthAnswer, PublicationAnswer};
 use super::state::{AdminState, json};
@@ -19,8 +18,6 @@ use crate::metrics::now_ms;
 
 /// The time between two readings of the counters.
 const READING_INTERVAL: Duration = Duration::from_secs(1);
-/// Templates of one version for which a `fallback` event is sent; the event `published` has the count of all.
-const FALLBACKS_MAX: usize = 100;
 
 /// Forwards events until the listener ends, which drops the state.
 pub(super) async fn run(state: Weak<AdminState>) {
@@ -41,17 +38,16 @@ pub(super) async fn run(state: Weak<AdminState>) {
         };
         let Some(state) = state.upgrade() else { return };
         match event {
-            Some(event) => forwarder.forward(&state, &event),
+            Some(event) => Forwarder::forward(&state, &event),
             None => forwarder.take_reading(&state),
         }
     }
 }
 
-/// The memory of the task: the state at the last reading, and the fallbacks that were sent.
+/// The memory of the task: the state at the last reading.
 #[derive(Default)]
 struct Forwarder {
     last: Option<(HealthAnswer, StatusCounters)>,
-    fallbacks: SentFallbacks,
 }
 
 impl Forwarder {
@@ -82,11 +78,9 @@ impl Forwarder {
         self.last = Some((health, counters.entries));
     }
 
-    fn forward(&mut self, state: &AdminState, event: &Event) {
+    fn forward(state: &AdminState, event: &Event) {
         match event {
             Event::Published(published) => {
-                let named = published.stale.iter().chain(&published.broken);
-                self.fallbacks.begin(published.version, named);
                 let publications = state.hotplate.publications();
                 let publication = publications
                     .into_iter()
@@ -99,50 +93,16 @@ impl Forwarder {
                 let answer = PublicationAnswer::of(&publication, true);
                 state.events.send("published", &json(&answer));
             }
-            Event::Fallback(fallback) => {
-                if self.fallbacks.may_send(fallback) {
-                    state.events.send("fallback", &json(&FallbackEvent::of(fallback)));
-                }
-            }
+            Event::Fallback(fallback) => state.events.send("fallback", &json(&FallbackEvent::of(fallback))),
             Event::ActorFailed(fault) => {
                 let failed = ActorFailedEvent::new(fault.actor, fault.message.clone());
                 state.events.send("actor-failed", &json(&failed));
             }
             // The API has no such event; dashboards fetch their page again.
             Event::Fixed(_) => {}
-            // Of any other event the current state says enough, and after `Lagged` it replaces what was missed.
+            // For any other event the current state is sent, which suffices. After `Lagged` it replaces the events that were missed.
             _ => state.events.send("current", &json(&state.current())),
         }
         state.dashboard_events.send("changed", "{}");
-    }
-}
-
-/// The fallbacks of one version, as far as their events were sent.
-#[derive(Debug, Default)]
-struct SentFallbacks {
-    version: Option<Version>,
-    /// Templates that the version named and whose event has not come yet.
-    named: HashSet<TemplateName>,
-    sent: usize,
-}
-
-impl SentFallbacks {
-    /// Begins a version, which names these templates itself.
-    fn begin<'n>(&mut self, version: Version, named: impl Iterator<Item = &'n TemplateName>) {
-        *self = Self {
-            version: Some(version),
-            named: named.cloned().collect(),
-            sent: 0,
-        };
-    }
-
-    /// Returns whether to send an event. Those of templates that a version names come all at once, thousands for a broken layout, so only
-    /// the first [`FALLBACKS_MAX`] are sent. Those that show later in renders are all sent.
-    fn may_send(&mut self, fallback: &Fallback) -> bool {
-        if self.version == Some(fallback.version) && self.named.remove(&fallback.template) {
-            self.sent += 1;
-            return self.sent <= FALLBACKS_MAX;
-        }
-        true
     }
 }

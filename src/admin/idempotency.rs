@@ -1,4 +1,4 @@
-//! [`Once`]: what was asked for with an `Idempotency-Key` is done once, however often it is asked.
+//! [`IdempotencyStore`]: carries out a request with an `Idempotency-Key` once, however often it is sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const HEADER: &str = "idempotency-key";
 /// The longest key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
-/// An answer that can be given again.
+/// An answer that can be sent again.
 #[derive(Debug, Clone)]
 pub(super) struct StoredAnswer {
     pub(super) status: StatusCode,
@@ -51,8 +51,8 @@ impl IdempotencyStore {
         }
     }
 
-    /// Runs a command, or returns its first answer if it was sent before with the same key. A failure is not stored. A command that was
-    /// begun is finished even if the client goes away.
+    /// Runs a command, or returns its first answer if it was sent before with the same key. A failure is not stored. A command that has
+    /// begun is finished even if the client disconnects.
     pub(super) async fn answer<F>(&self, request: &HttpRequest, body: &[u8], run: F) -> Result<StoredAnswer, Problem>
     where
         F: Future<Output = Result<StoredAnswer, Problem>> + 'static,
@@ -86,7 +86,7 @@ impl IdempotencyStore {
         let key = key.to_owned();
         if let Some(known) = known.get(&key) {
             if known.asked != asked {
-                return Err(Problem::refused("this Idempotency-Key was used for something else"));
+                return Err(Problem::refused("this Idempotency-Key was used for another request"));
             }
             return Ok(Arc::clone(&known.answer));
         }
@@ -105,9 +105,11 @@ async fn finish<F>(run: F) -> Result<StoredAnswer, Problem>
 where
     F: Future<Output = Result<StoredAnswer, Problem>> + 'static,
 {
-    rt::spawn(run)
-        .await
-        .unwrap_or_else(|_| Err(Problem::internal("it failed, and it is not known how far it came")))
+    rt::spawn(run).await.unwrap_or_else(|_| {
+        Err(Problem::internal(
+            "the request failed, and it is unknown whether it was carried out",
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -138,7 +140,7 @@ mod tests {
             ("b", 1, 100),
             ("c", 50, 50),
             ("a", 1, 100),
-            // One byte too many: the oldest is forgotten, and done again.
+            // One byte too many: the oldest answer is forgotten, and its request is carried out again.
             ("d", 1, 1),
             ("b", 1, 100),
             ("a", 2, 2),
@@ -169,7 +171,7 @@ mod tests {
                 .expect("there is room");
         }
         assert_eq!(once.known.lock().expect("no panic").len(), 3);
-        // It was forgotten: as the oldest, and by now for its age.
+        // The key was forgotten, first as the oldest one and by now because of its age.
         assert!(once.find("a", other, now + Duration::from_secs(2)).is_ok());
     }
 }

@@ -4,29 +4,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::ConnectionLimits;
 
-/// The limits of the admin listener. Each field has a default; set those that you want to change.
+/// The limits of the admin listener. Each field has a default; set the fields that you want to change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdminLimits {
     /// Bytes of the body of a request. No request needs more than a line.
     pub body_bytes: usize,
     /// The time for the engine to answer a call, in milliseconds.
     pub call_ms: u64,
-    /// The time and memory that connections may use. `connections` counts those of the whole listener.
+    /// The time and memory that connections may use. `connections` is the limit of the whole listener.
     #[serde(flatten)]
     pub connection: ConnectionLimits,
     /// Clients of events at once; one more is answered 503.
     pub event_clients: usize,
-    /// Events that are kept for clients that reconnect and for slow ones. A client that is further behind is sent `lagged` and
+    /// Events that are kept for clients that reconnect and for slow clients. A client that is further behind is sent `lagged` and
     /// disconnected.
     pub events: usize,
     /// Bytes of events that are kept.
     pub events_bytes: usize,
     /// Requests in a second, on average; more are answered 429.
     pub requests_per_second: u32,
-    /// Requests that may come at once before the average counts.
+    /// Requests that may arrive at once before the average applies.
     pub requests_burst: u32,
-    /// Requests without the token in a second, on average, signing in included. They are counted apart, so that they do not use up
-    /// the rate of operators.
+    /// Requests without the token in a second, on average, signing in included. They are counted separately, so that they do not use up the
+    /// rate of operators.
     pub unauthenticated_per_second: u32,
     /// Requests without the token that may come at once.
     pub unauthenticated_burst: u32,

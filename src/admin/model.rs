@@ -43,6 +43,14 @@ impl NameSample {
             names: names.iter().take(NAMES_MAX).map(ToString::to_string).collect(),
         }
     }
+
+    /// Returns the first hundred of the names that an event lists, with its count.
+    pub(super) fn of_sample(sample: &hotplate_actors::NameSample) -> Self {
+        Self {
+            count: sample.count,
+            ..Self::of(&sample.names)
+        }
+    }
 }
 
 /// The status of a template.
@@ -60,7 +68,7 @@ pub(super) enum StatusAnswer {
 }
 
 impl StatusAnswer {
-    /// Returns the status of what visitors get, which also depends on failed renders and not only on compilation.
+    /// Returns the status as visitors experience it, which depends not only on compilation but also on failed renders.
     pub(super) fn of(hotplate: &Hotplate, snapshot: &Snapshot, id: TemplateId) -> Self {
         match snapshot.standing(id) {
             Standing::Gone => Self::Missing,
@@ -135,7 +143,7 @@ pub(super) struct TemplateAnswer {
     pub(super) bytes: Option<usize>,
     /// The text that is served.
     pub(super) content: Option<String>,
-    /// The errors for which it is not current, and those of failed renders.
+    /// The errors that keep it from being current, and the errors of failed renders.
     pub(super) diagnostics: Vec<Finding>,
     /// Warnings about text that compiles and is probably a mistake.
     pub(super) warnings: Vec<Finding>,

@@ -282,7 +282,7 @@ impl ResponseError for Problem {
             self.status(),
             StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
         ) {
-            // Otherwise the server would read the rest only to discard it.
+            // Otherwise the server would read the rest of the body only to discard it.
             response.force_close();
         }
         // Strings and numbers always serialize.

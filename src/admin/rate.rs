@@ -52,7 +52,7 @@ mod tests {
         let at = |ms| bucket.take(start + Duration::from_millis(ms)).is_ok();
         assert_eq!([at(0), at(0), at(0), at(0)], [true, true, true, false]);
         assert_eq!([at(50), at(101), at(102)], [false, true, false]);
-        // It never has more tokens than its capacity, and a clock that stands still or goes back does no harm.
+        // The bucket never has more tokens than its capacity, and a clock that stops or goes back does no harm.
         assert_eq!(
             [at(60_000), at(60_000), at(60_000), at(60_000), at(0)],
             [true, true, true, false, false]

@@ -28,7 +28,7 @@ use crate::metrics::now_ms;
 const WORKERS: usize = 2;
 /// Threads for long computations: lists of templates, comparisons of versions, the layout of the graph.
 const BLOCKING_THREADS: usize = 2;
-/// The time that answers under way have at the end.
+/// The time that answers in progress have when the listener stops.
 const SHUTDOWN_SECONDS: u64 = 1;
 
 /// A running admin listener. It ends when this is dropped.
@@ -47,13 +47,13 @@ impl AdminHandle {
         self.address
     }
 
-    /// Stops the listener. Streams of events end at once; other answers under way have one second.
+    /// Stops the listener. Streams of events end at once; other answers in progress have one second.
     pub fn stop(self) {}
 }
 
 impl Drop for AdminHandle {
     fn drop(&mut self) {
-        // Streams have no end of their own.
+        // Streams do not end until they are closed.
         self.client_slots.close();
         // The command is sent at once. Its result is not awaited, because joining the thread waits for the same.
         drop(self.server.stop(true));

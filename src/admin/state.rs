@@ -22,7 +22,7 @@ use super::{AdminError, LogLevel};
 use crate::guard::ConnectionCounters;
 use crate::metrics::{Metrics, now_ms};
 
-/// Events that are kept for dashboards. One that is further behind fetches its page again, so older events are of no use to it.
+/// Events that are kept for dashboards. A dashboard that is further behind fetches its page again and needs no older events.
 const DASHBOARD_EVENTS: usize = 16;
 
 /// The state that all requests of the listener share.
@@ -88,8 +88,8 @@ impl AdminState {
         )
     }
 
-    /// Returns the name of the template that a name means: the name itself, or where there is no such template, the name of one whose
-    /// accents are encoded differently. Pages are found in the same way.
+    /// Returns the template that a name means: the name itself or, if there is no such template, an existing name whose accents are encoded
+    /// differently. Pages are found in the same way.
     pub(super) fn equivalent_name(&self, name: TemplateName) -> TemplateName {
         let pinned = self.hotplate.snapshot();
         let snapshot = pinned.snapshot();

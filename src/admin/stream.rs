@@ -17,7 +17,7 @@ use super::feed::StreamStart;
 use super::problem::Problem;
 use crate::sse;
 
-/// The longest time without a write, so that a client that went away is noticed.
+/// The longest time without a write, so that a client that has disconnected is noticed.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// The time after which a client reconnects, in milliseconds.
 const RETRY_MS: u32 = 1_000;
@@ -118,7 +118,8 @@ pub(super) fn answer(
     Ok(sse::response().body(EventStreamBody { frames, _slot: slot }))
 }
 
-/// Forwards events to the connection of a client. Ends when the client goes away or has fallen too far behind, which it is told.
+/// Forwards events to the connection of a client. Ends when the client disconnects, or when it has fallen too far behind, after sending it
+/// `lagged`.
 async fn forward(first: Vec<Bytes>, mut next: broadcast::Receiver<Bytes>, sender: mpsc::Sender<Bytes>) {
     for frame in first {
         if sender.send(frame).await.is_err() {
@@ -134,7 +135,7 @@ async fn forward(first: Vec<Bytes>, mut next: broadcast::Receiver<Bytes>, sender
             Ok(Ok(frame)) => frame,
             Err(_) => sse::KEEP_ALIVE,
             Ok(Err(broadcast::error::RecvError::Lagged(missed))) => {
-                // Without an id, so that the client resumes after the last event that it got.
+                // The event has no id, so that the client resumes after the last event that it received.
                 let lagged = sse::event(None, "lagged", &format!("{{\"missed\":{missed}}}"));
                 let _ = sender.send(lagged).await;
                 return;

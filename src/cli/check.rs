@@ -128,7 +128,7 @@ impl CheckFindings {
         }
     }
 
-    /// Adds a finding. An error that shows in many pages is one finding that names them.
+    /// Adds a finding. An error that occurs in many pages is one finding that names the pages.
     fn add(&mut self, diagnostic: Diagnostic, entry: Option<&TemplateName>) {
         let same = |found: &&mut CheckFinding| {
             let found = &found.diagnostic;

@@ -69,7 +69,7 @@ fn json(setup: &CommandSetup) -> String {
     serde_json::Value::Object(all).to_string()
 }
 
-/// Returns the value of a setting. Of a secret it shows only that it is set.
+/// Returns the value of a setting. A secret shows only that it is set.
 fn shown(key: &Key, setup: &CommandSetup) -> Value {
     match key.get(setup.config()) {
         Value::Text(secret) if key.secret && !secret.is_empty() => Value::Text("(not shown)".to_owned()),

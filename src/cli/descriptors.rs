@@ -1,5 +1,5 @@
-//! File descriptors: checks that there are enough before anything starts. actix and tokio panic in the middle of their start where there
-//! are too few.
+//! File descriptors: checks that there are enough before anything starts, because actix and tokio panic in the middle of their start if
+//! there are too few.
 
 use std::fs::File;
 
@@ -16,10 +16,10 @@ pub(crate) const OF_WATCH: usize = 20;
 const OF_WORKER: usize = 4;
 /// Descriptors for the admin listener and its workers.
 const OF_ADMIN: usize = 20;
-/// Descriptors for connections: a server that can accept none is of no use.
+/// Descriptors for connections: a server must be able to accept some.
 const OF_CONNECTIONS: usize = 4;
 
-/// Returns the descriptors that a server with so many workers needs, where 0 is one worker per processor.
+/// Returns the descriptors that a server with this number of workers needs; 0 is one worker per processor.
 pub(crate) fn of_server(workers: usize, admin: &Admin) -> usize {
     let workers = or_processors(workers);
     let admin = if admin.bind.is_empty() { 0 } else { OF_ADMIN };
@@ -28,12 +28,12 @@ pub(crate) fn of_server(workers: usize, admin: &Admin) -> usize {
 
 /// The most descriptors that are reserved for everything but the connections of visitors.
 const OF_OTHERS_MAX: usize = 64;
-/// The share of the free descriptors that is reserved for everything but the connections of visitors: one in so many.
+/// The divisor for the share of the free descriptors that is reserved for everything but the connections of visitors.
 const OF_OTHERS: usize = 4;
 
-/// Returns the connections that each of so many workers may have, where 0 is one worker per processor: as many as are configured, as far
-/// as there are free descriptors. Further connections wait in the kernel. Otherwise visitors could use all descriptors, and no template
-/// or static file could be read and no probe of the admin listener accepted.
+/// Returns the connections that each of the workers may have: the configured number, or fewer if there are too few free descriptors. 0
+/// workers are one per processor. Further connections wait in the kernel. Without this bound visitors could use all descriptors, and then
+/// no template or static file could be read and no probe of the admin listener accepted.
 pub(crate) fn connections(configured: usize, workers: usize) -> usize {
     let workers = or_processors(workers);
     let most = free().map_or(configured, |free| share(free, workers).min(configured));
@@ -54,7 +54,7 @@ fn share(free: usize, workers: usize) -> usize {
     ((left - others) / workers.max(1)).max(1)
 }
 
-/// Returns the number of free descriptors, where the system has it.
+/// Returns the number of free descriptors, if the system reports it.
 fn free() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
@@ -63,7 +63,7 @@ fn free() -> Option<usize> {
     Some(most.saturating_sub(open))
 }
 
-/// Checks that so many files can be opened now.
+/// Checks that this number of files can be opened now.
 ///
 /// # Errors
 /// The number that can be opened, and what to do.
@@ -79,7 +79,7 @@ pub(crate) fn reserve(needed: usize) -> Result<(), Failure> {
                      example with `ulimit -n 1024` or `LimitNOFILE=1024`"
                 )));
             }
-            // The file does not exist on this system, so that nothing can be checked.
+            // The file does not exist on this system, so nothing can be checked.
             Err(_) => break,
         }
     }

@@ -44,10 +44,10 @@ impl Dev {
 
     pub(crate) fn run(&self, setup: CommandSetup) -> Result<ExitCode, Failure> {
         setup.detach_output(self.format)?;
-        // A folder is not guessed to be one where others can connect: each file in it would be a page.
+        // If others can connect, a directory is not taken for a plain folder by guessing, because each file in it would be a page.
         let site = match is_loopback(&setup.config().dev.bind) {
             true => self.directory.open(&setup)?,
-            false => self.directory.open_to_the_world(&setup)?,
+            false => self.directory.open_for_visitors(&setup)?,
         };
         let mut http = setup.config().server.clone();
         http.workers = WORKERS;

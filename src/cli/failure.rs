@@ -29,11 +29,11 @@ pub(crate) enum Failure {
 /// The exit code for errors in templates or data.
 pub(crate) const FOUND: u8 = 1;
 const WRONG: u8 = 2;
-/// The exit code for what could not be done.
+/// The exit code for a command that could not be carried out.
 pub(crate) const FAILED: u8 = 3;
 
 impl Failure {
-    /// Writes the reason to stderr and returns the exit code. If stderr cannot be written, the exit code has to do.
+    /// Writes the reason to stderr and returns the exit code. If stderr cannot be written, only the exit code reports the failure.
     pub(crate) fn report(self) -> ExitCode {
         let mut stderr = Terminal::stderr();
         let (code, written) = match self {

@@ -31,7 +31,7 @@ pub(crate) struct GraphOptions {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Each template, and below it those that it calls
+    /// Each template, and below it the templates that it calls
     Text,
     /// For Graphviz
     Dot,
@@ -69,7 +69,7 @@ impl GraphOptions {
     }
 }
 
-/// Returns each template with those that it calls below it. `edges` are sorted by caller.
+/// Returns each template with the templates that it calls below it. `edges` are sorted by caller.
 fn text(nodes: &[Node], edges: &[Edge]) -> String {
     let mut text = String::new();
     for (name, _) in nodes {

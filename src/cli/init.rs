@@ -99,20 +99,18 @@ impl Init {
         of_dialect.iter().chain(SHARED).copied()
     }
 
-    /// Fails if any file of the starter exists. This comes before the first write, so that no half of a site is left.
+    /// Fails if any file of the starter exists. This check comes before the first write, so that no incomplete site is left.
     fn refuse_to_overwrite(&self) -> Result<(), Failure> {
         let directory = self.directory.display();
         match std::fs::metadata(&self.directory) {
             Ok(found) if !found.is_dir() => {
-                return Err(Failure::Wrong(format!(
-                    "`{directory}` is a file: name a directory that is new"
-                )));
+                return Err(Failure::Wrong(format!("`{directory}` is a file: name a new directory")));
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(Failure::Wrong(format!("`{directory}` cannot be opened: {error}"))),
         }
-        // `symlink_metadata` also finds links that lead nowhere, which would be in the way too.
+        // `symlink_metadata` also finds broken links, which would prevent the write too.
         let taken = self.files().map(|(path, _)| path);
         let taken: Vec<&str> = taken
             .filter(|path| self.directory.join(path).symlink_metadata().is_ok())
@@ -120,7 +118,7 @@ impl Init {
         match taken[..] {
             [] => Ok(()),
             [first, ..] => Err(Failure::Wrong(format!(
-                "`{directory}` has a `{first}` already, and nothing is overwritten: name a directory that is new, or try \
+                "`{directory}` has a `{first}` already, and nothing is overwritten: name a new directory, or try \
                  `hotplate dev {}` on this one",
                 quoted(&self.directory)
             ))),

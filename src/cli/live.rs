@@ -1,4 +1,4 @@
-//! [`Live`]: the settings of a running command, and their reload by SIGHUP, which takes all of them or none.
+//! [`LiveSettings`]: the settings of a running command, and their reload by SIGHUP, which applies all of them or none.
 
 use hotplate::config::{Changes, Config, ConfigError, Settings};
 use hotplate::metrics::Metrics;
@@ -8,7 +8,7 @@ use super::setup::{self, CommandSetup};
 /// The settings of a running command.
 pub(crate) struct LiveSettings {
     setup: CommandSetup,
-    /// The settings in force: those of the start, with the changes since that need no restart.
+    /// The settings in force: the settings at the start, with all later changes that need no restart.
     running: Config,
     metrics: Option<Metrics>,
 }
@@ -35,7 +35,8 @@ impl LiveSettings {
         &self.running
     }
 
-    /// Reads all sources again. If they are valid as a whole, the settings that can change do; the log names those that need a restart.
+    /// Reads all sources again. If they are valid as a whole, the settings that can change in a running process change; the log names the
+    /// settings that need a restart.
     ///
     /// # Errors
     /// The errors of the configuration, which are logged too. Then nothing changes.

@@ -93,7 +93,7 @@ impl LogLevel for Log {
 }
 
 /// Targets that are logged only if they are named. Faults of templates are on stdout already, with their lines and their help. The other
-/// target reports at the level ERROR that a client sent something that is not HTTP, so that anybody could fill the log.
+/// target reports at the level ERROR that a client sent something that is not HTTP, so clients could fill the log.
 const LEFT_OUT: [&str; 2] = [FAULTS_TARGET, "actix_http::h1::dispatcher"];
 
 /// Parses a filter strictly: a word that is not a level is an error, where `tracing` takes `debgu` for the name of a module.

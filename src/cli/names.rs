@@ -1,4 +1,4 @@
-//! Names in sentences, and names as people know them: those of data are the names of their files.
+//! Names in sentences, and names as people know them: data has the name of its file.
 
 use std::fmt::Display;
 
@@ -11,22 +11,36 @@ const SPELT_OUT: usize = 3;
 
 /// Returns names for a sentence: `a.html, b.html, c.html and 4 more`.
 pub(crate) fn list(site: &Site, names: &[TemplateName]) -> String {
-    enumeration(names.iter().map(|name| site.shown(name)), SPELT_OUT)
+    list_of(site, names, names.len())
 }
 
-/// Returns an enumeration that spells out at most so many.
+/// Returns the same of `count` templates, of which only some names are known.
+pub(crate) fn list_of(site: &Site, names: &[TemplateName], count: usize) -> String {
+    match names.is_empty() {
+        true => self::count(count, "template"),
+        false => enumeration_of(names.iter().map(|name| site.shown(name)), SPELT_OUT, count),
+    }
+}
+
+/// Returns an enumeration that spells out at most the given number of items.
 pub(crate) fn enumeration(all: impl ExactSizeIterator<Item = impl Display>, spelt_out: usize) -> String {
     let count = all.len();
+    enumeration_of(all, spelt_out, count)
+}
+
+fn enumeration_of(all: impl Iterator<Item = impl Display>, spelt_out: usize, count: usize) -> String {
     let mut enumeration = String::new();
-    for (at, each) in all.take(spelt_out).enumerate() {
-        let before = match at {
+    let mut shown = 0;
+    for each in all.take(spelt_out) {
+        let before = match shown {
             0 => "",
-            _ if at + 1 == count => " and ",
+            _ if shown + 1 == count => " and ",
             _ => ", ",
         };
         enumeration += &format!("{before}{each}");
+        shown += 1;
     }
-    match count.saturating_sub(spelt_out) {
+    match count.saturating_sub(shown) {
         0 => enumeration,
         more => format!("{enumeration} and {more} more"),
     }
@@ -42,12 +56,12 @@ pub(crate) fn answer(kind: &str, since: Option<impl Display>, list: &str) -> Str
     }
 }
 
-/// Translates all names into those that people know.
+/// Translates all names into the names that people know.
 pub(crate) fn show(site: &Site, names: &mut [TemplateName]) {
     names.iter_mut().for_each(|name| *name = site.shown(name));
 }
 
-/// Translates the names in diagnostics into those that people know.
+/// Translates the names in diagnostics into the names that people know.
 pub(crate) fn show_in(site: &Site, diagnostics: &mut [Diagnostic]) {
     for diagnostic in diagnostics {
         diagnostic.template = diagnostic.template.take().map(|name| site.shown(&name));

@@ -1,9 +1,8 @@
 //! [`Output`]: writes to stdout and stderr, and never waits for a slow reader while the command serves.
 //!
-//! A one-shot command writes in place: it has nothing else to do, and its output must be whole. A command that serves calls
-//! [`detach`] first. From then on each stream has a bounded queue and a thread that writes it, so that a reader that has stopped
-//! reading stops only that thread. Lines that find the queue full are dropped and counted, and a line says how many once there is room
-//! again.
+//! A one-shot command writes in place: it has nothing else to do, and its output must be whole. A command that serves calls [`detach`]
+//! first. From then on each stream has a bounded queue and a thread that writes it, so a reader that stops reading blocks only that thread.
+//! Lines that find the queue full are dropped and counted, and a line says how many once there is room again.
 //!
 //! `tracing-appender` does the same for a log, but its queue is bounded by lines and not by bytes, it cannot show where lines are
 //! missing, and it panics when there is no thread for it.
@@ -31,7 +30,7 @@ pub(crate) enum Stream {
     Stderr,
 }
 
-/// Makes the line that says how many lines are missing where it stands.
+/// Makes the line that replaces dropped lines and says how many were dropped.
 pub(crate) type Notice = Box<dyn Fn(u64) -> String + Send + Sync>;
 
 /// Queues everything that is written from now on, so that no write waits for a reader. Each queue holds `bytes`.
@@ -158,7 +157,8 @@ impl Drop for Output {
 
 /// The bounded queue of one stream.
 struct Queue {
-    /// Bytes that may wait behind the oldest text. The oldest text may have any size, so that a reader that keeps up loses nothing.
+    /// Maximum number of bytes that wait behind the oldest text. The oldest text may have any size, so that a reader that keeps up loses
+    /// nothing.
     bytes_max: usize,
     notice: Notice,
     state: Mutex<QueueState>,
@@ -232,7 +232,7 @@ impl Queue {
             state.drop_lines_of(&text);
             return Ok(());
         }
-        // The notice stands where the dropped lines would be.
+        // The notice takes the place of the dropped lines.
         self.put_notice(&mut state);
         state.put(text);
         drop(state);

@@ -47,7 +47,7 @@ impl EventPrinter {
         Self::with_view(site, view)
     }
 
-    /// Creates the printer of `watch`, which is given versions only.
+    /// Creates the printer of `watch`, which receives only versions.
     pub(crate) fn of_versions(site: &Site, format: Format) -> Self {
         let view = match format {
             Format::Human => View::Versions(Terminal::stdout()),
@@ -126,12 +126,12 @@ impl EventPrinter {
         })
     }
 
-    /// Reports that the server accepts no more requests, and how long those under way may take.
+    /// Reports that the server accepts no more requests, and how long requests in progress may take.
     pub(crate) fn stopping(&mut self, drain_ms: u64) -> io::Result<()> {
         self.print(&ServerEvent::Stopping { drain_ms })
     }
 
-    /// Reports the end; `drained` if every request under way was answered.
+    /// Reports the end; `drained` is true if every request in progress was answered.
     pub(crate) fn stopped(&mut self, drained: bool) -> io::Result<()> {
         self.print(&ServerEvent::Stopped { drained })
     }

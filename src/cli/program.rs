@@ -42,9 +42,9 @@ struct Check {
 
 /// Runs `check`, `render` or `graph` over the engine of a program, with the arguments of this process, and returns the exit code.
 ///
-/// `engine` is what the program serves from: its roots and rules, formatters, dialects and limits, as they are. So
-/// `cargo run -- check --data samples` finds before a deployment what would fail in it. Settings of `hotplate.toml` are not read; a
-/// program that has them applies them in `engine`.
+/// `engine` configures the engine that the program serves from, with its roots, rules, formatters, dialects and limits. So
+/// `cargo run -- check --data samples` finds errors before a deployment. Settings of `hotplate.toml` are not read; a program that has them
+/// applies them in `engine`.
 ///
 /// ```no_run
 /// use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Work with fewer steps is done before anybody could read its progress.
+/// Work with fewer steps ends before its progress could be read.
 const STEPS_MIN: usize = 500;
 
 /// Shows the progress of some work until it is dropped. If stderr is not a terminal, it shows nothing.

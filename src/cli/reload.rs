@@ -18,7 +18,7 @@ use super::{Failure, Format, admin};
 
 /// The deadline for the connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// The time that is waited beyond the deadline of the instance for a reload, so that its answer arrives.
+/// The additional time to wait after the deadline that the instance has for a reload, so that its answer arrives.
 const MARGIN: Duration = Duration::from_secs(5);
 /// The most bytes of an answer, enough for thousands of diagnostics.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -31,7 +31,7 @@ pub(crate) struct Reload {
     /// A file with its admin token [env: HOTPLATE_ADMIN__TOKEN has the token itself]
     #[arg(long, value_name = "FILE")]
     token_file: Option<String>,
-    /// Read all files again, even those whose time stamp and size have not changed
+    /// Read all files again, even if their time stamp and size have not changed
     #[arg(long)]
     full: bool,
     /// Output format: sentences, or the report as one JSON object
@@ -117,7 +117,7 @@ fn parse(address: &str, mut answer: Response<Body>) -> Result<Value, Failure> {
             )))
         }
         (status, _) => Err(Failure::Failed(format!(
-            "{address} answers {status}, and not as the admin API of hotplate does"
+            "{address} answers {status} and is not the admin API of hotplate"
         ))),
     }
 }

@@ -34,8 +34,8 @@ impl Serve {
 
     pub(crate) fn run(&self, setup: CommandSetup) -> Result<ExitCode, Failure> {
         setup.detach_output(self.format)?;
-        let site = self.directory.open_to_the_world(&setup)?;
-        // A stand-in prints a value unchanged, so that visitors would see a price without its currency.
+        let site = self.directory.open_for_visitors(&setup)?;
+        // A stub prints a value unchanged, so visitors would see a price without its currency.
         if let Some(stubs) = super::stubs(&setup.config().apply(site.builder())) {
             return Err(Failure::Wrong(format!(
                 "`serve` has only stand-ins for {stubs} (`templates.formatters`), and visitors would see their values unformatted: \

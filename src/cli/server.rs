@@ -23,16 +23,16 @@ use super::setup::CommandSetup;
 use super::signals::{Signal, Signals};
 use super::{Failure, admin, descriptors, has_become_a_site, output, start, systemd};
 
-/// Longest time that requests under way get when `dev` ends: an author who presses Ctrl-C wants the prompt back.
+/// Longest time that requests in progress get when `dev` ends, because an author who presses Ctrl-C wants the prompt back soon.
 const AUTHOR_DRAIN_MS: u64 = 1_000;
 /// Time within which two signals count as one: a Ctrl-C may arrive from the terminal and from a program in between.
 const ONE_PRESS: Duration = Duration::from_millis(500);
-/// Least time that the engine gets to stop, however long requests took.
+/// Minimum time that the engine gets to stop, however long requests took.
 const ENGINE_STOP_MS: u64 = 100;
 /// The deadline of the server itself in seconds, which is never reached: the deadlines here are shorter.
 const NEVER: u64 = 365 * 24 * 3600;
 
-/// The people that a server is for.
+/// The audience of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
     /// The author of the templates, who sees every event and error.
@@ -42,7 +42,7 @@ pub(crate) enum Audience {
 }
 
 impl Audience {
-    /// Returns the time that requests under way get when the server stops.
+    /// Returns the time that requests in progress get when the server stops.
     fn drain(self, drain_ms: u64) -> Duration {
         Duration::from_millis(match self {
             Self::Author => drain_ms.min(AUTHOR_DRAIN_MS),
@@ -144,7 +144,7 @@ impl Server {
             }
             within = self.run_events(&hotplate, metrics, subscription, signals, &status) => within?,
         };
-        // Streams never end by themselves.
+        // Streams do not end until they are closed.
         web.end_streams();
         let ended = match within {
             ControlFlow::Break(within) => self
@@ -158,7 +158,7 @@ impl Server {
                 Ok(ControlFlow::Continue(site))
             }
         };
-        // Until here, operators can watch the shutdown.
+        // The admin listener ends here and not earlier, so that operators can watch the shutdown.
         drop(admin);
         ended
     }
@@ -337,7 +337,8 @@ impl Server {
         }
     }
 
-    /// Handles the result of a print. Visitors are served whether stdout is open or not; an author who closes it has left.
+    /// Handles the result of a print. For visitors the server continues without stdout; an author who closes stdout has left, so the server
+    /// ends.
     fn check(&mut self, printed: std::io::Result<()>) -> Result<(), Failure> {
         match (printed, self.audience) {
             (Err(_), Audience::Visitors) => {

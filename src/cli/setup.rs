@@ -72,7 +72,7 @@ pub(crate) struct CommandSetup {
     pub(crate) settings: Settings,
     pub(crate) log: Log,
     pub(crate) sources: Sources,
-    /// The file that did not exist at the start, and is read with SIGHUP once it does.
+    /// The file that did not exist at the start, and is read at a SIGHUP once it exists.
     pub(crate) file: Option<PathBuf>,
 }
 
@@ -155,7 +155,7 @@ impl CommandSetup {
     }
 }
 
-/// Reads and validates all settings, including those whose values only this program knows.
+/// Reads and validates all settings, including settings whose values only this program can check.
 pub(crate) fn read(sources: &Sources) -> Result<Settings, ConfigError> {
     let settings = sources.read()?;
     if let Err(why) = log::parse_filter(&settings.config.log.level) {

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 
-/// The request that a signal stands for.
+/// The request that a signal expresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// SIGHUP: read the configuration again, and sync all sources.

@@ -1,11 +1,11 @@
-//! Notifications to systemd (`Type=notify` or `notify-reload`), where it listens. If systemd does not read them, signals are delayed by
+//! Notifications to systemd (`Type=notify` or `notify-reload`), if it listens. If systemd does not read them, signals are delayed by
 //! [`SEND_TIMEOUT`] at most, and pages not at all.
 //!
 //! The protocol is in sd_notify(3).
 
 use std::time::Duration;
 
-/// Time that a message may wait for room in the socket of systemd. Then it is lost, which is logged.
+/// Time that a message may wait for room in the socket of systemd. After that the message is lost, which is logged.
 #[cfg(unix)]
 const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -38,7 +38,7 @@ enum ServiceState<'s> {
     Alive,
 }
 
-/// Returns the period in which to call [`alive`]: half of that of systemd, so that one late call does not end the process.
+/// Returns the period in which to call [`alive`]: half of systemd's watchdog period, so that one late call does not end the process.
 pub(crate) fn watchdog() -> Option<Duration> {
     #[cfg(unix)]
     let period = sd_notify::watchdog_enabled();

@@ -20,7 +20,7 @@ impl Terminal {
         Self::new(Stream::Stdout, io::stdout().is_terminal())
     }
 
-    /// Opens stderr, for everything about them.
+    /// Opens stderr, for messages about results.
     pub(crate) fn stderr() -> Self {
         Self::new(Stream::Stderr, io::stderr().is_terminal())
     }

@@ -1,5 +1,5 @@
-//! Threads and memory: checks that there are enough before anything starts. actix and tokio panic in the middle of their start where a
-//! thread cannot be started, and the process aborts without memory.
+//! Threads and memory: checks that there are enough before anything starts. actix and tokio panic in the middle of their start if a thread
+//! cannot be started, and the process aborts if there is no memory.
 
 use std::sync::mpsc::channel;
 use std::thread::{self, available_parallelism};
@@ -16,7 +16,7 @@ const OF_ADMIN: usize = 16;
 /// Memory that a server needs to start, besides the stacks of its threads.
 const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
-/// Returns the threads that a server with so many workers needs, where 0 is one worker per processor.
+/// Returns the threads that a server with this number of workers needs; 0 is one worker per processor.
 pub(crate) fn of_server(workers: usize, admin: &Admin, limits: &Limits) -> usize {
     let admin = if admin.bind.is_empty() { 0 } else { OF_ADMIN };
     let pools = or_processors(limits.render_threads) + or_processors(limits.compile_threads);
@@ -32,7 +32,7 @@ pub(crate) fn or_processors(count: usize) -> usize {
     }
 }
 
-/// Checks that so many threads can be started now, and that there is memory for them.
+/// Checks that this number of threads can be started now, and that there is memory for them.
 ///
 /// # Errors
 /// The number that can be started, and what to do.

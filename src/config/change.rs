@@ -58,7 +58,7 @@ impl Config {
         for key in keys().iter().filter(|key| key.live) {
             tree.set(key, &other.get(key));
         }
-        // Every value comes from a configuration, so that this does not fail.
+        // Every value comes from a configuration, so this does not fail.
         if let Ok(config) = tree.config() {
             *self = config;
         }

@@ -1,4 +1,4 @@
-//! Settings that are valid one by one and contradict each other. Pure functions.
+//! Checks for settings that are valid one by one but contradict each other. Pure functions.
 
 use hotplate_actors::RuleError;
 use hotplate_actors::dialect::{Dialect, tiny::Tiny};
@@ -8,7 +8,7 @@ use super::Config;
 
 /// A contradiction between settings.
 pub(super) struct Contradiction {
-    /// The keys that it is about. It is shown at the first of them that is set.
+    /// The keys that contradict each other. The error is shown at the first of them that is set.
     pub(super) keys: Vec<String>,
     pub(super) message: String,
     pub(super) help: String,
@@ -22,7 +22,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
         found.push(Contradiction {
             keys: keys(&["limits.settle_ms", "limits.settle_max_ms"]),
             message: format!(
-                "`settle_ms` is {} ms, and a file is waited for at most {} ms",
+                "`settle_ms` is {} ms, and the longest wait for a file is {} ms",
                 limits.settle_ms, limits.settle_max_ms
             ),
             help: "set `settle_max_ms` to at least `settle_ms`".to_owned(),

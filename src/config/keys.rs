@@ -3,7 +3,7 @@
 //! The file, the environment, flags, the sample and `hotplate config` are all derived from that one list. A key has no code of its own:
 //! its path leads to a field of the serialized [`Config`], and a test compares the list with the fields.
 
-// One key is one or two lines there, which rustfmt would make five.
+// Each key takes one or two lines there; rustfmt would use five.
 #[rustfmt::skip]
 mod list;
 
@@ -141,7 +141,7 @@ impl Tree {
         Self(serde_json::to_value(config).unwrap_or_default())
     }
 
-    /// Returns the value of a key. Every key has a field, which a test checks; the empty text stands for a missing one.
+    /// Returns the value of a key. Every key has a field, which a test checks; a missing field would give the empty text.
     pub(super) fn get(&self, key: &Key) -> Value {
         let field = self.0.pointer(&key.pointer());
         let value = field.and_then(|field| Value::deserialize(field).ok());

@@ -1,4 +1,4 @@
-//! Numbers with a unit, as people write them. They are invalid, and understood so that the error can say what to write instead.
+//! Numbers with a unit, as people write them. They are invalid, but they are parsed, so that the error can say what to write instead.
 
 use super::keys::Unit;
 

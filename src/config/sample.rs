@@ -30,7 +30,8 @@ pub fn sample() -> String {
             section = key.section();
             sample += &format!("\n[{section}]\n");
         }
-        // Connections have the same keys for both listeners, and policies for all actors. The first ones are described.
+        // The connections of both listeners have the same keys, and so have the policies of all actors. Only the first of each is
+        // described.
         if described.insert((key.name(), key.about)) {
             for line in wrapped(&format!("{}{}", key.about, allowed(key))) {
                 sample += &format!("# {line}\n");

@@ -89,8 +89,8 @@ impl Sources {
         self
     }
 
-    /// Sets the variables, of which those named `HOTPLATE_SECTION__KEY` are used. An empty one counts as unset. An unknown key is an error,
-    /// as in a file. Any other name that begins with `HOTPLATE_` is a warning, unless Kubernetes sets it for a service of that name.
+    /// Sets the variables, and uses the ones named `HOTPLATE_SECTION__KEY`. An empty one counts as unset. An unknown key is an error, as in
+    /// a file. Any other name that begins with `HOTPLATE_` is a warning, unless Kubernetes sets it for a service of that name.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let ours = |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();
@@ -201,7 +201,7 @@ impl Settings {
         origin.map_or(Origin::Default, |(origin, _)| origin.clone())
     }
 
-    /// Returns an error about a value that only the caller can check, at the place of the value.
+    /// Returns an error at the place of a value, for a check that only the caller can make.
     #[must_use]
     pub fn refuse(&self, path: &str, message: impl Into<String>, help: impl Into<String>) -> ConfigError {
         let finding = self.error_at(&[path], "unknown-value", message.into(), help.into());
@@ -221,7 +221,7 @@ impl Settings {
 
 const PREFIX: &str = "HOTPLATE_";
 
-/// Reads the setting in a variable. Returns `None` if its name is not that of a setting.
+/// Reads the setting in a variable. Returns `None` if its name is not the name of a setting.
 fn variable(name: &str, value: &str) -> Result<Option<Assignment>, Box<Finding>> {
     let Some(path) = name.strip_prefix(PREFIX).filter(|rest| rest.contains("__")) else {
         return Ok(None);
@@ -267,7 +267,7 @@ fn unused(name: &str, value: &str) -> Option<Finding> {
     Some(variable_name(name).warning("unknown-key", message, help))
 }
 
-/// Returns the place of the name of a variable. The value is left out: that of an unknown variable may be a secret.
+/// Returns the place of the name of a variable. The value is left out, because an unknown variable may hold a secret.
 fn variable_name(name: &str) -> SourceRange {
     SourceRange {
         shown: "the environment".into(),

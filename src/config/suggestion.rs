@@ -5,11 +5,11 @@ use hotplate_actors::suggestion;
 use super::keys::{Key, keys};
 use super::quantity::without_unit;
 
-/// The shortest part of a key that is taken for an abbreviation of it.
+/// The shortest part of a key that counts as an abbreviation of the key, in bytes.
 const ABBREVIATION_BYTES_MIN: usize = 4;
 
-/// Returns the key that a path most probably stands for: one that differs in its unit only, a similar one, or one that is longer. Of
-/// equally good keys one in the section of the path is preferred.
+/// Returns the key that a path most probably means: a key that differs only in its unit, a similar one, or a longer one. Among equally good
+/// keys, one in the section of the path is preferred.
 pub(super) fn key(path: &str) -> Option<&'static Key> {
     let path = normalized(path);
     let (section, name) = path.rsplit_once('.').unwrap_or(("", &path));
@@ -32,7 +32,7 @@ pub(super) fn key(path: &str) -> Option<&'static Key> {
         })
 }
 
-/// Returns the variable that `rest`, a name without its prefix, most probably stands for: that of a key, with its section or without, or
+/// Returns the variable that `rest`, a name without its prefix, most probably means: the variable of a key, with or without its section, or
 /// one of `others`.
 pub(super) fn variable(rest: &str, others: &[&'static str]) -> Option<String> {
     let whole: Vec<(String, String)> = keys()
@@ -57,7 +57,7 @@ pub(super) fn variable(rest: &str, others: &[&'static str]) -> Option<String> {
         .or_else(|| key(&rest).map(Key::variable))
 }
 
-/// Returns the section that a name most probably stands for.
+/// Returns the section that a name most probably means.
 pub(super) fn section(section: &str) -> Option<&'static str> {
     suggestion(&normalized(section), keys().iter().map(Key::section))
 }

@@ -1,11 +1,11 @@
-//! Checks whether a key accepts a value, and finds out what to write if not. Pure functions.
+//! Checks if a key accepts a value, and if not, finds a value to suggest. Pure functions.
 
 use hotplate_actors::suggestion;
 
 use super::keys::{Key, Kind, Unit, Value};
 use super::quantity;
 
-/// A value as it is written, of any type.
+/// A value of any type, as a source has it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum RawValue {
     Flag(bool),

@@ -18,7 +18,7 @@ use super::{UNCOUNTED_BYTES, WRITE_BYTES};
 pub(super) struct GuardedBody<B> {
     content: Content<B>,
     connection: Option<Rc<Connection>>,
-    /// Its part of the budget, if it is counted.
+    /// Its share of the budget, if the answer is counted.
     hold: Option<Arc<BudgetHold>>,
     admitted: bool,
 }
@@ -62,12 +62,12 @@ impl<B: MessageBody> GuardedBody<B> {
         }
     }
 
-    /// Returns true if the budget has room for it.
+    /// Returns true if the budget has room for the answer.
     pub(super) fn is_admitted(&self) -> bool {
         self.admitted
     }
 
-    /// Sends another body in its place.
+    /// Replaces the body by another one.
     pub(super) fn replaced_by(mut self, refusal: BoxBody) -> Self {
         self.content = Content::Refusal(refusal);
         self
@@ -102,7 +102,7 @@ impl<B: MessageBody> MessageBody for GuardedBody<B> {
 
 impl<B> Drop for GuardedBody<B> {
     fn drop(&mut self) {
-        // Released here and not later, because the connection may continue with another request.
+        // The budget is released here and not later, because the connection may continue with another request.
         self.hold = None;
         if let Some(connection) = &self.connection {
             connection.answered(Instant::now());

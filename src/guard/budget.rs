@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// Time that a client must have kept its answer waiting before its connection is reset in favour of others.
+/// Time for which a client must have delayed its answer before its connection is reset in favour of others.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The bytes of all answers that wait in this process for their clients, and the answers that wait.
@@ -45,7 +45,7 @@ impl Budget {
         }
     }
 
-    /// Takes bytes from the budget, if necessary by revoking those of the answers that have waited longest for their clients. Returns
+    /// Takes bytes from the budget, if necessary by revoking the bytes of the answers that have waited longest for their clients. Returns
     /// `None` if there is no room.
     pub(super) fn take(self: &Arc<Self>, bytes: usize, now: Instant) -> Option<Arc<BudgetHold>> {
         if !self.try_take(bytes) {
@@ -65,7 +65,7 @@ impl Budget {
     fn try_take(&self, bytes: usize) -> bool {
         let fits = |held: usize| {
             let after = held.saturating_add(bytes);
-            // Otherwise an answer larger than the whole budget could never be sent.
+            // If nothing is held, any size is accepted, because otherwise an answer larger than the whole budget could never be sent.
             (after <= self.bytes_max || held == 0).then_some(after)
         };
         self.held.try_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
@@ -90,7 +90,7 @@ impl Budget {
         }
     }
 
-    /// Notes that an answer waits for its client, and since when. Returns its id.
+    /// Records that an answer waits for its client, and since when. Returns the id of the record.
     pub(super) fn add_waiting(&self, hold: Arc<BudgetHold>, since: Instant, waker: &Waker) -> u64 {
         let id = hold.id;
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,7 +99,7 @@ impl Budget {
         id
     }
 
-    /// Notes that an answer does not wait any more.
+    /// Records that an answer no longer waits.
     pub(super) fn remove_waiting(&self, id: u64) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.remove(&id);
@@ -107,7 +107,7 @@ impl Budget {
 }
 
 impl BudgetHold {
-    /// Returns true if its connection must end.
+    /// Returns true if the connection of the answer must end.
     pub(super) fn is_revoked(&self) -> bool {
         self.revoked.load(Ordering::Acquire)
     }

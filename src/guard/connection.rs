@@ -22,7 +22,7 @@ pub(super) struct Connection {
     /// True if the last bytes arrived after the deadline.
     late: Cell<bool>,
     counters: ConnectionCounters,
-    /// True if it is counted that the server ended it.
+    /// True if the end of the connection by the server is already counted.
     ended: Cell<bool>,
 }
 
@@ -31,11 +31,11 @@ pub(super) struct Connection {
 enum Phase {
     /// The first head is awaited.
     First { until: Instant },
-    /// Nothing of the next head is known to have arrived.
+    /// No byte of the next head is known to have arrived.
     Idle { until: Instant },
     /// A part of the next head has arrived.
     Head { until: Instant },
-    /// A request is being answered. The app bounds the time of that, and [`Progress`] the pace of the client.
+    /// A request is being answered. The app bounds the time of the handler, and [`Progress`] the pace of the client.
     Answering,
 }
 
@@ -55,14 +55,14 @@ impl Connection {
         }
     }
 
-    /// Notes that a head is complete and given to the app.
+    /// Records that a head is complete and passed to the app.
     pub(super) fn head_complete(&self) {
         self.phase.set(Phase::Answering);
         self.body_unfinished.set(false);
         self.late.set(false);
     }
 
-    /// Notes that the last bytes arrived after the deadline, so that nothing more is read.
+    /// Records that the last bytes arrived after the deadline, so that nothing more is read.
     pub(super) fn set_late(&self) {
         self.late.set(true);
     }
@@ -72,12 +72,12 @@ impl Connection {
         self.late.get()
     }
 
-    /// Notes whether more of the body of the request follows.
+    /// Records whether more of the body of the request follows.
     pub(super) fn set_body_unfinished(&self, unfinished: bool) {
         self.body_unfinished.set(unfinished);
     }
 
-    /// Counts once that the server ends the connection. Returns false if that was counted before.
+    /// Counts once that the server ends the connection. Returns false if the end was counted before.
     pub(super) fn count_end(&self, reason: EndReason) -> bool {
         let is_first = !self.ended.replace(true);
         if is_first {
@@ -97,7 +97,7 @@ impl Connection {
         }
     }
 
-    /// Notes that the whole answer is given to the connection.
+    /// Records that the whole answer is passed to the connection.
     pub(super) fn answered(&self, now: Instant) {
         self.hold.replace(None);
         self.phase.set(Phase::Idle {
@@ -105,7 +105,7 @@ impl Connection {
         });
     }
 
-    /// Notes that bytes arrived.
+    /// Records that bytes arrived.
     pub(super) fn received(&self, now: Instant) {
         if let Phase::Idle { until } = self.phase.get() {
             let until = until.min(now + self.request);
@@ -146,7 +146,7 @@ impl Drop for Connection {
 pub(super) struct Progress {
     needed: usize,
     within: Duration,
-    /// The time since when the answer waits, and the bytes read since then.
+    /// The time at which the answer began to wait, and the bytes read since.
     waiting: Option<(Instant, usize)>,
 }
 
@@ -159,13 +159,13 @@ impl Progress {
         }
     }
 
-    /// Notes that nothing can be written at present. Returns since when that is so, and the deadline for the client to read enough.
+    /// Records that nothing can be written at present. Returns the beginning of the wait, and the deadline for the client to read enough.
     pub(super) fn blocked(&mut self, now: Instant) -> (Instant, Instant) {
         let (since, _) = *self.waiting.get_or_insert((now, 0));
         (since, since + self.within)
     }
 
-    /// Notes that bytes were written, which means that the client has read about as many.
+    /// Records that bytes were written, which means that the client has read about as many.
     pub(super) fn wrote(&mut self, bytes: usize) {
         if let Some((_, read)) = &mut self.waiting {
             *read += bytes;
@@ -175,7 +175,7 @@ impl Progress {
         }
     }
 
-    /// Notes that the whole answer is written.
+    /// Records that the whole answer is written.
     pub(super) fn flushed(&mut self) {
         self.waiting = None;
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// The head of a request took longer than `request_ms`, or none came.
+    /// The head of a request took longer than `request_ms`, or none arrived.
     SlowHead,
     /// The body of a request took longer than `request_ms`.
     SlowBody,
@@ -69,7 +69,7 @@ pub struct Connections {
 }
 
 impl ConnectionCounters {
-    /// Returns the current counts. They are not read at one instant, so that they may differ by a few events.
+    /// Returns the current counts. They are not read at one instant, so they may differ by a few events.
     #[must_use]
     pub fn read(&self) -> Connections {
         let ended = |reason: EndReason| (reason, self.0.ended[reason as usize].load(Ordering::Relaxed));

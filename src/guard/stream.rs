@@ -18,8 +18,8 @@ use super::{ConnectionCounters, ConnectionLimits, EndReason};
 /// The answer to a first head that takes too long. Nothing was written on the connection before it.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Bytes that are read after an answer without a further request in them. actix-http accepts a head of up to 128 KiB, so that more bytes
-/// are the rest of a body whose request was answered early. They are discarded.
+/// Bytes that are read after an answer without a further request in them. actix-http accepts a head of up to 128 KiB, so any bytes beyond
+/// that are the rest of a body whose request was answered early, and are discarded.
 const DISCARDED_BYTES_MAX: usize = 256 * 1024;
 
 /// A connection that ends itself when its client sends or reads too slowly.
@@ -31,8 +31,8 @@ pub(super) struct GuardedStream {
     reading: WakeTimer,
     /// True if bytes were given to actix-http that it may not have parsed yet.
     unparsed: bool,
-    /// True if those bytes were read after the deadline. If they complete a head, which a busy thread was late to read, it is answered;
-    /// nothing more is read.
+    /// True if those bytes were read after the deadline. If these bytes complete a head, the thread was only late to read it, and the
+    /// request is answered; nothing more is read.
     late: bool,
     /// Bytes read since the last answer, while there is no further request.
     discarded: usize,
@@ -193,7 +193,7 @@ impl AsyncWrite for GuardedStream {
         // actix-http flushes once everything is written.
         this.progress.flushed();
         this.stop_waiting();
-        // The answer may have been completed since the last read, so that only the deadline of the next head wakes this task.
+        // The answer may have been completed since the last read, so only the deadline of the next head wakes this task.
         let until = this.connection.head_deadline();
         if until.is_some_and(|until| this.reading.is_due(context, until)) {
             context.waker().wake_by_ref();
@@ -215,8 +215,8 @@ impl Drop for GuardedStream {
     }
 }
 
-/// Wakes its task at a deadline that may change. The timer is set again only if it would fire too late, so that a busy connection needs
-/// one timer in a while and not one for each request.
+/// Wakes its task at a deadline that may change. The timer is set again only if it would fire too late, so a busy connection resets its
+/// timer only rarely and not for each request.
 #[derive(Default)]
 struct WakeTimer(Option<Pin<Box<Sleep>>>);
 

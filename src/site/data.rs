@@ -194,7 +194,7 @@ impl Unit for DataUnit {
         size_of::<Self>() + self.text.len() + self.value.heap_bytes() + size_of_val(&*self.warnings)
     }
 
-    /// Fails, because a template has called data as if it were a template.
+    /// Fails: data cannot be rendered, so this is called only if a template calls data.
     fn render(&self, _: &Closure<'_>, _: &Value<'_>, _: &mut Frame<'_>) -> Result<(), RenderError> {
         let fault = Diagnostic::error("not-a-template", "this is data, and data cannot be rendered")
             .help("data belongs to the page of the same name; a template can only call templates");

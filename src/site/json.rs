@@ -64,7 +64,7 @@ impl Json {
         }
     }
 
-    /// Parses a text, and records up to `most` keys that occur in one object several times. The last value of such a key is used.
+    /// Parses a text, and records up to `most` keys that occur in one object several times. The last value of a repeated key is used.
     pub(super) fn read(text: &str, most: usize) -> Result<(Self, Vec<RepeatedKey>), serde_json::Error> {
         JsonReading::run(text, text, most).or_else(|error| {
             let within = match error.to_string().starts_with("number out of range") {
@@ -171,7 +171,7 @@ impl<'t> JsonReading<'t> {
         }
     }
 
-    /// Parses `within`, and takes the numbers from `text`, which differs from it in nothing else.
+    /// Parses `within`, and takes the numbers from `text`. The two texts differ only in numbers that are out of range.
     fn run(text: &'t str, within: &str, most: usize) -> Result<(Json, Vec<RepeatedKey>), serde_json::Error> {
         let mut reading = Self::of(text, most);
         let mut deserializer = serde_json::Deserializer::from_str(within);
@@ -221,7 +221,7 @@ impl<'t> JsonReading<'t> {
         }
     }
 
-    /// Returns true if the next token is a number. This tells a number apart from an object with the key that marks one.
+    /// Returns true if the next token is a number. This distinguishes a number from an object with the key that marks a number.
     fn is_at_number(&self) -> bool {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let next = rest.iter().find(|byte| begins_token(**byte));

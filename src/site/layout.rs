@@ -68,7 +68,8 @@ fn in_jinja(output: TemplateName) -> impl Iterator<Item = TemplateName> {
     names.filter_map(Result::ok)
 }
 
-/// Returns the data of an entry, each to be merged over the one before: that of all entries, that of all with the same stem, its own.
+/// Returns the names of the data of an entry, each to be merged over the one before: the data of all entries, of all entries with the same
+/// stem, and of this entry alone.
 pub(super) fn data_of(entry: &TemplateName) -> Vec<TemplateName> {
     // The data of `a.html.j2` is that of `a.html`.
     let output = entry.output_name();
@@ -84,8 +85,8 @@ pub(super) fn data_of(entry: &TemplateName) -> Vec<TemplateName> {
     names.into_iter().filter_map(name).collect()
 }
 
-/// Returns the data of an entry with the other Unicode forms of each name, which count if the name itself does not exist: see
-/// [`chosen`].
+/// Returns the names of the data of an entry, with the other Unicode forms of each name, which are used if the name itself does not exist:
+/// see [`chosen`].
 pub(super) fn companions_of(entry: &TemplateName) -> Vec<TemplateName> {
     let names = data_of(entry).into_iter();
     let spelt = |name: TemplateName| {
@@ -97,7 +98,8 @@ pub(super) fn companions_of(entry: &TemplateName) -> Vec<TemplateName> {
     names.flat_map(spelt).collect()
 }
 
-/// Returns those of the existing companions of an entry that are its data: for each name the exact one, otherwise its first other form.
+/// Selects the data of an entry among its existing companions: for each name the companion with exactly that name, otherwise the first one
+/// with another Unicode form.
 pub(super) fn chosen<T: Copy>(entry: &TemplateName, there: &[T], name_of: impl Fn(T) -> TemplateName) -> Vec<T> {
     let of = |wanted: &str| there.iter().copied().find(|each| name_of(*each).as_str() == wanted);
     let names = data_of(entry).into_iter();
@@ -130,7 +132,7 @@ pub(super) fn as_name(directory: &Path) -> String {
     }
 }
 
-/// Returns the file of the data with this name, below the directory of the data. For other names there is none.
+/// Returns the file of the data with this name, below the directory of the data. Names of templates have no such file.
 pub(super) fn shown(name: &TemplateName, directory: &str) -> Option<TemplateName> {
     let file = name
         .as_str()

@@ -15,7 +15,7 @@ pub(super) struct Merged<'d>(pub(super) Vec<&'d Json>);
 
 impl Serialize for Merged<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // All layers up to the last one that is not an object are covered by it.
+        // The last layer that is not an object replaces all layers before it.
         let covered = self.0.iter().rposition(|layer| layer.as_object().is_none());
         let objects = &self.0[covered.map_or(0, |at| at + 1)..];
         match (objects, covered) {

@@ -46,7 +46,7 @@ pub(super) fn page(digests: &Digests, snapshot: &Snapshot, name: &str) -> Arc<st
     };
     match (digests.of(snapshot, id), snapshot.standing(id)) {
         (Some(digest), _) => digest.to_string().into(),
-        (None, Standing::Broken { .. }) => "broken".into(),
+        (None, Standing::Broken) => "broken".into(),
         (None, _) => "gone".into(),
     }
 }

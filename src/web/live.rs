@@ -1,12 +1,12 @@
 //! Live reload for the authors of templates: pages that follow each edit, and an overlay that shows its errors. It is active in
 //! development only ([`Web::development`](super::Web::development)).
 //!
-//! Each page contains a script tag with the name of its entry and an identifier of the templates that it was rendered from. The
-//! script follows the entry by server-sent events. An event always contains the current state of the entry, never a change, so no
-//! event can be missed: a page that was disconnected, or that comes from a server since restarted, compares the state with its own
-//! and fetches itself again if they differ. The script then applies the differences to the page in place if the result is certain
-//! to equal a fresh load, and otherwise reloads the page. Scroll position, focus and form input are kept in both cases.
-//! `docs/live.md` lists what is kept and what causes a reload.
+//! Each page contains a script tag with the name of its entry and an identifier of the templates that it was rendered from. The script
+//! follows the entry by server-sent events. An event always contains the current state of the entry, never a change, so no event can be
+//! missed: a page that was disconnected, or whose server was restarted, compares the state with its own and fetches itself again if they
+//! differ. The script then applies the differences to the page in place if the result is certain to equal a fresh load, and otherwise
+//! reloads the page. Scroll position, focus and form input are kept in both cases. `docs/live.md` lists what is kept and what causes a
+//! reload.
 //!
 //! The events contain source lines of templates, so they are sent only to pages of the same origin, and only to browsers that
 //! address the server by an IP address, by `localhost` or by an [allowed host name](super::Web::host).

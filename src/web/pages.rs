@@ -49,8 +49,8 @@ impl Pages {
         Self::of(Web::new(hotplate).faults(faults), site)
     }
 
-    /// Creates the pages of a site with a given configuration, such as for development. The links in the overlay and the stylesheets
-    /// are set to those of the site.
+    /// Creates the pages of a site with a given configuration, such as for development. The links in the overlay and the stylesheets are
+    /// set to the files of the site.
     #[must_use]
     pub fn of(web: Web, site: Site) -> Self {
         let (names, place) = (site.clone(), site.clone());
@@ -156,7 +156,7 @@ async fn page(request: HttpRequest, path: web::Path<String>, pages: Data<Pages>,
     let quiet = !pages.version_headers;
     let mut response = answer(request, path, pages, web).instrument(span).await;
     if quiet {
-        response::undescribe(response.headers_mut());
+        response::remove_headers(response.headers_mut());
     }
     response
 }

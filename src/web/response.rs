@@ -38,7 +38,7 @@ pub(super) fn describe<'b>(
 }
 
 /// Removes the headers that [`describe`] adds.
-pub(super) fn undescribe(headers: &mut HeaderMap) {
+pub(super) fn remove_headers(headers: &mut HeaderMap) {
     for name in ["x-hotplate-version", "x-hotplate-freshness"] {
         headers.remove(name);
     }
@@ -77,7 +77,7 @@ pub(super) fn no_pages_yet(request: &HttpRequest, script: Option<PageScript>) ->
     answer
 }
 
-/// Answers a failed render. `error` is the status of a page that was itself to report an error; it stays.
+/// Answers a failed render. `error` is the status of a page that itself reports an error; this status is kept.
 pub(super) fn failed(
     request: &HttpRequest,
     entry: &str,

@@ -122,7 +122,7 @@ impl Templates {
         &self.web.hotplate
     }
 
-    /// Renders an entry of a pinned version: in the current thread if that does not block other requests, otherwise in the Renderer's
+    /// Renders an entry of a pinned version: in the current thread if the render does not block other requests, otherwise in the Renderer's
     /// pool.
     pub(super) async fn render_pinned(
         &self,

@@ -67,7 +67,7 @@ impl Served {
         self.admin.address()
     }
 
-    /// Edits a template and waits until the edit is taken in.
+    /// Edits a template and waits until the edit is published or reported.
     pub(crate) fn edit(&self, path: &str, text: &str) {
         self.memory.set(name(path), text);
         let answer = self.ask("POST", "/admin/v1/reload", &[], "");
@@ -162,7 +162,7 @@ fn the_api_shows_the_served_version() {
     assert_eq!(names(&near["nodes"]), ["alone.txt"]);
 }
 
-/// An edit that compiles and fails in a render makes a template stale in every answer, as one that does not compile does.
+/// An edit that compiles and fails in a render makes a template stale in every answer, like an edit that does not compile.
 #[test]
 fn a_template_that_fails_in_renders_is_stale_everywhere() {
     let served = Served::start(&SHOP);
@@ -384,7 +384,7 @@ fn the_listener_outlives_the_engine() {
         .enable_all()
         .build()
         .expect("a runtime");
-    assert!(runtime.block_on(served.hotplate.shutdown(http::PATIENCE)));
+    assert!(runtime.block_on(served.hotplate.shutdown(http::WAIT_MAX)));
     let reload = served.ask("POST", "/admin/v1/reload", &[], "");
     assert_eq!(
         (reload.status, &reload.json()["type"]),

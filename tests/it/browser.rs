@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Generous bound for each wait; a test that reaches it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Interval between two evaluations of a condition.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -124,7 +124,7 @@ impl Browser {
 
     /// Waits until an expression is true in the page; returns false if the bound is reached.
     pub(crate) fn comes_true(&self, expression: &str) -> bool {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + WAIT_MAX;
         let script = format!("return !!({expression})");
         while Instant::now() < until {
             // An evaluation fails while the page is reloaded.

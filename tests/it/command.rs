@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// Generous bound for each wait; a test that reaches it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// The result of a run of the command.
 pub(crate) struct RunOutput {
@@ -125,7 +125,7 @@ impl Running {
         let mut found = vec![None; texts.len()];
         let mut seen = String::new();
         while found.contains(&None) {
-            let line = self.lines.recv_timeout(PATIENCE);
+            let line = self.lines.recv_timeout(WAIT_MAX);
             let line = line.unwrap_or_else(|_| panic!("no lines with {texts:?} in time, but:\n{seen}"));
             seen += &format!("{line}\n");
             if let Some(at) = texts.iter().position(|text| line.contains(text)) {
@@ -176,7 +176,7 @@ impl Running {
     pub(crate) fn lines_until(&self, text: &str) -> String {
         let mut seen = String::new();
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(WAIT_MAX) {
                 Ok(line) => seen += &(line + "\n"),
                 Err(RecvTimeoutError::Timeout) => panic!("no line with {text:?} in time, but:\n{seen}"),
                 Err(RecvTimeoutError::Disconnected) => panic!("it ended without a line with {text:?}:\n{seen}"),

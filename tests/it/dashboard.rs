@@ -137,7 +137,7 @@ fn signing_in_is_for_people_only() {
     assert_eq!(ask("POST", "/_hotplate/do/reload", &[], "").status, 401);
     let wrong = ask("POST", "/_hotplate/login", &[], "token=wrong");
     assert_eq!(wrong.status, 401);
-    assert!(wrong.body.contains("That is not the token") && wrong.header("set-cookie").is_none());
+    assert!(wrong.body.contains("The token is wrong") && wrong.header("set-cookie").is_none());
     let right = ask("POST", "/_hotplate/login", &[], "token=right-token");
     let cookie = right.header("set-cookie").expect("a session").to_owned();
     assert!(

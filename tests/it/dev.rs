@@ -229,7 +229,7 @@ fn a_page_that_never_rendered_is_reported() {
     server.running.wait_for("version 3: fixed late.html");
 }
 
-/// The version that is named as still served is the one that is served, even if the version before the failing one fails as well.
+/// The author sees the number of the version that is really served, even if the version before the failing one fails as well.
 #[test]
 fn the_served_version_is_named_after_two_bad_edits() {
     let files = site();

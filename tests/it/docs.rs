@@ -1,5 +1,5 @@
-//! Checks that the paths, flags, commands, settings and metrics exist which the documents name. The programs in the documents are
-//! compiled as documentation tests.
+//! Checks that the paths, flags, commands, settings and metrics that the documents name exist. The programs in the documents are compiled
+//! as documentation tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ fn codes(text: &str) -> impl Iterator<Item = &str> {
     prose.flat_map(|part| part.lines().flat_map(|line| line.split('`').skip(1).step_by(2)))
 }
 
-/// Returns the longest prefix of such characters.
+/// Returns the longest prefix whose characters are all accepted.
 fn beginning(text: &str, is_part: impl Fn(char) -> bool) -> &str {
     let end = text.find(|character| !is_part(character)).unwrap_or(text.len());
     &text[..end]

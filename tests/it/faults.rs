@@ -441,7 +441,7 @@ async fn a_fault_is_reported_consistently() {
 /// Checks the message about the end of a fault: it is logged when the newest text was rendered without error, and not before.
 #[actix_web::test]
 async fn a_fault_is_fixed_by_a_successful_render() {
-    /// An action on the template or on the one that it calls.
+    /// An action on the template or on the template that it calls.
     enum Step {
         Edit(&'static str),
         EditPart(&'static str),
@@ -786,7 +786,7 @@ async fn renders_behind_a_stuck_pool_are_reported() {
     let three = BTreeMap::from([("timeout".to_owned(), 3)]);
     assert_eq!(scene.counted_since(&before), three);
     assert_eq!(alerts(&before, &scene.metrics()), BTreeSet::from(["outcome"]));
-    // The thread returns, and the result of its render was delivered to nobody.
+    // The thread returns, and the result of its render was not delivered.
     drop(open);
     let web = Web::new(scene.hotplate.clone());
     let scene = Scene { web, ..scene };
@@ -816,7 +816,7 @@ async fn a_hanging_thread_is_reported() {
             })
         },
     );
-    // Two templates, because one that has hung is not tried again for a while.
+    // Two templates, because a template that has hung is not tried again for a while.
     for (page, expected) in [
         ("hangs", ["breakers", "degraded", "outcome"]),
         ("hangs2", ["breakers", "outcome", "ready"]),

@@ -137,7 +137,7 @@ const EDITS: &[(&str, FollowMode, &str, &str, &str)] = &[
     ("a field that a script filled in", Reloaded, "<input id=i value=1><output id=o></output>", "<input id=i value=2><output id=o></output>", "o.value = i.value * 2; i.setAttribute('value', i.value + '!')"),
 ];
 
-/// Actions of a visitor, and what has to remain of them after an edit.
+/// Actions of a visitor, and the state that has to remain after an edit.
 struct Visit {
     name: &'static str,
     how: FollowMode,

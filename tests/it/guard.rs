@@ -90,7 +90,7 @@ impl Drop for Guarded {
     }
 }
 
-/// Answers after longer than a connection may be idle, and than actix-web lets a client read the rest after that.
+/// Answers after a time that exceeds both the idle time of a connection and the time that actix-web gives a client to read the rest.
 async fn slow() -> &'static str {
     rt::time::sleep(Duration::from_millis(3_000)).await;
     "slow"
@@ -103,7 +103,7 @@ async fn late(body: Payload) -> HttpResponse {
     }
 }
 
-fn patient() -> ConnectionLimits {
+fn generous_limits() -> ConnectionLimits {
     ConnectionLimits {
         connections: 100,
         keep_alive_ms: NEVER_MS,
@@ -132,7 +132,7 @@ fn times(read: &[u8], word: &str) -> usize {
 fn every_head_has_a_deadline() {
     let guarded = Guarded::start(ConnectionLimits {
         request_ms: 200,
-        ..patient()
+        ..generous_limits()
     });
     let mut first = guarded.send("GET / HTT");
     let (answer, _) = rest(&mut first);
@@ -162,7 +162,7 @@ fn a_partial_head_after_a_request_has_a_deadline() {
     let guarded = Guarded::start(ConnectionLimits {
         keep_alive_ms: 100,
         request_ms: 100,
-        ..patient()
+        ..generous_limits()
     });
     let mut stream = guarded.send(&format!("{GET}GET / HTTP/1.1\r\nx: "));
     let (answer, _) = rest(&mut stream);
@@ -174,7 +174,7 @@ fn an_endless_body_has_a_deadline() {
     let guarded = Guarded::start(ConnectionLimits {
         keep_alive_ms: 100,
         request_ms: 200,
-        ..patient()
+        ..generous_limits()
     });
     let chunked = "transfer-encoding: chunked\r\n\r\n5\r\nab";
     let sized = "content-length: 100\r\n\r\nab";
@@ -197,7 +197,7 @@ fn a_client_that_reads_nothing_is_reset() {
     let guarded = Guarded::start(ConnectionLimits {
         connections: 1,
         stalled_ms: 300,
-        ..patient()
+        ..generous_limits()
     });
     let mut unread = guarded.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n");
     unread.read_exact(&mut [0; 16]).expect("it has begun");
@@ -214,7 +214,7 @@ fn a_client_that_reads_nothing_is_reset() {
 
 #[test]
 fn connections_are_counted_while_they_are_open() {
-    let guarded = Guarded::start(patient());
+    let guarded = Guarded::start(generous_limits());
     let open =
         |expected: usize| crate::wait::until("connections are counted", || guarded.counters.read().open == expected);
     assert_eq!(guarded.counters.read().capacity, 100);
@@ -228,7 +228,7 @@ fn connections_are_counted_while_they_are_open() {
 
 #[test]
 fn a_client_that_keeps_sending_is_ended() {
-    let guarded = Guarded::start(patient());
+    let guarded = Guarded::start(generous_limits());
     let head = "POST /early HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000000\r\n\r\n";
     let mut stream = guarded.send(head);
     while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {}
@@ -239,7 +239,7 @@ fn a_client_that_keeps_sending_is_ended() {
 fn a_slow_reader_gets_everything() {
     let guarded = Guarded::start(ConnectionLimits {
         keep_alive_ms: 1_000,
-        ..patient()
+        ..generous_limits()
     });
     let mut slow = guarded.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n");
     slow.read_exact(&mut [0; 16]).expect("it has begun");
@@ -253,11 +253,11 @@ fn a_slow_reader_gets_everything() {
 fn unread_answers_share_a_budget() {
     let guarded = Guarded::start(ConnectionLimits {
         buffered_bytes: LARGE + LARGE / 2,
-        ..patient()
+        ..generous_limits()
     });
     let mut unread = guarded.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n");
     unread.read_exact(&mut [0; 16]).expect("it has begun");
-    // Its bytes are taken for others, but not within the first second.
+    // Its bytes are revoked in favour of other answers, but not within the first second.
     let refused = guarded.get("/large");
     assert_eq!(
         (refused.status, refused.header("retry-after")),

@@ -406,7 +406,7 @@ fn a_single_page_app_follows() {
         );
         files.write("templates/other.html", &page("other two"));
         browser.wait_for(&text("other two"));
-        // An edit of the former page has no effect any more.
+        // An edit of the previous page no longer has an effect.
         files.write("templates/index.html", &page("index two"));
         files.write("templates/other.html", &page("other three"));
         browser.wait_for(&text("other three"));

@@ -1,5 +1,5 @@
-//! Measures the time until browsers show an edit. The times are printed; assertions are limited to what a busy machine cannot
-//! fail.
+//! Measures the time until browsers show an edit. The times are printed; assertions are limited to conditions that hold even on a busy
+//! machine.
 //!
 //! `cargo test --release --test it -- --ignored --nocapture --test-threads 1 pace`
 
@@ -19,7 +19,7 @@ use crate::files::{Files, shop};
 use crate::http::Server;
 
 /// Generous bound for each wait; a test that reaches it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 fn page(text: &str) -> String {
     format!("<!doctype html><html><body>{{{{ call _parts/head.html with page }}}}<p id=own>{text}</p></body></html>")
@@ -40,7 +40,7 @@ fn site(pages: usize) -> Files {
 /// Opens an event stream and reads the head of its answer.
 fn follow(server: &Server, path: &str) -> BufReader<TcpStream> {
     let stream = server.send("GET", path);
-    stream.set_read_timeout(Some(PATIENCE)).expect("set");
+    stream.set_read_timeout(Some(WAIT_MAX)).expect("set");
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     while line.trim_end() != "event: page" {
@@ -108,7 +108,7 @@ fn the_number_of_browsers_is_limited() {
     assert_eq!(server.get("/0/0").status, 200);
     streams.clear();
     // The server notices closed connections soon.
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + WAIT_MAX;
     loop {
         let mut head = [0; 12];
         server.send("GET", path).read_exact(&mut head).expect("an answer");

@@ -219,7 +219,7 @@ fn invalid_answers_are_reported() {
     for (status, body, code, part) in [
         ("401 Unauthorized", "{}", 2, "token"),
         ("404 Not Found", "<html>", 3, "404"),
-        ("200 OK", "<html>", 3, "not as the admin API"),
+        ("200 OK", "<html>", 3, "is not the admin API"),
         (
             "503 Service Unavailable",
             r#"{"title": "Busy", "detail": "try again"}"#,

@@ -125,7 +125,7 @@ fn check_fields(document: &Value, schema: &Value, fields: &Map<String, Value>, p
     Ok(())
 }
 
-/// Collects the fields of an object schema, including those of its `allOf` parts.
+/// Collects the fields of an object schema, including the fields of its `allOf` parts.
 fn collect(document: &Value, schema: &Value, known: &mut Map<String, Value>, required: &mut Vec<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let schema = resolve(document, reference).expect("a schema");

@@ -223,7 +223,7 @@ fn too_few_threads_or_too_little_memory_are_reported() {
             "threads are needed",
         ),
     ] {
-        let script = format!("ulimit -v 600000; exec {binary} {command} {site} --bind 127.0.0.1:0 {more}");
+        let script = format!("ulimit -v 800000; exec {binary} {command} {site} --bind 127.0.0.1:0 {more}");
         let ended = Command::new("sh").args(["-c", &script]).output().expect("runs");
         let stderr = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(3), "{command}: {stderr}");

@@ -1,6 +1,6 @@
-//! Everything at once: a server of a site is edited, flooded, reloaded and asked for as long as is wanted, and each answer is checked.
+//! A soak test: for a given time the site of a server is edited, reloaded and flooded with requests, and each answer is checked.
 //!
-//! `HOTPLATE_SOAK_S` says for how many seconds; without it this is skipped. By hand, for ten minutes:
+//! `HOTPLATE_SOAK_S` is the time in seconds; without it the test is skipped. To run it for ten minutes:
 //!
 //! `HOTPLATE_SOAK_S=600 cargo test --release --features cli --test it -- --nocapture soak`
 
@@ -26,32 +26,33 @@ use server::{Server, Usage};
 use site::{Site, WAYS, Way};
 
 const TOKEN: &str = "the-token-of-this-soak";
-/// Examples of each kind of finding that are kept, and versions of which is known what they look like.
+/// Number of examples of each kind of finding that are kept.
 const KEPT: usize = 3;
+/// Number of versions of pages whose texts are remembered.
 const VERSIONS: usize = 20_000;
-/// From here on there are enough samples to say that what the process takes does not grow.
+/// A storm of this length has enough samples to show that the resources of the process do not grow.
 const LONG: Duration = Duration::from_secs(20);
-/// What the process may take more at the end than at the beginning, besides a half.
+/// The accepted growth of the process between the beginning and the end, in addition to a half.
 const SLACK_KIB: u64 = 48 * 1024;
 const SLACK: u64 = 32;
-/// The number of what is saved last. It is even, for odd ones are bad pages.
+/// The number of the last edit. It is even, because odd numbers are bad pages.
 const LAST: u64 = 1_000_000_000;
 
-/// What is done at the moment.
+/// The phases of the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Good pages are read.
     Calm,
-    /// Besides, four clients ask for one page as fast as it is answered.
+    /// In addition, four clients request one page as fast as it is answered.
     Busy,
     /// That page loops.
     Looping,
-    /// Everything at once.
+    /// All roles act at once.
     Storm,
     Over,
 }
 
-/// What all threads share.
+/// The state that all threads share.
 struct Soak<'s> {
     site: &'s Site,
     pages: SocketAddr,
@@ -138,7 +139,7 @@ impl Soak<'_> {
     }
 }
 
-/// Ends all threads, however the one that began them ends.
+/// Ends all threads when the thread that began them ends, also by a panic.
 struct End<'s>(&'s Soak<'s>);
 
 impl Drop for End<'_> {
@@ -147,7 +148,7 @@ impl Drop for End<'_> {
     }
 }
 
-/// How long each phase lasts.
+/// The durations of the phases.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     /// Calm, then with four busy clients, then with a page that loops.
@@ -173,7 +174,7 @@ fn last(time: Duration) {
     }
 }
 
-/// How long pages took, by phase, in microseconds.
+/// The times that pages took, with their phase, in microseconds.
 type Times = Vec<(Phase, u32)>;
 
 fn percentile(times: &Times, phase: Phase, part: f64) -> f64 {
@@ -192,7 +193,7 @@ fn percentile(times: &Times, phase: Phase, part: f64) -> f64 {
 /// One figure of a sample.
 type Figure = fn(&Usage) -> u64;
 
-/// The middle one of some samples.
+/// Returns the median of one figure over some samples.
 fn median(samples: &[Usage], figure: Figure) -> u64 {
     let mut figures: Vec<u64> = samples.iter().map(figure).collect();
     figures.sort_unstable();
@@ -202,12 +203,12 @@ fn median(samples: &[Usage], figure: Figure) -> u64 {
 #[test]
 fn every_answer_is_whole_whatever_is_done_to_the_server() {
     let Ok(seconds) = std::env::var("HOTPLATE_SOAK_S") else {
-        println!("skipped: HOTPLATE_SOAK_S does not say for how many seconds");
+        println!("skipped: HOTPLATE_SOAK_S is not set to a number of seconds");
         return;
     };
     let plan = Plan::of(seconds.parse().expect("a number of seconds"));
     let site = Site::new().expect("a site");
-    // So that no pause of this machine is taken for the end of what is written, or of what is deleted.
+    // Long settle and grace times, so that a pause of this machine is not mistaken for the end of a write or for a deletion.
     let server = Server::start(
         &site,
         &[
@@ -289,7 +290,7 @@ fn run(soak: &Soak<'_>, server: &Server, plan: Plan) -> (Times, Vec<Usage>) {
     })
 }
 
-/// Saves everything once more, looks whether that is what is served, and ends the server. Returns what it said that is alarming.
+/// Saves everything once more, checks that it is served, and ends the server. Returns the alarming lines of its log.
 fn finish(soak: &Soak<'_>, server: Server) -> Vec<String> {
     for way in WAYS.into_iter().filter(|way| *way != Way::Steady) {
         soak.site.settle(way, LAST).expect("saved");
@@ -309,7 +310,7 @@ fn finish(soak: &Soak<'_>, server: Server) -> Vec<String> {
     alarming
 }
 
-/// Says in one line how it was.
+/// Prints the results in one line.
 fn report(soak: &Soak<'_>, plan: Plan, times: &Times, usage: &[Usage]) {
     let p99 = |phase| percentile(times, phase, 0.99);
     let [calm, busy, looping, storm] = [Phase::Calm, Phase::Busy, Phase::Looping, Phase::Storm].map(p99);
@@ -332,7 +333,7 @@ fn report(soak: &Soak<'_>, plan: Plan, times: &Times, usage: &[Usage]) {
     );
 }
 
-/// What the process takes in the last third of the storm is what it took in the third before.
+/// Asserts that the process uses as much in the last third of the storm as in the third before.
 fn assert_flat(usage: &[Usage]) {
     let third = usage.len() / 3;
     let (first, last) = (&usage[third / 2..third + third / 2], &usage[usage.len() - third..]);

@@ -32,7 +32,7 @@ fn get(server: &Server, path: &str) -> Answer {
     ask(server, "GET", path, &[])
 }
 
-/// Waits for the validators of a file: it has none while it has just changed.
+/// Waits for the validators of a file, because a file that has just changed has none.
 fn validators(server: &Server, path: &str) -> (String, String) {
     let found = wait::answer(|| {
         let answer = get(server, path);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Generous bound for each wait; a test that reaches it fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// An HTTP response.
 #[derive(Debug)]
@@ -50,8 +50,8 @@ pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&st
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("connects");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a limit");
+    stream.set_read_timeout(Some(WAIT_MAX)).expect("a limit");
+    stream.set_write_timeout(Some(WAIT_MAX)).expect("a limit");
     stream
 }
 

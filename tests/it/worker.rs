@@ -131,7 +131,7 @@ fn a_blocking_formatter_blocks_only_renders_in_the_worker() {
     );
     go.send(()).expect("it waits");
     assert_eq!(read(&mut page).body, "done");
-    quick.set_read_timeout(Some(crate::wire::PATIENCE)).expect("set");
+    quick.set_read_timeout(Some(crate::wire::WAIT_MAX)).expect("set");
     assert_eq!(read(&mut quick).body, "quick");
 }
 

@@ -102,12 +102,8 @@ impl CompileRecorder {
     }
 
     /// Counts the new diagnostics of a version, except those that the Compiler has counted.
-    pub(super) fn unresolved(&self, diagnostics: &[Diagnostic]) {
-        self.add(
-            diagnostics
-                .iter()
-                .filter(|diagnostic| UNRESOLVED.contains(&diagnostic.code)),
-        );
+    pub(super) fn unresolved<'d>(&self, diagnostics: impl Iterator<Item = &'d Diagnostic>) {
+        self.add(diagnostics.filter(|diagnostic| UNRESOLVED.contains(&diagnostic.code)));
     }
 
     fn add<'d>(&self, diagnostics: impl Iterator<Item = &'d Diagnostic>) {

@@ -4,10 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{StatusCounters, standings};
 use crate::events::Published;
-use crate::snapshot::Snapshot;
-use crate::version::Version;
 
 /// A version that was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,25 +52,5 @@ impl PublicationLog {
     /// Returns true if the newest version is held.
     pub(super) fn held(&self) -> bool {
         self.held.load(Ordering::Relaxed)
-    }
-}
-
-/// The number of entries by compiled status, counted once for each version and cached.
-#[derive(Debug)]
-pub(super) struct StatusCounts(Mutex<(Version, StatusCounters)>);
-
-impl Default for StatusCounts {
-    fn default() -> Self {
-        Self(Mutex::new((Version::NONE, StatusCounters::default())))
-    }
-}
-
-impl StatusCounts {
-    pub(super) fn of(&self, snapshot: &Snapshot) -> StatusCounters {
-        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if counted.0 != snapshot.version() {
-            *counted = (snapshot.version(), standings(snapshot));
-        }
-        counted.1
     }
 }

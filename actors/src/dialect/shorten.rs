@@ -1,6 +1,6 @@
-//! [`shorten`]: a text of an author inside a message.
+//! [`shorten`]: shortens texts of authors for messages.
 
-/// As much of a text as a message bears, on one line.
+/// Returns a text on one line, cut to a length that is readable in a message.
 pub(crate) fn shorten(text: &str) -> String {
     const CHARACTERS: usize = 60;
     let mut shown: String = text

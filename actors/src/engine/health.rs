@@ -35,7 +35,7 @@ impl Entries {
             match standing {
                 EntryStanding::Gone => {}
                 _ if !(self.0)(name) => {}
-                EntryStanding::Broken { .. } => broken += 1,
+                EntryStanding::Broken => broken += 1,
                 EntryStanding::Current(_) | EntryStanding::Stale { .. } => return None,
             }
         }

@@ -7,19 +7,21 @@ use std::sync::{Arc, PoisonError};
 use actix::{Actor, AsyncContext};
 
 use super::control::ControlState;
-use super::{ActorEntry, Actors, Registry, StartError, hang_policy};
-use crate::compiler::{self, Cache, Compiler};
+use super::{ActorEntry, Actors, Grapher, Registry, StartError, hang_policy};
+use crate::accepted::AcceptedState;
+use crate::compiler::{self, Cache, Compiler, FirstBatches};
 use crate::counters::Recorder;
+use crate::graph;
 use crate::graph::plan::Graph;
-use crate::graph::{self, Grapher};
+use crate::limits::Limits;
 use crate::loader::Hints;
 use crate::policies::ActorKind;
 use crate::protocol::messages::{BatchOutcome, Reload, SourcesChanged, SyncOutcome, SyncSources};
 use crate::registry::state::RegistryState;
-use crate::registry::{self, AcceptedState};
+use crate::registry::{self, AnsweredState};
 use crate::supervision::{Behavior, Child, InjectedFaults, MailboxSlot, MeteredRecipient, Pool, Shell, Vault};
 use crate::version::LoaderId;
-use crate::watcher::{self, LoaderWorker, Watcher};
+use crate::watcher::{self, HintGate, LoaderWorker, Watcher};
 
 impl ControlState {
     /// Starts all actors, then has each Watcher sync, which publishes the first version.
@@ -39,12 +41,12 @@ impl ControlState {
             ..
         } = self;
         let child = |actor: ActorKind, number| group.add(actor.name(), number, plan.policies.of(actor));
-        let accepted = Vault::new(Graph::new(&plan.formatters, plan.companions));
+        let graph = Graph::new(&plan.formatters, plan.companions);
+        let state = AnsweredState::new(RegistryState::of(served.load_full()));
+        let accepted = Vault::new(AcceptedState::new(state, Arc::new(graph)));
         let registry = registry::RegistryConfig {
-            accepted: Vault::new(AcceptedState::new(RegistryState::of(served.load_full()))),
-            graph: accepted.clone(),
+            accepted: accepted.clone(),
             served: Arc::clone(&served),
-            formatters: plan.formatters,
             limits: Arc::clone(&limits),
             events,
             fault_log,
@@ -57,26 +59,34 @@ impl ControlState {
         };
         let graph: ActorEntry<Grapher> = start(graph, child(ActorKind::Graph, 0), &faults);
         let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms, "the limit `compile_hang_ms`");
-        let compilers = Pool::start("hotplate-compile", limits.compile_threads, 1024, Some(hang_policy))?;
-        let compiler = compiler::CompilerConfig {
+        // The batches of all loaders may be in flight at once.
+        let queue = compiler::jobs_in_flight(limits.compile_threads).saturating_mul(plan.loaders.len());
+        let compilers = Pool::start("hotplate-compile", limits.compile_threads, queue, Some(hang_policy))?;
+        let compiler_config = compiler::CompilerConfig {
             dialects: plan.dialects,
             cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
             pool: compilers.clone(),
             limits: Arc::clone(&limits),
             recorder: Arc::clone(&tally),
             graph: graph.recipient(),
+            graph_at_start: graph.recipient(),
+            first_batches: Arc::new(FirstBatches::of(plan.loaders.len())),
         };
-        let compiler: ActorEntry<Compiler> = start(compiler, child(ActorKind::Compiler, 0), &faults);
 
+        let mut compiler_children = Vec::with_capacity(plan.loaders.len());
         let mut watchers = Vec::with_capacity(plan.loaders.len());
         let mut loader_workers = Vec::with_capacity(plan.loaders.len());
         for (number, loader) in plan.loaders.into_iter().enumerate() {
             let id = LoaderId(u16::try_from(number).unwrap_or(u16::MAX));
             let worker = LoaderWorker::new(loader, id)?;
+            let compiler: ActorEntry<Compiler> =
+                start(compiler_config.clone(), child(ActorKind::Compiler, id.0), &faults);
             let child = child(ActorKind::Watcher, id.0);
             let faults = faults["watcher"].clone();
             let tally = Arc::clone(&tally);
-            let (watcher, hints) = start_watcher(id, worker.clone(), compiler.recipient(), tally, child, faults);
+            compiler_children.push(Arc::clone(&compiler.child));
+            let compiler = compiler.recipient();
+            let (watcher, hints) = start_watcher(id, worker.clone(), compiler, tally, &limits, child, faults);
             watcher_hints
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -90,17 +100,16 @@ impl ControlState {
             watchers.push(watcher);
             loader_workers.push(worker);
         }
-        for watcher in &watchers {
-            first_sync(watcher).await?;
-        }
+        first_syncs(&watchers).await?;
         plan.stand_in
             .check(&served.load())
             .map_err(|(name, reason)| StartError::Fallback {
                 name,
                 reason: reason.into(),
             })?;
-        let rest = [&compiler.child, &graph.child, &registry.child, &renderer.worker.child];
-        let children = watchers.iter().map(|watcher| &watcher.child).chain(rest);
+        let rest = [&graph.child, &registry.child, &renderer.worker.child];
+        let children = watchers.iter().map(|watcher| &watcher.child);
+        let children = children.chain(&compiler_children).chain(rest);
         Ok(Actors {
             children: children.cloned().collect(),
             watchers: watchers.into(),
@@ -130,6 +139,7 @@ fn start_watcher(
     worker: LoaderWorker,
     compiler: MeteredRecipient<SourcesChanged>,
     tally: Arc<Recorder>,
+    limits: &Limits,
     child: Arc<Child>,
     faults: InjectedFaults,
 ) -> (ActorEntry<Watcher>, Hints) {
@@ -138,13 +148,14 @@ fn start_watcher(
     let addr = Shell::<Watcher>::create(|context| {
         let recipient = context.address().recipient::<SyncSources>();
         let place = MailboxSlot::default();
-        let hints = Hints::new(move || {
+        let gate = HintGate::new(limits, move || {
             if let Some(place) = place.take() {
                 // A mailbox that is full holds reloads, each of which is a full scan.
                 let batch = watcher::batch(loader);
                 let _ = recipient.try_send(SyncSources { place, batch });
             }
         });
+        let hints = gate.hints();
         created = Some(hints.clone());
         let setup = watcher::WatcherConfig {
             loader,
@@ -152,6 +163,7 @@ fn start_watcher(
             revisions: Arc::new(AtomicU64::new(0)),
             compiler,
             hints,
+            gate,
             recorder: tally,
         };
         Shell::new(setup, child_of_shell, faults)
@@ -160,14 +172,26 @@ fn start_watcher(
     (ActorEntry { addr, child }, hints)
 }
 
-/// Has a Watcher sync, and waits for the outcome of the pipeline.
-async fn first_sync(watcher: &ActorEntry<Watcher>) -> Result<(), StartError> {
-    match watcher
-        .addr
-        .send(Reload::default())
-        .await
-        .map_err(|closed| StartError::Failed(Box::new(closed)))?
-    {
+/// Has all Watchers sync at once, and waits for the outcome of the pipeline: the first version, of all loaders together.
+async fn first_syncs(watchers: &[ActorEntry<Watcher>]) -> Result<(), StartError> {
+    let (outcomes, mut decided) = tokio::sync::mpsc::channel(watchers.len().max(1));
+    for watcher in watchers {
+        let (sync, outcomes) = (watcher.addr.send(Reload::default()), outcomes.clone());
+        actix::spawn(async move {
+            let _ = outcomes.send(sync.await).await;
+        });
+    }
+    drop(outcomes);
+    // The first failure ends the start, because the others wait for that loader.
+    while let Some(outcome) = decided.recv().await {
+        check_first(outcome.map_err(|closed| StartError::Failed(Box::new(closed)))?)?;
+    }
+    Ok(())
+}
+
+/// Returns the error of a first sync.
+fn check_first(outcome: SyncOutcome) -> Result<(), StartError> {
+    match outcome {
         SyncOutcome::Unchanged => Ok(()),
         SyncOutcome::Decided(BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_)) => Ok(()),
         SyncOutcome::Decided(BatchOutcome::Refused(reason) | BatchOutcome::Lost(reason)) => {

@@ -1,11 +1,11 @@
 //! [`FaultFinder`]: the faults of one template by itself. These are errors in its text, and calls or formatters that do not exist.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::tiny::formatter_meant;
-use crate::dialect::{Call, CallKind, FormatterUse, Unit, formatter_elsewhere};
+use crate::dialect::{Call, CallKind, FormatterUse, Formatters, Unit, formatter_elsewhere};
 use crate::loader::directory::EXTENSIONS;
 use crate::protocol::batch::CompiledText;
 use crate::snapshot::NameHasher;
@@ -22,7 +22,7 @@ const FORMATTERS_LISTED_MAX: usize = 24;
 
 /// The names that calls and formatters are checked against, for one batch.
 pub(crate) struct FaultFinder<'g, E, N> {
-    pub(crate) formatters: &'g BTreeSet<Box<str>>,
+    pub(crate) formatters: &'g Formatters,
     /// A function that returns true if a template is defined.
     pub(crate) exists: E,
     /// A function that returns the names of all defined templates.
@@ -68,8 +68,11 @@ where
         let is_missing = |call: &&Call| call.kind == CallKind::Required && !exists(&call.name);
         let calls = unit.calls().iter().filter(is_missing).take(FAULTS_MAX);
         let calls: Vec<_> = calls.collect();
-        let formatters = &self.formatters;
-        let uses = unit.formatters().iter().filter(|used| !formatters.contains(&used.name));
+        let formatters = self.formatters;
+        let uses = unit
+            .formatters()
+            .iter()
+            .filter(|used| formatters.get(&used.name).is_none());
         let uses = uses
             .take(FAULTS_MAX)
             .map(|used| (used.span, self.unknown_formatter(unit, used)));
@@ -113,7 +116,7 @@ where
 
     fn unknown_formatter(&self, unit: &dyn Unit, used: &FormatterUse) -> Diagnostic {
         let wanted = &*used.name;
-        let registered: Vec<&str> = self.formatters.iter().map(AsRef::as_ref).collect();
+        let registered: Vec<&str> = self.formatters.names().collect();
         if let Some(fault) = unit.unknown_formatter(wanted, &registered) {
             return fault;
         }
@@ -123,31 +126,21 @@ where
             .flat_map(str::chars)
             .take(used.span.column.saturating_sub(1) as usize)
             .collect();
-        let names = self.formatters.iter().map(AsRef::as_ref);
-        let elsewhere = formatter_elsewhere(wanted).filter(|name| self.formatters.contains(*name));
-        let capitals = self.formatters.iter().find(|name| name.eq_ignore_ascii_case(wanted));
-        let near = elsewhere.or(capitals.map(|name| &**name));
+        let names = || self.formatters.names();
+        let elsewhere = formatter_elsewhere(wanted).filter(|name| self.formatters.get(name).is_some());
+        let near = elsewhere.or_else(|| names().find(|name| name.eq_ignore_ascii_case(wanted)));
         let meant = near.is_none().then(|| formatter_meant(&before, wanted)).flatten();
-        let help = match near.or_else(|| suggestion(wanted, names).filter(|_| meant.is_none())) {
+        let help = match near.or_else(|| suggestion(wanted, names()).filter(|_| meant.is_none())) {
             Some("unescaped") => "write `unescaped`, only for markup of your own".into(),
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None if meant.is_some() => meant.unwrap_or_default(),
             None if matches!(wanted, "escape" | "e" | "h" | "force_escape") => {
                 "remove it: pages whose names end in `.html` are escaped".into()
             }
-            None if self.formatters.is_empty() => "no formatter is registered".into(),
+            None if names().next().is_none() => "no formatter is registered".into(),
             None => {
-                let listed: Vec<&str> = self
-                    .formatters
-                    .iter()
-                    .map(AsRef::as_ref)
-                    .take(FORMATTERS_LISTED_MAX)
-                    .collect();
-                let more = if self.formatters.len() > listed.len() {
-                    ", …"
-                } else {
-                    ""
-                };
+                let listed: Vec<&str> = names().take(FORMATTERS_LISTED_MAX).collect();
+                let more = if names().count() > listed.len() { ", …" } else { "" };
                 format!("the formatters are: {}{more}", listed.join(", "))
             }
         };

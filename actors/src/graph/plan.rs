@@ -5,269 +5,305 @@
 //! 1. The texts of the batch replace those of their loader. Of several loaders that have a name, the first one provides the text.
 //! 2. Names whose text changed are inspected for faults, and so are the callers of names that were added or removed: their calls may have
 //!    become unknown, or known.
-//! 3. A name that was good, has no fault and leads to nothing bad stays good. The others, with everything that reaches them over reverse
-//!    edges, are the region whose verdicts may change. `verdicts` decides it anew; names outside keep their verdicts.
-//! 4. The plan has the new texts, and the verdict of each name whose text or verdict changed.
+//! 3. A template that was good, has no fault and leads to nothing bad stays good. The others, with everything that reaches them over
+//!    reverse edges, are the region whose status may change; all other templates keep theirs.
+//! 4. In the region a template is bad if it has a fault or if one of its callees or companions is bad. This is the *least* fixpoint of that
+//!    rule: a cycle of calls without a fault is good, although each of its members could be called bad because of the others. It is what
+//!    a search reaches that starts at the faults and follows reverse edges, so cycles need no special treatment. The cost is linear in
+//!    the templates and edges of the region.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
-use super::edges::{EdgeIndex, OutgoingEdges};
 use super::faults::{FaultFinder, SuggestionCache};
-use super::verdicts::{BadEntry, decide};
-use crate::diagnostic::Diagnostic;
-use crate::dialect::Formatters;
+use crate::dialect::{Formatter, FormatterError, Formatters, Member, Members, TemplateId};
 use crate::protocol::batch::{CompiledBatch, CompiledText};
-use crate::protocol::plan::{Placement, Plan, Verdict};
-use crate::snapshot::{NameHasher, NameMap};
+use crate::protocol::plan::Plan;
+use crate::snapshot::index::Index;
+use crate::snapshot::view::{PlacedMember, View};
+use crate::snapshot::{Chunks, Faults, IdSet, NameHasher, NewestTexts, are_same_faults};
 use crate::template::TemplateName;
 use crate::version::LoaderId;
 
 /// The texts of all loaders, the calls between them, and the bad templates. A clone shares all memory, so a caller applies a batch to a
 /// clone and keeps the clone only if the plan is accepted.
+///
+/// Names become ids when a batch arrives, and everything else is by id. The view is the one that the plan hands to the Registry, so the
+/// calls of a template are those of its member and are not kept twice.
 #[derive(Debug, Clone)]
 pub struct Graph {
-    formatters: Arc<BTreeSet<Box<str>>>,
+    formatters: Arc<Formatters>,
     companions: Companions,
+    names: Index,
     /// The texts of each loader, in the order of precedence.
-    loaders: BTreeMap<LoaderId, NameMap<Arc<CompiledText>>>,
-    nodes: NameMap<GraphNode>,
-    edges: EdgeIndex,
-    bad: NameMap<BadEntry>,
+    loaders: BTreeMap<LoaderId, Chunks<Arc<CompiledText>>>,
+    /// The templates of which some loader has a text.
+    defined: IdSet,
+    /// The newest text that compiled, of each template that is defined. Its edges count also while a newer text does not compile.
+    view: Arc<View>,
+    callers: CallerIndex,
+    /// The faults of each text by itself.
+    faults: Faults,
+    bad: IdSet,
 }
 
-/// A defined name. It is small because a change of one node copies some dozens of its neighbours in the map.
-#[derive(Debug, Clone)]
-struct GraphNode {
-    /// The text of the first loader that has one.
-    text: Arc<CompiledText>,
-    /// The faults of the text by itself.
-    faults: Arc<[Diagnostic]>,
-}
+/// A template of which a batch has news: its text before the batch.
+type Touched = (TemplateId, Option<Arc<CompiledText>>);
 
 impl Graph {
     /// Creates a graph without templates.
     #[must_use]
     pub fn new(formatters: &Formatters, companions: Companions) -> Self {
         Self {
-            formatters: Arc::new(formatters.names().map(Into::into).collect()),
+            formatters: Arc::new(formatters.clone()),
             companions,
+            names: Index::default(),
             loaders: BTreeMap::new(),
-            nodes: NameMap::default(),
-            edges: EdgeIndex::default(),
-            bad: NameMap::default(),
+            defined: IdSet::default(),
+            view: Arc::default(),
+            callers: CallerIndex::default(),
+            faults: Faults::default(),
+            bad: IdSet::default(),
         }
     }
 
-    /// Applies a batch and returns the changes.
+    /// Applies a batch and returns its effect.
     ///
     /// Texts that were good, are good and call nothing bad cost only themselves. A name that is added or removed costs its callers as well.
     /// All other changes cost their dependents.
-    pub fn apply(&mut self, batch: CompiledBatch) -> Plan {
-        let mut plan = Plan::default();
-        // `placed` are the names with a new text. `inspected` are also the callers of names that were added or removed.
-        let mut placed = Vec::new();
-        let mut inspected = OrderedNames::default();
-        for name in self.merge_texts(batch) {
-            let text = self.loaders.values().find_map(|texts| texts.get(&name)).cloned();
-            let before = self.nodes.get(&name).map(|node| &node.text);
+    pub fn apply(&mut self, batch: &CompiledBatch) -> Plan {
+        let mut inspected = OrderedIds::default();
+        for (id, before) in self.merge_texts(batch) {
+            let text = self.text(id).cloned();
             let is_added_or_removed = before.is_some() != text.is_some();
             match (before, text) {
                 (Some(before), Some(text)) if before.is_the_same_as(&text) => continue,
                 (_, Some(text)) => {
-                    self.place(&name, Arc::clone(&text));
-                    inspected.push(name.clone());
-                    placed.push((name.clone(), text));
+                    self.place(id, &text);
+                    inspected.push(id);
                 }
-                (Some(_), None) => {
-                    self.nodes.remove(&name);
-                    self.bad.remove(&name);
-                    self.edges.set(&name, None);
-                    plan.verdicts.push((name.clone(), Verdict::Gone));
-                }
+                (Some(_), None) => self.remove(id),
                 (None, None) => continue,
             }
             if is_added_or_removed {
-                let callers = self.edges.callers(name.as_str());
-                callers.for_each(|caller| inspected.push(caller.clone()));
+                self.callers.of(id).for_each(|caller| inspected.push(caller));
             }
         }
         // Some of the callers may have been removed by the same batch.
-        let mut inspected = inspected.names;
-        inspected.retain(|name| self.nodes.contains_key(name));
+        let mut inspected = inspected.ids;
+        inspected.retain(|id| self.defined.contains(*id));
         self.inspect(&inspected);
 
         // Step 3 of the module documentation. For most edits `uncertain` is empty, and so is the region.
-        let uncertain = inspected
-            .into_iter()
-            .filter(|name| !self.is_certainly_good(name))
-            .collect();
-        let region = self.edges.backwards(uncertain);
-        let nodes = &self.nodes;
-        let faults = |name: &TemplateName| {
-            nodes
-                .get(name)
-                .map_or_else(Arc::default, |node| Arc::clone(&node.faults))
+        let mut uncertain = inspected;
+        uncertain.retain(|id| !self.is_certainly_good(*id));
+        let reviewed = match uncertain.is_empty() {
+            true => IdSet::default(),
+            false => self.decide(uncertain),
         };
-        let mut decided = decide(&region, faults, &self.edges, &mut self.bad);
-
-        // Names with a new text are part of the plan anyway.
-        if !decided.is_empty() {
-            let already: HashSet<&TemplateName, NameHasher> = placed.iter().map(|(name, _)| name).collect();
-            decided.retain(|name| !already.contains(name));
-        }
-        let placements = placed.iter().filter_map(|(name, text)| self.placement(name, text));
-        plan.units.extend(placements);
-        let verdicts = placed.into_iter().map(|(name, _)| name).chain(decided).map(|name| {
-            let verdict = self.verdict(&name);
-            (name, verdict)
-        });
-        plan.verdicts.extend(verdicts);
-        plan
-    }
-
-    /// Returns a plan of everything, for a Registry whose state does not fit the last plan.
-    #[must_use]
-    pub fn whole(&self) -> Plan {
         Plan {
-            whole: true,
-            units: self
-                .nodes
-                .iter()
-                .filter_map(|(name, node)| self.placement(name, &node.text))
-                .collect(),
-            verdicts: self
-                .nodes
-                .keys()
-                .map(|name| (name.clone(), self.verdict(name)))
-                .collect(),
+            names: self.names.clone(),
+            newest: NewestTexts {
+                view: Arc::clone(&self.view),
+                bad: self.bad.clone(),
+                faults: self.faults.clone(),
+                len: self.defined.len(),
+            },
+            reviewed,
         }
     }
 
     /// Returns every template that reaches a name by calls or companions, nearest first: those that a change of the name may affect.
     #[must_use]
     pub fn dependents(&self, name: &TemplateName) -> Vec<TemplateName> {
-        self.edges.backwards(vec![name.clone()]).split_off(1)
+        let Some(id) = self.names.get(name.as_str()) else {
+            return Vec::new();
+        };
+        let (dependents, _) = self.callers.backwards(vec![id]);
+        let names = dependents[1..].iter().filter_map(|id| self.names.name(*id));
+        names.cloned().collect()
     }
 
     /// Returns every call as (caller, callee, true if the callee is defined), each pair once.
     pub fn edges(&self) -> impl Iterator<Item = (&TemplateName, &TemplateName, bool)> {
-        self.edges.iter().flat_map(move |(caller, links)| {
-            let callees = links.calls.iter().map(|call| &call.name);
-            callees.map(move |callee| (caller, callee, self.nodes.contains_key(callee)))
+        let members = self.defined.iter().filter_map(|id| self.view.member(id));
+        members.flat_map(|caller| {
+            let mut seen: HashSet<TemplateId, NameHasher> = HashSet::default();
+            let callees = caller.callees.iter().filter(move |callee| seen.insert(**callee));
+            callees.filter_map(|callee| {
+                let name = self.names.name(*callee)?;
+                Some((&caller.name, name, self.defined.contains(*callee)))
+            })
         })
     }
 
     /// Returns every name that is defined.
     pub fn names(&self) -> impl Iterator<Item = &TemplateName> {
-        self.nodes.keys()
+        self.defined.iter().filter_map(|id| self.names.name(id))
     }
 
-    /// Replaces the texts of a loader, and returns the names that the batch mentions.
-    fn merge_texts(&mut self, batch: CompiledBatch) -> Vec<TemplateName> {
-        let texts = self.loaders.entry(batch.revision.loader).or_default();
-        let mut named = OrderedNames::default();
-        batch.texts.iter().for_each(|(name, _)| named.push(name.clone()));
-        let mut removed = batch.removed;
-        if batch.complete {
-            removed = texts.keys().cloned().collect();
-        }
-        removed.retain(|name| !named.seen.contains(name) && texts.remove(name).is_some());
-        for (name, text) in batch.texts {
-            texts.insert(name, Arc::new(text));
-        }
-        removed.extend(named.names);
-        removed
+    /// Returns the text of a template, from the first loader that has one.
+    fn text(&self, id: TemplateId) -> Option<&Arc<CompiledText>> {
+        self.loaders.values().find_map(|texts| texts.get(id))
     }
 
-    /// Sets the text of a name. A text that does not compile keeps the edges of the last one that did.
-    fn place(&mut self, name: &TemplateName, text: Arc<CompiledText>) {
-        match &*text {
-            CompiledText::Unit { unit, .. } => {
-                let links = OutgoingEdges::new(name, unit.calls(), &self.companions.of(name));
-                self.edges.set(name, Some(links));
+    /// Replaces the texts of a loader, and returns the templates that the batch mentions, each once.
+    fn merge_texts(&mut self, batch: &CompiledBatch) -> Vec<Touched> {
+        let loader = batch.revision.loader;
+        let texts = self.loaders.remove(&loader).unwrap_or_default();
+        let given = batch.texts.iter().map(|(name, text)| (self.names.id_of(name), text));
+        let given: Vec<(TemplateId, &CompiledText)> = given.collect();
+        let mut named = OrderedIds::default();
+        given.iter().for_each(|(id, _)| named.push(*id));
+        let mut removed = OrderedIds::default();
+        let mut remove = |id: TemplateId| {
+            if !named.seen.contains(id) && texts.get(id).is_some() {
+                removed.push(id);
             }
-            CompiledText::Broken { .. } if self.edges.links(name.as_str()).is_none() => {
-                let links = OutgoingEdges::new(name, &[], &self.companions.of(name));
-                self.edges.set(name, Some(links));
+        };
+        match batch.complete {
+            true => texts.iter().for_each(|(id, _)| remove(id)),
+            false => {
+                let ids = batch.removed.iter().filter_map(|name| self.names.get(name.as_str()));
+                ids.for_each(remove);
             }
-            CompiledText::Broken { .. } => {}
         }
-        let faults = Arc::default();
-        self.nodes.insert(name.clone(), GraphNode { text, faults });
+        self.loaders.insert(loader, texts);
+        // The loaders still have all texts from before.
+        let touched = removed
+            .ids
+            .iter()
+            .chain(&named.ids)
+            .map(|id| (*id, self.text(*id).cloned()));
+        let touched: Vec<Touched> = touched.collect();
+        let texts = self.loaders.entry(loader).or_default();
+        removed.ids.iter().for_each(|id| texts.set(*id, None));
+        for (id, text) in given {
+            texts.set(id, Some(Arc::new(text.clone())));
+        }
+        touched
+    }
+
+    /// Sets the text of a template. One that does not compile leaves the view as it is.
+    fn place(&mut self, id: TemplateId, text: &CompiledText) {
+        self.defined.insert(id);
+        let CompiledText::Unit { digest, unit } = text else {
+            return;
+        };
+        let before = self.view.shared(id);
+        // A text that is back after one that did not compile.
+        if before.as_ref().is_some_and(|before| before.member.digest == *digest) {
+            return;
+        }
+        let Some(name) = self.names.name(id).cloned() else {
+            return;
+        };
+        let mut companions = OrderedIds::default();
+        for companion in self.companions.of(&name).iter().filter(|companion| **companion != name) {
+            companions.push(self.names.id_of(companion));
+        }
+        let formatters = unit
+            .formatters()
+            .iter()
+            .map(|used| match self.formatters.get(&used.name) {
+                Some(formatter) => formatter.clone(),
+                None => missing_formatter(),
+            });
+        let member = Member {
+            digest: *digest,
+            formatters: formatters.collect(),
+            callees: unit.calls().iter().map(|call| self.names.id_of(&call.name)).collect(),
+            companions: companions.ids.into_boxed_slice(),
+            unit: Arc::clone(unit),
+            name,
+        };
+        self.callers
+            .replace(id, before.as_ref().map(|before| &before.member), Some(&member));
+        Arc::make_mut(&mut self.view).set(id, Some(Arc::new(PlacedMember::new(member))));
+    }
+
+    /// Removes a template of which no loader has a text.
+    fn remove(&mut self, id: TemplateId) {
+        self.defined.remove(id);
+        self.bad.remove(id);
+        self.faults.set(id, None);
+        if let Some(before) = self.view.shared(id) {
+            self.callers.replace(id, Some(&before.member), None);
+            Arc::make_mut(&mut self.view).set(id, None);
+        }
     }
 
     /// Updates the faults of some templates.
-    fn inspect(&mut self, names: &[TemplateName]) {
-        let nodes = &self.nodes;
+    fn inspect(&mut self, ids: &[TemplateId]) {
+        let (names, defined) = (&self.names, &self.defined);
+        let exists = |name: &TemplateName| names.get(name.as_str()).is_some_and(|id| defined.contains(id));
         let mut finder = FaultFinder {
             formatters: &self.formatters,
-            exists: |name: &TemplateName| nodes.contains_key(name),
-            names: || nodes.keys(),
+            exists,
+            names: || defined.iter().filter_map(|id| names.name(id)),
             suggestions: SuggestionCache::default(),
         };
-        let found = names.iter().filter_map(|name| {
-            let node = nodes.get(name)?;
-            let faults = finder.faults(name, &node.text);
-            // Usually there were no faults before either.
-            (faults != node.faults).then(|| {
-                let text = node.text.clone();
-                (name.clone(), GraphNode { text, faults })
-            })
-        });
-        let found: Vec<(TemplateName, GraphNode)> = found.collect();
-        for (name, node) in found {
-            self.nodes.insert(name, node);
+        for id in ids {
+            let (Some(name), Some(text)) = (names.name(*id), self.loaders.values().find_map(|texts| texts.get(*id)))
+            else {
+                continue;
+            };
+            let faults = finder.faults(name, text);
+            // Usually there are no faults, and there were none before either.
+            match self.faults.get(*id) {
+                Some(before) if are_same_faults(before, &faults) => {}
+                None if faults.is_empty() => {}
+                _ => self.faults.set(*id, Some(faults).filter(|faults| !faults.is_empty())),
+            }
         }
     }
 
     /// Returns true if a template is certainly good: it was not bad, has no fault, and calls nothing bad.
-    fn is_certainly_good(&self, name: &TemplateName) -> bool {
-        let is_faultless = self.nodes.get(name).is_some_and(|node| node.faults.is_empty());
+    fn is_certainly_good(&self, id: TemplateId) -> bool {
+        let is_faultless = self.faults.get(id).is_none();
         if !is_faultless || self.bad.is_empty() {
             return is_faultless;
         }
-        let links = self.edges.links(name.as_str()).into_iter();
-        let mut targets = links.flat_map(|links| links.targets());
-        !self.bad.contains_key(name) && !targets.any(|target| self.bad.contains_key(target))
+        let member = self.view.member(id).into_iter();
+        !self.bad.contains(id) && !member.flat_map(targets).any(|target| self.bad.contains(target))
     }
 
-    fn placement(&self, name: &TemplateName, text: &CompiledText) -> Option<Placement> {
-        let CompiledText::Unit { digest, unit } = text else {
-            return None;
+    /// Decides which of some templates are bad, and of all that reach them. Returns all these: the region of the module documentation.
+    fn decide(&mut self, uncertain: Vec<TemplateId>) -> IdSet {
+        let (region, all) = self.callers.backwards(uncertain);
+        let outside = self.bad.without(&all);
+        // Mostly nothing else is bad. Then no text of the region has to be looked at.
+        let leads_out = |id: TemplateId| {
+            let member = self.view.member(id).filter(|_| !outside.is_empty()).into_iter();
+            member.flat_map(targets).any(|target| outside.contains(target))
         };
-        let companions = self
-            .edges
-            .links(name.as_str())
-            .map(|links| Arc::clone(&links.companions));
-        Some(Placement {
-            name: name.clone(),
-            digest: *digest,
-            unit: Arc::clone(unit),
-            companions: companions.unwrap_or_default(),
-        })
-    }
-
-    fn verdict(&self, name: &TemplateName) -> Verdict {
-        match self.bad.get(name) {
-            Some(bad) => Verdict::Bad(Arc::clone(&bad.why)),
-            None => Verdict::Good,
-        }
+        let mut sources = region;
+        sources.retain(|id| self.faults.get(*id).is_some() || leads_out(*id));
+        // The region contains everything that reaches one of its templates, and so does the search.
+        let (_, bad) = self.callers.backwards(sources);
+        self.bad = outside.or(&bad);
+        all
     }
 }
 
-/// A set of names in the order of insertion. Names that are inserted together usually lie close together in memory.
+/// Returns a placeholder for a formatter that is not registered. A template with one is bad and never rendered.
+fn missing_formatter() -> Formatter {
+    Formatter::new(|_, _| Err(FormatterError::new("there is no such formatter")))
+}
+
+/// A set of ids in the order of insertion. Templates that are inserted together usually lie close together in memory.
 #[derive(Default)]
-struct OrderedNames {
-    names: Vec<TemplateName>,
-    seen: HashSet<TemplateName, NameHasher>,
+struct OrderedIds {
+    ids: Vec<TemplateId>,
+    seen: IdSet,
 }
 
-impl OrderedNames {
-    fn push(&mut self, name: TemplateName) {
-        if self.seen.insert(name.clone()) {
-            self.names.push(name);
+impl OrderedIds {
+    fn push(&mut self, id: TemplateId) {
+        if self.seen.insert(id) {
+            self.ids.push(id);
         }
     }
 }

@@ -68,23 +68,23 @@ impl Builder {
         }
     }
 
-    /// Loads the templates below a directory. With several roots, the first that has a name wins it.
+    /// Loads the templates below a directory. If a name exists in several roots, the first root takes precedence.
     pub fn root(self, directory: impl Into<PathBuf>) -> Self {
         self.mounts([Mount::new("", directory)])
     }
 
-    /// Loads the templates below a directory that other [`Rules`] select.
+    /// Loads the templates below a directory, selected by the given [`Rules`] instead of the default ones.
     pub fn root_with(self, directory: impl Into<PathBuf>, rules: Rules) -> Self {
         self.mounts([Mount::new("", directory).rules(rules)])
     }
 
-    /// Sets the means by which directories are watched. The default, [`WatchBy::Auto`], nearly always fits.
+    /// Sets the method by which directories are watched. The default, [`WatchBy::Auto`], fits nearly always.
     pub fn watch_by(mut self, by: WatchBy) -> Self {
         self.watch_by = by;
         self
     }
 
-    /// Loads from several directories as one set: what changes in several of them is one batch. The first must exist.
+    /// Loads from several directories as one set: changes in several of them form one batch. The first must exist.
     pub fn mounts(mut self, mounts: impl IntoIterator<Item = Mount>) -> Self {
         self.loaders.push(LoaderSpec::Mounts(mounts.into_iter().collect()));
         self
@@ -144,9 +144,9 @@ impl Builder {
         self
     }
 
-    /// Allows paths that lead nowhere, in every template: such a path prints nothing, is false and has no items. Otherwise it is an error
-    /// that names the path. [`Mount::lenient`] does it for one directory, [`RenderOptions::missing`](crate::RenderOptions) for one
-    /// render.
+    /// Allows paths that do not exist in the data, in every template: such a path prints nothing, is false and has no items. Without this
+    /// setting it is an error that names the path. [`Mount::lenient`] does it for one directory,
+    /// [`RenderOptions::missing`](crate::RenderOptions) for one render.
     ///
     /// ```
     /// use hotplate_actors::{Hotplate, MemoryLoader};
@@ -181,8 +181,8 @@ impl Builder {
         self
     }
 
-    /// Adds formatters that print the value as it is, under names that another program has formatters for. So its templates can be checked
-    /// and shown here. A real formatter of that name, registered before or after, is used instead.
+    /// Adds stubs, which print the value unchanged, for formatters of another program. So this program can check and show templates of that
+    /// program. A real formatter with the same name takes precedence, whether it is registered before or after.
     ///
     /// ```
     /// use hotplate_actors::Hotplate;
@@ -195,7 +195,7 @@ impl Builder {
         self
     }
 
-    /// Returns the names of formatters that print the value as it is.
+    /// Returns the names of formatter stubs, which print the value unchanged.
     pub fn stubs(&self) -> impl Iterator<Item = &str> {
         let stubs = self.stubs.iter().map(String::as_str);
         stubs.filter(|name| self.formatters.get(name).is_none())
@@ -217,7 +217,7 @@ impl Builder {
     }
 
     /// Selects the templates that visitors request; the default is all. While each of them is broken, the engine is not
-    /// [ready](crate::Health::ready). The log counts only these when it reports what visitors get.
+    /// [ready](crate::Health::ready). The log counts only these when it reports the effect on visitors.
     pub fn entries(mut self, is_entry: impl Fn(&TemplateName) -> bool + Send + Sync + 'static) -> Self {
         let is_entry = Arc::new(is_entry);
         self.wording.is_page = Some(Arc::clone(&is_entry) as _);
@@ -238,19 +238,19 @@ impl Builder {
     }
 
     /// Sets the template that stands in for an entry without a good version. Its context is `{name, version, status}`. It must exist in the
-    /// first version, or [`start`](Builder::start) fails. It stands in for entries that escape in the same way: `down.html` for HTML.
+    /// first version, or [`start`](Builder::start) fails. It is used only for entries that escape in the same way: `down.html` for HTML.
     pub fn fallback(mut self, template: &str) -> Self {
         self.stand_in = Some((template.to_owned(), false));
         self
     }
 
-    /// Works like [`fallback`](Builder::fallback) for a template that need not exist: it stands in while it does.
+    /// Works like [`fallback`](Builder::fallback) for a template that need not exist: it is used while it exists.
     pub fn optional_fallback(mut self, template: &str) -> Self {
         self.stand_in = Some((template.to_owned(), true));
         self
     }
 
-    /// Sets the name of a template in the log, if it is not that of the file that it was read from.
+    /// Sets the name that the log uses for a template, if its file has another name.
     pub fn shown(mut self, shown: impl Fn(&TemplateName) -> TemplateName + Send + Sync + 'static) -> Self {
         self.wording.shown = Some(Arc::new(shown));
         self
@@ -273,8 +273,8 @@ impl Builder {
     /// ```
     /// use hotplate_actors::{ActorKind, Hotplate, Policy};
     ///
-    /// let patient = Policy { restarts: 100, ..ActorKind::Watcher.default_policy() };
-    /// let builder = Hotplate::builder().policy(ActorKind::Watcher, patient);
+    /// let more_restarts = Policy { restarts: 100, ..ActorKind::Watcher.default_policy() };
+    /// let builder = Hotplate::builder().policy(ActorKind::Watcher, more_restarts);
     /// ```
     pub fn policy(mut self, actor: ActorKind, policy: Policy) -> Self {
         self.policies.set(actor, policy);

@@ -1,7 +1,7 @@
 //! Calls of the control actors from any thread and any runtime.
 //!
-//! A call is admitted by a mailbox with a capacity, runs on the control thread, where timers work, and ends by a deadline. So it fails
-//! in one of four ways, those of [`Unavailable`].
+//! A mailbox with a capacity admits a call. The call runs on the control thread, where timers work, and ends by a deadline. So it fails
+//! only in the four ways that [`Unavailable`] lists.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::protocol::messages::{IdempotencyKey, Resume, RollBack, RolledBack};
 use crate::supervision::{Fault, Serve, Unavailable};
 use crate::version::Version;
 
-/// Number of times that a lost message is sent again before its caller is answered `Lost`.
+/// Number of times that a lost message is sent again before the call fails with `Lost`.
 pub(super) const RETRIES: usize = 4;
 
 /// The deadline of a call.
@@ -21,13 +21,13 @@ pub(super) const RETRIES: usize = 4;
 pub(super) struct CallDeadline {
     at: Instant,
     within: Duration,
-    /// Limit that set it, as errors name it.
+    /// Name of the limit that set it, for errors.
     limit: &'static str,
 }
 
 impl CallDeadline {
     pub(super) fn after(within: Duration, limit: &'static str) -> Self {
-        // An `Instant` overflows for times that are far enough away. 68 years are as good as never.
+        // An `Instant` overflows for times that are far enough away. 68 years are practically never.
         let within = within.min(Duration::from_secs(1 << 31));
         Self {
             at: Instant::now() + within,
@@ -85,17 +85,17 @@ impl Engine {
         }
     }
 
-    /// Serves an earlier version again, once for each key.
+    /// Serves an earlier version again. A repeated key has no further effect.
     pub(super) async fn roll_back(&self, to: Version, key: IdempotencyKey) -> Result<RolledBack, Unavailable> {
         self.command(RollBack { to, key: Some(key) }).await
     }
 
-    /// Ends a roll-back, once for each key.
+    /// Ends a roll-back. A repeated key has no further effect.
     pub(super) async fn resume(&self, key: IdempotencyKey) -> Result<RolledBack, Unavailable> {
         self.command(Resume { key: Some(key) }).await
     }
 
-    /// Sends a command to the Registry, and sends it again when the Registry has failed with it, because it has a key.
+    /// Sends a command to the Registry, and sends it again if the Registry fails meanwhile. The key of the command makes that safe.
     async fn command<M>(&self, message: M) -> Result<RolledBack, Unavailable>
     where
         Registry: Serve<M>,

@@ -10,14 +10,14 @@ use crate::protocol::reload::ReloadReport;
 use crate::supervision::Unavailable;
 use crate::version::Version;
 
-/// Commands with an idempotency key that the caller chooses. Each kind of command is done once for each key, however often it is sent, and
-/// answered as it was the first time; the last [`idempotency_keys`](crate::Limits::idempotency_keys) answers are kept. So a command that
-/// was answered [`Lost`](Unavailable::Lost) or [`Timeout`](Unavailable::Timeout) can be sent again.
+/// Commands with an idempotency key that the caller chooses. Each kind of command is carried out once for each key, however often it is
+/// sent, and each repetition receives the first answer; the last [`idempotency_keys`](crate::Limits::idempotency_keys) answers are kept. So
+/// a command that was answered [`Lost`](Unavailable::Lost) or [`Timeout`](Unavailable::Timeout) can be sent again.
 ///
 /// ```
 /// # use hotplate_actors::{Hotplate, MemoryLoader, TemplateName};
-/// # let (loader, shelf) = MemoryLoader::new();
-/// # shelf.set(TemplateName::new("a.txt")?, "one");
+/// # let (loader, memory) = MemoryLoader::new();
+/// # memory.set(TemplateName::new("a.txt")?, "one");
 /// # let hotplate = Hotplate::builder().loader(loader).watch(false).start()?;
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let first = hotplate.snapshot().version();
@@ -25,7 +25,7 @@ use crate::version::Version;
 /// command.roll_back(first).await?;
 /// let after = hotplate.snapshot().version();
 /// command.roll_back(first).await?;
-/// assert_eq!(hotplate.snapshot().version(), after, "it is not done twice");
+/// assert_eq!(hotplate.snapshot().version(), after, "it is carried out once");
 /// # Ok::<(), hotplate_actors::Unavailable>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -76,7 +76,7 @@ impl std::fmt::Debug for Keyed {
     }
 }
 
-/// Returns a unique key for a caller who chose none, so that a lost command can be sent again.
+/// Returns a unique key for a call without a key, so that a lost command can be sent again.
 pub(super) fn fresh() -> IdempotencyKey {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

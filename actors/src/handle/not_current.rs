@@ -3,18 +3,13 @@
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
 use crate::protocol::reload::NotCurrent;
-use crate::protocol::report::causes;
-use crate::snapshot::Standing;
 
 /// Returns all current diagnostics, each once.
 pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
     let snapshot = engine.reader.current();
-    let whys = snapshot.entries().filter_map(|(_, _, standing)| match standing {
-        Standing::Stale { why, .. } | Standing::Broken { why } => Some(why),
-        Standing::Current(_) | Standing::Gone => None,
-    });
-    let mut diagnostics = causes(whys);
-    // A template that was rendered well since, with other data, is not counted.
+    let of_texts = snapshot.faults_of_texts().into_iter();
+    let mut diagnostics: Vec<Diagnostic> = of_texts.flat_map(|(_, faults)| faults.iter().cloned()).collect();
+    // A template that has been rendered successfully since, with other data, is not counted.
     for late in snapshot.late_faults().iter().filter(|late| late.still_fails) {
         for diagnostic in late.diagnostics() {
             if !diagnostics.iter().any(|known| known.is_same_fault(diagnostic)) {

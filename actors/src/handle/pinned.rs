@@ -10,7 +10,7 @@ use crate::reader::{Reader, Serialized};
 use crate::snapshot::Snapshot;
 use crate::version::Version;
 
-/// One version, which stays in memory as long as this does.
+/// One version, which this value keeps in memory.
 #[derive(Clone, Debug)]
 pub struct Pinned {
     pub(super) snapshot: Arc<Snapshot>,
@@ -24,7 +24,7 @@ impl Pinned {
         self.snapshot.version()
     }
 
-    /// Returns the snapshot, to look at its entries.
+    /// Returns the snapshot, for reading its entries.
     #[must_use]
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
@@ -33,7 +33,7 @@ impl Pinned {
     /// Renders an entry of this version.
     ///
     /// # Errors
-    /// Those of [`Hotplate::render`](crate::Hotplate::render).
+    /// The errors of [`Hotplate::render`](crate::Hotplate::render).
     pub fn render<T: Serialize + ?Sized>(&self, name: &str, context: &T) -> Result<Rendered, RenderFailure> {
         let (source, options) = (Serialized(context), RenderOptions::default());
         self.reader.render_in(&self.snapshot, name, None, &source, &options)

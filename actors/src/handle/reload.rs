@@ -36,7 +36,7 @@ impl Reloader {
         self
     }
 
-    /// Sets an idempotency key: a reload that is sent again with the same key receives the answer of the first time.
+    /// Sets an idempotency key: a reload that is sent again with the same key receives the first answer.
     #[must_use]
     pub fn keyed(mut self, key: &str) -> Self {
         self.key = Some(IdempotencyKey::new("reload", key));
@@ -84,7 +84,7 @@ impl Reloader {
                 let outcome = engine.ask_admitted(watcher, reload, deadline).await?;
                 match (outcome.is_lost(), &down) {
                     (true, Some(down)) => return Err(down.clone().into()),
-                    // The actor that failed has been restarted, and the Watcher hands on everything again.
+                    // The actor that failed has been restarted, and the Watcher sends everything again.
                     (true, None) if left > 0 && engine.pipeline_down().is_none() => left -= 1,
                     _ => break outcome,
                 }

@@ -14,11 +14,11 @@ use crate::supervision::{BoundedRecipient, Serve, Supervised, Timeout, Unavailab
 
 /// A sender of `Render` messages.
 ///
-/// A message has admission (`Busy`), a deadline (`Timeout`) and isolation: a panic is answered `Lost`, and a formatter that blocks for ever
-/// costs one thread of the Renderer, which is replaced. A direct [`render`](crate::Hotplate::render) costs least and has none of these: it
-/// runs in the thread of the caller and cannot be protected from such a formatter.
+/// A message is admitted by a mailbox (or answered `Busy`), has a deadline (`Timeout`) and is isolated: a panic is answered `Lost`, and a
+/// formatter that blocks for ever costs one thread of the Renderer, which is replaced. A direct [`render`](crate::Hotplate::render) costs
+/// least and has none of these: it runs in the thread of the caller and cannot be protected from such a formatter.
 ///
-/// If no formatters or dialects of the user's are registered, a short render of a caller inside an actix arbiter runs in place, without a
+/// If no formatters or dialects of the program are registered, a short render of a caller inside an actix arbiter runs in place, without a
 /// hop to another thread. With [`Renders::pooled`] it never does.
 #[derive(Clone)]
 pub struct Renders {
@@ -27,14 +27,14 @@ pub struct Renders {
 }
 
 impl Renders {
-    /// Renders always in a thread of the Renderer, for renders that take long.
+    /// Always uses a thread of the Renderer, for renders that take long.
     #[must_use]
     pub fn pooled(mut self) -> Self {
         self.pooled = true;
         self
     }
 
-    /// Sends a `Render`. Dropping the future skips it while it waits, and ends it at its next step once it runs.
+    /// Sends a `Render`. If the future is dropped, a render that waits is skipped, and one that runs ends at its next step.
     ///
     /// # Errors
     /// [`RenderFailure`]; [`Unavailable`]: `Busy` at once if too many are in flight, `Timeout` after its deadline, `Lost` if the Renderer
@@ -56,8 +56,8 @@ impl Renders {
 
     /// Renders a request, whose data may come from any source. The render begins in the thread that polls the future; if it is not short
     /// (the limits `inline_steps` and `inline_ms`) or fails, it starts again in a thread of the Renderer with a whole budget. So other
-    /// requests of the thread go on, whatever a template costs. If formatters or dialects of the user's are registered, which may block, it
-    /// always runs in a thread of the Renderer, and a deadline holds as well.
+    /// requests of the thread continue, whatever a template costs. If formatters or dialects of the program are registered, which may
+    /// block, the render always runs in a thread of the Renderer, and a deadline applies even while they block.
     ///
     /// ```
     /// use hotplate_actors::{Context, Hotplate, MemoryLoader};
@@ -74,7 +74,7 @@ impl Renders {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Renders::send`] and [`Hotplate::render`](crate::Hotplate::render).
+    /// The errors of [`Renders::send`] and [`Hotplate::render`](crate::Hotplate::render).
     pub async fn render(
         &self,
         request: RenderRequest<'_, impl ContextSource + Send + 'static>,
@@ -107,7 +107,7 @@ impl Renders {
                     .render_from_source(snapshot, name, source, options, answer.begun)
                     .await
             }
-            // The engine has stopped, and direct renders go on from the last version.
+            // The engine has stopped, and direct renders continue from the last version.
             Err(Unavailable::Down(_)) => {
                 let rendered = reader.render_for_message(answer.begun, Some(&snapshot), name, &source, &options);
                 if let Err(failure) = &rendered {
@@ -122,7 +122,7 @@ impl Renders {
         rendered
     }
 
-    /// Replaces the Renderer by an actor of yours; `None` restores it. Admission, deadlines and typed answers stay. Direct renders are not
+    /// Replaces the Renderer by your own actor; `None` restores it. The mailbox, deadlines and typed answers stay. Direct renders are not
     /// affected.
     pub fn replace(&self, with: Option<Recipient<Render>>) {
         self.set(with.map(|to| CustomRenderer {
@@ -177,8 +177,8 @@ fn count(mailbox: &BoundedRecipient, rendered: &Result<Rendered, RenderFailure>)
     }
 }
 
-/// A render that is not answered yet. It is counted once, by the answer of its sender: a sender that was answered `Timeout` has seen an
-/// error, even if the render ends well after that.
+/// A render that is not answered yet. It is counted once, by the answer that its sender received: a sender that received `Timeout` has seen
+/// an error, even if the render succeeds later.
 struct PendingRender<'e> {
     engine: &'e Engine,
     begun: RenderInProgress,

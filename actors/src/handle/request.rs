@@ -12,10 +12,9 @@ use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
 use crate::reader::{ContextSource, Reader, Serialized};
 use crate::snapshot::Snapshot;
 
-/// A render of one entry. [`RenderRequest::render`] runs it in the thread of the caller; [`Renders::render`](crate::Renders::render) moves it to
-/// the Renderer if it is not short. [`Hotplate::request`](crate::Hotplate::request),
-/// [`Pinned::request`](crate::Pinned::request) and [`TemplateHandle::request`](crate::TemplateHandle::request) create one; without data
-/// its context is empty.
+/// A render of one entry. [`RenderRequest::render`] runs it in the thread of the caller; [`Renders::render`](crate::Renders::render) moves
+/// it to the Renderer if it takes long. [`Hotplate::request`](crate::Hotplate::request), [`Pinned::request`](crate::Pinned::request) and
+/// [`TemplateHandle::request`](crate::TemplateHandle::request) create one; without data its context is empty.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -66,7 +65,7 @@ impl<'r, S> RenderRequest<'r, S> {
         self.with_source(Serialized(data))
     }
 
-    /// Sets a source of data: a context that was prepared, or one that is made from files that travel with the template.
+    /// Sets a source of data: a context that was prepared, or one that is built from data files of the template.
     pub fn with_source<C: ContextSource>(self, source: C) -> RenderRequest<'r, C> {
         RenderRequest {
             reader: self.reader,
@@ -78,7 +77,7 @@ impl<'r, S> RenderRequest<'r, S> {
         }
     }
 
-    /// Sets the time after which the answer is of no use. The render ends then with [`Timeout`](crate::Unavailable::Timeout).
+    /// Sets the deadline, at which the render ends with [`Timeout`](crate::Unavailable::Timeout).
     pub fn deadline(mut self, deadline: Instant) -> Self {
         self.options.deadline = Some(deadline);
         self
@@ -90,13 +89,13 @@ impl<'r, S> RenderRequest<'r, S> {
         self
     }
 
-    /// Sets the meaning of a path that leads nowhere.
+    /// Sets the treatment of a path that does not exist in the data.
     pub fn missing(mut self, missing: Missing) -> Self {
         self.options.missing = missing;
         self
     }
 
-    /// Answers with the stand-in if the render fails and no kept version does better.
+    /// Answers with the stand-in if the render fails and no kept version can be rendered either.
     pub fn stand_in(mut self) -> Self {
         self.options.stand_in = true;
         self
@@ -113,7 +112,7 @@ impl<S: ContextSource> RenderRequest<'_, S> {
     /// Renders the entry in this thread.
     ///
     /// # Errors
-    /// Those of [`Hotplate::render`](crate::Hotplate::render).
+    /// The errors of [`Hotplate::render`](crate::Hotplate::render).
     pub fn render(self) -> Result<Rendered, RenderFailure> {
         let Self {
             reader,

@@ -15,7 +15,7 @@ use crate::template::Digest;
 #[derive(Clone)]
 pub struct TemplateHandle {
     name: Arc<str>,
-    /// Ids are never reused, so one that was found stays valid.
+    /// Ids are never reused, so an id that was found stays valid.
     id: OnceLock<TemplateId>,
     reader: Reader,
     /// Keeps the engine running.
@@ -35,7 +35,7 @@ impl TemplateHandle {
     /// Renders the template as it is served now.
     ///
     /// # Errors
-    /// Those of [`Hotplate::render`].
+    /// The errors of [`Hotplate::render`].
     pub fn render<T: Serialize + ?Sized>(&self, context: &T) -> Result<Rendered, RenderFailure> {
         let (source, options) = (Serialized(context), RenderOptions::default());
         self.reader.render(&self.name, self.id(), &source, &options)

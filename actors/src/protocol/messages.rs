@@ -107,10 +107,17 @@ pub struct Compiled {
     pub noticed: Instant,
 }
 
+/// The first batches of all loaders, which become one version.
+#[derive(Debug, Message)]
+#[rtype(result = "BatchOutcome")]
+pub struct CompiledTogether(pub Vec<Compiled>);
+
 /// Publish the next version.
 #[derive(Debug, Message)]
 #[rtype(result = "BatchOutcome")]
 pub struct PublishBatch<G> {
+    /// The number of the accepted state that the plan was made for. If another one was accepted since, the answer is `Conflict`.
+    pub base: u64,
     /// The content of the version.
     pub plan: Plan,
     /// The state of the Graph, which the Registry commits together with the version and does not look into.
@@ -131,7 +138,7 @@ pub enum BatchOutcome {
     Held(Version),
     /// It was rejected; the previous version is still served.
     Refused(String),
-    /// The plan was made for another version than the one that the Registry has.
+    /// The plan was made for another state than the one that the Registry has. The Graph makes a new one, so nothing has to be sent again.
     Conflict,
     /// The outcome is unknown: everything has to be sent again.
     Lost(String),

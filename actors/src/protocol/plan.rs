@@ -1,53 +1,24 @@
 //! [`Plan`]: the content of the next version, from the Graph to the Registry.
 
-use std::fmt;
-use std::sync::Arc;
+use crate::snapshot::index::Index;
+use crate::snapshot::{IdSet, NewestTexts};
 
-use crate::dialect::Unit;
-use crate::snapshot::Why;
-use crate::template::{Digest, TemplateName};
-
-/// The content of the next version, as a difference from the last one that was accepted.
-#[derive(Debug, Clone, Default)]
-pub struct Plan {
-    /// True if the plan is complete: names that are missing here are removed.
-    pub whole: bool,
-    /// New texts that compiled.
-    pub units: Vec<Placement>,
-    /// The verdict on each entry that changed, or whose verdict did.
-    pub verdicts: Vec<(TemplateName, Verdict)>,
-}
-
-/// A compiled text and its name.
-#[derive(Clone)]
-pub struct Placement {
-    /// The name.
-    pub name: TemplateName,
-    /// Digest of the text.
-    pub digest: Digest,
-    /// The compiled text.
-    pub unit: Arc<dyn Unit>,
-    /// Data files that are published together with it, if they exist.
-    pub companions: Arc<[TemplateName]>,
-}
-
-impl fmt::Debug for Placement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Placement");
-        shown
-            .field("name", &self.name)
-            .field("digest", &self.digest)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The verdict on the newest closure of an entry: the template with everything that it calls.
+/// The content of the next version: the newest texts and which of them are bad. Its parts share all memory with the last plan, except for
+/// what changed.
 #[derive(Debug, Clone)]
-pub enum Verdict {
-    /// It can be served.
-    Good,
-    /// It cannot be served.
-    Bad(Arc<Why>),
-    /// The entry is not defined any more.
-    Gone,
+pub struct Plan {
+    /// The names of all templates that were ever defined or called.
+    pub(crate) names: Index,
+    pub(crate) newest: NewestTexts,
+    /// The templates whose status was decided again: those that something reaches that changed. The reason why one of them is bad may be
+    /// another, even if it was bad before.
+    pub(crate) reviewed: IdSet,
+}
+
+impl Plan {
+    /// Returns the plan of two batches, the second of which was applied after the first.
+    pub(crate) fn then(self, second: Self) -> Self {
+        let reviewed = self.reviewed.or(&second.reviewed);
+        Self { reviewed, ..second }
+    }
 }

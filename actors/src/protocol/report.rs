@@ -1,12 +1,10 @@
-//! [`Report`]: the differences of a version from the one before.
+//! [`Report`]: the differences of a version from the one before, and [`Effects`], the templates behind its counts.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::diagnostic::Diagnostic;
-use crate::snapshot::Why;
+use crate::dialect::TemplateId;
+use crate::snapshot::IdSet;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
@@ -22,26 +20,58 @@ pub struct Report {
     /// Removed templates.
     pub removed: Vec<TemplateName>,
     /// Templates that are stale, newly or for a new reason.
-    #[serde(serialize_with = "by_name")]
-    pub stale: Vec<(TemplateName, Arc<Why>)>,
+    pub stale: NameSample,
     /// Templates that are broken, newly or for a new reason.
-    #[serde(serialize_with = "by_name")]
-    pub broken: Vec<(TemplateName, Arc<Why>)>,
+    pub broken: NameSample,
     /// Templates that are current again.
-    pub recovered: Vec<TemplateName>,
+    pub recovered: NameSample,
+    /// The faults because of which templates are stale or broken, each once, of as many texts as the limit `event_names` says.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Writes `{name: why}`.
-fn by_name<S: Serializer>(entries: &[(TemplateName, Arc<Why>)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(entries.iter().map(|(name, why)| (name, why)))
+/// The templates whose status a version changes, as sets: those that a [`Report`] counts, and names in part.
+#[derive(Debug, Clone, Default)]
+pub struct Effects {
+    /// The templates that are stale or broken, newly or for a new reason, by the template to fix.
+    pub(crate) failed: Vec<(TemplateId, IdSet)>,
+    /// The templates that are current again.
+    pub(crate) recovered: IdSet,
 }
 
-/// Returns the diagnostics behind failed entries. One cause reaches many entries, through different calls, and is returned once.
-pub(crate) fn causes<'w>(whys: impl Iterator<Item = &'w Arc<Why>>) -> Vec<Diagnostic> {
-    let mut by_cause = BTreeMap::new();
-    for why in whys {
-        by_cause.entry(&why.cause).or_insert(&why.diagnostics);
+/// The number of templates of a kind, and the names of some. One edit of a layout concerns every page, so a list of all names would cost
+/// more than the edit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NameSample {
+    /// The number of templates.
+    pub count: usize,
+    /// Their names, sorted. At most as many as the limit `event_names`; all of them if there are no more.
+    pub names: Vec<TemplateName>,
+}
+
+impl NameSample {
+    /// Returns the number of templates, named or not.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
     }
-    let findings = by_cause.into_values().flat_map(|diagnostics| diagnostics.iter());
-    findings.map(Diagnostic::without_chain).collect()
+
+    /// Returns true if there is no template.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Returns the names that are listed.
+    pub fn iter(&self) -> std::slice::Iter<'_, TemplateName> {
+        self.names.iter()
+    }
+}
+
+impl<'s> IntoIterator for &'s NameSample {
+    type Item = &'s TemplateName;
+    type IntoIter = std::slice::Iter<'s, TemplateName>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }

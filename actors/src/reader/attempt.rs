@@ -20,7 +20,7 @@ pub(super) enum AttemptBudget {
     Part,
 }
 
-/// Number of parts of a budget that is shared by kept versions, which are tried one after the other.
+/// Number of parts into which a budget is divided when several kept versions share it.
 pub(super) const PARTS: u32 = 8;
 
 impl Reader {
@@ -41,7 +41,9 @@ impl Reader {
         let budget = Budget::new(limits, options.deadline, options.cancel.clone());
         match size {
             AttemptBudget::Whole => budget,
-            AttemptBudget::Brief => budget.part(limits.inline_steps, Duration::from_millis(limits.inline_ms)),
+            AttemptBudget::Brief => budget
+                .part(limits.inline_steps, Duration::from_millis(limits.inline_ms))
+                .of_thread(),
             AttemptBudget::Part => budget.part(limits.render_steps / u64::from(PARTS), limits.render_time() / PARTS),
         }
     }
@@ -62,7 +64,8 @@ impl Reader {
         Workspace::with(|arena, room| {
             let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
             let mut frame = Frame::writing_to(body, budget, Escape::of(&top.name), options.missing);
-            // Panics of the user's `Serialize` and dialects are caught here; those of formatters are caught where they are called.
+            // Catches panics of the program's `Serialize` implementations and dialects. Panics of formatters are caught where formatters
+            // are called.
             let rendered = contain(|| {
                 let context = source.supply(closure, arena, limits)?;
                 Ok(top.unit.render(closure, &context, &mut frame)?)

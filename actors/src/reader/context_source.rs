@@ -7,12 +7,13 @@ use crate::dialect::Closure;
 use crate::limits::Limits;
 use crate::value::{Arena, ContextError, Value, build};
 
-/// A builder of the context of a render, for the closure that is rendered. It is called again for each older closure that is tried.
+/// A builder of the context of a render, for the closure that is rendered. A render that falls back calls it again for each older closure
+/// that it tries.
 pub trait ContextSource {
     /// Builds the context.
     ///
     /// # Errors
-    /// [`ContextError`] where the data does not serialize or goes over a limit.
+    /// [`ContextError`] if the data does not serialize or exceeds a limit.
     fn supply<'a>(
         &'a self,
         closure: &Closure<'_>,
@@ -21,7 +22,7 @@ pub trait ContextSource {
     ) -> Result<Value<'a>, ContextError>;
 }
 
-/// Data that is serialized into the context, whatever is rendered.
+/// Data that is serialized into the context, independent of the rendered template.
 #[derive(Debug)]
 pub struct Serialized<'d, T: ?Sized>(pub &'d T);
 

@@ -9,7 +9,7 @@ use crate::suggestion::suggested_template;
 use crate::template::TemplateName;
 
 impl RenderFailure {
-    /// Returns the error if its kind is expensive to run into. Such a closure is not tried each time.
+    /// Returns the error if failures of its kind are expensive. The circuit breaker counts only these.
     pub(super) fn costly(&self) -> Option<&RenderError> {
         let Self::Failed(error) = self else { return None };
         let costly = matches!(
@@ -31,7 +31,7 @@ pub(super) fn panicked(said: &str, template: &TemplateName) -> RenderFailure {
     ))
 }
 
-/// Maximum number of names that are compared with one that does not exist, because a visitor may ask for anything.
+/// Maximum number of names that are compared with an unknown name. It bounds the cost, because visitors can request any name.
 const NEAR_NAMES_MAX: usize = 2_000;
 pub(super) fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
     let shown: String = name.chars().take(200).collect();
@@ -39,7 +39,7 @@ pub(super) fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
     RenderFailure::NotFound { name: shown, nearest }
 }
 
-/// Returns the template whose name is most like one that does not exist.
+/// Returns the template whose name is most similar to an unknown name.
 pub(super) fn nearest(snapshot: &Snapshot, shown: &str) -> Option<TemplateName> {
     let names = snapshot.entries().take(NEAR_NAMES_MAX).map(|(_, name, _)| name);
     suggested_template(shown, names).cloned()

@@ -12,7 +12,7 @@ use crate::snapshot::{CostlyFailure, RenderRoute, Snapshot, Substitute, Success}
 use crate::template::TemplateName;
 
 impl Reader {
-    /// Records a render that did not end by its own limits (`hung`), or not before a deadline that left it time to begin.
+    /// Records a render that hung (`hung`), or that exceeded a deadline although it had time to begin.
     pub(crate) fn took_too_long(&self, snapshot: Option<&Snapshot>, name: &str, said: &str, hung: bool) {
         let served = self.served.load();
         let snapshot = snapshot.unwrap_or(&served);
@@ -34,7 +34,7 @@ impl Reader {
         self.guard(snapshot, id, template, failure);
     }
 
-    /// Returns the last error of a closure whose breaker is open, and what is known to do better.
+    /// Returns the last error of a closure whose breaker is open, and the known substitute for the closure.
     #[cold]
     pub(super) fn refused(
         &self,
@@ -52,9 +52,9 @@ impl Reader {
     }
 
     /// Closes the breaker of a closure that was rendered successfully, and reports the template as fixed if it failed before its text was
-    /// changed. `brief` is true if the render was short enough to be done in place.
+    /// changed. `brief` is true if the render stayed within the limits of a render in place.
     #[cold]
-    pub(super) fn rendered_well(
+    pub(super) fn record_success(
         &self,
         snapshot: &Snapshot,
         id: TemplateId,
@@ -94,7 +94,7 @@ impl Reader {
         failed.failure
     }
 
-    /// Records a failure at a high cost, unless it was of another closure than the one that is served now.
+    /// Records a failure at a high cost, unless the failed closure is no longer the one that is served.
     pub(super) fn guard(
         &self,
         snapshot: &Snapshot,

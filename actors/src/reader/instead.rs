@@ -2,8 +2,8 @@
 //!
 //! An edit may compile and fail only when it is rendered. Then the kept closures of the entry are tried with the same data, newest first,
 //! under a budget for all of them together. The fault is recorded with the closure that failed, so that it is reported once and ends with
-//! the next edit. Failures at a high cost also count for the circuit breaker of the closure, which then remembers the closure that did
-//! better and goes to it directly.
+//! the next edit. Failures at a high cost also count for the circuit breaker of the closure, which remembers the closure that succeeded and
+//! renders it directly from then on.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -125,7 +125,7 @@ impl Reader {
                 let breakers = snapshot.breakers();
                 breakers.undecided(id, &digest, Instant::now(), &self.shared.rules);
             }
-            // No kept closure does better with this data.
+            // No kept closure can be rendered with this data.
             (Some(Substitute::Unknown), _) if substitute == Substitute::None => {
                 snapshot.breakers().found_none(id, &digest);
             }
@@ -144,10 +144,10 @@ impl Reader {
         answer
     }
 
-    /// Renders the newest kept closure that differs and succeeds. The one that did so before is tried first, with a budget of its own. Then
-    /// all are tried, because several bad edits may have followed one another; the time for all together is bounded, because the data of
-    /// the visitor may be too much for each of them. Once one has used up a whole budget, the others get a part, so that a good one behind
-    /// several that loop is reached.
+    /// Renders the newest kept closure that differs and succeeds. The closure that succeeded last time is tried first, with a budget of its
+    /// own. Then all are tried, because several bad edits may have followed one another. The time for all together is bounded, because the
+    /// data of the visitor may exceed the budget of each. Once a closure has used up a whole budget, each of the others gets only a part,
+    /// so that a good closure behind several that loop is reached.
     #[allow(clippy::too_many_arguments, reason = "all that a render is made of")]
     fn better(
         &self,
@@ -159,7 +159,7 @@ impl Reader {
         source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Option<FallbackRender> {
-        // Data that does not serialize for one closure does not for another, unless it travels with the template.
+        // Data that does not serialize for one closure does not serialize for another, unless the template brings its own data.
         if matches!(failure, RenderFailure::Context(_)) && closure.companions().next().is_none() {
             return None;
         }
@@ -171,7 +171,7 @@ impl Reader {
         };
         let costly = refused.is_some() || failure.costly().is_some();
         let known = match refused {
-            // Searching again for each visitor would cost what the breaker is there to save.
+            // Searching again for each visitor would cost the time that the breaker saves.
             Some(Substitute::None) => return None,
             None if costly => snapshot.breakers().substitute(id),
             known => known.unwrap_or(Substitute::Unknown),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::attempt::AttemptBudget;
 use super::failure::{nearest, not_found};
 use super::instead::FailedAttempt;
-use super::{Reader, Serialized};
+use super::{Reader, Serialized, stale};
 use crate::dialect::{Closure, Escape, TemplateId};
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 use crate::snapshot::{Serving, Snapshot, Standing, Why};
@@ -19,7 +19,7 @@ const TRIED_MAX: usize = 4;
 /// The template that stands in for entries without a good version.
 #[derive(Debug, Clone, Default)]
 pub struct StandIn {
-    /// The name. It is rendered with `{name, version, status}`, never with the page's own data, and stands in for entries that escape in
+    /// The name. It is rendered with `{name, version, status}`, never with the page's own data, and is used only for entries that escape in
     /// the same way.
     pub template: Option<TemplateName>,
     /// True if the template need not exist.
@@ -27,7 +27,7 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Checks that the template exists in the first version. A broken one does: it can be repaired while the engine runs.
+    /// Checks that the template exists in the first version. It may be broken, because it can be repaired while the engine runs.
     ///
     /// # Errors
     /// Its name, and the reason with a similar name and what to do.
@@ -80,7 +80,7 @@ impl Reader {
         })
     }
 
-    /// Renders the template that stands in. Like any other it has a last good version, and its faults are reported.
+    /// Renders the stand-in template. Like any template, it has a last good version, and its faults are reported.
     fn stand_in_body(
         &self,
         snapshot: &Snapshot,
@@ -90,18 +90,15 @@ impl Reader {
         let id = find(snapshot, template)?;
         let (closure, freshness) = match snapshot.standing(id) {
             Standing::Current(closure) => (closure, Freshness::Current),
-            Standing::Stale { closure, since, why } => {
-                let why = Arc::clone(why);
-                (closure, Freshness::Stale { since, why })
-            }
-            Standing::Broken { .. } | Standing::Gone => return None,
+            Standing::Stale { closure, since } => (closure, stale(snapshot, id, since)),
+            Standing::Broken | Standing::Gone => return None,
         };
         let options = RenderOptions::default();
         let render = |closure: &Closure<'_>| self.attempt(closure, &Serialized(about), &options, AttemptBudget::Part);
         let failure = match render(&closure) {
             Ok(body) => {
                 if snapshot.faults().may_watch(id) {
-                    self.rendered_well(snapshot, id, &closure, &freshness, false);
+                    self.record_success(snapshot, id, &closure, &freshness, false);
                 }
                 return Some(body);
             }
@@ -150,7 +147,7 @@ struct StandInContext<'n> {
     status: u16,
 }
 
-/// The built-in stand-in, for when there is no template that stands in, or it fails too.
+/// The built-in stand-in, used if there is no stand-in template, or if it fails too.
 fn last_resort(entry: &TemplateName) -> &'static str {
     let extension = entry.output_name().rsplit_once('.').map(|(_, extension)| extension);
     match (Escape::of(entry), extension) {

@@ -1,4 +1,4 @@
-//! [`Workspace`]: memory that renders of one thread use one after the other. It holds nothing of what was rendered.
+//! [`Workspace`]: memory that successive renders of one thread reuse. No data of a render stays in it.
 
 use std::cell::RefCell;
 

@@ -1,9 +1,9 @@
 //! Rolling back to a kept version, and resuming.
 
-use super::state::{IndexedContent, RegistryState};
+use super::state::{HeadContent, RegistryState};
 use crate::limits::Limits;
 use crate::protocol::messages::VersionNotKept;
-use crate::protocol::report::Report;
+use crate::protocol::report::{Effects, Report};
 use crate::snapshot::Compared;
 use crate::version::Version;
 
@@ -32,6 +32,7 @@ pub fn compare(state: &RegistryState, from: Version, to: Version) -> Result<Comp
     Ok(Compared {
         from: find(from)?,
         to: find(to)?,
+        names: state.names.clone(),
     })
 }
 
@@ -44,11 +45,10 @@ pub fn roll_back(
     state: &RegistryState,
     to: Version,
     limits: &Limits,
-) -> Result<(RegistryState, Report), VersionNotKept> {
+) -> Result<(RegistryState, Report, Effects), VersionNotKept> {
     let kept_version = state.history.iter().find(|kept| kept.generation.version == to);
     let content = match kept_version {
-        Some(kept) => IndexedContent {
-            records: kept.records.clone(),
+        Some(kept) => HeadContent {
             content: kept.generation.content.clone(),
             version: kept.generation.version,
         },
@@ -61,17 +61,15 @@ pub fn roll_back(
         }
     };
     let mut next = state.clone();
-    next.held = Some(content.clone());
-    let names = state.served().records.keys().chain(content.records.keys());
-    Ok(next.publish(state, names, Some(to), limits))
+    next.held = Some(content);
+    Ok(next.publish(state, None, Some(to), limits))
 }
 
 /// Ends a hold that [`roll_back`] began, and makes a new version of the newest accepted plan. Returns `None` if no version is held.
 #[must_use]
-pub fn resume(state: &RegistryState, limits: &Limits) -> Option<(RegistryState, Report)> {
-    let held = state.held.as_ref()?;
+pub fn resume(state: &RegistryState, limits: &Limits) -> Option<(RegistryState, Report, Effects)> {
+    state.held.as_ref()?;
     let mut next = state.clone();
     next.held = None;
-    let names = held.records.keys().chain(state.head.records.keys());
-    Some(next.publish(state, names, None, limits))
+    Some(next.publish(state, None, None, limits))
 }

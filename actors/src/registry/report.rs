@@ -1,69 +1,119 @@
-//! [`Report`]: the differences between two states of the Registry.
+//! [`Report`] and [`Effects`]: the differences between two contents.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use super::state::RegistryEntry;
-use crate::protocol::report::Report;
-use crate::snapshot::entry::EntryState;
-use crate::snapshot::{NameMap, Snapshot, Why};
+use crate::dialect::{Members, TemplateId};
+use crate::protocol::report::{Effects, NameSample, Report};
+use crate::snapshot::index::Index;
+use crate::snapshot::{Content, IdSet, NameHasher, Snapshot, Standing, are_same_faults};
 use crate::template::TemplateName;
+
+/// Two contents, to be compared.
+pub(super) struct Comparison<'c> {
+    pub(super) before: &'c Content,
+    pub(super) after: &'c Content,
+    /// The templates whose newest text is not the same.
+    pub(super) texts: &'c [TemplateId],
+    /// The templates that may be bad for a new reason; any, if it is absent.
+    pub(super) reviewed: Option<&'c IdSet>,
+}
 
 impl Report {
     /// Returns the approximate size in bytes. Names are counted as if nothing else shared them.
     pub(crate) fn bytes(&self) -> usize {
-        let names = self.changed.iter().chain(&self.removed).chain(&self.recovered);
-        let bad = self.stale.iter().chain(&self.broken).map(|(name, _)| name);
-        let names = names
-            .chain(bad)
-            .map(|name| name.as_str().len() + size_of::<(TemplateName, Arc<Why>)>());
-        names.sum::<usize>() + size_of::<Self>()
+        let samples = [&self.stale, &self.broken, &self.recovered];
+        let sampled = samples.into_iter().flatten();
+        let names = self.changed.iter().chain(&self.removed).chain(sampled);
+        let names = names.map(|name| name.as_str().len() + size_of::<TemplateName>());
+        let diagnostics = self.diagnostics.iter().map(|diagnostic| diagnostic.bytes());
+        names.chain(diagnostics).sum::<usize>() + size_of::<Self>()
     }
 
-    /// Creates the report of a snapshot about `names`.
-    pub(super) fn of<'n>(
-        snapshot: &Snapshot,
-        before: &NameMap<Arc<RegistryEntry>>,
-        after: &NameMap<Arc<RegistryEntry>>,
-        names: impl Iterator<Item = &'n TemplateName>,
-    ) -> Self {
-        let mut report = Self {
+    /// Creates the report of a snapshot, which names up to `listed` templates of each status and has the faults of as many texts.
+    pub(super) fn of(snapshot: &Snapshot, compared: &Comparison<'_>, names: &Index, listed: usize) -> (Self, Effects) {
+        let effects = compared.effects();
+        let name = |id: TemplateId| names.name(id).cloned();
+        let (before, after) = (compared.before, compared.after);
+        let mut changed = Vec::new();
+        for id in compared.texts {
+            let digest = |content: &Content| content.view.member(*id).map(|member| member.digest);
+            if digest(after).is_some() && digest(after) != digest(before) {
+                changed.extend(name(*id));
+            }
+        }
+        // A template that is gone had a text, or was broken.
+        let was_bad = before.stale().bad().without(after.stale().bad());
+        let mut removed: IdSet = compared.texts.iter().copied().collect();
+        removed = removed.or(&was_bad);
+        let is_gone = |content: &Content, id| matches!(content.standing(id), Standing::Gone);
+        let removed = removed.iter().filter(|id| is_gone(after, *id) && !is_gone(before, *id));
+        let mut removed: Vec<TemplateName> = removed.filter_map(name).collect();
+        let mut failed = IdSet::default();
+        for (_, ids) in &effects.failed {
+            failed = failed.or(ids);
+        }
+        let broken = after.stale().broken_of(&failed);
+        let sample = |ids: &IdSet| {
+            let mut names: Vec<TemplateName> = ids.iter().take(listed).filter_map(name).collect();
+            names.sort_unstable();
+            let count = ids.len();
+            NameSample { count, names }
+        };
+        let mut causes: Vec<_> = effects
+            .failed
+            .iter()
+            .filter_map(|(cause, _)| Some((names.name(*cause)?, after.faults.get(*cause)?)))
+            .collect();
+        causes.sort_unstable_by_key(|(name, _)| *name);
+        changed.sort_unstable();
+        removed.sort_unstable();
+        let report = Self {
             version: snapshot.version(),
             digest: snapshot.digest(),
-            changed: Vec::new(),
-            removed: Vec::new(),
-            stale: Vec::new(),
-            broken: Vec::new(),
-            recovered: Vec::new(),
+            changed,
+            removed,
+            stale: sample(&failed.without(&broken)),
+            broken: sample(&broken),
+            recovered: sample(&effects.recovered),
+            diagnostics: causes
+                .iter()
+                .take(listed)
+                .flat_map(|(_, faults)| faults.iter().cloned())
+                .collect(),
         };
-        let mut names: Vec<&TemplateName> = names.collect();
-        names.sort_unstable();
-        names.dedup();
-        for name in names {
-            report.add(
-                name,
-                before.get(name).map(AsRef::as_ref),
-                after.get(name).map(AsRef::as_ref),
-            );
-        }
-        report
+        (report, effects)
     }
+}
 
-    fn add(&mut self, name: &TemplateName, before: Option<&RegistryEntry>, after: Option<&RegistryEntry>) {
-        let Some(after) = after else {
-            self.removed.extend(before.map(|_| name.clone()));
-            return;
-        };
-        let digest = |record: &RegistryEntry| record.member.as_ref().map(|member| member.digest);
-        if digest(after).is_some() && digest(after) != before.and_then(digest) {
-            self.changed.push(name.clone());
+impl Comparison<'_> {
+    fn effects(&self) -> Effects {
+        let (was, is) = (self.before.stale().bad(), self.after.stale().bad());
+        let mut effects = Effects::default();
+        if was.is_empty() && is.is_empty() {
+            return effects;
         }
-        let was_why = before.and_then(|before| before.entry.why());
-        let is_new = |why: &Arc<Why>| was_why.is_none_or(|was| !was.is_equivalent(why));
-        match &after.entry.state {
-            EntryState::Current if was_why.is_some() => self.recovered.push(name.clone()),
-            EntryState::Stale { why, .. } if is_new(why) => self.stale.push((name.clone(), Arc::clone(why))),
-            EntryState::Broken { why } if is_new(why) => self.broken.push((name.clone(), Arc::clone(why))),
-            _ => {}
+        let current = was.without(is);
+        effects.recovered = current
+            .iter()
+            .filter(|id| matches!(self.after.standing(*id), Standing::Current(_)))
+            .collect();
+        // A template that was bad before counts only if its reason is another one.
+        let mut again = was.and(is);
+        if let Some(reviewed) = self.reviewed {
+            again = again.and(reviewed);
         }
+        effects.failed = self.after.causes(&is.without(was).or(&again));
+        if !again.is_empty() {
+            let before: HashMap<TemplateId, IdSet, NameHasher> = self.before.causes(&again).into_iter().collect();
+            for (cause, ids) in &mut effects.failed {
+                let faults = |content: &'_ Content| content.faults.get(*cause).cloned();
+                let is_same = matches!((faults(self.before), faults(self.after)), (Some(before), Some(after)) if are_same_faults(&before, &after));
+                if let Some(known) = before.get(cause).filter(|_| is_same) {
+                    *ids = ids.without(known);
+                }
+            }
+            effects.failed.retain(|(_, ids)| !ids.is_empty());
+        }
+        effects
     }
 }

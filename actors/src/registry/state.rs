@@ -4,23 +4,25 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::report::Comparison;
 use crate::dialect::{Member, Members, TemplateId};
 use crate::limits::Limits;
-use crate::protocol::report::Report;
-use crate::snapshot::entry::Entry;
+use crate::protocol::plan::Plan;
+use crate::protocol::report::{Effects, Report};
 use crate::snapshot::index::Index;
-use crate::snapshot::{Content, EarlierVersions, Generation, LastGoodVersions, NameMap, Snapshot, SnapshotShared};
+use crate::snapshot::{Content, EarlierVersions, Generation, IdSet, LastGoodVersions, Snapshot, SnapshotShared};
 use crate::template::TemplateName;
 use crate::version::Version;
 
 /// The accepted templates, the snapshot that is served, and the history.
 #[derive(Debug, Clone)]
 pub struct RegistryState {
-    pub(super) index: Index,
+    /// All names that were ever defined or called.
+    pub(super) names: Index,
     /// The content of the last accepted plan.
-    pub(crate) head: IndexedContent,
+    pub(crate) head: HeadContent,
     /// The content that an operator rolled back to. It is served in place of the head.
-    pub(super) held: Option<IndexedContent>,
+    pub(super) held: Option<HeadContent>,
     pub(super) snapshot: Arc<Snapshot>,
     /// The earlier versions, oldest first.
     pub(super) history: VecDeque<HistoryEntry>,
@@ -31,22 +33,10 @@ pub struct RegistryState {
     shared: Arc<SnapshotShared>,
 }
 
-/// The record of a defined name.
-#[derive(Debug, Clone)]
-pub(crate) struct RegistryEntry {
-    pub(super) id: TemplateId,
-    /// The newest text that compiled, which is not necessarily the one that is served.
-    pub(super) member: Option<Arc<Member>>,
-    /// The status, shared with the snapshot if it is not current.
-    pub(crate) entry: Arc<Entry>,
-}
-
-/// Content in two forms: by name, for decisions of the Registry, and by id, for readers.
-#[derive(Debug, Clone)]
-pub(crate) struct IndexedContent {
-    /// The records by name. They are behind pointers because a change of one copies some dozens of its neighbours in the map.
-    pub(crate) records: NameMap<Arc<RegistryEntry>>,
-    pub(super) content: Content,
+/// Accepted content.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HeadContent {
+    pub(crate) content: Content,
     /// The last version in which this content, or the one that it was derived from, was served. It does not change while an earlier
     /// version is held.
     pub(super) version: Version,
@@ -55,20 +45,9 @@ pub(crate) struct IndexedContent {
 /// An earlier version, kept for rolling back and for answering renders that fail.
 #[derive(Debug, Clone)]
 pub(super) struct HistoryEntry {
-    pub(super) records: NameMap<Arc<RegistryEntry>>,
     pub(super) generation: Arc<Generation>,
     /// The bytes of the texts that it has and the version after it does not.
     bytes: u64,
-}
-
-impl Default for IndexedContent {
-    fn default() -> Self {
-        Self {
-            records: NameMap::default(),
-            content: Content::default(),
-            version: Version::NONE,
-        }
-    }
 }
 
 impl Default for RegistryState {
@@ -81,8 +60,8 @@ impl RegistryState {
     /// Creates a state without templates that serves this empty snapshot.
     pub(crate) fn of(snapshot: Arc<Snapshot>) -> Self {
         Self {
-            index: Index::default(),
-            head: IndexedContent::default(),
+            names: Index::default(),
+            head: HeadContent::default(),
             held: None,
             shared: snapshot.shared(),
             snapshot,
@@ -111,31 +90,36 @@ impl RegistryState {
     }
 
     /// Returns the content that is served.
-    pub(super) fn served(&self) -> &IndexedContent {
+    pub(super) fn served(&self) -> &HeadContent {
         self.held.as_ref().unwrap_or(&self.head)
     }
 
-    /// Makes a new version of the served content and moves `before` to the history. The report covers `names`, which must include every
-    /// name that may differ. Renders that fail are answered from kept versions before `answers_before`, or from any without that bound.
-    pub(super) fn publish<'n>(
+    /// Returns the state with the content of a plan as its head.
+    pub(super) fn with_head(&self, plan: &Plan) -> Self {
+        let mut state = self.clone();
+        state.names = plan.names.clone();
+        let HeadContent { content, version } = &self.head;
+        state.head.content = content.next(&plan.newest, *version, &plan.names);
+        state
+    }
+
+    /// Makes a new version of the served content and moves `before` to the history. `reviewed` are the templates that may be stale or
+    /// broken for a new reason, by default any. Renders that fail are answered from kept versions before `answers_before`, or from any
+    /// without that bound.
+    pub(super) fn publish(
         mut self,
         before: &Self,
-        names: impl Iterator<Item = &'n TemplateName>,
+        reviewed: Option<&IdSet>,
         answers_before: Option<Version>,
         limits: &Limits,
-    ) -> (Self, Report) {
+    ) -> (Self, Report, Effects) {
         let generation = Arc::clone(before.snapshot.generation());
         let version = generation.version.next();
-        let names: Vec<_> = names.collect();
+        let texts = self.served().content.view.differences(&before.served().content.view);
         if generation.version != Version::NONE {
-            let records = before.served().records.clone();
-            let bytes = self.bytes_replaced(before, &names);
+            let bytes = self.bytes_replaced(before, &texts);
             self.history_bytes += bytes;
-            self.history.push_back(HistoryEntry {
-                records,
-                generation,
-                bytes,
-            });
+            self.history.push_back(HistoryEntry { generation, bytes });
         }
         // One version is kept whatever its size: renders that fail after an edit are answered from it.
         while self.history.len() > limits.history_versions
@@ -144,7 +128,7 @@ impl RegistryState {
             let oldest = self.history.pop_front();
             self.history_bytes -= oldest.map_or(0, |oldest| oldest.bytes);
         }
-        self.remember(before, &names, limits);
+        self.remember(before, &texts, limits);
         let kept = self.history.iter().rev().map(|kept| &kept.generation);
         let may_answer =
             |generation: &&Arc<Generation>| answers_before.is_none_or(|before| generation.version < before);
@@ -158,31 +142,27 @@ impl RegistryState {
         served.version = version;
         let content = served.content.clone();
         let generation = Arc::new(Generation { version, content });
-        self.snapshot = Arc::new(Snapshot::new(generation, self.index.clone(), earlier, &self.shared));
-        let report = Report::of(
-            &self.snapshot,
-            &before.served().records,
-            &self.served().records,
-            names.into_iter(),
-        );
-        (self, report)
+        self.snapshot = Arc::new(Snapshot::new(generation, self.names.clone(), earlier, &self.shared));
+        let compared = Comparison {
+            before: &before.served().content,
+            after: &self.served().content,
+            texts: &texts,
+            reviewed,
+        };
+        let (report, effects) = Report::of(&self.snapshot, &compared, &self.names, limits.event_names);
+        (self, report, effects)
     }
 
-    /// Returns the bytes of the compiled texts that these names had before and no longer have.
-    fn bytes_replaced(&self, before: &Self, names: &[&TemplateName]) -> u64 {
-        let (was, now) = (&before.served().content.view, &self.served().content.view);
-        let replaced = names.iter().filter_map(|name| {
-            let id = self.index.get(name.as_str())?;
-            let unit = was.member(id)?;
-            let is_same = now.member(id).is_some_and(|now| std::ptr::eq(now, unit));
-            (!is_same).then(|| bytes_of(unit))
-        });
+    /// Returns the bytes of the compiled texts that these templates had before and no longer have.
+    fn bytes_replaced(&self, before: &Self, texts: &[TemplateId]) -> u64 {
+        let was = &before.served().content.view;
+        let replaced = texts.iter().filter_map(|id| was.member(*id)).map(bytes_of);
         replaced.fold(0, u64::saturating_add)
     }
 
     /// Remembers `before` as the last good version of each of these templates whose text changed. Nothing is remembered while a version is
     /// held: the operator rolled back because the version that was left is worse than the chosen one.
-    fn remember(&mut self, before: &Self, names: &[&TemplateName], limits: &Limits) {
+    fn remember(&mut self, before: &Self, texts: &[TemplateId], limits: &Limits) {
         if self.is_held() {
             return;
         }
@@ -191,10 +171,7 @@ impl RegistryState {
         let whys = faults.iter().flat_map(|fault| &fault.whys);
         let failed: HashSet<&TemplateName> = whys.map(|why| &why.cause).collect();
         let mut replaced = Vec::new();
-        for name in names {
-            let Some(id) = self.index.get(name.as_str()) else {
-                continue;
-            };
+        for id in texts.iter().copied() {
             let now = self.head.content.view.member(id);
             if before.is_held() {
                 self.former.begins_after(id, was.version);
@@ -202,18 +179,15 @@ impl RegistryState {
             }
             let Some(text) = was.content.view.member(id) else {
                 // The template is back. Its versions before the removal must not answer for it.
-                if now.is_some() && before.index.get(name.as_str()).is_some() {
+                if now.is_some() && before.names.name(id).is_some() {
                     self.former.remember(id, was);
                 }
                 self.former.begins_after(id, was.version);
                 continue;
             };
-            if now.is_some_and(|now| std::ptr::eq(now, text)) {
-                continue;
-            }
             replaced.push((id, bytes_of(text)));
             // A text that failed when it was rendered, or has not been rendered completely yet, does not replace the good version before it.
-            let is_doubtful = failed.contains(name) || before.snapshot.is_unproven(id);
+            let is_doubtful = failed.contains(&text.name) || before.snapshot.is_unproven(id);
             if is_doubtful && self.former.get(id).is_some() {
                 continue;
             }

@@ -1,9 +1,9 @@
-//! [`Turns`]: how many threads of the pool the renders of one unproven template hold.
+//! [`Turns`]: the threads of the pool that renders of one unproven template may hold.
 //!
 //! A template that loops holds a thread for its whole budget with each render, until its breaker opens. If its renders held all threads
-//! meanwhile, all other renders would wait for that. So, from the moment that a closure exceeds what is rendered in place until it is rendered
-//! well or its breaker opens, it holds only some of the threads (the limit `unproven_threads`), and its further renders wait for one of
-//! these. One semaphore for each such template does that; it is made when it is asked for, and goes with its last permit.
+//! meanwhile, all other renders would wait for that. So, from the moment that a closure exceeds the limits of a render in place until a
+//! render of it succeeds or its breaker opens, the template may hold only some of the threads (the limit `unproven_threads`), and its
+//! further renders wait for one of these. Each such template has a semaphore, which is created on demand and dropped with its last permit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -20,19 +20,19 @@ pub(super) struct Turns {
     by_template: Mutex<HashMap<TemplateId, Weak<Semaphore>>>,
 }
 
-/// Permission to hold a thread of the pool, or no need for one. It ends with its last clone at the latest.
+/// A permit to hold a thread of the pool, or a marker that none is needed. The permit is released with its last clone at the latest.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Turn(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 
 impl Turn {
-    /// Ends it, because its thread hangs and was replaced.
+    /// Releases the permit, because the thread hangs and was replaced.
     pub(super) fn end(&self) {
         drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
 impl Turns {
-    /// Grants one template at most `limit` threads of a pool; 0 is half of them. It is one at least.
+    /// Allows one template at most `limit` threads of a pool, and at least one. 0 is half of the threads.
     pub(super) fn new(limit: usize, pool: usize) -> Self {
         let threads = if limit == 0 { pool / 2 } else { limit };
         Self {
@@ -41,10 +41,10 @@ impl Turns {
         }
     }
 
-    /// Waits until a template holds less threads than it may. Dropping the future gives up the place in the queue.
+    /// Waits until a template holds fewer threads than it may. Dropping the future gives up the place in the queue.
     pub(super) async fn next(&self, id: TemplateId) -> Turn {
         let semaphore = self.semaphore(id);
-        // It is never closed.
+        // The semaphore is never closed.
         let permit = semaphore.acquire_owned().await.ok();
         Turn(Arc::new(Mutex::new(permit)))
     }
@@ -96,7 +96,7 @@ mod tests {
             assert!(poll(waiting.as_mut()).is_none(), "{limit} of {pool}");
             assert_eq!(turns.held(id(1)), most);
             assert!(poll(pin!(turns.next(id(2)))).is_some(), "another template");
-            // A render that has ended, and one that hangs.
+            // One render has ended, and another one hangs.
             drop(held.pop());
             let next = poll(waiting.as_mut()).expect("one has ended");
             assert_eq!(turns.held(id(1)), most);

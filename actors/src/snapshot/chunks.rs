@@ -44,10 +44,37 @@ impl<T: Clone> Chunks<T> {
         Arc::make_mut(chunk)[slot] = value;
     }
 
-    /// Returns an upper bound of the ids of all values.
-    pub(crate) fn ids(&self) -> u32 {
-        // Groups exist only for ids, and an id is a `u32`.
-        (self.0.len() * CHUNK * CHUNK) as u32
+    /// Returns the ids whose value is not the same as in `other`, ascending. Chunks that both share are skipped.
+    pub(crate) fn differences(&self, other: &Self, is_same: impl Fn(&T, &T) -> bool) -> Vec<TemplateId> {
+        let mut differences = Vec::new();
+        for group in 0..self.0.len().max(other.0.len()) {
+            let (ours, theirs) = (self.0.get(group), other.0.get(group));
+            if ours.map(Arc::as_ptr) == theirs.map(Arc::as_ptr) {
+                continue;
+            }
+            for chunk in 0..CHUNK {
+                let (ours, theirs) = (chunk_of(ours, chunk), chunk_of(theirs, chunk));
+                if ours.map(Arc::as_ptr) == theirs.map(Arc::as_ptr) {
+                    continue;
+                }
+                let differing = (0..CHUNK).filter(|slot| match (slot_of(ours, *slot), slot_of(theirs, *slot)) {
+                    (Some(ours), Some(theirs)) => !is_same(ours, theirs),
+                    (ours, theirs) => ours.is_some() || theirs.is_some(),
+                });
+                // Slots exist only for ids, and an id is a `u32`.
+                differences.extend(differing.map(|slot| TemplateId(((group * CHUNK + chunk) * CHUNK + slot) as u32)));
+            }
+        }
+        differences
+    }
+
+    /// Returns every value with its id, ascending. Chunks without a value are skipped.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TemplateId, &T)> {
+        let chunks = self.0.iter().flat_map(|group| group.iter()).enumerate();
+        chunks.flat_map(|(at, chunk)| {
+            let slots = chunk.iter().flat_map(|chunk| chunk.iter().enumerate());
+            slots.filter_map(move |(slot, value)| Some((TemplateId((at * CHUNK + slot) as u32), value.as_ref()?)))
+        })
     }
 
     #[cfg(test)]
@@ -62,6 +89,14 @@ impl<T: Clone> Chunks<T> {
         let pairs = self.all_chunks().zip(others);
         pairs.filter(|(a, b)| a.map(Arc::as_ptr) != b.map(Arc::as_ptr)).count()
     }
+}
+
+fn chunk_of<T>(group: Option<&Arc<Group<T>>>, chunk: usize) -> Option<&Arc<Chunk<T>>> {
+    group?[chunk].as_ref()
+}
+
+fn slot_of<T>(chunk: Option<&Arc<Chunk<T>>>, slot: usize) -> Option<&T> {
+    chunk?[slot].as_ref()
 }
 
 #[cfg(test)]
@@ -82,15 +117,14 @@ mod tests {
             (old.get(TemplateId(130)), new.get(TemplateId(130))),
             (Some(&130), Some(&7))
         );
-        let values = |chunks: &Chunks<u32>| {
-            (0..chunks.ids())
-                .filter_map(|id| chunks.get(TemplateId(id)).copied())
-                .collect()
-        };
-        let (of_old, of_new): (Vec<u32>, Vec<u32>) = (values(&old), values(&new));
-        assert_eq!((of_old.len(), of_new.len()), (10_000, 9999));
+        let values = |chunks: &Chunks<u32>| chunks.iter().map(|(id, value)| (id.0, *value)).collect::<Vec<_>>();
+        assert_eq!(values(&old), (0..10_000).map(|id| (id, id)).collect::<Vec<_>>());
+        assert_eq!(values(&new).len(), 9999);
+        assert_eq!(new.differences(&old, u32::eq), [TemplateId(130), TemplateId(131)]);
+        assert_eq!(old.differences(&new, u32::eq), [TemplateId(130), TemplateId(131)]);
+        assert_eq!(Chunks::default().differences(&old, u32::eq).len(), 10_000);
         assert_eq!(new.get(TemplateId(50_000)), None);
         new.set(TemplateId(50_000), None);
-        assert_eq!(new.ids(), old.ids(), "nothing is cleared where nothing is");
+        assert_eq!(new.0.len(), old.0.len(), "nothing is cleared where nothing is");
     }
 }

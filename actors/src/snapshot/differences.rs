@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::index::Index;
 use super::{Generation, Standing, Status};
 use crate::dialect::Unit;
 use crate::template::{Digest, TemplateName};
@@ -12,6 +13,8 @@ use crate::version::Version;
 pub struct Compared {
     pub(crate) from: Arc<Generation>,
     pub(crate) to: Arc<Generation>,
+    /// The names of both.
+    pub(crate) names: Index,
 }
 
 /// A template that two versions serve differently.
@@ -64,7 +67,7 @@ impl Compared {
     pub fn differences(&self) -> Vec<Difference> {
         let (from, to) = (&self.from.content, &self.to.content);
         let mut differences = Vec::new();
-        for (id, name, after) in to.entries() {
+        for (id, name, after) in to.entries(&self.names) {
             let before = from.standing(id);
             // Two entries that differ only in their faults are served alike.
             if status_and_digest(before) != status_and_digest(after) {
@@ -76,7 +79,7 @@ impl Compared {
             }
         }
         let gone = from
-            .entries()
+            .entries(&self.names)
             .filter(|(id, ..)| status_and_digest(to.standing(*id)).is_none());
         differences.extend(gone.map(|(_, name, before)| Difference {
             name: name.clone(),

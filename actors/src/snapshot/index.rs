@@ -1,8 +1,9 @@
-//! [`Index`]: a persistent, append-only map from names to ids.
+//! [`Index`]: a persistent, append-only map from names to ids and back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::chunks::Chunks;
 use super::{NameHasher, NameMap};
 use crate::dialect::TemplateId;
 use crate::template::TemplateName;
@@ -22,6 +23,8 @@ pub(crate) struct Index {
     /// The keys are copies of the names that lie close together in memory: the names of the templates lie between their texts.
     settled: Arc<HashMap<Box<str>, TemplateId, NameHasher>>,
     recent: NameMap<TemplateId>,
+    /// The names by id.
+    names: Chunks<TemplateName>,
 }
 
 impl Index {
@@ -39,6 +42,16 @@ impl Index {
         }
     }
 
+    /// Returns the name of an id. A later index has the same name.
+    pub(crate) fn name(&self, id: TemplateId) -> Option<&TemplateName> {
+        self.names.get(id)
+    }
+
+    /// Returns every name, by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TemplateId, &TemplateName)> {
+        self.names.iter()
+    }
+
     /// Returns the id of a name, and assigns the next id if it has none.
     pub(crate) fn id_of(&mut self, name: &TemplateName) -> TemplateId {
         if let Some(id) = self.get(name.as_str()) {
@@ -54,6 +67,7 @@ impl Index {
             None => self.recent.insert(name.clone(), id),
         };
         debug_assert!(before.is_none(), "each name comes once");
+        self.names.set(id, Some(name.clone()));
         id
     }
 
@@ -93,6 +107,7 @@ mod tests {
         for number in 0..3000 {
             let expected = Some(TemplateId(u32::try_from(number).expect("small")));
             assert_eq!(index.get(name(number).as_str()), expected);
+            assert_eq!(expected.and_then(|id| index.name(id)), Some(&name(number)));
             for (newest, older) in &older {
                 assert_eq!(older.get(name(number).as_str()).is_some(), number <= *newest);
             }

@@ -328,6 +328,10 @@ impl LateFaults {
 
     /// Returns true if a template failed, its closure has changed, and no render of the new one has ended.
     pub(crate) fn awaits_render(&self, id: TemplateId) -> bool {
+        // Publishing asks for each template that recovers, so this returns early where there is no record.
+        if !self.watched.may_have(id) {
+            return false;
+        }
         let known = self.known.load();
         let state = known.get(&id).map(|record| record.state);
         matches!(state, Some(FaultState::Changed { .. }))

@@ -1,16 +1,99 @@
-//! [`Closures`]: digests of many closures in one view, in time linear in the members and calls that they reach.
+//! [`DigestSum`]: the digest of a content, as a sum over its templates, and [`Contributions`], the summands.
+//!
+//! A current template contributes the digest of its own name and text: everything that it calls is current in the same content and
+//! contributes by itself. A stale one contributes a digest of the closure that is served, a broken one that of its name.
+//!
+//! The digest of a closure is computed from the text of its top and the digests of its callees (a Merkle tree), so pages that share
+//! partials share the work: a page that breaks with its layout costs one BLAKE3 block. Computing each closure by itself would be
+//! quadratic in a long chain of calls.
 
 use std::collections::HashMap;
 
 use super::NameHasher;
-use super::view::View;
-use crate::dialect::{Member, Members, TemplateId};
+use super::content::Content;
+use super::index::Index;
+use super::stale::ClassNumber;
+use super::view::{PlacedMember, View};
+use crate::dialect::TemplateId;
 use crate::template::{Digest, TemplateName};
 
-/// Digests of closures, computed on demand and cached.
+/// An additive multiset hash: the sum of digests, in four lanes modulo 2⁶⁴ each.
 ///
-/// The digest of a page is computed from its text and the digests of its callees (a Merkle tree), so pages that share partials share
-/// the work. Computing each closure by itself would be quadratic in a long chain of calls.
+/// The sum does not depend on the order or the ids of the templates, and a summand can be subtracted again. So updating the digest of a
+/// version costs only what changed, and equal content has an equal digest whatever its history. It distinguishes versions; it does not
+/// resist an attacker who constructs templates in order to collide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct DigestSum([u64; 4]);
+
+impl DigestSum {
+    pub(crate) fn add(&mut self, digest: &Digest) {
+        self.each(digest, u64::wrapping_add);
+    }
+
+    pub(crate) fn subtract(&mut self, digest: &Digest) {
+        self.each(digest, u64::wrapping_sub);
+    }
+
+    pub(crate) fn digest(self) -> Digest {
+        Digest::over(self.0.map(u64::to_le_bytes).iter().map(<[u8; 8]>::as_slice))
+    }
+
+    fn each(&mut self, digest: &Digest, combine: fn(u64, u64) -> u64) {
+        let (lanes, _) = digest.as_bytes().as_chunks::<8>();
+        for (sum, lane) in self.0.iter_mut().zip(lanes) {
+            *sum = combine(*sum, u64::from_le_bytes(*lane));
+        }
+    }
+}
+
+/// The summands of one content, computed on demand. Digests of callees are cached for each class of stale templates.
+pub(crate) struct Contributions<'c> {
+    content: &'c Content,
+    names: &'c Index,
+    classes: HashMap<ClassNumber, Closures<'c>, NameHasher>,
+}
+
+impl<'c> Contributions<'c> {
+    pub(crate) fn new(content: &'c Content, names: &'c Index) -> Self {
+        Self {
+            content,
+            names,
+            classes: HashMap::default(),
+        }
+    }
+
+    /// Returns the contribution of a template; `None` if there is no such template.
+    pub(crate) fn of(&mut self, id: TemplateId) -> Option<Digest> {
+        let stale = self.content.stale();
+        let Some(number) = stale.class_of(id) else {
+            return self.content.view.placed(id).map(|placed| placed.own);
+        };
+        let pinned = stale.class(number).map(|class| &*class.view);
+        match pinned.and_then(|view| Some((view, view.placed(id)?))) {
+            Some((view, top)) => {
+                let closures = self.classes.entry(number).or_insert_with(|| Closures::new(view));
+                Some(closures.digest(top))
+            }
+            None => self.names.name(id).map(broken),
+        }
+    }
+}
+
+/// Returns the contribution of a current template.
+pub(crate) fn current(name: &TemplateName, text: &Digest) -> Digest {
+    Digest::over([
+        b"current\0",
+        name.as_str().as_bytes(),
+        b"\0",
+        text.as_bytes().as_slice(),
+    ])
+}
+
+fn broken(name: &TemplateName) -> Digest {
+    Digest::over([b"broken\0", name.as_str().as_bytes()])
+}
+
+/// Digests of closures in one view, computed on demand and cached.
 ///
 /// Calls may form cycles, and a cycle has no leaf to begin with. So all templates of a strongly connected component get one digest,
 /// which is correct because they reach the same templates. Tarjan's algorithm (*Depth-first search and linear graph algorithms*, 1972)
@@ -20,6 +103,8 @@ pub(crate) struct Closures<'v> {
     seen: HashMap<TemplateId, VisitState, NameHasher>,
     /// Tarjan's stack: visited templates whose component is not complete yet.
     open: Vec<TemplateId>,
+    /// The input of a hash, kept for its memory.
+    input: Vec<u8>,
 }
 
 #[derive(Clone, Copy)]
@@ -33,7 +118,7 @@ enum VisitState {
 /// A frame of the depth-first search: a template and its next callee to visit.
 struct Visit<'v> {
     id: TemplateId,
-    member: &'v Member,
+    member: &'v PlacedMember,
     next: usize,
 }
 
@@ -43,29 +128,43 @@ impl<'v> Closures<'v> {
             view,
             seen: HashMap::default(),
             open: Vec::new(),
+            input: Vec::new(),
         }
     }
 
     /// Returns a digest of everything that `top` is rendered from. Equal texts and companions have an equal digest in any view.
-    pub(crate) fn digest(&mut self, id: TemplateId, top: &'v Member) -> Digest {
-        let closure = self.digest_of_calls(id, top);
-        let companions = top
-            .companions
-            .iter()
-            .filter_map(|companion| self.view.member(*companion));
-        let mut companions: Vec<_> = companions
-            .map(|companion| (&companion.name, companion.digest))
-            .collect();
-        companions.sort_unstable();
-        let parts = companions.iter().flat_map(|(name, digest)| named(name, digest));
-        Digest::over([closure.as_bytes().as_slice()].into_iter().chain(parts))
+    pub(crate) fn digest(&mut self, top: &'v PlacedMember) -> Digest {
+        let mut input = std::mem::take(&mut self.input);
+        input.clear();
+        input.extend_from_slice(top.own.as_bytes());
+        for callee in &top.member.callees {
+            input.extend_from_slice(self.digest_of_calls(*callee).as_bytes());
+        }
+        // The text of `top` determines the number of its callees, so no companion is mistaken for one.
+        for companion in &top.member.companions {
+            let own = self
+                .view
+                .placed(*companion)
+                .map_or(Digest::ZERO, |companion| companion.own);
+            input.extend_from_slice(own.as_bytes());
+        }
+        let digest = Digest::of(&input);
+        self.input = input;
+        digest
     }
 
-    fn digest_of_calls(&mut self, id: TemplateId, top: &'v Member) -> Digest {
+    /// Returns the digest of a template and all that it reaches by calls.
+    fn digest_of_calls(&mut self, id: TemplateId) -> Digest {
+        if let Some(VisitState::Done(digest)) = self.seen.get(&id) {
+            return *digest;
+        }
+        let Some(member) = self.view.placed(id) else {
+            return Digest::ZERO;
+        };
         let mut path = Vec::new();
-        self.enter(id, top, &mut path);
+        self.enter(id, member, &mut path);
         while let Some(visit) = path.last_mut() {
-            let Some(callee) = visit.member.callees.get(visit.next).copied() else {
+            let Some(callee) = visit.member.member.callees.get(visit.next).copied() else {
                 let id = visit.id;
                 path.pop();
                 self.leave(id, path.last().map(|caller| caller.id));
@@ -73,16 +172,19 @@ impl<'v> Closures<'v> {
             };
             visit.next += 1;
             let caller = visit.id;
-            match (self.seen.get(&callee), self.view.member(callee)) {
+            match (self.seen.get(&callee), self.view.placed(callee)) {
                 (Some(VisitState::Open { order, .. }), _) => self.reaches(caller, *order),
                 (None, Some(member)) => self.enter(callee, member, &mut path),
                 (Some(VisitState::Done(_)), _) | (None, None) => {}
             }
         }
-        self.done(id)
+        match self.seen.get(&id) {
+            Some(VisitState::Done(digest)) => *digest,
+            _ => Digest::ZERO,
+        }
     }
 
-    fn enter(&mut self, id: TemplateId, member: &'v Member, path: &mut Vec<Visit<'v>>) {
+    fn enter(&mut self, id: TemplateId, member: &'v PlacedMember, path: &mut Vec<Visit<'v>>) {
         if self.seen.contains_key(&id) {
             return;
         }
@@ -112,34 +214,29 @@ impl<'v> Closures<'v> {
 
     /// Computes the digest of a component, which usually is one template. All templates of a component have the same closure.
     fn close(&mut self, component: Vec<TemplateId>) {
-        let mut members: Vec<(TemplateId, &'v Member)> = Vec::with_capacity(component.len());
-        members.extend(component.into_iter().filter_map(|id| Some((id, self.view.member(id)?))));
-        members.sort_unstable_by_key(|(_, member)| &member.name);
+        let mut members: Vec<(TemplateId, &'v PlacedMember)> = Vec::with_capacity(component.len());
+        members.extend(component.into_iter().filter_map(|id| Some((id, self.view.placed(id)?))));
+        members.sort_unstable_by_key(|(_, placed)| &placed.member.name);
         let mut parts: Vec<&[u8]> = Vec::new();
         for (_, member) in &members {
-            parts.extend(named(&member.name, &member.digest));
+            parts.push(member.own.as_bytes());
             // The texts themselves identify callees inside the component.
-            parts.extend(member.callees.iter().filter_map(|callee| match self.seen.get(callee)? {
-                VisitState::Done(digest) => Some(digest.as_bytes().as_slice()),
-                VisitState::Open { .. } => None,
-            }));
+            parts.extend(
+                member
+                    .member
+                    .callees
+                    .iter()
+                    .filter_map(|callee| match self.seen.get(callee)? {
+                        VisitState::Done(digest) => Some(digest.as_bytes().as_slice()),
+                        VisitState::Open { .. } => None,
+                    }),
+            );
         }
         let together = Digest::over(parts);
         for (id, _) in members {
             self.seen.insert(id, VisitState::Done(together));
         }
     }
-
-    fn done(&self, id: TemplateId) -> Digest {
-        match self.seen.get(&id) {
-            Some(VisitState::Done(digest)) => *digest,
-            _ => Digest::ZERO,
-        }
-    }
-}
-
-fn named<'p>(name: &'p TemplateName, digest: &'p Digest) -> [&'p [u8]; 3] {
-    [name.as_str().as_bytes(), &[0], digest.as_bytes()]
 }
 
 #[cfg(test)]
@@ -150,6 +247,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::dialect::Member;
     use crate::protocol::batch::CompiledText;
     use crate::testing;
 
@@ -175,9 +273,12 @@ mod tests {
                 formatters: Box::default(),
                 companions: (number == 0).then_some(TemplateId(NAMES - 1)).into_iter().collect(),
             };
-            (TemplateId(number), Some(Arc::new(member)))
+            (TemplateId(number), Some(Arc::new(PlacedMember::new(member))))
         };
-        View::default().with((0..).zip(texts).map(member))
+        let mut view = View::default();
+        let members = (0..).zip(texts).map(member);
+        members.for_each(|(id, member)| view.set(id, member));
+        view
     }
 
     /// Returns for each template two digests: the one computed together with the others, and the one computed by itself.
@@ -186,7 +287,7 @@ mod tests {
         let closure = |number| view.closure(TemplateId(number)).expect("is there");
         let both = |number| {
             (
-                closures.digest(TemplateId(number), closure(number).top()),
+                closures.digest(view.placed(TemplateId(number)).expect("is there")),
                 closure(number).digest(),
             )
         };

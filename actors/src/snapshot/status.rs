@@ -46,7 +46,7 @@ impl Standing<'_> {
         match self {
             Self::Current(_) => Some(Status::Current),
             Self::Stale { .. } => Some(Status::Stale),
-            Self::Broken { .. } => Some(Status::Broken),
+            Self::Broken => Some(Status::Broken),
             Self::Gone => None,
         }
     }

@@ -1,4 +1,4 @@
-//! The slot of an actor of a user's: its setup and its current address, which outlive the thread that it runs in.
+//! The slot of an actor of the program: its setup and its current address, which outlive the thread of the actor.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,12 +28,13 @@ where
     B: Behavior,
     B::Config: Clone + Send + Sync,
 {
-    /// Starts a shell in the arbiter of the group, or in a new one if that has ended. Calls `on_started` once the address is published.
+    /// Starts a shell in the arbiter of the group, or in a new arbiter if that of the group has ended. Calls `on_started` once the address
+    /// is published.
     pub(super) fn start(slot: &Arc<Self>, on_started: impl FnOnce() + Send + 'static) {
         let starting = Arc::clone(slot);
         slot.supervisor.run_in_system(move || {
             let mut arbiter = starting.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
-            // An arbiter that takes a task is alive.
+            // An arbiter that accepts a task is alive.
             let alive = arbiter.take().filter(|arbiter| arbiter.spawn(async {}));
             let thread = alive.unwrap_or_else(|| starting.supervisor.new_arbiter());
             *arbiter = Some(thread.clone());
@@ -62,7 +63,7 @@ where
     }
 }
 
-/// Restarts the actor when it is dropped: with its shell, or with the closure that never got to create one.
+/// Restarts the actor when it is dropped: with its shell, or with the closure that should have created the shell and never ran.
 struct SlotGuard<B>(Arc<ActorSlot<B>>)
 where
     B: Behavior,

@@ -1,5 +1,5 @@
-//! Bounded admission: a limit on the messages in flight to an actor. The capacity of an actix mailbox is none, because each clone of an
-//! address may exceed it by one.
+//! Bounded admission: a limit on the messages in flight to an actor. The capacity of an actix mailbox is no limit, because each clone of an
+//! address may exceed it by one message.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,10 +33,10 @@ struct RejectionCounts {
 pub struct Permit(#[expect(dead_code, reason = "held for its Drop")] OwnedSemaphorePermit);
 
 impl BoundedRecipient {
-    /// Creates a limit of `capacity` messages in flight. `limit` says to the rejected how to raise it.
+    /// Creates a limit of `capacity` messages in flight. `limit` is the setting that the error names, so that the operator can raise it.
     #[must_use]
     pub fn new(name: &'static str, capacity: usize, limit: &'static str) -> Self {
-        // `emptied` acquires all permits at once, and their number is a u32.
+        // `drained` acquires all permits at once, and their number is a u32.
         let capacity = capacity.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
         Self {
             name,
@@ -63,7 +63,7 @@ impl BoundedRecipient {
         })
     }
 
-    /// Returns the answer to a message that finds no room.
+    /// Returns the error for a message that exceeds the capacity.
     #[must_use]
     pub fn busy(&self) -> Unavailable {
         Unavailable::Busy {
@@ -72,7 +72,7 @@ impl BoundedRecipient {
         }
     }
 
-    /// Rejects all further messages. Those in flight are finished.
+    /// Rejects all further messages. Messages in flight are finished.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }

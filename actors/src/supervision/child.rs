@@ -14,10 +14,10 @@ use super::restart_group::{EndConsequence, MemberDuty, MemberOrders};
 use super::restarts::EndReason;
 use super::strategy_group::StrategyGroup;
 
-/// The record of one supervised actor. It is the same through all restarts.
+/// The record of one supervised actor. The record stays the same through all restarts.
 ///
-/// An actor reports here when it is up, has failed or has finished, each time with the generation that it works for; the group
-/// decides what follows, and the actor reads its orders here.
+/// An actor reports here when it is up, has failed or has finished, each time with the generation that it works for; the group decides the
+/// consequence, and the actor reads its orders here.
 #[derive(Debug)]
 pub struct Child {
     actor: &'static str,
@@ -92,11 +92,11 @@ impl Child {
     /// Returns the current orders of the actor.
     #[must_use]
     pub fn orders(&self) -> MemberOrders {
-        let orders = self.group.family().orders().nth(self.index);
+        let orders = self.group.lock().orders().nth(self.index);
         orders.expect("a member is never taken away")
     }
 
-    /// Returns true if the actor is up, or will be without an operator.
+    /// Returns true if the actor is up, or will be up again without an operator.
     #[must_use]
     pub fn is_available(&self) -> bool {
         matches!(self.orders().duty, MemberDuty::Up | MemberDuty::Starting(_))
@@ -105,7 +105,7 @@ impl Child {
     /// Returns the effect of the restart limit on the engine. The caller interprets [`Escalation::Auto`].
     #[must_use]
     pub fn escalation(&self) -> Escalation {
-        self.group.family().policy(self.index).escalation
+        self.group.lock().policy(self.index).escalation
     }
 
     /// Subscribes to changes of orders of any member of the group.
@@ -128,18 +128,18 @@ impl Child {
         Ok(orders.generation)
     }
 
-    /// Returns the time until the actor may try to start; `None` if it has to wait for other members, which a change of orders shows.
+    /// Returns the time until the actor may try to start; `None` if it has to wait for other members; a change of orders ends that wait.
     pub(super) fn remaining_pause(&self) -> Result<Option<Duration>, Fault> {
-        let family = self.group.family();
-        let orders = family.orders().nth(self.index);
+        let group = self.group.lock();
+        let orders = group.orders().nth(self.index);
         match orders.map(|orders| orders.duty) {
             Some(MemberDuty::Up) => Ok(Some(Duration::ZERO)),
             Some(MemberDuty::Starting(due)) => {
                 let left = due.saturating_duration_since(Instant::now());
-                Ok((!left.is_zero() || family.may_start(self.index)).then_some(left))
+                Ok((!left.is_zero() || group.may_start(self.index)).then_some(left))
             }
             Some(MemberDuty::Down | MemberDuty::Ended) | None => {
-                drop(family);
+                drop(group);
                 Err(self.down_fault())
             }
         }
@@ -163,7 +163,7 @@ impl Child {
 
     /// Records that this generation of the actor is up.
     pub(super) fn report_up(&self, generation: u64) {
-        let is_new = self.group.family().up(self.index, generation, Instant::now());
+        let is_new = self.group.lock().up(self.index, generation, Instant::now());
         self.group.changed.send_replace(());
         if is_new && generation > 0 {
             let restarts = self.restarts.fetch_add(1, Ordering::Relaxed) + 1;
@@ -190,7 +190,7 @@ impl Child {
             kind,
             message: message.clone(),
         };
-        // Reported before the decision, so that no subscriber sees the restart before the failure.
+        // The failure is reported before the decision, so that no subscriber sees the restart before the failure.
         self.group.report(&Incident::Failed(fault.clone()));
         let consequence = self.report_end(generation, EndReason::Failed);
         let is_down = self.orders().duty == MemberDuty::Down;
@@ -206,19 +206,19 @@ impl Child {
         fault
     }
 
-    /// Records the end of this generation of the actor. Returns what follows.
+    /// Records the end of this generation of the actor. Returns the consequence.
     pub(super) fn report_end(&self, generation: u64, ending: EndReason) -> EndConsequence {
         let (now, jitter) = (Instant::now(), random());
-        let mut family = self.group.family();
-        let consequence = family.ended(self.index, generation, ending, now, jitter);
-        drop(family);
+        let mut group = self.group.lock();
+        let consequence = group.ended(self.index, generation, ending, now, jitter);
+        drop(group);
         self.group.changed.send_replace(());
         consequence
     }
 
     /// Orders a start on behalf of an operator. Returns true if the actor was down.
     pub(crate) fn reset(&self) -> bool {
-        let was_down = self.group.family().reset(self.index, Instant::now());
+        let was_down = self.group.lock().reset(self.index, Instant::now());
         self.group.changed.send_replace(());
         was_down
     }

@@ -24,7 +24,7 @@ impl<T> Future for Contained<'_, T> {
         match contain(|| future.as_mut().poll(task)) {
             Ok(Poll::Pending) => Poll::Pending,
             ended => {
-                // Dropped here and now, because what the future holds may panic in its own `Drop`.
+                // The future is dropped here, inside `catch_unwind`, because its `Drop` may panic too.
                 let future = self.0.take();
                 let dropped = contain(move || drop(future));
                 match (ended, dropped) {

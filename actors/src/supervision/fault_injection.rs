@@ -14,9 +14,9 @@ pub enum FaultMoment {
     After = 2,
     /// While the reply is sent.
     Reply = 3,
-    /// While the behaviour is dropped, which is after another fault.
+    /// While the behaviour is dropped, which happens after another fault.
     Drop = 4,
-    /// While the behaviour is started, which is after another fault.
+    /// While the behaviour is started, which happens after another fault.
     Start = 5,
 }
 
@@ -29,7 +29,8 @@ pub struct InjectedFaults {
 }
 
 impl InjectedFaults {
-    /// Makes the next message of this actor fail, for example to test alerts. A fault that has not happened yet is replaced.
+    /// Makes the next message of this actor fail, for example to test alerts. A fault that was injected earlier and has not happened yet is
+    /// replaced.
     pub fn inject(&self, moment: FaultMoment) {
         self.pending.store(moment as u8, Ordering::Relaxed);
     }

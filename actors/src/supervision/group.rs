@@ -41,8 +41,8 @@ const CAPACITY: usize = 1024;
 /// Default of the time that an answer may take.
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// A group of actors that are restarted together as its strategy says. They share a thread, so none of them should block. An actor that
-/// is restarted together with another finishes its message first.
+/// A group of actors that are restarted together according to its strategy. They share a thread, so none of them should block. An actor
+/// that is restarted together with another finishes its message first.
 #[derive(Clone)]
 pub struct Group {
     name: &'static str,
@@ -81,7 +81,7 @@ impl Group {
         self
     }
 
-    /// Starts an actor, after those that were started before in this group. State that it acknowledges belongs into a
+    /// Starts an actor, after those that were started before in this group. State that the actor acknowledges belongs in a
     /// [`Vault`](super::Vault) in its setup. If it reaches its restart limit, the engine is [degraded](crate::Health::degraded), and not
     /// ready only if the policy says [`Escalation::NotReady`].
     ///
@@ -116,7 +116,7 @@ impl Group {
             arbiter: Arc::clone(&self.arbiter),
             supervisor: Arc::clone(&self.supervisor),
         });
-        // Waits for the address, so that from the first message on the order of sending is kept.
+        // Waits until the address is published, so that messages are delivered in the order of sending from the first one on.
         let (started, is_started) = std::sync::mpsc::sync_channel(1);
         ActorSlot::start(&slot, move || {
             let _ = started.send(());

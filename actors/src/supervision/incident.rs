@@ -1,8 +1,8 @@
-//! [`Fault`] and [`Incident`]: failures of actors and what followed, for callers and for subscribers of events.
+//! [`Fault`] and [`Incident`]: failures and restarts of actors, for callers and for subscribers of events.
 
 use serde::Serialize;
 
-/// A failure of an actor, as its caller is answered.
+/// A failure of an actor, as the caller receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Name of the actor.
@@ -19,9 +19,9 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// The actor panicked: it is unknown whether the work in hand was done. A new behaviour serves the next message.
+    /// The actor panicked: it is unknown whether the message was handled. A new behaviour serves the next message.
     Panicked,
-    /// The actor could not start. No message is lost: they wait for a start that succeeds.
+    /// The actor could not start. No message is lost: messages wait until a start succeeds.
     NotStarted,
     /// The actor has reached its restart limit or has finished: nothing was done.
     Down,

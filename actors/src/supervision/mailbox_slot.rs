@@ -1,18 +1,18 @@
-//! [`Place`]: one place in a mailbox, for messages of which one is enough.
+//! [`MailboxSlot`]: the one slot that a kind of message has in a mailbox. A second pending message of that kind would change nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// One place in a mailbox. A clone is the same place.
+/// One slot in a mailbox. A clone is the same slot.
 #[derive(Debug, Clone, Default)]
 pub struct MailboxSlot(Arc<AtomicBool>);
 
-/// A place that a message takes up. It is free again once the message is taken out, or dropped however that comes.
+/// A slot that a message occupies. It is free again once the message is received or dropped.
 #[derive(Debug)]
 pub struct TakenSlot(MailboxSlot);
 
 impl MailboxSlot {
-    /// Takes the place, unless a message has it already.
+    /// Takes the slot, unless a message occupies it already.
     #[must_use]
     pub fn take(&self) -> Option<TakenSlot> {
         (!self.0.swap(true, Ordering::AcqRel)).then(|| TakenSlot(self.clone()))

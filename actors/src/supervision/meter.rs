@@ -1,4 +1,5 @@
-//! [`Meter`]: counts messages without an answer and knows the age of the oldest; and an address that meters what is sent to it.
+//! [`Meter`]: counts messages without an answer and knows the age of the oldest; and [`MeteredRecipient`], which counts the messages that
+//! are sent to it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,7 @@ pub struct Meter(Arc<Mutex<PendingMessages>>);
 #[derive(Debug, Default)]
 struct PendingMessages {
     next: u64,
+    /// The time of each message by its number. Numbers ascend with time, so the first entry is the oldest message.
     since: BTreeMap<u64, Instant>,
 }
 
@@ -57,7 +59,7 @@ impl Drop for Ticket {
     }
 }
 
-/// A recipient of one type of message, which meters and traces what is sent.
+/// A recipient of one type of message, which counts and traces the messages that are sent to it.
 pub struct MeteredRecipient<M>
 where
     M: Message + Send,

@@ -19,19 +19,19 @@ pub enum Restart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Escalation {
-    /// [`NotReady`](Escalation::NotReady) for an actor of the engine, and [`Degraded`](Escalation::Degraded) for one of yours.
+    /// [`NotReady`](Escalation::NotReady) for an actor of the engine, and [`Degraded`](Escalation::Degraded) for your own actors.
     #[default]
     Auto,
     /// The engine is not ready until an operator resets it.
     NotReady,
     /// The engine is ready, and [degraded](crate::Health::degraded) until an operator resets it.
     Degraded,
-    /// Nothing but an event.
+    /// The engine stays ready and sends an event.
     Tell,
 }
 
 impl Escalation {
-    /// Returns this, or `default` in place of [`Auto`](Escalation::Auto).
+    /// Returns this escalation, or `default` if it is [`Auto`](Escalation::Auto).
     #[must_use]
     pub fn or(self, default: Self) -> Self {
         match self {
@@ -75,7 +75,7 @@ pub struct Policy {
     pub escalation: Escalation,
 }
 
-/// Maximum of `restarts`: each is remembered for a period.
+/// Maximum of `restarts`. It bounds memory, because each restart is remembered for a period.
 pub const RESTARTS_MAX: u32 = 100_000;
 /// Maximum of every time in a policy, in milliseconds: a week. A longer time is most likely a mistaken unit.
 pub const TIME_MAX_MS: u64 = 7 * 24 * 3600 * 1000;

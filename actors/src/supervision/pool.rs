@@ -1,8 +1,8 @@
-//! [`Pool`]: threads for work that blocks or takes long, so that no actor does.
+//! [`Pool`]: threads for work that blocks or takes long, so that actors neither block nor take long.
 //!
 //! A panic affects only its job. A thread cannot be killed, so a job that hangs is abandoned: it is answered, its thread is counted as
-//! quarantined, and a new thread replaces it. At the limit of quarantined threads no more are started. A quarantined thread whose job
-//! ends after all exits if it was replaced, and else takes jobs again.
+//! quarantined, and a new thread replaces it. At the limit of quarantined threads no more are started. If the job of a quarantined thread
+//! ends after all, the thread exits if it was replaced, and otherwise takes jobs again.
 
 mod worker;
 
@@ -27,7 +27,7 @@ pub struct HangPolicy {
     pub timers: Timers,
     /// Time after which a job counts as hanging.
     pub hang: Duration,
-    /// Limit that sets this time, as it is named in errors.
+    /// Name of the limit that sets this time, for errors.
     pub limit: &'static str,
     /// Number of hanging threads that are replaced at once.
     pub quarantined: usize,
@@ -115,7 +115,7 @@ impl Pool {
     /// Runs a job on one of the threads. A job that finds the queue full is lost at once, so callers have to limit their jobs in flight.
     ///
     /// # Errors
-    /// [`Unavailable`]: `Lost` if the job panicked, `Timeout` if it hangs, `Busy` or `Down` if it found no thread.
+    /// [`Unavailable`]: `Lost` if the job panicked, `Timeout` if it hangs, `Busy` or `Down` if no thread took it.
     pub fn run<T, J>(&self, job: J) -> impl Future<Output = Result<T, Unavailable>> + use<T, J>
     where
         T: Send + 'static,
@@ -134,7 +134,7 @@ impl Pool {
         async move { answered.await.unwrap_or_else(|_| Err(Unavailable::stopped())) }
     }
 
-    /// Queues a job, which catches its own panics and sends its own result. `on_abandoned` is called if it finds no thread, or while it
+    /// Queues a job, which catches its own panics and sends its own result. `on_abandoned` is called if no thread is left, or when the job
     /// hangs.
     pub fn submit(
         &self,
@@ -144,8 +144,8 @@ impl Pool {
         self.submit_until(None, run, on_abandoned);
     }
 
-    /// Queues a job that counts as hanging at a time of its own, if that is earlier than the hang policy says, because nobody waits for
-    /// it any longer.
+    /// Queues a job that counts as hanging at `until`, if that is earlier than by the hang policy, because no caller waits for it any
+    /// longer.
     pub fn submit_until(
         &self,
         until: Option<Instant>,
@@ -163,8 +163,8 @@ impl Pool {
                 limit: None,
             });
         }
-        // Checked after the job is queued. The last thread to hang does it the other way round: it leaves, then empties the queue. So one
-        // of the two finds the job.
+        // This check comes after the job is queued. The last thread that hangs works in the opposite order: it leaves the pool, then
+        // empties the queue. So one of the two sides finds the job.
         if self.shared.active.load(Ordering::SeqCst) == 0 {
             self.shared.abandon_queued();
         }
@@ -176,7 +176,7 @@ impl Pool {
         drop(stops.unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Returns true if all threads have ended, except those that hang.
+    /// Returns true if all threads have ended, except threads that hang.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.shared.alive.load(Ordering::Acquire) <= self.quarantined()

@@ -1,4 +1,7 @@
 //! The consequences of the end of one member for its whole group, as Erlang/OTP defines them. Pure: time and jitter are arguments.
+//!
+//! A restart of several members is an order with a new generation for each. Except with one-for-one, a member
+//! starts only when no member before it is still starting, because it may depend on them. A report of an older generation is ignored, so a member that ends twice, or late, is restarted once.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -8,15 +11,15 @@ use serde::{Deserialize, Serialize};
 use super::policy::{Policy, Restart};
 use super::restarts::{EndReason, RestartDecision, Restarts};
 
-/// Members that are restarted together with one that failed. They are in the order in which they were added; a later one may depend
-/// on an earlier one.
+/// The members that are restarted together with a failed member. Members are in the order in which they were added; a member may depend on
+/// earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// Only the member itself.
     #[default]
     OneForOne,
-    /// The member and those after it.
+    /// The member and all members after it.
     RestForOne,
     /// All members.
     OneForAll,
@@ -116,7 +119,7 @@ impl RestartGroup {
         self.members[member].restarts.policy()
     }
 
-    /// Returns true if no other member keeps this one from starting: in a strategy with dependences, those before it start first.
+    /// Returns true if no other member keeps this one from starting: in a strategy with dependences, members before it start first.
     #[must_use]
     pub fn may_start(&self, member: usize) -> bool {
         let before = &self.members[..member];
@@ -137,7 +140,7 @@ impl RestartGroup {
         is_new
     }
 
-    /// Records the end of this generation of a member, and orders what follows. `jitter` is a random number in [0, 1).
+    /// Records the end of this generation of a member, and orders the consequence. `jitter` is a random number in [0, 1).
     pub fn ended(
         &mut self,
         failed: usize,
@@ -189,7 +192,7 @@ impl RestartGroup {
         EndConsequence::Restarted
     }
 
-    /// Orders a member that is down or has finished to start again. Returns true if it was.
+    /// Orders a member that is down or has finished to start again. Returns true if the member was down or had finished.
     pub fn reset(&mut self, member: usize, now: Instant) -> bool {
         let member = &mut self.members[member];
         let over = matches!(member.orders.duty, MemberDuty::Down | MemberDuty::Ended);
@@ -233,25 +236,25 @@ mod tests {
         }
     }
 
-    fn family(strategy: Strategy, policies: &[Policy]) -> (RestartGroup, Instant) {
+    fn group(strategy: Strategy, policies: &[Policy]) -> (RestartGroup, Instant) {
         let now = Instant::now();
-        let mut family = RestartGroup::new(strategy, temporary());
+        let mut group = RestartGroup::new(strategy, temporary());
         for policy in policies {
-            let member = family.add(policy.clone(), now);
-            family.up(member, 0, now);
+            let member = group.add(policy.clone(), now);
+            group.up(member, 0, now);
         }
-        (family, now)
+        (group, now)
     }
 
     /// Returns one letter for each member: `u`p, `s`tarting, `d`own, `e`nded.
-    fn shown(family: &RestartGroup) -> String {
+    fn shown(group: &RestartGroup) -> String {
         let letter = |orders: MemberOrders| match orders.duty {
             MemberDuty::Up => 'u',
             MemberDuty::Starting(_) => 's',
             MemberDuty::Down => 'd',
             MemberDuty::Ended => 'e',
         };
-        family.orders().map(letter).collect()
+        group.orders().map(letter).collect()
     }
 
     #[test]
@@ -262,25 +265,25 @@ mod tests {
             (Strategy::OneForAll, "ssse", "ddde"),
         ];
         for (strategy, restarted, given_up) in cases {
-            let (mut family, now) = family(strategy, &[once(), once(), once(), temporary()]);
+            let (mut group, now) = group(strategy, &[once(), once(), once(), temporary()]);
             assert_eq!(
-                family.ended(1, 0, EndReason::Failed, now, 0.0),
+                group.ended(1, 0, EndReason::Failed, now, 0.0),
                 EndConsequence::Restarted
             );
-            assert_eq!(shown(&family), restarted, "{strategy:?}");
-            let orders: Vec<MemberOrders> = family.orders().collect();
+            assert_eq!(shown(&group), restarted, "{strategy:?}");
+            let orders: Vec<MemberOrders> = group.orders().collect();
             for (member, orders) in orders.into_iter().enumerate() {
                 let waits = matches!(orders.duty, MemberDuty::Starting(_));
-                let first = shown(&family).find('s') == Some(member);
-                assert_eq!(family.may_start(member) && waits, first, "{strategy:?}: in order");
-                family.up(member, orders.generation, now);
+                let first = shown(&group).find('s') == Some(member);
+                assert_eq!(group.may_start(member) && waits, first, "{strategy:?}: in order");
+                group.up(member, orders.generation, now);
             }
-            let again = family.orders().nth(1).expect("is there").generation;
+            let again = group.orders().nth(1).expect("is there").generation;
             assert_eq!(
-                family.ended(1, again, EndReason::Failed, now, 0.0),
+                group.ended(1, again, EndReason::Failed, now, 0.0),
                 EndConsequence::GivenUp
             );
-            assert_eq!(shown(&family), given_up, "{strategy:?}");
+            assert_eq!(shown(&group), given_up, "{strategy:?}");
         }
     }
 
@@ -299,38 +302,38 @@ mod tests {
             (Restart::Temporary, EndReason::Finished, EndConsequence::Ended, "e"),
         ];
         for (restart, ending, expected, after) in cases {
-            let (mut family, now) = family(Strategy::OneForOne, &[with(restart)]);
-            assert_eq!(family.ended(0, 0, ending, now, 0.0), expected, "{restart:?} {ending:?}");
-            assert_eq!(shown(&family), after, "{restart:?} {ending:?}");
+            let (mut group, now) = group(Strategy::OneForOne, &[with(restart)]);
+            assert_eq!(group.ended(0, 0, ending, now, 0.0), expected, "{restart:?} {ending:?}");
+            assert_eq!(shown(&group), after, "{restart:?} {ending:?}");
         }
     }
 
     #[test]
     fn the_group_policy_grants_another_round() {
         let now = Instant::now();
-        let mut family = RestartGroup::new(Strategy::OneForAll, once());
+        let mut group = RestartGroup::new(Strategy::OneForAll, once());
         for _ in 0..2 {
-            family.add(once(), now);
+            group.add(once(), now);
         }
         let mut consequences = Vec::new();
         for _ in 0..4 {
-            let orders: Vec<MemberOrders> = family.orders().collect();
+            let orders: Vec<MemberOrders> = group.orders().collect();
             orders
                 .iter()
                 .enumerate()
-                .for_each(|(member, orders)| assert!(family.up(member, orders.generation, now)));
-            consequences.push(family.ended(0, orders[0].generation, EndReason::Failed, now, 0.0));
+                .for_each(|(member, orders)| assert!(group.up(member, orders.generation, now)));
+            consequences.push(group.ended(0, orders[0].generation, EndReason::Failed, now, 0.0));
         }
         use EndConsequence::{GivenUp, Restarted};
         assert_eq!(consequences, [Restarted, Restarted, Restarted, GivenUp]);
-        assert_eq!(shown(&family), "dd");
-        assert!(family.reset(0, now) && family.reset(1, now) && !family.reset(1, now));
-        assert_eq!(shown(&family), "ss");
+        assert_eq!(shown(&group), "dd");
+        assert!(group.reset(0, now) && group.reset(1, now) && !group.reset(1, now));
+        assert_eq!(shown(&group), "ss");
     }
 
     proptest! {
-        /// After any sequence of events: generations never decrease, the end of an older one changes nothing, and once those that
-        /// wait have started in order, every member is up, down or finished.
+        /// After any sequence of events: generations never decrease, the end of an older one changes nothing, and once waiting members have
+        /// started in order, every member is up, down or finished.
         #[test]
         fn no_member_waits_forever(
             strategy in prop::sample::select(vec![Strategy::OneForOne, Strategy::RestForOne, Strategy::OneForAll]),
@@ -338,41 +341,41 @@ mod tests {
             events in prop::collection::vec((0_usize..6, 0_u8..4, 0_u64..2), 0..80),
         ) {
             let mut now = Instant::now();
-            let mut family = RestartGroup::new(strategy, once());
+            let mut group = RestartGroup::new(strategy, once());
             for _ in 0..members {
-                family.add(Policy { restarts: 3, period_ms: 500, ..Policy::default() }, now);
+                group.add(Policy { restarts: 3, period_ms: 500, ..Policy::default() }, now);
             }
             for (member, event, behind) in events {
                 now += Duration::from_millis(20);
                 let member = member % members;
-                let before: Vec<MemberOrders> = family.orders().collect();
+                let before: Vec<MemberOrders> = group.orders().collect();
                 let generation = before[member].generation.saturating_sub(behind);
                 match event {
-                    0 => { family.up(member, generation, now); }
-                    1 => { family.reset(member, now); }
+                    0 => { group.up(member, generation, now); }
+                    1 => { group.reset(member, now); }
                     _ => {
-                        let consequence = family.ended(member, generation, EndReason::Failed, now, 0.3);
+                        let consequence = group.ended(member, generation, EndReason::Failed, now, 0.3);
                         if generation != before[member].generation {
                             prop_assert_eq!(consequence, EndConsequence::Overtaken);
                         }
                         if consequence == EndConsequence::Overtaken {
-                            prop_assert!(family.orders().eq(before.iter().copied()));
+                            prop_assert!(group.orders().eq(before.iter().copied()));
                         }
                     }
                 }
-                for (after, before) in family.orders().zip(&before) {
+                for (after, before) in group.orders().zip(&before) {
                     prop_assert!(after.generation >= before.generation);
                 }
             }
             for _ in 0..members {
-                let orders: Vec<MemberOrders> = family.orders().collect();
+                let orders: Vec<MemberOrders> = group.orders().collect();
                 for (member, orders) in orders.into_iter().enumerate() {
-                    if family.may_start(member) {
-                        family.up(member, orders.generation, now);
+                    if group.may_start(member) {
+                        group.up(member, orders.generation, now);
                     }
                 }
             }
-            prop_assert!(!shown(&family).contains('s'), "{}", shown(&family));
+            prop_assert!(!shown(&group).contains('s'), "{}", shown(&group));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Restarts`]: decides by a [`Policy`] what follows each end. Pure: time and jitter are arguments.
+//! [`Restarts`]: decides by a [`Policy`] whether and when an actor that has ended is restarted. Pure: time and jitter are arguments.
 //!
 //! The limit is a sliding window, as in Erlang/OTP: it is reached when `restarts` restarts lie within the last `period_ms`. The pause
 //! is `jitter · min(backoff_max, backoff_min · 2^streak)`, full jitter on a capped exponential backoff.
@@ -62,7 +62,7 @@ impl Restarts {
         self.up_since = Some(now);
     }
 
-    /// Records that the actor has ended, and decides what follows. `jitter` is a random number in [0, 1).
+    /// Records that the actor has ended, and decides if and when it is restarted. `jitter` is a random number in [0, 1).
     pub fn ended(&mut self, ending: EndReason, now: Instant, jitter: f64) -> RestartDecision {
         let wanted = match self.policy.restart {
             Restart::Permanent => true,

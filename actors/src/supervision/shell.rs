@@ -37,7 +37,7 @@ pub trait Behavior: Sized + Unpin + 'static {
     /// The reason why it cannot start. The restart policy says when it is tried again.
     fn start(setup: &Self::Config) -> Started<Self>;
 
-    /// Returns true if the work is done. Called after each message; the restart policy says whether another behaviour is started.
+    /// Returns true if the work is done. It is called after each message; the restart policy decides if another behaviour is started.
     fn is_finished(&self) -> bool {
         false
     }
@@ -49,7 +49,7 @@ pub trait Serve<M: Message>: Behavior {
     fn serve(&mut self, message: M) -> impl Future<Output = M::Result>;
 }
 
-/// A message with the span of its work.
+/// A message with the tracing span in which it is handled.
 pub struct Traced<M> {
     pub(super) message: M,
     pub(super) span: Span,
@@ -82,15 +82,15 @@ struct ShellCore<B: Behavior> {
 }
 
 struct CurrentBehavior<B> {
-    /// Stays here while a message is served, so that it is not dropped during unwinding: a second panic, in its `Drop`, would abort the
-    /// process.
+    /// The behaviour stays here while a message is served, so that it is not dropped during unwinding: a second panic, in its `Drop`, would
+    /// abort the process.
     behavior: Option<B>,
     /// Generation of the behaviour.
     generation: u64,
 }
 
 impl<B: Behavior> Shell<B> {
-    /// Creates a shell, which starts its behaviour by itself, and again on each order of the group.
+    /// Creates a shell, which starts its behaviour at once, and again on each order of the group.
     ///
     /// # Panics
     /// Panics outside of an actix arbiter.
@@ -120,7 +120,7 @@ impl<B: Behavior> Shell<B> {
     }
 }
 
-/// Starts the behaviour on each order to do so, because no message may come that would.
+/// Starts the behaviour on each order to do so. Without this, an actor that receives no message would not be restarted.
 async fn restart_when_ordered<B: Behavior>(core: Rc<ShellCore<B>>) {
     let mut changes = core.child.changes();
     loop {
@@ -170,7 +170,7 @@ impl<B: Behavior> ShellCore<B> {
         let mut held = self.held.lock().await;
         self.ensure_started(&mut held).await?;
         if let Err(panic) = contain(|| self.faults.trigger(FaultMoment::Before)) {
-            // The message is dropped before the fault is reported, because some may be sent again only after their drop.
+            // The message is dropped before the fault is reported, because some messages may be sent again only after their drop.
             let _ = contain(move || drop(message));
             return Err(self.fail(&mut held, FaultKind::Panicked, panic));
         }
@@ -208,7 +208,7 @@ impl<B: Behavior> ShellCore<B> {
         let Some(behavior) = held.behavior.take() else { return };
         let dropped = contain(move || drop(behavior)).and_then(|()| contain(|| self.faults.trigger(FaultMoment::Drop)));
         if let Err(panic) = dropped {
-            // Its successor starts all the same.
+            // A successor starts anyway.
             let actor = self.child.actor();
             tracing::error!(actor, said = panic, "a behaviour panicked while it was dropped");
             crate::unheard::unheard(format_args!("a behaviour of the {actor} panicked while it was dropped"));
@@ -232,7 +232,7 @@ where
     fn handle(&mut self, message: M, _: &mut Context<Self>) -> Self::Result {
         let core = Rc::clone(&self.core);
         let serving = Rc::clone(&core);
-        // `serve` catches the panics of the behaviour; this catches those of the conversion into a reply.
+        // `serve` catches panics of the behaviour; this catches panics of the conversion into a reply.
         let reply = Contained::new(async move { ShellCore::serve(&serving, message).await.unwrap_or_else(Into::into) });
         PendingReply { core, reply }
     }

@@ -16,7 +16,7 @@ type IncidentHandler = Arc<dyn Fn(&Incident) + Send + Sync>;
 /// Actors that share a restart strategy.
 pub struct StrategyGroup {
     /// A std mutex suffices: it is held for one decision, never across an await point.
-    family: Mutex<RestartGroup>,
+    group: Mutex<RestartGroup>,
     /// Notified after each change of orders of any member.
     pub(super) changed: watch::Sender<()>,
     on_incident: IncidentHandler,
@@ -30,7 +30,7 @@ impl StrategyGroup {
         on_incident: impl Fn(&Incident) + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new(Self {
-            family: Mutex::new(RestartGroup::new(strategy, whole)),
+            group: Mutex::new(RestartGroup::new(strategy, whole)),
             changed: watch::Sender::new(()),
             on_incident: Arc::new(on_incident),
         })
@@ -38,12 +38,12 @@ impl StrategyGroup {
 
     /// Adds an actor after those that were added before.
     pub fn add(self: &Arc<Self>, actor: &'static str, number: u16, policy: Policy) -> Arc<Child> {
-        let index = self.family().add(policy, Instant::now());
+        let index = self.lock().add(policy, Instant::now());
         Arc::new(Child::new(actor, number, index, Arc::clone(self)))
     }
 
-    pub(super) fn family(&self) -> MutexGuard<'_, RestartGroup> {
-        self.family.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> MutexGuard<'_, RestartGroup> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn report(&self, incident: &Incident) {
@@ -53,6 +53,6 @@ impl StrategyGroup {
 
 impl std::fmt::Debug for StrategyGroup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Circle").field(&self.family()).finish()
+        f.debug_tuple("StrategyGroup").field(&self.lock()).finish()
     }
 }

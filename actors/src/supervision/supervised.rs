@@ -1,4 +1,4 @@
-//! [`Supervised`]: the address of an actor of a user's, with admission and a deadline for each message.
+//! [`Supervised`]: the address of an actor of the program, with a capacity and a deadline for each message.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::incident::Fault;
 use super::shell::{Behavior, Serve, Shell};
 use super::unavailable::Unavailable;
 
-/// The address of an actor of the user's. It stays valid through all restarts; a clone addresses the same actor.
+/// The address of a supervised actor. It stays valid through all restarts; a clone addresses the same actor.
 pub struct Supervised<B: Behavior> {
     pub(super) slot: Arc<ActorSlot<B>>,
     pub(super) recipient: BoundedRecipient,
@@ -98,13 +98,13 @@ impl<B: Behavior> Supervised<B> {
         &self.slot.faults
     }
 
-    /// Starts the actor again after it has reached its restart limit or finished. Returns true if it had.
+    /// Starts the actor again after it has reached its restart limit or finished. Returns true if the actor was down.
     pub fn reset(&self) -> bool {
         self.slot.child.reset()
     }
 
-    /// Returns the current actix address, for uses that need an `Addr` or a `Recipient`. Unlike this, it does not outlive the thread of
-    /// the actor.
+    /// Returns the current actix address, for uses that need an `Addr` or a `Recipient`. Unlike a `Supervised`, that address does not
+    /// outlive the thread of the actor.
     #[must_use]
     pub fn address(&self) -> Option<Addr<Shell<B>>> {
         self.slot.address.borrow().clone()

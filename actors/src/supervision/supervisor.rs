@@ -18,7 +18,7 @@ use super::strategy_group::StrategyGroup;
 use super::timers::Timers;
 use super::{contain, runtime};
 
-/// Starts groups of actors and restarts those that fail. Its thread owns an actix `System`; each group has a thread of its own.
+/// Starts groups of actors and restarts actors that fail. Its thread owns an actix `System`; each group has a thread of its own.
 #[derive(Clone)]
 pub struct Supervisor(Arc<Owner>);
 
@@ -27,7 +27,7 @@ struct Owner(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) timers: Timers,
     on_incident: Box<dyn Fn(&Incident) + Send + Sync>,
-    /// One command for each start of an actor. Its owner and its restart policy bound them.
+    /// Holds one command for each start of an actor, so the number of actors and their restart policies bound it.
     commands: mpsc::UnboundedSender<SupervisorCommand>,
     members: Mutex<Vec<(Arc<Child>, BoundedRecipient)>>,
     closed: AtomicBool,
@@ -86,7 +86,7 @@ impl Supervisor {
         members.iter().map(|(child, _)| Arc::clone(child)).collect()
     }
 
-    /// Rejects further messages, finishes those in flight within this time, and ends.
+    /// Rejects further messages, finishes messages in flight within this time, and ends.
     pub fn close(&self, within: Duration) {
         self.0.0.close(within);
     }
@@ -116,7 +116,7 @@ impl Inner {
         }
     }
 
-    /// Starts a thread for a group. To be called in the thread of the system.
+    /// Starts a thread for a group. Must be called in the thread of the system.
     pub(super) fn new_arbiter(&self) -> ArbiterHandle {
         let arbiter = Arbiter::new();
         let handle = arbiter.handle();

@@ -29,8 +29,9 @@ struct TimersShared {
 
 #[derive(Default)]
 struct PendingActions {
+    /// The actions, ordered by time. The thread sleeps until the first one, and is woken if an earlier one is added.
     actions: BTreeMap<(Instant, u64), Action>,
-    /// Tells actions of the same time apart.
+    /// Distinguishes actions of the same time.
     next_number: u64,
     stopped: bool,
 }

@@ -6,7 +6,7 @@ use super::incident::{Fault, FaultKind};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// The allowed number of messages is in flight: nothing was done. Try again later.
+    /// The mailbox is full: nothing was done. Try again later.
     #[error("the mailbox `{mailbox}` is full; try again later{}", limit.map(|limit| format!(", or raise {limit}")).unwrap_or_default())]
     Busy {
         /// Name of the mailbox, in health and metrics as well.
@@ -18,14 +18,16 @@ pub enum Unavailable {
     #[error("{0}")]
     Down(String),
     /// The actor failed meanwhile: it is unknown whether the message was handled. With an idempotency key it can be sent again.
-    #[error("{0}; it is unknown whether it was done: send it again if that does no harm, or with an idempotency key")]
+    #[error(
+        "{0}; it is unknown whether the message was handled: send it again if that does no harm, or with an idempotency key"
+    )]
     Lost(String),
     /// There was no answer in time. The message may still be handled.
     #[error("{0}")]
     Timeout(Timeout),
 }
 
-/// The time that ended before there was an answer.
+/// The time limit that ended before there was an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Timeout {
@@ -36,7 +38,7 @@ pub enum Timeout {
     #[error("it was cancelled by the caller")]
     Cancelled,
     /// The longest time that an answer may take.
-    #[error("there was no answer within {ms} ms ({limit}); it may still be done")]
+    #[error("there was no answer within {ms} ms ({limit}); it may still be carried out")]
     Waited {
         /// The time in milliseconds.
         ms: u64,
@@ -48,7 +50,7 @@ pub enum Timeout {
 impl Unavailable {
     /// Returns the answer to calls of an engine that has stopped.
     pub(crate) fn stopped() -> Self {
-        Self::Down("the engine has stopped, and starts no work any more; start another".into())
+        Self::Down("the engine has stopped and accepts no more work; start a new one".into())
     }
 
     /// Returns the answer to a call that had no answer within a time.
@@ -97,7 +99,7 @@ mod tests {
             ),
             (
                 waited,
-                "no answer within 50 ms (the limit `reload_ms`); it may still be done",
+                "no answer within 50 ms (the limit `reload_ms`); it may still be carried out",
             ),
         ] {
             let text = unavailable.to_string();

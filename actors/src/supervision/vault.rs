@@ -24,7 +24,7 @@ struct VaultState<S> {
     state: S,
 }
 
-/// A later incarnation has opened the vault: nothing was written.
+/// The error of an incarnation that a later one has fenced: nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a later incarnation has taken over")]
 pub struct Fenced;
@@ -65,7 +65,7 @@ impl<S: Clone> Vault<S> {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner).state.clone()
     }
 
-    /// Replaces the state. To be called before the reply leaves.
+    /// Replaces the state. Must be called before the reply is sent.
     ///
     /// # Errors
     /// [`Fenced`] if a later incarnation has opened the vault.

@@ -3,11 +3,20 @@
 use super::{World, batch, companions, compile, name};
 use crate::diagnostic::Diagnostic;
 use crate::protocol::batch::CompiledBatch;
+use crate::snapshot::Snapshot;
 use crate::version::LoaderId;
 
 /// Returns all diagnostics of a name as text.
 fn diagnostics(world: &World, of: &str) -> String {
     world.why(of).diagnostics.iter().map(Diagnostic::to_string).collect()
+}
+
+/// Returns the names whose compiled text is not that of an earlier snapshot.
+fn written(before: &Snapshot, world: &World) -> Vec<String> {
+    let (was, is) = (before.generation(), world.snapshot().generation());
+    let written = is.content.view.differences(&was.content.view);
+    let name = |id| world.snapshot().name(id).map(ToString::to_string);
+    written.into_iter().filter_map(name).collect()
 }
 
 #[track_caller]
@@ -40,16 +49,19 @@ fn a_broken_partial_makes_its_pages_stale() {
     );
     let report = report.expect("is published");
     assert_eq!(report.changed, [name("other"), name("page")]);
-    let stale: Vec<_> = report
-        .stale
-        .iter()
-        .map(|(stale, why)| (stale.as_str(), why.cause.as_str()))
-        .collect();
-    assert_eq!(stale, [("page", "part"), ("part", "part")]);
+    assert_eq!(
+        (report.stale.count, report.stale.names),
+        (2, vec![name("page"), name("part")])
+    );
+    assert_eq!(report.diagnostics.len(), 1);
+    assert_eq!(world.why("page").cause, name("part"));
 
     let (_, report) = world.edit(&[("part", "part 3")], &[]);
     assert_eq!(world.status("page"), "current: page 2 part 3");
-    assert_eq!(report.expect("is published").recovered, [name("page"), name("part")]);
+    assert_eq!(
+        report.expect("is published").recovered.names,
+        [name("page"), name("part")]
+    );
 }
 
 #[test]
@@ -84,12 +96,17 @@ fn a_missing_partial_is_reported_until_it_exists() {
         "did you mean `shared/nav.html`?",
     ];
     assert_contains(&diagnostics(&world, "pages/index"), &parts);
-    let (plan, _) = world.edit(&[("parts/nav.html", "new nav")], &[]);
+    let before = world.snapshot().clone();
+    world.edit(&[("parts/nav.html", "new nav")], &[]);
     assert_eq!(world.status("pages/index"), "current: index new nav");
-    assert_eq!(plan.units.len(), 1, "the page is not placed again");
+    assert_eq!(
+        written(&before, &world),
+        ["parts/nav.html"],
+        "the page is not placed again"
+    );
 
     let (plan, report) = world.edit(&[], &["parts/nav.html"]);
-    assert_eq!(plan.verdicts.len(), 2);
+    assert_eq!(plan.reviewed.len(), 1);
     assert_eq!(report.expect("is published").removed, [name("parts/nav.html")]);
     assert_eq!(world.status("parts/nav.html"), "gone");
     assert_eq!(world.status("pages/index"), "stale since 2: index new nav");
@@ -248,14 +265,18 @@ fn a_long_chain_of_calls_breaks_and_recovers() {
         .collect();
     let mut world = World::with(&texts);
     let (plan, _) = world.edit(&[("n2999", "bad")], &[]);
-    assert_eq!(plan.verdicts.len(), 3000);
+    assert_eq!((plan.reviewed.len(), plan.newest.bad.len()), (3000, 3000));
     let why = world.why("n0");
     assert_eq!((&why.cause, why.diagnostics[0].chain.len()), (&name("n2999"), 128));
-    let (plan, report) = world.edit(&[("n2999", "end")], &[]);
+    let before = world.snapshot().clone();
+    let (_, report) = world.edit(&[("n2999", "end")], &[]);
     assert_eq!(
-        (plan.units.len(), report.expect("is published").recovered.len()),
-        (1, 3000)
+        written(&before, &world),
+        [""; 0],
+        "the text is the last one that compiled"
     );
+    let recovered = report.expect("is published").recovered;
+    assert_eq!((recovered.count, recovered.names.len()), (3000, 100));
 }
 
 #[test]

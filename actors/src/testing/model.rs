@@ -108,7 +108,7 @@ pub(super) fn content_of(snapshot: &Snapshot) -> Content {
         let served = match standing {
             Standing::Current(closure) => Served::Current(texts_of(closure)),
             Standing::Stale { closure, .. } => Served::Stale(texts_of(closure)),
-            Standing::Broken { .. } => Served::Broken,
+            Standing::Broken => Served::Broken,
             Standing::Gone => panic!("{name} is an entry without a status"),
         };
         (name.to_string(), served)

@@ -1,20 +1,19 @@
 //! Properties that hold after any history, checked against the naive [`Model`](super::model::Model).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::model::{Content, Model, Served, Texts, bad, content_of, texts_of};
-use super::{World, compile, formatters, name};
+use super::{World, compile, name};
+use crate::dialect::{Members, TemplateId};
 use crate::graph::companions::Companions;
-use crate::graph::plan::Graph;
 use crate::protocol::batch::CompiledBatch;
-use crate::protocol::plan::{Plan, Verdict};
 use crate::registry::history::{kept, resume, roll_back};
-use crate::registry::publish::{Decision, publish};
-use crate::template::Digest;
+use crate::snapshot::{self, IdSet, Snapshot};
+use crate::template::{Digest, TemplateName};
 use crate::version::{LoaderId, Revision, Version};
 
 const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "d0", "d1", "d2"];
@@ -137,38 +136,55 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Returns the verdicts by name, without the help texts, which depend on the names that existed at the time.
-fn verdicts(plan: &Plan) -> BTreeMap<String, String> {
-    let shown = |verdict: &Verdict| match verdict {
-        Verdict::Good => "good".to_string(),
-        Verdict::Gone => "gone".to_string(),
-        Verdict::Bad(why) => {
-            let faults = why
-                .diagnostics
-                .iter()
-                .map(|fault| (fault.code, &fault.template, fault.span, &fault.message, &fault.chain));
-            format!("{} {:?}", why.cause, faults.collect::<Vec<_>>())
-        }
+/// Returns the faults of each text and the reason for each bad template, by name. Help texts are left out, because they depend on the names
+/// that existed at the time.
+fn reasons(snapshot: &Snapshot) -> BTreeMap<String, String> {
+    let reason = |(id, name, _): (_, &TemplateName, _)| {
+        let why = snapshot.why(id)?;
+        let faults = why.diagnostics.iter();
+        let faults = faults.map(|fault| (fault.code, &fault.template, fault.span, &fault.message, &fault.chain));
+        let faults: Vec<_> = faults.collect();
+        let shown = format!("{} {faults:?} {}", why.cause, snapshot.faults_of(id).is_some());
+        Some((name.to_string(), shown))
     };
-    plan.verdicts
-        .iter()
-        .map(|(name, verdict)| (name.to_string(), shown(verdict)))
-        .collect()
+    snapshot.entries().filter_map(reason).collect()
 }
 
-/// Creates a graph that received all texts at once.
-fn recomputed(model: &Model) -> Graph {
-    let mut graph = world().graph;
-    for (loader, texts) in model.loaders.iter().rev() {
-        let edit = Edit {
+/// Returns one batch for each loader that has all its texts.
+fn everything(model: &Model) -> Vec<CompiledBatch> {
+    let loaders = model.loaders.iter().rev();
+    let batch = |(loader, texts): (&u16, &Texts)| {
+        let (texts, removed) = (texts.clone(), Vec::new());
+        let complete = true;
+        Edit {
             loader: *loader,
-            complete: true,
-            texts: texts.clone(),
-            removed: Vec::new(),
-        };
-        graph.apply(edit.batch(true));
+            complete,
+            texts,
+            removed,
+        }
+        .batch(true)
+    };
+    loaders.map(batch).collect()
+}
+
+/// Returns the number of steps from a bad template to the nearest one of some, over bad callees and companions.
+fn steps(content: &snapshot::Content, from: TemplateId, is_end: impl Fn(TemplateId) -> bool) -> Option<usize> {
+    let mut seen = BTreeSet::from([from]);
+    let mut layer = vec![from];
+    let mut steps = 0;
+    while !layer.is_empty() {
+        if layer.iter().any(|id| is_end(*id)) {
+            return Some(steps);
+        }
+        let members = layer.iter().filter_map(|id| content.view.member(*id));
+        let targets = members.flat_map(|member| member.callees.iter().chain(&member.companions));
+        layer = targets
+            .copied()
+            .filter(|id| content.is_bad(*id) && seen.insert(*id))
+            .collect();
+        steps += 1;
     }
-    graph
+    None
 }
 
 /// The expected content, now and in each kept version.
@@ -179,6 +195,23 @@ struct Past {
     versions: Vec<(Version, Content)>,
     /// The bound of the versions that failed renders are answered from.
     answers_before: Option<Version>,
+}
+
+/// Checks that each bad template is in the group of a cause that is nearest to it, and in no other.
+fn check_causes(snapshot: &Snapshot) -> Result<(), TestCaseError> {
+    let content = &snapshot.generation().content;
+    let mut grouped = IdSet::default();
+    for (cause, ids) in content.causes(content.stale().bad()) {
+        for id in ids.iter() {
+            prop_assert!(grouped.insert(id), "in two groups");
+            let nearest = steps(content, id, |id| content.faults.get(id).is_some());
+            prop_assert_eq!(steps(content, id, |id| id == cause), nearest);
+            let why = snapshot.why(id).expect("is bad");
+            prop_assert_eq!(steps(content, id, |id| snapshot.name(id) == Some(&why.cause)), nearest);
+        }
+    }
+    prop_assert_eq!(&grouped, content.stale().bad());
+    Ok(())
 }
 
 proptest! {
@@ -227,7 +260,7 @@ proptest! {
                 Step::Resume => {
                     let resumed = resume(&world.state, &world.limits);
                     prop_assert_eq!(resumed.is_some(), past.held);
-                    let Some((state, _)) = resumed else { continue };
+                    let Some((state, ..)) = resumed else { continue };
                     world.state = state;
                     twin.state = resume(&twin.state, &twin.limits).expect("is held too").0;
                     past.live = model.content.clone();
@@ -247,13 +280,18 @@ proptest! {
             prop_assert_eq!(&*known, &past.live);
             prop_assert_eq!(digests.values().filter(|content| **content == past.live).count(), 1);
 
-            // A plan of everything changes nothing, nor does that of a graph that received all texts at once.
-            let whole = publish(&world.state, &world.graph.whole(), &formatters(), &world.limits);
-            prop_assert!(matches!(whole, Decision::Unchanged), "{whole:?}");
-            let fresh = recomputed(&model);
-            prop_assert_eq!(verdicts(&world.graph.whole()), verdicts(&fresh.whole()));
-            let whole = publish(&world.state, &fresh.whole(), &formatters(), &world.limits);
-            prop_assert!(matches!(whole, Decision::Unchanged), "{whole:?}");
+            // All texts once more change nothing.
+            let mut again = world.clone();
+            for batch in everything(&model) {
+                prop_assert!(again.apply(batch).1.is_none());
+            }
+            // A world that received all texts at once finds the same reasons, and they are the nearest ones.
+            if !past.held {
+                let mut fresh = self::world();
+                everything(&model).into_iter().for_each(|batch| _ = fresh.apply(batch));
+                prop_assert_eq!(reasons(snapshot), reasons(fresh.snapshot()));
+                check_causes(snapshot)?;
+            }
 
             // The history is bounded, and has the contents that were served.
             if snapshot.version() != version {

@@ -2,11 +2,9 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{World, batch, companions, formatters, name};
-use crate::protocol::plan::{Plan, Verdict};
+use super::{World, batch, companions, name};
 use crate::registry::history::{kept, resume, roll_back};
 use crate::registry::publish::{Decision, Refusal, publish};
-use crate::snapshot::entry::EntryState;
 use crate::snapshot::view::View;
 use crate::version::Version;
 
@@ -20,10 +18,10 @@ fn site(pages: usize) -> World {
 
 /// Returns the view that a stale entry pins.
 fn pinned(world: &World, of: &str) -> Arc<View> {
-    match &world.state.head.records[of].entry.state {
-        EntryState::Stale { view, .. } => Arc::clone(view),
-        other => panic!("{of} is {other:?}"),
-    }
+    let stale = world.state.head.content.stale();
+    let id = world.snapshot().id(of).expect("has an id");
+    let class = stale.class_of(id).and_then(|number| stale.class(number));
+    Arc::clone(&class.unwrap_or_else(|| panic!("{of} is not stale")).view)
 }
 
 #[test]
@@ -31,21 +29,98 @@ fn a_change_of_a_partial_costs_one_chunk() {
     let mut world = site(5000);
     let before = world.snapshot().clone();
     let (plan, report) = world.edit(&[("part", "part 2")], &[]);
-    assert_eq!((plan.units.len(), plan.verdicts.len()), (1, 1));
+    assert!(plan.reviewed.is_empty());
     assert_eq!(report.expect("is published").changed, [name("part")]);
     let not_shared = |world: &World| {
-        let after = &world.snapshot().generation().content;
-        after.chunks_not_shared(&before.generation().content)
+        let (before, after) = (&before.generation().content, &world.snapshot().generation().content);
+        (
+            after.view.chunks_not_shared(&before.view),
+            after.stale().chunks_not_shared(before.stale()),
+        )
     };
     assert_eq!(not_shared(&world), (1, 0));
     assert_eq!(world.status("page-4999"), "current: page part 2");
 
     // A change of calls is as cheap while everything is good.
     let (plan, _) = world.edit(&[("part", "call page-0\npart 3"), ("page-0", "no calls")], &[]);
-    assert_eq!(plan.verdicts.len(), 2);
-    // A break changes the verdict of every page, and no compiled text.
-    let (plan, _) = world.edit(&[("part", "bad")], &[]);
-    assert_eq!((plan.units.len(), plan.verdicts.len()), (0, 5000));
+    assert!(plan.reviewed.is_empty());
+    assert_eq!(not_shared(&world).1, 0);
+}
+
+#[test]
+fn a_break_costs_some_bytes_for_each_page() {
+    let mut world = site(10_000);
+    let before = world.snapshot().clone();
+    let (plan, report) = world.edit(&[("part", "bad")], &[]);
+    // `page-0` to `page-9999` and the partial. No compiled text is written.
+    assert_eq!((plan.reviewed.len(), plan.newest.bad.len()), (10_001, 10_001));
+    let (was, is) = (&before.generation().content, &world.snapshot().generation().content);
+    assert_eq!(is.view.chunks_not_shared(&was.view), 0);
+    assert_eq!(is.stale().classes(), 1);
+    // A number of four bytes for each page, in chunks of 32; and one bit.
+    assert_eq!(is.stale().chunks_not_shared(was.stale()), 10_001_usize.div_ceil(32));
+    assert!(is.stale().bad().bytes_not_shared(was.stale().bad()) < 2_000);
+    // The report names a hundred of them, and one fault.
+    let report = report.expect("is published");
+    assert_eq!((report.stale.count, report.stale.names.len()), (10_001, 100));
+    assert_eq!((report.broken.count, report.diagnostics.len()), (0, 1));
+    assert_eq!(world.why("page-9999").cause, name("part"));
+
+    // While it lasts, other edits look at nothing of this.
+    let (plan, report) = world.edit(&[("alone", "text")], &[]);
+    assert!(plan.reviewed.is_empty());
+    assert!(report.expect("is published").stale.is_empty());
+    // The fault moves: all pages have another reason.
+    let (_, report) = world.edit(&[("part", "text\nbad")], &[]);
+    assert_eq!(report.expect("is published").stale.count, 10_001);
+    let (_, report) = world.edit(&[("part", "part 1")], &[]);
+    let report = report.expect("is published");
+    assert_eq!((report.recovered.count, report.recovered.names.len()), (10_001, 100));
+    let is = &world.snapshot().generation().content;
+    assert_eq!(is.stale().chunks_not_shared(was.stale()), 0);
+}
+
+#[test]
+fn a_report_names_as_many_as_the_limit_says() {
+    for event_names in [1, 2, 3, 4] {
+        let mut world = site(2);
+        world.limits.event_names = event_names;
+        let report = world
+            .edit(&[("part", "bad"), ("new", "bad")], &[])
+            .1
+            .expect("is published");
+        assert_eq!((report.stale.count, report.stale.names.len()), (3, event_names.min(3)));
+        assert_eq!(
+            (report.broken.count, report.broken.names.len()),
+            (1, event_names.min(1))
+        );
+        let report = world.edit(&[("part", "part")], &[]).1.expect("is published");
+        assert_eq!(
+            (report.recovered.count, report.recovered.names.len()),
+            (3, event_names.min(3))
+        );
+    }
+}
+
+/// A page that was bad before is reported again only if its reason is another one.
+#[test]
+fn an_edit_that_changes_no_reason_reports_none() {
+    let mut world = site(3);
+    world.edit(&[("part", "bad")], &[]);
+    let (plan, report) = world.edit(&[("page-1", "call part\nother")], &[]);
+    assert_eq!(plan.reviewed.len(), 1);
+    let report = report.expect("is published");
+    assert_eq!((report.changed, report.stale.count), (vec![name("page-1")], 0));
+    assert!(report.diagnostics.is_empty());
+    // Now it has a fault of its own, which is nearer.
+    let (_, report) = world.edit(&[("page-1", "call part\ncall nobody")], &[]);
+    let report = report.expect("is published");
+    assert_eq!(report.stale.names, [name("page-1")]);
+    assert_eq!(report.diagnostics[0].code, "unknown-template");
+    let (_, report) = world.edit(&[("page-1", "call part")], &[]);
+    let report = report.expect("is published");
+    assert_eq!((report.stale.names, report.recovered.count), (vec![name("page-1")], 0));
+    assert_eq!(report.diagnostics[0].code, "bad");
 }
 
 #[test]
@@ -55,8 +130,6 @@ fn a_batch_without_changes_makes_no_version() {
     assert_eq!(world.edit(&[], &["nobody"]).1, None);
     world.edit(&[("part", "bad")], &[]);
     assert_eq!(world.edit(&[("part", "bad")], &[]).1, None);
-    let whole = world.graph.whole();
-    assert_eq!(world.publish(&whole), None);
     assert_eq!(world.snapshot().version(), Version::from_number(2));
     // The same fault at another location is a change.
     assert!(world.edit(&[("part", "text\nbad")], &[]).1.is_some());
@@ -148,8 +221,8 @@ fn a_plan_over_the_limit_of_names_is_rejected() {
     world.limits.templates = 3;
     world.edit(&[("a", "call b"), ("b", "b"), ("c", "c")], &[]);
     let mut graph = world.graph.clone();
-    let plan = graph.apply(batch(&[("a", "call b\ncall d")], &[]));
-    let decision = publish(&world.state, &plan, &formatters(), &world.limits);
+    let plan = graph.apply(&batch(&[("a", "call b\ncall d")], &[]));
+    let decision = publish(&world.state, &plan, &world.limits);
     let Decision::Refused { reason } = decision else {
         panic!("{decision:?}");
     };
@@ -159,16 +232,6 @@ fn a_plan_over_the_limit_of_names_is_rejected() {
         world.edit(&[("c", "c 2")], &[]).1.is_some(),
         "a plan within the limit is accepted"
     );
-}
-
-#[test]
-fn a_plan_that_does_not_fit_is_rejected() {
-    let world = site(1);
-    let mut plan = Plan::default();
-    plan.verdicts.push((name("page-7"), Verdict::Good));
-    let decision = publish(&world.state, &plan, &formatters(), &world.limits);
-    let expected = Refusal::Incoherent { name: name("page-7") };
-    assert!(matches!(decision, Decision::Refused { reason } if reason == expected));
 }
 
 #[test]
@@ -192,13 +255,6 @@ fn earlier_closures_of_an_entry() {
 fn a_burst_of_versions_keeps_the_last_good_closure() {
     let mut world = site(1);
     world.limits.history_versions = 2;
-    let former = |world: &World, of: &str| {
-        let snapshot = world.snapshot();
-        let id = snapshot.id(of).expect("has an id");
-        let former = snapshot.former(id);
-        let former = former.map(|(version, closure)| format!("{version}:{}", super::texts(closure)));
-        former.collect::<Vec<_>>()
-    };
     let burst = |world: &mut World| {
         for number in 0..5 {
             world.edit(
@@ -257,7 +313,7 @@ fn a_roll_back_holds_until_resume() {
     world.edit(&[("part", "part 2")], &[]);
     let digest = world.snapshot().digest();
     world.edit(&[("part", "part 3"), ("new", "new")], &[]);
-    let (state, report) = roll_back(&world.state, Version::from_number(2), &world.limits).expect("is kept");
+    let (state, report, _) = roll_back(&world.state, Version::from_number(2), &world.limits).expect("is kept");
     world.state = state;
     let snapshot = world.snapshot().clone();
     assert_eq!((snapshot.version().number(), snapshot.digest()), (4, digest));
@@ -280,7 +336,7 @@ fn a_roll_back_holds_until_resume() {
         (world.status("page-0"), world.snapshot().version().number()),
         ("current: page part 2".into(), 4)
     );
-    let (state, report) = resume(&world.state, &world.limits).expect("is held");
+    let (state, report, _) = resume(&world.state, &world.limits).expect("is held");
     world.state = state;
     // No version ever had part 4; the last one before is the nearest to it.
     assert_eq!(world.status("page-0"), "stale since 3: page part 4");
@@ -290,4 +346,54 @@ fn a_roll_back_holds_until_resume() {
 
     let refused = roll_back(&world.state, Version::from_number(9), &world.limits).expect_err("never was");
     assert_eq!(refused.to_string(), "version 9 is not kept; kept are: 1, 2, 3, 4, 5");
+}
+
+/// Returns the versions and texts that failed renders of a template are answered from beyond the history.
+fn former(world: &World, of: &str) -> Vec<String> {
+    let snapshot = world.snapshot();
+    let id = snapshot.id(of).expect("has an id");
+    let former = snapshot.former(id);
+    let shown = former.map(|(version, closure)| format!("{version}:{}", super::texts(closure)));
+    shown.collect()
+}
+
+#[test]
+fn ten_thousand_versions_of_others_keep_the_last_good_closure() {
+    let mut world = site(1);
+    world.edit(&[("part", "part 2")], &[]);
+    for number in 0..10_000 {
+        let other = format!("other-{}", number % 100);
+        // Some of these versions break others and repair them.
+        let text = if number % 7 == 3 {
+            "bad".to_owned()
+        } else {
+            format!("other {number}")
+        };
+        world.edit(&[(other.as_str(), text.as_str())], &[]);
+    }
+    assert!(world.snapshot().version().number() > 9000);
+    assert_eq!(former(&world, "page-0"), ["1: page part 1"]);
+    assert_eq!(world.status("page-0"), "current: page part 2");
+}
+
+#[test]
+fn last_good_closures_are_bounded_by_bytes() {
+    let mut world = World::new(companions());
+    world.limits.history_versions = 1;
+    world.limits.last_good_bytes = 55_000;
+    let text = |number: usize, edit: usize| format!("{number} {edit} {}", "x".repeat(10_000));
+    let names: Vec<String> = (0..20).map(|number| format!("page-{number}")).collect();
+    for edit in 0..3 {
+        for (number, name) in names.iter().enumerate() {
+            world.edit(&[(name.as_str(), text(number, edit).as_str())], &[]);
+        }
+    }
+    world.edit(&[("other", "text")], &[]);
+    let remembered: Vec<bool> = names.iter().map(|name| !former(&world, name).is_empty()).collect();
+    let kept = remembered.iter().filter(|is_kept| **is_kept).count();
+    assert_eq!(kept, 5, "five texts of 10 kB");
+    assert!(
+        remembered[15..].iter().all(|is_kept| *is_kept),
+        "those that changed last"
+    );
 }

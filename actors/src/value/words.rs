@@ -1,4 +1,7 @@
 //! Keys held as two numbers, by which most keys are compared without a call.
+//!
+//! Two loads, of the first and of the last eight bytes, cover every byte of a key of up to 16 bytes, because they may overlap. Equal
+//! lengths and equal loads therefore mean equal keys; only longer keys need a comparison of their bytes.
 
 /// The length, the beginning and the end of a key; all of it if it has at most 16 bytes.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +29,7 @@ impl KeyWords {
         (self.length, self.head, self.tail) == (other.length, other.head, other.tail)
     }
 
-    /// Returns true if `found` equals `key`, of which these are the words.
+    /// Returns true if `found` equals `key`, the key that these words were computed from.
     #[inline(always)]
     pub(crate) fn equal<'k>(self, key: impl Fn() -> &'k [u8], found: &[u8]) -> bool {
         found.len() == self.length as usize

@@ -11,7 +11,7 @@
 //! Hello World!
 //! ```
 //!
-//! `HOTPLATE_UPDATE=1 cargo test` writes the actual results into the files: read the difference before you keep it.
+//! `HOTPLATE_BLESS=1 cargo test` writes the actual results into the files: read the difference before you keep it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -38,7 +38,7 @@ struct Case<'f> {
 #[test]
 fn all_fixtures() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialect");
-    let update = std::env::var_os("HOTPLATE_UPDATE").is_some();
+    let update = std::env::var_os("HOTPLATE_BLESS").is_some();
     let mut failures = String::new();
     let mut count = 0;
     let mut files: Vec<_> = fs::read_dir(folder)

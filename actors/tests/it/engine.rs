@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use hotplate_actors::{
-    Context, Event, Freshness, Hotplate, Limits, MemoryLoader, Mount, Render, RenderFailure, Serving, StartError,
+    Context, Diagnostic, Event, Freshness, Hotplate, Limits, MemoryLoader, Mount, Render, RenderFailure, Serving,
+    StartError, TemplateName,
 };
 use serde_json::json;
 
@@ -403,7 +404,7 @@ fn leniency_belongs_to_a_root() {
     assert_eq!(said("a.html"), "error[missing-path]: there is no `nick` in the data");
     // Leniency belongs to the text, regardless of its caller.
     assert_eq!(said("calls.html"), "nobody!");
-    let whole = "error[missing-path]: there is no `nick` in `user`, which is all that this template was called with";
+    let whole = "error[missing-path]: there is no `nick` in `user`, the value that this template was called with";
     assert_eq!(said("calls_back.html"), whole);
 
     fs::remove_file(strict.path().join("a.html")).expect("removed");
@@ -450,4 +451,78 @@ fn a_directory_overrides_embedded_templates() {
     fs::remove_file(root.path().join("a.html")).expect("removed");
     block(hotplate.reload()).expect("reloads");
     assert_eq!(said("a.html"), "built in");
+}
+
+/// Checks that a layout that breaks is a bounded number of events, and that every page has its reason.
+#[test]
+fn a_break_of_many_pages_is_few_events() {
+    const PAGES: usize = 300;
+    let name = |name: &str| TemplateName::new(name).expect("a name");
+    let (loader, memory) = MemoryLoader::new();
+    let pages = (0..PAGES).map(|number| {
+        (
+            name(&format!("{number}.html")),
+            Some("{{ call layout.html with title }}{title}".to_owned()),
+        )
+    });
+    memory.edit(pages.chain([(name("layout.html"), Some("layout 1 ".to_owned()))]));
+    // A subscriber that is behind by more than this loses events.
+    let limits = Limits {
+        event_names: 10,
+        subscriber_events: 16,
+        ..Limits::default()
+    };
+    let builder = Hotplate::builder().loader(loader).watch(false).limits(limits);
+    let hotplate = builder.start().expect("starts");
+    let mut events = hotplate.subscribe();
+    memory.set(name("layout.html"), "{{ if }}");
+    let report = block(hotplate.reload()).expect("reloads");
+    assert_eq!(report.not_current.len(), PAGES + 1);
+    let Some(Event::Published(published)) = block(events.next()) else {
+        panic!("no Published")
+    };
+    assert_eq!((published.stale.count, published.stale.names.len()), (PAGES + 1, 10));
+    let of_layout = |fault: &Diagnostic| fault.template == Some(name("layout.html")) && fault.chain.is_empty();
+    assert!(published.diagnostics.iter().all(of_layout));
+    assert_eq!(published.diagnostics, report.diagnostics);
+    for listed in &published.stale {
+        let Some(Event::Fallback(fallback)) = block(events.next()) else {
+            panic!("no Fallback")
+        };
+        assert_eq!(fallback.template, *listed);
+        assert_eq!(fallback.why.cause, name("layout.html"));
+    }
+    // The others have the same reason, with their own call.
+    let pinned = hotplate.snapshot();
+    for number in 0..PAGES {
+        let page = format!("{number}.html");
+        let id = pinned.snapshot().id(&page).expect("has an id");
+        let why = pinned.snapshot().why(id).expect("is stale");
+        assert_eq!(why.diagnostics[0].chain[0].template, name(&page));
+    }
+    let stale = hotplate.render("299.html", &json!({ "title": "T" })).expect("goes on");
+    assert_eq!(stale.body, "layout 1 T");
+    assert!(matches!(stale.freshness, Freshness::Stale { why, .. } if why.cause == name("layout.html")));
+
+    memory.set(name("layout.html"), "layout 2 ");
+    block(hotplate.reload()).expect("reloads");
+    let Some(Event::Published(published)) = block(events.next()) else {
+        panic!("no Published")
+    };
+    assert_eq!(
+        (published.recovered.count, published.recovered.names.len()),
+        (PAGES + 1, 10)
+    );
+    assert!(
+        pinned
+            .snapshot()
+            .why(pinned.snapshot().id("0.html").expect("has an id"))
+            .is_some()
+    );
+    let now = hotplate.snapshot();
+    assert!(
+        now.snapshot()
+            .why(now.snapshot().id("0.html").expect("has an id"))
+            .is_none()
+    );
 }

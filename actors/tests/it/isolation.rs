@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hotplate_actors::{
     Builder, Context, Freshness, Hotplate, Limits, MemoryHandle, MemoryLoader, Render, RenderFailure, RenderOptions,
-    TemplateName, Unavailable,
+    Rendered, TemplateName, Unavailable,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,17 @@ fn edit(hotplate: &Hotplate, texts: &MemoryHandle, template: &str, text: &str) {
     texts.set(name(template), text);
     let system = actix::System::new();
     system.block_on(hotplate.reload()).expect("answered");
+}
+
+/// Waits for renders that their callers have cancelled.
+async fn all_are_cancelled(visitors: Vec<tokio::task::JoinHandle<Result<Rendered, RenderFailure>>>) {
+    for visitor in visitors {
+        let rendered = visitor.await.expect("no panic");
+        assert!(
+            matches!(rendered, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))),
+            "{rendered:?}"
+        );
+    }
 }
 
 #[actix::test]
@@ -83,13 +94,7 @@ async fn a_looping_page_delays_no_other_page() {
     }
     assert_eq!(ended.load(Ordering::SeqCst), 0, "they would loop for days");
     leave.cancel();
-    for visitor in visitors {
-        let rendered = visitor.await.expect("no panic");
-        assert!(
-            matches!(rendered, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))),
-            "{rendered:?}"
-        );
-    }
+    all_are_cancelled(visitors).await;
 }
 
 /// Looping renders hold as many threads as the limit says, so that the other threads render other pages.
@@ -133,13 +138,7 @@ async fn a_template_that_loops_leaves_threads_to_others() {
             assert_eq!(page.expect("a thread is free").expect("renders").body, "page 1");
         }
         leave.cancel();
-        for visitor in visitors {
-            let rendered = visitor.await.expect("no panic");
-            assert!(
-                matches!(rendered, Err(RenderFailure::Unavailable(Unavailable::Timeout(_)))),
-                "{rendered:?}"
-            );
-        }
+        all_are_cancelled(visitors).await;
     }
 }
 

@@ -1,6 +1,8 @@
 //! Integration tests of the engine.
 
 mod against_the_crate;
+#[cfg(target_os = "linux")]
+mod burst;
 mod chaos;
 mod dialect;
 mod differential;

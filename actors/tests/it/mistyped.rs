@@ -1,7 +1,7 @@
 //! Common typing errors, and the complete diagnostic that their author sees when the text is compiled or, if the crate accepts it, rendered.
 //! Each line of `tests/fixtures/mistyped.txt` that begins with `=== ` is a text, and the lines below it are the diagnostic.
 //!
-//! `HOTPLATE_UPDATE=1 cargo test` writes the actual diagnostics into the file: read the difference before you keep it.
+//! `HOTPLATE_BLESS=1 cargo test` writes the actual diagnostics into the file: read the difference before you keep it.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -49,7 +49,7 @@ fn mistyped_tags_are_explained() {
             found.trim_end().replace(&name, "page.html")
         );
     }
-    if std::env::var_os("HOTPLATE_UPDATE").is_some() {
+    if std::env::var_os("HOTPLATE_BLESS").is_some() {
         std::fs::write(&file, &actual).expect("written");
     } else {
         assert!(actual == written, "the diagnostics changed:\n{actual}");

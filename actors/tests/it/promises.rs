@@ -73,11 +73,15 @@ fn no_answer_mixes_two_versions() {
             });
         }
         let before = hotplate.snapshot().version();
-        for number in 1..=VERSIONS {
-            publish(number);
-            block(hotplate.reload()).expect("reloads");
-        }
+        // A failure must not leave the readers running, or the scope would never end.
+        let published = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for number in 1..=VERSIONS {
+                publish(number);
+                block(hotplate.reload()).expect("reloads");
+            }
+        }));
         over.store(true, Ordering::Relaxed);
+        published.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         assert!(hotplate.snapshot().version().number() >= before.number() + VERSIONS);
     });
     assert!(renders.load(Ordering::Relaxed) > 0);

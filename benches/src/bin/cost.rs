@@ -50,18 +50,15 @@ fn main() {
 struct Site {
     graph: Graph,
     state: RegistryState,
-    formatters: Formatters,
     limits: Limits,
     number: u64,
 }
 
 impl Site {
     fn new(templates: usize, history_versions: usize) -> Self {
-        let formatters = Formatters::default();
         let mut site = Self {
-            graph: Graph::new(&formatters, Companions::default()),
+            graph: Graph::new(&Formatters::default(), Companions::default()),
             state: RegistryState::new(),
-            formatters,
             limits: Limits {
                 history_versions,
                 ..Limits::default()
@@ -90,9 +87,9 @@ impl Site {
             removed: Vec::new(),
         };
         let start = Instant::now();
-        let plan = self.graph.apply(batch);
+        let plan = self.graph.apply(&batch);
         let planned = Instant::now();
-        let decision = publish(&self.state, &plan, &self.formatters, &self.limits);
+        let decision = publish(&self.state, &plan, &self.limits);
         let published = Instant::now();
         if let Decision::Published { state, .. } = decision {
             self.state = state;

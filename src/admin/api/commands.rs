@@ -51,8 +51,8 @@ pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<A
 
 /// Serves an earlier version again
 ///
-/// It gets a new number and is held until `resume`: edits are taken in meanwhile and wait. A restart forgets the hold, and the process
-/// then serves what its sources have.
+/// It gets a new number and is held until `resume`: edits are accepted meanwhile and wait. A restart forgets the hold, and the process then
+/// serves the content of its sources.
 #[utoipa::path(post, path = "/admin/v1/rollback", tag = "commands", security(("token" = [])), request_body = RollBackRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses(

@@ -21,7 +21,7 @@ pub(super) async fn live() -> HttpResponse {
     })
 }
 
-/// Returns whether edits are taken in and pages are served
+/// Returns whether edits are published and pages are served
 ///
 /// This needs no token. The engine is also not ready while every page is broken. The last version is still rendered while it is not ready.
 #[utoipa::path(get, path = "/admin/v1/health/ready", tag = "health",

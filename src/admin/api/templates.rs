@@ -79,7 +79,7 @@ fn list(hotplate: &Hotplate, query: &TemplatesQuery, limits: &AdminLimits) -> Te
     for (name, id) in found.iter().take(max) {
         let summary = summary(hotplate, snapshot, name, *id, query.content);
         bytes += summary.content.as_ref().map_or(0, String::len);
-        // At least one is returned, so that a client that lists page by page comes to an end.
+        // At least one is returned, so that a client that lists page by page makes progress.
         if bytes > limits.page_bytes && !templates.is_empty() {
             break;
         }
@@ -141,11 +141,10 @@ pub(in crate::admin) async fn about(state: &AdminState, name: &str) -> Result<Te
         .id(name.as_str())
         .ok_or_else(|| Problem::no_template(name.as_str()))?;
     let standing = snapshot.standing(id);
-    let why = match standing {
-        Standing::Gone => return Err(Problem::no_template(name.as_str())),
-        Standing::Stale { why, .. } | Standing::Broken { why } => Some(why),
-        Standing::Current(_) => None,
-    };
+    if let Standing::Gone = standing {
+        return Err(Problem::no_template(name.as_str()));
+    }
+    let why = snapshot.why(id);
     let late = snapshot.late_fault(id);
     let top = standing.closure().map(|closure| closure.top());
     let exists = |name: &TemplateName| {
@@ -169,12 +168,14 @@ pub(in crate::admin) async fn about(state: &AdminState, name: &str) -> Result<Te
         standing: StatusAnswer::of(&state.hotplate, snapshot, id),
         since: since(&state.hotplate, snapshot, id),
         cause: why
+            .as_ref()
             .or(late.as_ref().and_then(|late| late.whys.first()))
             .map(|why| why.cause.to_string()),
         digest: top.map(|member| member.digest.to_string()),
         bytes: top.map(|member| member.unit.text().len()),
         content: top.map(|member| member.unit.text().to_owned()),
         diagnostics: why
+            .as_ref()
             .map_or(&[][..], |why| &why.diagnostics[..])
             .iter()
             .chain(late.iter().flat_map(LateFault::diagnostics))

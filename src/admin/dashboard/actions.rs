@@ -40,7 +40,7 @@ pub(super) fn result(key: &str) -> Option<&'static str> {
         "held" => "Reloaded: the edits wait until the hold ends.",
         "refused" => "The reload was rejected. The previous version is still served.",
         "back" => {
-            "An earlier version is served and held. Edits are taken in and wait. A restart ends the hold and serves the newest version."
+            "An earlier version is served and held. Edits are accepted and wait. A restart ends the hold and serves the newest version."
         }
         "resumed" => "The newest version is served again.",
         "reset" => "Restarted.",

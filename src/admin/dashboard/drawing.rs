@@ -1,8 +1,8 @@
 //! [`GraphDrawing`]: the graph of calls, laid out in layers with callers to the left of their callees.
 //!
-//! The steps are those of Sugiyama, Tagawa and Toda, "Methods for Visual Understanding of Hierarchical System Structures" (1981):
+//! The layout follows Sugiyama, Tagawa and Toda, "Methods for Visual Understanding of Hierarchical System Structures" (1981):
 //!
-//! 1. Cycles are broken: a depth-first search ignores each edge that closes one.
+//! 1. Cycles are broken: a depth-first search ignores each edge that closes a cycle.
 //! 2. Layers are assigned: each template gets the layer after the last of its callers (longest path).
 //! 3. Crossings are reduced: in a fixed number of sweeps each layer is sorted by the mean position of the neighbours (barycenter).
 //! 4. Positions are assigned: each layer becomes a column, and a long one several.
@@ -19,11 +19,11 @@ const HEIGHT: usize = 28;
 const GAP_ACROSS: usize = 56;
 const GAP_DOWN: usize = 10;
 const MARGIN: usize = 16;
-/// Nodes in a column. A layer with more is split into several columns.
+/// Maximum number of nodes in a column. A larger layer is split into several columns.
 const ROWS: usize = 22;
 /// Characters of a name in a box.
 const LABEL: usize = 22;
-/// Sweeps that sort the layers, by their left neighbours and by their right ones in turn.
+/// Sweeps that sort the layers, by their left and by their right neighbours in turn.
 const SWEEPS: usize = 8;
 
 /// A graph with the positions of its boxes and lines.

@@ -71,7 +71,7 @@ pub(super) struct ActorView {
     name: &'static str,
     many: bool,
     number: usize,
-    /// The worst state of these: `up`, `backing-off`, `stopped` or `down`.
+    /// The worst state of these actors: `up`, `backing-off`, `stopped` or `down`.
     state: &'static str,
     /// `good`, `warn` or `bad`.
     kind: &'static str,
@@ -292,7 +292,7 @@ impl FindingView {
     fn of(finding: Finding) -> Self {
         // The first line repeats the heading.
         let mut lines = finding.text.lines().skip(1).peekable();
-        // The second repeats the place, which is a link.
+        // The second line repeats the place, which the page shows as a link.
         lines.next_if(|line| line.trim_start().starts_with("--> "));
         let text = lines.collect::<Vec<_>>().join("\n");
         let line = finding.line.map_or_else(String::new, |line| format!(":{line}"));

@@ -12,7 +12,7 @@ use crate::admin::calls::{CallGraph, Subgraph};
 use crate::admin::model::{StatusAnswer, TemplateAnswer};
 use crate::admin::phrases;
 
-/// The most templates for which the whole graph is drawn. Of a larger graph the part near one template is drawn.
+/// Maximum number of templates for which the whole graph is drawn. Of a larger graph only the part near one template is drawn.
 pub(super) const DRAWN_WHOLE: usize = 400;
 /// Templates in the drawing of a part.
 const DRAWN_AROUND: usize = 120;
@@ -50,7 +50,7 @@ struct TemplateItem {
     selected: bool,
 }
 
-/// Lists the templates that match a search. Without a search, those with errors come first, then those with the most callers.
+/// Lists the templates that match a search. Without a search, templates with errors come first, then templates with the most callers.
 pub(super) fn list(calls: &CallGraph, search: &str, at: Option<&str>) -> TemplateList {
     let wanted = search.to_lowercase();
     let mut found: Vec<usize> = (0..calls.nodes.len())

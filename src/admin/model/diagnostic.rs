@@ -1,4 +1,4 @@
-//! Diagnostics as they are answered.
+//! Diagnostics in answers of the API.
 
 use hotplate_actors::Diagnostic;
 use serde::Serialize;
@@ -11,7 +11,7 @@ pub(in super::super) struct Finding {
     pub(in super::super) severity: &'static str,
     /// A stable identifier for programs, such as `missing-path`.
     pub(in super::super) code: &'static str,
-    /// The template in which it is.
+    /// The template that contains the error.
     pub(in super::super) template: Option<String>,
     /// The line, counted from 1.
     pub(in super::super) line: Option<u32>,

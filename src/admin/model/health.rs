@@ -1,4 +1,4 @@
-//! The health as it is answered.
+//! The health in answers of the API.
 
 use hotplate_actors::Health;
 use hotplate_actors::counters::OpenBreaker;
@@ -12,7 +12,7 @@ use crate::guard::{Connections, EndReason};
 /// The health of the engine and of its listeners.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct HealthAnswer {
-    /// True if edits are taken in and pages are served, that is, not every page is broken. Rendering continues even if this is `false`.
+    /// True if edits are published and pages are served, that is, not every page is broken. Rendering continues even if this is `false`.
     pub(in super::super) ready: bool,
     /// The reasons why it is not ready, a sentence each.
     pub(in super::super) reasons: Vec<String>,
@@ -34,7 +34,7 @@ pub(in super::super) struct HealthAnswer {
     pub(in super::super) listeners: Vec<ListenerHealth>,
 }
 
-/// A template whose circuit breaker is open: it failed so often, at such a cost, that its last good version is rendered instead.
+/// A template whose circuit breaker is open: it failed repeatedly at a high cost, so its last good version is rendered instead.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct BreakerAnswer {
     /// The name of the template.
@@ -67,7 +67,7 @@ pub(in super::super) struct ListenerHealth {
 /// Connections that a server ended, by the reason.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub(in super::super) struct EndedConnections {
-    /// The head of a request took longer than `request_ms`, or none came.
+    /// The head of a request took longer than `request_ms`, or none arrived.
     pub(in super::super) slow_head: u64,
     /// The body of a request took longer than `request_ms`.
     pub(in super::super) slow_body: u64,
@@ -169,7 +169,7 @@ pub(in super::super) struct LoaderHealth {
 pub(in super::super) struct MailboxAnswer {
     /// The name of the mailbox: `reloads`, `renders` or `queries`.
     pub(in super::super) door: &'static str,
-    /// Messages in flight: those that wait and those being handled.
+    /// Messages in flight: messages that wait and messages that are being handled.
     pub(in super::super) inside: usize,
     /// The most messages in flight.
     pub(in super::super) capacity: usize,

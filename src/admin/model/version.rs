@@ -1,4 +1,4 @@
-//! Versions as they are answered.
+//! Versions in answers of the API.
 
 use hotplate_actors::counters::Publication;
 use hotplate_actors::messages::RolledBack;
@@ -219,9 +219,9 @@ impl PublicationAnswer {
             held: publication.held,
             changed: NameSample::of(changed),
             removed: NameSample::of(removed),
-            stale: NameSample::of(stale),
-            broken: NameSample::of(broken),
-            recovered: NameSample::of(recovered),
+            stale: NameSample::of_sample(stale),
+            broken: NameSample::of_sample(broken),
+            recovered: NameSample::of_sample(recovered),
             diagnostics: diagnostics.iter().take(super::FINDINGS_MAX).map(Finding::of).collect(),
             micros: *micros,
         }

@@ -1,15 +1,17 @@
 //! [`ServerEvent`]: one thing that happened, with everything that any view of it shows.
 //!
-//! Serialized it is the object that `docs/command.md` describes; those objects are kept stable. Names are the engine's until then,
-//! because the views ask the site about them; [`ServerEvent::json`] translates them into the names that people use.
+//! Serialized it is the object that `docs/command.md` describes; those objects are kept stable. Names are the engine's until an event is
+//! serialized, because the views look them up in the site; [`ServerEvent::json`] translates them into the names that people use.
 
 use hotplate::config::{Change, Changes, Finding};
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 use hotplate::snapshot::Standing;
 use hotplate::supervision::{GivenUp, Restarted};
-use hotplate::{Digest, Event, Fallback, Fixed, Hotplate, Pinned, Published, ReloadReport, TemplateName, Version};
-use serde::Serialize;
+use hotplate::{
+    Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, TemplateName, Version,
+};
+use serde::{Serialize, Serializer};
 
 use crate::cli::names;
 
@@ -31,7 +33,7 @@ pub(super) enum ServerEvent<'e> {
         since: Option<Version>,
         diagnostics: Vec<Diagnostic>,
     },
-    /// A template that failed when it was rendered was rendered well.
+    /// A template that failed when it was rendered has been rendered successfully.
     Fixed { template: TemplateName, version: Version },
     /// An actor failed.
     ActorFailed {
@@ -65,16 +67,21 @@ pub(super) enum ServerEvent<'e> {
     Stopped { drained: bool },
 }
 
-/// A version, with every name. Sentences leave some out.
+/// A version, with the names of the templates that it changes, and of some of those that become stale, broken or current.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct VersionEvent {
     pub(super) version: Version,
     pub(super) digest: Digest,
     pub(super) changed: Vec<TemplateName>,
     pub(super) removed: Vec<TemplateName>,
-    pub(super) stale: Vec<TemplateName>,
-    pub(super) broken: Vec<TemplateName>,
-    pub(super) recovered: Vec<TemplateName>,
+    #[serde(serialize_with = "names_only")]
+    pub(super) stale: NameSample,
+    #[serde(serialize_with = "names_only")]
+    pub(super) broken: NameSample,
+    #[serde(serialize_with = "names_only")]
+    pub(super) recovered: NameSample,
+    /// The numbers of templates in the three lists before, which may name fewer.
+    pub(super) counts: StatusChanges,
     /// New errors.
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) microseconds: u64,
@@ -83,8 +90,20 @@ pub(super) struct VersionEvent {
     pub(super) pinned: Pinned,
 }
 
+/// The numbers of templates whose status a version changes.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct StatusChanges {
+    stale: usize,
+    broken: usize,
+    recovered: usize,
+}
+
+fn names_only<S: Serializer>(sample: &NameSample, serializer: S) -> Result<S::Ok, S::Error> {
+    sample.names.serialize(serializer)
+}
+
 impl<'e> ServerEvent<'e> {
-    /// Makes one of an event of the engine. Answers nothing for kinds that are not reported.
+    /// Converts an event of the engine; `None` for kinds that are not reported.
     pub(super) fn of_engine(event: &'e Event, hotplate: &Hotplate) -> Option<Self> {
         Some(match event {
             Event::Published(published) => Self::Published(VersionEvent::of(published, hotplate.snapshot())),
@@ -128,7 +147,7 @@ impl<'e> ServerEvent<'e> {
         }
     }
 
-    /// Returns the event as one line of JSON, with the names that people use: those of data are the names of their files.
+    /// Returns the event as one line of JSON, with the names that people use: data has the name of its file.
     pub(super) fn json(&self, site: &Site) -> serde_json::Result<String> {
         let mut shown = self.clone();
         match &mut shown {
@@ -154,7 +173,7 @@ impl<'e> ServerEvent<'e> {
 }
 
 impl VersionEvent {
-    /// Makes one of a version that was just published.
+    /// Creates the event of a version that was just published.
     fn of(published: &Published, pinned: Pinned) -> Self {
         Self {
             version: published.version,
@@ -164,13 +183,18 @@ impl VersionEvent {
             stale: published.stale.clone(),
             broken: published.broken.clone(),
             recovered: published.recovered.clone(),
+            counts: StatusChanges {
+                stale: published.stale.count,
+                broken: published.broken.count,
+                recovered: published.recovered.count,
+            },
             diagnostics: published.diagnostics.clone(),
             microseconds: published.micros,
             pinned,
         }
     }
 
-    /// Makes one of the version that is served at the start, which took so many microseconds to load.
+    /// Creates the event of the version that is served at the start. `microseconds` is the time that loading it took.
     pub(super) fn of_everything(site: &Site, hotplate: &Hotplate, microseconds: u64) -> Self {
         let pinned = hotplate.snapshot();
         let (mut current, mut stale, mut broken) = (Vec::new(), Vec::new(), Vec::new());
@@ -178,36 +202,43 @@ impl VersionEvent {
             let list = match standing {
                 Standing::Current(_) => &mut current,
                 Standing::Stale { .. } => &mut stale,
-                Standing::Broken { .. } => &mut broken,
+                Standing::Broken => &mut broken,
                 Standing::Gone => continue,
             };
             list.push(name.clone());
         }
-        let mut version = Self {
+        let everything = |mut names: Vec<TemplateName>| {
+            names.sort_unstable_by_key(|name| site.shown(name));
+            let count = names.len();
+            NameSample { count, names }
+        };
+        let (current, stale, broken) = (everything(current).names, everything(stale), everything(broken));
+        Self {
             version: pinned.version(),
             digest: pinned.snapshot().digest(),
             changed: current,
             removed: Vec::new(),
+            counts: StatusChanges {
+                stale: stale.count,
+                broken: broken.count,
+                recovered: 0,
+            },
             stale,
             broken,
-            recovered: Vec::new(),
+            recovered: NameSample::default(),
             diagnostics: hotplate.diagnostics(),
             microseconds,
             pinned,
-        };
-        for list in [&mut version.changed, &mut version.stale, &mut version.broken] {
-            list.sort_unstable_by_key(|name| site.shown(name));
         }
-        version
     }
 
     fn show_names(&mut self, site: &Site) {
         for list in [
             &mut self.changed,
             &mut self.removed,
-            &mut self.stale,
-            &mut self.broken,
-            &mut self.recovered,
+            &mut self.stale.names,
+            &mut self.broken.names,
+            &mut self.recovered.names,
         ] {
             names::show(site, list);
         }
@@ -215,7 +246,7 @@ impl VersionEvent {
     }
 }
 
-/// Returns the line of JSON that stands for lines that were dropped, because they were not read in time.
+/// Returns the line of JSON that replaces lines that were dropped because they were not read in time.
 pub(crate) fn dropped_lines(lines: u64) -> String {
     serde_json::json!({ "event": "dropped", "lines": lines }).to_string()
 }

@@ -1,18 +1,19 @@
-//! [`Sentences`]: what happens to a site, in sentences for the author of its templates.
+//! [`Sentences`]: the events of a site, in sentences for the author of its templates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
+use hotplate::snapshot::Standing;
 use hotplate::supervision::GivenUp;
-use hotplate::{TemplateName, Version};
+use hotplate::{NameSample, TemplateName, Version};
 
 use super::event::{ServerEvent, VersionEvent};
 use crate::cli::names;
 use crate::cli::terminal::Terminal;
 
-/// Diagnostics of one version that are shown. An author who renames a folder gets more, and knows the reason.
+/// Maximum number of diagnostics that are shown of one version. An author who renames a folder gets more, but knows the reason.
 const SHOWN_MAX: usize = 10;
 
 /// The view of `dev` and `serve` for people. It remembers what it has printed, so that no error is printed twice.
@@ -24,7 +25,7 @@ pub(super) struct Sentences {
     printed: Printed,
 }
 
-/// The memory of what was printed of the newest version.
+/// A record of what was printed about the newest version.
 #[derive(Default)]
 struct Printed {
     version: Option<Version>,
@@ -53,7 +54,7 @@ impl Sentences {
         self.terminal.line(became)
     }
 
-    /// Prints one event, if its kind is one that an author has to know.
+    /// Prints one event, if authors need to know events of its kind.
     pub(super) fn print(&mut self, event: &ServerEvent<'_>) -> io::Result<()> {
         match event {
             ServerEvent::Started(version) => self.started(version),
@@ -138,7 +139,7 @@ impl Sentences {
         self.errors(version)
     }
 
-    /// Prints each error of a version once, and what is served while it lasts.
+    /// Prints each error of a version once, with the answer that visitors get meanwhile.
     fn errors(&mut self, version: &VersionEvent) -> io::Result<()> {
         for diagnostic in version.diagnostics.iter().take(SHOWN_MAX) {
             self.diagnostic(diagnostic)?;
@@ -185,7 +186,7 @@ impl Sentences {
         self.answer(answer, std::slice::from_ref(template))
     }
 
-    /// Prints that a template is rendered well again, if it was printed that it failed when it was rendered.
+    /// Prints that a template renders successfully again, if its failure was printed.
     fn fixed(&mut self, template: &TemplateName, version: Version) -> io::Result<()> {
         if !self.printed.failed_late.remove(template) {
             return Ok(());
@@ -209,27 +210,38 @@ impl Sentences {
 }
 
 impl Printed {
-    /// Returns the templates that compile again with a version. One that failed when it was rendered is not known to be good before it is
-    /// rendered.
-    fn fixed_in(&mut self, version: &VersionEvent) -> Vec<TemplateName> {
+    /// Returns the templates that compile again with a version. A template that failed when it was rendered is not known to be good until
+    /// it is rendered again.
+    fn fixed_in(&mut self, version: &VersionEvent) -> NameSample {
         self.failed_late.retain(|name| !version.removed.contains(name));
-        let recovered = version.recovered.iter();
-        recovered
-            .filter(|name| !self.failed_late.contains(*name))
-            .cloned()
-            .collect()
+        let mut fixed = version.recovered.clone();
+        fixed.names.retain(|name| !self.failed_late.contains(name));
+        fixed.count -= version.recovered.names.len() - fixed.names.len();
+        fixed
     }
 }
 
-/// The answer that visitors get for a page whose newest text is not good: the version that is still served, if one is, and its kind.
+/// The answer that visitors get for a page whose newest text is not good: the version that is still served, if there is one, and the kind
+/// of answer.
 type Answer<'k> = (Option<Version>, &'k str);
 
-/// Returns the pages that are stale or broken in a version by what visitors get of them.
+/// Returns the pages that are stale or broken in a version, grouped by the answer that visitors get.
 fn answers(site: &Site, version: &VersionEvent) -> BTreeMap<Answer<'static>, Vec<TemplateName>> {
     let snapshot = version.pinned.snapshot();
     let mut answers: BTreeMap<_, Vec<TemplateName>> = BTreeMap::new();
-    let names = version.stale.iter().chain(&version.broken);
-    for name in names.filter(|name| site.is_entry(name)) {
+    let samples = [&version.stale, &version.broken];
+    // Of a version that concerns more than its event names, all pages are counted that are not current.
+    let names: Vec<&TemplateName> = match samples.iter().any(|sample| sample.names.len() < sample.count) {
+        true => snapshot.entries().map(|(_, name, _)| name).collect(),
+        false => samples.into_iter().flatten().collect(),
+    };
+    for name in names.into_iter().filter(|name| site.is_entry(name)) {
+        let is_current = snapshot
+            .id(name.as_str())
+            .is_some_and(|id| matches!(snapshot.standing(id), Standing::Current(_)));
+        if is_current {
+            continue;
+        }
         let serving = snapshot.id(name.as_str()).and_then(|id| snapshot.serving(id));
         let answer = serving.map_or((None, "stand-in"), |serving| (serving.since(), serving.as_str()));
         answers.entry(answer).or_default().push(name.clone());
@@ -247,18 +259,19 @@ pub(super) fn version_line(version: &VersionEvent, site: &Site) -> String {
     line + &format!(" · {}", duration(version.microseconds))
 }
 
-/// Returns what a version changes: each list of names that is not empty, with its word.
-fn changes(site: &Site, version: &VersionEvent, fixed: &[TemplateName]) -> Vec<String> {
+/// Returns the changes of a version: each list of names that is not empty, with a word for its kind.
+fn changes(site: &Site, version: &VersionEvent, fixed: &NameSample) -> Vec<String> {
+    let all = |names: &'_ [TemplateName]| names.len();
     let lists = [
-        ("changed", &version.changed[..]),
-        ("removed", &version.removed),
-        ("fixed", fixed),
-        ("stale", &version.stale),
-        ("broken", &version.broken),
+        ("changed", &version.changed[..], all(&version.changed)),
+        ("removed", &version.removed, all(&version.removed)),
+        ("fixed", &fixed.names, fixed.count),
+        ("stale", &version.stale.names, version.stale.count),
+        ("broken", &version.broken.names, version.broken.count),
     ];
-    let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
+    let lists = lists.into_iter().filter(|(.., count)| *count > 0);
     lists
-        .map(|(word, names)| format!("{word} {}", names::list(site, names)))
+        .map(|(word, names, count)| format!("{word} {}", names::list_of(site, names, count)))
         .collect()
 }
 

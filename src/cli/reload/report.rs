@@ -1,4 +1,4 @@
-//! The report of a reload as people read it. It comes as JSON, possibly from another version of hotplate.
+//! The report of a reload in sentences. The instance sends it as JSON, and may be another version of hotplate.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -48,7 +48,7 @@ pub(super) fn text(report: &Value) -> String {
     text
 }
 
-/// Returns the templates whose newest text is not served, by what is served in its place and the version that it is from.
+/// Returns the templates whose newest text is not served, grouped by the kind of answer that replaces it and the version of that answer.
 fn not_current(report: &Value) -> BTreeMap<(&str, Option<u64>), Vec<&str>> {
     let mut by_answer: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for each in list(&report["not_current"]) {

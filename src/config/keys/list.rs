@@ -69,7 +69,7 @@ fn server() -> Vec<Key> {
         key("workers", count(0, 1024), "Threads that answer requests. 0 is one per processor."),
     ];
     keys.extend(connection(
-        "Connections of each worker at once, as far as there are file descriptors for them. Further ones wait in the kernel and use no \
+        "Connections of each worker at once, or fewer if there are too few file descriptors. Further ones wait in the kernel and use no \
          memory of the process.",
     ));
     keys.extend([
@@ -147,7 +147,7 @@ fn admin_limits() -> Vec<Key> {
             "Requests without the token per second, on average, signing in included. They are counted apart from the others."),
         key("unauthenticated_burst", count(1, 1_000_000), "Requests without the token that may arrive at once."),
         key("changes_per_second", count(1, 1_000_000), "Requests that change something per second, on average."),
-        key("changes_burst", count(1, 1_000_000), "Requests that change something that may arrive at once."),
+        key("changes_burst", count(1, 1_000_000), "Requests that change something and may arrive at once."),
         key("page_templates", count(1, 1_000_000), "Templates in one answer. Clients ask for further ones with `after`."),
         key("page_bytes", bytes(1, 16 * GIB), "Bytes of template texts in one answer."),
         key("graph_nodes", count(1, 1_000_000), "Nodes of the dependency graph in one answer."),
@@ -243,13 +243,13 @@ fn limits() -> Vec<Key> {
         key("render_steps", count(1, u64::MAX >> 1), "Steps of one attempt to render: loop iterations, calls and tags."),
         key("inline_steps", count(0, u64::MAX >> 1),
             "Steps of a render on a worker thread of the web server. A render that needs more starts again on the threads of the Renderer."),
-        key("inline_ms", milliseconds(0, DAY), "Time of such a render, for pages with few and slow steps."),
+        key("inline_ms", milliseconds(0, DAY), "Time of a render on a worker thread of the web server, for pages with few and slow steps."),
         key("breaker_failures", count(1, 1_000_000),
             "Failures of a template in a row, by time, steps, output, formatter or panic, that open its circuit breaker: its last good \
              version is then rendered first."),
         key("breaker_pause_ms", milliseconds(1, DAY),
             "Time until the current version is tried again. It doubles with each trial that fails."),
-        key("breaker_pause_max_ms", milliseconds(1, DAY), "Longest such time."),
+        key("breaker_pause_max_ms", milliseconds(1, DAY), "Longest time until the current version is tried again."),
         key("output_bytes", bytes(1, 16 * GIB), "Largest output of one render."),
         key("call_depth", count(1, 256), "Depth of nested calls. Each level uses stack, and a thread has 2 MiB of it."),
         key("context_bytes", bytes(1, 16 * GIB), "Largest context of one render; likewise the temporary values of its templates in Jinja."),
@@ -267,6 +267,8 @@ fn limits() -> Vec<Key> {
              its source."),
         key("subscriber_events", count(1, 10_000_000),
             "Events that a subscriber may be behind. Beyond, events are dropped, and the subscriber learns how many."),
+        key("event_names", count(1, 100_000),
+            "Stale, broken or recovered templates that one event names, and texts whose errors it has. Queries return all."),
         key("late_faults", count(1, 1_000_000),
             "Templates whose render errors are remembered, so that each error is reported once."),
         key("late_faults_bytes", bytes(1, 16 * GIB),
@@ -294,15 +296,20 @@ fn limits() -> Vec<Key> {
         key("render_threads", count(0, 1_024), "Threads of the Renderer. 0 is one per processor."),
         key("unproven_threads", count(0, 1_024),
             "Threads of the Renderer that renders of one template may hold while its newest version has exceeded the limits of a render in \
-             place and has not been rendered well yet. Further renders of it wait. 0 is half of `render_threads`."),
+             place and no render of it has succeeded yet. Further renders of it wait. 0 is half of `render_threads`."),
         key("compile_threads", count(0, 1_024), "Threads of the Compiler. 0 is one per processor."),
         key("settle_ms", milliseconds(0, HOUR),
             "Time after the last write to a file that is still open for writing. Until then its content may be incomplete."),
         key("settle_max_ms", milliseconds(0, HOUR),
-            "Longest time that such a file is waited for without a warning. Its last complete content is still served; a new file is used as \
-             it is."),
+            "Longest time to wait, without a warning, for a file that is still open for writing. Its last complete content is still served; a new \
+             file is used as it is."),
         key("grace_ms", milliseconds(0, HOUR),
             "Time that a file may be absent before it counts as deleted. Some editors delete a file and create it again."),
+        key("burst_quiet_ms", milliseconds(0, HOUR),
+            "Time without a change after which the changes of a burst, such as a checkout, are published. It grows with the age of the burst: \
+             half of that, ten times this at most. Changes of one or two templates are published at once."),
+        key("burst_max_ms", milliseconds(0, HOUR),
+            "Longest time that a change of a burst waits for such a pause. A reload waits for none."),
         key("sweep_ms", milliseconds(100, DAY),
             "Time between two full scans, which find changes that no event reported. A full scan asks the file system about each file."),
         key("poll_ms", milliseconds(10, DAY),

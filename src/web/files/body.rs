@@ -36,7 +36,7 @@ pub(super) struct FileChunks {
 }
 
 impl FileChunks {
-    /// Creates a body of `length` bytes from offset `at`, of which `first` was read already.
+    /// Creates a body of `length` bytes from offset `at`, whose first bytes, `first`, were read already.
     pub(super) fn new(file: File, first: Bytes, at: u64, length: u64) -> Self {
         Self {
             reading: Box::pin(ready(Ok((file, first)))),

@@ -74,7 +74,7 @@ impl RequestDecision {
 impl Conditions {
     pub(super) fn of(request: &HttpRequest) -> Self {
         let has = |name: HeaderName| request.headers().contains_key(name);
-        // Tags of which none can be read match nothing; a date that cannot be read is ignored.
+        // If no tag can be parsed, none matches; a date that cannot be parsed is ignored.
         let if_match = || IfMatch::parse(request).unwrap_or_else(|_| IfMatch::Items(Vec::new()));
         let if_none_match = || IfNoneMatch::parse(request).unwrap_or_else(|_| IfNoneMatch::Items(Vec::new()));
         Self {
@@ -107,7 +107,7 @@ impl Conditions {
         let holds = match (&self.if_match, self.if_unmodified_since) {
             (Some(IfMatch::Any), _) | (None, None) => true,
             (Some(IfMatch::Items(tags)), _) => tags.iter().any(strong),
-            // Without a date of the file it is ignored.
+            // If the file has no date, the condition is ignored.
             (None, Some(date)) => modified.is_none() || unchanged_since(date),
         };
         if !holds {
@@ -154,7 +154,7 @@ fn ranges(request: &HttpRequest) -> Option<Vec<ByteRangeSpec>> {
     let written = request.headers().get(RANGE)?.to_str().ok()?;
     let written = written.split(',').filter(|range| !range.trim().is_empty()).count();
     let backwards = |range: &ByteRangeSpec| matches!(range, ByteRangeSpec::FromTo(first, last) if last < first);
-    // The parser leaves out what it cannot read.
+    // The parser leaves out ranges that it cannot parse.
     (ranges.len() == written && !ranges.iter().any(backwards)).then_some(ranges)
 }
 
@@ -167,7 +167,7 @@ fn part(ranges: &[ByteRangeSpec], size: u64) -> RequestDecision {
         .collect();
     match parts[..] {
         [(first, last)] => RequestDecision::Part { first, last },
-        // The last bytes of nothing are all of it.
+        // For an empty file, a range of the last bytes is the whole file.
         [] if size == 0 && ranges.iter().any(|range| matches!(range, ByteRangeSpec::Last(1..))) => {
             RequestDecision::Whole
         }
@@ -252,7 +252,7 @@ mod tests {
             (&[("if-modified-since", DATE), ("if-modified-since", DATE)], WHOLE),
             (&[("if-none-match", "\"x\""), ("if-modified-since", DATE)], WHOLE),
             (&[("if-none-match", "\"t\""), ("if-modified-since", BEFORE)], known),
-            // 13.2.2: what has to hold goes before what the client has, and both go before a range.
+            // 13.2.2: preconditions that must hold come before `If-None-Match`, and both come before a range.
             (&[("if-match", "\"x\""), ("if-none-match", "\"t\"")], failed),
             (&[("if-match", "\"t\""), ("if-none-match", "\"t\"")], known),
             (&[("if-none-match", "\"t\""), ("range", "bytes=0-1")], known),
@@ -319,12 +319,12 @@ mod tests {
             ("bytes=10-20", 10, RequestDecision::Beyond),
             ("bytes=-0", 10, RequestDecision::Beyond),
             ("bytes=20-,30-40", 10, RequestDecision::Beyond),
-            // Several: the one that can be satisfied, else the whole.
+            // Several ranges: the only one that can be satisfied, otherwise the whole file.
             ("bytes=2-3,50-", 10, bytes(2, 3)),
             ("bytes=0-1,8-9", 10, WHOLE),
             ("bytes=0-1,1-2", 10, WHOLE),
             ("bytes=0-0,-1", 10, WHOLE),
-            // No range, or no unit that anybody knows.
+            // No range, or an unknown unit.
             ("lines=1-2", 10, WHOLE),
             ("Bytes", 10, WHOLE),
             ("bytes", 10, WHOLE),
@@ -335,7 +335,7 @@ mod tests {
             ("bytes=1-2,x", 10, WHOLE),
             ("bytes=0-99999999999999999999999", 10, WHOLE),
             ("", 10, WHOLE),
-            // Nothing, and more than anybody has.
+            // Empty files, and ranges beyond the end.
             ("bytes=0-", 0, RequestDecision::Beyond),
             ("bytes=-5", 0, WHOLE),
             ("bytes=-0", 0, RequestDecision::Beyond),

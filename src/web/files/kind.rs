@@ -11,10 +11,10 @@ pub(super) const SNIFFED_BYTES: u64 = 1024;
 pub(super) fn by_name(path: &Path) -> Option<String> {
     let kind = mime_guess::from_path(path).first()?;
     if kind == mime::APPLICATION_JAVASCRIPT {
-        // As it is called since RFC 9239.
+        // RFC 9239 made this the name of the type.
         return Some("text/javascript; charset=utf-8".to_owned());
     }
-    // An XML file says its encoding itself, and a header would overrule it.
+    // An XML file declares its encoding itself, and a header would override that.
     let says_itself = kind.subtype() == mime::XML || kind.suffix() == Some(mime::XML);
     Some(match kind.type_() == mime::TEXT && !says_itself {
         true => format!("{kind}; charset=utf-8"),

@@ -39,7 +39,7 @@ pub(super) fn open(directory: &Path, below: &Path, links: Links) -> io::Result<O
     Ok(metadata.is_file().then_some((file, metadata)))
 }
 
-/// Returns the path that a name leads to, if the rule for links lets it. The directory itself may be a link in any case.
+/// Returns the path that a name leads to, if the rule for links permits it. The directory itself may be a link in any case.
 fn real(directory: &Path, below: &Path, links: Links) -> io::Result<Option<PathBuf>> {
     if links == Links::Follow {
         return Ok(Some(directory.join(below)));

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix_web::HttpResponseBuilder;
 use actix_web::http::header::{ETAG, EntityTag, HttpDate, LAST_MODIFIED};
 
-/// The time resolution of file systems in nanoseconds, with a margin, and of those that count whole seconds (FAT counts two). A
-/// file that changed more recently than that may change again without a visible difference in its metadata.
+/// The time resolution of file systems in nanoseconds, with a margin, and of file systems that count whole seconds (FAT counts two). A file
+/// that changed more recently than that may change again without a visible difference in its metadata.
 const TICK: i128 = 20_000_000;
 const WHOLE_SECONDS_TICK: i128 = 2_000_000_000;
 /// The last second that an HTTP date can express: the end of the year 9999.
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Returns if there is a tag, and the date, as the headers say them.
+    /// Returns true if there is a tag, and the date, both as in the headers.
     fn said(stamps: &Stamps) -> (bool, Option<String>) {
         let mut answer = HttpResponse::Ok();
         Validators::new(stamps, now()).describe(&mut answer);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::editor::Editor;
 use super::labels::Sources;
 
-/// The errors of an entry, and what is served meanwhile.
+/// The errors of an entry, and the version that is served meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct FaultReport {
     /// `stale`, `broken` (a stand-in is served) or `failed` (nothing is served).

@@ -1,6 +1,6 @@
 //! [`FollowerStream`]: the events of one browser, as long as it reads them.
 //!
-//! A browser is sent the current status of its entries, never a list of what happened to them: a slow one skips to the newest status,
+//! A browser is sent the current status of its entries, never a list of what happened to them: a slow browser skips to the newest status,
 //! so nothing queues up. The feed of the admin listener keeps its events instead, because programs want each of them.
 
 use std::future::Future;
@@ -20,14 +20,14 @@ use super::hub::{self, Hub};
 use super::shutdown::ShutdownSignal;
 use crate::sse;
 
-/// The longest time without a write, so that a browser that has gone is noticed. The end of its half of the connection is no sign of
-/// that: it may close that half and read on.
+/// The longest time without a write, so that a browser that has disconnected is noticed. A browser may close its half of the connection and
+/// continue to read, so the end of that half is no sign of it.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A body without an end: the status of some entries, now and after each change.
 pub(super) struct FollowerStream(Next);
 
-/// The next bytes to send, and the follower that waits for those after them.
+/// The next bytes to send, and the follower that waits for the following ones.
 type Next = Pin<Box<dyn Future<Output = Option<(Follower, Bytes)>>>>;
 
 impl FollowerStream {
@@ -64,7 +64,7 @@ impl MessageBody for FollowerStream {
     }
 }
 
-/// The record of what one browser was sent.
+/// The record of the events that one browser was sent.
 struct Follower {
     hub: Arc<Hub>,
     changes: watch::Receiver<Option<u64>>,
@@ -81,7 +81,7 @@ impl Follower {
                 return None;
             }
             let is_idle = tokio::select! {
-                () = self.ending.told() => return None,
+                () = self.ending.received() => return None,
                 changed = self.changes.changed() => {
                     changed.ok()?;
                     false
@@ -98,7 +98,7 @@ impl Follower {
         }
     }
 
-    /// Returns the events that differ from those sent last.
+    /// Returns the events that differ from the events sent last.
     fn news(&mut self) -> Bytes {
         self.changes.mark_unchanged();
         let mut news = Vec::new();

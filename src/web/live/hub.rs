@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use actix_web::web::Bytes;
-use hotplate_actors::snapshot::{Snapshot, Standing};
+use hotplate_actors::snapshot::{Snapshot, Standing, Why};
 use hotplate_actors::{Diagnostic, Event, Hotplate, Serving, Subscription, TemplateName, Version};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -147,7 +147,7 @@ impl Hub {
         true
     }
 
-    /// Removes a client and the entries that nobody else follows.
+    /// Removes a client and the entries that no other client follows.
     pub(super) fn leave(&self, entries: impl Iterator<Item = TemplateName>) {
         let mut followed = self.followed();
         followed.clients = followed.clients.saturating_sub(1);
@@ -234,16 +234,17 @@ impl Hub {
     fn event(&self, entry: &TemplateName, failed_in: Option<Version>, snapshot: &Snapshot) -> Bytes {
         let id = snapshot.id(entry.as_str());
         let standing = id.map(|id| snapshot.standing(id));
+        let why = id.and_then(|id| snapshot.why(id));
         let findings = match standing {
-            Some(Standing::Stale { why, .. }) => {
+            Some(Standing::Stale { .. }) => {
                 let (stands, since) = match id.and_then(|id| snapshot.serving(id)) {
                     Some(Serving::LastGood(since)) => ("stale", Some(since.number())),
                     Some(Serving::Failure) => ("failed", None),
                     Some(Serving::StandIn) | None => ("broken", None),
                 };
-                Some(self.findings(stands, since, &why.diagnostics))
+                Some(self.findings(stands, since, faults(why.as_ref())))
             }
-            Some(Standing::Broken { why }) => Some(self.findings("broken", None, &why.diagnostics)),
+            Some(Standing::Broken) => Some(self.findings("broken", None, faults(why.as_ref()))),
             Some(Standing::Current(_) | Standing::Gone) | None => None,
         };
         event(
@@ -279,6 +280,10 @@ impl Followed {
         self.serial += 1;
         self.serial
     }
+}
+
+fn faults(why: Option<&Arc<Why>>) -> &[Diagnostic] {
+    why.map_or(&[], |why| &why.diagnostics)
 }
 
 /// Encodes a server-sent event.

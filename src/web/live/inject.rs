@@ -1,4 +1,4 @@
-//! Decides if and where a page gets the script, and builds its tag.
+//! Decides if a page gets the script and at which position, and builds its tag.
 //!
 //! The script goes before the last `</body>`. That tag may also occur as text in comments, scripts and attributes. Mostly nothing but
 //! `</html>` follows the last one, and then it is the real end of the body; only otherwise the page is scanned from its start,
@@ -134,7 +134,7 @@ fn starts_with(text: &str, lower: &str) -> bool {
 /// Returns the position of the last `</body>` that a browser parses as a tag.
 fn last_body_end(html: &str) -> Option<usize> {
     let last = last_text(html)?;
-    // Mostly only `</html>` follows: then it is not inside of a comment or a script, unless the page is truncated.
+    // Usually only `</html>` follows. Then the tag is not inside of a comment or a script, unless the page is truncated.
     let after = html[last..].find('>').map_or("", |end| &html[last + end + 1..]).trim();
     if after.is_empty() || (starts_with(after, "</html") && after.find('>') == Some(after.len() - 1)) {
         return Some(last);

@@ -107,7 +107,7 @@ const overlay = (() => {
         make("p", { id: "serving", class: "serving" }, ...serving(findings, entry))),
       make("div", { class: "faults" }, ...faults.map(article),
         more > 0 ? make("p", { class: "more" }, ...prose(`And ${more} more: \`hotplate check\` shows all.`)) : ""),
-      make("footer", {}, make("p", {}, "This message closes by itself when the file is fixed."), hide()));
+      make("footer", {}, make("p", {}, "This message closes automatically when the file is fixed."), hide()));
   };
 
   return {

@@ -31,7 +31,7 @@ impl ShutdownSignal {
     }
 
     /// Waits for one of the signals.
-    pub(super) async fn told(&mut self) {
+    pub(super) async fn received(&mut self) {
         tokio::select! {
             () = next(&mut self.terminate) => {}
             () = next(&mut self.interrupt) => {}
@@ -58,7 +58,7 @@ fn is_caught(status: &str, signal: i32) -> bool {
     caught.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
-/// On other systems it cannot be determined if the program handles the signals, so it has to call
+/// On other systems it cannot be determined if the program handles the signals, so the program has to call
 /// [`Web::end_streams`](crate::web::Web::end_streams).
 #[cfg(not(target_os = "linux"))]
 impl ShutdownSignal {
@@ -66,7 +66,7 @@ impl ShutdownSignal {
         Self {}
     }
 
-    pub(super) async fn told(&mut self) {
+    pub(super) async fn received(&mut self) {
         std::future::pending().await
     }
 }

@@ -1,8 +1,8 @@
 //! [`TextCache`]: the texts of the pages that were sent last.
 //!
-//! Scripts and visitors change a page after it was loaded. To apply an edit in place, the script of live reload has to distinguish
-//! their changes from those of the template, so it needs the exact text that the page was loaded from. It requests that text once,
-//! right after the load. A second render would not do: it has other tokens and times, and may have side effects.
+//! Scripts and visitors change a page after it was loaded. To apply an edit in place, the script of live reload has to distinguish their
+//! changes from changes of the template, so it needs the exact text that the page was loaded from. It requests that text once, right after
+//! the load. A second render would not do: it has other tokens and times, and may have side effects.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};

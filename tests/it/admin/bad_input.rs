@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hotplate::admin::{Admin, AdminError, AdminLimits};
 
 use super::{SHOP, Served};
-use crate::wire::{self as http, PATIENCE, connect, read};
+use crate::wire::{self as http, WAIT_MAX, connect, read};
 
 #[test]
 fn without_the_token_only_probes_are_answered() {
@@ -173,7 +173,7 @@ fn a_body_of_a_gibibyte_is_not_read() {
         (413, Some("urn:hotplate:problem:too-large"))
     );
 
-    // Without a length and without an end: the connection is closed long before.
+    // The body has no length and no end; the server closes the connection early.
     let mut stream = connect(served.address());
     let head = format!(
         "POST /admin/v1/rollback HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -217,12 +217,12 @@ fn a_client_that_sends_too_slowly_is_disconnected() {
                 Ok(0) => break,
                 Ok(count) => answer.extend_from_slice(&some[..count]),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    // The client goes on slowly, as long as that is possible.
+                    // The client continues slowly, as long as that is possible.
                     let _ = stream.write_all(b"a");
                 }
                 Err(_) => break,
             }
-            assert!(since.elapsed() < PATIENCE, "it is never cut off");
+            assert!(since.elapsed() < WAIT_MAX, "it is never cut off");
         }
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
@@ -230,7 +230,7 @@ fn a_client_that_sends_too_slowly_is_disconnected() {
     let since = Instant::now();
     // On a busy machine one second may be too little for any client.
     while served.get("/admin/v1/version").status != 200 {
-        assert!(since.elapsed() < PATIENCE);
+        assert!(since.elapsed() < WAIT_MAX);
     }
 }
 
@@ -339,7 +339,7 @@ fn the_bounds_of_the_document_hold() {
     let schemas = &document["components"]["schemas"];
     assert_eq!(schemas["ResetRequest"]["properties"]["actor"]["maxLength"], 100);
     assert_eq!(schemas["LogLevelAnswer"]["properties"]["filter"]["maxLength"], 4_096);
-    // A listener without a token demands none; with one, every operation but the probes does.
+    // A listener without a token requires none. With a token, every operation except the probes requires it.
     assert!(!document.to_string().contains("\"security"), "{document}");
     let with_token = Served::with(&SHOP, Some("right-token"), |admin| admin);
     let document = with_token.get_json("/admin/v1/openapi.json");

@@ -7,7 +7,7 @@ use hotplate::admin::AdminLimits;
 use serde_json::json;
 
 use super::{SHOP, Served};
-use crate::wire::{Events, PATIENCE, ask, connect};
+use crate::wire::{Events, WAIT_MAX, ask, connect};
 
 #[test]
 fn a_client_gets_the_current_state_and_then_each_event() {
@@ -88,7 +88,7 @@ fn a_client_that_does_not_read_is_sent_lagged() {
     let request = format!("GET /admin/v1/events HTTP/1.1\r\nhost: {}\r\n\r\n", served.address());
     lazy.write_all(request.as_bytes()).expect("sent");
     let mut attentive = Events::listen(served.address(), "/admin/v1/events", &[]);
-    // The event of each version has 90 KB, so that the buffers of the slow client are soon full.
+    // The event of each version has 90 KB, so the buffers of the slow client are soon full.
     let versions = 150;
     for version in 0..versions {
         served.memory_edit(names.iter().map(|(name, _)| (*name, format!("{version}"))));
@@ -172,7 +172,7 @@ fn a_client_that_never_reads_is_disconnected() {
     let request = format!("GET /admin/v1/events HTTP/1.1\r\nhost: {}\r\n\r\n", served.address());
     lazy.write_all(request.as_bytes()).expect("sent");
     let since = Instant::now();
-    // It holds the one slot until the connection is reset.
+    // The slow client holds the only slot until its connection is reset.
     for round in 0.. {
         served.memory_edit(names.iter().map(|name| (name.as_str(), format!("{round}"))));
         assert_eq!(served.ask("POST", "/admin/v1/reload", &[], "").status, 200);
@@ -183,7 +183,7 @@ fn a_client_that_never_reads_is_disconnected() {
         if round > 0 && status.ends_with(b"200") {
             break;
         }
-        assert!(since.elapsed() < PATIENCE, "it is never disconnected");
+        assert!(since.elapsed() < WAIT_MAX, "it is never disconnected");
     }
     drop(lazy);
 }
@@ -214,7 +214,7 @@ fn slots_are_bounded_and_released() {
         if status.ends_with(b"200") {
             break;
         }
-        assert!(since.elapsed() < PATIENCE, "no slot is released");
+        assert!(since.elapsed() < WAIT_MAX, "no slot is released");
         std::thread::yield_now();
     }
 }
@@ -246,5 +246,5 @@ fn a_thousand_clients_get_an_event() {
         took[took.len() / 2],
         took.len()
     );
-    assert!(took[0] < PATIENCE);
+    assert!(took[0] < WAIT_MAX);
 }

@@ -1,5 +1,5 @@
-//! Random requests for each operation of the OpenAPI document as it is served: valid ones, ones at each bound and beyond it, and ones that
-//! no client should send. Each answer conforms to the document.
+//! Random requests for each operation of the OpenAPI document as it is served: valid requests, values at each bound and beyond it, and
+//! requests that no client should send. Each answer conforms to the document.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -48,7 +48,7 @@ struct Choice {
     /// A value for each parameter, or none.
     parameters: Vec<Option<Index>>,
     body: Index,
-    /// Mostly the right one, because otherwise most requests would be refused at once.
+    /// Usually the right type, because otherwise most requests would be refused at once.
     content_type: Option<Index>,
     token: Option<Index>,
     extra: Option<Index>,

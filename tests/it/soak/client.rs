@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::wire::PATIENCE;
+use crate::wire::WAIT_MAX;
 
 /// An answer over HTTP.
 pub(super) struct Answer {
@@ -22,7 +22,7 @@ pub(super) struct Client {
     requests_left: u32,
 }
 
-/// After so many requests a client begins a new connection.
+/// Number of requests after which a client begins a new connection.
 const REQUESTS: u32 = 200;
 
 impl Client {
@@ -43,14 +43,14 @@ impl Client {
     /// Sends a request, and reads its answer.
     ///
     /// # Errors
-    /// There is none, or not in time.
+    /// There is no answer, or none in time.
     pub(super) fn ask(&mut self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
         if self.requests_left == 0 {
             self.connection = None;
         }
         let reused = self.connection.is_some();
         match self.ask_once(method, path, body) {
-            // It was idle for long enough to be closed.
+            // The server may have closed the connection because it was idle.
             Err(error) if reused && is_closed(&error) => {
                 self.connection = None;
                 self.ask_once(method, path, body)
@@ -85,12 +85,12 @@ impl Client {
     }
 }
 
-/// Connects with limits of time.
+/// Connects with timeouts.
 pub(super) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let stream = TcpStream::connect_timeout(&address, WAIT_MAX)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(WAIT_MAX))?;
+    stream.set_write_timeout(Some(WAIT_MAX))?;
     Ok(stream)
 }
 
@@ -101,7 +101,7 @@ fn is_closed(error: &Error) -> bool {
     )
 }
 
-/// Reads one answer, and whether its connection ends with it.
+/// Reads one answer, and returns true if its connection ends with it.
 fn read(connection: &mut BufReader<TcpStream>) -> io::Result<(Answer, bool)> {
     let mut line = String::new();
     if connection.read_line(&mut line)? == 0 {

@@ -1,4 +1,4 @@
-//! More idle clients than the server may have files open: it neither spins nor forgets anybody.
+//! More idle clients than the server may have files open: the server neither spins nor forgets a client.
 
 use std::fs;
 use std::net::TcpStream;
@@ -15,10 +15,10 @@ use super::client::Client;
 /// Descriptors of the server.
 const DESCRIPTORS: u32 = 128;
 const CLIENTS: usize = 500;
-/// How long they stay.
+/// The time that the clients stay.
 const STAY: Duration = Duration::from_secs(3);
 
-/// The time that a process has used of the processors, in ticks of 10 ms.
+/// Returns the processor time that a process has used, in ticks of 10 ms.
 fn ticks(process: &str) -> u64 {
     let stat = fs::read_to_string(format!("{process}/stat")).expect("it runs");
     let fields = stat.rsplit_once(')').expect("a name").1.split_whitespace();
@@ -43,7 +43,7 @@ fn more_idle_clients_than_descriptors_make_no_server_spin_or_starve() {
             "127.0.0.1:0",
             "--admin",
             "127.0.0.1:0",
-            // So that they are idle as long as they stay.
+            // Long request times, so that idle clients stay connected.
             "--set",
             "server.request_ms=600000",
         ],
@@ -56,13 +56,13 @@ fn more_idle_clients_than_descriptors_make_no_server_spin_or_starve() {
     };
     let (pages, admin) = (address("url"), address("admin"));
     let process = format!("/proc/{}", running.id());
-    // Those for whom there is no room wait in the kernel, which does not answer all of them.
+    // Clients for which there is no room wait in the kernel, which does not answer all of them.
     let connect = |_| TcpStream::connect_timeout(&pages, Duration::from_millis(20)).ok();
     let idle: Vec<TcpStream> = (0..CLIENTS).filter_map(connect).collect();
     let (began, before) = (Instant::now(), ticks(&process));
     let (mut probes, mut known) = (0, Client::new(admin, None));
     while began.elapsed() < STAY {
-        // On a connection that is kept, and on a new one each time.
+        // One client keeps its connection, the other uses a new one each time.
         for client in [&mut known, &mut Client::new(admin, None)] {
             let answer = client.get("/admin/v1/health/ready").expect("an answer");
             assert_eq!(answer.status, 200);
@@ -77,9 +77,9 @@ fn more_idle_clients_than_descriptors_make_no_server_spin_or_starve() {
         idle.len(),
         began.elapsed()
     );
-    // Whoever spins takes all of it.
+    // A server that spins would use all of the time.
     assert!(used < began.elapsed() / 2, "{used:?}");
-    // What is edited meanwhile is read.
+    // An edit that is made meanwhile is read.
     files.write("templates/index.html", "edited");
     wait::until("the edit is not read", || {
         let version = Client::new(admin, None).get("/admin/v1/version").expect("an answer");

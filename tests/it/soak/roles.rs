@@ -1,5 +1,5 @@
-//! Who does something to the server while it is under load. Each goes on until the storm is over, and none of them panics: what is
-//! wrong is noted and told at the end.
+//! The threads that act on the server while it is under load. Each one continues until the storm is over. None of them panics: findings are
+//! recorded and reported at the end.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -67,7 +67,7 @@ fn check(soak: &Soak<'_>, way: Way, answer: &Answer) {
     }
 }
 
-/// Asks for a page that loops as fast as it is answered.
+/// Requests a page that loops, as fast as it is answered.
 pub(super) fn hammer(soak: &Soak<'_>) {
     let mut client = Client::new(soak.pages, None);
     while matches!(soak.phase(), Phase::Busy | Phase::Looping) {
@@ -77,7 +77,7 @@ pub(super) fn hammer(soak: &Soak<'_>) {
     }
 }
 
-/// Saves one page again and again, and at last whole and good.
+/// Saves one page again and again, the last time whole and without errors.
 pub(super) fn edit(soak: &Soak<'_>, way: Way) {
     let mut number = 1;
     while soak.is_stormy() {
@@ -90,8 +90,8 @@ pub(super) fn edit(soak: &Soak<'_>, way: Way) {
     }
 }
 
-/// Saves static files, and reads them. One that is written in place may be seen half, for there are no versions of static files; but an
-/// `ETag` stands for one content.
+/// Saves static files, and reads them. A file that is written in place may be read half written, because static files have no versions; but
+/// an `ETag` identifies one content.
 pub(super) fn style(soak: &Soak<'_>) {
     let mut client = Client::new(soak.pages, None);
     let mut number = 1;
@@ -136,7 +136,7 @@ fn check_style(soak: &Soak<'_>, path: &'static str, answer: Answer, contents: &m
     }
 }
 
-/// A client that sends one byte in a while.
+/// A client that sends one byte at long intervals.
 struct Dribbler {
     stream: TcpStream,
     rest: std::vec::IntoIter<u8>,
@@ -182,7 +182,7 @@ pub(super) fn dribble(soak: &Soak<'_>) {
     }
 }
 
-/// Asks for a large page on several connections, and reads nothing.
+/// Requests a large page on several connections, and reads nothing.
 pub(super) fn never_read(soak: &Soak<'_>) {
     let deaf = || {
         let mut stream = connect(soak.pages).ok()?;
@@ -201,7 +201,7 @@ pub(super) fn never_read(soak: &Soak<'_>) {
     }
 }
 
-/// Asks for everything that an operator may ask for, with the token.
+/// Sends every request that an operator may send, with the token.
 pub(super) fn ask_admin(soak: &Soak<'_>) {
     let paths = [
         "health",
@@ -223,7 +223,7 @@ pub(super) fn ask_admin(soak: &Soak<'_>) {
     }
 }
 
-/// Asks as somebody who has no token, or a wrong one.
+/// Sends requests without a token, or with a wrong one.
 pub(super) fn ask_as_a_stranger(soak: &Soak<'_>, token: Option<&str>) {
     let mut client = Client::new(soak.admin, token);
     let asks = [
@@ -238,7 +238,7 @@ pub(super) fn ask_as_a_stranger(soak: &Soak<'_>, token: Option<&str>) {
     }
 }
 
-/// Reloads, and now and then goes back to an earlier version for a moment.
+/// Reloads, and sometimes rolls back to an earlier version for a moment.
 pub(super) fn change(soak: &Soak<'_>) {
     let mut client = Client::new(soak.admin, Some(TOKEN));
     let mut turn = 0_usize;
@@ -249,7 +249,7 @@ pub(super) fn change(soak: &Soak<'_>) {
             && let Some(to) = earlier(soak, &mut client, turn)
         {
             let to = json!({ "to": to }).to_string();
-            // The version may not be kept any more.
+            // The version may no longer be kept.
             soak.expect(
                 "rollback",
                 client.ask("POST", "/admin/v1/rollback", &to),
@@ -262,7 +262,7 @@ pub(super) fn change(soak: &Soak<'_>) {
     }
 }
 
-/// An earlier version that is kept.
+/// Returns an earlier version that is kept.
 fn earlier(soak: &Soak<'_>, client: &mut Client, turn: usize) -> Option<Value> {
     let answer = soak.answered("versions", client.get("/admin/v1/versions"))?;
     let answer: Value = serde_json::from_str(&answer.body).ok()?;
@@ -300,7 +300,7 @@ pub(super) fn listen(soak: &Soak<'_>, reads: bool) {
     }
 }
 
-/// Changes the settings and tells the server so.
+/// Changes the settings and sends SIGHUP to the server.
 pub(super) fn hang_up(soak: &Soak<'_>, server: &Server) {
     let mut number = 0;
     while soak.is_stormy() {
@@ -317,7 +317,7 @@ pub(super) fn hang_up(soak: &Soak<'_>, server: &Server) {
     }
 }
 
-/// Asks whether it lives and is ready, each time on a connection of its own as an orchestrator does.
+/// Sends the liveness and readiness probes, each on a new connection as an orchestrator does.
 pub(super) fn probe(soak: &Soak<'_>) {
     while soak.is_stormy() {
         for path in ["/admin/v1/health/live", "/admin/v1/health/ready"] {
@@ -329,7 +329,7 @@ pub(super) fn probe(soak: &Soak<'_>) {
     }
 }
 
-/// Asks for everything once more: it is answered as it was saved last.
+/// Requests everything once more, and checks that each answer is the text that was saved last.
 pub(super) fn ask_for_all(soak: &Soak<'_>, address: SocketAddr, number: u64) -> Result<(), String> {
     let mut client = Client::new(address, None);
     for way in WAYS.into_iter().filter(|way| *way != Way::Steady) {

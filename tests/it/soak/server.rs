@@ -1,4 +1,4 @@
-//! The server that is put under load: a process of its own, what it logs, and what it takes.
+//! The server that is put under load: its process, its log, and its resources.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -15,10 +15,10 @@ use crate::wait;
 use super::TOKEN;
 use super::site::Site;
 
-/// What a line of the log contains that tells of a fault of the program, or of a visitor without an answer.
+/// Parts of log lines that report a fault of the program, or a visitor without an answer.
 const ALARMING: [&str; 3] = ["panicked", "internal", "has no answer"];
 
-/// What a process takes at one time.
+/// The resources that a process uses at one time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Usage {
     pub(super) resident_kib: u64,
@@ -26,7 +26,7 @@ pub(super) struct Usage {
     pub(super) descriptors: u64,
 }
 
-/// A server of a site, and where it listens.
+/// A server of a site, with its addresses.
 pub(super) struct Server {
     child: Child,
     pub(super) pages: SocketAddr,
@@ -77,7 +77,7 @@ impl Server {
         assert!(kill.expect("kill runs").success());
     }
 
-    /// What it takes now.
+    /// Returns the resources that the server uses now.
     pub(super) fn usage(&self) -> Usage {
         let process = format!("/proc/{}", self.child.id());
         let status = fs::read_to_string(format!("{process}/status")).expect("it runs");
@@ -93,7 +93,7 @@ impl Server {
         }
     }
 
-    /// Ends it, and returns how it ended and what it said that nobody should have to read.
+    /// Ends the server, and returns its exit status and the alarming lines of its log.
     pub(super) fn end(mut self) -> (ExitStatus, Vec<String>) {
         self.signal("TERM");
         let ended = wait::answer(|| self.child.try_wait().expect("a child"));
@@ -124,7 +124,7 @@ fn listening(lines: &mut impl BufRead) -> Value {
     }
 }
 
-/// Reads what it says to the end, and keeps the lines that tell of a fault of the program.
+/// Reads the output to its end, and keeps the lines that report a fault of the program.
 fn watch(output: impl Read + Send + 'static, alarming: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     let alarming = Arc::clone(alarming);
     thread::spawn(move || {

@@ -1,7 +1,7 @@
-//! The site that is edited: how each page is saved, and what an answer has to look like.
+//! The site that is edited: how each page is saved, and which answers are right.
 //!
 //! Each page is made of three files, the page, a partial that it calls twice and its data, and each of them carries a number at its
-//! beginning and at its end. A reader can tell from an answer whether it has half a file in it, or parts of two versions.
+//! beginning and at its end. So an answer shows if it contains half a file, or parts of two versions.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::files::Files;
 
-/// How a page is edited.
+/// The ways in which pages are edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// Never.
@@ -31,13 +31,13 @@ pub(super) enum Way {
     Moved,
     /// The link `..data` is pointed to another directory, as in a mounted ConfigMap, and each file is a link through it.
     Mounted,
-    /// The same, and its directory of partials is a link through it.
+    /// Like `Mounted`, and the directory of partials is a link through `..data`.
     MountedDirectory,
-    /// Its page loops for ever now and then.
+    /// Sometimes its page loops for ever.
     Loops,
-    /// Its page fails now and then when it is rendered.
+    /// Sometimes its page fails when it is rendered.
     Fails,
-    /// Its page does not compile now and then.
+    /// Sometimes its page does not compile.
     Broken,
     /// Its page loops for ever in a phase of its own.
     Hammered,
@@ -87,7 +87,7 @@ impl Way {
         matches!(self, Self::Mounted | Self::MountedDirectory)
     }
 
-    /// Its partial, below its directory. A mounted ConfigMap has no directories; a projected volume has.
+    /// Returns the path of its partial below its directory. A mounted ConfigMap has no directories; a projected volume may have some.
     fn part(self) -> &'static str {
         match self {
             Self::Mounted => "part.html",
@@ -95,17 +95,17 @@ impl Way {
         }
     }
 
-    /// Its path over HTTP.
+    /// Returns its path over HTTP.
     pub(super) fn path(self) -> String {
         format!("/{}/", self.name())
     }
 
-    /// Returns true if the answer to a request may have this status: a page that is deleted is gone until it is there again.
+    /// Returns true if the answer to a request may have this status: a page that was deleted is absent until it is created again.
     pub(super) fn may_be(self, status: u16) -> bool {
         status == 200 || (self == Self::Recreated && status == 404)
     }
 
-    /// The pause between two edits.
+    /// Returns the pause between two edits.
     pub(super) fn pause(self) -> Duration {
         Duration::from_millis(match self {
             Self::Pairs | Self::Slowly => 7,
@@ -133,7 +133,7 @@ fn page(way: Way, number: u64) -> String {
     )
 }
 
-/// Some work for whoever renders it.
+/// Returns a loop, so that a render of the page does some work.
 fn lines() -> &'static str {
     "{{ for line in lines }}<li>{line}</li>{{ endfor }}\n"
 }
@@ -211,7 +211,7 @@ impl Site {
         fill(&directory, way, 0)
     }
 
-    /// Saves a page once more. The number says which of its files, and what is in them.
+    /// Saves a page once more. The number determines which of its files are written, and their content.
     pub(super) fn edit(&self, way: Way, number: u64) -> io::Result<()> {
         let directory = self.directory(way);
         let (index, partial) = (directory.join("index.html"), directory.join(way.part()));
@@ -266,7 +266,7 @@ impl Site {
         }
     }
 
-    /// Saves all files of a page, whole and good.
+    /// Saves all files of a page, whole and without errors.
     pub(super) fn settle(&self, way: Way, number: u64) -> io::Result<()> {
         match way {
             Way::Moved | Way::Mounted | Way::MountedDirectory => self.edit(way, number)?,
@@ -300,21 +300,21 @@ fn fill(directory: &Path, way: Way, number: u64) -> io::Result<()> {
     renamed(&directory.join("index.html"), &page(way, number))
 }
 
-/// What is wrong with the text of a page.
+/// The faults in the text of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
     /// The beginning and the end of a file do not belong together.
     Half,
-    /// It is of several versions.
+    /// The answer mixes several versions.
     Mixed,
 }
 
-/// Returns what stands between two texts, and what comes after.
+/// Returns the text between two texts, and the rest after the second.
 fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<(&'t str, &'t str)> {
     text.split_once(before)?.1.split_once(after)
 }
 
-/// Reads the number of a page, or says what is wrong with it.
+/// Returns the number of a page, or its fault.
 pub(super) fn judge(way: Way, text: &str) -> Result<u64, Wrong> {
     let (number, rest) = between(text, "<page ", ">").ok_or(Wrong::Half)?;
     let inner = rest.strip_suffix(&format!("</page {number}>\n")).ok_or(Wrong::Half)?;
@@ -328,7 +328,7 @@ pub(super) fn judge(way: Way, text: &str) -> Result<u64, Wrong> {
     number.parse().map_err(|_| Wrong::Half)
 }
 
-/// What a partial shows.
+/// The content of a partial.
 #[derive(PartialEq, Eq)]
 struct Part<'t> {
     number: &'t str,
@@ -336,7 +336,7 @@ struct Part<'t> {
     pad: &'t str,
 }
 
-/// Reads the next partial in a text, and returns what comes after it.
+/// Reads the next partial in a text. Returns it and the rest of the text.
 fn judge_part(text: &str) -> Result<(Part<'_>, &str), Wrong> {
     let read = || {
         let (head, rest) = between(text, "<part ", ">")?;

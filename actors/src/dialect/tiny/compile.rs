@@ -1,4 +1,7 @@
 //! Compilation of tokens to a unit: names become slots, blocks become jumps.
+//!
+//! One pass emits the operations. The target of a forward jump is not known when the jump is emitted, so the operation stays on a stack of
+//! open blocks and gets its target when the block is closed (backpatching).
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;

@@ -21,7 +21,7 @@ use crate::dialect::escape::escape;
 /// The number of slots that need no allocation, which is enough for most templates.
 const SLOTS_INLINE: usize = 6;
 
-/// The length above which a text may occupy a formatter without any output, so that the clock is checked afterwards.
+/// The length above which a text may keep a formatter busy without any output. The clock is checked after such a formatter.
 const LONG_TEXT_BYTES: usize = 4096;
 
 /// Renders the template of `closure`, whose unit is `unit`, and appends it to the output.
@@ -106,8 +106,8 @@ impl<'v> Execution<'_, 'v> {
                 let Slot { items, index, .. } = self.slots[slot as usize];
                 match turn {
                     LoopVariable::Index => print_unsigned(index as u64, frame)?,
-                    LoopVariable::First => frame.append(truth(index == 0))?,
-                    LoopVariable::Last => frame.append(truth(index + 1 == items.len()))?,
+                    LoopVariable::First => frame.append(bool_text(index == 0))?,
+                    LoopVariable::Last => frame.append(bool_text(index + 1 == items.len()))?,
                 }
             }
             Action::If {
@@ -324,7 +324,7 @@ fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), PrintError> {
             Escape::Html => escape(text, &mut frame.body)?,
             Escape::None => frame.append(text)?,
         },
-        Value::Bool(value) => frame.append(truth(*value))?,
+        Value::Bool(value) => frame.append(bool_text(*value))?,
         Value::Unsigned(number) => print_unsigned(*number, frame)?,
         Value::Signed(number) => print_short(itoa::Buffer::new().format(*number), frame)?,
         // `serde_json` prints floats with the same crate.
@@ -376,6 +376,6 @@ fn print_short(text: &str, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
     }
 }
 
-fn truth(value: bool) -> &'static str {
+fn bool_text(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }

@@ -52,7 +52,7 @@ impl Failure<'_> {
             }
             Self::Missing { path, step, within } => {
                 let mut diagnostic = missing(unit, path, step, &within);
-                // A condition on a missing path is mostly meant to test its presence.
+                // A condition on a missing path is usually meant as a test for its presence.
                 let in_condition = matches!(unit.ops.get(at).map(|op| op.act), Some(Action::If { .. }));
                 if diagnostic.help.is_none() && in_condition && matches!(within, Value::Object(_)) {
                     diagnostic.help =
@@ -160,7 +160,8 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
     };
     let has = |name: &str| matches!(within, Value::Object(object) if object.get(name).is_some());
     if let Some(help) = expression::without_blanks(&text, has) {
-        return diagnostic.at(unit.source(), whole).help(help);
+        // The span begins at the key that is missing, as for any other missing path.
+        return diagnostic.at(unit.source(), step.range().start..whole.end).help(help);
     }
     let end = step.range().end;
     let bare = key
@@ -170,7 +171,7 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
         && let Some(tag) = without_colon(unit.source(), end - 1)
     {
         let help = format!("write `{tag}`: nothing follows `{bare}`");
-        return diagnostic.at(unit.source(), end - 1..end).help(help);
+        return diagnostic.help(help);
     }
     let looks_like_css = key.contains([':', '/', '$', '?']) || key.bytes().all(|byte| byte.is_ascii_digit());
     let first = at == 0 && before.is_empty();
@@ -198,7 +199,7 @@ fn missing(unit: &TinyUnit, path: PathRef, at: usize, within: &Value<'_>) -> Dia
     }
 }
 
-/// Returns the tag in which a path ends in a colon, without that.
+/// Returns a tag whose path ends in a colon, without the colon.
 fn without_colon(source: &str, colon: usize) -> Option<String> {
     let after = source[colon + 1..].split_once('}')?.0;
     let inner = source[..colon].rsplit_once('{')?.1;
@@ -237,9 +238,9 @@ fn by_accident(text: &str, key: &str, within: &Value<'_>) -> Option<String> {
     help.filter(|_| !text.starts_with('@'))
 }
 
-/// The place where the caller of a template has a name that the template misses.
+/// The scope of the caller that contains a name that the called template lacks.
 pub(super) enum CallerScope {
-    /// In the value of the first steps of the call's path, as many as the number says.
+    /// In the value of the first steps of the call's path; the number counts them.
     Around(usize),
     /// In another value that the caller has in scope.
     Elsewhere,
@@ -258,7 +259,7 @@ pub(super) fn not_passed(
     let passed = shorten(&unit.source()[whole.clone()]);
     let name = shorten(&wanted.name);
     diagnostic.message = match wanted.kind {
-        None => format!("there is no `{name}` in `{passed}`, which is all that this template was called with"),
+        None => format!("there is no `{name}` in `{passed}`, the value that this template was called with"),
         Some(kind) => format!("there is no `{name}`: this template was called with `{passed}`, which is {kind}"),
     };
     let steps = unit.steps_of(path);
@@ -278,7 +279,7 @@ pub(super) fn not_passed(
                 shorten(rest)
             ));
         }
-        // Such as `{{ call list.html with xs }}`, and `{{ for x in xs }}` there.
+        // For example `{{ call list.html with xs }}` whose template uses `{{ for x in xs }}`.
         CallerScope::Elsewhere if name == passed => {
             diagnostic.help = Some(format!(
                 "what was passed is `@root` here: write `@root` in place of `{name}`, or pass a larger value that has `{name}`"
@@ -286,7 +287,7 @@ pub(super) fn not_passed(
         }
         CallerScope::Elsewhere => {
             diagnostic.help = Some(format!(
-                "the caller has `{name}`, but passes `{passed}` alone: put `{name}` into it, or pass a larger value that has both"
+                "the caller has `{name}`, but passes only `{passed}`: put `{name}` into it, or pass a larger value that has both"
             ));
         }
         CallerScope::Nowhere => {}

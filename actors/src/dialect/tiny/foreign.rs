@@ -1,7 +1,7 @@
 //! The tags of other template languages, and what to write here instead.
 //!
-//! Jinja, Twig, Django, Liquid, Handlebars, Mustache, Go, Vue, Svelte, Blade and Smarty are what people know who come here. Nothing is
-//! accepted for it: a tag that was refused is looked at again, so that its author reads the line that works in place of a rule.
+//! Authors often know Jinja, Twig, Django, Liquid, Handlebars, Mustache, Go, Vue, Svelte, Blade or Smarty. This module accepts no tag of
+//! these languages. It examines a tag that was rejected, so that the help shows the line to write and not only a rule.
 
 pub(super) mod expression;
 
@@ -10,11 +10,11 @@ use crate::template::TemplateName;
 use super::shorten::shorten;
 use expression::{as_path, presence, value};
 
-/// What to write instead of a tag.
+/// A suggestion of what to write instead of a tag.
 #[derive(Debug)]
 pub(super) struct Replacement {
     pub(super) help: String,
-    /// The word of the block that the tag was meant to be, such as `if` or `endif`: so that its other end is not a second fault.
+    /// The word of the intended block, such as `if` or `endif`, so that the other end of the block is not a second error.
     pub(super) block: &'static str,
 }
 
@@ -29,7 +29,7 @@ impl Replacement {
     }
 }
 
-/// What a word of another language begins.
+/// The kinds of tags of other languages, by their first word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ForeignBlock {
     If,
@@ -46,8 +46,8 @@ enum ForeignBlock {
     Comment,
     Choice,
     Jump,
-    Nothing,
-    Asked,
+    NotNeeded,
+    Function,
     EscapeMode,
 }
 
@@ -71,17 +71,17 @@ impl ForeignBlock {
             "comment" | "rem" => Self::Comment,
             "switch" | "case" | "when" | "match" | "ifequal" | "ifnotequal" | "ifchanged" => Self::Choice,
             "break" | "continue" => Self::Jump,
-            "load" | "import" | "from" | "use" | "spaceless" | "do" => Self::Nothing,
+            "load" | "import" | "from" | "use" | "spaceless" | "do" => Self::NotNeeded,
             "url" | "url_for" | "static" | "asset" | "trans" | "translate" | "blocktrans" | "blocktranslate"
             | "csrf_token" | "csrf" | "now" | "lookup" | "log" | "printf" | "print" | "len" | "eq" | "ne" | "cycle" => {
-                Self::Asked
+                Self::Function
             }
             "autoescape" => Self::EscapeMode,
             _ => return None,
         })
     }
 
-    /// Whether the word alone, in double braces, is rather a value that somebody wanted to print.
+    /// Returns true if the word alone, in double braces, is more likely a value to print.
     fn is_value_alone(self) -> bool {
         !matches!(
             self,
@@ -90,7 +90,7 @@ impl ForeignBlock {
     }
 }
 
-/// What somebody meant who wrote `text` between `{%` and `%}`.
+/// Returns what to write instead of `text` between `{%` and `%}`.
 pub(super) fn percent(text: &str) -> Replacement {
     let text = text.trim_matches(['%', '-', '+', '~']).trim();
     tag(text, true).unwrap_or_else(|| {
@@ -100,7 +100,7 @@ pub(super) fn percent(text: &str) -> Replacement {
     })
 }
 
-/// What somebody meant who wrote `text` as a block; `is_block` if nothing but a block can be meant.
+/// Returns what to write instead of the block `text`; `is_block` is true if nothing but a block can be meant.
 pub(super) fn tag(text: &str, is_block: bool) -> Option<Replacement> {
     let text = text.trim();
     if let Some(comment) = comment(text) {
@@ -118,10 +118,10 @@ pub(super) fn tag(text: &str, is_block: bool) -> Option<Replacement> {
         .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
         .count();
     let (word, rest) = after.split_at(length);
-    // Other languages do not care for capitals.
+    // Some languages ignore upper and lower case.
     let lowercase = word.to_ascii_lowercase();
     let word = lowercase.as_str();
-    // A field that is called as a word of another language is: `{{ block.title }}`, `{{ when | date }}`.
+    // A field may have the name of a word of another language: `{{ block.title }}`, `{{ when | date }}`.
     let is_value =
         rest.starts_with(['.', '[', '(', '?']) || !is_block && rest.trim_start().starts_with(['|', '?', '~', '+', '*']);
     let rest = rest.trim();
@@ -164,7 +164,7 @@ pub(super) fn tag(text: &str, is_block: bool) -> Option<Replacement> {
         return Some(end(kind));
     }
     if !is_block && sigil == ' ' && rest.is_empty() && kind.is_value_alone() && word != "yield" {
-        // It may be a field all the same.
+        // The word may nevertheless be a field.
         return (kind == ForeignBlock::Raw)
             .then(|| Replacement::help(format!("{RAW}; a value takes single braces: `{{{after}}}`")));
     }
@@ -193,11 +193,11 @@ fn begin(kind: ForeignBlock, word: &str, rest: &str) -> Replacement {
             "there are no comparisons: put an answer for each case into the data, and test it: `{{ if is_sold_out }}`",
         ),
         ForeignBlock::Jump => Replacement::help("a loop goes over all of its items: leave the others out in the data"),
-        ForeignBlock::Nothing => {
+        ForeignBlock::NotNeeded => {
             Replacement::help("take it out: nothing has to be loaded, and formatters are registered by the program")
         }
-        ForeignBlock::Asked => Replacement::help(format!(
-            "there are no functions: put what `{word}` says into the data, and print it: `{{name}}`"
+        ForeignBlock::Function => Replacement::help(format!(
+            "there are no functions: put the result of `{word}` into the data, and print it: `{{name}}`"
         )),
         ForeignBlock::EscapeMode => Replacement::help(
             "take it out: pages that end in `.html` are escaped, and `{name | unescaped}` is for markup of your own",
@@ -216,7 +216,7 @@ fn end(kind: ForeignBlock) -> Replacement {
     }
 }
 
-/// The lines for an else-if.
+/// Returns what to write instead of an else-if.
 pub(super) fn else_if(text: &str) -> String {
     let condition = condition(text.trim(), false);
     let tag = condition.trim_start_matches('`').split('`').next().unwrap_or_default();
@@ -231,9 +231,9 @@ const RAW: &str = "there is no block of plain text: write `\\{` for each brace t
 const INHERITANCE: &str = "there is no inheritance: move what pages share into templates of their own, and call them where they \
                            belong: `{{ call _layout/head.html with page }}`";
 
-/// The text of a comment of another language.
+/// Returns the text of a comment of another language.
 fn comment(text: &str) -> Option<&str> {
-    // Of `{{--` one dash was taken off.
+    // The scanner has already removed one dash of `{{--`.
     let rest = ["!--", "/*", "--", "- ", "!", "*"]
         .iter()
         .find_map(|mark| text.strip_prefix(mark));
@@ -244,7 +244,7 @@ fn comment(text: &str) -> Option<&str> {
     (!is_negation).then_some(rest)
 }
 
-/// The line for a condition: `` `{{ if path }}` `` and what there is to say about it.
+/// Returns the line to write for a condition, such as `` `{{ if path }}` ``, with an explanation if it needs one.
 pub(super) fn condition(text: &str, negated: bool) -> String {
     let (text, is_not) = match text.strip_prefix("not ").or(text.strip_prefix('!')) {
         Some(rest) => (rest.trim(), true),
@@ -252,7 +252,7 @@ pub(super) fn condition(text: &str, negated: bool) -> String {
     };
     let not = if is_not == negated { "" } else { "not " };
     if let Some(path) = as_path(text) {
-        // The crate would read a negation.
+        // The crate would read a name that begins with `not` as a negation.
         if not.is_empty() && path.starts_with("not") {
             return format!("`{{{{ with {path} as it }}}}{{{{ if it }}}} … {{{{ endif }}}}{{{{ endwith }}}}`");
         }
@@ -267,7 +267,7 @@ pub(super) fn condition(text: &str, negated: bool) -> String {
     }
 }
 
-/// The line for a loop.
+/// Returns the line to write for a loop.
 pub(super) fn for_loop(text: &str) -> String {
     let text = text
         .trim()
@@ -303,7 +303,7 @@ pub(super) fn for_loop(text: &str) -> String {
     };
     let mut given = names.split([',', ' ', '|', '(', ')', '$', '=', '>']).filter(is_plain);
     let (first, second) = (given.next(), given.next());
-    // A pair with the position first, but for Vue and Svelte.
+    // Of two names the first is the position, except in Vue and Svelte.
     let name = match second {
         Some(second) if !text.contains(" as ") || text.contains("=>") => second,
         _ => first.unwrap_or("item"),
@@ -316,7 +316,7 @@ pub(super) fn for_loop(text: &str) -> String {
     format!("`{{{{ for {name} in {of} }}}}`{position}")
 }
 
-/// The two words of a loop or of a `with` between which nothing stands, or something else than what belongs there.
+/// Returns the two paths of a loop or a `with` whose `in` or `as` is missing or wrong.
 fn missing_word(text: &str) -> Option<(&str, &str)> {
     let mut words = text.split_whitespace();
     let (first, second) = (words.next()?, words.next()?);
@@ -325,7 +325,7 @@ fn missing_word(text: &str) -> Option<(&str, &str)> {
     (words.next().is_none() && are_paths && !first.ends_with(',')).then_some((first, last))
 }
 
-/// The line for a `with`.
+/// Returns the line to write for a `with`.
 pub(super) fn with(text: &str) -> String {
     if let Some((of, name)) = missing_word(text).filter(|(_, name)| !name.contains('.'))
         && let (Some(of), Some(name)) = (as_path(of), as_path(name))
@@ -356,7 +356,7 @@ pub(super) fn with(text: &str) -> String {
     }
 }
 
-/// A partial: who is called, and with what.
+/// Returns what to write instead of an include.
 pub(super) fn include(text: &str) -> Replacement {
     let text = text.trim().trim_start_matches("file=");
     let (name, rest) = match text.chars().next() {
@@ -392,7 +392,7 @@ fn variable(text: &str) -> String {
     }
 }
 
-/// The line for what another language prints without escaping it.
+/// Returns what to write instead of a value that another language prints without escaping.
 pub(super) fn unescaped(text: &str) -> String {
     let text = text.trim();
     match as_path(text) {

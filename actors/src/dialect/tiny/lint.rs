@@ -12,7 +12,7 @@ use super::tag::Tag;
 
 /// Returns warnings about a template that produces HTML, at most `warnings_max`. The scanner has accepted the text before.
 pub(super) fn lint_accepted(text: &str, warnings_max: usize) -> Vec<Diagnostic> {
-    // The text was within the limits when it was accepted, whatever they were.
+    // The limits do not matter here, because the text was within them when it was accepted.
     let limits = Limits {
         source_bytes: usize::MAX,
         source_tags: usize::MAX,

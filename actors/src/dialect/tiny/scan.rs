@@ -1,4 +1,4 @@
-//! The scanner, which reads a text in one pass and returns tokens with positions, or diagnostics of everything to change.
+//! The scanner, which reads a text in one pass and returns tokens with positions, or a diagnostic for each error.
 //!
 //! It takes linear time, keeps to limits and never panics. It rejects everything that `tinytemplate` rejects, and also what that crate
 //! panics on, silently reads as something else, or fails on only while rendering. All texts that it accepts have the same meaning as in the
@@ -207,7 +207,7 @@ impl<'t, 'l> Scan<'t, 'l> {
     }
 
     /// Returns the tag that begins here and ends with `close` on the same line. If there is no end, records an error and skips the opening.
-    /// Inlined, so that `close` is a constant.
+    /// The function is inlined, so that `close` is a constant.
     #[inline(always)]
     fn take(&mut self, close: &str) -> Result<Option<Piece<'t>>, ScanStopped> {
         let start = self.at;

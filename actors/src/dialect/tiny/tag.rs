@@ -334,7 +334,7 @@ fn unknown(inner: Piece<'_>, word: &str, rest: Piece<'_>, innermost: Option<Bloc
     if bare != word && WORDS.contains(&bare) {
         let meant = format!("{bare} {}", rest.text);
         let meant = meant.trim_end();
-        // What else is wrong with it is said instead.
+        // If the tag has another error too, its help takes precedence.
         let piece = Piece::of(meant, 0..meant.len());
         let help = match block(piece, true, innermost).map_err(|fault| fault.0.help) {
             Ok(_) => format!("write `{{{{ {} }}}}`", shorten(meant)),

@@ -84,7 +84,7 @@ impl TimerState {
             let until = next.map_or(poll_at, |next| poll_at.min(if due { now + REPEAT } else { next }));
             entry.until = until;
             if due {
-                self.hints.hint();
+                self.hints.remind();
             }
             let left = until.saturating_duration_since(now);
             (entry, _) = self

@@ -108,7 +108,8 @@ impl Inbox {
         match event {
             WatchEvent::Overflow => {
                 self.settle().note_lost_events();
-                // A mark may be among what was lost.
+                // A mark may be among what was lost. Whoever waits for it holds this lock until it sleeps, so it is not missed.
+                drop(self.watched());
                 self.mark_came.notify_all();
                 true
             }

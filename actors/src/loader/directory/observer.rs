@@ -115,9 +115,14 @@ impl Observer {
     ) -> Result<Changes, LoaderError> {
         let forced = depth != Depth::Hinted;
         let exact = self.mode.is_exact();
-        // A writer that is about to close its file may do so first.
-        let wait_until = now + self.settle;
-        let now = match forced && exact && (heard_all || events.catch_up()) {
+        if forced && exact && !heard_all {
+            events.catch_up();
+        }
+        // A writer that is about to close its file may do so first. Whoever wrote before is quiet by then, also without an event of the close,
+        // which is missed if the name is moved meanwhile.
+        let quiet_at = self.inbox.settle().quiet_at(now).unwrap_or(now);
+        let wait_until = quiet_at.max(now + self.settle);
+        let now = match forced {
             true => events.wait_until_quiet(wait_until),
             false => now,
         };
@@ -163,7 +168,7 @@ impl Observer {
         if forced && everything {
             // The scan finds what is due as well, but for files that are being written: those are not read as they are.
             let written = due.paths.into_iter().filter(|(_, hint)| *hint == Hint::StillWriting);
-            written.for_each(|(path, _)| inbox.settle().note_seen(path, Hint::Writing, now));
+            written.for_each(|(path, _)| inbox.settle().put_back(path, now));
         } else {
             self.check_due(&scan, due);
             self.check_unsettled(&scan);
@@ -194,6 +199,9 @@ impl Observer {
         if due.paths.is_empty() && !scan.forced {
             return;
         }
+        let settle = self.inbox.settle();
+        self.trees.iter_mut().for_each(|tree| tree.note_leaving(settle.gone()));
+        drop(settle);
         let mut concerned: HashSet<&PathBuf> = HashSet::new();
         for tree in &mut self.trees {
             // The content of a missing root stays as it was, also where links lead out of it.

@@ -124,6 +124,14 @@ impl Settle {
         self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
     }
 
+    /// Notes again that a path is being written, which a sync has taken and not read.
+    pub fn put_back(&mut self, path: PathBuf, now: Instant) {
+        self.note_seen(path.clone(), Hint::Writing, now);
+        if let Some(waiting) = self.waiting.get_mut(&path) {
+            waiting.reported = true;
+        }
+    }
+
     /// Notes that a directory was gone, exchanged or not watched for a moment. It is checked at once, unless it waits already.
     pub fn note_back(&mut self, path: PathBuf, now: Instant) {
         if !self.awaits(&path) {
@@ -178,6 +186,12 @@ impl Settle {
         reported.map(|(path, _)| path.as_path())
     }
 
+    /// Returns each path that disappeared and has not had its grace period yet.
+    pub fn gone(&self) -> impl Iterator<Item = &Path> {
+        let gone = self.waiting.iter().filter(|(_, waiting)| waiting.hint == Hint::Gone);
+        gone.map(|(path, _)| path.as_path())
+    }
+
     /// Returns the time from which all files that are being written have been quiet for long enough, if one has not.
     #[must_use]
     pub fn quiet_at(&self, now: Instant) -> Option<Instant> {
@@ -196,14 +210,21 @@ impl Settle {
         if self.lost_events { Some(now) } else { self.earliest }
     }
 
-    /// Takes the paths that are due; with `all`, also those that are not yet.
+    /// Returns true if an event says that a path is being written. A poll says only that it differs.
+    #[must_use]
+    pub fn has_writer(&self, path: &Path) -> bool {
+        self.is_written(path) && self.has_event(path)
+    }
+
+    /// Takes the paths that are due; with `all`, also those that are not yet. Whoever takes all has waited until files were quiet, so what only
+    /// a poll noted since then is not being written.
     pub fn take(&mut self, now: Instant, all: bool) -> Due {
         let due = self.waiting.extract_if(|_, waiting| all || waiting.until <= now);
         let mut left = Vec::new();
         let path = |(path, waiting): (PathBuf, PendingHint)| {
             left.extend(waiting.left.then(|| path.clone()));
             match waiting.hint {
-                Hint::Writing if waiting.quiet_at > now => (path, Hint::StillWriting),
+                Hint::Writing if waiting.quiet_at > now && (waiting.reported || !all) => (path, Hint::StillWriting),
                 hint => (path, hint),
             }
         };
@@ -268,6 +289,21 @@ mod tests {
         }
         assert_eq!(take(&mut settle, at(start, 49)), NOTHING);
         assert_eq!(take(&mut settle, at(start, 50)), ["gone"]);
+    }
+
+    #[test]
+    fn a_poll_names_no_writer() {
+        let start = Instant::now();
+        let mut settle = Settle::new(&Limits::default());
+        settle.note_seen("polled".into(), Hint::Writing, start);
+        settle.note("written".into(), Hint::Writing, start);
+        let has_writer = |settle: &Settle| ["polled", "written"].map(|path| settle.has_writer(Path::new(path)));
+        assert_eq!(has_writer(&settle), [false, true]);
+        let paths = settle.take(start, true).paths;
+        assert_eq!(
+            paths,
+            [("polled".into(), Hint::Writing), ("written".into(), Hint::StillWriting)]
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //!
 //! `HOTPLATE_HISTORIES` is the number of histories of each kind (default 300).
 
+mod bursts;
 mod exchanges;
 mod failures;
 mod history;

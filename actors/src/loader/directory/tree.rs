@@ -93,6 +93,8 @@ pub(super) struct Tree {
     pub(super) is_exchanged: bool,
     /// Names whose state is not known yet, each with the time since which it is awaited.
     pub(super) unsettled: BTreeMap<RelativePath, Instant>,
+    /// The known directories that disappeared and have not had their grace period yet, by identity.
+    leaving: HashMap<FileId, RelativePath>,
     /// Reads that were not verified yet.
     unverified: Vec<UnverifiedRead>,
     /// Names whose files were being written at each check.
@@ -196,6 +198,7 @@ impl Tree {
             changed: BTreeMap::new(),
             is_exchanged: false,
             unsettled: BTreeMap::new(),
+            leaving: HashMap::new(),
             unverified: Vec::new(),
             ongoing_writes: BTreeMap::new(),
             still_written: 0,

@@ -19,7 +19,7 @@ fn pool(threads: usize, quarantined: usize) -> Pool {
     Pool::start("test", threads, 16, Some(policy)).expect("threads")
 }
 
-/// Waits for a condition that comes for certain.
+/// Waits for a condition that is certain to become true.
 fn wait_until(condition: impl Fn() -> bool) {
     while !condition() {
         std::thread::yield_now();
@@ -69,7 +69,7 @@ fn hanging_threads_are_replaced_up_to_a_limit() {
             assert_eq!(pool.run(|| 1).await, Ok(1), "another took its place");
         }
         assert!(pool.is_exhausted());
-        // The third is not replaced, so no thread is left, and queued and new jobs are answered at once.
+        // The third thread that hangs is not replaced, so no thread is left, and queued and new jobs are answered at once.
         let third = gate.clone();
         let (third, waits) = (pool.run(move || third.recv().is_ok()), pool.run(|| 2));
         assert!(third.await.is_err());

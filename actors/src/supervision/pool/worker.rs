@@ -12,7 +12,7 @@ use super::PoolShared;
 
 /// A queued job.
 pub(super) struct Job {
-    /// Time at which it counts as hanging, if that is earlier than the hang policy of the pool says.
+    /// Time at which the job counts as hanging, if that is earlier than by the hang policy of the pool.
     pub(super) until: Option<Instant>,
     pub(super) run: Box<dyn FnOnce() -> AfterJob + Send>,
     pub(super) on_abandoned: Box<dyn FnOnce(Unavailable) + Send>,
@@ -110,7 +110,7 @@ impl Worker {
                 break;
             }
         }
-        // An error means that it is down, which the next job notices.
+        // An error means that the actor is down, which the next job reports.
         let _ = child.ensure_up();
     }
 }

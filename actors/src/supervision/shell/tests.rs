@@ -32,7 +32,7 @@ struct Counter {
 #[derive(Clone)]
 struct Setup {
     vault: Vault<u32>,
-    /// Number of starts that fail: odd ones by a panic, even ones by an error.
+    /// Number of starts that fail: odd numbers by a panic, even numbers by an error.
     bad_starts: Arc<AtomicU64>,
 }
 
@@ -239,7 +239,7 @@ fn failed_starts_lose_no_message_and_count() {
 
 #[test]
 fn restart_types_after_a_failure_and_an_end() {
-    // Serves on after a failure; serves on after it has finished.
+    // The columns: the restart type, if it serves on after a failure, and if it serves on after it has finished.
     for (restart, failed, finished) in [
         (Restart::Permanent, true, true),
         (Restart::Transient, true, false),

@@ -39,7 +39,8 @@ impl<'a> Fields<'a> {
         space.push(&mut self.fields, (key, value))
     }
 
-    /// Replaces the value of a key, if the key exists. Large objects leave that to the end, since searching here would take quadratic time.
+    /// Replaces the value of a key, if the key exists. Large objects remove duplicates at the end, because searching here would take
+    /// quadratic time.
     #[inline(never)]
     fn replace(&mut self, key: &str, value: Value<'a>) -> bool {
         if self.fields.len() > LINEAR_FIELDS_MAX {

@@ -126,7 +126,7 @@ impl<'a> ContextArena<'a> {
 }
 
 /// A growing list in the arena. Its capacity is initialised at once, so that an item is added by copying its words, and taking the slice at
-/// the end moves no recent stores: a load that spans several recent smaller stores stalls.
+/// the end moves no recent stores (see [`Value`](crate::value::Value) for the stall that this avoids).
 pub(super) struct ItemList<'a, T> {
     room: &'a mut [T],
     len: usize,

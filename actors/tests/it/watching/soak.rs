@@ -69,8 +69,9 @@ fn away_and_back(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
     if dice.roll(2) == 0 {
         fs::create_dir(&aside)?;
         let exchanged = exchange(&path, &aside).and_then(|()| exchange(&path, &aside));
-        let emptied = fs::remove_dir(&aside);
-        return exchanged.and(emptied);
+        // If only the first exchange succeeded, the content is here.
+        let removed = fs::remove_dir_all(&aside);
+        return exchanged.and(removed);
     }
     // Without a separator at its end, or a link would be followed.
     let path: PathBuf = path.components().collect();
@@ -82,7 +83,10 @@ fn away_and_back(dice: &mut Dice, root: &Path) -> std::io::Result<()> {
             Ok(_) => fs::remove_file(&path)?,
             // The directory above is gone, and so this one with it.
             Err(_) if path.parent().is_none_or(|parent| !parent.is_dir()) => return fs::remove_dir_all(&aside),
-            Err(_) => return Err(error),
+            Err(_) => {
+                fs::remove_dir_all(&aside)?;
+                return Err(error);
+            }
         }
     }
     Ok(())
@@ -186,8 +190,13 @@ fn soak(on: &Path, by: WatchBy, lasts: Duration, seed: u64) {
                     let _ = act(&mut dice, root);
                     acts.fetch_add(1, Ordering::Relaxed);
                     drop(guard);
-                    // Half of them never rest.
-                    if writer % 2 == 0 && dice.roll(50) == 0 {
+                    // Half of them never rest, but where whole trees are watched: the crate `notify` begins and ends watches only when no
+                    // event waits, so a loader that ends one would wait for as long as they write.
+                    let rests = match by {
+                        WatchBy::Recursive => dice.roll(2) == 0,
+                        _ => writer % 2 == 0 && dice.roll(50) == 0,
+                    };
+                    if rests {
                         std::thread::park_timeout(Duration::from_micros(200));
                     }
                 }
@@ -205,7 +214,9 @@ fn soak(on: &Path, by: WatchBy, lasts: Duration, seed: u64) {
                 }
                 let guard = still.write().expect("not poisoned");
                 // Two that move the root away at once may not both bring it back.
-                let _ = fs::create_dir(&site.root);
+                if !site.root.is_dir() {
+                    fs::create_dir(&site.root).expect("the root");
+                }
                 let mut found = BTreeMap::new();
                 walk(&site.root, "", &mut Vec::new(), &mut found);
                 let told = site.sync();

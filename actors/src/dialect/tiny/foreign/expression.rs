@@ -1,12 +1,12 @@
-//! What other languages let stand where here a path stands: defaults, choices, arithmetic, calls, comparisons.
+//! Expressions of other languages for which this language has only paths: defaults, choices, arithmetic, calls, comparisons.
 
 use super::super::shorten::shorten;
 use crate::dialect::formatter::formatter_elsewhere;
 
-/// The longest expression that is repeated in a help.
+/// The longest expression that a help text repeats, in bytes.
 const SHOWN_BYTES_MAX: usize = 120;
 
-/// The path that an expression of another language is, as it is written here: `$a->b`, `.A.B`, `a?.b`, `a[0]`, `a['b']`.
+/// Returns the path in the notation of this language for an expression of another one: `$a->b`, `.A.B`, `a?.b`, `a[0]`, `a['b']`.
 pub(in super::super) fn as_path(text: &str) -> Option<String> {
     let text = text.trim();
     if text.len() > SHOWN_BYTES_MAX {
@@ -39,7 +39,7 @@ pub(in super::super) fn as_path(text: &str) -> Option<String> {
     (!path.starts_with('-') && path.split('.').all(is_step)).then_some(path)
 }
 
-/// A test for presence, which a plain `if` is as well: the path, and whether it is to be empty.
+/// Returns the path of a test for presence, for which a plain `if` suffices, and true if the test is for absence.
 pub(in super::super) fn presence(text: &str) -> Option<(String, bool)> {
     const FULL: [&str; 13] = [
         "is defined",
@@ -72,7 +72,7 @@ pub(in super::super) fn presence(text: &str) -> Option<(String, bool)> {
         Some(subject) => (subject, true),
         None => (with_suffix(&FULL).unwrap_or(text), false),
     };
-    // Nothing but how many there are is compared with 0.
+    // Only a number of items is compared with 0.
     let counted = counted(subject);
     let compares_number = text.ends_with("> 0") || text.ends_with("== 0");
     let of_call = ["isset(", "defined(", "exists("]
@@ -84,7 +84,7 @@ pub(in super::super) fn presence(text: &str) -> Option<(String, bool)> {
     Some((as_path(of_call.or(counted).unwrap_or(subject))?, is_empty))
 }
 
-/// What to write instead of conditions that are joined: those that all have to hold are nested.
+/// Returns what to write instead of joined conditions: nested blocks, if all conditions have to hold.
 pub(in super::super) fn joined(text: &str) -> String {
     let and = text.to_ascii_lowercase().find(" and ");
     let by_word = and.map(|at| (&text[..at], &text[at + " and ".len()..]));
@@ -114,7 +114,7 @@ pub(in super::super) fn joined(text: &str) -> String {
     }
 }
 
-/// What is counted.
+/// Returns the operand of an expression that counts, such as `len(items)`.
 fn counted(text: &str) -> Option<&str> {
     let by_suffix = [
         ".length", ".size", ".count", "|length", "| length", "|count", "| count", "|size", "| size",
@@ -132,7 +132,7 @@ fn counted(text: &str) -> Option<&str> {
         .map(str::trim)
 }
 
-/// What to write instead of an expression that is to be printed, if it is one that is known.
+/// Returns what to write instead of an expression that is to be printed, if it is a known one.
 pub(in super::super) fn value(text: &str) -> Option<String> {
     let text = text.trim();
     if let Some(word) = loop_word(text) {
@@ -179,14 +179,14 @@ pub(in super::super) fn value(text: &str) -> Option<String> {
     operators(text)
 }
 
-/// The rest of a text that begins with a word, in whatever case.
+/// Returns the rest of a text that begins with a word, in upper or lower case.
 pub(in super::super) fn after_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     let (first, rest) = text.split_once(char::is_whitespace)?;
     first.eq_ignore_ascii_case(word).then(|| rest.trim())
 }
 
-/// What to write instead of a path that is one by accident, because nothing in it has blanks around it: `{price*qty}`, `{a?b:c}`, `{a??b}`.
-/// `has` says which names there are: a dash is mostly part of a name.
+/// Returns what to write instead of an expression that is a path only because it has no blanks: `{price*qty}`, `{a?b:c}`, `{a??b}`. `has`
+/// returns true for names in the data, because a dash is usually part of a name.
 pub(in super::super) fn without_blanks(text: &str, has: impl Fn(&str) -> bool) -> Option<String> {
     let operands = || text.split('-');
     let subtracts = text.contains('-') && operands().all(|part| has(part) || is_number(part));
@@ -206,7 +206,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `upper name`, and `upper(name)`: a formatter that ships here, written before its value.
+/// Returns what to write instead of a formatter before its value: `upper name`, `upper(name)`.
 fn formatted(text: &str) -> Option<String> {
     let (name, of) = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
         Some(call) => call,
@@ -218,12 +218,12 @@ fn formatted(text: &str) -> Option<String> {
     Some(format!("write `{{{of} | {name}}}`"))
 }
 
-/// The formatters that ship here.
+/// The standard formatters.
 const SHIPPED: [&str; 7] = ["upper", "lower", "title", "trim", "json", "url", "unescaped"];
 
 const ARITHMETIC: &str = "there is no arithmetic: put the result into the data, such as `{total}`";
 
-/// What a loop of another language knows about itself, and what stands for the value that it is at.
+/// Returns what to write instead of a loop variable of another language, or its word for the current value.
 pub(in super::super) fn loop_word(text: &str) -> Option<String> {
     let known = match text {
         "@index" | "@first" | "@last" | "@root" => return Some(format!("a value takes single braces: `{{{text}}}`")),
@@ -234,14 +234,14 @@ pub(in super::super) fn loop_word(text: &str) -> Option<String> {
         }
         "loop.first" | "forloop.first" | "$first" => "write `{@first}`, or test it: `{{ if @first }}`",
         "loop.last" | "forloop.last" | "$last" => "write `{@last}`, or test it: `{{ if not @last }}`",
-        "loop.length" | "forloop.length" => "there is no word for how many there are: put the number into the data",
+        "loop.length" | "forloop.length" => "there is no word for the number of items: put the number into the data",
         "." | "this" | "self" | "it" | "$_" => "give it a name: `{{ for item in items }}{item}{{ endfor }}`",
         _ => return None,
     };
     Some(known.into())
 }
 
-/// A value that may be missing, and what to print then.
+/// Returns what to write instead of a value with a default.
 pub(in super::super) fn default(of: &str, otherwise: &str) -> String {
     let of = as_path(of).unwrap_or_else(|| "name".into());
     format!(
@@ -250,7 +250,7 @@ pub(in super::super) fn default(of: &str, otherwise: &str) -> String {
     )
 }
 
-/// A branch as a template prints it.
+/// Returns the template text that prints a branch of a choice.
 fn printed(text: &str) -> String {
     let text = text.trim();
     match (literal(text), as_path(text)) {
@@ -268,7 +268,7 @@ fn literal(text: &str) -> Option<&str> {
     })
 }
 
-/// A value with filters.
+/// Returns what to write instead of a value with filters.
 fn filtered(text: &str) -> Option<String> {
     let (of, filters) = text.split_once('|')?;
     let (of, filters) = (of.trim(), filters.trim());
@@ -280,7 +280,7 @@ fn filtered(text: &str) -> Option<String> {
     )
 }
 
-/// What to write instead of a filter that takes arguments, is followed by another, or has another name here.
+/// Returns what to write instead of a filter that takes arguments, is followed by another one, or has another name here.
 pub(in super::super) fn filter(of: &str, filters: &str) -> Option<String> {
     let length = filters
         .bytes()
@@ -313,7 +313,7 @@ pub(in super::super) fn filter(of: &str, filters: &str) -> Option<String> {
     })
 }
 
-/// `a ? b : c`, and `b if a else c`.
+/// Returns what to write instead of a choice: `a ? b : c`, `b if a else c`.
 fn choice(text: &str) -> Option<String> {
     let (of, then, otherwise) = match text.split_once('?') {
         Some((of, branches)) => {
@@ -340,7 +340,7 @@ fn choice(text: &str) -> Option<String> {
     Some(format!("write `{{{{ if {of} }}}}{then}{otherwise}{{{{ endif }}}}`"))
 }
 
-/// `t("x")`, `upper(name)`, `name.upper()`, `t "x"`.
+/// Returns what to write instead of a call: `t("x")`, `upper(name)`, `name.upper()`, `t "x"`.
 fn call(text: &str) -> Option<String> {
     const NONE: &str = "there are no functions: put the result into the data";
     let (name, arguments) = match text.strip_suffix(')') {
@@ -349,7 +349,7 @@ fn call(text: &str) -> Option<String> {
             let (name, arguments) = text.split_once(' ')?;
             let is_word = |word: &str| literal(word).is_some() || as_path(word).is_some();
             let mut words = arguments.split_whitespace();
-            // Two plain words are rather a path with a blank in it.
+            // Two plain words are more likely a path with a blank in it.
             if !words.clone().all(is_word) || words.clone().count() < 2 && !words.any(|word| literal(word).is_some()) {
                 return None;
             }

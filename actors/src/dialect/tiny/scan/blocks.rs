@@ -50,7 +50,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// Opens or closes the block that an invalid tag was meant to, so that one mistake is one error.
+    /// Opens or closes the block that an invalid tag was meant to open or close, so that one mistake causes one error.
     pub(super) fn recover(&mut self, fault: &TagError, place: Range<usize>) {
         if let Some(block) = fault.opens() {
             self.push(block, place);
@@ -118,7 +118,7 @@ impl Blocks {
             self.loops -= usize::from(block == Block::For);
             return Ok(());
         }
-        // All blocks inside the one that it closes count as closed, since the rest of the text may be right.
+        // All blocks inside the closed block count as closed too, because the rest of the text may be right.
         if let Some(at) = self.open.iter().rposition(|open| open.block == block) {
             let closed = self.open.drain(at..);
             self.loops -= closed.filter(|open| open.block == Block::For).count();

@@ -20,14 +20,7 @@ impl Play {
         let world = self.disk.world();
         let mut found = BTreeMap::new();
         for root in [BASE, ROOT] {
-            walk(
-                &world,
-                Path::new(root),
-                "",
-                &mut Vec::new(),
-                &mut found,
-                &mut BTreeSet::new(),
-            );
+            walk_root(&world, root, &mut found, &mut BTreeSet::new());
         }
         found
     }
@@ -39,16 +32,7 @@ impl Play {
         let mut closed = false;
         for root in [BASE, ROOT] {
             match world.body(Path::new(root)) {
-                Some(Body::Directory(_)) => {
-                    walk(
-                        &world,
-                        Path::new(root),
-                        "",
-                        &mut Vec::new(),
-                        &mut found,
-                        &mut directories,
-                    );
-                }
+                Some(Body::Directory(_)) => walk_root(&world, root, &mut found, &mut directories),
                 // The content of a missing root stays, which other tests check.
                 _ => return Ok(()),
             }
@@ -88,14 +72,7 @@ impl Play {
             if !matches!(world.body(Path::new(root)), Some(Body::Directory(_))) {
                 return Ok(());
             }
-            walk(
-                &world,
-                Path::new(root),
-                "",
-                &mut Vec::new(),
-                &mut BTreeMap::new(),
-                &mut directories,
-            );
+            walk_root(&world, root, &mut BTreeMap::new(), &mut directories);
         }
         if directories.iter().any(|path| !world.is_readable(path)) {
             return Ok(());
@@ -113,6 +90,15 @@ impl Play {
         prop_assert_eq!(watched.len(), world.watches(), "no watch is left over");
         Ok(())
     }
+}
+
+fn walk_root(
+    world: &World,
+    root: &str,
+    found: &mut BTreeMap<String, Option<String>>,
+    directories: &mut BTreeSet<PathBuf>,
+) {
+    walk(world, Path::new(root), "", &mut Vec::new(), found, directories);
 }
 
 fn walk(

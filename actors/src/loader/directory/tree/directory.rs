@@ -150,6 +150,7 @@ impl Tree {
             None => {
                 self.directories += 1;
                 self.remark_name(rel);
+                self.wait_for_former_name(scan, id);
             }
         }
         self.directory_names

@@ -30,13 +30,14 @@ impl Tree {
         }
         // Another file under the name may belong to other files that are new, so the former content does not stay.
         if look.forced
+            && look.exact
             && known.is_some_and(|seen| seen.id == stat.id)
             && self.has_content(rel)
-            && (patience == ScanReason::Unsettled || look.inbox.settle().is_written(real))
+            && (patience == ScanReason::Unsettled || look.inbox.settle().has_writer(real))
         {
             self.remark_written(rel, look.now);
             self.unsettled.remove(rel);
-            return look.inbox.settle().note_seen(real.to_owned(), Hint::Writing, look.now);
+            return look.inbox.settle().put_back(real.to_owned(), look.now);
         }
         if patience == ScanReason::Unsettled && !look.forced && self.keeps_whole(look, rel) {
             self.unsettled.remove(rel);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::{RelativePath, ScanContext, ScanReason, Tree, TreeNode, split};
-use crate::loader::directory::disk::{Disk, is_gone};
+use crate::loader::directory::disk::{Disk, FileId, is_gone};
 use crate::loader::directory::links::resolve;
 use crate::loader::directory::rules::IGNORE_FILE;
 
@@ -94,6 +94,24 @@ impl Tree {
     pub(super) fn wait_for(&mut self, scan: &ScanContext<'_>, rel: &str, reason: ScanReason) {
         if reason == ScanReason::Found {
             self.unsettled.entry(rel.into()).or_insert(scan.now);
+        }
+    }
+
+    /// Notes the directories that disappeared a moment ago. One that is found elsewhere was renamed.
+    pub(in super::super) fn note_leaving<'p>(&mut self, gone: impl Iterator<Item = &'p Path>) {
+        self.leaving.clear();
+        for path in gone {
+            for rel in self.directory_names.get(path).into_iter().flatten() {
+                let id = self.directory(rel).map(|directory| directory.id);
+                self.leaving.extend(id.map(|id| (id, RelativePath::clone(rel))));
+            }
+        }
+    }
+
+    /// Makes the names of a directory that was renamed wait until its former name has had its grace period, so that both are one batch.
+    pub(super) fn wait_for_former_name(&mut self, scan: &ScanContext<'_>, id: FileId) {
+        if let Some(former) = self.leaving.get(&id) {
+            self.unsettled.entry(RelativePath::clone(former)).or_insert(scan.now);
         }
     }
 

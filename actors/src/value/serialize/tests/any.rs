@@ -9,7 +9,7 @@ use serde::ser::{
     SerializeTupleVariant, Serializer,
 };
 
-/// Data whose variants each stand for one call of a serializer.
+/// Data whose variants each cause one call of a serializer.
 #[derive(Debug, Clone)]
 pub(super) enum Any {
     Bool(bool),
@@ -151,7 +151,7 @@ impl fmt::Display for InPieces<'_> {
     }
 }
 
-/// Names of which several are equal in length, first and last byte.
+/// Names, several of which have equal lengths, first bytes and last bytes.
 const NAMES: [&str; 12] = [
     "", "a", "b", "aa", "aba", "aca", "name", "nime", "1", "true", "1.5", "länge",
 ];

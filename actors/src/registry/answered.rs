@@ -1,4 +1,4 @@
-//! [`AcceptedState`]: the state that the Registry commits, with the answers to the commands of operators.
+//! [`AnsweredState`]: the state that the Registry commits, with the answers to the commands of operators.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::protocol::messages::{IdempotencyKey, RolledBack};
 
 /// The state of the Registry, and the latest command outcomes by idempotency key. A clone is O(1).
 #[derive(Debug, Clone)]
-pub(crate) struct AcceptedState {
+pub(crate) struct AnsweredState {
     pub(crate) state: RegistryState,
     answered: Arc<AnswerStore<IdempotencyKey, RolledBack>>,
 }
 
-impl AcceptedState {
+impl AnsweredState {
     pub(crate) fn new(state: RegistryState) -> Self {
         Self {
             state,
@@ -58,7 +58,7 @@ fn bytes_of(answer: &RolledBack) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::report::Report;
+    use crate::protocol::report::{NameSample, Report};
     use crate::testing::name;
     use crate::version::Version;
 
@@ -71,9 +71,10 @@ mod tests {
                 digest: crate::Digest::over([&b""[..]]),
                 changed: names.collect(),
                 removed: Vec::new(),
-                stale: Vec::new(),
-                broken: Vec::new(),
-                recovered: Vec::new(),
+                stale: NameSample::default(),
+                broken: NameSample::default(),
+                recovered: NameSample::default(),
+                diagnostics: Vec::new(),
             }))
         };
         let limits = Limits {
@@ -81,8 +82,8 @@ mod tests {
             ..Limits::default()
         };
         let keys = ["a", "b", "c", "d"].map(|text| IdempotencyKey::new("test", text));
-        let known = |accepted: &AcceptedState| keys.map(|key| accepted.answered(key).is_some());
-        let mut accepted = AcceptedState::new(RegistryState::new());
+        let known = |accepted: &AnsweredState| keys.map(|key| accepted.answered(key).is_some());
+        let mut accepted = AnsweredState::new(RegistryState::new());
         for (key, names, expected) in [
             (0, 100, [true, false, false, false]),
             (1, 100, [true, true, false, false]),
@@ -101,7 +102,7 @@ mod tests {
             ..Limits::default()
         };
         let keys = ["a", "b", "c"].map(|text| IdempotencyKey::new("test", text));
-        let mut accepted = AcceptedState::new(RegistryState::new());
+        let mut accepted = AnsweredState::new(RegistryState::new());
         for key in keys {
             accepted = accepted.answer(Some(key), &RolledBack::Unchanged(Version::NONE), &limits);
         }

@@ -1,0 +1,121 @@
+//! [`Content`]: the templates of a version and their status, without the number of the version.
+
+use std::sync::Arc;
+
+use super::Standing;
+use super::chunks::Chunks;
+use super::id_set::IdSet;
+use super::index::Index;
+use super::served::{Contributions, DigestSum};
+use super::stale::{ClassNumber, StaleSet};
+use super::view::View;
+use crate::diagnostic::Diagnostic;
+use crate::dialect::TemplateId;
+use crate::template::{Digest, TemplateName};
+use crate::version::Version;
+
+/// The faults of each text that has any.
+pub(crate) type Faults = Chunks<Arc<[Diagnostic]>>;
+
+/// The templates of a version and their status. A clone shares nearly all memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Content {
+    /// The newest text that compiled, of each template. Those that are not in `stale` are served from here.
+    pub(crate) view: Arc<View>,
+    stale: StaleSet,
+    pub(crate) faults: Faults,
+    sum: DigestSum,
+    len: usize,
+}
+
+/// The newest texts, and what is wrong with them.
+#[derive(Debug, Clone)]
+pub(crate) struct NewestTexts {
+    pub(crate) view: Arc<View>,
+    /// The templates that have a fault or reach one.
+    pub(crate) bad: IdSet,
+    pub(crate) faults: Faults,
+    /// The number of templates.
+    pub(crate) len: usize,
+}
+
+impl Content {
+    pub(crate) fn digest(&self) -> Digest {
+        self.sum.digest()
+    }
+
+    /// Returns the number of templates of any status.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn stale(&self) -> &StaleSet {
+        &self.stale
+    }
+
+    /// Returns true if a template has a fault or reaches one.
+    pub(crate) fn is_bad(&self, id: TemplateId) -> bool {
+        self.stale.bad().contains(id)
+    }
+
+    #[inline]
+    pub(crate) fn standing(&self, id: TemplateId) -> Standing<'_> {
+        match self.stale.class_of(id) {
+            Some(number) => self.not_current(id, number),
+            None => self.view.closure(id).map_or(Standing::Gone, Standing::Current),
+        }
+    }
+
+    fn not_current(&self, id: TemplateId, number: ClassNumber) -> Standing<'_> {
+        let class = self.stale.class(number);
+        let stale = class.and_then(|class| Some((class.view.closure(id)?, class.since)));
+        stale.map_or(Standing::Broken, |(closure, since)| Standing::Stale { closure, since })
+    }
+
+    /// Returns every template, by id. `names` may be those of a later version.
+    pub(crate) fn entries<'c>(
+        &'c self,
+        names: &'c Index,
+    ) -> impl Iterator<Item = (TemplateId, &'c TemplateName, Standing<'c>)> {
+        names.iter().filter_map(|(id, name)| match self.standing(id) {
+            Standing::Gone => None,
+            standing => Some((id, name, standing)),
+        })
+    }
+
+    /// Returns true if these texts are those of this content.
+    pub(crate) fn has(&self, newest: &NewestTexts) -> bool {
+        let same_faults = |ours: &Arc<[Diagnostic]>, theirs: &Arc<[Diagnostic]>| Arc::ptr_eq(ours, theirs);
+        *self.stale.bad() == newest.bad
+            && self.view.differences(&newest.view).is_empty()
+            && self.faults.differences(&newest.faults, same_faults).is_empty()
+    }
+
+    /// Returns the content with these texts after this one, which was current last in `since`. The cost is that of what changed: a few
+    /// steps for each text and for each template that breaks or recovers.
+    pub(crate) fn next(&self, newest: &NewestTexts, since: Version, names: &Index) -> Self {
+        let mut next = Self {
+            view: Arc::clone(&newest.view),
+            stale: self.stale.next(&newest.bad, &self.view, since),
+            faults: newest.faults.clone(),
+            sum: self.sum,
+            len: newest.len,
+        };
+        let (was, is) = (self.stale.bad(), &newest.bad);
+        let moved = was.without(is).or(&is.without(was));
+        let texts = next.view.differences(&self.view).into_iter();
+        let texts = texts.filter(|id| !moved.contains(*id));
+        let mut sum = self.sum;
+        let (mut before, mut after) = (Contributions::new(self, names), Contributions::new(&next, names));
+        for id in texts.chain(moved.iter()) {
+            if let Some(contribution) = before.of(id) {
+                sum.subtract(&contribution);
+            }
+            if let Some(contribution) = after.of(id) {
+                sum.add(&contribution);
+            }
+        }
+        next.sum = sum;
+        next
+    }
+}
