@@ -51,7 +51,11 @@ fn an_error_in_the_file_prevents_every_command() {
         ("limits = [", &["error[bad-toml]", "hotplate.toml:1:"]),
         (
             "[limits]\nsettle_ms = 500\n",
-            &["error[contradiction]", "hotplate.toml:2:13", "the longest wait for a file is 250 ms"],
+            &[
+                "error[contradiction]",
+                "hotplate.toml:2:13",
+                "the longest wait for a file is 250 ms",
+            ],
         ),
     ] {
         let files = site(toml);
