@@ -25,6 +25,7 @@
 //!
 //! Features, none of which is on by default:
 //!
+//! - `jinja`: templates in the language of Jinja2 and minijinja.
 //! - `web`: serves a site with actix-web.
 //! - `guard`: a server that bounds the resources of slow clients.
 //! - `config`: reads `hotplate.toml`.
@@ -35,7 +36,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// Compiles the programs in the README.
-#[cfg(all(doctest, feature = "web"))]
+#[cfg(all(doctest, feature = "web", feature = "jinja"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

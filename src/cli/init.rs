@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::terminal::Terminal;
@@ -16,55 +16,87 @@ pub(crate) struct Init {
     /// The directory of the site; it is created if it does not exist
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    /// Language of its templates
+    #[arg(long, value_enum, default_value_t = StarterDialect::Tiny)]
+    dialect: StarterDialect,
     /// Output format: sentences, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
 
+/// The language of the starter.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum StarterDialect {
+    Tiny,
+    Jinja,
+}
+
 macro_rules! starter {
-    ($($path:literal),* $(,)?) => {
-        &[$(($path, include_str!(concat!("starter/", $path)))),*]
+    ($dialect:literal: $($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("starter/", $dialect, "/", $path)))),*]
     };
 }
 
-/// The files of the starter: path and text.
-const STARTER: &[(&str, &str)] = starter![
+/// The files of every starter: path and text.
+const SHARED: &[(&str, &str)] = starter!["shared":
+    "templates/maintenance.html",
+    "data/_all.json",
+    "data/about.json",
+    "data/404.json",
+    "static/site.css",
+];
+
+const TINY: &[(&str, &str)] = starter!["tiny":
     "hotplate.toml",
     "templates/index.html",
     "templates/about.html",
     "templates/404.html",
-    "templates/maintenance.html",
     "templates/_layout/head.html",
     "templates/_layout/foot.html",
-    "data/_all.json",
     "data/index.json",
-    "data/about.json",
-    "data/404.json",
-    "static/site.css",
+];
+
+const JINJA: &[(&str, &str)] = starter!["jinja":
+    "hotplate.toml",
+    "templates/index.html",
+    "templates/about.html",
+    "templates/404.html",
+    "templates/_layout/base.html",
+    "templates/_partials/macros.html",
+    "data/index.json",
 ];
 
 impl Init {
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
         let directory = &self.directory;
         self.refuse_to_overwrite()?;
-        for (path, text) in STARTER {
+        for (path, text) in self.files() {
             write(&directory.join(path), text)?;
         }
         let mut terminal = Terminal::stdout();
         let next = format!("hotplate dev {}", quoted(directory));
         match self.format {
             Format::Human => {
-                for (path, _) in STARTER {
+                for (path, _) in self.files() {
                     terminal.line(format_args!("wrote {}", directory.join(path).display()))?;
                 }
                 terminal.line(format_args!("\nnext: {next}"))?;
             }
             Format::Json => {
-                let written: Vec<&str> = STARTER.iter().map(|(path, _)| *path).collect();
+                let written: Vec<&str> = self.files().map(|(path, _)| path).collect();
                 terminal.line(json!({ "directory": directory, "written": written, "next": next }))?;
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Returns the files of the starter: path and text.
+    fn files(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let of_dialect = match self.dialect {
+            StarterDialect::Tiny => TINY,
+            StarterDialect::Jinja => JINJA,
+        };
+        of_dialect.iter().chain(SHARED).copied()
     }
 
     /// Fails if any file of the starter exists. This check comes before the first write, so that no incomplete site is left.
@@ -79,7 +111,7 @@ impl Init {
             Err(error) => return Err(Failure::Wrong(format!("`{directory}` cannot be opened: {error}"))),
         }
         // `symlink_metadata` also finds broken links, which would prevent the write too.
-        let taken = STARTER.iter().map(|(path, _)| *path);
+        let taken = self.files().map(|(path, _)| path);
         let taken: Vec<&str> = taken
             .filter(|path| self.directory.join(path).symlink_metadata().is_ok())
             .collect();

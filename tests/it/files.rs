@@ -41,6 +41,12 @@ pub(crate) fn shop() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/site")
 }
 
+/// Returns the directory of the example blog, whose templates are written in Jinja.
+#[cfg(feature = "cli")]
+pub(crate) fn blog() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/blog")
+}
+
 /// Returns a copy of the example shop.
 #[cfg(feature = "cli")]
 pub(crate) fn copy_of_the_shop() -> Files {

@@ -15,7 +15,7 @@ use hotplate::web::{Templates, Web};
 use serde_json::json;
 
 use crate::browser::{Browser, browser};
-use crate::files::{Files, copy_of_the_shop};
+use crate::files::{Files, blog, copy};
 use crate::http::Server;
 
 /// A script that returns the content of the overlay, if it is open.
@@ -623,13 +623,14 @@ fn the_overlay_for_the_readme() {
         let Some(browser) = Browser::start(flags) else {
             return;
         };
-        let files = copy_of_the_shop();
+        let files = Files::new(&[]);
+        copy(&blog(), files.path());
         let server = Server::start(&files);
         open(&browser, &server, "/");
-        let path = "templates/_layout/foot.html";
-        let foot = fs::read_to_string(files.path().join(path)).expect("a template");
-        let at = foot.rfind("{{- endfor }}").expect("a loop");
-        files.write(path, &format!("{}{}", &foot[..at], &foot[at + "{{- endfor }}".len()..]));
+        let path = "templates/_layout/base.html.j2";
+        let base = fs::read_to_string(files.path().join(path)).expect("a template");
+        let at = base.rfind("{%- endfor %}").expect("a loop");
+        files.write(path, &format!("{}{}", &base[..at], &base[at + "{%- endfor %}".len()..]));
         browser.wait_for(OPEN);
         fs::write(Path::new(&directory).join(file), browser.screenshot()).expect("written");
     }

@@ -6,6 +6,8 @@ mod site;
 mod soak;
 
 #[cfg(feature = "cli")]
+mod blog;
+#[cfg(feature = "cli")]
 mod browser;
 #[cfg(feature = "cli")]
 mod check;
@@ -25,6 +27,8 @@ mod follow;
 mod graph;
 #[cfg(feature = "admin")]
 mod guard;
+#[cfg(feature = "cli")]
+mod guides;
 #[cfg(feature = "cli")]
 mod init;
 #[cfg(feature = "cli")]

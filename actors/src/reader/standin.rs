@@ -8,10 +8,10 @@ use super::attempt::AttemptBudget;
 use super::failure::{nearest, not_found};
 use super::instead::FailedAttempt;
 use super::{Reader, Serialized, stale};
-use crate::dialect::{Closure, Escape};
+use crate::dialect::{Closure, Escape, TemplateId};
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 use crate::snapshot::{Serving, Snapshot, Standing, Why};
-use crate::template::TemplateName;
+use crate::template::{JINJA_EXTENSIONS, TemplateName};
 
 /// Maximum number of kept versions of a stand-in that are tried when the newest fails, because a visitor waits for them.
 const TRIED_MAX: usize = 4;
@@ -36,9 +36,9 @@ impl StandIn {
             return Ok(());
         };
         let name = template.as_str();
-        match first.id(name).map(|id| first.standing(id)) {
-            Some(Standing::Current(_) | Standing::Stale { .. } | Standing::Broken) => Ok(()),
-            Some(Standing::Gone) | None => {
+        match find(first, template) {
+            Some(_) => Ok(()),
+            None => {
                 let meant = nearest(first, name).map(|nearest| format!(" (did you mean `{nearest}`?)"));
                 let meant = meant.unwrap_or_default();
                 let reason = format!(
@@ -87,7 +87,7 @@ impl Reader {
         template: &TemplateName,
         about: &StandInContext<'_>,
     ) -> Option<String> {
-        let id = snapshot.id(template.as_str())?;
+        let id = find(snapshot, template)?;
         let (closure, freshness) = match snapshot.standing(id) {
             Standing::Current(closure) => (closure, Freshness::Current),
             Standing::Stale { closure, since } => (closure, stale(snapshot, id, since)),
@@ -126,6 +126,19 @@ impl Reader {
     }
 }
 
+/// Returns the template of a name that exists, or the one in Jinja that produces it: `down.html`, or else `down.html.j2`.
+fn find(snapshot: &Snapshot, template: &TemplateName) -> Option<TemplateId> {
+    let exists = |name: &str| {
+        let id = snapshot.id(name)?;
+        (!matches!(snapshot.standing(id), Standing::Gone)).then_some(id)
+    };
+    let in_jinja = || {
+        let names = JINJA_EXTENSIONS.map(|extension| format!("{template}.{extension}"));
+        names.iter().find_map(|name| exists(name))
+    };
+    exists(template.as_str()).or_else(in_jinja)
+}
+
 /// The context of a stand-in.
 #[derive(Debug, Serialize)]
 struct StandInContext<'n> {
@@ -136,7 +149,8 @@ struct StandInContext<'n> {
 
 /// The built-in stand-in, used if there is no stand-in template, or if it fails too.
 fn last_resort(entry: &TemplateName) -> &'static str {
-    match (Escape::of(entry), entry.extension()) {
+    let extension = entry.output_name().rsplit_once('.').map(|(_, extension)| extension);
+    match (Escape::of(entry), extension) {
         (Escape::Html, Some("html" | "htm")) => concat!(
             "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Back soon</title>\n",
             "<h1>Back soon</h1>\n<p>This page cannot be shown right now. Please try again in a while.</p>\n</html>\n",

@@ -387,7 +387,7 @@ pub(super) fn percent(tag: Piece<'_>, inner: Piece<'_>) -> TagError {
     let fault = TagError::new(
         "percent-tag",
         tag.range(),
-        "tags are written in double braces, not with `%`",
+        "tags are written in double braces; those with `%` are Jinja, for files that end in `.j2` or with `dialect = \"jinja\"`",
     );
     fault.help(meant.help).of_block(meant.block)
 }
