@@ -151,13 +151,7 @@ fn the_largest_depth_fits_the_stack() {
         call_depth: 256,
         ..Limits::default()
     };
-    for text in [
-        "{% include 'a.html' %}",
-        "{% macro m() %}{{ [m() | upper] | join }}{% endmacro %}{{ [m() | upper] | join }}",
-        "{% block a %}{% for x in [1] %}{{ ('' ~ self.a()) | upper }}{% endfor %}{% endblock %}",
-        "{% set ns = namespace() %}{% for x in [1] recursive %}{{ [loop([1])] | join }}{% endfor %}",
-        "{% macro m() %}{{ caller() }}{% endmacro %}{% macro n() %}{% call m() %}{{ n() }}{% endcall %}{% endmacro %}{{ n() }}",
-    ] {
+    for (way, text) in RECURSIVE {
         let limits = limits.clone();
         let fault = on_a_small_stack(move || {
             let how = How {
@@ -165,13 +159,47 @@ fn the_largest_depth_fits_the_stack() {
                 missing: Missing::Error,
                 limits,
             };
-            let texts = [("a.html", text)];
+            let texts = [("a.html", *text), ("b.html", "{% extends 'c.html' %}{% block x %}{{ super() }}{% endblock %}"), ("c.html", "{% block x %}{% include 'a.html' %}{% endblock %}")];
             let set = Set::compile_as(&hotplate_actors::dialect::jinja::Jinja, texts, &how.limits).expect("right");
+            if std::env::var("PROBE").is_ok() { eprintln!("PROBE {way}"); }
             set.render(&json!({}), &how).map_err(|error| error.fault)
         });
-        assert_eq!(fault, Err(RenderFault::Budget(Exceeded::Depth(128))), "{text}");
+        assert_eq!(fault, Err(RenderFault::Budget(Exceeded::Depth(128))), "{way}");
     }
 }
+
+/// Every way in which a template can run inside of itself.
+const RECURSIVE: &[(&str, &str)] = &[
+    ("include", "{% include 'a.html' %}"),
+    ("include in blocks", "{% if true %}{% for x in [1] %}{% with y = x %}{% include ['none.html', 'a.html'] ignore missing %}{% endwith %}{% endfor %}{% endif %}"),
+    ("include under filter", "{% filter upper %}{% include 'a.html' %}{% endfilter %}"),
+    ("import", "{% import 'a.html' as a %}"),
+    ("from import", "{% from 'a.html' import a %}"),
+    ("macro", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
+    ("macro in an expression", "{% macro m() %}{{ [m() | upper] | join }}{% endmacro %}{{ [m() | upper] | join }}"),
+    ("macro in its argument", "{% macro m(a, b=1) %}{{ m(m(m() ~ 'x') | upper if b else 2, b=[m()] | map('upper') | list) }}{% endmacro %}{{ m() }}"),
+    ("macro in a default", "{% macro m(a=m()) %}{{ a }}{% endmacro %}{{ m() }}"),
+    ("macro in a condition", "{% macro m() %}{% if m() %}{% elif m() %}{% endif %}{% endmacro %}{{ m() }}"),
+    ("macro as iterable", "{% macro m() %}{% for x in [m()] if m() %}{{ m() }}{% endfor %}{% endmacro %}{{ m() }}"),
+    ("macro in a loop filter", "{% macro m() %}{% for x in [1] if m() %}{{ m() }}{% endfor %}{% endmacro %}{{ m() }}"),
+    ("macro in a set", "{% macro m() %}{% set x = m() | upper %}{% endmacro %}{{ m() }}"),
+    ("macro in a set block", "{% macro m() %}{% set x | replace(m(), 'x') %}{{ m() }}{% endset %}{% endmacro %}{{ m() }}"),
+    ("macro in filter arguments", "{% macro m() %}{% filter replace('x', m()) %}x{% endfilter %}{% endmacro %}{{ m() }}"),
+    ("macro of a namespace", "{% set ns = namespace() %}{% macro m() %}{{ ns.f() }}{% endmacro %}{% set ns.f = m %}{{ ns.f() }}"),
+    ("macro of a list", "{% set ns = namespace() %}{% macro m() %}{{ ns.f[0](*[]) ~ 1 }}{% endmacro %}{% set ns.f = [m] %}{{ ns.f[0]() }}"),
+    ("macro in autoescape", "{% macro m() %}{% autoescape m() %}{% endautoescape %}{% endmacro %}{{ m() }}"),
+    ("macro in include name", "{% macro m() %}{% include 'a.html' if m() else 'b.html' %}{% endmacro %}{{ m() }}"),
+    ("macro from an import", "{% from 'a.html' import m %}{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
+    ("caller", "{% macro m() %}{{ caller() }}{% endmacro %}{% macro n() %}{% call m() %}{{ n() }}{% endcall %}{% endmacro %}{{ n() }}"),
+    ("caller in an expression", "{% macro m() %}{{ [caller(1) | upper] | join }}{% endmacro %}{% macro n() %}{% call(x) m() %}{{ [n()] | join }}{% endcall %}{% endmacro %}{{ n() }}"),
+    ("caller that is handed on", "{% macro m(n) %}{% call m(n) %}{{ caller }}{% endcall %}{{ caller() }}{% endmacro %}{{ m(1) }}"),
+    ("block", "{% block a %}{% for x in [1] %}{{ ('' ~ self.a()) | upper }}{% endfor %}{% endblock %}"),
+    ("block that prints", "{% block a %}{{ self.a() }}{% endblock %}"),
+    ("extends and super", "{% include 'b.html' %}"),
+    ("loop", "{% set ns = namespace() %}{% for x in [1] recursive %}{{ [loop([1])] | join }}{% endfor %}"),
+    ("loop that prints", "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}"),
+    ("loop in its argument", "{% for x in [1] recursive %}{{ loop([loop([1])]) }}{% endfor %}"),
+];
 
 fn deep_tree(levels: usize) -> serde_json::Value {
     (0..levels / 2).fold(json!([]), |sub, _| json!([{ "k": "xx", "sub": sub }]))
