@@ -282,6 +282,12 @@ impl<'r> Execution<'r> {
                     frame.escape = escape;
                 }
             }
+            Action::Leave { scopes, escapes } => {
+                (0..scopes).for_each(|_| self.variables.close());
+                for _ in 0..escapes {
+                    frame.escape = self.escapes.pop().unwrap_or(frame.escape);
+                }
+            }
             Action::Block(name) if self.run.parent.is_none() && !self.run.discards => {
                 self.block(here, here.unit.key(name), frame)?;
             }
@@ -605,9 +611,13 @@ impl JinjaUnit {
                 let definition = self.program.macros.get(index as usize);
                 definition.map(|definition| definition.place).unwrap_or_default()
             }
-            Action::None | Action::Jump(_) | Action::Open | Action::Close | Action::Capture | Action::EndAutoescape => {
-                ByteRange::default()
-            }
+            Action::None
+            | Action::Jump(_)
+            | Action::Open
+            | Action::Close
+            | Action::Leave { .. }
+            | Action::Capture
+            | Action::EndAutoescape => ByteRange::default(),
         }
     }
 }

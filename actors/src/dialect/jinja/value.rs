@@ -19,8 +19,8 @@ use super::scope::{LoopState, Macro, Module};
 use super::space::Space;
 use crate::value::{Object, Value};
 
-use compare::{compare_at, equal_at};
 pub(super) use compare::{compare, equal, sort};
+use compare::{compare_at, equal_at};
 pub(super) use iterate::{Range, Source};
 pub(super) use number::{Wide, real, whole};
 

@@ -271,11 +271,17 @@ impl<'r> Execution<'r> {
         frame: &mut Frame<'_>,
     ) -> Outcome<Option<Val<'r>>> {
         let arguments = self.gather(here, shape, frame)?;
-        let callee = match self.name(here.unit, name, frame)? {
+        let callee = self.named_callee(here, name, frame)?;
+        self.call(here, callee, &arguments, place, frame)
+    }
+
+    // Apart from the call, for a smaller frame of it.
+    #[inline(never)]
+    fn named_callee(&self, here: UnitRef<'r>, name: u32, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+        Ok(match self.name(here.unit, name, frame)? {
             Some(callee) => callee,
             None => Val::Undefined(here.unit.name_text(name)),
-        };
-        self.call(here, callee, &arguments, place, frame)
+        })
     }
 
     fn call_item(

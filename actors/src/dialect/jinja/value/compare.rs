@@ -101,7 +101,12 @@ pub(super) fn equal_at<'r>(one: Val<'r>, other: Val<'r>, machine: &mut Machine<'
     }
 }
 
-pub(super) fn compare_at<'r>(one: Val<'r>, other: Val<'r>, machine: &mut Machine<'_, 'r>, depth: u32) -> Outcome<Ordering> {
+pub(super) fn compare_at<'r>(
+    one: Val<'r>,
+    other: Val<'r>,
+    machine: &mut Machine<'_, 'r>,
+    depth: u32,
+) -> Outcome<Ordering> {
     machine.items(1)?;
     if let Some(order) = numbers(one, other) {
         return Ok(order);
