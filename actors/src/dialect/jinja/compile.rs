@@ -4,7 +4,7 @@ mod expression;
 mod names;
 mod templates;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicU32;
 
 use super::ast::{self, Body, ByteRange, Expr, ExprKind, Statement, StatementKind, Template};
@@ -20,7 +20,10 @@ use crate::dialect::body::BLOCK_BYTES;
 use crate::dialect::{Call, FormatterUse, Missing};
 use crate::limits::Limits;
 use crate::value::KeyWords;
-use names::Scope;
+use names::{Names, Scope};
+
+/// The largest number of names that macros take for macros inside of them.
+const PASSED_ON_MAX: usize = 500_000;
 
 /// Compiles the tree of a text.
 pub(super) fn compile(text: &str, template: &Template<'_>, limits: &Limits) -> Result<JinjaUnit, Vec<Diagnostic>> {
@@ -70,7 +73,10 @@ struct Compiler<'t, 'a> {
     /// The bodies of blocks and macros that are compiled later.
     later: VecDeque<Later<'t, 'a>>,
     /// The names that the macro being compiled takes from around it.
-    free: Vec<&'t str>,
+    free: Names<'t>,
+    /// The names that each macro takes or has as a parameter, and those that it takes for macros inside of it.
+    known: HashSet<(u32, &'t str)>,
+    passed_on: Vec<(u32, u32)>,
     uses_caller: bool,
     faults: Vec<Fault>,
 }
@@ -91,7 +97,7 @@ struct OpenLoop {
     continues: Vec<usize>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Inside {
     Scope,
     Autoescape,
@@ -141,13 +147,23 @@ impl<'t, 'a> Compiler<'t, 'a> {
             within: Within::Template,
             open_loops: Vec::new(),
             later: VecDeque::new(),
-            free: Vec::new(),
+            free: Names::default(),
+            known: HashSet::new(),
+            passed_on: Vec::new(),
             uses_caller: false,
             faults: Vec::new(),
         }
     }
 
-    fn finish(self, top: u32) -> JinjaUnit {
+    fn finish(mut self, top: u32) -> JinjaUnit {
+        self.passed_on.sort_by_key(|(index, _)| *index);
+        for names in self.passed_on.chunk_by(|one, other| one.0 == other.0) {
+            let index = names.first().map_or(0, |(index, _)| *index as usize);
+            if let Some(definition) = self.macros.get_mut(index) {
+                let keys = names.iter().map(|(_, key)| *key);
+                definition.free = definition.free.iter().copied().chain(keys).collect();
+            }
+        }
         let program = Program {
             operations: self.operations.into(),
             top,
@@ -203,7 +219,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
     fn macro_body(&mut self, index: usize, definition: &'a ast::Macro<'t>, around: Option<u32>) {
         self.within = Within::Macro(index as u32);
         self.scopes = vec![Scope::default()];
-        self.free.clear();
+        self.free = Names::default();
         self.uses_caller = false;
         let mut parameters = Vec::with_capacity(definition.parameters.len());
         for parameter in &definition.parameters {
@@ -218,16 +234,27 @@ impl<'t, 'a> Compiler<'t, 'a> {
         self.body(&definition.body);
         self.flush();
         let end = self.here();
-        let free = std::mem::take(&mut self.free);
-        // A macro around this one has to take these names from around it as well.
+        let names = std::mem::take(&mut self.free).list;
+        let free: Vec<u32> = names.iter().map(|name| self.key_of(name)).collect();
+        let parameters_named = definition.parameters.iter().map(|parameter| parameter.name.text);
+        let own = names.iter().copied().chain(parameters_named);
+        self.known.extend(own.map(|name| (index as u32, name)));
+        // A macro around this one has to take these names from around it as well, unless one is its parameter.
         let mut outer = around;
         while let Some(at) = outer {
-            for name in &free {
-                self.add_free(at, name);
+            for (name, key) in names.iter().zip(&free) {
+                if self.known.insert((at, name)) {
+                    self.passed_on.push((at, *key));
+                }
+            }
+            if self.passed_on.len() > PASSED_ON_MAX {
+                let message = format!("macros inside of macros use more than {PASSED_ON_MAX} names from around them");
+                let fault = Fault::new("too-many-names", definition.name.at, message);
+                self.fault(fault.help("define the macros beside each other"));
+                break;
             }
             outer = self.later_parent(at);
         }
-        let free: Vec<u32> = free.into_iter().map(|name| self.key_of(name)).collect();
         let caller = self.uses_caller;
         if let Some(compiled) = self.macros.get_mut(index) {
             compiled.parameters = parameters.into();
@@ -241,23 +268,6 @@ impl<'t, 'a> Compiler<'t, 'a> {
     /// Returns the macro around a macro.
     fn later_parent(&self, index: u32) -> Option<u32> {
         self.macros.get(index as usize)?.around
-    }
-
-    /// Adds a name to those that a compiled macro takes from around it, unless it is one of its parameters.
-    fn add_free(&mut self, index: u32, name: &'t str) {
-        let Some(definition) = self.macros.get(index as usize) else {
-            return;
-        };
-        let has = |key: &u32| self.text_of(*key) == name;
-        if definition.parameters.iter().any(|parameter| has(&parameter.name)) || definition.free.iter().any(has) {
-            return;
-        }
-        let key = self.key_of(name);
-        if let Some(definition) = self.macros.get_mut(index as usize) {
-            let mut free = std::mem::take(&mut definition.free).into_vec();
-            free.push(key);
-            definition.free = free.into();
-        }
     }
 
     /// Returns the position of the next operation.
@@ -562,12 +572,12 @@ impl<'t, 'a> Compiler<'t, 'a> {
     /// Compiles `break` or `continue`: closes what is open inside of the loop, and jumps.
     fn leave(&mut self, ends: bool) {
         let Some(open) = self.open_loops.last() else { return };
-        let (index, inside) = (open.index, open.inside.clone());
-        for what in inside.iter().rev() {
-            self.push(match what {
-                Inside::Scope => Action::Close,
-                Inside::Autoescape => Action::EndAutoescape,
-            });
+        let index = open.index;
+        let count = |wanted: Inside| open.inside.iter().filter(|what| **what == wanted).count() as u32;
+        let (scopes, escapes) = (count(Inside::Scope), count(Inside::Autoescape));
+        // One operation, however deep the nesting is, so that a program is not larger than its text by more than a factor.
+        if scopes + escapes > 0 {
+            self.push(Action::Leave { scopes, escapes });
         }
         if ends {
             self.push(Action::Break { index });
@@ -612,13 +622,6 @@ impl<'t, 'a> Compiler<'t, 'a> {
             hint: AtomicU32::new(0),
         });
         small(self.keys.len() - 1)
-    }
-
-    fn text_of(&self, key: u32) -> &str {
-        match self.keys.get(key as usize) {
-            Some(key) => &self.text[key.start as usize..(key.start + key.length) as usize],
-            None => "",
-        }
     }
 
     /// Stores a text behind the source, and returns its start and length.

@@ -29,9 +29,12 @@ use crate::dialect::escape::escape;
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
 use crate::value::{Arena, Value};
 
-/// The largest depth of runs inside of runs, however large [`Limits::call_depth`](crate::Limits) is: a level takes some kilobytes of stack,
-/// and in a build without optimisation up to twelve.
+/// The largest depth of runs inside of runs, however large [`Limits::call_depth`](crate::Limits) is: in a build without optimisation a level
+/// takes up to eight kilobytes of stack, so that all take half of the 2 MiB that a thread has.
 const RUNS_MAX: u32 = 128;
+
+/// The number of variables that are compared with a name in the time of one step.
+pub(super) const VARIABLES_PER_STEP: usize = 64;
 
 thread_local! {
     /// The arena of the last render of this thread, to be reused by the next one.
@@ -197,7 +200,8 @@ impl<'r> Execution<'r> {
     }
 
     /// Performs the action of an operation and returns the index of the next one.
-    #[inline(always)]
+    // Without optimisation, each of its temporaries would have a place in the frame of the loop around it.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn act(&mut self, here: UnitRef<'r>, act: &Action, at: u32, frame: &mut Frame<'_>) -> Outcome<u32> {
         match *act {
             Action::None => {}
@@ -276,6 +280,12 @@ impl<'r> Execution<'r> {
             Action::EndAutoescape => {
                 if let Some(escape) = self.escapes.pop() {
                     frame.escape = escape;
+                }
+            }
+            Action::Leave { scopes, escapes } => {
+                (0..scopes).for_each(|_| self.variables.close());
+                for _ in 0..escapes {
+                    frame.escape = self.escapes.pop().unwrap_or(frame.escape);
                 }
             }
             Action::Block(name) if self.run.parent.is_none() && !self.run.discards => {
@@ -385,31 +395,51 @@ impl<'r> Execution<'r> {
 
     /// Returns the value of a name.
     #[inline(always)]
-    fn name(&self, unit: &'r JinjaUnit, name: u32) -> Option<Val<'r>> {
-        let NameUse { key, lookup } = *unit.program.names.get(name as usize)?;
-        let key = unit.program.keys.get(key as usize)?;
+    fn name(&self, unit: &'r JinjaUnit, name: u32, frame: &mut Frame<'_>) -> Outcome<Option<Val<'r>>> {
+        let Some(NameUse { key, lookup }) = unit.program.names.get(name as usize) else {
+            return Ok(None);
+        };
+        let Some(key) = unit.program.keys.get(*key as usize) else {
+            return Ok(None);
+        };
         let text = unit.text_of(key);
-        let found = match lookup {
+        let found = match *lookup {
             Lookup::Slot { up, slot } => self.variables.at(up, slot),
-            Lookup::Outer => self.variables.find(key, text, self.run.base),
-            Lookup::Dynamic => self.variables.find(key, text, usize::MAX),
+            Lookup::Outer => {
+                self.scan(self.run.base, frame)?;
+                self.variables.find(key, text, self.run.base)
+            }
+            Lookup::Dynamic => {
+                self.scan(usize::MAX, frame)?;
+                self.variables.find(key, text, usize::MAX)
+            }
         };
         if found.is_some() {
-            return found;
+            return Ok(found);
         }
         if let Value::Object(object) = self.variables.context
             && let Some(value) = object.get_hinted(|| text.as_bytes(), key.words, &key.hint)
         {
-            return Some(Val::of(value));
+            return Ok(Some(Val::of(value)));
         }
-        super::functions::Function::named(text).map(Val::Function)
+        Ok(super::functions::Function::named(text).map(Val::Function))
+    }
+
+    /// Charges a search of the variables below a position, if there are many.
+    #[inline(always)]
+    fn scan(&self, below: usize, frame: &mut Frame<'_>) -> Outcome<()> {
+        let steps = self.variables.count(below) / VARIABLES_PER_STEP;
+        match steps {
+            0 => Ok(()),
+            steps => Ok(frame.budget.steps(steps as u64)?),
+        }
     }
 
     /// Returns the value of a name with attributes.
     #[inline]
     fn path(&self, here: UnitRef<'r>, path: Path, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
         let unit = here.unit;
-        let Some(mut value) = self.name(unit, path.name) else {
+        let Some(mut value) = self.name(unit, path.name, frame)? else {
             return self.missing_name(here, path, frame);
         };
         let first = path.first as usize;
@@ -499,8 +529,14 @@ impl<'r> Execution<'r> {
     }
 
     /// Checks that another run may begin inside of this one.
-    fn deeper(frame: &mut Frame<'_>) -> Outcome<()> {
+    fn deeper(&self, frame: &mut Frame<'_>) -> Outcome<()> {
         frame.budget.step()?;
+        // What is alive grows with each level by what one text can have, so it is enough to compare it here.
+        let alive = size_of_val(self.stack.as_slice())
+            + self.variables.bytes()
+            + size_of_val(self.loops.as_slice())
+            + size_of_val(self.captures.as_slice());
+        self.space.fits(alive)?;
         let limit = frame.budget.call_depth.min(RUNS_MAX);
         if frame.depth >= limit {
             return Err(Exceeded::Depth(limit).into());
@@ -575,9 +611,13 @@ impl JinjaUnit {
                 let definition = self.program.macros.get(index as usize);
                 definition.map(|definition| definition.place).unwrap_or_default()
             }
-            Action::None | Action::Jump(_) | Action::Open | Action::Close | Action::Capture | Action::EndAutoescape => {
-                ByteRange::default()
-            }
+            Action::None
+            | Action::Jump(_)
+            | Action::Open
+            | Action::Close
+            | Action::Leave { .. }
+            | Action::Capture
+            | Action::EndAutoescape => ByteRange::default(),
         }
     }
 }

@@ -95,10 +95,12 @@ static PREDICATES: [Definition; 42] = [
     }),
     test("startingwith", 1, |value, arguments, machine| {
         let (text, part) = (machine.defined_text(value)?, machine.defined_text(arguments.at(0))?);
+        machine.bytes(part.len())?;
         Ok(text.starts_with(part))
     }),
     test("endingwith", 1, |value, arguments, machine| {
         let (text, part) = (machine.defined_text(value)?, machine.defined_text(arguments.at(0))?);
+        machine.bytes(part.len())?;
         Ok(text.ends_with(part))
     }),
     test("sameas", 1, |value, arguments, machine| {

@@ -79,6 +79,11 @@ pub(super) enum Action {
     Open,
     /// Closes a scope.
     Close,
+    /// Closes scopes and restores the escaping around blocks, on the way out of them.
+    Leave {
+        scopes: u32,
+        escapes: u32,
+    },
     /// Assigns the value of an expression.
     Set {
         value: Code,

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
-use super::execute::UnitRef;
+use super::execute::{UnitRef, VARIABLES_PER_STEP};
 use super::failure::Outcome;
 use super::functions::Function;
 use super::machine::Machine;
@@ -73,6 +73,17 @@ impl<'r> Variables<'r> {
     /// Returns the number of variables.
     pub(super) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// Returns the number of visible variables below a position.
+    #[inline]
+    pub(super) fn count(&self, below: usize) -> usize {
+        below.min(self.all.len()).saturating_sub(self.floor)
+    }
+
+    /// Returns the memory that they take.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.all.as_slice()) + size_of_val(self.scopes.as_slice())
     }
 
     /// Opens a scope.
@@ -147,6 +158,9 @@ impl<'r> Variables<'r> {
         let Some(scope) = self.scopes.last() else { return Ok(()) };
         if let Some(shared) = scope.shared {
             shared.set(name, value, machine)?;
+        }
+        if let many @ 1.. = (self.all.len() - scope.start) / VARIABLES_PER_STEP {
+            machine.items(many)?;
         }
         let found = self.all[scope.start..]
             .iter_mut()
@@ -230,6 +244,12 @@ impl<'r> Variables<'r> {
             .unwrap_or_default()
             .iter()
             .map(|variable| variable.name)
+    }
+
+    /// Returns all visible variables with their names, the outermost first.
+    pub(super) fn visible(&self) -> impl Iterator<Item = (&'r str, Val<'r>)> + '_ {
+        let visible = self.all.get(self.floor..).unwrap_or_default();
+        visible.iter().map(|variable| (variable.name, variable.value))
     }
 
     /// Returns the variables of the innermost scope, each with its name.
@@ -392,7 +412,7 @@ impl<'r> Macro<'r> {
 
 /// An imported template.
 pub(super) struct Module<'r> {
-    /// The names that it sets, without those that begin with an underscore.
+    /// The names that it sets, sorted, without those that begin with an underscore.
     pub(super) exports: &'r [(&'r str, Val<'r>)],
     /// The text that it prints.
     pub(super) output: &'r str,
@@ -400,7 +420,7 @@ pub(super) struct Module<'r> {
 
 impl<'r> Module<'r> {
     pub(super) fn get(&self, name: &str) -> Option<Val<'r>> {
-        let found = self.exports.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| *value)
+        let at = self.exports.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
+        self.exports.get(at).map(|(_, value)| *value)
     }
 }

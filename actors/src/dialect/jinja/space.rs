@@ -33,6 +33,19 @@ impl<'r> Space<'r> {
         self.bump
     }
 
+    /// Charges bytes of memory outside of the arena, before they are allocated.
+    pub(super) fn charge(&self, bytes: usize) -> Outcome<()> {
+        self.take(bytes)
+    }
+
+    /// Checks that there is room for values that live elsewhere and are freed earlier.
+    pub(super) fn fits(&self, bytes: usize) -> Outcome<()> {
+        match bytes <= self.left.get() {
+            true => Ok(()),
+            false => Err(Exceeded::Memory(self.limit).into()),
+        }
+    }
+
     /// Charges bytes before they are allocated.
     #[inline]
     fn take(&self, bytes: usize) -> Outcome<()> {

@@ -20,6 +20,7 @@ use super::space::Space;
 use crate::value::{Object, Value};
 
 pub(super) use compare::{compare, equal, sort};
+use compare::{compare_at, equal_at};
 pub(super) use iterate::{Range, Source};
 pub(super) use number::{Wide, real, whole};
 
@@ -247,7 +248,7 @@ impl<'r> Val<'r> {
     /// Returns the item of a key or an index.
     pub(super) fn item(self, key: Self, machine: &mut Machine<'_, 'r>) -> Outcome<Option<Self>> {
         Ok(match self {
-            Self::Map(map) => return map.get(key, machine),
+            Self::Map(map) => return map.get(key, machine, 0),
             Self::Object(_) | Self::Namespace(_) | Self::Loop(_) | Self::Module(_) | Self::Macro(_) => {
                 match key.as_str() {
                     Some(name) => return self.attribute(name, machine),
@@ -281,6 +282,7 @@ impl<'r> Val<'r> {
     /// step is undefined, and going on from an undefined value is an error.
     pub(super) fn path(self, path: &'r str, machine: &mut Machine<'_, 'r>) -> Outcome<Self> {
         let mut value = self;
+        machine.bytes(path.len())?;
         for step in path.split('.') {
             if value.is_undefined() {
                 return Err(super::machine::undefined(path));
@@ -310,7 +312,10 @@ impl<'r> Val<'r> {
     pub(super) fn pairs(self, machine: &mut Machine<'_, 'r>) -> Outcome<Option<&'r [(Self, Self)]>> {
         let space = machine.space;
         Ok(Some(match self {
-            Self::Map(map) => map.entries,
+            Self::Map(map) => {
+                machine.items(map.entries.len())?;
+                map.entries
+            }
             Self::Object(object) => {
                 machine.items(object.len())?;
                 space.collect(object.refs().map(|(key, value)| (Self::Str(key), Self::of(value))))?
@@ -457,12 +462,12 @@ impl<'r> Map<'r> {
         machine.space.put(Self { entries, sorted })
     }
 
-    /// Returns the value of a key.
-    fn get(&self, key: Val<'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Option<Val<'r>>> {
+    /// Returns the value of a key. `depth` is that of the walk over values that needs it, because a key can be a map as well.
+    fn get(&self, key: Val<'r>, machine: &mut Machine<'_, 'r>, depth: u32) -> Outcome<Option<Val<'r>>> {
         if self.sorted.is_empty() {
             machine.items(self.entries.len())?;
             for (known, value) in self.entries {
-                if equal(*known, key, machine)? {
+                if equal_at(*known, key, machine, depth)? {
                     return Ok(Some(*value));
                 }
             }
@@ -472,7 +477,7 @@ impl<'r> Map<'r> {
         while low < high {
             let middle = usize::midpoint(low, high);
             let (known, value) = self.entries[self.sorted[middle] as usize];
-            match compare(known, key, machine)? {
+            match compare_at(known, key, machine, depth)? {
                 std::cmp::Ordering::Equal => return Ok(Some(value)),
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,

@@ -10,8 +10,12 @@ use crate::set::{How, Set};
 
 /// Renders on a thread whose stack is as small as that of a worker.
 fn on_a_small_stack<T: Send>(test: impl FnOnce() -> T + Send) -> T {
+    on_a_stack(2 * 1024 * 1024, test)
+}
+
+fn on_a_stack<T: Send>(bytes: usize, test: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+        let thread = std::thread::Builder::new().stack_size(bytes);
         let thread = thread.spawn_scoped(scope, test).expect("a thread");
         thread.join().expect("it returns")
     })
@@ -144,34 +148,146 @@ fn circles_end_at_the_depth() {
     assert!(rendered.is_ok_and(|text| text.len() > 1000));
 }
 
-/// The largest depth leaves a stack of 2 MiB whole, also without optimisation and whatever is configured.
+/// The largest depth takes half of a stack of 2 MiB, also without optimisation and whatever is configured: the other half is for what
+/// calls the render, and for what it calls last.
 #[test]
 fn the_largest_depth_fits_the_stack() {
     let limits = Limits {
         call_depth: 256,
         ..Limits::default()
     };
-    for text in [
-        "{% include 'a.html' %}",
-        "{% macro m() %}{{ [m() | upper] | join }}{% endmacro %}{{ [m() | upper] | join }}",
-        "{% block a %}{% for x in [1] %}{{ ('' ~ self.a()) | upper }}{% endfor %}{% endblock %}",
-        "{% set ns = namespace() %}{% for x in [1] recursive %}{{ [loop([1])] | join }}{% endfor %}",
-        "{% macro m() %}{{ caller() }}{% endmacro %}{% macro n() %}{% call m() %}{{ n() }}{% endcall %}{% endmacro %}{{ n() }}",
-    ] {
+    for (way, text) in RECURSIVE {
         let limits = limits.clone();
-        let fault = on_a_small_stack(move || {
+        let fault = on_a_stack(1280 * 1024, move || {
             let how = How {
                 escape: Escape::Html,
                 missing: Missing::Error,
                 limits,
             };
-            let texts = [("a.html", text)];
+            let texts = [
+                ("a.html", *text),
+                (
+                    "b.html",
+                    "{% extends 'c.html' %}{% block x %}{{ super() }}{% endblock %}",
+                ),
+                ("c.html", "{% block x %}{% include 'a.html' %}{% endblock %}"),
+            ];
             let set = Set::compile_as(&hotplate_actors::dialect::jinja::Jinja, texts, &how.limits).expect("right");
             set.render(&json!({}), &how).map_err(|error| error.fault)
         });
-        assert_eq!(fault, Err(RenderFault::Budget(Exceeded::Depth(128))), "{text}");
+        assert_eq!(fault, Err(RenderFault::Budget(Exceeded::Depth(128))), "{way}");
     }
 }
+
+/// Every way in which a template can run inside of itself.
+const RECURSIVE: &[(&str, &str)] = &[
+    ("include", "{% include 'a.html' %}"),
+    (
+        "include in blocks",
+        "{% if true %}{% for x in [1] %}{% with y = x %}{% include ['none.html', 'a.html'] ignore missing %}{% endwith %}{% endfor %}{% endif %}",
+    ),
+    (
+        "include under filter",
+        "{% filter upper %}{% include 'a.html' %}{% endfilter %}",
+    ),
+    ("import", "{% import 'a.html' as a %}"),
+    ("from import", "{% from 'a.html' import a %}"),
+    ("macro", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
+    (
+        "macro in an expression",
+        "{% macro m() %}{{ [m() | upper] | join }}{% endmacro %}{{ [m() | upper] | join }}",
+    ),
+    (
+        "macro in its argument",
+        "{% macro m(a, b=1) %}{{ m(m(m() ~ 'x') | upper if b else 2, b=[m()] | map('upper') | list) }}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro in a default",
+        "{% macro m(a=m()) %}{{ a }}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro in a condition",
+        "{% macro m() %}{% if m() %}{% elif m() %}{% endif %}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro as iterable",
+        "{% macro m() %}{% for x in [m()] if m() %}{{ m() }}{% endfor %}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro in a loop filter",
+        "{% macro m() %}{% for x in [1] if m() %}{{ m() }}{% endfor %}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro in a set",
+        "{% macro m() %}{% set x = m() | upper %}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro in a set block",
+        "{% macro m() %}{% set x | replace(m(), 'x') %}{{ m() }}{% endset %}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro in filter arguments",
+        "{% macro m() %}{% filter replace('x', m()) %}x{% endfilter %}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro of a namespace",
+        "{% set ns = namespace() %}{% macro m() %}{{ ns.f() }}{% endmacro %}{% set ns.f = m %}{{ ns.f() }}",
+    ),
+    (
+        "macro of a list",
+        "{% set ns = namespace() %}{% macro m() %}{{ ns.f[0](*[]) ~ 1 }}{% endmacro %}{% set ns.f = [m] %}{{ ns.f[0]() }}",
+    ),
+    (
+        "macro in autoescape",
+        "{% macro m() %}{% autoescape m() %}{% endautoescape %}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro in include name",
+        "{% macro m() %}{% include 'a.html' if m() else 'b.html' %}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro in the name of an import",
+        "{% macro m() %}{% from 'a.html' if m() else 'b.html' import y %}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro in the name of a module",
+        "{% macro m() %}{% import 'a.html' if m() else 'b.html' as y %}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "macro from an import",
+        "{% from 'a.html' import m %}{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    ),
+    (
+        "caller",
+        "{% macro m() %}{{ caller() }}{% endmacro %}{% macro n() %}{% call m() %}{{ n() }}{% endcall %}{% endmacro %}{{ n() }}",
+    ),
+    (
+        "caller in an expression",
+        "{% macro m() %}{{ [caller(1) | upper] | join }}{% endmacro %}{% macro n() %}{% call(x) m() %}{{ [n()] | join }}{% endcall %}{% endmacro %}{{ n() }}",
+    ),
+    (
+        "caller that is handed on",
+        "{% macro m(n) %}{% call m(n) %}{{ caller }}{% endcall %}{{ caller() }}{% endmacro %}{{ m(1) }}",
+    ),
+    (
+        "block",
+        "{% block a %}{% for x in [1] %}{{ ('' ~ self.a()) | upper }}{% endfor %}{% endblock %}",
+    ),
+    ("block that prints", "{% block a %}{{ self.a() }}{% endblock %}"),
+    ("extends and super", "{% include 'b.html' %}"),
+    (
+        "loop",
+        "{% set ns = namespace() %}{% for x in [1] recursive %}{{ [loop([1])] | join }}{% endfor %}",
+    ),
+    (
+        "loop that prints",
+        "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+    ),
+    (
+        "loop in its argument",
+        "{% for x in [1] recursive %}{{ loop([loop([1])]) }}{% endfor %}",
+    ),
+];
 
 fn deep_tree(levels: usize) -> serde_json::Value {
     (0..levels / 2).fold(json!([]), |sub, _| json!([{ "k": "xx", "sub": sub }]))
@@ -282,6 +398,242 @@ fn faults_say_what_and_where() {
         let error = ours(&texts, &context, Missing::Error).expect_err(text);
         for part in parts {
             assert!(error.contains(part), "{text}: {part} is not in\n{error}");
+        }
+    }
+}
+
+/// A program stays within a factor of its text, whatever the text nests or repeats.
+#[test]
+fn programs_are_not_much_larger_than_their_texts() {
+    use hotplate_actors::dialect::{Dialect, jinja::Jinja};
+    let nested = |open: &str, body: String, close: &str| format!("{}{body}{}", open.repeat(90), close.repeat(90));
+    let many = |count: usize, part: &dyn Fn(usize) -> String| (0..count).map(part).collect::<String>();
+    let with = nested("{%with a=1%}", "{%if a%}{%break%}{%endif%}".repeat(2000), "{%endwith%}");
+    let escapes = nested("{%autoescape true%}", "{%continue%}".repeat(2000), "{%endautoescape%}");
+    let macros = |names| {
+        let uses = many(names, &|at| format!("{{{{x{at}}}}}"));
+        nested("{%macro m()%}", uses, "{%endmacro%}")
+    };
+    for text in [
+        format!("{{%for a in b%}}{with}{{%endfor%}}"),
+        format!("{{%for a in b%}}{escapes}{{%endfor%}}"),
+        macros(2000),
+        many(4000, &|at| format!("{{%set a{at}=a{}%}}", at / 2)),
+        format!("{{{{ a{} }}}}", "<1".repeat(4000)),
+    ] {
+        let unit = Jinja.compile(&text, &Limits::default()).expect("right");
+        assert!(unit.bytes() < 64 * text.len(), "{}: {}", unit.bytes(), &text[..60]);
+    }
+    assert!(refused(&macros(5000)).is_empty());
+    assert_eq!(refused(&macros(6000)), ["too-many-names"]);
+}
+
+/// Renders with a small number of steps and memory, and without a limit of time.
+fn stopped(texts: &[(&str, &str)], limits: Limits) -> Result<String, RenderFault> {
+    let how = How {
+        escape: Escape::Html,
+        missing: Missing::Error,
+        limits: Limits {
+            render_ms: 600_000,
+            ..limits
+        },
+    };
+    let set = Set::compile_as(
+        &hotplate_actors::dialect::jinja::Jinja,
+        texts.iter().copied(),
+        &how.limits,
+    );
+    set.expect("right")
+        .render(&json!({ "x": 1 }), &how)
+        .map_err(|error| error.fault)
+}
+
+/// Work that one operation can be made to do counts as steps, so that the clock is looked at in time.
+#[test]
+fn steps_count_work() {
+    let limits = Limits {
+        render_steps: 100_000,
+        ..Limits::default()
+    };
+    let many = |count: usize, part: &dyn Fn(usize) -> String| (0..count).map(part).collect::<String>();
+    let sets = many(2000, &|at| format!("{{%set v{at}=1%}}"));
+    let uses = format!("{{{{ [{}] | length }}}}", "x,".repeat(4000));
+    let names = many(4000, &|at| format!("{}v{}", if at > 0 { "," } else { "" }, at % 2000));
+    let importing = format!("{sets}{{% from 'b.html' import {names} %}}");
+    let including = format!("{sets}{{% include 'b.html' %}}");
+    let setting = many(8000, &|at| format!("{{%set v{at}=1%}}"));
+    let blocks = many(4000, &|at| format!("{{%block b{at}%}}{{%endblock%}}"));
+    let list = many(2000, &|at| format!("'n{at}.html',"));
+    let list = format!("{{% include [{list}] ignore missing %}}");
+    let exported = format!(
+        "{{% import 'b.html' as b %}}{{{{ [{}] | length }}}}",
+        "b.v1,".repeat(100)
+    );
+    let ok = [("b.html", sets.as_str())];
+    assert_eq!(
+        stopped(&[("a.html", &exported), ok[0]], Limits::default()).as_deref(),
+        Ok("100")
+    );
+    let cases: &[(&str, &[(&str, &str)])] = &[
+        ("names in an expression", &[("a.html", &including), ("b.html", &uses)]),
+        ("names of an import", &[("a.html", &importing), ("b.html", "")]),
+        ("assignments", &[("a.html", &setting)]),
+        ("blocks", &[("a.html", &blocks)]),
+        ("candidates", &[("a.html", &list)]),
+        (
+            "long paths",
+            &[(
+                "a.html",
+                "{% set ns = namespace() %}{% set ns.me = ns %}{{ ([ns] * 400) | map(attribute='me.' * 5000 ~ 'x') | list | length }}",
+            )],
+        ),
+        (
+            "prefixes",
+            &[(
+                "a.html",
+                "{% set s = 'x' * 100000 %}{{ ([s] * 100) | select('startingwith', s) | list | length }}",
+            )],
+        ),
+        (
+            "comparisons of loop.changed",
+            &[(
+                "a.html",
+                "{% set s = 'x' * 100000 %}{% set t = s ~ '' %}{% for i in range(100) %}{{ loop.changed(s if i % 2 else t) }}{% endfor %}",
+            )],
+        ),
+        (
+            "arguments of loop.cycle",
+            &[(
+                "a.html",
+                "{% set l = range(1000) | list %}{% for i in range(200) %}{{ loop.cycle(*l) }}{% endfor %}",
+            )],
+        ),
+        (
+            "filters of long texts",
+            &[(
+                "a.html",
+                "{% set s = 'x ' * 20000 %}{% for i in range(100) %}{{ s | upper | title | urlencode | striptags | length }}{% endfor %}",
+            )],
+        ),
+        (
+            "counting words",
+            &[(
+                "a.html",
+                "{% set s = 'x ' * 20000 %}{% for i in range(100) %}{{ s | wordcount }}{% endfor %}",
+            )],
+        ),
+        (
+            "loops without a body",
+            &[(
+                "a.html",
+                "{% for a in range(1000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}",
+            )],
+        ),
+        (
+            "continue",
+            &[(
+                "a.html",
+                "{% for a in range(1000) %}{% for b in range(1000) %}{% continue %}{% endfor %}{% endfor %}",
+            )],
+        ),
+        (
+            "break",
+            &[(
+                "a.html",
+                "{% for a in range(90000) %}{% for b in range(1000) %}{% with c = b %}{% break %}{% endwith %}{% endfor %}{% endfor %}",
+            )],
+        ),
+    ];
+    for (what, texts) in cases {
+        let steps = RenderFault::Budget(Exceeded::Steps(limits.render_steps));
+        assert_eq!(stopped(texts, limits.clone()), Err(steps), "{what}");
+    }
+}
+
+/// Memory outside of the arena counts as well.
+#[test]
+fn memory_of_intermediate_results_counts() {
+    let limits = Limits {
+        context_bytes: 1_000_000,
+        ..Limits::default()
+    };
+    let entries: String = (0..1000).map(|at| format!("{at}:1,")).collect();
+    let merged = format!(
+        "{{% set m = {{ {entries} }} %}}{{{{ m | chain({}) | length }}}}",
+        "m,".repeat(100)
+    );
+    let spread = format!(
+        "{{% set l = range(1000) | list %}}{{% for i in [1] %}}{{{{ loop.cycle({}) }}}}{{% endfor %}}",
+        "*l,".repeat(100)
+    );
+    let stack = format!(
+        "{{% macro m() %}}{{{{ [{}m()] | length }}}}{{% endmacro %}}{{{{ m() }}}}",
+        "1,".repeat(1000)
+    );
+    let sets: String = (0..1000).map(|at| format!("{{%set v{at}=1%}}")).collect();
+    let variables = format!("{{% macro m() %}}{sets}{{{{ m() }}}}{{% endmacro %}}{{{{ m() }}}}");
+    for (what, text) in [
+        ("merged maps", merged.as_str()),
+        ("spread arguments", &spread),
+        ("values of many levels", &stack),
+        ("variables of many levels", &variables),
+        ("a sorted list", "{{ ([3] * 20000) | sort | length }}"),
+        (
+            "a doubled text",
+            "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+        ),
+        (
+            "a mapped list",
+            "{{ range(100000) | map('string') | map('upper') | list | length }}",
+        ),
+        ("batches", "{{ range(100000) | batch(3, 'x') | length }}"),
+        ("groups", "{{ range(100000) | groupby('x', default=1) | length }}"),
+        ("different items", "{{ range(30000) | unique | length }}"),
+    ] {
+        let memory = RenderFault::Budget(Exceeded::Memory(limits.context_bytes));
+        assert_eq!(stopped(&[("a.html", text)], limits.clone()), Err(memory), "{what}");
+    }
+}
+
+/// Values that nest deeply end every walk over them, also at the largest depth of calls.
+#[test]
+fn deep_values_end_every_walk() {
+    let lists = "{% set a = namespace(x=1, y=1) %}{% for i in range(500) %}{% set a.x = [a.x] %}{% set a.y = [a.y] %}{% endfor %}";
+    let maps = lists.replace("[a.x]", "{'k': a.x}").replace("[a.y]", "{'k': a.y}");
+    let keys = lists.replace("[a.x]", "{a.x: 1}").replace("[a.y]", "{a.y: 1}");
+    let tuples = lists.replace("[a.x]", "(a.x,)").replace("[a.y]", "(a.y,)");
+    for made in [lists, &maps, &keys, &tuples] {
+        for walk in [
+            "a.x == a.y",
+            "a.x != a.y",
+            "a.x < a.y",
+            "a.x in [a.y]",
+            "{a.x: 1}[a.y]",
+            "[a.x, a.y] | sort",
+            "[a.x, a.y] | unique",
+            "[a.x, a.y] | max",
+            "[{'k': a.x}, {'k': a.y}] | groupby('k')",
+            "a.x is eq(a.y)",
+            "a.x | string",
+            "a.x ~ ''",
+            "a.x | pprint",
+            "a.x | tojson",
+            "[a.x] | join",
+            "debug(a)",
+            "a",
+        ] {
+            let plain = format!("{made}{{{{ {walk} }}}}");
+            let called = format!(
+                "{made}{{% macro m(n) %}}{{% if n %}}{{% for i in [1] if m(n - 1) %}}{{% endfor %}}{{% endif %}}{{{{ {walk} }}}}{{% endmacro %}}{{{{ m(120) }}}}"
+            );
+            for text in [plain, called] {
+                let fault = on_a_small_stack(|| fault(&[("page.html", &text)], &json!({})));
+                assert_eq!(
+                    fault.map(|(fault, _)| fault),
+                    Some(RenderFault::Operation),
+                    "{walk} of {made}"
+                );
+            }
         }
     }
 }

@@ -3,17 +3,55 @@
 //! A name that is set unconditionally in an open scope of the same body has a slot there. A name that may be set in such a scope, or that an
 //! included template may set, is searched for when the text is rendered.
 
+use std::collections::HashMap;
+
 use super::super::ast::{self, ByteRange, Name};
 use super::super::program::{Lookup, NameUse, Target};
 use super::{Compiler, Within, small};
+
+/// The number of names that are searched one by one.
+const LINEAR_NAMES_MAX: usize = 16;
+
+/// Different names in the order in which they were found.
+#[derive(Default)]
+pub(super) struct Names<'t> {
+    pub(super) list: Vec<&'t str>,
+    /// The positions of the names, if there are many: a text can set as many names as it has tags.
+    places: HashMap<&'t str, usize>,
+}
+
+impl<'t> Names<'t> {
+    fn position(&self, name: &str) -> Option<usize> {
+        match self.list.len() {
+            0..=LINEAR_NAMES_MAX => self.list.iter().position(|known| *known == name),
+            _ => self.places.get(name).copied(),
+        }
+    }
+
+    /// Adds a name that is not there.
+    fn push(&mut self, name: &'t str) {
+        self.list.push(name);
+        match self.list.len() {
+            0..=LINEAR_NAMES_MAX => {}
+            count if self.places.is_empty() => {
+                self.places.reserve(count);
+                self.places
+                    .extend(self.list.iter().enumerate().map(|(at, name)| (*name, at)));
+            }
+            count => {
+                self.places.insert(name, count - 1);
+            }
+        }
+    }
+}
 
 /// The open scope of a body.
 #[derive(Default)]
 pub(super) struct Scope<'t> {
     /// The names of the first variables.
-    slots: Vec<&'t str>,
+    slots: Names<'t>,
     /// Names that are set in it, but not certainly or not at a known place.
-    others: Vec<&'t str>,
+    others: Names<'t>,
     /// The number of conditions around this place inside of the scope.
     conditions: i32,
     /// Other templates may have set variables in it.
@@ -36,7 +74,10 @@ impl Scope<'_> {
     /// Returns the scope of a loop, whose first variable is `loop`.
     pub(super) fn of_loop(recursive: bool) -> Self {
         Self {
-            slots: vec!["loop"],
+            slots: Names {
+                list: vec!["loop"],
+                ..Names::default()
+            },
             recursive,
             ..Self::default()
         }
@@ -61,11 +102,11 @@ impl<'t, 'a> Compiler<'t, 'a> {
     /// Notes that a name is set in the innermost scope.
     pub(super) fn bind(&mut self, name: &'t str) {
         let Some(scope) = self.scopes.last_mut() else { return };
-        if scope.slots.contains(&name) || scope.others.contains(&name) {
+        if scope.slots.position(name).is_some() || scope.others.position(name).is_some() {
             return;
         }
-        let is_certain = scope.conditions == 0 && scope.others.is_empty() && !scope.leaky && !scope.shared;
-        if is_certain && scope.slots.len() < usize::from(u16::MAX) {
+        let is_certain = scope.conditions == 0 && scope.others.list.is_empty() && !scope.leaky && !scope.shared;
+        if is_certain && scope.slots.list.len() < usize::from(u16::MAX) {
             scope.slots.push(name);
         } else {
             scope.others.push(name);
@@ -76,7 +117,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
     fn resolve(&mut self, name: &'t str) -> Lookup {
         let mut lookup = Lookup::Outer;
         for (up, scope) in self.scopes.iter().rev().enumerate() {
-            if let Some(slot) = scope.slots.iter().position(|known| *known == name) {
+            if let Some(slot) = scope.slots.position(name) {
                 lookup = match (u16::try_from(up), u16::try_from(slot)) {
                     (Ok(up), Ok(slot)) => Lookup::Slot { up, slot },
                     _ => Lookup::Dynamic,
@@ -84,7 +125,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
                 break;
             }
             // In a recursive loop the scope around may be that of the loop itself.
-            if scope.leaky || scope.recursive || scope.others.contains(&name) {
+            if scope.leaky || scope.recursive || scope.others.position(name).is_some() {
                 lookup = Lookup::Dynamic;
                 break;
             }
@@ -93,7 +134,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             match lookup {
                 Lookup::Slot { .. } if name == "caller" => self.uses_caller = true,
                 Lookup::Slot { .. } => {}
-                Lookup::Outer | Lookup::Dynamic if self.free.contains(&name) => {}
+                Lookup::Outer | Lookup::Dynamic if self.free.position(name).is_some() => {}
                 Lookup::Outer | Lookup::Dynamic => self.free.push(name),
             }
             // A dynamic search may find the parameter as well.

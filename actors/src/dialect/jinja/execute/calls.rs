@@ -40,6 +40,7 @@ impl<'r> Execution<'r> {
                 ArgumentKind::Named(key) => named.push((here.unit.key(*key), value)),
                 ArgumentKind::Spread => {
                     let items = value.items(&mut machine!(self, here, frame))?;
+                    self.space.charge(size_of_val(items))?;
                     self.stack.extend_from_slice(items);
                 }
                 ArgumentKind::SpreadNamed => {
@@ -48,6 +49,7 @@ impl<'r> Execution<'r> {
                     let Some(pairs) = value.pairs(&mut machine)? else {
                         return Err(Failure::invalid(format!("`**` takes a map, not {}", value.words())));
                     };
+                    self.space.charge(size_of_val(pairs))?;
                     for (key, value) in pairs {
                         match key.as_str() {
                             Some(name) => named.push((name, *value)),
@@ -66,48 +68,70 @@ impl<'r> Execution<'r> {
         &mut self,
         here: UnitRef<'r>,
         callee: Val<'r>,
-        (start, named): (usize, Named<'r>),
+        (start, named): &(usize, Named<'r>),
         (place, prints): (ByteRange, bool),
         frame: &mut Frame<'_>,
     ) -> Outcome<Option<Val<'r>>> {
         let written = frame.body.len();
         match callee {
             Val::Macro(callable) => {
-                let called = self.call_macro(callable, start, &named, frame);
+                let called = self.call_macro(callable, *start, named, frame);
                 called.map_err(|failure| self.called(self.placed(failure, here, place), here, place))?;
             }
-            Val::Loop(state) => {
-                let iterable = match self.stack.get(start..) {
-                    Some([iterable]) if named.is_empty() => *iterable,
-                    _ => {
-                        return Err(Failure::coded(
-                            "arguments",
-                            "`loop` takes one argument, the items to go over",
-                        ));
-                    }
-                };
-                self.recurse(state, iterable, frame)?;
-            }
-            Val::Function(Function::Debug) if start == self.stack.len() && named.is_empty() => {
-                return self.debug(here, frame).map(Some);
-            }
-            Val::Function(function) => {
-                let arguments = Arguments {
-                    values: self.stack.get(start..).unwrap_or_default(),
-                    named: &named,
-                };
-                let value = function.call(&arguments, &mut machine!(self, here, frame))?;
-                self.stack.truncate(start);
-                return Ok(Some(value));
-            }
-            Val::Undefined(expression) => return Err(self.unknown_function(expression)),
-            other => return Err(Failure::invalid(format!("{} cannot be called", other.words()))),
+            Val::Loop(state) => self.call_loop(state, *start, named, frame)?,
+            Val::Function(function) => return self.call_function(here, function, *start, named, frame).map(Some),
+            other => return Err(self.not_callable(other)),
         }
-        self.stack.truncate(start);
+        self.stack.truncate(*start);
         if prints {
             return Ok(None);
         }
         self.taken(written, frame).map(Some)
+    }
+
+    fn call_loop(
+        &mut self,
+        state: &'r LoopState<'r>,
+        start: usize,
+        named: &[(&'r str, Val<'r>)],
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
+        match self.stack.get(start..) {
+            Some([iterable]) if named.is_empty() => self.recurse(state, *iterable, frame),
+            _ => Err(Failure::coded(
+                "arguments",
+                "`loop` takes one argument, the items to go over",
+            )),
+        }
+    }
+
+    #[inline(never)]
+    fn call_function(
+        &mut self,
+        here: UnitRef<'r>,
+        function: Function,
+        start: usize,
+        named: &[(&'r str, Val<'r>)],
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Val<'r>> {
+        if function == Function::Debug && start == self.stack.len() && named.is_empty() {
+            return self.debug(here, frame);
+        }
+        let arguments = Arguments {
+            values: self.stack.get(start..).unwrap_or_default(),
+            named,
+        };
+        let value = function.call(&arguments, &mut machine!(self, here, frame))?;
+        self.stack.truncate(start);
+        Ok(value)
+    }
+
+    #[cold]
+    fn not_callable(&self, value: Val<'r>) -> Box<Failure> {
+        match value {
+            Val::Undefined(expression) => self.unknown_function(expression),
+            other => Failure::invalid(format!("{} cannot be called", other.words())),
+        }
     }
 
     /// Returns all visible variables and the data of the page, as `debug()` shows them.
@@ -117,10 +141,10 @@ impl<'r> Execution<'r> {
             .pairs(&mut machine)?
             .unwrap_or_default()
             .to_vec();
-        for name in self.variables.names() {
-            let value = self.variables.named(name).unwrap_or(Val::Silent);
-            entries.push((Val::Str(name), value));
-        }
+        // Of variables of the same name the innermost one comes last, and is the one that counts.
+        let variables = self.variables.visible();
+        entries.extend(variables.map(|(name, value)| (Val::Str(name), value)));
+        self.space.charge(size_of_val(entries.as_slice()))?;
         let all = Val::Map(Map::new(&entries, &mut machine)?);
         let mut text = self.space.writer();
         show(all, true, &mut text, &mut machine)?;
@@ -154,27 +178,9 @@ impl<'r> Execution<'r> {
         let Some(definition) = unit.unit.program.macros.get(callable.index as usize) else {
             return Ok(());
         };
-        let name = callable.name();
         let given = self.stack.len() - start;
-        if given > definition.parameters.len() {
-            return Err(Failure::coded("arguments", too_many(name, definition.parameters.len())));
-        }
-        for (keyword, _) in named {
-            let at = definition
-                .parameters
-                .iter()
-                .position(|each| unit.unit.key(each.name) == *keyword);
-            match at {
-                Some(at) if at < given => {
-                    let message = format!("`{name}` is given its argument `{keyword}` twice");
-                    return Err(Failure::coded("arguments", message));
-                }
-                Some(_) => {}
-                None if *keyword == "caller" && definition.caller => {}
-                None => return Err(unknown_keyword(callable, keyword)),
-            }
-        }
-        Self::deeper(frame)?;
+        check_arguments(callable, given, named)?;
+        self.deeper(frame)?;
         let run = self.run;
         self.run = Run {
             base: self.variables.len(),
@@ -186,9 +192,31 @@ impl<'r> Execution<'r> {
             escape: frame.escape,
         };
         let mark = self.variables.enter(callable.closure);
+        self.bind(callable, start..start + given, named, frame)?;
+        self.run(unit, definition.start, definition.end, frame)?;
+        self.variables.leave(mark);
+        self.run = run;
+        frame.depth -= 1;
+        Ok(())
+    }
+
+    /// Makes the variables of a macro of its arguments, which lie in a range of the stack, and of its defaults.
+    #[inline(never)]
+    fn bind(
+        &mut self,
+        callable: &'r Macro<'r>,
+        given: std::ops::Range<usize>,
+        named: &[(&'r str, Val<'r>)],
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
+        let unit = callable.unit;
+        let Some(definition) = unit.unit.program.macros.get(callable.index as usize) else {
+            return Ok(());
+        };
         for (at, parameter) in definition.parameters.iter().enumerate() {
             let parameter_name = unit.unit.key(parameter.name);
-            let by_position = (at < given).then(|| self.stack.get(start + at).copied()).flatten();
+            let place = Some(given.start + at).filter(|place| given.contains(place));
+            let by_position = place.and_then(|place| self.stack.get(place)).copied();
             let by_name = || named.iter().rev().find(|(keyword, _)| *keyword == parameter_name);
             let mut value = by_position.or_else(|| by_name().map(|(_, value)| *value));
             if value.is_none_or(Val::is_undefined)
@@ -205,10 +233,6 @@ impl<'r> Execution<'r> {
         let caller = caller.map_or(Val::Undefined("caller"), |(_, value)| *value);
         // Always, because the slots of the body's own variables lie behind it.
         self.variables.push_named("caller", caller);
-        self.run(unit, definition.start, definition.end, frame)?;
-        self.variables.leave(mark);
-        self.run = run;
-        frame.depth -= 1;
         Ok(())
     }
 
@@ -229,6 +253,7 @@ impl<'r> Execution<'r> {
                 let name = here.unit.text_of(key);
                 frame.budget.step()?;
                 // What is not a variable is found in the context, which a macro sees.
+                self.scan(usize::MAX, frame)?;
                 if shared.get(name).is_none()
                     && let Some(value) = self.variables.find(key, name, usize::MAX)
                 {
@@ -249,8 +274,8 @@ impl<'r> Execution<'r> {
         &mut self,
         here: UnitRef<'r>,
         (receiver, name): (Val<'r>, &'r str),
-        (start, named): (usize, Named<'r>),
-        (place, prints): (ByteRange, bool),
+        arguments: &(usize, Named<'r>),
+        place: (ByteRange, bool),
         frame: &mut Frame<'_>,
     ) -> Outcome<Option<Val<'r>>> {
         if let Val::Undefined(expression) = receiver {
@@ -259,21 +284,56 @@ impl<'r> Execution<'r> {
         if let Val::Loop(state) = receiver
             && matches!(name, "cycle" | "changed")
         {
-            let arguments = self.stack.get(start..).unwrap_or_default().to_vec();
-            self.stack.truncate(start);
-            let mut machine = machine!(self, here, frame);
-            let value = match name {
-                "cycle" => cycle(state, &arguments)?,
-                _ => changed(state, &arguments, &mut machine)?,
-            };
-            return Ok(Some(value));
+            return self.loop_method(here, (state, name), arguments.0, frame).map(Some);
         }
         let callee = receiver.attribute(name, &mut machine!(self, here, frame))?;
         match callee {
-            Some(callee) => self.call(here, callee, (start, named), (place, prints), frame),
+            Some(callee) => self.call(here, callee, arguments, place, frame),
             None => Err(unknown_method(receiver, name)),
         }
     }
+
+    #[inline(never)]
+    fn loop_method(
+        &mut self,
+        here: UnitRef<'r>,
+        (state, name): (&'r LoopState<'r>, &str),
+        start: usize,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Val<'r>> {
+        let arguments = self.stack.get(start..).unwrap_or_default();
+        let value = match name {
+            "cycle" => cycle(state, arguments)?,
+            _ => changed(state, arguments, &mut machine!(self, here, frame))?,
+        };
+        self.stack.truncate(start);
+        Ok(value)
+    }
+}
+
+/// Checks the arguments of a macro, as many of which as `given` have no name.
+fn check_arguments(callable: &Macro<'_>, given: usize, named: &[(&str, Val<'_>)]) -> Outcome<()> {
+    let (name, unit) = (callable.name(), callable.unit.unit);
+    let definition = unit.program.macros.get(callable.index as usize);
+    let (parameters, calls) = definition.map_or((&[][..], false), |definition| {
+        (&*definition.parameters, definition.caller)
+    });
+    if given > parameters.len() {
+        return Err(Failure::coded("arguments", too_many(name, parameters.len())));
+    }
+    for (keyword, _) in named {
+        let at = parameters.iter().position(|each| unit.key(each.name) == *keyword);
+        match at {
+            Some(at) if at < given => {
+                let message = format!("`{name}` is given its argument `{keyword}` twice");
+                return Err(Failure::coded("arguments", message));
+            }
+            Some(_) => {}
+            None if *keyword == "caller" && calls => {}
+            None => return Err(unknown_keyword(callable, keyword)),
+        }
+    }
+    Ok(())
 }
 
 #[cold]

@@ -83,7 +83,16 @@ impl<'r> Execution<'r> {
         while at < end
             && let Some(instruction) = here.unit.program.code.get(at as usize)
         {
-            at = match self.instruction(here, *instruction, at, frame) {
+            let done = match *instruction {
+                // Directly, because it is what runs inside of other runs: the fewer frames it has, the less stack a level takes.
+                call @ (Instruction::CallName(..)
+                | Instruction::Call(_)
+                | Instruction::Method(..)
+                | Instruction::Super
+                | Instruction::Block(_)) => self.call_for_value(here, call, at, frame),
+                other => self.instruction(here, other, at, frame),
+            };
+            at = match done {
                 Ok(next) => next,
                 Err(failure) => return Err(self.placed(failure, here, here.unit.place(at))),
             };
@@ -91,8 +100,9 @@ impl<'r> Execution<'r> {
         Ok(at)
     }
 
-    /// Performs an instruction and returns the index of the next one.
-    #[inline(always)]
+    /// Performs an instruction that calls nothing and returns the index of the next one.
+    // Without optimisation, each of its temporaries would have a place in the frame of the loop around it.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn instruction(
         &mut self,
         here: UnitRef<'r>,
@@ -103,7 +113,7 @@ impl<'r> Execution<'r> {
         let unit = here.unit;
         let value = match instruction {
             Instruction::Constant(index) => self.constant(unit, index)?,
-            Instruction::Name(name) => match self.name(unit, name) {
+            Instruction::Name(name) => match self.name(unit, name, frame)? {
                 Some(value) => value,
                 None => Val::Undefined(unit.place_text(at)),
             },
@@ -183,19 +193,18 @@ impl<'r> Execution<'r> {
                 self.stack.truncate(start.saturating_sub(1));
                 Val::Bool(holds)
             }
-            _ => self.instruction_rarely(here, instruction, at, frame)?,
+            _ => self.instruction_rarely(here, instruction, frame)?,
         };
         self.stack.push(value);
         Ok(at + 1)
     }
 
-    /// Performs an instruction that builds or calls something, and returns its value.
+    /// Performs an instruction that builds something, and returns its value.
     #[inline(never)]
     fn instruction_rarely(
         &mut self,
         here: UnitRef<'r>,
         instruction: Instruction,
-        at: u32,
         frame: &mut Frame<'_>,
     ) -> Outcome<Val<'r>> {
         match instruction {
@@ -225,11 +234,15 @@ impl<'r> Execution<'r> {
                 self.format(here, value, formatter, frame)
             }
             Instruction::Caller(index) => self.define(here, index, frame),
-            call => {
-                let value = self.called_value(here, call, here.unit.place(at), false, frame)?;
-                Ok(value.unwrap_or(Val::Silent))
-            }
+            _ => Ok(Val::Silent),
         }
+    }
+
+    /// Performs a call for its value and returns the index of the next instruction.
+    fn call_for_value(&mut self, here: UnitRef<'r>, call: Instruction, at: u32, frame: &mut Frame<'_>) -> Outcome<u32> {
+        let value = self.called_value(here, call, here.unit.place(at), false, frame)?;
+        self.stack.push(value.unwrap_or(Val::Silent));
+        Ok(at + 1)
     }
 
     /// Performs a call. What it prints is its value, or is printed already if `prints` is set.
@@ -241,34 +254,76 @@ impl<'r> Execution<'r> {
         prints: bool,
         frame: &mut Frame<'_>,
     ) -> Outcome<Option<Val<'r>>> {
-        let written = frame.body.len();
+        // Each kind has a frame of its own, so that a level takes the stack of one of them and not that of all.
         match call {
-            Instruction::CallName(name, shape) => {
-                let arguments = self.gather(here, shape, frame)?;
-                let callee = match self.name(here.unit, name) {
-                    Some(callee) => callee,
-                    None => Val::Undefined(here.unit.name_text(name)),
-                };
-                return self.call(here, callee, arguments, (place, prints), frame);
-            }
-            Instruction::Call(shape) => {
-                let arguments = self.gather(here, shape, frame)?;
-                let start = arguments.0;
-                let callee = self.callee(start);
-                let value = self.call(here, callee, arguments, (place, prints), frame)?;
-                self.stack.truncate(start.saturating_sub(1));
-                return Ok(value);
-            }
-            Instruction::Method(key, shape) => {
-                let arguments = self.gather(here, shape, frame)?;
-                let receiver = self.callee(arguments.0);
-                let name = here.unit.key(key);
-                // The receiver lies below the arguments; it is removed like one of them.
-                let start = arguments.0;
-                let value = self.method(here, (receiver, name), arguments, (place, prints), frame)?;
-                self.stack.truncate(start.saturating_sub(1));
-                return Ok(value);
-            }
+            Instruction::CallName(name, shape) => self.call_name(here, (name, shape), (place, prints), frame),
+            Instruction::Call(shape) => self.call_item(here, shape, (place, prints), frame),
+            Instruction::Method(key, shape) => self.call_method(here, (key, shape), (place, prints), frame),
+            block => self.call_block(here, block, prints, frame),
+        }
+    }
+
+    fn call_name(
+        &mut self,
+        here: UnitRef<'r>,
+        (name, shape): (u32, u32),
+        place: (ByteRange, bool),
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Val<'r>>> {
+        let arguments = self.gather(here, shape, frame)?;
+        let callee = self.named_callee(here, name, frame)?;
+        self.call(here, callee, &arguments, place, frame)
+    }
+
+    // Apart from the call, for a smaller frame of it.
+    #[inline(never)]
+    fn named_callee(&self, here: UnitRef<'r>, name: u32, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+        Ok(match self.name(here.unit, name, frame)? {
+            Some(callee) => callee,
+            None => Val::Undefined(here.unit.name_text(name)),
+        })
+    }
+
+    fn call_item(
+        &mut self,
+        here: UnitRef<'r>,
+        shape: u32,
+        place: (ByteRange, bool),
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Val<'r>>> {
+        let arguments = self.gather(here, shape, frame)?;
+        let start = arguments.0;
+        let value = self.call(here, self.callee(start), &arguments, place, frame)?;
+        self.stack.truncate(start.saturating_sub(1));
+        Ok(value)
+    }
+
+    fn call_method(
+        &mut self,
+        here: UnitRef<'r>,
+        (key, shape): (u32, u32),
+        place: (ByteRange, bool),
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Val<'r>>> {
+        let arguments = self.gather(here, shape, frame)?;
+        // The receiver lies below the arguments; it is removed like one of them.
+        let start = arguments.0;
+        let receiver = (self.callee(start), here.unit.key(key));
+        let value = self.method(here, receiver, &arguments, place, frame)?;
+        self.stack.truncate(start.saturating_sub(1));
+        Ok(value)
+    }
+
+    /// Renders a block.
+    fn call_block(
+        &mut self,
+        here: UnitRef<'r>,
+        block: Instruction,
+        prints: bool,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Val<'r>>> {
+        let written = frame.body.len();
+        match block {
             Instruction::Super => self.super_block(here, frame)?,
             // What an extending template prints is dropped, and its blocks belong to the template that it extends.
             Instruction::Block(_) if self.run.parent.is_some() || (prints && self.run.discards) => {}

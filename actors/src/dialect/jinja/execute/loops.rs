@@ -133,7 +133,7 @@ impl<'r> Execution<'r> {
             return Ok(());
         };
         let (source, counted) = Source::of(iterable, &mut machine!(self, unit, frame))?;
-        Self::deeper(frame)?;
+        self.deeper(frame)?;
         if self.enter_loop(unit, index, source, counted, frame)? {
             self.run(unit, each.body, each.next + 1, frame)?;
         }

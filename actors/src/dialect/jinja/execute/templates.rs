@@ -9,6 +9,9 @@ use crate::dialect::jinja::unit::JinjaUnit;
 use crate::dialect::jinja::value::Val;
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderFault};
 
+/// The number of names that are compared in the time of one step.
+const ENTRIES_PER_STEP: usize = 32;
+
 impl<'r> Execution<'r> {
     /// Finds the template of a use; `None` if there is none and that is no error.
     fn find(
@@ -29,6 +32,19 @@ impl<'r> Execution<'r> {
         }
         let Some(code) = template.name else { return Ok(None) };
         let value = self.eval(here, code, frame)?;
+        self.find_named(here, template, value, frame)
+    }
+
+    /// Finds the template of a name, or the first one of a list.
+    #[inline(never)]
+    fn find_named(
+        &self,
+        here: UnitRef<'r>,
+        template: &TemplateUse,
+        value: Val<'r>,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Closure<'r>>> {
+        let calls = &here.unit.calls;
         let mut machine = machine!(self, here, frame);
         machine.defined(value)?;
         let names = match value.elements(&mut machine)? {
@@ -36,6 +52,7 @@ impl<'r> Execution<'r> {
             None => self.space.slice(&[value])?,
         };
         for name in names {
+            machine.items(1 + template.candidates.len() / ENTRIES_PER_STEP)?;
             let Some(name) = name.as_str() else {
                 return Err(Failure::invalid(format!(
                     "the name of a template is a string, not {}",
@@ -111,7 +128,7 @@ impl<'r> Execution<'r> {
         place: ByteRange,
         frame: &mut Frame<'_>,
     ) -> Outcome<()> {
-        Self::deeper(frame)?;
+        self.deeper(frame)?;
         let Some(unit) = jinja(closure) else {
             // Other languages know nothing of variables: they get the data of the page.
             let outcome = closure.top().unit.render(&closure, self.variables.context, frame);
@@ -199,6 +216,7 @@ impl<'r> Execution<'r> {
         let mut values = Vec::with_capacity(imported.len());
         for each in imported {
             let name = here.unit.key(each.name);
+            self.scan(usize::MAX, frame)?;
             values.push(self.variables.named(name).unwrap_or(Val::Undefined(name)));
         }
         self.variables.close();
@@ -209,25 +227,30 @@ impl<'r> Execution<'r> {
     }
 
     /// Returns the newest definition of a block from a place of the chain on, with its place.
-    fn definition(&self, name: &str, from: usize) -> Option<(usize, UnitRef<'r>, &'r Block)> {
+    fn definition(
+        &self,
+        name: &str,
+        from: usize,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<(usize, UnitRef<'r>, &'r Block)>> {
         let chain = self.chain.get(self.run.chain..).unwrap_or_default();
-        chain.iter().enumerate().skip(from).find_map(|(level, each)| {
-            let blocks = each.unit.program.blocks.iter();
-            let block = blocks.into_iter().find(|block| each.unit.key(block.name) == name)?;
-            Some((level, *each, block))
-        })
+        for (level, each) in chain.iter().enumerate().skip(from) {
+            let blocks = &each.unit.program.blocks;
+            frame.budget.steps((blocks.len() / ENTRIES_PER_STEP) as u64)?;
+            if let Some(block) = blocks.iter().find(|block| each.unit.key(block.name) == name) {
+                return Ok(Some((level, *each, block)));
+            }
+        }
+        Ok(None)
     }
 
     /// Renders a block in a scope of its own.
     pub(super) fn block(&mut self, here: UnitRef<'r>, name: &'r str, frame: &mut Frame<'_>) -> Outcome<()> {
-        let Some((level, unit, block)) = self.definition(name, 0) else {
+        let Some((level, unit, block)) = self.definition(name, 0, frame)? else {
             return Err(Failure::coded("unknown-block", format!("there is no block `{name}`")));
         };
-        if block.required && self.definition(name, level + 1).is_none() {
-            let failure = Failure::coded("required-block", format!("the block `{name}` has to be defined"));
-            return Err(failure.help(format!(
-                "add `{{% block {name} %}}…{{% endblock %}}` to the template that extends this one"
-            )));
+        if block.required && self.definition(name, level + 1, frame)?.is_none() {
+            return Err(required_block(name));
         }
         self.run_block(here, (name, level), unit, block, frame)
     }
@@ -237,7 +260,7 @@ impl<'r> Execution<'r> {
         let Some((name, level)) = self.run.block else {
             return Err(Failure::invalid("`super` belongs into a block"));
         };
-        let Some((level, unit, block)) = self.definition(name, level + 1) else {
+        let Some((level, unit, block)) = self.definition(name, level + 1, frame)? else {
             return Err(Failure::invalid(format!(
                 "the block `{name}` replaces none, so `super` is nothing"
             )));
@@ -253,7 +276,7 @@ impl<'r> Execution<'r> {
         block: &'r Block,
         frame: &mut Frame<'_>,
     ) -> Outcome<()> {
-        Self::deeper(frame)?;
+        self.deeper(frame)?;
         let run = self.run;
         self.run = Run {
             base: self.variables.len(),
@@ -284,6 +307,14 @@ impl<'r> Execution<'r> {
             None => failure,
         }
     }
+}
+
+#[cold]
+fn required_block(name: &str) -> Box<Failure> {
+    let failure = Failure::coded("required-block", format!("the block `{name}` has to be defined"));
+    failure.help(format!(
+        "add `{{% block {name} %}}…{{% endblock %}}` to the template that extends this one"
+    ))
 }
 
 /// Returns the unit of a closure, if it is of this dialect.

@@ -128,12 +128,17 @@ impl<'p> Spec<'p> {
     fn apply<'r>(&self, value: Val<'r>, machine: &mut Machine<'_, 'r>) -> Outcome<String> {
         match self.conversion {
             's' => {
+                let float;
                 let text = match value {
-                    Val::Float(number) => python_float(number),
-                    _ => machine.text(value)?.to_owned(),
+                    Val::Float(number) => {
+                        float = python_float(number);
+                        float.as_str()
+                    }
+                    _ => machine.text(value)?,
                 };
                 let cut = self.precision.and_then(|most| text.char_indices().nth(most));
-                let text = cut.map_or(text.as_str(), |(at, _)| &text[..at]);
+                let text = cut.map_or(text, |(at, _)| &text[..at]);
+                machine.bytes(text.len())?;
                 Ok(self.padded(text.to_owned(), text.len()))
             }
             'c' => {

@@ -427,7 +427,9 @@ pub(super) fn chain<'r>(
     if values.iter().all(|value| value.kind() == Kind::Map) {
         let mut entries = Vec::new();
         for value in values {
-            entries.extend_from_slice(value.pairs(machine)?.unwrap_or_default());
+            let pairs = value.pairs(machine)?.unwrap_or_default();
+            machine.space.charge(size_of_val(pairs))?;
+            entries.extend_from_slice(pairs);
         }
         // Merged maps are in the order of their keys.
         sort(&mut entries, machine, |one, other, machine| {
@@ -452,10 +454,12 @@ pub(super) fn zip<'r>(
     machine: &mut Machine<'_, 'r>,
 ) -> Outcome<Val<'r>> {
     let values = all(value, arguments);
-    let counted = values.iter().all(|value| value.length().is_some());
+    let mut counted = true;
     let mut lists = Vec::with_capacity(values.len());
     for value in values {
+        // In this order, because the length of a text is found by going over it, which is charged with its items.
         lists.push(items_or_none(value, machine)?);
+        counted &= value.length().is_some();
     }
     let shortest = lists.iter().map(|list| list.len()).min().unwrap_or(0);
     let mut rows = machine.space.list();

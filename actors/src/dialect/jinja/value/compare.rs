@@ -37,7 +37,7 @@ pub(super) fn descend(depth: u32, machine: &mut Machine<'_, '_>) -> Outcome<u32>
     Ok(depth + 1)
 }
 
-fn equal_at<'r>(one: Val<'r>, other: Val<'r>, machine: &mut Machine<'_, 'r>, depth: u32) -> Outcome<bool> {
+pub(super) fn equal_at<'r>(one: Val<'r>, other: Val<'r>, machine: &mut Machine<'_, 'r>, depth: u32) -> Outcome<bool> {
     machine.items(1)?;
     match (one, other) {
         (Val::Int(one), Val::Int(other)) => return Ok(one == other),
@@ -72,7 +72,11 @@ fn equal_at<'r>(one: Val<'r>, other: Val<'r>, machine: &mut Machine<'_, 'r>, dep
                 return Ok(false);
             }
             for (key, value) in pairs {
-                match other.item(*key, machine)? {
+                let found = match other {
+                    Val::Map(map) => map.get(*key, machine, depth)?,
+                    _ => other.item(*key, machine)?,
+                };
+                match found {
                     Some(found) if equal_at(*value, found, machine, depth)? => {}
                     _ => return Ok(false),
                 }
@@ -97,7 +101,12 @@ fn equal_at<'r>(one: Val<'r>, other: Val<'r>, machine: &mut Machine<'_, 'r>, dep
     }
 }
 
-fn compare_at<'r>(one: Val<'r>, other: Val<'r>, machine: &mut Machine<'_, 'r>, depth: u32) -> Outcome<Ordering> {
+pub(super) fn compare_at<'r>(
+    one: Val<'r>,
+    other: Val<'r>,
+    machine: &mut Machine<'_, 'r>,
+    depth: u32,
+) -> Outcome<Ordering> {
     machine.items(1)?;
     if let Some(order) = numbers(one, other) {
         return Ok(order);
@@ -197,6 +206,7 @@ pub(in crate::dialect::jinja) fn sort<'m, 'r, T: Copy>(
     machine: &mut Machine<'m, 'r>,
     mut order: impl FnMut(&T, &T, &mut Machine<'m, 'r>) -> Outcome<Ordering>,
 ) -> Outcome<()> {
+    machine.space.charge(size_of_val(items))?;
     let mut merged: Vec<T> = Vec::with_capacity(items.len());
     let mut width = 1;
     while width < items.len() {
