@@ -261,6 +261,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "jinja")]
     #[test]
     fn the_end_can_be_taken_off() {
         let mut body = Body::new(100, 0);
