@@ -17,7 +17,7 @@ pub(super) struct Open<'t> {
     pub(super) outer: Body<'t>,
 }
 
-/// What the opening tag of a block says, and the parts of its body that are complete.
+/// The content of the opening tag of a block, and the parts of its body that are complete.
 #[derive(Debug)]
 pub(super) enum Header<'t> {
     If {
