@@ -289,6 +289,22 @@ pub(super) enum Operator {
     Power,
 }
 
+impl Operator {
+    /// Returns the operator as it is written.
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Concat => "~",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::FloorDivide => "//",
+            Self::Remainder => "%",
+            Self::Power => "**",
+        }
+    }
+}
+
 /// An operation on the value before it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Postfix<'t> {

@@ -44,20 +44,6 @@ pub(super) fn binary<'r>(
     }
 }
 
-/// Returns the sign of an operator.
-fn sign(operator: Operator) -> &'static str {
-    match operator {
-        Operator::Add => "+",
-        Operator::Subtract => "-",
-        Operator::Concat => "~",
-        Operator::Multiply => "*",
-        Operator::Divide => "/",
-        Operator::FloorDivide => "//",
-        Operator::Remainder => "%",
-        Operator::Power => "**",
-    }
-}
-
 #[cold]
 fn unsupported<'r>(operator: Operator, one: Val<'r>, other: Val<'r>) -> Box<Failure> {
     if let Val::Undefined(expression) = if one.is_undefined() { one } else { other } {
@@ -65,7 +51,7 @@ fn unsupported<'r>(operator: Operator, one: Val<'r>, other: Val<'r>) -> Box<Fail
     }
     let failure = Failure::invalid(format!(
         "`{}` does not take {} and {}",
-        sign(operator),
+        operator.sign(),
         one.words(),
         other.words()
     ));
@@ -106,7 +92,7 @@ fn arithmetic<'r>(operator: Operator, one: Val<'r>, other: Val<'r>, machine: &mu
         Some(number) => number.value(machine.space)?,
         None => None,
     };
-    value.ok_or_else(|| Failure::coded("overflow", format!("the result of `{}` is too large", sign(operator))))
+    value.ok_or_else(|| Failure::coded("overflow", format!("the result of `{}` is too large", operator.sign())))
 }
 
 fn floats<'r>(operator: Operator, a: f64, b: f64) -> Outcome<Val<'r>> {

@@ -596,19 +596,24 @@ pub(super) fn reject<'r>(
     filtered(value, None, arguments.values, false, machine)
 }
 
+/// Returns the items whose attribute passes a test, or does not. The attribute is the first argument, the test comes after it.
+fn filtered_by_attribute<'r>(
+    value: Val<'r>,
+    arguments: &Arguments<'_, 'r>,
+    wanted: bool,
+    machine: &mut Machine<'_, 'r>,
+) -> Outcome<Val<'r>> {
+    let attribute = machine.defined_text(arguments.at(0))?;
+    let test = arguments.values.get(1..).unwrap_or_default();
+    filtered(value, Some(attribute), test, wanted, machine)
+}
+
 pub(super) fn selectattr<'r>(
     value: Val<'r>,
     arguments: &Arguments<'_, 'r>,
     machine: &mut Machine<'_, 'r>,
 ) -> Outcome<Val<'r>> {
-    let attribute = machine.defined_text(arguments.at(0))?;
-    filtered(
-        value,
-        Some(attribute),
-        arguments.values.get(1..).unwrap_or_default(),
-        true,
-        machine,
-    )
+    filtered_by_attribute(value, arguments, true, machine)
 }
 
 pub(super) fn rejectattr<'r>(
@@ -616,14 +621,7 @@ pub(super) fn rejectattr<'r>(
     arguments: &Arguments<'_, 'r>,
     machine: &mut Machine<'_, 'r>,
 ) -> Outcome<Val<'r>> {
-    let attribute = machine.defined_text(arguments.at(0))?;
-    filtered(
-        value,
-        Some(attribute),
-        arguments.values.get(1..).unwrap_or_default(),
-        false,
-        machine,
-    )
+    filtered_by_attribute(value, arguments, false, machine)
 }
 
 pub(super) fn groupby<'r>(

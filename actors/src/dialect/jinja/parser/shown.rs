@@ -1,8 +1,8 @@
 //! The syntax tree as compact text, for tests: every operator in parentheses.
 
 use crate::dialect::jinja::ast::{
-    Argument, Body, Comparison, Expr, ExprKind, FilterCall, Literal, Operator, Parameter, PostfixKind, Statement,
-    StatementKind, Target,
+    Argument, Body, Comparison, Expr, ExprKind, FilterCall, Literal, Parameter, PostfixKind, Statement, StatementKind,
+    Target,
 };
 
 pub(super) fn body(body: &Body<'_>) -> String {
@@ -163,7 +163,7 @@ pub(super) fn expr(value: &Expr<'_>) -> String {
         ExprKind::Binary(first, rest) => {
             let rest = rest
                 .iter()
-                .map(|(operator, right)| format!(" {} {}", operator_sign(*operator), expr(right)));
+                .map(|(operator, right)| format!(" {} {}", operator.sign(), expr(right)));
             format!("({}{})", expr(first), rest.collect::<String>())
         }
         ExprKind::Postfix(base, operations) => {
@@ -208,18 +208,5 @@ fn sign(comparison: Comparison) -> &'static str {
         Comparison::GreaterOrEqual => ">=",
         Comparison::In => "in",
         Comparison::NotIn => "not in",
-    }
-}
-
-fn operator_sign(operator: Operator) -> &'static str {
-    match operator {
-        Operator::Add => "+",
-        Operator::Subtract => "-",
-        Operator::Concat => "~",
-        Operator::Multiply => "*",
-        Operator::Divide => "/",
-        Operator::FloorDivide => "//",
-        Operator::Remainder => "%",
-        Operator::Power => "**",
     }
 }
