@@ -88,11 +88,9 @@ impl Settle {
         if self.waiting.len() >= self.capacity && !self.waiting.contains_key(&path) {
             return self.note_lost_events();
         }
-        self.note_seen(path.clone(), hint, now);
-        if hint != Hint::Attributes
-            && let Some(waiting) = self.waiting.get_mut(&path)
-        {
-            waiting.reported = true;
+        match hint {
+            Hint::Attributes => self.note_seen(path, hint, now),
+            _ => self.note_reported(path, hint, now),
         }
     }
 
@@ -126,7 +124,11 @@ impl Settle {
 
     /// Notes again that a path is being written, which a sync has taken and not read.
     pub fn put_back(&mut self, path: PathBuf, now: Instant) {
-        self.note_seen(path.clone(), Hint::Writing, now);
+        self.note_reported(path, Hint::Writing, now);
+    }
+
+    fn note_reported(&mut self, path: PathBuf, hint: Hint, now: Instant) {
+        self.note_seen(path.clone(), hint, now);
         if let Some(waiting) = self.waiting.get_mut(&path) {
             waiting.reported = true;
         }
