@@ -153,7 +153,10 @@ impl Graph {
     fn merge_texts(&mut self, batch: &CompiledBatch) -> Vec<Touched> {
         let loader = batch.revision.loader;
         let texts = self.loaders.remove(&loader).unwrap_or_default();
-        let given = batch.texts.iter().map(|(name, text)| (self.names.id_of(name), text));
+        let given = batch
+            .texts
+            .iter()
+            .map(|(key, text)| (self.names.id_of(&key.name), text));
         let given: Vec<(TemplateId, &CompiledText)> = given.collect();
         let mut named = OrderedIds::default();
         given.iter().for_each(|(id, _)| named.push(*id));
@@ -166,7 +169,7 @@ impl Graph {
         match batch.complete {
             true => texts.iter().for_each(|(id, _)| remove(id)),
             false => {
-                let ids = batch.removed.iter().filter_map(|name| self.names.get(name.as_str()));
+                let ids = batch.removed.iter().filter_map(|key| self.names.get(key.as_str()));
                 ids.for_each(remove);
             }
         }
