@@ -49,7 +49,12 @@ pub(super) fn execute(
         if let Err(exceeded) = frame.body.push_part(text, start, length) {
             return Err(Failure::Lead(exceeded).explain(unit, closure, at));
         }
-        at = match run.act(&op.act, at, frame) {
+        // Without optimisation, `act` takes ten kilobytes of stack, and a render may have 256 calls inside of each other.
+        let next = match op.act {
+            Action::Call { path, call } if cfg!(debug_assertions) => run.call(path, call, frame).map(|()| at + 1),
+            _ => run.act(&op.act, at, frame),
+        };
+        at = match next {
             Ok(next) => next,
             Err(failure) => return Err(failure.explain(unit, closure, at)),
         };
@@ -85,7 +90,7 @@ type BoxedFailure<'v> = Box<Failure<'v>>;
 
 impl<'v> Execution<'_, 'v> {
     /// Performs the action of an operation and returns the index of the next one.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn act(&mut self, act: &Action, at: usize, frame: &mut Frame<'_>) -> Result<usize, BoxedFailure<'v>> {
         match *act {
             Action::None => {}
@@ -171,13 +176,7 @@ impl<'v> Execution<'_, 'v> {
                     return Ok(body as usize);
                 }
             }
-            Action::Call { path, call } => {
-                frame.budget.step()?;
-                if let Some(value) = self.value(path, frame)? {
-                    self.call(value, call, frame)
-                        .map_err(|failure| self.explain_call(failure, path))?;
-                }
-            }
+            Action::Call { path, call } => self.call(path, call, frame)?,
         }
         Ok(at + 1)
     }
@@ -255,7 +254,18 @@ impl<'v> Execution<'_, 'v> {
         Ok(())
     }
 
-    fn call(&self, value: &Value<'v>, call: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
+    /// Renders another template with the value of a path, if there is one.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn call(&self, path: PathRef, call: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
+        frame.budget.step()?;
+        let Some(value) = self.value(path, frame)? else {
+            return Ok(());
+        };
+        self.render(value, call, frame)
+            .map_err(|failure| self.explain_call(failure, path))
+    }
+
+    fn render(&self, value: &Value<'v>, call: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
         let Some(callee) = self.closure.callee(call as usize) else {
             return Err(Failure::UnknownTemplate(call).into());
         };
