@@ -4,6 +4,7 @@
 //! the next operation. Each tag, iteration and call takes a step of the budget; text without tags is bounded by the limit of the output.
 //! Failures are returned as compact values and explained only when they leave the template.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use crate::budget::Exceeded;
@@ -23,6 +24,9 @@ const SLOTS_INLINE: usize = 6;
 
 /// The length above which a text may keep a formatter busy without any output. The clock is checked after such a formatter.
 const LONG_TEXT_BYTES: usize = 4096;
+
+/// The bytes of a text that are copied between two formatters in the time of one step.
+const BYTES_PER_STEP: usize = 32;
 
 /// Renders the template of `closure`, whose unit is `unit`, and appends it to the output.
 pub(super) fn execute(
@@ -104,6 +108,12 @@ impl<'v> Execution<'_, 'v> {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
                     self.format(value, formatter, frame)?;
+                }
+            }
+            Action::Chained { path, first, count } => {
+                frame.budget.step()?;
+                if let Some(value) = self.value(path, frame)? {
+                    self.format_chain(value, first..first + u32::from(count), frame)?;
                 }
             }
             Action::Turn { turn, slot, .. } => {
@@ -236,7 +246,7 @@ impl<'v> Execution<'_, 'v> {
         }
     }
 
-    fn format(&self, value: &Value<'v>, formatter: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
+    fn format(&self, value: &Value<'_>, formatter: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
         let Some(function) = self.closure.top().formatters.get(formatter as usize) else {
             return Err(Failure::UnknownFormatter(formatter).into());
         };
@@ -252,6 +262,34 @@ impl<'v> Execution<'_, 'v> {
             frame.budget.check(Instant::now())?;
         }
         Ok(())
+    }
+
+    /// Prints a value through several formatters, from left to right. Only the last one escapes: what the others write is a value.
+    #[inline(never)]
+    fn format_chain(
+        &self,
+        value: &Value<'v>,
+        mut formatters: Range<u32>,
+        frame: &mut Frame<'_>,
+    ) -> Result<(), BoxedFailure<'v>> {
+        let Some(last) = formatters.next_back() else {
+            return Ok(());
+        };
+        let (escape, start) = (frame.escape, frame.body.len());
+        frame.escape = Escape::None;
+        let mut text: Option<String> = None;
+        for formatter in formatters {
+            match &text {
+                Some(text) => self.format(&Value::Text(text), formatter, frame)?,
+                None => self.format(value, formatter, frame)?,
+            }
+            let written = frame.body.text_from(start).into_owned();
+            frame.body.truncate(start);
+            frame.budget.steps((written.len() / BYTES_PER_STEP) as u64)?;
+            text = Some(written);
+        }
+        frame.escape = escape;
+        self.format(&Value::Text(&text.unwrap_or_default()), last, frame)
     }
 
     /// Renders another template with the value of a path, if there is one.
