@@ -293,6 +293,23 @@ impl Snapshot {
             .filter_map(move |generation| generation.unseen(id, &mut seen))
     }
 
+    /// Returns the closures of an entry in the views that stale templates are served from, newest first, if it computes names of templates:
+    /// then it may have reached a template that broke since. Unlike the kept versions, these views stay as long as that is broken.
+    pub fn pinned(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
+        let closure = self.standing(id).closure().filter(Closure::reaches_any);
+        let mut seen: Vec<Digest> = closure.iter().map(Closure::digest).collect();
+        let views = closure.iter().flat_map(|_| self.content.stale().views());
+        let mut views: Vec<_> = views.filter(|(_, view)| !view.is_bad(id)).collect();
+        views.sort_unstable_by_key(|(since, _)| std::cmp::Reverse(*since));
+        views.into_iter().filter_map(move |(since, view)| {
+            let closure = view.closure(id)?;
+            let digest = closure.digest();
+            let is_new = !seen.contains(&digest);
+            seen.push(digest);
+            is_new.then_some((since, closure))
+        })
+    }
+
     /// Returns every entry, by id.
     pub fn entries(&self) -> impl Iterator<Item = (TemplateId, &TemplateName, Standing<'_>)> {
         self.content.entries(&self.index)

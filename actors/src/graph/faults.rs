@@ -65,7 +65,7 @@ where
 
     fn faults_of_unit(&mut self, name: &TemplateName, unit: &dyn Unit) -> Arc<[Diagnostic]> {
         let exists = &self.exists;
-        let is_missing = |call: &&Call| call.kind == CallKind::Required && !exists(&call.name);
+        let is_missing = |call: &&Call| call.kind != CallKind::Optional && !exists(&call.name);
         let calls = unit.calls().iter().filter(is_missing).take(FAULTS_MAX);
         let calls: Vec<_> = calls.collect();
         let formatters = self.formatters;
