@@ -130,7 +130,7 @@ impl FaultLog {
         let mut failed: Vec<_> = effects
             .failed
             .iter()
-            .filter_map(|(cause, ids)| Some((name(cause)?, snapshot.faults_of(*cause)?, ids)))
+            .filter_map(|(cause, ids)| Some((name(cause)?, snapshot.faults_of_cause(*cause, ids)?, ids)))
             .collect();
         failed.sort_unstable_by_key(|(cause, ..)| *cause);
         for (_, faults, ids) in failed {
@@ -138,7 +138,7 @@ impl FaultLog {
                 .iter()
                 .filter(|id| name(id).is_some_and(|name| self.wording.is_page(name)));
             let consequence = Consequence::of(pages.map(|id| snapshot.serving(id))).to_string();
-            for diagnostic in faults {
+            for diagnostic in faults.iter() {
                 self.fault(diagnostic, report.version, &consequence);
             }
         }

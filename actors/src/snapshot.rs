@@ -26,6 +26,7 @@ mod breaker;
 mod chunks;
 mod content;
 mod earlier;
+mod faults;
 mod id_set;
 pub(crate) mod index;
 pub(crate) mod served;
@@ -49,15 +50,15 @@ use index::Index;
 
 pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, RenderRoute, Substitute, Success};
 pub(crate) use chunks::Chunks;
-pub(crate) use content::{Content, Faults, NewestTexts};
+pub(crate) use content::{Content, NewestTexts};
 pub use differences::{Compared, Difference, ServedTemplate};
 pub(crate) use earlier::{EarlierVersions, LastGoodVersions};
+pub(crate) use faults::{FAULTS_MAX, Faults, TextFaults, are_same_faults};
 pub(crate) use id_set::IdSet;
 pub(crate) use late_faults::{Failure, LateFaultLimits, LateFaults, Settled};
 pub use late_faults::{LateFault, Serving};
 pub use status::Status;
 pub use why::Why;
-pub(crate) use why::are_same_faults;
 
 /// The hasher of every map by name: fast, and seeded at random, so that names cannot be chosen to collide.
 pub(crate) type NameHasher = foldhash::fast::RandomState;
@@ -219,16 +220,33 @@ impl Snapshot {
     }
 
     /// Returns the faults of the newest text of an entry by itself; `None` if it has none.
-    pub(crate) fn faults_of(&self, id: TemplateId) -> Option<&[Diagnostic]> {
-        self.content.faults.get(id).map(|faults| &**faults)
+    pub(crate) fn faults_of(&self, id: TemplateId) -> Option<Arc<[Diagnostic]>> {
+        self.content.faults.of(id, &self.content.view)
+    }
+
+    /// Returns the faults of a cause that these templates have in common. A template that does not exist is one fault, at the first of the
+    /// texts that call it, with their number.
+    pub(crate) fn faults_of_cause(&self, cause: TemplateId, of: &IdSet) -> Option<Arc<[Diagnostic]>> {
+        let content = &self.content;
+        let Some(absent) = content.faults.of_absent(cause) else {
+            return self.faults_of(cause);
+        };
+        let mut callers = content.texts_of_cause(cause, of);
+        let first = self.faults_of(callers.next()?)?;
+        let mut fault = first.iter().find(|fault| fault.message == absent.message)?.clone();
+        let further = callers.count();
+        if further > 0 {
+            fault.message = format!("{}; {} templates call it", fault.message, further + 1);
+        }
+        Some(Arc::new([fault]))
     }
 
     /// Returns the faults of every text that has any, sorted by the name of the template.
     #[must_use]
-    pub fn faults_of_texts(&self) -> Vec<(&TemplateName, &Arc<[Diagnostic]>)> {
-        let all = self.content.faults.iter();
+    pub fn faults_of_texts(&self) -> Vec<(&TemplateName, Arc<[Diagnostic]>)> {
+        let all = self.content.faults.texts();
         let mut all: Vec<_> = all
-            .filter_map(|(id, faults)| Some((self.index.name(id)?, faults)))
+            .filter_map(|id| Some((self.index.name(id)?, self.faults_of(id)?)))
             .collect();
         all.sort_unstable_by_key(|(name, _)| *name);
         all

@@ -17,14 +17,14 @@ use std::sync::Arc;
 
 use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
-use super::faults::{FaultFinder, SuggestionCache};
+use super::faults::{FaultFinder, SuggestionCache, faults_of_broken};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::dialect::{CallKind, Formatter, FormatterError, Formatters, Member, Members, TemplateId};
+use crate::dialect::{CallKind, Formatter, FormatterError, FormatterUse, Formatters, Member, Members, TemplateId};
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::index::Index;
 use crate::snapshot::view::{PlacedMember, View};
-use crate::snapshot::{Chunks, Faults, IdSet, NameHasher, NewestTexts, are_same_faults};
+use crate::snapshot::{Chunks, Faults, IdSet, NameHasher, NewestTexts, TextFaults};
 use crate::template::TemplateName;
 use crate::version::LoaderId;
 
@@ -202,7 +202,9 @@ impl Graph {
 
     /// Sets the text of a template. One that does not compile leaves the view as it is.
     fn place(&mut self, id: TemplateId, text: &CompiledText) {
-        self.defined.insert(id);
+        if self.defined.insert(id) {
+            self.faults.forget_absent(id);
+        }
         let CompiledText::Unit { digest, unit } = text else {
             return;
         };
@@ -233,18 +235,27 @@ impl Graph {
             unit: Arc::clone(unit),
             name,
         };
-        self.callers
-            .replace(id, before.as_ref().map(|before| &before.member), Some(&member));
+        self.replace_edges(id, before.as_ref().map(|before| &before.member), Some(&member));
         Arc::make_mut(&mut self.view).set(id, Some(Arc::new(PlacedMember::new(member))));
+    }
+
+    /// Replaces the edges of a template, and forgets the absent templates that nothing calls any more.
+    fn replace_edges(&mut self, id: TemplateId, before: Option<&Member>, after: Option<&Member>) {
+        self.callers.replace(id, before, after);
+        for target in before.into_iter().flat_map(targets) {
+            if self.callers.of(target).next().is_none() {
+                self.faults.forget_absent(target);
+            }
+        }
     }
 
     /// Removes a template of which no loader has a text.
     fn remove(&mut self, id: TemplateId) {
         self.defined.remove(id);
         self.bad.remove(id);
-        self.faults.set(id, None);
+        self.faults.clear(id);
         if let Some(before) = self.view.shared(id) {
-            self.callers.replace(id, Some(&before.member), None);
+            self.replace_edges(id, Some(&before.member), None);
             Arc::make_mut(&mut self.view).set(id, None);
         }
     }
@@ -286,16 +297,34 @@ impl Graph {
             else {
                 continue;
             };
-            let mut faults = finder.faults(name, text);
-            if self.cycles.contains(*id) && faults.is_empty() {
-                faults = self.cycle(*id, name).into_iter().collect();
+            let unit = match &**text {
+                CompiledText::Unit { unit, .. } => unit,
+                CompiledText::Broken { diagnostics, .. } => {
+                    let faults = faults_of_broken(name, diagnostics);
+                    self.faults.set(*id, TextFaults::Listed(faults));
+                    continue;
+                }
+            };
+            let has = |used: &FormatterUse| self.formatters.get(&used.name).is_some();
+            if !unit.formatters().iter().all(has) {
+                let faults = finder.faults_of_unit(name, &**unit);
+                self.faults.set(*id, TextFaults::Listed(faults));
+                continue;
             }
-            // Usually there are no faults, and there were none before either.
-            match self.faults.get(*id) {
-                Some(before) if are_same_faults(before, &faults) => {}
-                None if faults.is_empty() => {}
-                _ => self.faults.set(*id, Some(faults).filter(|faults| !faults.is_empty())),
+            let member = self.view.member(*id).into_iter();
+            let calls = member.flat_map(|member| unit.calls().iter().zip(&member.callees));
+            let missing = calls.filter(|(call, callee)| call.kind != CallKind::Optional && !defined.contains(**callee));
+            let mut has_missing = false;
+            for (call, callee) in missing {
+                has_missing = true;
+                self.faults.note_absent(*callee, || finder.unknown_template(&call.name));
             }
+            let faults = match (has_missing, self.cycles.contains(*id)) {
+                (true, _) => TextFaults::OnlyCalls,
+                (false, true) => TextFaults::Listed(self.cycle(*id, name).into_iter().collect()),
+                (false, false) => TextFaults::Listed(Arc::default()),
+            };
+            self.faults.set(*id, faults);
         }
     }
 
@@ -324,7 +353,7 @@ impl Graph {
 
     /// Returns true if a template is certainly good: it was not bad, has no fault, and calls nothing bad.
     fn is_certainly_good(&self, id: TemplateId) -> bool {
-        let is_faultless = self.faults.get(id).is_none();
+        let is_faultless = !self.faults.has(id);
         if !is_faultless || self.bad.is_empty() {
             return is_faultless;
         }
@@ -342,7 +371,7 @@ impl Graph {
             member.flat_map(targets).any(|target| outside.contains(target))
         };
         let mut sources = region;
-        sources.retain(|id| self.faults.get(*id).is_some() || leads_out(*id));
+        sources.retain(|id| self.faults.has(*id) || leads_out(*id));
         // The region contains everything that reaches one of its templates, and so does the search.
         let (_, bad) = self.callers.backwards(sources);
         self.bad = outside.or(&bad);

@@ -64,7 +64,8 @@ impl Report {
         let mut causes: Vec<_> = effects
             .failed
             .iter()
-            .filter_map(|(cause, _)| Some((names.name(*cause)?, after.faults.get(*cause)?)))
+            .flat_map(|(cause, ids)| after.texts_of_cause(*cause, ids).take(listed))
+            .filter_map(|id| Some((names.name(id)?, after.faults.of(id, &after.view)?)))
             .collect();
         causes.sort_unstable_by_key(|(name, _)| *name);
         changed.sort_unstable();
@@ -88,6 +89,15 @@ impl Report {
 }
 
 impl Comparison<'_> {
+    /// Returns true if the faults of a text are not those that it had before, such as calls at other places.
+    fn has_other_faults(&self, id: TemplateId) -> bool {
+        let faults = |content: &Content| content.faults.of(id, &content.view);
+        match (faults(self.before), faults(self.after)) {
+            (Some(before), Some(after)) => !are_same_faults(&before, &after),
+            (before, after) => before.is_some() != after.is_some(),
+        }
+    }
+
     fn effects(&self) -> Effects {
         let (was, is) = (self.before.stale().bad(), self.after.stale().bad());
         let mut effects = Effects::default();
@@ -108,10 +118,15 @@ impl Comparison<'_> {
         if !again.is_empty() {
             let before: HashMap<TemplateId, IdSet, NameHasher> = self.before.causes(&again).into_iter().collect();
             for (cause, ids) in &mut effects.failed {
-                let faults = |content: &'_ Content| content.faults.get(*cause).cloned();
+                let faults = |content: &'_ Content| content.faults_of_cause(*cause);
                 let is_same = matches!((faults(self.before), faults(self.after)), (Some(before), Some(after)) if are_same_faults(&before, &after));
                 if let Some(known) = before.get(cause).filter(|_| is_same) {
-                    *ids = ids.without(known);
+                    let moved = self
+                        .texts
+                        .iter()
+                        .copied()
+                        .filter(|id| ids.contains(*id) && self.has_other_faults(*id));
+                    *ids = ids.without(known).or(&moved.collect());
                 }
             }
             effects.failed.retain(|(_, ids)| !ids.is_empty());

@@ -204,8 +204,9 @@ fn check_causes(snapshot: &Snapshot) -> Result<(), TestCaseError> {
     for (cause, ids) in content.causes(content.stale().bad()) {
         for id in ids.iter() {
             prop_assert!(grouped.insert(id), "in two groups");
-            let nearest = steps(content, id, |id| content.faults.get(id).is_some());
-            prop_assert_eq!(steps(content, id, |id| id == cause), nearest);
+            let nearest = steps(content, id, |id| content.faults.has(id));
+            let is_of_cause = |id| content.faults.has(id) && content.faults.cause_of(id, &content.view) == cause;
+            prop_assert_eq!(steps(content, id, is_of_cause), nearest);
             let why = snapshot.why(id).expect("is bad");
             prop_assert_eq!(steps(content, id, |id| snapshot.name(id) == Some(&why.cause)), nearest);
         }
