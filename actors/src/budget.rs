@@ -80,6 +80,9 @@ pub struct Budget {
     pub call_depth: u32,
     /// The maximum size of the temporary values of a render in bytes.
     pub context_bytes: usize,
+    /// The bytes that the temporary values of a template may take that is called across languages: what the callers have left.
+    #[cfg(feature = "jinja")]
+    pub(crate) context_bytes_left: usize,
     /// The maximum depth of values inside values.
     pub context_depth: u32,
 }
@@ -103,6 +106,8 @@ impl Budget {
             output_bytes: limits.output_bytes,
             call_depth: limits.call_depth,
             context_bytes: limits.context_bytes,
+            #[cfg(feature = "jinja")]
+            context_bytes_left: limits.context_bytes,
             context_depth: limits.context_depth,
         }
     }

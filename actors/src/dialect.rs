@@ -69,6 +69,12 @@ pub trait Unit: Send + Sync + 'static {
     /// Returns the uses of formatters in the text. A unit refers to a use by its index in this list.
     fn formatters(&self) -> &[FormatterUse];
 
+    /// Returns true if the text computes the name of a template that it calls. Which templates it reaches is known only when it is rendered
+    /// ([`Closure::find`]), so these calls are not in [`Unit::calls`], and no fault of another template is one of this text.
+    fn reaches_any(&self) -> bool {
+        false
+    }
+
     /// Returns warnings about a text that compiles. They are shown only for templates whose output is escaped as HTML.
     fn warnings(&self) -> &[Diagnostic] {
         &[]
@@ -121,6 +127,8 @@ pub enum CallKind {
     Required,
     /// No fault: the caller knows what to do without it.
     Optional,
+    /// A fault of the caller, which always extends the template. So a cycle of such calls is a fault as well.
+    Extends,
 }
 
 /// A use of a formatter in a text.
@@ -180,6 +188,29 @@ impl fmt::Debug for Member {
 pub trait Members: Sync {
     /// Returns the member with this id, if the view has one.
     fn member(&self, id: TemplateId) -> Option<&Member>;
+
+    /// Returns the id of a name that is, or was, defined or called.
+    fn id(&self, name: &str) -> Option<TemplateId>;
+
+    /// Returns true if a template has no fault in this view and reaches none, so that everything that it calls is of one version.
+    fn is_whole(&self, id: TemplateId) -> bool;
+
+    /// Returns the names that [`Members::id`] knows, for suggestions.
+    fn names(&self) -> Box<dyn Iterator<Item = &TemplateName> + '_>;
+
+    /// Returns a digest of all that [`Closure::find`] can find.
+    fn digest(&self) -> Digest;
+}
+
+/// The template of a name that was computed in a render.
+#[derive(Debug, Clone, Copy)]
+pub enum Found<'s> {
+    /// It exists, and it and all that it calls are of one version.
+    Whole(Closure<'s>),
+    /// It exists, but its newest text, or one that it calls, has a fault. So there is only a mixture of versions in this view.
+    Faulty,
+    /// There is none.
+    Unknown,
 }
 
 /// A template and everything that it can reach by `call`, in one view of one snapshot.
@@ -214,6 +245,27 @@ impl<'s> Closure<'s> {
         })
     }
 
+    /// Returns the template of a name that was computed, in the view of this closure. A name is compared with those of the templates and is
+    /// never a path.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Found<'s> {
+        let members = self.members;
+        let found = members.id(name).map(|id| (members.is_whole(id), members.member(id)));
+        match found {
+            Some((true, Some(top))) => Found::Whole(Closure { members, top }),
+            Some((false, _)) => Found::Faulty,
+            Some((true, None)) | None => Found::Unknown,
+        }
+    }
+
+    /// Returns the template that is probably meant by a name that does not exist. Compares it with `comparisons` names at most.
+    #[cold]
+    #[must_use]
+    pub fn suggestion(&self, name: &str, comparisons: usize) -> Option<&'s TemplateName> {
+        let is_found = |name: &&TemplateName| matches!(self.find(name.as_str()), Found::Whole(_));
+        crate::suggestion::suggested_template(name, self.members.names().take(comparisons).filter(is_found))
+    }
+
     /// Returns the companions that exist, in their order.
     pub fn companions(&self) -> impl Iterator<Item = &'s Member> + use<'s> {
         let Self { members, top } = *self;
@@ -237,19 +289,29 @@ impl<'s> Closure<'s> {
         members
     }
 
-    /// Returns a digest of the names and texts of all members and companions. Closures with equal digests render a context identically.
+    /// Returns a digest of the names and texts of all members and companions, and of all templates if a member computes names. Closures with
+    /// equal digests render a context identically.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut members = self.members();
+        let reaches_any = members.iter().any(|member| member.unit.reaches_any());
+        let all = reaches_any.then(|| self.members.digest());
         members.extend(self.companions());
         members[1..].sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Digest::over(members.iter().flat_map(|member| {
+        let texts = members.iter().flat_map(|member| {
             [
                 member.name.as_str().as_bytes(),
                 &[0],
                 member.digest.as_bytes().as_slice(),
             ]
-        }))
+        });
+        Digest::over(texts.chain(all.iter().map(|all| all.as_bytes().as_slice())))
+    }
+
+    /// Returns true if this template, or one that it calls, computes the name of a template.
+    #[must_use]
+    pub fn reaches_any(&self) -> bool {
+        self.members().iter().any(|member| member.unit.reaches_any())
     }
 }
 

@@ -27,7 +27,7 @@ use crate::events::{Event, EventBus, Subscription};
 use crate::fault_log::{FaultLog, Wording};
 use crate::graph::plan::Graph;
 use crate::idempotency::{AnswerStore, PendingAnswer};
-use crate::limits::Limits;
+use crate::limits::{Limits, LimitsError};
 use crate::loader::{Hints, Loader, LoaderError};
 use crate::policies::{ActorKind, Policies};
 use crate::protocol::messages::IdempotencyKey;
@@ -112,6 +112,9 @@ pub enum StartError {
     /// The first version took too long.
     #[error("the first version was not ready within {0} ms (the limit `start_ms`)")]
     TooSlow(u64),
+    /// Two limits contradict each other.
+    #[error("the limits are invalid: {0}")]
+    Limits(#[source] LimitsError),
     /// A policy is invalid.
     #[error("the policy of the {actor} is invalid: {error}")]
     Policy {

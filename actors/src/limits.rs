@@ -127,7 +127,7 @@ pub struct Limits {
     /// a quiet time (ten times this) between them are a burst; others are published at once. The time grows with the age of the burst: half of
     /// that, ten times this at most. 0 publishes each change at once.
     pub burst_quiet_ms: u64,
-    /// Longest time that a change of a burst waits for such a pause, in milliseconds. A `Reload` waits for none.
+    /// Longest time that a change of a burst waits for such a pause, in milliseconds, at least `burst_quiet_ms`. A `Reload` waits for none.
     pub burst_max_ms: u64,
     /// Time that a `Render` message may take, waiting included, in milliseconds; then it is answered `Timeout`. A deadline of the caller can
     /// only shorten it.
@@ -222,7 +222,37 @@ impl Default for Limits {
     }
 }
 
+/// Two limits that contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; {help}")]
+pub struct LimitsError {
+    /// The names of the two limits.
+    pub limits: [&'static str; 2],
+    /// The contradiction, with both values.
+    pub problem: String,
+    /// Values to write instead.
+    pub help: String,
+}
+
 impl Limits {
+    /// Checks that limits that are valid one by one agree with each other.
+    ///
+    /// # Errors
+    /// [`LimitsError`] with the first two that do not.
+    pub fn check(&self) -> Result<(), LimitsError> {
+        if self.burst_quiet_ms <= self.burst_max_ms {
+            return Ok(());
+        }
+        Err(LimitsError {
+            limits: ["burst_quiet_ms", "burst_max_ms"],
+            problem: format!(
+                "`burst_quiet_ms` is {} ms, but a change of a burst waits for such a pause no longer than `burst_max_ms`, {} ms",
+                self.burst_quiet_ms, self.burst_max_ms
+            ),
+            help: "set `burst_max_ms` to at least `burst_quiet_ms`, or `burst_quiet_ms` to 0 to publish each change at once".into(),
+        })
+    }
+
     /// Returns the time of one attempt to render.
     #[must_use]
     pub fn render_time(&self) -> Duration {

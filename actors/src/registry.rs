@@ -203,8 +203,10 @@ impl<G: Clone> Registry<G> {
                 let faults = effects
                     .failed
                     .iter()
-                    .filter_map(|(cause, _)| snapshot.faults_of(*cause));
-                self.0.recorder.published(published, held, &snapshot, faults.flatten());
+                    .filter_map(|(cause, ids)| snapshot.faults_of_cause(*cause, ids));
+                let faults: Vec<_> = faults.collect();
+                let faults = faults.iter().flat_map(|faults| faults.iter());
+                self.0.recorder.published(published, held, &snapshot, faults);
                 log(published, self.0.fault_log.is_quiet());
             }
             self.0.events.send(event);

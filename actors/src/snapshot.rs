@@ -26,6 +26,7 @@ mod breaker;
 mod chunks;
 mod content;
 mod earlier;
+mod faults;
 mod id_set;
 pub(crate) mod index;
 pub(crate) mod served;
@@ -49,15 +50,15 @@ use index::Index;
 
 pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, RenderRoute, Substitute, Success};
 pub(crate) use chunks::Chunks;
-pub(crate) use content::{Content, Faults, NewestTexts};
+pub(crate) use content::{Content, NewestTexts};
 pub use differences::{Compared, Difference, ServedTemplate};
 pub(crate) use earlier::{EarlierVersions, LastGoodVersions};
+pub(crate) use faults::{FAULTS_MAX, Faults, TextFaults, are_same_faults};
 pub(crate) use id_set::IdSet;
 pub(crate) use late_faults::{Failure, LateFaultLimits, LateFaults, Settled};
 pub use late_faults::{LateFault, Serving};
 pub use status::Status;
 pub use why::Why;
-pub(crate) use why::are_same_faults;
 
 /// The hasher of every map by name: fast, and seeded at random, so that names cannot be chosen to collide.
 pub(crate) type NameHasher = foldhash::fast::RandomState;
@@ -219,16 +220,33 @@ impl Snapshot {
     }
 
     /// Returns the faults of the newest text of an entry by itself; `None` if it has none.
-    pub(crate) fn faults_of(&self, id: TemplateId) -> Option<&[Diagnostic]> {
-        self.content.faults.get(id).map(|faults| &**faults)
+    pub(crate) fn faults_of(&self, id: TemplateId) -> Option<Arc<[Diagnostic]>> {
+        self.content.faults.of(id, &self.content.view)
+    }
+
+    /// Returns the faults of a cause that these templates have in common. A template that does not exist is one fault, at the first of the
+    /// texts that call it, with their number.
+    pub(crate) fn faults_of_cause(&self, cause: TemplateId, of: &IdSet) -> Option<Arc<[Diagnostic]>> {
+        let content = &self.content;
+        let Some(absent) = content.faults.of_absent(cause) else {
+            return self.faults_of(cause);
+        };
+        let mut callers = content.texts_of_cause(cause, of);
+        let first = self.faults_of(callers.next()?)?;
+        let mut fault = first.iter().find(|fault| fault.message == absent.message)?.clone();
+        let further = callers.count();
+        if further > 0 {
+            fault.message = format!("{}; {} templates call it", fault.message, further + 1);
+        }
+        Some(Arc::new([fault]))
     }
 
     /// Returns the faults of every text that has any, sorted by the name of the template.
     #[must_use]
-    pub fn faults_of_texts(&self) -> Vec<(&TemplateName, &Arc<[Diagnostic]>)> {
-        let all = self.content.faults.iter();
+    pub fn faults_of_texts(&self) -> Vec<(&TemplateName, Arc<[Diagnostic]>)> {
+        let all = self.content.faults.texts();
         let mut all: Vec<_> = all
-            .filter_map(|(id, faults)| Some((self.index.name(id)?, faults)))
+            .filter_map(|id| Some((self.index.name(id)?, self.faults_of(id)?)))
             .collect();
         all.sort_unstable_by_key(|(name, _)| *name);
         all
@@ -291,6 +309,23 @@ impl Snapshot {
         former
             .into_iter()
             .filter_map(move |generation| generation.unseen(id, &mut seen))
+    }
+
+    /// Returns the closures of an entry in the views that stale templates are served from, newest first, if it computes names of templates:
+    /// then it may have reached a template that broke since. Unlike the kept versions, these views stay as long as that is broken.
+    pub fn pinned(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
+        let closure = self.standing(id).closure().filter(Closure::reaches_any);
+        let mut seen: Vec<Digest> = closure.iter().map(Closure::digest).collect();
+        let views = closure.iter().flat_map(|_| self.content.stale().views());
+        let mut views: Vec<_> = views.filter(|(_, view)| !view.is_bad(id)).collect();
+        views.sort_unstable_by_key(|(since, _)| std::cmp::Reverse(*since));
+        views.into_iter().filter_map(move |(since, view)| {
+            let closure = view.closure(id)?;
+            let digest = closure.digest();
+            let is_new = !seen.contains(&digest);
+            seen.push(digest);
+            is_new.then_some((since, closure))
+        })
     }
 
     /// Returns every entry, by id.

@@ -28,6 +28,13 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             help: "set `settle_max_ms` to at least `settle_ms`".to_owned(),
         });
     }
+    if let Err(error) = limits.check() {
+        found.push(Contradiction {
+            keys: error.limits.map(|limit| format!("limits.{limit}")).into(),
+            message: error.problem,
+            help: error.help,
+        });
+    }
     if limits.render_hang_ms <= limits.render_ms {
         found.push(Contradiction {
             keys: keys(&["limits.render_ms", "limits.render_hang_ms"]),

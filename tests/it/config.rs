@@ -57,6 +57,15 @@ fn an_error_in_the_file_prevents_every_command() {
                 "the longest wait for a file is 250 ms",
             ],
         ),
+        (
+            "[limits]\nburst_quiet_ms = 5000\n",
+            &[
+                "error[contradiction]",
+                "hotplate.toml:2:18",
+                "`burst_quiet_ms` is 5000 ms",
+                "`burst_max_ms`, 1000 ms",
+            ],
+        ),
     ] {
         let files = site(toml);
         for command in ["check", "serve", "dev", "watch", "graph", "config"] {

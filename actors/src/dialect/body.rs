@@ -1,6 +1,5 @@
 //! The buffer that the text of an answer is written to.
 
-#[cfg(feature = "jinja")]
 use std::borrow::Cow;
 use std::fmt;
 
@@ -164,7 +163,6 @@ impl Body {
     }
 
     /// Returns the text that was written from a position on, such as that of a block whose output is a value.
-    #[cfg(feature = "jinja")]
     pub(crate) fn text_from(&self, start: usize) -> Cow<'_, str> {
         let written = self.bytes.get(start..self.len()).unwrap_or_default();
         match simdutf8::basic::from_utf8(written) {
@@ -175,7 +173,6 @@ impl Body {
     }
 
     /// Removes what was written from a position on.
-    #[cfg(feature = "jinja")]
     pub(crate) fn truncate(&mut self, length: usize) {
         self.len = self.len.min(u32::try_from(length).unwrap_or(u32::MAX));
     }
@@ -261,7 +258,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "jinja")]
     #[test]
     fn the_end_can_be_taken_off() {
         let mut body = Body::new(100, 0);

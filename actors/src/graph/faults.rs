@@ -7,13 +7,10 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::tiny::formatter_meant;
 use crate::dialect::{Call, CallKind, FormatterUse, Formatters, Unit, formatter_elsewhere};
 use crate::loader::directory::EXTENSIONS;
-use crate::protocol::batch::CompiledText;
-use crate::snapshot::NameHasher;
+use crate::snapshot::{FAULTS_MAX, NameHasher};
 use crate::suggestion::{suggested_template, suggestion};
 use crate::template::{TemplateName, spellings};
 
-/// The number of faults that are listed of one template. More would not help its author.
-const FAULTS_MAX: usize = 20;
 /// The number of names that are compared for suggestions ("did you mean") in one batch, so that a thousand misspelt calls among a million
 /// names cost milliseconds, not minutes. Later faults of the batch have no suggestion.
 const COMPARISONS_MAX: usize = 20_000;
@@ -45,27 +42,25 @@ impl Default for SuggestionCache {
     }
 }
 
+/// Returns the faults of a text that does not compile.
+pub(crate) fn faults_of_broken(name: &TemplateName, diagnostics: &Arc<[Diagnostic]>) -> Arc<[Diagnostic]> {
+    match diagnostics.is_empty() {
+        true => Arc::new([Diagnostic::error("not-compiled", "the text does not compile").in_template(name)]),
+        false => Arc::clone(diagnostics),
+    }
+}
+
 impl<'n, E, N, I> FaultFinder<'_, E, N>
 where
     E: Fn(&TemplateName) -> bool,
     N: Fn() -> I,
     I: Iterator<Item = &'n TemplateName>,
 {
-    /// Returns the faults of a template in the order of its text. The list is empty if the template is good by itself.
-    pub(crate) fn faults(&mut self, name: &TemplateName, text: &CompiledText) -> Arc<[Diagnostic]> {
-        match text {
-            CompiledText::Broken { diagnostics, .. } if diagnostics.is_empty() => {
-                let fault = Diagnostic::error("not-compiled", "the text does not compile").in_template(name);
-                Arc::new([fault])
-            }
-            CompiledText::Broken { diagnostics, .. } => Arc::clone(diagnostics),
-            CompiledText::Unit { unit, .. } => self.faults_of_unit(name, &**unit),
-        }
-    }
-
-    fn faults_of_unit(&mut self, name: &TemplateName, unit: &dyn Unit) -> Arc<[Diagnostic]> {
+    /// Returns the faults of a text that compiled and uses a formatter that does not exist, in the order of the text: these uses, and the
+    /// calls of templates that do not exist.
+    pub(crate) fn faults_of_unit(&mut self, name: &TemplateName, unit: &dyn Unit) -> Arc<[Diagnostic]> {
         let exists = &self.exists;
-        let is_missing = |call: &&Call| call.kind == CallKind::Required && !exists(&call.name);
+        let is_missing = |call: &&Call| call.kind != CallKind::Optional && !exists(&call.name);
         let calls = unit.calls().iter().filter(is_missing).take(FAULTS_MAX);
         let calls: Vec<_> = calls.collect();
         let formatters = self.formatters;
@@ -88,7 +83,7 @@ where
         placed.collect()
     }
 
-    fn unknown_template(&mut self, wanted: &TemplateName) -> Diagnostic {
+    pub(crate) fn unknown_template(&mut self, wanted: &TemplateName) -> Diagnostic {
         // The two names look the same, so a suggestion would not help.
         let mut other_spellings = spellings(wanted.as_str()).filter_map(|spelling| TemplateName::new(&spelling).ok());
         let is_encoded_differently = other_spellings.any(|spelling| (self.exists)(&spelling));

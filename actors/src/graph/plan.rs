@@ -4,7 +4,7 @@
 //!
 //! 1. The texts of the batch replace those of their loader. Of several loaders that have a name, the first one provides the text.
 //! 2. Names whose text changed are inspected for faults, and so are the callers of names that were added or removed: their calls may have
-//!    become unknown, or known.
+//!    become unknown, or known. Templates that extend themselves, directly or through others, are at fault, each of the cycle.
 //! 3. A template that was good, has no fault and leads to nothing bad stays good. The others, with everything that reaches them over
 //!    reverse edges, are the region whose status may change; all other templates keep theirs.
 //! 4. In the region a template is bad if it has a fault or if one of its callees or companions is bad. This is the *least* fixpoint of that
@@ -17,13 +17,14 @@ use std::sync::Arc;
 
 use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
-use super::faults::{FaultFinder, SuggestionCache};
-use crate::dialect::{Formatter, FormatterError, Formatters, Member, Members, TemplateId};
+use super::faults::{FaultFinder, SuggestionCache, faults_of_broken};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::dialect::{CallKind, Formatter, FormatterError, FormatterUse, Formatters, Member, Members, TemplateId};
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::index::Index;
 use crate::snapshot::view::{PlacedMember, View};
-use crate::snapshot::{Chunks, Faults, IdSet, NameHasher, NewestTexts, are_same_faults};
+use crate::snapshot::{Chunks, Faults, IdSet, NameHasher, NewestTexts, TextFaults};
 use crate::template::TemplateName;
 use crate::version::LoaderId;
 
@@ -46,8 +47,13 @@ pub struct Graph {
     callers: CallerIndex,
     /// The faults of each text by itself.
     faults: Faults,
+    /// The templates that extend themselves, directly or through others.
+    cycles: IdSet,
     bad: IdSet,
 }
+
+/// The number of templates that the message about a cycle lists.
+const CYCLE_LISTED_MAX: usize = 8;
 
 /// A template of which a batch has news: its text before the batch.
 type Touched = (TemplateId, Option<Arc<CompiledText>>);
@@ -65,6 +71,7 @@ impl Graph {
             view: Arc::default(),
             callers: CallerIndex::default(),
             faults: Faults::default(),
+            cycles: IdSet::default(),
             bad: IdSet::default(),
         }
     }
@@ -91,6 +98,7 @@ impl Graph {
                 self.callers.of(id).for_each(|caller| inspected.push(caller));
             }
         }
+        self.inspect_cycles(&mut inspected);
         // Some of the callers may have been removed by the same batch.
         let mut inspected = inspected.ids;
         inspected.retain(|id| self.defined.contains(*id));
@@ -103,6 +111,9 @@ impl Graph {
             true => IdSet::default(),
             false => self.decide(uncertain),
         };
+        if !self.view.is_of(&self.names, &self.bad) {
+            Arc::make_mut(&mut self.view).describe(&self.names, &self.bad);
+        }
         Plan {
             names: self.names.clone(),
             newest: NewestTexts {
@@ -153,7 +164,10 @@ impl Graph {
     fn merge_texts(&mut self, batch: &CompiledBatch) -> Vec<Touched> {
         let loader = batch.revision.loader;
         let texts = self.loaders.remove(&loader).unwrap_or_default();
-        let given = batch.texts.iter().map(|(name, text)| (self.names.id_of(name), text));
+        let given = batch
+            .texts
+            .iter()
+            .map(|(key, text)| (self.names.id_of(&key.name), text));
         let given: Vec<(TemplateId, &CompiledText)> = given.collect();
         let mut named = OrderedIds::default();
         given.iter().for_each(|(id, _)| named.push(*id));
@@ -166,7 +180,7 @@ impl Graph {
         match batch.complete {
             true => texts.iter().for_each(|(id, _)| remove(id)),
             false => {
-                let ids = batch.removed.iter().filter_map(|name| self.names.get(name.as_str()));
+                let ids = batch.removed.iter().filter_map(|key| self.names.get(key.as_str()));
                 ids.for_each(remove);
             }
         }
@@ -188,7 +202,9 @@ impl Graph {
 
     /// Sets the text of a template. One that does not compile leaves the view as it is.
     fn place(&mut self, id: TemplateId, text: &CompiledText) {
-        self.defined.insert(id);
+        if self.defined.insert(id) {
+            self.faults.forget_absent(id);
+        }
         let CompiledText::Unit { digest, unit } = text else {
             return;
         };
@@ -219,20 +235,51 @@ impl Graph {
             unit: Arc::clone(unit),
             name,
         };
-        self.callers
-            .replace(id, before.as_ref().map(|before| &before.member), Some(&member));
+        self.replace_edges(id, before.as_ref().map(|before| &before.member), Some(&member));
         Arc::make_mut(&mut self.view).set(id, Some(Arc::new(PlacedMember::new(member))));
+    }
+
+    /// Replaces the edges of a template, and forgets the absent templates that nothing calls any more.
+    fn replace_edges(&mut self, id: TemplateId, before: Option<&Member>, after: Option<&Member>) {
+        self.callers.replace(id, before, after);
+        for target in before.into_iter().flat_map(targets) {
+            if self.callers.of(target).next().is_none() {
+                self.faults.forget_absent(target);
+            }
+        }
     }
 
     /// Removes a template of which no loader has a text.
     fn remove(&mut self, id: TemplateId) {
         self.defined.remove(id);
         self.bad.remove(id);
-        self.faults.set(id, None);
+        self.faults.clear(id);
         if let Some(before) = self.view.shared(id) {
-            self.callers.replace(id, Some(&before.member), None);
+            self.replace_edges(id, Some(&before.member), None);
             Arc::make_mut(&mut self.view).set(id, None);
         }
+    }
+
+    /// Finds the cycles of `extends` that the inspected templates are part of, and adds all templates of them, and of the cycles that were
+    /// known, to the inspected ones: opening a cycle is news for each of its templates.
+    fn inspect_cycles(&mut self, inspected: &mut OrderedIds) {
+        let known = std::mem::take(&mut self.cycles);
+        known.iter().for_each(|id| inspected.push(id));
+        let found = cycles(&inspected.ids, |id| self.parent(id).map(|(parent, _)| parent));
+        for id in found {
+            self.cycles.insert(id);
+            inspected.push(id);
+        }
+    }
+
+    /// Returns the template that a template always extends, with the place where it says so.
+    fn parent(&self, id: TemplateId) -> Option<(TemplateId, Span)> {
+        // The view has the last text that compiled, also where the newest one does not.
+        let is_newest = matches!(self.text(id).map(|text| &**text), Some(CompiledText::Unit { .. }));
+        let member = self.view.member(id).filter(|_| is_newest)?;
+        let calls = member.unit.calls().iter();
+        let (at, call) = calls.enumerate().find(|(_, call)| call.kind == CallKind::Extends)?;
+        Some((*member.callees.get(at)?, call.span))
     }
 
     /// Updates the faults of some templates.
@@ -250,19 +297,63 @@ impl Graph {
             else {
                 continue;
             };
-            let faults = finder.faults(name, text);
-            // Usually there are no faults, and there were none before either.
-            match self.faults.get(*id) {
-                Some(before) if are_same_faults(before, &faults) => {}
-                None if faults.is_empty() => {}
-                _ => self.faults.set(*id, Some(faults).filter(|faults| !faults.is_empty())),
+            let unit = match &**text {
+                CompiledText::Unit { unit, .. } => unit,
+                CompiledText::Broken { diagnostics, .. } => {
+                    let faults = faults_of_broken(name, diagnostics);
+                    self.faults.set(*id, TextFaults::Listed(faults));
+                    continue;
+                }
+            };
+            let has = |used: &FormatterUse| self.formatters.get(&used.name).is_some();
+            if !unit.formatters().iter().all(has) {
+                let faults = finder.faults_of_unit(name, &**unit);
+                self.faults.set(*id, TextFaults::Listed(faults));
+                continue;
+            }
+            let member = self.view.member(*id).into_iter();
+            let calls = member.flat_map(|member| unit.calls().iter().zip(&member.callees));
+            let missing = calls.filter(|(call, callee)| call.kind != CallKind::Optional && !defined.contains(**callee));
+            let mut has_missing = false;
+            for (call, callee) in missing {
+                has_missing = true;
+                self.faults.note_absent(*callee, || finder.unknown_template(&call.name));
+            }
+            let faults = match (has_missing, self.cycles.contains(*id)) {
+                (true, _) => TextFaults::OnlyCalls,
+                (false, true) => TextFaults::Listed(self.cycle(*id, name).into_iter().collect()),
+                (false, false) => TextFaults::Listed(Arc::default()),
+            };
+            self.faults.set(*id, faults);
+        }
+    }
+
+    /// Returns the fault of a template that extends itself.
+    fn cycle(&self, id: TemplateId, name: &TemplateName) -> Option<Diagnostic> {
+        let (first, span) = self.parent(id)?;
+        let parents = std::iter::successors(Some(first), |parent| self.parent(*parent).map(|(parent, _)| parent));
+        let between = parents.take_while(|parent| *parent != id);
+        let names: Vec<&str> = between
+            .take(CYCLE_LISTED_MAX + 1)
+            .filter_map(|parent| self.names.name(parent))
+            .map(TemplateName::as_str)
+            .collect();
+        let mut message = format!("`{name}` extends ");
+        for (at, parent) in names.iter().enumerate() {
+            match at {
+                CYCLE_LISTED_MAX => message.push_str("…, "),
+                _ => message.push_str(&format!("`{parent}`, which extends ")),
             }
         }
+        message.push_str("itself");
+        let fault = Diagnostic::error("extends-cycle", message).help("take one of these `extends` out");
+        let text = self.view.member(id)?.unit.text();
+        Some(fault.in_template(name).at_span(text, span))
     }
 
     /// Returns true if a template is certainly good: it was not bad, has no fault, and calls nothing bad.
     fn is_certainly_good(&self, id: TemplateId) -> bool {
-        let is_faultless = self.faults.get(id).is_none();
+        let is_faultless = !self.faults.has(id);
         if !is_faultless || self.bad.is_empty() {
             return is_faultless;
         }
@@ -280,12 +371,31 @@ impl Graph {
             member.flat_map(targets).any(|target| outside.contains(target))
         };
         let mut sources = region;
-        sources.retain(|id| self.faults.get(*id).is_some() || leads_out(*id));
+        sources.retain(|id| self.faults.has(*id) || leads_out(*id));
         // The region contains everything that reaches one of its templates, and so does the search.
         let (_, bad) = self.callers.backwards(sources);
         self.bad = outside.or(&bad);
         all
     }
+}
+
+/// Returns the members of all cycles that a search along `next` finds, which takes each template once.
+fn cycles(from: &[TemplateId], next: impl Fn(TemplateId) -> Option<TemplateId>) -> Vec<TemplateId> {
+    let mut found = Vec::new();
+    let mut seen = IdSet::default();
+    for start in from {
+        let mut path = Vec::new();
+        let mut here = Some(*start);
+        while let Some(id) = here.filter(|id| seen.insert(*id)) {
+            path.push(id);
+            here = next(id);
+        }
+        // Either a template of an earlier search, or one of this path, which closes a cycle.
+        if let Some(begin) = path.iter().position(|id| Some(*id) == here) {
+            found.extend(path.drain(begin..));
+        }
+    }
+    found
 }
 
 /// Returns a placeholder for a formatter that is not registered. A template with one is bad and never rendered.

@@ -289,6 +289,7 @@ impl Builder {
         if self.loaders.is_empty() {
             return Err(StartError::NoLoader);
         }
+        self.limits.check().map_err(StartError::Limits)?;
         self.policies.check().map_err(|(actor, error)| {
             let actor = actor.name();
             StartError::Policy { actor, error }

@@ -8,7 +8,7 @@ use crate::protocol::reload::NotCurrent;
 pub(super) fn diagnostics(engine: &Engine) -> Vec<Diagnostic> {
     let snapshot = engine.reader.current();
     let of_texts = snapshot.faults_of_texts().into_iter();
-    let mut diagnostics: Vec<Diagnostic> = of_texts.flat_map(|(_, faults)| faults.iter().cloned()).collect();
+    let mut diagnostics: Vec<Diagnostic> = of_texts.flat_map(|(_, faults)| faults.to_vec()).collect();
     // A template that has been rendered successfully since, with other data, is not counted.
     for late in snapshot.late_faults().iter().filter(|late| late.still_fails) {
         for diagnostic in late.diagnostics() {

@@ -163,7 +163,10 @@ impl Reader {
         if matches!(failure, RenderFailure::Context(_)) && closure.companions().next().is_none() {
             return None;
         }
-        let kept = || snapshot.earlier(id).chain(snapshot.former(id));
+        let kept = || {
+            let pinned = snapshot.pinned(id);
+            snapshot.earlier(id).chain(pinned).chain(snapshot.former(id))
+        };
         let attempt = |since, closure: &Closure<'_>, size| {
             let body = self.attempt(closure, source, options, size).ok()?;
             let closure = closure.digest();

@@ -6,7 +6,7 @@ use crate::dialect::{Members, TemplateId};
 use crate::protocol::report::{Effects, NameSample, Report};
 use crate::snapshot::index::Index;
 use crate::snapshot::{Content, IdSet, NameHasher, Snapshot, Standing, are_same_faults};
-use crate::template::TemplateName;
+use crate::template::{TemplateKey, TemplateName};
 
 /// Two contents, to be compared.
 pub(super) struct Comparison<'c> {
@@ -23,8 +23,9 @@ impl Report {
     pub(crate) fn bytes(&self) -> usize {
         let samples = [&self.stale, &self.broken, &self.recovered];
         let sampled = samples.into_iter().flatten();
-        let names = self.changed.iter().chain(&self.removed).chain(sampled);
-        let names = names.map(|name| name.as_str().len() + size_of::<TemplateName>());
+        let texts = self.changed.iter().chain(&self.removed);
+        let texts = texts.map(|key| key.as_str().len() + size_of::<TemplateKey>());
+        let names = texts.chain(sampled.map(|name| name.as_str().len() + size_of::<TemplateName>()));
         let diagnostics = self.diagnostics.iter().map(|diagnostic| diagnostic.bytes());
         names.chain(diagnostics).sum::<usize>() + size_of::<Self>()
     }
@@ -33,12 +34,13 @@ impl Report {
     pub(super) fn of(snapshot: &Snapshot, compared: &Comparison<'_>, names: &Index, listed: usize) -> (Self, Effects) {
         let effects = compared.effects();
         let name = |id: TemplateId| names.name(id).cloned();
+        let key = |id: TemplateId| names.name(id).map(TemplateKey::from);
         let (before, after) = (compared.before, compared.after);
         let mut changed = Vec::new();
         for id in compared.texts {
             let digest = |content: &Content| content.view.member(*id).map(|member| member.digest);
             if digest(after).is_some() && digest(after) != digest(before) {
-                changed.extend(name(*id));
+                changed.extend(key(*id));
             }
         }
         // A template that is gone had a text, or was broken.
@@ -47,7 +49,7 @@ impl Report {
         removed = removed.or(&was_bad);
         let is_gone = |content: &Content, id| matches!(content.standing(id), Standing::Gone);
         let removed = removed.iter().filter(|id| is_gone(after, *id) && !is_gone(before, *id));
-        let mut removed: Vec<TemplateName> = removed.filter_map(name).collect();
+        let mut removed: Vec<TemplateKey> = removed.filter_map(key).collect();
         let mut failed = IdSet::default();
         for (_, ids) in &effects.failed {
             failed = failed.or(ids);
@@ -62,7 +64,8 @@ impl Report {
         let mut causes: Vec<_> = effects
             .failed
             .iter()
-            .filter_map(|(cause, _)| Some((names.name(*cause)?, after.faults.get(*cause)?)))
+            .flat_map(|(cause, ids)| after.texts_of_cause(*cause, ids).take(listed))
+            .filter_map(|id| Some((names.name(id)?, after.faults.of(id, &after.view)?)))
             .collect();
         causes.sort_unstable_by_key(|(name, _)| *name);
         changed.sort_unstable();
@@ -86,6 +89,15 @@ impl Report {
 }
 
 impl Comparison<'_> {
+    /// Returns true if the faults of a text are not those that it had before, such as calls at other places.
+    fn has_other_faults(&self, id: TemplateId) -> bool {
+        let faults = |content: &Content| content.faults.of(id, &content.view);
+        match (faults(self.before), faults(self.after)) {
+            (Some(before), Some(after)) => !are_same_faults(&before, &after),
+            (before, after) => before.is_some() != after.is_some(),
+        }
+    }
+
     fn effects(&self) -> Effects {
         let (was, is) = (self.before.stale().bad(), self.after.stale().bad());
         let mut effects = Effects::default();
@@ -106,10 +118,15 @@ impl Comparison<'_> {
         if !again.is_empty() {
             let before: HashMap<TemplateId, IdSet, NameHasher> = self.before.causes(&again).into_iter().collect();
             for (cause, ids) in &mut effects.failed {
-                let faults = |content: &'_ Content| content.faults.get(*cause).cloned();
+                let faults = |content: &'_ Content| content.faults_of_cause(*cause);
                 let is_same = matches!((faults(self.before), faults(self.after)), (Some(before), Some(after)) if are_same_faults(&before, &after));
                 if let Some(known) = before.get(cause).filter(|_| is_same) {
-                    *ids = ids.without(known);
+                    let moved = self
+                        .texts
+                        .iter()
+                        .copied()
+                        .filter(|id| ids.contains(*id) && self.has_other_faults(*id));
+                    *ids = ids.without(known).or(&moved.collect());
                 }
             }
             effects.failed.retain(|(_, ids)| !ids.is_empty());

@@ -3,19 +3,15 @@
 use std::sync::Arc;
 
 use super::Standing;
-use super::chunks::Chunks;
+use super::faults::Faults;
 use super::id_set::IdSet;
 use super::index::Index;
 use super::served::{Contributions, DigestSum};
 use super::stale::{ClassNumber, StaleSet};
 use super::view::View;
-use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
-
-/// The faults of each text that has any.
-pub(crate) type Faults = Chunks<Arc<[Diagnostic]>>;
 
 /// The templates of a version and their status. A clone shares nearly all memory.
 #[derive(Debug, Clone, Default)]
@@ -85,10 +81,9 @@ impl Content {
 
     /// Returns true if these texts are those of this content.
     pub(crate) fn has(&self, newest: &NewestTexts) -> bool {
-        let same_faults = |ours: &Arc<[Diagnostic]>, theirs: &Arc<[Diagnostic]>| Arc::ptr_eq(ours, theirs);
         *self.stale.bad() == newest.bad
             && self.view.differences(&newest.view).is_empty()
-            && self.faults.differences(&newest.faults, same_faults).is_empty()
+            && self.faults.are(&newest.faults)
     }
 
     /// Returns the content with these texts after this one, which was current last in `since`. The cost is that of what changed: a few

@@ -14,7 +14,7 @@ use super::content::Content;
 use super::index::Index;
 use super::stale::ClassNumber;
 use super::view::{PlacedMember, View};
-use crate::dialect::TemplateId;
+use crate::dialect::{Members, TemplateId};
 use crate::template::{Digest, TemplateName};
 
 /// An additive multiset hash: the sum of digests, in four lanes modulo 2⁶⁴ each.
@@ -140,6 +140,9 @@ impl<'v> Closures<'v> {
         for callee in &top.member.callees {
             input.extend_from_slice(self.digest_of_calls(*callee).as_bytes());
         }
+        if top.member.unit.reaches_any() {
+            input.extend_from_slice(Members::digest(self.view).as_bytes());
+        }
         // The text of `top` determines the number of its callees, so no companion is mistaken for one.
         for companion in &top.member.companions {
             let own = self
@@ -218,6 +221,9 @@ impl<'v> Closures<'v> {
         members.extend(component.into_iter().filter_map(|id| Some((id, self.view.placed(id)?))));
         members.sort_unstable_by_key(|(_, placed)| &placed.member.name);
         let mut parts: Vec<&[u8]> = Vec::new();
+        let reaches_any = members.iter().any(|(_, placed)| placed.member.unit.reaches_any());
+        let all = reaches_any.then(|| Members::digest(self.view));
+        parts.extend(all.iter().map(|all| all.as_bytes().as_slice()));
         for (_, member) in &members {
             parts.push(member.own.as_bytes());
             // The texts themselves identify callees inside the component.

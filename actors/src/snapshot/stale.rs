@@ -63,6 +63,12 @@ impl StaleSet {
         self.classes.get(number.place()?)?.as_ref()
     }
 
+    /// Returns the views that stale templates are served from, each with its version.
+    pub(crate) fn views(&self) -> impl Iterator<Item = (Version, &View)> {
+        let classes = self.classes.iter().flatten();
+        classes.map(|class| (class.since, &*class.view))
+    }
+
     /// Returns all templates that are stale or broken.
     pub(crate) fn bad(&self) -> &IdSet {
         &self.bad

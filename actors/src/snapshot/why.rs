@@ -29,23 +29,13 @@ pub struct Why {
     pub cause: TemplateName,
 }
 
-/// Returns true if two lists are the same faults. The help may differ, because it depends on the names that existed at the time.
-pub(crate) fn are_same_faults(one: &[Diagnostic], other: &[Diagnostic]) -> bool {
-    let without_help = |diagnostic: &Diagnostic| {
-        let mut diagnostic = diagnostic.clone();
-        diagnostic.help = None;
-        diagnostic
-    };
-    std::ptr::eq(one, other) || one.iter().map(without_help).eq(other.iter().map(without_help))
-}
-
 impl Content {
     /// Returns the reason why the newest text of a template is not served; `None` if it is.
     pub(crate) fn why(&self, id: TemplateId, names: &Index) -> Option<Why> {
         let path = self.path_to_fault(id)?;
         let (cause, callers) = path.split_last()?;
         let mut why = Why {
-            diagnostics: Arc::clone(self.faults.get(*cause)?),
+            diagnostics: self.faults.of(*cause, &self.view)?,
             cause: names.name(*cause)?.clone(),
         };
         let mut sites = Vec::new();
@@ -84,7 +74,7 @@ impl Content {
         let mut seen: HashSet<TemplateId, NameHasher> = HashSet::default();
         let mut at = 0;
         while let Some((here, _)) = found.get(at).copied() {
-            if self.faults.get(here).is_some() {
+            if self.faults.has(here) {
                 let mut path = vec![here];
                 while at > 0 {
                     at = found[at].1;
@@ -108,22 +98,38 @@ impl Content {
         targets.copied().filter(|target| self.is_bad(*target))
     }
 
+    /// Returns the faults of a cause: those of a text, or the one of calls of a template that does not exist, without a place.
+    pub(crate) fn faults_of_cause(&self, cause: TemplateId) -> Option<Arc<[Diagnostic]>> {
+        match self.faults.of_absent(cause) {
+            Some(absent) => Some(Arc::new([Diagnostic::clone(absent)])),
+            None => self.faults.of(cause, &self.view),
+        }
+    }
+
+    /// Returns the texts that have the fault of a cause by themselves: those of some templates that call a template that does not exist, or
+    /// the cause itself.
+    pub(crate) fn texts_of_cause(&self, cause: TemplateId, of: &IdSet) -> impl Iterator<Item = TemplateId> {
+        let is_absent = self.faults.of_absent(cause).is_some();
+        let calls = move |id: &TemplateId| self.faults.has(*id) && self.faults.cause_of(*id, &self.view) == cause;
+        let callers = is_absent.then(|| of.iter().filter(calls)).into_iter().flatten();
+        callers.chain((!is_absent).then_some(cause))
+    }
+
     /// Groups bad templates by a nearest cause, in time linear in the bad templates that they reach. Of causes that are equally near, it
     /// takes any.
     pub(crate) fn causes(&self, of: &IdSet) -> Vec<(TemplateId, IdSet)> {
         if of.is_empty() {
             return Vec::new();
         }
-        // Mostly one text has a fault, and all bad templates reach it.
-        let mut faulty = self.faults.iter().map(|(id, _)| id);
-        if let (Some(cause), None) = (faulty.next(), faulty.next()) {
+        // Mostly one text has a fault, or one template does not exist, and all bad templates reach it.
+        if let Some(cause) = self.faults.only_cause() {
             return vec![(cause, of.clone())];
         }
         let mut reached = of.clone();
         let mut open: Vec<TemplateId> = of.iter().collect();
         let mut causes = Vec::new();
         while let Some(id) = open.pop() {
-            if self.faults.get(id).is_some() {
+            if self.faults.has(id) {
                 causes.push(id);
                 continue;
             }
@@ -131,7 +137,7 @@ impl Content {
         }
         match causes.as_slice() {
             [] => Vec::new(),
-            [cause] => vec![(*cause, of.clone())],
+            [cause] => vec![(self.faults.cause_of(*cause, &self.view), of.clone())],
             _ => self.nearest(of, &reached, causes),
         }
     }
@@ -139,12 +145,15 @@ impl Content {
     /// Groups templates by the nearest of several causes: a breadth-first search from all causes at once, over reverse edges. `reached`
     /// are all bad templates that may lie between them.
     fn nearest(&self, of: &IdSet, reached: &IdSet, causes: Vec<TemplateId>) -> Vec<(TemplateId, IdSet)> {
-        let has_no_fault = |id: &TemplateId| self.faults.get(*id).is_none();
+        let has_no_fault = |id: &TemplateId| !self.faults.has(*id);
         let edges = reached.iter().filter(has_no_fault);
         let edges = edges.flat_map(|caller| self.bad_targets(caller).map(move |callee| (callee, caller)));
         let mut edges: Vec<(TemplateId, TemplateId)> = edges.collect();
         edges.sort_unstable();
-        let mut cause_of: HashMap<TemplateId, TemplateId, NameHasher> = causes.iter().map(|id| (*id, *id)).collect();
+        let mut cause_of: HashMap<TemplateId, TemplateId, NameHasher> = causes
+            .iter()
+            .map(|id| (*id, self.faults.cause_of(*id, &self.view)))
+            .collect();
         let mut order = causes;
         let mut at = 0;
         while let Some(id) = order.get(at).copied() {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::model::{Content, Model, Served, Texts, bad, content_of, texts_of};
-use super::{World, compile, name};
+use super::{World, compile, key, name};
 use crate::dialect::{Members, TemplateId};
 use crate::graph::companions::Companions;
 use crate::protocol::batch::CompiledBatch;
@@ -53,7 +53,7 @@ impl Edit {
         let mut texts: Vec<_> = self
             .texts
             .iter()
-            .map(|(of, text)| (name(of), compile(&name(of), text)))
+            .map(|(of, text)| (key(of), compile(&name(of), text)))
             .collect();
         if backwards {
             texts.reverse();
@@ -65,7 +65,7 @@ impl Edit {
             },
             complete: self.complete,
             texts,
-            removed: self.removed.iter().map(|removed| name(removed)).collect(),
+            removed: self.removed.iter().map(|removed| key(removed)).collect(),
         }
     }
 
@@ -204,8 +204,9 @@ fn check_causes(snapshot: &Snapshot) -> Result<(), TestCaseError> {
     for (cause, ids) in content.causes(content.stale().bad()) {
         for id in ids.iter() {
             prop_assert!(grouped.insert(id), "in two groups");
-            let nearest = steps(content, id, |id| content.faults.get(id).is_some());
-            prop_assert_eq!(steps(content, id, |id| id == cause), nearest);
+            let nearest = steps(content, id, |id| content.faults.has(id));
+            let is_of_cause = |id| content.faults.has(id) && content.faults.cause_of(id, &content.view) == cause;
+            prop_assert_eq!(steps(content, id, is_of_cause), nearest);
             let why = snapshot.why(id).expect("is bad");
             prop_assert_eq!(steps(content, id, |id| snapshot.name(id) == Some(&why.cause)), nearest);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{World, batch, companions, name};
+use super::{World, batch, companions, key, name};
 use crate::registry::history::{kept, resume, roll_back};
 use crate::registry::publish::{Decision, Refusal, publish};
 use crate::snapshot::view::View;
@@ -110,7 +110,7 @@ fn an_edit_that_changes_no_reason_reports_none() {
     let (plan, report) = world.edit(&[("page-1", "call part\nother")], &[]);
     assert_eq!(plan.reviewed.len(), 1);
     let report = report.expect("is published");
-    assert_eq!((report.changed, report.stale.count), (vec![name("page-1")], 0));
+    assert_eq!((report.changed, report.stale.count), (vec![key("page-1")], 0));
     assert!(report.diagnostics.is_empty());
     // Now it has a fault of its own, which is nearer.
     let (_, report) = world.edit(&[("page-1", "call part\ncall nobody")], &[]);
@@ -317,10 +317,7 @@ fn a_roll_back_holds_until_resume() {
     world.state = state;
     let snapshot = world.snapshot().clone();
     assert_eq!((snapshot.version().number(), snapshot.digest()), (4, digest));
-    assert_eq!(
-        (report.changed, report.removed),
-        (vec![name("part")], vec![name("new")])
-    );
+    assert_eq!((report.changed, report.removed), (vec![key("part")], vec![key("new")]));
     assert_eq!(
         (world.status("page-0"), world.status("new")),
         ("current: page part 2".into(), "gone".into())
@@ -396,4 +393,59 @@ fn last_good_closures_are_bounded_by_bytes() {
         remembered[15..].iter().all(|is_kept| *is_kept),
         "those that changed last"
     );
+}
+
+/// A partial that is removed is one fault, however many templates call it, and each of them still has its own place.
+#[test]
+fn a_removed_partial_is_one_fault() {
+    let mut world = site(1000);
+    world.edit(&[("other", "call page-7")], &[]);
+    let before = world.snapshot().clone();
+    let (plan, report) = world.edit(&[], &["part"]);
+    assert_eq!(plan.newest.bad.len(), 1001);
+    let report = report.expect("is published");
+    assert_eq!((report.stale.count, report.stale.names.len()), (1001, 100));
+    assert_eq!(
+        (report.removed.as_slice(), report.diagnostics.len()),
+        (&[key("part")][..], 100)
+    );
+
+    let snapshot = world.snapshot().clone();
+    let (was, is) = (&before.generation().content, &snapshot.generation().content);
+    let causes = is.causes(is.stale().bad());
+    let [(cause, ids)] = causes.as_slice() else {
+        panic!("{} causes", causes.len());
+    };
+    assert_eq!((snapshot.name(*cause), ids.len()), (Some(&name("part")), 1001));
+    let faults = snapshot.faults_of_cause(*cause, ids).expect("is one");
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].message, "there is no template `part`; 1000 templates call it");
+    // One bit for each caller, in leaves of 128 bytes, and no diagnostic.
+    assert!(
+        is.faults.bytes_not_shared(&was.faults) < 2048,
+        "{}",
+        is.faults.bytes_not_shared(&was.faults)
+    );
+    let why = world.why("other");
+    assert_eq!((&why.cause, why.diagnostics[0].chain.len()), (&name("page-7"), 1));
+    assert_eq!(why.diagnostics[0].template, Some(name("page-7")));
+
+    // Another place of the call is news, of this template only.
+    let (_, report) = world.edit(&[("page-3", "page\ncall part")], &[]);
+    let report = report.expect("is published");
+    assert_eq!(
+        (report.stale.names, report.diagnostics.len()),
+        (vec![name("page-3")], 1)
+    );
+    let (_, report) = world.edit(&[("part", "is back")], &[]);
+    assert_eq!(report.expect("is published").recovered.count, 1001);
+    let is = &world.snapshot().generation().content;
+    assert!(is.faults.texts().next().is_none() && is.faults.of_absent(*cause).is_none());
+
+    // Nothing is kept of a name that nobody calls any more.
+    world.edit(&[("other", "call nobody")], &[]);
+    let nobody = world.snapshot().id("nobody").expect("is called");
+    assert!(world.snapshot().generation().content.faults.of_absent(nobody).is_some());
+    world.edit(&[("other", "calls none")], &[]);
+    assert!(world.snapshot().generation().content.faults.of_absent(nobody).is_none());
 }

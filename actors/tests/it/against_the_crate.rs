@@ -86,23 +86,65 @@ fn theirs(case: &Case, escape: Escape) -> Result<String, Error> {
     if escape == Escape::None {
         engine.set_default_formatter(&tinytemplate::format_unescaped);
     }
-    let print = match escape {
-        Escape::None => tinytemplate::format_unescaped,
-        _ => tinytemplate::format,
-    };
-    engine.add_formatter("upper", move |value, output| {
-        let text = value.as_str().map(str::to_uppercase);
-        print(&text.map_or_else(|| value.clone(), Value::from), output)
-    });
-    engine.add_formatter("json", |value, output| {
-        output.push_str(&value.to_string());
-        Ok(())
-    });
+    engine.add_formatter("upper", move |value, output| format("upper", value, escape, output));
+    engine.add_formatter("json", move |value, output| format("json", value, escape, output));
+    // The crate takes all that follows the first `|` as one name.
+    let texts = case.templates.iter().flat_map(|(_, text)| chains(text));
+    for chain in texts.filter(|chain| names(chain).all(|name| KNOWN.contains(&name))) {
+        let all = chain.to_owned();
+        engine.add_formatter(chain, move |value, output| {
+            let mut names = names(&all).peekable();
+            let mut value = value.clone();
+            while let Some(name) = names.next() {
+                if names.peek().is_none() {
+                    return format(name, &value, escape, output);
+                }
+                let mut text = String::new();
+                format(name, &value, Escape::None, &mut text)?;
+                value = text.into();
+            }
+            Ok(())
+        });
+    }
     for name in ["refuse", "panic"] {
         let refusal = || Error::GenericError { msg: name.into() };
         engine.add_formatter(name, move |_, _| Err(refusal()));
     }
     engine.render(&case.templates[0].0, &case.context)
+}
+
+/// The formatters that both have.
+const KNOWN: [&str; 3] = ["json", "unescaped", "upper"];
+
+/// Prints a value through one of the formatters that both have.
+fn format(name: &str, value: &Value, escape: Escape, output: &mut String) -> Result<(), Error> {
+    let mut text = String::new();
+    match name {
+        "json" => text = value.to_string(),
+        _ => tinytemplate::format_unescaped(value, &mut text)?,
+    }
+    match (name, escape) {
+        ("upper", Escape::None) => output.push_str(&text.to_uppercase()),
+        ("upper", _) => tinytemplate::format(&text.to_uppercase().into(), output)?,
+        _ => output.push_str(&text),
+    }
+    Ok(())
+}
+
+/// Returns what the crate takes for the name of a formatter in each tag that has several.
+fn chains(text: &str) -> impl Iterator<Item = &str> {
+    let tags = text
+        .split('{')
+        .skip(1)
+        .filter_map(|tag| Some(tag.split_once('}')?.0.trim()));
+    let tags = tags.map(|tag| tag.strip_prefix('-').unwrap_or(tag).trim());
+    let tags = tags.map(|tag| tag.strip_suffix('-').unwrap_or(tag).trim());
+    let formatters = tags.filter_map(|tag| Some(tag.split_once('|')?.1.trim()));
+    formatters.filter(|name| name.contains('|'))
+}
+
+fn names(chain: &str) -> impl Iterator<Item = &str> {
+    chain.split('|').map(str::trim)
 }
 
 /// Returns the fault that an error of the crate stands for.
@@ -167,6 +209,11 @@ fn same_place(case: &Case, ours: &RenderError, theirs: &Error) -> Result<(), Str
     let place = bytes_of(text_of(template), diagnostic.span.ok_or("no place")?);
     let same = match ours.fault {
         RenderFault::MissingPath => place.start == at,
+        // The crate reports the first of several formatters.
+        RenderFault::Formatter => {
+            let before = text_of(template).get(at..place.start).unwrap_or_default();
+            place.contains(&at) || before.contains('|') && !before.contains('}')
+        }
         _ => place.contains(&at),
     };
     match same {

@@ -360,7 +360,7 @@ fn long_names_are_shortened_in_help() {
         format!("{{{{ a ? \"{long}\" : {long} }}}}"),
         format!("{{{{! {long} }}}}"),
         format!("{{{{{{{long}}}}}}}"),
-        format!("{{a|{long}|{long}}}"),
+        format!("{{a|{long}|{long}()}}"),
         format!("{{{{ call {{{long}}} with a }}}}"),
         format!("{{{{ set {long} = {long} }}}}"),
     ] {

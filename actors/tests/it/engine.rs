@@ -316,6 +316,20 @@ fn invalid_configurations_are_rejected() {
         .start()
         .expect("may come later");
 
+    let limits = |burst_quiet_ms, burst_max_ms| Limits {
+        burst_quiet_ms,
+        burst_max_ms,
+        ..Limits::default()
+    };
+    builder().limits(limits(7, 7)).start().expect("agree");
+    let error = builder().limits(limits(8, 7)).start().expect_err("is refused");
+    assert!(matches!(error, StartError::Limits(_)), "{error}");
+    let said = error.to_string();
+    assert!(
+        said.contains("`burst_quiet_ms` is 8 ms") && said.contains("`burst_max_ms`, 7 ms"),
+        "{said}"
+    );
+
     for name in [
         "",
         " ",

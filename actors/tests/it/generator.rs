@@ -243,8 +243,15 @@ impl Template<'_, '_> {
             0 if self.loops > 0 || self.choices.one_in(16) => self.keyword().to_owned(),
             1 => {
                 let formatter = match self.choices.one_in(16) {
-                    true => "| gone",
-                    false => self.choices.of(&["|unescaped", " | unescaped"]),
+                    true => self.choices.of(&["| gone", "|upper | gone", "|gone|unescaped"]),
+                    false => self.choices.of(&[
+                        "|unescaped",
+                        " | unescaped",
+                        "|upper",
+                        " | upper | unescaped",
+                        "|unescaped|upper",
+                        "| upper|upper |upper",
+                    ]),
                 };
                 self.path() + formatter
             }

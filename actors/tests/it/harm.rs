@@ -154,6 +154,34 @@ fn empty_loops_in_loops_take_steps() {
 }
 
 #[test]
+fn formatters_after_each_other_take_steps_and_output() {
+    let text = "{a|upper|lower|upper|lower|upper}";
+    let limits = |output_bytes| Limits {
+        render_steps: 100_000,
+        render_ms: 600_000,
+        output_bytes,
+        ..Limits::default()
+    };
+    let data = |count: usize| json!({ "a": "x".repeat(count) });
+    let render = |count, output_bytes| fault(&[("page.html", text)], &data(count), limits(output_bytes));
+    // Four times what lies between two of them, 32 bytes a step.
+    assert_eq!(
+        render(1_000_000, 2_000_000),
+        RenderFault::Budget(Exceeded::Steps(100_000))
+    );
+    assert_eq!(
+        render(1_000_000, 900_000),
+        RenderFault::Budget(Exceeded::Output(900_000))
+    );
+    let set = Set::compile([("page.html", text)], &limits(2_000_000)).expect("right");
+    let how = How {
+        limits: limits(2_000_000),
+        ..How::default()
+    };
+    assert_eq!(set.render(&data(700_000), &how).map(|text| text.len()), Ok(700_000));
+}
+
+#[test]
 fn calls_that_double_take_steps() {
     let text = "{{ if a }}{{ call page.html with a }}{{ call page.html with a }}{{ endif }}";
     let mut deep = json!({ "a": null });

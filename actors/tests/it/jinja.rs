@@ -1,5 +1,6 @@
 //! The dialect `jinja`: its output compared with that of minijinja, and everything that it refuses.
 
+mod across;
 mod cases;
 mod differential;
 mod engine;
@@ -7,3 +8,4 @@ mod generator;
 mod harm;
 mod inputs;
 mod judge;
+mod names;

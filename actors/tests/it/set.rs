@@ -8,7 +8,7 @@ use hotplate_actors::dialect::tiny::{Tiny, formatters::standard};
 use hotplate_actors::dialect::{
     Closure, Dialect, Escape, Formatter, FormatterError, Frame, Member, Members, Missing, RenderError, TemplateId,
 };
-use hotplate_actors::value::{Arena, build};
+use hotplate_actors::value::{Arena, Value, build};
 use hotplate_actors::{Digest, Limits, TemplateName};
 
 /// The options of a render.
@@ -35,6 +35,24 @@ impl Members for Set {
     fn member(&self, id: TemplateId) -> Option<&Member> {
         self.0.get(id.index())?.as_ref()
     }
+
+    fn id(&self, name: &str) -> Option<TemplateId> {
+        let of_name = |member: &Option<Member>| member.as_ref().is_some_and(|member| member.name.as_str() == name);
+        let at = self.0.iter().position(of_name)?;
+        u32::try_from(at).ok().map(TemplateId::new)
+    }
+
+    fn is_whole(&self, _id: TemplateId) -> bool {
+        true
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &TemplateName> + '_> {
+        Box::new(self.0.iter().flatten().map(|member| &member.name))
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::ZERO
+    }
 }
 
 impl Set {
@@ -52,6 +70,15 @@ impl Set {
         templates: impl IntoIterator<Item = (&'a str, &'a str)>,
         limits: &Limits,
     ) -> Result<Self, Vec<Diagnostic>> {
+        Self::compile_by(|_| dialect, templates, limits)
+    }
+
+    /// Compiles templates of several dialects. The first one is the entry.
+    pub(crate) fn compile_by<'a, 'd>(
+        dialect: impl Fn(&TemplateName) -> &'d dyn Dialect,
+        templates: impl IntoIterator<Item = (&'a str, &'a str)>,
+        limits: &Limits,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut formatters = standard();
         formatters.insert("refuse", Formatter::new(|_, _| Err(FormatterError::new("never"))));
         formatters.insert("panic", Formatter::new(|_, _| panic!("on purpose")));
@@ -59,7 +86,8 @@ impl Set {
         let mut units = Vec::new();
         for (name, text) in templates {
             let name = TemplateName::new(name).expect("a valid name");
-            units.push((name, dialect.compile(text, limits)?));
+            let unit = dialect(&name).compile(text, limits)?;
+            units.push((name, unit));
         }
         let ids: HashMap<_, _> = units.iter().map(|(name, _)| name.clone()).zip(0..).collect();
         let unknown_id = TemplateId::new(u32::MAX);
@@ -90,10 +118,15 @@ impl Set {
     pub(crate) fn render(&self, context: &serde_json::Value, how: &How) -> Result<String, RenderError> {
         let arena = Arena::new();
         let value = build(context, &arena, &how.limits).expect("JSON is a context");
+        self.render_value(&value, how)
+    }
+
+    /// Renders the entry with a context that was built before.
+    pub(crate) fn render_value(&self, value: &Value<'_>, how: &How) -> Result<String, RenderError> {
         let mut budget = Budget::new(&how.limits, None, None);
         let mut frame = Frame::new(&mut budget, how.escape, how.missing);
         let closure = self.entry();
-        closure.top().unit.render(&closure, &value, &mut frame)?;
+        closure.top().unit.render(&closure, value, &mut frame)?;
         assert_eq!(frame.depth, 0, "every call came back");
         Ok(frame.body.to_text())
     }

@@ -309,7 +309,7 @@ fn limits() -> Vec<Key> {
             "Time without a change after which the changes of a burst, such as a checkout, are published. It grows with the age of the burst: \
              half of that, ten times this at most. Changes of one or two templates are published at once."),
         key("burst_max_ms", milliseconds(0, HOUR),
-            "Longest time that a change of a burst waits for such a pause. A reload waits for none."),
+            "Longest time that a change of a burst waits for such a pause, at least `burst_quiet_ms`. A reload waits for none."),
         key("sweep_ms", milliseconds(100, DAY),
             "Time between two full scans, which find changes that no event reported. A full scan asks the file system about each file."),
         key("poll_ms", milliseconds(10, DAY),

@@ -17,7 +17,7 @@ use super::program::{
 use super::unit::JinjaUnit;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::body::BLOCK_BYTES;
-use crate::dialect::{Call, FormatterUse, Missing};
+use crate::dialect::{Call, CallKind, FormatterUse, Missing};
 use crate::limits::Limits;
 use crate::value::KeyWords;
 use names::{Names, Scope};
@@ -29,6 +29,9 @@ const PASSED_ON_MAX: usize = 500_000;
 pub(super) fn compile(text: &str, template: &Template<'_>, limits: &Limits) -> Result<JinjaUnit, Vec<Diagnostic>> {
     let mut compiler = Compiler::new(text);
     compiler.scopes.push(Scope::template());
+    let mut top = template.body.iter();
+    let extends = top.find(|statement| matches!(statement.kind, StatementKind::Extends(_)));
+    compiler.extends = extends.map(|statement| statement.at);
     compiler.body(&template.body);
     compiler.flush();
     let top = compiler.here();
@@ -63,6 +66,10 @@ struct Compiler<'t, 'a> {
     templates: Vec<TemplateUse>,
     imports: Vec<Box<[Imported]>>,
     calls: Vec<Call>,
+    /// The name of a template is computed.
+    computes_names: bool,
+    /// The statement by which the template always extends another one.
+    extends: Option<ByteRange>,
     formatters: Vec<FormatterUse>,
     /// The open scopes of the body that is being compiled.
     scopes: Vec<Scope<'t>>,
@@ -142,6 +149,8 @@ impl<'t, 'a> Compiler<'t, 'a> {
             templates: Vec::new(),
             imports: Vec::new(),
             calls: Vec::new(),
+            computes_names: false,
+            extends: None,
             formatters: Vec::new(),
             scopes: Vec::new(),
             within: Within::Template,
@@ -186,6 +195,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             program,
             missing: Missing::Error,
             calls: self.calls.into(),
+            computes_names: self.computes_names,
             formatters: self.formatters.into(),
             warnings: std::sync::OnceLock::new(),
             warnings_max: 0,
@@ -375,17 +385,21 @@ impl<'t, 'a> Compiler<'t, 'a> {
                 template,
                 ignore_missing,
             } => {
-                let template = self.template(template, *ignore_missing, at);
+                let kind = match ignore_missing {
+                    true => CallKind::Optional,
+                    false => CallKind::Required,
+                };
+                let template = self.template(template, kind);
                 self.push(Action::Include { template });
                 self.leak();
             }
             StatementKind::Import { template, alias } => {
-                let template = self.template(template, false, at);
+                let template = self.template(template, CallKind::Required);
                 let target = self.name_target(*alias);
                 self.push(Action::Import { template, target });
             }
             StatementKind::FromImport { template, names } => {
-                let template = self.template(template, false, at);
+                let template = self.template(template, CallKind::Required);
                 let mut imported = Vec::with_capacity(names.len());
                 for each in names {
                     let name = self.key(each.name.at);
@@ -595,7 +609,12 @@ impl<'t, 'a> Compiler<'t, 'a> {
             self.fault(fault.help("put it at the beginning of the text"));
             return;
         }
-        let template = self.template(template, false, at);
+        let kind = match self.extends == Some(at) {
+            true => CallKind::Extends,
+            // In a branch that may not be taken.
+            false => CallKind::Required,
+        };
+        let template = self.template(template, kind);
         self.push(Action::Extends { template });
     }
 

@@ -70,7 +70,11 @@ fn execute_in(
     context: &Value<'_>,
     frame: &mut Frame<'_>,
 ) -> Result<(), RenderError> {
-    let space = Space::new(arena.bump(), frame.budget.context_bytes);
+    let space = Space::new(
+        arena.bump(),
+        frame.budget.context_bytes_left,
+        frame.budget.context_bytes,
+    );
     let here = UnitRef {
         unit,
         closure: *closure,
@@ -532,17 +536,21 @@ impl<'r> Execution<'r> {
     fn deeper(&self, frame: &mut Frame<'_>) -> Outcome<()> {
         frame.budget.step()?;
         // What is alive grows with each level by what one text can have, so it is enough to compare it here.
-        let alive = size_of_val(self.stack.as_slice())
-            + self.variables.bytes()
-            + size_of_val(self.loops.as_slice())
-            + size_of_val(self.captures.as_slice());
-        self.space.fits(alive)?;
+        self.space.fits(self.alive())?;
         let limit = frame.budget.call_depth.min(RUNS_MAX);
         if frame.depth >= limit {
             return Err(Exceeded::Depth(limit).into());
         }
         frame.depth += 1;
         Ok(())
+    }
+
+    /// Returns the bytes of what is freed when the running templates end.
+    fn alive(&self) -> usize {
+        size_of_val(self.stack.as_slice())
+            + self.variables.bytes()
+            + size_of_val(self.loops.as_slice())
+            + size_of_val(self.captures.as_slice())
     }
 }
 

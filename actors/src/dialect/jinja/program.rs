@@ -322,8 +322,6 @@ pub(super) struct TemplateUse {
     pub(super) call: Option<u32>,
     /// The expression of the name, if it is not.
     pub(super) name: Option<Code>,
-    /// The calls whose names the expression can give.
-    pub(super) candidates: std::ops::Range<u32>,
     pub(super) ignore_missing: bool,
     pub(super) place: ByteRange,
 }

@@ -20,12 +20,18 @@ pub(super) struct Space<'r> {
 }
 
 impl<'r> Space<'r> {
-    pub(super) fn new(bump: &'r Bump, limit: usize) -> Self {
+    /// Returns an empty space of `left` bytes. Callers in other languages have taken the rest of `limit`.
+    pub(super) fn new(bump: &'r Bump, left: usize, limit: usize) -> Self {
         Self {
             bump,
-            left: Cell::new(limit),
+            left: Cell::new(left),
             limit,
         }
+    }
+
+    /// Returns the bytes that may still be taken, if this many are in use elsewhere.
+    pub(super) fn left_beside(&self, bytes: usize) -> usize {
+        self.left.get().saturating_sub(bytes)
     }
 
     /// Returns the arena, for lists whose size is bounded otherwise.
@@ -192,10 +198,10 @@ mod tests {
             }),
         ];
         for (bytes, allocate) in cases {
-            assert!(allocate(&Space::new(&bump, bytes)), "{bytes}");
-            assert!(!allocate(&Space::new(&bump, bytes - 1)), "{bytes}");
+            assert!(allocate(&Space::new(&bump, bytes, bytes)), "{bytes}");
+            assert!(!allocate(&Space::new(&bump, bytes - 1, bytes)), "{bytes}");
         }
-        let space = Space::new(&bump, 3);
+        let space = Space::new(&bump, 3, 3);
         let failure = space.text("abcd").expect_err("too much");
         assert!(matches!(*failure, Failure::Exceeded(Exceeded::Memory(3))));
     }

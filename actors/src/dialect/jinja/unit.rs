@@ -24,6 +24,8 @@ pub(super) struct JinjaUnit {
     /// The treatment of missing paths in this text. A render can be lenient in addition.
     pub(super) missing: Missing,
     pub(super) calls: Box<[Call]>,
+    /// The name of a template is computed.
+    pub(super) computes_names: bool,
     pub(super) formatters: Box<[FormatterUse]>,
     /// The warnings, which are computed on the first request: most texts are compiled only to be rendered.
     pub(super) warnings: OnceLock<Box<[Diagnostic]>>,
@@ -41,6 +43,10 @@ impl Unit for JinjaUnit {
 
     fn formatters(&self) -> &[FormatterUse] {
         &self.formatters
+    }
+
+    fn reaches_any(&self) -> bool {
+        self.computes_names
     }
 
     fn warnings(&self) -> &[Diagnostic] {

@@ -16,7 +16,7 @@ use super::path::Path;
 use super::piece::TextRange;
 use super::program::{Action, NO_INDEX, Operation, PathRef, Step};
 use super::scan::Token;
-use super::tag::Tag;
+use super::tag::{Tag, chain};
 use super::unit::TinyUnit;
 
 /// Compiles the tokens of a text that the scanner accepted.
@@ -103,7 +103,7 @@ impl<'t> Compiler<'t> {
 
     fn tag(&mut self, tag: &Tag) {
         match tag {
-            Tag::Value { path, formatter } => self.value(path, *formatter),
+            Tag::Value { path, formatters } => self.value(path, *formatters),
             Tag::If { path, negated } => self.condition(path, *negated),
             Tag::Else => {
                 let goto = self.ops.len();
@@ -140,8 +140,8 @@ impl<'t> Compiler<'t> {
         }
     }
 
-    fn value(&mut self, path: &Path, formatter: Option<TextRange>) {
-        let act = match (path, formatter) {
+    fn value(&mut self, path: &Path, formatters: Option<TextRange>) {
+        let act = match (path, formatters) {
             (Path::Turn(turn, part), _) => Action::Turn {
                 turn: *turn,
                 slot: self.loop_slot(),
@@ -149,13 +149,22 @@ impl<'t> Compiler<'t> {
             },
             (path, None) => Action::Value(self.path(path)),
             (path, Some(part)) => {
-                let formatter = small(self.formatters.len());
-                self.formatters.push(FormatterUse {
-                    name: part.of(self.spans.text).text.into(),
-                    span: self.spans.span(part),
-                });
+                let first = small(self.formatters.len());
+                for name in chain(part.of(self.spans.text)) {
+                    self.formatters.push(FormatterUse {
+                        name: name.text.into(),
+                        span: self.spans.span(name.part()),
+                    });
+                }
                 let path = self.path(path);
-                Action::Formatted { path, formatter }
+                match small(self.formatters.len()) - first {
+                    1 => Action::Formatted { path, formatter: first },
+                    count => Action::Chained {
+                        path,
+                        first,
+                        count: count as u16,
+                    },
+                }
             }
         };
         self.push(act);

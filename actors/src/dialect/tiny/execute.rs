@@ -4,6 +4,7 @@
 //! the next operation. Each tag, iteration and call takes a step of the budget; text without tags is bounded by the limit of the output.
 //! Failures are returned as compact values and explained only when they leave the template.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use crate::budget::Exceeded;
@@ -23,6 +24,9 @@ const SLOTS_INLINE: usize = 6;
 
 /// The length above which a text may keep a formatter busy without any output. The clock is checked after such a formatter.
 const LONG_TEXT_BYTES: usize = 4096;
+
+/// The bytes of a text that are copied between two formatters in the time of one step.
+const BYTES_PER_STEP: usize = 32;
 
 /// Renders the template of `closure`, whose unit is `unit`, and appends it to the output.
 pub(super) fn execute(
@@ -49,7 +53,12 @@ pub(super) fn execute(
         if let Err(exceeded) = frame.body.push_part(text, start, length) {
             return Err(Failure::Lead(exceeded).explain(unit, closure, at));
         }
-        at = match run.act(&op.act, at, frame) {
+        // Without optimisation, `act` takes ten kilobytes of stack, and a render may have 256 calls inside of each other.
+        let next = match op.act {
+            Action::Call { path, call } if cfg!(debug_assertions) => run.call(path, call, frame).map(|()| at + 1),
+            _ => run.act(&op.act, at, frame),
+        };
+        at = match next {
             Ok(next) => next,
             Err(failure) => return Err(failure.explain(unit, closure, at)),
         };
@@ -85,7 +94,7 @@ type BoxedFailure<'v> = Box<Failure<'v>>;
 
 impl<'v> Execution<'_, 'v> {
     /// Performs the action of an operation and returns the index of the next one.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn act(&mut self, act: &Action, at: usize, frame: &mut Frame<'_>) -> Result<usize, BoxedFailure<'v>> {
         match *act {
             Action::None => {}
@@ -99,6 +108,12 @@ impl<'v> Execution<'_, 'v> {
                 frame.budget.step()?;
                 if let Some(value) = self.value(path, frame)? {
                     self.format(value, formatter, frame)?;
+                }
+            }
+            Action::Chained { path, first, count } => {
+                frame.budget.step()?;
+                if let Some(value) = self.value(path, frame)? {
+                    self.format_chain(value, first..first + u32::from(count), frame)?;
                 }
             }
             Action::Turn { turn, slot, .. } => {
@@ -171,13 +186,7 @@ impl<'v> Execution<'_, 'v> {
                     return Ok(body as usize);
                 }
             }
-            Action::Call { path, call } => {
-                frame.budget.step()?;
-                if let Some(value) = self.value(path, frame)? {
-                    self.call(value, call, frame)
-                        .map_err(|failure| self.explain_call(failure, path))?;
-                }
-            }
+            Action::Call { path, call } => self.call(path, call, frame)?,
         }
         Ok(at + 1)
     }
@@ -237,7 +246,7 @@ impl<'v> Execution<'_, 'v> {
         }
     }
 
-    fn format(&self, value: &Value<'v>, formatter: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
+    fn format(&self, value: &Value<'_>, formatter: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
         let Some(function) = self.closure.top().formatters.get(formatter as usize) else {
             return Err(Failure::UnknownFormatter(formatter).into());
         };
@@ -255,7 +264,46 @@ impl<'v> Execution<'_, 'v> {
         Ok(())
     }
 
-    fn call(&self, value: &Value<'v>, call: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
+    /// Prints a value through several formatters, from left to right. Only the last one escapes: what the others write is a value.
+    #[inline(never)]
+    fn format_chain(
+        &self,
+        value: &Value<'v>,
+        mut formatters: Range<u32>,
+        frame: &mut Frame<'_>,
+    ) -> Result<(), BoxedFailure<'v>> {
+        let Some(last) = formatters.next_back() else {
+            return Ok(());
+        };
+        let (escape, start) = (frame.escape, frame.body.len());
+        frame.escape = Escape::None;
+        let mut text: Option<String> = None;
+        for formatter in formatters {
+            match &text {
+                Some(text) => self.format(&Value::Text(text), formatter, frame)?,
+                None => self.format(value, formatter, frame)?,
+            }
+            let written = frame.body.text_from(start).into_owned();
+            frame.body.truncate(start);
+            frame.budget.steps((written.len() / BYTES_PER_STEP) as u64)?;
+            text = Some(written);
+        }
+        frame.escape = escape;
+        self.format(&Value::Text(&text.unwrap_or_default()), last, frame)
+    }
+
+    /// Renders another template with the value of a path, if there is one.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn call(&self, path: PathRef, call: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
+        frame.budget.step()?;
+        let Some(value) = self.value(path, frame)? else {
+            return Ok(());
+        };
+        self.render(value, call, frame)
+            .map_err(|failure| self.explain_call(failure, path))
+    }
+
+    fn render(&self, value: &Value<'v>, call: u32, frame: &mut Frame<'_>) -> Result<(), BoxedFailure<'v>> {
         let Some(callee) = self.closure.callee(call as usize) else {
             return Err(Failure::UnknownTemplate(call).into());
         };

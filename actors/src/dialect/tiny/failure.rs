@@ -313,6 +313,7 @@ fn at_op(unit: &TinyUnit, at: usize, diagnostic: Diagnostic) -> Diagnostic {
         Some(
             Action::Value(path)
             | Action::Formatted { path, .. }
+            | Action::Chained { path, .. }
             | Action::If { path, .. }
             | Action::With { path, .. }
             | Action::For { path, .. }

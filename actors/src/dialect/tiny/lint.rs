@@ -1,4 +1,4 @@
-//! Warnings for values in positions of HTML that escaping does not protect. A formatter that is not one of the standard ones is assumed to
+//! Warnings for values in positions of HTML that escaping does not protect, and for braces that are only half escaped. A formatter that is not one of the standard ones is assumed to
 //! be right for its position.
 
 use crate::diagnostic::Diagnostic;
@@ -6,9 +6,9 @@ use crate::dialect::html_position::{HtmlPosition, Printed};
 use crate::limits::Limits;
 
 use super::path::Path;
-use super::piece::Piece;
+use super::piece::{Piece, TextRange};
 use super::scan::{Token, scan};
-use super::tag::Tag;
+use super::tag::{Tag, chain};
 
 /// Returns warnings about a template that produces HTML, at most `warnings_max`. The scanner has accepted the text before.
 pub(super) fn lint_accepted(text: &str, warnings_max: usize) -> Vec<Diagnostic> {
@@ -28,16 +28,21 @@ fn lint(text: &str, tokens: &[Token], warnings_max: usize) -> Vec<Diagnostic> {
     let mut place = HtmlPosition::Text;
     // The position at each open `if`, where both of its branches begin.
     let mut branches = Vec::new();
-    for token in tokens {
+    for (at, token) in tokens.iter().enumerate() {
         match token {
+            Token::Text(part) if warnings.len() < warnings_max && is_half_escaped(text, *part, tokens.get(at + 1)) => {
+                warnings.push(half_escaped(text, *part));
+                place = place.after(b"{");
+            }
             Token::Text(part) => place = place.after(part.of(text).text.as_bytes()),
             Token::Tag(Tag::If { .. }) => branches.push(place),
             Token::Tag(Tag::Else) => place = branches.last().copied().unwrap_or(place),
             Token::Tag(Tag::EndIf) => {
                 branches.pop();
             }
-            Token::Tag(Tag::Value { path, formatter }) => {
-                let printed = printed(path, formatter.map(|part| part.of(text)));
+            Token::Tag(Tag::Value { path, formatters }) => {
+                let last = formatters.and_then(|part| chain(part.of(text)).last());
+                let printed = printed(path, last);
                 if let Some(gap) = printed.and_then(|printed| place.gap(printed))
                     && warnings.len() < warnings_max
                 {
@@ -49,6 +54,32 @@ fn lint(text: &str, tokens: &[Token], warnings_max: usize) -> Vec<Diagnostic> {
         }
     }
     warnings
+}
+
+/// Returns true if a brace is text because of a backslash, and the next one begins a value that two braces close: `\{{ a }}`. The author
+/// probably wants to print both braces and what is between them.
+fn is_half_escaped(text: &str, brace: TextRange, next: Option<&Token>) -> bool {
+    let Some(Token::Tag(Tag::Value { .. })) = next else {
+        return false;
+    };
+    let range = brace.range();
+    let begins_value =
+        text[..range.start].ends_with('\\') && text[range.clone()] == *"{" && text[range.end..].starts_with('{');
+    begins_value
+        && text[range.end..]
+            .split_once('}')
+            .is_some_and(|(_, behind)| behind.starts_with('}'))
+}
+
+#[cold]
+fn half_escaped(text: &str, brace: TextRange) -> Diagnostic {
+    let range = brace.range();
+    Diagnostic::warning(
+        "half-escaped",
+        "only the first of these two braces is text, the second one begins a value",
+    )
+    .at(text, range.start - 1..range.end + 1)
+    .help("for two braces write `\\{\\{`; for a brace and then a value `\\{ {- name}`")
 }
 
 /// Returns the form in which a value is printed; none if it is right for any position.

@@ -31,6 +31,8 @@ pub(super) enum Action {
     Value(PathRef),
     /// Prints a value through a formatter.
     Formatted { path: PathRef, formatter: u32 },
+    /// Prints a value through several formatters, each of which takes the text of the one before it.
+    Chained { path: PathRef, first: u32, count: u16 },
     /// Prints the state of the loop of a slot.
     Turn { turn: LoopVariable, slot: u16, at: u32 },
     /// Jumps to `otherwise` unless the value is true (or, negated, false).

@@ -2,7 +2,7 @@
 //!
 //! It takes linear time, keeps to limits and never panics. It rejects everything that `tinytemplate` rejects, and also what that crate
 //! panics on, silently reads as something else, or fails on only while rendering. All texts that it accepts have the same meaning as in the
-//! crate.
+//! crate, which takes several formatters of a value for one with a long name.
 
 mod blocks;
 
@@ -126,11 +126,6 @@ impl<'t, 'l> Scan<'t, 'l> {
                 return self.note(fault.help(help));
             }
             self.count_tag(end)?;
-            if bytes.get(end + 1) == Some(&b'{') {
-                let message = "only the first of these two braces is text";
-                let help = "for two braces write `\\{\\{`; for a brace and then a value `\\{ {- name}`";
-                self.note(TagError::new("escaped-block", end - 1..end + 2, message).help(help))?;
-            }
             from = end;
             search = end + 1;
         }

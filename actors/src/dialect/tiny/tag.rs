@@ -14,15 +14,31 @@ use super::shorten::shorten;
 /// A parsed tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tag {
-    Value { path: Path, formatter: Option<TextRange> },
-    If { path: Path, negated: bool },
+    /// A value with the names of its formatters, which have `|` between them.
+    Value {
+        path: Path,
+        formatters: Option<TextRange>,
+    },
+    If {
+        path: Path,
+        negated: bool,
+    },
     Else,
     EndIf,
-    For { path: Path, name: TextRange },
+    For {
+        path: Path,
+        name: TextRange,
+    },
     EndFor,
-    With { path: Path, name: TextRange },
+    With {
+        path: Path,
+        name: TextRange,
+    },
     EndWith,
-    Call { callee: Box<Callee>, path: Path },
+    Call {
+        callee: Box<Callee>,
+        path: Path,
+    },
 }
 
 /// The name of a called template and its position. [`Tag`] boxes it, so that all other tags are moved cheaply.
@@ -123,43 +139,67 @@ impl TagError {
 /// Parses the content of single braces, without its dashes.
 pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, TagError> {
     if let Some(path) = plain_name(inner) {
-        return Ok(Tag::Value { path, formatter: None });
+        return Ok(Tag::Value { path, formatters: None });
     }
     let Some((before, after)) = inner.split_once("|") else {
         let path = path(inner, PathUse::Value, in_loop)?;
-        return Ok(Tag::Value { path, formatter: None });
+        return Ok(Tag::Value { path, formatters: None });
     };
     let path = path(before.trim(), PathUse::Formatted, in_loop)?;
-    let formatter = after.trim();
-    let refuse = |code, message: &str, help: &str| Err(TagError::new(code, formatter.range(), message).help(help));
+    let formatters = after.trim();
     let of = shorten(before.text.trim());
-    let name = formatter.text;
-    if name.is_empty() {
-        return refuse(
-            "empty-formatter",
-            "the name of a formatter is missing after `|`",
-            "name one, such as `{name | upper}`",
-        );
-    }
-    if let Some(otherwise) = name.strip_prefix('|') {
+    if let Some(otherwise) = formatters.text.strip_prefix('|') {
         let help = foreign::expression::default(&of, otherwise);
         return Err(TagError::new("not-a-path", inner.range(), "`||` is not part of the language").help(help));
     }
-    if name.contains('|') {
-        let help = foreign::expression::filter(&of, name)
-            .unwrap_or_else(|| "use one formatter that does both, or prepare the value in the data".into());
-        return refuse("chained-formatters", "formatters cannot be chained", &help);
+    let mut count = 0;
+    for name in chain(formatters) {
+        count += 1;
+        check_formatter(name, formatters, &of)?;
     }
-    let is_odd = |each: char| each.is_whitespace() || each.is_control() || "()[]{}\"'`,;=<>\\".contains(each);
-    if name.contains(is_odd) {
-        let help = foreign::expression::filter(&of, name)
-            .unwrap_or_else(|| "write its name alone, such as `{name | upper}`".into());
-        return refuse("formatter-arguments", "formatters take no arguments", &help);
+    if count > CHAIN_MAX {
+        let message = format!("a value has more than {CHAIN_MAX} formatters");
+        let fault = TagError::new("too-many-formatters", formatters.range(), message);
+        return Err(fault.help("register one formatter that does all of it"));
     }
     Ok(Tag::Value {
         path,
-        formatter: Some(formatter.part()),
+        formatters: Some(formatters.part()),
     })
+}
+
+/// The largest number of formatters of one value.
+pub(super) const CHAIN_MAX: usize = 16;
+
+/// Returns the names of formatters that have `|` between them.
+pub(super) fn chain(formatters: Piece<'_>) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = Some(formatters);
+    std::iter::from_fn(move || {
+        let all = rest.take()?;
+        match all.split_once("|") {
+            Some((first, others)) => {
+                rest = Some(others);
+                Some(first.trim())
+            }
+            None => Some(all.trim()),
+        }
+    })
+}
+
+/// Checks that a formatter is one word. `formatters` are all of this value, which the text calls `of`.
+fn check_formatter(name: Piece<'_>, formatters: Piece<'_>, of: &str) -> Result<(), TagError> {
+    if name.text.is_empty() {
+        let message = "the name of a formatter is missing after `|`";
+        let fault = TagError::new("empty-formatter", name.range(), message);
+        return Err(fault.help("name one, such as `{name | upper}`"));
+    }
+    let is_odd = |each: char| each.is_whitespace() || each.is_control() || "()[]{}\"'`,;=<>\\".contains(each);
+    if name.text.contains(is_odd) {
+        let help = foreign::expression::filter(of, formatters.text)
+            .unwrap_or_else(|| "write its name alone, such as `{name | upper}`".into());
+        return Err(TagError::new("formatter-arguments", name.range(), "formatters take no arguments").help(help));
+    }
+    Ok(())
 }
 
 /// Parses the content of double braces, without its dashes; `innermost` is the innermost open block.

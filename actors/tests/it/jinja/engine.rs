@@ -6,12 +6,12 @@ use hotplate_actors::MemoryHandle;
 use hotplate_actors::{Freshness, Hotplate, MemoryLoader, ReloadReport, TemplateName};
 use serde_json::{Value, json};
 
-struct Site {
-    texts: MemoryHandle,
-    hotplate: Hotplate,
+pub(super) struct Site {
+    pub(super) texts: MemoryHandle,
+    pub(super) hotplate: Hotplate,
 }
 
-fn name(name: &str) -> TemplateName {
+pub(super) fn name(name: &str) -> TemplateName {
     TemplateName::new(name).expect("a valid name")
 }
 
@@ -21,7 +21,7 @@ fn block<T>(future: impl Future<Output = T>) -> T {
 }
 
 impl Site {
-    fn new(texts: &[(&str, &str)]) -> Self {
+    pub(super) fn new(texts: &[(&str, &str)]) -> Self {
         let (loader, handle) = MemoryLoader::new();
         for (each, text) in texts {
             handle.set(name(each), *text);
@@ -38,12 +38,12 @@ impl Site {
         }
     }
 
-    fn edit(&self, edited: &str, text: &str) -> ReloadReport {
+    pub(super) fn edit(&self, edited: &str, text: &str) -> ReloadReport {
         self.texts.set(name(edited), text);
         block(self.hotplate.reload()).expect("reloads")
     }
 
-    fn render(&self, page: &str, data: &Value) -> String {
+    pub(super) fn render(&self, page: &str, data: &Value) -> String {
         self.hotplate
             .render(page, data)
             .map_or_else(|error| error.to_string(), |page| page.body)
@@ -132,16 +132,55 @@ fn a_late_failure_is_answered_by_the_last_good_version() {
 }
 
 #[test]
-fn circles_of_extends_are_answered_by_the_last_good_version() {
+fn cycles_of_extends_are_faults_of_all_their_templates_until_one_is_opened() {
     let site = Site::new(&[
         ("a.html.j2", "{% extends 'b.html.j2' %}"),
         ("b.html.j2", "b"),
-        ("c.html.j2", "c"),
+        ("under.html.j2", "{% extends 'a.html.j2' %}"),
+        ("c.html.j2", "c{% include 'c2.html.j2' %}"),
+        (
+            "c2.html.j2",
+            "{% if n is defined %}{% include 'c.html.j2' %}{% endif %}",
+        ),
+        (
+            "maybe.html.j2",
+            "{% if n is defined %}{% extends 'maybe.html.j2' %}{% endif %}m",
+        ),
     ]);
-    assert_eq!(site.render("a.html.j2", &json!({})), "b");
-    site.edit("b.html.j2", "{% extends 'a.html.j2' %}");
-    assert_eq!(site.render("a.html.j2", &json!({})), "b");
-    assert_eq!(site.render("c.html.j2", &json!({})), "c");
+    let pages = ["a.html.j2", "b.html.j2", "under.html.j2", "c.html.j2", "maybe.html.j2"];
+    let report = site.edit("b.html.j2", "{% extends 'a.html.j2' %}");
+    let said: Vec<String> = report.diagnostics.iter().map(ToString::to_string).collect();
+    let said = said.join("\n");
+    for message in [
+        "`a.html.j2` extends `b.html.j2`, which extends itself",
+        "`b.html.j2` extends `a.html.j2`, which extends itself",
+    ] {
+        assert!(said.contains(message), "{said}");
+    }
+    let all: BTreeSet<String> = pages[..3].iter().map(|page| (*page).to_owned()).collect();
+    assert_eq!(site.stale(&pages), all);
+    assert_eq!(site.render("under.html.j2", &json!({})), "b");
+    // A fault elsewhere, then the other template of the cycle is edited.
+    site.edit("b.html.j2", "{% if %}");
+    assert_eq!(site.stale(&pages), all);
+    site.edit("b.html.j2", "{% extends 'a.html.j2' %}!");
+    site.edit("a.html.j2", "a");
+    assert_eq!(site.stale(&pages), BTreeSet::new());
+    assert_eq!(site.render("b.html.j2", &json!({})), "a");
+    let report = site.edit("a.html.j2", "{% extends 'a.html.j2' %}");
+    let said = report.diagnostics[0].to_string();
+    assert!(
+        said.contains("`a.html.j2` extends itself") && said.contains("1:"),
+        "{said}"
+    );
+    assert_eq!(site.stale(&pages), all);
+    site.texts.remove(name("a.html.j2"));
+    let report = site.edit("c.html.j2", "c2");
+    assert!(report.diagnostics[0].to_string().contains("no template"), "{report:?}");
+    assert_eq!(
+        site.stale(&pages),
+        all.into_iter().filter(|page| page != "a.html.j2").collect()
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn on_a_small_stack<T: Send>(test: impl FnOnce() -> T + Send) -> T {
     on_a_stack(2 * 1024 * 1024, test)
 }
 
-fn on_a_stack<T: Send>(bytes: usize, test: impl FnOnce() -> T + Send) -> T {
+pub(super) fn on_a_stack<T: Send>(bytes: usize, test: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(bytes);
         let thread = thread.spawn_scoped(scope, test).expect("a thread");
@@ -326,9 +326,8 @@ fn mistakes_are_refused() {
         ("{{ x is divisibleby }}", "arguments"),
         ("{{ x | map('uper') }}", "unknown-filter"),
         ("{{ x | select('od') }}", "unknown-test"),
-        ("{% include name %}", "template-name"),
         ("{% include '../secret' %}", "template-name"),
-        ("{% extends ['a.html', name] %}", "template-name"),
+        ("{% extends ['../a.html', name] %}", "template-name"),
         ("{% block a %}{% extends 'a.html' %}{% endblock %}", "extends-place"),
         ("{{ super(1) }}", "arguments"),
         ("{{ x | datetimeformat }}", "unknown-filter"),
@@ -463,8 +462,6 @@ fn steps_count_work() {
     let including = format!("{sets}{{% include 'b.html' %}}");
     let setting = many(8000, &|at| format!("{{%set v{at}=1%}}"));
     let blocks = many(4000, &|at| format!("{{%block b{at}%}}{{%endblock%}}"));
-    let list = many(2000, &|at| format!("'n{at}.html',"));
-    let list = format!("{{% include [{list}] ignore missing %}}");
     let exported = format!(
         "{{% import 'b.html' as b %}}{{{{ [{}] | length }}}}",
         "b.v1,".repeat(100)
@@ -479,7 +476,6 @@ fn steps_count_work() {
         ("names of an import", &[("a.html", &importing), ("b.html", "")]),
         ("assignments", &[("a.html", &setting)]),
         ("blocks", &[("a.html", &blocks)]),
-        ("candidates", &[("a.html", &list)]),
         (
             "long paths",
             &[(

@@ -1,6 +1,6 @@
 //! Names of other templates.
 
-use super::super::ast::{ByteRange, Expr, ExprKind, Literal};
+use super::super::ast::{Argument, ByteRange, Expr, ExprKind, Literal, Postfix, PostfixKind};
 use super::super::fault::Fault;
 use super::super::program::TemplateUse;
 use super::{Compiler, small};
@@ -8,34 +8,22 @@ use crate::dialect::{Call, CallKind};
 use crate::template::TemplateName;
 
 impl<'t, 'a> Compiler<'t, 'a> {
-    /// Compiles the name of another template: a constant, or an expression whose values are written out.
-    pub(super) fn template(&mut self, name: &'a Expr<'t>, ignore_missing: bool, at: ByteRange) -> u32 {
-        let first = small(self.calls.len());
+    /// Compiles the name of another template: a constant, which is a call of this kind, or an expression. The names that stand in an expression
+    /// are optional calls, so that their templates are part of the closure.
+    pub(super) fn template(&mut self, name: &'a Expr<'t>, kind: CallKind) -> u32 {
         let (mut call, mut code) = (None, None);
         if let ExprKind::Literal(Literal::Str(text)) = &name.kind {
-            let kind = if ignore_missing {
-                CallKind::Optional
-            } else {
-                CallKind::Required
-            };
+            call = Some(small(self.calls.len()));
             self.call(text, kind, name.at);
-            call = Some(first);
         } else {
-            if !self.candidates(name) {
-                let message = "the name of a template is written out, not computed";
-                let help = "write the names that are possible, such as `\"a.html\" if wide else \"b.html\"` or \
-                            `[\"a.html\", \"b.html\"]`";
-                self.fault(Fault::new("template-name", name.at, message).help(help));
-            }
+            self.computes_names |= !self.written_out(name);
             code = Some(self.expression(name));
         }
-        let candidates = first..small(self.calls.len());
         self.templates.push(TemplateUse {
             call,
             name: code,
-            candidates,
-            ignore_missing,
-            place: if call.is_some() { name.at } else { at },
+            ignore_missing: kind == CallKind::Optional,
+            place: name.at,
         });
         small(self.templates.len() - 1)
     }
@@ -53,19 +41,41 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
     }
 
-    /// Adds the names that an expression can give. Returns false if it can give others.
-    fn candidates(&mut self, expr: &'a Expr<'t>) -> bool {
+    /// Adds the names that stand in an expression as those of templates. Returns false if the expression can give others.
+    fn written_out(&mut self, expr: &'a Expr<'t>) -> bool {
+        let mut all = |parts: &mut dyn Iterator<Item = &'a Expr<'t>>| {
+            parts.fold(true, |written_out, part| self.written_out(part) && written_out)
+        };
         match &expr.kind {
             ExprKind::Literal(Literal::Str(name)) => {
                 self.call(name, CallKind::Optional, expr.at);
                 true
             }
-            ExprKind::List(items) | ExprKind::Tuple(items) => items.iter().all(|item| self.candidates(item)),
+            ExprKind::List(items) | ExprKind::Tuple(items) | ExprKind::Or(items) => all(&mut items.iter()),
             ExprKind::Conditional { arms, otherwise } => {
-                arms.iter().all(|arm| self.candidates(&arm.value))
-                    && otherwise.as_ref().is_none_or(|otherwise| self.candidates(otherwise))
+                all(&mut arms.iter().map(|arm| &arm.value).chain(otherwise.as_deref()))
+            }
+            ExprKind::Postfix(base, operations) => {
+                let defaults = operations.iter().filter_map(default).flatten();
+                all(&mut defaults.chain([&**base]));
+                false
             }
             _ => false,
         }
     }
+}
+
+/// Returns what the filter `default` gives in place of an undefined value.
+fn default<'e, 't>(operation: &'e Postfix<'t>) -> Option<impl Iterator<Item = &'e Expr<'t>> + use<'e, 't>> {
+    let PostfixKind::Filter(filter) = &operation.kind else {
+        return None;
+    };
+    let first = filter
+        .arguments
+        .first()
+        .filter(|_| matches!(filter.name.text, "default" | "d"));
+    first.map(|argument| match argument {
+        Argument::Positional(value) => Some(value).into_iter(),
+        _ => None.into_iter(),
+    })
 }

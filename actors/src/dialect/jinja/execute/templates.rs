@@ -7,7 +7,8 @@ use crate::dialect::jinja::program::{Block, TemplateUse};
 use crate::dialect::jinja::scope::Module;
 use crate::dialect::jinja::unit::JinjaUnit;
 use crate::dialect::jinja::value::Val;
-use crate::dialect::{Closure, Escape, Frame, Missing, RenderFault};
+use crate::dialect::shorten::shorten;
+use crate::dialect::{Closure, Escape, Found, Frame, Missing, RenderFault};
 
 /// The number of names that are compared in the time of one step.
 const ENTRIES_PER_STEP: usize = 32;
@@ -44,7 +45,6 @@ impl<'r> Execution<'r> {
         value: Val<'r>,
         frame: &mut Frame<'_>,
     ) -> Outcome<Option<Closure<'r>>> {
-        let calls = &here.unit.calls;
         let mut machine = machine!(self, here, frame);
         machine.defined(value)?;
         let names = match value.elements(&mut machine)? {
@@ -52,30 +52,21 @@ impl<'r> Execution<'r> {
             None => self.space.slice(&[value])?,
         };
         for name in names {
-            machine.items(1 + template.candidates.len() / ENTRIES_PER_STEP)?;
             let Some(name) = name.as_str() else {
-                return Err(Failure::invalid(format!(
-                    "the name of a template is a string, not {}",
-                    name.words()
-                )));
+                let message = format!("the name of a template is a string, not {}", name.words());
+                return Err(Failure::invalid(message));
             };
-            let candidates = template.candidates.clone();
-            let call = candidates.into_iter().find(|call| {
-                let call = calls.get(*call as usize);
-                call.is_some_and(|call| call.name.as_str() == name)
-            });
-            if let Some(found) = call.and_then(|call| here.closure.callee(call as usize)) {
-                return Ok(Some(found));
+            machine.bytes(name.len())?;
+            match here.closure.find(name) {
+                Found::Whole(found) => return Ok(Some(found)),
+                Found::Unknown => {}
+                Found::Faulty => return Err(faulty(name)),
             }
         }
-        if template.ignore_missing || names.is_empty() {
-            return Ok(None);
+        match template.ignore_missing || names.is_empty() {
+            true => Ok(None),
+            false => Err(unknown_of(here.closure, names)),
         }
-        let names: Vec<&str> = names.iter().filter_map(|name| name.as_str()).collect();
-        Err(unknown(&format!(
-            "none of these templates exists: `{}`",
-            names.join("`, `")
-        )))
     }
 
     fn template_use(here: UnitRef<'r>, template: u32) -> Outcome<&'r TemplateUse> {
@@ -131,7 +122,11 @@ impl<'r> Execution<'r> {
         self.deeper(frame)?;
         let Some(unit) = jinja(closure) else {
             // Other languages know nothing of variables: they get the data of the page.
+            // They may call templates in Jinja again, whose values live beside those of this render.
+            let left = self.space.left_beside(self.alive());
+            let left = std::mem::replace(&mut frame.budget.context_bytes_left, left);
             let outcome = closure.top().unit.render(&closure, self.variables.context, frame);
+            frame.budget.context_bytes_left = left;
             frame.depth -= 1;
             return outcome.map_err(|error| self.called(Box::new(Failure::Rendered(error)), here, place));
         };
@@ -320,6 +315,43 @@ fn required_block(name: &str) -> Box<Failure> {
 /// Returns the unit of a closure, if it is of this dialect.
 fn jinja(closure: Closure<'_>) -> Option<&JinjaUnit> {
     closure.top().unit.as_any().downcast_ref()
+}
+
+/// The number of names that an unknown one is compared with.
+const COMPARISONS_MAX: usize = 1000;
+/// The number of unknown names that a message lists.
+const LISTED_MAX: usize = 4;
+
+/// Returns the failure of names that no template has.
+#[cold]
+fn unknown_of(closure: Closure<'_>, names: &[Val<'_>]) -> Box<Failure> {
+    let names = || names.iter().filter_map(|name| name.as_str());
+    let listed: Vec<String> = names().take(LISTED_MAX).map(shorten).collect();
+    let listed = listed.join("`, `");
+    let failure = match names().nth(1) {
+        None => unknown(&format!("there is no template `{listed}`")),
+        Some(_) => {
+            let more = if names().nth(LISTED_MAX).is_some() { ", …" } else { "" };
+            unknown(&format!("none of these templates exists: `{listed}`{more}"))
+        }
+    };
+    let nearest = names()
+        .next()
+        .and_then(|name| closure.suggestion(name, COMPARISONS_MAX));
+    match nearest {
+        Some(nearest) => failure.help(format!("did you mean `{nearest}`?")),
+        None => {
+            failure.help("names are paths below the root of the templates; `ignore missing` prints nothing instead")
+        }
+    }
+}
+
+/// Returns the failure of a template whose last good version is older than the caller.
+#[cold]
+fn faulty(name: &str) -> Box<Failure> {
+    let message = format!("the template `{}` has a fault, or calls one that has", shorten(name));
+    let failure = Failure::of(RenderFault::UnknownTemplate, "faulty-template", message);
+    failure.help("fix its text first; until then this page is answered by its last version that could be rendered")
 }
 
 #[cold]

@@ -280,37 +280,45 @@ fn filtered(text: &str) -> Option<String> {
     )
 }
 
-/// Returns what to write instead of a filter that takes arguments, is followed by another one, or has another name here.
+/// Returns what to write instead of filters of which one takes arguments or has another name here.
 pub(in super::super) fn filter(of: &str, filters: &str) -> Option<String> {
-    let length = filters
-        .bytes()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-        .count();
-    let (name, arguments) = filters.split_at(length);
-    let arguments = arguments.trim();
-    match name {
-        "default" | "default_if_none" | "d" => {
-            let arguments = arguments.trim_start_matches(['(', ':']).trim_end_matches(')');
-            return Some(default(of, arguments.split(',').next().unwrap_or_default()));
+    let mut rest = filters;
+    for place in 0..super::super::tag::CHAIN_MAX {
+        let length = rest
+            .bytes()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            .count();
+        let (name, arguments) = rest.split_at(length);
+        let arguments = arguments.trim();
+        match name {
+            "default" | "default_if_none" | "d" => {
+                let arguments = arguments.trim_start_matches(['(', ':']).trim_end_matches(')');
+                return Some(default(of, arguments.split(',').next().unwrap_or_default()));
+            }
+            "safe" | "raw" | "noescape" | "html_safe" | "safeHTML" if arguments.is_empty() => {
+                return Some(match place {
+                    0 => format!("write `{{{of} | unescaped}}`, only for markup of your own"),
+                    _ => "write `unescaped` at its end, only for markup of your own".into(),
+                });
+            }
+            "length" | "count" | "size" => return Some(count(of)),
+            "join" => {
+                return Some(format!(
+                    "write `{{{{ for item in {of} }}}}{{item}}{{{{ if not @last }}}}, {{{{ endif }}}}{{{{ endfor }}}}`"
+                ));
+            }
+            _ => {}
         }
-        "safe" | "raw" | "noescape" | "html_safe" | "safeHTML" if arguments.is_empty() => {
-            return Some(format!("write `{{{of} | unescaped}}`, only for markup of your own"));
+        if let Some(others) = arguments.strip_prefix('|') {
+            rest = others.trim_start();
+            continue;
         }
-        "length" | "count" | "size" => return Some(count(of)),
-        "join" => {
-            return Some(format!(
-                "write `{{{{ for item in {of} }}}}{{item}}{{{{ if not @last }}}}, {{{{ endif }}}}{{{{ endfor }}}}`"
-            ));
-        }
-        _ => {}
+        let shown = if name.is_empty() { "upper".into() } else { shorten(name) };
+        return (!arguments.is_empty()).then(|| {
+            format!("write its name alone, such as `{{{of} | {shown}}}`; for each way to format, the program registers a formatter")
+        });
     }
-    if arguments.contains('|') {
-        return Some("use one formatter that does both, or prepare the value in the data".into());
-    }
-    let shown = if name.is_empty() { "upper".into() } else { shorten(name) };
-    (!arguments.is_empty()).then(|| {
-        format!("write its name alone, such as `{{{of} | {shown}}}`; for each way to format, the program registers a formatter")
-    })
+    None
 }
 
 /// Returns what to write instead of a choice: `a ? b : c`, `b if a else c`.
