@@ -239,6 +239,10 @@ impl Directory {
             (false, hotplate::site::TEMPLATES) => default(directory),
             (false, templates) => Site::open(directory).map(|site| site.templates(templates)),
         };
+        let site = site.or_else(|error| match setup.has_stored() {
+            true => Ok(Site::absent(self.directory.clone(), templates.plain).templates(&templates.directory)),
+            false => Err(error),
+        });
         Ok(site?.rules(setup.config().files.rules()))
     }
 }

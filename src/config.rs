@@ -32,7 +32,7 @@ mod change;
 mod sample;
 
 use hotplate_actors::dialect::Missing;
-use hotplate_actors::{ActorKind, Builder, Limits, Links, OnFailure, Policy, Rules, WatchBy};
+use hotplate_actors::{ActorKind, Builder, Limits, Links, OnFailure, Policy, Rules, StoreOptions, WatchBy};
 use serde::{Deserialize, Serialize};
 
 use crate::{ConnectionLimits, LiveLimits};
@@ -61,6 +61,8 @@ pub struct Config {
     pub templates: Templates,
     /// The files that are templates, and how changes of them are detected.
     pub files: Files,
+    /// The store of published versions.
+    pub store: Store,
     /// The limits of the engine.
     pub limits: Limits,
     /// The limits of live reload, which are in the section `limits` too.
@@ -210,6 +212,16 @@ impl Files {
     }
 }
 
+/// The store of published versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Store {
+    /// The directory; empty is none.
+    pub dir: String,
+    /// The number of versions that are kept.
+    pub keep: usize,
+}
+
 /// The restart policy of each actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -220,6 +232,7 @@ pub struct Supervision {
     pub graph: Policy,
     pub registry: Policy,
     pub renderer: Policy,
+    pub store: Policy,
     /// The policy for the whole engine, which applies once an actor has reached its restart limit.
     pub engine: Policy,
 }
@@ -233,6 +246,7 @@ impl Supervision {
             graph,
             registry,
             renderer,
+            store,
             engine,
         } = self;
         let all = [
@@ -241,6 +255,7 @@ impl Supervision {
             (ActorKind::Graph, graph),
             (ActorKind::Registry, registry),
             (ActorKind::Renderer, renderer),
+            (ActorKind::Store, store),
             (ActorKind::Engine, engine),
         ];
         all.into_iter()
@@ -276,6 +291,26 @@ impl Config {
         match fallback.as_str() {
             "" => builder,
             fallback => builder.fallback(fallback),
+        }
+    }
+}
+
+impl Config {
+    /// Has an engine that serves visitors store its versions, if a directory is set. Commands that publish nothing do not call this.
+    pub fn apply_store(&self, builder: Builder) -> Builder {
+        let Store { dir, keep } = &self.store;
+        match dir.as_str() {
+            "" => builder,
+            dir => builder.store(StoreOptions::new(dir).keep(*keep)),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            dir: String::new(),
+            keep: StoreOptions::new("").keep,
         }
     }
 }
@@ -341,6 +376,7 @@ impl Default for Supervision {
             graph: ActorKind::Graph.default_policy(),
             registry: ActorKind::Registry.default_policy(),
             renderer: ActorKind::Renderer.default_policy(),
+            store: ActorKind::Store.default_policy(),
             engine: ActorKind::Engine.default_policy(),
         }
     }

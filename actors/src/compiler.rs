@@ -118,7 +118,7 @@ impl Serve<SourcesChanged> for Compiler {
             noticed,
         } = message;
         // The compiler pool runs the jobs; this actor only waits, so its mailbox keeps the order of batches.
-        let mut texts = match self.compile(changed).await {
+        let mut texts = match compile_all(changed, &self.0).await {
             Ok(texts) => texts,
             Err(lost) => return BatchOutcome::Lost(lost),
         };
@@ -128,6 +128,7 @@ impl Serve<SourcesChanged> for Compiler {
                 name,
                 CompiledText::Broken {
                     digest: None,
+                    text: None,
                     diagnostics,
                 },
             )
@@ -164,45 +165,52 @@ impl Compiler {
             }
         }
     }
+}
 
-    async fn compile(&self, sources: Vec<Source>) -> Result<Vec<(TemplateName, CompiledText)>, String> {
-        let mut texts = Vec::with_capacity(sources.len());
-        let mut waiting = std::collections::VecDeque::new();
-        let mut sources = sources.into_iter();
-        loop {
-            let job: Vec<Source> = sources.by_ref().take(SOURCES_PER_JOB).collect();
-            let last = job.is_empty();
-            if !last {
-                let setup = self.0.clone();
-                let current = Arc::new(CurrentText::default());
-                let seen = Arc::clone(&current);
-                let span = tracing::Span::current();
-                let job = self.0.pool.run(move || {
-                    let _batch = span.entered();
-                    let mut texts = Vec::with_capacity(job.len());
-                    for source in job {
-                        let _begun = seen.begin(&source, &setup);
-                        texts.push(compile(source, &setup));
-                    }
-                    texts
-                });
-                waiting.push_back((job, current));
-            }
-            while waiting.len() >= if last { 1 } else { jobs_in_flight(self.0.pool.threads()) } {
-                let Some((job, current)) = waiting.pop_front() else {
-                    break;
-                };
-                match job.await {
-                    Ok(compiled) => texts.extend(compiled),
-                    Err(lost) => {
-                        current.mark_as_hanging(&self.0, &lost);
-                        return Err(lost.to_string());
-                    }
+/// Compiles sources on the pool, a few jobs at a time.
+///
+/// # Errors
+/// The reason why a job did not end.
+pub(crate) async fn compile_all(
+    sources: Vec<Source>,
+    setup: &CompilerConfig,
+) -> Result<Vec<(TemplateName, CompiledText)>, String> {
+    let mut texts = Vec::with_capacity(sources.len());
+    let mut waiting = std::collections::VecDeque::new();
+    let mut sources = sources.into_iter();
+    loop {
+        let job: Vec<Source> = sources.by_ref().take(SOURCES_PER_JOB).collect();
+        let last = job.is_empty();
+        if !last {
+            let context = setup.clone();
+            let current = Arc::new(CurrentText::default());
+            let seen = Arc::clone(&current);
+            let span = tracing::Span::current();
+            let job = setup.pool.run(move || {
+                let _batch = span.entered();
+                let mut texts = Vec::with_capacity(job.len());
+                for source in job {
+                    let _begun = seen.begin(&source, &context);
+                    texts.push(compile(source, &context));
+                }
+                texts
+            });
+            waiting.push_back((job, current));
+        }
+        while waiting.len() >= if last { 1 } else { jobs_in_flight(setup.pool.threads()) } {
+            let Some((job, current)) = waiting.pop_front() else {
+                break;
+            };
+            match job.await {
+                Ok(compiled) => texts.extend(compiled),
+                Err(lost) => {
+                    current.mark_as_hanging(setup, &lost);
+                    return Err(lost.to_string());
                 }
             }
-            if last {
-                return Ok(texts);
-            }
+        }
+        if last {
+            return Ok(texts);
         }
     }
 }
@@ -255,15 +263,16 @@ fn compile(source: Source, setup: &CompilerConfig) -> (TemplateName, CompiledTex
     if let Err(diagnostics) = &compiled {
         setup.recorder.compiles.failed(diagnostics);
     }
-    let text = match compiled {
+    let compiled = match compiled {
         Ok(unit) => CompiledText::Unit { digest, unit },
         Err(diagnostics) => CompiledText::Broken {
             digest: Some(digest),
+            text: Some(text),
             diagnostics: diagnostics
                 .iter()
                 .map(|diagnostic| diagnostic.clone().in_template(&name))
                 .collect(),
         },
     };
-    (name, text)
+    (name, compiled)
 }

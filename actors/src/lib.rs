@@ -38,6 +38,7 @@ pub mod loader;
 pub mod protocol;
 pub mod events;
 mod accepted;
+pub mod store;
 mod unheard;
 mod fault_log;
 mod watcher;
@@ -49,6 +50,7 @@ pub mod registry;
 #[doc(hidden)]
 pub mod reader;
 mod renderer;
+mod store_writer;
 mod engine;
 mod handle;
 #[cfg(test)]
@@ -61,7 +63,7 @@ pub use engine::StartError;
 pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
 pub use handle::{Builder, Hotplate, Keyed, Pinned, Reloader, RenderRequest, Renders, TemplateHandle};
-pub use health::{ActorHealth, ActorState, Health, LoaderHealth, LoaderStatus, MailboxHealth, WatchMode};
+pub use health::{ActorHealth, ActorState, Health, LoaderHealth, LoaderStatus, MailboxHealth, StoreHealth, WatchMode};
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
 pub use policies::ActorKind;
@@ -71,6 +73,7 @@ pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, R
 pub use protocol::report::NameSample;
 pub use reader::ContextSource;
 pub use snapshot::Status;
+pub use store::{StoreError, StoreOptions};
 #[doc(hidden)]
 pub use suggestion::suggestion;
 pub use supervision::{Policy, Restart, Strategy, Timeout, Unavailable};

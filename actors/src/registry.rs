@@ -13,6 +13,7 @@ pub mod history;
 mod answered;
 pub mod publish;
 mod report;
+mod restore;
 pub mod state;
 
 use std::sync::Arc;
@@ -26,8 +27,8 @@ use crate::events::{Event, EventBus, Fallback, Fixed, Published, Serving};
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
 use crate::protocol::messages::{
-    BatchOutcome, Compare, CompareError, CurrentSnapshot, History, IdempotencyKey, KeptVersions, PublishBatch, Resume,
-    RollBack, RolledBack,
+    BatchOutcome, Compare, CompareError, CurrentSnapshot, History, IdempotencyKey, KeptVersions, PublishBatch,
+    RestoreVersion, Resume, RollBack, RolledBack,
 };
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Compared, Snapshot};
@@ -35,6 +36,7 @@ use crate::supervision::{Behavior, Fenced, Serve, Started, Unavailable, Vault};
 
 pub(crate) use answered::AnsweredState;
 use publish::Decision;
+use restore::restore;
 use state::RegistryState;
 
 /// The configuration and shared state of a Registry, which outlive a fault of it. `G` is the graph, which the Registry stores without
@@ -49,6 +51,8 @@ pub(crate) struct RegistryConfig<G> {
     pub(crate) events: EventBus,
     pub(crate) fault_log: Arc<FaultLog>,
     pub(crate) recorder: Arc<Recorder>,
+    /// Called after each commit, so that the state is stored. It never waits.
+    pub(crate) committed: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// The behaviour of the Registry.
@@ -63,6 +67,7 @@ impl<G: Clone + Unpin + 'static> Behavior for Registry<G> {
         if committed.version() != setup.served.load().version() {
             setup.served.store(committed);
         }
+        (setup.committed)();
         Ok(Self(RegistryConfig {
             accepted: setup.accepted.open(),
             ..setup.clone()
@@ -73,6 +78,13 @@ impl<G: Clone + Unpin + 'static> Behavior for Registry<G> {
 impl<G: Clone + Unpin + 'static> Serve<PublishBatch<G>> for Registry<G> {
     async fn serve(&mut self, batch: PublishBatch<G>) -> BatchOutcome {
         self.publish(batch)
+            .unwrap_or_else(|fenced| BatchOutcome::Lost(fenced.to_string()))
+    }
+}
+
+impl<G: Clone + Unpin + 'static> Serve<RestoreVersion<G>> for Registry<G> {
+    async fn serve(&mut self, stored: RestoreVersion<G>) -> BatchOutcome {
+        self.restore(stored)
             .unwrap_or_else(|fenced| BatchOutcome::Lost(fenced.to_string()))
     }
 }
@@ -144,15 +156,31 @@ impl<G: Clone> Registry<G> {
                 BatchOutcome::Published(report)
             }
             Decision::Held { state } => {
-                self.0.accepted.commit(accepted.next(registry.with(state), graph))?;
+                self.commit(accepted.next(registry.with(state), graph))?;
                 BatchOutcome::Held(version)
             }
             Decision::Unchanged => {
-                self.0.accepted.commit(accepted.next(registry.clone(), graph))?;
+                self.commit(accepted.next(registry.clone(), graph))?;
                 BatchOutcome::Unchanged(version)
             }
             Decision::Refused { reason } => BatchOutcome::Refused(reason.to_string()),
         })
+    }
+
+    fn restore(&self, stored: RestoreVersion<G>) -> Result<BatchOutcome, Fenced> {
+        let RestoreVersion {
+            plan,
+            stale,
+            version,
+            graph,
+        } = stored;
+        let accepted = self.0.accepted.draft();
+        let registry = &accepted.registry;
+        let (state, report, effects) = restore(&registry.state, &plan, &stale, version, &self.0.limits);
+        let report = Arc::new(report);
+        let next = accepted.next(registry.with(state), graph);
+        self.swap(next, &report, &effects, Instant::now())?;
+        Ok(BatchOutcome::Published(report))
     }
 
     /// Executes a command of an operator once for each idempotency key. The outcome is committed together with the key, so a command whose
@@ -178,10 +206,17 @@ impl<G: Clone> Registry<G> {
             Err(answer) => {
                 let registry = registry.clone().answer(key, &answer, &self.0.limits);
                 let next = accepted.next(registry, accepted.graph.clone());
-                self.0.accepted.commit(next).map(|()| answer)
+                self.commit(next).map(|()| answer)
             }
         };
         done.map_err(|fenced| Unavailable::Lost(fenced.to_string()))
+    }
+
+    /// Commits the state, and has it stored.
+    fn commit(&self, accepted: AcceptedState<AnsweredState, G>) -> Result<(), Fenced> {
+        self.0.accepted.commit(accepted)?;
+        (self.0.committed)();
+        Ok(())
     }
 
     /// Commits the state, swaps the snapshot, and reports the version, in this order.
@@ -196,6 +231,7 @@ impl<G: Clone> Registry<G> {
         let (snapshot, held) = (state.snapshot().clone(), state.is_held());
         self.0.accepted.commit(accepted)?;
         self.0.served.store(Arc::clone(&snapshot));
+        (self.0.committed)();
         let settled = snapshot.settle_faults();
         self.0.fault_log.published(&snapshot, report, effects, &settled);
         for event in events_for(&snapshot, report, noticed.elapsed().as_micros()) {

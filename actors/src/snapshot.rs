@@ -55,6 +55,7 @@ pub(crate) use earlier::{EarlierVersions, LastGoodVersions};
 pub(crate) use id_set::IdSet;
 pub(crate) use late_faults::{Failure, LateFaultLimits, LateFaults, Settled};
 pub use late_faults::{LateFault, Serving};
+pub(crate) use stale::StoredStale;
 pub use status::Status;
 pub use why::Why;
 pub(crate) use why::are_same_faults;

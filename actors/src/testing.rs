@@ -79,6 +79,7 @@ pub(crate) fn compile(of: &TemplateName, text: &str) -> CompiledText {
                 .at_span(text, last_word());
             return CompiledText::Broken {
                 digest: Some(digest),
+                text: Some(text.into()),
                 diagnostics: Arc::new([fault]),
             };
         }

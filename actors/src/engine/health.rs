@@ -98,6 +98,16 @@ impl Engine {
                 false => degraded.extend(loader.status.missing.clone()),
             }
         }
+        let store = self
+            .actors
+            .store
+            .as_ref()
+            .map(|(storing, _)| storing.state.health(version));
+        if let Some(store) = &store {
+            degraded.extend(store.not_loaded.iter().cloned());
+            let not_stored = store.error.as_ref();
+            degraded.extend(not_stored.map(|error| format!("the newest version is not stored: {error}")));
+        }
         Health {
             ready: reasons.is_empty(),
             reasons,
@@ -106,6 +116,7 @@ impl Engine {
             actors,
             loaders,
             mailboxes: self.mailboxes.all().map(mailbox).into(),
+            store,
         }
     }
 

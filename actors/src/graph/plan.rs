@@ -18,13 +18,13 @@ use std::sync::Arc;
 use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
 use super::faults::{FaultFinder, SuggestionCache};
-use crate::dialect::{Formatter, FormatterError, Formatters, Member, Members, TemplateId};
+use crate::dialect::{Formatter, FormatterError, Formatters, Member, Members, TemplateId, Unit};
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::index::Index;
 use crate::snapshot::view::{PlacedMember, View};
 use crate::snapshot::{Chunks, Faults, IdSet, NameHasher, NewestTexts, are_same_faults};
-use crate::template::TemplateName;
+use crate::template::{Digest, TemplateName};
 use crate::version::LoaderId;
 
 /// The texts of all loaders, the calls between them, and the bad templates. A clone shares all memory, so a caller applies a batch to a
@@ -144,6 +144,31 @@ impl Graph {
         self.defined.iter().filter_map(|id| self.names.name(id))
     }
 
+    /// Returns the texts of each loader, in the order of precedence.
+    pub(crate) fn texts(
+        &self,
+    ) -> impl Iterator<Item = (LoaderId, impl Iterator<Item = (&TemplateName, &CompiledText)>)> {
+        self.loaders.iter().map(|(loader, texts)| {
+            let texts = texts.iter();
+            let texts = texts.filter_map(|(id, text)| Some((self.names.name(id)?, &**text)));
+            (*loader, texts)
+        })
+    }
+
+    /// Returns a view of texts that are not those of any loader: the closures of templates that are stale. Texts that do not compile are left
+    /// out.
+    pub(crate) fn view_of(&mut self, texts: &[(TemplateName, CompiledText)]) -> View {
+        let mut view = View::default();
+        for (name, text) in texts {
+            if let CompiledText::Unit { digest, unit } = text {
+                let id = self.names.id_of(name);
+                let member = self.member(name.clone(), *digest, unit);
+                view.set(id, Some(Arc::new(PlacedMember::new(member))));
+            }
+        }
+        view
+    }
+
     /// Returns the text of a template, from the first loader that has one.
     fn text(&self, id: TemplateId) -> Option<&Arc<CompiledText>> {
         self.loaders.values().find_map(|texts| texts.get(id))
@@ -200,6 +225,14 @@ impl Graph {
         let Some(name) = self.names.name(id).cloned() else {
             return;
         };
+        let member = self.member(name, *digest, unit);
+        self.callers
+            .replace(id, before.as_ref().map(|before| &before.member), Some(&member));
+        Arc::make_mut(&mut self.view).set(id, Some(Arc::new(PlacedMember::new(member))));
+    }
+
+    /// Returns a unit under a name, with its calls and formatters resolved.
+    fn member(&mut self, name: TemplateName, digest: Digest, unit: &Arc<dyn Unit>) -> Member {
         let mut companions = OrderedIds::default();
         for companion in self.companions.of(&name).iter().filter(|companion| **companion != name) {
             companions.push(self.names.id_of(companion));
@@ -211,17 +244,14 @@ impl Graph {
                 Some(formatter) => formatter.clone(),
                 None => missing_formatter(),
             });
-        let member = Member {
-            digest: *digest,
+        Member {
+            digest,
             formatters: formatters.collect(),
             callees: unit.calls().iter().map(|call| self.names.id_of(&call.name)).collect(),
             companions: companions.ids.into_boxed_slice(),
             unit: Arc::clone(unit),
             name,
-        };
-        self.callers
-            .replace(id, before.as_ref().map(|before| &before.member), Some(&member));
-        Arc::make_mut(&mut self.view).set(id, Some(Arc::new(PlacedMember::new(member))));
+        }
     }
 
     /// Removes a template of which no loader has a text.

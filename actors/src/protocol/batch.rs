@@ -35,6 +35,8 @@ pub enum CompiledText {
     Broken {
         /// Digest of the text, if it could be read.
         digest: Option<Digest>,
+        /// The text, if it could be read.
+        text: Option<Arc<str>>,
         /// The errors in the text.
         diagnostics: Arc<[Diagnostic]>,
     },
@@ -46,10 +48,13 @@ impl CompiledText {
         match (self, other) {
             (Self::Unit { digest: a, .. }, Self::Unit { digest: b, .. }) => a == b,
             (
-                Self::Broken { digest, diagnostics },
+                Self::Broken {
+                    digest, diagnostics, ..
+                },
                 Self::Broken {
                     digest: other_digest,
                     diagnostics: other_diagnostics,
+                    ..
                 },
             ) => digest == other_digest && diagnostics == other_diagnostics,
             _ => false,
@@ -61,7 +66,9 @@ impl fmt::Debug for CompiledText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unit { digest, .. } => f.debug_struct("Unit").field("digest", digest).finish_non_exhaustive(),
-            Self::Broken { digest, diagnostics } => {
+            Self::Broken {
+                digest, diagnostics, ..
+            } => {
                 let mut shown = f.debug_struct("Broken");
                 shown.field("digest", digest).field("diagnostics", diagnostics).finish()
             }

@@ -11,7 +11,7 @@ use actix::Message;
 
 use crate::context::Context;
 use crate::diagnostic::Diagnostic;
-use crate::snapshot::{Compared, Snapshot};
+use crate::snapshot::{Compared, Snapshot, StoredStale};
 use crate::supervision::{Fault, TakenSlot, Unavailable};
 use crate::template::{Digest, Source, TemplateName};
 use crate::version::{Revision, Version};
@@ -147,6 +147,45 @@ pub enum BatchOutcome {
 impl From<Fault> for BatchOutcome {
     fn from(fault: Fault) -> Self {
         Self::Lost(fault.to_string())
+    }
+}
+
+/// Continue from a version that an earlier process has published and stored. Sent once, before anything is loaded.
+#[derive(Debug, Message)]
+#[rtype(result = "BatchOutcome")]
+pub struct RestoreVersion<G> {
+    /// The content of the version.
+    pub plan: Plan,
+    /// The templates that were stale.
+    pub(crate) stale: Vec<StoredStale>,
+    /// The number of the version.
+    pub version: Version,
+    /// The state of the Graph.
+    pub graph: G,
+}
+
+// --- to the StoreWriter -----------------------------------------------------------------------------------------------------
+
+/// Store what was accepted and is not stored yet. The newest version counts, so several requests lead to one write.
+#[derive(Debug, Message)]
+#[rtype(result = "StoreOutcome")]
+pub struct StoreAccepted {
+    /// The single slot that requests have in the mailbox; absent for a caller who waits for the outcome.
+    pub place: Option<TakenSlot>,
+}
+
+/// The outcome of storing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreOutcome {
+    /// Everything that was accepted is durable.
+    Stored,
+    /// It is not, for this reason. It is tried again.
+    Failed(String),
+}
+
+impl From<Fault> for StoreOutcome {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault.to_string())
     }
 }
 

@@ -10,7 +10,9 @@ use crate::limits::Limits;
 use crate::protocol::plan::Plan;
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::index::Index;
-use crate::snapshot::{Content, EarlierVersions, Generation, IdSet, LastGoodVersions, Snapshot, SnapshotShared};
+use crate::snapshot::{
+    Content, EarlierVersions, Generation, IdSet, LastGoodVersions, Snapshot, SnapshotShared, StoredStale,
+};
 use crate::template::TemplateName;
 use crate::version::Version;
 
@@ -83,6 +85,16 @@ impl RegistryState {
         &self.snapshot
     }
 
+    /// Returns the names of all templates.
+    pub(crate) fn names(&self) -> &Index {
+        &self.names
+    }
+
+    /// Returns the templates that are stale, by class.
+    pub(crate) fn stale_classes(&self) -> Vec<StoredStale> {
+        self.head.content.stale().stored()
+    }
+
     /// Returns true if an operator rolled back, so that new plans wait.
     #[must_use]
     pub fn is_held(&self) -> bool {
@@ -151,6 +163,14 @@ impl RegistryState {
         };
         let (report, effects) = Report::of(&self.snapshot, &compared, &self.names, limits.event_names);
         (self, report, effects)
+    }
+
+    /// Returns the snapshot of the head as this version, with no earlier version.
+    pub(super) fn first_snapshot(&self, version: Version) -> Arc<Snapshot> {
+        let content = self.head.content.clone();
+        let generation = Arc::new(Generation { version, content });
+        let earlier = EarlierVersions::default();
+        Arc::new(Snapshot::new(generation, self.names.clone(), earlier, &self.shared))
     }
 
     /// Returns the bytes of the compiled texts that these templates had before and no longer have.

@@ -7,7 +7,7 @@ use super::chunks::Chunks;
 use super::id_set::IdSet;
 use super::index::Index;
 use super::served::{Contributions, DigestSum};
-use super::stale::{ClassNumber, StaleSet};
+use super::stale::{ClassNumber, StaleSet, StoredStale};
 use super::view::View;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
@@ -89,6 +89,26 @@ impl Content {
         *self.stale.bad() == newest.bad
             && self.view.differences(&newest.view).is_empty()
             && self.faults.differences(&newest.faults, same_faults).is_empty()
+    }
+
+    /// Returns the content of an engine that continues from these texts, with the templates that were stale. The cost is that of all templates.
+    pub(crate) fn restored(newest: &NewestTexts, stale: &[StoredStale], names: &Index) -> Self {
+        let mut content = Self {
+            view: Arc::clone(&newest.view),
+            stale: StaleSet::restored(&newest.bad, stale),
+            faults: newest.faults.clone(),
+            sum: DigestSum::default(),
+            len: newest.len,
+        };
+        let mut sum = DigestSum::default();
+        let mut contributions = Contributions::new(&content, names);
+        for (id, _) in names.iter() {
+            if let Some(contribution) = contributions.of(id) {
+                sum.add(&contribution);
+            }
+        }
+        content.sum = sum;
+        content
     }
 
     /// Returns the content with these texts after this one, which was current last in `since`. The cost is that of what changed: a few

@@ -19,6 +19,7 @@ mod layers;
 mod promises;
 mod same_as_the_crate;
 mod set;
+mod store;
 mod supervision;
 #[cfg(target_os = "linux")]
 mod watching;

@@ -29,6 +29,7 @@ pub(super) fn all() -> Vec<Key> {
     section("log", log());
     section("templates", templates());
     section("files", files());
+    section("store", store());
     section("limits", limits());
     section("limits", live_limits());
     for (actor, _) in Supervision::default().policies() {
@@ -199,6 +200,15 @@ fn templates() -> Vec<Key> {
              `.jinja2` are Jinja too."),
         key("formatters", Kind::List,
             "Names of formatters that your own program provides. Here they print the value unchanged, and `serve` refuses to start with them."),
+    ]
+}
+
+fn store() -> Vec<Key> {
+    vec![
+        key("dir", Kind::File,
+            "Directory in which `serve` and `dev` store published versions. The next start serves the last one at once, even if the templates \
+             are missing or broken by then. A relative path starts at the directory of this file. Empty stores nothing."),
+        key("keep", count(2, 100_000), "Versions that are kept there."),
     ]
 }
 

@@ -98,6 +98,22 @@ impl Observer {
         timers.into_iter().flatten().min()
     }
 
+    /// Notes that roots with these names have existed, in an earlier process. A name belongs to the first root with the longest prefix that
+    /// fits: of several roots with one prefix, the others may never have existed.
+    pub(super) fn restored(&mut self, names: &[TemplateName]) {
+        let mut prefixes: Vec<String> = self.trees.iter().map(|tree| tree.prefix.clone()).collect();
+        prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
+        let owners = names.iter().filter_map(|name| {
+            prefixes
+                .iter()
+                .find(|prefix| name.as_str().starts_with(prefix.as_str()))
+        });
+        let mut owners: HashSet<&String> = owners.collect();
+        for tree in &mut self.trees {
+            tree.was_there |= owners.remove(&tree.prefix);
+        }
+    }
+
     /// Returns true if events report every change, so that a mark in their queue is enough to know of everything.
     pub(super) fn trusts_events(&self) -> bool {
         self.mode.is_exact() && self.silent().is_none() && self.trust == EventTrust::Trusted
