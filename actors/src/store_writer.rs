@@ -12,8 +12,9 @@ use crate::store::Store;
 use crate::store::state::StoreState;
 use crate::store::version::StoredVersion;
 use crate::supervision::{Behavior, Pool, Serve, Started};
-use crate::unheard::unheard;
+
 use crate::version::Version;
+use crate::without_subscriber::warn_without_subscriber;
 
 /// The pause before a version is written again that could not be written.
 const RETRY: Duration = Duration::from_secs(1);
@@ -101,7 +102,7 @@ fn write(config: &StoreWriterConfig) -> StoreOutcome {
             if config.state.failed(error.clone()) {
                 let served = "it is served, but a restart would serve an older version";
                 tracing::error!(version = version.number(), error, "a version is not stored; {served}");
-                unheard(format_args!("version {version} is not stored: {error}"));
+                warn_without_subscriber(format_args!("version {version} is not stored: {error}"));
             }
             StoreOutcome::Failed(error)
         }

@@ -26,7 +26,7 @@ use crate::store::version::{StoredText, StoredVersion};
 use crate::store_writer::{StoreWriter, StoreWriterConfig};
 use crate::supervision::{Behavior, Child, InjectedFaults, MailboxSlot, MeteredRecipient, Pool, Shell, Vault};
 use crate::template::TemplateName;
-use crate::unheard::unheard;
+use crate::without_subscriber::warn_without_subscriber;
 use crate::version::LoaderId;
 use crate::watcher::{self, HintGate, LoaderWorker, Watcher};
 
@@ -40,7 +40,7 @@ impl ControlState {
             served,
             renderer,
             timers,
-            tally,
+            recorder,
             fault_log,
             group,
             watcher_hints,
@@ -72,7 +72,7 @@ impl ControlState {
             limits: Arc::clone(&limits),
             events,
             fault_log,
-            recorder: Arc::clone(&tally),
+            recorder: Arc::clone(&recorder),
             committed,
         };
         let registry: ActorEntry<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
@@ -91,7 +91,7 @@ impl ControlState {
             cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
             pool: compilers.clone(),
             limits: Arc::clone(&limits),
-            recorder: Arc::clone(&tally),
+            recorder: Arc::clone(&recorder),
             graph: graph.recipient(),
             graph_at_start: graph.recipient(),
             first_batches: Arc::new(FirstBatches::of(plan.loaders.len())),
@@ -120,10 +120,10 @@ impl ControlState {
                 start(compiler_config.clone(), child(ActorKind::Compiler, id.0), &faults);
             let child = child(ActorKind::Watcher, id.0);
             let faults = faults["watcher"].clone();
-            let tally = Arc::clone(&tally);
+            let recorder = Arc::clone(&recorder);
             compiler_children.push(Arc::clone(&compiler.child));
             let compiler = compiler.recipient();
-            let (watcher, hints) = start_watcher(id, worker.clone(), compiler, tally, &limits, child, faults);
+            let (watcher, hints) = start_watcher(id, worker.clone(), compiler, recorder, &limits, child, faults);
             watcher_hints
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -183,7 +183,7 @@ fn start_watcher(
     loader: LoaderId,
     worker: LoaderWorker,
     compiler: MeteredRecipient<SourcesChanged>,
-    tally: Arc<Recorder>,
+    recorder: Arc<Recorder>,
     limits: &Limits,
     child: Arc<Child>,
     faults: InjectedFaults,
@@ -209,7 +209,7 @@ fn start_watcher(
             compiler,
             hints,
             gate,
-            recorder: tally,
+            recorder,
         };
         Shell::new(setup, child_of_shell, faults)
     });
@@ -255,7 +255,7 @@ fn syncs_after_restore(watchers: &[ActorEntry<Watcher>], workers: &[LoaderWorker
                 let reason =
                     format!("{source} could not be loaded since the start: {error}; its stored templates are served");
                 tracing::warn!(reason, "stored templates are served");
-                unheard(&reason);
+                warn_without_subscriber(&reason);
                 state.loaded(number, Some(reason));
                 actix::clock::sleep(pause).await;
                 pause = (pause * 2).min(RELOAD_PAUSE_MAX);
