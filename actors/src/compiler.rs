@@ -116,6 +116,7 @@ impl Serve<SourcesChanged> for Compiler {
             unreadable,
             removed,
             noticed,
+            cause,
         } = message;
         // The compiler pool runs the jobs; this actor only waits, so its mailbox keeps the order of batches.
         let mut texts = match compile_all(changed, &self.0).await {
@@ -140,7 +141,7 @@ impl Serve<SourcesChanged> for Compiler {
             texts,
             removed,
         };
-        self.hand_on(Compiled { batch, noticed }).await
+        self.hand_on(Compiled { batch, noticed, cause }).await
     }
 }
 

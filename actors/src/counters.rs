@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::events::Published;
@@ -208,6 +209,15 @@ impl Recorder {
     /// Returns the latest published versions, oldest first.
     pub(crate) fn publications(&self) -> Vec<Publication> {
         self.publications.all()
+    }
+
+    /// Returns the cause of a version, if it is among the latest.
+    pub(crate) fn cause_of(&self, version: Version) -> Cause {
+        let publications = self.publications.all();
+        let found = publications
+            .iter()
+            .find(|publication| publication.published.version == version);
+        found.map(|found| found.published.cause.clone()).unwrap_or_default()
     }
 
     /// Returns the usage of one template.

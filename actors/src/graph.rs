@@ -16,6 +16,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::accepted::AcceptedState;
+use crate::cause::Cause;
 use crate::protocol::messages::{BatchOutcome, Compiled, CompiledTogether, Dependents, Edge, Edges, PublishBatch};
 use crate::protocol::plan::Plan;
 use crate::supervision::{Behavior, MeteredRecipient, Serve, Started, Unavailable, Vault};
@@ -70,6 +71,7 @@ pub(crate) async fn publish<R, E: Display>(
     let Some(noticed) = batches.iter().map(|compiled| compiled.noticed).min() else {
         return BatchOutcome::Refused("there is no batch".into());
     };
+    let cause = Cause::of_all(batches.iter().map(|compiled| &compiled.cause));
     for _ in 0..=CONFLICTS_MAX {
         let AcceptedState { number, graph, .. } = draft();
         let mut graph = Graph::clone(&graph);
@@ -83,6 +85,7 @@ pub(crate) async fn publish<R, E: Display>(
             plan,
             graph: Arc::new(graph),
             noticed,
+            cause: cause.clone(),
         };
         match send(batch).await {
             Ok(BatchOutcome::Conflict) => {}

@@ -6,7 +6,7 @@
 
 mod builder;
 mod call;
-mod keyed;
+mod commands;
 mod pinned;
 mod reload;
 mod renders;
@@ -41,7 +41,7 @@ use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
 pub use builder::Builder;
-pub use keyed::Keyed;
+pub use commands::Commands;
 pub use pinned::Pinned;
 pub use reload::Reloader;
 pub use renders::Renders;
@@ -118,7 +118,12 @@ impl Hotplate {
     /// # Errors
     /// The errors of [`Hotplate::reload`].
     pub async fn reload_full(&self) -> Result<ReloadReport, Unavailable> {
-        self.reloader().send(Reload { full: true }).await
+        self.reloader()
+            .send(Reload {
+                full: true,
+                ..Reload::default()
+            })
+            .await
     }
 
     /// Returns the limits that this engine was started with.
@@ -258,7 +263,7 @@ impl Hotplate {
     /// # Errors
     /// [`Unavailable`] if there is no outcome.
     pub async fn roll_back(&self, to: Version) -> Result<RolledBack, Unavailable> {
-        self.0.roll_back(to, keyed::fresh()).await
+        self.commands().roll_back(to).await
     }
 
     /// Ends a roll-back: serves the newest version again.
@@ -266,13 +271,17 @@ impl Hotplate {
     /// # Errors
     /// [`Unavailable`] if there is no outcome.
     pub async fn resume(&self) -> Result<RolledBack, Unavailable> {
-        self.0.resume(keyed::fresh()).await
+        self.commands().resume().await
     }
 
     /// Returns commands under an idempotency key: a command that was lost can be sent again and is carried out once.
-    #[must_use]
-    pub fn keyed(&self, key: &str) -> Keyed {
-        Keyed::new(&self.0, key)
+    pub fn keyed(&self, key: &str) -> Commands {
+        self.commands().key(key)
+    }
+
+    /// Returns commands of an operator that take options: who asks and why, the version that is expected, an idempotency key.
+    pub fn commands(&self) -> Commands {
+        Commands::new(&self.0)
     }
 
     /// Returns the versions that can be rolled back to, and whether one of them is held.

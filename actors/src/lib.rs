@@ -20,6 +20,7 @@ struct Readme;
 pub mod template;
 pub mod text;
 pub mod version;
+pub mod cause;
 pub mod diagnostic;
 pub mod limits;
 pub mod value;
@@ -56,13 +57,14 @@ mod handle;
 #[cfg(test)]
 mod testing;
 
+pub use cause::Cause;
 pub use context::{Context, Prepared};
 pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
-pub use handle::{Builder, Hotplate, Keyed, Pinned, Reloader, RenderRequest, Renders, TemplateHandle};
+pub use handle::{Builder, Commands, Hotplate, Pinned, Reloader, RenderRequest, Renders, TemplateHandle};
 pub use health::{ActorHealth, ActorState, Health, LoaderHealth, LoaderStatus, MailboxHealth, StoreHealth, WatchMode};
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};

@@ -27,12 +27,13 @@ use crate::events::{Event, EventBus, Fallback, Fixed, Published, Serving};
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
 use crate::protocol::messages::{
-    BatchOutcome, Compare, CompareError, CurrentSnapshot, History, IdempotencyKey, KeptVersions, PublishBatch,
-    RestoreVersion, Resume, RollBack, RolledBack,
+    BatchOutcome, CommandOptions, Compare, CompareError, CurrentSnapshot, History, KeptVersions, PublishBatch,
+    RestoreVersion, Resume, RollBack, RolledBack, VersionConflict,
 };
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Compared, Snapshot};
 use crate::supervision::{Behavior, Fenced, Serve, Started, Unavailable, Vault};
+use crate::version::Version;
 
 pub(crate) use answered::AnsweredState;
 use publish::Decision;
@@ -92,7 +93,7 @@ impl<G: Clone + Unpin + 'static> Serve<RestoreVersion<G>> for Registry<G> {
 impl<G: Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
     async fn serve(&mut self, command: RollBack) -> Result<RolledBack, Unavailable> {
         let limits = Arc::clone(&self.0.limits);
-        self.command(command.key, |state| {
+        self.command(command.command, |state| {
             history::roll_back(state, command.to, &limits).map_err(RolledBack::NotKept)
         })
     }
@@ -101,7 +102,7 @@ impl<G: Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
 impl<G: Clone + Unpin + 'static> Serve<Resume> for Registry<G> {
     async fn serve(&mut self, command: Resume) -> Result<RolledBack, Unavailable> {
         let limits = Arc::clone(&self.0.limits);
-        self.command(command.key, |state| {
+        self.command(command.command, |state| {
             history::resume(state, &limits).ok_or_else(|| RolledBack::Unchanged(state.snapshot().version()))
         })
     }
@@ -140,6 +141,7 @@ impl<G: Clone> Registry<G> {
             plan,
             graph,
             noticed,
+            cause,
         } = batch;
         let accepted = self.0.accepted.draft();
         if accepted.number != base {
@@ -149,7 +151,7 @@ impl<G: Clone> Registry<G> {
         let version = registry.state.snapshot().version();
         Ok(match publish::publish(&registry.state, &plan, &self.0.limits) {
             Decision::Published { state, report, effects } => {
-                let report = Arc::new(report);
+                let report = Arc::new(report.caused_by(cause));
                 let next = accepted.next(registry.with(state), graph);
                 self.swap(next, &report, &effects, noticed)?;
                 self.0.recorder.edited(noticed);
@@ -187,17 +189,22 @@ impl<G: Clone> Registry<G> {
     /// answer was lost is not executed twice.
     fn command(
         &self,
-        key: Option<IdempotencyKey>,
+        command: CommandOptions,
         decide: impl FnOnce(&RegistryState) -> Result<(RegistryState, Report, Effects), RolledBack>,
     ) -> Result<RolledBack, Unavailable> {
+        let CommandOptions { key, expected, cause } = command;
         let accepted = self.0.accepted.draft();
         let registry = &accepted.registry;
         if let Some(answered) = key.and_then(|key| registry.answered(key)) {
             return Ok(answered);
         }
-        let done = match decide(&registry.state) {
+        let decided = match self.conflict(&registry.state, expected) {
+            Some(conflict) => Err(RolledBack::Conflict(conflict)),
+            None => decide(&registry.state),
+        };
+        let done = match decided {
             Ok((state, report, effects)) => {
-                let report = Arc::new(report);
+                let report = Arc::new(report.caused_by(cause));
                 let answer = RolledBack::Published(Arc::clone(&report));
                 let registry = registry.with(state).answer(key, &answer, &self.0.limits);
                 let next = accepted.next(registry, accepted.graph.clone());
@@ -217,6 +224,17 @@ impl<G: Clone> Registry<G> {
         self.0.accepted.commit(accepted)?;
         (self.0.committed)();
         Ok(())
+    }
+
+    /// Returns the conflict of a caller who expects another version than the one that is served.
+    fn conflict(&self, state: &RegistryState, expected: Option<Version>) -> Option<VersionConflict> {
+        let served = state.snapshot().version();
+        let expected = expected.filter(|expected| *expected != served)?;
+        Some(VersionConflict {
+            expected,
+            served,
+            cause: self.0.recorder.cause_of(served),
+        })
     }
 
     /// Commits the state, swaps the snapshot, and reports the version, in this order.
@@ -265,6 +283,9 @@ fn log(published: &Published, quiet: bool) {
                 broken = published.broken.len(),
                 recovered = published.recovered.len(),
                 micros = published.micros,
+                by = published.cause.name(),
+                reason = published.cause.why(),
+                trace = published.cause.trace_id(),
                 "published"
             )
         };
@@ -280,6 +301,7 @@ fn events_for(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> 
     let published = Published {
         version: report.version,
         digest: report.digest,
+        cause: report.cause.clone(),
         changed: report.changed.clone(),
         removed: report.removed.clone(),
         stale: report.stale.clone(),

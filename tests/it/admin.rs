@@ -307,6 +307,56 @@ fn an_operator_compares_rolls_back_and_resumes() {
 }
 
 #[test]
+fn a_change_has_a_cause_and_may_expect_a_version() {
+    let served = Served::start(&SHOP);
+    served.edit("alone.txt", "two");
+    let cause_of = |version: usize| {
+        let versions = served.get_json("/admin/v1/versions");
+        let found = versions["versions"].as_array().expect("a list").iter();
+        let found = found.filter(|known| known["version"] == version).next_back();
+        found.expect("is known")["cause"].clone()
+    };
+    assert_eq!(
+        cause_of(1),
+        json!({"by": "loader templates in memory", "reason": null, "trace": null})
+    );
+    // The loader may have noticed the edit before the reload asked for it.
+    let edited = cause_of(2);
+    assert!(edited["by"] == "admin API" || edited == cause_of(1), "{edited}");
+
+    let json = ("content-type", "application/json");
+    let tag = served
+        .get("/admin/v1/version")
+        .header("etag")
+        .expect("a tag")
+        .to_owned();
+    assert_eq!(tag, "\"2\"");
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+    let seen = [json, ("if-match", tag.as_str()), ("traceparent", parent.as_str())];
+    let back = r#"{"to": 1, "by": "alice", "reason": "incident 4711"}"#;
+    assert_eq!(served.ask("POST", "/admin/v1/rollback", &seen, back).status, 200);
+    let alice = json!({"by": "alice", "reason": "incident 4711", "trace": trace});
+    assert_eq!(cause_of(3), alice);
+    for (path, body) in [("rollback", r#"{"to": 2}"#), ("resume", "{}")] {
+        let late = served.ask("POST", &format!("/admin/v1/{path}"), &seen, body);
+        assert_eq!(
+            (late.status, &late.json()["type"]),
+            (412, &json!("urn:hotplate:problem:conflict"))
+        );
+        let detail = late.json()["detail"].as_str().expect("words").to_owned();
+        for part in ["version 3 is served and not 2", "alice: incident 4711", trace] {
+            assert!(detail.contains(part), "{part}: {detail}");
+        }
+    }
+    assert_eq!(served.get_json("/admin/v1/version")["version"], 3, "nothing was done");
+    let resume = served.ask("POST", "/admin/v1/resume", &[json], r#"{"by": "bob"}"#);
+    assert_eq!((resume.status, cause_of(4)["by"].as_str()), (200, Some("bob")));
+    let long = json!({"to": 1, "reason": "x".repeat(1025)});
+    assert_eq!(served.post_json("/admin/v1/rollback", &long).status, 422);
+}
+
+#[test]
 fn a_request_with_a_key_is_carried_out_once() {
     let served = Served::start(&SHOP);
     served.edit("alone.txt", "two");

@@ -81,7 +81,7 @@ impl Reloader {
         for watcher in engine.actors.watchers.iter() {
             let mut left = RETRIES;
             let outcome = loop {
-                let outcome = engine.ask_admitted(watcher, reload, deadline).await?;
+                let outcome = engine.ask_admitted(watcher, reload.clone(), deadline).await?;
                 match (outcome.is_lost(), &down) {
                     (true, Some(down)) => return Err(down.clone().into()),
                     // The actor that failed has been restarted, and the Watcher sends everything again.

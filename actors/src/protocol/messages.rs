@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use actix::Message;
 
+use crate::cause::Cause;
 use crate::context::Context;
 use crate::diagnostic::Diagnostic;
 use crate::snapshot::{Compared, Snapshot, StoredStale};
@@ -35,11 +36,13 @@ pub struct SyncSources {
 }
 
 /// Sync everything. It is answered when everything that was written before is live, or named in the diagnostics.
-#[derive(Debug, Clone, Copy, Default, Message)]
+#[derive(Debug, Clone, Default, Message)]
 #[rtype(result = "SyncOutcome")]
 pub struct Reload {
     /// True to read every byte again, for changes that neither an event nor a time stamp shows.
     pub full: bool,
+    /// Who asked for it, and why. Without a name it is the loader.
+    pub cause: Cause,
 }
 
 /// The last message to a Watcher. It is answered once the batch in flight is decided; later hints are ignored.
@@ -95,6 +98,8 @@ pub struct SourcesChanged {
     pub removed: Vec<TemplateName>,
     /// The time at which the first of these changes was noticed.
     pub noticed: Instant,
+    /// Who asked for the sync that found them, and why; the loader, if nobody did.
+    pub cause: Cause,
 }
 
 /// A compiled batch of sources.
@@ -105,6 +110,8 @@ pub struct Compiled {
     pub batch: CompiledBatch,
     /// The time at which the first change of the batch was noticed.
     pub noticed: Instant,
+    /// Who caused it, and why.
+    pub cause: Cause,
 }
 
 /// The first batches of all loaders, which become one version.
@@ -124,6 +131,8 @@ pub struct PublishBatch<G> {
     pub graph: G,
     /// The time at which the first change of the batch was noticed.
     pub noticed: Instant,
+    /// Who caused it, and why.
+    pub cause: Cause,
 }
 
 /// The outcome of a batch.
@@ -206,21 +215,32 @@ impl IdempotencyKey {
 }
 
 /// Serve an earlier version again, under a new number, and hold it until [`Resume`].
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<RolledBack, Unavailable>")]
 pub struct RollBack {
     /// The version, one of [`History`].
     pub to: Version,
-    /// The idempotency key.
-    pub key: Option<IdempotencyKey>,
+    /// The options of the command.
+    pub command: CommandOptions,
 }
 
 /// End a roll-back: serve the newest version again.
-#[derive(Debug, Clone, Copy, Default, Message)]
+#[derive(Debug, Clone, Default, Message)]
 #[rtype(result = "Result<RolledBack, Unavailable>")]
 pub struct Resume {
+    /// The options of the command.
+    pub command: CommandOptions,
+}
+
+/// The options of a command of an operator.
+#[derive(Debug, Clone, Default)]
+pub struct CommandOptions {
     /// The idempotency key.
     pub key: Option<IdempotencyKey>,
+    /// The version that the operator has seen. If another one is served, nothing is done and the answer is [`RolledBack::Conflict`].
+    pub expected: Option<Version>,
+    /// Who asked for it, and why.
+    pub cause: Cause,
 }
 
 /// The outcome of a [`RollBack`] or [`Resume`].
@@ -233,6 +253,22 @@ pub enum RolledBack {
     Unchanged(Version),
     /// The version is not kept, or no longer.
     NotKept(VersionNotKept),
+    /// Another version is served than the operator expected, so nothing was done.
+    Conflict(VersionConflict),
+}
+
+/// Another version is served than a caller expected: somebody else changed something meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
+#[error(
+    "version {served} is served and not {expected}, so nothing was done: it was made by {cause}; compare the two and decide again"
+)]
+pub struct VersionConflict {
+    /// The version that the caller expected.
+    pub expected: Version,
+    /// The version that is served.
+    pub served: Version,
+    /// Who made that version, and why.
+    pub cause: Cause,
 }
 
 /// A version that is not, or no longer, kept.

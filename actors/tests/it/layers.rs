@@ -10,8 +10,9 @@ const ACTORS: [&str; 6] = ["watcher", "compiler", "graph", "registry", "renderer
 /// The only top-level modules that import actors.
 const NAME_ACTORS: [&str; 2] = ["engine", "testing"];
 /// The modules that the protocol may import.
-const BELOW_PROTOCOL: [&str; 9] = [
+const BELOW_PROTOCOL: [&str; 10] = [
     "budget",
+    "cause",
     "context",
     "diagnostic",
     "dialect",

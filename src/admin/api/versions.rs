@@ -2,22 +2,30 @@
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
+use actix_web::http::header::{ETAG, HeaderValue};
 use actix_web::web::Data;
 use hotplate_actors::Version;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{Answered, answer};
-use crate::admin::body;
 use crate::admin::model::{ChangedTemplate, DiffAnswer, PublicationAnswer, VersionAnswer, VersionsAnswer};
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
+use crate::admin::{body, operator};
 
 /// Returns the version that is served
+///
+/// Its `ETag` can be sent as `If-Match` with a command, which is then carried out only if the same version is still served.
 #[utoipa::path(get, path = "/admin/v1/version", tag = "versions", security(("token" = [])),
     responses((status = 200, description = "The version that is served", body = VersionAnswer), (status = "default", response = Problem)))]
 pub(super) async fn version(state: Data<AdminState>) -> HttpResponse {
-    answer(&state.version())
+    let version = state.version();
+    let mut response = answer(&version);
+    if let Ok(tag) = HeaderValue::try_from(operator::tag(version.version)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
 }
 
 /// Lists the last versions, newest first

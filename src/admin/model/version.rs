@@ -10,7 +10,7 @@ use similar::TextDiff;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-use super::{Finding, NameSample, StatusAnswer};
+use super::{CauseAnswer, Finding, NameSample, StatusAnswer};
 
 /// The time for the search for the shortest difference between two texts. After that a longer one is answered.
 const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
@@ -82,6 +82,8 @@ pub(in super::super) struct PublicationAnswer {
     pub(in super::super) kept: bool,
     /// True if an operator chose it by a rollback.
     pub(in super::super) held: bool,
+    /// Who asked for it, and why.
+    pub(in super::super) cause: CauseAnswer,
     /// Templates with a new text.
     pub(in super::super) changed: NameSample,
     /// Templates that were removed.
@@ -203,6 +205,7 @@ impl PublicationAnswer {
         let Published {
             version,
             digest,
+            cause,
             changed,
             removed,
             stale,
@@ -217,6 +220,7 @@ impl PublicationAnswer {
             digest: digest.to_string(),
             kept,
             held: publication.held,
+            cause: CauseAnswer::of(cause),
             changed: NameSample::of(changed),
             removed: NameSample::of(removed),
             stale: NameSample::of_sample(stale),
@@ -292,6 +296,7 @@ impl RolledBackAnswer {
                 notice: None,
             }),
             RolledBack::NotKept(not_kept) => Err(Problem::not_kept(not_kept.to_string())),
+            RolledBack::Conflict(conflict) => Err(Problem::conflict(conflict.to_string())),
         }
     }
 }
