@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::messages::{BatchOutcome, Compiled, CompiledTogether, SourcesChanged};
 use crate::supervision::{Behavior, MeteredRecipient, Pool, Serve, Started, Unavailable, contain};
-use crate::template::{Digest, Source, TemplateName};
+use crate::template::{Digest, Source, TemplateKey, TemplateName};
 
 pub(crate) use cache::Cache;
 pub(crate) use first_batches::FirstBatches;
@@ -52,7 +52,7 @@ type DialectChoice = dyn Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + 
 impl Dialects {
     /// Returns the dialect of a source, in its lenient variant if the engine or the source is lenient.
     fn of(&self, source: &Source) -> Arc<dyn Dialect> {
-        let chosen = (self.choose)(&source.name).or_else(|| self.by_extension(&source.name));
+        let chosen = (self.choose)(&source.key.name).or_else(|| self.by_extension(&source.key.name));
         let dialect = chosen.unwrap_or_else(|| Arc::clone(&self.default));
         match (self.missing, source.missing) {
             (Missing::Error, Missing::Error) => dialect,
@@ -123,10 +123,10 @@ impl Serve<SourcesChanged> for Compiler {
             Ok(texts) => texts,
             Err(lost) => return BatchOutcome::Lost(lost),
         };
-        texts.extend(unreadable.into_iter().map(|(name, diagnostics)| {
+        texts.extend(unreadable.into_iter().map(|(key, diagnostics)| {
             self.0.recorder.compiles.failed(&diagnostics);
             (
-                name,
+                key,
                 CompiledText::Broken {
                     digest: None,
                     text: None,
@@ -175,7 +175,7 @@ impl Compiler {
 pub(crate) async fn compile_all(
     sources: Vec<Source>,
     setup: &CompilerConfig,
-) -> Result<Vec<(TemplateName, CompiledText)>, String> {
+) -> Result<Vec<(TemplateKey, CompiledText)>, String> {
     let mut texts = Vec::with_capacity(sources.len());
     let mut waiting = std::collections::VecDeque::new();
     let mut sources = sources.into_iter();
@@ -249,9 +249,9 @@ impl Drop for StartedJob<'_> {
 }
 
 /// Compiles one source. A panic of its dialect becomes a diagnostic.
-fn compile(source: Source, setup: &CompilerConfig) -> (TemplateName, CompiledText) {
+fn compile(source: Source, setup: &CompilerConfig) -> (TemplateKey, CompiledText) {
     let dialect = setup.dialects.of(&source);
-    let Source { name, text, digest, .. } = source;
+    let Source { key, text, digest, .. } = source;
     let mut cached = true;
     let compiled = setup.cache.get_or_make(digest, dialect.id(), || {
         cached = false;
@@ -271,9 +271,9 @@ fn compile(source: Source, setup: &CompilerConfig) -> (TemplateName, CompiledTex
             text: Some(text),
             diagnostics: diagnostics
                 .iter()
-                .map(|diagnostic| diagnostic.clone().in_template(&name))
+                .map(|diagnostic| diagnostic.clone().in_template(&key.name))
                 .collect(),
         },
     };
-    (name, compiled)
+    (key, compiled)
 }

@@ -13,7 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::protocol::report::NameSample;
 use crate::snapshot::{Snapshot, Why};
 use crate::supervision::{Fault, GivenUp, Incident, Restarted};
-use crate::template::{Digest, TemplateName};
+use crate::template::{Digest, TemplateKey, TemplateName};
 use crate::version::Version;
 
 pub use crate::snapshot::Serving;
@@ -65,10 +65,10 @@ pub struct Published {
     pub digest: Digest,
     /// Who asked for the change, and why.
     pub cause: Cause,
-    /// Templates with a new text.
-    pub changed: Vec<TemplateName>,
-    /// Removed templates.
-    pub removed: Vec<TemplateName>,
+    /// New texts.
+    pub changed: Vec<TemplateKey>,
+    /// Removed texts.
+    pub removed: Vec<TemplateKey>,
     /// Templates that are stale, newly or for a new reason: their last good version is still served.
     pub stale: NameSample,
     /// Templates that are broken, newly or for a new reason: they never had a good version.

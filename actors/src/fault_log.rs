@@ -19,7 +19,7 @@ use crate::protocol::render::{OnFailure, RenderFailure};
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Serving, Settled, Snapshot, Standing};
 use crate::supervision::{Timeout, Unavailable};
-use crate::template::TemplateName;
+use crate::template::{TemplateKey, TemplateName};
 use crate::version::Version;
 use crate::without_subscriber::warn_without_subscriber;
 
@@ -106,14 +106,14 @@ impl FaultLog {
     }
 
     /// Logs that the stand-in was removed or exists again.
-    fn stand_in(&self, snapshot: &Snapshot, removed: &[TemplateName]) {
+    fn stand_in(&self, snapshot: &Snapshot, removed: &[TemplateKey]) {
         let Some(name) = &self.stand_in else { return };
         let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
         let exists = !matches!(standing, None | Some(Standing::Gone));
         if exists && self.stand_in_gone.swap(false, Ordering::Relaxed) {
             tracing::info!(target: FAULTS_TARGET, "the stand-in {name} exists again");
         }
-        if !exists && removed.contains(name) {
+        if !exists && removed.iter().any(|key| *key == *name) {
             self.stand_in_gone.store(true, Ordering::Relaxed);
             if let Some(message) = self.stand_in_gone() {
                 tracing::warn!(target: FAULTS_TARGET, "{message}");
@@ -151,7 +151,10 @@ impl FaultLog {
         fixed.dedup();
         let unnamed = effects.recovered.iter().skip(report.recovered.names.len());
         let unnamed = unnamed.filter(|id| !awaits_render(*id)).count();
-        let removed = settled.removed.iter().filter(|name| report.removed.contains(name));
+        let removed = settled
+            .removed
+            .iter()
+            .filter(|name| report.removed.iter().any(|key| key == *name));
         let (version, number) = (report.version, report.version.number());
         let shown = |names: Vec<&TemplateName>| -> Vec<TemplateName> {
             names.into_iter().map(|name| self.wording.shown(name)).collect()

@@ -79,7 +79,7 @@ pub use store::{StoreError, StoreOptions};
 #[doc(hidden)]
 pub use suggestion::suggestion;
 pub use supervision::{Policy, Restart, Strategy, Timeout, Unavailable};
-pub use template::{Digest, NameError, Source, TemplateName};
+pub use template::{Digest, NameError, Source, TemplateKey, TemplateName};
 pub use value::Value;
 pub use version::Version;
 #[doc(hidden)]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::diagnostic::Diagnostic;
 use crate::health::LoaderStatus;
-use crate::template::{Source, TemplateName};
+use crate::template::{Layer, Source, TemplateKey};
 
 pub use crate::protocol::load::LoaderError;
 pub use directory::rules::{Links, RuleError, Rules};
@@ -26,9 +26,9 @@ pub trait Loader: Send + 'static {
         self.describe()
     }
 
-    /// Is told once, before the first sync, that templates of these names are served already, because an earlier process has stored them. A
+    /// Is told once, before the first sync, that these templates are served already, because an earlier process has stored them. A
     /// source that is missing is then an error and not an empty source.
-    fn restored(&mut self, _names: &[TemplateName]) {}
+    fn restored(&mut self, _keys: &[TemplateKey]) {}
 
     /// Starts to watch: from now on, a hint is given when something may have changed. Called once.
     ///
@@ -70,9 +70,9 @@ pub struct Changes {
     /// Sources that are new or may have changed.
     pub changed: Vec<Source>,
     /// Sources that exist and cannot be read, with the reasons.
-    pub unreadable: Vec<(TemplateName, Arc<[Diagnostic]>)>,
+    pub unreadable: Vec<(TemplateKey, Arc<[Diagnostic]>)>,
     /// Sources that do not exist any more.
-    pub removed: Vec<TemplateName>,
+    pub removed: Vec<TemplateKey>,
 }
 
 impl Changes {
@@ -80,6 +80,25 @@ impl Changes {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.complete && self.changed.is_empty() && self.unreadable.is_empty() && self.removed.is_empty()
+    }
+
+    /// Returns the keys of all texts that are new, changed or unreadable.
+    pub(crate) fn present(&self) -> impl Iterator<Item = &TemplateKey> {
+        let unreadable = self.unreadable.iter().map(|(key, _)| key);
+        self.changed.iter().map(|source| &source.key).chain(unreadable)
+    }
+
+    /// Checks that all texts belong to the shared stable layer, the only one that is served. Texts of others must not replace its texts.
+    ///
+    /// # Errors
+    /// [`LoaderError`] names the first text of another layer.
+    pub(crate) fn check_layers(&self) -> Result<(), LoaderError> {
+        match self.present().find(|key| key.layer != Layer::SHARED_STABLE) {
+            None => Ok(()),
+            Some(key) => Err(LoaderError::new(format!(
+                "the loader delivers `{key}`, but only the shared stable layer is served: leave out texts of tenants and of other stages"
+            ))),
+        }
     }
 }
 

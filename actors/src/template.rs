@@ -1,10 +1,14 @@
-//! The name of a template, the text that a loader reads, and the digest by which changes are detected.
+//! The name of a template, the layer of its text, the text that a loader reads, and the digest by which changes are detected.
+
+mod scope;
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+
+pub use scope::{Layer, Scope, Stage, TENANT_BYTES_MAX, TemplateKey, Tenant, TenantError};
 
 /// The longest name of a template, in bytes.
 pub const NAME_BYTES_MAX: usize = 1024;
@@ -265,8 +269,8 @@ pub enum Missing {
 /// One template as a loader read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// The name, which is the path below the root.
-    pub name: TemplateName,
+    /// The name, which is the path below the root, in its layer.
+    pub key: TemplateKey,
     /// The whole text.
     pub text: Arc<str>,
     /// The digest of the text; for a lenient source, of that digest and a mark.
@@ -276,9 +280,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// Returns a source with the digest of its text. A byte order mark at the beginning is removed.
+    /// Returns a source with the digest of its text. A byte order mark at the beginning is removed. A name alone is that of a text of the
+    /// shared stable layer.
     #[must_use]
-    pub fn new(name: TemplateName, text: impl Into<Arc<str>>) -> Self {
+    pub fn new(key: impl Into<TemplateKey>, text: impl Into<Arc<str>>) -> Self {
         let text: Arc<str> = text.into();
         let unmarked = unmarked(&text);
         let text = if unmarked.len() == text.len() {
@@ -288,7 +293,7 @@ impl Source {
         };
         let digest = Digest::of(text.as_bytes());
         Self {
-            name,
+            key: key.into(),
             text,
             digest,
             missing: Missing::Error,

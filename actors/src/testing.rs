@@ -22,13 +22,18 @@ use crate::protocol::report::Report;
 use crate::registry::publish::{Decision, publish};
 use crate::registry::state::RegistryState;
 use crate::snapshot::{Snapshot, Standing, Why};
-use crate::template::{Digest, TemplateName};
+use crate::template::{Digest, TemplateKey, TemplateName};
 use crate::value::Value;
 use crate::version::{LoaderId, Revision};
 
 /// Creates a template name.
 pub(crate) fn name(name: &str) -> TemplateName {
     TemplateName::new(name).expect("a valid name")
+}
+
+/// Creates the key of a text of the shared stable layer.
+pub(crate) fn key(of: &str) -> TemplateKey {
+    name(of).into()
 }
 
 /// A compiled text of the minimal dialect.
@@ -117,9 +122,9 @@ pub(crate) fn batch(texts: &[(&str, &str)], removed: &[&str]) -> CompiledBatch {
         complete: false,
         texts: texts
             .iter()
-            .map(|(of, text)| (name(of), compile(&name(of), text)))
+            .map(|(of, text)| (key(of), compile(&name(of), text)))
             .collect(),
-        removed: removed.iter().map(|removed| name(removed)).collect(),
+        removed: removed.iter().map(|removed| key(removed)).collect(),
     }
 }
 

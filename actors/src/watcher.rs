@@ -282,16 +282,16 @@ impl Watcher {
             }
         };
         let known = self.known.take().unwrap_or_default();
+        // For the loader these changes are reported, so the next sync has to send everything.
+        if let Err(error) = changes.check_layers() {
+            return SyncOutcome::LoadFailed(error);
+        }
         let (changes, known) = known.compare(changes);
         if changes.is_empty() {
             self.known = Some(known);
             return SyncOutcome::Unchanged;
         }
-        let unreadable = changes.unreadable.iter().map(|(name, _)| name);
-        let changed = changes.changed.iter().map(|source| &source.name);
-        self.gate
-            .lock()
-            .found(changed.chain(unreadable).chain(&changes.removed));
+        self.gate.lock().found(changes.present().chain(&changes.removed));
         let outcome = self.send_batch(changes, noticed, cause).await;
         match &outcome {
             BatchOutcome::Lost(_) | BatchOutcome::Conflict => self.schedule_resend(),

@@ -9,7 +9,7 @@ use std::fmt;
 
 use hotplate_actors::dialect::TemplateId;
 use hotplate_actors::snapshot::{Snapshot, Standing, Status};
-use hotplate_actors::{Hotplate, TemplateName, counters};
+use hotplate_actors::{Hotplate, counters};
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -37,7 +37,7 @@ pub(super) struct NameSample {
 }
 
 impl NameSample {
-    pub(super) fn of(names: &[TemplateName]) -> Self {
+    pub(super) fn of(names: &[impl ToString]) -> Self {
         Self {
             count: names.len(),
             names: names.iter().take(NAMES_MAX).map(ToString::to_string).collect(),

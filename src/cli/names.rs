@@ -57,8 +57,8 @@ pub(crate) fn answer(kind: &str, since: Option<impl Display>, list: &str) -> Str
 }
 
 /// Translates all names into the names that people know.
-pub(crate) fn show(site: &Site, names: &mut [TemplateName]) {
-    names.iter_mut().for_each(|name| *name = site.shown(name));
+pub(crate) fn show<'n>(site: &Site, names: impl IntoIterator<Item = &'n mut TemplateName>) {
+    names.into_iter().for_each(|name| *name = site.shown(name));
 }
 
 /// Translates the names in diagnostics into the names that people know.

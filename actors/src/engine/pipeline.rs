@@ -25,10 +25,10 @@ use crate::store::state::StoreState;
 use crate::store::version::{StoredText, StoredVersion};
 use crate::store_writer::{StoreWriter, StoreWriterConfig};
 use crate::supervision::{Behavior, Child, InjectedFaults, MailboxSlot, MeteredRecipient, Pool, Shell, Vault};
-use crate::template::TemplateName;
-use crate::without_subscriber::warn_without_subscriber;
+use crate::template::TemplateKey;
 use crate::version::LoaderId;
 use crate::watcher::{self, HintGate, LoaderWorker, Watcher};
+use crate::without_subscriber::warn_without_subscriber;
 
 impl ControlState {
     /// Starts all actors, then has each Watcher sync, which publishes the first version.
@@ -97,9 +97,9 @@ impl ControlState {
             first_batches: Arc::new(FirstBatches::of(plan.loaders.len())),
         };
 
-        let names = stored
+        let keys = stored
             .as_ref()
-            .map(|stored| names_by_loader(stored, plan.loaders.len()));
+            .map(|stored| keys_by_loader(stored, plan.loaders.len()));
         let is_restored = stored.is_some();
         if let Some(stored) = stored {
             let version = stored.version.number();
@@ -111,8 +111,8 @@ impl ControlState {
         let mut watchers = Vec::with_capacity(plan.loaders.len());
         let mut loader_workers = Vec::with_capacity(plan.loaders.len());
         for (number, mut loader) in plan.loaders.into_iter().enumerate() {
-            if let Some(names) = names.as_ref().and_then(|names| names.get(number)) {
-                loader.restored(names);
+            if let Some(keys) = keys.as_ref().and_then(|keys| keys.get(number)) {
+                loader.restored(keys);
             }
             let id = LoaderId(u16::try_from(number).unwrap_or(u16::MAX));
             let worker = LoaderWorker::new(loader, id)?;
@@ -264,10 +264,10 @@ fn syncs_after_restore(watchers: &[ActorEntry<Watcher>], workers: &[LoaderWorker
     }
 }
 
-/// Returns the names of the stored templates of each loader.
-fn names_by_loader(stored: &StoredVersion, loaders: usize) -> Vec<Vec<TemplateName>> {
-    let names = |texts: &Vec<StoredText>| texts.iter().map(|text| text.name.clone()).collect();
-    stored.loaders.iter().take(loaders).map(names).collect()
+/// Returns the keys of the stored templates of each loader.
+fn keys_by_loader(stored: &StoredVersion, loaders: usize) -> Vec<Vec<TemplateKey>> {
+    let keys = |texts: &Vec<StoredText>| texts.iter().map(|text| text.name.clone().into()).collect();
+    stored.loaders.iter().take(loaders).map(keys).collect()
 }
 
 /// Starts the StoreWriter, and returns it with the function that has it write.

@@ -22,7 +22,7 @@ use crate::store::state::StoreState;
 use crate::store::version::{SharedText, StoredBody, StoredClass, StoredText, StoredVersion};
 use crate::store::{Store, StoreOptions, TEXT_BYTES_MAX};
 use crate::supervision::Pool;
-use crate::template::TemplateName;
+use crate::template::{TemplateKey, TemplateName};
 use crate::version::{LoaderId, Revision};
 
 /// The state of Registry and Graph.
@@ -122,7 +122,7 @@ pub(super) async fn restore(
 async fn compile(
     texts: Vec<StoredText>,
     compiler: &CompilerConfig,
-) -> Result<Vec<(TemplateName, CompiledText)>, StartError> {
+) -> Result<Vec<(TemplateKey, CompiledText)>, StartError> {
     let mut sources = Vec::with_capacity(texts.len());
     let mut unreadable = Vec::new();
     for text in texts {
@@ -139,7 +139,7 @@ async fn compile(
                     text: None,
                     diagnostics: Arc::new([diagnostic]),
                 };
-                unreadable.push((text.name, broken));
+                unreadable.push((text.name.into(), broken));
             }
         }
     }

@@ -24,7 +24,7 @@ use crate::protocol::plan::Plan;
 use crate::snapshot::index::Index;
 use crate::snapshot::view::{PlacedMember, View};
 use crate::snapshot::{Chunks, Faults, IdSet, NameHasher, NewestTexts, are_same_faults};
-use crate::template::{Digest, TemplateName};
+use crate::template::{Digest, TemplateKey, TemplateName};
 use crate::version::LoaderId;
 
 /// The texts of all loaders, the calls between them, and the bad templates. A clone shares all memory, so a caller applies a batch to a
@@ -157,12 +157,12 @@ impl Graph {
 
     /// Returns a view of texts that are not those of any loader: the closures of templates that are stale. Texts that do not compile are left
     /// out.
-    pub(crate) fn view_of(&mut self, texts: &[(TemplateName, CompiledText)]) -> View {
+    pub(crate) fn view_of(&mut self, texts: &[(TemplateKey, CompiledText)]) -> View {
         let mut view = View::default();
-        for (name, text) in texts {
+        for (key, text) in texts {
             if let CompiledText::Unit { digest, unit } = text {
-                let id = self.names.id_of(name);
-                let member = self.member(name.clone(), *digest, unit);
+                let id = self.names.id_of(&key.name);
+                let member = self.member(key.name.clone(), *digest, unit);
                 view.set(id, Some(Arc::new(PlacedMember::new(member))));
             }
         }
@@ -178,7 +178,10 @@ impl Graph {
     fn merge_texts(&mut self, batch: &CompiledBatch) -> Vec<Touched> {
         let loader = batch.revision.loader;
         let texts = self.loaders.remove(&loader).unwrap_or_default();
-        let given = batch.texts.iter().map(|(name, text)| (self.names.id_of(name), text));
+        let given = batch
+            .texts
+            .iter()
+            .map(|(key, text)| (self.names.id_of(&key.name), text));
         let given: Vec<(TemplateId, &CompiledText)> = given.collect();
         let mut named = OrderedIds::default();
         given.iter().for_each(|(id, _)| named.push(*id));
@@ -191,7 +194,7 @@ impl Graph {
         match batch.complete {
             true => texts.iter().for_each(|(id, _)| remove(id)),
             false => {
-                let ids = batch.removed.iter().filter_map(|name| self.names.get(name.as_str()));
+                let ids = batch.removed.iter().filter_map(|key| self.names.get(key.as_str()));
                 ids.for_each(remove);
             }
         }

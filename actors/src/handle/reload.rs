@@ -177,12 +177,12 @@ impl std::fmt::Debug for Reloader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::name;
+    use crate::testing::key;
 
     #[test]
     fn reports_are_bounded_by_their_bytes_and_the_newest_stays() {
         let report = |names: usize| {
-            let names = (0..names).map(|number| name(&format!("{number:04}.html")));
+            let names = (0..names).map(|number| key(&format!("{number:04}.html")));
             ReloadReport {
                 version: Version::NONE,
                 outcome: ReloadOutcome::Published,

@@ -64,7 +64,7 @@ use super::{Changes, Depth, Hints, Loader, LoaderError};
 use crate::dialect::Missing;
 use crate::health::LoaderStatus;
 use crate::limits::Limits;
-use crate::template::TemplateName;
+use crate::template::TemplateKey;
 
 use disk::System;
 use hint_timer::{HintTimer, TimerState};
@@ -257,8 +257,8 @@ impl Loader for DirectoryLoader {
         paths.join(", ")
     }
 
-    fn restored(&mut self, names: &[TemplateName]) {
-        self.observer.restored(names);
+    fn restored(&mut self, keys: &[TemplateKey]) {
+        self.observer.restored(keys);
     }
 
     fn watch(&mut self, hints: Hints) -> Result<(), LoaderError> {

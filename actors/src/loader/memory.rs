@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Changes, Depth, Hints, Loader, LoaderError};
-use crate::template::{NameError, Source, TemplateName};
+use crate::template::{NameError, Source, TemplateKey, TemplateName};
 
 /// The sources, and the names that changed since the last sync.
 #[derive(Debug, Default)]
 struct MemoryState {
-    sources: BTreeMap<TemplateName, Source>,
-    touched: BTreeSet<TemplateName>,
+    sources: BTreeMap<TemplateKey, Source>,
+    touched: BTreeSet<TemplateKey>,
     hints: Option<Hints>,
 }
 
@@ -56,14 +56,15 @@ impl MemoryLoader {
 }
 
 impl MemoryHandle {
-    /// Sets some texts and removes others (`None`), all in one batch.
-    pub fn edit<T: Into<Arc<str>>>(&self, edits: impl IntoIterator<Item = (TemplateName, Option<T>)>) {
+    /// Sets some texts and removes others (`None`), all in one batch. A name alone is that of a text of the shared stable layer.
+    pub fn edit<K: Into<TemplateKey>, T: Into<Arc<str>>>(&self, edits: impl IntoIterator<Item = (K, Option<T>)>) {
         let mut state = lock(&self.0);
-        for (name, text) in edits {
-            state.touched.insert(name.clone());
+        for (key, text) in edits {
+            let key = key.into();
+            state.touched.insert(key.clone());
             match text {
-                Some(text) => state.sources.insert(name.clone(), Source::new(name, text)),
-                None => state.sources.remove(&name),
+                Some(text) => state.sources.insert(key.clone(), Source::new(key, text)),
+                None => state.sources.remove(&key),
             };
         }
         let hints = state.hints.clone();
@@ -74,13 +75,13 @@ impl MemoryHandle {
     }
 
     /// Sets one text.
-    pub fn set(&self, name: TemplateName, text: impl Into<Arc<str>>) {
-        self.edit([(name, Some(text))]);
+    pub fn set(&self, key: impl Into<TemplateKey>, text: impl Into<Arc<str>>) {
+        self.edit([(key, Some(text))]);
     }
 
     /// Removes one text.
-    pub fn remove(&self, name: TemplateName) {
-        self.edit([(name, None::<Arc<str>>)]);
+    pub fn remove(&self, key: impl Into<TemplateKey>) {
+        self.edit([(key, None::<Arc<str>>)]);
     }
 }
 
@@ -104,11 +105,8 @@ impl Loader for MemoryLoader {
                 ..Changes::default()
             });
         }
-        let (there, removed): (Vec<_>, Vec<_>) = touched.into_iter().partition(|name| state.sources.contains_key(name));
-        let changed = there
-            .iter()
-            .filter_map(|name| state.sources.get(name).cloned())
-            .collect();
+        let (there, removed): (Vec<_>, Vec<_>) = touched.into_iter().partition(|key| state.sources.contains_key(key));
+        let changed = there.iter().filter_map(|key| state.sources.get(key).cloned()).collect();
         Ok(Changes {
             changed,
             removed,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::dialect::Unit;
-use crate::template::{Digest, TemplateName};
+use crate::template::{Digest, TemplateKey};
 use crate::version::Revision;
 
 /// The texts of one loader that changed, compiled.
@@ -13,12 +13,12 @@ use crate::version::Revision;
 pub struct CompiledBatch {
     /// The loader and the number of the batch.
     pub revision: Revision,
-    /// True if `texts` are everything that the loader has. A name that it had before and that is missing here is removed.
+    /// True if `texts` are everything that the loader has. A text that it had before and that is missing here is removed.
     pub complete: bool,
-    /// New and changed texts. If a name comes twice, the last one counts.
-    pub texts: Vec<(TemplateName, CompiledText)>,
-    /// Names that the loader no longer has. A name that is also among the texts is not removed.
-    pub removed: Vec<TemplateName>,
+    /// New and changed texts. If a key comes twice, the last one counts.
+    pub texts: Vec<(TemplateKey, CompiledText)>,
+    /// Texts that the loader no longer has. One that is also among the texts is not removed.
+    pub removed: Vec<TemplateKey>,
 }
 
 /// The result of compiling one text.

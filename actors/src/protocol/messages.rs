@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::diagnostic::Diagnostic;
 use crate::snapshot::{Compared, Snapshot, StoredStale};
 use crate::supervision::{Fault, TakenSlot, Unavailable};
-use crate::template::{Digest, Source, TemplateName};
+use crate::template::{Digest, Source, TemplateKey, TemplateName};
 use crate::version::{Revision, Version};
 
 use super::batch::CompiledBatch;
@@ -93,9 +93,9 @@ pub struct SourcesChanged {
     /// New and changed sources.
     pub changed: Vec<Source>,
     /// Sources that exist and cannot be read, with the reasons.
-    pub unreadable: Vec<(TemplateName, Arc<[Diagnostic]>)>,
-    /// Removed names.
-    pub removed: Vec<TemplateName>,
+    pub unreadable: Vec<(TemplateKey, Arc<[Diagnostic]>)>,
+    /// Removed texts.
+    pub removed: Vec<TemplateKey>,
     /// The time at which the first of these changes was noticed.
     pub noticed: Instant,
     /// Who asked for the sync that found them, and why; the loader, if nobody did.

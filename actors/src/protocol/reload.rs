@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::diagnostic::Diagnostic;
 use crate::snapshot::Serving;
-use crate::template::TemplateName;
+use crate::template::{TemplateKey, TemplateName};
 use crate::version::Version;
 
 /// The result of a reload.
@@ -15,10 +15,10 @@ pub struct ReloadReport {
     pub version: Version,
     /// The outcome.
     pub outcome: ReloadOutcome,
-    /// Templates with a new text.
-    pub changed: Vec<TemplateName>,
-    /// Removed templates.
-    pub removed: Vec<TemplateName>,
+    /// New texts.
+    pub changed: Vec<TemplateKey>,
+    /// Removed texts.
+    pub removed: Vec<TemplateKey>,
     /// Templates whose newest text is not served, whether this reload changed anything or not.
     pub not_current: Vec<NotCurrent>,
     /// All current diagnostics, each once.
@@ -28,7 +28,7 @@ pub struct ReloadReport {
 impl ReloadReport {
     /// Returns the approximate size in memory. Shared names are counted in full.
     pub(crate) fn bytes(&self) -> usize {
-        let names = self.changed.iter().chain(&self.removed);
+        let names = self.changed.iter().chain(&self.removed).map(|key| &key.name);
         let names = names.chain(self.not_current.iter().map(|entry| &entry.template));
         let names: usize = names.map(|name| name.as_str().len() + size_of::<NotCurrent>()).sum();
         let diagnostics: usize = self.diagnostics.iter().map(Diagnostic::bytes).sum();

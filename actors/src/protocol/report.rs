@@ -6,7 +6,7 @@ use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::snapshot::IdSet;
-use crate::template::{Digest, TemplateName};
+use crate::template::{Digest, TemplateKey, TemplateName};
 use crate::version::Version;
 
 /// The differences of a version from the one before. Every list is sorted by name.
@@ -18,10 +18,10 @@ pub struct Report {
     pub digest: Digest,
     /// Who asked for the change, and why.
     pub cause: Cause,
-    /// Templates with a new text that compiles, without those that only call one.
-    pub changed: Vec<TemplateName>,
-    /// Removed templates.
-    pub removed: Vec<TemplateName>,
+    /// New texts that compile, without those that only call one.
+    pub changed: Vec<TemplateKey>,
+    /// Removed texts.
+    pub removed: Vec<TemplateKey>,
     /// Templates that are stale, newly or for a new reason.
     pub stale: NameSample,
     /// Templates that are broken, newly or for a new reason.

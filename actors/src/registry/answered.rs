@@ -60,13 +60,13 @@ fn bytes_of(answer: &RolledBack) -> usize {
 mod tests {
     use super::*;
     use crate::protocol::report::{NameSample, Report};
-    use crate::testing::name;
+    use crate::testing::key;
     use crate::version::Version;
 
     #[test]
     fn answers_are_bounded_by_bytes() {
         let published = |names: usize| {
-            let names = (0..names).map(|number| name(&format!("{number:04}.html")));
+            let names = (0..names).map(|number| key(&format!("{number:04}.html")));
             RolledBack::Published(Arc::new(Report {
                 version: Version::NONE,
                 digest: crate::Digest::over([&b""[..]]),

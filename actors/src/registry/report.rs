@@ -7,7 +7,7 @@ use crate::dialect::{Members, TemplateId};
 use crate::protocol::report::{Effects, NameSample, Report};
 use crate::snapshot::index::Index;
 use crate::snapshot::{Content, IdSet, NameHasher, Snapshot, Standing, are_same_faults};
-use crate::template::TemplateName;
+use crate::template::{TemplateKey, TemplateName};
 
 /// Two contents, to be compared.
 pub(super) struct Comparison<'c> {
@@ -29,8 +29,9 @@ impl Report {
     pub(crate) fn bytes(&self) -> usize {
         let samples = [&self.stale, &self.broken, &self.recovered];
         let sampled = samples.into_iter().flatten();
-        let names = self.changed.iter().chain(&self.removed).chain(sampled);
-        let names = names.map(|name| name.as_str().len() + size_of::<TemplateName>());
+        let texts = self.changed.iter().chain(&self.removed);
+        let texts = texts.map(|key| key.as_str().len() + size_of::<TemplateKey>());
+        let names = texts.chain(sampled.map(|name| name.as_str().len() + size_of::<TemplateName>()));
         let diagnostics = self.diagnostics.iter().map(|diagnostic| diagnostic.bytes());
         names.chain(diagnostics).sum::<usize>() + size_of::<Self>() + self.cause.bytes()
     }
@@ -39,12 +40,13 @@ impl Report {
     pub(super) fn of(snapshot: &Snapshot, compared: &Comparison<'_>, names: &Index, listed: usize) -> (Self, Effects) {
         let effects = compared.effects();
         let name = |id: TemplateId| names.name(id).cloned();
+        let key = |id: TemplateId| names.name(id).map(TemplateKey::from);
         let (before, after) = (compared.before, compared.after);
         let mut changed = Vec::new();
         for id in compared.texts {
             let digest = |content: &Content| content.view.member(*id).map(|member| member.digest);
             if digest(after).is_some() && digest(after) != digest(before) {
-                changed.extend(name(*id));
+                changed.extend(key(*id));
             }
         }
         // A template that is gone had a text, or was broken.
@@ -53,7 +55,7 @@ impl Report {
         removed = removed.or(&was_bad);
         let is_gone = |content: &Content, id| matches!(content.standing(id), Standing::Gone);
         let removed = removed.iter().filter(|id| is_gone(after, *id) && !is_gone(before, *id));
-        let mut removed: Vec<TemplateName> = removed.filter_map(name).collect();
+        let mut removed: Vec<TemplateKey> = removed.filter_map(key).collect();
         let mut failed = IdSet::default();
         for (_, ids) in &effects.failed {
             failed = failed.or(ids);

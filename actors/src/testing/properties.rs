@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::model::{Content, Model, Served, Texts, bad, content_of, texts_of};
-use super::{World, compile, name};
+use super::{World, compile, key, name};
 use crate::dialect::{Members, TemplateId};
 use crate::graph::companions::Companions;
 use crate::protocol::batch::CompiledBatch;
@@ -53,7 +53,7 @@ impl Edit {
         let mut texts: Vec<_> = self
             .texts
             .iter()
-            .map(|(of, text)| (name(of), compile(&name(of), text)))
+            .map(|(of, text)| (key(of), compile(&name(of), text)))
             .collect();
         if backwards {
             texts.reverse();
@@ -65,7 +65,7 @@ impl Edit {
             },
             complete: self.complete,
             texts,
-            removed: self.removed.iter().map(|removed| name(removed)).collect(),
+            removed: self.removed.iter().map(|removed| key(removed)).collect(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{World, batch, companions, name};
+use super::{World, batch, companions, key, name};
 use crate::registry::history::{kept, resume, roll_back};
 use crate::registry::publish::{Decision, Refusal, publish};
 use crate::snapshot::view::View;
@@ -110,7 +110,7 @@ fn an_edit_that_changes_no_reason_reports_none() {
     let (plan, report) = world.edit(&[("page-1", "call part\nother")], &[]);
     assert_eq!(plan.reviewed.len(), 1);
     let report = report.expect("is published");
-    assert_eq!((report.changed, report.stale.count), (vec![name("page-1")], 0));
+    assert_eq!((report.changed, report.stale.count), (vec![key("page-1")], 0));
     assert!(report.diagnostics.is_empty());
     // Now it has a fault of its own, which is nearer.
     let (_, report) = world.edit(&[("page-1", "call part\ncall nobody")], &[]);
@@ -317,10 +317,7 @@ fn a_roll_back_holds_until_resume() {
     world.state = state;
     let snapshot = world.snapshot().clone();
     assert_eq!((snapshot.version().number(), snapshot.digest()), (4, digest));
-    assert_eq!(
-        (report.changed, report.removed),
-        (vec![name("part")], vec![name("new")])
-    );
+    assert_eq!((report.changed, report.removed), (vec![key("part")], vec![key("new")]));
     assert_eq!(
         (world.status("page-0"), world.status("new")),
         ("current: page part 2".into(), "gone".into())

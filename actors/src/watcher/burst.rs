@@ -15,7 +15,7 @@
 use std::time::{Duration, Instant};
 
 use crate::limits::Limits;
-use crate::template::TemplateName;
+use crate::template::TemplateKey;
 
 /// The share of the age of a burst that a gap in it has to last: one part in so many.
 const GAP_SHARE: u32 = 2;
@@ -38,7 +38,7 @@ pub(crate) struct BurstGate {
     /// The hints that the last sync has followed, and true if it found a change.
     synced: (Option<TimeSpan>, bool),
     /// The templates that have changed since the last quiet time, one more than [`FEW`] at most.
-    recent: Vec<TemplateName>,
+    recent: Vec<TemplateKey>,
     last_hint: Option<Instant>,
     /// The number of syncs in a row that found no change.
     empty: u32,
@@ -134,15 +134,15 @@ impl BurstGate {
         self.synced = (self.pending.take(), false);
     }
 
-    /// Notes the templates whose change the sync has found.
-    pub(crate) fn found<'n>(&mut self, names: impl Iterator<Item = &'n TemplateName>) {
-        for name in names {
+    /// Notes the texts whose change the sync has found.
+    pub(crate) fn found<'k>(&mut self, keys: impl Iterator<Item = &'k TemplateKey>) {
+        for key in keys {
             self.synced.1 = true;
             if self.recent.len() > FEW {
                 break;
             }
-            if !self.recent.contains(name) {
-                self.recent.push(name.clone());
+            if !self.recent.contains(key) {
+                self.recent.push(key.clone());
             }
         }
     }
@@ -198,8 +198,8 @@ mod tests {
 
     /// Ends a sync that found changes of these templates.
     fn end_sync(gate: &mut BurstGate, changed: &[&str]) {
-        let names: Vec<TemplateName> = changed.iter().map(|name| crate::testing::name(name)).collect();
-        gate.found(names.iter());
+        let keys: Vec<TemplateKey> = changed.iter().map(|name| crate::testing::name(name).into()).collect();
+        gate.found(keys.iter());
         gate.sync_ended();
     }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::loader::Changes;
-use crate::snapshot::NameMap;
-use crate::template::Digest;
+use crate::snapshot::NameHasher;
+use crate::template::{Digest, TemplateKey};
 
-/// The accepted state of each name. It is a persistent map: clones are cheap, so a lost batch changes nothing.
+/// The accepted state of each text. It is a persistent map: clones are cheap, so a lost batch changes nothing.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct KnownSources(NameMap<KnownText>);
+pub(crate) struct KnownSources(im::HashMap<TemplateKey, KnownText, NameHasher>);
 
-/// The accepted state of one name.
+/// The accepted state of one text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum KnownText {
     Text(Digest),
@@ -28,13 +28,13 @@ impl KnownSources {
         let complete = changes.complete;
         changes.changed.retain(|source| {
             let state = KnownText::Text(source.digest);
-            self.0.insert(source.name.clone(), state.clone()).as_ref() != Some(&state) || complete
+            self.0.insert(source.key.clone(), state.clone()).as_ref() != Some(&state) || complete
         });
-        changes.unreadable.retain(|(name, diagnostics)| {
+        changes.unreadable.retain(|(key, diagnostics)| {
             let state = KnownText::Unreadable(Arc::clone(diagnostics));
-            self.0.insert(name.clone(), state.clone()).as_ref() != Some(&state) || complete
+            self.0.insert(key.clone(), state.clone()).as_ref() != Some(&state) || complete
         });
-        changes.removed.retain(|name| self.0.remove(name).is_some());
+        changes.removed.retain(|key| self.0.remove(key).is_some());
         (changes, self)
     }
 }
@@ -69,13 +69,13 @@ mod tests {
         let (edited, known) = known.compare(changed(&[source("a", "2"), b.clone()]));
         assert_eq!(edited.changed, [source("a", "2")]);
         let gone = Changes {
-            removed: vec![b.name.clone(), source("c", "").name],
+            removed: vec![b.key.clone(), source("c", "").key],
             ..Changes::default()
         };
         let (removed, known) = known.compare(gone);
         assert_eq!(
             removed.removed,
-            std::slice::from_ref(&b.name),
+            std::slice::from_ref(&b.key),
             "an unknown name is not removed"
         );
         let (again, _) = known.compare(changed(std::slice::from_ref(&b)));

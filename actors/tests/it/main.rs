@@ -18,6 +18,7 @@ mod mistyped;
 mod layers;
 mod promises;
 mod same_as_the_crate;
+mod scopes;
 mod set;
 mod store;
 mod supervision;

@@ -50,14 +50,14 @@ impl Reports {
         let texts = changes
             .changed
             .iter()
-            .map(|source| (&source.name, Some(source.text.to_string())));
+            .map(|source| (&source.key, Some(source.text.to_string())));
         let unreadable = changes
             .unreadable
             .iter()
-            .map(|(name, why)| (name, Some(format!("!{}", why[0].code))));
-        let removed = changes.removed.iter().map(|name| (name, None));
-        for (name, now) in texts.chain(unreadable).chain(removed) {
-            let story = self.stories.entry(name.to_string()).or_default();
+            .map(|(key, why)| (key, Some(format!("!{}", why[0].code))));
+        let removed = changes.removed.iter().map(|key| (key, None));
+        for (key, now) in texts.chain(unreadable).chain(removed) {
+            let story = self.stories.entry(key.to_string()).or_default();
             // The Watcher compares as well, so a repeated report counts once.
             if story.last() != Some(&now) {
                 story.push(now);

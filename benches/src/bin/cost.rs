@@ -11,7 +11,7 @@ use hotplate_actors::protocol::batch::{CompiledBatch, CompiledText};
 use hotplate_actors::registry::publish::{Decision, publish};
 use hotplate_actors::registry::state::RegistryState;
 use hotplate_actors::version::{LoaderId, Revision};
-use hotplate_actors::{Digest, Hotplate, Limits, TemplateName};
+use hotplate_actors::{Digest, Hotplate, Limits, TemplateKey, TemplateName};
 use hotplate_benches::allocations::{Weighing, live_bytes};
 use hotplate_benches::measure::{Samples, nanoseconds, rounds};
 use hotplate_benches::table;
@@ -97,7 +97,7 @@ impl Site {
         (nanoseconds(planned - start), nanoseconds(published - planned))
     }
 
-    fn compiled(&self, name: &str, text: &str) -> (TemplateName, CompiledText) {
+    fn compiled(&self, name: &str, text: &str) -> (TemplateKey, CompiledText) {
         let digest = Digest::of(text.as_bytes());
         let compiled = match Tiny.compile(text, &self.limits) {
             Ok(unit) => CompiledText::Unit { digest, unit },
@@ -107,7 +107,7 @@ impl Site {
                 diagnostics: diagnostics.into(),
             },
         };
-        (TemplateName::new(name).expect("a name"), compiled)
+        (TemplateName::new(name).expect("a name").into(), compiled)
     }
 }
 

@@ -242,7 +242,7 @@ impl From<ReloadReport> for ReloadAnswer {
             ReloadOutcome::Unreadable(reason) => ("unreadable", Some(reason)),
             _ => ("unknown", None),
         };
-        let names = |names: &[hotplate_actors::TemplateName]| names.iter().map(ToString::to_string).collect();
+        let names = |names: &[hotplate_actors::TemplateKey]| names.iter().map(ToString::to_string).collect();
         Self {
             version: report.version.number(),
             outcome,

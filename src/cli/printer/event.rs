@@ -9,7 +9,8 @@ use hotplate::site::Site;
 use hotplate::snapshot::Standing;
 use hotplate::supervision::{GivenUp, Restarted};
 use hotplate::{
-    Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, TemplateName, Version,
+    Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, TemplateKey, TemplateName,
+    Version,
 };
 use serde::{Serialize, Serializer};
 
@@ -98,6 +99,10 @@ pub(super) struct StatusChanges {
     recovered: usize,
 }
 
+fn names_of(keys: &[TemplateKey]) -> Vec<TemplateName> {
+    keys.iter().map(|key| key.name.clone()).collect()
+}
+
 fn names_only<S: Serializer>(sample: &NameSample, serializer: S) -> Result<S::Ok, S::Error> {
     sample.names.serialize(serializer)
 }
@@ -160,8 +165,8 @@ impl<'e> ServerEvent<'e> {
             }
             Self::Fixed { template, .. } => *template = site.shown(template),
             Self::Reloaded { report, .. } => {
-                names::show(site, &mut report.changed);
-                names::show(site, &mut report.removed);
+                let texts = report.changed.iter_mut().chain(&mut report.removed);
+                names::show(site, texts.map(|key| &mut key.name));
                 names::show_in(site, &mut report.diagnostics);
                 let not_current = report.not_current.iter_mut();
                 not_current.for_each(|entry| entry.template = site.shown(&entry.template));
@@ -178,8 +183,8 @@ impl VersionEvent {
         Self {
             version: published.version,
             digest: published.digest,
-            changed: published.changed.clone(),
-            removed: published.removed.clone(),
+            changed: names_of(&published.changed),
+            removed: names_of(&published.removed),
             stale: published.stale.clone(),
             broken: published.broken.clone(),
             recovered: published.recovered.clone(),

@@ -52,10 +52,10 @@ impl Stylesheets {
             self.sheets.clone()
         };
         for removed in changes.removed {
-            sheets.remove(&format!("{path}/{removed}"));
+            sheets.remove(&format!("{path}/{}", removed.name));
         }
         for changed in changes.changed {
-            sheets.insert(format!("{path}/{}", changed.name), changed.digest.to_string());
+            sheets.insert(format!("{path}/{}", changed.key.name), changed.digest.to_string());
         }
         while sheets.len() > SHEETS_MAX {
             sheets.pop_last();
@@ -151,7 +151,7 @@ mod tests {
         assert_ne!(one.digest, other.digest);
         assert_eq!(one, other.after("/static", written("a/b.css", "1")));
         let removed = Changes {
-            removed: vec![name("a/b.css")],
+            removed: vec![name("a/b.css").into()],
             ..Changes::default()
         };
         assert_eq!(one.after("/static", removed), none);

@@ -80,7 +80,7 @@ impl Text {
     pub(super) fn source(self, name: TemplateName, missing: Missing) -> Source {
         let Self { text, digest } = self;
         let strict = Source {
-            name,
+            key: name.into(),
             text,
             digest,
             missing: Missing::Error,

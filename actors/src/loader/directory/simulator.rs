@@ -208,8 +208,8 @@ impl Play {
                 self.served.clear();
             }
             for source in &changes.changed {
-                self.served.insert(source.name.to_string(), source.text.to_string());
-                self.unreadable.remove(source.name.as_str());
+                self.served.insert(source.key.name.to_string(), source.text.to_string());
+                self.unreadable.remove(source.key.name.as_str());
             }
             for (name, _) in &changes.unreadable {
                 self.unreadable.insert(name.to_string());
@@ -248,7 +248,7 @@ impl Play {
             let waited = clock - last >= self.limits.settle_ms as i64 * MS
                 || clock - first >= self.limits.settle_max_ms as i64 * MS;
             prop_assert!(
-                !half || waited || !before.contains_key(source.name.as_str()) || world.written.len() != 1,
+                !half || waited || !before.contains_key(source.key.name.as_str()) || world.written.len() != 1,
                 "half a file: {source:?}"
             );
         }
@@ -281,11 +281,11 @@ impl Play {
     ) -> Checked {
         for source in &changes.changed {
             let same = before
-                .get(source.name.as_str())
+                .get(source.key.name.as_str())
                 .is_some_and(|text| **text == *source.text);
-            let was_unreadable = unreadable.contains(source.name.as_str());
+            let was_unreadable = unreadable.contains(source.key.name.as_str());
             // Another root may have the same text: the Watcher compares as well.
-            let [now, then] = self.whose.each_ref().map(|whose| whose.get(source.name.as_str()));
+            let [now, then] = self.whose.each_ref().map(|whose| whose.get(source.key.name.as_str()));
             prop_assert!(
                 !same || was_unreadable || now != then,
                 "said without a change: {source:?}"

@@ -456,7 +456,7 @@ fn a_start_loads_up_to_the_limit() {
         assert_eq!(first.changed.len(), taken, "of at most {most}");
         for source in &first.changed {
             let number = source
-                .name
+                .key
                 .as_str()
                 .trim_end_matches(".html")
                 .split_once('/')

@@ -75,14 +75,14 @@ impl Observer {
         for (name, pending) in std::mem::take(&mut self.pending) {
             let Some((number, rel, state)) = self.owner(&name) else {
                 self.delivered_from.remove(&name);
-                changes.removed.push(name);
+                changes.removed.push(name.into());
                 continue;
             };
             // The text in a missing root is unknown until the root is back. If another root had the name before, that text is gone.
             let is_known = self.trees.len() == 1 || self.delivered_from.get(&name) == Some(&number);
             if self.trees[number].missing.is_some() && !is_known {
                 if self.delivered_from.remove(&name).is_some() {
-                    changes.removed.push(name.clone());
+                    changes.removed.push(name.clone().into());
                 }
                 self.pending.insert(name, PendingChange { text: None });
                 continue;
@@ -91,7 +91,7 @@ impl Observer {
             match (state, pending.text) {
                 (Delivered::Unreadable(diagnostics), _) => {
                     self.note_delivered(&name, number);
-                    changes.unreadable.push((name, diagnostics));
+                    changes.unreadable.push((name.into(), diagnostics));
                 }
                 (Delivered::Text(_), Some((of, text))) if of == number => {
                     self.note_delivered(&name, number);
@@ -104,14 +104,14 @@ impl Observer {
                     }
                     RereadOutcome::Unreadable(diagnostics) => {
                         self.note_delivered(&name, number);
-                        changes.unreadable.push((name, diagnostics));
+                        changes.unreadable.push((name.into(), diagnostics));
                     }
                     // It stays pending until it can be read. A complete report has to say something about each name.
                     RereadOutcome::Changing => {
                         if complete {
                             let message = "the file is being replaced; it is read again in a moment";
                             let diagnostic = Diagnostic::error("unreadable", message).in_template(&name);
-                            changes.unreadable.push((name.clone(), Arc::new([diagnostic])));
+                            changes.unreadable.push((name.clone().into(), Arc::new([diagnostic])));
                         }
                         self.pending.insert(name, PendingChange { text: None });
                     }

@@ -71,7 +71,7 @@ impl Burst {
             self.gate.sync_begins();
             let found = self.play.look(Depth::Hinted, false);
             if let Ok(changes) = found {
-                let changed = changes.changed.iter().map(|source| &source.name);
+                let changed = changes.changed.iter().map(|source| &source.key);
                 self.gate.found(changed.chain(&changes.removed));
             }
             self.in_flight = Some(now + self.flight);
