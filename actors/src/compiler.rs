@@ -130,6 +130,7 @@ impl Serve<SourcesChanged> for Compiler {
                 CompiledText::Broken {
                     digest: None,
                     diagnostics,
+                    text: None,
                 },
             )
         }));
@@ -264,6 +265,7 @@ fn compile(source: Source, setup: &CompilerConfig) -> (TemplateName, CompiledTex
                 .iter()
                 .map(|diagnostic| diagnostic.clone().in_template(&name))
                 .collect(),
+            text: Some(text),
         },
     };
     (name, text)

@@ -193,7 +193,7 @@ async fn first_syncs(watchers: &[ActorEntry<Watcher>]) -> Result<(), StartError>
 fn check_first(outcome: SyncOutcome) -> Result<(), StartError> {
     match outcome {
         SyncOutcome::Unchanged => Ok(()),
-        SyncOutcome::Decided(BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_)) => Ok(()),
+        SyncOutcome::Decided(BatchOutcome::Published(_) | BatchOutcome::Unchanged(_)) => Ok(()),
         SyncOutcome::Decided(BatchOutcome::Refused(reason) | BatchOutcome::Lost(reason)) => {
             Err(StartError::Refused(reason))
         }
