@@ -129,8 +129,8 @@ impl Serve<SourcesChanged> for Compiler {
                 key,
                 CompiledText::Broken {
                     digest: None,
-                    text: None,
                     diagnostics,
+                    text: None,
                 },
             )
         }));
@@ -268,11 +268,11 @@ fn compile(source: Source, setup: &CompilerConfig) -> (TemplateKey, CompiledText
         Ok(unit) => CompiledText::Unit { digest, unit },
         Err(diagnostics) => CompiledText::Broken {
             digest: Some(digest),
-            text: Some(text),
             diagnostics: diagnostics
                 .iter()
                 .map(|diagnostic| diagnostic.clone().in_template(&key.name))
                 .collect(),
+            text: Some(text),
         },
     };
     (key, compiled)

@@ -4,12 +4,13 @@
 //! with its own state. So a batch that is lost changes nothing, and a Graph that failed continues from the accepted graph. If something
 //! else was accepted since the draft was made (`Conflict`), the Graph applies the batch to a new draft.
 //!
-//! [`plan`] applies a batch and decides which templates are bad, `callers` holds the reverse edges, and `faults` finds what is wrong with
+//! [`plan`] applies a batch and decides which templates are bad, `hold` has the texts that an operator rolled back, `callers` holds the reverse edges, and `faults` finds what is wrong with
 //! one template by itself.
 
 mod callers;
 pub mod companions;
 mod faults;
+mod hold;
 pub mod plan;
 
 use std::fmt::Display;

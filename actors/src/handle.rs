@@ -258,7 +258,8 @@ impl Hotplate {
         warnings.collect()
     }
 
-    /// Serves an earlier version again, under a new number, and holds it until [`Hotplate::resume`]. Edits are loaded meanwhile and wait.
+    /// Serves an earlier version again, under a new number. Only what was rolled back waits: a template goes forward again when its source
+    /// has another text than the one that was rolled back, or with [`Hotplate::resume`]. All other templates go forward as before.
     ///
     /// # Errors
     /// [`Unavailable`] if there is no outcome.
@@ -266,7 +267,7 @@ impl Hotplate {
         self.commands().roll_back(to).await
     }
 
-    /// Ends a roll-back: serves the newest version again.
+    /// Ends all roll-backs: applies everything that waits.
     ///
     /// # Errors
     /// [`Unavailable`] if there is no outcome.
@@ -284,7 +285,7 @@ impl Hotplate {
         Commands::new(&self.0)
     }
 
-    /// Returns the versions that can be rolled back to, and whether one of them is held.
+    /// Returns the versions that can be rolled back to, and the templates whose newest text waits since a roll-back.
     ///
     /// # Errors
     /// [`Unavailable`] if there is no answer.
@@ -297,7 +298,18 @@ impl Hotplate {
     /// # Errors
     /// [`CompareError`] if one of them is not kept, or there is no answer.
     pub async fn compare(&self, from: Version, to: Version) -> Result<Compared, CompareError> {
-        self.0.ask(&self.0.actors.registry, Compare { from, to }).await
+        let compare = Compare { from, to: Some(to) };
+        self.0.ask(&self.0.actors.registry, compare).await
+    }
+
+    /// Compares the served texts of a kept version with what the sources have now: what an operator rolled back, and texts that do not
+    /// compile, included.
+    ///
+    /// # Errors
+    /// [`CompareError`] if the version is not kept, or there is no answer.
+    pub async fn compare_with_source(&self, from: Version) -> Result<Compared, CompareError> {
+        let compare = Compare { from, to: None };
+        self.0.ask(&self.0.actors.registry, compare).await
     }
 
     /// Returns every template that reaches this one by calls.

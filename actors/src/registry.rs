@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use crate::accepted::AcceptedState;
+use crate::accepted::{AcceptedState, TextGraph};
 use crate::counters::Recorder;
 use crate::events::{Event, EventBus, Fallback, Fixed, Published, Serving};
 use crate::fault_log::FaultLog;
@@ -36,6 +36,7 @@ use crate::supervision::{Behavior, Fenced, Serve, Started, Unavailable, Vault};
 use crate::version::Version;
 
 pub(crate) use answered::AnsweredState;
+use history::{Changed, Resumed};
 use publish::Decision;
 use restore::restore;
 use state::RegistryState;
@@ -56,10 +57,20 @@ pub(crate) struct RegistryConfig<G> {
     pub(crate) committed: Arc<dyn Fn() + Send + Sync>,
 }
 
+/// The effect of a command of an operator.
+enum CommandEffect<G> {
+    /// A new version.
+    Published(Box<Changed<G>>),
+    /// Another graph, under the version that is served.
+    Accepted(G, RolledBack),
+    /// None.
+    None(RolledBack),
+}
+
 /// The behaviour of the Registry.
 pub(crate) struct Registry<G>(RegistryConfig<G>);
 
-impl<G: Clone + Unpin + 'static> Behavior for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Behavior for Registry<G> {
     type Config = RegistryConfig<G>;
 
     /// Stores the committed snapshot, in case the last incarnation failed between commit and swap.
@@ -76,65 +87,78 @@ impl<G: Clone + Unpin + 'static> Behavior for Registry<G> {
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<PublishBatch<G>> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<PublishBatch<G>> for Registry<G> {
     async fn serve(&mut self, batch: PublishBatch<G>) -> BatchOutcome {
         self.publish(batch)
             .unwrap_or_else(|fenced| BatchOutcome::Lost(fenced.to_string()))
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<RestoreVersion<G>> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<RestoreVersion<G>> for Registry<G> {
     async fn serve(&mut self, stored: RestoreVersion<G>) -> BatchOutcome {
         self.restore(stored)
             .unwrap_or_else(|fenced| BatchOutcome::Lost(fenced.to_string()))
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
     async fn serve(&mut self, command: RollBack) -> Result<RolledBack, Unavailable> {
-        let limits = Arc::clone(&self.0.limits);
-        self.command(command.command, |state| {
-            history::roll_back(state, command.to, &limits).map_err(RolledBack::NotKept)
+        let RollBack { to, command } = command;
+        let (limits, cause) = (Arc::clone(&self.0.limits), command.cause.clone());
+        self.command(command, true, |state, graph| {
+            match history::roll_back(state, graph, to, &cause, &limits) {
+                Ok(changed) => CommandEffect::Published(Box::new(changed)),
+                Err(not_kept) => CommandEffect::None(RolledBack::NotKept(not_kept)),
+            }
         })
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<Resume> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<Resume> for Registry<G> {
     async fn serve(&mut self, command: Resume) -> Result<RolledBack, Unavailable> {
         let limits = Arc::clone(&self.0.limits);
-        self.command(command.command, |state| {
-            history::resume(state, &limits).ok_or_else(|| RolledBack::Unchanged(state.snapshot().version()))
+        self.command(command.command, false, |state, graph| {
+            let unchanged = RolledBack::Unchanged(state.snapshot().version());
+            match history::resume(state, graph, &limits) {
+                Resumed::Nothing => CommandEffect::None(unchanged),
+                Resumed::Published(changed) => CommandEffect::Published(changed),
+                Resumed::Unchanged(graph) => CommandEffect::Accepted(graph, unchanged),
+                Resumed::Refused(reason) => CommandEffect::None(RolledBack::Refused(reason)),
+            }
         })
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<CurrentSnapshot> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<CurrentSnapshot> for Registry<G> {
     async fn serve(&mut self, _: CurrentSnapshot) -> Result<Arc<Snapshot>, Unavailable> {
         Ok(self.0.accepted.draft().registry.state.snapshot().clone())
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<History> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<History> for Registry<G> {
     async fn serve(&mut self, _: History) -> Result<KeptVersions, Unavailable> {
-        let state = self.0.accepted.draft().registry.state;
+        let accepted = self.0.accepted.draft();
         Ok(KeptVersions {
-            versions: history::kept(&state),
-            held: state.is_held(),
+            versions: history::kept(&accepted.registry.state),
+            waiting: accepted.graph.waiting_templates(self.0.limits.event_names),
         })
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<Compare> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<Compare> for Registry<G> {
     async fn serve(&mut self, asked: Compare) -> Result<Compared, CompareError> {
+        let accepted = self.0.accepted.draft();
+        let source = || accepted.graph.source_texts();
         Ok(history::compare(
-            &self.0.accepted.draft().registry.state,
+            &accepted.registry.state,
             asked.from,
             asked.to,
+            source,
         )?)
     }
 }
 
-impl<G: Clone> Registry<G> {
+impl<G: TextGraph + Clone> Registry<G> {
     fn publish(&self, batch: PublishBatch<G>) -> Result<BatchOutcome, Fenced> {
         let PublishBatch {
             base,
@@ -153,13 +177,9 @@ impl<G: Clone> Registry<G> {
             Decision::Published { state, report, effects } => {
                 let report = Arc::new(report.caused_by(cause));
                 let next = accepted.next(registry.with(state), graph);
-                self.swap(next, &report, &effects, noticed)?;
+                self.swap(next, &report, &effects, noticed, false)?;
                 self.0.recorder.edited(noticed);
                 BatchOutcome::Published(report)
-            }
-            Decision::Held { state } => {
-                self.commit(accepted.next(registry.with(state), graph))?;
-                BatchOutcome::Held(version)
             }
             Decision::Unchanged => {
                 self.commit(accepted.next(registry.clone(), graph))?;
@@ -181,7 +201,7 @@ impl<G: Clone> Registry<G> {
         let (state, report, effects) = restore(&registry.state, &plan, &stale, version, &self.0.limits);
         let report = Arc::new(report);
         let next = accepted.next(registry.with(state), graph);
-        self.swap(next, &report, &effects, Instant::now())?;
+        self.swap(next, &report, &effects, Instant::now(), false)?;
         Ok(BatchOutcome::Published(report))
     }
 
@@ -190,7 +210,8 @@ impl<G: Clone> Registry<G> {
     fn command(
         &self,
         command: CommandOptions,
-        decide: impl FnOnce(&RegistryState) -> Result<(RegistryState, Report, Effects), RolledBack>,
+        is_roll_back: bool,
+        decide: impl FnOnce(&RegistryState, &G) -> CommandEffect<G>,
     ) -> Result<RolledBack, Unavailable> {
         let CommandOptions { key, expected, cause } = command;
         let accepted = self.0.accepted.draft();
@@ -198,32 +219,29 @@ impl<G: Clone> Registry<G> {
         if let Some(answered) = key.and_then(|key| registry.answered(key)) {
             return Ok(answered);
         }
-        let decided = match self.conflict(&registry.state, expected) {
-            Some(conflict) => Err(RolledBack::Conflict(conflict)),
-            None => decide(&registry.state),
+        let effect = match self.conflict(&registry.state, expected) {
+            Some(conflict) => CommandEffect::None(RolledBack::Conflict(conflict)),
+            None => decide(&registry.state, &accepted.graph),
         };
-        let done = match decided {
-            Ok((state, report, effects)) => {
-                let report = Arc::new(report.caused_by(cause));
+        let (graph, answer) = match effect {
+            CommandEffect::Published(changed) => {
+                let report = Arc::new(changed.report.caused_by(cause));
                 let answer = RolledBack::Published(Arc::clone(&report));
-                let registry = registry.with(state).answer(key, &answer, &self.0.limits);
-                let next = accepted.next(registry, accepted.graph.clone());
-                self.swap(next, &report, &effects, Instant::now()).map(|()| answer)
+                let registry = registry.with(changed.state).answer(key, &answer, &self.0.limits);
+                let next = accepted.next(registry, changed.graph);
+                let swapped = self.swap(next, &report, &changed.effects, Instant::now(), is_roll_back);
+                return swapped
+                    .map(|()| answer)
+                    .map_err(|fenced| Unavailable::Lost(fenced.to_string()));
             }
-            Err(answer) => {
-                let registry = registry.clone().answer(key, &answer, &self.0.limits);
-                let next = accepted.next(registry, accepted.graph.clone());
-                self.commit(next).map(|()| answer)
-            }
+            CommandEffect::Accepted(graph, answer) => (graph, answer),
+            CommandEffect::None(answer) => (accepted.graph.clone(), answer),
         };
-        done.map_err(|fenced| Unavailable::Lost(fenced.to_string()))
-    }
-
-    /// Commits the state, and has it stored.
-    fn commit(&self, accepted: AcceptedState<AnsweredState, G>) -> Result<(), Fenced> {
-        self.0.accepted.commit(accepted)?;
-        (self.0.committed)();
-        Ok(())
+        let registry = registry.clone().answer(key, &answer, &self.0.limits);
+        let committed = self.commit(accepted.next(registry, graph));
+        committed
+            .map(|()| answer)
+            .map_err(|fenced| Unavailable::Lost(fenced.to_string()))
     }
 
     /// Returns the conflict of a caller who expects another version than the one that is served.
@@ -237,6 +255,15 @@ impl<G: Clone> Registry<G> {
         })
     }
 
+    /// Commits the state, and has it stored.
+    fn commit(&self, accepted: AcceptedState<AnsweredState, G>) -> Result<(), Fenced> {
+        let waiting = accepted.graph.waiting();
+        self.0.accepted.commit(accepted)?;
+        self.0.recorder.waiting(waiting);
+        (self.0.committed)();
+        Ok(())
+    }
+
     /// Commits the state, swaps the snapshot, and reports the version, in this order.
     fn swap(
         &self,
@@ -244,12 +271,11 @@ impl<G: Clone> Registry<G> {
         report: &Report,
         effects: &Effects,
         noticed: Instant,
+        is_roll_back: bool,
     ) -> Result<(), Fenced> {
-        let state = &accepted.registry.state;
-        let (snapshot, held) = (state.snapshot().clone(), state.is_held());
-        self.0.accepted.commit(accepted)?;
+        let snapshot = accepted.registry.state.snapshot().clone();
+        self.commit(accepted)?;
         self.0.served.store(Arc::clone(&snapshot));
-        (self.0.committed)();
         let settled = snapshot.settle_faults();
         self.0.fault_log.published(&snapshot, report, effects, &settled);
         for event in events_for(&snapshot, report, noticed.elapsed().as_micros()) {
@@ -258,7 +284,9 @@ impl<G: Clone> Registry<G> {
                     .failed
                     .iter()
                     .filter_map(|(cause, _)| snapshot.faults_of(*cause));
-                self.0.recorder.published(published, held, &snapshot, faults.flatten());
+                self.0
+                    .recorder
+                    .published(published, is_roll_back, &snapshot, faults.flatten());
                 log(published, self.0.fault_log.is_quiet());
             }
             self.0.events.send(event);

@@ -468,8 +468,8 @@ impl Store {
     fn write_texts(&self, version: &StoredVersion, known: &mut KnownContent) -> Result<(), StoreError> {
         let mut changed = BTreeSet::new();
         let mut new_directory = false;
-        for text in version.texts() {
-            let StoredBody::Text(digest, content) = &text.body else {
+        for (name, body) in version.texts() {
+            let StoredBody::Text(digest, content) = body else {
                 continue;
             };
             if known.texts.contains(digest) {
@@ -477,7 +477,7 @@ impl Store {
             }
             let content = content.as_str().as_bytes();
             if !has_digest(content, *digest) {
-                let name = text.name.clone();
+                let name = name.clone();
                 return Err(StoreError::WrongDigest { name });
             }
             let path = text_path(&self.directory, digest);

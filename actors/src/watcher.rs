@@ -305,7 +305,7 @@ impl Watcher {
                     "the templates are not accepted: {reason}; the previous version is still served"
                 ));
             }
-            BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_) => {
+            BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) => {
                 self.known = Some(known);
                 self.losses = 0;
             }

@@ -97,9 +97,7 @@ impl ControlState {
             first_batches: Arc::new(FirstBatches::of(plan.loaders.len())),
         };
 
-        let keys = stored
-            .as_ref()
-            .map(|stored| keys_by_loader(stored, plan.loaders.len()));
+        let keys = stored.as_ref().map(|stored| keys_by_loader(stored, plan.loaders.len()));
         let is_restored = stored.is_some();
         if let Some(stored) = stored {
             let version = stored.version.number();
@@ -307,7 +305,7 @@ fn start_writer(
 fn check_first(outcome: SyncOutcome) -> Result<(), StartError> {
     match outcome {
         SyncOutcome::Unchanged => Ok(()),
-        SyncOutcome::Decided(BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_)) => Ok(()),
+        SyncOutcome::Decided(BatchOutcome::Published(_) | BatchOutcome::Unchanged(_)) => Ok(()),
         SyncOutcome::Decided(BatchOutcome::Refused(reason) | BatchOutcome::Lost(reason)) => {
             Err(StartError::Refused(reason))
         }

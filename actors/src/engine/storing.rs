@@ -11,6 +11,7 @@ use crate::dialect::{Members, TemplateId};
 use crate::graph::plan::Graph;
 use crate::loader::Loader;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
+use crate::protocol::hold::HoldOrigin;
 use crate::protocol::messages::{BatchOutcome, RestoreVersion};
 use crate::protocol::plan::Plan;
 use crate::registry::AnsweredState;
@@ -19,7 +20,7 @@ use crate::snapshot::view::View;
 use crate::snapshot::{IdSet, StoredStale};
 use crate::store::files::SystemFiles;
 use crate::store::state::StoreState;
-use crate::store::version::{SharedText, StoredBody, StoredClass, StoredText, StoredVersion};
+use crate::store::version::{SharedText, StoredBody, StoredClass, StoredHold, StoredText, StoredVersion};
 use crate::store::{Store, StoreOptions, TEXT_BYTES_MAX};
 use crate::supervision::Pool;
 use crate::template::{TemplateKey, TemplateName};
@@ -90,6 +91,25 @@ pub(super) async fn restore(
         };
         plans.push(graph.apply(&batch));
     }
+    let mut held = Vec::with_capacity(stored.held.len());
+    for hold in stored.held {
+        let StoredHold {
+            name,
+            served,
+            since,
+            cause,
+        } = hold;
+        let served = served.map(|body| StoredText {
+            name: name.clone(),
+            body,
+        });
+        let served = compile(served.into_iter().collect(), compiler).await?.pop();
+        let origin = HoldOrigin { version: since, cause };
+        held.push((name, served.map(|(_, text)| text), origin));
+    }
+    if !held.is_empty() {
+        plans.push(graph.hold_again(held));
+    }
     let Some(plan) = plans.into_iter().reduce(Plan::then) else {
         return Ok(());
     };
@@ -158,6 +178,7 @@ pub(super) fn describe(accepted: &Accepted, loaders: usize) -> StoredVersion {
         digest: format!("{:#}", snapshot.digest()),
         loaders: vec![Vec::new(); loaders],
         stale: Vec::new(),
+        held: Vec::new(),
     };
     for (loader, texts) in accepted.graph.texts() {
         if let Some(of_loader) = described.loaders.get_mut(usize::from(loader.0)) {
@@ -166,11 +187,27 @@ pub(super) fn describe(accepted: &Accepted, loaders: usize) -> StoredVersion {
     }
     let classes = state.stale_classes().into_iter();
     described.stale = classes.map(|class| stored_class(&class, state.names())).collect();
+    let held = accepted.graph.held();
+    described.held = held
+        .map(|(name, served, origin)| StoredHold {
+            name: name.clone(),
+            served: served.map(stored_body),
+            since: origin.version,
+            cause: origin.cause.clone(),
+        })
+        .collect();
     described
 }
 
 fn stored_text(name: &TemplateName, text: &CompiledText) -> StoredText {
-    let body = match text {
+    StoredText {
+        name: name.clone(),
+        body: stored_body(text),
+    }
+}
+
+fn stored_body(text: &CompiledText) -> StoredBody {
+    match text {
         CompiledText::Unit { digest, unit } => StoredBody::Text(*digest, SharedText::Unit(Arc::clone(unit))),
         CompiledText::Broken {
             digest: Some(digest),
@@ -181,10 +218,6 @@ fn stored_text(name: &TemplateName, text: &CompiledText) -> StoredText {
             let first = diagnostics.first().map(|diagnostic| diagnostic.message.clone());
             StoredBody::Unreadable(first.unwrap_or_default())
         }
-    };
-    StoredText {
-        name: name.clone(),
-        body,
     }
 }
 

@@ -18,12 +18,15 @@ use std::sync::Arc;
 use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
 use super::faults::{FaultFinder, SuggestionCache};
+use super::hold::Hold;
 use crate::dialect::{Formatter, FormatterError, Formatters, Member, Members, TemplateId, Unit};
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::index::Index;
 use crate::snapshot::view::{PlacedMember, View};
-use crate::snapshot::{Chunks, Faults, IdSet, NameHasher, NewestTexts, are_same_faults};
+use crate::snapshot::{
+    BrokenText, BrokenTexts, Chunks, Content, Faults, IdSet, NameHasher, NewestTexts, are_same_faults,
+};
 use crate::template::{Digest, TemplateKey, TemplateName};
 use crate::version::LoaderId;
 
@@ -38,7 +41,7 @@ pub struct Graph {
     companions: Companions,
     names: Index,
     /// The texts of each loader, in the order of precedence.
-    loaders: BTreeMap<LoaderId, Chunks<Arc<CompiledText>>>,
+    loaders: LoaderTexts,
     /// The templates of which some loader has a text.
     defined: IdSet,
     /// The newest text that compiled, of each template that is defined. Its edges count also while a newer text does not compile.
@@ -46,11 +49,18 @@ pub struct Graph {
     callers: CallerIndex,
     /// The faults of each text by itself.
     faults: Faults,
+    /// The newest texts that did not compile, which the view does not have.
+    broken: BrokenTexts,
     bad: IdSet,
+    /// The templates that an operator rolled back. Their texts are in effect in place of those of the loaders.
+    pub(super) hold: Hold,
 }
 
+/// The texts of each loader, in the order of precedence.
+type LoaderTexts = BTreeMap<LoaderId, Chunks<Arc<CompiledText>>>;
+
 /// A template of which a batch has news: its text before the batch.
-type Touched = (TemplateId, Option<Arc<CompiledText>>);
+pub(super) type Touched = (TemplateId, Option<Arc<CompiledText>>);
 
 impl Graph {
     /// Creates a graph without templates.
@@ -60,12 +70,14 @@ impl Graph {
             formatters: Arc::new(formatters.clone()),
             companions,
             names: Index::default(),
-            loaders: BTreeMap::new(),
+            loaders: LoaderTexts::new(),
             defined: IdSet::default(),
             view: Arc::default(),
             callers: CallerIndex::default(),
             faults: Faults::default(),
+            broken: BrokenTexts::default(),
             bad: IdSet::default(),
+            hold: Hold::default(),
         }
     }
 
@@ -74,8 +86,17 @@ impl Graph {
     /// Texts that were good, are good and call nothing bad cost only themselves. A name that is added or removed costs its callers as well.
     /// All other changes cost their dependents.
     pub fn apply(&mut self, batch: &CompiledBatch) -> Plan {
+        let touched = self.merge_texts(batch);
+        if !self.hold.is_empty() {
+            touched.iter().for_each(|(id, _)| self.lift_if_changed(*id));
+        }
+        self.plan(touched)
+    }
+
+    /// Updates everything that follows from the texts of some templates, and returns the effect.
+    pub(super) fn plan(&mut self, touched: Vec<Touched>) -> Plan {
         let mut inspected = OrderedIds::default();
-        for (id, before) in self.merge_texts(batch) {
+        for (id, before) in touched {
             let text = self.text(id).cloned();
             let is_added_or_removed = before.is_some() != text.is_some();
             match (before, text) {
@@ -109,6 +130,7 @@ impl Graph {
                 view: Arc::clone(&self.view),
                 bad: self.bad.clone(),
                 faults: self.faults.clone(),
+                broken: self.broken.clone(),
                 len: self.defined.len(),
             },
             reviewed,
@@ -169,9 +191,53 @@ impl Graph {
         view
     }
 
-    /// Returns the text of a template, from the first loader that has one.
+    /// Returns the id of a name.
+    pub(super) fn id_of(&mut self, name: &TemplateName) -> TemplateId {
+        self.names.id_of(name)
+    }
+
+    /// Returns the name of an id.
+    pub(super) fn name(&self, id: TemplateId) -> Option<&TemplateName> {
+        self.names.name(id)
+    }
+
+    /// Returns the newest texts that did not compile.
+    pub(super) fn broken(&self) -> impl Iterator<Item = (TemplateId, &Arc<BrokenText>)> {
+        self.broken.iter()
+    }
+
+    /// Returns the text of a template that is in effect: the held one, or that of its source.
     fn text(&self, id: TemplateId) -> Option<&Arc<CompiledText>> {
+        effective_text(&self.hold, &self.loaders, id)
+    }
+
+    /// Returns the text of a template from the first loader that has one, whether it is held or not.
+    pub(super) fn source_text(&self, id: TemplateId) -> Option<&Arc<CompiledText>> {
         self.loaders.values().find_map(|texts| texts.get(id))
+    }
+
+    /// Returns the templates whose text in effect is not that of a version.
+    pub(super) fn differences(&self, version: &Content) -> IdSet {
+        let compiled = self.view.differences(&version.view);
+        let broken = self.broken.differences(&version.broken, Arc::ptr_eq);
+        compiled.into_iter().chain(broken).collect()
+    }
+
+    /// Restores the calls of one template as they are in a version, and whether it is defined.
+    pub(super) fn restore(&mut self, id: TemplateId, version: &Content, is_defined: bool) {
+        self.callers.replace(id, self.view.member(id), version.view.member(id));
+        match is_defined {
+            true => _ = self.defined.insert(id),
+            false => _ = self.defined.remove(id),
+        }
+    }
+
+    /// Restores everything that a version keeps of all templates. Call it after [`restore`](Self::restore).
+    pub(super) fn restore_content(&mut self, version: &Content) {
+        self.view = Arc::clone(&version.view);
+        self.faults = version.faults.clone();
+        self.broken = version.broken.clone();
+        self.bad = version.stale().bad().clone();
     }
 
     /// Replaces the texts of a loader, and returns the templates that the batch mentions, each once.
@@ -218,8 +284,12 @@ impl Graph {
     fn place(&mut self, id: TemplateId, text: &CompiledText) {
         self.defined.insert(id);
         let CompiledText::Unit { digest, unit } = text else {
+            self.broken.set(id, text.broken().map(Arc::new));
             return;
         };
+        if self.broken.get(id).is_some() {
+            self.broken.set(id, None);
+        }
         let before = self.view.shared(id);
         // A text that is back after one that did not compile.
         if before.as_ref().is_some_and(|before| before.member.digest == *digest) {
@@ -262,6 +332,7 @@ impl Graph {
         self.defined.remove(id);
         self.bad.remove(id);
         self.faults.set(id, None);
+        self.broken.set(id, None);
         if let Some(before) = self.view.shared(id) {
             self.callers.replace(id, Some(&before.member), None);
             Arc::make_mut(&mut self.view).set(id, None);
@@ -279,8 +350,7 @@ impl Graph {
             suggestions: SuggestionCache::default(),
         };
         for id in ids {
-            let (Some(name), Some(text)) = (names.name(*id), self.loaders.values().find_map(|texts| texts.get(*id)))
-            else {
+            let (Some(name), Some(text)) = (names.name(*id), effective_text(&self.hold, &self.loaders, *id)) else {
                 continue;
             };
             let faults = finder.faults(name, text);
@@ -318,6 +388,15 @@ impl Graph {
         let (_, bad) = self.callers.backwards(sources);
         self.bad = outside.or(&bad);
         all
+    }
+}
+
+/// Returns the text of a template that is in effect. A function of some fields, so that others can be written meanwhile.
+fn effective_text<'g>(hold: &'g Hold, loaders: &'g LoaderTexts, id: TemplateId) -> Option<&'g Arc<CompiledText>> {
+    // Usually nothing is held.
+    match hold.get(&id) {
+        Some(held) => held.served.as_ref(),
+        None => loaders.values().find_map(|texts| texts.get(id)),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::template::{Digest, Source, TemplateKey, TemplateName};
 use crate::version::{Revision, Version};
 
 use super::batch::CompiledBatch;
+use super::hold::WaitingTemplates;
 use super::load::LoaderError;
 use super::plan::Plan;
 use super::render::{RenderFailure, RenderOptions, Rendered};
@@ -143,8 +144,6 @@ pub enum BatchOutcome {
     Published(Arc<Report>),
     /// It changes nothing.
     Unchanged(Version),
-    /// It was accepted, and waits until a roll-back is ended.
-    Held(Version),
     /// It was rejected; the previous version is still served.
     Refused(String),
     /// The plan was made for another state than the one that the Registry has. The Graph makes a new one, so nothing has to be sent again.
@@ -214,7 +213,8 @@ impl IdempotencyKey {
     }
 }
 
-/// Serve an earlier version again, under a new number, and hold it until [`Resume`].
+/// Serve an earlier version again, under a new number. What the sources have instead waits, template by template, until it changes or until
+/// [`Resume`].
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<RolledBack, Unavailable>")]
 pub struct RollBack {
@@ -224,7 +224,7 @@ pub struct RollBack {
     pub command: CommandOptions,
 }
 
-/// End a roll-back: serve the newest version again.
+/// End all roll-backs: apply everything that waits.
 #[derive(Debug, Clone, Default, Message)]
 #[rtype(result = "Result<RolledBack, Unavailable>")]
 pub struct Resume {
@@ -249,8 +249,10 @@ pub struct CommandOptions {
 pub enum RolledBack {
     /// A new version was published.
     Published(Arc<Report>),
-    /// No version was held, so nothing was done.
+    /// Nothing waited, or it changes nothing that is served.
     Unchanged(Version),
+    /// What waits is rejected, for this reason; it still waits.
+    Refused(String),
     /// The version is not kept, or no longer.
     NotKept(VersionNotKept),
     /// Another version is served than the operator expected, so nothing was done.
@@ -301,18 +303,18 @@ pub struct History;
 pub struct KeptVersions {
     /// The versions, oldest first, the current one last.
     pub versions: Vec<Version>,
-    /// True if the current version was chosen by a [`RollBack`], so that edits wait.
-    pub held: bool,
+    /// The templates whose newest text waits because of a [`RollBack`].
+    pub waiting: WaitingTemplates,
 }
 
-/// Query for the differences between two versions of [`History`].
+/// Query for the differences between two versions of [`History`], or between one and the sources.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Compared, CompareError>")]
 pub struct Compare {
     /// The first version.
     pub from: Version,
-    /// The second version.
-    pub to: Version,
+    /// The second version; the sources as they are now, if it is absent.
+    pub to: Option<Version>,
 }
 
 /// Errors of comparing two versions.

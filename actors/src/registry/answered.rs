@@ -52,6 +52,7 @@ fn bytes_of(answer: &RolledBack) -> usize {
         RolledBack::Published(report) => report.bytes(),
         RolledBack::NotKept(not_kept) => size_of_val(&*not_kept.kept),
         RolledBack::Conflict(conflict) => size_of::<RolledBack>() + conflict.cause.bytes(),
+        RolledBack::Refused(reason) => size_of::<RolledBack>() + reason.len(),
         RolledBack::Unchanged(_) => size_of::<RolledBack>(),
     }
 }

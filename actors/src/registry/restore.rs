@@ -1,7 +1,7 @@
 //! [`restore`]: the state of a Registry that continues from a stored version.
 
 use super::report::Comparison;
-use super::state::{HeadContent, RegistryState};
+use super::state::RegistryState;
 use crate::limits::Limits;
 use crate::protocol::plan::Plan;
 use crate::protocol::report::{Effects, Report};
@@ -17,21 +17,15 @@ pub(crate) fn restore(
     version: Version,
     limits: &Limits,
 ) -> (RegistryState, Report, Effects) {
-    let mut state = empty.clone();
-    state.names = plan.names.clone();
-    state.head = HeadContent {
-        content: Content::restored(&plan.newest, stale, &plan.names),
-        version,
-    };
-    let snapshot = state.first_snapshot(version);
-    state.snapshot = snapshot;
-    let texts = state.head.content.view.differences(&empty.head.content.view);
+    let content = Content::restored(&plan.newest, stale, &plan.names);
+    let state = empty.serving(plan.names.clone(), content, version);
+    let texts = state.content().view.differences(&empty.content().view);
     let compared = Comparison {
-        before: &empty.head.content,
-        after: &state.head.content,
+        before: empty.content(),
+        after: state.content(),
         texts: &texts,
         reviewed: None,
     };
-    let (report, effects) = Report::of(&state.snapshot, &compared, &state.names, limits.event_names);
+    let (report, effects) = Report::of(state.snapshot(), &compared, &plan.names, limits.event_names);
     (state, report, effects)
 }

@@ -17,6 +17,20 @@ use crate::version::Version;
 /// The faults of each text that has any.
 pub(crate) type Faults = Chunks<Arc<[Diagnostic]>>;
 
+/// A text that did not compile.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BrokenText {
+    /// Its digest, if it could be read.
+    pub(crate) digest: Option<Digest>,
+    /// The errors in it.
+    pub(crate) diagnostics: Arc<[Diagnostic]>,
+    /// The text itself, if it could be read.
+    pub(crate) text: Option<Arc<str>>,
+}
+
+/// The newest text of each template whose newest text did not compile. Usually there is none.
+pub(crate) type BrokenTexts = Chunks<Arc<BrokenText>>;
+
 /// The templates of a version and their status. A clone shares nearly all memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Content {
@@ -24,6 +38,8 @@ pub(crate) struct Content {
     pub(crate) view: Arc<View>,
     stale: StaleSet,
     pub(crate) faults: Faults,
+    /// The newest texts that are not in `view`.
+    pub(crate) broken: BrokenTexts,
     sum: DigestSum,
     len: usize,
 }
@@ -35,6 +51,8 @@ pub(crate) struct NewestTexts {
     /// The templates that have a fault or reach one.
     pub(crate) bad: IdSet,
     pub(crate) faults: Faults,
+    /// The newest texts that did not compile.
+    pub(crate) broken: BrokenTexts,
     /// The number of templates.
     pub(crate) len: usize,
 }
@@ -97,6 +115,7 @@ impl Content {
             view: Arc::clone(&newest.view),
             stale: StaleSet::restored(&newest.bad, stale),
             faults: newest.faults.clone(),
+            broken: newest.broken.clone(),
             sum: DigestSum::default(),
             len: newest.len,
         };
@@ -118,6 +137,7 @@ impl Content {
             view: Arc::clone(&newest.view),
             stale: self.stale.next(&newest.bad, &self.view, since),
             faults: newest.faults.clone(),
+            broken: newest.broken.clone(),
             sum: self.sum,
             len: newest.len,
         };

@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::version::{StoredBody, StoredClass, StoredText, StoredVersion};
+use super::version::{StoredBody, StoredClass, StoredHold, StoredText, StoredVersion};
+use crate::cause::Cause;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
@@ -58,6 +59,22 @@ struct Body {
     loaders: Vec<Vec<Text>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stale: Vec<Class>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    held: Vec<Held>,
+}
+
+/// A held template: the text in its place, if there is one, and the roll-back.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Held {
+    served: Text,
+    since: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 /// A name, with the digest of its text or the reason why it could not be read.
@@ -95,6 +112,7 @@ pub(crate) fn to_bytes(version: &StoredVersion) -> Result<(Vec<u8>, Digest), ser
                 members: texts(&class.members),
             })
             .collect(),
+        held: version.held.iter().map(Held::of).collect(),
     };
     let mut json = serde_json::to_vec(&body)?;
     json.push(b'\n');
@@ -119,14 +137,29 @@ where
     let digest = digest.ok_or("it is damaged or half written")?;
     let body: Body = serde_json::from_str(json).map_err(|error| format!("it cannot be read: {error}"))?;
     let name = |name: &str| TemplateName::new(name).map_err(|error| error.to_string());
+    let mut body_of = |each: &Text, name: &TemplateName| -> Result<Option<StoredBody>, String> {
+        match (each.text.as_deref().and_then(parse_digest), &each.unreadable) {
+            (Some(digest), _) => text(name, digest).map(Some),
+            (None, Some(reason)) => Ok(Some(StoredBody::Unreadable(reason.clone()))),
+            (None, None) => Ok(None),
+        }
+    };
+    let held = body.held.into_iter().map(|held| {
+        let name = name(&held.served.name)?;
+        Ok(StoredHold {
+            served: body_of(&held.served, &name)?,
+            name,
+            since: Version::from_number(held.since),
+            cause: Cause::by(&held.by.unwrap_or_default())
+                .reason(&held.reason.unwrap_or_default())
+                .trace(&held.trace.unwrap_or_default()),
+        })
+    });
+    let held = held.collect::<Result<_, String>>()?;
     let mut texts = |texts: Vec<Text>| -> Result<Vec<StoredText>, String> {
         let parsed = texts.into_iter().map(|each| {
             let name = name(&each.name)?;
-            let body = match (each.text.as_deref().and_then(parse_digest), each.unreadable) {
-                (Some(digest), _) => text(&name, digest)?,
-                (None, Some(reason)) => StoredBody::Unreadable(reason),
-                (None, None) => return Err(format!("it has no text of `{name}`")),
-            };
+            let body = body_of(&each, &name)?.ok_or_else(|| format!("it has no text of `{name}`"))?;
             Ok(StoredText { name, body })
         });
         parsed.collect()
@@ -149,20 +182,38 @@ where
         digest: body.digest,
         loaders,
         stale,
+        held,
     };
     Ok((version, digest))
 }
 
 impl Text {
     fn of(text: &StoredText) -> Self {
-        let (digest, unreadable) = match &text.body {
-            StoredBody::Text(digest, _) => (Some(format!("{digest:#}")), None),
-            StoredBody::Unreadable(reason) => (None, Some(reason.clone())),
+        Self::new(&text.name, Some(&text.body))
+    }
+
+    fn new(name: &TemplateName, body: Option<&StoredBody>) -> Self {
+        let (text, unreadable) = match body {
+            Some(StoredBody::Text(digest, _)) => (Some(format!("{digest:#}")), None),
+            Some(StoredBody::Unreadable(reason)) => (None, Some(reason.clone())),
+            None => (None, None),
         };
         Self {
-            name: text.name.to_string(),
-            text: digest,
+            name: name.to_string(),
+            text,
             unreadable,
+        }
+    }
+}
+
+impl Held {
+    fn of(held: &StoredHold) -> Self {
+        Self {
+            served: Text::new(&held.name, held.served.as_ref()),
+            since: held.since.number(),
+            by: held.cause.name().map(str::to_owned),
+            reason: held.cause.why().map(str::to_owned),
+            trace: held.cause.trace_id().map(str::to_owned),
         }
     }
 }

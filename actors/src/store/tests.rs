@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::files::{Files, SystemFiles};
 use super::simulated::{Dice, SimulatedFiles};
-use super::version::{SharedText, StoredBody, StoredClass, StoredText, StoredVersion};
+use super::version::{SharedText, StoredBody, StoredClass, StoredHold, StoredText, StoredVersion};
 use super::{Store, StoreError};
+use crate::cause::Cause;
 use crate::template::{Source, TemplateName};
 use crate::version::Version;
 
@@ -56,11 +57,18 @@ fn version(number: u64) -> StoredVersion {
         templates: vec![TemplateName::new("page.html").expect("valid")],
         members: vec![text("page.html", "page 2"), text("partial.html", "partial 1")],
     });
+    let held = (number >= 4).then(|| StoredHold {
+        name: TemplateName::new("partial.html").expect("valid"),
+        served: Some(text("partial.html", "partial 0").body),
+        since: Version::from_number(4),
+        cause: Cause::by("alice").reason("the prices are wrong"),
+    });
     StoredVersion {
         version: Version::from_number(number),
         digest: format!("digest {number}"),
         loaders: vec![vec![page, partial, text("same.html", "same")], vec![unreadable]],
         stale: stale.into_iter().collect(),
+        held: held.into_iter().collect(),
     }
 }
 
@@ -68,7 +76,10 @@ fn version(number: u64) -> StoredVersion {
 fn content(version: &StoredVersion) -> String {
     let mut sorted = version.clone();
     sorted.sort();
-    format!("{} {:?} {:?}", sorted.digest, sorted.loaders, sorted.stale)
+    format!(
+        "{} {:?} {:?} {:?}",
+        sorted.digest, sorted.loaders, sorted.stale, sorted.held
+    )
 }
 
 /// Opens a store, and returns the number of the version that is found. Panics if it is none that was written.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::cause::Cause;
 use crate::dialect::Unit;
 use crate::template::{Digest, Source, TemplateName};
 use crate::version::Version;
@@ -18,6 +19,19 @@ pub(crate) struct StoredVersion {
     pub(crate) loaders: Vec<Vec<StoredText>>,
     /// The templates that are stale, by the version in which they were current last.
     pub(crate) stale: Vec<StoredClass>,
+    /// The templates that an operator rolled back, sorted by name.
+    pub(crate) held: Vec<StoredHold>,
+}
+
+/// A template that an operator rolled back. The text of its loader waits.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredHold {
+    pub(crate) name: TemplateName,
+    /// The text that is in effect; `None` if the template does not exist meanwhile.
+    pub(crate) served: Option<StoredBody>,
+    /// The version that the roll-back made.
+    pub(crate) since: Version,
+    pub(crate) cause: Cause,
 }
 
 /// A template with its text.
@@ -54,15 +68,20 @@ pub(crate) struct StoredClass {
 }
 
 impl StoredVersion {
-    /// Returns every text, also those of stale templates.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &StoredText> {
+    /// Returns every text with the name of its template, also those of stale and held templates.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&TemplateName, &StoredBody)> {
         let pinned = self.stale.iter().flat_map(|class| &class.members);
-        self.loaders.iter().flatten().chain(pinned)
+        let texts = self.loaders.iter().flatten().chain(pinned);
+        let held = self
+            .held
+            .iter()
+            .filter_map(|held| Some((&held.name, held.served.as_ref()?)));
+        texts.map(|text| (&text.name, &text.body)).chain(held)
     }
 
     /// Returns the digest of every text, repeated ones repeatedly.
     pub(crate) fn digests(&self) -> impl Iterator<Item = Digest> {
-        self.texts().filter_map(|text| match &text.body {
+        self.texts().filter_map(|(_, body)| match body {
             StoredBody::Text(digest, _) => Some(*digest),
             StoredBody::Unreadable(_) => None,
         })
