@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::audit::progress::Unwritten;
 use crate::protocol::hold::{HoldOrigin, WaitingTemplates};
 use crate::protocol::plan::Plan;
 use crate::snapshot::{Content, SourceTexts};
@@ -17,6 +18,8 @@ pub(crate) struct AcceptedState<R, G> {
     pub(crate) registry: R,
     /// The graph of the newest accepted texts.
     pub(crate) graph: G,
+    /// The records for the audit log that are not written yet.
+    pub(crate) unwritten: Unwritten,
 }
 
 impl<R, G> AcceptedState<R, G> {
@@ -25,6 +28,7 @@ impl<R, G> AcceptedState<R, G> {
             number: 0,
             registry,
             graph,
+            unwritten: Unwritten::default(),
         }
     }
 
@@ -34,6 +38,7 @@ impl<R, G> AcceptedState<R, G> {
             number: self.number + 1,
             registry,
             graph,
+            unwritten: self.unwritten.clone(),
         }
     }
 }

@@ -22,6 +22,7 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::audit::AuditOptions;
 use crate::counters::Recorder;
 use crate::dialect::Formatters;
 use crate::events::{Event, EventBus, Subscription};
@@ -77,6 +78,8 @@ pub(crate) struct StartPlan {
     pub(crate) wording: Wording,
     /// The store of published versions.
     pub(crate) store: Option<StoreOptions>,
+    /// The audit log.
+    pub(crate) audit: Option<AuditOptions>,
 }
 
 /// Errors of starting an engine.
@@ -191,7 +194,7 @@ pub(crate) struct Actors {
     children: Arc<[Arc<Child>]>,
     loader_workers: Arc<[LoaderWorker]>,
     compilers: Pool,
-    /// The store of published versions, and the actor that writes it.
+    /// What is kept on disk, and the actor that writes it.
     store: Option<(Storing, ActorEntry<StoreWriter>)>,
     /// Fault counts and injection, by name of the actor.
     pub(crate) faults: Arc<BTreeMap<&'static str, InjectedFaults>>,

@@ -26,6 +26,24 @@ pub struct Health {
     /// The store of published versions, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreHealth>,
+    /// The audit log, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditHealth>,
+}
+
+/// The state of the audit log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AuditHealth {
+    /// Its directory.
+    pub directory: String,
+    /// Records that this process has written.
+    pub written: u64,
+    /// Records that were dropped, because too many waited for a disk that could not be written.
+    pub lost: u64,
+    /// Attempts to write that failed.
+    pub failures: u64,
+    /// The reason why the last attempt failed; `None` if it succeeded.
+    pub error: Option<String>,
 }
 
 /// The state of the store of published versions.

@@ -40,6 +40,7 @@ pub mod protocol;
 pub mod events;
 mod accepted;
 pub mod store;
+pub mod audit;
 mod without_subscriber;
 mod fault_log;
 mod watcher;
@@ -57,6 +58,7 @@ mod handle;
 #[cfg(test)]
 mod testing;
 
+pub use audit::AuditOptions;
 pub use cause::Cause;
 pub use context::{Context, Prepared};
 pub use counters::Counters;
@@ -65,7 +67,9 @@ pub use engine::StartError;
 pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
 pub use handle::{Builder, Commands, Hotplate, Pinned, Reloader, RenderRequest, Renders, TemplateHandle};
-pub use health::{ActorHealth, ActorState, Health, LoaderHealth, LoaderStatus, MailboxHealth, StoreHealth, WatchMode};
+pub use health::{
+    ActorHealth, ActorState, AuditHealth, Health, LoaderHealth, LoaderStatus, MailboxHealth, StoreHealth, WatchMode,
+};
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
 pub use policies::ActorKind;

@@ -22,6 +22,9 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 
 use crate::accepted::{AcceptedState, TextGraph};
+use crate::audit::progress::AuditProgress;
+use crate::audit::record::{AuditAction, AuditRecord, now_ms};
+use crate::cause::Cause;
 use crate::counters::Recorder;
 use crate::events::{Event, EventBus, Fallback, Fixed, Published, Serving};
 use crate::fault_log::FaultLog;
@@ -53,6 +56,8 @@ pub(crate) struct RegistryConfig<G> {
     pub(crate) events: EventBus,
     pub(crate) fault_log: Arc<FaultLog>,
     pub(crate) recorder: Arc<Recorder>,
+    /// How far the audit log is written; `None` if there is none.
+    pub(crate) audit: Option<Arc<AuditProgress>>,
     /// Called after each commit, so that the state is stored. It never waits.
     pub(crate) committed: Arc<dyn Fn() + Send + Sync>,
 }
@@ -177,15 +182,28 @@ impl<G: TextGraph + Clone> Registry<G> {
             Decision::Published { state, report, effects } => {
                 let report = Arc::new(report.caused_by(cause));
                 let next = accepted.next(registry.with(state), graph);
+                let next = self.noted(next, AuditAction::Publish, version, Some(&report));
                 self.swap(next, &report, &effects, noticed, false)?;
                 self.0.recorder.edited(noticed);
                 BatchOutcome::Published(report)
             }
             Decision::Unchanged => {
-                self.commit(accepted.next(registry.clone(), graph))?;
+                let is_held = accepted.graph.waiting() != graph.waiting();
+                let mut next = accepted.next(registry.clone(), graph);
+                if is_held {
+                    next = self.noted_with(next, AuditAction::Hold, version, None, cause, None);
+                }
+                self.commit(next)?;
                 BatchOutcome::Unchanged(version)
             }
-            Decision::Refused { reason } => BatchOutcome::Refused(reason.to_string()),
+            Decision::Refused { reason } => {
+                let reason = reason.to_string();
+                if self.0.audit.is_some() {
+                    let refused = Some(reason.clone());
+                    self.commit(self.noted_with(accepted, AuditAction::Refuse, version, None, cause, refused))?;
+                }
+                BatchOutcome::Refused(reason)
+            }
         })
     }
 
@@ -201,6 +219,7 @@ impl<G: TextGraph + Clone> Registry<G> {
         let (state, report, effects) = restore(&registry.state, &plan, &stale, version, &self.0.limits);
         let report = Arc::new(report);
         let next = accepted.next(registry.with(state), graph);
+        let next = self.noted(next, AuditAction::Restore, version, Some(&report));
         self.swap(next, &report, &effects, Instant::now(), false)?;
         Ok(BatchOutcome::Published(report))
     }
@@ -223,22 +242,35 @@ impl<G: TextGraph + Clone> Registry<G> {
             Some(conflict) => CommandEffect::None(RolledBack::Conflict(conflict)),
             None => decide(&registry.state, &accepted.graph),
         };
-        let (graph, answer) = match effect {
+        let action = match is_roll_back {
+            true => AuditAction::RollBack,
+            false => AuditAction::Resume,
+        };
+        let before = registry.state.snapshot().version();
+        let (graph, answer, action) = match effect {
             CommandEffect::Published(changed) => {
                 let report = Arc::new(changed.report.caused_by(cause));
                 let answer = RolledBack::Published(Arc::clone(&report));
                 let registry = registry.with(changed.state).answer(key, &answer, &self.0.limits);
                 let next = accepted.next(registry, changed.graph);
+                let next = self.noted(next, action, before, Some(&report));
                 let swapped = self.swap(next, &report, &changed.effects, Instant::now(), is_roll_back);
                 return swapped
                     .map(|()| answer)
                     .map_err(|fenced| Unavailable::Lost(fenced.to_string()));
             }
-            CommandEffect::Accepted(graph, answer) => (graph, answer),
-            CommandEffect::None(answer) => (accepted.graph.clone(), answer),
+            CommandEffect::Accepted(graph, answer) => (graph, answer, Some((action, None))),
+            CommandEffect::None(answer) => {
+                let refused = answer.refusal().map(|reason| (AuditAction::Refuse, Some(reason)));
+                (accepted.graph.clone(), answer, refused)
+            }
         };
         let registry = registry.clone().answer(key, &answer, &self.0.limits);
-        let committed = self.commit(accepted.next(registry, graph));
+        let mut next = accepted.next(registry, graph);
+        if let Some((action, refused)) = action {
+            next = self.noted_with(next, action, before, None, cause, refused);
+        }
+        let committed = self.commit(next);
         committed
             .map(|()| answer)
             .map_err(|fenced| Unavailable::Lost(fenced.to_string()))
@@ -253,6 +285,47 @@ impl<G: TextGraph + Clone> Registry<G> {
             served,
             cause: self.0.recorder.cause_of(served),
         })
+    }
+
+    /// Returns a state with a record for the audit log, if there is one.
+    fn noted(
+        &self,
+        accepted: AcceptedState<AnsweredState, G>,
+        action: AuditAction,
+        before: Version,
+        report: Option<&Arc<Report>>,
+    ) -> AcceptedState<AnsweredState, G> {
+        let cause = report.map(|report| report.cause.clone()).unwrap_or_default();
+        self.noted_with(accepted, action, before, report, cause, None)
+    }
+
+    fn noted_with(
+        &self,
+        mut accepted: AcceptedState<AnsweredState, G>,
+        action: AuditAction,
+        before: Version,
+        report: Option<&Arc<Report>>,
+        cause: Cause,
+        refused: Option<String>,
+    ) -> AcceptedState<AnsweredState, G> {
+        let Some(audit) = &self.0.audit else {
+            return accepted;
+        };
+        let snapshot = accepted.registry.state.snapshot();
+        let record = AuditRecord {
+            number: 0,
+            at_ms: now_ms(),
+            action,
+            cause,
+            before,
+            version: snapshot.version(),
+            digest: snapshot.digest(),
+            waiting: accepted.graph.waiting(),
+            report: report.cloned(),
+            refused,
+        };
+        accepted.unwritten = accepted.unwritten.with(record, audit.written());
+        accepted
     }
 
     /// Commits the state, and has it stored.

@@ -122,12 +122,12 @@ pub(crate) struct Opened {
     pub(crate) problems: Vec<String>,
 }
 
-/// An error of a store. Each names the file, and what to do.
+/// An error of a store or of an audit log. Each names the file, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// A step of reading or writing failed.
-    #[error("the store cannot {what} {}: {source}", path.display())]
+    #[error("cannot {what} {}: {source}", path.display())]
     Io {
         /// The step that failed, as a verb.
         what: &'static str,

@@ -1,4 +1,4 @@
-//! The StoreWriter: writes what the Registry has accepted to the store, on a thread of its own.
+//! The StoreWriter: writes what the Registry has accepted to the store and to the audit log, on a thread of its own.
 //!
 //! It is told that something was accepted, and then reads the newest state from the vault. So a publication waits for nothing, the requests
 //! that wait are one, and a writer that has fallen behind skips to the newest version. After a failure it tries again by itself, after a
@@ -7,6 +7,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::audit::AuditLog;
+use crate::audit::progress::{AuditProgress, Unwritten};
 use crate::protocol::messages::{StoreAccepted, StoreOutcome};
 use crate::store::Store;
 use crate::store::state::StoreState;
@@ -24,12 +26,14 @@ const RETRY_DOUBLINGS: u32 = 6;
 /// The configuration of a StoreWriter, which outlives a fault of it.
 #[derive(Clone)]
 pub(crate) struct StoreWriterConfig {
-    pub(crate) store: Arc<Mutex<Store>>,
-    pub(crate) state: Arc<StoreState>,
+    pub(crate) store: Option<(Arc<Mutex<Store>>, Arc<StoreState>)>,
+    pub(crate) audit: Option<(Arc<Mutex<AuditLog>>, Arc<AuditProgress>)>,
     /// The thread that writes.
     pub(crate) thread: Pool,
-    /// Returns the newest version that was accepted; `None` before the first one.
-    pub(crate) newest: Arc<dyn Fn() -> Option<StoredVersion> + Send + Sync>,
+    /// Returns the newest version that was accepted.
+    pub(crate) newest: Arc<dyn Fn() -> StoredVersion + Send + Sync>,
+    /// Returns the records for the audit log that are not written yet.
+    pub(crate) unwritten: Arc<dyn Fn() -> Unwritten + Send + Sync>,
     /// Sends [`StoreAccepted`] to this actor, unless one waits already.
     pub(crate) ask: Arc<dyn Fn() + Send + Sync>,
 }
@@ -83,23 +87,63 @@ impl StoreWriter {
     }
 }
 
-/// Writes the newest version, and notes the outcome.
+/// Writes the records and the newest version, and notes the outcome. The records come first: a version that is durable is in the log.
 fn write(config: &StoreWriterConfig) -> StoreOutcome {
-    let Some(newest) = (config.newest)().filter(|newest| newest.version != Version::NONE) else {
+    let outcomes = [write_records(config), write_version(config)];
+    let failed = outcomes.into_iter().find(|outcome| *outcome != StoreOutcome::Stored);
+    failed.unwrap_or(StoreOutcome::Stored)
+}
+
+fn write_records(config: &StoreWriterConfig) -> StoreOutcome {
+    let Some((log, progress)) = &config.audit else {
         return StoreOutcome::Stored;
     };
+    let (records, lost) = (config.unwritten)().after(progress.written());
+    let Some(last) = records.last().map(|record| record.number) else {
+        return StoreOutcome::Stored;
+    };
+    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    match log.append(&records, lost) {
+        Ok(()) => {
+            if progress.wrote(last, lost) {
+                tracing::warn!(lost, "the audit log is written again");
+            }
+            StoreOutcome::Stored
+        }
+        Err(error) => {
+            let error = error.to_string();
+            if progress.failed(error.clone()) {
+                tracing::error!(
+                    error,
+                    "the audit log is not written; templates are published all the same"
+                );
+                warn_without_subscriber(format_args!("the audit log is not written: {error}"));
+            }
+            StoreOutcome::Failed(error)
+        }
+    }
+}
+
+fn write_version(config: &StoreWriterConfig) -> StoreOutcome {
+    let Some((store, state)) = &config.store else {
+        return StoreOutcome::Stored;
+    };
+    let newest = (config.newest)();
     let version = newest.version;
-    let mut store = config.store.lock().unwrap_or_else(PoisonError::into_inner);
+    if version == Version::NONE {
+        return StoreOutcome::Stored;
+    }
+    let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
     match store.write(newest) {
         Ok(was_written) => {
-            if config.state.stored(version, was_written) {
+            if state.stored(version, was_written) {
                 tracing::warn!(version = version.number(), "versions are stored again");
             }
             StoreOutcome::Stored
         }
         Err(error) => {
             let error = error.to_string();
-            if config.state.failed(error.clone()) {
+            if state.failed(error.clone()) {
                 let served = "it is served, but a restart would serve an older version";
                 tracing::error!(version = version.number(), error, "a version is not stored; {served}");
                 warn_without_subscriber(format_args!("version {version} is not stored: {error}"));

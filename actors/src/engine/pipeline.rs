@@ -51,12 +51,13 @@ impl ControlState {
         let graph = Graph::new(&plan.formatters, plan.companions);
         let state = AnsweredState::new(RegistryState::of(served.load_full()));
         let accepted = Vault::new(AcceptedState::new(state, Arc::new(graph.clone())));
-        let storing = plan.store.as_ref().map(|options| Storing::new(options, &plan.loaders));
-        let storing = storing.transpose()?;
+        let storing = Storing::new(plan.store.as_ref(), plan.audit.as_ref(), &plan.loaders)?;
         let stored = match &storing {
             Some(storing) => storing.open().await?,
             None => None,
         };
+        let audit = storing.as_ref().and_then(|storing| storing.audit.as_ref());
+        let audit = audit.map(|(_, progress)| Arc::clone(progress));
         let (store, committed): (_, Arc<dyn Fn() + Send + Sync>) = match storing {
             Some(storing) => {
                 let child = child(ActorKind::Store, 0);
@@ -73,6 +74,7 @@ impl ControlState {
             events,
             fault_log,
             recorder: Arc::clone(&recorder),
+            audit: audit.clone(),
             committed,
         };
         let registry: ActorEntry<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
@@ -137,8 +139,14 @@ impl ControlState {
         }
         match &store {
             // The stored version is served at once, and what the loaders say becomes the next one.
-            Some((storing, _)) if is_restored => {
-                syncs_after_restore(&watchers, &loader_workers, &storing.state);
+            Some((
+                Storing {
+                    store: Some((_, state)),
+                    ..
+                },
+                _,
+            )) if is_restored => {
+                syncs_after_restore(&watchers, &loader_workers, state);
             }
             _ => first_syncs(&watchers).await?,
         }
@@ -287,12 +295,13 @@ fn start_writer(
             }
         });
         created = Some(Arc::clone(&ask));
-        let accepted = accepted.clone();
+        let (accepted, audited) = (accepted.clone(), accepted.clone());
         let config = StoreWriterConfig {
-            store: Arc::clone(&storing.store),
-            state: Arc::clone(&storing.state),
+            store: storing.store.clone(),
+            audit: storing.audit.clone(),
             thread: storing.thread.clone(),
-            newest: Arc::new(move || Some(storing::describe(&accepted.draft(), loaders))),
+            newest: Arc::new(move || storing::describe(&accepted.draft(), loaders)),
+            unwritten: Arc::new(move || audited.draft().unwritten),
             ask,
         };
         Shell::new(config, child_of_shell, faults)

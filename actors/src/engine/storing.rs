@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ActorEntry, Registry, StartError};
 use crate::accepted::AcceptedState;
+use crate::audit::progress::AuditProgress;
+use crate::audit::record::now_ms;
+use crate::audit::{AuditLog, AuditOptions};
 use crate::compiler::{CompilerConfig, compile_all};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Members, TemplateId};
@@ -29,30 +32,54 @@ use crate::version::{LoaderId, Revision};
 /// The state of Registry and Graph.
 pub(super) type Accepted = AcceptedState<AnsweredState, Arc<Graph>>;
 
-/// The store of an engine, with the thread that reads and writes it.
+/// What an engine keeps on disk, with the thread that reads and writes it.
 #[derive(Clone)]
 pub(crate) struct Storing {
-    pub(super) store: Arc<Mutex<Store>>,
+    pub(super) store: Option<(Arc<Mutex<Store>>, Arc<StoreState>)>,
+    pub(super) audit: Option<(Arc<Mutex<AuditLog>>, Arc<AuditProgress>)>,
     pub(super) thread: Pool,
-    pub(crate) state: Arc<StoreState>,
 }
 
 impl Storing {
-    /// Creates the store for these loaders. Nothing is read yet.
-    pub(super) fn new(options: &StoreOptions, loaders: &[Box<dyn Loader>]) -> Result<Self, StartError> {
-        let sources = loaders.iter().map(|loader| loader.identity()).collect();
-        let directory = std::path::absolute(&options.directory).unwrap_or_else(|_| PathBuf::from(&options.directory));
-        let store = Store::new(directory.clone(), Arc::new(SystemFiles), options.keep, sources);
-        Ok(Self {
-            store: Arc::new(Mutex::new(store)),
+    /// Creates what the options ask for; `None` if that is nothing. Nothing is read yet.
+    pub(super) fn new(
+        store: Option<&StoreOptions>,
+        audit: Option<&AuditOptions>,
+        loaders: &[Box<dyn Loader>],
+    ) -> Result<Option<Self>, StartError> {
+        if store.is_none() && audit.is_none() {
+            return Ok(None);
+        }
+        let absolute = |directory: &PathBuf| std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
+        let store = store.map(|options| {
+            let sources = loaders.iter().map(|loader| loader.identity()).collect();
+            let directory = absolute(&options.directory);
+            let store = Store::new(directory.clone(), Arc::new(SystemFiles), options.keep, sources);
+            (Arc::new(Mutex::new(store)), StoreState::new(directory))
+        });
+        let audit = audit.map(|options| {
+            let options = AuditOptions {
+                directory: absolute(&options.directory),
+                ..options.clone()
+            };
+            let progress = AuditProgress::new(options.directory.display().to_string());
+            let process = format!("{}-{}", std::process::id(), now_ms());
+            let log = AuditLog::new(options, Arc::new(SystemFiles), process);
+            (Arc::new(Mutex::new(log)), progress)
+        });
+        Ok(Some(Self {
+            store,
+            audit,
             thread: Pool::start("hotplate-store", 1, 4, None)?,
-            state: StoreState::new(directory),
-        })
+        }))
     }
 
     /// Returns the stored version, if one is whole.
     pub(super) async fn open(&self) -> Result<Option<StoredVersion>, StartError> {
-        let store = Arc::clone(&self.store);
+        let Some((store, state)) = &self.store else {
+            return Ok(None);
+        };
+        let store = Arc::clone(store);
         let open = move || store.lock().unwrap_or_else(PoisonError::into_inner).open();
         let lost = |lost| StartError::Failed(Box::new(lost));
         let opened = self.thread.run(open).await.map_err(lost)?.map_err(StartError::Store)?;
@@ -60,7 +87,7 @@ impl Storing {
             tracing::error!(problem, "a file of the store cannot be used");
         }
         let version = opened.version.as_ref().map(|stored| stored.version);
-        self.state.opened(version, opened.problems);
+        state.opened(version, opened.problems);
         Ok(opened.version)
     }
 }

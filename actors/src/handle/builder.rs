@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Hotplate;
+use crate::audit::AuditOptions;
 use crate::dialect::tiny::{Tiny, formatters};
 use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Output};
 use crate::engine::{Companions, Dialects, Engine, Entries, StartError, StartPlan};
@@ -43,6 +44,7 @@ pub struct Builder {
     foreign: bool,
     wording: Wording,
     store: Option<StoreOptions>,
+    audit: Option<AuditOptions>,
 }
 
 impl Builder {
@@ -68,6 +70,7 @@ impl Builder {
             foreign: false,
             wording: Wording::default(),
             store: None,
+            audit: None,
         }
     }
 
@@ -298,6 +301,25 @@ impl Builder {
         self
     }
 
+    /// Writes an audit log into a directory: a record of each change of what is served, and of each refusal. See [`audit`](crate::audit).
+    ///
+    /// ```
+    /// use hotplate_actors::{AuditOptions, Hotplate, MemoryLoader, audit};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let log = directory.path().join("audit");
+    /// let hello = MemoryLoader::of([("hello.html", "Hello!")])?;
+    /// let hotplate = Hotplate::builder().loader(hello).audit(AuditOptions::new(&log)).start()?;
+    /// # actix::System::new().block_on(hotplate.shutdown(std::time::Duration::from_secs(60)));
+    /// # drop(hotplate);
+    /// assert_eq!(audit::verify(&log)?.lines, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn audit(mut self, options: AuditOptions) -> Self {
+        self.audit = Some(options);
+        self
+    }
+
     /// Sets the restart policy of an actor, instead of its [default](ActorKind::default_policy).
     ///
     /// ```
@@ -367,6 +389,7 @@ impl Builder {
             foreign: self.foreign,
             wording: self.wording,
             store: self.store,
+            audit: self.audit,
         };
         Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))
     }

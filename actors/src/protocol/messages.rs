@@ -259,6 +259,18 @@ pub enum RolledBack {
     Conflict(VersionConflict),
 }
 
+impl RolledBack {
+    /// Returns the reason why the command was refused, if it was.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Published(_) | Self::Unchanged(_) => None,
+            Self::NotKept(not_kept) => Some(not_kept.to_string()),
+            Self::Conflict(conflict) => Some(conflict.to_string()),
+            Self::Refused(reason) => Some(reason.clone()),
+        }
+    }
+}
+
 /// Another version is served than a caller expected: somebody else changed something meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 #[error(

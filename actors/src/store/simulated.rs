@@ -105,7 +105,12 @@ impl SimulatedFiles {
                 0 => inode.synced.clone(),
                 1 => inode.content.clone(),
                 _ if inode.content == inode.synced => inode.synced.clone(),
-                _ => inode.content[..dice.below(inode.content.len() + 1)].to_vec(),
+                _ => {
+                    // What was synced stays where something was only appended.
+                    let is_appended = inode.content.starts_with(&inode.synced);
+                    let least = if is_appended { inode.synced.len() } else { 0 };
+                    inode.content[..least + dice.below(inode.content.len() - least + 1)].to_vec()
+                }
             };
             inode.synced = inode.content.clone();
         }

@@ -55,6 +55,7 @@ impl Accepting {
             events: EventBus::new(1),
             fault_log: Arc::new(FaultLog::new(0, OnFailure::LastGood, None, Wording::default())),
             recorder: Recorder::new(1),
+            audit: None,
             committed: Arc::new(|| {}),
         };
         let Ok(registry) = Registry::start(&config) else {

@@ -337,7 +337,7 @@ fn a_roll_back_holds_what_it_rolled_back_until_resume() {
     assert_eq!(world.status("new"), "current: new");
     assert_eq!(
         (report.version.number(), report.changed),
-        (6, vec![name("new"), name("part")])
+        (6, vec![key("new"), key("part")])
     );
     assert_eq!(answers(&world), [5, 4, 3, 1], "all of them again");
     assert!(world.resume().is_none());

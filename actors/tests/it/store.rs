@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hotplate_actors::{
-    Freshness, Hotplate, MemoryHandle, MemoryLoader, Mount, StartError, StoreError, StoreOptions, TemplateName, Version,
+    Cause, Freshness, Hotplate, MemoryHandle, MemoryLoader, Mount, StartError, StoreError, StoreOptions, TemplateName,
+    Version,
 };
 use serde_json::json;
 
@@ -175,6 +176,58 @@ fn stale_templates_come_back_stale() {
     block(hotplate.reload()).expect("reloads");
     assert_eq!(body(&hotplate, "page.html"), "fixed p");
     assert!(hotplate.not_current().is_empty(), "{:?}", hotplate.not_current());
+    end(hotplate);
+}
+
+#[test]
+fn what_was_rolled_back_waits_after_a_restart() {
+    let scene = Scene::new(&[("page.html", "good"), ("other.html", "one"), ("third.html", "a")]);
+    let hotplate = scene.started();
+    let good = hotplate.snapshot().version();
+    scene.edit("page.html", "bad");
+    scene.edit("new.html", "new");
+    block(hotplate.reload()).expect("reloads");
+    let cause = Cause::by("alice").reason("it is wrong");
+    let commands = hotplate.commands().cause(cause.clone());
+    block(commands.roll_back(good)).expect("rolls back");
+    let expected = hotplate.snapshot().snapshot().digest();
+    end(hotplate);
+
+    scene.edit("third.html", "b");
+    for is_there in [false, true] {
+        let away = scene.directory.path().join("away");
+        match is_there {
+            false => fs::rename(scene.site(), &away).expect("moved"),
+            true => fs::rename(&away, scene.site()).expect("moved"),
+        }
+        let hotplate = scene.started();
+        match is_there {
+            false => assert_eq!(hotplate.snapshot().snapshot().digest(), expected),
+            true => _ = block(hotplate.reload()).expect("reloads"),
+        }
+        assert_eq!(body(&hotplate, "page.html"), "good");
+        assert!(
+            hotplate.render("new.html", &json!({})).is_err(),
+            "it waits to be created"
+        );
+        let waiting = block(hotplate.history()).expect("answers").waiting;
+        let names: Vec<&str> = waiting.templates.iter().map(|each| each.template.as_str()).collect();
+        assert_eq!(names, ["new.html", "page.html"]);
+        assert!(waiting.templates.iter().all(|each| each.cause == cause));
+        assert_eq!(body(&hotplate, "third.html"), if is_there { "b" } else { "a" });
+        end(hotplate);
+    }
+
+    // Another text of the page lifts its hold, and resuming the other.
+    let hotplate = scene.started();
+    scene.edit("page.html", "fixed");
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(body(&hotplate, "page.html"), "fixed");
+    block(hotplate.resume()).expect("resumes");
+    assert_eq!(body(&hotplate, "new.html"), "new");
+    end(hotplate);
+    let hotplate = scene.started();
+    assert!(block(hotplate.history()).expect("answers").waiting.is_empty());
     end(hotplate);
 }
 
