@@ -290,8 +290,13 @@ fn served(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
     )?;
     writer.gauge(
         "hotplate_held",
-        "Whether an operator holds an earlier version, so that edits wait",
+        "Whether the newest text of a template waits because an operator rolled back",
         u64::from(counters.held),
+    )?;
+    writer.gauge(
+        "hotplate_waiting_templates",
+        "Templates whose newest text waits because an operator rolled back",
+        counters.waiting as u64,
     )?;
     let entries = &counters.entries;
     let entries = [

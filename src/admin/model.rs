@@ -19,7 +19,7 @@ pub(super) use event::{ActorFailedEvent, FallbackEvent};
 pub(super) use health::{BreakerAnswer, HealthAnswer, Probe};
 pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
-    VersionAnswer, VersionsAnswer,
+    VersionAnswer, VersionsAnswer, WaitingAnswer,
 };
 
 /// Names in one field of an answer.

@@ -283,16 +283,42 @@ fn an_operator_compares_rolls_back_and_resumes() {
         .collect();
     assert_eq!(known, [4, 3, 2, 1]);
 
-    served.memory.set(name("alone.txt"), "newest");
+    // Nothing differs but what waits, and the API says what that is and why.
+    let reload = served.ask("POST", "/admin/v1/reload", &[], "").json();
     assert_eq!(
-        served.ask("POST", "/admin/v1/reload", &[], "").json()["outcome"],
-        "held"
+        (&reload["outcome"], &reload["waiting"]),
+        (&json!("held"), &json!({"count": 1, "names": ["alone.txt"]}))
     );
+    let waiting = &versions["waiting"]["templates"][0];
+    assert_eq!(
+        (&waiting["name"], &waiting["change"], &waiting["since"]),
+        (&json!("alone.txt"), &json!("changed"), &json!(4))
+    );
+    assert_eq!(waiting["cause"]["by"], "admin API");
+    let diff = served.get_json("/admin/v1/diff?from=4&to=source&content=true");
+    let unified = diff["templates"][0]["unified"].as_str().expect("lines");
+    assert!(unified.contains("-alone") && unified.contains("+three\n"), "{unified}");
+    assert_eq!(served.get("/admin/v1/diff?from=4&to=sauce").status, 400);
+    served.edit("index.html", "another page");
+    assert_eq!(
+        served.get_json("/admin/v1/template/index.html")["content"],
+        "another page"
+    );
+    assert_eq!(served.get_json("/admin/v1/template/alone.txt")["content"], "alone");
     assert_eq!(
         served.ask("POST", "/admin/v1/resume", &[], "").json()["outcome"],
         "published"
     );
-    assert_eq!(served.get_json("/admin/v1/template/alone.txt")["content"], "newest");
+    assert_eq!(
+        served.get_json("/admin/v1/template/alone.txt")["content"],
+        "one\nthree\n"
+    );
+    // A text that does not compile is shown by a comparison with the sources.
+    served.edit("alone.txt", "{{ if }} broken");
+    let diff = served.get_json("/admin/v1/diff?from=4&to=source&content=true");
+    let unified = diff["templates"].to_string();
+    assert!(unified.contains("+{{ if }} broken"), "{unified}");
+    served.edit("alone.txt", "fixed");
     assert_eq!(
         served.ask("POST", "/admin/v1/resume", &[], "").json()["outcome"],
         "unchanged"

@@ -40,12 +40,12 @@ pub(super) fn result(key: &str) -> Option<&'static str> {
     Some(match key {
         "reloaded" => "Reloaded: the edits are served.",
         "unchanged" => "Reloaded: nothing had changed.",
-        "held" => "Reloaded: the edits wait until the hold ends.",
+        "held" => "Reloaded: nothing differs but what waits since the rollback.",
         "refused" => "The reload was rejected. The previous version is still served.",
         "back" => {
-            "An earlier version is served and held. Edits are accepted and wait. A restart ends the hold and serves the newest version."
+            "An earlier version is served. What was rolled back waits until its source changes, until you serve it, or until the process restarts."
         }
-        "resumed" => "The newest version is served again.",
+        "resumed" => "Everything that waited is served.",
         "reset" => "Restarted.",
         "conflict" => "Nothing was done: another version is served than this page showed. Look again and decide.",
         "not-kept" => "That version is no longer kept.",

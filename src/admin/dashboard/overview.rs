@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::versions::WaitingView;
 use super::{Frame, NameList};
 use crate::admin::model::{Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
 use crate::admin::phrases;
@@ -26,6 +27,7 @@ pub(super) struct Overview {
     pub(super) breakers: BreakersView,
     pub(super) listeners: Vec<ListenerView>,
     pub(super) findings: FindingsView,
+    pub(super) waiting: WaitingView,
     pub(super) rows: Rows,
 }
 
