@@ -8,6 +8,7 @@
 //! `watch` does, through `printer`.
 
 mod admin;
+mod audit;
 mod check;
 mod completions;
 mod config;
@@ -117,6 +118,8 @@ enum Command {
     Resume(operate::Resume),
     /// Show which versions a running instance still has in memory, and what holds them
     Leaks(operate::Leaks),
+    /// Check or show an audit log
+    Audit(audit::Audit),
     /// Show the settings in force, and where each comes from
     Config(config::Config),
     /// Write a script that completes this command in a shell
@@ -152,10 +155,11 @@ pub fn main() -> ExitCode {
 
 impl Command {
     fn run(&self, common: &CommonArguments) -> Result<ExitCode, Failure> {
-        // Neither starts an engine, so an invalid configuration does not prevent them.
+        // None of them starts an engine, so an invalid configuration does not prevent them.
         match self {
             Self::Init(init) => return init.run(),
             Self::Completions(completions) => return completions.run(Arguments::command()),
+            Self::Audit(audit) => return audit.run(),
             _ => {}
         }
         let setup = common.setup(self.directory(), &self.flags())?;
@@ -176,6 +180,7 @@ impl Command {
             Self::Rollback(roll_back) => roll_back.run(&setup),
             Self::Resume(resume) => resume.run(&setup),
             Self::Leaks(leaks) => leaks.run(&setup),
+            Self::Audit(audit) => audit.run(),
             Self::Config(config) => config.run(&setup),
             Self::Completions(completions) => completions.run(Arguments::command()),
         }
@@ -234,7 +239,7 @@ impl Command {
             | Self::Render(render::Render { directory, .. })
             | Self::Graph(graph::Graph { directory, .. })
             | Self::Watch(watch::Watch { directory, .. }) => directory.flags(),
-            Self::Init(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
+            Self::Init(_) | Self::Audit(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
         }
     }
 }

@@ -31,8 +31,12 @@ mod finding;
 mod change;
 mod sample;
 
+use std::path::Path;
+
 use hotplate_actors::dialect::Missing;
-use hotplate_actors::{ActorKind, Builder, Limits, Links, OnFailure, Policy, Rules, StoreOptions, WatchBy};
+use hotplate_actors::{
+    ActorKind, AuditOptions, Builder, Limits, Links, OnFailure, Policy, Rules, StoreOptions, WatchBy,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{ConnectionLimits, LiveLimits};
@@ -63,6 +67,8 @@ pub struct Config {
     pub files: Files,
     /// The store of published versions.
     pub store: Store,
+    /// The audit log.
+    pub audit: Audit,
     /// The limits of the engine.
     pub limits: Limits,
     /// The limits of live reload, which are in the section `limits` too.
@@ -222,6 +228,20 @@ pub struct Store {
     pub keep: usize,
 }
 
+/// The audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Audit {
+    /// The directory; empty is none.
+    pub dir: String,
+    /// The size of a file at which the next one begins, in bytes.
+    pub file_bytes: u64,
+    /// The number of files that are kept.
+    pub files: usize,
+    /// True if records have the commit of the site's work tree.
+    pub git: bool,
+}
+
 /// The restart policy of each actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -296,12 +316,25 @@ impl Config {
 }
 
 impl Config {
-    /// Has an engine that serves visitors store its versions, if a directory is set. Commands that publish nothing do not call this.
-    pub fn apply_store(&self, builder: Builder) -> Builder {
+    /// Has an engine of a site that serves visitors store its versions and write an audit log, as far as directories are set. Commands that
+    /// publish nothing do not call this.
+    pub fn apply_store(&self, builder: Builder, site: &Path) -> Builder {
         let Store { dir, keep } = &self.store;
-        match dir.as_str() {
+        let builder = match dir.as_str() {
             "" => builder,
             dir => builder.store(StoreOptions::new(dir).keep(*keep)),
+        };
+        let Audit {
+            dir,
+            file_bytes,
+            files,
+            git,
+        } = &self.audit;
+        let options = AuditOptions::new(dir).file_bytes(*file_bytes).files(*files);
+        match (dir.as_str(), git) {
+            ("", _) => builder,
+            (_, false) => builder.audit(options),
+            (_, true) => builder.audit(options.work_tree(site)),
         }
     }
 }
@@ -311,6 +344,18 @@ impl Default for Store {
         Self {
             dir: String::new(),
             keep: StoreOptions::new("").keep,
+        }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        let AuditOptions { file_bytes, files, .. } = AuditOptions::new("");
+        Self {
+            dir: String::new(),
+            file_bytes,
+            files,
+            git: false,
         }
     }
 }

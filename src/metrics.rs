@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hotplate_actors::{ActorState, Counters, Health, Hotplate, StoreHealth, WatchMode};
+use hotplate_actors::{ActorState, AuditHealth, Counters, Health, Hotplate, StoreHealth, WatchMode};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
@@ -160,8 +160,34 @@ impl Collector for Metrics {
         if let Some(store) = &health.store {
             stored(&mut writer, store)?;
         }
+        if let Some(audit) = &health.audit {
+            audited(&mut writer, audit)?;
+        }
         loaders(&mut writer, &health)
     }
+}
+
+fn audited(writer: &mut Writer<'_>, audit: &AuditHealth) -> fmt::Result {
+    writer.counter(
+        "hotplate_audit_records",
+        "Records written to the audit log",
+        audit.written,
+    )?;
+    writer.counter(
+        "hotplate_audit_lost",
+        "Records that were dropped, because the audit log could not be written",
+        audit.lost,
+    )?;
+    writer.counter(
+        "hotplate_audit_failures",
+        "Attempts to write the audit log that failed",
+        audit.failures,
+    )?;
+    writer.gauge(
+        "hotplate_audit_failed",
+        "Whether the last attempt failed",
+        u64::from(audit.error.is_some()),
+    )
 }
 
 fn stored(writer: &mut Writer<'_>, store: &StoreHealth) -> fmt::Result {

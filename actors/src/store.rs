@@ -22,6 +22,8 @@
 //! **Size.** The last `keep` manifests are kept, and the texts that they name. The uses of texts are counted in memory while no other
 //! process writes, so the work of a version is that of its manifest and its new texts.
 
+#[cfg(all(test, unix))]
+mod crashes;
 pub(crate) mod files;
 pub(crate) mod manifest;
 #[cfg(test)]

@@ -69,11 +69,17 @@ pub(crate) struct StoreFlags {
     /// A directory for published versions: the next start serves the last one, whatever has happened to the templates
     #[arg(long, value_name = "DIR")]
     store: Option<String>,
+    /// A directory for the audit log: who changed what is served, when and why
+    #[arg(long, value_name = "DIR")]
+    audit: Option<String>,
 }
 
 impl StoreFlags {
     pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
-        vec![("--store ", "store.dir", &self.store)]
+        vec![
+            ("--store ", "store.dir", &self.store),
+            ("--audit ", "audit.dir", &self.audit),
+        ]
     }
 }
 

@@ -45,7 +45,7 @@ fn text(name: &str, text: &str) -> StoredText {
 
 /// Returns a version: a page that changes each time, one that changes each second time, one that never changes, and from the third
 /// version on a stale page.
-fn version(number: u64) -> StoredVersion {
+pub(super) fn version(number: u64) -> StoredVersion {
     let page = text("page.html", &format!("page {number}"));
     let partial = text("partial.html", &format!("partial {}", number / 2));
     let unreadable = StoredText {
@@ -73,7 +73,7 @@ fn version(number: u64) -> StoredVersion {
 }
 
 /// Returns everything of a version that is not its number, to be compared.
-fn content(version: &StoredVersion) -> String {
+pub(super) fn content(version: &StoredVersion) -> String {
     let mut sorted = version.clone();
     sorted.sort();
     format!(

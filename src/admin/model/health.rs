@@ -35,6 +35,24 @@ pub(in super::super) struct HealthAnswer {
     /// The store of published versions, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in super::super) store: Option<StoreAnswer>,
+    /// The audit log, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) audit: Option<AuditAnswer>,
+}
+
+/// The audit log.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(in super::super) struct AuditAnswer {
+    /// Its directory.
+    pub(in super::super) directory: String,
+    /// Records that this process has written.
+    pub(in super::super) written: u64,
+    /// Records that were dropped, because too many waited for a disk that could not be written.
+    pub(in super::super) lost: u64,
+    /// Attempts to write that failed.
+    pub(in super::super) failures: u64,
+    /// The reason why the last attempt failed; `null` if it succeeded.
+    pub(in super::super) error: Option<String>,
 }
 
 /// The store of published versions.
@@ -276,6 +294,13 @@ impl HealthAnswer {
                 error: store.error,
                 problems: store.problems,
                 not_loaded: store.not_loaded,
+            }),
+            audit: health.audit.map(|audit| AuditAnswer {
+                directory: audit.directory,
+                written: audit.written,
+                lost: audit.lost,
+                failures: audit.failures,
+                error: audit.error,
             }),
             doors: doors.collect(),
             breakers_open: breakers.len(),
