@@ -8,6 +8,7 @@ mod server;
 mod access;
 mod rate;
 mod body;
+mod operator;
 mod problem;
 mod api;
 mod dashboard;

@@ -8,6 +8,7 @@
 //! `watch` does, through `printer`.
 
 mod admin;
+mod audit;
 mod check;
 mod completions;
 mod config;
@@ -16,9 +17,11 @@ mod dev;
 mod failure;
 mod graph;
 mod init;
+mod instance;
 mod live;
 mod log;
 mod names;
+mod operate;
 mod output;
 mod printer;
 mod program;
@@ -103,6 +106,20 @@ enum Command {
     Watch(watch::Watch),
     /// Make a running instance compare all files, and print the result
     Reload(reload::Reload),
+    /// Show what a running instance serves, and what is wrong with it
+    Status(operate::Status),
+    /// List the versions of a running instance, who made them, and what waits since a rollback
+    Versions(operate::Versions),
+    /// Show the differences between two versions of a running instance, or between one and its sources
+    Diff(operate::Diff),
+    /// Make a running instance serve an earlier version again
+    Rollback(operate::RollBack),
+    /// Make a running instance serve everything that waits since a rollback
+    Resume(operate::Resume),
+    /// Show which versions a running instance still has in memory, and what holds them
+    Leaks(operate::Leaks),
+    /// Check or show an audit log
+    Audit(audit::Audit),
     /// Show the settings in force, and where each comes from
     Config(config::Config),
     /// Write a script that completes this command in a shell
@@ -138,10 +155,11 @@ pub fn main() -> ExitCode {
 
 impl Command {
     fn run(&self, common: &CommonArguments) -> Result<ExitCode, Failure> {
-        // Neither starts an engine, so an invalid configuration does not prevent them.
+        // None of them starts an engine, so an invalid configuration does not prevent them.
         match self {
             Self::Init(init) => return init.run(),
             Self::Completions(completions) => return completions.run(Arguments::command()),
+            Self::Audit(audit) => return audit.run(),
             _ => {}
         }
         let setup = common.setup(self.directory(), &self.flags())?;
@@ -156,6 +174,13 @@ impl Command {
             Self::Graph(graph) => graph.run(&setup),
             Self::Watch(watch) => watch.run(setup),
             Self::Reload(reload) => reload.run(&setup),
+            Self::Status(status) => status.run(&setup),
+            Self::Versions(versions) => versions.run(&setup),
+            Self::Diff(diff) => diff.run(&setup),
+            Self::Rollback(roll_back) => roll_back.run(&setup),
+            Self::Resume(resume) => resume.run(&setup),
+            Self::Leaks(leaks) => leaks.run(&setup),
+            Self::Audit(audit) => audit.run(),
             Self::Config(config) => config.run(&setup),
             Self::Completions(completions) => completions.run(Arguments::command()),
         }
@@ -171,7 +196,7 @@ impl Command {
             | Self::Graph(graph::Graph { directory, .. })
             | Self::Watch(watch::Watch { directory, .. }) => Some(&directory.directory),
             Self::Config(config) => config.directory.as_deref(),
-            Self::Init(_) | Self::Reload(_) | Self::Completions(_) => None,
+            _ => None,
         }
     }
 
@@ -182,7 +207,7 @@ impl Command {
             Self::Dev(_) => descriptors::of_server(dev::WORKERS, &setup.config().admin),
             Self::Watch(_) => descriptors::OF_WATCH,
             Self::Check(_) | Self::Render(_) | Self::Graph(_) => descriptors::OF_LOAD,
-            Self::Init(_) | Self::Reload(_) | Self::Config(_) | Self::Completions(_) => 0,
+            _ => 0,
         }
     }
 
@@ -203,11 +228,18 @@ impl Command {
             Self::Dev(dev) => dev.flags(),
             Self::Serve(serve) => serve.flags(),
             Self::Reload(reload) => reload.flags(),
+            Self::Status(operate::Status { query })
+            | Self::Versions(operate::Versions { query })
+            | Self::Diff(operate::Diff { query, .. })
+            | Self::Leaks(operate::Leaks { query }) => query.flags(),
+            Self::Rollback(operate::RollBack { change, .. }) | Self::Resume(operate::Resume { change }) => {
+                change.query.flags()
+            }
             Self::Check(check::Check { directory, .. })
             | Self::Render(render::Render { directory, .. })
             | Self::Graph(graph::Graph { directory, .. })
             | Self::Watch(watch::Watch { directory, .. }) => directory.flags(),
-            Self::Init(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
+            Self::Init(_) | Self::Audit(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
         }
     }
 }
@@ -239,6 +271,10 @@ impl Directory {
             (false, hotplate::site::TEMPLATES) => default(directory),
             (false, templates) => Site::open(directory).map(|site| site.templates(templates)),
         };
+        let site = site.or_else(|error| match setup.has_stored() {
+            true => Ok(Site::absent(self.directory.clone(), templates.plain).templates(&templates.directory)),
+            false => Err(error),
+        });
         Ok(site?.rules(setup.config().files.rules()))
     }
 }

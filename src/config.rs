@@ -31,8 +31,12 @@ mod finding;
 mod change;
 mod sample;
 
+use std::path::Path;
+
 use hotplate_actors::dialect::Missing;
-use hotplate_actors::{ActorKind, Builder, Limits, Links, OnFailure, Policy, Rules, WatchBy};
+use hotplate_actors::{
+    ActorKind, AuditOptions, Builder, Limits, Links, OnFailure, Policy, Rules, StoreOptions, WatchBy,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{ConnectionLimits, LiveLimits};
@@ -61,6 +65,10 @@ pub struct Config {
     pub templates: Templates,
     /// The files that are templates, and how changes of them are detected.
     pub files: Files,
+    /// The store of published versions.
+    pub store: Store,
+    /// The audit log.
+    pub audit: Audit,
     /// The limits of the engine.
     pub limits: Limits,
     /// The limits of live reload, which are in the section `limits` too.
@@ -210,6 +218,30 @@ impl Files {
     }
 }
 
+/// The store of published versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Store {
+    /// The directory; empty is none.
+    pub dir: String,
+    /// The number of versions that are kept.
+    pub keep: usize,
+}
+
+/// The audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Audit {
+    /// The directory; empty is none.
+    pub dir: String,
+    /// The size of a file at which the next one begins, in bytes.
+    pub file_bytes: u64,
+    /// The number of files that are kept.
+    pub files: usize,
+    /// True if records have the commit of the site's work tree.
+    pub git: bool,
+}
+
 /// The restart policy of each actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -220,6 +252,7 @@ pub struct Supervision {
     pub graph: Policy,
     pub registry: Policy,
     pub renderer: Policy,
+    pub store: Policy,
     /// The policy for the whole engine, which applies once an actor has reached its restart limit.
     pub engine: Policy,
 }
@@ -233,6 +266,7 @@ impl Supervision {
             graph,
             registry,
             renderer,
+            store,
             engine,
         } = self;
         let all = [
@@ -241,6 +275,7 @@ impl Supervision {
             (ActorKind::Graph, graph),
             (ActorKind::Registry, registry),
             (ActorKind::Renderer, renderer),
+            (ActorKind::Store, store),
             (ActorKind::Engine, engine),
         ];
         all.into_iter()
@@ -276,6 +311,51 @@ impl Config {
         match fallback.as_str() {
             "" => builder,
             fallback => builder.fallback(fallback),
+        }
+    }
+}
+
+impl Config {
+    /// Has an engine of a site that serves visitors store its versions and write an audit log, as far as directories are set. Commands that
+    /// publish nothing do not call this.
+    pub fn apply_store(&self, builder: Builder, site: &Path) -> Builder {
+        let Store { dir, keep } = &self.store;
+        let builder = match dir.as_str() {
+            "" => builder,
+            dir => builder.store(StoreOptions::new(dir).keep(*keep)),
+        };
+        let Audit {
+            dir,
+            file_bytes,
+            files,
+            git,
+        } = &self.audit;
+        let options = AuditOptions::new(dir).file_bytes(*file_bytes).files(*files);
+        match (dir.as_str(), git) {
+            ("", _) => builder,
+            (_, false) => builder.audit(options),
+            (_, true) => builder.audit(options.work_tree(site)),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            dir: String::new(),
+            keep: StoreOptions::new("").keep,
+        }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        let AuditOptions { file_bytes, files, .. } = AuditOptions::new("");
+        Self {
+            dir: String::new(),
+            file_bytes,
+            files,
+            git: false,
         }
     }
 }
@@ -341,6 +421,7 @@ impl Default for Supervision {
             graph: ActorKind::Graph.default_policy(),
             registry: ActorKind::Registry.default_policy(),
             renderer: ActorKind::Renderer.default_policy(),
+            store: ActorKind::Store.default_policy(),
             engine: ActorKind::Engine.default_policy(),
         }
     }

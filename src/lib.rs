@@ -73,16 +73,17 @@ pub use live_limits::LiveLimits;
 
 pub use hotplate_actors::dialect::Missing;
 pub use hotplate_actors::{
-    ActorHealth, ActorKind, ActorState, Builder, CompareError, Context, ContextSource, Counters, Diagnostic, Digest,
-    DirectoryLoader, Event, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Keyed, Limits, Links, Loader,
-    MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned, Policy, Published,
-    RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered,
-    Renders, Restart, Rules, Serving, Severity, Source, StartError, Status, Strategy, Subscription, TemplateHandle,
-    TemplateKey, TemplateName, Timeout, Unavailable, Value, Version, WatchBy,
+    ActorHealth, ActorKind, ActorState, AuditHealth, AuditOptions, Builder, Cause, Commands, CompareError, Context,
+    ContextSource, Counters, Diagnostic, Digest, DirectoryLoader, Event, FAULTS_TARGET, Fallback, Fixed, Freshness,
+    Health, Hotplate, Limits, Links, Loader, MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent,
+    OnFailure, Pinned, Policy, Published, RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render,
+    RenderFailure, RenderOptions, Rendered, Renders, Restart, Rules, Serving, Severity, Source, StartError, Status,
+    StoreError, StoreHealth, StoreOptions, Strategy, Subscription, TemplateHandle, TemplateKey, TemplateName, Timeout,
+    Unavailable, Value, Version, WatchBy,
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{
-    budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, template, text, value,
+    audit, budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, template, text, value,
 };
 
 // The examples in the guides compile and run.

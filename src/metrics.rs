@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hotplate_actors::{ActorState, Counters, Health, Hotplate, WatchMode};
+use hotplate_actors::{ActorState, AuditHealth, Counters, Health, Hotplate, StoreHealth, WatchMode};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
@@ -157,8 +157,67 @@ impl Collector for Metrics {
         if !self.listeners.is_empty() {
             connections(&mut writer, &self.listeners)?;
         }
+        if let Some(store) = &health.store {
+            stored(&mut writer, store)?;
+        }
+        if let Some(audit) = &health.audit {
+            audited(&mut writer, audit)?;
+        }
         loaders(&mut writer, &health)
     }
+}
+
+fn audited(writer: &mut Writer<'_>, audit: &AuditHealth) -> fmt::Result {
+    writer.counter(
+        "hotplate_audit_records",
+        "Records written to the audit log",
+        audit.written,
+    )?;
+    writer.counter(
+        "hotplate_audit_lost",
+        "Records that were dropped, because the audit log could not be written",
+        audit.lost,
+    )?;
+    writer.counter(
+        "hotplate_audit_failures",
+        "Attempts to write the audit log that failed",
+        audit.failures,
+    )?;
+    writer.gauge(
+        "hotplate_audit_failed",
+        "Whether the last attempt failed",
+        u64::from(audit.error.is_some()),
+    )
+}
+
+fn stored(writer: &mut Writer<'_>, store: &StoreHealth) -> fmt::Result {
+    writer.gauge(
+        "hotplate_store_durable_version",
+        "The last version that is durable in the store",
+        store.durable.unwrap_or_default().number(),
+    )?;
+    writer.gauge("hotplate_store_lag", "Versions that were published since", store.lag)?;
+    writer.counter("hotplate_store_writes", "Versions that were stored", store.writes)?;
+    writer.counter(
+        "hotplate_store_skipped",
+        "Versions that were not stored by themselves, because a later one was published before",
+        store.skipped,
+    )?;
+    writer.counter(
+        "hotplate_store_failures",
+        "Attempts to store a version that failed",
+        store.failures,
+    )?;
+    writer.gauge(
+        "hotplate_store_failed",
+        "Whether the last attempt failed",
+        u64::from(store.error.is_some()),
+    )?;
+    writer.gauge(
+        "hotplate_store_sources_not_loaded",
+        "Loaders that could not be loaded since the start, so that their stored templates are served",
+        store.not_loaded.len() as u64,
+    )
 }
 
 fn renders(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
@@ -257,8 +316,13 @@ fn served(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
     )?;
     writer.gauge(
         "hotplate_held",
-        "Whether an operator holds an earlier version, so that edits wait",
+        "Whether the newest text of a template waits because an operator rolled back",
         u64::from(counters.held),
+    )?;
+    writer.gauge(
+        "hotplate_waiting_templates",
+        "Templates whose newest text waits because an operator rolled back",
+        counters.waiting as u64,
     )?;
     let entries = &counters.entries;
     let entries = [

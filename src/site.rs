@@ -142,6 +142,22 @@ impl Site {
         Err(SiteError { directory, reason })
     }
 
+    /// Returns a site, or a plain folder, whose directory does not exist now: a store has its templates.
+    #[cfg(feature = "cli")]
+    pub(crate) fn absent(directory: PathBuf, is_folder: bool) -> Self {
+        let layout = match is_folder {
+            true => Layout::Folder,
+            false => Layout::Site {
+                templates: TEMPLATES.into(),
+            },
+        };
+        Self {
+            directory,
+            layout,
+            rules: Rules::default(),
+        }
+    }
+
     /// Sets the directory of the templates, if it is not `templates`: a path below the directory of the site, or an absolute path. This has
     /// no effect on a plain folder.
     #[must_use]

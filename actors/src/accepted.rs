@@ -1,16 +1,25 @@
 //! [`AcceptedState`]: the state that Graph and Registry share.
 
+use std::sync::Arc;
+
+use crate::audit::progress::Unwritten;
+use crate::protocol::hold::{HoldOrigin, WaitingTemplates};
+use crate::protocol::plan::Plan;
+use crate::snapshot::{Content, SourceTexts};
+
 /// The last state that the Registry has accepted. The Registry is its only writer; the Graph works on drafts of it. The two halves are
 /// committed together, so they always are about the same templates, and a fault of either actor loses nothing. A clone is cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct AcceptedState<R, G> {
     /// The number of states that were accepted before. A plan that was made for an earlier state is a conflict. A version would not do:
-    /// while an operator holds one, further batches are accepted under it.
+    /// a batch that changes nothing that is served is accepted under the same version.
     pub(crate) number: u64,
     /// The state of the Registry.
     pub(crate) registry: R,
     /// The graph of the newest accepted texts.
     pub(crate) graph: G,
+    /// The records for the audit log that are not written yet.
+    pub(crate) unwritten: Unwritten,
 }
 
 impl<R, G> AcceptedState<R, G> {
@@ -19,6 +28,7 @@ impl<R, G> AcceptedState<R, G> {
             number: 0,
             registry,
             graph,
+            unwritten: Unwritten::default(),
         }
     }
 
@@ -28,6 +38,48 @@ impl<R, G> AcceptedState<R, G> {
             number: self.number + 1,
             registry,
             graph,
+            unwritten: self.unwritten.clone(),
         }
+    }
+}
+
+/// The operations on the graph that a command of an operator needs. The Registry calls them, so that graph and served version change in one
+/// commit, and knows nothing else of the graph.
+pub(crate) trait TextGraph: Sized {
+    /// Returns the graph with the texts of an earlier version. Templates whose source has another text wait.
+    fn roll_back(&self, to: &Content, origin: HoldOrigin) -> Self;
+
+    /// Returns the graph with everything applied that waits, and the effect; `None` if nothing waits.
+    fn resume(&self) -> Option<(Self, Plan)>;
+
+    /// Returns the number of templates that wait.
+    fn waiting(&self) -> usize;
+
+    /// Returns up to `most` of the templates that wait.
+    fn waiting_templates(&self, most: usize) -> WaitingTemplates;
+
+    /// Returns the texts of the sources that are not the newest compiled ones: those that wait, and those that do not compile.
+    fn source_texts(&self) -> SourceTexts;
+}
+
+impl<G: TextGraph> TextGraph for Arc<G> {
+    fn roll_back(&self, to: &Content, origin: HoldOrigin) -> Self {
+        Self::new((**self).roll_back(to, origin))
+    }
+
+    fn resume(&self) -> Option<(Self, Plan)> {
+        (**self).resume().map(|(graph, plan)| (Self::new(graph), plan))
+    }
+
+    fn waiting(&self) -> usize {
+        (**self).waiting()
+    }
+
+    fn waiting_templates(&self, most: usize) -> WaitingTemplates {
+        (**self).waiting_templates(most)
+    }
+
+    fn source_texts(&self) -> SourceTexts {
+        (**self).source_texts()
     }
 }

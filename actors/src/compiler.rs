@@ -116,9 +116,10 @@ impl Serve<SourcesChanged> for Compiler {
             unreadable,
             removed,
             noticed,
+            cause,
         } = message;
         // The compiler pool runs the jobs; this actor only waits, so its mailbox keeps the order of batches.
-        let mut texts = match self.compile(changed).await {
+        let mut texts = match compile_all(changed, &self.0).await {
             Ok(texts) => texts,
             Err(lost) => return BatchOutcome::Lost(lost),
         };
@@ -129,6 +130,7 @@ impl Serve<SourcesChanged> for Compiler {
                 CompiledText::Broken {
                     digest: None,
                     diagnostics,
+                    text: None,
                 },
             )
         }));
@@ -139,7 +141,7 @@ impl Serve<SourcesChanged> for Compiler {
             texts,
             removed,
         };
-        self.hand_on(Compiled { batch, noticed }).await
+        self.hand_on(Compiled { batch, noticed, cause }).await
     }
 }
 
@@ -164,45 +166,52 @@ impl Compiler {
             }
         }
     }
+}
 
-    async fn compile(&self, sources: Vec<Source>) -> Result<Vec<(TemplateKey, CompiledText)>, String> {
-        let mut texts = Vec::with_capacity(sources.len());
-        let mut waiting = std::collections::VecDeque::new();
-        let mut sources = sources.into_iter();
-        loop {
-            let job: Vec<Source> = sources.by_ref().take(SOURCES_PER_JOB).collect();
-            let last = job.is_empty();
-            if !last {
-                let setup = self.0.clone();
-                let current = Arc::new(CurrentText::default());
-                let seen = Arc::clone(&current);
-                let span = tracing::Span::current();
-                let job = self.0.pool.run(move || {
-                    let _batch = span.entered();
-                    let mut texts = Vec::with_capacity(job.len());
-                    for source in job {
-                        let _begun = seen.begin(&source, &setup);
-                        texts.push(compile(source, &setup));
-                    }
-                    texts
-                });
-                waiting.push_back((job, current));
-            }
-            while waiting.len() >= if last { 1 } else { jobs_in_flight(self.0.pool.threads()) } {
-                let Some((job, current)) = waiting.pop_front() else {
-                    break;
-                };
-                match job.await {
-                    Ok(compiled) => texts.extend(compiled),
-                    Err(lost) => {
-                        current.mark_as_hanging(&self.0, &lost);
-                        return Err(lost.to_string());
-                    }
+/// Compiles sources on the pool, a few jobs at a time.
+///
+/// # Errors
+/// The reason why a job did not end.
+pub(crate) async fn compile_all(
+    sources: Vec<Source>,
+    setup: &CompilerConfig,
+) -> Result<Vec<(TemplateKey, CompiledText)>, String> {
+    let mut texts = Vec::with_capacity(sources.len());
+    let mut waiting = std::collections::VecDeque::new();
+    let mut sources = sources.into_iter();
+    loop {
+        let job: Vec<Source> = sources.by_ref().take(SOURCES_PER_JOB).collect();
+        let last = job.is_empty();
+        if !last {
+            let context = setup.clone();
+            let current = Arc::new(CurrentText::default());
+            let seen = Arc::clone(&current);
+            let span = tracing::Span::current();
+            let job = setup.pool.run(move || {
+                let _batch = span.entered();
+                let mut texts = Vec::with_capacity(job.len());
+                for source in job {
+                    let _begun = seen.begin(&source, &context);
+                    texts.push(compile(source, &context));
+                }
+                texts
+            });
+            waiting.push_back((job, current));
+        }
+        while waiting.len() >= if last { 1 } else { jobs_in_flight(setup.pool.threads()) } {
+            let Some((job, current)) = waiting.pop_front() else {
+                break;
+            };
+            match job.await {
+                Ok(compiled) => texts.extend(compiled),
+                Err(lost) => {
+                    current.mark_as_hanging(setup, &lost);
+                    return Err(lost.to_string());
                 }
             }
-            if last {
-                return Ok(texts);
-            }
+        }
+        if last {
+            return Ok(texts);
         }
     }
 }
@@ -255,7 +264,7 @@ fn compile(source: Source, setup: &CompilerConfig) -> (TemplateKey, CompiledText
     if let Err(diagnostics) = &compiled {
         setup.recorder.compiles.failed(diagnostics);
     }
-    let text = match compiled {
+    let compiled = match compiled {
         Ok(unit) => CompiledText::Unit { digest, unit },
         Err(diagnostics) => CompiledText::Broken {
             digest: Some(digest),
@@ -263,7 +272,8 @@ fn compile(source: Source, setup: &CompilerConfig) -> (TemplateKey, CompiledText
                 .iter()
                 .map(|diagnostic| diagnostic.clone().in_template(&key.name))
                 .collect(),
+            text: Some(text),
         },
     };
-    (key, text)
+    (key, compiled)
 }

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::events::Published;
@@ -73,8 +74,10 @@ pub struct Counters {
     pub live_version: Version,
     /// The version that the sources ask for: the live version if all of it compiles and is published, otherwise the next one.
     pub desired_version: Version,
-    /// True if an operator rolled back, so that edits wait.
+    /// True if the newest text of a template waits because an operator rolled back.
     pub held: bool,
+    /// The number of templates whose newest text waits.
+    pub waiting: usize,
     /// The number of entries by status.
     pub entries: StatusCounters,
     /// The number of snapshots in memory, the current one included. An old snapshot stays in memory as long as a reader holds it.
@@ -186,18 +189,23 @@ impl Recorder {
     pub(crate) fn published<'d>(
         &self,
         published: &Arc<Published>,
-        held: bool,
+        rolled_back: bool,
         snapshot: &Snapshot,
         faults: impl Iterator<Item = &'d Diagnostic>,
     ) {
         let now = Instant::now();
         self.publications.add(Publication {
             at_ms: self.clock.ms(now),
-            held,
+            held: rolled_back,
             published: Arc::clone(published),
         });
         self.compiles.unresolved(faults);
         self.snapshots_high_water.fetch_max(snapshot.live(), Ordering::Relaxed);
+    }
+
+    /// Records the number of templates whose newest text waits.
+    pub(crate) fn waiting(&self, templates: usize) {
+        self.publications.wait(templates);
     }
 
     /// Counts a batch of edits that was published. `noticed` is the time when its first change was noticed.
@@ -208,6 +216,15 @@ impl Recorder {
     /// Returns the latest published versions, oldest first.
     pub(crate) fn publications(&self) -> Vec<Publication> {
         self.publications.all()
+    }
+
+    /// Returns the cause of a version, if it is among the latest.
+    pub(crate) fn cause_of(&self, version: Version) -> Cause {
+        let publications = self.publications.all();
+        let found = publications
+            .iter()
+            .find(|publication| publication.published.version == version);
+        found.map(|found| found.published.cause.clone()).unwrap_or_default()
     }
 
     /// Returns the usage of one template.
@@ -270,7 +287,8 @@ impl Recorder {
     /// Reads all counters, and the counts that a snapshot has.
     pub(crate) fn read(&self, snapshot: &Snapshot) -> Counters {
         let entries = self.entries(snapshot);
-        let held = self.publications.held();
+        let waiting = self.publications.waiting();
+        let held = waiting > 0;
         let reloads = self.reloads.read();
         let (renders, render_seconds, renders_rescued) = self.renders.read();
         let breakers = snapshot.breakers().counts(|id| snapshot.closure_digest(id));
@@ -293,6 +311,7 @@ impl Recorder {
             live_version,
             desired_version: if whole { live_version } else { live_version.next() },
             held,
+            waiting,
             entries,
             snapshots_live: snapshot.live(),
             snapshots_high_water: self.snapshots_high_water.load(Ordering::Relaxed).max(snapshot.live()),

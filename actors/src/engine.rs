@@ -7,6 +7,7 @@
 mod control;
 mod health;
 mod pipeline;
+mod storing;
 
 pub(crate) use crate::compiler::Dialects;
 pub(crate) use crate::graph::companions::Companions;
@@ -21,6 +22,7 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::audit::AuditOptions;
 use crate::counters::Recorder;
 use crate::dialect::Formatters;
 use crate::events::{Event, EventBus, Subscription};
@@ -36,6 +38,8 @@ use crate::protocol::render::OnFailure;
 use crate::reader::{Reader, StandIn};
 use crate::renderer::{RenderWorker, Renderer};
 use crate::snapshot::{Snapshot, SnapshotShared};
+use crate::store::{StoreError, StoreOptions};
+use crate::store_writer::StoreWriter;
 use crate::supervision::{
     Behavior, BoundedRecipient, Child, Fault, GroupError, HangPolicy, Incident, InjectedFaults, MeteredRecipient,
     PolicyError, Pool, Serve, Shell, Strategy, StrategyGroup, Supervisor, Timers,
@@ -43,6 +47,7 @@ use crate::supervision::{
 use crate::watcher::{LoaderWorker, Watcher};
 
 use control::{ControlCommand, ControlState};
+use storing::Storing;
 
 /// The Registry of an engine, which keeps the graph for the Graph.
 pub(crate) type Registry = crate::registry::Registry<Arc<Graph>>;
@@ -71,6 +76,10 @@ pub(crate) struct StartPlan {
     pub(crate) foreign: bool,
     /// Describes templates in the log.
     pub(crate) wording: Wording,
+    /// The store of published versions.
+    pub(crate) store: Option<StoreOptions>,
+    /// The audit log.
+    pub(crate) audit: Option<AuditOptions>,
 }
 
 /// Errors of starting an engine.
@@ -106,6 +115,9 @@ pub enum StartError {
     /// The first version was rejected.
     #[error("the first version was rejected: {0}")]
     Refused(String),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(StoreError),
     /// The system has no threads left.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -185,6 +197,8 @@ pub(crate) struct Actors {
     children: Arc<[Arc<Child>]>,
     loader_workers: Arc<[LoaderWorker]>,
     compilers: Pool,
+    /// What is kept on disk, and the actor that writes it.
+    store: Option<(Storing, ActorEntry<StoreWriter>)>,
     /// Fault counts and injection, by name of the actor.
     pub(crate) faults: Arc<BTreeMap<&'static str, InjectedFaults>>,
 }
@@ -312,8 +326,12 @@ impl Engine {
 
     /// Returns the fault of an actor between the loaders and the served version that is down, so that no edit comes through.
     pub(crate) fn pipeline_down(&self) -> Option<Fault> {
-        let renderer = ActorKind::Renderer.name();
-        let mut pipeline = self.actors.children.iter().filter(|child| child.actor() != renderer);
+        let beside = [ActorKind::Renderer.name(), ActorKind::Store.name()];
+        let mut pipeline = self
+            .actors
+            .children
+            .iter()
+            .filter(|child| !beside.contains(&child.actor()));
         pipeline
             .find(|child| !child.is_available())
             .map(|child| child.down_fault())

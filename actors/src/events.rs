@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
+use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::protocol::report::NameSample;
 use crate::snapshot::{Snapshot, Why};
@@ -62,6 +63,8 @@ pub struct Published {
     pub version: Version,
     /// The digest of everything that it serves.
     pub digest: Digest,
+    /// Who asked for the change, and why.
+    pub cause: Cause,
     /// New texts.
     pub changed: Vec<TemplateKey>,
     /// Removed texts.

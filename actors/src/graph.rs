@@ -4,18 +4,20 @@
 //! with its own state. So a batch that is lost changes nothing, and a Graph that failed continues from the accepted graph. If something
 //! else was accepted since the draft was made (`Conflict`), the Graph applies the batch to a new draft.
 //!
-//! [`plan`] applies a batch and decides which templates are bad, `callers` holds the reverse edges, and `faults` finds what is wrong with
+//! [`plan`] applies a batch and decides which templates are bad, `hold` has the texts that an operator rolled back, `callers` holds the reverse edges, and `faults` finds what is wrong with
 //! one template by itself.
 
 mod callers;
 pub mod companions;
 mod faults;
+mod hold;
 pub mod plan;
 
 use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::accepted::AcceptedState;
+use crate::cause::Cause;
 use crate::protocol::messages::{BatchOutcome, Compiled, CompiledTogether, Dependents, Edge, Edges, PublishBatch};
 use crate::protocol::plan::Plan;
 use crate::supervision::{Behavior, MeteredRecipient, Serve, Started, Unavailable, Vault};
@@ -70,6 +72,7 @@ pub(crate) async fn publish<R, E: Display>(
     let Some(noticed) = batches.iter().map(|compiled| compiled.noticed).min() else {
         return BatchOutcome::Refused("there is no batch".into());
     };
+    let cause = Cause::of_all(batches.iter().map(|compiled| &compiled.cause));
     for _ in 0..=CONFLICTS_MAX {
         let AcceptedState { number, graph, .. } = draft();
         let mut graph = Graph::clone(&graph);
@@ -83,6 +86,7 @@ pub(crate) async fn publish<R, E: Display>(
             plan,
             graph: Arc::new(graph),
             noticed,
+            cause: cause.clone(),
         };
         match send(batch).await {
             Ok(BatchOutcome::Conflict) => {}

@@ -6,7 +6,7 @@
 
 mod builder;
 mod call;
-mod keyed;
+mod commands;
 mod pinned;
 mod reload;
 mod renders;
@@ -41,7 +41,7 @@ use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
 pub use builder::Builder;
-pub use keyed::Keyed;
+pub use commands::Commands;
 pub use pinned::Pinned;
 pub use reload::Reloader;
 pub use renders::Renders;
@@ -118,7 +118,12 @@ impl Hotplate {
     /// # Errors
     /// The errors of [`Hotplate::reload`].
     pub async fn reload_full(&self) -> Result<ReloadReport, Unavailable> {
-        self.reloader().send(Reload { full: true }).await
+        self.reloader()
+            .send(Reload {
+                full: true,
+                ..Reload::default()
+            })
+            .await
     }
 
     /// Returns the limits that this engine was started with.
@@ -253,29 +258,34 @@ impl Hotplate {
         warnings.collect()
     }
 
-    /// Serves an earlier version again, under a new number, and holds it until [`Hotplate::resume`]. Edits are loaded meanwhile and wait.
+    /// Serves an earlier version again, under a new number. Only what was rolled back waits: a template goes forward again when its source
+    /// has another text than the one that was rolled back, or with [`Hotplate::resume`]. All other templates go forward as before.
     ///
     /// # Errors
     /// [`Unavailable`] if there is no outcome.
     pub async fn roll_back(&self, to: Version) -> Result<RolledBack, Unavailable> {
-        self.0.roll_back(to, keyed::fresh()).await
+        self.commands().roll_back(to).await
     }
 
-    /// Ends a roll-back: serves the newest version again.
+    /// Ends all roll-backs: applies everything that waits.
     ///
     /// # Errors
     /// [`Unavailable`] if there is no outcome.
     pub async fn resume(&self) -> Result<RolledBack, Unavailable> {
-        self.0.resume(keyed::fresh()).await
+        self.commands().resume().await
     }
 
     /// Returns commands under an idempotency key: a command that was lost can be sent again and is carried out once.
-    #[must_use]
-    pub fn keyed(&self, key: &str) -> Keyed {
-        Keyed::new(&self.0, key)
+    pub fn keyed(&self, key: &str) -> Commands {
+        self.commands().key(key)
     }
 
-    /// Returns the versions that can be rolled back to, and whether one of them is held.
+    /// Returns commands of an operator that take options: who asks and why, the version that is expected, an idempotency key.
+    pub fn commands(&self) -> Commands {
+        Commands::new(&self.0)
+    }
+
+    /// Returns the versions that can be rolled back to, and the templates whose newest text waits since a roll-back.
     ///
     /// # Errors
     /// [`Unavailable`] if there is no answer.
@@ -288,7 +298,18 @@ impl Hotplate {
     /// # Errors
     /// [`CompareError`] if one of them is not kept, or there is no answer.
     pub async fn compare(&self, from: Version, to: Version) -> Result<Compared, CompareError> {
-        self.0.ask(&self.0.actors.registry, Compare { from, to }).await
+        let compare = Compare { from, to: Some(to) };
+        self.0.ask(&self.0.actors.registry, compare).await
+    }
+
+    /// Compares the served texts of a kept version with what the sources have now: what an operator rolled back, and texts that do not
+    /// compile, included.
+    ///
+    /// # Errors
+    /// [`CompareError`] if the version is not kept, or there is no answer.
+    pub async fn compare_with_source(&self, from: Version) -> Result<Compared, CompareError> {
+        let compare = Compare { from, to: None };
+        self.0.ask(&self.0.actors.registry, compare).await
     }
 
     /// Returns every template that reaches this one by calls.

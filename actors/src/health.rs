@@ -23,6 +23,52 @@ pub struct Health {
     pub loaders: Vec<LoaderHealth>,
     /// The mailboxes that callers send to.
     pub mailboxes: Vec<MailboxHealth>,
+    /// The store of published versions, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreHealth>,
+    /// The audit log, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditHealth>,
+}
+
+/// The state of the audit log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AuditHealth {
+    /// Its directory.
+    pub directory: String,
+    /// Records that this process has written.
+    pub written: u64,
+    /// Records that were dropped, because too many waited for a disk that could not be written.
+    pub lost: u64,
+    /// Attempts to write that failed.
+    pub failures: u64,
+    /// The reason why the last attempt failed; `None` if it succeeded.
+    pub error: Option<String>,
+}
+
+/// The state of the store of published versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct StoreHealth {
+    /// Its directory.
+    pub directory: String,
+    /// The stored version that was served at the start; `None` if there was none.
+    pub opened: Option<Version>,
+    /// The last version that is durable on disk.
+    pub durable: Option<Version>,
+    /// The number of versions that were published since.
+    pub lag: u64,
+    /// Versions that were never stored by themselves, because a later one was published before the writer came to them.
+    pub skipped: u64,
+    /// Versions that were written.
+    pub writes: u64,
+    /// Attempts to write a version that failed.
+    pub failures: u64,
+    /// The reason why the last attempt failed; `None` if it succeeded.
+    pub error: Option<String>,
+    /// A sentence for each file that was found damaged at the start.
+    pub problems: Vec<String>,
+    /// The reason for each loader that could not be loaded since the start, so that its stored templates are served.
+    pub not_loaded: Vec<String>,
 }
 
 /// The health of an actor.

@@ -20,6 +20,7 @@ struct Readme;
 pub mod template;
 pub mod text;
 pub mod version;
+pub mod cause;
 pub mod diagnostic;
 pub mod limits;
 pub mod value;
@@ -38,6 +39,8 @@ pub mod loader;
 pub mod protocol;
 pub mod events;
 mod accepted;
+pub mod store;
+pub mod audit;
 mod without_subscriber;
 mod fault_log;
 mod watcher;
@@ -49,19 +52,24 @@ pub mod registry;
 #[doc(hidden)]
 pub mod reader;
 mod renderer;
+mod store_writer;
 mod engine;
 mod handle;
 #[cfg(test)]
 mod testing;
 
+pub use audit::AuditOptions;
+pub use cause::Cause;
 pub use context::{Context, Prepared};
 pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
-pub use handle::{Builder, Hotplate, Keyed, Pinned, Reloader, RenderRequest, Renders, TemplateHandle};
-pub use health::{ActorHealth, ActorState, Health, LoaderHealth, LoaderStatus, MailboxHealth, WatchMode};
+pub use handle::{Builder, Commands, Hotplate, Pinned, Reloader, RenderRequest, Renders, TemplateHandle};
+pub use health::{
+    ActorHealth, ActorState, AuditHealth, Health, LoaderHealth, LoaderStatus, MailboxHealth, StoreHealth, WatchMode,
+};
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
 pub use policies::ActorKind;
@@ -71,6 +79,7 @@ pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, R
 pub use protocol::report::NameSample;
 pub use reader::ContextSource;
 pub use snapshot::Status;
+pub use store::{StoreError, StoreOptions};
 #[doc(hidden)]
 pub use suggestion::suggestion;
 pub use supervision::{Policy, Restart, Strategy, Timeout, Unavailable};

@@ -20,6 +20,16 @@ pub trait Loader: Send + 'static {
     /// Returns a short text for messages: what it loads, and from where.
     fn describe(&self) -> String;
 
+    /// Returns a text that says where its templates come from, for a store that outlives the process. By default it is that of
+    /// [`describe`](Loader::describe).
+    fn identity(&self) -> String {
+        self.describe()
+    }
+
+    /// Is told once, before the first sync, that these templates are served already, because an earlier process has stored them. A
+    /// source that is missing is then an error and not an empty source.
+    fn restored(&mut self, _keys: &[TemplateKey]) {}
+
     /// Starts to watch: from now on, a hint is given when something may have changed. Called once.
     ///
     /// # Errors

@@ -21,6 +21,8 @@ pub enum ActorKind {
     Registry,
     /// Renders on request by message.
     Renderer,
+    /// Stores published versions, if there is a store.
+    Store,
     /// The engine as a whole. Its policy applies to an actor that has reached the limit of its own, and may grant further rounds; by
     /// default it grants none.
     Engine,
@@ -28,12 +30,13 @@ pub enum ActorKind {
 
 impl ActorKind {
     /// All kinds, in the order of the pipeline.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Watcher,
         Self::Compiler,
         Self::Graph,
         Self::Registry,
         Self::Renderer,
+        Self::Store,
         Self::Engine,
     ];
 
@@ -46,6 +49,7 @@ impl ActorKind {
             Self::Graph => "graph",
             Self::Registry => "registry",
             Self::Renderer => "renderer",
+            Self::Store => "store",
             Self::Engine => "engine",
         }
     }
@@ -74,6 +78,13 @@ impl ActorKind {
                 restarts: 1_000,
                 backoff_min_ms: 1,
                 backoff_max_ms: 1_000,
+                ..policy
+            },
+            // Nobody waits for it, and visitors are served without it.
+            Self::Store => Policy {
+                backoff_min_ms: 100,
+                backoff_max_ms: 10_000,
+                escalation: Escalation::Degraded,
                 ..policy
             },
             Self::Engine => Policy {

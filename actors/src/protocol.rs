@@ -7,6 +7,7 @@ pub mod messages;
 pub mod load;
 pub mod batch;
 pub mod plan;
+pub mod hold;
 pub mod report;
 pub mod render;
 pub mod reload;

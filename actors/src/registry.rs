@@ -13,6 +13,7 @@ pub mod history;
 mod answered;
 pub mod publish;
 mod report;
+mod restore;
 pub mod state;
 
 use std::sync::Arc;
@@ -20,21 +21,27 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use crate::accepted::AcceptedState;
+use crate::accepted::{AcceptedState, TextGraph};
+use crate::audit::progress::AuditProgress;
+use crate::audit::record::{AuditAction, AuditRecord, now_ms};
+use crate::cause::Cause;
 use crate::counters::Recorder;
 use crate::events::{Event, EventBus, Fallback, Fixed, Published, Serving};
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
 use crate::protocol::messages::{
-    BatchOutcome, Compare, CompareError, CurrentSnapshot, History, IdempotencyKey, KeptVersions, PublishBatch, Resume,
-    RollBack, RolledBack,
+    BatchOutcome, CommandOptions, Compare, CompareError, CurrentSnapshot, History, KeptVersions, PublishBatch,
+    RestoreVersion, Resume, RollBack, RolledBack, VersionConflict,
 };
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Compared, Snapshot};
 use crate::supervision::{Behavior, Fenced, Serve, Started, Unavailable, Vault};
+use crate::version::Version;
 
 pub(crate) use answered::AnsweredState;
+use history::{Changed, Resumed};
 use publish::Decision;
+use restore::restore;
 use state::RegistryState;
 
 /// The configuration and shared state of a Registry, which outlive a fault of it. `G` is the graph, which the Registry stores without
@@ -49,12 +56,26 @@ pub(crate) struct RegistryConfig<G> {
     pub(crate) events: EventBus,
     pub(crate) fault_log: Arc<FaultLog>,
     pub(crate) recorder: Arc<Recorder>,
+    /// How far the audit log is written; `None` if there is none.
+    pub(crate) audit: Option<Arc<AuditProgress>>,
+    /// Called after each commit, so that the state is stored. It never waits.
+    pub(crate) committed: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// The effect of a command of an operator.
+enum CommandEffect<G> {
+    /// A new version.
+    Published(Box<Changed<G>>),
+    /// Another graph, under the version that is served.
+    Accepted(G, RolledBack),
+    /// None.
+    None(RolledBack),
 }
 
 /// The behaviour of the Registry.
 pub(crate) struct Registry<G>(RegistryConfig<G>);
 
-impl<G: Clone + Unpin + 'static> Behavior for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Behavior for Registry<G> {
     type Config = RegistryConfig<G>;
 
     /// Stores the committed snapshot, in case the last incarnation failed between commit and swap.
@@ -63,6 +84,7 @@ impl<G: Clone + Unpin + 'static> Behavior for Registry<G> {
         if committed.version() != setup.served.load().version() {
             setup.served.store(committed);
         }
+        (setup.committed)();
         Ok(Self(RegistryConfig {
             accepted: setup.accepted.open(),
             ..setup.clone()
@@ -70,64 +92,85 @@ impl<G: Clone + Unpin + 'static> Behavior for Registry<G> {
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<PublishBatch<G>> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<PublishBatch<G>> for Registry<G> {
     async fn serve(&mut self, batch: PublishBatch<G>) -> BatchOutcome {
         self.publish(batch)
             .unwrap_or_else(|fenced| BatchOutcome::Lost(fenced.to_string()))
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<RestoreVersion<G>> for Registry<G> {
+    async fn serve(&mut self, stored: RestoreVersion<G>) -> BatchOutcome {
+        self.restore(stored)
+            .unwrap_or_else(|fenced| BatchOutcome::Lost(fenced.to_string()))
+    }
+}
+
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
     async fn serve(&mut self, command: RollBack) -> Result<RolledBack, Unavailable> {
-        let limits = Arc::clone(&self.0.limits);
-        self.command(command.key, |state| {
-            history::roll_back(state, command.to, &limits).map_err(RolledBack::NotKept)
+        let RollBack { to, command } = command;
+        let (limits, cause) = (Arc::clone(&self.0.limits), command.cause.clone());
+        self.command(command, true, |state, graph| {
+            match history::roll_back(state, graph, to, &cause, &limits) {
+                Ok(changed) => CommandEffect::Published(Box::new(changed)),
+                Err(not_kept) => CommandEffect::None(RolledBack::NotKept(not_kept)),
+            }
         })
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<Resume> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<Resume> for Registry<G> {
     async fn serve(&mut self, command: Resume) -> Result<RolledBack, Unavailable> {
         let limits = Arc::clone(&self.0.limits);
-        self.command(command.key, |state| {
-            history::resume(state, &limits).ok_or_else(|| RolledBack::Unchanged(state.snapshot().version()))
+        self.command(command.command, false, |state, graph| {
+            let unchanged = RolledBack::Unchanged(state.snapshot().version());
+            match history::resume(state, graph, &limits) {
+                Resumed::Nothing => CommandEffect::None(unchanged),
+                Resumed::Published(changed) => CommandEffect::Published(changed),
+                Resumed::Unchanged(graph) => CommandEffect::Accepted(graph, unchanged),
+                Resumed::Refused(reason) => CommandEffect::None(RolledBack::Refused(reason)),
+            }
         })
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<CurrentSnapshot> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<CurrentSnapshot> for Registry<G> {
     async fn serve(&mut self, _: CurrentSnapshot) -> Result<Arc<Snapshot>, Unavailable> {
         Ok(self.0.accepted.draft().registry.state.snapshot().clone())
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<History> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<History> for Registry<G> {
     async fn serve(&mut self, _: History) -> Result<KeptVersions, Unavailable> {
-        let state = self.0.accepted.draft().registry.state;
+        let accepted = self.0.accepted.draft();
         Ok(KeptVersions {
-            versions: history::kept(&state),
-            held: state.is_held(),
+            versions: history::kept(&accepted.registry.state),
+            waiting: accepted.graph.waiting_templates(self.0.limits.event_names),
         })
     }
 }
 
-impl<G: Clone + Unpin + 'static> Serve<Compare> for Registry<G> {
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<Compare> for Registry<G> {
     async fn serve(&mut self, asked: Compare) -> Result<Compared, CompareError> {
+        let accepted = self.0.accepted.draft();
+        let source = || accepted.graph.source_texts();
         Ok(history::compare(
-            &self.0.accepted.draft().registry.state,
+            &accepted.registry.state,
             asked.from,
             asked.to,
+            source,
         )?)
     }
 }
 
-impl<G: Clone> Registry<G> {
+impl<G: TextGraph + Clone> Registry<G> {
     fn publish(&self, batch: PublishBatch<G>) -> Result<BatchOutcome, Fenced> {
         let PublishBatch {
             base,
             plan,
             graph,
             noticed,
+            cause,
         } = batch;
         let accepted = self.0.accepted.draft();
         if accepted.number != base {
@@ -137,51 +180,161 @@ impl<G: Clone> Registry<G> {
         let version = registry.state.snapshot().version();
         Ok(match publish::publish(&registry.state, &plan, &self.0.limits) {
             Decision::Published { state, report, effects } => {
-                let report = Arc::new(report);
+                let report = Arc::new(report.caused_by(cause));
                 let next = accepted.next(registry.with(state), graph);
-                self.swap(next, &report, &effects, noticed)?;
+                let next = self.noted(next, AuditAction::Publish, version, Some(&report));
+                self.swap(next, &report, &effects, noticed, false)?;
                 self.0.recorder.edited(noticed);
                 BatchOutcome::Published(report)
             }
-            Decision::Held { state } => {
-                self.0.accepted.commit(accepted.next(registry.with(state), graph))?;
-                BatchOutcome::Held(version)
-            }
             Decision::Unchanged => {
-                self.0.accepted.commit(accepted.next(registry.clone(), graph))?;
+                let is_held = accepted.graph.waiting() != graph.waiting();
+                let mut next = accepted.next(registry.clone(), graph);
+                if is_held {
+                    next = self.noted_with(next, AuditAction::Hold, version, None, cause, None);
+                }
+                self.commit(next)?;
                 BatchOutcome::Unchanged(version)
             }
-            Decision::Refused { reason } => BatchOutcome::Refused(reason.to_string()),
+            Decision::Refused { reason } => {
+                let reason = reason.to_string();
+                if self.0.audit.is_some() {
+                    let refused = Some(reason.clone());
+                    self.commit(self.noted_with(accepted, AuditAction::Refuse, version, None, cause, refused))?;
+                }
+                BatchOutcome::Refused(reason)
+            }
         })
+    }
+
+    fn restore(&self, stored: RestoreVersion<G>) -> Result<BatchOutcome, Fenced> {
+        let RestoreVersion {
+            plan,
+            stale,
+            version,
+            graph,
+        } = stored;
+        let accepted = self.0.accepted.draft();
+        let registry = &accepted.registry;
+        let (state, report, effects) = restore(&registry.state, &plan, &stale, version, &self.0.limits);
+        let report = Arc::new(report);
+        let next = accepted.next(registry.with(state), graph);
+        let next = self.noted(next, AuditAction::Restore, version, Some(&report));
+        self.swap(next, &report, &effects, Instant::now(), false)?;
+        Ok(BatchOutcome::Published(report))
     }
 
     /// Executes a command of an operator once for each idempotency key. The outcome is committed together with the key, so a command whose
     /// answer was lost is not executed twice.
     fn command(
         &self,
-        key: Option<IdempotencyKey>,
-        decide: impl FnOnce(&RegistryState) -> Result<(RegistryState, Report, Effects), RolledBack>,
+        command: CommandOptions,
+        is_roll_back: bool,
+        decide: impl FnOnce(&RegistryState, &G) -> CommandEffect<G>,
     ) -> Result<RolledBack, Unavailable> {
+        let CommandOptions { key, expected, cause } = command;
         let accepted = self.0.accepted.draft();
         let registry = &accepted.registry;
         if let Some(answered) = key.and_then(|key| registry.answered(key)) {
             return Ok(answered);
         }
-        let done = match decide(&registry.state) {
-            Ok((state, report, effects)) => {
-                let report = Arc::new(report);
+        let effect = match self.conflict(&registry.state, expected) {
+            Some(conflict) => CommandEffect::None(RolledBack::Conflict(conflict)),
+            None => decide(&registry.state, &accepted.graph),
+        };
+        let action = match is_roll_back {
+            true => AuditAction::RollBack,
+            false => AuditAction::Resume,
+        };
+        let before = registry.state.snapshot().version();
+        let (graph, answer, action) = match effect {
+            CommandEffect::Published(changed) => {
+                let report = Arc::new(changed.report.caused_by(cause));
                 let answer = RolledBack::Published(Arc::clone(&report));
-                let registry = registry.with(state).answer(key, &answer, &self.0.limits);
-                let next = accepted.next(registry, accepted.graph.clone());
-                self.swap(next, &report, &effects, Instant::now()).map(|()| answer)
+                let registry = registry.with(changed.state).answer(key, &answer, &self.0.limits);
+                let next = accepted.next(registry, changed.graph);
+                let next = self.noted(next, action, before, Some(&report));
+                let swapped = self.swap(next, &report, &changed.effects, Instant::now(), is_roll_back);
+                return swapped
+                    .map(|()| answer)
+                    .map_err(|fenced| Unavailable::Lost(fenced.to_string()));
             }
-            Err(answer) => {
-                let registry = registry.clone().answer(key, &answer, &self.0.limits);
-                let next = accepted.next(registry, accepted.graph.clone());
-                self.0.accepted.commit(next).map(|()| answer)
+            CommandEffect::Accepted(graph, answer) => (graph, answer, Some((action, None))),
+            CommandEffect::None(answer) => {
+                let refused = answer.refusal().map(|reason| (AuditAction::Refuse, Some(reason)));
+                (accepted.graph.clone(), answer, refused)
             }
         };
-        done.map_err(|fenced| Unavailable::Lost(fenced.to_string()))
+        let registry = registry.clone().answer(key, &answer, &self.0.limits);
+        let mut next = accepted.next(registry, graph);
+        if let Some((action, refused)) = action {
+            next = self.noted_with(next, action, before, None, cause, refused);
+        }
+        let committed = self.commit(next);
+        committed
+            .map(|()| answer)
+            .map_err(|fenced| Unavailable::Lost(fenced.to_string()))
+    }
+
+    /// Returns the conflict of a caller who expects another version than the one that is served.
+    fn conflict(&self, state: &RegistryState, expected: Option<Version>) -> Option<VersionConflict> {
+        let served = state.snapshot().version();
+        let expected = expected.filter(|expected| *expected != served)?;
+        Some(VersionConflict {
+            expected,
+            served,
+            cause: self.0.recorder.cause_of(served),
+        })
+    }
+
+    /// Returns a state with a record for the audit log, if there is one.
+    fn noted(
+        &self,
+        accepted: AcceptedState<AnsweredState, G>,
+        action: AuditAction,
+        before: Version,
+        report: Option<&Arc<Report>>,
+    ) -> AcceptedState<AnsweredState, G> {
+        let cause = report.map(|report| report.cause.clone()).unwrap_or_default();
+        self.noted_with(accepted, action, before, report, cause, None)
+    }
+
+    fn noted_with(
+        &self,
+        mut accepted: AcceptedState<AnsweredState, G>,
+        action: AuditAction,
+        before: Version,
+        report: Option<&Arc<Report>>,
+        cause: Cause,
+        refused: Option<String>,
+    ) -> AcceptedState<AnsweredState, G> {
+        let Some(audit) = &self.0.audit else {
+            return accepted;
+        };
+        let snapshot = accepted.registry.state.snapshot();
+        let record = AuditRecord {
+            number: 0,
+            at_ms: now_ms(),
+            action,
+            cause,
+            before,
+            version: snapshot.version(),
+            digest: snapshot.digest(),
+            waiting: accepted.graph.waiting(),
+            report: report.cloned(),
+            refused,
+        };
+        accepted.unwritten = accepted.unwritten.with(record, audit.written());
+        accepted
+    }
+
+    /// Commits the state, and has it stored.
+    fn commit(&self, accepted: AcceptedState<AnsweredState, G>) -> Result<(), Fenced> {
+        let waiting = accepted.graph.waiting();
+        self.0.accepted.commit(accepted)?;
+        self.0.recorder.waiting(waiting);
+        (self.0.committed)();
+        Ok(())
     }
 
     /// Commits the state, swaps the snapshot, and reports the version, in this order.
@@ -191,10 +344,10 @@ impl<G: Clone> Registry<G> {
         report: &Report,
         effects: &Effects,
         noticed: Instant,
+        is_roll_back: bool,
     ) -> Result<(), Fenced> {
-        let state = &accepted.registry.state;
-        let (snapshot, held) = (state.snapshot().clone(), state.is_held());
-        self.0.accepted.commit(accepted)?;
+        let snapshot = accepted.registry.state.snapshot().clone();
+        self.commit(accepted)?;
         self.0.served.store(Arc::clone(&snapshot));
         let settled = snapshot.settle_faults();
         self.0.fault_log.published(&snapshot, report, effects, &settled);
@@ -206,7 +359,7 @@ impl<G: Clone> Registry<G> {
                     .filter_map(|(cause, ids)| snapshot.faults_of_cause(*cause, ids));
                 let faults: Vec<_> = faults.collect();
                 let faults = faults.iter().flat_map(|faults| faults.iter());
-                self.0.recorder.published(published, held, &snapshot, faults);
+                self.0.recorder.published(published, is_roll_back, &snapshot, faults);
                 log(published, self.0.fault_log.is_quiet());
             }
             self.0.events.send(event);
@@ -231,6 +384,9 @@ fn log(published: &Published, quiet: bool) {
                 broken = published.broken.len(),
                 recovered = published.recovered.len(),
                 micros = published.micros,
+                by = published.cause.name(),
+                reason = published.cause.why(),
+                trace = published.cause.trace_id(),
                 "published"
             )
         };
@@ -246,6 +402,7 @@ fn events_for(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> 
     let published = Published {
         version: report.version,
         digest: report.digest,
+        cause: report.cause.clone(),
         changed: report.changed.clone(),
         removed: report.removed.clone(),
         stale: report.stale.clone(),

@@ -50,13 +50,15 @@ use index::Index;
 
 pub(crate) use breaker::{BreakerRules, Breakers, CostlyFailure, RenderRoute, Substitute, Success};
 pub(crate) use chunks::Chunks;
-pub(crate) use content::{Content, NewestTexts};
+pub(crate) use content::{BrokenText, BrokenTexts, Content, NewestTexts};
 pub use differences::{Compared, Difference, ServedTemplate};
-pub(crate) use earlier::{EarlierVersions, LastGoodVersions};
+pub(crate) use differences::{ComparedSide, SourceText, SourceTexts};
+pub(crate) use earlier::{EarlierVersions, KeptVersion, LastGoodVersions};
 pub(crate) use faults::{FAULTS_MAX, Faults, TextFaults, are_same_faults};
 pub(crate) use id_set::IdSet;
 pub(crate) use late_faults::{Failure, LateFaultLimits, LateFaults, Settled};
 pub use late_faults::{LateFault, Serving};
+pub(crate) use stale::StoredStale;
 pub use status::Status;
 pub use why::Why;
 
@@ -275,7 +277,7 @@ impl Snapshot {
         let mut seen: Vec<Digest> = Vec::new();
         seen.extend(self.standing(id).closure().map(|closure| closure.digest()));
         let absent = self.last_absent(id);
-        let kept = self.earlier.kept.iter();
+        let kept = self.earlier.answering();
         kept.take_while(move |generation| Some(generation.version) > absent)
             .filter_map(move |generation| generation.unseen(id, &mut seen))
     }
@@ -285,7 +287,7 @@ impl Snapshot {
     fn last_absent(&self, id: TemplateId) -> Option<Version> {
         let former = self.earlier.former.get(id);
         let former = former.filter(|generation| generation.version < self.earlier.former_before);
-        let kept = self.earlier.kept.iter().chain(former);
+        let kept = self.earlier.answering().chain(former);
         let mut absent = kept.filter(|generation| matches!(generation.content.standing(id), Standing::Gone));
         absent.next().map(|generation| generation.version)
     }

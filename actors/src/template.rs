@@ -222,6 +222,11 @@ impl Digest {
         Self(*hasher.finalize().as_bytes())
     }
 
+    /// Returns the digest with these bytes, which were those of a digest.
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Returns the 32 bytes of the digest.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
@@ -301,9 +306,14 @@ impl Source {
     pub fn lenient(mut self) -> Self {
         if self.missing == Missing::Error {
             self.missing = Missing::Lenient;
-            self.digest = Digest::over([self.digest.as_bytes().as_slice(), b"lenient"]);
+            self.digest = Self::lenient_digest(&self.digest);
         }
         self
+    }
+
+    /// Returns the digest of a lenient source whose text has this digest.
+    pub(crate) fn lenient_digest(text: &Digest) -> Digest {
+        Digest::over([text.as_bytes().as_slice(), b"lenient"])
     }
 }
 

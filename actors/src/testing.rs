@@ -12,19 +12,22 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::Limits;
+use crate::cause::Cause;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::{Call, CallKind, Closure, Formatter, FormatterUse, Formatters, Frame, RenderError, Unit};
 use crate::graph::companions::Companions;
 use crate::graph::plan::Graph;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
+use crate::protocol::messages::VersionNotKept;
 use crate::protocol::plan::Plan;
 use crate::protocol::report::Report;
+use crate::registry::history::{self, Resumed};
 use crate::registry::publish::{Decision, publish};
 use crate::registry::state::RegistryState;
 use crate::snapshot::{Snapshot, Standing, Why};
 use crate::template::{Digest, TemplateKey, TemplateName};
 use crate::value::Value;
-use crate::version::{LoaderId, Revision};
+use crate::version::{LoaderId, Revision, Version};
 
 /// Creates a template name.
 pub(crate) fn name(name: &str) -> TemplateName {
@@ -85,6 +88,7 @@ pub(crate) fn compile(of: &TemplateName, text: &str) -> CompiledText {
             return CompiledText::Broken {
                 digest: Some(digest),
                 diagnostics: Arc::new([fault]),
+                text: Some(text.into()),
             };
         }
         if let Some(callee) = content.strip_prefix("call ") {
@@ -182,15 +186,34 @@ impl World {
     pub(crate) fn publish(&mut self, plan: &Plan) -> Option<Report> {
         match publish(&self.state, plan, &self.limits) {
             Decision::Unchanged => None,
-            Decision::Held { state } => {
-                self.state = state;
-                None
-            }
             Decision::Published { state, report, .. } => {
                 self.state = state;
                 Some(report)
             }
             Decision::Refused { reason } => panic!("refused: {reason}"),
+        }
+    }
+
+    /// Rolls back to a version.
+    pub(crate) fn roll_back(&mut self, to: Version) -> Result<Report, VersionNotKept> {
+        let changed = history::roll_back(&self.state, &self.graph, to, &Cause::by("operator"), &self.limits)?;
+        (self.state, self.graph) = (changed.state, changed.graph);
+        Ok(changed.report)
+    }
+
+    /// Applies everything that waits. Returns `None` if nothing did.
+    pub(crate) fn resume(&mut self) -> Option<Option<Report>> {
+        match history::resume(&self.state, &self.graph, &self.limits) {
+            Resumed::Nothing => None,
+            Resumed::Published(changed) => {
+                (self.state, self.graph) = (changed.state, changed.graph);
+                Some(Some(changed.report))
+            }
+            Resumed::Unchanged(graph) => {
+                self.graph = graph;
+                Some(None)
+            }
+            Resumed::Refused(reason) => panic!("refused: {reason}"),
         }
     }
 

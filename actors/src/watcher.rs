@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tracing::Instrument;
 
+use crate::cause::Cause;
 use crate::counters::Recorder;
 use crate::health::LoaderHealth;
 use crate::limits::Limits;
@@ -216,7 +217,7 @@ impl Serve<SyncSources> for Watcher {
         if self.drained || !self.gate.is_open() {
             return SyncOutcome::Unchanged;
         }
-        let outcome = self.sync(Depth::Hinted).instrument(batch).await;
+        let outcome = self.sync(Depth::Hinted, Cause::default()).instrument(batch).await;
         self.recorder.reloads.synced(&outcome, false);
         // No caller gets this outcome, so the log reports a failure, once, and its end.
         let failure = match &outcome {
@@ -247,7 +248,7 @@ impl Serve<Reload> for Watcher {
     async fn serve(&mut self, reload: Reload) -> SyncOutcome {
         let batch = batch(self.loader);
         let depth = if reload.full { Depth::Bytes } else { Depth::Everything };
-        let outcome = self.sync(depth).instrument(batch).await;
+        let outcome = self.sync(depth, reload.cause).instrument(batch).await;
         self.recorder.reloads.synced(&outcome, true);
         outcome
     }
@@ -262,14 +263,14 @@ impl Serve<Drain> for Watcher {
 
 impl Watcher {
     /// Syncs, and waits for the outcome of the pipeline.
-    async fn sync(&mut self, depth: Depth) -> SyncOutcome {
+    async fn sync(&mut self, depth: Depth, cause: Cause) -> SyncOutcome {
         self.gate.lock().sync_begins();
-        let outcome = self.sync_through_pipeline(depth).await;
+        let outcome = self.sync_through_pipeline(depth, cause).await;
         self.gate.lock().sync_ended();
         outcome
     }
 
-    async fn sync_through_pipeline(&mut self, depth: Depth) -> SyncOutcome {
+    async fn sync_through_pipeline(&mut self, depth: Depth, cause: Cause) -> SyncOutcome {
         let noticed = Instant::now();
         let depth = if self.known.is_some() { depth } else { Depth::Afresh };
         let changes = match self.worker.with(move |loader| loader.sync(depth)).await {
@@ -291,7 +292,7 @@ impl Watcher {
             return SyncOutcome::Unchanged;
         }
         self.gate.lock().found(changes.present().chain(&changes.removed));
-        let outcome = self.send_batch(changes, noticed).await;
+        let outcome = self.send_batch(changes, noticed, cause).await;
         match &outcome {
             BatchOutcome::Lost(_) | BatchOutcome::Conflict => self.schedule_resend(),
             // The same batch would be refused again, so everything is sent with the next change.
@@ -304,7 +305,7 @@ impl Watcher {
                     "the templates are not accepted: {reason}; the previous version is still served"
                 ));
             }
-            BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_) => {
+            BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) => {
                 self.known = Some(known);
                 self.losses = 0;
             }
@@ -312,7 +313,7 @@ impl Watcher {
         SyncOutcome::Decided(outcome)
     }
 
-    async fn send_batch(&self, changes: Changes, noticed: Instant) -> BatchOutcome {
+    async fn send_batch(&self, changes: Changes, noticed: Instant, cause: Cause) -> BatchOutcome {
         let number = self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
         let Changes {
             complete,
@@ -333,6 +334,7 @@ impl Watcher {
             unreadable,
             removed,
             noticed,
+            cause: cause.or_by(|| Cause::of_loader(&self.worker.health().loader)),
         };
         self.compiler
             .send(batch)

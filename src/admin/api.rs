@@ -24,7 +24,7 @@ use super::problem::Problem;
 use super::state::{AdminState, json};
 
 pub(super) use templates::about;
-pub(super) use versions::{differences, history};
+pub(super) use versions::{CompareTo, differences, history};
 
 type Answered = Result<HttpResponse, Problem>;
 

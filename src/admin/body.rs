@@ -122,6 +122,14 @@ pub(super) fn json<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> R
     serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is not valid: {error}")))
 }
 
+/// Parses the body as JSON; a request without a body has the default.
+pub(super) fn json_or_default<T: DeserializeOwned + Default>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
+    match body.is_empty() {
+        true => Ok(T::default()),
+        false => json(request, body),
+    }
+}
+
 /// Parses the query of a request.
 pub(super) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
     let parsed = actix_web::web::Query::<T>::from_query(request.query_string());

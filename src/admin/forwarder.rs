@@ -47,7 +47,7 @@ pub(super) async fn run(state: Weak<AdminState>) {
 /// The memory of the task: the state at the last reading.
 #[derive(Default)]
 struct Forwarder {
-    last: Option<(HealthAnswer, StatusCounters)>,
+    last: Option<(HealthAnswer, StatusCounters, usize)>,
 }
 
 impl Forwarder {
@@ -69,13 +69,13 @@ impl Forwarder {
                 health.breakers.clone(),
             )
         };
-        let differs = |(last, entries): &(HealthAnswer, StatusCounters)| {
-            shown(last) != shown(&health) || *entries != counters.entries
+        let differs = |(last, entries, waiting): &(HealthAnswer, StatusCounters, usize)| {
+            shown(last) != shown(&health) || *entries != counters.entries || *waiting != counters.waiting
         };
         if self.last.as_ref().is_some_and(differs) {
             state.dashboard_events.send("changed", "{}");
         }
-        self.last = Some((health, counters.entries));
+        self.last = Some((health, counters.entries, counters.waiting));
     }
 
     fn forward(state: &AdminState, event: &Event) {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::IF_MATCH;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, rt};
 use hotplate_actors::idempotency::{AnswerLimits, AnswerStore, PendingAnswer};
@@ -67,10 +68,14 @@ impl IdempotencyStore {
         let key =
             key.ok_or_else(|| Problem::bad_request("an Idempotency-Key has 1 to 255 visible ASCII characters"))?;
         let mut asked = blake3::Hasher::new();
+        let expected = request
+            .headers()
+            .get(IF_MATCH)
+            .map_or(&[][..], |value| value.as_bytes());
         for part in [request.method().as_str(), request.path(), request.query_string()] {
             asked.update(part.as_bytes()).update(&[0]);
         }
-        let asked = asked.update(body).finalize();
+        let asked = asked.update(expected).update(&[0]).update(body).finalize();
         let answer = self.find(key, asked, Instant::now())?;
         let answered = answer.get_or_try_init(|| finish(run)).await.cloned();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -19,7 +19,7 @@ pub(super) use event::{ActorFailedEvent, FallbackEvent};
 pub(super) use health::{BreakerAnswer, HealthAnswer, Probe};
 pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
-    VersionAnswer, VersionsAnswer,
+    VersionAnswer, VersionsAnswer, WaitingAnswer,
 };
 
 /// Names in one field of an answer.
@@ -266,13 +266,61 @@ pub(super) struct ResetAnswer {
     pub(super) started: usize,
 }
 
+/// Who asks for a change, and why.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CauseRequest {
+    /// The name of the person or program; by default `admin API`. All callers share one token, so the name is not verified.
+    #[schema(max_length = 256)]
+    pub(super) by: Option<String>,
+    /// The reason, which the history, the log and the dashboard show.
+    #[schema(max_length = 1024)]
+    pub(super) reason: Option<String>,
+}
+
+/// The cause of a change.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct CauseAnswer {
+    /// Who asked for it: a name, or the loader that noticed an edit.
+    pub(super) by: Option<String>,
+    /// The reason that was given.
+    pub(super) reason: Option<String>,
+    /// The trace id of the request.
+    pub(super) trace: Option<String>,
+}
+
+impl CauseAnswer {
+    pub(super) fn of(cause: &hotplate_actors::Cause) -> Self {
+        Self {
+            by: cause.name().map(str::to_owned),
+            reason: cause.why().map(str::to_owned),
+            trace: cause.trace_id().map(str::to_owned),
+        }
+    }
+
+    /// Returns the name and the reason in one line, if there is a name.
+    pub(super) fn sentence(&self) -> Option<String> {
+        let by = self.by.as_deref()?;
+        Some(match &self.reason {
+            Some(reason) => format!("{by}: {reason}"),
+            None => by.to_owned(),
+        })
+    }
+}
+
 /// The version to roll back to.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RollBackRequest {
     /// The number of a version that `/admin/v1/versions` lists as kept.
     #[serde(deserialize_with = "whole")]
     pub(super) to: u64,
+    /// The name of the person or program; by default `admin API`. All callers share one token, so the name is not verified.
+    #[schema(max_length = 256)]
+    pub(super) by: Option<String>,
+    /// The reason, which the history, the log and the dashboard show.
+    #[schema(max_length = 1024)]
+    pub(super) reason: Option<String>,
 }
 
 /// Reads an integer as JSON Schema defines it: `3.0` is one as well.

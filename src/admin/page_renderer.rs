@@ -14,12 +14,13 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// The templates with the names by which they call each other.
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 12] = [
     ("head.html", include_str!("dashboard/templates/head.html")),
     ("foot.html", include_str!("dashboard/templates/foot.html")),
     ("overview.html", include_str!("dashboard/templates/overview.html")),
     ("vitals.html", include_str!("dashboard/templates/vitals.html")),
     ("findings.html", include_str!("dashboard/templates/findings.html")),
+    ("waiting.html", include_str!("dashboard/templates/waiting.html")),
     ("rows.html", include_str!("dashboard/templates/rows.html")),
     ("versions.html", include_str!("dashboard/templates/versions.html")),
     ("version.html", include_str!("dashboard/templates/version.html")),

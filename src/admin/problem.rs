@@ -117,6 +117,15 @@ impl Problem {
         )
     }
 
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "conflict",
+            "Another version is served",
+            detail,
+        )
+    }
+
     pub(super) fn no_log() -> Self {
         let detail = "this program does not allow the filter of its log to be changed at run time";
         Self::new(

@@ -16,6 +16,8 @@ pub(crate) const OF_WATCH: usize = 20;
 const OF_WORKER: usize = 4;
 /// Descriptors for the admin listener and its workers.
 const OF_ADMIN: usize = 20;
+/// Descriptors for writing the store and the audit log, and for asking git.
+const OF_STORE: usize = 8;
 /// Descriptors for connections: a server must be able to accept some.
 const OF_CONNECTIONS: usize = 4;
 
@@ -23,7 +25,7 @@ const OF_CONNECTIONS: usize = 4;
 pub(crate) fn of_server(workers: usize, admin: &Admin) -> usize {
     let workers = or_processors(workers);
     let admin = if admin.bind.is_empty() { 0 } else { OF_ADMIN };
-    OF_WATCH + OF_WORKER * workers + admin + OF_CONNECTIONS
+    OF_WATCH + OF_STORE + OF_WORKER * workers + admin + OF_CONNECTIONS
 }
 
 /// The most descriptors that are reserved for everything but the connections of visitors.

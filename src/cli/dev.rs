@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::printer::EventPrinter;
 use super::server::{Audience, Server};
-use super::setup::{AdminFlags, CommandSetup, Flag};
+use super::setup::{AdminFlags, CommandSetup, Flag, StoreFlags};
 use super::{Directory, Failure, Format};
 
 /// Threads that answer requests: there is one visitor, the author.
@@ -26,6 +26,8 @@ pub(crate) struct Dev {
     editor: Option<String>,
     #[command(flatten)]
     admin: AdminFlags,
+    #[command(flatten)]
+    store: StoreFlags,
     /// Output format: sentences, or a JSON object for each event
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -35,6 +37,7 @@ impl Dev {
     pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
         let mut flags = self.directory.flags();
         flags.extend(self.admin.flags());
+        flags.extend(self.store.flags());
         flags.extend([
             ("--bind ", "dev.bind", &self.bind),
             ("--editor ", "dev.editor", &self.editor),

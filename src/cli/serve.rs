@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::printer::EventPrinter;
 use super::server::{Audience, Server};
-use super::setup::{AdminFlags, CommandSetup, Flag};
+use super::setup::{AdminFlags, CommandSetup, Flag, StoreFlags};
 use super::{Directory, Failure, Format};
 
 /// The arguments of `hotplate serve`.
@@ -19,6 +19,8 @@ pub(crate) struct Serve {
     bind: Option<String>,
     #[command(flatten)]
     admin: AdminFlags,
+    #[command(flatten)]
+    store: StoreFlags,
     /// Output format: sentences, or a JSON object for each event
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -28,6 +30,7 @@ impl Serve {
     pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
         let mut flags = self.directory.flags();
         flags.extend(self.admin.flags());
+        flags.extend(self.store.flags());
         flags.push(("--bind ", "server.bind", &self.bind));
         flags
     }

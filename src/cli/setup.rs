@@ -63,6 +63,26 @@ impl AdminFlags {
     }
 }
 
+/// The flags of what a server keeps on disk.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StoreFlags {
+    /// A directory for published versions: the next start serves the last one, whatever has happened to the templates
+    #[arg(long, value_name = "DIR")]
+    store: Option<String>,
+    /// A directory for the audit log: who changed what is served, when and why
+    #[arg(long, value_name = "DIR")]
+    audit: Option<String>,
+}
+
+impl StoreFlags {
+    pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
+        vec![
+            ("--store ", "store.dir", &self.store),
+            ("--audit ", "audit.dir", &self.audit),
+        ]
+    }
+}
+
 /// A flag that is a setting: the flag, the key, the value.
 pub(crate) type Flag<'f> = (&'static str, &'static str, &'f Option<String>);
 
@@ -142,6 +162,12 @@ impl CommonArguments {
 impl CommandSetup {
     pub(crate) fn config(&self) -> &Config {
         &self.settings.config
+    }
+
+    /// Returns true if the store has a version that can be served while the templates are missing.
+    pub(crate) fn has_stored(&self) -> bool {
+        let directory = &self.config().store.dir;
+        !directory.is_empty() && Path::new(directory).join("CURRENT").exists()
     }
 
     /// Queues all output from now on, so that writing it never waits for a reader.

@@ -9,8 +9,8 @@ use hotplate::config::Admin;
 
 use super::Failure;
 
-/// Threads of the engine apart from its pools (control, timers, loaders, watches), and of the command itself.
-const OF_ENGINE: usize = 12;
+/// Threads of the engine apart from its pools (control, timers, loaders, watches, store), and of the command itself.
+const OF_ENGINE: usize = 13;
 /// Threads of the admin listener, its workers and the engine of the dashboard.
 const OF_ADMIN: usize = 16;
 /// Memory that a server needs to start, besides the stacks of its threads.

@@ -283,16 +283,42 @@ fn an_operator_compares_rolls_back_and_resumes() {
         .collect();
     assert_eq!(known, [4, 3, 2, 1]);
 
-    served.memory.set(name("alone.txt"), "newest");
+    // Nothing differs but what waits, and the API says what that is and why.
+    let reload = served.ask("POST", "/admin/v1/reload", &[], "").json();
     assert_eq!(
-        served.ask("POST", "/admin/v1/reload", &[], "").json()["outcome"],
-        "held"
+        (&reload["outcome"], &reload["waiting"]),
+        (&json!("held"), &json!({"count": 1, "names": ["alone.txt"]}))
     );
+    let waiting = &versions["waiting"]["templates"][0];
+    assert_eq!(
+        (&waiting["name"], &waiting["change"], &waiting["since"]),
+        (&json!("alone.txt"), &json!("changed"), &json!(4))
+    );
+    assert_eq!(waiting["cause"]["by"], "admin API");
+    let diff = served.get_json("/admin/v1/diff?from=4&to=source&content=true");
+    let unified = diff["templates"][0]["unified"].as_str().expect("lines");
+    assert!(unified.contains("-alone") && unified.contains("+three\n"), "{unified}");
+    assert_eq!(served.get("/admin/v1/diff?from=4&to=sauce").status, 400);
+    served.edit("index.html", "another page");
+    assert_eq!(
+        served.get_json("/admin/v1/template/index.html")["content"],
+        "another page"
+    );
+    assert_eq!(served.get_json("/admin/v1/template/alone.txt")["content"], "alone");
     assert_eq!(
         served.ask("POST", "/admin/v1/resume", &[], "").json()["outcome"],
         "published"
     );
-    assert_eq!(served.get_json("/admin/v1/template/alone.txt")["content"], "newest");
+    assert_eq!(
+        served.get_json("/admin/v1/template/alone.txt")["content"],
+        "one\nthree\n"
+    );
+    // A text that does not compile is shown by a comparison with the sources.
+    served.edit("alone.txt", "{{ if }} broken");
+    let diff = served.get_json("/admin/v1/diff?from=4&to=source&content=true");
+    let unified = diff["templates"].to_string();
+    assert!(unified.contains("+{{ if }} broken"), "{unified}");
+    served.edit("alone.txt", "fixed");
     assert_eq!(
         served.ask("POST", "/admin/v1/resume", &[], "").json()["outcome"],
         "unchanged"
@@ -304,6 +330,56 @@ fn an_operator_compares_rolls_back_and_resumes() {
         (404, &json!("urn:hotplate:problem:version-not-kept"))
     );
     assert_eq!(served.get("/admin/v1/diff?from=99").status, 404);
+}
+
+#[test]
+fn a_change_has_a_cause_and_may_expect_a_version() {
+    let served = Served::start(&SHOP);
+    served.edit("alone.txt", "two");
+    let cause_of = |version: usize| {
+        let versions = served.get_json("/admin/v1/versions");
+        let found = versions["versions"].as_array().expect("a list").iter();
+        let found = found.filter(|known| known["version"] == version).next_back();
+        found.expect("is known")["cause"].clone()
+    };
+    assert_eq!(
+        cause_of(1),
+        json!({"by": "loader templates in memory", "reason": null, "trace": null})
+    );
+    // The loader may have noticed the edit before the reload asked for it.
+    let edited = cause_of(2);
+    assert!(edited["by"] == "admin API" || edited == cause_of(1), "{edited}");
+
+    let json = ("content-type", "application/json");
+    let tag = served
+        .get("/admin/v1/version")
+        .header("etag")
+        .expect("a tag")
+        .to_owned();
+    assert_eq!(tag, "\"2\"");
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+    let seen = [json, ("if-match", tag.as_str()), ("traceparent", parent.as_str())];
+    let back = r#"{"to": 1, "by": "alice", "reason": "incident 4711"}"#;
+    assert_eq!(served.ask("POST", "/admin/v1/rollback", &seen, back).status, 200);
+    let alice = json!({"by": "alice", "reason": "incident 4711", "trace": trace});
+    assert_eq!(cause_of(3), alice);
+    for (path, body) in [("rollback", r#"{"to": 2}"#), ("resume", "{}")] {
+        let late = served.ask("POST", &format!("/admin/v1/{path}"), &seen, body);
+        assert_eq!(
+            (late.status, &late.json()["type"]),
+            (412, &json!("urn:hotplate:problem:conflict"))
+        );
+        let detail = late.json()["detail"].as_str().expect("words").to_owned();
+        for part in ["version 3 is served and not 2", "alice: incident 4711", trace] {
+            assert!(detail.contains(part), "{part}: {detail}");
+        }
+    }
+    assert_eq!(served.get_json("/admin/v1/version")["version"], 3, "nothing was done");
+    let resume = served.ask("POST", "/admin/v1/resume", &[json], r#"{"by": "bob"}"#);
+    assert_eq!((resume.status, cause_of(4)["by"].as_str()), (200, Some("bob")));
+    let long = json!({"to": 1, "reason": "x".repeat(1025)});
+    assert_eq!(served.post_json("/admin/v1/rollback", &long).status, 422);
 }
 
 #[test]

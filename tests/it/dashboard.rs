@@ -194,7 +194,7 @@ fn the_dashboard_is_live() {
     browser.wait_for("document.querySelector('.done')?.textContent.includes('earlier version')");
     assert_eq!(served.get_json("/admin/v1/versions")["held"], true);
     browser.run("document.querySelector('#resume').click()");
-    browser.wait_for("document.querySelector('.done')?.textContent.includes('newest')");
+    browser.wait_for("document.querySelector('.done')?.textContent.includes('waited')");
     assert_eq!(served.get_json("/admin/v1/versions")["held"], false);
 }
 

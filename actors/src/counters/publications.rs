@@ -1,7 +1,7 @@
 //! [`Publication`]: the versions that were published last.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::events::Published;
@@ -11,7 +11,7 @@ use crate::events::Published;
 pub struct Publication {
     /// The time in milliseconds since 1970.
     pub at_ms: u64,
-    /// True if an operator rolled back to it, so that it is held.
+    /// True if an operator made it by rolling back.
     pub held: bool,
     /// The changes of the version.
     pub published: Arc<Published>,
@@ -22,7 +22,7 @@ pub struct Publication {
 pub(super) struct PublicationLog {
     latest: Mutex<VecDeque<Publication>>,
     most: usize,
-    held: AtomicBool,
+    waiting: AtomicUsize,
 }
 
 impl PublicationLog {
@@ -30,12 +30,11 @@ impl PublicationLog {
         Self {
             latest: Mutex::default(),
             most: kept.saturating_add(1),
-            held: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
         }
     }
 
     pub(super) fn add(&self, publication: Publication) {
-        self.held.store(publication.held, Ordering::Relaxed);
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.push_back(publication);
         while latest.len() > self.most {
@@ -49,8 +48,13 @@ impl PublicationLog {
         latest.iter().cloned().collect()
     }
 
-    /// Returns true if the newest version is held.
-    pub(super) fn held(&self) -> bool {
-        self.held.load(Ordering::Relaxed)
+    /// Records the number of templates whose newest text waits.
+    pub(super) fn wait(&self, templates: usize) {
+        self.waiting.store(templates, Ordering::Relaxed);
+    }
+
+    /// Returns the number of templates whose newest text waits.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 }

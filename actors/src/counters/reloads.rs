@@ -36,7 +36,7 @@ impl ReloadResult {
                 BatchOutcome::Published(report) if !report.stale.is_empty() || !report.broken.is_empty() => {
                     Self::Rejected
                 }
-                BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_) => Self::Success,
+                BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) => Self::Success,
                 BatchOutcome::Refused(_) => Self::Rejected,
                 BatchOutcome::Conflict | BatchOutcome::Lost(_) => Self::Failure,
             },

@@ -13,7 +13,7 @@ use crate::counters::Recorder;
 use crate::events::EventBus;
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
-use crate::protocol::messages::Drain;
+use crate::protocol::messages::{Drain, StoreAccepted};
 use crate::renderer::Renderer;
 use crate::snapshot::Snapshot;
 use crate::supervision::{InjectedFaults, Pool, StrategyGroup, Supervisor, Timers, Unavailable, runtime};
@@ -130,7 +130,7 @@ impl ControlState {
     }
 }
 
-/// The steps of a shutdown, in their order: calls in flight, Watchers, pools, actors of users.
+/// The steps of a shutdown, in their order: calls in flight, Watchers, the store, pools, actors of users.
 struct ShutdownSteps<'e> {
     mailboxes: &'e Mailboxes,
     actors: &'e Actors,
@@ -169,6 +169,9 @@ impl ShutdownSteps<'_> {
         for watcher in self.actors.watchers.iter() {
             let _ = watcher.addr.send(Drain).await;
         }
+        if let Some((_, writer)) = &self.actors.store {
+            let _ = writer.addr.send(StoreAccepted { place: None }).await;
+        }
         self.close_pools();
         while !self.pools().all(Pool::has_ended) {
             actix::clock::sleep(POLL).await;
@@ -196,6 +199,7 @@ impl ShutdownSteps<'_> {
 
     fn pools(&self) -> impl Iterator<Item = &Pool> {
         let loaders = self.actors.loader_workers.iter().map(|worker| worker.pool());
-        loaders.chain([&self.actors.compilers, self.renderer])
+        let store = self.actors.store.iter().map(|(storing, _)| &storing.thread);
+        loaders.chain([&self.actors.compilers, self.renderer]).chain(store)
     }
 }

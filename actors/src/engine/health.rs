@@ -98,6 +98,19 @@ impl Engine {
                 false => degraded.extend(loader.status.missing.clone()),
             }
         }
+        let storing = self.actors.store.as_ref().map(|(storing, _)| storing);
+        let store = storing.and_then(|storing| storing.store.as_ref());
+        let store = store.map(|(_, state)| state.health(version));
+        let audit = storing.and_then(|storing| storing.audit.as_ref());
+        let audit = audit.map(|(_, progress)| progress.health());
+        if let Some(error) = audit.as_ref().and_then(|audit| audit.error.as_ref()) {
+            degraded.push(format!("the audit log is not written: {error}"));
+        }
+        if let Some(store) = &store {
+            degraded.extend(store.not_loaded.iter().cloned());
+            let not_stored = store.error.as_ref();
+            degraded.extend(not_stored.map(|error| format!("the newest version is not stored: {error}")));
+        }
         Health {
             ready: reasons.is_empty(),
             reasons,
@@ -106,6 +119,8 @@ impl Engine {
             actors,
             loaders,
             mailboxes: self.mailboxes.all().map(mailbox).into(),
+            store,
+            audit,
         }
     }
 

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use actix::{Actor, AsyncContext};
 
 use super::control::ControlState;
+use super::storing::{self, Storing};
 use super::{ActorEntry, Actors, Grapher, Registry, StartError, hang_policy};
 use crate::accepted::AcceptedState;
 use crate::compiler::{self, Cache, Compiler, FirstBatches};
@@ -16,12 +18,17 @@ use crate::graph::plan::Graph;
 use crate::limits::Limits;
 use crate::loader::Hints;
 use crate::policies::ActorKind;
-use crate::protocol::messages::{BatchOutcome, Reload, SourcesChanged, SyncOutcome, SyncSources};
+use crate::protocol::messages::{BatchOutcome, Reload, SourcesChanged, StoreAccepted, SyncOutcome, SyncSources};
 use crate::registry::state::RegistryState;
 use crate::registry::{self, AnsweredState};
+use crate::store::state::StoreState;
+use crate::store::version::{StoredText, StoredVersion};
+use crate::store_writer::{StoreWriter, StoreWriterConfig};
 use crate::supervision::{Behavior, Child, InjectedFaults, MailboxSlot, MeteredRecipient, Pool, Shell, Vault};
+use crate::template::TemplateKey;
 use crate::version::LoaderId;
 use crate::watcher::{self, HintGate, LoaderWorker, Watcher};
+use crate::without_subscriber::warn_without_subscriber;
 
 impl ControlState {
     /// Starts all actors, then has each Watcher sync, which publishes the first version.
@@ -43,7 +50,23 @@ impl ControlState {
         let child = |actor: ActorKind, number| group.add(actor.name(), number, plan.policies.of(actor));
         let graph = Graph::new(&plan.formatters, plan.companions);
         let state = AnsweredState::new(RegistryState::of(served.load_full()));
-        let accepted = Vault::new(AcceptedState::new(state, Arc::new(graph)));
+        let accepted = Vault::new(AcceptedState::new(state, Arc::new(graph.clone())));
+        let storing = Storing::new(plan.store.as_ref(), plan.audit.as_ref(), &plan.loaders)?;
+        let stored = match &storing {
+            Some(storing) => storing.open().await?,
+            None => None,
+        };
+        let audit = storing.as_ref().and_then(|storing| storing.audit.as_ref());
+        let audit = audit.map(|(_, progress)| Arc::clone(progress));
+        let (store, committed): (_, Arc<dyn Fn() + Send + Sync>) = match storing {
+            Some(storing) => {
+                let child = child(ActorKind::Store, 0);
+                let faults = faults["store"].clone();
+                let (writer, ask) = start_writer(&storing, &accepted, plan.loaders.len(), child, faults);
+                (Some((storing, writer)), ask)
+            }
+            None => (None, Arc::new(|| {})),
+        };
         let registry = registry::RegistryConfig {
             accepted: accepted.clone(),
             served: Arc::clone(&served),
@@ -51,8 +74,11 @@ impl ControlState {
             events,
             fault_log,
             recorder: Arc::clone(&recorder),
+            audit: audit.clone(),
+            committed,
         };
         let registry: ActorEntry<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
+        let empty_graph = graph;
         let graph = graph::GraphConfig {
             accepted,
             registry: registry.recipient(),
@@ -73,10 +99,21 @@ impl ControlState {
             first_batches: Arc::new(FirstBatches::of(plan.loaders.len())),
         };
 
+        let keys = stored.as_ref().map(|stored| keys_by_loader(stored, plan.loaders.len()));
+        let is_restored = stored.is_some();
+        if let Some(stored) = stored {
+            let version = stored.version.number();
+            storing::restore(stored, empty_graph, &compiler_config, &registry).await?;
+            tracing::info!(version, "serving a stored version until the templates are loaded");
+        }
+
         let mut compiler_children = Vec::with_capacity(plan.loaders.len());
         let mut watchers = Vec::with_capacity(plan.loaders.len());
         let mut loader_workers = Vec::with_capacity(plan.loaders.len());
-        for (number, loader) in plan.loaders.into_iter().enumerate() {
+        for (number, mut loader) in plan.loaders.into_iter().enumerate() {
+            if let Some(keys) = keys.as_ref().and_then(|keys| keys.get(number)) {
+                loader.restored(keys);
+            }
             let id = LoaderId(u16::try_from(number).unwrap_or(u16::MAX));
             let worker = LoaderWorker::new(loader, id)?;
             let compiler: ActorEntry<Compiler> =
@@ -100,7 +137,19 @@ impl ControlState {
             watchers.push(watcher);
             loader_workers.push(worker);
         }
-        first_syncs(&watchers).await?;
+        match &store {
+            // The stored version is served at once, and what the loaders say becomes the next one.
+            Some((
+                Storing {
+                    store: Some((_, state)),
+                    ..
+                },
+                _,
+            )) if is_restored => {
+                syncs_after_restore(&watchers, &loader_workers, state);
+            }
+            _ => first_syncs(&watchers).await?,
+        }
         plan.stand_in
             .check(&served.load())
             .map_err(|(name, reason)| StartError::Fallback {
@@ -110,6 +159,7 @@ impl ControlState {
         let rest = [&graph.child, &registry.child, &renderer.worker.child];
         let children = watchers.iter().map(|watcher| &watcher.child);
         let children = children.chain(&compiler_children).chain(rest);
+        let children = children.chain(store.iter().map(|(_, writer)| &writer.child));
         Ok(Actors {
             children: children.cloned().collect(),
             watchers: watchers.into(),
@@ -117,6 +167,7 @@ impl ControlState {
             registry,
             loader_workers: loader_workers.into(),
             compilers,
+            store,
             faults,
         })
     }
@@ -189,11 +240,81 @@ async fn first_syncs(watchers: &[ActorEntry<Watcher>]) -> Result<(), StartError>
     Ok(())
 }
 
+/// The pause before a loader that could not be loaded since the start is synced again, and the longest one.
+const RELOAD_PAUSE: Duration = Duration::from_secs(1);
+const RELOAD_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Has each Watcher sync until it succeeds, while the stored version is served.
+fn syncs_after_restore(watchers: &[ActorEntry<Watcher>], workers: &[LoaderWorker], state: &Arc<StoreState>) {
+    for (number, (watcher, worker)) in watchers.iter().zip(workers).enumerate() {
+        let (addr, worker, state) = (watcher.addr.clone(), worker.clone(), Arc::clone(state));
+        state.loaded(number, Some(format!("{} was not loaded yet", worker.health().loader)));
+        actix::spawn(async move {
+            let mut pause = RELOAD_PAUSE;
+            // The address is closed once the engine stops.
+            while let Ok(outcome) = addr.send(Reload::default()).await {
+                let Err(error) = check_first(outcome) else {
+                    state.loaded(number, None);
+                    return;
+                };
+                let source = worker.health().loader;
+                let reason =
+                    format!("{source} could not be loaded since the start: {error}; its stored templates are served");
+                tracing::warn!(reason, "stored templates are served");
+                warn_without_subscriber(&reason);
+                state.loaded(number, Some(reason));
+                actix::clock::sleep(pause).await;
+                pause = (pause * 2).min(RELOAD_PAUSE_MAX);
+            }
+        });
+    }
+}
+
+/// Returns the keys of the stored templates of each loader.
+fn keys_by_loader(stored: &StoredVersion, loaders: usize) -> Vec<Vec<TemplateKey>> {
+    let keys = |texts: &Vec<StoredText>| texts.iter().map(|text| text.name.clone().into()).collect();
+    stored.loaders.iter().take(loaders).map(keys).collect()
+}
+
+/// Starts the StoreWriter, and returns it with the function that has it write.
+fn start_writer(
+    storing: &Storing,
+    accepted: &Vault<storing::Accepted>,
+    loaders: usize,
+    child: Arc<Child>,
+    faults: InjectedFaults,
+) -> (ActorEntry<StoreWriter>, Arc<dyn Fn() + Send + Sync>) {
+    let mut created: Option<Arc<dyn Fn() + Send + Sync>> = None;
+    let child_of_shell = Arc::clone(&child);
+    let addr = Shell::<StoreWriter>::create(|context| {
+        let (recipient, place) = (context.address().recipient::<StoreAccepted>(), MailboxSlot::default());
+        let ask: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+            if let Some(place) = place.take() {
+                // A mailbox that is full holds requests that wait for the same.
+                let _ = recipient.try_send(StoreAccepted { place: Some(place) });
+            }
+        });
+        created = Some(Arc::clone(&ask));
+        let (accepted, audited) = (accepted.clone(), accepted.clone());
+        let config = StoreWriterConfig {
+            store: storing.store.clone(),
+            audit: storing.audit.clone(),
+            thread: storing.thread.clone(),
+            newest: Arc::new(move || storing::describe(&accepted.draft(), loaders)),
+            unwritten: Arc::new(move || audited.draft().unwritten),
+            ask,
+        };
+        Shell::new(config, child_of_shell, faults)
+    });
+    let ask = created.unwrap_or_else(|| Arc::new(|| {}));
+    (ActorEntry { addr, child }, ask)
+}
+
 /// Returns the error of a first sync.
 fn check_first(outcome: SyncOutcome) -> Result<(), StartError> {
     match outcome {
         SyncOutcome::Unchanged => Ok(()),
-        SyncOutcome::Decided(BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) | BatchOutcome::Held(_)) => Ok(()),
+        SyncOutcome::Decided(BatchOutcome::Published(_) | BatchOutcome::Unchanged(_)) => Ok(()),
         SyncOutcome::Decided(BatchOutcome::Refused(reason) | BatchOutcome::Lost(reason)) => {
             Err(StartError::Refused(reason))
         }

@@ -18,14 +18,19 @@ use std::sync::Arc;
 use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
 use super::faults::{FaultFinder, SuggestionCache, faults_of_broken};
+use super::hold::Hold;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::dialect::{CallKind, Formatter, FormatterError, FormatterUse, Formatters, Member, Members, TemplateId};
+use crate::dialect::{
+    CallKind, Formatter, FormatterError, FormatterUse, Formatters, Member, Members, TemplateId, Unit,
+};
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::index::Index;
 use crate::snapshot::view::{PlacedMember, View};
-use crate::snapshot::{Chunks, Faults, IdSet, NameHasher, NewestTexts, TextFaults};
-use crate::template::TemplateName;
+use crate::snapshot::{
+    BrokenText, BrokenTexts, Chunks, Content, Faults, IdSet, NameHasher, NewestTexts, TextFaults,
+};
+use crate::template::{Digest, TemplateKey, TemplateName};
 use crate::version::LoaderId;
 
 /// The texts of all loaders, the calls between them, and the bad templates. A clone shares all memory, so a caller applies a batch to a
@@ -39,7 +44,7 @@ pub struct Graph {
     companions: Companions,
     names: Index,
     /// The texts of each loader, in the order of precedence.
-    loaders: BTreeMap<LoaderId, Chunks<Arc<CompiledText>>>,
+    loaders: LoaderTexts,
     /// The templates of which some loader has a text.
     defined: IdSet,
     /// The newest text that compiled, of each template that is defined. Its edges count also while a newer text does not compile.
@@ -49,14 +54,20 @@ pub struct Graph {
     faults: Faults,
     /// The templates that extend themselves, directly or through others.
     cycles: IdSet,
+    /// The newest texts that did not compile, which the view does not have.
+    broken: BrokenTexts,
     bad: IdSet,
+    /// The templates that an operator rolled back. Their texts are in effect in place of those of the loaders.
+    pub(super) hold: Hold,
 }
 
 /// The number of templates that the message about a cycle lists.
 const CYCLE_LISTED_MAX: usize = 8;
+/// The texts of each loader, in the order of precedence.
+type LoaderTexts = BTreeMap<LoaderId, Chunks<Arc<CompiledText>>>;
 
 /// A template of which a batch has news: its text before the batch.
-type Touched = (TemplateId, Option<Arc<CompiledText>>);
+pub(super) type Touched = (TemplateId, Option<Arc<CompiledText>>);
 
 impl Graph {
     /// Creates a graph without templates.
@@ -66,13 +77,15 @@ impl Graph {
             formatters: Arc::new(formatters.clone()),
             companions,
             names: Index::default(),
-            loaders: BTreeMap::new(),
+            loaders: LoaderTexts::new(),
             defined: IdSet::default(),
             view: Arc::default(),
             callers: CallerIndex::default(),
             faults: Faults::default(),
             cycles: IdSet::default(),
+            broken: BrokenTexts::default(),
             bad: IdSet::default(),
+            hold: Hold::default(),
         }
     }
 
@@ -81,8 +94,17 @@ impl Graph {
     /// Texts that were good, are good and call nothing bad cost only themselves. A name that is added or removed costs its callers as well.
     /// All other changes cost their dependents.
     pub fn apply(&mut self, batch: &CompiledBatch) -> Plan {
+        let touched = self.merge_texts(batch);
+        if !self.hold.is_empty() {
+            touched.iter().for_each(|(id, _)| self.lift_if_changed(*id));
+        }
+        self.plan(touched)
+    }
+
+    /// Updates everything that follows from the texts of some templates, and returns the effect.
+    pub(super) fn plan(&mut self, touched: Vec<Touched>) -> Plan {
         let mut inspected = OrderedIds::default();
-        for (id, before) in self.merge_texts(batch) {
+        for (id, before) in touched {
             let text = self.text(id).cloned();
             let is_added_or_removed = before.is_some() != text.is_some();
             match (before, text) {
@@ -120,6 +142,7 @@ impl Graph {
                 view: Arc::clone(&self.view),
                 bad: self.bad.clone(),
                 faults: self.faults.clone(),
+                broken: self.broken.clone(),
                 len: self.defined.len(),
             },
             reviewed,
@@ -155,9 +178,78 @@ impl Graph {
         self.defined.iter().filter_map(|id| self.names.name(id))
     }
 
-    /// Returns the text of a template, from the first loader that has one.
+    /// Returns the texts of each loader, in the order of precedence.
+    pub(crate) fn texts(
+        &self,
+    ) -> impl Iterator<Item = (LoaderId, impl Iterator<Item = (&TemplateName, &CompiledText)>)> {
+        self.loaders.iter().map(|(loader, texts)| {
+            let texts = texts.iter();
+            let texts = texts.filter_map(|(id, text)| Some((self.names.name(id)?, &**text)));
+            (*loader, texts)
+        })
+    }
+
+    /// Returns a view of texts that are not those of any loader: the closures of templates that are stale. Texts that do not compile are left
+    /// out.
+    pub(crate) fn view_of(&mut self, texts: &[(TemplateKey, CompiledText)]) -> View {
+        let mut view = View::default();
+        for (key, text) in texts {
+            if let CompiledText::Unit { digest, unit } = text {
+                let id = self.names.id_of(&key.name);
+                let member = self.member(key.name.clone(), *digest, unit);
+                view.set(id, Some(Arc::new(PlacedMember::new(member))));
+            }
+        }
+        view
+    }
+
+    /// Returns the id of a name.
+    pub(super) fn id_of(&mut self, name: &TemplateName) -> TemplateId {
+        self.names.id_of(name)
+    }
+
+    /// Returns the name of an id.
+    pub(super) fn name(&self, id: TemplateId) -> Option<&TemplateName> {
+        self.names.name(id)
+    }
+
+    /// Returns the newest texts that did not compile.
+    pub(super) fn broken(&self) -> impl Iterator<Item = (TemplateId, &Arc<BrokenText>)> {
+        self.broken.iter()
+    }
+
+    /// Returns the text of a template that is in effect: the held one, or that of its source.
     fn text(&self, id: TemplateId) -> Option<&Arc<CompiledText>> {
+        effective_text(&self.hold, &self.loaders, id)
+    }
+
+    /// Returns the text of a template from the first loader that has one, whether it is held or not.
+    pub(super) fn source_text(&self, id: TemplateId) -> Option<&Arc<CompiledText>> {
         self.loaders.values().find_map(|texts| texts.get(id))
+    }
+
+    /// Returns the templates whose text in effect is not that of a version.
+    pub(super) fn differences(&self, version: &Content) -> IdSet {
+        let compiled = self.view.differences(&version.view);
+        let broken = self.broken.differences(&version.broken, Arc::ptr_eq);
+        compiled.into_iter().chain(broken).collect()
+    }
+
+    /// Restores the calls of one template as they are in a version, and whether it is defined.
+    pub(super) fn restore(&mut self, id: TemplateId, version: &Content, is_defined: bool) {
+        self.callers.replace(id, self.view.member(id), version.view.member(id));
+        match is_defined {
+            true => _ = self.defined.insert(id),
+            false => _ = self.defined.remove(id),
+        }
+    }
+
+    /// Restores everything that a version keeps of all templates. Call it after [`restore`](Self::restore).
+    pub(super) fn restore_content(&mut self, version: &Content) {
+        self.view = Arc::clone(&version.view);
+        self.faults = version.faults.clone();
+        self.broken = version.broken.clone();
+        self.bad = version.stale().bad().clone();
     }
 
     /// Replaces the texts of a loader, and returns the templates that the batch mentions, each once.
@@ -206,8 +298,12 @@ impl Graph {
             self.faults.forget_absent(id);
         }
         let CompiledText::Unit { digest, unit } = text else {
+            self.broken.set(id, text.broken().map(Arc::new));
             return;
         };
+        if self.broken.get(id).is_some() {
+            self.broken.set(id, None);
+        }
         let before = self.view.shared(id);
         // A text that is back after one that did not compile.
         if before.as_ref().is_some_and(|before| before.member.digest == *digest) {
@@ -216,6 +312,13 @@ impl Graph {
         let Some(name) = self.names.name(id).cloned() else {
             return;
         };
+        let member = self.member(name, *digest, unit);
+        self.replace_edges(id, before.as_ref().map(|before| &before.member), Some(&member));
+        Arc::make_mut(&mut self.view).set(id, Some(Arc::new(PlacedMember::new(member))));
+    }
+
+    /// Returns a unit under a name, with its calls and formatters resolved.
+    fn member(&mut self, name: TemplateName, digest: Digest, unit: &Arc<dyn Unit>) -> Member {
         let mut companions = OrderedIds::default();
         for companion in self.companions.of(&name).iter().filter(|companion| **companion != name) {
             companions.push(self.names.id_of(companion));
@@ -227,16 +330,14 @@ impl Graph {
                 Some(formatter) => formatter.clone(),
                 None => missing_formatter(),
             });
-        let member = Member {
-            digest: *digest,
+        Member {
+            digest,
             formatters: formatters.collect(),
             callees: unit.calls().iter().map(|call| self.names.id_of(&call.name)).collect(),
             companions: companions.ids.into_boxed_slice(),
             unit: Arc::clone(unit),
             name,
-        };
-        self.replace_edges(id, before.as_ref().map(|before| &before.member), Some(&member));
-        Arc::make_mut(&mut self.view).set(id, Some(Arc::new(PlacedMember::new(member))));
+        }
     }
 
     /// Replaces the edges of a template, and forgets the absent templates that nothing calls any more.
@@ -254,6 +355,7 @@ impl Graph {
         self.defined.remove(id);
         self.bad.remove(id);
         self.faults.clear(id);
+        self.broken.set(id, None);
         if let Some(before) = self.view.shared(id) {
             self.replace_edges(id, Some(&before.member), None);
             Arc::make_mut(&mut self.view).set(id, None);
@@ -293,8 +395,7 @@ impl Graph {
             suggestions: SuggestionCache::default(),
         };
         for id in ids {
-            let (Some(name), Some(text)) = (names.name(*id), self.loaders.values().find_map(|texts| texts.get(*id)))
-            else {
+            let (Some(name), Some(text)) = (names.name(*id), effective_text(&self.hold, &self.loaders, *id)) else {
                 continue;
             };
             let unit = match &**text {
@@ -396,6 +497,15 @@ fn cycles(from: &[TemplateId], next: impl Fn(TemplateId) -> Option<TemplateId>) 
         }
     }
     found
+}
+
+/// Returns the text of a template that is in effect. A function of some fields, so that others can be written meanwhile.
+fn effective_text<'g>(hold: &'g Hold, loaders: &'g LoaderTexts, id: TemplateId) -> Option<&'g Arc<CompiledText>> {
+    // Usually nothing is held.
+    match hold.get(&id) {
+        Some(held) => held.served.as_ref(),
+        None => loaders.values().find_map(|texts| texts.get(id)),
+    }
 }
 
 /// Returns a placeholder for a formatter that is not registered. A template with one is bad and never rendered.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Hotplate;
+use crate::audit::AuditOptions;
 use crate::dialect::tiny::{Tiny, formatters};
 use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Output};
 use crate::engine::{Companions, Dialects, Engine, Entries, StartError, StartPlan};
@@ -14,6 +15,7 @@ use crate::loader::{DirectoryLoader, Loader, Mount, Rules, WatchBy};
 use crate::policies::{ActorKind, Policies};
 use crate::protocol::render::OnFailure;
 use crate::reader::StandIn;
+use crate::store::StoreOptions;
 use crate::supervision::Policy;
 use crate::template::{NameError, TemplateName};
 use crate::value::Value;
@@ -41,6 +43,8 @@ pub struct Builder {
     policies: Policies,
     foreign: bool,
     wording: Wording,
+    store: Option<StoreOptions>,
+    audit: Option<AuditOptions>,
 }
 
 impl Builder {
@@ -65,6 +69,8 @@ impl Builder {
             policies: Policies::default(),
             foreign: false,
             wording: Wording::default(),
+            store: None,
+            audit: None,
         }
     }
 
@@ -268,6 +274,52 @@ impl Builder {
         self
     }
 
+    /// Stores published versions in a directory, and serves the last one at the next start: at once, whatever the loaders find, which becomes
+    /// the version after it. A loader that cannot be loaded then does not prevent the start; [`Health`](crate::Health) names it.
+    ///
+    /// Several processes may share a directory if they load from the same sources. See [`store`](crate::store).
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, StoreOptions};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let (site, store) = (directory.path().join("site"), directory.path().join("store"));
+    /// std::fs::create_dir(&site)?;
+    /// std::fs::write(site.join("hello.html"), "Hello {name}!")?;
+    /// let builder = || Hotplate::builder().root(&site).store(StoreOptions::new(&store));
+    /// let hotplate = builder().start()?;
+    /// # actix::System::new().block_on(hotplate.shutdown(std::time::Duration::from_secs(60)));
+    /// # drop(hotplate);
+    ///
+    /// std::fs::remove_dir_all(&site)?;
+    /// let hotplate = builder().start()?;
+    /// assert_eq!(hotplate.render("hello.html", &serde_json::json!({ "name": "you" }))?.body, "Hello you!");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn store(mut self, options: StoreOptions) -> Self {
+        self.store = Some(options);
+        self
+    }
+
+    /// Writes an audit log into a directory: a record of each change of what is served, and of each refusal. See [`audit`](crate::audit).
+    ///
+    /// ```
+    /// use hotplate_actors::{AuditOptions, Hotplate, MemoryLoader, audit};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let log = directory.path().join("audit");
+    /// let hello = MemoryLoader::of([("hello.html", "Hello!")])?;
+    /// let hotplate = Hotplate::builder().loader(hello).audit(AuditOptions::new(&log)).start()?;
+    /// # actix::System::new().block_on(hotplate.shutdown(std::time::Duration::from_secs(60)));
+    /// # drop(hotplate);
+    /// assert_eq!(audit::verify(&log)?.lines, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn audit(mut self, options: AuditOptions) -> Self {
+        self.audit = Some(options);
+        self
+    }
+
     /// Sets the restart policy of an actor, instead of its [default](ActorKind::default_policy).
     ///
     /// ```
@@ -337,6 +389,8 @@ impl Builder {
             policies: self.policies,
             foreign: self.foreign,
             wording: self.wording,
+            store: self.store,
+            audit: self.audit,
         };
         Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))
     }

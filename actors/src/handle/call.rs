@@ -9,9 +9,8 @@ use actix::Message;
 use tracing::Instrument;
 
 use crate::engine::{ActorEntry, Engine, Registry};
-use crate::protocol::messages::{IdempotencyKey, Resume, RollBack, RolledBack};
+use crate::protocol::messages::RolledBack;
 use crate::supervision::{Fault, Serve, Unavailable};
-use crate::version::Version;
 
 /// Number of times that a lost message is sent again before the call fails with `Lost`.
 pub(super) const RETRIES: usize = 4;
@@ -85,21 +84,11 @@ impl Engine {
         }
     }
 
-    /// Serves an earlier version again. A repeated key has no further effect.
-    pub(super) async fn roll_back(&self, to: Version, key: IdempotencyKey) -> Result<RolledBack, Unavailable> {
-        self.command(RollBack { to, key: Some(key) }).await
-    }
-
-    /// Ends a roll-back. A repeated key has no further effect.
-    pub(super) async fn resume(&self, key: IdempotencyKey) -> Result<RolledBack, Unavailable> {
-        self.command(Resume { key: Some(key) }).await
-    }
-
     /// Sends a command to the Registry, and sends it again if the Registry fails meanwhile. The key of the command makes that safe.
-    async fn command<M>(&self, message: M) -> Result<RolledBack, Unavailable>
+    pub(super) async fn command<M>(&self, message: M) -> Result<RolledBack, Unavailable>
     where
         Registry: Serve<M>,
-        M: Message<Result = Result<RolledBack, Unavailable>> + Copy + Send + 'static,
+        M: Message<Result = Result<RolledBack, Unavailable>> + Clone + Send + 'static,
     {
         let registry = &self.actors.registry;
         if !registry.child.is_available() {
@@ -107,7 +96,7 @@ impl Engine {
         }
         let mut left = RETRIES;
         loop {
-            match self.ask(registry, message).await {
+            match self.ask(registry, message.clone()).await {
                 Err(Unavailable::Lost(_)) if left > 0 && registry.child.is_available() => left -= 1,
                 answer => return answer,
             }

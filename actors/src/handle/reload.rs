@@ -9,6 +9,7 @@ use crate::engine::{Engine, ReloadAnswers};
 use crate::idempotency::{AnswerLimits, PendingAnswer};
 use crate::protocol::messages::{BatchOutcome, History, IdempotencyKey, Reload, SyncOutcome};
 use crate::protocol::reload::{ReloadOutcome, ReloadReport};
+use crate::protocol::report::NameSample;
 use crate::supervision::Unavailable;
 use crate::version::Version;
 
@@ -74,6 +75,7 @@ impl Reloader {
             outcome: ReloadOutcome::Unchanged,
             changed: Vec::new(),
             removed: Vec::new(),
+            waiting: NameSample::default(),
             not_current: Vec::new(),
             diagnostics: Vec::new(),
         };
@@ -81,7 +83,7 @@ impl Reloader {
         for watcher in engine.actors.watchers.iter() {
             let mut left = RETRIES;
             let outcome = loop {
-                let outcome = engine.ask_admitted(watcher, reload, deadline).await?;
+                let outcome = engine.ask_admitted(watcher, reload.clone(), deadline).await?;
                 match (outcome.is_lost(), &down) {
                     (true, Some(down)) => return Err(down.clone().into()),
                     // The actor that failed has been restarted, and the Watcher sends everything again.
@@ -94,8 +96,9 @@ impl Reloader {
         let history = engine
             .ask_admitted(&engine.actors.registry, History, deadline)
             .await??;
-        if history.held {
-            report.merge_severity(ReloadOutcome::Held);
+        report.waiting = history.waiting.names();
+        if !report.waiting.is_empty() && report.outcome == ReloadOutcome::Unchanged {
+            report.outcome = ReloadOutcome::Held;
         }
         report.version = engine.reader.current().version();
         report.not_current = not_current::not_current(engine);
@@ -140,7 +143,6 @@ impl ReloadReport {
                 self.removed.extend_from_slice(&published.removed);
                 ReloadOutcome::Published
             }
-            SyncOutcome::Decided(BatchOutcome::Held(_)) => ReloadOutcome::Held,
             SyncOutcome::Decided(BatchOutcome::Refused(reason)) => ReloadOutcome::Refused(reason),
             SyncOutcome::LoadFailed(error) => ReloadOutcome::Unreadable(error.to_string()),
             SyncOutcome::Decided(BatchOutcome::Lost(reason)) => return Err(Unavailable::Lost(reason)),
@@ -157,8 +159,8 @@ impl ReloadReport {
     fn merge_severity(&mut self, outcome: ReloadOutcome) {
         let severity = |outcome: &ReloadOutcome| match outcome {
             ReloadOutcome::Unchanged => 0,
-            ReloadOutcome::Published => 1,
-            ReloadOutcome::Held => 2,
+            ReloadOutcome::Held => 1,
+            ReloadOutcome::Published => 2,
             ReloadOutcome::Refused(_) => 3,
             ReloadOutcome::Unreadable(_) => 4,
         };
@@ -188,6 +190,7 @@ mod tests {
                 outcome: ReloadOutcome::Published,
                 changed: names.collect(),
                 removed: Vec::new(),
+                waiting: NameSample::default(),
                 not_current: Vec::new(),
                 diagnostics: Vec::new(),
             }

@@ -64,6 +64,7 @@ use super::{Changes, Depth, Hints, Loader, LoaderError};
 use crate::dialect::Missing;
 use crate::health::LoaderStatus;
 use crate::limits::Limits;
+use crate::template::TemplateKey;
 
 use disk::System;
 use hint_timer::{HintTimer, TimerState};
@@ -254,6 +255,10 @@ impl Loader for DirectoryLoader {
     fn describe(&self) -> String {
         let paths: Vec<String> = self.roots.iter().map(|path| path.display().to_string()).collect();
         paths.join(", ")
+    }
+
+    fn restored(&mut self, keys: &[TemplateKey]) {
+        self.observer.restored(keys);
     }
 
     fn watch(&mut self, hints: Hints) -> Result<(), LoaderError> {

@@ -9,14 +9,16 @@ use std::time::Instant;
 
 use actix::Message;
 
+use crate::cause::Cause;
 use crate::context::Context;
 use crate::diagnostic::Diagnostic;
-use crate::snapshot::{Compared, Snapshot};
+use crate::snapshot::{Compared, Snapshot, StoredStale};
 use crate::supervision::{Fault, TakenSlot, Unavailable};
 use crate::template::{Digest, Source, TemplateKey, TemplateName};
 use crate::version::{Revision, Version};
 
 use super::batch::CompiledBatch;
+use super::hold::WaitingTemplates;
 use super::load::LoaderError;
 use super::plan::Plan;
 use super::render::{RenderFailure, RenderOptions, Rendered};
@@ -35,11 +37,13 @@ pub struct SyncSources {
 }
 
 /// Sync everything. It is answered when everything that was written before is live, or named in the diagnostics.
-#[derive(Debug, Clone, Copy, Default, Message)]
+#[derive(Debug, Clone, Default, Message)]
 #[rtype(result = "SyncOutcome")]
 pub struct Reload {
     /// True to read every byte again, for changes that neither an event nor a time stamp shows.
     pub full: bool,
+    /// Who asked for it, and why. Without a name it is the loader.
+    pub cause: Cause,
 }
 
 /// The last message to a Watcher. It is answered once the batch in flight is decided; later hints are ignored.
@@ -95,6 +99,8 @@ pub struct SourcesChanged {
     pub removed: Vec<TemplateKey>,
     /// The time at which the first of these changes was noticed.
     pub noticed: Instant,
+    /// Who asked for the sync that found them, and why; the loader, if nobody did.
+    pub cause: Cause,
 }
 
 /// A compiled batch of sources.
@@ -105,6 +111,8 @@ pub struct Compiled {
     pub batch: CompiledBatch,
     /// The time at which the first change of the batch was noticed.
     pub noticed: Instant,
+    /// Who caused it, and why.
+    pub cause: Cause,
 }
 
 /// The first batches of all loaders, which become one version.
@@ -124,6 +132,8 @@ pub struct PublishBatch<G> {
     pub graph: G,
     /// The time at which the first change of the batch was noticed.
     pub noticed: Instant,
+    /// Who caused it, and why.
+    pub cause: Cause,
 }
 
 /// The outcome of a batch.
@@ -134,8 +144,6 @@ pub enum BatchOutcome {
     Published(Arc<Report>),
     /// It changes nothing.
     Unchanged(Version),
-    /// It was accepted, and waits until a roll-back is ended.
-    Held(Version),
     /// It was rejected; the previous version is still served.
     Refused(String),
     /// The plan was made for another state than the one that the Registry has. The Graph makes a new one, so nothing has to be sent again.
@@ -147,6 +155,45 @@ pub enum BatchOutcome {
 impl From<Fault> for BatchOutcome {
     fn from(fault: Fault) -> Self {
         Self::Lost(fault.to_string())
+    }
+}
+
+/// Continue from a version that an earlier process has published and stored. Sent once, before anything is loaded.
+#[derive(Debug, Message)]
+#[rtype(result = "BatchOutcome")]
+pub struct RestoreVersion<G> {
+    /// The content of the version.
+    pub plan: Plan,
+    /// The templates that were stale.
+    pub(crate) stale: Vec<StoredStale>,
+    /// The number of the version.
+    pub version: Version,
+    /// The state of the Graph.
+    pub graph: G,
+}
+
+// --- to the StoreWriter -----------------------------------------------------------------------------------------------------
+
+/// Store what was accepted and is not stored yet. The newest version counts, so several requests lead to one write.
+#[derive(Debug, Message)]
+#[rtype(result = "StoreOutcome")]
+pub struct StoreAccepted {
+    /// The single slot that requests have in the mailbox; absent for a caller who waits for the outcome.
+    pub place: Option<TakenSlot>,
+}
+
+/// The outcome of storing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreOutcome {
+    /// Everything that was accepted is durable.
+    Stored,
+    /// It is not, for this reason. It is tried again.
+    Failed(String),
+}
+
+impl From<Fault> for StoreOutcome {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault.to_string())
     }
 }
 
@@ -166,22 +213,34 @@ impl IdempotencyKey {
     }
 }
 
-/// Serve an earlier version again, under a new number, and hold it until [`Resume`].
-#[derive(Debug, Clone, Copy, Message)]
+/// Serve an earlier version again, under a new number. What the sources have instead waits, template by template, until it changes or until
+/// [`Resume`].
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<RolledBack, Unavailable>")]
 pub struct RollBack {
     /// The version, one of [`History`].
     pub to: Version,
-    /// The idempotency key.
-    pub key: Option<IdempotencyKey>,
+    /// The options of the command.
+    pub command: CommandOptions,
 }
 
-/// End a roll-back: serve the newest version again.
-#[derive(Debug, Clone, Copy, Default, Message)]
+/// End all roll-backs: apply everything that waits.
+#[derive(Debug, Clone, Default, Message)]
 #[rtype(result = "Result<RolledBack, Unavailable>")]
 pub struct Resume {
+    /// The options of the command.
+    pub command: CommandOptions,
+}
+
+/// The options of a command of an operator.
+#[derive(Debug, Clone, Default)]
+pub struct CommandOptions {
     /// The idempotency key.
     pub key: Option<IdempotencyKey>,
+    /// The version that the operator has seen. If another one is served, nothing is done and the answer is [`RolledBack::Conflict`].
+    pub expected: Option<Version>,
+    /// Who asked for it, and why.
+    pub cause: Cause,
 }
 
 /// The outcome of a [`RollBack`] or [`Resume`].
@@ -190,10 +249,40 @@ pub struct Resume {
 pub enum RolledBack {
     /// A new version was published.
     Published(Arc<Report>),
-    /// No version was held, so nothing was done.
+    /// Nothing waited, or it changes nothing that is served.
     Unchanged(Version),
+    /// What waits is rejected, for this reason; it still waits.
+    Refused(String),
     /// The version is not kept, or no longer.
     NotKept(VersionNotKept),
+    /// Another version is served than the operator expected, so nothing was done.
+    Conflict(VersionConflict),
+}
+
+impl RolledBack {
+    /// Returns the reason why the command was refused, if it was.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Published(_) | Self::Unchanged(_) => None,
+            Self::NotKept(not_kept) => Some(not_kept.to_string()),
+            Self::Conflict(conflict) => Some(conflict.to_string()),
+            Self::Refused(reason) => Some(reason.clone()),
+        }
+    }
+}
+
+/// Another version is served than a caller expected: somebody else changed something meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
+#[error(
+    "version {served} is served and not {expected}, so nothing was done: it was made by {cause}; compare the two and decide again"
+)]
+pub struct VersionConflict {
+    /// The version that the caller expected.
+    pub expected: Version,
+    /// The version that is served.
+    pub served: Version,
+    /// Who made that version, and why.
+    pub cause: Cause,
 }
 
 /// A version that is not, or no longer, kept.
@@ -226,18 +315,18 @@ pub struct History;
 pub struct KeptVersions {
     /// The versions, oldest first, the current one last.
     pub versions: Vec<Version>,
-    /// True if the current version was chosen by a [`RollBack`], so that edits wait.
-    pub held: bool,
+    /// The templates whose newest text waits because of a [`RollBack`].
+    pub waiting: WaitingTemplates,
 }
 
-/// Query for the differences between two versions of [`History`].
+/// Query for the differences between two versions of [`History`], or between one and the sources.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Compared, CompareError>")]
 pub struct Compare {
     /// The first version.
     pub from: Version,
-    /// The second version.
-    pub to: Version,
+    /// The second version; the sources as they are now, if it is absent.
+    pub to: Option<Version>,
 }
 
 /// Errors of comparing two versions.

@@ -4,6 +4,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::diagnostic::Diagnostic;
+use crate::protocol::report::NameSample;
 use crate::snapshot::Serving;
 use crate::template::{TemplateKey, TemplateName};
 use crate::version::Version;
@@ -19,6 +20,8 @@ pub struct ReloadReport {
     pub changed: Vec<TemplateKey>,
     /// Removed texts.
     pub removed: Vec<TemplateKey>,
+    /// Templates whose newest text waits because an operator rolled back.
+    pub waiting: NameSample,
     /// Templates whose newest text is not served, whether this reload changed anything or not.
     pub not_current: Vec<NotCurrent>,
     /// All current diagnostics, each once.
@@ -29,6 +32,7 @@ impl ReloadReport {
     /// Returns the approximate size in memory. Shared names are counted in full.
     pub(crate) fn bytes(&self) -> usize {
         let names = self.changed.iter().chain(&self.removed).map(|key| &key.name);
+        let names = names.chain(&self.waiting);
         let names = names.chain(self.not_current.iter().map(|entry| &entry.template));
         let names: usize = names.map(|name| name.as_str().len() + size_of::<NotCurrent>()).sum();
         let diagnostics: usize = self.diagnostics.iter().map(Diagnostic::bytes).sum();
@@ -45,7 +49,7 @@ pub enum ReloadOutcome {
     Published,
     /// Nothing differs from the version that is served.
     Unchanged,
-    /// The version that is served was chosen by a roll-back; changes wait until that is ended.
+    /// Nothing differs but what waits because an operator rolled back.
     Held,
     /// The changes are not accepted, for this reason; the previous version is still served.
     Refused(String),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::snapshot::IdSet;
@@ -15,6 +16,8 @@ pub struct Report {
     pub version: Version,
     /// The digest of everything that it serves.
     pub digest: Digest,
+    /// Who asked for the change, and why.
+    pub cause: Cause,
     /// New texts that compile, without those that only call one.
     pub changed: Vec<TemplateKey>,
     /// Removed texts.

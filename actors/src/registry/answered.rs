@@ -51,6 +51,8 @@ fn bytes_of(answer: &RolledBack) -> usize {
     match answer {
         RolledBack::Published(report) => report.bytes(),
         RolledBack::NotKept(not_kept) => size_of_val(&*not_kept.kept),
+        RolledBack::Conflict(conflict) => size_of::<RolledBack>() + conflict.cause.bytes(),
+        RolledBack::Refused(reason) => size_of::<RolledBack>() + reason.len(),
         RolledBack::Unchanged(_) => size_of::<RolledBack>(),
     }
 }
@@ -69,6 +71,7 @@ mod tests {
             RolledBack::Published(Arc::new(Report {
                 version: Version::NONE,
                 digest: crate::Digest::over([&b""[..]]),
+                cause: crate::Cause::default(),
                 changed: names.collect(),
                 removed: Vec::new(),
                 stale: NameSample::default(),

@@ -1,75 +1,127 @@
-//! Rolling back to a kept version, and resuming.
+//! The kept versions: comparing them, rolling back to one, and resuming.
 
-use super::state::{HeadContent, RegistryState};
+use std::sync::Arc;
+
+use super::publish::{self, Decision};
+use super::state::{NextVersion, RegistryState};
+use crate::accepted::TextGraph;
+use crate::cause::Cause;
 use crate::limits::Limits;
+use crate::protocol::hold::HoldOrigin;
 use crate::protocol::messages::VersionNotKept;
 use crate::protocol::report::{Effects, Report};
-use crate::snapshot::Compared;
+use crate::snapshot::{Compared, ComparedSide, Generation, SourceTexts};
 use crate::version::Version;
+
+/// The outcome of rolling back or resuming: the new state, and the differences.
+pub(crate) struct Changed<G> {
+    pub(crate) state: RegistryState,
+    pub(crate) graph: G,
+    pub(crate) report: Report,
+    pub(crate) effects: Effects,
+}
+
+/// The outcome of resuming.
+pub(crate) enum Resumed<G> {
+    /// Nothing waited.
+    Nothing,
+    /// What waited is applied, and makes a new version.
+    Published(Box<Changed<G>>),
+    /// What waited is applied, and changes nothing that is served.
+    Unchanged(G),
+    /// What waits is rejected, for this reason.
+    Refused(String),
+}
 
 /// Returns the versions that can be rolled back to, oldest first, the current one last.
 #[must_use]
 pub fn kept(state: &RegistryState) -> Vec<Version> {
-    let earlier = state.history.iter().map(|kept| kept.generation.version);
-    let current = Some(state.snapshot().version()).filter(|version| *version != Version::NONE);
-    earlier.chain(current).collect()
+    generations(state).map(|generation| generation.version).collect()
 }
 
-/// Returns two kept versions, to be compared.
+fn generations(state: &RegistryState) -> impl Iterator<Item = &Arc<Generation>> {
+    let current = Some(state.snapshot().generation()).filter(|current| current.version != Version::NONE);
+    let earlier = state.history.iter().map(|entry| &entry.kept.generation);
+    earlier.chain(current)
+}
+
+fn find(state: &RegistryState, wanted: Version) -> Result<&Arc<Generation>, VersionNotKept> {
+    let found = generations(state).find(|generation| generation.version == wanted);
+    found.ok_or_else(|| VersionNotKept {
+        wanted,
+        kept: kept(state),
+    })
+}
+
+/// Returns two kept versions, to be compared. The second is the sources as they are now, if `to` is absent.
 ///
 /// # Errors
 /// [`VersionNotKept`] if one of them is not kept.
-pub fn compare(state: &RegistryState, from: Version, to: Version) -> Result<Compared, VersionNotKept> {
-    let find = |wanted: Version| {
-        let current = Some(state.snapshot().generation()).filter(|current| current.version != Version::NONE);
-        let earlier = state.history.iter().map(|kept| &kept.generation);
-        let found = earlier.chain(current).find(|generation| generation.version == wanted);
-        found.cloned().ok_or_else(|| VersionNotKept {
-            wanted,
-            kept: kept(state),
-        })
-    };
+pub(crate) fn compare(
+    state: &RegistryState,
+    from: Version,
+    to: Option<Version>,
+    source: impl FnOnce() -> SourceTexts,
+) -> Result<Compared, VersionNotKept> {
+    let version = |wanted| find(state, wanted).cloned().map(ComparedSide::Version);
     Ok(Compared {
-        from: find(from)?,
-        to: find(to)?,
+        from: version(from)?,
+        to: match to {
+            Some(to) => version(to)?,
+            None => ComparedSide::Source(Arc::clone(state.snapshot().generation()), Arc::new(source())),
+        },
         names: state.names.clone(),
     })
 }
 
-/// Makes a new version with the content of an earlier one, and holds it: plans are accepted and wait until [`resume`]. Renders that fail
-/// in it are answered only from versions before the one that was chosen.
+/// Makes a new version with the content of an earlier one. What the sources have instead waits, template by template. Renders that fail
+/// are not answered from the versions after the one that was chosen.
 ///
 /// # Errors
 /// [`VersionNotKept`] if the version is not kept.
-pub fn roll_back(
+pub(crate) fn roll_back<G: TextGraph>(
     state: &RegistryState,
+    graph: &G,
     to: Version,
+    cause: &Cause,
     limits: &Limits,
-) -> Result<(RegistryState, Report, Effects), VersionNotKept> {
-    let kept_version = state.history.iter().find(|kept| kept.generation.version == to);
-    let content = match kept_version {
-        Some(kept) => HeadContent {
-            content: kept.generation.content.clone(),
-            version: kept.generation.version,
-        },
-        None if to == state.snapshot().version() && to != Version::NONE => state.served().clone(),
-        None => {
-            return Err(VersionNotKept {
-                wanted: to,
-                kept: kept(state),
-            });
-        }
+) -> Result<Changed<G>, VersionNotKept> {
+    let content = find(state, to)?.content.clone();
+    let origin = HoldOrigin {
+        version: state.snapshot().version().next(),
+        cause: cause.clone(),
     };
-    let mut next = state.clone();
-    next.held = Some(content);
-    Ok(next.publish(state, None, Some(to), limits))
+    let graph = graph.roll_back(&content, origin);
+    let next = NextVersion {
+        names: state.names.clone(),
+        content,
+        reviewed: None,
+        rolled_back_to: Some(to),
+    };
+    let (state, report, effects) = state.publish(next, limits);
+    Ok(Changed {
+        state,
+        graph,
+        report,
+        effects,
+    })
 }
 
-/// Ends a hold that [`roll_back`] began, and makes a new version of the newest accepted plan. Returns `None` if no version is held.
-#[must_use]
-pub fn resume(state: &RegistryState, limits: &Limits) -> Option<(RegistryState, Report, Effects)> {
-    state.held.as_ref()?;
-    let mut next = state.clone();
-    next.held = None;
-    Some(next.publish(state, None, None, limits))
+/// Applies everything that waits.
+pub(crate) fn resume<G: TextGraph>(state: &RegistryState, graph: &G, limits: &Limits) -> Resumed<G> {
+    let Some((graph, plan)) = graph.resume() else {
+        return Resumed::Nothing;
+    };
+    let mut state = state.clone();
+    state.leave_none();
+    match publish::publish(&state, &plan, limits) {
+        Decision::Published { state, report, effects } => Resumed::Published(Box::new(Changed {
+            state,
+            graph,
+            report,
+            effects,
+        })),
+        Decision::Unchanged => Resumed::Unchanged(graph),
+        Decision::Refused { reason } => Resumed::Refused(reason.to_string()),
+    }
 }

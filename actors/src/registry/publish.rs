@@ -29,11 +29,6 @@ pub enum Decision {
         /// The templates that the report does not list.
         effects: Effects,
     },
-    /// The plan is accepted and waits, because an earlier version is held.
-    Held {
-        /// The new state of the Registry.
-        state: RegistryState,
-    },
     /// The plan is rejected, and nothing changes.
     Refused {
         /// The reason.
@@ -67,13 +62,9 @@ pub fn publish(state: &RegistryState, plan: &Plan, limits: &Limits) -> Decision 
         let reason = Refusal::TooManyTemplates { templates, limit };
         return Decision::Refused { reason };
     }
-    if state.head.content.has(&plan.newest) {
+    if state.content().has(&plan.newest) {
         return Decision::Unchanged;
     }
-    let next = state.with_head(plan);
-    if next.is_held() {
-        return Decision::Held { state: next };
-    }
-    let (state, report, effects) = next.publish(state, Some(&plan.reviewed), None, limits);
+    let (state, report, effects) = state.publish(state.planned(plan), limits);
     Decision::Published { state, report, effects }
 }

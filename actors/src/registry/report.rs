@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::cause::Cause;
 use crate::dialect::{Members, TemplateId};
 use crate::protocol::report::{Effects, NameSample, Report};
 use crate::snapshot::index::Index;
@@ -19,6 +20,11 @@ pub(super) struct Comparison<'c> {
 }
 
 impl Report {
+    /// Returns this report with the cause of the version. The content of a version does not depend on it.
+    pub(super) fn caused_by(self, cause: Cause) -> Self {
+        Self { cause, ..self }
+    }
+
     /// Returns the approximate size in bytes. Names are counted as if nothing else shared them.
     pub(crate) fn bytes(&self) -> usize {
         let samples = [&self.stale, &self.broken, &self.recovered];
@@ -27,7 +33,7 @@ impl Report {
         let texts = texts.map(|key| key.as_str().len() + size_of::<TemplateKey>());
         let names = texts.chain(sampled.map(|name| name.as_str().len() + size_of::<TemplateName>()));
         let diagnostics = self.diagnostics.iter().map(|diagnostic| diagnostic.bytes());
-        names.chain(diagnostics).sum::<usize>() + size_of::<Self>()
+        names.chain(diagnostics).sum::<usize>() + size_of::<Self>() + self.cause.bytes()
     }
 
     /// Creates the report of a snapshot, which names up to `listed` templates of each status and has the faults of as many texts.
@@ -73,6 +79,7 @@ impl Report {
         let report = Self {
             version: snapshot.version(),
             digest: snapshot.digest(),
+            cause: Cause::default(),
             changed,
             removed,
             stale: sample(&failed.without(&broken)),

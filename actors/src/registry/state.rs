@@ -10,19 +10,17 @@ use crate::limits::Limits;
 use crate::protocol::plan::Plan;
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::index::Index;
-use crate::snapshot::{Content, EarlierVersions, Generation, IdSet, LastGoodVersions, Snapshot, SnapshotShared};
+use crate::snapshot::{
+    Content, EarlierVersions, Generation, IdSet, KeptVersion, LastGoodVersions, Snapshot, SnapshotShared, StoredStale,
+};
 use crate::template::TemplateName;
 use crate::version::Version;
 
-/// The accepted templates, the snapshot that is served, and the history.
+/// The snapshot that is served, and the history.
 #[derive(Debug, Clone)]
 pub struct RegistryState {
     /// All names that were ever defined or called.
     pub(super) names: Index,
-    /// The content of the last accepted plan.
-    pub(crate) head: HeadContent,
-    /// The content that an operator rolled back to. It is served in place of the head.
-    pub(super) held: Option<HeadContent>,
     pub(super) snapshot: Arc<Snapshot>,
     /// The earlier versions, oldest first.
     pub(super) history: VecDeque<HistoryEntry>,
@@ -33,21 +31,22 @@ pub struct RegistryState {
     shared: Arc<SnapshotShared>,
 }
 
-/// Accepted content.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct HeadContent {
-    pub(crate) content: Content,
-    /// The last version in which this content, or the one that it was derived from, was served. It does not change while an earlier
-    /// version is held.
-    pub(super) version: Version,
-}
-
 /// An earlier version, kept for rolling back and for answering renders that fail.
 #[derive(Debug, Clone)]
 pub(super) struct HistoryEntry {
-    pub(super) generation: Arc<Generation>,
+    pub(super) kept: KeptVersion,
     /// The bytes of the texts that it has and the version after it does not.
     bytes: u64,
+}
+
+/// The next version to publish.
+pub(super) struct NextVersion<'p> {
+    pub(super) names: Index,
+    pub(super) content: Content,
+    /// The templates that may be stale or broken for a new reason; any, if it is absent.
+    pub(super) reviewed: Option<&'p IdSet>,
+    /// The version whose content this is, if an operator rolled back to it. Later versions are left: they answer no failed render.
+    pub(super) rolled_back_to: Option<Version>,
 }
 
 impl Default for RegistryState {
@@ -61,8 +60,6 @@ impl RegistryState {
     pub(crate) fn of(snapshot: Arc<Snapshot>) -> Self {
         Self {
             names: Index::default(),
-            head: HeadContent::default(),
-            held: None,
             shared: snapshot.shared(),
             snapshot,
             history: VecDeque::new(),
@@ -83,103 +80,158 @@ impl RegistryState {
         &self.snapshot
     }
 
-    /// Returns true if an operator rolled back, so that new plans wait.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.held.is_some()
+    /// Returns the names of all templates.
+    pub(crate) fn names(&self) -> &Index {
+        &self.names
+    }
+
+    /// Returns the templates that are stale, by class.
+    pub(crate) fn stale_classes(&self) -> Vec<StoredStale> {
+        self.content().stale().stored()
     }
 
     /// Returns the content that is served.
-    pub(super) fn served(&self) -> &HeadContent {
-        self.held.as_ref().unwrap_or(&self.head)
+    pub(crate) fn content(&self) -> &Content {
+        &self.snapshot.generation().content
     }
 
-    /// Returns the state with the content of a plan as its head.
-    pub(super) fn with_head(&self, plan: &Plan) -> Self {
+    /// Returns the next version with the content of a plan.
+    pub(super) fn planned<'p>(&self, plan: &'p Plan) -> NextVersion<'p> {
+        NextVersion {
+            names: plan.names.clone(),
+            content: self.content().next(&plan.newest, self.snapshot.version(), &plan.names),
+            reviewed: Some(&plan.reviewed),
+            rolled_back_to: None,
+        }
+    }
+
+    /// Returns the state in which this version is served, and the one before it is in the history.
+    pub(super) fn publish(&self, next: NextVersion<'_>, limits: &Limits) -> (Self, Report, Effects) {
+        let before = self;
         let mut state = self.clone();
-        state.names = plan.names.clone();
-        let HeadContent { content, version } = &self.head;
-        state.head.content = content.next(&plan.newest, *version, &plan.names);
-        state
-    }
-
-    /// Makes a new version of the served content and moves `before` to the history. `reviewed` are the templates that may be stale or
-    /// broken for a new reason, by default any. Renders that fail are answered from kept versions before `answers_before`, or from any
-    /// without that bound.
-    pub(super) fn publish(
-        mut self,
-        before: &Self,
-        reviewed: Option<&IdSet>,
-        answers_before: Option<Version>,
-        limits: &Limits,
-    ) -> (Self, Report, Effects) {
+        let NextVersion {
+            names,
+            content,
+            reviewed,
+            rolled_back_to,
+        } = next;
+        state.names = names;
         let generation = Arc::clone(before.snapshot.generation());
         let version = generation.version.next();
-        let texts = self.served().content.view.differences(&before.served().content.view);
+        let texts = content.view.differences(&before.content().view);
         if generation.version != Version::NONE {
-            let bytes = self.bytes_replaced(before, &texts);
-            self.history_bytes += bytes;
-            self.history.push_back(HistoryEntry { generation, bytes });
+            let bytes = before.bytes_replaced(&texts);
+            state.history_bytes = state.history_bytes.saturating_add(bytes);
+            let is_left = false;
+            let kept = KeptVersion { generation, is_left };
+            state.history.push_back(HistoryEntry { kept, bytes });
+        }
+        if let Some(to) = rolled_back_to {
+            state.leave_after(to);
+            state.serve_again(&content, &texts);
         }
         // One version is kept whatever its size: renders that fail after an edit are answered from it.
-        while self.history.len() > limits.history_versions
-            || (self.history.len() > 1 && self.history_bytes > limits.history_bytes)
+        while state.history.len() > limits.history_versions
+            || (state.history.len() > 1 && state.history_bytes > limits.history_bytes)
         {
-            let oldest = self.history.pop_front();
-            self.history_bytes -= oldest.map_or(0, |oldest| oldest.bytes);
+            let oldest = state.history.pop_front();
+            state.history_bytes -= oldest.map_or(0, |oldest| oldest.bytes);
         }
-        self.remember(before, &texts, limits);
-        let kept = self.history.iter().rev().map(|kept| &kept.generation);
-        let may_answer =
-            |generation: &&Arc<Generation>| answers_before.is_none_or(|before| generation.version < before);
-        let oldest = self.history.front().map(|kept| kept.generation.version);
+        state.remember(before, &content, &texts, rolled_back_to, limits);
+        let kept = state.history.iter().rev().map(|entry| entry.kept.clone());
+        let oldest = state.history.front().map(|entry| entry.kept.generation.version);
         let earlier = EarlierVersions {
-            kept: kept.filter(may_answer).cloned().collect(),
-            former: self.former.clone(),
-            former_before: [oldest, answers_before].into_iter().flatten().min().unwrap_or(version),
+            kept: kept.collect(),
+            former: state.former.clone(),
+            former_before: oldest.unwrap_or(version),
         };
-        let served = self.held.as_mut().unwrap_or(&mut self.head);
-        served.version = version;
-        let content = served.content.clone();
         let generation = Arc::new(Generation { version, content });
-        self.snapshot = Arc::new(Snapshot::new(generation, self.names.clone(), earlier, &self.shared));
+        state.snapshot = Arc::new(Snapshot::new(generation, state.names.clone(), earlier, &state.shared));
         let compared = Comparison {
-            before: &before.served().content,
-            after: &self.served().content,
+            before: before.content(),
+            after: state.content(),
             texts: &texts,
             reviewed,
         };
-        let (report, effects) = Report::of(&self.snapshot, &compared, &self.names, limits.event_names);
-        (self, report, effects)
+        let (report, effects) = Report::of(&state.snapshot, &compared, &state.names, limits.event_names);
+        (state, report, effects)
     }
 
-    /// Returns the bytes of the compiled texts that these templates had before and no longer have.
-    fn bytes_replaced(&self, before: &Self, texts: &[TemplateId]) -> u64 {
-        let was = &before.served().content.view;
+    /// Returns the state that serves a content as this version, with no earlier version.
+    pub(super) fn serving(&self, names: Index, content: Content, version: Version) -> Self {
+        let generation = Arc::new(Generation { version, content });
+        let earlier = EarlierVersions::default();
+        let snapshot = Snapshot::new(generation, names.clone(), earlier, &self.shared);
+        Self {
+            names,
+            snapshot: Arc::new(snapshot),
+            ..self.clone()
+        }
+    }
+
+    /// Marks the versions after one as left: an operator rolled back because they are worse.
+    fn leave_after(&mut self, to: Version) {
+        for entry in &mut self.history {
+            entry.kept.is_left |= entry.kept.generation.version > to;
+        }
+        self.former.forget_after(to);
+    }
+
+    /// Lets all kept versions answer failed renders again.
+    pub(super) fn leave_none(&mut self) {
+        self.history.iter_mut().for_each(|entry| entry.kept.is_left = false);
+    }
+
+    /// Takes the texts that are served again out of the account of the history, which counts texts that nothing else keeps. A text is
+    /// accounted to the newest version that has it.
+    fn serve_again(&mut self, content: &Content, texts: &[TemplateId]) {
+        for id in texts.iter().copied() {
+            let Some(text) = content.view.member(id) else { continue };
+            let has_it = |entry: &&mut HistoryEntry| {
+                let member = entry.kept.generation.content.view.member(id);
+                member.is_some_and(|member| member.digest == text.digest)
+            };
+            if let Some(entry) = self.history.iter_mut().rev().find(has_it) {
+                let bytes = bytes_of(text).min(entry.bytes);
+                entry.bytes -= bytes;
+                self.history_bytes = self.history_bytes.saturating_sub(bytes);
+            }
+        }
+    }
+
+    /// Returns the bytes that only the history keeps.
+    #[cfg(test)]
+    pub(crate) fn history_bytes(&self) -> u64 {
+        self.history_bytes
+    }
+
+    /// Returns the bytes of the compiled texts that these templates have now and will no longer have.
+    fn bytes_replaced(&self, texts: &[TemplateId]) -> u64 {
+        let was = &self.content().view;
         let replaced = texts.iter().filter_map(|id| was.member(*id)).map(bytes_of);
         replaced.fold(0, u64::saturating_add)
     }
 
-    /// Remembers `before` as the last good version of each of these templates whose text changed. Nothing is remembered while a version is
-    /// held: the operator rolled back because the version that was left is worse than the chosen one.
-    fn remember(&mut self, before: &Self, texts: &[TemplateId], limits: &Limits) {
-        if self.is_held() {
-            return;
-        }
+    /// Remembers `before` as the last good version of each of these templates whose text changed. Nothing is remembered by a roll-back: the
+    /// operator rolled back because the version that is left is worse than the chosen one.
+    fn remember(
+        &mut self,
+        before: &Self,
+        content: &Content,
+        texts: &[TemplateId],
+        rolled_back_to: Option<Version>,
+        limits: &Limits,
+    ) {
         let was = before.snapshot.generation();
         let faults = before.snapshot.late_faults();
         let whys = faults.iter().flat_map(|fault| &fault.whys);
         let failed: HashSet<&TemplateName> = whys.map(|why| &why.cause).collect();
         let mut replaced = Vec::new();
         for id in texts.iter().copied() {
-            let now = self.head.content.view.member(id);
-            if before.is_held() {
-                self.former.begins_after(id, was.version);
-                continue;
-            }
             let Some(text) = was.content.view.member(id) else {
+                let is_back = content.view.member(id).is_some() && before.names.name(id).is_some();
                 // The template is back. Its versions before the removal must not answer for it.
-                if now.is_some() && before.names.name(id).is_some() {
+                if is_back && rolled_back_to.is_none() {
                     self.former.remember(id, was);
                 }
                 self.former.begins_after(id, was.version);
@@ -188,7 +240,7 @@ impl RegistryState {
             replaced.push((id, bytes_of(text)));
             // A text that failed when it was rendered, or has not been rendered completely yet, does not replace the good version before it.
             let is_doubtful = failed.contains(&text.name) || before.snapshot.is_unproven(id);
-            if is_doubtful && self.former.get(id).is_some() {
+            if rolled_back_to.is_some() || (is_doubtful && self.former.get(id).is_some()) {
                 continue;
             }
             self.former.remember(id, was);

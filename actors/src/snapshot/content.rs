@@ -3,15 +3,31 @@
 use std::sync::Arc;
 
 use super::Standing;
+use super::chunks::Chunks;
 use super::faults::Faults;
 use super::id_set::IdSet;
 use super::index::Index;
 use super::served::{Contributions, DigestSum};
-use super::stale::{ClassNumber, StaleSet};
+use super::stale::{ClassNumber, StaleSet, StoredStale};
 use super::view::View;
+use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
+
+/// A text that did not compile.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BrokenText {
+    /// Its digest, if it could be read.
+    pub(crate) digest: Option<Digest>,
+    /// The errors in it.
+    pub(crate) diagnostics: Arc<[Diagnostic]>,
+    /// The text itself, if it could be read.
+    pub(crate) text: Option<Arc<str>>,
+}
+
+/// The newest text of each template whose newest text did not compile. Usually there is none.
+pub(crate) type BrokenTexts = Chunks<Arc<BrokenText>>;
 
 /// The templates of a version and their status. A clone shares nearly all memory.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +36,8 @@ pub(crate) struct Content {
     pub(crate) view: Arc<View>,
     stale: StaleSet,
     pub(crate) faults: Faults,
+    /// The newest texts that are not in `view`.
+    pub(crate) broken: BrokenTexts,
     sum: DigestSum,
     len: usize,
 }
@@ -31,6 +49,8 @@ pub(crate) struct NewestTexts {
     /// The templates that have a fault or reach one.
     pub(crate) bad: IdSet,
     pub(crate) faults: Faults,
+    /// The newest texts that did not compile.
+    pub(crate) broken: BrokenTexts,
     /// The number of templates.
     pub(crate) len: usize,
 }
@@ -86,6 +106,27 @@ impl Content {
             && self.faults.are(&newest.faults)
     }
 
+    /// Returns the content of an engine that continues from these texts, with the templates that were stale. The cost is that of all templates.
+    pub(crate) fn restored(newest: &NewestTexts, stale: &[StoredStale], names: &Index) -> Self {
+        let mut content = Self {
+            view: Arc::clone(&newest.view),
+            stale: StaleSet::restored(&newest.bad, stale),
+            faults: newest.faults.clone(),
+            broken: newest.broken.clone(),
+            sum: DigestSum::default(),
+            len: newest.len,
+        };
+        let mut sum = DigestSum::default();
+        let mut contributions = Contributions::new(&content, names);
+        for (id, _) in names.iter() {
+            if let Some(contribution) = contributions.of(id) {
+                sum.add(&contribution);
+            }
+        }
+        content.sum = sum;
+        content
+    }
+
     /// Returns the content with these texts after this one, which was current last in `since`. The cost is that of what changed: a few
     /// steps for each text and for each template that breaks or recovers.
     pub(crate) fn next(&self, newest: &NewestTexts, since: Version, names: &Index) -> Self {
@@ -93,6 +134,7 @@ impl Content {
             view: Arc::clone(&newest.view),
             stale: self.stale.next(&newest.bad, &self.view, since),
             faults: newest.faults.clone(),
+            broken: newest.broken.clone(),
             sum: self.sum,
             len: newest.len,
         };

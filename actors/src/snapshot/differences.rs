@@ -1,18 +1,40 @@
 //! [`Difference`]: a template that two versions serve differently.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::index::Index;
-use super::{Generation, Standing, Status};
-use crate::dialect::Unit;
+use super::{BrokenText, Generation, Status};
+use crate::dialect::{Members, TemplateId, Unit};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
-/// Two kept versions, held in memory until they are compared.
+/// A text of a source that is not the newest compiled one.
+#[derive(Clone)]
+pub(crate) enum SourceText {
+    /// It compiled, and waits because an operator rolled back.
+    Compiled(Digest, Arc<dyn Unit>),
+    /// It did not compile.
+    Broken(Arc<BrokenText>),
+}
+
+/// The texts of the sources that are not the newest compiled ones. A template without a value does not exist in any source.
+pub(crate) type SourceTexts = BTreeMap<TemplateId, Option<SourceText>>;
+
+/// One side of a comparison.
+#[derive(Clone)]
+pub(crate) enum ComparedSide {
+    /// A version, as it serves its templates.
+    Version(Arc<Generation>),
+    /// The sources as they are now: the newest texts of the current version, except for some.
+    Source(Arc<Generation>, Arc<SourceTexts>),
+}
+
+/// Two kept versions, or one and the sources, held in memory until they are compared.
 #[derive(Debug, Clone)]
 pub struct Compared {
-    pub(crate) from: Arc<Generation>,
-    pub(crate) to: Arc<Generation>,
+    pub(crate) from: ComparedSide,
+    pub(crate) to: ComparedSide,
     /// The names of both.
     pub(crate) names: Index,
 }
@@ -35,14 +57,24 @@ pub struct ServedTemplate {
     pub status: Status,
     /// The digest of the text that is served. A broken template has none.
     pub digest: Option<Digest>,
-    unit: Option<Arc<dyn Unit>>,
+    text: Option<TextOf>,
+}
+
+/// The text of a template, where it lies.
+#[derive(Clone)]
+enum TextOf {
+    Unit(Arc<dyn Unit>),
+    Text(Arc<str>),
 }
 
 impl ServedTemplate {
-    /// Returns the text that is served.
+    /// Returns the text that is served; of a source, the text that it has.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        self.unit.as_deref().map(Unit::text)
+        Some(match self.text.as_ref()? {
+            TextOf::Unit(unit) => unit.text(),
+            TextOf::Text(text) => text,
+        })
     }
 }
 
@@ -56,49 +88,81 @@ impl std::fmt::Debug for ServedTemplate {
 }
 
 impl Compared {
-    /// Returns the numbers of the two versions.
+    /// Returns the numbers of the two versions; `None` stands for the sources.
     #[must_use]
-    pub fn versions(&self) -> (Version, Version) {
-        (self.from.version, self.to.version)
+    pub fn versions(&self) -> (Option<Version>, Option<Version>) {
+        (self.from.version(), self.to.version())
     }
 
     /// Returns the differences, sorted by name. Reads every entry of both versions, so do not call it on a thread that must not block.
     #[must_use]
     pub fn differences(&self) -> Vec<Difference> {
-        let (from, to) = (&self.from.content, &self.to.content);
         let mut differences = Vec::new();
-        for (id, name, after) in to.entries(&self.names) {
-            let before = from.standing(id);
+        for (id, name) in self.names.iter() {
+            let (before, after) = (self.from.key(id), self.to.key(id));
             // Two entries that differ only in their faults are served alike.
-            if status_and_digest(before) != status_and_digest(after) {
+            if before != after {
                 differences.push(Difference {
                     name: name.clone(),
-                    before: served(before),
-                    after: served(after),
+                    before: self.from.template(id),
+                    after: self.to.template(id),
                 });
             }
         }
-        let gone = from
-            .entries(&self.names)
-            .filter(|(id, ..)| status_and_digest(to.standing(*id)).is_none());
-        differences.extend(gone.map(|(_, name, before)| Difference {
-            name: name.clone(),
-            before: served(before),
-            after: None,
-        }));
         differences.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         differences
     }
 }
 
-/// Returns what users see of an entry; `None` if it is gone.
-fn status_and_digest(standing: Standing<'_>) -> Option<(Status, Option<Digest>)> {
-    let digest = standing.closure().map(|closure| closure.top().digest);
-    Some((standing.status()?, digest))
+impl ComparedSide {
+    fn version(&self) -> Option<Version> {
+        match self {
+            Self::Version(generation) => Some(generation.version),
+            Self::Source(..) => None,
+        }
+    }
+
+    /// Returns what users see of an entry; `None` if it is gone.
+    fn key(&self, id: TemplateId) -> Option<(Status, Option<Digest>)> {
+        match self {
+            Self::Version(generation) => {
+                let standing = generation.content.standing(id);
+                let digest = standing.closure().map(|closure| closure.top().digest);
+                Some((standing.status()?, digest))
+            }
+            Self::Source(newest, texts) => match texts.get(&id) {
+                Some(None) => None,
+                Some(Some(SourceText::Compiled(digest, _))) => Some((Status::Current, Some(*digest))),
+                Some(Some(SourceText::Broken(broken))) => Some((Status::Broken, broken.digest)),
+                None => {
+                    let member = newest.content.view.member(id)?;
+                    Some((Status::Current, Some(member.digest)))
+                }
+            },
+        }
+    }
+
+    fn template(&self, id: TemplateId) -> Option<ServedTemplate> {
+        let (status, digest) = self.key(id)?;
+        let unit = |unit: &Arc<dyn Unit>| TextOf::Unit(Arc::clone(unit));
+        let text = match self {
+            Self::Version(generation) => {
+                let closure = generation.content.standing(id).closure();
+                closure.map(|closure| unit(&closure.top().unit))
+            }
+            Self::Source(newest, texts) => match texts.get(&id) {
+                Some(None) => None,
+                Some(Some(SourceText::Compiled(_, text))) => Some(unit(text)),
+                Some(Some(SourceText::Broken(broken))) => broken.text.clone().map(TextOf::Text),
+                None => newest.content.view.member(id).map(|member| unit(&member.unit)),
+            },
+        };
+        Some(ServedTemplate { status, digest, text })
+    }
 }
 
-fn served(standing: Standing<'_>) -> Option<ServedTemplate> {
-    let (status, digest) = status_and_digest(standing)?;
-    let unit = standing.closure().map(|closure| Arc::clone(&closure.top().unit));
-    Some(ServedTemplate { status, digest, unit })
+impl std::fmt::Debug for ComparedSide {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ComparedSide").field(&self.version()).finish()
+    }
 }

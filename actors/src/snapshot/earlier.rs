@@ -17,11 +17,26 @@ use crate::version::Version;
 #[derive(Debug, Default)]
 pub(crate) struct EarlierVersions {
     /// The whole versions of the history, newest first.
-    pub(crate) kept: Box<[Arc<Generation>]>,
+    pub(crate) kept: Box<[KeptVersion]>,
     pub(crate) former: LastGoodVersions,
-    /// The bound of `former`: only versions before this one are used. Later ones are among the kept ones, or newer than the version that an
-    /// operator chose.
+    /// The bound of `former`: only versions before this one are used. Later ones are among the kept ones.
     pub(crate) former_before: Version,
+}
+
+/// A version of the history.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptVersion {
+    pub(crate) generation: Arc<Generation>,
+    /// True if an operator rolled back from this version to an earlier one and has not resumed, so that it answers no failed render.
+    pub(crate) is_left: bool,
+}
+
+impl EarlierVersions {
+    /// Returns the kept versions that failed renders may be answered from, newest first.
+    pub(crate) fn answering(&self) -> impl Iterator<Item = &Arc<Generation>> {
+        let answering = self.kept.iter().filter(|kept| !kept.is_left);
+        answering.map(|kept| &kept.generation)
+    }
 }
 
 /// For each template the last version in which it had another text, bounded by number and bytes. Unlike the history, it does not
@@ -77,6 +92,15 @@ impl LastGoodVersions {
     /// Records that the current text of a template is served since the version after `last`.
     pub(crate) fn begins_after(&mut self, id: TemplateId, last: Version) {
         self.since.set(id, Some(last.next()));
+    }
+
+    /// Drops the versions after `last`.
+    pub(crate) fn forget_after(&mut self, last: Version) {
+        while let Some((version, id)) = self.by_age.get_max().copied()
+            && version > last
+        {
+            self.drop_version(id);
+        }
     }
 
     /// Drops the oldest versions until both bounds are kept.

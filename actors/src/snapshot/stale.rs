@@ -33,6 +33,14 @@ pub(crate) struct StaleClass {
     len: usize,
 }
 
+/// A class with its templates, by itself.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredStale {
+    pub(crate) since: Version,
+    pub(crate) view: Arc<View>,
+    pub(crate) ids: IdSet,
+}
+
 /// The number of a class, or that of the templates without a good version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClassNumber(NonZeroU32);
@@ -112,6 +120,47 @@ impl StaleSet {
         }
         next.bad = bad.clone();
         next
+    }
+
+    /// Returns the set of an engine that continues from stored content: of the bad templates, those of a class are stale as before, as far as
+    /// its view has them, and the others are broken.
+    pub(crate) fn restored(bad: &IdSet, classes: &[StoredStale]) -> Self {
+        let mut next = Self::default();
+        let mut left = bad.clone();
+        for class in classes {
+            let has_closure = |id: &TemplateId| class.view.member(*id).is_some();
+            let ids: IdSet = class.ids.and(&left).iter().filter(has_closure).collect();
+            if !ids.is_empty() {
+                next.enter(&ids, &class.view, class.since);
+                left = left.without(&ids);
+            }
+        }
+        next.enter(&left, &Arc::default(), Version::NONE);
+        next.bad = bad.clone();
+        next
+    }
+
+    /// Returns each class with its templates, for storing it.
+    pub(crate) fn stored(&self) -> Vec<StoredStale> {
+        let classes = self.classes.iter().flatten();
+        let mut stored: Vec<StoredStale> = classes
+            .map(|class| StoredStale {
+                since: class.since,
+                view: Arc::clone(&class.view),
+                ids: IdSet::default(),
+            })
+            .collect();
+        // The places of `stored` are those of the classes that exist.
+        let mut rank = vec![None; self.classes.len()];
+        let existing = self.classes.iter().enumerate().filter(|(_, class)| class.is_some());
+        existing.enumerate().for_each(|(at, (place, _))| rank[place] = Some(at));
+        for id in self.bad.iter() {
+            let place = self.class_of(id).and_then(ClassNumber::place);
+            if let Some(at) = place.and_then(|place| *rank.get(place)?) {
+                stored[at].ids.insert(id);
+            }
+        }
+        stored
     }
 
     fn leave(&mut self, id: TemplateId) {

@@ -10,12 +10,13 @@ use tokio::sync::Mutex;
 use super::{batch, companions, formatters};
 use crate::Limits;
 use crate::accepted::AcceptedState;
+use crate::cause::Cause;
 use crate::counters::Recorder;
 use crate::events::EventBus;
 use crate::fault_log::{FaultLog, Wording};
 use crate::graph::plan::Graph;
 use crate::graph::{CONFLICTS_MAX, publish};
-use crate::protocol::messages::{BatchOutcome, Compiled, Resume, RollBack};
+use crate::protocol::messages::{BatchOutcome, CommandOptions, Compiled, Resume, RollBack, RolledBack};
 use crate::protocol::render::OnFailure;
 use crate::registry::state::RegistryState;
 use crate::registry::{AnsweredState, Registry, RegistryConfig};
@@ -24,6 +25,14 @@ use crate::supervision::{Behavior, Serve, Vault};
 use crate::version::Version;
 
 type State = AcceptedState<AnsweredState, Arc<Graph>>;
+
+/// Returns the command without options.
+fn roll_back(to: Version) -> RollBack {
+    RollBack {
+        to,
+        command: CommandOptions::default(),
+    }
+}
 
 /// A Registry without an actor, and the state that it shares with a Graph.
 struct Accepting {
@@ -46,6 +55,8 @@ impl Accepting {
             events: EventBus::new(1),
             fault_log: Arc::new(FaultLog::new(0, OnFailure::LastGood, None, Wording::default())),
             recorder: Recorder::new(1),
+            audit: None,
+            committed: Arc::new(|| {}),
         };
         let Ok(registry) = Registry::start(&config) else {
             panic!("it starts");
@@ -64,6 +75,7 @@ impl Accepting {
         let compiled = Compiled {
             batch: batch(&[(name, text)], &[]),
             noticed: Instant::now(),
+            cause: Cause::default(),
         };
         let sent = RefCell::new(0);
         let send = async |batch| {
@@ -105,8 +117,8 @@ fn a_batch_that_meets_another_state_is_applied_again() {
     let commands = async |registry: &mut Registry<Arc<Graph>>, number| {
         if number == 0 {
             let to = Version::from_number(1);
-            registry.serve(RollBack { to, key: None }).await.expect("answers");
-            registry.serve(Resume { key: None }).await.expect("answers");
+            registry.serve(roll_back(to)).await.expect("answers");
+            registry.serve(Resume::default()).await.expect("answers");
         }
     };
     let (outcome, sent) = world.edit("b", "b 1", commands);
@@ -127,7 +139,7 @@ fn a_batch_that_never_fits_is_given_back() {
     let before = world.accepted.draft().number;
     let always = async |registry: &mut Registry<Arc<Graph>>, _| {
         let to = Version::from_number(1);
-        registry.serve(RollBack { to, key: None }).await.expect("answers");
+        registry.serve(roll_back(to)).await.expect("answers");
     };
     let (outcome, sent) = world.edit("b", "b 1", always);
     assert!(matches!(outcome, BatchOutcome::Conflict), "{outcome:?}");
@@ -137,29 +149,55 @@ fn a_batch_that_never_fits_is_given_back() {
     assert_eq!(world.served(), ["a 1"]);
 }
 
-/// While a version is held, batches are accepted under one version, so the version does not tell that a draft is old.
 #[test]
-fn a_draft_from_before_a_batch_that_waits_is_a_conflict() {
+fn a_command_that_expects_another_version_does_nothing() {
     let world = Accepting::new();
     world.quietly("a", "a 1");
     world.quietly("a", "a 2");
-    let old = world.accepted.draft();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    let hold = RollBack {
-        to: Version::from_number(1),
-        key: None,
+    let command = |expected, by| CommandOptions {
+        expected: Some(Version::from_number(expected)),
+        cause: Cause::by(by),
+        ..CommandOptions::default()
     };
-    let hold = async { (*world.registry.lock().await).serve(hold).await };
-    runtime.block_on(hold).expect("answers");
-    let held = world.accepted.draft();
-    let (outcome, _) = world.edit("b", "b 1", async |_, _| {});
-    assert!(matches!(outcome, BatchOutcome::Held(_)), "{outcome:?}");
-    let accepted = world.accepted.draft();
-    assert_eq!(
-        held.registry.state.snapshot().version(),
-        accepted.registry.state.snapshot().version()
+    let back = |expected, by| {
+        let to = Version::from_number(1);
+        let command = command(expected, by);
+        runtime.block_on(async { (*world.registry.lock().await).serve(RollBack { to, command }).await })
+    };
+    // Two operators have seen version 2, and both want to go back.
+    let first = back(2, "alice").expect("answers");
+    assert!(
+        matches!(&first, RolledBack::Published(report) if report.cause == Cause::by("alice")),
+        "{first:?}"
     );
-    assert!(old.number < held.number && held.number < accepted.number);
+    let before = world.served();
+    let second = back(2, "bob").expect("answers");
+    let RolledBack::Conflict(conflict) = second else {
+        panic!("{second:?}");
+    };
+    assert_eq!(
+        conflict.to_string(),
+        "version 3 is served and not 2, so nothing was done: it was made by alice; compare the two and decide again"
+    );
+    assert_eq!(world.served(), before);
+    let command = command(9, "bob");
+    let resumed = runtime.block_on(async { (*world.registry.lock().await).serve(Resume { command }).await });
+    assert!(matches!(resumed, Ok(RolledBack::Conflict(_))), "{resumed:?}");
+}
+
+/// A batch that changes nothing that is served is accepted under one version, so the version does not tell that a draft is old.
+#[test]
+fn a_draft_from_before_a_batch_that_changes_nothing_is_a_conflict() {
+    let world = Accepting::new();
+    world.quietly("a", "a 1");
+    let old = world.accepted.draft();
+    let (outcome, _) = world.edit("a", "a 1", async |_, _| {});
+    assert!(matches!(outcome, BatchOutcome::Unchanged(_)), "{outcome:?}");
+    let accepted = world.accepted.draft();
+    let version = |state: &State| state.registry.state.snapshot().version();
+    assert_eq!(version(&old), version(&accepted));
+    assert!(old.number < accepted.number);
 }

@@ -24,18 +24,49 @@ pub(super) struct Model {
     /// The texts of each loader, in the order of precedence.
     pub(super) loaders: BTreeMap<u16, Texts>,
     pub(super) content: Content,
+    /// The held templates: the text in effect, and the text that waits.
+    pub(super) hold: BTreeMap<String, (Option<String>, Option<String>)>,
 }
 
 impl Model {
     /// Returns the text of each name from the first loader that has it.
-    pub(super) fn effective_texts(&self) -> Texts {
-        let mut effective_texts = Texts::new();
+    fn source_texts(&self) -> Texts {
+        let mut source_texts = Texts::new();
         for texts in self.loaders.values() {
             for (name, text) in texts {
-                effective_texts.entry(name.clone()).or_insert_with(|| text.clone());
+                source_texts.entry(name.clone()).or_insert_with(|| text.clone());
             }
         }
-        effective_texts
+        source_texts
+    }
+
+    /// Returns the text of each name that is in effect: the held one, or that of its source.
+    pub(super) fn effective_texts(&self) -> Texts {
+        let mut texts = self.source_texts();
+        for (name, (served, _)) in &self.hold {
+            match served {
+                Some(text) => _ = texts.insert(name.clone(), text.clone()),
+                None => _ = texts.remove(name),
+            }
+        }
+        texts
+    }
+
+    /// Lifts the hold of every template whose source no longer has the text that waits.
+    pub(super) fn lift(&mut self) {
+        let source = self.source_texts();
+        self.hold
+            .retain(|name, (_, waiting)| source.get(name) == waiting.as_ref());
+    }
+
+    /// Goes back to the texts and the content of an earlier version. Every template whose source has another text is held.
+    pub(super) fn roll_back(&mut self, texts: &Texts, content: &Content) {
+        let source = self.source_texts();
+        let names: BTreeSet<&String> = texts.keys().chain(source.keys()).collect();
+        let texts = |name: &String| (texts.get(name).cloned(), source.get(name).cloned());
+        let both = names.into_iter().map(|name| (name.clone(), texts(name)));
+        self.hold = both.filter(|(_, (served, waiting))| served != waiting).collect();
+        self.content = content.clone();
     }
 
     /// Recomputes the content from the texts of all loaders.

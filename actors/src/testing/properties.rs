@@ -8,10 +8,11 @@ use proptest::sample::select;
 
 use super::model::{Content, Model, Served, Texts, bad, content_of, texts_of};
 use super::{World, compile, key, name};
+use crate::accepted::TextGraph;
 use crate::dialect::{Members, TemplateId};
 use crate::graph::companions::Companions;
 use crate::protocol::batch::CompiledBatch;
-use crate::registry::history::{kept, resume, roll_back};
+use crate::registry::history::kept;
 use crate::snapshot::{self, IdSet, Snapshot};
 use crate::template::{Digest, TemplateName};
 use crate::version::{LoaderId, Revision, Version};
@@ -76,6 +77,7 @@ impl Edit {
         }
         self.removed.iter().for_each(|removed| _ = texts.remove(removed));
         texts.extend(self.texts.clone());
+        model.lift();
         model.recompute(companions);
     }
 }
@@ -131,7 +133,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => edit().prop_map(Step::Edit),
         1 => Just(Step::Edit(good_start())),
-        1 => any::<prop::sample::Index>().prop_map(Step::RollBack),
+        3 => any::<prop::sample::Index>().prop_map(Step::RollBack),
         2 => Just(Step::Resume),
     ]
 }
@@ -187,14 +189,15 @@ fn steps(content: &snapshot::Content, from: TemplateId, is_end: impl Fn(Template
     None
 }
 
-/// The expected content, now and in each kept version.
-struct Past {
-    live: Content,
-    held: bool,
-    /// The contents of the kept versions, oldest first, the current one included.
-    versions: Vec<(Version, Content)>,
-    /// The bound of the versions that failed renders are answered from.
-    answers_before: Option<Version>,
+/// What is expected of a kept version.
+#[derive(Clone)]
+struct Kept {
+    version: Version,
+    content: Content,
+    /// The texts that were in effect.
+    texts: Texts,
+    /// True if an operator rolled back from it to an earlier one.
+    is_left: bool,
 }
 
 /// Checks that each bad template is in the group of a cause that is nearest to it, and in no other.
@@ -230,7 +233,8 @@ proptest! {
         twin.apply(Edit { texts: Texts::new(), ..backwards }.batch(true));
 
         let mut model = Model::default();
-        let mut past = Past { live: Content::new(), held: false, versions: Vec::new(), answers_before: None };
+        // The kept versions, oldest first, the current one included.
+        let mut past: Vec<Kept> = Vec::new();
         let mut digests: BTreeMap<Digest, Content> = BTreeMap::new();
         for step in steps {
             let version = world.snapshot().version();
@@ -239,75 +243,76 @@ proptest! {
                     edit.apply_to(&mut model);
                     world.apply(edit.batch(false));
                     twin.apply(edit.batch(true));
-                    if !past.held {
-                        past.live = model.content.clone();
-                    }
                 }
                 Step::RollBack(index) => {
-                    if past.versions.is_empty() {
+                    if past.is_empty() {
                         continue;
                     }
-                    let place = index.index(past.versions.len());
-                    let (to, content) = &past.versions[place];
+                    let place = index.index(past.len());
+                    let Kept { version: to, content, texts, .. } = past[place].clone();
                     // The twin has additional older versions.
                     let twins = kept(&twin.state);
-                    let twins = twins[twins.len() - past.versions.len() + place];
-                    world.state = roll_back(&world.state, *to, &world.limits).expect("is kept").0;
-                    twin.state = roll_back(&twin.state, twins, &twin.limits).expect("is kept").0;
-                    past.live = content.clone();
-                    past.held = true;
-                    past.answers_before = Some(*to);
+                    let twins = twins[twins.len() - past.len() + place];
+                    world.roll_back(to).expect("is kept");
+                    twin.roll_back(twins).expect("is kept");
+                    model.roll_back(&texts, &content);
+                    past[place + 1..].iter_mut().for_each(|left| left.is_left = true);
                 }
                 Step::Resume => {
-                    let resumed = resume(&world.state, &world.limits);
-                    prop_assert_eq!(resumed.is_some(), past.held);
-                    let Some((state, ..)) = resumed else { continue };
-                    world.state = state;
-                    twin.state = resume(&twin.state, &twin.limits).expect("is held too").0;
-                    past.live = model.content.clone();
-                    past.held = false;
+                    let resumed = world.resume();
+                    prop_assert_eq!(resumed.is_some(), !model.hold.is_empty());
+                    if resumed.is_none() {
+                        continue;
+                    }
+                    twin.resume().expect("something waits there too");
+                    model.hold.clear();
+                    model.recompute(companions);
+                    if resumed.flatten().is_some() {
+                        past.iter_mut().for_each(|left| left.is_left = false);
+                    }
                 }
             }
+            let waiting = world.graph.waiting_templates(usize::MAX);
+            let waiting: Vec<&str> = waiting.templates.iter().map(|each| each.template.as_str()).collect();
+            prop_assert_eq!(&waiting, &model.hold.keys().map(String::as_str).collect::<Vec<_>>());
             let snapshot = world.snapshot();
-            prop_assert_eq!(content_of(snapshot), past.live.clone());
-            prop_assert_eq!(snapshot.len(), past.live.len());
-            if !past.held {
-                past.answers_before = None;
-            }
+            prop_assert_eq!(content_of(snapshot), model.content.clone());
+            prop_assert_eq!(snapshot.len(), model.content.len());
 
             // Equal content has an equal digest, regardless of ids; different content has a different one.
             prop_assert_eq!(snapshot.digest(), twin.snapshot().digest());
-            let known = digests.entry(snapshot.digest()).or_insert_with(|| past.live.clone());
-            prop_assert_eq!(&*known, &past.live);
-            prop_assert_eq!(digests.values().filter(|content| **content == past.live).count(), 1);
+            let known = digests.entry(snapshot.digest()).or_insert_with(|| model.content.clone());
+            prop_assert_eq!(&*known, &model.content);
+            prop_assert_eq!(digests.values().filter(|content| **content == model.content).count(), 1);
 
             // All texts once more change nothing.
             let mut again = world.clone();
             for batch in everything(&model) {
                 prop_assert!(again.apply(batch).1.is_none());
             }
-            // A world that received all texts at once finds the same reasons, and they are the nearest ones.
-            if !past.held {
-                let mut fresh = self::world();
-                everything(&model).into_iter().for_each(|batch| _ = fresh.apply(batch));
-                prop_assert_eq!(reasons(snapshot), reasons(fresh.snapshot()));
-                check_causes(snapshot)?;
-            }
+            // A world that received the texts in effect at once finds the same reasons, and they are the nearest ones.
+            let mut fresh = self::world();
+            let edit = Edit { loader: 0, complete: true, texts: model.effective_texts(), removed: Vec::new() };
+            fresh.apply(edit.batch(true));
+            prop_assert_eq!(reasons(snapshot), reasons(fresh.snapshot()));
+            check_causes(snapshot)?;
 
             // The history is bounded, and has the contents that were served.
             if snapshot.version() != version {
-                past.versions.push((snapshot.version(), past.live.clone()));
-                let first = past.versions.len().saturating_sub(history_versions + 1);
-                past.versions.drain(..first);
+                past.push(Kept {
+                    version: snapshot.version(),
+                    content: model.content.clone(),
+                    texts: model.effective_texts(),
+                    is_left: false,
+                });
+                let first = past.len().saturating_sub(history_versions + 1);
+                past.drain(..first);
             }
-            prop_assert_eq!(kept(&world.state), past.versions.iter().map(|(version, _)| *version).collect::<Vec<_>>());
+            prop_assert_eq!(kept(&world.state), past.iter().map(|kept| kept.version).collect::<Vec<_>>());
             for (id, name, standing) in snapshot.entries() {
                 let mut expected = Vec::new();
                 let now = standing.closure().map(texts_of);
-                for (version, content) in past.versions.iter().rev().skip(1) {
-                    if past.answers_before.is_some_and(|before| *version >= before) {
-                        continue;
-                    }
+                for Kept { version, content, .. } in past.iter().rev().skip(1).filter(|kept| !kept.is_left) {
                     // A template that was removed is no earlier version of a new one.
                     let Some(served) = content.get(name.as_str()) else { break };
                     let (Served::Current(texts) | Served::Stale(texts)) = served else { continue };

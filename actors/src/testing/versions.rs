@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::{World, batch, companions, key, name};
-use crate::registry::history::{kept, resume, roll_back};
+use crate::registry::history::kept;
 use crate::registry::publish::{Decision, Refusal, publish};
 use crate::snapshot::view::View;
 use crate::version::Version;
@@ -18,7 +18,7 @@ fn site(pages: usize) -> World {
 
 /// Returns the view that a stale entry pins.
 fn pinned(world: &World, of: &str) -> Arc<View> {
-    let stale = world.state.head.content.stale();
+    let stale = world.state.content().stale();
     let id = world.snapshot().id(of).expect("has an id");
     let class = stale.class_of(id).and_then(|number| stale.class(number));
     Arc::clone(&class.unwrap_or_else(|| panic!("{of} is not stale")).view)
@@ -281,12 +281,15 @@ fn a_burst_of_versions_keeps_the_last_good_closure() {
         former(&world, "page-0"),
         [page(second, " page part 2"), page(first, " page part 1")]
     );
-    // While an operator holds an older version, nothing newer than that answers.
+    // After a roll-back, nothing newer than the chosen version answers, also not in later versions.
     let kept = kept(&world.state);
-    let held = roll_back(&world.state, kept[0], &world.limits).expect("is kept").0;
-    let snapshot = held.snapshot();
-    let id = snapshot.id("page-0").expect("has an id");
-    assert!(snapshot.former(id).all(|(version, _)| version < kept[0]));
+    let mut held = world.clone();
+    held.roll_back(kept[0]).expect("is kept");
+    for text in ["x", "y"] {
+        let id = held.snapshot().id("page-0").expect("has an id");
+        assert!(held.snapshot().former(id).all(|(version, _)| version <= kept[0]));
+        held.edit(&[("alone", text)], &[]);
+    }
     // And no more is kept than the limit says.
     world.limits.last_good_templates = 0;
     world.edit(&[("alone", "x")], &[]);
@@ -295,26 +298,22 @@ fn a_burst_of_versions_keeps_the_last_good_closure() {
 }
 
 #[test]
-fn a_break_during_a_hold_is_stale_since_before_it() {
+fn a_break_of_a_held_template_is_stale_in_the_held_text() {
     let mut world = site(1);
     world.edit(&[("part", "part 2")], &[]);
-    world.state = roll_back(&world.state, Version::from_number(1), &world.limits)
-        .expect("is kept")
-        .0;
+    world.roll_back(Version::from_number(1)).expect("is kept");
     world.edit(&[("part", "bad")], &[]);
-    assert_eq!(world.status("page-0"), "current: page part 1");
-    world.state = resume(&world.state, &world.limits).expect("is held").0;
-    assert_eq!(world.status("page-0"), "stale since 2: page part 2");
+    assert_eq!(world.status("page-0"), "stale since 3: page part 1");
+    assert!(world.resume().is_none(), "the edit has lifted the hold");
 }
 
 #[test]
-fn a_roll_back_holds_until_resume() {
+fn a_roll_back_holds_what_it_rolled_back_until_resume() {
     let mut world = site(1);
     world.edit(&[("part", "part 2")], &[]);
     let digest = world.snapshot().digest();
     world.edit(&[("part", "part 3"), ("new", "new")], &[]);
-    let (state, report, _) = roll_back(&world.state, Version::from_number(2), &world.limits).expect("is kept");
-    world.state = state;
+    let report = world.roll_back(Version::from_number(2)).expect("is kept");
     let snapshot = world.snapshot().clone();
     assert_eq!((snapshot.version().number(), snapshot.digest()), (4, digest));
     assert_eq!((report.changed, report.removed), (vec![key("part")], vec![key("new")]));
@@ -322,27 +321,50 @@ fn a_roll_back_holds_until_resume() {
         (world.status("page-0"), world.status("new")),
         ("current: page part 2".into(), "gone".into())
     );
-    let id = snapshot.id("page-0").expect("has an id");
-    let answers = snapshot.earlier(id).map(|(version, _)| version.number());
-    assert_eq!(answers.collect::<Vec<_>>(), [1], "not from the version that was left");
+    let answers = |world: &World| {
+        let snapshot = world.snapshot();
+        let id = snapshot.id("page-0").expect("has an id");
+        let answers = snapshot.earlier(id).map(|(version, _)| version.number());
+        answers.collect::<Vec<_>>()
+    };
+    assert_eq!(answers(&world), [1], "not from the version that was left");
 
-    assert_eq!(world.edit(&[("part", "part 4")], &[]).1, None);
-    world.edit(&[("part", "bad")], &[]);
-    assert!(world.state.is_held());
-    assert_eq!(
-        (world.status("page-0"), world.snapshot().version().number()),
-        ("current: page part 2".into(), 4)
-    );
-    let (state, report, _) = resume(&world.state, &world.limits).expect("is held");
-    world.state = state;
-    // No version ever had part 4; the last one before is the nearest to it.
-    assert_eq!(world.status("page-0"), "stale since 3: page part 4");
+    // Other templates go forward.
+    assert!(world.edit(&[("page-0", "page 5\ncall part")], &[]).1.is_some());
+    assert_eq!(answers(&world), [4, 1], "and still not from the version that was left");
+    let report = world.resume().expect("two wait").expect("a version");
+    assert_eq!(world.status("page-0"), "current: call part part 3");
     assert_eq!(world.status("new"), "current: new");
-    assert_eq!((report.version.number(), report.stale.len()), (5, 2));
-    assert!(resume(&world.state, &world.limits).is_none());
+    assert_eq!(
+        (report.version.number(), report.changed),
+        (6, vec![key("new"), key("part")])
+    );
+    assert_eq!(answers(&world), [5, 4, 3, 1], "all of them again");
+    assert!(world.resume().is_none());
 
-    let refused = roll_back(&world.state, Version::from_number(9), &world.limits).expect_err("never was");
-    assert_eq!(refused.to_string(), "version 9 is not kept; kept are: 1, 2, 3, 4, 5");
+    let refused = world.roll_back(Version::from_number(9)).expect_err("never was");
+    assert_eq!(refused.to_string(), "version 9 is not kept; kept are: 1, 2, 3, 4, 5, 6");
+}
+
+#[test]
+fn the_history_counts_only_what_nothing_else_keeps() {
+    let mut world = World::new(companions());
+    let text = |number: usize| format!("{number} {}", "x".repeat(10_000));
+    world.edit(&[("a", text(1).as_str())], &[]);
+    let bytes = |world: &World| world.state.history_bytes() / 10_000;
+    assert_eq!(bytes(&world), 0);
+    world.edit(&[("a", text(2).as_str())], &[]);
+    world.edit(&[("a", text(3).as_str())], &[]);
+    assert_eq!(bytes(&world), 2);
+    // The first text is served again, and the third one is not.
+    world.roll_back(Version::from_number(1)).expect("is kept");
+    assert_eq!(bytes(&world), 2);
+    world.roll_back(Version::from_number(4)).expect("is kept");
+    assert_eq!(bytes(&world), 2);
+    world.limits.history_versions = 2;
+    world.edit(&[("b", "b 1")], &[]);
+    world.edit(&[("b", "b 2")], &[]);
+    assert_eq!(bytes(&world), 0, "only the first text is left, and it is served");
 }
 
 /// Returns the versions and texts that failed renders of a template are answered from beyond the history.

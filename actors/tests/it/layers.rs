@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The actors. Each is a top-level module, and none imports another.
-const ACTORS: [&str; 5] = ["watcher", "compiler", "graph", "registry", "renderer"];
+const ACTORS: [&str; 6] = ["watcher", "compiler", "graph", "registry", "renderer", "store_writer"];
 /// The only top-level modules that import actors.
 const NAME_ACTORS: [&str; 2] = ["engine", "testing"];
 /// The modules that the protocol may import.
-const BELOW_PROTOCOL: [&str; 9] = [
+const BELOW_PROTOCOL: [&str; 10] = [
     "budget",
+    "cause",
     "context",
     "diagnostic",
     "dialect",

@@ -20,6 +20,7 @@ mod promises;
 mod same_as_the_crate;
 mod scopes;
 mod set;
+mod store;
 mod supervision;
 #[cfg(target_os = "linux")]
 mod watching;

@@ -103,6 +103,7 @@ impl Site {
             Ok(unit) => CompiledText::Unit { digest, unit },
             Err(diagnostics) => CompiledText::Broken {
                 digest: Some(digest),
+                text: Some(text.into()),
                 diagnostics: diagnostics.into(),
             },
         };

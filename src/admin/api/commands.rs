@@ -3,19 +3,23 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use hotplate_actors::Version;
+use hotplate_actors::{Commands, Reload, Version};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::{Answered, answer};
 use crate::admin::idempotency::StoredAnswer;
 use crate::admin::model::{
-    ACTOR_BYTES_MAX, FILTER_BYTES_MAX, LogLevelAnswer, ReloadAnswer, ResetAnswer, ResetRequest, RollBackRequest,
-    RolledBackAnswer,
+    ACTOR_BYTES_MAX, CauseRequest, FILTER_BYTES_MAX, LogLevelAnswer, ReloadAnswer, ResetAnswer, ResetRequest,
+    RollBackRequest, RolledBackAnswer,
 };
+use crate::admin::operator::within;
 use crate::admin::problem::Problem;
 use crate::admin::state::{AdminState, json};
-use crate::admin::{LogLevel, body};
+use crate::admin::{LogLevel, body, operator};
+
+/// The name of a caller that gives none.
+const LISTENER: &str = "admin API";
 
 /// The query of a reload.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -31,19 +35,18 @@ pub(super) struct ReloadQuery {
 ///
 /// The call is a barrier: it is answered when everything that was written before it is served or named in the diagnostics. A call that
 /// repeats an `Idempotency-Key` gets the first answer again.
-#[utoipa::path(post, path = "/admin/v1/reload", tag = "commands", security(("token" = [])),
+#[utoipa::path(post, path = "/admin/v1/reload", tag = "commands", security(("token" = [])), request_body = Option<CauseRequest>,
     params(ReloadQuery, ("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses((status = 200, description = "The reload is complete", body = ReloadAnswer), (status = "default", response = Problem)))]
 pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
     let ReloadQuery { full } = body::query(&request)?;
     let body = body::read(payload, &state.limits).await?;
+    let CauseRequest { by, reason } = body::json_or_default(&request, &body)?;
+    let cause = operator::cause(&request, LISTENER, by.as_deref(), reason.as_deref())?;
     let engine = state.clone();
     let run = async move {
-        let hotplate = &engine.hotplate;
-        let report = match full {
-            true => engine.ask(hotplate.reload_full()).await?,
-            false => engine.ask(hotplate.reload()).await?,
-        };
+        let reload = Reload { full, cause };
+        let report = engine.ask(engine.hotplate.reloader().send(reload)).await?;
         Ok(stored(&ReloadAnswer::from(report)))
     };
     Ok(respond(state.idempotency.answer(&request, &body, run).await?))
@@ -51,35 +54,43 @@ pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<A
 
 /// Serves an earlier version again
 ///
-/// It gets a new number and is held until `resume`: edits are accepted meanwhile and wait. A restart forgets the hold, and the process then
-/// serves the content of its sources.
+/// It gets a new number. What was rolled back waits, template by template, until its source has another text or until `resume`; all other
+/// templates go forward. A restart forgets what waits, and the process then serves the content of its sources.
 #[utoipa::path(post, path = "/admin/v1/rollback", tag = "commands", security(("token" = [])), request_body = RollBackRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$"), ("If-Match" = Option<String>, Header, description = "The `ETag` of `/admin/v1/version`: the command is carried out only if this version is served", pattern = "^(\\*|\"[0-9]+\")$")),
     responses(
         (status = 200, description = "The version is served", body = RolledBackAnswer),
         (status = 404, description = "The version is not kept", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "Another version is served than `If-Match` names", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn roll_back(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
     let body = body::read(payload, &state.limits).await?;
-    let RollBackRequest { to } = body::json(&request, &body)?;
+    let RollBackRequest { to, by, reason } = body::json(&request, &body)?;
+    let command = command(&request, &state, by.as_deref(), reason.as_deref())?;
     let engine = state.clone();
     let run = async move {
-        let rolled_back = engine.ask(engine.hotplate.roll_back(Version::from_number(to))).await?;
+        let rolled_back = engine.ask(command.roll_back(Version::from_number(to))).await?;
         Ok(stored(&RolledBackAnswer::held(&rolled_back)?))
     };
     Ok(respond(state.idempotency.answer(&request, &body, run).await?))
 }
 
-/// Ends the hold and serves the newest version
-#[utoipa::path(post, path = "/admin/v1/resume", tag = "commands", security(("token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
-    responses((status = 200, description = "The version is served", body = RolledBackAnswer), (status = "default", response = Problem)))]
+/// Applies everything that waits since a rollback
+#[utoipa::path(post, path = "/admin/v1/resume", tag = "commands", security(("token" = [])), request_body = Option<CauseRequest>,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$"), ("If-Match" = Option<String>, Header, description = "The `ETag` of `/admin/v1/version`: the command is carried out only if this version is served", pattern = "^(\\*|\"[0-9]+\")$")),
+    responses(
+        (status = 200, description = "The version is served", body = RolledBackAnswer),
+        (status = 412, description = "Another version is served than `If-Match` names", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = Problem),
+    ))]
 pub(super) async fn resume(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
     let body = body::read(payload, &state.limits).await?;
+    let CauseRequest { by, reason } = body::json_or_default(&request, &body)?;
+    let command = command(&request, &state, by.as_deref(), reason.as_deref())?;
     let engine = state.clone();
     let run = async move {
-        let resumed = engine.ask(engine.hotplate.resume()).await?;
+        let resumed = engine.ask(command.resume()).await?;
         Ok(stored(&RolledBackAnswer::of(&resumed)?))
     };
     Ok(respond(state.idempotency.answer(&request, &body, run).await?))
@@ -137,11 +148,17 @@ pub(super) async fn set_log_level(request: HttpRequest, payload: Payload, state:
     Ok(answer(&LogLevelAnswer { filter: log.filter() }))
 }
 
-fn within(field: &str, text: &str, max: usize) -> Result<(), Problem> {
-    match text.len() > max {
-        true => Err(Problem::refused(format!("`{field}` may have {max} bytes at most"))),
-        false => Ok(()),
-    }
+/// Returns the commands of a request: with its cause, and the version that it expects.
+fn command(
+    request: &HttpRequest,
+    state: &AdminState,
+    by: Option<&str>,
+    reason: Option<&str>,
+) -> Result<Commands, Problem> {
+    let cause = operator::cause(request, LISTENER, by, reason)?;
+    let command = state.hotplate.commands().cause(cause);
+    let expected = operator::expected(request)?;
+    Ok(expected.into_iter().fold(command, Commands::expecting))
 }
 
 fn log(state: &AdminState) -> Result<&dyn LogLevel, Problem> {

@@ -2,22 +2,32 @@
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
+use actix_web::http::header::{ETAG, HeaderValue};
 use actix_web::web::Data;
 use hotplate_actors::Version;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{Answered, answer};
-use crate::admin::body;
-use crate::admin::model::{ChangedTemplate, DiffAnswer, PublicationAnswer, VersionAnswer, VersionsAnswer};
+use crate::admin::model::{
+    ChangedTemplate, DiffAnswer, PublicationAnswer, VersionAnswer, VersionsAnswer, WaitingAnswer,
+};
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
+use crate::admin::{body, operator};
 
 /// Returns the version that is served
+///
+/// Its `ETag` can be sent as `If-Match` with a command, which is then carried out only if the same version is still served.
 #[utoipa::path(get, path = "/admin/v1/version", tag = "versions", security(("token" = [])),
     responses((status = 200, description = "The version that is served", body = VersionAnswer), (status = "default", response = Problem)))]
 pub(super) async fn version(state: Data<AdminState>) -> HttpResponse {
-    answer(&state.version())
+    let version = state.version();
+    let mut response = answer(&version);
+    if let Ok(tag) = HeaderValue::try_from(operator::tag(version.version)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
 }
 
 /// Lists the last versions, newest first
@@ -36,7 +46,8 @@ pub(in crate::admin) async fn history(state: &AdminState) -> Result<VersionsAnsw
         .map(|publication| PublicationAnswer::of(publication, kept.versions.contains(&publication.published.version)));
     Ok(VersionsAnswer {
         current: kept.versions.last().map_or(0, |version| version.number()),
-        held: kept.held,
+        held: !kept.waiting.is_empty(),
+        waiting: WaitingAnswer::of(&kept.waiting),
         versions: versions.collect(),
     })
 }
@@ -48,14 +59,17 @@ pub(in crate::admin) async fn history(state: &AdminState) -> Result<VersionsAnsw
 pub(super) struct CompareQuery {
     /// The first version.
     from: u64,
-    /// The second version; the current one by default.
-    to: Option<u64>,
+    /// The second version; the current one by default. `source` stands for the sources as they are now.
+    #[param(pattern = "^([0-9]+|source)$")]
+    to: Option<String>,
     /// Returns the lines that differ.
     #[serde(default)]
     content: bool,
 }
 
-/// Compares two versions
+/// Compares two versions, or a version and the sources as they are now
+///
+/// The sources also have what an operator rolled back and texts that do not compile.
 #[utoipa::path(get, path = "/admin/v1/diff", tag = "versions", security(("token" = [])), params(CompareQuery),
     responses(
         (status = 200, description = "The templates that the two versions serve differently", body = DiffAnswer),
@@ -64,20 +78,45 @@ pub(super) struct CompareQuery {
     ))]
 pub(super) async fn diff(request: HttpRequest, state: Data<AdminState>) -> Answered {
     let CompareQuery { from, to, content } = body::query(&request)?;
+    let to = match to.as_deref() {
+        None => CompareTo::Current,
+        Some("source") => CompareTo::Source,
+        Some(number) => CompareTo::Version(number.parse().map_err(|_| {
+            Problem::bad_request("the query is not valid: `to` has to be the number of a version, or `source`")
+        })?),
+    };
     Ok(answer(&differences(&state, from, to, content).await?))
 }
 
-/// Compares two versions, of which the second is the current one by default.
+/// The second side of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::admin) enum CompareTo {
+    /// The version that is served.
+    Current,
+    /// A kept version.
+    Version(u64),
+    /// The sources as they are now.
+    Source,
+}
+
+/// Compares a version with another one or with the sources.
 pub(in crate::admin) async fn differences(
     state: &AdminState,
     from: u64,
-    to: Option<u64>,
+    to: CompareTo,
     content: bool,
 ) -> Result<DiffAnswer, Problem> {
-    let to = to.map_or_else(|| state.hotplate.snapshot().version(), Version::from_number);
-    let compared = state
-        .ask(state.hotplate.compare(Version::from_number(from), to))
-        .await?;
+    let (hotplate, first) = (&state.hotplate, Version::from_number(from));
+    let compared = match to {
+        CompareTo::Source => state.ask(hotplate.compare_with_source(first)).await?,
+        CompareTo::Current => {
+            state
+                .ask(hotplate.compare(first, hotplate.snapshot().version()))
+                .await?
+        }
+        CompareTo::Version(number) => state.ask(hotplate.compare(first, Version::from_number(number))).await?,
+    };
+    let (_, to) = compared.versions();
     let (max, mut bytes_left) = (state.limits.page_templates, state.limits.page_bytes);
     state
         .work(move || {
@@ -94,7 +133,7 @@ pub(in crate::admin) async fn differences(
             let truncated = templates.len() < differences.len();
             DiffAnswer {
                 from,
-                to: to.number(),
+                to: to.map(Version::number),
                 templates,
                 truncated,
             }

@@ -5,14 +5,14 @@ use actix_web::http::header::{LOCATION, SET_COOKIE};
 use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::messages::RolledBack;
-use hotplate_actors::{ReloadOutcome, Version};
+use hotplate_actors::{Commands, Reload, ReloadOutcome, Version};
 use serde::Deserialize;
 
 use super::pages;
 use crate::admin::access::Access;
-use crate::admin::body;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
+use crate::admin::{body, operator};
 use crate::metrics::now_ms;
 
 type Answered = Result<HttpResponse, Problem>;
@@ -22,6 +22,9 @@ type Answered = Result<HttpResponse, Problem>;
 struct ActionForm {
     token: Option<String>,
     to: Option<u64>,
+    expected: Option<u64>,
+    by: Option<String>,
+    reason: Option<String>,
     actor: Option<String>,
 }
 
@@ -37,13 +40,14 @@ pub(super) fn result(key: &str) -> Option<&'static str> {
     Some(match key {
         "reloaded" => "Reloaded: the edits are served.",
         "unchanged" => "Reloaded: nothing had changed.",
-        "held" => "Reloaded: the edits wait until the hold ends.",
+        "held" => "Reloaded: nothing differs but what waits since the rollback.",
         "refused" => "The reload was rejected. The previous version is still served.",
         "back" => {
-            "An earlier version is served and held. Edits are accepted and wait. A restart ends the hold and serves the newest version."
+            "An earlier version is served. What was rolled back waits until its source changes, until you serve it, or until the process restarts."
         }
-        "resumed" => "The newest version is served again.",
+        "resumed" => "Everything that waited is served.",
         "reset" => "Restarted.",
+        "conflict" => "Nothing was done: another version is served than this page showed. Look again and decide.",
         "not-kept" => "That version is no longer kept.",
         "failed" => "The action failed. Try again in a moment.",
         _ => return None,
@@ -67,8 +71,17 @@ pub(super) async fn act(
     }
     let form = form(payload, &state).await?;
     let hotplate = &state.hotplate;
+    let cause = operator::cause(&request, "dashboard", form.by.as_deref(), form.reason.as_deref())?;
+    let command = hotplate.commands().cause(cause);
+    // The version that the page showed, so that nobody undoes a change that they have not seen.
+    let expected = form.expected.map(Version::from_number);
+    let command = expected.into_iter().fold(command, Commands::expecting);
     let result = match action.as_str() {
-        "reload" => match state.ask(hotplate.reload()).await.map(|report| report.outcome) {
+        "reload" => match state
+            .ask(command.reload(Reload::default()))
+            .await
+            .map(|report| report.outcome)
+        {
             Ok(ReloadOutcome::Published) => "reloaded",
             Ok(ReloadOutcome::Unchanged) => "unchanged",
             Ok(ReloadOutcome::Held) => "held",
@@ -77,14 +90,16 @@ pub(super) async fn act(
         },
         "rollback" => {
             let to = Version::from_number(form.to.unwrap_or_default());
-            match state.ask(hotplate.roll_back(to)).await {
+            match state.ask(command.roll_back(to)).await {
                 Ok(RolledBack::Published(_)) => "back",
                 Ok(RolledBack::NotKept(_)) => "not-kept",
+                Ok(RolledBack::Conflict(_)) => "conflict",
                 _ => "failed",
             }
         }
-        "resume" => match state.ask(hotplate.resume()).await {
+        "resume" => match state.ask(command.resume()).await {
             Ok(RolledBack::Published(_) | RolledBack::Unchanged(_)) => "resumed",
+            Ok(RolledBack::Conflict(_)) => "conflict",
             _ => "failed",
         },
         "reset" => {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::versions::WaitingView;
 use super::{Frame, NameList};
 use crate::admin::model::{Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
 use crate::admin::phrases;
@@ -26,6 +27,7 @@ pub(super) struct Overview {
     pub(super) breakers: BreakersView,
     pub(super) listeners: Vec<ListenerView>,
     pub(super) findings: FindingsView,
+    pub(super) waiting: WaitingView,
     pub(super) rows: Rows,
 }
 
@@ -320,6 +322,10 @@ pub(super) struct VersionRow {
     pub(super) is_current: bool,
     pub(super) can_roll_back: bool,
     pub(super) held: bool,
+    /// The version that is served while the page is shown, which a rollback from this page expects.
+    pub(super) current: u64,
+    /// Who asked for the version, and why.
+    pub(super) cause: Option<String>,
     pub(super) changed: NameList,
     pub(super) removed: NameList,
     pub(super) stale: NameList,
@@ -345,6 +351,8 @@ impl VersionRow {
             is_current: publication.version == current,
             can_roll_back: publication.kept && publication.version != current,
             held: publication.held,
+            current,
+            cause: publication.cause.sentence(),
             changed: few(&publication.changed),
             removed: few(&publication.removed),
             stale: few(&publication.stale),

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::drawing::GraphDrawing;
 use super::overview::{self, Bar, BreakersView, FINDINGS, FindingsView, Overview, Rows, VersionRow};
 use super::templates::{self, DependentUsage, TemplateDetail, TemplatesView};
-use super::versions::{Compared, OtherVersion, VersionView, VersionsView};
+use super::versions::{Compared, OtherVersion, VersionView, VersionsView, WaitingView};
 use super::{Frame, PageStatus, actions};
+use crate::admin::api::CompareTo;
 use crate::admin::calls::CallGraph;
 use crate::admin::model::{Finding, HealthAnswer, VersionAnswer, VersionsAnswer};
 use crate::admin::problem::Problem;
@@ -73,7 +74,10 @@ fn status(health: &HealthAnswer, version: &VersionAnswer) -> PageStatus {
     let (kind, text) = if !health.ready {
         ("bad", "not ready".to_owned())
     } else if version.held {
-        ("warn", "an earlier version is held".to_owned())
+        (
+            "warn",
+            format!("{} rolled back", phrases::count(version.waiting, "template")),
+        )
     } else if !health.degraded.is_empty() {
         ("warn", "degraded".to_owned())
     } else if counts.broken > 0 {
@@ -98,9 +102,9 @@ pub(super) async fn overview(request: HttpRequest, state: Data<AdminState>) -> A
     let diagnostics = state.hotplate.diagnostics();
     let findings = diagnostics.iter().take(FINDINGS).map(Finding::of).collect();
     // The rest of the page is shown even if the Registry does not answer.
-    let publications = api::history(&state)
+    let (publications, waiting) = api::history(&state)
         .await
-        .map(|history| history.versions)
+        .map(|history| (history.versions, WaitingView::of(&history.waiting)))
         .unwrap_or_default();
     let view = Overview {
         frame: frame(&state, "Overview", DashboardTab::Overview, &query),
@@ -112,6 +116,7 @@ pub(super) async fn overview(request: HttpRequest, state: Data<AdminState>) -> A
         breakers: BreakersView::of(&health, now_ms()),
         listeners: overview::listeners(&health),
         findings: FindingsView::of(findings, diagnostics.len()),
+        waiting,
         rows: overview::newest(&publications, version.version, now_ms()),
         reasons: [health.reasons, health.degraded].concat(),
         version,
@@ -135,6 +140,7 @@ pub(super) async fn versions(request: HttpRequest, state: Data<AdminState>) -> A
     let history = api::history(&state).await?;
     let view = VersionsView {
         frame: frame(&state, "Versions", DashboardTab::Versions, &query),
+        waiting: WaitingView::of(&history.waiting),
         rows: rows(&history),
     };
     state.pages.page(StatusCode::OK, "versions.html", &view)
@@ -166,7 +172,7 @@ pub(super) async fn version(request: HttpRequest, number: Path<String>, state: D
         .or(before)
         .filter(|_| publication.kept);
     let compared = match with {
-        Some(with) => api::differences(&state, with, Some(publication.version), true)
+        Some(with) => api::differences(&state, with, CompareTo::Version(publication.version), true)
             .await
             .ok(),
         None => None,

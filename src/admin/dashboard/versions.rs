@@ -4,13 +4,64 @@ use serde::Serialize;
 
 use super::Frame;
 use super::overview::{FindingsView, Rows};
-use crate::admin::model::{ChangedTemplate, DiffAnswer, SideAnswer};
+use crate::admin::model::{ChangedTemplate, DiffAnswer, SideAnswer, WaitingAnswer};
 use crate::admin::phrases;
 
 #[derive(Debug, Serialize)]
 pub(super) struct VersionsView {
     pub(super) frame: Frame,
+    pub(super) waiting: WaitingView,
     pub(super) rows: Rows,
+}
+
+/// The templates whose newest text waits since a rollback.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct WaitingView {
+    any: bool,
+    count: String,
+    list: Vec<WaitingRow>,
+    more: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct WaitingRow {
+    name: String,
+    href: String,
+    change: &'static str,
+    since: u64,
+    cause: Option<String>,
+    /// The errors of the text that waits, with their lines.
+    errors: Vec<String>,
+}
+
+/// Waiting templates that a page lists.
+const WAITING: usize = 20;
+/// Errors that are shown of one waiting text.
+const WAITING_ERRORS: usize = 3;
+
+impl WaitingView {
+    pub(super) fn of(waiting: &WaitingAnswer) -> Self {
+        let list = waiting.templates.iter().take(WAITING).map(|each| WaitingRow {
+            href: format!("/_hotplate/templates?at={}", phrases::in_query(&each.name)),
+            name: each.name.clone(),
+            change: each.change,
+            since: each.since,
+            cause: each.cause.sentence(),
+            errors: each
+                .diagnostics
+                .iter()
+                .take(WAITING_ERRORS)
+                .map(|finding| finding.text.clone())
+                .collect(),
+        });
+        let list: Vec<_> = list.collect();
+        Self {
+            any: waiting.count > 0,
+            count: phrases::count(waiting.count, "template"),
+            more: waiting.count.saturating_sub(list.len()),
+            list,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

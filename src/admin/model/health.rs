@@ -1,7 +1,7 @@
 //! The health in answers of the API.
 
-use hotplate_actors::Health;
 use hotplate_actors::counters::OpenBreaker;
+use hotplate_actors::{Health, Version};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,6 +32,52 @@ pub(in super::super) struct HealthAnswer {
     pub(in super::super) breakers: Vec<BreakerAnswer>,
     /// Each listener, this one included.
     pub(in super::super) listeners: Vec<ListenerHealth>,
+    /// The store of published versions, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) store: Option<StoreAnswer>,
+    /// The audit log, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in super::super) audit: Option<AuditAnswer>,
+}
+
+/// The audit log.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(in super::super) struct AuditAnswer {
+    /// Its directory.
+    pub(in super::super) directory: String,
+    /// Records that this process has written.
+    pub(in super::super) written: u64,
+    /// Records that were dropped, because too many waited for a disk that could not be written.
+    pub(in super::super) lost: u64,
+    /// Attempts to write that failed.
+    pub(in super::super) failures: u64,
+    /// The reason why the last attempt failed; `null` if it succeeded.
+    pub(in super::super) error: Option<String>,
+}
+
+/// The store of published versions.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(in super::super) struct StoreAnswer {
+    /// Its directory.
+    pub(in super::super) directory: String,
+    /// The stored version that was served at the start; `null` if there was none.
+    pub(in super::super) opened: Option<u64>,
+    /// The last version that is durable; `null` if there is none.
+    pub(in super::super) durable: Option<u64>,
+    /// Versions that were published since.
+    pub(in super::super) lag: u64,
+    /// Versions that were not stored by themselves, because a later one was published before.
+    pub(in super::super) skipped: u64,
+    /// Versions that were stored.
+    pub(in super::super) writes: u64,
+    /// Attempts to store a version that failed.
+    pub(in super::super) failures: u64,
+    /// The reason why the last attempt failed; `null` if it succeeded.
+    pub(in super::super) error: Option<String>,
+    /// A sentence for each file that was damaged at the start.
+    pub(in super::super) problems: Vec<String>,
+    /// The reason for each loader that could not be loaded since the start, so that its stored templates are served.
+    pub(in super::super) not_loaded: Vec<String>,
 }
 
 /// A template whose circuit breaker is open: it failed repeatedly at a high cost, so its last good version is rendered instead.
@@ -237,6 +283,25 @@ impl HealthAnswer {
             version: health.version.number(),
             actors: actors.collect(),
             loaders: loaders.collect(),
+            store: health.store.map(|store| StoreAnswer {
+                directory: store.directory,
+                opened: store.opened.map(Version::number),
+                durable: store.durable.map(Version::number),
+                lag: store.lag,
+                skipped: store.skipped,
+                writes: store.writes,
+                failures: store.failures,
+                error: store.error,
+                problems: store.problems,
+                not_loaded: store.not_loaded,
+            }),
+            audit: health.audit.map(|audit| AuditAnswer {
+                directory: audit.directory,
+                written: audit.written,
+                lost: audit.lost,
+                failures: audit.failures,
+                error: audit.error,
+            }),
             doors: doors.collect(),
             breakers_open: breakers.len(),
             breakers: breakers.iter().take(NAMES_MAX).map(BreakerAnswer::of).collect(),

@@ -2,6 +2,7 @@
 
 use hotplate_actors::counters::Publication;
 use hotplate_actors::messages::RolledBack;
+use hotplate_actors::protocol::hold::WaitingTemplates;
 use hotplate_actors::protocol::report::Report;
 use hotplate_actors::snapshot::Difference;
 use hotplate_actors::{Counters, NotCurrent, Published, ReloadOutcome, ReloadReport, Version};
@@ -10,13 +11,13 @@ use similar::TextDiff;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-use super::{Finding, NameSample, StatusAnswer};
+use super::{CauseAnswer, FINDINGS_MAX, Finding, NameSample, StatusAnswer};
 
 /// The time for the search for the shortest difference between two texts. After that a longer one is answered.
 const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The notice in an answer to a rollback: versions are in memory, and a restart forgets the hold.
-const HOLD_NOTICE: &str = "held until `resume`, or until the process ends: a new process serves what its sources have, so undo the edit there too";
+const HOLD_NOTICE: &str = "what was rolled back waits until its source has another text, until `resume`, or until the process ends: a new process serves what its sources have, so undo the edit there too";
 
 /// The version that is served.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -27,8 +28,10 @@ pub(in super::super) struct VersionAnswer {
     pub(in super::super) digest: String,
     /// The version of the sources: this one, or one more while a template is stale or broken.
     pub(in super::super) desired_version: u64,
-    /// True if an operator holds an earlier version, so that edits wait.
+    /// True if the newest text of a template waits because an operator rolled back.
     pub(in super::super) held: bool,
+    /// The number of templates whose newest text waits.
+    pub(in super::super) waiting: usize,
     /// Templates by status.
     pub(in super::super) templates: TemplateCounts,
     /// The start of the engine, in milliseconds since 1970.
@@ -63,8 +66,10 @@ pub(in super::super) struct CurrentAnswer {
 pub(in super::super) struct VersionsAnswer {
     /// The version that is served.
     pub(in super::super) current: u64,
-    /// True if an operator holds it, so that edits wait.
+    /// True if the newest text of a template waits because an operator rolled back.
     pub(in super::super) held: bool,
+    /// The templates whose newest text waits.
+    pub(in super::super) waiting: WaitingAnswer,
     /// The last versions.
     pub(in super::super) versions: Vec<PublicationAnswer>,
 }
@@ -82,6 +87,8 @@ pub(in super::super) struct PublicationAnswer {
     pub(in super::super) kept: bool,
     /// True if an operator chose it by a rollback.
     pub(in super::super) held: bool,
+    /// Who asked for it, and why.
+    pub(in super::super) cause: CauseAnswer,
     /// Templates with a new text.
     pub(in super::super) changed: NameSample,
     /// Templates that were removed.
@@ -103,7 +110,7 @@ pub(in super::super) struct PublicationAnswer {
 pub(in super::super) struct ReloadAnswer {
     /// The version that is served. Everything that was written before the call is in it, or named in `diagnostics`.
     pub(in super::super) version: u64,
-    /// `published`, `unchanged`, `held`, `refused` or `unreadable`.
+    /// `published`, `unchanged`, `held` if nothing differs but what waits after a rollback, `refused` or `unreadable`.
     pub(in super::super) outcome: &'static str,
     /// The reason for `refused` or `unreadable`.
     pub(in super::super) reason: Option<String>,
@@ -111,6 +118,8 @@ pub(in super::super) struct ReloadAnswer {
     pub(in super::super) changed: Vec<String>,
     /// Templates that were removed.
     pub(in super::super) removed: Vec<String>,
+    /// Templates whose newest text waits because an operator rolled back.
+    pub(in super::super) waiting: NameSample,
     /// Templates whose newest text is not served, whether this reload changed anything or not.
     pub(in super::super) not_current: Vec<NotCurrentAnswer>,
     /// All current errors.
@@ -128,18 +137,46 @@ pub(in super::super) struct NotCurrentAnswer {
     pub(in super::super) since: Option<u64>,
 }
 
+/// The templates whose newest text waits because an operator rolled back.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(in super::super) struct WaitingAnswer {
+    /// The number of templates.
+    pub(in super::super) count: usize,
+    /// Some of them, sorted by name; `/admin/v1/diff?to=source` lists all.
+    pub(in super::super) templates: Vec<WaitingTemplateAnswer>,
+}
+
+/// A template whose newest text waits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in super::super) struct WaitingTemplateAnswer {
+    /// The name of the template.
+    pub(in super::super) name: String,
+    /// The change that waits: `created`, `changed` or `removed`.
+    pub(in super::super) change: &'static str,
+    /// The version that the rollback made. The text waits since then.
+    pub(in super::super) since: u64,
+    /// Who rolled back, and why.
+    pub(in super::super) cause: CauseAnswer,
+    /// BLAKE3 of the text that is served, the first 16 hexadecimal digits.
+    pub(in super::super) served: Option<String>,
+    /// BLAKE3 of the text that waits, the first 16 hexadecimal digits.
+    pub(in super::super) waiting: Option<String>,
+    /// The errors of the text that waits, if it does not compile.
+    pub(in super::super) diagnostics: Vec<Finding>,
+}
+
 /// The result of a rollback, or of its end.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct RolledBackAnswer {
     /// The version that is served.
     pub(in super::super) version: u64,
-    /// `published`, or `unchanged` if no version was held.
+    /// `published`, or `unchanged` if nothing waited.
     pub(in super::super) outcome: &'static str,
     /// Templates whose text differs from before.
     pub(in super::super) changed: NameSample,
     /// Templates that were removed.
     pub(in super::super) removed: NameSample,
-    /// A notice about the end of the hold.
+    /// A notice about what waits, and for how long.
     pub(in super::super) notice: Option<&'static str>,
 }
 
@@ -148,8 +185,8 @@ pub(in super::super) struct RolledBackAnswer {
 pub(in super::super) struct DiffAnswer {
     /// The first version.
     pub(in super::super) from: u64,
-    /// The second version.
-    pub(in super::super) to: u64,
+    /// The second version; absent for the sources as they are now.
+    pub(in super::super) to: Option<u64>,
     /// Templates that the two serve differently, sorted by name.
     pub(in super::super) templates: Vec<ChangedTemplate>,
     /// True if there are more than fit into an answer.
@@ -187,6 +224,7 @@ impl VersionAnswer {
             digest,
             desired_version: counters.desired_version.number(),
             held: counters.held,
+            waiting: counters.waiting,
             templates: TemplateCounts {
                 current: counters.entries.current,
                 stale: counters.entries.stale,
@@ -203,6 +241,7 @@ impl PublicationAnswer {
         let Published {
             version,
             digest,
+            cause,
             changed,
             removed,
             stale,
@@ -217,12 +256,13 @@ impl PublicationAnswer {
             digest: digest.to_string(),
             kept,
             held: publication.held,
+            cause: CauseAnswer::of(cause),
             changed: NameSample::of(changed),
             removed: NameSample::of(removed),
             stale: NameSample::of_sample(stale),
             broken: NameSample::of_sample(broken),
             recovered: NameSample::of_sample(recovered),
-            diagnostics: diagnostics.iter().take(super::FINDINGS_MAX).map(Finding::of).collect(),
+            diagnostics: diagnostics.iter().take(FINDINGS_MAX).map(Finding::of).collect(),
             micros: *micros,
         }
     }
@@ -245,8 +285,27 @@ impl From<ReloadReport> for ReloadAnswer {
             reason,
             changed: names(&report.changed),
             removed: names(&report.removed),
+            waiting: NameSample::of_sample(&report.waiting),
             not_current: report.not_current.iter().map(NotCurrentAnswer::of).collect(),
             diagnostics: report.diagnostics.iter().map(Finding::of).collect(),
+        }
+    }
+}
+
+impl WaitingAnswer {
+    pub(in super::super) fn of(waiting: &WaitingTemplates) -> Self {
+        let templates = waiting.templates.iter().map(|each| WaitingTemplateAnswer {
+            name: each.template.to_string(),
+            change: each.change.as_str(),
+            since: each.since.number(),
+            cause: CauseAnswer::of(&each.cause),
+            served: each.served.map(|digest| digest.to_string()),
+            waiting: each.waiting.map(|digest| digest.to_string()),
+            diagnostics: each.diagnostics.iter().take(FINDINGS_MAX).map(Finding::of).collect(),
+        });
+        Self {
+            count: waiting.count,
+            templates: templates.collect(),
         }
     }
 }
@@ -291,7 +350,11 @@ impl RolledBackAnswer {
                 removed: NameSample::default(),
                 notice: None,
             }),
+            RolledBack::Refused(reason) => Err(Problem::refused(format!(
+                "{reason}; still serving the previous version"
+            ))),
             RolledBack::NotKept(not_kept) => Err(Problem::not_kept(not_kept.to_string())),
+            RolledBack::Conflict(conflict) => Err(Problem::conflict(conflict.to_string())),
         }
     }
 }

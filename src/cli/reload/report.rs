@@ -14,7 +14,10 @@ const NAMES_MAX: usize = 10;
 pub(super) fn is_clean(report: &Value) -> bool {
     let done = matches!(report["outcome"].as_str(), Some("published" | "unchanged"));
     let is_warning = |found: &Value| found["severity"] == "warning";
-    done && list(&report["not_current"]).is_empty() && list(&report["diagnostics"]).iter().all(is_warning)
+    let nothing_waits = report["waiting"]["count"].as_u64().unwrap_or(0) == 0;
+    done && nothing_waits
+        && list(&report["not_current"]).is_empty()
+        && list(&report["diagnostics"]).iter().all(is_warning)
 }
 
 /// Returns the report in sentences, with its diagnostics.
@@ -24,7 +27,7 @@ pub(super) fn text(report: &Value) -> String {
     let mut text = match report["outcome"].as_str().unwrap_or_default() {
         "published" => format!("version {version} is served now"),
         "unchanged" => format!("nothing differs: version {version} is served"),
-        "held" => format!("version {version} is held by a rollback; changes wait until it is resumed"),
+        "held" => format!("nothing differs but what was rolled back: version {version} is served"),
         outcome => format!("{outcome}: {reason}; still serving version {version}"),
     };
     for key in ["changed", "removed"] {
@@ -34,6 +37,23 @@ pub(super) fn text(report: &Value) -> String {
         }
     }
     text.push('\n');
+    if let Some(count @ 1..) = report["waiting"]["count"].as_u64() {
+        let names: Vec<&str> = list(&report["waiting"]["names"])
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        let more = count.saturating_sub(names.len() as u64);
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let _ = writeln!(
+            text,
+            "waiting since a rollback, until their text changes or `hotplate resume`: {}{more}",
+            names.join(", ")
+        );
+    }
     for ((kind, since), names) in not_current(report) {
         let names = names::enumeration(names.iter(), NAMES_MAX);
         let _ = writeln!(text, "{}", names::answer(kind, since, &names));
@@ -82,7 +102,13 @@ mod tests {
                 &["version 7 is served now; changed a.html"][..],
             ),
             ("unchanged", None, json!([]), true, &["nothing differs"]),
-            ("held", None, json!([]), false, &["version 7 is held by a rollback"]),
+            (
+                "held",
+                None,
+                json!([]),
+                false,
+                &["nothing differs but what was rolled back"],
+            ),
             (
                 "unreadable",
                 Some("gone"),

@@ -29,6 +29,8 @@ pub(super) fn all() -> Vec<Key> {
     section("log", log());
     section("templates", templates());
     section("files", files());
+    section("store", store());
+    section("audit", audit());
     section("limits", limits());
     section("limits", live_limits());
     for (actor, _) in Supervision::default().policies() {
@@ -199,6 +201,28 @@ fn templates() -> Vec<Key> {
              `.jinja2` are Jinja too."),
         key("formatters", Kind::List,
             "Names of formatters that your own program provides. Here they print the value unchanged, and `serve` refuses to start with them."),
+    ]
+}
+
+fn store() -> Vec<Key> {
+    vec![
+        key("dir", Kind::File,
+            "Directory in which `serve` and `dev` store published versions. The next start serves the last one at once, even if the templates \
+             are missing or broken by then. A relative path starts at the directory of this file. Empty stores nothing."),
+        key("keep", count(2, 100_000), "Versions that are kept there."),
+    ]
+}
+
+fn audit() -> Vec<Key> {
+    vec![
+        key("dir", Kind::File,
+            "Directory in which `serve` and `dev` write an audit log: who changed what is served, when and why. `hotplate audit` reads it. A \
+             relative path starts at the directory of this file. Empty writes none."),
+        key("file_bytes", bytes(4 * KIB, TIB), "Size of a file of the log at which the next one begins."),
+        key("files", count(1, 1_000_000), "Files of the log that are kept."),
+        key("git", Kind::Flag,
+            "Add the commit of the work tree that the site is in, whether files differ from it, and its verified signer. Git runs in the \
+             directory of the site and obeys its configuration, which can start programs: leave it off if authors are not trusted."),
     ]
 }
 

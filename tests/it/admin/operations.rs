@@ -114,6 +114,9 @@ fn values(document: &Value, name: &str, schema: &Value) -> Vec<Value> {
         "standing" => json!("current"),
         "Idempotency-Key" => json!("key-1"),
         "Last-Event-ID" => json!("1-1"),
+        "If-Match" => json!("*"),
+        "by" => json!("alice"),
+        "reason" => json!("incident 4711"),
         other => panic!("no value is known for `{other}`: add one"),
     };
     let mut values = vec![known];
@@ -175,7 +178,12 @@ fn written(value: &Value) -> String {
 
 /// Returns bodies for a schema, of which the first is valid.
 fn bodies(document: &Value, schema: &Value) -> Vec<Vec<u8>> {
-    let reference = schema["$ref"].as_str().expect("a schema with a name");
+    // A body that may be absent is one of `null` and a named schema.
+    let choices = schema["oneOf"]
+        .as_array()
+        .map_or(std::slice::from_ref(schema), Vec::as_slice);
+    let reference = choices.iter().find_map(|schema| schema["$ref"].as_str());
+    let reference = reference.expect("a schema with a name");
     let schema = crate::schema::resolve(document, reference).expect("a schema");
     let fields = schema["properties"].as_object().expect("fields");
     let valid = fields

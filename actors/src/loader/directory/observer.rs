@@ -29,7 +29,7 @@ use crate::diagnostic::Diagnostic;
 use crate::health::LoaderStatus;
 use crate::limits::Limits;
 use crate::loader::{Changes, Depth, LoaderError};
-use crate::template::TemplateName;
+use crate::template::{TemplateKey, TemplateName};
 use batch::DeferredBatch;
 use changes::PendingChange;
 pub(super) use mode::Mode;
@@ -96,6 +96,21 @@ impl Observer {
         let deferred = self.deferred.map(|deferred| deferred.until);
         let timers = [self.schedule.next(), self.missed.next(), deferred];
         timers.into_iter().flatten().min()
+    }
+
+    /// Notes that roots with these names have existed, in an earlier process. A name belongs to the first root with the longest prefix that
+    /// fits: of several roots with one prefix, the others may never have existed.
+    pub(super) fn restored(&mut self, keys: &[TemplateKey]) {
+        let mut prefixes: Vec<String> = self.trees.iter().map(|tree| tree.prefix.clone()).collect();
+        prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
+        let owner = |key: &TemplateKey| {
+            let fits = |prefix: &&String| key.name.as_str().starts_with(prefix.as_str());
+            prefixes.iter().find(fits)
+        };
+        let mut owners: HashSet<&String> = keys.iter().filter_map(owner).collect();
+        for tree in &mut self.trees {
+            tree.was_there |= owners.remove(&tree.prefix);
+        }
     }
 
     /// Returns true if events report every change, so that a mark in their queue is enough to know of everything.

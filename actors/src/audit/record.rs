@@ -1,0 +1,68 @@
+//! [`AuditRecord`]: one change of what is served, or one that was refused.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::cause::Cause;
+use crate::protocol::report::Report;
+use crate::template::Digest;
+use crate::version::Version;
+
+/// The kind of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AuditAction {
+    /// A batch of a loader was published.
+    Publish,
+    /// An operator rolled back.
+    RollBack,
+    /// An operator resumed what waits.
+    Resume,
+    /// A batch changed what waits because of a roll-back, and nothing that is served.
+    Hold,
+    /// A batch or a command was refused, and nothing has changed.
+    Refuse,
+    /// The process began with a stored version.
+    Restore,
+}
+
+impl AuditAction {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::RollBack => "roll-back",
+            Self::Resume => "resume",
+            Self::Hold => "hold",
+            Self::Refuse => "refuse",
+            Self::Restore => "restore",
+        }
+    }
+}
+
+/// A record that is not written yet.
+#[derive(Debug)]
+pub(crate) struct AuditRecord {
+    /// Its number among the records of this process, from 1.
+    pub(crate) number: u64,
+    /// The time in milliseconds since 1970. The clock may jump; the order of records is that of their numbers.
+    pub(crate) at_ms: u64,
+    pub(crate) action: AuditAction,
+    pub(crate) cause: Cause,
+    /// The version that was served before.
+    pub(crate) before: Version,
+    /// The version that is served now.
+    pub(crate) version: Version,
+    /// The digest of what is served now.
+    pub(crate) digest: Digest,
+    /// The number of templates that wait because of a roll-back.
+    pub(crate) waiting: usize,
+    /// The differences, if another version is served.
+    pub(crate) report: Option<Arc<Report>>,
+    /// The reason of a refusal.
+    pub(crate) refused: Option<String>,
+}
+
+/// Returns the time in milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

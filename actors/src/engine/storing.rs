@@ -1,0 +1,279 @@
+//! The store of an engine: opening it at the start, serving the stored version, and describing versions for the writer.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{ActorEntry, Registry, StartError};
+use crate::accepted::AcceptedState;
+use crate::audit::progress::AuditProgress;
+use crate::audit::record::now_ms;
+use crate::audit::{AuditLog, AuditOptions};
+use crate::compiler::{CompilerConfig, compile_all};
+use crate::diagnostic::Diagnostic;
+use crate::dialect::{Members, TemplateId};
+use crate::graph::plan::Graph;
+use crate::loader::Loader;
+use crate::protocol::batch::{CompiledBatch, CompiledText};
+use crate::protocol::hold::HoldOrigin;
+use crate::protocol::messages::{BatchOutcome, RestoreVersion};
+use crate::protocol::plan::Plan;
+use crate::registry::AnsweredState;
+use crate::snapshot::index::Index;
+use crate::snapshot::view::View;
+use crate::snapshot::{IdSet, StoredStale};
+use crate::store::files::SystemFiles;
+use crate::store::state::StoreState;
+use crate::store::version::{SharedText, StoredBody, StoredClass, StoredHold, StoredText, StoredVersion};
+use crate::store::{Store, StoreOptions, TEXT_BYTES_MAX};
+use crate::supervision::Pool;
+use crate::template::{TemplateKey, TemplateName};
+use crate::version::{LoaderId, Revision};
+
+/// The state of Registry and Graph.
+pub(super) type Accepted = AcceptedState<AnsweredState, Arc<Graph>>;
+
+/// What an engine keeps on disk, with the thread that reads and writes it.
+#[derive(Clone)]
+pub(crate) struct Storing {
+    pub(super) store: Option<(Arc<Mutex<Store>>, Arc<StoreState>)>,
+    pub(super) audit: Option<(Arc<Mutex<AuditLog>>, Arc<AuditProgress>)>,
+    pub(super) thread: Pool,
+}
+
+impl Storing {
+    /// Creates what the options ask for; `None` if that is nothing. Nothing is read yet.
+    pub(super) fn new(
+        store: Option<&StoreOptions>,
+        audit: Option<&AuditOptions>,
+        loaders: &[Box<dyn Loader>],
+    ) -> Result<Option<Self>, StartError> {
+        if store.is_none() && audit.is_none() {
+            return Ok(None);
+        }
+        let absolute = |directory: &PathBuf| std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
+        let store = store.map(|options| {
+            let sources = loaders.iter().map(|loader| loader.identity()).collect();
+            let directory = absolute(&options.directory);
+            let store = Store::new(directory.clone(), Arc::new(SystemFiles), options.keep, sources);
+            (Arc::new(Mutex::new(store)), StoreState::new(directory))
+        });
+        let audit = audit.map(|options| {
+            let options = AuditOptions {
+                directory: absolute(&options.directory),
+                ..options.clone()
+            };
+            let progress = AuditProgress::new(options.directory.display().to_string());
+            let process = format!("{}-{}", std::process::id(), now_ms());
+            let log = AuditLog::new(options, Arc::new(SystemFiles), process);
+            (Arc::new(Mutex::new(log)), progress)
+        });
+        Ok(Some(Self {
+            store,
+            audit,
+            thread: Pool::start("hotplate-store", 1, 4, None)?,
+        }))
+    }
+
+    /// Returns the stored version, if one is whole.
+    pub(super) async fn open(&self) -> Result<Option<StoredVersion>, StartError> {
+        let Some((store, state)) = &self.store else {
+            return Ok(None);
+        };
+        let store = Arc::clone(store);
+        let open = move || store.lock().unwrap_or_else(PoisonError::into_inner).open();
+        let lost = |lost| StartError::Failed(Box::new(lost));
+        let opened = self.thread.run(open).await.map_err(lost)?.map_err(StartError::Store)?;
+        for problem in &opened.problems {
+            tracing::error!(problem, "a file of the store cannot be used");
+        }
+        let version = opened.version.as_ref().map(|stored| stored.version);
+        state.opened(version, opened.problems);
+        Ok(opened.version)
+    }
+}
+
+/// Compiles a stored version, and has the Registry serve it.
+pub(super) async fn restore(
+    stored: StoredVersion,
+    mut graph: Graph,
+    compiler: &CompilerConfig,
+    registry: &ActorEntry<Registry>,
+) -> Result<(), StartError> {
+    let version = stored.version;
+    let mut stale = Vec::with_capacity(stored.stale.len());
+    for class in stored.stale {
+        let texts = compile(class.members, compiler).await?;
+        stale.push((class.since, class.templates, graph.view_of(&texts)));
+    }
+    let mut plans = Vec::with_capacity(stored.loaders.len());
+    for (loader, texts) in (0..).zip(stored.loaders) {
+        let batch = CompiledBatch {
+            revision: Revision {
+                loader: LoaderId(loader),
+                number: 0,
+            },
+            complete: true,
+            texts: compile(texts, compiler).await?,
+            removed: Vec::new(),
+        };
+        plans.push(graph.apply(&batch));
+    }
+    let mut held = Vec::with_capacity(stored.held.len());
+    for hold in stored.held {
+        let StoredHold {
+            name,
+            served,
+            since,
+            cause,
+        } = hold;
+        let served = served.map(|body| StoredText {
+            name: name.clone(),
+            body,
+        });
+        let served = compile(served.into_iter().collect(), compiler).await?.pop();
+        let origin = HoldOrigin { version: since, cause };
+        held.push((name, served.map(|(_, text)| text), origin));
+    }
+    if !held.is_empty() {
+        plans.push(graph.hold_again(held));
+    }
+    let Some(plan) = plans.into_iter().reduce(Plan::then) else {
+        return Ok(());
+    };
+    let ids = |templates: Vec<TemplateName>| -> IdSet {
+        let known = templates.iter().filter_map(|name| plan.names.get(name.as_str()));
+        known.collect()
+    };
+    let stale = stale.into_iter().map(|(since, templates, view)| StoredStale {
+        since,
+        view: Arc::new(view),
+        ids: ids(templates),
+    });
+    let stale = stale.collect();
+    let restored = RestoreVersion {
+        plan,
+        stale,
+        version,
+        graph: Arc::new(graph),
+    };
+    match registry.recipient().send(restored).await {
+        Ok(BatchOutcome::Published(_)) => Ok(()),
+        Ok(outcome) => Err(StartError::Failed(
+            format!("the stored version is not accepted: {outcome:?}").into(),
+        )),
+        Err(closed) => Err(StartError::Failed(Box::new(closed))),
+    }
+}
+
+/// Compiles stored texts, in their order.
+async fn compile(
+    texts: Vec<StoredText>,
+    compiler: &CompilerConfig,
+) -> Result<Vec<(TemplateKey, CompiledText)>, StartError> {
+    let mut sources = Vec::with_capacity(texts.len());
+    let mut unreadable = Vec::new();
+    for text in texts {
+        match (text.source(), text.body) {
+            (Some(source), _) => sources.push(source),
+            (None, body) => {
+                let reason = match body {
+                    StoredBody::Unreadable(reason) => reason,
+                    StoredBody::Text(..) => "its stored text has another digest".to_owned(),
+                };
+                let diagnostic = Diagnostic::error("unreadable", reason).in_template(&text.name);
+                let broken = CompiledText::Broken {
+                    digest: None,
+                    text: None,
+                    diagnostics: Arc::new([diagnostic]),
+                };
+                unreadable.push((text.name.into(), broken));
+            }
+        }
+    }
+    let failed = |lost: String| StartError::Failed(lost.into());
+    let mut compiled = compile_all(sources, compiler).await.map_err(failed)?;
+    compiled.extend(unreadable);
+    Ok(compiled)
+}
+
+/// Describes the accepted state for the store. Texts are shared and not copied; the cost is that of all templates.
+pub(super) fn describe(accepted: &Accepted, loaders: usize) -> StoredVersion {
+    let state = &accepted.registry.state;
+    let snapshot = state.snapshot();
+    let mut described = StoredVersion {
+        version: snapshot.version(),
+        digest: format!("{:#}", snapshot.digest()),
+        loaders: vec![Vec::new(); loaders],
+        stale: Vec::new(),
+        held: Vec::new(),
+    };
+    for (loader, texts) in accepted.graph.texts() {
+        if let Some(of_loader) = described.loaders.get_mut(usize::from(loader.0)) {
+            *of_loader = texts.map(|(name, text)| stored_text(name, text)).collect();
+        }
+    }
+    let classes = state.stale_classes().into_iter();
+    described.stale = classes.map(|class| stored_class(&class, state.names())).collect();
+    let held = accepted.graph.held();
+    described.held = held
+        .map(|(name, served, origin)| StoredHold {
+            name: name.clone(),
+            served: served.map(stored_body),
+            since: origin.version,
+            cause: origin.cause.clone(),
+        })
+        .collect();
+    described
+}
+
+fn stored_text(name: &TemplateName, text: &CompiledText) -> StoredText {
+    StoredText {
+        name: name.clone(),
+        body: stored_body(text),
+    }
+}
+
+fn stored_body(text: &CompiledText) -> StoredBody {
+    match text {
+        CompiledText::Unit { digest, unit } => StoredBody::Text(*digest, SharedText::Unit(Arc::clone(unit))),
+        CompiledText::Broken {
+            digest: Some(digest),
+            text: Some(text),
+            ..
+        } if text.len() as u64 <= TEXT_BYTES_MAX => StoredBody::Text(*digest, SharedText::Plain(Arc::clone(text))),
+        CompiledText::Broken { diagnostics, .. } => {
+            let first = diagnostics.first().map(|diagnostic| diagnostic.message.clone());
+            StoredBody::Unreadable(first.unwrap_or_default())
+        }
+    }
+}
+
+/// Describes templates that are stale, with every text that their closures have in the view of their last good version.
+fn stored_class(class: &StoredStale, names: &Index) -> StoredClass {
+    let templates = class.ids.iter().filter_map(|id| names.name(id).cloned());
+    StoredClass {
+        since: class.since,
+        templates: templates.collect(),
+        members: reached(&class.ids, &class.view),
+    }
+}
+
+fn reached(tops: &IdSet, view: &View) -> Vec<StoredText> {
+    let mut seen = IdSet::default();
+    let mut next: Vec<TemplateId> = tops.iter().collect();
+    let mut reached = Vec::new();
+    while let Some(id) = next.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        if let Some(member) = view.member(id) {
+            next.extend(member.callees.iter().chain(&member.companions));
+            let text = SharedText::Unit(Arc::clone(&member.unit));
+            reached.push(StoredText {
+                name: member.name.clone(),
+                body: StoredBody::Text(member.digest, text),
+            });
+        }
+    }
+    reached
+}

@@ -1,0 +1,305 @@
+//! The texts that an operator rolled back: what is served in their place, and what waits.
+//!
+//! The loaders always keep what the sources have. A hold lies over them, by template, so that only what was rolled back waits:
+//!
+//! - Rolling back to a version replaces the effective texts by those of that version. Each template whose source has another text is held.
+//! - A batch in which the source still has the text that waits changes nothing. Another text, a deletion or a creation lifts the hold of
+//!   that template, and it goes forward like any other.
+//! - Resuming lifts all holds at once, as if the waiting texts had just been edited.
+//!
+//! The hold of one template does not touch others. If they do not fit the held text, that is an ordinary fault: they are stale.
+
+use std::sync::Arc;
+
+use super::plan::Graph;
+use crate::accepted::TextGraph;
+use crate::dialect::{Members, TemplateId};
+use crate::protocol::batch::CompiledText;
+use crate::protocol::hold::{HoldOrigin, WaitingChange, WaitingTemplate, WaitingTemplates};
+use crate::protocol::plan::Plan;
+use crate::snapshot::{Content, SourceText, SourceTexts};
+use crate::template::TemplateName;
+
+/// A template that is held.
+#[derive(Debug, Clone)]
+pub(super) struct HeldText {
+    /// The text that is in effect; `None` if the template does not exist while it is held.
+    pub(super) served: Option<Arc<CompiledText>>,
+    /// The text that the source has; `None` if it has none.
+    waiting: Option<Arc<CompiledText>>,
+    origin: Arc<HoldOrigin>,
+}
+
+/// The held templates. A clone shares all memory.
+pub(super) type Hold = im::OrdMap<TemplateId, Arc<HeldText>>;
+
+impl Graph {
+    /// Lifts the hold of a template if its source no longer has the text that waits.
+    pub(super) fn lift_if_changed(&mut self, id: TemplateId) {
+        let Some(held) = self.hold.get(&id) else { return };
+        if !are_the_same(self.source_text(id), held.waiting.as_ref()) {
+            self.hold.remove(&id);
+        }
+    }
+
+    /// Returns each held template with the text in its place, for storing them.
+    pub(crate) fn held(&self) -> impl Iterator<Item = (&TemplateName, Option<&CompiledText>, &HoldOrigin)> {
+        let held = self.hold.iter();
+        held.filter_map(|(id, held)| Some((self.name(*id)?, held.served.as_deref(), &*held.origin)))
+    }
+
+    /// Holds templates that an earlier process held, over the texts that their sources had then, and returns the effect.
+    pub(crate) fn hold_again(&mut self, held: Vec<(TemplateName, Option<CompiledText>, HoldOrigin)>) -> Plan {
+        let mut touched = Vec::with_capacity(held.len());
+        for (name, served, origin) in held {
+            let id = self.id_of(&name);
+            let waiting = self.source_text(id).cloned();
+            touched.push((id, waiting.clone()));
+            let held = HeldText {
+                served: served.map(Arc::new),
+                waiting,
+                origin: Arc::new(origin),
+            };
+            self.hold.insert(id, Arc::new(held));
+        }
+        self.plan(touched)
+    }
+
+    /// Returns the name and texts of a held template for people.
+    fn describe(&self, id: TemplateId, held: &HeldText) -> Option<WaitingTemplate> {
+        let HeldText {
+            served,
+            waiting,
+            origin,
+        } = held;
+        let digest = |text: &Option<Arc<CompiledText>>| text.as_ref().and_then(|text| text.digest());
+        let diagnostics = match waiting.as_deref() {
+            Some(CompiledText::Broken { diagnostics, .. }) => diagnostics.to_vec(),
+            _ => Vec::new(),
+        };
+        Some(WaitingTemplate {
+            template: self.name(id)?.clone(),
+            change: match (served, waiting) {
+                (None, _) => WaitingChange::Created,
+                (_, None) => WaitingChange::Removed,
+                _ => WaitingChange::Changed,
+            },
+            served: digest(served),
+            waiting: digest(waiting),
+            diagnostics,
+            since: origin.version,
+            cause: origin.cause.clone(),
+        })
+    }
+}
+
+impl TextGraph for Graph {
+    fn roll_back(&self, to: &Content, origin: HoldOrigin) -> Self {
+        let mut next = self.clone();
+        let origin = Arc::new(origin);
+        for id in self.differences(to).iter() {
+            let served = text_of(to, id);
+            match are_the_same(served.as_ref(), self.source_text(id)) {
+                true => _ = next.hold.remove(&id),
+                false => {
+                    let held = HeldText {
+                        served: served.clone(),
+                        waiting: self.source_text(id).cloned(),
+                        origin: Arc::clone(&origin),
+                    };
+                    next.hold.insert(id, Arc::new(held));
+                }
+            }
+            next.restore(id, to, served.is_some());
+        }
+        next.restore_content(to);
+        next
+    }
+
+    fn resume(&self) -> Option<(Self, Plan)> {
+        if self.hold.is_empty() {
+            return None;
+        }
+        let mut next = self.clone();
+        let lifted = std::mem::take(&mut next.hold);
+        let touched = lifted.iter().map(|(id, held)| (*id, held.served.clone())).collect();
+        let plan = next.plan(touched);
+        Some((next, plan))
+    }
+
+    fn waiting(&self) -> usize {
+        self.hold.len()
+    }
+
+    fn waiting_templates(&self, most: usize) -> WaitingTemplates {
+        let described = self.hold.iter().take(most);
+        let described = described.filter_map(|(id, held)| self.describe(*id, held));
+        let mut templates: Vec<WaitingTemplate> = described.collect();
+        templates.sort_unstable_by(|a, b| a.template.cmp(&b.template));
+        WaitingTemplates {
+            count: self.hold.len(),
+            templates,
+        }
+    }
+
+    fn source_texts(&self) -> SourceTexts {
+        let waiting = self
+            .hold
+            .iter()
+            .map(|(id, held)| (*id, held.waiting.as_deref().map(CompiledText::source)));
+        let broken = self.broken().filter(|(id, _)| !self.hold.contains_key(id));
+        waiting
+            .chain(broken.map(|(id, text)| (id, Some(SourceText::Broken(Arc::clone(text))))))
+            .collect()
+    }
+}
+
+/// Returns the text of a template in a version, if it had one.
+fn text_of(content: &Content, id: TemplateId) -> Option<Arc<CompiledText>> {
+    if let Some(broken) = content.broken.get(id) {
+        return Some(Arc::new(CompiledText::from_broken(broken)));
+    }
+    let member = content.view.member(id)?;
+    Some(Arc::new(CompiledText::Unit {
+        digest: member.digest,
+        unit: Arc::clone(&member.unit),
+    }))
+}
+
+/// Returns true if two texts are the same, or both are absent.
+fn are_the_same(one: Option<&Arc<CompiledText>>, other: Option<&Arc<CompiledText>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one.is_the_same_as(other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, name};
+    use crate::version::Version;
+
+    /// Returns what waits, one line each.
+    fn waiting(world: &World) -> Vec<String> {
+        let waiting = world.graph.waiting_templates(usize::MAX);
+        assert_eq!(waiting.count, waiting.templates.len());
+        let lines = waiting.templates.iter().map(|each| {
+            let faults = match each.diagnostics.len() {
+                0 => String::new(),
+                faults => format!(" {faults} fault"),
+            };
+            format!(
+                "{} {} since {}{faults}",
+                each.change.as_str(),
+                each.template,
+                each.since
+            )
+        });
+        lines.collect()
+    }
+
+    fn back(world: &mut World, to: u64) {
+        world.roll_back(Version::from_number(to)).expect("is kept");
+    }
+
+    #[test]
+    fn only_what_was_rolled_back_waits() {
+        let mut world = World::with(&[("page", "page 1\ncall part"), ("part", "part 1"), ("other", "other 1")]);
+        world.edit(&[("part", "part 2"), ("new", "new 2")], &["other"]);
+        back(&mut world, 1);
+        let held = ["created new since 3", "removed other since 3", "changed part since 3"];
+        assert_eq!(waiting(&world), held);
+        // The loader delivers the same again, for instance after a fault of the Watcher.
+        let (_, report) = world.edit(&[("part", "part 2"), ("new", "new 2")], &["other"]);
+        assert_eq!((report, waiting(&world).len()), (None, 3));
+        // Others go forward.
+        world.edit(&[("page", "page 4\ncall part")], &[]);
+        assert_eq!(world.status("page"), "current: call part part 1");
+        // Each hold is lifted by another text of its own.
+        world.edit(&[("part", "part 5")], &[]);
+        assert_eq!(world.status("page"), "current: call part part 5");
+        assert_eq!(waiting(&world), held[..2]);
+        world.edit(&[], &["new"]);
+        world.edit(&[("other", "other 6")], &[]);
+        assert_eq!(
+            (waiting(&world).len(), world.status("other")),
+            (0, "current: other 6".into())
+        );
+        assert!(world.resume().is_none(), "nothing waits");
+    }
+
+    #[test]
+    fn a_source_that_goes_back_by_itself_ends_the_hold() {
+        let mut world = World::with(&[("a", "a 1")]);
+        world.edit(&[("a", "a 2")], &[]);
+        back(&mut world, 1);
+        let (_, report) = world.edit(&[("a", "a 1")], &[]);
+        assert_eq!((report, waiting(&world).len()), (None, 0));
+        assert_eq!(
+            (world.status("a"), world.snapshot().version().number()),
+            ("current: a 1".into(), 3)
+        );
+    }
+
+    #[test]
+    fn what_waits_says_what_is_wrong_with_it() {
+        let mut world = World::with(&[("a", "a 1"), ("b", "b 1")]);
+        world.edit(&[("a", "bad")], &[]);
+        world.edit(&[("a", "bad"), ("b", "bad")], &[]);
+        back(&mut world, 1);
+        assert_eq!(
+            waiting(&world),
+            ["changed a since 4 1 fault", "changed b since 4 1 fault"]
+        );
+        assert_eq!(world.status("a"), "current: a 1");
+        world.resume().expect("two wait");
+        assert_eq!(world.status("a"), "stale since 4: a 1");
+        assert_eq!(world.why("a").cause, name("a"));
+    }
+
+    #[test]
+    fn a_version_with_a_stale_template_comes_back_as_it_was() {
+        let mut world = World::with(&[("a", "a 1"), ("b", "b 1")]);
+        world.edit(&[("a", "bad")], &[]);
+        world.edit(&[("a", "a 3"), ("b", "b 3")], &[]);
+        let digest = |world: &World| world.snapshot().digest();
+        let now = digest(&world);
+        back(&mut world, 2);
+        assert_eq!(world.status("a"), "stale since 1: a 1");
+        // The held text is the broken one: a batch that looks at it again finds the same fault.
+        world.edit(&[("c", "call a")], &[]);
+        assert_eq!(world.status("c"), "broken by a");
+        world.edit(&[], &["c"]);
+        world.resume().expect("two wait");
+        assert_eq!(digest(&world), now);
+    }
+
+    #[test]
+    fn a_change_that_does_not_fit_a_held_text_is_stale() {
+        let mut world = World::with(&[("page", "page 1\ncall part"), ("part", "part 1")]);
+        world.edit(&[("more", "more 2"), ("part", "part 2\ncall more")], &[]);
+        back(&mut world, 1);
+        // `more` does not exist while it is held.
+        world.edit(&[("page", "page 4\ncall more")], &[]);
+        assert_eq!(world.status("page"), "stale since 3: call part part 1");
+        world.resume().expect("two wait");
+        assert_eq!(world.status("page"), "current: call more more 2");
+    }
+
+    #[test]
+    fn a_second_roll_back_holds_what_differs_from_the_source() {
+        let mut world = World::with(&[("a", "a 1"), ("b", "b 1")]);
+        world.edit(&[("a", "a 2")], &[]);
+        world.edit(&[("b", "b 3")], &[]);
+        back(&mut world, 1);
+        assert_eq!(waiting(&world), ["changed a since 4", "changed b since 4"]);
+        // Version 2 has the newest `a`, so only `b` still waits, and it has waited since the first roll-back.
+        back(&mut world, 2);
+        assert_eq!(waiting(&world), ["changed b since 4"]);
+        back(&mut world, 3);
+        assert_eq!((waiting(&world).len(), world.status("b")), (0, "current: b 3".into()));
+        assert!(world.resume().is_none());
+    }
+}

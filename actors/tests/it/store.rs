@@ -1,0 +1,370 @@
+//! Tests of the store as users see it: a process ends, something happens to the templates, and the next process serves.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use hotplate_actors::{
+    Cause, Freshness, Hotplate, MemoryHandle, MemoryLoader, Mount, StartError, StoreError, StoreOptions, TemplateName,
+    Version,
+};
+use serde_json::json;
+
+fn block<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+/// A directory with a site and a store.
+struct Scene {
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new(texts: &[(&str, &str)]) -> Self {
+        let scene = Self {
+            directory: tempfile::tempdir().expect("a directory"),
+        };
+        fs::create_dir(scene.site()).expect("created");
+        texts.iter().for_each(|(name, text)| scene.edit(name, text));
+        scene
+    }
+
+    fn site(&self) -> PathBuf {
+        self.directory.path().join("site")
+    }
+
+    fn store(&self) -> PathBuf {
+        self.directory.path().join("store")
+    }
+
+    fn edit(&self, name: &str, text: &str) {
+        fs::write(self.site().join(name), text).expect("written");
+    }
+
+    /// Starts an engine that finds changes by reloads only.
+    fn start(&self) -> Result<Hotplate, StartError> {
+        let builder = Hotplate::builder().mounts([Mount::new("", self.site()).late()]);
+        builder
+            .watch(false)
+            .store(StoreOptions::new(self.store()).keep(4))
+            .start()
+    }
+
+    fn started(&self) -> Hotplate {
+        self.start().expect("starts")
+    }
+}
+
+/// Ends an engine; everything that it published is durable then.
+fn end(hotplate: Hotplate) {
+    assert!(block(hotplate.shutdown(Duration::from_secs(60))), "it ends in time");
+}
+
+fn body(hotplate: &Hotplate, name: &str) -> String {
+    hotplate.render(name, &json!({ "page": {} })).expect("renders").body
+}
+
+/// Waits until something is true, which another thread brings about.
+fn eventually(what: &str, is_true: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !is_true() {
+        assert!(Instant::now() < until, "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn durable(hotplate: &Hotplate) -> Version {
+    hotplate.health().store.expect("a store").durable.unwrap_or_default()
+}
+
+#[test]
+fn a_missing_directory_leaves_the_stored_version_served() {
+    let scene = Scene::new(&[("page.html", "{{ call foot.html with page }}"), ("foot.html", "one")]);
+    let hotplate = scene.started();
+    scene.edit("foot.html", "two");
+    block(hotplate.reload()).expect("reloads");
+    let (version, digest) = (hotplate.snapshot().version(), hotplate.snapshot().snapshot().digest());
+    end(hotplate);
+
+    fs::rename(scene.site(), scene.directory.path().join("away")).expect("moved");
+    let hotplate = scene.started();
+    let snapshot = hotplate.snapshot();
+    assert_eq!((snapshot.version(), snapshot.snapshot().digest()), (version, digest));
+    assert_eq!(body(&hotplate, "page.html"), "two");
+    let health = || hotplate.health();
+    eventually("the loader has failed", || {
+        let store = health().store.expect("a store");
+        store
+            .not_loaded
+            .iter()
+            .any(|reason| reason.contains("does not exist") || reason.contains("could not"))
+    });
+    let now = health();
+    assert!(now.ready, "{:?}", now.reasons);
+    assert!(
+        now.degraded.iter().any(|reason| reason.contains("stored templates")),
+        "{:?}",
+        now.degraded
+    );
+    let counters = hotplate.counters();
+    assert!(counters.desired_version > counters.live_version);
+
+    // It is back, with an edit.
+    fs::rename(scene.directory.path().join("away"), scene.site()).expect("moved");
+    scene.edit("foot.html", "three");
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(body(&hotplate, "page.html"), "three");
+    eventually("nothing is left to load", || {
+        health().store.expect("a store").not_loaded.is_empty()
+    });
+    assert_eq!(hotplate.snapshot().version(), version.next());
+    end(hotplate);
+}
+
+#[test]
+fn stale_templates_come_back_stale() {
+    let scene = Scene::new(&[
+        ("page.html", "old {{ call part.html with page }}"),
+        ("part.html", "part"),
+        ("other.html", "other"),
+    ]);
+    let hotplate = scene.started();
+    let good = hotplate.snapshot().version();
+    // Two breaks, one after the other: the page pins the first version, the other template the second.
+    scene.edit("page.html", "new {{ if a == b }}");
+    block(hotplate.reload()).expect("reloads");
+    scene.edit("part.html", "changed part");
+    block(hotplate.reload()).expect("reloads");
+    let second = hotplate.snapshot().version();
+    scene.edit("other.html", "bad {{ if a == b }}");
+    scene.edit("never.html", "bad {{ if a == b }}");
+    block(hotplate.reload()).expect("reloads");
+    let expected = hotplate.snapshot().snapshot().digest();
+    end(hotplate);
+
+    for is_there in [true, false] {
+        if !is_there {
+            fs::remove_dir_all(scene.site()).expect("removed");
+        }
+        let hotplate = scene.started();
+        assert_eq!(hotplate.snapshot().snapshot().digest(), expected);
+        for (name, text, since) in [("page.html", "old part", good), ("other.html", "other", second)] {
+            let answer = hotplate.render(name, &json!({ "page": {} })).expect("renders");
+            assert_eq!(answer.body, text);
+            assert!(
+                matches!(answer.freshness, Freshness::Stale { since: found, .. } if found == since),
+                "{name}"
+            );
+        }
+        assert_eq!(body(&hotplate, "part.html"), "changed part");
+        assert_eq!(hotplate.not_current().len(), 3, "{:?}", hotplate.not_current());
+        assert!(!hotplate.diagnostics().is_empty());
+        end(hotplate);
+    }
+
+    // A fix makes them current again.
+    fs::create_dir(scene.site()).expect("created");
+    for (name, text) in [
+        ("page.html", "fixed {{ call part.html with page }}"),
+        ("part.html", "p"),
+        ("other.html", "o"),
+    ] {
+        scene.edit(name, text);
+    }
+    let hotplate = scene.started();
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(body(&hotplate, "page.html"), "fixed p");
+    assert!(hotplate.not_current().is_empty(), "{:?}", hotplate.not_current());
+    end(hotplate);
+}
+
+#[test]
+fn what_was_rolled_back_waits_after_a_restart() {
+    let scene = Scene::new(&[("page.html", "good"), ("other.html", "one"), ("third.html", "a")]);
+    let hotplate = scene.started();
+    let good = hotplate.snapshot().version();
+    scene.edit("page.html", "bad");
+    scene.edit("new.html", "new");
+    block(hotplate.reload()).expect("reloads");
+    let cause = Cause::by("alice").reason("it is wrong");
+    let commands = hotplate.commands().cause(cause.clone());
+    block(commands.roll_back(good)).expect("rolls back");
+    let expected = hotplate.snapshot().snapshot().digest();
+    end(hotplate);
+
+    scene.edit("third.html", "b");
+    for is_there in [false, true] {
+        let away = scene.directory.path().join("away");
+        match is_there {
+            false => fs::rename(scene.site(), &away).expect("moved"),
+            true => fs::rename(&away, scene.site()).expect("moved"),
+        }
+        let hotplate = scene.started();
+        match is_there {
+            false => assert_eq!(hotplate.snapshot().snapshot().digest(), expected),
+            true => _ = block(hotplate.reload()).expect("reloads"),
+        }
+        assert_eq!(body(&hotplate, "page.html"), "good");
+        assert!(
+            hotplate.render("new.html", &json!({})).is_err(),
+            "it waits to be created"
+        );
+        let waiting = block(hotplate.history()).expect("answers").waiting;
+        let names: Vec<&str> = waiting.templates.iter().map(|each| each.template.as_str()).collect();
+        assert_eq!(names, ["new.html", "page.html"]);
+        assert!(waiting.templates.iter().all(|each| each.cause == cause));
+        assert_eq!(body(&hotplate, "third.html"), if is_there { "b" } else { "a" });
+        end(hotplate);
+    }
+
+    // Another text of the page lifts its hold, and resuming the other.
+    let hotplate = scene.started();
+    scene.edit("page.html", "fixed");
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(body(&hotplate, "page.html"), "fixed");
+    block(hotplate.resume()).expect("resumes");
+    assert_eq!(body(&hotplate, "new.html"), "new");
+    end(hotplate);
+    let hotplate = scene.started();
+    assert!(block(hotplate.history()).expect("answers").waiting.is_empty());
+    end(hotplate);
+}
+
+#[test]
+fn what_the_loaders_say_becomes_the_next_version() {
+    let scene = Scene::new(&[("page.html", "one"), ("gone.html", "gone")]);
+    end(scene.started());
+    scene.edit("page.html", "two");
+    fs::remove_file(scene.site().join("gone.html")).expect("removed");
+    let hotplate = scene.started();
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(body(&hotplate, "page.html"), "two");
+    assert!(hotplate.render("gone.html", &json!({ "page": {} })).is_err());
+    let version = hotplate.snapshot().version();
+    assert_eq!(version, Version::from_number(2));
+    eventually("it is stored", || durable(&hotplate) == version);
+    end(hotplate);
+    let again = scene.started();
+    block(again.reload()).expect("reloads");
+    assert_eq!(again.snapshot().version(), version, "nothing has changed");
+    end(again);
+}
+
+#[test]
+fn a_damaged_current_version_is_named_and_the_previous_one_is_served() {
+    let scene = Scene::new(&[("page.html", "one")]);
+    let hotplate = scene.started();
+    eventually("it is stored", || durable(&hotplate) == Version::from_number(1));
+    scene.edit("page.html", "two");
+    block(hotplate.reload()).expect("reloads");
+    end(hotplate);
+    fs::remove_dir_all(scene.site()).expect("removed");
+    let current = scene.store().join("manifests/2");
+    let mut bytes = fs::read(&current).expect("reads");
+    let last = bytes.len() - 3;
+    bytes[last] ^= 1;
+    fs::write(&current, bytes).expect("written");
+    let hotplate = scene.started();
+    assert_eq!(body(&hotplate, "page.html"), "one");
+    let problems = hotplate.health().store.expect("a store").problems;
+    assert!(
+        problems.len() == 1 && problems[0].contains("manifests/2"),
+        "{problems:?}"
+    );
+    end(hotplate);
+}
+
+#[test]
+fn another_format_and_other_sources_refuse_the_start() {
+    let scene = Scene::new(&[("page.html", "one")]);
+    end(scene.started());
+    let other = tempfile::tempdir().expect("a directory");
+    let builder = Hotplate::builder().root(other.path());
+    let refused = builder.store(StoreOptions::new(scene.store())).start().map(|_| ());
+    assert!(
+        matches!(refused, Err(StartError::Store(StoreError::OtherSources { .. }))),
+        "{refused:?}"
+    );
+    let file = scene.store().join("STORE");
+    let newer = fs::read_to_string(&file).expect("reads").replace("store 1", "store 2");
+    fs::write(&file, newer).expect("written");
+    let refused = scene.start().map(|_| ()).expect_err("a newer format").to_string();
+    assert!(refused.contains("format 2") && refused.contains("STORE"), "{refused}");
+}
+
+#[test]
+fn a_store_that_cannot_be_written_stops_nothing() {
+    let scene = Scene::new(&[("page.html", "one")]);
+    // A file is in the place of the directory, which fails for every user, root included.
+    fs::create_dir(scene.store()).expect("created");
+    fs::write(scene.store().join("manifests"), "in the way").expect("written");
+    let hotplate = match scene.start() {
+        Ok(hotplate) => hotplate,
+        Err(error) => panic!("{error}"),
+    };
+    eventually("the failure is counted", || {
+        hotplate.health().store.expect("a store").failures > 0
+    });
+    let health = hotplate.health();
+    let error = health.store.expect("a store").error.expect("a reason");
+    assert!(error.contains("manifests"), "{error}");
+    assert!(health.ready && health.degraded.iter().any(|reason| reason.contains("not stored")));
+    scene.edit("page.html", "two");
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(body(&hotplate, "page.html"), "two");
+
+    // Once it can be written, the newest version is stored without a further edit.
+    fs::remove_file(scene.store().join("manifests")).expect("removed");
+    eventually("it is stored", || durable(&hotplate) == hotplate.snapshot().version());
+    assert_eq!(hotplate.health().store.expect("a store").error, None);
+    end(hotplate);
+}
+
+#[test]
+fn several_loaders_come_back_each_with_its_own_texts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let start = |first: &[(&str, &str)], second: &[(&str, &str)]| {
+        let (one, handle): (_, MemoryHandle) = MemoryLoader::new();
+        let (two, below) = MemoryLoader::new();
+        let named = |texts: &[(&str, &str)]| -> Vec<(TemplateName, Option<String>)> {
+            let named = texts
+                .iter()
+                .map(|(name, text)| (TemplateName::new(name).expect("valid"), Some((*text).to_owned())));
+            named.collect()
+        };
+        handle.edit(named(first));
+        below.edit(named(second));
+        let builder = Hotplate::builder().loader(one).loader(two);
+        let hotplate = builder
+            .store(StoreOptions::new(directory.path().join("store")))
+            .start()
+            .expect("starts");
+        (hotplate, handle)
+    };
+    let (hotplate, _) = start(&[("page.html", "above")], &[("page.html", "below")]);
+    assert_eq!(body(&hotplate, "page.html"), "above");
+    end(hotplate);
+    let (hotplate, handle) = start(&[("page.html", "above")], &[("page.html", "below")]);
+    assert_eq!(body(&hotplate, "page.html"), "above");
+    handle.remove(TemplateName::new("page.html").expect("valid"));
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(body(&hotplate, "page.html"), "below");
+    end(hotplate);
+}
+
+#[test]
+fn files_stay_few_however_many_versions_are_published() {
+    let scene = Scene::new(&[("page.html", "0"), ("same.html", "same")]);
+    let hotplate = scene.started();
+    for number in 1..=200 {
+        scene.edit("page.html", &number.to_string());
+        block(hotplate.reload()).expect("reloads");
+    }
+    end(hotplate);
+    let count = |path: &Path| fs::read_dir(path).expect("reads").count();
+    assert!(count(&scene.store().join("manifests")) <= 4);
+    let blobs = fs::read_dir(scene.store().join("blobs")).expect("reads");
+    let texts: usize = blobs.map(|directory| count(&directory.expect("an entry").path())).sum();
+    assert!(texts <= 5, "{texts} texts");
+}

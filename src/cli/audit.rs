@@ -1,0 +1,171 @@
+//! `hotplate audit`: checks and shows an audit log, which a server writes with `--audit DIR`.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use hotplate::audit::{AuditFault, AuditLine, Verified, read, verify};
+use serde_json::{Value, json};
+
+use super::terminal::Terminal;
+use super::{Failure, Format};
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Check that no record was changed, removed or inserted; exit code 1 names the first bad one
+    Verify(Log),
+    /// Print the records, oldest first, up to the first bad one
+    Show(Log),
+}
+
+#[derive(Debug, Args)]
+struct Log {
+    /// The directory of the log, or one of its files
+    #[arg(value_name = "DIR|FILE")]
+    path: PathBuf,
+    /// Output format: sentences, or a JSON object
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+impl Audit {
+    pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
+        match &self.action {
+            Action::Verify(log) => {
+                let found = verify(&log.path).map_err(failure)?;
+                let mut terminal = Terminal::stdout();
+                match log.format {
+                    Format::Json => terminal.line(json!(found))?,
+                    Format::Human => terminal.line(sentence(&found, &log.path))?,
+                }
+            }
+            Action::Show(log) => show(log)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn show(log: &Log) -> Result<(), Failure> {
+    let mut terminal = Terminal::stdout();
+    let mut printed = Ok(());
+    let read = read(&log.path, |line| {
+        if printed.is_ok() {
+            printed = match log.format {
+                Format::Json => terminal.line(json!(line.fields)),
+                Format::Human => terminal.line(shown(line)),
+            };
+        }
+    });
+    printed?;
+    read.map(|_| ()).map_err(failure)
+}
+
+fn failure(fault: AuditFault) -> Failure {
+    match fault {
+        AuditFault::Bad { .. } => Failure::Invalid(fault.to_string()),
+        _ => Failure::Wrong(fault.to_string()),
+    }
+}
+
+fn sentence(found: &Verified, path: &Path) -> String {
+    let Verified {
+        lines,
+        first,
+        last,
+        hash,
+        ..
+    } = found;
+    let unfinished = match found.unfinished {
+        true => "; a half-written record at the end, as a crash leaves it, will be replaced by the next one",
+        false => "",
+    };
+    let path = path.display();
+    match lines {
+        0 => format!("{path} has no record{unfinished}"),
+        _ => format!("{path} is whole: {lines} records, {first} to {last}{unfinished}\nlast hash: {hash}"),
+    }
+}
+
+/// Returns a record as a line for people.
+fn shown(line: &AuditLine) -> String {
+    let text = |key: &str| line.fields.get(key).and_then(Value::as_str);
+    let number = |key: &str| line.fields.get(key).and_then(Value::as_u64);
+    let time = number("at_ms").map(utc).unwrap_or_default();
+    let mut shown = format!("{:>6} {time} {:<9}", line.sequence, text("action").unwrap_or("?"));
+    // Writing to a string does not fail.
+    match (number("before"), number("version")) {
+        (Some(before), Some(version)) if before != version => _ = write!(shown, " {before} → {version}"),
+        (_, Some(version)) => _ = write!(shown, " {version}"),
+        _ => {}
+    }
+    for kind in ["changed", "removed", "stale", "broken", "recovered"] {
+        let count = line
+            .fields
+            .get(kind)
+            .and_then(|kind| kind["count"].as_u64())
+            .unwrap_or_default();
+        if count > 0 {
+            let _ = write!(shown, ", {count} {kind}");
+        }
+    }
+    if let Some(count) = number("count") {
+        let _ = write!(shown, " {count} records");
+    }
+    if let Some(waiting) = number("waiting").filter(|waiting| *waiting > 0) {
+        let _ = write!(shown, ", {waiting} waiting");
+    }
+    if let Some(by) = text("by") {
+        let _ = write!(shown, ", by {by}");
+    }
+    for reason in ["reason", "refused"].into_iter().filter_map(text) {
+        let _ = write!(shown, ": {reason}");
+    }
+    if let Some(commit) = line.fields.get("commit").and_then(|commit| commit["id"].as_str()) {
+        let _ = write!(shown, " (commit {})", commit.get(..12).unwrap_or(commit));
+    }
+    shown
+}
+
+/// Returns a time in milliseconds since 1970 as in RFC 3339. The date is computed as in "chrono-Compatible Low-Level Date Algorithms" by Howard
+/// Hinnant, `civil_from_days`.
+fn utc(ms: u64) -> String {
+    let (seconds, ms) = (ms / 1000, ms % 1000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_rfc_3339() {
+        for (ms, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_001, "2000-02-29T00:00:00.001Z"),
+            (1_796_095_276_000, "2026-12-01T03:21:16.000Z"),
+        ] {
+            assert_eq!(utc(ms), expected);
+        }
+    }
+}

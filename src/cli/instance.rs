@@ -1,0 +1,145 @@
+//! [`Instance`]: a running instance, asked through its admin API.
+
+use std::time::Duration;
+
+use clap::Args;
+use hotplate::admin::DEFAULT_ADDRESS;
+use serde_json::Value;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+use super::setup::{CommandSetup, Flag};
+use super::{Failure, admin};
+
+/// The deadline for the connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The additional time to wait after the deadline that the instance has for a reload, so that its answer arrives.
+const MARGIN: Duration = Duration::from_secs(5);
+/// The most bytes of an answer, enough for thousands of diagnostics.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The flags that name a running instance.
+#[derive(Debug, Args)]
+pub(crate) struct InstanceArguments {
+    /// The admin address of the running instance, such as `127.0.0.1:9901` or `http://admin.internal:9901` [default: 127.0.0.1:9901]
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
+    /// A file with its admin token [env: HOTPLATE_ADMIN__TOKEN has the token itself]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<String>,
+}
+
+impl InstanceArguments {
+    pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
+        // An address with a scheme is no setting: `admin.bind` is what a listener binds to.
+        vec![
+            ("--admin ", "admin.bind", &self.admin),
+            ("--token-file ", "admin.token_file", &self.token_file),
+        ]
+    }
+
+    /// Returns the instance that the flags and settings name.
+    pub(crate) fn instance(&self, setup: &CommandSetup) -> Result<Instance, Failure> {
+        let config = setup.config();
+        let address = match config.admin.bind.as_str() {
+            "" => DEFAULT_ADDRESS,
+            address => address,
+        };
+        let address = address.strip_prefix("http://").unwrap_or(address);
+        let within = Duration::from_millis(config.limits.reload_ms) + MARGIN;
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT))
+            .timeout_global(Some(within))
+            .proxy(None)
+            .build();
+        Ok(Instance {
+            address: address.trim_end_matches('/').to_owned(),
+            token: admin::token(&setup.settings)?,
+            agent: agent.into(),
+        })
+    }
+}
+
+/// A running instance.
+pub(crate) struct Instance {
+    address: String,
+    token: Option<String>,
+    agent: Agent,
+}
+
+impl Instance {
+    /// Returns its address.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Returns the answer to a query. `path` is that below `/admin/v1/`.
+    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        let mut request = self.agent.get(self.url(path));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.parse(request.call())
+    }
+
+    /// Returns the answer to a command, which is carried out only if the version is served that is expected.
+    pub(crate) fn post(&self, path: &str, body: &Value, expected: Option<u64>) -> Result<Value, Failure> {
+        let mut request = self.agent.post(self.url(path));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(version) = expected {
+            request = request.header("if-match", format!("\"{version}\""));
+        }
+        let request = request.header("content-type", "application/json");
+        self.parse(request.send(body.to_string()))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}/admin/v1/{path}", self.address)
+    }
+
+    /// Returns the JSON of an answer, or the failure that it describes.
+    fn parse(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Value, Failure> {
+        let address = &self.address;
+        let mut answer = answer.map_err(|error| Failure::Failed(no_answer(address, &error)))?;
+        let status = answer.status().as_u16();
+        let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+        let text = text.map_err(|error| Failure::Failed(format!("the answer of {address} cannot be read: {error}")))?;
+        let json: Option<Value> = serde_json::from_str(&text).ok();
+        match (status, json) {
+            // A service that is not ready answers a query about its health with 503.
+            (200, Some(answer)) if answer.is_object() => Ok(answer),
+            (401 | 403, _) => Err(Failure::Wrong(format!(
+                "{address} requires another token: give it in HOTPLATE_ADMIN__TOKEN, or in a file with `--token-file`"
+            ))),
+            (status, Some(problem)) if problem["title"].is_string() => {
+                let message = ["title", "detail"].map(|key| problem[key].as_str().unwrap_or_default());
+                let message = message.join(": ");
+                let message = format!("{address} answers {status} {}", message.trim_end_matches(": "));
+                Err(match status {
+                    // What was asked for does not exist, or is not accepted.
+                    400 | 404 | 422 => Failure::Wrong(message),
+                    _ => Failure::Failed(message),
+                })
+            }
+            (status, _) => Err(Failure::Failed(format!(
+                "{address} answers {status} and is not the admin API of hotplate"
+            ))),
+        }
+    }
+}
+
+/// Returns the message for a request without an answer.
+fn no_answer(address: &str, error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => format!(
+            "nothing listens at {address}: is the server running with `hotplate serve DIR --admin {address}`? Another address is \
+             named with `--admin`"
+        ),
+        ureq::Error::Timeout(_) => format!("there is no answer from {address} in time: {error}"),
+        error => format!("{address} cannot be asked: {error}"),
+    }
+}
