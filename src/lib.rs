@@ -78,7 +78,7 @@ pub use hotplate_actors::{
     Links, Loader, MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned, Policy,
     Published, RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions,
     Rendered, Renders, Restart, Rules, Serving, Severity, Source, StartError, Status, Strategy, Subscription,
-    TemplateHandle, TemplateName, Timeout, Unavailable, Value, Version, WatchBy,
+    TemplateHandle, TemplateName, Timeout, Unavailable, Value, Version, VersionNotKept, WatchBy,
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{

@@ -375,7 +375,11 @@ fn a_roll_back_holds_what_it_rolled_back() {
     let compared = block(hotplate.compare_with_source(first)).expect("is kept");
     let texts = compared.differences().into_iter().map(|difference| {
         let text = |side: Option<ServedTemplate>| side.and_then(|side| side.text().map(str::to_owned));
-        (difference.name.to_string(), text(difference.before), text(difference.after))
+        (
+            difference.name.to_string(),
+            text(difference.before),
+            text(difference.after),
+        )
     });
     let both = |name: &str| (name.to_owned(), Some("1".to_owned()), Some("2".to_owned()));
     assert_eq!(texts.collect::<Vec<_>>(), [both("a.txt"), both("b.txt")]);
@@ -389,7 +393,59 @@ fn a_roll_back_holds_what_it_rolled_back() {
     block(hotplate.resume()).expect("resumes");
     assert_eq!(body(), "3");
     let history = block(hotplate.history()).expect("answers");
-    assert!(history.versions.is_sorted() && history.waiting.is_empty(), "{history:?}");
+    assert!(
+        history.versions.is_sorted() && history.waiting.is_empty(),
+        "{history:?}"
+    );
+}
+
+#[test]
+fn a_kept_version_is_rendered_on_request_and_its_holders_are_known() {
+    let limits = Limits {
+        history_versions: 2,
+        ..Limits::default()
+    };
+    let (hotplate, shelf) = engine(limits, &[("a.txt", "1")]);
+    let first = hotplate.snapshot().version();
+    let pinned = hotplate.snapshot().held_by(Cause::by("export").trace("t1"));
+    let edit = |text: &str| {
+        shelf.set(name("a.txt"), text);
+        block(hotplate.reload()).expect("reloads");
+    };
+    edit("2");
+    let options = RenderOptions {
+        trace: Some("t2".into()),
+        ..RenderOptions::at(first)
+    };
+    let direct = || hotplate.request("a.txt").options(&options).render();
+    let sent = || {
+        let render = Render {
+            options: options.clone(),
+            ..Render::new("a.txt", Context::new(()))
+        };
+        actix::System::new().block_on(hotplate.renderer().send(render))
+    };
+    for rendered in [direct(), sent(), hotplate.request("a.txt").at(first).render()] {
+        let rendered = rendered.expect("is kept");
+        assert_eq!((rendered.body.as_str(), rendered.version), ("1", first));
+    }
+    let kept = hotplate.snapshot_at(first).expect("is kept");
+    assert_eq!(kept.render("a.txt", &()).expect("renders").body, "1");
+    drop(kept);
+    // The renders have ended; the pinned version is still there.
+    let leaks = hotplate.leaks();
+    assert_eq!((leaks.len(), leaks[0].version, leaks[0].references), (1, first, 1));
+    assert_eq!(leaks[0].holders.len(), 1);
+    assert_eq!(leaks[0].holders[0].cause.to_string(), "export (trace t1)");
+    drop(pinned);
+    assert!(hotplate.leaks().is_empty());
+    edit("3");
+    edit("4");
+    for rendered in [direct(), sent()] {
+        let failure = rendered.expect_err("is no longer kept");
+        assert_eq!(failure.to_string(), "version 1 is not kept; kept are: 2, 3, 4");
+    }
+    assert!(hotplate.snapshot_at(first).is_err());
 }
 
 #[test]
