@@ -79,7 +79,7 @@ pub use hotplate_actors::{
     OnFailure, Pinned, Policy, Published, RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render,
     RenderFailure, RenderOptions, Rendered, Renders, Restart, Rules, Serving, Severity, Source, StartError, Status,
     StoreError, StoreHealth, StoreOptions, Strategy, Subscription, TemplateHandle, TemplateKey, TemplateName, Timeout,
-    Unavailable, Value, Version, WatchBy,
+    Unavailable, Value, Version, VersionNotKept, WatchBy,
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{

@@ -341,6 +341,11 @@ fn served(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
         "hotplate_snapshots_live_high_water",
         "The most versions in memory at once",
         counters.snapshots_high_water as u64,
+    )?;
+    writer.gauge(
+        "hotplate_snapshots_leaked",
+        "Versions that are no longer served and held in memory for too long",
+        counters.snapshots_leaked as u64,
     )
 }
 

@@ -28,6 +28,7 @@ mod escaped;
 mod response;
 mod digests;
 mod pages;
+mod pin;
 mod files;
 pub mod live;
 
@@ -50,6 +51,7 @@ pub use live::editor::{Editor, EditorError};
 pub use live::inject::Nonce;
 pub use page::Page;
 pub use pages::Pages;
+pub use pin::{PIN_KEY_BYTES_MIN, VersionPin, WeakPinKey};
 pub use templates::{Deadline, Templates};
 
 /// The amount of detail about a rendering error that a visitor sees.

@@ -14,7 +14,7 @@ mod usage;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -84,6 +84,8 @@ pub struct Counters {
     pub snapshots_live: usize,
     /// The largest value of `snapshots_live` so far.
     pub snapshots_high_water: usize,
+    /// The number of versions that are no longer served and held for too long.
+    pub snapshots_leaked: usize,
 }
 
 impl Counters {
@@ -131,11 +133,13 @@ pub(crate) struct Recorder {
     publish_seconds: histogram::Buckets,
     publications: PublicationLog,
     snapshots_high_water: AtomicUsize,
+    /// The time after which a superseded version that is still held is leaked.
+    leaked_after: Duration,
 }
 
 impl Recorder {
     /// Creates a recorder with all counts at zero that remembers `publications` versions.
-    pub(crate) fn new(publications: usize) -> Arc<Self> {
+    pub(crate) fn new(publications: usize, leaked_after: Duration) -> Arc<Self> {
         let clock = Clock::start();
         Arc::new(Self {
             clock,
@@ -146,6 +150,7 @@ impl Recorder {
             publish_seconds: histogram::Buckets::default(),
             publications: PublicationLog::new(publications),
             snapshots_high_water: AtomicUsize::new(1),
+            leaked_after,
         })
     }
 
@@ -213,6 +218,11 @@ impl Recorder {
         self.publish_seconds.record(noticed.elapsed(), 1, true);
     }
 
+    /// Returns the time of the start, in milliseconds since 1970.
+    pub(crate) fn started_ms(&self) -> u64 {
+        self.clock.started_ms
+    }
+
     /// Returns the latest published versions, oldest first.
     pub(crate) fn publications(&self) -> Vec<Publication> {
         self.publications.all()
@@ -243,6 +253,12 @@ impl Recorder {
             }),
             ..self.usages.read(id, self.clock)
         }
+    }
+
+    /// Counts the versions that are held for too long.
+    fn leaked(&self, snapshot: &Snapshot) -> usize {
+        let superseded = &snapshot.shared().superseded;
+        superseded.leaked(snapshot.version(), Instant::now(), self.leaked_after)
     }
 
     /// Counts entries by status. A snapshot knows the compiled status, so a call costs only the late faults.
@@ -314,6 +330,7 @@ impl Recorder {
             waiting,
             entries,
             snapshots_live: snapshot.live(),
+            snapshots_leaked: self.leaked(snapshot),
             snapshots_high_water: self.snapshots_high_water.load(Ordering::Relaxed).max(snapshot.live()),
         }
     }

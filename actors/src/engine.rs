@@ -242,7 +242,7 @@ impl Engine {
         let events = EventBus::new(limits.subscriber_events);
         let shared = SnapshotShared::new(plan.on_failure.without_good());
         let served = Arc::new(ArcSwap::new(Arc::new(Snapshot::empty_of(&shared))));
-        let recorder = Recorder::new(limits.history_versions);
+        let recorder = Recorder::new(limits.history_versions, limits.leaked_after());
         let fault_log = Arc::new(FaultLog::new(
             limits.logged_faults,
             plan.on_failure,

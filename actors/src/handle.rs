@@ -16,7 +16,7 @@ mod not_current;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use serde::Serialize;
@@ -30,12 +30,12 @@ use crate::health::Health;
 use crate::limits::Limits;
 use crate::policies::ActorKind;
 use crate::protocol::messages::{
-    Compare, CompareError, Dependents, Edge, Edges, History, KeptVersions, Reload, RolledBack,
+    Compare, CompareError, Dependents, Edge, Edges, History, KeptVersions, Reload, RolledBack, VersionNotKept,
 };
 use crate::protocol::reload::{NotCurrent, ReloadReport};
 use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
 use crate::reader::Serialized;
-use crate::snapshot::{Compared, Serving, Snapshot};
+use crate::snapshot::{Compared, Serving, Snapshot, SupersededVersion};
 use crate::supervision::{Group, GroupError, InjectedFaults, Policy, Serve, Strategy, Supervised, Unavailable};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
@@ -96,7 +96,42 @@ impl Hotplate {
         Pinned {
             snapshot: self.0.reader.current(),
             reader: self.0.reader.clone(),
+            holder: None,
         }
+    }
+
+    /// Pins a kept version. Pages that are rendered from it are all of that version, whatever is published meanwhile.
+    ///
+    /// # Errors
+    /// [`VersionNotKept`] names the versions that are kept.
+    pub fn snapshot_at(&self, version: Version) -> Result<Pinned, VersionNotKept> {
+        let current = self.0.reader.current();
+        let snapshot = match current.version() == version {
+            true => Some(Arc::clone(&current)),
+            false => current.at(version),
+        };
+        let snapshot = snapshot.ok_or_else(|| VersionNotKept {
+            wanted: version,
+            kept: current.kept_versions(),
+        })?;
+        Ok(Pinned {
+            snapshot,
+            reader: self.0.reader.clone(),
+            holder: None,
+        })
+    }
+
+    /// Returns the versions that are no longer served and still in memory, oldest first, with the holders that are known by name. Sends no
+    /// message. One that is two or more versions behind and was superseded [`Limits::leaked_after`] ago is leaked: something holds it that
+    /// does not end, such as a render that hangs or a [`Pinned`] version that was forgotten.
+    #[must_use]
+    pub fn leaks(&self) -> Vec<SupersededVersion> {
+        let current = self.0.reader.current();
+        let shared = current.shared();
+        let after = self.0.limits.leaked_after();
+        shared
+            .superseded
+            .alive(current.version(), Instant::now(), after, &shared.holders)
     }
 
     /// Returns a handle of one name, which is looked up once. The template may be created later.
@@ -124,6 +159,12 @@ impl Hotplate {
                 ..Reload::default()
             })
             .await
+    }
+
+    /// Returns the time of the start, in milliseconds since 1970. Versions are counted from there.
+    #[must_use]
+    pub fn started_ms(&self) -> u64 {
+        self.0.tally.started_ms()
     }
 
     /// Returns the limits that this engine was started with.

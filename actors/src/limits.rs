@@ -258,4 +258,13 @@ impl Limits {
     pub fn render_time(&self) -> Duration {
         Duration::from_millis(self.render_ms)
     }
+
+    /// Returns the time after which a version that is no longer served and still held is reported: twice the longest deadline of a call.
+    #[must_use]
+    pub fn leaked_after(&self) -> Duration {
+        let longest = [self.render_wait_ms, self.render_hang_ms, self.reload_ms]
+            .into_iter()
+            .max();
+        Duration::from_millis(longest.unwrap_or_default().saturating_mul(2))
+    }
 }

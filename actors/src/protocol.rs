@@ -4,6 +4,7 @@
 //! from its own file and this one, and can be replaced without the others.
 
 pub mod messages;
+pub mod kept;
 pub mod load;
 pub mod batch;
 pub mod plan;

@@ -22,13 +22,15 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tracing::level_filters::LevelFilter;
 
+use crate::cause::Cause;
 use crate::counters::{Recorder, RenderInProgress};
 use crate::dialect::TemplateId;
 use crate::events::{EventBus, WeakEventBus};
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
+use crate::protocol::kept::VersionNotKept;
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
-use crate::snapshot::{BreakerRules, Snapshot, Standing};
+use crate::snapshot::{BreakerRules, HolderKind, Snapshot, Standing};
 use crate::template::Digest;
 use crate::version::Version;
 
@@ -188,6 +190,31 @@ impl Reader {
         result
     }
 
+    /// Renders an entry of the version that the options name, and names the render as a holder of that version.
+    #[cold]
+    fn answer_as_asked(
+        &self,
+        snapshot: &Snapshot,
+        name: &str,
+        id: Option<TemplateId>,
+        source: &(impl ContextSource + ?Sized),
+        options: &RenderOptions,
+        size: AttemptBudget,
+    ) -> Result<Rendered, RenderFailure> {
+        let mut options = options.clone();
+        let trace = options.trace.take();
+        let kept = match options.at.take().filter(|wanted| *wanted != snapshot.version()) {
+            None => None,
+            Some(wanted) => Some(snapshot.at(wanted).ok_or_else(|| VersionNotKept {
+                wanted,
+                kept: snapshot.kept_versions(),
+            })?),
+        };
+        let snapshot = kept.as_deref().unwrap_or(snapshot);
+        let _named = trace.and_then(|trace| snapshot.hold(HolderKind::Render, Cause::by(name).trace(&trace)));
+        self.answer(snapshot, name, id, source, &options, size)
+    }
+
     fn answer(
         &self,
         snapshot: &Snapshot,
@@ -197,6 +224,9 @@ impl Reader {
         options: &RenderOptions,
         size: AttemptBudget,
     ) -> Result<Rendered, RenderFailure> {
+        if options.at.is_some() || options.trace.is_some() {
+            return self.answer_as_asked(snapshot, name, id, source, options, size);
+        }
         let version = snapshot.version();
         // The level is checked here first: a disabled span then costs one comparison instead of five.
         let _span = (LevelFilter::current() >= LevelFilter::DEBUG)

@@ -276,6 +276,28 @@ impl<G: TextGraph + Clone> Registry<G> {
             .map_err(|fenced| Unavailable::Lost(fenced.to_string()))
     }
 
+    /// Logs the versions that something holds for too long, each once.
+    fn report_leaks(&self, snapshot: &Snapshot) {
+        let (shared, now) = (snapshot.shared(), Instant::now());
+        let (current, after) = (snapshot.version(), self.0.limits.leaked_after());
+        let leaked = shared.superseded.newly_leaked(current, now, after);
+        if leaked.is_empty() {
+            return;
+        }
+        for version in shared.superseded.alive(current, now, after, &shared.holders) {
+            if leaked.contains(&version.version) {
+                let holders: Vec<String> = version.holders.iter().map(|holder| holder.cause.to_string()).collect();
+                tracing::warn!(
+                    version = version.version.number(),
+                    seconds = version.superseded.as_secs(),
+                    references = version.references,
+                    holders = holders.join(", "),
+                    "a version that is no longer served is held in memory for too long: end the render, or drop the pinned version"
+                );
+            }
+        }
+    }
+
     /// Returns the conflict of a caller who expects another version than the one that is served.
     fn conflict(&self, state: &RegistryState, expected: Option<Version>) -> Option<VersionConflict> {
         let served = state.snapshot().version();
@@ -348,7 +370,11 @@ impl<G: TextGraph + Clone> Registry<G> {
     ) -> Result<(), Fenced> {
         let snapshot = accepted.registry.state.snapshot().clone();
         self.commit(accepted)?;
-        self.0.served.store(Arc::clone(&snapshot));
+        let superseded = self.0.served.swap(Arc::clone(&snapshot));
+        let shared = snapshot.shared();
+        shared.superseded.add(&superseded, Instant::now());
+        drop(superseded);
+        self.report_leaks(&snapshot);
         let settled = snapshot.settle_faults();
         self.0.fault_log.published(&snapshot, report, effects, &settled);
         for event in events_for(&snapshot, report, noticed.elapsed().as_micros()) {

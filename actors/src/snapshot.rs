@@ -34,6 +34,7 @@ pub(crate) mod stale;
 pub(crate) mod view;
 mod differences;
 mod late_faults;
+mod superseded;
 mod status;
 mod why;
 
@@ -41,6 +42,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, Member, TemplateId};
 use crate::template::{Digest, TemplateName};
@@ -60,6 +62,8 @@ pub(crate) use late_faults::{Failure, LateFaultLimits, LateFaults, Settled};
 pub use late_faults::{LateFault, Serving};
 pub(crate) use stale::StoredStale;
 pub use status::Status;
+pub use superseded::{HOLDERS_MAX, HolderKind, SUPERSEDED_MAX, SupersededVersion, VersionHolder};
+pub(crate) use superseded::{HolderGuard, Holders, SupersededVersions};
 pub use why::Why;
 
 /// The hasher of every map by name: fast, and seeded at random, so that names cannot be chosen to collide.
@@ -361,6 +365,34 @@ impl Snapshot {
         self.live.0.live.load(Ordering::Relaxed)
     }
 
+    /// Returns the versions that renders can be pinned to, oldest first, this one last.
+    pub(crate) fn kept_versions(&self) -> Vec<Version> {
+        let kept = self.earlier.kept.iter().rev().map(|kept| kept.generation.version);
+        let this = Some(self.version()).filter(|version| *version != Version::NONE);
+        kept.chain(this).collect()
+    }
+
+    /// Returns a snapshot of a kept version, with the versions before it; `None` if it is not kept.
+    #[cold]
+    pub(crate) fn at(&self, version: Version) -> Option<Arc<Self>> {
+        let kept = &self.earlier.kept;
+        let place = kept.iter().position(|kept| kept.generation.version == version)?;
+        let earlier = EarlierVersions {
+            kept: kept[place + 1..].into(),
+            former: LastGoodVersions::default(),
+            former_before: Version::NONE,
+        };
+        let generation = Arc::clone(&kept[place].generation);
+        let shared = self.shared();
+        Some(Arc::new(Self::new(generation, self.index.clone(), earlier, &shared)))
+    }
+
+    /// Names a holder of this version, until the guard is dropped. There is none if too many are named already.
+    #[cold]
+    pub(crate) fn hold(&self, kind: HolderKind, cause: Cause) -> Option<HolderGuard> {
+        Holders::add(&self.live.0, self.version(), kind, cause)
+    }
+
     /// Returns the state that all snapshots of this engine share.
     pub(crate) fn shared(&self) -> Arc<SnapshotShared> {
         Arc::clone(&self.live.0)
@@ -445,6 +477,9 @@ pub(crate) struct SnapshotShared {
     without_good: Serving,
     late: LateFaults,
     breakers: Breakers,
+    /// The versions that are no longer served and may still be in memory.
+    pub(crate) superseded: SupersededVersions,
+    pub(crate) holders: Holders,
 }
 
 impl SnapshotShared {
@@ -455,6 +490,8 @@ impl SnapshotShared {
             without_good,
             late: LateFaults::default(),
             breakers: Breakers::default(),
+            superseded: SupersededVersions::default(),
+            holders: Holders::default(),
         })
     }
 }

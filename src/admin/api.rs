@@ -45,6 +45,7 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(only(web::resource("/version"), "GET, HEAD").route(read().to(versions::version)))
         .service(only(web::resource("/versions"), "GET, HEAD").route(read().to(versions::versions)))
         .service(only(web::resource("/diff"), "GET, HEAD").route(read().to(versions::diff)))
+        .service(only(web::resource("/leaks"), "GET, HEAD").route(read().to(versions::leaks)))
         .service(only(web::resource("/templates"), "GET, HEAD").route(read().to(templates::templates)))
         .service(only(web::resource("/template/{name:.*}"), "GET, HEAD").route(read().to(templates::template)))
         .service(only(web::resource("/graph"), "GET, HEAD").route(read().to(graph::graph)))
@@ -159,7 +160,7 @@ fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
     ),
     paths(
         health::live, health::ready, health::health, health::metrics,
-        versions::version, versions::versions, versions::diff,
+        versions::version, versions::versions, versions::diff, versions::leaks,
         templates::templates, templates::template, graph::graph, events::events,
         commands::reload, commands::roll_back, commands::resume, commands::reset, commands::log_level, commands::set_log_level,
         openapi,

@@ -3,6 +3,7 @@
 mod diagnostic;
 mod event;
 mod health;
+mod leaks;
 mod version;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 pub(super) use diagnostic::Finding;
 pub(super) use event::{ActorFailedEvent, FallbackEvent};
 pub(super) use health::{BreakerAnswer, HealthAnswer, Probe};
+pub(super) use leaks::LeaksAnswer;
 pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
     VersionAnswer, VersionsAnswer, WaitingAnswer,

@@ -22,7 +22,7 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 #[derive(Debug, Args)]
 pub(crate) struct InstanceArguments {
     /// The admin address of the running instance, such as `127.0.0.1:9901` or `http://admin.internal:9901` [default: 127.0.0.1:9901]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = without_scheme)]
     admin: Option<String>,
     /// A file with its admin token [env: HOTPLATE_ADMIN__TOKEN has the token itself]
     #[arg(long, value_name = "FILE")]
@@ -31,7 +31,6 @@ pub(crate) struct InstanceArguments {
 
 impl InstanceArguments {
     pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
-        // An address with a scheme is no setting: `admin.bind` is what a listener binds to.
         vec![
             ("--admin ", "admin.bind", &self.admin),
             ("--token-file ", "admin.token_file", &self.token_file),
@@ -45,7 +44,6 @@ impl InstanceArguments {
             "" => DEFAULT_ADDRESS,
             address => address,
         };
-        let address = address.strip_prefix("http://").unwrap_or(address);
         let within = Duration::from_millis(config.limits.reload_ms) + MARGIN;
         let agent = Agent::config_builder()
             .http_status_as_error(false)
@@ -55,11 +53,26 @@ impl InstanceArguments {
             .proxy(None)
             .build();
         Ok(Instance {
-            address: address.trim_end_matches('/').to_owned(),
+            address: address.to_owned(),
             token: admin::token(&setup.settings)?,
             agent: agent.into(),
         })
     }
+}
+
+/// Returns an address without `http://` and what follows it.
+fn without_scheme(text: &str) -> Result<String, String> {
+    if text.starts_with("https://") {
+        return Err("the admin listener does not speak TLS itself; give the address of a tunnel to it".to_owned());
+    }
+    let Some(rest) = text.strip_prefix("http://") else {
+        return Ok(text.to_owned());
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    Ok(match authority.rsplit_once(':') {
+        Some((_, port)) if port.parse::<u16>().is_ok() => authority.to_owned(),
+        _ => format!("{authority}:80"),
+    })
 }
 
 /// A running instance.
@@ -141,5 +154,24 @@ fn no_answer(address: &str, error: &ureq::Error) -> String {
         ),
         ureq::Error::Timeout(_) => format!("there is no answer from {address} in time: {error}"),
         error => format!("{address} cannot be asked: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_be_that_of_the_dashboard() {
+        for (given, expected) in [
+            ("127.0.0.1:9901", Some("127.0.0.1:9901")),
+            ("http://127.0.0.1:9901/_hotplate/", Some("127.0.0.1:9901")),
+            ("http://[::1]:9901", Some("[::1]:9901")),
+            ("http://admin.internal", Some("admin.internal:80")),
+            ("http://[::1]", Some("[::1]:80")),
+            ("https://admin.internal", None),
+        ] {
+            assert_eq!(without_scheme(given).ok().as_deref(), expected, "{given}");
+        }
     }
 }

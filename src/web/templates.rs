@@ -224,6 +224,7 @@ impl Templates {
             missing: self.missing,
             // Visitors get a page in any case; in development the author gets the error instead.
             stand_in: self.web.faults == Faults::Hidden,
+            ..RenderOptions::default()
         }
     }
 

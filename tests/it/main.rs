@@ -40,6 +40,8 @@ mod reload;
 #[cfg(feature = "cli")]
 mod live;
 #[cfg(feature = "cli")]
+mod operate;
+#[cfg(feature = "cli")]
 mod own_command;
 #[cfg(feature = "cli")]
 mod pace;

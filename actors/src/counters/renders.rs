@@ -98,7 +98,7 @@ impl RenderOutcome {
 
     pub(crate) fn of_failure(failure: &RenderFailure) -> Self {
         match failure {
-            RenderFailure::NotFound { .. } => Self::NotFound,
+            RenderFailure::NotFound { .. } | RenderFailure::VersionNotKept(_) => Self::NotFound,
             RenderFailure::Broken { .. } => Self::Broken,
             RenderFailure::Failed(_) => Self::Failed,
             RenderFailure::Context(_) => Self::Context,

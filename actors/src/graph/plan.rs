@@ -27,9 +27,7 @@ use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::index::Index;
 use crate::snapshot::view::{PlacedMember, View};
-use crate::snapshot::{
-    BrokenText, BrokenTexts, Chunks, Content, Faults, IdSet, NameHasher, NewestTexts, TextFaults,
-};
+use crate::snapshot::{BrokenText, BrokenTexts, Chunks, Content, Faults, IdSet, NameHasher, NewestTexts, TextFaults};
 use crate::template::{Digest, TemplateKey, TemplateName};
 use crate::version::LoaderId;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::RenderRequest;
+use crate::cause::Cause;
 use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
 use crate::reader::{Reader, Serialized};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{HolderGuard, HolderKind, Snapshot};
 use crate::version::Version;
 
 /// One version, which this value keeps in memory.
@@ -15,6 +16,8 @@ use crate::version::Version;
 pub struct Pinned {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) reader: Reader,
+    /// The name under which this value holds the version.
+    pub(super) holder: Option<Arc<HolderGuard>>,
 }
 
 impl Pinned {
@@ -28,6 +31,23 @@ impl Pinned {
     #[must_use]
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
+    }
+
+    /// Gives this value a name, by which [`Hotplate::leaks`](crate::Hotplate::leaks) lists it if it holds the version for too long.
+    ///
+    /// ```
+    /// use hotplate_actors::{Cause, Hotplate, MemoryLoader};
+    ///
+    /// let loader = MemoryLoader::of([("row.txt", "{n}")])?;
+    /// let hotplate = Hotplate::builder().loader(loader).start()?;
+    /// let pinned = hotplate.snapshot().held_by(Cause::by("nightly export"));
+    /// assert_eq!(pinned.render("row.txt", &serde_json::json!({ "n": 1 }))?.body, "1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn held_by(mut self, cause: Cause) -> Self {
+        self.holder = self.snapshot.hold(HolderKind::Pin, cause).map(Arc::new);
+        self
     }
 
     /// Renders an entry of this version.

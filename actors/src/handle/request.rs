@@ -11,6 +11,7 @@ use crate::dialect::{Missing, TemplateId};
 use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
 use crate::reader::{ContextSource, Reader, Serialized};
 use crate::snapshot::Snapshot;
+use crate::version::Version;
 
 /// A render of one entry. [`RenderRequest::render`] runs it in the thread of the caller; [`Renders::render`](crate::Renders::render) moves
 /// it to the Renderer if it takes long. [`Hotplate::request`](crate::Hotplate::request), [`Pinned::request`](crate::Pinned::request) and
@@ -92,6 +93,12 @@ impl<'r, S> RenderRequest<'r, S> {
     /// Sets the treatment of a path that does not exist in the data.
     pub fn missing(mut self, missing: Missing) -> Self {
         self.options.missing = missing;
+        self
+    }
+
+    /// Renders a kept version instead of the one that is served, or of the one that is pinned.
+    pub fn at(mut self, version: Version) -> Self {
+        self.options.at = Some(version);
         self
     }
 

@@ -19,6 +19,7 @@ use crate::version::{Revision, Version};
 
 use super::batch::CompiledBatch;
 use super::hold::WaitingTemplates;
+pub use super::kept::VersionNotKept;
 use super::load::LoaderError;
 use super::plan::Plan;
 use super::render::{RenderFailure, RenderOptions, Rendered};
@@ -283,21 +284,6 @@ pub struct VersionConflict {
     pub served: Version,
     /// Who made that version, and why.
     pub cause: Cause,
-}
-
-/// A version that is not, or no longer, kept.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
-#[error("version {wanted} is not kept; kept are: {}", listed(kept))]
-pub struct VersionNotKept {
-    /// The version that was asked for.
-    pub wanted: Version,
-    /// The versions that are kept, oldest first, the current one last.
-    pub kept: Vec<Version>,
-}
-
-fn listed(versions: &[Version]) -> String {
-    let versions: Vec<String> = versions.iter().map(Version::to_string).collect();
-    versions.join(", ")
 }
 
 /// Query for the current snapshot.

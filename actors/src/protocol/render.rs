@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::Exceeded;
 use crate::dialect::{RenderError, RenderFault};
+use crate::protocol::kept::VersionNotKept;
 use crate::snapshot::{Serving, Status, Why};
 use crate::supervision::{Fault, Timeout, Unavailable};
 use crate::template::{Missing, TemplateName};
@@ -80,6 +81,37 @@ pub struct RenderOptions {
     /// True to answer with the stand-in instead of the failure if the render fails and no kept version does better
     /// ([`OnFailure::LastGood`]). Pages over HTTP set it in production, so that visitors see a page.
     pub stand_in: bool,
+    /// A kept version to render, instead of the one that is served. If it is no longer kept, the answer is
+    /// [`RenderFailure::VersionNotKept`].
+    pub at: Option<Version>,
+    /// The trace id of the request. If the render holds a version in memory for too long, [`Hotplate::leaks`](crate::Hotplate::leaks) names
+    /// it. A render with a trace id takes a lock twice.
+    pub trace: Option<Arc<str>>,
+}
+
+impl RenderOptions {
+    /// Returns the default options for a kept version, so that the pages of a flow are all of one version.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, MemoryLoader, RenderOptions, TemplateName};
+    ///
+    /// let (loader, memory) = MemoryLoader::new();
+    /// memory.set(TemplateName::new("step.html")?, "one");
+    /// let hotplate = Hotplate::builder().loader(loader).watch(false).start()?;
+    /// let began = hotplate.snapshot().version();
+    /// memory.set(TemplateName::new("step.html")?, "two");
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(hotplate.reload())?;
+    /// let options = RenderOptions::at(began);
+    /// assert_eq!(hotplate.request("step.html").options(&options).render()?.body, "one");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn at(version: Version) -> Self {
+        Self {
+            at: Some(version),
+            ..Self::default()
+        }
+    }
 }
 
 /// The answer to a render that fails.
@@ -126,6 +158,9 @@ pub enum RenderFailure {
         /// The fault.
         why: Arc<Why>,
     },
+    /// The version that the options name is not, or no longer, kept.
+    #[error(transparent)]
+    VersionNotKept(#[from] VersionNotKept),
     /// The render failed.
     #[error("{0}")]
     Failed(RenderError),

@@ -54,7 +54,7 @@ impl Accepting {
             limits: Arc::new(Limits::default()),
             events: EventBus::new(1),
             fault_log: Arc::new(FaultLog::new(0, OnFailure::LastGood, None, Wording::default())),
-            recorder: Recorder::new(1),
+            recorder: Recorder::new(1, std::time::Duration::ZERO),
             audit: None,
             committed: Arc::new(|| {}),
         };

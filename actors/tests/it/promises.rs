@@ -400,6 +400,55 @@ fn a_roll_back_holds_what_it_rolled_back() {
 }
 
 #[test]
+fn a_kept_version_is_rendered_on_request_and_its_holders_are_known() {
+    let limits = Limits {
+        history_versions: 2,
+        ..Limits::default()
+    };
+    let (hotplate, shelf) = engine(limits, &[("a.txt", "1")]);
+    let first = hotplate.snapshot().version();
+    let pinned = hotplate.snapshot().held_by(Cause::by("export").trace("t1"));
+    let edit = |text: &str| {
+        shelf.set(name("a.txt"), text);
+        block(hotplate.reload()).expect("reloads");
+    };
+    edit("2");
+    let options = RenderOptions {
+        trace: Some("t2".into()),
+        ..RenderOptions::at(first)
+    };
+    let direct = || hotplate.request("a.txt").options(&options).render();
+    let sent = || {
+        let render = Render {
+            options: options.clone(),
+            ..Render::new("a.txt", Context::new(()))
+        };
+        actix::System::new().block_on(hotplate.renderer().send(render))
+    };
+    for rendered in [direct(), sent(), hotplate.request("a.txt").at(first).render()] {
+        let rendered = rendered.expect("is kept");
+        assert_eq!((rendered.body.as_str(), rendered.version), ("1", first));
+    }
+    let kept = hotplate.snapshot_at(first).expect("is kept");
+    assert_eq!(kept.render("a.txt", &()).expect("renders").body, "1");
+    drop(kept);
+    // The renders have ended; the pinned version is still there.
+    let leaks = hotplate.leaks();
+    assert_eq!((leaks.len(), leaks[0].version, leaks[0].references), (1, first, 1));
+    assert_eq!(leaks[0].holders.len(), 1);
+    assert_eq!(leaks[0].holders[0].cause.to_string(), "export (trace t1)");
+    drop(pinned);
+    assert!(hotplate.leaks().is_empty());
+    edit("3");
+    edit("4");
+    for rendered in [direct(), sent()] {
+        let failure = rendered.expect_err("is no longer kept");
+        assert_eq!(failure.to_string(), "version 1 is not kept; kept are: 2, 3, 4");
+    }
+    assert!(hotplate.snapshot_at(first).is_err());
+}
+
+#[test]
 fn handles_names_and_pinned_versions_agree() {
     let (hotplate, shelf) = engine(Limits::default(), &[("a.txt", "1")]);
     let later = hotplate.handle("later.txt");

@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 
 use super::{Answered, answer};
 use crate::admin::model::{
-    ChangedTemplate, DiffAnswer, PublicationAnswer, VersionAnswer, VersionsAnswer, WaitingAnswer,
+    ChangedTemplate, DiffAnswer, LeaksAnswer, PublicationAnswer, VersionAnswer, VersionsAnswer, WaitingAnswer,
 };
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
@@ -50,6 +50,15 @@ pub(in crate::admin) async fn history(state: &AdminState) -> Result<VersionsAnsw
         waiting: WaitingAnswer::of(&kept.waiting),
         versions: versions.collect(),
     })
+}
+
+/// Lists the versions that are in memory, and what holds them
+///
+/// A version is freed with its last reader. One that stays is held by a render that does not end, or by a program that pinned it.
+#[utoipa::path(get, path = "/admin/v1/leaks", tag = "versions", security(("token" = [])),
+    responses((status = 200, description = "The versions in memory", body = LeaksAnswer), (status = "default", response = Problem)))]
+pub(super) async fn leaks(state: Data<AdminState>) -> HttpResponse {
+    answer(&LeaksAnswer::of(&state.hotplate))
 }
 
 /// The query that selects two versions.

@@ -118,11 +118,29 @@ pub(super) async fn overview(request: HttpRequest, state: Data<AdminState>) -> A
         findings: FindingsView::of(findings, diagnostics.len()),
         waiting,
         rows: overview::newest(&publications, version.version, now_ms()),
-        reasons: [health.reasons, health.degraded].concat(),
+        reasons: [health.reasons, health.degraded, leaks(&state)].concat(),
         version,
     };
     state.pages.page(StatusCode::OK, "overview.html", &view)
 }
+
+/// Returns a sentence for each version that is held for too long, with its holders.
+fn leaks(state: &AdminState) -> Vec<String> {
+    let leaks = state.hotplate.leaks().into_iter().filter(|leak| leak.is_leaked);
+    let leaks = leaks.take(LEAKS).map(|leak| {
+        let holders: Vec<String> = leak.holders.iter().map(|holder| holder.cause.to_string()).collect();
+        let holders = match holders.is_empty() {
+            true => "an unknown holder".to_owned(),
+            false => holders.join(", "),
+        };
+        let (version, seconds) = (leak.version, leak.superseded.as_secs());
+        format!("version {version} is no longer served, and has been held in memory for {seconds} s by {holders}")
+    });
+    leaks.collect()
+}
+
+/// Versions that are held for too long and named on the overview.
+const LEAKS: usize = 5;
 
 fn rows(history: &VersionsAnswer) -> Rows {
     let now_ms = now_ms();

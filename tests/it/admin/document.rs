@@ -73,6 +73,8 @@ fn answers_conform_to_the_document() {
     ask("get", &v1("template/{name}"), &v1("template/no/such.html"), "", 404);
     ask("get", &v1("diff"), &v1("diff?from=1&content=true"), "", 200);
     ask("get", &v1("diff"), &v1("diff?from=1&to=99"), "", 404);
+    ask("get", &v1("diff"), &v1("diff?from=1&to=source&content=true"), "", 200);
+    ask("get", &v1("leaks"), &v1("leaks"), "", 200);
     ask("get", &v1("diff"), &v1("diff?from=x"), "", 400);
     ask("get", &v1("graph"), &v1("graph?around=nobody.html&depth=1"), "", 200);
     ask("get", &v1("log-level"), &v1("log-level"), "", 404);
