@@ -164,7 +164,7 @@ impl Hotplate {
     /// Returns the time of the start, in milliseconds since 1970. Versions are counted from there.
     #[must_use]
     pub fn started_ms(&self) -> u64 {
-        self.0.tally.started_ms()
+        self.0.recorder.started_ms()
     }
 
     /// Returns the limits that this engine was started with.

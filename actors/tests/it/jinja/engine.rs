@@ -15,7 +15,7 @@ pub(super) fn name(name: &str) -> TemplateName {
     TemplateName::new(name).expect("a valid name")
 }
 
-fn block<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.expect("a runtime").block_on(future)
 }
