@@ -1,5 +1,8 @@
 //! [`Builder`]: the configuration of an engine.
 
+#[cfg(feature = "jinja")]
+mod jinja;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +44,9 @@ pub struct Builder {
     policies: Policies,
     foreign: bool,
     wording: Wording,
+    /// The first filter, test, function or global that no template could use, with the reason.
+    #[cfg(feature = "jinja")]
+    extension_fault: Option<(String, String)>,
 }
 
 impl Builder {
@@ -52,6 +58,8 @@ impl Builder {
                 choose: Arc::new(|_| None),
                 by_extension: true,
                 missing: Missing::Error,
+                #[cfg(feature = "jinja")]
+                extensions: Arc::default(),
             },
             formatters: formatters::standard(),
             stubs: Vec::new(),
@@ -65,6 +73,8 @@ impl Builder {
             policies: Policies::default(),
             foreign: false,
             wording: Wording::default(),
+            #[cfg(feature = "jinja")]
+            extension_fault: None,
         }
     }
 
@@ -285,7 +295,13 @@ impl Builder {
     ///
     /// # Errors
     /// [`StartError`] names the setting or the failure.
-    pub fn start(self) -> Result<Hotplate, StartError> {
+    #[cfg_attr(
+        not(feature = "jinja"),
+        expect(unused_mut, reason = "only the dialect `jinja` has extensions")
+    )]
+    pub fn start(mut self) -> Result<Hotplate, StartError> {
+        #[cfg(feature = "jinja")]
+        self.check_extensions()?;
         if self.loaders.is_empty() {
             return Err(StartError::NoLoader);
         }

@@ -3,6 +3,7 @@
 mod cases;
 mod differential;
 mod engine;
+mod extensions;
 mod generator;
 mod harm;
 mod inputs;

@@ -70,7 +70,7 @@ fn execute_in(
     context: &Value<'_>,
     frame: &mut Frame<'_>,
 ) -> Result<(), RenderError> {
-    let space = Space::new(arena.bump(), frame.budget.context_bytes);
+    let space = Space::new(arena.bump(), frame.budget.context_bytes, context, &unit.extensions);
     let here = UnitRef {
         unit,
         closure: *closure,
@@ -422,7 +422,7 @@ impl<'r> Execution<'r> {
         {
             return Ok(Some(Val::of(value)));
         }
-        Ok(super::functions::Function::named(text).map(Val::Function))
+        super::extension::global(text, self.space)
     }
 
     /// Charges a search of the variables below a position, if there are many.

@@ -1,5 +1,6 @@
-//! The functions that every template has.
+//! The functions that templates call.
 
+use super::extension::OwnFunction;
 use super::failure::{Failure, Outcome};
 use super::filters::Arguments;
 use super::machine::Machine;
@@ -9,34 +10,40 @@ use super::value::{Kind, Map, Namespace, Range, Val};
 /// The largest number of integers in a `range`.
 const RANGE_ITEMS_MAX: u64 = 100_000;
 
-/// A function that every template has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Function {
+/// A function: one that every template has, or one of the program.
+#[derive(Clone, Copy)]
+pub(super) enum Function<'r> {
     Range,
     Dict,
     Debug,
     Namespace,
+    Own(&'r OwnFunction),
 }
 
-impl Function {
-    pub(super) const ALL: [Self; 4] = [Self::Range, Self::Dict, Self::Debug, Self::Namespace];
+impl<'r> Function<'r> {
+    const ALL: [Self; 4] = [Self::Range, Self::Dict, Self::Debug, Self::Namespace];
 
-    /// Returns the function of a name.
+    /// Returns the function of the language that has a name.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|function| function.name() == name)
     }
 
-    pub(super) fn name(self) -> &'static str {
+    /// Returns the names of all functions of the language.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        Function::<'static>::ALL.into_iter().map(Function::name)
+    }
+
+    pub(super) fn name(self) -> &'r str {
         match self {
             Self::Range => "range",
             Self::Dict => "dict",
             Self::Debug => "debug",
             Self::Namespace => "namespace",
+            Self::Own(function) => function.name(),
         }
     }
 
-    pub(super) fn call<'r>(self, arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
+    pub(super) fn call(self, arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
         let name = self.name();
         match self {
             Self::Range => {
@@ -52,6 +59,7 @@ impl Function {
                 namespace(arguments, machine)
             }
             Self::Debug => debug(arguments, machine),
+            Self::Own(function) => function.call(None, arguments, machine),
         }
     }
 }

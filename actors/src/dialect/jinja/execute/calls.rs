@@ -109,12 +109,12 @@ impl<'r> Execution<'r> {
     fn call_function(
         &mut self,
         here: UnitRef<'r>,
-        function: Function,
+        function: Function<'r>,
         start: usize,
         named: &[(&'r str, Val<'r>)],
         frame: &mut Frame<'_>,
     ) -> Outcome<Val<'r>> {
-        if function == Function::Debug && start == self.stack.len() && named.is_empty() {
+        if matches!(function, Function::Debug) && start == self.stack.len() && named.is_empty() {
             return self.debug(here, frame);
         }
         let arguments = Arguments {
@@ -154,8 +154,7 @@ impl<'r> Execution<'r> {
     #[cold]
     fn unknown_function(&self, name: &str) -> Box<Failure> {
         let failure = Failure::coded("unknown-function", format!("there is no function or macro `{name}`"));
-        let functions = Function::ALL;
-        let known = self.variables.names().chain(functions.map(|function| function.name()));
+        let known = self.variables.names().chain(self.space.extensions().globals());
         match (
             crate::dialect::jinja::foreign::function_help(name),
             suggestion(name, known),
