@@ -15,6 +15,7 @@ mod compile;
 mod program;
 mod unit;
 
+mod chance;
 mod execute;
 mod extension;
 mod failure;

@@ -1,6 +1,8 @@
 //! The dialect `jinja`: its output compared with that of minijinja, and everything that it refuses.
 
 mod cases;
+#[cfg(feature = "jinja-contrib")]
+mod contrib;
 mod differential;
 mod engine;
 mod extensions;

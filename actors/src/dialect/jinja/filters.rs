@@ -1,9 +1,13 @@
 //! The filters of the language, and the arguments of filters, tests and functions.
 
+#[cfg(feature = "jinja-contrib")]
+mod dates;
 mod numbers;
 mod printf;
 mod sequences;
 mod texts;
+#[cfg(feature = "jinja-contrib")]
+mod wrap;
 
 use super::failure::{Failure, Outcome};
 use super::machine::Machine;
@@ -223,7 +227,7 @@ const fn filter(
 /// Any number of arguments.
 const ANY: usize = usize::MAX;
 
-static FILTERS: [Definition; 54] = [
+static FILTERS: &[Definition] = &[
     filter("safe", texts::safe, (0, 0), &[]),
     filter("escape", texts::escape, (0, 0), &[]),
     filter("e", texts::escape, (0, 0), &[]),
@@ -304,4 +308,18 @@ static FILTERS: [Definition; 54] = [
         &["attribute", "default", "case_sensitive"],
     ),
     filter("filesizeformat", numbers::filesizeformat, (0, 1), &["binary"]),
+    filter("random", sequences::random, (0, 0), &[]),
+    #[cfg(feature = "jinja-contrib")]
+    filter("datetimeformat", dates::datetimeformat, (0, 1), &["format", "tz"]),
+    #[cfg(feature = "jinja-contrib")]
+    filter("dateformat", dates::dateformat, (0, 1), &["format", "tz"]),
+    #[cfg(feature = "jinja-contrib")]
+    filter("timeformat", dates::timeformat, (0, 1), &["format", "tz"]),
+    #[cfg(feature = "jinja-contrib")]
+    filter(
+        "wordwrap",
+        wrap::wordwrap,
+        (0, 4),
+        &["width", "break_long_words", "wrapstring", "break_on_hyphens"],
+    ),
 ];

@@ -166,7 +166,7 @@ fn statement(inner: &str) -> Option<String> {
         "verbatim" | "literal" => "write `{% raw %} … {% endraw %}`".into(),
         "endverbatim" | "endliteral" => "write `{% endraw %}`".into(),
         "cycle" => format!("write `{{{{ loop.cycle({rest}) }}}}`"),
-        "now" => "put the time into the data: `{{ now }}`".into(),
+        "now" => "write `{{ now()|datetimeformat }}`, with `format='%Y-%m-%d'` for a format of its own".into(),
         "trans" | "translate" | "blocktrans" | "blocktranslate" | "gettext" => {
             "put the texts of a language into the data, such as `{{ t.title }}`".into()
         }

@@ -23,6 +23,8 @@ pub(super) struct Space<'r> {
     extensions: &'r Extensions,
     /// The globals of the program that were used.
     globals: RefCell<Vec<(usize, Val<'r>)>>,
+    /// The state of the random numbers, from their first use on.
+    seed: Cell<Option<u64>>,
 }
 
 impl<'r> Space<'r> {
@@ -34,6 +36,7 @@ impl<'r> Space<'r> {
             context,
             extensions,
             globals: RefCell::default(),
+            seed: Cell::new(None),
         }
     }
 
@@ -57,6 +60,11 @@ impl<'r> Space<'r> {
     /// Keeps a global for its next use.
     pub(super) fn keep_global(&self, index: usize, value: Val<'r>) {
         self.globals.borrow_mut().push((index, value));
+    }
+
+    /// Returns the state of the random numbers.
+    pub(super) fn seed(&self) -> &Cell<Option<u64>> {
+        &self.seed
     }
 
     /// Returns the number of bytes that may still be taken.

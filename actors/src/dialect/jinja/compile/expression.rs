@@ -13,13 +13,13 @@ use super::{Compiler, small};
 use crate::dialect::FormatterUse;
 use crate::suggestion::suggestion;
 
-/// Filters of Jinja2 and its extensions that this dialect does not have, with what to do instead.
-const MISSING_FILTERS: [(&str, &str); 11] = [
-    ("datetimeformat", "format dates in the program"),
-    ("dateformat", "format dates in the program"),
-    ("timeformat", "format dates in the program"),
-    ("wordwrap", "wrap texts in the program"),
-    ("random", "choose in the program"),
+/// Filters of Jinja2 and its extensions that this dialect does not have, with what to do instead. The first four are there with the feature
+/// `jinja-contrib`.
+const MISSING_FILTERS: [(&str, &str); 10] = [
+    ("datetimeformat", "build the program with the feature `jinja-contrib`"),
+    ("dateformat", "build the program with the feature `jinja-contrib`"),
+    ("timeformat", "build the program with the feature `jinja-contrib`"),
+    ("wordwrap", "build the program with the feature `jinja-contrib`"),
     ("center", "use CSS, or `format` with a width"),
     ("urlize", "make links in the program"),
     ("xmlattr", "write the attributes out"),
@@ -403,14 +403,14 @@ impl<'t, 'a> Compiler<'t, 'a> {
         let at = call.name.at;
         if let Some((_, help)) = MISSING_FILTERS.iter().find(|(known, _)| *known == name) {
             let fault = Fault::new("unknown-filter", at, format!("the filter `{name}` is not supported"));
-            return self.fault(fault.help(format!("{help}, or register a formatter of that name")));
+            return self.fault(fault.help(format!("{help}, or register a filter of that name")));
         }
         if !call.arguments.is_empty() {
             let fault = Fault::new("unknown-filter", at, format!("there is no filter `{name}`"));
             return self.fault(match (suggestion(name, self.extensions.filters()), filter_help(name)) {
                 (_, Some(help)) => fault.help(help),
                 (Some(near), None) => fault.help(format!("did you mean `{near}`?")),
-                (None, None) => fault.help("a formatter of the program takes no arguments"),
+                (None, None) => fault.help("there are the filters of minijinja, and those that the program registers"),
             });
         }
         let index = small(self.formatters.len());

@@ -285,6 +285,12 @@ impl<'r> Execution<'r> {
         {
             return self.loop_method(here, (state, name), arguments.0, frame).map(Some);
         }
+        if let (Val::Function(Function::Cycler(cycler)), "next") = (receiver, name) {
+            return match (self.stack.len() == arguments.0, arguments.1.is_empty()) {
+                (true, true) => Ok(Some(cycler.next())),
+                _ => Err(Failure::coded("arguments", too_many("next", 0))),
+            };
+        }
         let callee = receiver.attribute(name, &mut machine!(self, here, frame))?;
         match callee {
             Some(callee) => self.call(here, callee, arguments, place, frame),

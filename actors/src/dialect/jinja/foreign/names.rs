@@ -57,9 +57,11 @@ pub(in crate::dialect::jinja) fn filter_help(name: &str) -> Option<&'static str>
         "nl2br" | "newline_to_br" | "linebreaksbr" | "linebreaks" => {
             "write `{{ text|escape|replace('\\n', '<br>'|safe) }}`"
         }
-        "date" | "time" | "strftime" | "date_format" => "format it in the data, or register a formatter of that name",
+        "date" | "date_format" => "write `|dateformat`, with `format='%Y-%m-%d'` for a format of its own",
+        "time" => "write `|timeformat`, with `format='%H:%M'` for a format of its own",
+        "strftime" | "datetime" => "write `|datetimeformat(format='%Y-%m-%d %H:%M')`",
         "slugify" | "urlize" | "urlizetrunc" | "markdown" | "markdownify" | "timesince" | "timeuntil" => {
-            "prepare the value in the data, or register a formatter of that name"
+            "prepare the value in the data, or register a filter of that name"
         }
         "spaceless" => "remove blanks by `{%-` and `-%}`",
         "t" | "trans" | "translate" | "ngettext" | "gettext" => {
@@ -108,15 +110,13 @@ pub(in crate::dialect::jinja) fn function_help(name: &str) -> Option<&'static st
         "zip" => "write `a|zip(b)`",
         "isset" | "defined" => "write `x is defined`",
         "empty" => "write `not x`",
-        "cycle" | "cycler" => "write `loop.cycle('a', 'b')`",
-        "joiner" => "write `{{ ', ' if not loop.first }}`",
+        "cycle" => "write `loop.cycle('a', 'b')`",
         "url_for" | "url" | "path" | "static" | "asset" | "get_url" => {
             "write the address itself, or put addresses into the data, such as `{{ urls.home }}`"
         }
-        "now" | "date" | "today" => "put the time into the data",
-        "csrf_token" | "get_env" | "env" | "config" | "random" | "get_random" | "get_flashed_messages" => {
-            "put the value into the data"
-        }
+        "date" | "today" => "write `now()|dateformat`, or put the time into the data",
+        "random" | "get_random" | "rand" => "write `list|random`, or `randrange(first, end)`",
+        "csrf_token" | "get_env" | "env" | "config" | "get_flashed_messages" => "put the value into the data",
         "_" | "gettext" | "ngettext" | "trans" => "put the texts of a language into the data, such as `{{ t.title }}`",
         "lipsum" => "write the text itself",
         "block" => "write `{{ self.name() }}`",
