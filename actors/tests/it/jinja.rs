@@ -6,6 +6,7 @@ mod contrib;
 mod differential;
 mod engine;
 mod extensions;
+mod foreign;
 mod generator;
 mod harm;
 mod inputs;

@@ -379,7 +379,12 @@ impl<'r> Execution<'r> {
                 let items = value.unpacked(&mut machine!(self, here, frame))?;
                 let Some(items) = items else {
                     let message = format!("{} cannot be unpacked", value.words());
-                    return Err(self.placed(Failure::coded("unpacking", message), here, *place));
+                    let failure = Failure::coded("unpacking", message);
+                    let failure = match value.as_str() {
+                        Some(_) => failure.help("for the keys of a map with their values write `in map | items`"),
+                        None => failure,
+                    };
+                    return Err(self.placed(failure, here, *place));
                 };
                 if items.len() != targets.len() {
                     let message = format!("{} names for {} items", targets.len(), items.len());

@@ -58,6 +58,9 @@ fn unsupported<'r>(operator: Operator, one: Val<'r>, other: Val<'r>) -> Box<Fail
     let has_text = one.kind() == Kind::Str || other.kind() == Kind::Str;
     match operator {
         Operator::Add if has_text => failure.help("to join texts write `~`, which takes any values"),
+        Operator::Remainder if one.kind() == Kind::Str => {
+            failure.help("to fill in values write `'…' | format(value)`, with all values in the brackets")
+        }
         _ => failure,
     }
 }

@@ -6,7 +6,7 @@ use super::super::ast::{
 use super::super::extension::Signature;
 use super::super::fault::Fault;
 use super::super::filters::{Filter, keyword_help, too_few, too_many};
-use super::super::foreign::{filter_help, test_help};
+use super::super::foreign::{filter_help, fmt_help, foreign_arguments, test_help};
 use super::super::predicates::Predicate;
 use super::super::program::{ArgumentKind, Code, Constant, Instruction, Path, Shape};
 use super::{Compiler, small};
@@ -334,6 +334,9 @@ impl<'t, 'a> Compiler<'t, 'a> {
         match filter {
             Filter::BuiltIn(index) => {
                 let definition = Filter::definition(index);
+                if let Some(fault) = foreign_arguments(&name, &call.arguments, self.source) {
+                    return self.fault(fault);
+                }
                 let range = (definition.least, definition.most);
                 self.check(&name, &call.arguments, range, definition.keywords, call.name.at);
                 self.check_names(&name, &call.arguments);
@@ -407,6 +410,11 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
         if !call.arguments.is_empty() {
             let fault = Fault::new("unknown-filter", at, format!("there is no filter `{name}`"));
+            if let ("fmt", [Argument::Positional(format)]) = (name, &*call.arguments)
+                && let ExprKind::Literal(Literal::Str(format)) = &format.kind
+            {
+                return self.fault(fault.help(fmt_help(format)));
+            }
             return self.fault(match (suggestion(name, self.extensions.filters()), filter_help(name)) {
                 (_, Some(help)) => fault.help(help),
                 (Some(near), None) => fault.help(format!("did you mean `{near}`?")),
