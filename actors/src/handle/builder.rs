@@ -192,7 +192,8 @@ impl Builder {
     }
 
     /// Adds stubs, which print the value unchanged, for formatters of another program. So this program can check and show templates of that
-    /// program. A real formatter with the same name takes precedence, whether it is registered before or after.
+    /// program. A real formatter with the same name takes precedence, whether it is registered before or after. In Jinja a stub takes any
+    /// arguments, and a real filter takes precedence as well.
     ///
     /// ```
     /// use hotplate_actors::Hotplate;
@@ -334,6 +335,8 @@ impl Builder {
         let template = template.transpose()?;
         let optional = optional.unwrap_or_default();
         let mut formatters = self.formatters;
+        #[cfg(feature = "jinja")]
+        jinja::add_stubs(&mut self.dialects.extensions, &self.stubs, &formatters);
         for name in self.stubs {
             if formatters.get(&name).is_none() {
                 formatters.insert(&name, formatters::stub());

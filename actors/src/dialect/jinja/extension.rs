@@ -180,6 +180,11 @@ impl Extensions {
         Ok(())
     }
 
+    /// Returns true if the program or the language has a filter of that name.
+    pub(crate) fn has_filter(&self, name: &str) -> bool {
+        self.filter(name).is_some()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         let functions = [&self.filters, &self.tests, &self.functions];
         functions.iter().all(|each| each.0.is_empty()) && self.globals.0.is_empty()

@@ -143,6 +143,7 @@ fn integer(name: &str, arguments: &Arguments<'_, '_>, at: usize) -> Outcome<Opti
     }
     match value.as_index() {
         Some(number) => Ok(Some(number)),
+        None if value.is_integer() => Err(Failure::invalid(format!("an integer of `{name}` is out of range"))),
         None => Err(Failure::invalid(format!(
             "`{name}` takes integers, not {}",
             value.words()

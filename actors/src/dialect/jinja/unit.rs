@@ -55,7 +55,9 @@ impl Unit for JinjaUnit {
         let help = match (filter_help(name), near) {
             (Some(help), _) => help.into(),
             (None, Some(near)) => format!("did you mean `{near}`?"),
-            (None, None) => "there are the filters of minijinja, and the formatters that the program registers".into(),
+            (None, None) => {
+                "there are the filters of minijinja, and the filters and formatters that the program registers".into()
+            }
         };
         Some(Diagnostic::error("unknown-filter", format!("there is no filter `{name}`")).help(help))
     }

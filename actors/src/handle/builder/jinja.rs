@@ -5,9 +5,28 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Builder;
-use crate::dialect::FormatterError;
 use crate::dialect::jinja::{Extensions, FunctionCall, Returned, Role};
+use crate::dialect::{FormatterError, Formatters};
 use crate::engine::StartError;
+use crate::value::Value;
+
+/// Adds filters that return their value, whatever their arguments are, for formatters and filters of another program. A name that no filter
+/// can have is left to the formatters.
+pub(super) fn add_stubs(extensions: &mut Arc<Extensions>, names: &[String], formatters: &Formatters) {
+    for name in names {
+        if formatters.get(name).is_some() || extensions.has_filter(name) {
+            continue;
+        }
+        let stub = |call: &FunctionCall<'_>| {
+            let value: Value<'_> = call.get("value")?;
+            serde_json::to_value(value).map_err(|error| FormatterError::new(error.to_string()))
+        };
+        let added = Arc::make_mut(extensions).add(Role::Filter, &format!("{name}(value, *more, **named)"), stub);
+        if let Err(reason) = added {
+            tracing::debug!(name, reason, "a formatter without arguments only");
+        }
+    }
+}
 
 impl Builder {
     /// Adds a filter to templates in Jinja, or replaces the one of that name, also one of the language.

@@ -156,6 +156,7 @@ impl<'r> Execution<'r> {
     fn unknown_function(&self, name: &str) -> Box<Failure> {
         let failure = Failure::coded("unknown-function", format!("there is no function or macro `{name}`"));
         let known = self.variables.names().chain(self.space.extensions().globals());
+        let known = known.filter(|known| *known != name);
         match (function_help(name), suggestion(name, known)) {
             (Some(help), _) => failure.help(help),
             (None, Some(near)) => failure.help(format!("did you mean `{near}`?")),

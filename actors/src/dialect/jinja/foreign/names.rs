@@ -190,6 +190,7 @@ pub(in crate::dialect::jinja) fn test_help(name: &str) -> Option<&'static str> {
 pub(in crate::dialect::jinja) fn function_help(name: &str) -> Option<&'static str> {
     Some(match name {
         "parent" => "write `{{ super() }}`",
+        "caller" => "`caller()` prints the body of a `{% call %}`, inside of the macro that it calls",
         "include" | "render" => "write `{% include 'name.html' %}`",
         "dump" | "__tera_context" | "inspect" => "write `{{ debug() }}`",
         "len" | "length" | "count" | "size" => "write `x|length`",
