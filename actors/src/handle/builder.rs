@@ -171,7 +171,8 @@ impl Builder {
         self
     }
 
-    /// Adds a formatter, or replaces a built-in one. The [default dialect](Builder::dialect) must be able to write its name: a word
+    /// Adds a formatter, or replaces a built-in one. In Jinja it is a filter without arguments, unless the language or the program has
+    /// one of that name. The [default dialect](Builder::dialect) must be able to write its name: a word
     /// without spaces, brackets, quotes or `|`, or [`start`](Builder::start) refuses it.
     ///
     /// ```

@@ -4,9 +4,11 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
 use super::extension::setting;
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome};
+use super::filters::Arguments;
+use super::machine::Machine;
 use super::space::Space;
-use super::value::{Val, whole};
+use super::value::{Kind, Val, whole};
 
 /// A generator of random numbers (Marsaglia's xorshift), for variety on pages and not for secrets.
 pub(super) struct Chance<'s, 'r>(&'s Space<'r>);
@@ -51,6 +53,24 @@ impl<'s, 'r> Chance<'s, 'r> {
         let last = if upper > lower { upper - 1 } else { lower };
         let number = i64::try_from(number).unwrap_or(last);
         number.clamp(lower.min(upper), lower.max(last))
+    }
+}
+
+/// Returns one of the items of a list, or one of the characters of a text, by chance.
+pub(super) fn random<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
+    machine.defined(value)?;
+    if !matches!(value.kind(), Kind::List | Kind::Str) {
+        let message = format!("`random` takes a list or a string, not {}", value.words());
+        return Err(Failure::invalid(message));
+    }
+    let length = value.length().unwrap_or(0);
+    let index = Chance::of(machine.space)?.below(length);
+    match value.item(Val::count(index), machine)? {
+        Some(chosen) => Ok(match (chosen, value.is_safe()) {
+            (Val::Str(text), true) => Val::Safe(text),
+            (chosen, _) => chosen,
+        }),
+        None => Err(Failure::invalid("`random` takes a list that is not empty")),
     }
 }
 

@@ -253,7 +253,7 @@ impl fmt::Debug for Extensions {
 }
 
 /// Returns what a name stands for that is neither a variable nor a field of the context: a function or a global.
-#[cold]
+#[inline(never)]
 pub(super) fn global<'r>(name: &str, space: &Space<'r>) -> Outcome<Option<Val<'r>>> {
     let extensions = space.extensions();
     if let Some(function) = extensions.functions.get(name) {

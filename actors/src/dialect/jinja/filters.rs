@@ -308,7 +308,7 @@ static FILTERS: &[Definition] = &[
         &["attribute", "default", "case_sensitive"],
     ),
     filter("filesizeformat", numbers::filesizeformat, (0, 1), &["binary"]),
-    filter("random", sequences::random, (0, 0), &[]),
+    filter("random", super::chance::random, (0, 0), &[]),
     #[cfg(feature = "jinja-contrib")]
     filter("datetimeformat", dates::datetimeformat, (0, 1), &["format", "tz"]),
     #[cfg(feature = "jinja-contrib")]

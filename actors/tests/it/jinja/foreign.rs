@@ -37,6 +37,8 @@ fn forms_of_other_languages_are_explained() {
         ("{{ price|round(methd='ceil') }}", "did you mean `method`?"),
         ("{{ nick|default(defualt_value='x') }}", "did you mean `default_value`?"),
         ("{{ name|replace(to='b') }}", "`replace` needs 2 arguments"),
+        ("{{ nick|default(valeu='x') }}", "write `default('x')`"),
+        ("{{ names|join(separater='x') }}", "write `join('x')`"),
         // Filters
         ("{{ name|escape_xml(1) }}", "write `|escape`"),
         ("{{ price|fmt('{:.2}') }}", "write `'%.2f' | format(value)`"),

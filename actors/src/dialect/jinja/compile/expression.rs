@@ -334,7 +334,12 @@ impl<'t, 'a> Compiler<'t, 'a> {
         match filter {
             Filter::BuiltIn(index) => {
                 let definition = Filter::definition(index);
-                if let Some(fault) = foreign_arguments(&name, &call.arguments, self.source) {
+                if let Some(fault) = foreign_arguments(
+                    &name,
+                    &call.arguments,
+                    definition.keywords.unwrap_or_default(),
+                    self.source,
+                ) {
                     return self.fault(fault);
                 }
                 let range = (definition.least, definition.most);

@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 
 use super::{Arguments, Failure, Filter, Machine, Outcome, Val};
 use crate::dialect::Escape;
-use crate::dialect::jinja::chance::Chance;
 use crate::dialect::jinja::operators::escaped;
 use crate::dialect::jinja::predicates::Predicate;
 use crate::dialect::jinja::value::{Group, Kind, Map, Source, compare, sort};
@@ -403,24 +402,6 @@ pub(super) fn slice<'r>(
         slices.push(Val::List(slice.finish()))?;
     }
     Ok(Val::List(slices.finish()))
-}
-
-/// Returns one of the items of a list, or one of the characters of a text, by chance.
-pub(super) fn random<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
-    machine.defined(value)?;
-    if !matches!(value.kind(), Kind::List | Kind::Str) {
-        let message = format!("`random` takes a list or a string, not {}", value.words());
-        return Err(Failure::invalid(message));
-    }
-    let length = value.length().unwrap_or(0);
-    let index = Chance::of(machine.space)?.below(length);
-    match value.item(Val::count(index), machine)? {
-        Some(chosen) => Ok(match (chosen, value.is_safe()) {
-            (Val::Str(text), true) => Val::Safe(text),
-            (chosen, _) => chosen,
-        }),
-        None => Err(Failure::invalid("`random` takes a list that is not empty")),
-    }
 }
 
 /// Returns all values that a filter with any number of arguments works on.

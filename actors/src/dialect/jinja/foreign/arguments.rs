@@ -2,6 +2,7 @@
 
 use super::super::ast::{Argument, ByteRange};
 use super::super::fault::Fault;
+use crate::suggestion::suggestion;
 
 /// The meaning of an argument here.
 #[derive(Clone, Copy)]
@@ -44,10 +45,54 @@ fn meaning(filter: &str, argument: &str) -> Option<Meaning> {
     })
 }
 
+/// The names of [`meaning`], for those that are misspelt.
+const NAMES: [&str; 24] = [
+    "pat",
+    "sep",
+    "separator",
+    "delimiter",
+    "glue",
+    "value",
+    "fallback",
+    "from",
+    "old",
+    "search",
+    "to",
+    "chars",
+    "size",
+    "linecount",
+    "slices",
+    "fill",
+    "ellipsis",
+    "attr",
+    "digits",
+    "ndigits",
+    "spaces",
+    "pretty",
+    "timezone",
+    "pattern",
+];
+
+/// Returns the meaning of an argument, also of a misspelt one that is similar to none of this language.
+fn meant(filter: &str, argument: &str, keywords: &[&str]) -> Option<Meaning> {
+    if keywords.contains(&argument) {
+        return None;
+    }
+    meaning(filter, argument).or_else(|| {
+        let names = NAMES.into_iter().filter(|name| meaning(filter, name).is_some());
+        let near = match suggestion(argument, keywords.iter().copied()) {
+            Some(_) => None,
+            None => suggestion(argument, names),
+        };
+        meaning(filter, near?)
+    })
+}
+
 /// Returns the fault of a filter with arguments under names of other languages, with the call to write.
 pub(in crate::dialect::jinja) fn foreign_arguments(
     filter: &str,
     arguments: &[Argument<'_>],
+    keywords: &[&str],
     source: &str,
 ) -> Option<Fault> {
     let text = |at: ByteRange| source.get(at.range()).unwrap_or_default();
@@ -61,7 +106,7 @@ pub(in crate::dialect::jinja) fn foreign_arguments(
                     let fault = Fault::new("arguments", name.at, "a part of a list is no filter here");
                     return Some(fault.help("write `list[start:end]`"));
                 }
-                match meaning(filter, name.text) {
+                match meant(filter, name.text, keywords) {
                     Some(Meaning::At(place)) => {
                         at.get_or_insert(name.at);
                         positional.push((place, text(value.at)));
