@@ -9,8 +9,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use hotplate::dialect::{FormatterError, Output};
-use hotplate::{Freshness, Hotplate, StartError, Value};
+use hotplate::dialect::FormatterError;
+use hotplate::dialect::jinja::FunctionCall;
+use hotplate::{Freshness, Hotplate, StartError};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -31,19 +32,14 @@ fn templates() -> Result<Hotplate, StartError> {
     Hotplate::builder()
         .root(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/guestbook"))
         .jinja()
-        .formatter("price", price)
+        .jinja_filter("price", price)
         .start()
 }
 
 /// A filter of the program: `{{ fee | price }}`.
-fn price(value: &Value<'_>, out: &mut Output<'_, '_>) -> Result<(), FormatterError> {
-    match value.as_f64() {
-        Some(amount) => out.text(&format!("{amount:.2} €")),
-        None => Err(FormatterError::new(format!(
-            "it takes a number, and this is {}",
-            value.kind()
-        ))),
-    }
+fn price(call: &FunctionCall<'_>) -> Result<String, FormatterError> {
+    let value: f64 = call.get("value")?;
+    Ok(format!("{value:.2} €"))
 }
 
 async fn hello(State(hotplate): State<Hotplate>, Path(name): Path<String>) -> Response {

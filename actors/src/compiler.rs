@@ -37,6 +37,9 @@ pub(crate) struct Dialects {
     pub(crate) by_extension: bool,
     /// The treatment of paths that do not exist in the data, for all texts.
     pub(crate) missing: Missing,
+    /// What the program has registered for templates in Jinja.
+    #[cfg(feature = "jinja")]
+    pub(crate) extensions: Arc<crate::dialect::jinja::Extensions>,
 }
 
 /// Returns the number of jobs of one batch that are in flight at most, on a pool of `threads` threads (0 is one per processor). One more
@@ -60,6 +63,11 @@ impl Dialects {
             self.of_sources.iter().find(|dialect| dialect.id() == id).cloned()
         };
         let dialect = chosen.or_else(of_source).unwrap_or_else(|| Arc::clone(&self.default));
+        #[cfg(feature = "jinja")]
+        let dialect = match self.extensions.is_empty() {
+            true => dialect,
+            false => dialect.extended(&self.extensions).unwrap_or(dialect),
+        };
         match (self.missing, source.missing) {
             (Missing::Error, Missing::Error) => dialect,
             _ => dialect.lenient().unwrap_or(dialect),

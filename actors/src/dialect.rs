@@ -62,6 +62,13 @@ pub trait Dialect: Send + Sync + 'static {
     fn lenient(&self) -> Option<Arc<dyn Dialect>> {
         None
     }
+
+    /// Returns a variant of this language with the filters, tests, functions and globals of a program, if it can have them.
+    #[cfg(feature = "jinja")]
+    #[doc(hidden)]
+    fn extended(&self, _extensions: &Arc<jinja::Extensions>) -> Option<Arc<dyn Dialect>> {
+        None
+    }
 }
 
 impl fmt::Debug for dyn Dialect {
@@ -415,7 +422,7 @@ pub enum RenderFault {
     Unprintable,
     /// An operator, filter, test or function that its operands do not support.
     Operation,
-    /// A formatter that rejected a value or panicked.
+    /// A formatter, or a filter, test or function of the program, that rejected a value or panicked.
     Formatter,
     /// A call of a template that does not exist.
     UnknownTemplate,

@@ -112,6 +112,14 @@ pub enum StartError {
         /// Reason, and what is possible instead.
         reason: String,
     },
+    /// No template could use a filter, test, function or global.
+    #[error("no template could use `{name}`: {reason}")]
+    Extension {
+        /// Name and parameters as they were given.
+        name: String,
+        /// Reason, and what is possible instead.
+        reason: String,
+    },
     /// The first version was rejected.
     #[error("the first version was rejected: {0}")]
     Refused(String),

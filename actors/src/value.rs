@@ -16,6 +16,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq};
 
 pub use number::number;
+#[cfg(feature = "jinja")]
+pub(crate) use serialize::build_within;
 pub use serialize::{ContextError, build};
 pub(crate) use words::KeyWords;
 

@@ -13,23 +13,31 @@ const CODES_MAX: usize = 256;
 /// The entry for codes beyond [`CODES_MAX`].
 const OTHER: &str = "other";
 
-/// The codes of the dialect `tiny`, of the loaders and of the graph, which have an entry of zero from the start.
+/// The codes of the dialects `tiny` and `jinja`, of the loaders and of the graph, which have an entry of zero from the start.
 const CODES: &[&str] = &[
+    "argument-order",
+    "arguments",
+    "bad-escape",
     "bad-json",
     "bad-name",
+    "bad-number",
     "blanks-after-not",
+    "block-in-macro",
     "block-in-value",
     "boolean-operator",
     "call-name",
     "dialect-hangs",
     "dialect-panicked",
     "directory",
+    "duplicate-block",
+    "duplicate-parameter",
     "else-if",
     "empty-comment",
     "empty-formatter",
     "empty-path",
     "empty-step",
     "empty-tag",
+    "extends-place",
     "formatter-arguments",
     "judge-disagrees",
     "long-line",
@@ -37,26 +45,44 @@ const CODES: &[&str] = &[
     "missing-as",
     "missing-in",
     "missing-with",
+    "no-loop-to-leave",
+    "not-a-call",
     "not-a-path",
     "not-a-template",
     "not-compiled",
     "not-prefix",
     "outside-loop",
+    "parameter-order",
     "path-too-long",
+    "private-name",
+    "range-operator",
+    "reserved-name",
     "second-else",
+    "second-extends",
     "signed-index",
+    "statement-in-braces",
+    "template-name",
     "too-deep",
     "too-large",
+    "too-many-arguments",
     "too-many-formatters",
+    "too-many-names",
     "too-many-tags",
     "trailing-backslash",
     "unclosed-block",
+    "unclosed-comment",
+    "unclosed-string",
     "unclosed-tag",
+    "unexpected-character",
     "unexpected-text",
+    "unexpected-token",
     "unknown-block",
+    "unknown-filter",
     "unknown-formatter",
     "unknown-keyword",
+    "unknown-statement",
     "unknown-template",
+    "unknown-test",
     "unmatched-else",
     "unmatched-end",
     "unreadable",
@@ -136,6 +162,50 @@ impl CompileRecorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "jinja")]
+    #[test]
+    fn the_codes_of_jinja_are_there_from_the_start() {
+        use crate::dialect::{Dialect, jinja::Jinja};
+        use crate::limits::Limits;
+
+        let known = CompileRecorder::default().failures();
+        for text in [
+            "{{ a(b=1, 2) }}",
+            "{{ a|upper(1) }}",
+            "{{ '\\u12' }}",
+            "{{ 1x }}",
+            "{% macro a() %}{% block b %}{% endblock %}{% endmacro %}",
+            "{% block a %}{% endblock %}{% block a %}{% endblock %}",
+            "{% macro a(b, b) %}{% endmacro %}",
+            "{% if a %}{% extends 'b' %}{% endif %}{% with a = 1 %}{% extends 'b' %}{% endwith %}",
+            "{% break %}",
+            "{% do a %}",
+            "{% macro a(b=1, c) %}{% endmacro %}",
+            "{% from 'a' import _b %}",
+            "{{ 1..2 }}",
+            "{% set loop = 1 %}",
+            "{% extends 'a' %}{% extends 'b' %}",
+            "{{ endif }}",
+            "{% include a %}",
+            "{# a",
+            "{{ 'a",
+            "{{ ! }}",
+            "{{ ) }}",
+            "{{ a|b(1) }}",
+            "{% a %}",
+            "{{ a is b }}",
+            "{% if a %}{% else %}{% else %}",
+            "{{ a",
+            "{% endif %}{% else %}",
+        ] {
+            let Err(faults) = Jinja.compile(text, &Limits::default()) else {
+                panic!("{text} is accepted");
+            };
+            let unknown: Vec<_> = faults.iter().filter(|fault| !known.contains_key(fault.code)).collect();
+            assert!(unknown.is_empty(), "{text}: {unknown:?}");
+        }
+    }
 
     #[test]
     fn the_number_of_codes_is_bounded() {

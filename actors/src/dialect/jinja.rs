@@ -15,7 +15,9 @@ mod compile;
 mod program;
 mod unit;
 
+mod chance;
 mod execute;
+mod extension;
 mod failure;
 mod filters;
 mod functions;
@@ -31,6 +33,9 @@ use std::sync::Arc;
 use super::{Dialect, Missing, Unit};
 use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
+
+pub(crate) use extension::Role;
+pub use extension::{Extensions, FromValue, FunctionCall, Markup, Returned};
 
 /// The dialect `jinja`.
 ///
@@ -51,7 +56,7 @@ impl Dialect for Jinja {
     }
 
     fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>> {
-        Ok(Arc::new(unit(text, limits)?))
+        Variant::default().compile(text, limits)
     }
 
     fn is_bounded(&self) -> bool {
@@ -59,28 +64,48 @@ impl Dialect for Jinja {
     }
 
     fn lenient(&self) -> Option<Arc<dyn Dialect>> {
-        Some(Arc::new(Lenient))
+        Variant::default().lenient()
+    }
+
+    fn extended(&self, extensions: &Arc<Extensions>) -> Option<Arc<dyn Dialect>> {
+        Variant::default().extended(extensions)
     }
 }
 
-/// The variant of [`Jinja`] in which undefined values print nothing, are false and have no items or attributes.
-struct Lenient;
+/// A variant of [`Jinja`]: with what a program has registered, or lenient, so that undefined values print nothing, are false and have no items
+/// or attributes.
+#[derive(Default, Clone)]
+struct Variant {
+    extensions: Arc<Extensions>,
+    missing: Missing,
+}
 
-impl Dialect for Lenient {
+impl Dialect for Variant {
     fn id(&self) -> &'static str {
         Jinja.id()
     }
 
     fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>> {
-        let mut unit = unit(text, limits)?;
-        unit.missing = Missing::Lenient;
+        let template = parser::parse(text, limits)?;
+        let mut unit = compile::compile(text, &template, &self.extensions, limits)?;
+        unit.warnings_max = limits.source_diagnostics;
+        unit.missing = self.missing;
         Ok(Arc::new(unit))
     }
-}
 
-fn unit(text: &str, limits: &Limits) -> Result<unit::JinjaUnit, Vec<Diagnostic>> {
-    let template = parser::parse(text, limits)?;
-    let mut unit = compile::compile(text, &template, limits)?;
-    unit.warnings_max = limits.source_diagnostics;
-    Ok(unit)
+    fn lenient(&self) -> Option<Arc<dyn Dialect>> {
+        let missing = Missing::Lenient;
+        Some(Arc::new(Self {
+            missing,
+            ..self.clone()
+        }))
+    }
+
+    fn extended(&self, extensions: &Arc<Extensions>) -> Option<Arc<dyn Dialect>> {
+        let extensions = Arc::clone(extensions);
+        Some(Arc::new(Self {
+            extensions,
+            ..self.clone()
+        }))
+    }
 }

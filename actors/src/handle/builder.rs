@@ -1,5 +1,8 @@
 //! [`Builder`]: the configuration of an engine.
 
+#[cfg(feature = "jinja")]
+mod jinja;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,6 +48,9 @@ pub struct Builder {
     wording: Wording,
     store: Option<StoreOptions>,
     audit: Option<AuditOptions>,
+    /// The first filter, test, function or global that no template could use, with the reason.
+    #[cfg(feature = "jinja")]
+    extension_fault: Option<(String, String)>,
 }
 
 impl Builder {
@@ -57,6 +63,8 @@ impl Builder {
                 of_sources: Vec::new(),
                 by_extension: true,
                 missing: Missing::Error,
+                #[cfg(feature = "jinja")]
+                extensions: Arc::default(),
             },
             formatters: formatters::standard(),
             stubs: Vec::new(),
@@ -72,6 +80,8 @@ impl Builder {
             wording: Wording::default(),
             store: None,
             audit: None,
+            #[cfg(feature = "jinja")]
+            extension_fault: None,
         }
     }
 
@@ -168,7 +178,8 @@ impl Builder {
         self
     }
 
-    /// Adds a formatter, or replaces a built-in one. The [default dialect](Builder::dialect) must be able to write its name: a word
+    /// Adds a formatter, or replaces a built-in one. In Jinja it is a filter without arguments, unless the language or the program has
+    /// one of that name. The [default dialect](Builder::dialect) must be able to write its name: a word
     /// without spaces, brackets, quotes or `|`, or [`start`](Builder::start) refuses it.
     ///
     /// ```
@@ -189,7 +200,8 @@ impl Builder {
     }
 
     /// Adds stubs, which print the value unchanged, for formatters of another program. So this program can check and show templates of that
-    /// program. A real formatter with the same name takes precedence, whether it is registered before or after.
+    /// program. A real formatter with the same name takes precedence, whether it is registered before or after. In Jinja a stub takes any
+    /// arguments, and a real filter takes precedence as well.
     ///
     /// ```
     /// use hotplate_actors::Hotplate;
@@ -338,7 +350,13 @@ impl Builder {
     ///
     /// # Errors
     /// [`StartError`] names the setting or the failure.
-    pub fn start(self) -> Result<Hotplate, StartError> {
+    #[cfg_attr(
+        not(feature = "jinja"),
+        expect(unused_mut, reason = "only the dialect `jinja` has extensions")
+    )]
+    pub fn start(mut self) -> Result<Hotplate, StartError> {
+        #[cfg(feature = "jinja")]
+        self.check_extensions()?;
         if self.loaders.is_empty() {
             return Err(StartError::NoLoader);
         }
@@ -375,6 +393,8 @@ impl Builder {
         let template = template.transpose()?;
         let optional = optional.unwrap_or_default();
         let mut formatters = self.formatters;
+        #[cfg(feature = "jinja")]
+        jinja::add_stubs(&mut dialects.extensions, &self.stubs, &formatters);
         for name in self.stubs {
             if formatters.get(&name).is_none() {
                 formatters.insert(&name, formatters::stub());

@@ -12,6 +12,8 @@ mod space;
 
 use std::fmt;
 
+#[cfg(feature = "jinja")]
+use bumpalo::Bump;
 use serde::Serialize;
 
 use super::{Arena, Value};
@@ -67,6 +69,19 @@ pub fn build<'a, T: Serialize + ?Sized>(
 ) -> Result<Value<'a>, ContextError> {
     let space = ContextArena::new(arena.bump(), limits);
     data.serialize(Serializer::new(&space)).map_err(|failure| *failure.0)
+}
+
+/// Builds the value of `data` within as many bytes and levels, and returns it with the bytes that it takes.
+#[cfg(feature = "jinja")]
+pub(crate) fn build_within<'a, T: Serialize + ?Sized>(
+    data: &T,
+    bump: &'a Bump,
+    bytes: usize,
+    depth: u32,
+) -> Result<(Value<'a>, usize), ContextError> {
+    let space = ContextArena::within(bump, bytes, depth);
+    let built = data.serialize(Serializer::new(&space)).map_err(|failure| *failure.0)?;
+    Ok((built, space.taken()))
 }
 
 /// The error inside the pass. It is one pointer, so that a result is not larger than a value.

@@ -2,8 +2,12 @@
 
 mod across;
 mod cases;
+#[cfg(feature = "jinja-contrib")]
+mod contrib;
 mod differential;
 mod engine;
+mod extensions;
+mod foreign;
 mod generator;
 mod harm;
 mod inputs;

@@ -5,9 +5,11 @@ mod names;
 mod templates;
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use super::ast::{self, Body, ByteRange, Expr, ExprKind, Statement, StatementKind, Template};
+use super::extension::Extensions;
 use super::fault::Fault;
 use super::lines::Lines;
 use super::program::{
@@ -26,8 +28,13 @@ use names::{Names, Scope};
 const PASSED_ON_MAX: usize = 500_000;
 
 /// Compiles the tree of a text.
-pub(super) fn compile(text: &str, template: &Template<'_>, limits: &Limits) -> Result<JinjaUnit, Vec<Diagnostic>> {
-    let mut compiler = Compiler::new(text);
+pub(super) fn compile(
+    text: &str,
+    template: &Template<'_>,
+    extensions: &Arc<Extensions>,
+    limits: &Limits,
+) -> Result<JinjaUnit, Vec<Diagnostic>> {
+    let mut compiler = Compiler::new(text, extensions);
     compiler.scopes.push(Scope::template());
     let mut top = template.body.iter();
     let extends = top.find(|statement| matches!(statement.kind, StatementKind::Extends(_)));
@@ -41,12 +48,13 @@ pub(super) fn compile(text: &str, template: &Template<'_>, limits: &Limits) -> R
         let faults = compiler.faults.into_iter().take(limits.source_diagnostics.max(1));
         return Err(faults.map(|fault| fault.diagnostic(text)).collect());
     }
-    Ok(compiler.finish(top))
+    Ok(compiler.finish(top, Arc::clone(extensions)))
 }
 
 /// The compiler of one text.
 struct Compiler<'t, 'a> {
     source: &'t str,
+    extensions: &'a Extensions,
     lines: Lines<'t>,
     /// The text of the unit: the source, a padding, and strings that are not part of it as they are.
     text: String,
@@ -125,13 +133,14 @@ enum Later<'t, 'a> {
 }
 
 impl<'t, 'a> Compiler<'t, 'a> {
-    fn new(source: &'t str) -> Self {
+    fn new(source: &'t str, extensions: &'a Extensions) -> Self {
         let mut text = String::with_capacity(source.len() + BLOCK_BYTES);
         text.push_str(source);
         // Whole blocks can be copied from any position of the source.
         text.extend(std::iter::repeat_n(' ', BLOCK_BYTES));
         Self {
             source,
+            extensions,
             lines: Lines::new(source),
             text,
             operations: Vec::new(),
@@ -164,7 +173,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
     }
 
-    fn finish(mut self, top: u32) -> JinjaUnit {
+    fn finish(mut self, top: u32, extensions: Arc<Extensions>) -> JinjaUnit {
         self.passed_on.sort_by_key(|(index, _)| *index);
         for names in self.passed_on.chunk_by(|one, other| one.0 == other.0) {
             let index = names.first().map_or(0, |(index, _)| *index as usize);
@@ -193,6 +202,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             text: self.text.into(),
             text_bytes: self.source.len(),
             program,
+            extensions,
             missing: Missing::Error,
             calls: self.calls.into(),
             computes_names: self.computes_names,

@@ -74,6 +74,8 @@ fn execute_in(
         arena.bump(),
         frame.budget.context_bytes_left,
         frame.budget.context_bytes,
+        context,
+        &unit.extensions,
     );
     let here = UnitRef {
         unit,
@@ -383,7 +385,12 @@ impl<'r> Execution<'r> {
                 let items = value.unpacked(&mut machine!(self, here, frame))?;
                 let Some(items) = items else {
                     let message = format!("{} cannot be unpacked", value.words());
-                    return Err(self.placed(Failure::coded("unpacking", message), here, *place));
+                    let failure = Failure::coded("unpacking", message);
+                    let failure = match value.as_str() {
+                        Some(_) => failure.help("for the keys of a map with their values write `in map | items`"),
+                        None => failure,
+                    };
+                    return Err(self.placed(failure, here, *place));
                 };
                 if items.len() != targets.len() {
                     let message = format!("{} names for {} items", targets.len(), items.len());
@@ -426,7 +433,7 @@ impl<'r> Execution<'r> {
         {
             return Ok(Some(Val::of(value)));
         }
-        Ok(super::functions::Function::named(text).map(Val::Function))
+        super::extension::global(text, self.space)
     }
 
     /// Charges a search of the variables below a position, if there are many.

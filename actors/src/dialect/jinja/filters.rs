@@ -1,9 +1,13 @@
 //! The filters of the language, and the arguments of filters, tests and functions.
 
+#[cfg(feature = "jinja-contrib")]
+mod dates;
 mod numbers;
 mod printf;
 mod sequences;
 mod texts;
+#[cfg(feature = "jinja-contrib")]
+mod wrap;
 
 use super::failure::{Failure, Outcome};
 use super::machine::Machine;
@@ -120,7 +124,7 @@ pub(super) fn too_many(name: &str, most: usize) -> String {
 }
 
 #[cold]
-fn unknown_keyword(name: &str, unknown: &str, keywords: &[&str]) -> Box<Failure> {
+pub(super) fn unknown_keyword(name: &str, unknown: &str, keywords: &[&str]) -> Box<Failure> {
     let failure = Failure::coded("arguments", format!("`{name}` has no argument `{unknown}`"));
     match keyword_help(unknown, keywords) {
         Some(help) => failure.help(help),
@@ -152,24 +156,30 @@ pub(super) struct Definition {
     pub(super) keywords: Option<&'static [&'static str]>,
 }
 
-/// A filter of the language.
+/// A filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Filter(u8);
+pub(super) enum Filter {
+    /// One of the language, by its place in the table.
+    BuiltIn(u8),
+    /// One of the program, by its number in the [`Extensions`](super::extension::Extensions).
+    Own(u16),
+}
 
 impl Filter {
-    /// Returns the filter of a name.
+    /// Returns the filter of the language that has a name.
     pub(super) fn named(name: &str) -> Option<Self> {
         let at = FILTERS.iter().position(|filter| filter.name == name)?;
-        u8::try_from(at).ok().map(Self)
+        u8::try_from(at).ok().map(Self::BuiltIn)
     }
 
-    /// Returns the names of all filters.
+    /// Returns the names of all filters of the language.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         FILTERS.iter().map(|filter| filter.name)
     }
 
-    pub(super) fn definition(self) -> &'static Definition {
-        FILTERS.get(usize::from(self.0)).unwrap_or(&FILTERS[0])
+    /// Returns the description of a filter of the language.
+    pub(super) fn definition(place: u8) -> &'static Definition {
+        FILTERS.get(usize::from(place)).unwrap_or(&FILTERS[0])
     }
 
     /// Applies the filter to a value.
@@ -179,7 +189,15 @@ impl Filter {
         arguments: &Arguments<'_, 'r>,
         machine: &mut Machine<'_, 'r>,
     ) -> Outcome<Val<'r>> {
-        let definition = self.definition();
+        let definition = match self {
+            Self::BuiltIn(place) => Self::definition(place),
+            Self::Own(index) => {
+                return match machine.space.extensions().own_filter(index) {
+                    Some(function) => function.call(Some(value), arguments, machine),
+                    None => Ok(value),
+                };
+            }
+        };
         match definition.keywords {
             Some(keywords) => arguments.check(definition.name, definition.least, definition.most, keywords)?,
             None => arguments.check_positional(definition.name, definition.least, definition.most)?,
@@ -209,7 +227,7 @@ const fn filter(
 /// Any number of arguments.
 const ANY: usize = usize::MAX;
 
-static FILTERS: [Definition; 54] = [
+static FILTERS: &[Definition] = &[
     filter("safe", texts::safe, (0, 0), &[]),
     filter("escape", texts::escape, (0, 0), &[]),
     filter("e", texts::escape, (0, 0), &[]),
@@ -290,4 +308,18 @@ static FILTERS: [Definition; 54] = [
         &["attribute", "default", "case_sensitive"],
     ),
     filter("filesizeformat", numbers::filesizeformat, (0, 1), &["binary"]),
+    filter("random", super::chance::random, (0, 0), &[]),
+    #[cfg(feature = "jinja-contrib")]
+    filter("datetimeformat", dates::datetimeformat, (0, 1), &["format", "tz"]),
+    #[cfg(feature = "jinja-contrib")]
+    filter("dateformat", dates::dateformat, (0, 1), &["format", "tz"]),
+    #[cfg(feature = "jinja-contrib")]
+    filter("timeformat", dates::timeformat, (0, 1), &["format", "tz"]),
+    #[cfg(feature = "jinja-contrib")]
+    filter(
+        "wordwrap",
+        wrap::wordwrap,
+        (0, 4),
+        &["width", "break_long_words", "wrapstring", "break_on_hyphens"],
+    ),
 ];

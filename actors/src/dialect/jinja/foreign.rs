@@ -3,13 +3,16 @@
 //! tera, Django, Twig, Liquid, Go, Handlebars, Mustache and tinytemplate are what people know who come here, besides Jinja2 itself. Nothing is
 //! accepted for it: a tag that was refused is looked at again, so that its author reads the line that works in place of a rule.
 
+mod arguments;
 mod expression;
 mod names;
 
 use super::fault::Fault;
+use super::parser::STATEMENTS;
 
+pub(super) use arguments::foreign_arguments;
 use expression::expression;
-pub(super) use names::{filter_help, function_help, test_help};
+pub(super) use names::{filter_help, fmt_help, function_help, is_method_of_rust, method_help, test_help};
 
 /// The statements of the language, for a word that is similar to none.
 pub(super) const STATEMENTS_HELP: &str = "statements are `if`, `for`, `set`, `with`, `block`, `extends`, `include`, `import`, `from`, `macro`, \
@@ -79,7 +82,7 @@ fn output(inner: &str) -> Option<String> {
             let meant = block_in_braces(word, rest);
             Some(format!("statements stand between `{{%` and `%}}`: {meant}"))
         }
-        _ => expression(inner),
+        _ => expression(inner).map(|meant| meant.help(None)),
     }
 }
 
@@ -166,7 +169,7 @@ fn statement(inner: &str) -> Option<String> {
         "verbatim" | "literal" => "write `{% raw %} … {% endraw %}`".into(),
         "endverbatim" | "endliteral" => "write `{% endraw %}`".into(),
         "cycle" => format!("write `{{{{ loop.cycle({rest}) }}}}`"),
-        "now" => "put the time into the data: `{{ now }}`".into(),
+        "now" => "write `{{ now()|datetimeformat }}`, with `format='%Y-%m-%d'` for a format of its own".into(),
         "trans" | "translate" | "blocktrans" | "blocktranslate" | "gettext" => {
             "put the texts of a language into the data, such as `{{ t.title }}`".into()
         }
@@ -191,9 +194,9 @@ fn statement(inner: &str) -> Option<String> {
         "endfunction" => "write `{% endmacro %}`".into(),
         "templatetag" => "write `{{ '{{' }}`, or `{% raw %} … {% endraw %}`".into(),
         "end" => "say what ends: `{% endif %}`, `{% endfor %}`, `{% endblock %}`".into(),
-        "with" => return with(rest).or_else(|| expression(rest)),
-        "include" => return include_with(rest).or_else(|| expression(rest)),
-        "for" => return for_statement(rest).or_else(|| expression(rest)),
+        "with" => return with(rest).or_else(|| in_statement(word, rest)),
+        "include" => return include_with(rest).or_else(|| in_statement(word, rest)),
+        "for" => return for_statement(rest).or_else(|| in_statement(word, rest)),
         "import" if !rest.contains(" as ") => {
             format!("write `{{% import {rest} as name %}}`, and call its macros as `{{{{ name.macro() }}}}`")
         }
@@ -213,17 +216,25 @@ fn statement(inner: &str) -> Option<String> {
         }
         "if" | "elif" if rest.starts_with("let ") => "write `{% if value is not none %}`, or `is defined`".into(),
         "autoescape" => "write `{% autoescape true %}` or `{% autoescape false %}`".into(),
-        "set" => return set(rest).or_else(|| assignment(expression(rest)?)),
+        "set" => return set(rest).or_else(|| in_statement(word, rest)),
         "call" => return called(rest),
-        _ => return expression(rest),
+        _ => return in_statement(word, rest),
     };
     Some(help)
 }
 
-/// Returns the advice for an assignment, given that for its text as a value.
-fn assignment(help: String) -> Option<String> {
-    let assigned = help.strip_prefix("write `{{ ")?.strip_suffix(" }}`")?;
-    Some(format!("write `{{% set {assigned} %}}`"))
+/// Returns the statement with the expression in it that is meant.
+fn in_statement(word: &str, rest: &str) -> Option<String> {
+    if !STATEMENTS.contains(&word) {
+        return None;
+    }
+    if let ("set", Some((name, value))) = (word, rest.split_once('='))
+        && !value.starts_with('=')
+    {
+        let meant = expression(value)?;
+        return Some(meant.help(Some(&format!("set {} =", name.trim()))));
+    }
+    expression(rest).map(|meant| meant.help(Some(word)))
 }
 
 /// Returns what to write instead of a `with` of Django: `a=b c=d`, `a as b`.
@@ -324,7 +335,7 @@ fn called(rest: &str) -> Option<String> {
             "write `{{% call {name}() %}} … {{% endcall %}}`, or `{{% include '{name}' %}}` for a template"
         ));
     }
-    expression(rest)
+    in_statement("call", rest)
 }
 
 /// Returns the opening of a section of Handlebars or Mustache.
@@ -407,6 +418,28 @@ mod tests {
     use crate::dialect::jinja::parser::parse;
     use crate::limits::Limits;
 
+    #[test]
+    fn a_misspelt_statement_is_one_fault() {
+        for text in [
+            "{% for a in b %}{{ a }}{% enfor %}",
+            "{% if a %}x{% else %}y{% endfi %}",
+            "{% block a %}x{% endblok %}",
+            "{% fro a in b %}x{% else %}y{% endfor %}",
+            "{% iff a %}x{% endif %}",
+            "{% if a %}{% for b in c %}{% enfor %}{% endif %}",
+            "{% block a %}{% bloc b %}{% endblock %}{% endblock %}",
+            "{% if a %}{% fro a in b %}{% endif %}",
+            "{% fro a in b %}",
+            "{% sett a = 1 %}{{ a }}",
+            "{% set a %}x{% endst %}",
+        ] {
+            let faults = parse(text, &Limits::default()).expect_err(text);
+            assert_eq!(faults.len(), 1, "{text}: {faults:?}");
+            let help = faults[0].help.as_deref().unwrap_or_default();
+            assert!(help.starts_with("did you mean"), "{text}: {help}");
+        }
+    }
+
     /// Each case is a tag of another language, and what its help has to contain.
     #[test]
     fn other_languages_are_understood() {
@@ -456,10 +489,15 @@ mod tests {
                 "{% block title %}{{ page.title }}{% endblock %}",
             ),
             // JavaScript, PHP, Rust
-            ("{% if a && b %}{% endif %}", "a and b"),
-            ("{% if a || b %}{% endif %}", "a or b"),
-            ("{% if !a %}{% endif %}", "not a"),
-            ("{% if a === b %}{% endif %}", "a == b"),
+            ("{% if a && b %}{% endif %}", "{% if a and b %}"),
+            ("{% if a || b %}{% endif %}", "{% if a or b %}"),
+            ("{% if !a %}{% endif %}", "{% if not a %}"),
+            ("{% if a === b %}{% endif %}", "{% if a == b %}"),
+            ("{{ !a }}", "{{ not a }}"),
+            ("{% for a in b if c && d %}{% endfor %}", "{% for a in b if c and d %}"),
+            ("{% set a = !b %}", "{% set a = not b %}"),
+            ("{% set a = b contains 'c' %}", "{% set a = 'c' in b %}"),
+            ("{% fro a in b %}{% endfor %}", "did you mean `for`?"),
             ("{{ a->b }}", "{{ a.b }}"),
             ("{{ a?.b }}", "{{ a.b }}"),
             ("{{ $a }}", "{{ a }}"),

@@ -6,6 +6,7 @@ use crate::dialect::html_position::{HtmlPosition, Printed};
 use crate::limits::Limits;
 
 use super::ast::{Body, ByteRange, Expr, ExprKind, Postfix, PostfixKind, Statement, StatementKind};
+use super::foreign::{is_method_of_rust, method_help};
 use super::parser::parse;
 
 /// Returns warnings about a text that was accepted before, at most `warnings_max`.
@@ -62,6 +63,7 @@ impl Lint<'_> {
                 // Each branch begins at the same position; the text behind them continues from the last one.
                 let before = self.position;
                 for branch in branches {
+                    self.methods(&branch.condition);
                     self.position = before;
                     self.body(&branch.body);
                 }
@@ -71,6 +73,7 @@ impl Lint<'_> {
                 }
             }
             StatementKind::For(parts) => {
+                self.methods(&parts.iterable);
                 let before = self.position;
                 self.body(&parts.body);
                 if !parts.otherwise.is_empty() {
@@ -102,11 +105,40 @@ impl Lint<'_> {
             let warning = Diagnostic::warning("foreign-name", message).at(self.text, at.range());
             self.warn(warning.help(help));
         }
+        self.methods(value);
         let printed = printed(value).filter(|_| self.escapes);
         if let Some(gap) = printed.and_then(|printed| self.position.gap(printed)) {
             self.warn(gap.warning(self.text, value.at.range(), "|tojson"));
         }
         self.position = self.position.after_value();
+    }
+
+    /// Warns of calls of methods of Rust, which fail when they are rendered: values have no methods.
+    fn methods(&mut self, value: &Expr<'_>) {
+        match &value.kind {
+            ExprKind::Not(operand) => self.methods(operand),
+            ExprKind::And(operands) | ExprKind::Or(operands) => {
+                operands.iter().for_each(|operand| self.methods(operand));
+            }
+            ExprKind::Compare(first, rest) => {
+                self.methods(first);
+                rest.iter().for_each(|(_, operand)| self.methods(operand));
+            }
+            ExprKind::Postfix(_, operations) => {
+                for pair in operations.windows(2) {
+                    let [one, other] = pair else { continue };
+                    if let (PostfixKind::Attribute(name), PostfixKind::Call(_)) = (&one.kind, &other.kind)
+                        && is_method_of_rust(name.text)
+                        && let Some(help) = method_help(name.text)
+                    {
+                        let message = format!("values have no methods, and so no `{}`", name.text);
+                        let warning = Diagnostic::warning("foreign-method", message).at(self.text, name.at.range());
+                        self.warn(warning.help(help));
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 
     fn warn(&mut self, warning: Diagnostic) {
@@ -240,6 +272,10 @@ mod tests {
             ("{% autoescape false %}<script>{{ x }}</script>{% endautoescape %}", &[]),
             ("<script>{% set a %}{{ x }}{% endset %}</script>", &[]),
             ("{% for a in b %}<i class={{ a }}>{% endfor %}", &["unquoted-attribute"]),
+            (
+                "{{ a.len() }}{% if not a.is_empty() and b %}{% endif %}{% for x in a.iter().enumerate() %}{% endfor %}{{ loop.cycle(1) }}",
+                &["foreign-method"; 4],
+            ),
             ("{% block a %}<style>{{ x }}</style>{% endblock %}", &["value-in-style"]),
             (
                 "{{ forloop.counter }}{{ block.super }}{{ loop.counter }}{{ end }}",

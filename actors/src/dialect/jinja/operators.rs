@@ -58,6 +58,9 @@ fn unsupported<'r>(operator: Operator, one: Val<'r>, other: Val<'r>) -> Box<Fail
     let has_text = one.kind() == Kind::Str || other.kind() == Kind::Str;
     match operator {
         Operator::Add if has_text => failure.help("to join texts write `~`, which takes any values"),
+        Operator::Remainder if one.kind() == Kind::Str => {
+            failure.help("to fill in values write `'…' | format(value)`, with all values in the brackets")
+        }
         _ => failure,
     }
 }
@@ -200,12 +203,14 @@ fn multiply<'r>(one: Val<'r>, other: Val<'r>, machine: &mut Machine<'_, 'r>) -> 
             return Err(unsupported(Operator::Multiply, one, other));
         };
         // Charged before anything is made, so that no factor is too large.
-        machine.bytes(text.len().saturating_mul(count))?;
-        let mut repeated = machine.space.writer();
-        if !text.is_empty() {
-            (0..count).try_for_each(|_| repeated.push(text))?;
-        }
-        return Ok(Machine::like(of, repeated.finish()));
+        let bytes = text.len().saturating_mul(count);
+        machine.bytes(bytes)?;
+        machine.space.fits(bytes)?;
+        let repeated = match text.is_empty() {
+            true => "",
+            false => machine.space.text(&text.repeat(count))?,
+        };
+        return Ok(Machine::like(of, repeated));
     }
     let sequence = |value: Val<'_>| matches!(value.kind(), Kind::List | Kind::Iterable);
     let list = if sequence(one) { Some((one, other)) } else { None };
@@ -222,6 +227,7 @@ fn multiply<'r>(one: Val<'r>, other: Val<'r>, machine: &mut Machine<'_, 'r>) -> 
     }
     let items = list.items(machine)?;
     machine.items(items.len().saturating_mul(count))?;
+    machine.space.fits(size_of_val(items).saturating_mul(count))?;
     let mut repeated = machine.space.list();
     if !items.is_empty() {
         for _ in 0..count {

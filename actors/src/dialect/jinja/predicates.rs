@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::failure::{Failure, Outcome};
-use super::filters::{Arguments, Filter};
+use super::filters::Arguments;
 use super::machine::Machine;
 use super::operators::{binary, contains};
 use super::value::{Kind, Val, compare, equal, real, whole};
@@ -18,24 +18,30 @@ pub(super) struct Definition {
     pub(super) arguments: usize,
 }
 
-/// A test of the language.
+/// A test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Predicate(u8);
+pub(super) enum Predicate {
+    /// One of the language, by its place in the table.
+    BuiltIn(u8),
+    /// One of the program, by its number in the [`Extensions`](super::extension::Extensions).
+    Own(u16),
+}
 
 impl Predicate {
-    /// Returns the test of a name.
+    /// Returns the test of the language that has a name.
     pub(super) fn named(name: &str) -> Option<Self> {
         let at = PREDICATES.iter().position(|predicate| predicate.name == name)?;
-        u8::try_from(at).ok().map(Self)
+        u8::try_from(at).ok().map(Self::BuiltIn)
     }
 
-    /// Returns the names of all tests.
+    /// Returns the names of all tests of the language.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         PREDICATES.iter().map(|predicate| predicate.name)
     }
 
-    pub(super) fn definition(self) -> &'static Definition {
-        PREDICATES.get(usize::from(self.0)).unwrap_or(&PREDICATES[0])
+    /// Returns the description of a test of the language.
+    pub(super) fn definition(place: u8) -> &'static Definition {
+        PREDICATES.get(usize::from(place)).unwrap_or(&PREDICATES[0])
     }
 
     /// Returns true if the test holds for a value.
@@ -49,7 +55,15 @@ impl Predicate {
             name,
             function,
             arguments: count,
-        } = self.definition();
+        } = match self {
+            Self::BuiltIn(place) => Self::definition(place),
+            Self::Own(index) => {
+                return match machine.space.extensions().own_test(index) {
+                    Some(function) => function.holds(value, arguments, machine),
+                    None => Ok(false),
+                };
+            }
+        };
         arguments.check(name, *count, *count, &[])?;
         function(value, arguments, machine)
     }
@@ -131,11 +145,13 @@ static PREDICATES: [Definition; 42] = [
             Err(other) => Err(Box::new(other)),
         }
     }),
-    test("filter", 0, |value, _, _| {
-        Ok(value.as_str().is_some_and(|name| Filter::named(name).is_some()))
+    test("filter", 0, |value, _, machine| {
+        let known = |name| machine.space.extensions().filter(name).is_some();
+        Ok(value.as_str().is_some_and(known))
     }),
-    test("test", 0, |value, _, _| {
-        Ok(value.as_str().is_some_and(|name| Predicate::named(name).is_some()))
+    test("test", 0, |value, _, machine| {
+        let known = |name| machine.space.extensions().test(name).is_some();
+        Ok(value.as_str().is_some_and(known))
     }),
 ];
 

@@ -2,36 +2,91 @@
 //!
 //! Values are never freed before the render ends, so the bound holds for all values together that a render makes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use bumpalo::Bump;
 use bumpalo::collections::String as BumpString;
 
+use super::extension::Extensions;
 use super::failure::Outcome;
 use super::value::Val;
 use crate::budget::Exceeded;
+use crate::value::Value;
 
-/// An arena, and the bytes that may still be taken from it.
-#[derive(Debug)]
+/// An arena, and the bytes that may still be taken from it. Also what all operations of a render can reach: the data of the page, and what
+/// the program has registered.
 pub(super) struct Space<'r> {
     bump: &'r Bump,
     left: Cell<usize>,
     limit: usize,
+    context: &'r Value<'r>,
+    extensions: &'r Extensions,
+    /// The globals of the program that were used.
+    globals: RefCell<Vec<(usize, Val<'r>)>>,
+    /// The state of the random numbers, from their first use on.
+    seed: Cell<Option<u64>>,
 }
 
 impl<'r> Space<'r> {
     /// Returns an empty space of `left` bytes. Callers in other languages have taken the rest of `limit`.
-    pub(super) fn new(bump: &'r Bump, left: usize, limit: usize) -> Self {
+    pub(super) fn new(
+        bump: &'r Bump,
+        left: usize,
+        limit: usize,
+        context: &'r Value<'r>,
+        extensions: &'r Extensions,
+    ) -> Self {
         Self {
             bump,
             left: Cell::new(left),
             limit,
+            context,
+            extensions,
+            globals: RefCell::default(),
+            seed: Cell::new(None),
         }
     }
 
     /// Returns the bytes that may still be taken, if this many are in use elsewhere.
     pub(super) fn left_beside(&self, bytes: usize) -> usize {
         self.left.get().saturating_sub(bytes)
+    }
+
+    /// Returns the data of the page.
+    pub(super) fn context(&self) -> &'r Value<'r> {
+        self.context
+    }
+
+    /// Returns what the program has registered.
+    pub(super) fn extensions(&self) -> &'r Extensions {
+        self.extensions
+    }
+
+    /// Returns a global that was kept.
+    pub(super) fn known_global(&self, index: usize) -> Option<Val<'r>> {
+        let globals = self.globals.borrow();
+        let known = globals.iter().find(|(known, _)| *known == index);
+        known.map(|(_, value)| *value)
+    }
+
+    /// Keeps a global for its next use.
+    pub(super) fn keep_global(&self, index: usize, value: Val<'r>) {
+        self.globals.borrow_mut().push((index, value));
+    }
+
+    /// Returns the state of the random numbers.
+    pub(super) fn seed(&self) -> &Cell<Option<u64>> {
+        &self.seed
+    }
+
+    /// Returns the number of bytes that may still be taken.
+    pub(super) fn left(&self) -> usize {
+        self.left.get()
+    }
+
+    /// Returns the limit of all bytes together.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Returns the arena, for lists whose size is bounded otherwise.
@@ -184,7 +239,8 @@ mod tests {
 
     #[test]
     fn all_allocations_are_charged() {
-        let bump = Bump::new();
+        let (bump, extensions) = (Bump::new(), Extensions::default());
+        let space_of = |bytes| Space::new(&bump, bytes, bytes, &Value::Null, &extensions);
         type Allocation<'t> = &'t dyn Fn(&Space<'_>) -> bool;
         let cases: [(usize, Allocation<'_>); 6] = [
             (5, &|space| space.text("abcde").is_ok()),
@@ -198,10 +254,10 @@ mod tests {
             }),
         ];
         for (bytes, allocate) in cases {
-            assert!(allocate(&Space::new(&bump, bytes, bytes)), "{bytes}");
-            assert!(!allocate(&Space::new(&bump, bytes - 1, bytes)), "{bytes}");
+            assert!(allocate(&space_of(bytes)), "{bytes}");
+            assert!(!allocate(&space_of(bytes - 1)), "{bytes}");
         }
-        let space = Space::new(&bump, 3, 3);
+        let space = space_of(3);
         let failure = space.text("abcd").expect_err("too much");
         assert!(matches!(*failure, Failure::Exceeded(Exceeded::Memory(3))));
     }

@@ -1,10 +1,10 @@
 //! A compiled text of the dialect.
 
 use std::any::Any;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::execute::execute;
-use super::filters::Filter;
+use super::extension::Extensions;
 use super::foreign::filter_help;
 use super::lint::lint_accepted;
 use super::program::{Key, Program};
@@ -21,6 +21,8 @@ pub(super) struct JinjaUnit {
     /// The length of the source.
     pub(super) text_bytes: usize,
     pub(super) program: Program,
+    /// The filters, tests, functions and globals of the program.
+    pub(super) extensions: Arc<Extensions>,
     /// The treatment of missing paths in this text. A render can be lenient in addition.
     pub(super) missing: Missing,
     pub(super) calls: Box<[Call]>,
@@ -55,11 +57,13 @@ impl Unit for JinjaUnit {
     }
 
     fn unknown_formatter(&self, name: &str, registered: &[&str]) -> Option<Diagnostic> {
-        let near = suggestion(name, Filter::names()).or_else(|| suggestion(name, registered.iter().copied()));
+        let near = suggestion(name, self.extensions.filters()).or_else(|| suggestion(name, registered.iter().copied()));
         let help = match (filter_help(name), near) {
             (Some(help), _) => help.into(),
             (None, Some(near)) => format!("did you mean `{near}`?"),
-            (None, None) => "there are the filters of minijinja, and the formatters that the program registers".into(),
+            (None, None) => {
+                "there are the filters of minijinja, and the filters and formatters that the program registers".into()
+            }
         };
         Some(Diagnostic::error("unknown-filter", format!("there is no filter `{name}`")).help(help))
     }

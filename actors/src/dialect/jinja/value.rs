@@ -62,7 +62,7 @@ pub(super) enum Val<'r> {
     Module(&'r Module<'r>),
     /// One group of `groupby`.
     Group(&'r Group<'r>),
-    Function(Function),
+    Function(Function<'r>),
 }
 
 const _: () = assert!(size_of::<Val<'_>>() == 24);
@@ -367,7 +367,7 @@ impl<'r> Val<'r> {
             Self::Macro(callable) => of(callable, 0),
             Self::Module(module) => of(module, 0),
             Self::Group(group) => of(group, 0),
-            Self::Function(function) => (function as usize, 0),
+            Self::Function(function) => of(function.name(), 0),
             _ => return None,
         })
     }

@@ -25,12 +25,22 @@ pub(super) struct ContextArena<'a> {
 
 impl<'a> ContextArena<'a> {
     pub(super) fn new(bump: &'a Bump, limits: &Limits) -> Self {
+        Self::within(bump, limits.context_bytes, limits.context_depth)
+    }
+
+    pub(super) fn within(bump: &'a Bump, bytes: usize, depth: u32) -> Self {
         Self {
             bump,
-            bytes_left: Cell::new(limits.context_bytes),
-            bytes_max: limits.context_bytes,
-            depth_max: limits.context_depth,
+            bytes_left: Cell::new(bytes),
+            bytes_max: bytes,
+            depth_max: depth,
         }
+    }
+
+    /// Returns the number of bytes that were taken.
+    #[cfg(feature = "jinja")]
+    pub(super) fn taken(&self) -> usize {
+        self.bytes_max - self.bytes_left.get()
     }
 
     #[inline]

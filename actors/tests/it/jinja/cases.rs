@@ -6,7 +6,7 @@ use serde_json::json;
 use super::judge::{Texts, ours, theirs};
 
 /// Checks that both print the same for each text as the entry `page.html`.
-fn check_all(context: &serde_json::Value, partials: Texts<'_>, texts: &[(&str, &str)]) {
+pub(crate) fn check_all(context: &serde_json::Value, partials: Texts<'_>, texts: &[(&str, &str)]) {
     let mut wrong = Vec::new();
     for (text, expected) in texts {
         let mut set = vec![("page.html", *text)];

@@ -593,6 +593,13 @@ impl Writer<'_, '_> {
                     "dictsort(by='value', reverse=true)",
                     "list | tojson",
                     "string | length",
+                    "string | wordcount",
+                    #[cfg(feature = "jinja-contrib")]
+                    "string | wordwrap(width=9)",
+                    #[cfg(feature = "jinja-contrib")]
+                    "int(5) | datetimeformat(format='iso')",
+                    #[cfg(feature = "jinja-contrib")]
+                    "string | dateformat",
                 ]);
                 format!("({} | {filter})", self.expr(deeper))
             }

@@ -330,7 +330,7 @@ fn mistakes_are_refused() {
         ("{% extends ['../a.html', name] %}", "template-name"),
         ("{% block a %}{% extends 'a.html' %}{% endblock %}", "extends-place"),
         ("{{ super(1) }}", "arguments"),
-        ("{{ x | datetimeformat }}", "unknown-filter"),
+        ("{{ x | urlize }}", "unknown-filter"),
     ] {
         assert_eq!(refused(text), [expected], "{text}");
     }

@@ -3,22 +3,23 @@
 use super::super::ast::{
     Argument, ByteRange, Expr, ExprKind, FilterCall, Literal, Name, Postfix, PostfixKind, TestCall,
 };
+use super::super::extension::Signature;
 use super::super::fault::Fault;
 use super::super::filters::{Filter, keyword_help, too_few, too_many};
-use super::super::foreign::{filter_help, test_help};
+use super::super::foreign::{filter_help, fmt_help, foreign_arguments, test_help};
 use super::super::predicates::Predicate;
 use super::super::program::{ArgumentKind, Code, Constant, Instruction, Path, Shape};
 use super::{Compiler, small};
 use crate::dialect::FormatterUse;
 use crate::suggestion::suggestion;
 
-/// Filters of Jinja2 and its extensions that this dialect does not have, with what to do instead.
-const MISSING_FILTERS: [(&str, &str); 11] = [
-    ("datetimeformat", "format dates in the program"),
-    ("dateformat", "format dates in the program"),
-    ("timeformat", "format dates in the program"),
-    ("wordwrap", "wrap texts in the program"),
-    ("random", "choose in the program"),
+/// Filters of Jinja2 and its extensions that this dialect does not have, with what to do instead. The first four are there with the feature
+/// `jinja-contrib`.
+const MISSING_FILTERS: [(&str, &str); 10] = [
+    ("datetimeformat", "build the program with the feature `jinja-contrib`"),
+    ("dateformat", "build the program with the feature `jinja-contrib`"),
+    ("timeformat", "build the program with the feature `jinja-contrib`"),
+    ("wordwrap", "build the program with the feature `jinja-contrib`"),
     ("center", "use CSS, or `format` with a width"),
     ("urlize", "make links in the program"),
     ("xmlattr", "write the attributes out"),
@@ -326,15 +327,54 @@ impl<'t, 'a> Compiler<'t, 'a> {
 
     fn filter(&mut self, call: &'a FilterCall<'t>, place: ByteRange) {
         let name: String = call.name.text.split_whitespace().collect();
-        let Some(filter) = Filter::named(&name) else {
+        let extensions = self.extensions;
+        let Some(filter) = extensions.filter(&name) else {
             return self.formatter(call, &name, place);
         };
-        let definition = filter.definition();
-        let range = (definition.least, definition.most);
-        self.check(&name, &call.arguments, range, definition.keywords, call.name.at);
-        self.check_names(&name, &call.arguments);
+        match filter {
+            Filter::BuiltIn(index) => {
+                let definition = Filter::definition(index);
+                if let Some(fault) = foreign_arguments(
+                    &name,
+                    &call.arguments,
+                    definition.keywords.unwrap_or_default(),
+                    self.source,
+                ) {
+                    return self.fault(fault);
+                }
+                let range = (definition.least, definition.most);
+                self.check(&name, &call.arguments, range, definition.keywords, call.name.at);
+                self.check_names(&name, &call.arguments);
+            }
+            Filter::Own(index) => {
+                if let Some(function) = extensions.own_filter(index) {
+                    self.check_own(&function.signature, &call.arguments, call.name.at);
+                }
+            }
+        }
         let shape = self.arguments(&call.arguments, None);
         self.emit(Instruction::Filter(filter, shape), place);
+    }
+
+    /// Checks the arguments of a filter or test of the program, as far as they are written out.
+    fn check_own(&mut self, signature: &Signature, arguments: &'a [Argument<'t>], at: ByteRange) {
+        let before = self.faults.len();
+        let (name, keywords) = (signature.name(), signature.keywords());
+        self.check(name, arguments, (0, signature.most()), keywords.as_deref(), at);
+        let is_open = |each: &Argument<'_>| matches!(each, Argument::Spread(_) | Argument::SpreadNamed(_));
+        if self.faults.len() > before || arguments.iter().any(is_open) {
+            return;
+        }
+        let is_positional = |each: &&Argument<'_>| matches!(each, Argument::Positional(_));
+        let positional = arguments.iter().filter(is_positional).count();
+        let is_named = |name: &str| {
+            arguments
+                .iter()
+                .any(|each| matches!(each, Argument::Named(known, _) if known.text == name))
+        };
+        if let Some(missing) = signature.missing(positional, is_named) {
+            self.fault(Fault::new("arguments", at, signature.lacks(missing)));
+        }
     }
 
     /// Checks the constant names of filters and tests that a filter applies.
@@ -350,10 +390,13 @@ impl<'t, 'a> Compiler<'t, 'a> {
         let ExprKind::Literal(Literal::Str(name)) = &argument.kind else {
             return;
         };
+        let extensions = self.extensions;
         let (what, code, near) = match filter {
-            "map" if Filter::named(name).is_none() => ("filter", "unknown-filter", suggestion(name, Filter::names())),
+            "map" if extensions.filter(name).is_none() => {
+                ("filter", "unknown-filter", suggestion(name, extensions.filters()))
+            }
             "map" => return,
-            _ if Predicate::named(name).is_none() => ("test", "unknown-test", suggestion(name, Predicate::names())),
+            _ if extensions.test(name).is_none() => ("test", "unknown-test", suggestion(name, extensions.tests())),
             _ => return,
         };
         let fault = Fault::new(code, argument.at, format!("there is no {what} `{name}`"));
@@ -368,14 +411,19 @@ impl<'t, 'a> Compiler<'t, 'a> {
         let at = call.name.at;
         if let Some((_, help)) = MISSING_FILTERS.iter().find(|(known, _)| *known == name) {
             let fault = Fault::new("unknown-filter", at, format!("the filter `{name}` is not supported"));
-            return self.fault(fault.help(format!("{help}, or register a formatter of that name")));
+            return self.fault(fault.help(format!("{help}, or register a filter of that name")));
         }
         if !call.arguments.is_empty() {
             let fault = Fault::new("unknown-filter", at, format!("there is no filter `{name}`"));
-            return self.fault(match (suggestion(name, Filter::names()), filter_help(name)) {
+            if let ("fmt", [Argument::Positional(format)]) = (name, &*call.arguments)
+                && let ExprKind::Literal(Literal::Str(format)) = &format.kind
+            {
+                return self.fault(fault.help(fmt_help(format)));
+            }
+            return self.fault(match (suggestion(name, self.extensions.filters()), filter_help(name)) {
                 (_, Some(help)) => fault.help(help),
                 (Some(near), None) => fault.help(format!("did you mean `{near}`?")),
-                (None, None) => fault.help("a formatter of the program takes no arguments"),
+                (None, None) => fault.help("there are the filters of minijinja, and those that the program registers"),
             });
         }
         let index = small(self.formatters.len());
@@ -389,16 +437,26 @@ impl<'t, 'a> Compiler<'t, 'a> {
 
     fn test(&mut self, call: &'a TestCall<'t>, place: ByteRange) {
         let name: String = call.name.text.split_whitespace().collect();
-        let Some(predicate) = Predicate::named(&name) else {
+        let extensions = self.extensions;
+        let Some(predicate) = extensions.test(&name) else {
             let fault = Fault::new("unknown-test", call.name.at, format!("there is no test `{name}`"));
-            return self.fault(match (suggestion(&name, Predicate::names()), test_help(&name)) {
+            return self.fault(match (suggestion(&name, extensions.tests()), test_help(&name)) {
                 (_, Some(help)) => fault.help(help),
                 (Some(near), None) => fault.help(format!("did you mean `{near}`?")),
                 (None, None) => fault,
             });
         };
-        let count = predicate.definition().arguments;
-        self.check(&name, &call.arguments, (count, count), Some(&[]), call.name.at);
+        match predicate {
+            Predicate::BuiltIn(index) => {
+                let count = Predicate::definition(index).arguments;
+                self.check(&name, &call.arguments, (count, count), Some(&[]), call.name.at);
+            }
+            Predicate::Own(index) => {
+                if let Some(function) = extensions.own_test(index) {
+                    self.check_own(&function.signature, &call.arguments, call.name.at);
+                }
+            }
+        }
         let shape = self.arguments(&call.arguments, None);
         self.emit(Instruction::Test(predicate, shape), place);
         if call.negated {

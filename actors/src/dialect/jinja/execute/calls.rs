@@ -4,6 +4,7 @@ use super::{Execution, Machine, Run, UnitRef, machine};
 use crate::dialect::jinja::ast::ByteRange;
 use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::filters::{Arguments, too_many};
+use crate::dialect::jinja::foreign::{function_help, method_help};
 use crate::dialect::jinja::functions::Function;
 use crate::dialect::jinja::program::ArgumentKind;
 use crate::dialect::jinja::scope::{LoopState, Macro};
@@ -109,12 +110,12 @@ impl<'r> Execution<'r> {
     fn call_function(
         &mut self,
         here: UnitRef<'r>,
-        function: Function,
+        function: Function<'r>,
         start: usize,
         named: &[(&'r str, Val<'r>)],
         frame: &mut Frame<'_>,
     ) -> Outcome<Val<'r>> {
-        if function == Function::Debug && start == self.stack.len() && named.is_empty() {
+        if matches!(function, Function::Debug) && start == self.stack.len() && named.is_empty() {
             return self.debug(here, frame);
         }
         let arguments = Arguments {
@@ -154,12 +155,9 @@ impl<'r> Execution<'r> {
     #[cold]
     fn unknown_function(&self, name: &str) -> Box<Failure> {
         let failure = Failure::coded("unknown-function", format!("there is no function or macro `{name}`"));
-        let functions = Function::ALL;
-        let known = self.variables.names().chain(functions.map(|function| function.name()));
-        match (
-            crate::dialect::jinja::foreign::function_help(name),
-            suggestion(name, known),
-        ) {
+        let known = self.variables.names().chain(self.space.extensions().globals());
+        let known = known.filter(|known| *known != name);
+        match (function_help(name), suggestion(name, known)) {
             (Some(help), _) => failure.help(help),
             (None, Some(near)) => failure.help(format!("did you mean `{near}`?")),
             (None, None) => failure.help("define it with `{% macro %}`, or import it"),
@@ -286,6 +284,12 @@ impl<'r> Execution<'r> {
         {
             return self.loop_method(here, (state, name), arguments.0, frame).map(Some);
         }
+        if let (Val::Function(Function::Cycler(cycler)), "next") = (receiver, name) {
+            return match (self.stack.len() == arguments.0, arguments.1.is_empty()) {
+                (true, true) => Ok(Some(cycler.next())),
+                _ => Err(Failure::coded("arguments", too_many("next", 0))),
+            };
+        }
         let callee = receiver.attribute(name, &mut machine!(self, here, frame))?;
         match callee {
             Some(callee) => self.call(here, callee, arguments, place, frame),
@@ -361,23 +365,10 @@ fn unknown_keyword(callable: &Macro<'_>, keyword: &str) -> Box<Failure> {
 #[cold]
 fn unknown_method(receiver: Val<'_>, name: &str) -> Box<Failure> {
     let failure = Failure::coded("unknown-method", format!("{} has no method `{name}`", receiver.words()));
-    let instead = match name {
-        "items" => "write `| items`",
-        "keys" => "go over the map itself, or write `| list`",
-        "values" => "write `| items`, or `| dictsort`",
-        "get" => "write `map[key] | default(…)`",
-        "upper" | "lower" | "title" | "capitalize" | "replace" | "split" | "join" | "format" => {
-            return failure.help(format!("write `| {name}`"));
-        }
-        "strip" | "lstrip" | "rstrip" => "write `| trim`",
-        "startswith" => "write `is startingwith(…)`",
-        "endswith" => "write `is endingwith(…)`",
-        "append" | "extend" => "write `{% set list = list + [item] %}`",
-        "update" => "write `dict(map, key=value)`",
-        "count" => "write `| select(\"eq\", …) | length`",
-        _ => return failure,
-    };
-    failure.help(instead)
+    match method_help(name) {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
 }
 
 /// Returns the argument of `loop.cycle` whose turn it is.

@@ -5,7 +5,6 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::jinja::ast::ByteRange;
 use crate::dialect::jinja::failure::Failure;
 use crate::dialect::jinja::foreign::function_help;
-use crate::dialect::jinja::functions::Function;
 use crate::dialect::shorten::shorten;
 use crate::dialect::{RenderError, RenderFault};
 use crate::suggestion::suggestion;
@@ -100,7 +99,7 @@ impl<'r> Execution<'r> {
                 Value::Object(object) => object.refs().map(|(key, _)| key).collect(),
                 _ => Vec::new(),
             };
-            let functions = Function::ALL.map(Function::name);
+            let functions = self.space.extensions().globals();
             let known = self.variables.names().chain(data).chain(functions);
             let near = suggestion(first, known)?;
             return Some(format!("{near}{}", &path[first.len()..]));

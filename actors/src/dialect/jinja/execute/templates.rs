@@ -282,7 +282,11 @@ impl<'r> Execution<'r> {
         };
         self.variables.open();
         self.run(unit, block.start, block.end, frame)
-            .map_err(|failure| self.called_block(failure, here, name))?;
+            .map_err(|failure| match std::ptr::eq(here.unit, unit.unit) {
+                // A block that stands where it is rendered.
+                true => failure,
+                false => self.called_block(failure, here, name),
+            })?;
         self.variables.close();
         self.run = run;
         frame.depth -= 1;

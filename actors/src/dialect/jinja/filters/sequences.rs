@@ -474,16 +474,17 @@ pub(super) fn zip<'r>(
 }
 
 /// Returns the filter that `map` applies.
-fn filter_named(value: Val<'_>) -> Outcome<Filter> {
+fn filter_named(value: Val<'_>, machine: &Machine<'_, '_>) -> Outcome<Filter> {
     let Some(name) = value.as_str() else {
         return Err(Failure::invalid("`map` takes the name of a filter, or `attribute=`"));
     };
-    Filter::named(name).ok_or_else(|| {
+    let extensions = machine.space.extensions();
+    extensions.filter(name).ok_or_else(|| {
         let failure = Failure::coded(
             "unknown-filter",
             format!("there is no filter `{}`", name.escape_debug()),
         );
-        match suggestion(name, Filter::names()) {
+        match suggestion(name, extensions.filters()) {
             Some(near) => failure.help(format!("did you mean `{near}`?")),
             None => failure,
         }
@@ -491,13 +492,14 @@ fn filter_named(value: Val<'_>) -> Outcome<Filter> {
 }
 
 /// Returns the test that `select` and similar filters apply.
-fn predicate_named(value: Val<'_>) -> Outcome<Predicate> {
+fn predicate_named(value: Val<'_>, machine: &Machine<'_, '_>) -> Outcome<Predicate> {
     let Some(name) = value.as_str() else {
         return Err(Failure::invalid("the name of a test has to be a string"));
     };
-    Predicate::named(name).ok_or_else(|| {
+    let extensions = machine.space.extensions();
+    extensions.test(name).ok_or_else(|| {
         let failure = Failure::coded("unknown-test", format!("there is no test `{}`", name.escape_debug()));
-        match suggestion(name, Predicate::names()) {
+        match suggestion(name, extensions.tests()) {
             Some(near) => failure.help(format!("did you mean `{near}`?")),
             None => failure,
         }
@@ -512,7 +514,7 @@ pub(super) fn map<'r>(
     let attribute = arguments.named("attribute");
     let mut mapped = machine.space.list();
     if attribute.is_absent() {
-        let filter = filter_named(arguments.at(0))?;
+        let filter = filter_named(arguments.at(0), machine)?;
         let rest = Arguments {
             values: arguments.values.get(1..).unwrap_or_default(),
             named: &[],
@@ -555,7 +557,7 @@ fn filtered<'r>(
     machine: &mut Machine<'_, 'r>,
 ) -> Outcome<Val<'r>> {
     let predicate = match arguments.first() {
-        Some(name) if !name.is_absent() => Some(predicate_named(*name)?),
+        Some(name) if !name.is_absent() => Some(predicate_named(*name, machine)?),
         _ => None,
     };
     let rest = Arguments {

@@ -2,6 +2,7 @@
 
 use super::{Arguments, Failure, Machine, Outcome, Val};
 use crate::dialect::Escape;
+use crate::dialect::jinja::extension::setting;
 use crate::dialect::jinja::operators::escaped;
 use crate::dialect::jinja::value::Kind;
 use crate::dialect::jinja::value::json::json;
@@ -351,7 +352,13 @@ pub(super) fn truncate<'r>(
             end.words()
         )));
     };
-    let leeway = arguments.count(3, "leeway")?.unwrap_or(LEEWAY);
+    let leeway = match arguments.count(3, "leeway")? {
+        Some(leeway) => leeway,
+        None => {
+            let set = setting("TRUNCATE_LEEWAY", machine.space)?.and_then(Val::as_index);
+            set.and_then(|leeway| usize::try_from(leeway).ok()).unwrap_or(LEEWAY)
+        }
+    };
     let end_length = end_text.chars().count();
     let Some(kept_length) = length.checked_sub(end_length) else {
         return Err(Failure::invalid(format!(

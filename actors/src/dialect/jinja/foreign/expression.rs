@@ -1,15 +1,34 @@
 //! Operators and filters of other languages, and the expression to write here.
 
+/// What somebody meant by an expression of another language.
+pub(super) enum Meant {
+    /// The expression to write.
+    Expression(String),
+    /// Advice that is no expression.
+    Advice(String),
+}
+
+impl Meant {
+    /// Returns the advice, for an expression that stands in a tag with this word in front, or in an output.
+    pub(super) fn help(self, word: Option<&str>) -> String {
+        match (self, word) {
+            (Self::Expression(expression), Some(word)) => format!("write `{{% {word} {expression} %}}`"),
+            (Self::Expression(expression), None) => format!("write `{{{{ {expression} }}}}`"),
+            (Self::Advice(advice), _) => advice,
+        }
+    }
+}
+
 /// Returns what to write instead of an expression of another language.
-pub(super) fn expression(text: &str) -> Option<String> {
+pub(super) fn expression(text: &str) -> Option<Meant> {
     conditional(text)
         .or_else(|| colon_arguments(text))
         .or_else(|| replaced(text))
         .or_else(|| worded(text))
 }
 
-fn shown(expression: &str) -> String {
-    format!("write `{{{{ {} }}}}`", expression.trim())
+fn shown(expression: &str) -> Meant {
+    Meant::Expression(expression.trim().to_owned())
 }
 
 /// Returns the position of the first `needle` that is in no string.
@@ -36,7 +55,7 @@ fn split_outside<'t>(text: &'t str, needle: &str) -> Option<(&'t str, &'t str)> 
 }
 
 /// Returns what to write instead of `a ?: b`, `a ?? b` and `a ? b : c`.
-fn conditional(text: &str) -> Option<String> {
+fn conditional(text: &str) -> Option<Meant> {
     if let Some((value, otherwise)) = split_outside(text, "?:") {
         return Some(shown(&format!("{value} or {otherwise}")));
     }
@@ -55,7 +74,7 @@ fn conditional(text: &str) -> Option<String> {
 }
 
 /// Returns what to write instead of `a|filter:argument` of Django and Liquid.
-fn colon_arguments(text: &str) -> Option<String> {
+fn colon_arguments(text: &str) -> Option<Meant> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((part, after)) = split_outside(rest, "|") {
@@ -82,7 +101,7 @@ fn colon_arguments(text: &str) -> Option<String> {
 }
 
 /// Returns the expression with the operators of C and its relatives replaced.
-fn replaced(text: &str) -> Option<String> {
+fn replaced(text: &str) -> Option<Meant> {
     let mut replaced = text.to_owned();
     for (theirs, ours) in [
         ("!==", " != "),
@@ -128,7 +147,7 @@ fn collapsed(text: &str) -> String {
 }
 
 /// Returns what to write instead of operators that are words.
-fn worded(text: &str) -> Option<String> {
+fn worded(text: &str) -> Option<Meant> {
     for (theirs, ours) in [
         (" starts with ", "startingwith"),
         (" startswith ", "startingwith"),
@@ -155,16 +174,17 @@ fn worded(text: &str) -> Option<String> {
         }
     }
     if split_outside(text, " matches ").is_some() {
-        return Some(
-            "there are no patterns: use `is startingwith(…)`, `is endingwith(…)` or `in`, or decide in the data".into(),
-        );
+        let advice =
+            "there are no patterns: use `is startingwith(…)`, `is endingwith(…)` or `in`, or decide in the data";
+        return Some(Meant::Advice(advice.into()));
     }
     if let Some((first, last)) = split_outside(text, "..") {
         return Some(shown(&format!("range({first}, {last} + 1)")));
     }
     if let Some((name, value)) = split_outside(text, ":=").or(split_outside(text, "=")) {
         let is_name = !name.is_empty() && name.chars().all(|each| each.is_alphanumeric() || each == '_');
-        return is_name.then(|| format!("to compare write `==`; to assign write `{{% set {name} = {value} %}}`"));
+        let advice = || format!("to compare write `==`; to assign write `{{% set {name} = {value} %}}`");
+        return is_name.then(|| Meant::Advice(advice()));
     }
     // A function or helper with its arguments behind it, as in Go and Handlebars.
     let mut words = text.split_whitespace();
@@ -178,9 +198,9 @@ fn worded(text: &str) -> Option<String> {
         .iter()
         .all(|each| is_name(each) || each.starts_with(['"', '\'']));
     (is_name(name) && are_values && (1..=3).contains(&arguments.len())).then(|| {
-        format!(
-            "put an operator between the values; a function is called as `{name}({})`",
-            arguments.join(", ")
-        )
+        let arguments = arguments.join(", ");
+        Meant::Advice(format!(
+            "put an operator between the values; a function is called as `{name}({arguments})`"
+        ))
     })
 }

@@ -6,7 +6,7 @@ pub(in crate::dialect::jinja) fn filter_help(name: &str) -> Option<&'static str>
         "raw" | "unescaped" | "noescape" | "html_safe" | "mark_safe" | "safeseq" => {
             "write `|safe`, only for markup of your own"
         }
-        "escape_html" | "force_escape" | "h" | "escape_once" => {
+        "escape_html" | "escape_xml" | "force_escape" | "h" | "escape_once" => {
             "write `|escape`; pages whose names end in `.html` are escaped anyway"
         }
         "json" | "json_encode" | "to_json" | "toJSON" | "jsonify" | "escapejs" | "json_script" => "write `|tojson`",
@@ -57,9 +57,11 @@ pub(in crate::dialect::jinja) fn filter_help(name: &str) -> Option<&'static str>
         "nl2br" | "newline_to_br" | "linebreaksbr" | "linebreaks" => {
             "write `{{ text|escape|replace('\\n', '<br>'|safe) }}`"
         }
-        "date" | "time" | "strftime" | "date_format" => "format it in the data, or register a formatter of that name",
+        "date" | "date_format" => "write `|dateformat`, with `format='%Y-%m-%d'` for a format of its own",
+        "time" => "write `|timeformat`, with `format='%H:%M'` for a format of its own",
+        "strftime" | "datetime" => "write `|datetimeformat(format='%Y-%m-%d %H:%M')`",
         "slugify" | "urlize" | "urlizetrunc" | "markdown" | "markdownify" | "timesince" | "timeuntil" => {
-            "prepare the value in the data, or register a formatter of that name"
+            "prepare the value in the data, or register a filter of that name"
         }
         "spaceless" => "remove blanks by `{%-` and `-%}`",
         "t" | "trans" | "translate" | "ngettext" | "gettext" => {
@@ -67,6 +69,100 @@ pub(in crate::dialect::jinja) fn filter_help(name: &str) -> Option<&'static str>
         }
         _ => return None,
     })
+}
+
+/// Returns what to write instead of a method of a value: values have none.
+pub(in crate::dialect::jinja) fn method_help(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "items" => "write `| items`",
+        "keys" => "go over the map itself, or write `| list`",
+        "values" => "write `| items`, or `| dictsort`",
+        "get" => "write `map[key] | default(…)`",
+        "upper" | "to_uppercase" | "to_ascii_uppercase" | "toUpperCase" => "write `| upper`",
+        "lower" | "to_lowercase" | "to_ascii_lowercase" | "toLowerCase" => "write `| lower`",
+        "title" => "write `| title`",
+        "capitalize" => "write `| capitalize`",
+        "replace" => "write `| replace`",
+        "split" | "split_whitespace" => "write `| split`",
+        "lines" => "write `| lines`",
+        "join" => "write `list | join(', ')`",
+        "format" => "write `'…' | format(value)`, with `%s` for a text and `%d` for a number",
+        "strip" | "lstrip" | "rstrip" | "trim" | "trim_start" | "trim_end" => "write `| trim`",
+        "startswith" | "starts_with" | "startsWith" => "write `is startingwith(…)`",
+        "endswith" | "ends_with" | "endsWith" => "write `is endingwith(…)`",
+        "contains" | "contains_key" | "includes" => "write `item in value`",
+        "len" | "length" | "size" => "write `| length`",
+        "is_empty" => "write `not value`",
+        "iter" | "into_iter" | "iter_mut" | "chars" | "collect" => "take it out: a `for` goes over the value itself",
+        "enumerate" => "take it out, and write `loop.index0` in the loop",
+        "rev" | "reverse" => "write `| reverse`",
+        "sort" | "sorted" => "write `| sort`",
+        "sum" => "write `| sum`",
+        "min" => "write `| min`",
+        "max" => "write `| max`",
+        "abs" => "write `| abs`",
+        "round" => "write `| round`",
+        "first" => "write `| first`",
+        "last" => "write `| last`",
+        "nth" => "write `list[n]`",
+        "map" => "write `| map(attribute='name')`",
+        "filter" => "write `| selectattr('name', '==', value)`",
+        "clone" | "to_owned" | "to_string" | "as_str" | "as_ref" | "as_deref" | "unwrap" | "expect" | "into"
+        | "toString" | "display" => "take it out: a value is printed as it is",
+        "is_some" => "write `is not none`",
+        "is_none" => "write `is none`",
+        "unwrap_or" | "unwrap_or_default" | "unwrap_or_else" => "write `| default('…', true)`",
+        "append" | "extend" | "push" | "push_str" => "write `{% set list = list + [item] %}`",
+        "update" | "insert" => "write `dict(map, key=value)`",
+        "count" => "write `| select(\"eq\", …) | length`",
+        _ => return None,
+    })
+}
+
+/// Returns true for a method of Rust that no macro would be named after.
+pub(in crate::dialect::jinja) fn is_method_of_rust(name: &str) -> bool {
+    matches!(
+        name,
+        "len"
+            | "is_empty"
+            | "iter"
+            | "into_iter"
+            | "to_string"
+            | "to_owned"
+            | "to_uppercase"
+            | "to_lowercase"
+            | "as_str"
+            | "as_ref"
+            | "as_deref"
+            | "clone"
+            | "unwrap"
+            | "unwrap_or"
+            | "unwrap_or_default"
+            | "is_some"
+            | "is_none"
+            | "starts_with"
+            | "ends_with"
+            | "contains_key"
+            | "enumerate"
+    )
+}
+
+/// Returns what to write instead of askama's `fmt` with a format of Rust.
+pub(in crate::dialect::jinja) fn fmt_help(format: &str) -> String {
+    let inner = format.split_once('{').and_then(|(before, rest)| {
+        let (inner, after) = rest.split_once('}')?;
+        Some((before, inner.split_once(':').map_or("", |(_, spec)| spec), after))
+    });
+    let Some((before, spec, after)) = inner else {
+        return "write `'%…' | format(value)`".into();
+    };
+    let directive = match spec.strip_prefix('.') {
+        Some(digits) if digits.chars().all(|each| each.is_ascii_digit()) => format!("%.{digits}f"),
+        _ if !spec.is_empty() && spec.chars().all(|each| each.is_ascii_digit()) => format!("%{spec}s"),
+        _ if matches!(spec, "x" | "X" | "o" | "e") => format!("%{spec}"),
+        _ => "%s".into(),
+    };
+    format!("write `'{before}{directive}{after}' | format(value)`")
 }
 
 /// Returns what to write instead of a test that does not exist here.
@@ -94,6 +190,7 @@ pub(in crate::dialect::jinja) fn test_help(name: &str) -> Option<&'static str> {
 pub(in crate::dialect::jinja) fn function_help(name: &str) -> Option<&'static str> {
     Some(match name {
         "parent" => "write `{{ super() }}`",
+        "caller" => "`caller()` prints the body of a `{% call %}`, inside of the macro that it calls",
         "include" | "render" => "write `{% include 'name.html' %}`",
         "dump" | "__tera_context" | "inspect" => "write `{{ debug() }}`",
         "len" | "length" | "count" | "size" => "write `x|length`",
@@ -108,15 +205,13 @@ pub(in crate::dialect::jinja) fn function_help(name: &str) -> Option<&'static st
         "zip" => "write `a|zip(b)`",
         "isset" | "defined" => "write `x is defined`",
         "empty" => "write `not x`",
-        "cycle" | "cycler" => "write `loop.cycle('a', 'b')`",
-        "joiner" => "write `{{ ', ' if not loop.first }}`",
+        "cycle" => "write `loop.cycle('a', 'b')`",
         "url_for" | "url" | "path" | "static" | "asset" | "get_url" => {
             "write the address itself, or put addresses into the data, such as `{{ urls.home }}`"
         }
-        "now" | "date" | "today" => "put the time into the data",
-        "csrf_token" | "get_env" | "env" | "config" | "random" | "get_random" | "get_flashed_messages" => {
-            "put the value into the data"
-        }
+        "date" | "today" => "write `now()|dateformat`, or put the time into the data",
+        "random" | "get_random" | "rand" => "write `list|random`, or `randrange(first, end)`",
+        "csrf_token" | "get_env" | "env" | "config" | "get_flashed_messages" => "put the value into the data",
         "_" | "gettext" | "ngettext" | "trans" => "put the texts of a language into the data, such as `{{ t.title }}`",
         "lipsum" => "write the text itself",
         "block" => "write `{{ self.name() }}`",

@@ -45,6 +45,8 @@ pub(super) enum Header<'t> {
     },
     /// A block whose opening tag was refused: it is kept so that its end is not a second fault.
     Refused,
+    /// A block that a misspelt word probably opens.
+    Guessed,
 }
 
 impl<'t> Open<'t> {
@@ -88,9 +90,13 @@ impl<'t> Open<'t> {
                 caller.body = body;
                 StatementKind::CallBlock { call, caller }
             }
-            Header::Refused => return None,
+            Header::Refused | Header::Guessed => return None,
         };
         Some(Statement { at, kind })
+    }
+
+    pub(super) fn is_guessed(&self) -> bool {
+        matches!(self.header, Header::Guessed)
     }
 
     /// Returns the fault of a block that is still open at the end of the text.

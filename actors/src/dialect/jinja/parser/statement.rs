@@ -13,7 +13,7 @@ use super::open::{Header, Open};
 use super::{Body, Parser};
 
 /// The words that begin a statement; those of [`CLOSED`] open a block, and `set` does without a value.
-pub(in crate::dialect::jinja) const STATEMENTS: [&str; 24] = [
+pub(in crate::dialect::jinja) const STATEMENTS: [&str; 29] = [
     "if",
     "elif",
     "else",
@@ -38,6 +38,11 @@ pub(in crate::dialect::jinja) const STATEMENTS: [&str; 24] = [
     "endblock",
     "endmacro",
     "endraw",
+    "endset",
+    "endwith",
+    "endfilter",
+    "endautoescape",
+    "endcall",
 ];
 
 /// The words of blocks.
@@ -203,7 +208,7 @@ impl<'t> Parser<'t, '_> {
                     branches.push(Branch { condition, body });
                     return self.end_of_tag();
                 }
-                Header::Refused if open.word == "if" => return self.end_of_tag(),
+                Header::Refused | Header::Guessed if open.word == "if" => return self.end_of_tag(),
                 _ => {}
             }
         }
@@ -231,7 +236,7 @@ impl<'t> Parser<'t, '_> {
                     parts.body = std::mem::take(&mut self.body);
                     return self.end_of_tag();
                 }
-                Header::Refused if matches!(open.word, "if" | "for") => return self.end_of_tag(),
+                Header::Refused | Header::Guessed if matches!(open.word, "if" | "for") => return self.end_of_tag(),
                 _ => {}
             }
         }
@@ -255,6 +260,9 @@ impl<'t> Parser<'t, '_> {
 
     /// Closes the innermost block, which has to be the one that the tag names.
     fn close(&mut self, block: &'static str, start: ByteRange) -> Result<(), Fault> {
+        while let Some(guessed) = self.open.pop_if(|open| open.is_guessed() && open.word != block) {
+            self.body = guessed.outer;
+        }
         let Some(innermost) = self.open.last() else {
             let fault = Fault::new("unmatched-end", start, format!("this `end{block}` closes nothing"));
             return Err(fault.help(format!("write `{{% {block} … %}}` before it")));
@@ -276,7 +284,7 @@ impl<'t> Parser<'t, '_> {
         let body = std::mem::replace(&mut self.body, outer);
         let checked = match &header {
             Header::Block(block) => self.end_of_block(block, &body),
-            Header::Refused => return self.skip_tag(),
+            Header::Refused | Header::Guessed => return self.skip_tag(),
             _ => Ok(()),
         };
         self.body.extend(Open::closed(header, at, body));
@@ -347,7 +355,7 @@ impl<'t> Parser<'t, '_> {
                     let message = format!("`{word}` cannot leave the loop around this `{}`", open.word);
                     return refuse(message, "write it in the loop itself");
                 }
-                Header::Refused => return self.end_of_tag(),
+                Header::Refused | Header::Guessed => return self.end_of_tag(),
                 Header::For { .. } | Header::If { .. } | Header::With(_) | Header::Autoescape(_) => {}
             }
         }
@@ -553,10 +561,27 @@ impl<'t> Parser<'t, '_> {
         }
         self.refused.push(word);
         let fault = Fault::new("unknown-statement", start, format!("there is no statement `{word}`"));
-        Err(match crate::suggestion(word, STATEMENTS) {
-            Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-            None => fault.help(foreign::STATEMENTS_HELP),
-        })
+        let Some(meant) = crate::suggestion(word, STATEMENTS) else {
+            return Err(fault.help(foreign::STATEMENTS_HELP));
+        };
+        self.take_as(meant, start)?;
+        Err(fault.help(format!("did you mean `{meant}`?")))
+    }
+
+    /// Opens or closes a block as the word does that was probably meant by another one, so that the rest of the text is understood.
+    fn take_as(&mut self, meant: &str, start: ByteRange) -> Result<(), Fault> {
+        if let Some(block) = closes(meant) {
+            if let Some(open) = self.open.pop_if(|open| open.word == block) {
+                self.body = open.outer;
+            }
+            return Ok(());
+        }
+        match CLOSED.into_iter().find(|closed| *closed == meant) {
+            Some(block) if block != "set" || !self.rest_of_tag(start).contains('=') => {
+                self.open(block, start, Header::Guessed)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

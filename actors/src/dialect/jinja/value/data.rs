@@ -35,7 +35,10 @@ fn convert<'r>(value: Val<'r>, machine: &mut Machine<'_, 'r>, depth: u32) -> Out
         Val::Array(items) => Value::Array(items),
         Val::Object(object) => Value::Object(object),
         Val::Function(_) | Val::Macro(_) | Val::Loop(_) => {
-            return Err(Failure::invalid(format!("a formatter does not take {}", value.words())));
+            return Err(Failure::invalid(format!(
+                "a function of the program does not take {}",
+                value.words()
+            )));
         }
         _ if value.kind() == Kind::Map => {
             let depth = descend(depth, machine)?;
